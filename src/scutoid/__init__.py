@@ -1,0 +1,1 @@
+"""Image analysis at any size (public names are collected here)."""

@@ -1,0 +1,152 @@
+"""The exception tree.
+
+Every error says four things: the rule that was broken, the value that was found, the place where it
+was found, and what to do about it.  Each is also a subclass of the builtin that fits::
+
+    ScutoidError
+    ├── GeometryError      (ValueError)  a region, coordinate or grid that cannot exist
+    ├── MetadataError      (ValueError)  axes, voxel sizes, units that are missing or disagree
+    ├── ParameterError     (TypeError)  an argument that a step or a function does not take
+    ├── PipelineError      (ValueError)  inputs that do not fit, steps that cannot be planned
+    ├── SourceNotFound     (FileNotFoundError)  an input that does not exist
+    ├── SourceError        (OSError)  an input that exists and cannot be read
+    ├── StoreError         (OSError)  a store that cannot be written, or holds what it should not
+    ├── DamagedResult      (StoreError)  a stored result that fails its checks
+    ├── MemoryLimitError   (MemoryError)  work that cannot fit in the memory allowed
+    ├── StepError          (RuntimeError)  a step that raised, or returned what it may not return
+    ├── WorkerError        (RuntimeError)  a worker that died, hung or could not be started
+    ├── RunFailed          (RuntimeError)  a run that ended with failed blocks
+    └── MissingExtra       (ImportError)  an optional package that is not installed
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DamagedResult",
+    "GeometryError",
+    "MemoryLimitError",
+    "MetadataError",
+    "MissingExtra",
+    "ParameterError",
+    "PipelineError",
+    "RunFailed",
+    "ScutoidError",
+    "SourceError",
+    "SourceNotFound",
+    "StepError",
+    "StoreError",
+    "WorkerError",
+]
+
+
+class ScutoidError(Exception):
+    """Base of all errors that scutoid raises on purpose.
+
+    Parameters
+    ----------
+    rule : str
+        What must hold and did not.
+    value : object, optional
+        What was found instead.
+    place : str, optional
+        Where: a file, a step, an argument.
+    remedy : str, optional
+        What the reader can do.
+
+    Examples
+    --------
+    >>> print(
+    ...     ScutoidError("a shape is not negative", value=(-1,), remedy="give sizes of 0 or more")
+    ... )
+    a shape is not negative
+      found: (-1,)
+      remedy: give sizes of 0 or more
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        *,
+        value: object = None,
+        place: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.value = None if value is None else value if isinstance(value, str) else repr(value)
+        self.place = place
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        lines = [self.rule]
+        for name, text in (("found", self.value), ("where", self.place), ("remedy", self.remedy)):
+            if text is not None:
+                lines.append(f"  {name}: {text}")
+        return "\n".join(lines)
+
+
+class GeometryError(ScutoidError, ValueError):
+    """A region, coordinate or grid that cannot exist."""
+
+
+class MetadataError(ScutoidError, ValueError):
+    """Axes, voxel sizes or units that are missing, unknown or disagree."""
+
+
+class ParameterError(ScutoidError, TypeError):
+    """An argument that a step or a function does not take."""
+
+
+class PipelineError(ScutoidError, ValueError):
+    """Inputs that do not fit together, or a step that cannot be planned."""
+
+
+class SourceNotFound(ScutoidError, FileNotFoundError):
+    """An input that does not exist."""
+
+
+class SourceError(ScutoidError, OSError):
+    """An input that exists and cannot be read."""
+
+
+class StoreError(ScutoidError, OSError):
+    """A store that cannot be written, or that holds what it should not."""
+
+
+class DamagedResult(StoreError):
+    """A stored result that fails its checks."""
+
+
+class MemoryLimitError(ScutoidError, MemoryError):
+    """Work that cannot fit in the memory allowed."""
+
+
+class StepError(ScutoidError, RuntimeError):
+    """A step that raised, or that returned what it may not return."""
+
+
+class WorkerError(ScutoidError, RuntimeError):
+    """A worker that died, hung or could not be started."""
+
+
+class RunFailed(ScutoidError, RuntimeError):
+    """A run that ended with failed blocks; what was computed is kept."""
+
+
+class MissingExtra(ScutoidError, ImportError):
+    """An optional package that is not installed.
+
+    Examples
+    --------
+    >>> print(MissingExtra.of("napari", extra="napari"))
+    this needs the package 'napari', which is not installed
+      remedy: pip install "scutoid[napari]"
+    """
+
+    @classmethod
+    def of(cls, package: str, *, extra: str) -> MissingExtra:
+        """Name the package that is missing and the extra that brings it."""
+        return cls(
+            f"this needs the package {package!r}, which is not installed",
+            remedy=f'pip install "scutoid[{extra}]"',
+        )

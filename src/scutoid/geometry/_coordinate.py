@@ -1,0 +1,130 @@
+"""Points and sizes on the voxel grid: exact integers, never rounded silently."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from numbers import Integral
+from typing import Self, SupportsIndex
+
+from scutoid.errors import GeometryError
+
+
+def as_int(value: object, place: str = "a coordinate") -> int:
+    """Return `value` as a Python int; nothing is ever rounded.
+
+    Raises
+    ------
+    GeometryError
+        If `value` is not an integer (``2.0`` is refused as well: nobody knows how it was rounded).
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise GeometryError(
+            "coordinates and sizes in voxels are integers",
+            value=value,
+            place=place,
+            remedy="round it yourself, in the direction that you mean",
+        )
+    return int(value)
+
+
+class Coordinate(tuple[int, ...]):
+    """A point or a size: one integer an axis, with arithmetic axis by axis.
+
+    Parameters
+    ----------
+    *values : int or iterable of int
+        One integer an axis, or one iterable of them.
+
+    Raises
+    ------
+    GeometryError
+        If a value is not an integer, or two operands differ in their number of axes.
+
+    Examples
+    --------
+    >>> Coordinate(1, 2) + Coordinate(10, 20)
+    Coordinate(11, 22)
+    >>> Coordinate(7, 8) // 2
+    Coordinate(3, 4)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *values: SupportsIndex | Iterable[SupportsIndex]) -> Self:
+        items: Iterable[object] = values
+        if len(values) == 1 and isinstance(values[0], Iterable):
+            items = values[0]
+        return super().__new__(cls, (as_int(item) for item in items))
+
+    @classmethod
+    def full(cls, ndim: int, value: SupportsIndex) -> Coordinate:
+        """The same integer on `ndim` axes."""
+        return cls(*(as_int(value),) * ndim)
+
+    @classmethod
+    def of(cls, value: SupportsIndex | Iterable[SupportsIndex], ndim: int) -> Coordinate:
+        """Read an int (held for all axes) or one int an axis.
+
+        Raises
+        ------
+        GeometryError
+            If there is not one value an axis.
+        """
+        if isinstance(value, Integral):
+            return cls.full(ndim, value)
+        point = cls(value)
+        if len(point) != ndim:
+            raise GeometryError(
+                f"one value is needed for each of {ndim} axes",
+                value=tuple(point),
+                remedy="give one int for all axes, or one an axis",
+            )
+        return point
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self)
+
+    def _map(self, other: object, operation: Callable[[int, int], int]) -> Coordinate:
+        if isinstance(other, Integral):
+            return Coordinate(*(operation(a, int(other)) for a in self))
+        if not isinstance(other, Iterable):
+            raise GeometryError("coordinates combine with ints or coordinates", value=other)
+        return Coordinate(
+            *(operation(a, b) for a, b in zip(self, Coordinate.of(other, len(self)), strict=True))
+        )
+
+    def __add__(self, other: object) -> Coordinate:
+        return self._map(other, operator.add)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: object) -> Coordinate:
+        return self._map(other, operator.sub)
+
+    def __mul__(self, other: object) -> Coordinate:
+        return self._map(other, operator.mul)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: object) -> Coordinate:
+        return self._map(other, operator.floordiv)
+
+    def __mod__(self, other: object) -> Coordinate:
+        return self._map(other, operator.mod)
+
+    def __neg__(self) -> Coordinate:
+        return Coordinate(*(-a for a in self))
+
+    def minimum(self, other: object) -> Coordinate:
+        """The smaller of the two on each axis."""
+        return self._map(other, min)
+
+    def maximum(self, other: object) -> Coordinate:
+        """The larger of the two on each axis."""
+        return self._map(other, max)
+
+    def __repr__(self) -> str:
+        return f"Coordinate({', '.join(map(str, self))})"
