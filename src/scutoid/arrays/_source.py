@@ -1,0 +1,107 @@
+"""The seam between what reads pixels and what uses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays._spec import ImageSpec
+from scutoid.errors import GeometryError, ParameterError
+from scutoid.geometry import Roi
+
+SourceKind = Literal["files", "zarr", "array", "dask", "url"]
+SourceMode = Literal["listing", "content"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """How to tell whether a source still holds the same pixels."""
+
+    kind: SourceKind
+    """What is to be looked at: files, a zarr array's folder, an array in memory, a dask graph, a URL."""
+    locations: tuple[str, ...] = ()
+    """Absolute paths or URLs, in reading order."""
+    mode: SourceMode = "listing"
+    """Whether a zarr is told by its listing (names, sizes, times) or by its content."""
+    detail: str = ""
+    """What is meant within the locations: level, series, array path; for dask its token."""
+    array: NDArray[Any] | None = field(default=None, compare=False, repr=False)
+    """The array itself, where it lives in memory."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("listing", "content"):
+            raise ParameterError(
+                'the content of a source is told by "listing" or by "content"',
+                value=self.mode,
+                place="key",
+            )
+
+
+@runtime_checkable
+class ArraySource(Protocol):
+    """An image that can be read by region.
+
+    A source can be pickled, and then opens itself again from its location, and can be read by
+    several threads at once.
+    """
+
+    @property
+    def spec(self) -> ImageSpec:
+        """What the image is."""
+        ...
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of what one decoding brings, in voxels."""
+        ...
+
+    @property
+    def levels(self) -> int:
+        """Number of pyramid levels of the container, 1 if it has none."""
+        ...
+
+    @property
+    def identity(self) -> SourceIdentity:
+        """How to tell whether the pixels are still the same."""
+        ...
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region that lies inside the image.
+
+        Returns
+        -------
+        ndarray
+            Shape `roi.shape`, type `spec.dtype` in native byte order, C-contiguous; the caller
+            owns it and may change it.
+
+        Raises
+        ------
+        GeometryError
+            If the region is not inside the image.
+        SourceError
+            If the pixels cannot be read.
+        """
+        ...
+
+
+def check_inside(roi: Roi, spec: ImageSpec) -> None:
+    """Raise a `GeometryError` unless every voxel of the region is in the image."""
+    if roi.ndim != spec.ndim:
+        raise GeometryError(
+            f"a region of an image with axes {spec.axes!r} has {spec.ndim} axes", value=repr(roi)
+        )
+    if not spec.roi.contains(roi):
+        raise GeometryError(
+            "a region that is read without a fill lies inside the image",
+            value=repr(roi),
+            place=f"image of shape {spec.shape}, axes {spec.axes!r}",
+            remedy='give fill= a number, "nearest" or "reflect", or crop the region',
+        )
+
+
+def owned(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A C-contiguous copy of a view, in the native byte order of `dtype`."""
+    return np.array(array, dtype=dtype, order="C", copy=True)

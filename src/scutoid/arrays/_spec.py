@@ -1,0 +1,230 @@
+"""What an image is, without its pixels: shape, type, axes, scale and place in the world."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+
+from scutoid.arrays._units import short_unit
+from scutoid.errors import MetadataError
+from scutoid.geometry import Coordinate, Roi
+
+SPATIAL = "zyx"
+"""Letters of the axes of space."""
+KNOWN_AXES: dict[str, str] = {
+    "t": "time",
+    "c": "channel",
+    "z": "space",
+    "y": "space",
+    "x": "space",
+    "a": "angle",
+    "b": "batch",
+    "e": "exposure",
+    "f": "field of view",
+    "h": "phase",
+    "i": "index",
+    "l": "lifetime or wavelength",
+    "m": "mosaic tile",
+    "p": "position",
+    "r": "round",
+    "s": "sample",
+    "v": "view",
+    "w": "well",
+}
+"""What the letter of an axis means."""
+
+VoxelSize = float | Sequence[float]
+"""Size of a voxel: one number for all spatial axes, or one an axis, in the image's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """What an image is, without its pixels.
+
+    Raises
+    ------
+    MetadataError
+        If axes, shape, voxel size, unit, origin or channels do not fit together.
+
+    Examples
+    --------
+    >>> spec = ImageSpec((30, 510, 667), "uint16", "zyx", voxel_size=(5, 2, 2), unit="micron")
+    >>> spec.unit, spec.voxel_size, spec.ndim, spec.nbytes
+    ('um', (5.0, 2.0, 2.0), 3, 20410200)
+    """
+
+    shape: tuple[int, ...]
+    """Number of voxels on each axis, 0 or more."""
+    dtype: np.dtype[Any]
+    """Type of a voxel, in native byte order; anything that numpy reads as a type is taken."""
+    axes: str
+    """One letter an axis, each once: t, c, z, y, x and the others of `KNOWN_AXES`."""
+    voxel_size: tuple[float, ...] | None = None
+    """Size of a voxel in `unit`, one number a spatial axis in the order of `axes`; None: unknown.
+
+    A single number is held for all spatial axes."""
+    unit: str | None = None
+    """Unit of the spatial axes in its short form, such as "um"; None: unknown."""
+    origin: tuple[float, ...] | None = None
+    """Where the centre of voxel 0 lies in the world, in `unit`, one number a spatial axis; None: zeros."""
+    channels: tuple[str, ...] = ()
+    """Names along "c"; may be empty."""
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__  # the dataclass is frozen
+        put(self, "shape", _shape(self.shape))
+        put(self, "dtype", _dtype(self.dtype))
+        put(self, "axes", _axes(self.axes, len(self.shape)))
+        n_spatial = len(self.spatial_axes)
+        if self.voxel_size is not None:
+            put(self, "voxel_size", _voxel_size(self.voxel_size, self.spatial_axes))
+        if self.unit is not None:
+            put(self, "unit", short_unit(self.unit))
+        if self.origin is not None:
+            origin = _numbers(self.origin, n_spatial, "origin", self.spatial_axes)
+            put(self, "origin", origin if any(origin) else None)
+        put(self, "channels", _channels(self.channels, self.axes, self.shape))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def spatial_axes(self) -> str:
+        """Letters of the axes of space, in the order of `axes`."""
+        return "".join(letter for letter in self.axes if letter in SPATIAL)
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the uncompressed pixels, in bytes."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def roi(self) -> Roi:
+        """The whole image, from voxel 0."""
+        return Roi(Coordinate.full(self.ndim, 0), self.shape)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same image with other fields, checked again."""
+        return dataclasses.replace(self, **changes)
+
+
+def _shape(shape: Iterable[int]) -> tuple[int, ...]:
+    sizes = tuple(Coordinate(*shape))
+    if any(size < 0 for size in sizes):
+        raise MetadataError("the sizes of an image are 0 or more", value=sizes)
+    return sizes
+
+
+def _dtype(dtype: object) -> np.dtype[Any]:
+    try:
+        native = np.dtype(dtype).newbyteorder("=")  # type: ignore[call-overload]
+    except TypeError as error:
+        raise MetadataError("a voxel has a type that numpy knows", value=dtype) from error
+    if native.kind not in "biufc":
+        raise MetadataError(
+            "voxels are booleans, integers, floating-point or complex numbers",
+            value=str(native),
+            remedy="convert the array first",
+        )
+    return native
+
+
+def _axes(axes: str, ndim: int) -> str:
+    if not isinstance(axes, str):
+        raise MetadataError("axes are text, one letter an axis", value=axes, remedy='e.g. "zyx"')
+    letters = axes.lower()
+    unknown = sorted({letter for letter in letters if letter not in KNOWN_AXES})
+    if unknown:
+        raise MetadataError(
+            f"axes are named by known letters; unknown here: {', '.join(map(repr, unknown))}",
+            value=axes,
+            remedy="known are "
+            + ", ".join(f"{letter} ({name})" for letter, name in KNOWN_AXES.items()),
+        )
+    twice = sorted({letter for letter in letters if letters.count(letter) > 1})
+    if twice:
+        raise MetadataError(
+            f"each axis has a letter of its own; twice here: {', '.join(map(repr, twice))}",
+            value=axes,
+        )
+    if len(letters) != ndim:
+        raise MetadataError(
+            f"an array of {ndim} axes needs {ndim} letters", value=axes, place="axes"
+        )
+    return letters
+
+
+def _numbers(values: object, count: int, name: str, axes: str) -> tuple[float, ...]:
+    items = (values,) * count if isinstance(values, Real) else values
+    try:
+        numbers = tuple(float(item) for item in items)  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise MetadataError(f"the {name} is one number a spatial axis", value=values) from error
+    if len(numbers) != count:
+        raise MetadataError(
+            f"the {name} is one number for each spatial axis, here {axes!r}",
+            value=numbers,
+            remedy=f"give {count} numbers, in the order of the axes",
+        )
+    if not all(math.isfinite(number) for number in numbers):
+        raise MetadataError(f"the numbers of the {name} are finite", value=numbers)
+    return numbers
+
+
+def _voxel_size(values: object, axes: str) -> tuple[float, ...]:
+    sizes = _numbers(values, len(axes), "voxel size", axes)
+    if any(size <= 0 for size in sizes):
+        raise MetadataError("voxel sizes are positive", value=sizes)
+    return sizes
+
+
+def _channels(names: Iterable[str], axes: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    channels = (names,) if isinstance(names, str) else tuple(names)
+    if not channels:
+        return ()
+    if "c" not in axes:
+        raise MetadataError(
+            'channels are named only along an axis "c"', value=channels, place=f"axes {axes!r}"
+        )
+    n_channels = shape[axes.index("c")]
+    if len(channels) != n_channels or not all(isinstance(name, str) for name in channels):
+        raise MetadataError(f"{n_channels} channels need {n_channels} names", value=channels)
+    return channels
+
+
+def default_axes(shape: Sequence[int], dtype: np.dtype[Any], *, place: str) -> str:
+    """Axes of an array that does not name them.
+
+    Raises
+    ------
+    MetadataError
+        If there are more ways than one to read them.
+    """
+    names = {0: "", 1: "x", 2: "yx", 3: "zyx"}.get(len(shape))
+    if names is None:
+        raise MetadataError(
+            f"the axes of an array of {len(shape)} axes and type {dtype} cannot be guessed",
+            value=tuple(shape),
+            place=place,
+            remedy='name them, e.g. axes="czyx" or axes="tzyx"',
+        )
+    return names
+
+
+def colour_axes(shape: Sequence[int], dtype: np.dtype[Any]) -> str | None:
+    """ "yxc" for what looks like a colour picture: (y, x, 3 or 4) of 8 or 16 bits; else None."""
+    is_colour = len(shape) == 3 and shape[2] in (3, 4) and dtype in (np.uint8, np.uint16)
+    return "yxc" if is_colour else None

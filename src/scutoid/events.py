@@ -1,0 +1,164 @@
+"""What happens in a run, as frozen values: progress bars, logs and reports listen to these.
+
+The engine prints nothing; it tells its listeners.  Every event carries the time at which it
+happened, in seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = [
+    "BatchDone",
+    "BlockFailed",
+    "BlocksOrphaned",
+    "Event",
+    "Listener",
+    "RunDone",
+    "RunStarted",
+    "TaskDone",
+    "TaskInfo",
+    "WorkerLost",
+    "WorkerStarted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A task as it stands when a run begins."""
+
+    name: str
+    """The task's name."""
+    n_blocks: int
+    """Blocks in its grid, those that are left out included."""
+    n_cached: int
+    """Blocks that were done before the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run begins."""
+
+    time: float
+    """Seconds since the epoch."""
+    tasks: tuple[TaskInfo, ...]
+    """Every task of the run, upstream first."""
+    workers: int
+    """How many workers were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A worker has reported a batch, and what succeeded in it is journalled."""
+
+    time: float
+    """Seconds since the epoch."""
+    task: str
+    """The task's name."""
+    n_done: int
+    """Blocks that succeeded, those that wrote nothing included."""
+    n_empty: int
+    """Blocks among them that had nothing to write."""
+    seconds: float
+    """Time that the worker took for the batch, in seconds."""
+    worker: int
+    """The worker's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFailed:
+    """A block raised, ran out of time or took its worker down."""
+
+    time: float
+    """Seconds since the epoch."""
+    task: str
+    """The task's name."""
+    index: int
+    """The block; -1 where the task's set-up failed, before any block."""
+    attempt: int
+    """Which attempt it was, counted from 1."""
+    will_retry: bool
+    """Whether it will be tried again."""
+    error: str
+    """Type and message of the error, in one line."""
+    traceback: str
+    """The traceback as text; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlocksOrphaned:
+    """Blocks that will not run, because what they depend on has failed."""
+
+    time: float
+    """Seconds since the epoch."""
+    task: str
+    """The task's name."""
+    n: int
+    """How many were added to the orphans."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDone:
+    """No block of a task is left to run, whether all succeeded or not."""
+
+    time: float
+    """Seconds since the epoch."""
+    task: str
+    """The task's name."""
+    seconds: float
+    """From its first batch to its last, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """A worker is up."""
+
+    time: float
+    """Seconds since the epoch."""
+    worker: int
+    """The worker's number; a replacement gets a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """A worker died or was ended."""
+
+    time: float
+    """Seconds since the epoch."""
+    worker: int
+    """The worker's number."""
+    reason: str
+    """Why, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDone:
+    """The run is over."""
+
+    time: float
+    """Seconds since the epoch."""
+    ok: bool
+    """Whether every block that was to run is done."""
+    seconds: float
+    """How long the run took, in seconds."""
+
+
+Event = (
+    RunStarted
+    | BatchDone
+    | BlockFailed
+    | BlocksOrphaned
+    | TaskDone
+    | WorkerStarted
+    | WorkerLost
+    | RunDone
+)
+"""Any of the events."""
+
+
+class Listener(Protocol):
+    """What wants to know; called in the driver, one event after the other."""
+
+    def on_event(self, event: Event) -> None:
+        """Take note of `event`; should return soon, for the run waits."""

@@ -1,0 +1,88 @@
+"""Functions on their way to another process.
+
+A function of a module that the other process can import travels by name.  All others (lambdas,
+closures, those of a script's or a notebook's ``__main__``, of a module loaded from a path) travel
+by value, so that no script needs a main guard.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import types
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+
+def dumps(value: object) -> bytes:
+    """Pickle anything that a worker needs; what cannot be imported by name goes by value."""
+    import cloudpickle
+
+    by_value: list[types.ModuleType] = []
+    known: dict[str, bool] = {}
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, obj: object) -> object:
+            if isinstance(obj, (types.FunctionType, type)):
+                name = getattr(obj, "__module__", None)
+                if isinstance(name, str) and name not in known:
+                    known[name] = is_importable(name)
+                    module = sys.modules.get(name)
+                    if not known[name] and isinstance(module, types.ModuleType):
+                        cloudpickle.register_pickle_by_value(module)
+                        by_value.append(module)
+            return super().reducer_override(obj)
+
+    file = io.BytesIO()
+    registered = cloudpickle.list_registry_pickle_by_value()
+    try:
+        Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    finally:
+        for module in by_value:
+            if module.__name__ not in registered:
+                cloudpickle.unregister_pickle_by_value(module)
+    return file.getvalue()
+
+
+def loads(payload: bytes) -> object:
+    """Undo `dumps`."""
+    return pickle.loads(payload)
+
+
+def dump_value(value: object) -> bytes:
+    """Pickle what a block returned: plainly where that works, as it nearly always does."""
+    try:
+        return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return dumps(value)
+
+
+def is_importable(name: str) -> bool:
+    """Whether a fresh process with the same `sys.path` would import the same module by `name`."""
+    module = sys.modules.get(name)
+    if module is None or name == "__main__" or name.partition(".")[0] in sys.stdlib_module_names:
+        # cloudpickle decides about ``__main__`` and modules that are nowhere by itself.
+        return True
+    spec: ModuleSpec | None = None
+    path = None
+    prefix = ""
+    for part in name.split("."):
+        prefix = f"{prefix}.{part}" if prefix else part
+        spec = _find(prefix, path)
+        if spec is None:
+            return False
+        path = spec.submodule_search_locations
+    file, origin = getattr(module, "__file__", None), spec.origin if spec else None
+    if file is None or origin is None or not spec or not spec.has_location:
+        return True
+    return Path(file).resolve() == Path(origin).resolve()
+
+
+def _find(name: str, path: object) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        spec = find(name, path) if find is not None else None
+        if isinstance(spec, ModuleSpec):
+            return spec
+    return None

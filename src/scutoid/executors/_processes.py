@@ -1,0 +1,343 @@
+"""Worker processes, started afresh: never forked, and never importing the user's ``__main__``.
+
+::
+
+    driver  --[socket pair: works, jobs ->, <- outcomes]--  worker
+            --[shared page: <- job, item, since when]-----
+
+A worker that dies or hangs is replaced; the page tells which item was to blame.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Pipe, wait
+from pathlib import Path
+from typing import IO
+
+from scutoid.errors import ParameterError, WorkerError
+from scutoid.executors._beacon import SharedBeacon
+from scutoid.executors._pickling import dumps, loads
+from scutoid.executors._work import Crew, ItemFailure, Job, Lost, Message, Outcome, Work
+
+# A worker that closes its connection has this long to be gone.
+_LEAVING_SECONDS = 5.0
+# A worker whose connection a child of its own keeps open is noticed this often.
+_POLL_SECONDS = 0.5
+
+_BOOT = (
+    "import sys, pickle\n"
+    "from multiprocessing.connection import Connection\n"
+    "c = Connection(int(sys.argv[1]))\n"
+    "sys.path[:] = pickle.loads(c.recv_bytes())\n"
+    "from scutoid.executors._worker import main\n"
+    "main(c, int(sys.argv[2]), int(sys.argv[3]))\n"
+)
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+class ProcessesExecutor:
+    """Carries out jobs in processes of its own; replaces those that die, ends those that hang."""
+
+    handles_timeout = True
+    handles_setup = True
+
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+        """Pickle the works, and start the processes.
+
+        Raises
+        ------
+        ParameterError
+            If a function cannot be sent to another process.
+        """
+        payloads = []
+        for work in works:
+            try:
+                payloads.append(dumps(work))
+            except Exception as error:
+                raise ParameterError(
+                    "what a worker process is to call can be pickled, with all that it refers to",
+                    value=f"{type(error).__name__}: {error}",
+                    place=f"task {work.name!r}",
+                    remedy="open files, locks and models in setup=, or use executor='threads'",
+                ) from error
+        return _ProcessesCrew(works, payloads, workers, logs)
+
+
+class _Process:
+    """The driver's side of one worker process."""
+
+    def __init__(self, number: int, folder: str, logs: Path | None) -> None:
+        self.number = number
+        self.jobs: dict[int, Job] = {}
+        self.known: set[int] = set()
+        self.beacon, page = SharedBeacon.create()
+        self.connection, theirs = Pipe(duplex=True)
+        try:
+            with _log_file(logs, number) as log:
+                self.process = subprocess.Popen(
+                    [
+                        *(sys.executable, "-P", "-c", _BOOT),
+                        *(str(theirs.fileno()), str(page), str(os.getpid())),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(theirs.fileno(), page),
+                    # A group of its own: Ctrl-C in the terminal reaches the driver alone, and what
+                    # the user's function has started can be ended with the worker.
+                    process_group=0,
+                    cwd=folder,
+                    env=os.environ | dict.fromkeys(_THREAD_VARIABLES, "1"),
+                )
+        except BaseException:
+            self.connection.close()
+            self.beacon.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(page)
+        self.send(list(sys.path))
+        self.send(number)
+
+    def send(self, message: object) -> None:
+        """Send; a worker that is gone is noticed when it is read from."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+
+    def kill(self) -> None:
+        """End the process and what it has started, now."""
+        if self.process.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Give back what the driver holds for a process that has ended."""
+        self.connection.close()
+        self.beacon.close()
+
+
+@contextmanager
+def _log_file(logs: Path | None, number: int) -> Iterator[IO[bytes] | None]:
+    if logs is None:
+        yield None
+        return
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / f"worker-{number}.log").open("ab") as file:
+        yield file
+
+
+class _ProcessesCrew:
+    depth = 2
+
+    def __init__(
+        self, works: Sequence[Work], payloads: Sequence[bytes], workers: int, logs: Path | None
+    ) -> None:
+        self._works = works
+        self._payloads = payloads
+        self._logs = logs
+        self._folder = str(Path.cwd())
+        self._processes: dict[int, _Process] = {}
+        self._next_number = 0
+        self._losses = 0
+        # A crash costs some 0.3 s; blocks that crash at each attempt must fail one by one, and a
+        # function that crashes every worker must not go on for a million blocks.
+        self._most_losses = 8 + 4 * workers
+        self._has_timeouts = any(work.timeout is not None for work in works)
+        try:
+            for _ in range(workers):
+                self._start()
+        except BaseException:
+            self.stop(grace=0)
+            raise
+
+    def submit(self, worker: int, job: Job) -> None:
+        process = self._processes[worker]
+        if job.work not in process.known:
+            process.known.add(job.work)
+            process.send(("work", job.work, self._payloads[job.work]))
+        process.jobs[job.number] = job
+        process.send(("job", job.number, job.work, job.indices.tobytes()))
+
+    def wait(self, timeout: float | None) -> list[Message]:
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            messages = self._read(self._pause(end))
+            messages += self._end_overdue()
+            if messages or (end is not None and time.monotonic() >= end):
+                return messages
+
+    def stop(self, *, grace: float) -> None:
+        end = time.monotonic() + grace
+        leaving = dict(self._processes)
+        for process in leaving.values():
+            process.send(("stop",))
+        while leaving and time.monotonic() < end:
+            self._drop_last_words(leaving, end)
+        for process in self._processes.values():
+            process.kill()
+            process.close()
+        self._processes.clear()
+
+    def _drop_last_words(self, leaving: dict[int, _Process], end: float) -> None:
+        """Read on, for a worker that cannot send its last outcome cannot end."""
+        by_connection = {process.connection: process for process in leaving.values()}
+        pause = max(min(end - time.monotonic(), _POLL_SECONDS), 0)
+        for connection in wait(list(by_connection), pause):
+            process = by_connection[connection]  # type: ignore[index]
+            try:
+                process.connection.recv_bytes()
+            except (EOFError, OSError):
+                del leaving[process.number]
+                with suppress(subprocess.TimeoutExpired):
+                    process.process.wait(max(end - time.monotonic(), 0))
+        for process in list(leaving.values()):
+            if process.process.poll() is not None:
+                del leaving[process.number]
+
+    def _start(self) -> None:
+        number = self._next_number
+        self._next_number += 1
+        self._processes[number] = _Process(number, self._folder, self._logs)
+
+    def _pause(self, end: float | None) -> float:
+        """How long to wait for a message before looking for hung and dead workers, in seconds."""
+        now = time.monotonic()
+        pause = _POLL_SECONDS if end is None else min(end - now, _POLL_SECONDS)
+        if self._has_timeouts:
+            for process in self._processes.values():
+                deadline = self._deadline(process)
+                if deadline is not None:
+                    pause = min(pause, deadline - now + 0.005)
+        return max(pause, 0)
+
+    def _read(self, pause: float) -> list[Message]:
+        messages: list[Message] = []
+        by_connection = {process.connection: process for process in self._processes.values()}
+        for connection in wait(list(by_connection), pause):
+            messages += self._receive(by_connection[connection])  # type: ignore[index]
+        if not messages:
+            for process in list(self._processes.values()):
+                if process.process.poll() is not None:
+                    messages += self._receive(process)
+        return messages
+
+    def _receive(self, process: _Process) -> list[Message]:
+        """All that a worker has sent, and its loss if it is gone."""
+        messages: list[Message] = []
+        try:
+            while process.connection.poll():
+                messages.append(self._taken(process, process.connection.recv_bytes()))
+        except (EOFError, OSError):
+            return [*messages, self._lose(process)]
+        if process.process.poll() is not None and not process.connection.poll():
+            return [*messages, self._lose(process)]
+        return messages
+
+    def _taken(self, process: _Process, payload: bytes) -> Message:
+        message: Message = pickle.loads(payload)
+        if isinstance(message, Outcome):
+            process.jobs.pop(message.job, None)
+            if message.statuses.any():
+                self._losses = 0
+            if message.values is not None:
+                return _with_values(message)
+        return message
+
+    def _deadline(self, process: _Process) -> float | None:
+        seen = process.beacon.look()
+        if seen is None or seen.position < 0 or seen.job not in process.jobs:
+            return None
+        timeout = self._works[process.jobs[seen.job].work].timeout
+        return None if timeout is None else seen.since + timeout
+
+    def _end_overdue(self) -> list[Message]:
+        if not self._has_timeouts:
+            return []
+        messages: list[Message] = []
+        for process in list(self._processes.values()):
+            deadline = self._deadline(process)
+            if deadline is not None and time.monotonic() > deadline:
+                # It may have finished in this instant: what it has sent counts.
+                messages += self._receive(process)
+                if process.number not in self._processes or self._deadline(process) != deadline:
+                    continue
+                messages.append(self._lose(process, overdue=True))
+        return messages
+
+    def _lose(self, process: _Process, *, overdue: bool = False) -> Lost:
+        """Bury a worker, find out whom to charge, and start another."""
+        if not overdue:
+            with suppress(subprocess.TimeoutExpired):
+                process.process.wait(_LEAVING_SECONDS)
+        process.kill()
+        seen = process.beacon.look()
+        charged = None
+        reason = _ending(process.process.returncode)
+        if seen is not None and seen.job in process.jobs:
+            timeout = self._works[process.jobs[seen.job].work].timeout
+            if overdue:
+                reason = f"ended, because a block took more than {timeout:g} s"
+                error = f"TimeoutError: the block took more than {timeout:g} s"
+            else:
+                error = f"WorkerError: the worker was lost in the middle of it ({reason})"
+            charged = (seen.job, ItemFailure(seen.position, error, ""))
+        lost = Lost(process.number, reason, tuple(process.jobs), charged)
+        process.close()
+        del self._processes[process.number]
+        if not overdue:
+            self._losses += 1
+        if self._losses > self._most_losses:
+            where = "its messages above" if self._logs is None else str(self._logs)
+            raise WorkerError(
+                f"workers live to finish a block; {self._losses} in a row did not",
+                value=f"the last one {reason}",
+                place=f"see {where}" + (f"; last at {charged[1].error}" if charged else ""),
+                remedy="run with executor='serial' to see what happens, or with fewer workers "
+                "if memory is short",
+            )
+        self._start()
+        return lost
+
+
+def _with_values(outcome: Outcome) -> Outcome:
+    """Unpickle what blocks returned; what does not survive the way is that block's failure."""
+    values: list[object] = []
+    statuses = outcome.statuses.copy()
+    failures = list(outcome.failures)
+    for position, payload in enumerate(outcome.values or ()):
+        try:
+            values.append(None if payload is None else loads(payload))  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 - unpickling runs code of the value's class
+            values.append(None)
+            statuses[position] = 0
+            failures.append(ItemFailure.of(position, error))
+    return Outcome(outcome.worker, outcome.job, statuses, tuple(failures), values, outcome.seconds)
+
+
+def _ending(code: int | None) -> str:
+    """How a process ended, in words."""
+    if code is None or code >= 0:
+        return f"left with exit code {code}"
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+        memory = "; the system may have been out of memory" if name == "SIGKILL" else ""
+        return f"was ended by {name}{memory}"
+    return f"was ended by signal {-code}"

@@ -1,0 +1,73 @@
+"""Executors by name: ours, and those that other packages bring under ``scutoid.executors``."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol, cast
+
+from scutoid.errors import ParameterError
+from scutoid.executors._work import Crew, Work
+
+GROUP = "scutoid.executors"
+
+# Named by text, for a run imports only what it uses.
+_OURS = {
+    "serial": "scutoid.executors._serial:SerialExecutor",
+    "threads": "scutoid.executors._threads:ThreadsExecutor",
+    "processes": "scutoid.executors._processes:ProcessesExecutor",
+}
+
+
+class Executor(Protocol):
+    """A way to get workers."""
+
+    @property
+    def handles_timeout(self) -> bool:
+        """Whether it can end an item that takes too long."""
+        ...
+
+    @property
+    def handles_setup(self) -> bool:
+        """Whether its workers keep a set-up from job to job."""
+        ...
+
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+        """Start `workers` workers for `works`; what they write goes to `logs`, if given."""
+        ...
+
+
+def find_executor(executor: object) -> Executor:
+    """The executor of a name, of a `concurrent.futures.Executor`, or the object itself.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name, listing those that there are.
+    """
+    if isinstance(executor, concurrent.futures.Executor):
+        from scutoid.executors._foreign import ForeignExecutor
+
+        return ForeignExecutor(executor)
+    if not isinstance(executor, str):
+        if all(hasattr(executor, name) for name in ("open", "handles_timeout", "handles_setup")):
+            return cast("Executor", executor)
+        raise _unknown(executor)
+    if executor in _OURS:
+        module, _, name = _OURS[executor].partition(":")
+        return cast("Executor", getattr(importlib.import_module(module), name)())
+    for entry in entry_points(group=GROUP, name=executor):
+        return cast("Executor", entry.load()())
+    raise _unknown(executor)
+
+
+def _unknown(executor: object) -> ParameterError:
+    theirs = {entry.name for entry in entry_points(group=GROUP)}
+    return ParameterError(
+        "an executor is given by a known name, or as a concurrent.futures.Executor",
+        value=executor,
+        remedy=f"one of {', '.join(sorted({*_OURS, *theirs}))}",
+    )

@@ -1,0 +1,52 @@
+"""The caller as the only worker: no concurrency, the easiest to debug."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from scutoid.executors._work import Crew, Job, Joined, Message, NoBeacon, Work, Workbench
+
+_logger = logging.getLogger(__name__)
+
+
+class SerialExecutor:
+    """Carries out every job in the calling thread, whatever the number of workers asked for."""
+
+    handles_timeout = False
+    handles_setup = True
+
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:  # noqa: ARG002
+        """Begin with one worker, the caller."""
+        return _SerialCrew(works)
+
+
+class _SerialCrew:
+    depth = 1
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        self._works = works
+        # Ctrl-C arrives in the very thread that works, and must not pass for a block's failure.
+        self._bench = Workbench(0, passes=(KeyboardInterrupt,))
+        self._jobs: deque[Job] = deque()
+        self._joined = False
+
+    def submit(self, worker: int, job: Job) -> None:  # noqa: ARG002
+        self._jobs.append(job)
+
+    def wait(self, timeout: float | None) -> list[Message]:  # noqa: ARG002
+        if not self._joined:
+            self._joined = True
+            return [Joined(0)]
+        if not self._jobs:
+            return []
+        job = self._jobs.popleft()
+        return [self._bench.carry_out(job, self._works[job.work], NoBeacon())]
+
+    def stop(self, *, grace: float) -> None:  # noqa: ARG002
+        try:
+            self._bench.close()
+        except Exception:
+            _logger.exception("leaving a set-up failed")

@@ -1,0 +1,88 @@
+"""Threads of the calling process: for functions that leave Python's lock, no copies of data."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scutoid.executors._work import Crew, Job, Joined, Message, NoBeacon, Work, Workbench
+
+_logger = logging.getLogger(__name__)
+
+
+class ThreadsExecutor:
+    """Carries out jobs in threads of its own; cannot end a block that hangs."""
+
+    handles_timeout = False
+    handles_setup = True
+
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:  # noqa: ARG002
+        """Start the threads."""
+        return _ThreadsCrew(works, workers)
+
+
+class _ThreadsCrew:
+    depth = 2
+
+    def __init__(self, works: Sequence[Work], workers: int) -> None:
+        self._works = works
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._inboxes: list[queue.SimpleQueue[Job | None]] = []
+        self._benches = [Workbench(number) for number in range(workers)]
+        self._threads: list[threading.Thread] = []
+        self._limits = _limit_libraries() if workers > 1 else None
+        for bench in self._benches:
+            inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+            # A daemon, for Ctrl-C must not wait at the interpreter's end for a block of an hour.
+            thread = threading.Thread(
+                target=self._work,
+                args=(bench, inbox),
+                name=f"scutoid-worker-{bench.worker}",
+                daemon=True,
+            )
+            self._inboxes.append(inbox)
+            self._threads.append(thread)
+            thread.start()
+
+    def submit(self, worker: int, job: Job) -> None:
+        self._inboxes[worker].put(job)
+
+    def wait(self, timeout: float | None) -> list[Message]:
+        try:
+            messages = [self._messages.get(timeout=timeout)]
+        except queue.Empty:
+            return []
+        while not self._messages.empty():
+            messages.append(self._messages.get())
+        return messages
+
+    def stop(self, *, grace: float) -> None:
+        for bench, inbox in zip(self._benches, self._inboxes, strict=True):
+            bench.cancelled = True
+            inbox.put(None)
+        end = time.monotonic() + grace
+        for thread in self._threads:
+            thread.join(max(end - time.monotonic(), 0))
+        if self._limits is not None:
+            self._limits.restore_original_limits()
+
+    def _work(self, bench: Workbench, inbox: queue.SimpleQueue[Job | None]) -> None:
+        self._messages.put(Joined(bench.worker))
+        while (job := inbox.get()) is not None and not bench.cancelled:
+            self._messages.put(bench.carry_out(job, self._works[job.work], NoBeacon()))
+        try:
+            bench.close()
+        except Exception:
+            _logger.exception("leaving a set-up failed")
+
+
+def _limit_libraries() -> Any:
+    """Keep numeric libraries to one thread each while several workers call them."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)

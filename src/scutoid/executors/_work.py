@@ -1,0 +1,262 @@
+"""What workers are given, what they hand back, and the loop that every kind of worker runs.
+
+An executor knows neither blocks nor tasks: it carries out `Work`, numbered items of which arrive in
+a `Job` and go back as an `Outcome`.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Call = Callable[[object, Mapping[str, object]], tuple[int, object]]
+
+FAILED = 0
+"""The status of an item that raised; every status that work itself returns is above it."""
+
+_MAX_TEXT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one task asks of a worker; must be picklable for workers in other processes."""
+
+    name: str
+    """The task's name."""
+    call: Call
+    """Called with an item and the set-up values; returns a status above 0 and a value."""
+    items: Callable[[NDArray[np.int64]], Iterable[object]]
+    """Makes the items of a job from their numbers."""
+    setup: tuple[tuple[str, Callable[[], object]], ...] = ()
+    """Called once a worker; a context manager is entered, and left at the worker's end."""
+    timeout: float | None = None
+    """Seconds that one item may take."""
+    returns: bool = False
+    """Whether the values are wanted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """Some items of one work, to be carried out by one worker in this order."""
+
+    number: int
+    """Unique in a run."""
+    work: int
+    """Which of the works."""
+    indices: NDArray[np.int64]
+    """The items' numbers, shape (n,), int64."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailure:
+    """How an item, or the set-up before it, failed."""
+
+    position: int
+    """The item's place in its job; -1 for the set-up."""
+    error: str
+    """Type and message in one line."""
+    traceback: str
+    """The traceback as text; may be empty."""
+
+    @classmethod
+    def of(cls, position: int, error: BaseException, *, skip: int = 1) -> ItemFailure:
+        """Keep `error` as text, for an exception may not survive the way to the driver."""
+        frames = error.__traceback__
+        for _ in range(skip):
+            frames = frames.tb_next if frames is not None and frames.tb_next else frames
+        text = "".join(traceback.format_exception(type(error), error, frames))
+        lines = traceback.format_exception_only(type(error), error)
+        first = lines[-1].strip() if lines else type(error).__name__
+        try:
+            message = str(error)
+        except Exception as trouble:  # noqa: BLE001 - a broken __str__ must not hide the failure
+            message = f"(its message cannot be shown: {type(trouble).__name__})"
+        if message:
+            first = f"{type(error).__name__}: {message}"
+        return cls(position, first[:_MAX_TEXT], text[-_MAX_TEXT:])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What came of a job."""
+
+    worker: int
+    """Who did it."""
+    job: int
+    """The job's number."""
+    statuses: NDArray[np.uint8]
+    """One status an item, shape (n,), uint8; `FAILED` where it raised."""
+    failures: tuple[ItemFailure, ...] = ()
+    """The items that raised."""
+    values: Sequence[object] | None = None
+    """One value an item, where wanted; None for those that failed."""
+    seconds: float = 0.0
+    """Time taken, in seconds, without the set-up."""
+    setup_failure: ItemFailure | None = None
+    """Set if the set-up raised: then no item was begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A worker is up and takes jobs."""
+
+    worker: int
+    """Its number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lost:
+    """A worker is gone, and the jobs that it had come back."""
+
+    worker: int
+    """Its number."""
+    reason: str
+    """Why, in words."""
+    jobs: tuple[int, ...] = ()
+    """Numbers of the jobs that it held."""
+    charged: tuple[int, ItemFailure] | None = None
+    """The job, and the item in it, that was being carried out when it happened."""
+
+
+Message = Outcome | Joined | Lost
+
+
+class Crew(Protocol):
+    """Workers that carry out jobs; told apart by their numbers."""
+
+    @property
+    def depth(self) -> int:
+        """How many jobs a worker may hold at once, the one that it works on included."""
+        ...
+
+    def submit(self, worker: int, job: Job) -> None:
+        """Hand `job` to a worker that has joined and is not lost."""
+        ...
+
+    def wait(self, timeout: float | None) -> list[Message]:
+        """Messages since the last call; waits for one, at most `timeout` seconds."""
+        ...
+
+    def stop(self, *, grace: float) -> None:
+        """End all workers, by force after `grace` seconds; what they still do is dropped."""
+        ...
+
+
+class Beacon(Protocol):
+    """Where a worker says what it is doing, for whoever finds it dead."""
+
+    def begin(self, job: int) -> None:
+        """A job begins with its set-up."""
+        ...
+
+    def at(self, position: int) -> None:
+        """An item begins."""
+        ...
+
+    def end(self) -> None:
+        """No item is being worked on."""
+        ...
+
+
+class NoBeacon:
+    """For workers that die only together with their driver."""
+
+    def begin(self, job: int) -> None:
+        """Ignore."""
+
+    def at(self, position: int) -> None:
+        """Ignore."""
+
+    def end(self) -> None:
+        """Ignore."""
+
+
+class Workbench:
+    """One worker's own state: set-up values by work, and how to take them down.
+
+    Parameters
+    ----------
+    worker : int
+        The worker's number.
+    encode : callable, optional
+        Applied to each value that goes back; what it raises is charged to the item.
+    passes : tuple of exception types, optional
+        What is not caught, but ends the worker.
+    """
+
+    def __init__(
+        self,
+        worker: int,
+        *,
+        encode: Callable[[object], object] | None = None,
+        passes: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        self.worker = worker
+        self.cancelled = False
+        self._encode = encode
+        self._passes = passes
+        self._values: dict[int, dict[str, object]] = {}
+        self._stack = ExitStack()
+
+    def carry_out(self, job: Job, work: Work, beacon: Beacon) -> Outcome:
+        """Do a job from its set-up to its last item; no exception of an item gets out."""
+        beacon.begin(job.number)
+        try:
+            values = self._set_up(job.work, work)
+        except BaseException as error:
+            if isinstance(error, self._passes):
+                raise
+            beacon.end()
+            return self.refusal(job, ItemFailure.of(-1, error, skip=2))
+        n = len(job.indices)
+        statuses = np.zeros(n, dtype=np.uint8)
+        results: list[object] | None = [None] * n if work.returns else None
+        failures: list[ItemFailure] = []
+        call, encode, begun = work.call, self._encode, time.perf_counter()
+        for position, item in enumerate(work.items(job.indices)):
+            beacon.at(position)
+            try:
+                status, value = call(item, values)
+                if results is not None:
+                    results[position] = value if encode is None else encode(value)
+                statuses[position] = status
+            except BaseException as error:
+                if isinstance(error, self._passes):
+                    raise
+                failures.append(ItemFailure.of(position, error, skip=2))
+            if self.cancelled:
+                break
+        seconds = time.perf_counter() - begun
+        beacon.end()
+        return Outcome(self.worker, job.number, statuses, tuple(failures), results, seconds)
+
+    def refusal(self, job: Job, failure: ItemFailure) -> Outcome:
+        """The outcome of a job that could not be begun."""
+        statuses = np.zeros(len(job.indices), dtype=np.uint8)
+        return Outcome(self.worker, job.number, statuses, setup_failure=failure)
+
+    def close(self) -> None:
+        """Leave the context managers of the set-ups, last entered first."""
+        self._values.clear()
+        self._stack.close()
+
+    def _set_up(self, number: int, work: Work) -> dict[str, object]:
+        if number in self._values:
+            return self._values[number]
+        with ExitStack() as entering:
+            values = {}
+            for name, make in work.setup:
+                value = make()
+                if hasattr(type(value), "__enter__") and hasattr(type(value), "__exit__"):
+                    value = entering.enter_context(value)  # type: ignore[arg-type]
+                values[name] = value
+            self._stack.enter_context(entering.pop_all())
+        self._values[number] = values
+        return values

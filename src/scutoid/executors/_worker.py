@@ -1,0 +1,125 @@
+"""What runs in a worker process.
+
+A thread reads from the driver all the time, so that the driver can always send, and so that the
+worker ends at once when its driver is gone; the main thread carries out the jobs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from scutoid.executors._beacon import SharedBeacon
+from scutoid.executors._pickling import dump_value, loads
+from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
+
+_logger = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG = 1
+
+
+def main(connection: Connection, beacon: int, parent: int) -> None:
+    """Serve the driver at the other end until it says stop.
+
+    Parameters
+    ----------
+    connection : Connection
+        To the driver.
+    beacon : int
+        Descriptor of the shared page.
+    parent : int
+        The driver's process number.
+    """
+    # What the user's function starts must not keep the connection open after this process.
+    os.set_inheritable(connection.fileno(), False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with(parent)
+    _Worker(connection, SharedBeacon(beacon)).run()
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to end this process with its parent, where the kernel can."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+class _Worker:
+    """The worker's two threads and what they share."""
+
+    def __init__(self, connection: Connection, beacon: SharedBeacon) -> None:
+        self._connection = connection
+        self._beacon = beacon
+        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._payloads: dict[int, bytes] = {}
+        self._works: dict[int, Work] = {}
+        self._bench = Workbench(-1, encode=dump_value)
+
+    def run(self) -> None:
+        """Take jobs until told to stop, then leave the set-ups."""
+        number = pickle.loads(self._connection.recv_bytes())
+        self._bench.worker = number
+        threading.Thread(target=self._read, name="scutoid-reader", daemon=True).start()
+        self._send(Joined(number))
+        while (job := self._inbox.get()) is not None:
+            outcome = self._carry_out(job)
+            if self._bench.cancelled:
+                break
+            self._send(outcome)
+        try:
+            self._bench.close()
+        except Exception:
+            _logger.exception("worker %d: leaving a set-up failed", number)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                message = pickle.loads(self._connection.recv_bytes())
+            except (EOFError, OSError):
+                # The driver is gone, and nobody will ever ask for what is being computed.
+                os._exit(1)
+            match message:
+                case ("work", number, payload):
+                    self._payloads[number] = payload
+                case ("job", number, work, indices):
+                    self._inbox.put(Job(number, work, np.frombuffer(indices, dtype=np.int64)))
+                case _:
+                    self._bench.cancelled = True
+                    self._inbox.put(None)
+                    return
+
+    def _carry_out(self, job: Job) -> Outcome:
+        try:
+            work = self._work(job.work)
+        except BaseException as error:  # noqa: BLE001 - unpickling runs the user's imports
+            return self._bench.refusal(job, ItemFailure.of(-1, error))
+        return self._bench.carry_out(job, work, self._beacon)
+
+    def _work(self, number: int) -> Work:
+        if number not in self._works:
+            work = loads(self._payloads[number])
+            if not isinstance(work, Work):
+                raise TypeError(type(work).__name__)
+            self._works[number] = work
+            del self._payloads[number]
+            _limit_libraries()
+        return self._works[number]
+
+    def _send(self, message: object) -> None:
+        self._connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def _limit_libraries() -> None:
+    """Keep the numeric libraries that the function has brought in to one thread each."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(limits=1)

@@ -1,0 +1,369 @@
+"""The decorators that make a step of a function: `blockwise`, `step` and `reduction`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+import numpy as np
+
+from scutoid.arrays import Storage, open_source
+from scutoid.errors import PipelineError
+from scutoid.pipeline._compute import StepBlock, merge_in_order, unpack
+from scutoid.pipeline._evaluate import prepared
+from scutoid.pipeline._lazy import Image
+from scutoid.pipeline._producers import Call, Opened, is_lazy
+from scutoid.pipeline._spec import Border, Options, StepSpec, make_spec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Setup = Mapping[str, Callable[[], object]]
+Out = str | Sequence[str]
+
+
+class Step(Generic[P, R]):
+    """A function that runs on arrays, and is put off on lazy inputs.
+
+    Called with numpy arrays it just runs.  Called with an Image, Table, Value or a collection among
+    its arguments it returns a lazy result.
+    """
+
+    def __init__(self, spec: StepSpec) -> None:
+        self.spec = spec
+        functools.update_wrapper(self, spec.function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run on arrays, or return a lazy result."""
+        if not any(is_lazy(item) or _is_dask(item) for item in (*args, *kwargs.values())):
+            return self._run(args, kwargs)
+        inputs, params = self.spec.parameters.bind(self.spec.label, args, kwargs)
+        return Call(self.spec, [self._lazy(item) for item in inputs], params).outputs()
+
+    def options(self, **options: object) -> Step[P, R]:
+        """Return the same step with options for this call.
+
+        Parameters
+        ----------
+        **options
+            name, keep, storage, block, where, join, retries, timeout, requires.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import scutoid as sc
+        >>> image = sc.open(np.zeros((8, 8)))
+        >>> sc.gaussian.options(name="smooth", block=4)(image, sigma=1)
+        Image('smooth', yx, (8, 8), float32)
+        """
+        return Step(self.spec.with_options(**options))
+
+    def _lazy(self, item: object) -> object:
+        """Take arrays among lazy inputs as images, where the step cuts its inputs into blocks."""
+        is_array = isinstance(item, np.ndarray) and item.ndim > 0
+        if self.spec.kind != "step" and (is_array or _is_dask(item)):
+            return Image(Opened(open_source(item), "array"))
+        return item
+
+    def _run(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        spec = self.spec
+        injected = {name: kwargs[name] for name in spec.parameters.injected if name in kwargs}
+        given = {name: value for name, value in kwargs.items() if name not in injected}
+        inputs, params = spec.parameters.bind(spec.label, args, given)
+        missing = [name for name in spec.parameters.injected if name not in injected]
+        for name in missing:
+            if name not in spec.setup:
+                injected[name] = _whole_block(inputs) if name == "block" else None
+        with prepared(spec) as ready:
+            loaded = {name: ready[name] for name in missing if name in ready}
+            result = spec.function(*inputs, **{**params, **injected, **loaded})
+        if spec.kind != "reduction":
+            return result
+        merged = merge_in_order([unpack(spec, result)[0]], spec.merge)  # type: ignore[arg-type]
+        return merged if spec.finish is None else spec.finish(merged)
+
+    def __repr__(self) -> str:
+        return f"<{self.spec.kind} {self.spec.label!r}>"
+
+
+def _is_dask(item: object) -> bool:
+    return type(item).__module__.startswith("dask.array")
+
+
+def _whole_block(inputs: Sequence[Any]) -> StepBlock:
+    """Describe a whole array as the one block that it is."""
+    from scutoid.geometry import Roi
+
+    shape = np.shape(inputs[0])
+    axes = "tczyx"[-len(shape) :] if shape else ""
+    region = Roi((0,) * len(shape), shape)
+    return StepBlock(0, axes, region, region, region, axes)
+
+
+@overload
+def blockwise(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def blockwise(**declared: Any) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def blockwise(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    halo: object = 0,
+    axes: str | None = None,
+    out_axes: str | None = None,
+    border: Border = "clip",
+    out: Out = "image",
+    dtype: object = None,
+    scale: object = 1,
+    position: tuple[str, ...] | None = None,
+    setup: Setup | None = None,
+    sees_neighbours: bool = False,
+    block: object = None,
+    block_invariant: bool = False,
+    requires: Mapping[str, int] | None = None,
+    retries: int = 2,
+    timeout: float | None = None,
+    version: str | None = None,
+    environment: Sequence[str] = (),
+    keep: Any = True,
+    storage: Storage | None = None,
+) -> Any:
+    """Make a step of a function of a block.
+
+    Positional parameters of the function are inputs: images are cut into blocks with a halo, tables
+    and values are given whole.  Keyword-only parameters are parameters: never cut.
+
+    Parameters
+    ----------
+    halo : int, sequence, mapping, Length or function
+        Voxels read around each block: one int for the spatial axes, an entry an axis (int or
+        ``(low, high)``), ``scutoid.um(2)``, or a function of the parameters.  Rounded up.
+    axes : str, optional
+        Axes that the function gets, in this order; others are iterated.  Default: the spatial axes.
+    out_axes : str, optional
+        Axes of the images that it returns, if they differ.
+    border : {"clip", "reflect", "nearest", "crop"} or number
+        "clip" hands over the region clipped to the image, so that the function's own boundary mode
+        acts at the true edge; "reflect" (as scipy), "nearest" and numbers pad it; "crop" shrinks
+        the output.
+    out : {"image", "table", "parts"} or tuple of these
+        What the function returns: an image of the shape that it was given (scutoid crops the halo),
+        a DataFrame, or a dict of small arrays a block.
+    dtype : dtype or tuple, optional
+        Of the image output(s); default: found by calling the function on a small array.
+    position : tuple of str, optional
+        Columns of a table that hold a position, in voxels of the array that the function got: only
+        rows inside the write region are kept, and positions are moved to the image's frame.
+    setup : mapping of str to function, optional
+        Called once a worker; the values are passed by name.
+    block : int, sequence or mapping, optional
+        Block shape over the spatial axes; default: chosen from inputs, halo and storage.
+    block_invariant : bool
+        Whether the result is the same for every block shape, which then stays out of the key.
+    requires, retries, timeout
+        Resources a block holds, how often it is tried again, seconds it may take.
+    version : str, optional
+        Replaces the code in the key.
+    environment : sequence of str
+        Packages whose versions enter the key.
+    keep : bool or "memory"
+        Whether the result is stored.
+    storage : Storage, optional
+        Format, chunks and compression.
+
+    Returns
+    -------
+    Step
+
+    Raises
+    ------
+    PipelineError
+        If an option cannot be what it is declared to be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> @sc.blockwise
+    ... def foreground(image, *, level):
+    ...     return image > level
+    >>> foreground(np.array([1, 5]), level=3)
+    array([False,  True])
+    >>> foreground(sc.open(np.zeros((4, 4))), level=3)
+    Image('foreground', yx, (4, 4), bool)
+    """
+    if scale != 1:
+        raise PipelineError(
+            "blockwise steps write on the grid of their inputs",
+            value=f"scale={scale!r}",
+            remedy="resample in a whole step for now",
+        )
+    if sees_neighbours:
+        raise PipelineError(
+            "steps do not see their neighbours' results yet",
+            value="sees_neighbours=True",
+            remedy="use scutoid.blocks.BlockTask(conflict=True)",
+        )
+    options = Options(
+        keep=keep,
+        storage=storage or Storage(),
+        block=block,
+        retries=retries,
+        timeout=timeout,
+        requires=requires,
+    )
+    return _decorate(
+        "blockwise",
+        function,
+        out=out,
+        setup=setup,
+        options=options,
+        halo=halo,
+        axes=axes,
+        out_axes=out_axes,
+        border=border,
+        dtype=dtype,
+        position=position,
+        block_invariant=block_invariant,
+        version=version,
+        environment=tuple(environment),
+    )
+
+
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(**declared: Any) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    out: Out | None = None,
+    dtype: object = None,
+    setup: Setup | None = None,
+    requires: Mapping[str, int] | None = None,
+    retries: int = 2,
+    timeout: float | None = None,
+    version: str | None = None,
+    environment: Sequence[str] = (),
+    keep: Any = True,
+    storage: Storage | None = None,
+) -> Any:
+    """Make a step of a function of whole values.
+
+    Parameters
+    ----------
+    out : {"value", "table", "image", "parts", "files"} or tuple of these, optional
+        What the function returns; default: "value" (a DataFrame is kept as a table all the same).
+        An image has the shape of the first image among the inputs.
+    dtype : dtype or tuple, optional
+        Of the image output(s); default: found by calling the function on a small array.
+    setup, requires, retries, timeout, version, environment, keep, storage
+        As in `blockwise`.
+
+    Returns
+    -------
+    Step
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> @sc.step
+    ... def brightest(image):
+    ...     return int(image.max())
+    >>> brightest(sc.open(np.arange(6).reshape(2, 3))).get()
+    5
+    """
+    options = Options(
+        keep=keep, storage=storage or Storage(), retries=retries, timeout=timeout, requires=requires
+    )
+    return _decorate(
+        "step",
+        function,
+        out="value" if out is None else out,
+        setup=setup,
+        options=options,
+        dtype=dtype,
+        version=version,
+        environment=tuple(environment),
+    )
+
+
+def reduction(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    merge: Callable[[Any, Any], Any],
+    finish: Callable[..., Any] | None = None,
+    out: Out = "value",
+    halo: object = 0,
+    axes: str | None = None,
+    setup: Setup | None = None,
+    block: object = None,
+    block_invariant: bool = False,
+    requires: Mapping[str, int] | None = None,
+    retries: int = 2,
+    timeout: float | None = None,
+    version: str | None = None,
+    environment: Sequence[str] = (),
+    keep: Any = True,
+    storage: Storage | None = None,
+) -> Any:
+    """Make a step that maps each block to a value and merges the values.
+
+    Parameters
+    ----------
+    merge : function of two values
+        Associative; applied in a fixed tree over the block numbers, never in order of completion.
+    finish : function, optional
+        Makes the result from the merged value; its keyword-only arguments that name parameters of
+        the step, ``voxel_size`` or ``origin`` are passed.
+    out : {"value", "table"}
+        What `finish` returns.
+    halo, axes, setup, block, block_invariant, requires, retries, timeout, version, environment, \
+keep, storage
+        As in `blockwise`.
+
+    Returns
+    -------
+    Step
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> @sc.reduction(merge=max)
+    ... def brightest(image):
+    ...     return image.max()
+    >>> int(brightest(sc.open(np.arange(6).reshape(2, 3))).get())
+    5
+    """
+    options = Options(
+        keep=keep,
+        storage=storage or Storage(),
+        block=block,
+        retries=retries,
+        timeout=timeout,
+        requires=requires,
+    )
+    return _decorate(
+        "reduction",
+        function,
+        out=out,
+        setup=setup,
+        options=options,
+        halo=halo,
+        axes=axes,
+        merge=merge,
+        finish=finish,
+        block_invariant=block_invariant,
+        version=version,
+        environment=tuple(environment),
+    )
+
+
+def _decorate(kind: Any, function: Callable[..., Any] | None, **declared: Any) -> Any:
+    if function is None:
+        return lambda function: _decorate(kind, function, **declared)
+    return Step(make_spec(kind, function, **declared))

@@ -1,0 +1,387 @@
+"""Results without a run: computed in this process, block by block, and kept nowhere.
+
+The blocks are those that a run would make, so the voxels are the same.  What a step needs of the
+steps before it is worked out from the region that is asked for; global values (reductions, whole
+steps) are computed from the whole image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scutoid.arrays import ArraySource
+from scutoid.errors import MemoryLimitError, PipelineError, StepError
+from scutoid.geometry import BlockGrid, Coordinate, Roi
+from scutoid.pipeline._compute import (
+    BlockStep,
+    Readable,
+    call,
+    check_parts,
+    merge_in_order,
+    unpack,
+)
+from scutoid.pipeline._lazy import Collection, Gathered, Image, Lazy, Parts
+from scutoid.pipeline._producers import Call, Constant, Member, Opened, Producer
+from scutoid.pipeline._spec import StepSpec
+from scutoid.pipeline._view import View, ViewSource, Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHARE_OF_MEMORY = 0.5
+
+
+def physical_memory() -> int:
+    """Return the bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+class Evaluation:
+    """Computes results in this process; remembers what it computed while it lives.
+
+    Parameters
+    ----------
+    limit : int, optional
+        Bytes that the arrays of all results together may take; default: half of the machine's
+        memory.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = int(physical_memory() * _SHARE_OF_MEMORY) if limit is None else limit
+        self._used = 0
+        self._memo: dict[tuple[int, int, Roi | None], Any] = {}
+        self._alive: list[Producer] = []
+
+    def image(self, image: Image, region: Roi) -> ArraySource:
+        """Return something that reads `region` of an image (in its frame), in the image's voxels."""
+        base = self._base(image.producer)
+        view = image.view
+        source: Any
+        if isinstance(base, Opened):
+            source = base.source
+        elif (stored := getattr(base, "stored", None)) is not None:
+            source = stored.image(image.output)
+        elif isinstance(base, Call):
+            local = region.shift(-image.framed.offset)
+            below = local if view is None else view.below(local)
+            source = self._compute_image(base, image.output, below)
+        else:
+            raise PipelineError("this is not an image", value=base.name)
+        return source if view is None else ViewSource(source, view)  # type: ignore[return-value]
+
+    def value(self, lazy: Lazy) -> Any:
+        """Return a result as the user gets it: array, DataFrame, value, parts by block, folder."""
+        if isinstance(lazy, Image):
+            return self.image(lazy, lazy.roi).read(Roi(lazy.roi.offset * 0, lazy.shape))
+        base = self._base(lazy.producer)
+        if isinstance(base, Constant):
+            return base.value
+        if (stored := getattr(base, "stored", None)) is not None:
+            return stored.value(lazy.output)
+        if not isinstance(base, Call):
+            raise PipelineError("this result cannot be read", value=base.name)
+        memo = (id(base), lazy.output, None)
+        if memo not in self._memo:
+            for number, value in enumerate(self._compute_values(base)):
+                self._remember(base, number, None, value)
+        return self._memo[memo]
+
+    def _base(self, producer: Producer) -> Producer:
+        return producer.single if isinstance(producer, Member) else producer
+
+    def _remember(self, producer: Producer, output: int, roi: Roi | None, value: object) -> None:
+        self._alive.append(producer)  # its id() must stay its own
+        self._memo[(id(producer), output, roi)] = value
+
+    def argument(self, item: object) -> Any:
+        """Return an input or parameter of a whole step as its function gets it."""
+        if isinstance(item, Lazy):
+            return self.value(item)
+        if isinstance(item, Gathered):
+            return GatheredValues(item.collection, self)
+        return item
+
+    def _params(self, params: Mapping[str, object]) -> dict[str, Any]:
+        return {name: self.argument(value) for name, value in params.items()}
+
+    def _inputs(self, step: BlockStep, inputs: Sequence[object], read: Roi) -> list[object]:
+        """Return readable images for the region that the blocks read, and the other inputs whole."""
+        found = []
+        for position, item in enumerate(inputs):
+            if isinstance(item, Image) and step.layout.inputs[position]:
+                local = step.layout.local(position, read)
+                found.append(self.image(item, local.shift(item.framed.offset)))
+            else:
+                found.append(self.argument(item))
+        return found
+
+    def _compute_image(self, producer: Call, output: int, region: Roi) -> Readable:
+        memo = (id(producer), output, region)
+        if memo in self._memo:
+            return self._memo[memo]  # type: ignore[no-any-return]
+        framed = producer.framed(output)
+        self._reserve(region.size * framed.spec.dtype.itemsize, producer.name)
+        if producer.spec.kind == "step":
+            array = run_step(producer, self)[output]
+            window = Window(array, Roi(region.offset * 0, framed.spec.shape))  # type: ignore[arg-type]
+        else:
+            window = self._compute_blocks(producer, output, region, framed.offset, framed.spec.dtype)
+        self._remember(producer, output, region, window)
+        return window
+
+    def _compute_blocks(
+        self, producer: Call, output: int, region: Roi, offset: Coordinate, dtype: np.dtype[Any]
+    ) -> Window:
+        step = producer.block_step()
+        layout = step.layout
+        target = region.shift(offset)
+        wanted = layout.grid_region(target)
+        array = np.zeros(tuple(region.shape), dtype)
+        for index, results in self._blocks(producer, step, list(layout.grid.blocks_in(wanted))):
+            written = layout.output_roi(layout.grid.write_roi(index), producer.framed(output).spec.shape)
+            common = written.intersect(target)
+            piece = results[output][common.to_slices(written.offset)]  # type: ignore[index]
+            array[common.to_slices(target.offset)] = piece
+        return Window(array, region)
+
+    def _blocks(
+        self, producer: Call, step: BlockStep, indices: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+        if not indices:
+            return
+        read = step.layout.read_roi(indices[0])
+        for index in (indices[-1], *indices[1:-1]):
+            read = read.union(step.layout.read_roi(index))
+        inputs = self._inputs(step, producer.inputs, read.intersect(step.layout.image))
+        params = self._params(producer.params)
+        with prepared(producer.spec) as ready:
+            for index in indices:
+                here = [own_part(item, index, given) for item, given in zip(
+                    inputs, producer.inputs, strict=True)]
+                yield index, step.compute(index, here, {**params, **ready}, key=producer.key)
+
+    def _compute_values(self, producer: Call) -> tuple[Any, ...]:
+        spec = producer.spec
+        if spec.kind == "step":
+            return run_step(producer, self)
+        step = producer.block_step()
+        blocks = self._blocks(producer, step, range(step.layout.grid.n_blocks))
+        if spec.kind == "reduction":
+            values = (results[0] for _, results in blocks)
+            merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
+            return (finish(spec, merged, self._params(producer.params), step),)
+        return join_blocks(spec, blocks)
+
+    def _reserve(self, nbytes: int, name: str) -> None:
+        self._used += nbytes
+        if self._used > self.limit:
+            raise MemoryLimitError(
+                "a result that is read without a run fits in memory",
+                value=f"{self._used / 2**20:.0f} MiB needed, {self.limit / 2**20:.0f} MiB allowed",
+                place=f"step {name!r}",
+                remedy="run it into a store with sc.run, or read a smaller region",
+            )
+
+
+class GatheredValues(Mapping[str, Any]):
+    """Members of a collection by key, each read when it is asked for."""
+
+    def __init__(self, collection: Collection, evaluation: Evaluation) -> None:
+        self._collection = collection
+        self._evaluation = evaluation
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._collection.producer.places:
+            raise KeyError(key)
+        return self._evaluation.value(self._collection.member(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._collection.keys)
+
+    def __len__(self) -> int:
+        return len(self._collection)
+
+
+def own_part(value: object, index: int, given: object) -> object:
+    """Return a block's own entry, where an input holds parts."""
+    return value[index] if isinstance(given, Parts) else value  # type: ignore[index]
+
+
+@contextlib.contextmanager
+def prepared(spec: StepSpec) -> Iterator[dict[str, Any]]:
+    """Call a step's set-up; leave what it entered at the end."""
+    with contextlib.ExitStack() as stack:
+        ready = {}
+        for name, load in spec.setup.items():
+            value = load()
+            if hasattr(value, "__enter__") and hasattr(value, "__exit__"):
+                value = stack.enter_context(value)
+            ready[name] = value
+        yield ready
+
+
+def finish(spec: StepSpec, merged: Any, params: Mapping[str, Any], step: BlockStep) -> Any:
+    """Turn the merged value of a reduction into its result."""
+    if spec.finish is None:
+        return merged
+    available = {**params, **step.injected()}
+    wanted = _keyword_names(spec.finish)
+    result = spec.finish(merged, **{name: available[name] for name in wanted if name in available})
+    return check_output(spec, spec.outputs[0], result)
+
+
+def _keyword_names(function: Callable[..., Any]) -> list[str]:
+    return [
+        p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY
+    ]
+
+
+def check_output(spec: StepSpec, kind: str, result: Any) -> Any:
+    """Check a whole result against what the step declared."""
+    import pandas as pd
+
+    if (kind == "table") != isinstance(result, pd.DataFrame) and kind in ("table", "value"):
+        if kind == "table":
+            raise StepError(
+                "a step with out='table' returns a DataFrame",
+                value=type(result).__name__,
+                place=f"step {spec.label!r}",
+            )
+        if spec.kind == "reduction":
+            raise StepError(
+                "a reduction that returns a DataFrame declares it",
+                value="DataFrame",
+                place=f"step {spec.label!r}",
+                remedy="give out='table' to the decorator",
+            )
+    return result
+
+
+def run_step(producer: Call, evaluation: Evaluation) -> tuple[Any, ...]:
+    """Call a whole step on whole values."""
+    spec = producer.spec
+    inputs = [evaluation.argument(item) for item in producer.inputs]
+    params = {name: evaluation.argument(value) for name, value in producer.params.items()}
+    return call_step(
+        spec,
+        inputs,
+        params,
+        frames=[
+            producer.framed(n) if kind == "image" else None for n, kind in enumerate(spec.outputs)
+        ],
+        key=producer.key,
+        voxel_size=producer.voxel_size,
+        origin=producer.origin,
+        grid=parts_grid(producer) if "parts" in spec.outputs else None,
+    )
+
+
+def call_step(
+    spec: StepSpec,
+    inputs: Sequence[object],
+    params: Mapping[str, object],
+    *,
+    frames: Sequence[Any],
+    key: str | None,
+    voxel_size: tuple[float, ...] | None,
+    origin: tuple[float, ...] | None,
+    grid: BlockGrid | None,
+    folder: object = None,
+) -> tuple[Any, ...]:
+    """Call the function of a whole step and check what it returned."""
+    injected = {"key": key, "voxel_size": voxel_size, "origin": origin, "folder": folder}
+    with prepared(spec) as ready:
+        result = call(spec, inputs, {**params, **ready}, injected)
+    taken: list[Any] = []
+    for kind, item, framed in zip(spec.outputs, unpack(spec, result), frames, strict=True):
+        if kind == "image":
+            array = np.asarray(item)
+            if array.shape != framed.spec.shape:
+                raise StepError(
+                    "a step with out='image' returns the shape of its first image",
+                    value=f"{array.shape}; expected {framed.spec.shape}",
+                    place=f"step {spec.label!r}",
+                    remedy="return a value instead (out='value'), or keep the shape",
+                )
+            taken.append(array.astype(framed.spec.dtype, copy=False))
+        elif kind == "parts":
+            taken.append(_step_parts(spec, item, grid))
+        else:
+            taken.append(check_output(spec, kind, item))
+    return tuple(taken)
+
+
+def _step_parts(spec: StepSpec, item: Any, grid: BlockGrid | None) -> dict[int, Any]:
+    entries = dict(item) if isinstance(item, Mapping) else dict(enumerate(item))
+    n_blocks = grid.n_blocks if grid is not None else len(entries)
+    if sorted(entries) != list(range(n_blocks)):
+        raise StepError(
+            "a step with out='parts' returns a dict of arrays for each block of its input",
+            value=f"{len(entries)} entries for {n_blocks} blocks",
+            place=f"step {spec.label!r}",
+        )
+    return {index: check_parts(parts, spec.label) for index, parts in sorted(entries.items())}
+
+
+def parts_grid(producer: Producer) -> BlockGrid | None:
+    """Return the grid whose blocks the parts of a producer belong to."""
+    if not isinstance(producer, Call):
+        return None
+    if producer.spec.kind != "step":
+        return producer.layout().grid
+    for item in producer.inputs:
+        if isinstance(item, Parts):
+            return parts_grid(item.producer)
+    return None
+
+
+def join_blocks(
+    spec: StepSpec, blocks: Iterable[tuple[int, tuple[object, ...]]]
+) -> tuple[Any, ...]:
+    """Join the tables and parts of all blocks, in order of block number."""
+    import pandas as pd
+
+    columns: list[list[Any]] = [[] for _ in spec.outputs]
+    for _, results in sorted(blocks, key=lambda entry: entry[0]):
+        for number, kind in enumerate(spec.outputs):
+            columns[number].append(None if kind == "image" else results[number])
+    joined: list[Any] = []
+    for kind, values in zip(spec.outputs, columns, strict=True):
+        if kind == "table":
+            filled = [table for table in values if len(table)] or values[:1]
+            joined.append(pd.concat(filled, ignore_index=True))
+        elif kind == "parts":
+            joined.append(dict(enumerate(values)))
+        else:
+            joined.append(None)
+    return tuple(joined)
+
+
+def concatenate(
+    tables: Iterable[tuple[str, pd.DataFrame]], groups: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Join the tables of a collection, with `key` and the groups' columns first."""
+    import pandas as pd
+
+    frames, columns = [], None
+    for key, table in tables:
+        columns = table.columns if columns is None else columns
+        frames.append(table.assign(key=key))
+    if not frames:
+        return pd.DataFrame({"key": pd.Series(dtype=str)})
+    filled = [frame for frame in frames if len(frame)] or frames[:1]
+    joined = pd.concat(filled, ignore_index=True)
+    names = [name for name in joined.columns if name != "key"]
+    joined = joined[["key", *names]]
+    if groups is None:
+        return joined
+    extra = groups.loc[joined["key"]].reset_index(drop=True)
+    return pd.concat([joined[["key"]], extra, joined[names]], axis=1)
+
+

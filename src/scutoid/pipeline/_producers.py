@@ -1,0 +1,366 @@
+"""Where results come from: files, constants, calls of steps, members of collections, stored entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scutoid.arrays import ArraySource, ImageSpec, open_source
+from scutoid.errors import PipelineError
+from scutoid.geometry import Coordinate
+from scutoid.pipeline._compute import BlockStep, trial
+from scutoid.pipeline._layout import Framed, Layout, make_layout
+from scutoid.pipeline._lazy import (
+    COLLECTION,
+    SINGLE,
+    Collection,
+    Gathered,
+    Image,
+    Lazy,
+    zip_keys,
+)
+from scutoid.pipeline._spec import StepSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scutoid.pipeline._stored import Stored
+
+_STAND_IN = 1
+
+
+class Producer:
+    """Makes one or more outputs."""
+
+    name: str
+    keys: tuple[str, ...] | None = None
+    groups: pd.DataFrame | None = None
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Number of each key."""
+        return {key: number for number, key in enumerate(self.keys or ())}
+
+    def framed(self, output: int) -> Framed:
+        """Describe an output that is an image."""
+        raise PipelineError("only images have a shape", value=self.name)
+
+    def levels(self, output: int) -> int:
+        """Number of pyramid levels."""
+        return 1
+
+    def is_labels(self, output: int) -> bool:
+        """Whether an image holds object numbers."""
+        return False
+
+
+class Opened(Producer):
+    """An image that was opened."""
+
+    def __init__(self, source: ArraySource, name: str, offset: Coordinate | None = None) -> None:
+        self.source = source
+        self.name = name
+        self.offset = offset or Coordinate.full(source.spec.ndim, 0)
+
+    def framed(self, output: int) -> Framed:
+        """Describe the image."""
+        return Framed(self.source.spec, self.offset, tuple(self.source.chunks))
+
+    def levels(self, output: int) -> int:
+        """Number of pyramid levels of the container."""
+        return self.source.levels
+
+
+class Constant(Producer):
+    """A value or table that the user gave."""
+
+    def __init__(self, value: object, name: str = "constant") -> None:
+        self.value = value
+        self.name = name
+
+
+class ConstantCollection(Producer):
+    """A value for each key, such as a column of a user's table."""
+
+    def __init__(self, values: Mapping[str, object], name: str) -> None:
+        self.values = dict(values)
+        self.keys = tuple(self.values)
+        self.name = name
+
+
+class OpenedFolder(Producer):
+    """Files of a folder; each is opened when it is needed."""
+
+    def __init__(
+        self,
+        name: str,
+        paths: Mapping[str, str],
+        options: Mapping[str, object],
+        read: Any = None,
+        groups: pd.DataFrame | None = None,
+    ) -> None:
+        self.name = name
+        self.paths = dict(paths)
+        self.keys = tuple(self.paths)
+        self.options = dict(options)
+        self.reader = read
+        self.groups = groups
+
+    def open(self, key: str) -> Opened:
+        """Open one member."""
+        path = self.paths[key]
+        if self.reader is None:
+            return Opened(open_source(path, **self.options), key)
+        value = self.reader(path)
+        if not isinstance(value, np.ndarray):
+            raise PipelineError(
+                "read= returns a numpy array, or None to skip the file",
+                value=type(value).__name__,
+                place=path,
+            )
+        return Opened(open_source(value, **self.options), key)
+
+
+class Call(Producer):
+    """A step applied to inputs, on single results or mapped over collections."""
+
+    def __init__(
+        self,
+        spec: StepSpec,
+        inputs: Sequence[object],
+        params: Mapping[str, object],
+    ) -> None:
+        self.spec = spec
+        self.name = spec.label
+        self.inputs = tuple(inputs)
+        self.params = dict(params)
+        collections = [x for x in (*self.inputs, *self.params.values()) if isinstance(x, Collection)]
+        if collections:
+            place = f"step {self.name!r}"
+            self.keys = zip_keys(collections, join=spec.options.join, place=place)
+            self.groups = next((c.groups for c in collections if c.groups is not None), None)
+        self.key: str | None = None
+        self.stored: Stored | None = None
+        self._layouts: dict[object, Layout] = {}
+
+    def outputs(self) -> Any:
+        """Return the lazy results, as the user sees them: one, or a tuple."""
+        kinds = COLLECTION if self.keys is not None else SINGLE
+        results = tuple(kinds[kind](self, n) for n, kind in enumerate(self.spec.outputs))
+        return results if self.spec.packed else results[0]
+
+    def member(self, key: str) -> Call:
+        """Return the same call for one key of its collections."""
+
+        def one(item: object) -> object:
+            return item.member(key) if isinstance(item, Collection) else item
+
+        params = {name: one(value) for name, value in self.params.items()}
+        single = Call(self.spec, [one(item) for item in self.inputs], params)
+        single.key = key
+        single.stored = None if self.stored is None else self.stored.member(key)
+        return single
+
+    def dependencies(self) -> list[Lazy]:
+        """Return the lazy results that this call needs, in order of its arguments."""
+        found: list[Lazy] = []
+        for item in (*self.inputs, *self.params.values()):
+            if isinstance(item, Lazy):
+                found.append(item)
+            elif isinstance(item, Gathered):
+                found.append(item.collection)
+        return found
+
+    def layout(self, block: object = None) -> Layout:
+        """Return the grid of a block-wise call; `block` overrides what the planner would choose."""
+        chosen = self.spec.options.block if self.spec.options.block is not None else block
+        memo = repr(chosen)
+        if memo not in self._layouts:
+            images = [item.framed if isinstance(item, Image) else None for item in self.inputs]
+            self._layouts[memo] = make_layout(self.spec, self.params, images, block=chosen)
+        return self._layouts[memo]
+
+    def block_step(self, block: object = None) -> BlockStep:
+        """Return what the workers need to compute one block."""
+        layout = self.layout(block)
+        dtypes = tuple(
+            framed.spec.dtype if framed is not None else None for framed in self._framed_outputs
+        )
+        return BlockStep(self.spec, layout, dtypes, self.voxel_size, self.origin)
+
+    @property
+    def voxel_size(self) -> tuple[float, ...] | None:
+        """Voxel size along the function's spatial axes, from the first image that knows it."""
+        return self._along_axes("voxel_size")
+
+    @property
+    def origin(self) -> tuple[float, ...] | None:
+        """World position of voxel zero of the frame, from the first image that knows its scale."""
+        return self._along_axes("origin")
+
+    def _along_axes(self, which: str) -> tuple[float, ...] | None:
+        for item in self.inputs:
+            if not isinstance(item, Image) or item.voxel_size is None:
+                continue
+            spec = item.framed.spec
+            sizes = dict(zip(spec.spatial_axes, item.voxel_size, strict=True))
+            first = dict(zip(spec.spatial_axes, item.origin, strict=True))
+            start = dict(zip(spec.axes, item.framed.offset, strict=True))
+            wanted = [axis for axis in self.spec.axes or spec.spatial_axes if axis in sizes]
+            if which == "voxel_size":
+                return tuple(sizes[axis] for axis in wanted)
+            return tuple(first[axis] - start[axis] * sizes[axis] for axis in wanted)
+        return None
+
+    def framed(self, output: int) -> Framed:
+        """Describe an image output, by the declared dtype or a trial call."""
+        framed = self._framed_outputs[output]
+        if framed is None:
+            raise PipelineError("only images have a shape", value=self.name)
+        return framed
+
+    def is_labels(self, output: int) -> bool:
+        """Whether the step declared its images to hold object numbers."""
+        return bool(self.spec.options.storage.labels)
+
+    @cached_property
+    def _framed_outputs(self) -> tuple[Framed | None, ...]:
+        if "image" not in self.spec.outputs:
+            return (None,) * len(self.spec.outputs)
+        if self.keys is not None:
+            raise PipelineError(
+                "the members of a collection have a shape each", value=self.name,
+                remedy="take one member: images[key]",
+            )
+        if self.spec.kind == "step":
+            return self._framed_step()
+        layout = self.layout()
+        known = next(i for i in self.inputs if isinstance(i, Image))
+        declared = self.spec.dtypes
+        new_axes = [a for a in layout.returned_axes if a not in layout.function_axes]
+        images: tuple[Any, ...] = ()
+        if new_axes or any(
+            d is None for k, d in zip(self.spec.outputs, declared, strict=True) if k == "image"
+        ):
+            images = self._trial(layout)
+        framed: list[Framed | None] = []
+        for number, kind in enumerate(self.spec.outputs):
+            if kind != "image":
+                framed.append(None)
+                continue
+            position = sum(k == "image" for k in self.spec.outputs[:number])
+            sample = images[position] if images else None
+            dtype = declared[number] if declared[number] is not None else sample.dtype  # type: ignore[union-attr]
+            framed.append(_frame_output(layout, known.framed, np.dtype(dtype), sample))  # type: ignore[call-overload]
+        return tuple(framed)
+
+    def _trial(self, layout: Layout) -> tuple[Any, ...]:
+        if self.spec.setup:
+            raise PipelineError(
+                "a step with setup= declares the dtype of its images",
+                place=f"step {self.name!r}",
+                remedy="give dtype= to the decorator",
+            )
+        dtypes = [item.dtype if isinstance(item, Image) else None for item in self.inputs]
+        params = {k: _STAND_IN if isinstance(v, Lazy) else v for k, v in self.params.items()}
+        return trial(self.spec, layout, dtypes, self.inputs, params, self.voxel_size)
+
+    def _framed_step(self) -> tuple[Framed | None, ...]:
+        """Images of a whole-array step: like the first image, unless the function says otherwise."""
+        known = next((i for i in self.inputs if isinstance(i, Image)), None)
+        if known is None:
+            raise PipelineError(
+                "a step with out='image' has an image among its inputs, whose shape it keeps",
+                place=f"step {self.name!r}",
+            )
+        framed: list[Framed | None] = []
+        for kind, dtype in zip(self.spec.outputs, self.spec.dtypes, strict=True):
+            if kind != "image":
+                framed.append(None)
+                continue
+            if dtype is None:
+                layout = make_layout(
+                    self.spec,
+                    {},
+                    [i.framed if isinstance(i, Image) else None for i in self.inputs],
+                )
+                dtype = self._trial(layout)[len([f for f in framed if f])].dtype
+            spec = known.framed.spec.replace(dtype=np.dtype(dtype))  # type: ignore[call-overload]
+            framed.append(Framed(spec, known.framed.offset, known.framed.chunks))
+        return tuple(framed)
+
+
+def _frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: Any) -> Framed:
+    """Describe the image that a block-wise call makes."""
+    axes = layout.output_axes
+    new = {} if sample is None else dict(zip(layout.returned_axes, sample.shape, strict=True))
+    total = layout.grid.total
+    place = {axis: layout.axes.find(axis) for axis in axes}
+    shape = tuple(total.shape[place[a]] if place[a] >= 0 else int(new[a]) for a in axes)
+    offset = Coordinate(*(total.offset[place[a]] if place[a] >= 0 else 0 for a in axes))
+    source = known.spec
+    spatial = [a for a in axes if a in source.spatial_axes]
+    voxel_size = origin = None
+    if source.voxel_size is not None and spatial:
+        sizes = dict(zip(source.spatial_axes, source.voxel_size, strict=True))
+        starts = dict(zip(source.spatial_axes, source.origin or (0.0,) * 3, strict=False))
+        shift = {a: total.offset[place[a]] - layout.image.offset[place[a]] for a in spatial}
+        if all(a in sizes for a in axes if a in "zyx"):
+            voxel_size = tuple(sizes[a] for a in spatial)
+            origin = tuple(starts[a] + shift[a] * sizes[a] for a in spatial)
+    spec = ImageSpec(
+        shape,
+        dtype,
+        axes,
+        voxel_size=voxel_size,
+        unit=source.unit if spatial else None,
+        origin=origin,
+        channels=source.channels if "c" in axes and "c" in layout.axes else (),
+    )
+    blocks = layout.grid.block_shape
+    chunks = tuple(
+        min(blocks[place[a]], 64) if place[a] >= 0 else n for a, n in zip(axes, shape, strict=True)
+    )
+    return Framed(spec, offset, chunks)
+
+
+class Member(Producer):
+    """One key of a collection."""
+
+    def __init__(self, collection: Producer, key: str) -> None:
+        self.collection = collection
+        self.key = key
+        self.name = f"{collection.name}[{key!r}]"
+
+    @cached_property
+    def single(self) -> Producer:
+        """The same as a single producer."""
+        if isinstance(self.collection, OpenedFolder):
+            return self.collection.open(self.key)
+        if isinstance(self.collection, ConstantCollection):
+            return Constant(self.collection.values[self.key], self.name)
+        if isinstance(self.collection, Call):
+            return self.collection.member(self.key)
+        return self.collection.stored_member(self.key)  # type: ignore[attr-defined,no-any-return]
+
+    def framed(self, output: int) -> Framed:
+        """Describe the member."""
+        return self.single.framed(output)
+
+    def levels(self, output: int) -> int:
+        """Number of pyramid levels of the member."""
+        return self.single.levels(output)
+
+    def is_labels(self, output: int) -> bool:
+        """Whether the member holds object numbers."""
+        return self.collection.is_labels(output)
+
+
+def is_lazy(value: object) -> bool:
+    """Whether a value is a result that has yet to be read."""
+    return isinstance(value, (Lazy, Gathered))
+
+

@@ -1,0 +1,281 @@
+"""What a decorated function declared: its inputs, parameters, halo, outputs and options.
+
+A `StepSpec` is frozen data.  It is made once by a decorator, sent to the workers, and never changed;
+what one call adds (its inputs, its parameter values) is a `Call`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+from scutoid.arrays import Storage
+from scutoid.errors import ParameterError, PipelineError
+
+Kind = Literal["blockwise", "step", "reduction"]
+OutputKind = Literal["image", "table", "parts", "value", "files"]
+Border = Literal["clip", "reflect", "nearest", "crop"] | float
+
+INJECTED = ("block", "key", "voxel_size", "origin", "folder")
+_OUTPUTS: dict[Kind, tuple[OutputKind, ...]] = {
+    "blockwise": ("image", "table", "parts"),
+    "step": ("value", "image", "table", "parts", "files"),
+    "reduction": ("value", "table"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The signature of a step's function, read once."""
+
+    inputs: tuple[str, ...]
+    """Positional parameters: inputs."""
+    required: int
+    """How many of `inputs` have no default."""
+    variadic: bool
+    """Whether the function takes ``*images`` as well."""
+    defaults: Mapping[str, object]
+    """Keyword-only parameters and their defaults (``inspect.Parameter.empty`` where none)."""
+    injected: tuple[str, ...]
+    """Which of `INJECTED` and of the set-up's names the engine passes."""
+    open_ended: bool = False
+    """Whether the function takes ``**parameters``."""
+
+    @classmethod
+    def of(cls, function: Callable[..., object], setup: Sequence[str], name: str) -> Parameters:
+        """Read the signature of `function`."""
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError) as error:
+            raise ParameterError(
+                "a step is a Python function whose signature can be read",
+                value=function,
+                place=f"step {name!r}",
+                remedy="wrap it: def step(image): return f(image)",
+            ) from error
+        inputs, defaults, injected, required, variadic, open_ended = [], {}, [], 0, False, False
+        for parameter in signature.parameters.values():
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                variadic = True
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                open_ended = True
+            elif parameter.kind is not parameter.KEYWORD_ONLY:
+                inputs.append(parameter.name)
+                required += parameter.default is parameter.empty
+            elif parameter.name in setup or parameter.name in INJECTED:
+                injected.append(parameter.name)
+            else:
+                defaults[parameter.name] = parameter.default
+        missing = [item for item in setup if item not in injected and not open_ended]
+        if missing:
+            raise ParameterError(
+                "each name in setup= is a keyword-only parameter of the function",
+                value=missing,
+                place=f"step {name!r}",
+                remedy=f"write def {name}(..., *, {missing[0]})",
+            )
+        return cls(
+            tuple(inputs), required, variadic, defaults, tuple(injected), open_ended
+        )
+
+    def bind(
+        self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        """Split the arguments of one call into inputs and parameters, defaults filled in.
+
+        Raises
+        ------
+        ParameterError
+            If an input is missing or one too many, or a parameter is unknown or missing.
+        """
+        place = f"step {name!r}"
+        given = dict(kwargs)
+        values = list(args)
+        for item in self.inputs[len(values) :]:
+            if item not in given:
+                break
+            values.append(given.pop(item))
+        if len(values) < self.required or (len(values) > len(self.inputs) and not self.variadic):
+            raise ParameterError(
+                f"this step takes the inputs ({', '.join(self.inputs)})",
+                value=f"{len(values)} given",
+                place=place,
+                remedy="parameters are passed by keyword: step(image, sigma=2)",
+            )
+        unknown = [item for item in given if item not in self.defaults]
+        if unknown and not self.open_ended:
+            close = difflib.get_close_matches(unknown[0], list(self.defaults), n=1)
+            names = ", ".join(self.defaults) or "none"
+            raise ParameterError(
+                f"a step takes only the parameters in its signature ({names})",
+                value=unknown[0],
+                place=place,
+                remedy=f"did you mean {close[0]!r}?" if close else None,
+            )
+        params = {**self.defaults, **given}
+        missing = [item for item, value in params.items() if value is inspect.Parameter.empty]
+        if missing:
+            raise ParameterError(
+                "a parameter without a default must be given",
+                value=missing[0],
+                place=place,
+                remedy=f"{name}(..., {missing[0]}=...)",
+            )
+        return tuple(values), params
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a call may set anew; names and storage stay out of the key."""
+
+    name: str | None = None
+    """Name in the store and in reports; default: the function's."""
+    keep: bool | Literal["memory"] = True
+    """Whether the result is stored."""
+    storage: Storage = field(default_factory=Storage)
+    """Format, chunks and compression of the stored result."""
+    block: object = None
+    """Block shape in voxels; default: chosen by the planner."""
+    where: object = None
+    """Regions to run at all (a list of Roi); what lies outside stays fill."""
+    join: Literal["equal", "inner"] = "equal"
+    """What happens to collections of different keys: an error, or those keys that all have."""
+    retries: int = 2
+    """How often a failed block is tried again."""
+    timeout: float | None = None
+    """Seconds one block may take."""
+    requires: Mapping[str, int] | None = None
+    """Resources one block holds while it runs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepSpec:
+    """A step as its decorator declared it."""
+
+    kind: Kind
+    """Function of a block, of whole values, or a reduction over blocks."""
+    name: str
+    """The function's name."""
+    function: Callable[..., Any]
+    """The user's function itself."""
+    parameters: Parameters
+    """Its signature."""
+    outputs: tuple[OutputKind, ...]
+    """What it returns, an entry an output."""
+    packed: bool
+    """Whether the function returns a tuple of outputs (also of one)."""
+    halo: object = 0
+    """As declared: int, sequence, mapping, `Length` or a function of the parameters."""
+    axes: str | None = None
+    """Axes that the function gets; None: the spatial axes of its inputs."""
+    out_axes: str | None = None
+    """Axes that it returns, if they differ."""
+    border: Border = "clip"
+    """What lies beyond the image's edge."""
+    dtype: object = None
+    """dtype of an image output, or one for each; None: found by a trial call."""
+    position: tuple[str, ...] | None = None
+    """Columns of a table output that hold a position in the block, in voxels."""
+    block_invariant: bool = False
+    """Whether the result is the same for every block shape."""
+    sees_neighbours: bool = False
+    """Whether the function also gets what its neighbours have written."""
+    merge: Callable[[Any, Any], Any] | None = None
+    """Joins the values of two parts of the image; associative."""
+    finish: Callable[..., Any] | None = None
+    """Makes the result from the merged value."""
+    setup: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    """Called once a worker; the values are passed by name."""
+    version: str | None = None
+    """Replaces the code in the key."""
+    environment: tuple[str, ...] = ()
+    """Packages whose versions enter the key."""
+    options: Options = field(default_factory=Options)
+    """Defaults of what a call may set anew."""
+
+    def with_options(self, **options: object) -> StepSpec:
+        """Return the same step with other options."""
+        known = Options.__dataclass_fields__
+        unknown = [item for item in options if item not in known]
+        if unknown:
+            raise ParameterError(
+                f"options are {', '.join(known)}", value=unknown[0], place=f"step {self.name!r}"
+            )
+        changed = replace(self.options, **cast("dict[str, Any]", options))
+        return replace(self, options=changed)
+
+    @property
+    def label(self) -> str:
+        """The name in the store and in reports."""
+        return self.options.name or self.name
+
+    @property
+    def dtypes(self) -> tuple[object, ...]:
+        """The declared dtype of each output (None: not declared)."""
+        if isinstance(self.dtype, (tuple, list)):
+            return tuple(self.dtype)
+        return tuple(self.dtype if kind == "image" else None for kind in self.outputs)
+
+
+def make_spec(
+    kind: Kind,
+    function: Callable[..., Any],
+    *,
+    out: str | Sequence[str],
+    setup: Mapping[str, Callable[[], object]] | None,
+    options: Options,
+    **declared: Any,
+) -> StepSpec:
+    """Check what a decorator was given, and freeze it.
+
+    Raises
+    ------
+    PipelineError
+        If an option cannot be what it is declared to be.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    name = "step" if name == "<lambda>" else name
+    place = f"step {name!r}"
+    outputs = (out,) if isinstance(out, str) else tuple(out)
+    for item in outputs:
+        if item not in _OUTPUTS[kind]:
+            raise PipelineError(
+                f"out= of a {kind} is one of {', '.join(_OUTPUTS[kind])}, or a tuple of these",
+                value=item,
+                place=place,
+            )
+    border = declared.get("border", "clip")
+    if not isinstance(border, (int, float)) and border not in ("clip", "reflect", "nearest", "crop"):
+        raise PipelineError(
+            "border= is 'clip', 'reflect', 'nearest', 'crop' or a number", value=border, place=place
+        )
+    for option in ("axes", "out_axes"):
+        axes = declared.get(option)
+        if axes is not None and (not isinstance(axes, str) or len(set(axes)) != len(axes)):
+            raise PipelineError(
+                f"{option}= is a string of different letters, one an axis, such as 'zyx'",
+                value=axes,
+                place=place,
+            )
+    parameters = Parameters.of(function, tuple(setup or ()), name)
+    if not parameters.inputs and not parameters.variadic and kind != "step":
+        raise PipelineError(
+            f"a {kind} has at least one input",
+            value="no positional parameter",
+            place=place,
+            remedy=f"write def {name}(image, *, ...)",
+        )
+    return StepSpec(
+        kind=kind,
+        name=name,
+        function=function,
+        parameters=parameters,
+        outputs=cast("tuple[OutputKind, ...]", outputs),
+        packed=not isinstance(out, str),
+        setup=dict(setup or {}),
+        options=options,
+        **declared,
+    )

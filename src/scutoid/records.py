@@ -1,0 +1,242 @@
+"""An append-only file of checksummed records that survives being cut off anywhere.
+
+::
+
+    | magic, 8 bytes | header frame | frame | frame | fra        <- a torn tail, dropped
+                     frame = length u32 | crc32 u32 | payload
+
+The checksum covers length and payload, so that neither a run of zeros nor a torn length passes for
+a record.  One process writes; any number may read at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from scutoid.errors import StoreError
+
+__all__ = ["RecordLog"]
+
+_MAGIC = b"scutrec1"
+_FRAME = struct.Struct("<II")
+_LENGTH = struct.Struct("<I")
+_MAX_PAYLOAD = 2**32 - 1
+
+
+def _checksum(payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(_LENGTH.pack(len(payload))))
+
+
+def _framed(payload: bytes) -> bytes:
+    if len(payload) > _MAX_PAYLOAD:
+        raise StoreError("a record holds less than 4 GiB", value=f"{len(payload)} bytes")
+    return _FRAME.pack(len(payload), _checksum(payload)) + payload
+
+
+def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
+    """Header, payloads, and the length in bytes of what is intact; header None if it is not."""
+    if content[: len(_MAGIC)] != _MAGIC[: len(content)]:
+        raise StoreError(
+            "a record file begins with its own mark",
+            value=content[: len(_MAGIC)],
+            place=str(path),
+            remedy="move the file away; it was not written by scutoid, or is damaged",
+        )
+    frames: list[bytes] = []
+    position = len(_MAGIC)
+    while position + _FRAME.size <= len(content):
+        length, checksum = _FRAME.unpack_from(content, position)
+        start = position + _FRAME.size
+        payload = content[start : start + length]
+        if len(payload) != length or _checksum(payload) != checksum:
+            break
+        frames.append(payload)
+        position = start + length
+    if not frames:
+        return None, [], 0
+    return frames[0], frames[1:], position
+
+
+class RecordLog:
+    """A file that records are appended to, open for writing; made by `RecordLog.open`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    descriptor : int
+        The open file, positioned by its own length.
+    size : int
+        Length in bytes of what is intact.
+    payloads : list of bytes
+        The records found in it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = Path(folder.name) / "log"
+    >>> with RecordLog.open(path, b"made for this example") as log:
+    ...     log.append(b"first")
+    >>> RecordLog.read(path)
+    (b'made for this example', [b'first'])
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: Path, descriptor: int, size: int, payloads: list[bytes]) -> None:
+        self.path = path
+        self.payloads = payloads
+        self._descriptor: int | None = descriptor
+        self._size = size
+
+    @staticmethod
+    def read(path: str | os.PathLike[str]) -> tuple[bytes, list[bytes]]:
+        """Header and intact records of a file; ``(b"", [])`` where there is none.
+
+        A file whose header is cut off or damaged counts as none, for nothing in it can be trusted.
+
+        Raises
+        ------
+        StoreError
+            If the file is not a record file, or cannot be read.
+        """
+        path = Path(path)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return b"", []
+        except OSError as error:
+            raise StoreError(
+                "a record file can be read", value=str(error), place=str(path)
+            ) from error
+        header, payloads, _ = _parse(content, path)
+        return (b"", []) if header is None else (header, payloads)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], header: bytes) -> RecordLog:
+        """Open a file for appending; make it where there is none, and drop a torn tail.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; missing folders above it are made.
+        header : bytes
+            What the records are about.
+
+        Raises
+        ------
+        StoreError
+            If the file holds another header, is not a record file, or cannot be written.
+        """
+        path = Path(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = path.read_bytes() if path.exists() else b""
+            found, payloads, size = _parse(content, path)
+            if found is None:
+                found, payloads, size = header, [], _create(path, header)
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except StoreError:
+            raise
+        except OSError as error:
+            raise StoreError(
+                "a record file can be written",
+                value=str(error),
+                place=str(path),
+                remedy="check that the folder is writable and the disk not full",
+            ) from error
+        log = cls(path, descriptor, size, payloads)
+        if found != header:
+            log.close()
+            raise StoreError(
+                "a record file is continued only under the header that it was begun with",
+                value=f"{found[:200]!r}, not {header[:200]!r}",
+                place=str(path),
+                remedy="remove the file to begin anew, or give another path",
+            )
+        log._truncate()
+        return log
+
+    def append(self, payload: bytes) -> None:
+        """Add one record; it is on the disk when this returns.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written; the file is then as it was before.
+        """
+        self.append_many((payload,))
+
+    def append_many(self, payloads: Iterable[bytes]) -> None:
+        """Add records with a single sync; all are on the disk when this returns.
+
+        Raises
+        ------
+        StoreError
+            As `append`.
+        """
+        if self._descriptor is None:
+            raise StoreError("a closed record file takes no records", place=str(self.path))
+        frames = b"".join(map(_framed, payloads))
+        rest = memoryview(frames)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            with suppress(OSError):
+                self._truncate()
+            raise StoreError(
+                "a record can be written",
+                value=str(error),
+                place=str(self.path),
+                remedy="free some space and run again; what was recorded before is kept",
+            ) from error
+        self._size += len(frames)
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _truncate(self) -> None:
+        """Cut off what is not intact."""
+        if self._descriptor is not None and os.fstat(self._descriptor).st_size != self._size:
+            os.ftruncate(self._descriptor, self._size)
+            os.fsync(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _create(path: Path, header: bytes) -> int:
+    """Write a file that holds only `header`, by renaming, and return its length in bytes."""
+    content = _MAGIC + _framed(header)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return len(content)

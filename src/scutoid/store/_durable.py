@@ -1,0 +1,143 @@
+"""Writing files so that a power cut or a kill leaves the old file, or the new one, never half of one.
+
+A file is written beside its place, synced, renamed over it, and its folder is synced.  What the
+operating system refuses becomes a `StoreError` that says what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scutoid.errors import ScutoidError, StoreError
+
+_SERIAL = itertools.count()
+BESIDE = ".new"
+"""Ending of files that are being written."""
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space and run again; what was finished is kept",
+    errno.EDQUOT: "your quota is used up: free some space and run again; what was finished is kept",
+    errno.EFBIG: "the file system takes no files of this size: choose another folder for the store",
+    errno.EROFS: "the file system is read-only: choose another folder for the store",
+    errno.EACCES: "you may not write here: choose another folder, or change its permissions",
+    errno.EPERM: "you may not write here: choose another folder, or change its permissions",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder for the store",
+    errno.ENAMETOOLONG: "the path is too long: choose a store nearer to the root, or shorter names",
+}
+
+
+def store_error(error: OSError, path: Path) -> StoreError:
+    """Say what the operating system refused, where, and what to do about it."""
+    return StoreError(
+        "the store can be written and read",
+        value=error.strerror or str(error),
+        place=str(path),
+        remedy=_REMEDIES.get(
+            error.errno or 0, "check the disk; what was finished before is kept, so run again"
+        ),
+    )
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the body into a `StoreError` about `path`."""
+    try:
+        yield
+    except ScutoidError:
+        raise
+    except OSError as error:
+        raise store_error(error, path) from error
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; their renames are ordered by the server.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, durably.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made.
+    """
+    with storing(path):
+        missing = [path, *path.parents]
+        missing = missing[: next(i for i, one in enumerate(missing) if one.exists())]
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            sync_folder(folder.parent)
+        if not path.is_dir():
+            raise StoreError(
+                "a store is made of folders",
+                value="a file",
+                place=str(path),
+                remedy="choose another folder for the store, or move the file away",
+            )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to; rename what was written to `path` once it is on the disk.
+
+    If the body raises, what it wrote is removed and `path` stays as it was.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    beside = path.with_name(f".{path.stem[:100]}.{os.getpid()}-{next(_SERIAL)}{BESIDE}{path.suffix}")
+    with storing(path):
+        try:
+            yield beside
+            sync_file(beside)
+            beside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+        sync_folder(path.parent)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole, or leave what was there.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+        written = beside.stat().st_size
+        if written != len(content):
+            raise OSError(errno.EIO, f"{written} of {len(content)} bytes arrived")
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file name is one that `replacing` gives to unfinished files."""
+    return name.startswith(".") and BESIDE in name

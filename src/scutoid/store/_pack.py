@@ -1,0 +1,295 @@
+"""Many small results in one file: the values of blocks, or the members of a collection.
+
+::
+
+    values.pack         payload | payload | payload | ...        appended, synced first
+    values.pack.index   RecordLog: [[name, offset, length, crc32, meta], ...] a record a call, synced second
+
+A payload without an index entry does not exist; so a kill at any instant loses the last call at most.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from scutoid.errors import DamagedResult, ParameterError, StoreError
+from scutoid.records import RecordLog
+from scutoid.store._durable import make_folder, storing, sync_folder
+
+PackName = str | int
+_HEADER = b'{"scutoid":"pack","version":1}'
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    offset: int
+    length: int
+    crc: int
+    meta: Mapping[str, Any]
+
+
+class Pack:
+    """An append-only file of named payloads.
+
+    Parameters
+    ----------
+    path : path-like
+        The payload file; its index lies beside it.
+    mode : {"r", "a"}
+        "r" reads, in any number of processes and threads; "a" also appends, in one process.
+
+    Notes
+    -----
+    A pack that is pickled is opened again for reading.  A later payload of the same name replaces
+    the earlier.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with Pack(Path(folder.name) / "values.pack", "a") as pack:
+    ...     pack.append_many([(0, {"rows": 2}, b"first"), ("A/01.tif", {}, b"second")])
+    ...     pack.read(0), pack.meta(0), len(pack)
+    (b'first', {'rows': 2}, 2)
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: str | os.PathLike[str], mode: Literal["r", "a"] = "r") -> None:
+        if mode not in ("r", "a"):
+            raise ParameterError('a pack is opened with "r" or "a"', value=mode)
+        self.path = Path(path)
+        self.index_path = self.path.with_name(self.path.name + ".index")
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+        self._log: RecordLog | None = None
+        self._places: dict[PackName, _Place] | None = None
+        self._n_seen = -1
+        self._end = 0
+        if mode == "a":
+            self._open_for_append()
+
+    def _open_for_append(self) -> None:
+        make_folder(self.path.parent)
+        log = RecordLog.open(self.index_path, _HEADER)
+        try:
+            with storing(self.path):
+                is_new = not self.path.exists()
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                self._descriptor = descriptor
+                if is_new:
+                    sync_folder(self.path.parent)
+                size = os.fstat(descriptor).st_size
+                self._places = self._parse(log.payloads)
+                used = max((p.offset + p.length for p in self._places.values()), default=0)
+                if size > used:
+                    os.ftruncate(descriptor, used)  # payloads whose index entry never arrived
+                # Past what the index says is there, even if it was cut off: no range is used twice.
+                self._end = used
+                self._places = {
+                    name: p for name, p in self._places.items() if p.offset + p.length <= size
+                }
+        except BaseException:
+            log.close()
+            self.close()
+            raise
+        self._log = log
+
+    def _parse(self, payloads: Iterable[bytes]) -> dict[PackName, _Place]:
+        places: dict[PackName, _Place] = {}
+        try:
+            for payload in payloads:
+                for name, offset, length, crc, meta in json.loads(payload):
+                    places.pop(name, None)
+                    places[name] = _Place(offset, length, crc, meta)
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                "the index of a pack is what scutoid wrote",
+                value=str(error),
+                place=str(self.index_path),
+                remedy="remove the file; the results in it are made anew",
+            ) from error
+        return places
+
+    def append_many(self, items: Iterable[tuple[PackName, Mapping[str, Any], bytes]]) -> None:
+        """Add payloads; all are on the disk when this returns.
+
+        Parameters
+        ----------
+        items : iterable of (name, meta, payload)
+            Name (text or int), what to know without reading the payload (plain JSON), and the
+            payload itself.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written; none of them is then in the pack.
+        """
+        if self._log is None or self._descriptor is None or self._places is None:
+            raise StoreError(
+                "a pack that is open for appending takes payloads",
+                place=str(self.path),
+                remedy='open it with Pack(path, "a")',
+            )
+        entries: list[tuple[PackName, int, int, int, Mapping[str, Any]]] = []
+        payloads = []
+        end = self._end
+        for name, meta, payload in items:
+            if isinstance(name, bool) or not isinstance(name, (str, int)):
+                raise ParameterError("names in a pack are text or int", value=name)
+            entries.append((name, end, len(payload), zlib.crc32(payload), dict(meta)))
+            payloads.append(payload)
+            end += len(payload)
+        if not entries:
+            return
+        record = json.dumps(entries, separators=(",", ":")).encode()
+        with storing(self.path):
+            rest = memoryview(b"".join(payloads))
+            at = self._end
+            while rest:
+                written = os.pwrite(self._descriptor, rest, at)
+                rest, at = rest[written:], at + written
+            os.fsync(self._descriptor)
+        self._log.append(record)
+        self._end = end
+        with self._lock:
+            for name, offset, length, crc, meta in entries:
+                self._places.pop(name, None)
+                self._places[name] = _Place(offset, length, crc, meta)
+
+    def refresh(self) -> None:
+        """See what another process has appended since the index was read."""
+        if self._log is not None:
+            return
+        with self._lock:
+            self._load()
+
+    def _load(self) -> dict[PackName, _Place]:
+        header, payloads = RecordLog.read(self.index_path)
+        if header not in (b"", _HEADER):
+            raise StoreError(
+                "the index of a pack is what scutoid wrote",
+                value=header[:100].decode(errors="replace"),
+                place=str(self.index_path),
+            )
+        if len(payloads) != self._n_seen or self._places is None:
+            self._places = self._parse(payloads)
+            self._n_seen = len(payloads)
+        return self._places
+
+    def _known(self) -> dict[PackName, _Place]:
+        if self._places is None:
+            with self._lock:
+                return self._load()
+        return self._places
+
+    def _place(self, name: PackName) -> _Place:
+        place = self._known().get(name)
+        if place is None:
+            self.refresh()
+            place = self._known().get(name)
+        if place is None:
+            raise StoreError(
+                "a pack gives the payloads that it holds",
+                value=name if isinstance(name, str) else repr(name),
+                place=str(self.path),
+                remedy="run again: what is missing is made",
+            )
+        return place
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known()
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __iter__(self) -> Iterator[PackName]:
+        return iter(tuple(self._known()))
+
+    def meta(self, name: PackName) -> Mapping[str, Any]:
+        """What was said about a payload when it was appended."""
+        return self._place(name).meta
+
+    def read(self, name: PackName) -> bytes:
+        """One payload, checked.
+
+        Raises
+        ------
+        DamagedResult
+            If it is not what was appended.
+        StoreError
+            If there is none of that name.
+        """
+        place = self._place(name)
+        try:
+            payload = os.pread(self._reading(), place.length, place.offset)
+            while len(payload) < place.length:  # a single call gives at most 2 GiB
+                more = os.pread(
+                    self._reading(), place.length - len(payload), place.offset + len(payload)
+                )
+                if not more:
+                    break
+                payload += more
+            problem = "" if zlib.crc32(payload) == place.crc else "its checksum differs"
+        except OSError as error:
+            problem, payload = str(error), b""
+        if problem or len(payload) != place.length:
+            raise DamagedResult(
+                "a stored result is what was written",
+                value=problem,
+                place=f"{self.path}, {name!r}",
+                remedy="run again: this one is made anew",
+            )
+        return payload
+
+    def _reading(self) -> int:
+        with self._lock:
+            if self._descriptor is None:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            return self._descriptor
+
+    def damaged(self) -> list[PackName]:
+        """Names of the payloads that fail their checks; reads the whole file."""
+        bad: list[PackName] = []
+        for name in self:
+            try:
+                self.read(name)
+            except DamagedResult:
+                bad.append(name)
+        return bad
+
+    def close(self) -> None:
+        """Close the files; a pack for reading opens them again when it is used."""
+        with self._lock:
+            if self._log is not None:
+                self._log.close()
+                self._log = None
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def __reduce__(self) -> tuple[type[Pack], tuple[Path]]:
+        return type(self), (self.path,)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        with suppress(AttributeError, OSError):
+            self.close()

@@ -1,0 +1,188 @@
+"""Small arrays and tables as bytes: what the results of single blocks are packed from.
+
+::
+
+    | magic, 8 | header length u32 | header, JSON | array | array | ...
+      header: one entry an array: name, type, shape, codec, length in bytes as stored
+
+Nothing here has a checksum: whoever keeps the bytes (a `Pack`, a file with a digest) has one.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import struct
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scutoid.errors import DamagedResult, ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MAGIC = b"scutarr1"
+_HEAD = struct.Struct("<8sI")
+_MIN_COMPRESSED = 1024
+_KINDS = "biufcmMSUV"
+
+
+def bytes_of_arrays(arrays: Mapping[str, ArrayLike]) -> bytes:
+    """Pack small arrays, compressed where that pays.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array-like
+        Arrays of any shape and of any type but object.
+
+    Raises
+    ------
+    ParameterError
+        If a name is not text, or an array holds Python objects.
+
+    Examples
+    --------
+    >>> packed = bytes_of_arrays({"faces": np.arange(3), "n": 7})
+    >>> arrays_of_bytes(packed)["faces"]
+    array([0, 1, 2])
+    """
+    header, contents = [], []
+    for name, item in arrays.items():
+        array = np.asarray(item)
+        if not isinstance(name, str) or array.dtype.kind not in _KINDS or array.dtype.hasobject:
+            raise ParameterError(
+                "parts are named arrays of numbers, dates or text of fixed length",
+                value=f"{name!r}: {array.dtype}",
+                remedy="convert it with np.asarray(..., dtype=...), or return a table",
+            )
+        codec, content = _compressed(np.ascontiguousarray(array))
+        descr = array.dtype.descr if array.dtype.names else array.dtype.str
+        header.append([name, descr, array.shape, codec, len(content)])
+        contents.append(content)
+    head = json.dumps(header, separators=(",", ":")).encode()
+    return b"".join((_HEAD.pack(_MAGIC, len(head)), head, *contents))
+
+
+def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
+    """The reverse of `bytes_of_arrays`; the arrays can be written to.
+
+    Raises
+    ------
+    DamagedResult
+        If the bytes are not what `bytes_of_arrays` makes.
+    """
+    try:
+        magic, length = _HEAD.unpack_from(packed)
+        if magic != _MAGIC:
+            raise ValueError(f"begins with {magic!r}")  # noqa: TRY301
+        at = _HEAD.size + length
+        arrays = {}
+        view = memoryview(packed)
+        for name, descr, shape, codec, size in json.loads(packed[_HEAD.size : at]):
+            dtype = np.dtype([tuple(_item(x) for x in f) for f in descr]) if isinstance(descr, list) else np.dtype(descr)
+            arrays[name] = _decompressed(view[at : at + size], codec, dtype, tuple(shape))
+            at += size
+    except (ValueError, TypeError, struct.error, OSError) as error:
+        raise DamagedResult(
+            "packed arrays are what scutoid wrote",
+            value=str(error),
+            remedy="run again: the result is made anew",
+        ) from error
+    return arrays
+
+
+def _item(value: object) -> Any:
+    """A field of a structured type as numpy wants it: JSON made its shape a list."""
+    return tuple(value) if isinstance(value, list) and all(isinstance(n, int) for n in value) else value
+
+
+@functools.cache
+def _zstd() -> Any:
+    import pyarrow as pa
+
+    return pa.Codec("zstd", 1)
+
+
+def _compressed(array: NDArray[Any]) -> tuple[str, bytes]:
+    raw = array.tobytes()
+    if len(raw) < _MIN_COMPRESSED:
+        return "raw", raw
+    content: bytes = _zstd().compress(raw, asbytes=True)
+    return ("zstd", content) if len(content) < 0.9 * len(raw) else ("raw", raw)
+
+
+def _decompressed(
+    content: memoryview, codec: str, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> NDArray[Any]:
+    array = np.empty(shape, dtype)
+    raw: Any = content
+    if codec == "zstd":
+        raw = _zstd().decompress(content, decompressed_size=array.nbytes)
+    elif codec != "raw":
+        raise ValueError(f"unknown codec {codec!r}")
+    if array.nbytes:
+        array[...] = np.frombuffer(raw, dtype).reshape(shape)
+    return array
+
+
+def bytes_of_table(table: pd.DataFrame) -> bytes:
+    """A table as an Arrow stream, compressed; column types and the index come back as they were.
+
+    Raises
+    ------
+    ParameterError
+        If a column holds values that Arrow has no type for.
+    """
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    arrow = arrow_of_table(table)
+    options = pa.ipc.IpcWriteOptions(compression="zstd" if table.size > _MIN_COMPRESSED else None)
+    with pa.ipc.new_stream(sink, arrow.schema, options=options) as writer:
+        writer.write_table(arrow)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def table_of_bytes(packed: bytes) -> pd.DataFrame:
+    """The reverse of `bytes_of_table`.
+
+    Raises
+    ------
+    DamagedResult
+        If the bytes are not an Arrow stream.
+    """
+    import pyarrow as pa
+
+    try:
+        with pa.ipc.open_stream(packed) as reader:
+            return reader.read_all().to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedResult(
+            "a packed table is what scutoid wrote",
+            value=str(error),
+            remedy="run again: the result is made anew",
+        ) from error
+
+
+def arrow_of_table(table: pd.DataFrame) -> Any:
+    """A table as an Arrow table, or a `ParameterError` that names the column at fault."""
+    import pyarrow as pa
+
+    if not table.columns.is_unique or not all(isinstance(name, str) for name in table.columns):
+        raise ParameterError(
+            "columns have names that are text and differ",
+            value=list(table.columns),
+            remedy="rename them: table.columns = [...]",
+        )
+    try:
+        return pa.Table.from_pandas(table)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise ParameterError(
+            "the values of a column are of one type that Arrow knows",
+            value=str(error),
+            remedy="convert the column with astype, or write it as text",
+        ) from error

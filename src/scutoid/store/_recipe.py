@@ -1,0 +1,318 @@
+"""What a stored result was made of: enough to explain it, to find it, and to compare it with another."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from scutoid.errors import StoreError
+
+VERSION = 1
+"""Version of the layout of `recipe.json`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A parameter or an input: what enters the key, and what people read."""
+
+    digest: str
+    """Digest of the parameter's value, or the key of the input."""
+    text: str
+    """The same in a few words."""
+
+    @classmethod
+    def of(cls, value: object) -> Fact:
+        """Digest and description of a parameter's value.
+
+        Examples
+        --------
+        >>> Fact.of(2.5).text
+        '2.5'
+        """
+        from scutoid.store._canonical import canonical_digest, describe
+
+        return cls(canonical_digest(value), describe(value))
+
+
+def _facts(facts: Mapping[str, Fact | Mapping[str, str]], digest: str) -> dict[str, Fact]:
+    return {
+        str(name): fact if isinstance(fact, Fact) else Fact(str(fact[digest]), str(fact["text"]))
+        for name, fact in facts.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a stored result was made of.
+
+    Notes
+    -----
+    `parameters` and `inputs` also take mappings ``{"digest": ..., "text": ...}`` and
+    ``{"key": ..., "text": ...}``, as they stand in the file.
+
+    Examples
+    --------
+    >>> recipe = Recipe(step="denoise", key="3f9a", parameters={"sigma": Fact.of(2.0)})
+    >>> Recipe.from_json(recipe.to_json()) == recipe
+    True
+    """
+
+    step: str
+    """Name of the step."""
+    key: str
+    """Key of the result, hexadecimal."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Digest of each piece of the user's code that was reached, by what it is called."""
+    parameters: Mapping[str, Fact] = field(default_factory=dict)
+    """Bound parameters, defaults included."""
+    inputs: Mapping[str, Fact] = field(default_factory=dict)
+    """Inputs."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Versions of packages that entered the key."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Versions of packages that were reached, and did not."""
+    opaque: tuple[str, ...] = ()
+    """What the code fingerprint could not follow."""
+    kind: str = "value"
+    """What the result is: image, table, value, parts or files."""
+    format: str | None = None
+    """Name of the format it is stored in."""
+    block: tuple[int, ...] | None = None
+    """Block shape in voxels; None if the step was not cut into blocks."""
+    output: Mapping[str, Any] = field(default_factory=dict)
+    """What is needed to open the result again, such as its axes (plain JSON)."""
+    host: str = ""
+    """Name of the machine that made it."""
+    created: float = 0.0
+    """When it was begun, in seconds since 1970."""
+    seconds: float | None = None
+    """How long it took, once it is complete."""
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Size in bytes and sha256 of each file that has no checksums of its own."""
+    saved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """File and format of each saved value, by its name."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What was added when it was completed (plain JSON)."""
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "parameters", _facts(self.parameters, "digest"))
+        put(self, "inputs", _facts(self.inputs, "key"))
+        put(self, "block", None if self.block is None else tuple(int(size) for size in self.block))
+        put(self, "opaque", tuple(self.opaque))
+
+    def stamped(self) -> Self:
+        """The same with this machine's name, the time, and the versions of Python and scutoid."""
+        from importlib import metadata
+
+        ours = {"python": platform.python_version(), "scutoid": metadata.version("scutoid")}
+        return replace(
+            self,
+            host=self.host or platform.node(),
+            created=self.created or time.time(),
+            versions={**ours, **self.versions},
+        )
+
+    def to_json(self) -> str:
+        """The text of `recipe.json`: indented, with the fields in the order above."""
+        content: dict[str, Any] = {"scutoid_recipe": VERSION}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in ("parameters", "inputs"):
+                digest = "key" if item.name == "inputs" else "digest"
+                value = {name: {digest: f.digest, "text": f.text} for name, f in value.items()}
+            content[item.name] = value
+        return json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, place: Path | str = "recipe.json") -> Self:
+        """Read the text of a `recipe.json`, checking every field.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged, or written by a later version of scutoid.
+        """
+        try:
+            content = json.loads(text)
+            version = content.pop("scutoid_recipe")
+            known = {name: content[name] for name in _CHECKS if name in content}
+            wrong = [name for name, value in known.items() if not _CHECKS[name](value)]
+            if wrong or not {"step", "key"} <= known.keys():
+                raise ValueError(f"wrong or missing: {', '.join(wrong) or 'step, key'}")  # noqa: TRY301
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(
+                "a recipe is what scutoid wrote",
+                value=str(error),
+                place=str(place),
+                remedy="the result beside it is made anew; nothing needs to be done",
+            ) from error
+        if version != VERSION:
+            raise StoreError(
+                f"this version of scutoid reads recipes of version {VERSION}",
+                value=version,
+                place=str(place),
+                remedy="update scutoid, or choose another store",
+            )
+        return cls(**known)
+
+
+def _plain(value: object) -> object:
+    """What JSON does not know: numpy numbers, tuples of them, types, paths."""
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "shape", None) == ():
+        return item()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_mappings(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_block(value: object) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(n, int) for n in value))
+
+
+def _is_name_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_CHECKS = {
+    "step": _is_text,
+    "key": _is_text,
+    "code": _is_texts,
+    "parameters": _is_mappings,
+    "inputs": _is_mappings,
+    "environment": _is_texts,
+    "versions": _is_texts,
+    "opaque": _is_name_list,
+    "kind": _is_text,
+    "format": lambda value: value is None or _is_text(value),
+    "block": _is_block,
+    "output": _is_mapping,
+    "host": _is_text,
+    "created": _is_number,
+    "seconds": lambda value: value is None or _is_number(value),
+    "files": _is_mappings,
+    "saved": lambda value: _is_mappings(value) and all(map(_is_texts, value.values())),
+    "extra": _is_mapping,
+}
+
+
+def explain(new: Recipe, old: Recipe | None) -> str:
+    """Why a result must be made although an earlier one exists, in one line.
+
+    Parameters
+    ----------
+    new : Recipe
+        What is wanted.
+    old : Recipe or None
+        The nearest result that is there.
+
+    Examples
+    --------
+    >>> old = Recipe(step="denoise", key="1", parameters={"sigma": Fact.of(2.0)})
+    >>> new = Recipe(step="denoise", key="2", parameters={"sigma": Fact.of(3.0)})
+    >>> explain(new, old), explain(new, None)
+    ('`sigma` 2.0 -> 3.0', 'first run')
+    """
+    if old is None:
+        return "first run"
+    reasons = [
+        *_parameter_reasons(new, old),
+        *_code_reasons(new, old),
+        *_input_reasons(new, old),
+    ]
+    if new.block != old.block and new.block and old.block:
+        reasons.append(f"block {_shape(old.block)} -> {_shape(new.block)}")
+    reasons += _version_reasons(new.environment, old.environment)
+    if not reasons and new.output != old.output:
+        reasons.append("the options of the output changed")
+    if not reasons:
+        return "unchanged" if new.key == old.key else "the way it is keyed changed"
+    return "; ".join(reasons)
+
+
+def _parameter_reasons(new: Recipe, old: Recipe) -> list[str]:
+    reasons = []
+    for name in _names(new.parameters, old.parameters):
+        now, before = new.parameters.get(name), old.parameters.get(name)
+        if now is None:
+            reasons.append(f"parameter `{name}` is gone")
+        elif before is None:
+            reasons.append(f"parameter `{name}` is new ({now.text})")
+        elif now.digest != before.digest:
+            reasons.append(
+                f"`{name}` {before.text} -> {now.text}"
+                if now.text != before.text
+                else f"`{name}` changed ({now.text})"
+            )
+    return reasons
+
+
+def _code_reasons(new: Recipe, old: Recipe) -> list[str]:
+    changed = {name for name in new.code if new.code[name] != old.code.get(name)}
+    gone = [name for name in old.code if name not in new.code]
+    # A helper that is new or gone is a consequence of a change in what calls it.
+    both = [name for name in new.code if name in changed and name in old.code]
+    if both:
+        return [f"{name} changed" for name in both]
+    return [f"{name} is new" for name in new.code if name in changed] + [
+        f"{name} is gone" for name in gone
+    ]
+
+
+def _input_reasons(new: Recipe, old: Recipe) -> list[str]:
+    reasons = []
+    for name in _names(new.inputs, old.inputs):
+        now, before = new.inputs.get(name), old.inputs.get(name)
+        if now is None:
+            reasons.append(f"input `{name}` is gone")
+        elif before is None:
+            reasons.append(f"input `{name}` is new ({now.text})")
+        elif now.digest != before.digest:
+            reasons.append(
+                f"input {now.text} changed"
+                if now.text == before.text
+                else f"input `{name}`: {before.text} -> {now.text}"
+            )
+    return reasons
+
+
+def _version_reasons(new: Mapping[str, str], old: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name} {old.get(name, 'not counted')} -> {new.get(name, 'not counted')}"
+        for name in _names(new, old)
+        if new.get(name) != old.get(name)
+    ]
+
+
+def _names(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+    return [*new, *(name for name in old if name not in new)]
+
+
+def _shape(block: Sequence[int]) -> str:
+    return str(block[0]) if len(set(block)) == 1 else "x".join(map(str, block))
