@@ -132,6 +132,9 @@ class WorkerError(ScutoidError, RuntimeError):
 class RunFailed(ScutoidError, RuntimeError):
     """A run that ended with failed blocks; what was computed is kept."""
 
+    report: object = None
+    """What came of each task, where the run got as far as that."""
+
 
 class MissingExtra(ScutoidError, ImportError):
     """An optional package that is not installed.

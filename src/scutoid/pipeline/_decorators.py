@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
@@ -57,6 +58,10 @@ class Step(Generic[P, R]):
         Image('smooth', yx, (8, 8), float32)
         """
         return Step(self.spec.with_options(**options))
+
+    def along(self, axes: str) -> Step[P, R]:
+        """Return the same step working on other axes."""
+        return Step(replace(self.spec, axes=axes))
 
     def _lazy(self, item: object) -> object:
         """Take arrays among lazy inputs as images, where the step cuts its inputs into blocks."""
@@ -116,6 +121,7 @@ def blockwise(
     dtype: object = None,
     scale: object = 1,
     position: tuple[str, ...] | None = None,
+    labels: bool = False,
     setup: Setup | None = None,
     sees_neighbours: bool = False,
     block: object = None,
@@ -150,10 +156,13 @@ def blockwise(
         What the function returns: an image of the shape that it was given (scutoid crops the halo),
         a DataFrame, or a dict of small arrays a block.
     dtype : dtype or tuple, optional
-        Of the image output(s); default: found by calling the function on a small array.
+        Of the image output(s), or "same" as the first image's; default: found by calling the
+        function on a small array.
     position : tuple of str, optional
         Columns of a table that hold a position, in voxels of the array that the function got: only
         rows inside the write region are kept, and positions are moved to the image's frame.
+    labels : bool
+        Whether its images hold object numbers, which are never averaged.
     setup : mapping of str to function, optional
         Called once a worker; the values are passed by name.
     block : int, sequence or mapping, optional
@@ -224,6 +233,7 @@ def blockwise(
         border=border,
         dtype=dtype,
         position=position,
+        labels=labels,
         block_invariant=block_invariant,
         version=version,
         environment=tuple(environment),
@@ -240,6 +250,7 @@ def step(
     *,
     out: Out | None = None,
     dtype: object = None,
+    labels: bool = False,
     setup: Setup | None = None,
     requires: Mapping[str, int] | None = None,
     retries: int = 2,
@@ -258,7 +269,7 @@ def step(
         An image has the shape of the first image among the inputs.
     dtype : dtype or tuple, optional
         Of the image output(s); default: found by calling the function on a small array.
-    setup, requires, retries, timeout, version, environment, keep, storage
+    labels, setup, requires, retries, timeout, version, environment, keep, storage
         As in `blockwise`.
 
     Returns
@@ -285,6 +296,7 @@ def step(
         setup=setup,
         options=options,
         dtype=dtype,
+        labels=labels,
         version=version,
         environment=tuple(environment),
     )

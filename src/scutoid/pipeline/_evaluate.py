@@ -17,7 +17,7 @@ import numpy as np
 
 from scutoid.arrays import ArraySource
 from scutoid.errors import MemoryLimitError, PipelineError, StepError
-from scutoid.geometry import BlockGrid, Coordinate, Roi
+from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._compute import (
     BlockStep,
     Readable,
@@ -27,6 +27,7 @@ from scutoid.pipeline._compute import (
     unpack,
 )
 from scutoid.pipeline._lazy import Collection, Gathered, Image, Lazy, Parts
+from scutoid.pipeline._parts import MemoryParts, PartsGrid
 from scutoid.pipeline._producers import Call, Constant, Member, Opened, Producer
 from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._view import View, ViewSource, Window
@@ -50,9 +51,14 @@ class Evaluation:
     limit : int, optional
         Bytes that the arrays of all results together may take; default: half of the machine's
         memory.
+    ready : mapping, optional
+        Values of a set-up that was made already.
     """
 
-    def __init__(self, limit: int | None = None) -> None:
+    def __init__(
+        self, limit: int | None = None, *, ready: Mapping[str, object] | None = None
+    ) -> None:
+        self._ready = ready
         self.limit = int(physical_memory() * _SHARE_OF_MEMORY) if limit is None else limit
         self._used = 0
         self._memo: dict[tuple[int, int, Roi | None], Any] = {}
@@ -160,11 +166,17 @@ class Evaluation:
             read = read.union(step.layout.read_roi(index))
         inputs = self._inputs(step, producer.inputs, read.intersect(step.layout.image))
         params = self._params(producer.params)
-        with prepared(producer.spec) as ready:
+        with prepared(producer.spec, self._ready) as ready:
             for index in indices:
                 here = [own_part(item, index, given) for item, given in zip(
                     inputs, producer.inputs, strict=True)]
                 yield index, step.compute(index, here, {**params, **ready}, key=producer.key)
+
+    def blocks(self, producer: Call, output: int) -> Iterator[tuple[int, Any]]:
+        """Compute the blocks of an image one by one."""
+        step = producer.block_step()
+        for index, results in self._blocks(producer, step, range(step.layout.grid.n_blocks)):
+            yield index, results[output]
 
     def _compute_values(self, producer: Call) -> tuple[Any, ...]:
         spec = producer.spec
@@ -176,7 +188,7 @@ class Evaluation:
             values = (results[0] for _, results in blocks)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             return (finish(spec, merged, self._params(producer.params), step),)
-        return join_blocks(spec, blocks)
+        return join_blocks(spec, blocks, step.layout.parts_grid)
 
     def _reserve(self, nbytes: int, name: str) -> None:
         self._used += nbytes
@@ -214,16 +226,21 @@ def own_part(value: object, index: int, given: object) -> object:
 
 
 @contextlib.contextmanager
-def prepared(spec: StepSpec) -> Iterator[dict[str, Any]]:
-    """Call a step's set-up; leave what it entered at the end."""
+def prepared(
+    spec: StepSpec, ready: Mapping[str, object] | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """Call a step's set-up, unless that was done; leave what it entered at the end."""
+    if ready:
+        yield ready
+        return
     with contextlib.ExitStack() as stack:
-        ready = {}
+        made = {}
         for name, load in spec.setup.items():
             value = load()
             if hasattr(value, "__enter__") and hasattr(value, "__exit__"):
                 value = stack.enter_context(value)
-            ready[name] = value
-        yield ready
+            made[name] = value
+        yield made
 
 
 def finish(spec: StepSpec, merged: Any, params: Mapping[str, Any], step: BlockStep) -> Any:
@@ -278,7 +295,7 @@ def run_step(producer: Call, evaluation: Evaluation) -> tuple[Any, ...]:
         key=producer.key,
         voxel_size=producer.voxel_size,
         origin=producer.origin,
-        grid=parts_grid(producer) if "parts" in spec.outputs else None,
+        where=producer.parts_grid,
     )
 
 
@@ -291,7 +308,7 @@ def call_step(
     key: str | None,
     voxel_size: tuple[float, ...] | None,
     origin: tuple[float, ...] | None,
-    grid: BlockGrid | None,
+    where: PartsGrid | None,
     folder: object = None,
 ) -> tuple[Any, ...]:
     """Call the function of a whole step and check what it returned."""
@@ -311,56 +328,53 @@ def call_step(
                 )
             taken.append(array.astype(framed.spec.dtype, copy=False))
         elif kind == "parts":
-            taken.append(_step_parts(spec, item, grid))
+            taken.append(_step_parts(spec, item, where))
         else:
             taken.append(check_output(spec, kind, item))
     return tuple(taken)
 
 
-def _step_parts(spec: StepSpec, item: Any, grid: BlockGrid | None) -> dict[int, Any]:
-    entries = dict(item) if isinstance(item, Mapping) else dict(enumerate(item))
-    n_blocks = grid.n_blocks if grid is not None else len(entries)
-    if sorted(entries) != list(range(n_blocks)):
+def _step_parts(spec: StepSpec, item: Any, where: PartsGrid | None) -> MemoryParts:
+    if where is None:
         raise StepError(
-            "a step with out='parts' returns a dict of arrays for each block of its input",
-            value=f"{len(entries)} entries for {n_blocks} blocks",
+            "a step with out='parts' has parts among its inputs, whose blocks it keeps",
             place=f"step {spec.label!r}",
         )
-    return {index: check_parts(parts, spec.label) for index, parts in sorted(entries.items())}
-
-
-def parts_grid(producer: Producer) -> BlockGrid | None:
-    """Return the grid whose blocks the parts of a producer belong to."""
-    if not isinstance(producer, Call):
-        return None
-    if producer.spec.kind != "step":
-        return producer.layout().grid
-    for item in producer.inputs:
-        if isinstance(item, Parts):
-            return parts_grid(item.producer)
-    return None
+    entries = dict(item) if isinstance(item, Mapping) else dict(enumerate(item))
+    if sorted(entries) != list(range(where.grid.n_blocks)):
+        raise StepError(
+            "a step with out='parts' returns a dict of arrays for each block of its input",
+            value=f"{len(entries)} entries for {where.grid.n_blocks} blocks",
+            place=f"step {spec.label!r}",
+        )
+    checked = {index: check_parts(parts, spec.label) for index, parts in entries.items()}
+    return MemoryParts(where, checked)
 
 
 def join_blocks(
-    spec: StepSpec, blocks: Iterable[tuple[int, tuple[object, ...]]]
+    spec: StepSpec, blocks: Iterable[tuple[int, tuple[object, ...]]], where: PartsGrid
 ) -> tuple[Any, ...]:
     """Join the tables and parts of all blocks, in order of block number."""
-    import pandas as pd
-
-    columns: list[list[Any]] = [[] for _ in spec.outputs]
-    for _, results in sorted(blocks, key=lambda entry: entry[0]):
+    columns: list[dict[int, Any]] = [{} for _ in spec.outputs]
+    for index, results in blocks:
         for number, kind in enumerate(spec.outputs):
-            columns[number].append(None if kind == "image" else results[number])
+            columns[number][index] = None if kind == "image" else results[number]
     joined: list[Any] = []
     for kind, values in zip(spec.outputs, columns, strict=True):
         if kind == "table":
-            filled = [table for table in values if len(table)] or values[:1]
-            joined.append(pd.concat(filled, ignore_index=True))
-        elif kind == "parts":
-            joined.append(dict(enumerate(values)))
+            joined.append(join_tables(values[index] for index in sorted(values)))
         else:
-            joined.append(None)
+            joined.append(MemoryParts(where, values) if kind == "parts" else None)
     return tuple(joined)
+
+
+def join_tables(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Join tables; empty ones give their columns only where all are empty."""
+    import pandas as pd
+
+    found = list(tables)
+    filled = [table for table in found if len(table)] or found[:1]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 
 
 def concatenate(
@@ -369,14 +383,10 @@ def concatenate(
     """Join the tables of a collection, with `key` and the groups' columns first."""
     import pandas as pd
 
-    frames, columns = [], None
-    for key, table in tables:
-        columns = table.columns if columns is None else columns
-        frames.append(table.assign(key=key))
+    frames = [table.assign(key=key) for key, table in tables]
     if not frames:
         return pd.DataFrame({"key": pd.Series(dtype=str)})
-    filled = [frame for frame in frames if len(frame)] or frames[:1]
-    joined = pd.concat(filled, ignore_index=True)
+    joined = join_tables(frames)
     names = [name for name in joined.columns if name != "key"]
     joined = joined[["key", *names]]
     if groups is None:

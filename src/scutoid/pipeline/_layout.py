@@ -21,6 +21,7 @@ from scutoid.arrays import ImageSpec
 from scutoid.errors import MetadataError, ParameterError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
 from scutoid.pipeline._length import Length
+from scutoid.pipeline._parts import PartsGrid
 from scutoid.pipeline._spec import StepSpec
 
 SPATIAL = "zyx"
@@ -76,6 +77,11 @@ class Layout:
         """Axes of an image output."""
         missing = set(self.function_axes) - set(self.axes)
         return self.iterated + "".join(a for a in self.returned_axes if a not in missing)
+
+    @property
+    def parts_grid(self) -> PartsGrid:
+        """The blocks as parts know them."""
+        return PartsGrid(self.grid, self.axes, self.iterated)
 
     def read_roi(self, index: int) -> Roi:
         """What block `index` gets: with its halo, clipped to the image unless the border pads."""

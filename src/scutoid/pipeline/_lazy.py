@@ -151,7 +151,7 @@ class Image(Lazy):
     @property
     def is_labels(self) -> bool:
         """Whether voxels are object numbers rather than intensities."""
-        return self.producer.is_labels(self.output)
+        return self.producer.is_labels(self.output) and self.dtype != bool
 
     def __getitem__(self, index: object) -> Image:
         view = self.view or View.whole(self.producer.framed(self.output).spec.shape)

@@ -20,8 +20,10 @@ from scutoid.pipeline._lazy import (
     Gathered,
     Image,
     Lazy,
+    Parts,
     zip_keys,
 )
+from scutoid.pipeline._parts import PartsGrid
 from scutoid.pipeline._spec import StepSpec
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ class Producer:
     def places(self) -> dict[str, int]:
         """Number of each key."""
         return {key: number for number, key in enumerate(self.keys or ())}
+
+    @property
+    def parts_grid(self) -> PartsGrid | None:
+        """The blocks that its parts belong to."""
+        return None
 
     def framed(self, output: int) -> Framed:
         """Describe an output that is an image."""
@@ -144,7 +151,8 @@ class Call(Producer):
             self.groups = next((c.groups for c in collections if c.groups is not None), None)
         self.key: str | None = None
         self.stored: Stored | None = None
-        self._layouts: dict[object, Layout] = {}
+        self.suggested_block: object = None
+        self._layouts: dict[str, Layout] = {}
 
     def outputs(self) -> Any:
         """Return the lazy results, as the user sees them: one, or a tuple."""
@@ -174,18 +182,50 @@ class Call(Producer):
                 found.append(item.collection)
         return found
 
-    def layout(self, block: object = None) -> Layout:
-        """Return the grid of a block-wise call; `block` overrides what the planner would choose."""
-        chosen = self.spec.options.block if self.spec.options.block is not None else block
-        memo = repr(chosen)
+    @property
+    def parts_grid(self) -> PartsGrid | None:
+        """The blocks that this call's parts belong to: its own, or those of the parts it gets."""
+        if self.spec.kind != "step":
+            return self.layout().parts_grid
+        return self._given_parts_grid()
+
+    def _given_parts_grid(self) -> PartsGrid | None:
+        for item in self.inputs:
+            if isinstance(item, Parts):
+                return item.producer.parts_grid
+        return None
+
+    def layout(self) -> Layout:
+        """Return the grid of a block-wise call.
+
+        The block shape is that of the parts that it gets; else what the step asks for; else
+        `suggested_block`; else what is chosen from inputs, halo and chunks.
+        """
+        given = self._given_parts_grid()
+        block: object = None
+        if given is not None:
+            block = dict(zip(given.axes, given.grid.block_shape, strict=True))
+        elif self.spec.options.block is not None:
+            block = self.spec.options.block
+        else:
+            block = self.suggested_block
+        memo = repr(block)
         if memo not in self._layouts:
             images = [item.framed if isinstance(item, Image) else None for item in self.inputs]
-            self._layouts[memo] = make_layout(self.spec, self.params, images, block=chosen)
+            layout = make_layout(self.spec, self.params, images, block=block)
+            if given is not None and layout.grid.shape != given.grid.shape:
+                raise PipelineError(
+                    "parts are read on the grid on which they were made",
+                    value=f"{layout.grid.shape} and {given.grid.shape} blocks",
+                    place=f"step {self.name!r}",
+                    remedy="give both steps images of the same shape, and the same axes",
+                )
+            self._layouts[memo] = layout
         return self._layouts[memo]
 
-    def block_step(self, block: object = None) -> BlockStep:
+    def block_step(self) -> BlockStep:
         """Return what the workers need to compute one block."""
-        layout = self.layout(block)
+        layout = self.layout()
         dtypes = tuple(
             framed.spec.dtype if framed is not None else None for framed in self._framed_outputs
         )
@@ -224,7 +264,7 @@ class Call(Producer):
 
     def is_labels(self, output: int) -> bool:
         """Whether the step declared its images to hold object numbers."""
-        return bool(self.spec.options.storage.labels)
+        return self.spec.labels
 
     @cached_property
     def _framed_outputs(self) -> tuple[Framed | None, ...]:
@@ -239,7 +279,7 @@ class Call(Producer):
             return self._framed_step()
         layout = self.layout()
         known = next(i for i in self.inputs if isinstance(i, Image))
-        declared = self.spec.dtypes
+        declared = tuple(known.dtype if d == "same" else d for d in self.spec.dtypes)
         new_axes = [a for a in layout.returned_axes if a not in layout.function_axes]
         images: tuple[Any, ...] = ()
         if new_axes or any(

@@ -179,6 +179,8 @@ class StepSpec:
     """dtype of an image output, or one for each; None: found by a trial call."""
     position: tuple[str, ...] | None = None
     """Columns of a table output that hold a position in the block, in voxels."""
+    labels: bool = False
+    """Whether its images hold object numbers."""
     block_invariant: bool = False
     """Whether the result is the same for every block shape."""
     sees_neighbours: bool = False

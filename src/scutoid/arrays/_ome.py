@@ -1,0 +1,133 @@
+"""OME-NGFF metadata: what a multiscale group says of its images, versions 0.4 and 0.5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
+from scutoid.arrays._units import known_unit, long_unit
+from scutoid.errors import MetadataError
+
+
+@dataclass(frozen=True, slots=True)
+class Multiscale:
+    """A pyramid, as its group describes it."""
+
+    paths: tuple[str, ...]
+    """Array of each level, the finest first."""
+    axes: str
+    """One letter an axis."""
+    unit: str | None
+    """Unit of the spatial axes; None: unknown."""
+    scales: tuple[tuple[float, ...], ...]
+    """Scale of each level along each axis."""
+    translations: tuple[tuple[float, ...], ...]
+    """Translation of each level along each axis."""
+    channels: tuple[str, ...] = ()
+    """Names along "c"."""
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether any level says how large a voxel is."""
+        spatial = [n for n, letter in enumerate(self.axes) if letter in SPATIAL]
+        return self.unit is not None or any(s[n] != 1.0 for s in self.scales for n in spatial)
+
+
+def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | None:
+    """Return what the attributes of a group say; None if it is no multiscale group.
+
+    Raises
+    ------
+    MetadataError
+        If what they say makes no sense.
+    """
+    ome = attributes.get("ome", attributes)
+    if not isinstance(ome, Mapping) or not ome.get("multiscales"):
+        return None
+    try:
+        first = ome["multiscales"][0]
+        axes, units = _read_axes(first)
+        paths = tuple(str(dataset["path"]) for dataset in first["datasets"])
+        outer = first.get("coordinateTransformations", ())
+        transforms = [
+            _transform([*dataset.get("coordinateTransformations", ()), *outer], len(axes))
+            for dataset in first["datasets"]
+        ]
+        labels = [c.get("label") for c in ome.get("omero", {}).get("channels", ())]
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        raise MetadataError(
+            "OME-NGFF metadata names axes, datasets and their transformations",
+            value=f"{type(error).__name__}: {error}",
+            place=place,
+            remedy="open the array inside it, and give axes= and voxel_size=",
+        ) from error
+    unit = next(
+        (known_unit(u) for a, u in zip(axes, units, strict=True) if u and a in SPATIAL), None
+    )
+    channels = tuple(str(c) for c in labels) if labels and all(labels) else ()
+    return Multiscale(
+        paths,
+        axes,
+        unit,
+        tuple(scale for scale, _ in transforms),
+        tuple(shift for _, shift in transforms),
+        channels,
+    )
+
+
+def _read_axes(multiscale: Mapping[str, Any]) -> tuple[str, list[str | None]]:
+    axes = multiscale["axes"]
+    names = [a if isinstance(a, str) else str(a["name"]) for a in axes]
+    units = [None if isinstance(a, str) else a.get("unit") for a in axes]
+    letters = [name.lower() if len(name) == 1 else name[0].lower() for name in names]
+    return "".join(letters), units
+
+
+def _transform(
+    steps: Sequence[Mapping[str, Any]], ndim: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    scale, shift = [1.0] * ndim, [0.0] * ndim
+    for step in steps:
+        if step["type"] == "scale":
+            scale = [s * float(f) for s, f in zip(scale, step["scale"], strict=True)]
+            shift = [t * float(f) for t, f in zip(shift, step["scale"], strict=True)]
+        elif step["type"] == "translation":
+            shift = [t + float(d) for t, d in zip(shift, step["translation"], strict=True)]
+    return tuple(scale), tuple(shift)
+
+
+def describe_group(spec: ImageSpec, *, label: bool) -> dict[str, Any]:
+    """Return the OME-NGFF 0.5 attributes of an image with one level."""
+    sizes = dict(zip(spec.spatial_axes, spec.voxel_size or (), strict=False))
+    starts = dict(zip(spec.spatial_axes, spec.origin or (), strict=False))
+    axes: list[dict[str, str]] = []
+    for letter in spec.axes:
+        kind = KNOWN_AXES.get(letter, "")
+        said = {"name": letter}
+        if kind in ("space", "time", "channel"):
+            said["type"] = kind
+        if letter in SPATIAL and spec.unit is not None:
+            said["unit"] = long_unit(spec.unit)
+        axes.append(said)
+    transforms: list[dict[str, Any]] = [
+        {"type": "scale", "scale": [sizes.get(letter, 1.0) for letter in spec.axes]}
+    ]
+    if any(starts.values()):
+        moved = [starts.get(letter, 0.0) for letter in spec.axes]
+        transforms.append({"type": "translation", "translation": moved})
+    ome: dict[str, Any] = {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "axes": axes,
+                "datasets": [{"path": "0", "coordinateTransformations": transforms}],
+            }
+        ],
+    }
+    if spec.channels:
+        ome["omero"] = {"channels": [{"label": name} for name in spec.channels]}
+    if label:
+        ome["image-label"] = {}
+    return {"ome": ome}

@@ -1,0 +1,89 @@
+"""A block: what a task's function is given, geometry and no pixels."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.geometry import BlockGrid, Coordinate, Roi
+
+
+class BlockStatus(enum.IntEnum):
+    """Where a block stands; a byte a block in the scheduler and the journal."""
+
+    WAITING = 0
+    """Not begun."""
+    ACTIVE = 1
+    """Ready to run, or running."""
+    WRITTEN = 2
+    """Done."""
+    EMPTY = 3
+    """Done, and there was nothing to write: a block's function may return this very value."""
+    FOUND = 4
+    """Done before, as the task's `is_done` said."""
+    FAILED = 5
+    """Failed at its last attempt."""
+    ORPHANED = 6
+    """Will not run, because what it depends on failed."""
+    SKIPPED = 7
+    """Left out by the task's `where`; counts as done for those that depend on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of a task.
+
+    Examples
+    --------
+    >>> block = Block("smooth", 7, Roi((0, 4), (6, 8)), Roi((1, 5), (4, 6)))
+    >>> block.write_roi.to_slices(block.read_roi.offset)
+    (slice(1, 5, None), slice(1, 7, None))
+    """
+
+    task: str
+    """The task's name."""
+    index: int
+    """The block's number in the grid, in C order."""
+    read_roi: Roi
+    """What it reads: the write region and the halo; may stick out of the image."""
+    write_roi: Roi
+    """What it writes."""
+
+
+def blocks_of(task: str, grid: BlockGrid, indices: NDArray[np.int64]) -> Iterator[Block]:
+    """The blocks of a grid by their numbers, made in one go.
+
+    Parameters
+    ----------
+    task : str
+        The task's name.
+    grid : BlockGrid
+        The grid.
+    indices : ndarray of int64, shape (n,)
+        Numbers of blocks, each in the grid.
+    """
+    low, high = (np.array(side, dtype=np.int64) for side in grid.halo)
+    places = np.stack(np.unravel_index(indices, tuple(grid.shape)), axis=1)
+    start = np.array(grid.total.offset, dtype=np.int64) + places * np.array(grid.block_shape)
+    stop = start + np.array(grid.block_shape, dtype=np.int64)
+    if grid.fit == "shrink":
+        stop = np.minimum(stop, np.array(grid.total.end, dtype=np.int64))
+    columns = (start, stop - start, start - low, stop - start + low + high)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for index, (offset, shape, read_offset, read_shape) in zip(indices.tolist(), rows, strict=True):
+        yield Block(task, index, _roi(read_offset, read_shape), _roi(offset, shape))
+
+
+def _roi(offset: list[int], shape: list[int]) -> Roi:
+    """Make a region of ints that numpy has computed, past the checks of each single number.
+
+    A cheap block lasts some microseconds, and the checks would take forty.
+    """
+    roi = object.__new__(Roi)
+    object.__setattr__(roi, "offset", tuple.__new__(Coordinate, offset))
+    object.__setattr__(roi, "shape", tuple.__new__(Coordinate, shape))
+    return roi

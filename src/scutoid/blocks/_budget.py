@@ -1,0 +1,104 @@
+"""What blocks that run at the same time may take together: memory and named resources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scutoid.blocks._task import BlockTask
+from scutoid.errors import ParameterError
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_BINARY_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def parse_bytes(size: int | str) -> int:
+    """Read an amount of memory, in bytes.
+
+    Raises
+    ------
+    ParameterError
+        If it is not an amount above 0.
+
+    Examples
+    --------
+    >>> parse_bytes("4GB"), parse_bytes("1.5 GiB"), parse_bytes(1000)
+    (4000000000, 1610612736, 1000)
+    """
+    amount: float = 0
+    if isinstance(size, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", size)
+        if found and not (found[3] and not found[2]):
+            units = _BINARY_UNITS if found[3] else _UNITS
+            amount = float(found[1]) * units[found[2].upper()]
+    elif not isinstance(size, bool):
+        amount = size
+    if amount < 1:
+        raise ParameterError(
+            "an amount of memory is a number of bytes above 0, or a text such as '4GB'",
+            value=size,
+        )
+    return int(amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is there, and whether one more block fits."""
+
+    memory: int | None = None
+    """Bytes for all running blocks together; None: no limit."""
+    resources: Mapping[str, int] = field(default_factory=dict)
+    """Amount of each named resource; what is not named is there once."""
+
+    def check(self, tasks: Iterable[BlockTask]) -> None:
+        """See that each task's single block fits the resources.
+
+        Raises
+        ------
+        ParameterError
+            If one requires more than there is.
+        """
+        for task in tasks:
+            for name, amount in (task.requires or {}).items():
+                there = self.resources.get(name, 1)
+                if not 0 <= amount <= there:
+                    raise ParameterError(
+                        f"a block requires no more of {name!r} than the run has",
+                        value=f"{amount} of {there}",
+                        place=f"task {task.name!r}",
+                        remedy=f"give run_blocks(resources={{{name!r}: {amount}}})",
+                    )
+
+    def limits(self, tasks: Sequence[BlockTask]) -> bool:
+        """Whether the budget can ever hold back one of the tasks."""
+        return any(
+            task.requires or (self.memory is not None and task.bytes_per_block) for task in tasks
+        )
+
+    def admits(
+        self, task: BlockTask, own: Sequence[BlockTask], others: Sequence[Sequence[BlockTask]]
+    ) -> bool:
+        """Whether a worker may take a block of `task`.
+
+        Parameters
+        ----------
+        task : BlockTask
+            Whose block it is.
+        own : sequence of BlockTask
+            Tasks of what this worker has before it; it runs one block at a time.
+        others : sequence of sequence of BlockTask
+            The same of each other worker that is busy.
+        """
+        if not others:
+            return True
+        held = [[*own, task], *others]
+        if self.memory is not None:
+            used = sum(max(each.bytes_per_block for each in worker) for worker in held)
+            if used > self.memory and task.bytes_per_block:
+                return False
+        return all(
+            sum(max((each.requires or {}).get(name, 0) for each in worker) for worker in held)
+            <= self.resources.get(name, 1)
+            for name in task.requires or {}
+        )

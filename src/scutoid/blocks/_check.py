@@ -1,0 +1,90 @@
+"""What is found wrong with a run before any work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from scutoid.blocks._budget import Budget
+from scutoid.blocks._links import Link
+from scutoid.blocks._task import BlockTask
+from scutoid.errors import ParameterError, PipelineError
+from scutoid.executors import Executor
+
+
+def check_tasks(tasks: Iterable[BlockTask]) -> list[BlockTask]:
+    """Put tasks in an order in which each comes after all that it waits for.
+
+    Raises
+    ------
+    PipelineError
+        If names are doubled, unknown, or the edges go in a circle.
+    GeometryError
+        If an edge, `where` or `done` does not fit the grid.
+    """
+    given = list(tasks)
+    by_name: dict[str, BlockTask] = {}
+    for task in given:
+        if task.name in by_name and by_name[task.name] is not task:
+            raise PipelineError("each task of a run has its own name", value=task.name)
+        by_name[task.name] = task
+    for task in by_name.values():
+        for edge in task.edges():
+            if edge.task not in by_name:
+                raise PipelineError(
+                    "a task waits only for tasks of the same run",
+                    value=edge.task,
+                    place=f"after of task {task.name!r}",
+                    remedy=f"the tasks given are {', '.join(map(repr, by_name))}",
+                )
+            Link.between(by_name[edge.task].grid, task.grid, edge)
+        task.chosen()
+        task.known_done()
+    return _sorted(by_name)
+
+
+def check_abilities(
+    tasks: Sequence[BlockTask], executor: Executor, workers: object, budget: Budget
+) -> None:
+    """See that the executor can do what the tasks ask for.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot, or `workers` is not a number of workers.
+    """
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise ParameterError("a run has 1 worker or more", value=workers, place="workers")
+    for task in tasks:
+        for wanted, can, remedy in (
+            ("timeout", executor.handles_timeout, "use executor='processes', or leave it out"),
+            ("setup", executor.handles_setup, "use executor='processes', 'threads' or 'serial'"),
+        ):
+            value = getattr(task, wanted)
+            if value and not can:
+                raise ParameterError(
+                    f"{wanted} is given only where the executor can see to it",
+                    value=value,
+                    place=f"task {task.name!r}, {type(executor).__name__}",
+                    remedy=remedy,
+                )
+    budget.check(tasks)
+
+
+def _sorted(by_name: dict[str, BlockTask]) -> list[BlockTask]:
+    ordered: dict[str, BlockTask] = {}
+    left = dict(by_name)
+    while left:
+        free = [
+            name
+            for name, task in left.items()
+            if all(edge.task in ordered for edge in task.edges())
+        ]
+        if not free:
+            raise PipelineError(
+                "tasks do not wait for each other in a circle",
+                value=" and ".join(sorted(left)),
+                remedy="take out one of the edges",
+            )
+        for name in free:
+            ordered[name] = left.pop(name)
+    return list(ordered.values())

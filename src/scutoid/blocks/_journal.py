@@ -1,0 +1,151 @@
+"""What is done, for good: one record a batch, appended after the blocks' data is durable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.blocks._block import BlockStatus
+from scutoid.errors import DamagedResult, StoreError
+from scutoid.geometry import BlockGrid
+from scutoid.records import RecordLog
+
+_ENTRY = np.dtype([("index", "<u8"), ("attempt", "u1"), ("status", "u1")])
+
+
+class Journal:
+    """One task's journal, open for appending; one process writes it.
+
+    Parameters
+    ----------
+    log : RecordLog
+        The file.
+    n_blocks : int
+        Number of blocks in the task's grid.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scutoid.geometry import Roi
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = Path(folder.name) / "smooth.journal"
+    >>> with Journal.open(path, "smooth", BlockGrid(Roi((0,), (10,)), 4)) as journal:
+    ...     journal.append([(np.array([2, 0]), np.array([2, 3], dtype="u1"), 1)])
+    >>> Journal.read(path).tolist()  # EMPTY, WAITING, WRITTEN
+    [3, 0, 2]
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, log: RecordLog, n_blocks: int) -> None:
+        self._log = log
+        self.statuses = _statuses(log.payloads, n_blocks, log.path)
+        log.payloads = []
+
+    @classmethod
+    def open(cls, path: Path, task: str, grid: BlockGrid) -> Journal:
+        """Open the journal of a task, or begin it; a torn tail is dropped.
+
+        Raises
+        ------
+        StoreError
+            If it belongs to another task or grid, or cannot be written.
+        """
+        header = _header(task, grid)
+        found, _ = RecordLog.read(path) if path.exists() else (header, [])
+        if found not in (b"", header):
+            raise StoreError(
+                "a journal is continued only by the task and grid that it was begun by",
+                value=f"{found.decode(errors='replace')}, not {header.decode()}",
+                place=str(path),
+                remedy="remove the journal to do all blocks again, or give another folder",
+            )
+        return cls(RecordLog.open(path, header), grid.n_blocks)
+
+    @staticmethod
+    def read(path: str | Path) -> NDArray[np.uint8]:
+        """What a journal says, one `BlockStatus` a block; no blocks where there is no journal.
+
+        Returns
+        -------
+        statuses : ndarray of uint8, shape (n_blocks,)
+            WRITTEN, EMPTY or FOUND for what is done, else WAITING.
+
+        Raises
+        ------
+        StoreError
+            If the file is not a journal.
+        """
+        header, payloads = RecordLog.read(path)
+        if not header:
+            return np.zeros(0, dtype=np.uint8)
+        try:
+            n_blocks = int(json.loads(header)["n_blocks"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError("a journal's header says how many blocks", place=str(path)) from error
+        return _statuses(payloads, n_blocks, Path(path))
+
+    def append(self, batches: list[tuple[NDArray[np.int64], NDArray[np.uint8], int]]) -> None:
+        """Record batches of (indices, statuses, attempt); they are on the disk when this returns.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written.
+        """
+        payloads = []
+        for indices, statuses, attempt in batches:
+            entries = np.empty(len(indices), dtype=_ENTRY)
+            entries["index"], entries["status"] = indices, statuses
+            entries["attempt"] = min(attempt, 255)
+            payloads.append(entries.tobytes())
+        self._log.append_many(payloads)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _header(task: str, grid: BlockGrid) -> bytes:
+    return json.dumps(
+        {
+            "format": "scutoid journal 1",
+            "task": task,
+            "n_blocks": grid.n_blocks,
+            "offset": list(grid.total.offset),
+            "shape": list(grid.total.shape),
+            "block_shape": list(grid.block_shape),
+            "halo": [list(side) for side in grid.halo],
+            "fit": grid.fit,
+        }
+    ).encode()
+
+
+def _statuses(payloads: list[bytes], n_blocks: int, path: Path) -> NDArray[np.uint8]:
+    entries = np.frombuffer(b"".join(payloads), dtype=_ENTRY)
+    known = np.isin(entries["status"], (BlockStatus.WRITTEN, BlockStatus.EMPTY, BlockStatus.FOUND))
+    if len(entries) and (int(entries["index"].max()) >= n_blocks or not known.all()):
+        raise DamagedResult(
+            "a journal names only blocks of its grid, and only done ones",
+            place=str(path),
+            remedy="remove the journal; its blocks are done again",
+        )
+    statuses = np.zeros(n_blocks, dtype=np.uint8)
+    # Where a block is recorded twice, the later record holds.
+    statuses[entries["index"].astype(np.int64)] = entries["status"]
+    return statuses

@@ -1,0 +1,316 @@
+"""Which blocks wait for which, as a few small tables an axis instead of a graph.
+
+A block waits for a box of upstream blocks, and an upstream block is waited for by a box of blocks:
+on each axis the boxes' sides depend on the place on that axis alone.  So one edge between tasks of
+10^7 blocks is some thousand numbers::
+
+    place on the axis, downstream      0      1      2      3
+    waits for upstream places        0..2   1..3   2..4   3..4        (lo, hi)
+
+A conflict between the blocks of one task is a sum of such boxes, one for each axis on which the
+levels of two blocks may be the first to differ.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.blocks._task import After
+from scutoid.errors import GeometryError
+from scutoid.geometry import BlockGrid
+
+Ints = NDArray[np.int64]
+Box = tuple[slice, ...]
+
+# Below this many blocks, and where they lie far apart, one box at a time is faster.
+_FEW = 24
+_SPARSE = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interval:
+    """For each place on one axis, a half-open range of places on another."""
+
+    lo: Ints
+    """First place, shape (n,), int64."""
+    hi: Ints
+    """First place outside, shape (n,), int64; `lo` where the range is empty."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AxisLink:
+    """How one upstream axis and one downstream axis belong together."""
+
+    target: int
+    """The downstream axis."""
+    waits: tuple[Interval, ...]
+    """By downstream place: the upstream places that are waited for; disjoint ranges."""
+    frees: tuple[Interval, ...]
+    """By upstream place: the downstream places that wait for it; disjoint ranges."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """One edge from the blocks of a task to those of another, or of the same.
+
+    Parameters
+    ----------
+    upstream, downstream : tuple of int
+        Shapes of the two grids, in blocks.
+    terms : tuple of tuple of (AxisLink or None)
+        Each term is a set of waits, one entry an upstream axis (None: its whole extent); what a
+        block waits for is the disjoint sum of the terms.
+    """
+
+    upstream: tuple[int, ...]
+    downstream: tuple[int, ...]
+    terms: tuple[tuple[AxisLink | None, ...], ...]
+
+    @classmethod
+    def between(cls, upstream: BlockGrid, downstream: BlockGrid, edge: After) -> Link:
+        """Link two tasks: a block waits where its read region meets a write region.
+
+        Raises
+        ------
+        GeometryError
+            If the edge does not name one downstream axis for each upstream axis.
+        """
+        axes = edge.axes
+        if axes is None:
+            axes = tuple(range(upstream.ndim)) if upstream.ndim == downstream.ndim else ()
+        named = [axis for axis in axes if axis is not None]
+        if len(axes) != upstream.ndim or any(axis >= downstream.ndim for axis in named):
+            raise GeometryError(
+                f"an edge says for each of the {upstream.ndim} axes of the earlier task which of "
+                f"the {downstream.ndim} axes of the later task it is",
+                value=edge.axes,
+                place=f"After({edge.task!r})",
+                remedy="give After(task, axes=...), with None for an axis to wait for in full",
+            )
+        entries = [
+            None if axis is None else _axis_link(upstream, downstream, own, axis)
+            for own, axis in enumerate(axes)
+        ]
+        return cls(tuple(upstream.shape), tuple(downstream.shape), (tuple(entries),))
+
+    @classmethod
+    def conflicts(cls, grid: BlockGrid) -> Link | None:
+        """Link a task to itself: a block waits for its neighbours of a lower level.
+
+        Two blocks conflict if one reads what the other writes.  Along an axis that reaches `r`
+        blocks; the places modulo ``r + 1`` are the block's colour, and the colours on all axes,
+        compared from the first axis on, its level.  None if no two blocks conflict.
+        """
+        reach = [
+            min(max(-(-low // size), -(-high // size)), max(count - 1, 0))
+            for low, high, size, count in zip(*grid.halo, grid.block_shape, grid.shape, strict=True)
+        ]
+        if not any(reach):
+            return None
+        pairs = list(zip(grid.shape, reach, strict=True))
+        terms = []
+        for first in range(grid.ndim):
+            if reach[first] == 0:
+                continue
+            entries = []
+            for axis, (count, far) in enumerate(pairs):
+                make = _same if axis < first else _lower if axis == first else _near
+                entries.append(make(axis, count, far))
+            terms.append(tuple(entries))
+        return cls(tuple(grid.shape), tuple(grid.shape), tuple(terms))
+
+    def counts(self) -> NDArray[np.int32]:
+        """For how many upstream blocks each block waits, in the shape of the downstream grid."""
+        total = np.zeros(self.downstream, dtype=np.int32)
+        for term in self.terms:
+            factors = [np.ones(n, dtype=np.int32) for n in self.downstream]
+            whole = 1
+            for own, entry in enumerate(term):
+                if entry is None:
+                    whole *= self.upstream[own]
+                else:
+                    sizes = sum((i.hi - i.lo for i in entry.waits), np.zeros(1, dtype=np.int64))
+                    factors[entry.target] = factors[entry.target] * sizes.astype(np.int32)
+            product = np.full((1,) * len(factors), whole, dtype=np.int32)
+            for axis, factor in enumerate(factors):
+                product = product * _along(factor, axis, len(factors))
+            total += product
+        return total
+
+    def freed_by(self, indices: Ints) -> Iterator[tuple[Box, NDArray[np.int32] | int]]:
+        """Which blocks wait for some upstream blocks, and for how many of them.
+
+        Parameters
+        ----------
+        indices : ndarray of int64, shape (n,)
+            Numbers of different upstream blocks.
+
+        Yields
+        ------
+        box : tuple of slice
+            A box of the downstream grid, one slice an axis; boxes may overlap.
+        weight : ndarray of int32, or int
+            For how many of the blocks each place of the box waits; broadcasts to the box.
+        """
+        places = np.unravel_index(indices, self.upstream)
+        if len(indices) > _FEW:
+            low = [int(axis.min()) for axis in places]
+            size = [int(axis.max()) - start + 1 for axis, start in zip(places, low, strict=True)]
+            if math.prod(size) <= _SPARSE * len(indices):
+                mask = np.zeros(size, dtype=np.int32)
+                mask[tuple(axis - start for axis, start in zip(places, low, strict=True))] = 1
+                for term in self.terms:
+                    yield from self._freed_by_mask(term, mask, low)
+            else:
+                # Neighbours come together, so that the parts of a scattered batch are dense.
+                half = len(indices) // 2
+                yield from self.freed_by(indices[:half])
+                yield from self.freed_by(indices[half:])
+            return
+        for place in zip(*(axis.tolist() for axis in places), strict=True):
+            for term in self.terms:
+                yield from self._freed_by_one(term, place)
+
+    def _freed_by_one(
+        self, term: Sequence[AxisLink | None], place: Sequence[int]
+    ) -> Iterator[tuple[Box, int]]:
+        sides: list[list[slice]] = [[slice(0, n)] for n in self.downstream]
+        for at, entry in zip(place, term, strict=True):
+            if entry is not None:
+                sides[entry.target] = [
+                    slice(int(i.lo[at]), int(i.hi[at])) for i in entry.frees if i.hi[at] > i.lo[at]
+                ]
+        for box in itertools.product(*sides):
+            yield box, 1
+
+    def _freed_by_mask(
+        self, term: Sequence[AxisLink | None], mask: NDArray[np.int32], low: Sequence[int]
+    ) -> Iterator[tuple[Box, NDArray[np.int32]]]:
+        """As one box: how many of the blocks lie in each place's range, an axis after the other."""
+        box = [slice(0, n) for n in self.downstream]
+        weight = mask
+        for own, entry in enumerate(term):
+            if entry is None:
+                weight = weight.sum(axis=own, keepdims=True, dtype=np.int32)
+                continue
+            first, size = low[own], mask.shape[own]
+            reached = [
+                (i.lo[first : first + size], i.hi[first : first + size]) for i in entry.frees
+            ]
+            sides = [(lo[hi > lo], hi[hi > lo]) for lo, hi in reached]
+            starts = [int(lo.min()) for lo, _ in sides if len(lo)]
+            if not starts:
+                return
+            side = slice(min(starts), max(int(hi.max()) for _, hi in sides if len(hi)))
+            weight = _window_sums(
+                weight,
+                own,
+                [
+                    (
+                        np.clip(i.lo[side] - first, 0, size),
+                        np.clip(i.hi[side] - first, 0, size),
+                    )
+                    for i in entry.waits
+                ],
+            )
+            box[entry.target] = side
+        yield tuple(box), self._in_downstream_axes(weight, term)
+
+    def _in_downstream_axes(
+        self, weight: NDArray[np.int32], term: Sequence[AxisLink | None]
+    ) -> NDArray[np.int32]:
+        targets = [None if entry is None else entry.target for entry in term]
+        order = [targets.index(axis) for axis in range(len(self.downstream)) if axis in targets]
+        rest = [own for own, target in enumerate(targets) if target is None]
+        weight = weight.transpose([*order, *rest]).reshape([weight.shape[own] for own in order])
+        shape = iter(weight.shape)
+        return weight.reshape(
+            [next(shape) if axis in targets else 1 for axis in range(len(self.downstream))]
+        )
+
+
+def _axis_link(upstream: BlockGrid, downstream: BlockGrid, own: int, axis: int) -> AxisLink:
+    n_up, n_down = upstream.shape[own], downstream.shape[axis]
+    size, total = downstream.block_shape[axis], downstream.total
+    start = total.offset[axis] + np.arange(n_down, dtype=np.int64) * size
+    end = start + size
+    if downstream.fit == "shrink":
+        end = np.minimum(end, total.end[axis])
+    start = start - downstream.halo[0][axis]
+    end = end + downstream.halo[1][axis]
+    # Only one axis is asked about; the others get a region that is surely inside.
+    starts = np.repeat(np.array(upstream.total.offset, dtype=np.int64)[:, None], n_down, axis=1)
+    ends = starts + 1
+    starts[own], ends[own] = start, end
+    first, last = upstream.range_bounds(starts, ends)
+    lo, hi = first[own], last[own]
+    place = np.arange(n_up, dtype=np.int64)
+    # Both sides of the ranges grow with the place, so those that hold `place` are a range too.
+    return AxisLink(
+        axis,
+        (Interval(lo, hi),),
+        (Interval(np.searchsorted(hi, place, "right"), np.searchsorted(lo, place, "right")),),
+    )
+
+
+def _same(axis: int, count: int, reach: int) -> AxisLink:  # noqa: ARG001
+    place = np.arange(count, dtype=np.int64)
+    here = Interval(place, place + 1)
+    return AxisLink(axis, (here,), (here,))
+
+
+def _near(axis: int, count: int, reach: int) -> AxisLink:
+    place = np.arange(count, dtype=np.int64)
+    near = Interval(np.maximum(place - reach, 0), np.minimum(place + reach + 1, count))
+    return AxisLink(axis, (near,), (near,))
+
+
+def _lower(axis: int, count: int, reach: int) -> AxisLink:
+    """Neighbours of a lower colour: those after the last, and those before the next, turn to 0.
+
+    ::
+
+        reach 2    colour   0  1  2  0  1  2  0  1  2
+                                  <-----> ^ <-->
+                            from place 4, colour 1: lower are 3 and 6; higher are 2 and 5
+    """
+    place = np.arange(count, dtype=np.int64)
+    colour = place % (reach + 1)
+    up = np.minimum(place + reach + 1, count)
+    turn = np.minimum(place + reach + 1 - colour, count)
+    back = np.maximum(place - reach, 0)
+    waits = (Interval(place - colour, place), Interval(turn, up))
+    frees = (
+        Interval(back, np.maximum(place - colour, back)),
+        Interval(np.minimum(place + 1, count), turn),
+    )
+    return AxisLink(axis, waits, frees)
+
+
+def _along(values: NDArray[np.int32], axis: int, ndim: int) -> NDArray[np.int32]:
+    return values.reshape([-1 if own == axis else 1 for own in range(ndim)])
+
+
+def _window_sums(
+    values: NDArray[np.int32], axis: int, windows: Sequence[tuple[Ints, Ints]]
+) -> NDArray[np.int32]:
+    """Sums of `values` over ranges of one axis, by differences of running sums."""
+    shape = list(values.shape)
+    shape[axis] += 1
+    running = np.zeros(shape, dtype=np.int32)
+    inner = [slice(None)] * values.ndim
+    inner[axis] = slice(1, None)
+    np.cumsum(values, axis=axis, out=running[tuple(inner)])
+    total: NDArray[np.int32] | None = None
+    for lo, hi in windows:
+        part = running.take(hi, axis=axis) - running.take(lo, axis=axis)
+        total = part if total is None else total + part
+    if total is None:
+        raise GeometryError("an axis is linked by one range or more")
+    return total

@@ -1,0 +1,45 @@
+"""How many blocks go to a worker at once: many cheap ones, few dear ones, fewer near the end."""
+
+from __future__ import annotations
+
+import math
+
+_BATCH_SECONDS = 0.2
+# Below this, the way to the worker and back costs more than an uneven end.
+_LEAST_SECONDS = 0.005
+_MOST_BLOCKS = 4096
+_GROWTH = 8
+# Blocks dearer than this do not queue behind another batch.
+_CHEAP_SECONDS = 0.5
+
+
+class Pace:
+    """What one task's blocks cost, as measured by the workers."""
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None
+        self._largest = 1
+
+    def note(self, n_blocks: int, seconds: float) -> None:
+        """A batch of `n_blocks` took `seconds`; recent batches count more."""
+        if n_blocks == 0:
+            return
+        cost = max(seconds / n_blocks, 1e-7)
+        # The first block brings imports and cold caches with it, and is soon outvoted.
+        self._seconds = cost if self._seconds is None else 0.5 * (self._seconds + cost)
+        self._largest = max(self._largest, n_blocks)
+
+    def size(self, n_ready: int, workers: int) -> int:
+        """How many of `n_ready` blocks to hand to one of `workers` workers."""
+        if self._seconds is None:
+            return 1
+        wanted = min(_BATCH_SECONDS / self._seconds, self._largest * _GROWTH, _MOST_BLOCKS)
+        share = max(n_ready / (2 * workers), _LEAST_SECONDS / self._seconds)
+        return max(math.ceil(min(wanted, share)), 1)
+
+    def may_queue(self, n_ready: int, workers: int) -> bool:
+        """Whether a worker may get a batch before it has finished the one that it has."""
+        if self._seconds is None:
+            return False
+        n_blocks = self.size(n_ready, workers)
+        return self._seconds * n_blocks < _CHEAP_SECONDS and n_ready > 2 * workers * n_blocks

@@ -1,0 +1,95 @@
+"""What came of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scutoid.geometry import Roi
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A block that failed at its last attempt."""
+
+    task: str
+    """The task's name."""
+    index: int
+    """The block's number; -1 if the task's set-up failed, and so all its blocks."""
+    attempt: int
+    """How often it was tried."""
+    error: str
+    """Type and message of the last error."""
+    traceback: str
+    """Its traceback as text; empty where the worker did not live to tell."""
+    write_roi: Roi | None
+    """What the block would have written; None for a set-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """What came of one task."""
+
+    n_blocks: int
+    """Blocks in the grid, those that are left out included."""
+    n_done: int
+    """Blocks that are done now, whenever that was."""
+    n_cached: int
+    """Blocks among them that did not run, because they were done before."""
+    n_failed: int
+    """Blocks that failed at each attempt."""
+    n_orphaned: int
+    """Blocks that did not run, because what they depend on failed."""
+    n_skipped: int
+    """Blocks that were left out by `where`."""
+    seconds: float
+    """From the first batch to the last, in seconds."""
+    failures: tuple[Failure, ...]
+    """The failures, the first thousand of them."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every block that was to run is done."""
+        return self.n_done + self.n_skipped == self.n_blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a run."""
+
+    ok: bool
+    """Whether every block that was to run is done."""
+    seconds: float
+    """How long it took, in seconds."""
+    tasks: Mapping[str, TaskReport]
+    """By task's name, upstream first."""
+
+    def summary(self) -> str:
+        """A line a task, then the first failures."""
+        lines = []
+        for name, task in self.tasks.items():
+            counts = [f"{task.n_done} of {task.n_blocks} blocks done"]
+            counts += [
+                f"{n} {word}"
+                for n, word in (
+                    (task.n_cached, "cached"),
+                    (task.n_failed, "failed"),
+                    (task.n_orphaned, "orphaned"),
+                    (task.n_skipped, "skipped"),
+                )
+                if n
+            ]
+            lines.append(f"{name}: {', '.join(counts)}, {task.seconds:.1f} s")
+        failures = [failure for task in self.tasks.values() for failure in task.failures]
+        for failure in failures[:_SHOWN]:
+            what = f"block {failure.index}" if failure.index >= 0 else "set-up"
+            where = f" {failure.write_roi}" if failure.write_roi is not None else ""
+            lines.append(
+                f"{failure.task}: {what}{where} failed {failure.attempt} times: {failure.error}"
+            )
+            lines += [f"    {line}" for line in failure.traceback.rstrip().splitlines()]
+        if len(failures) > _SHOWN:
+            lines.append(f"... and {len(failures) - _SHOWN} more failures")
+        return "\n".join(lines)

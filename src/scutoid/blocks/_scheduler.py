@@ -1,0 +1,400 @@
+"""Which blocks may run now: a state machine without threads, clock, input or output.
+
+A byte and, where a task waits for others, a counter a block; each finished batch is taken off the
+counters of those that wait for it.  Order, conflicts, retries, orphans and resume are decided here,
+so they are the same for every executor.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.blocks._block import BlockStatus
+from scutoid.blocks._cursor import Ready
+from scutoid.blocks._links import Box, Link
+from scutoid.blocks._task import BlockTask
+
+Ints = NDArray[np.int64]
+Statuses = NDArray[np.uint8]
+
+_WAITING, _ACTIVE = int(BlockStatus.WAITING), int(BlockStatus.ACTIVE)
+_DONE = (BlockStatus.WRITTEN, BlockStatus.EMPTY, BlockStatus.FOUND, BlockStatus.SKIPPED)
+_NEVER = (BlockStatus.FAILED, BlockStatus.ORPHANED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Blocks of one task to be run together, each on its own, in this order."""
+
+    task: int
+    """Number of the task."""
+    indices: Ints
+    """Numbers of the blocks, shape (n,), int64."""
+    attempt: int
+    """Which attempt it is for all of them, counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """What a failure means."""
+
+    will_retry: bool
+    """Whether the block will be handed out again."""
+    orphans: Mapping[int, int] = field(default_factory=dict)
+    """By task, how many blocks will not run because of it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """One task's blocks."""
+
+    task: BlockTask
+    shape: tuple[int, ...]
+    states: Statuses
+    """Shape (n_blocks,), values of `BlockStatus`."""
+    counts: NDArray[np.int32] | None
+    """For how many blocks each still waits, shape of the grid; None: for none."""
+    gates: int
+    """How many tasks must be done before any block may run."""
+    tally: list[int]
+    """Number of blocks by status."""
+    links: list[tuple[int, Link]] = field(default_factory=list)
+    """Who waits for single blocks: lane and link."""
+    gated: list[int] = field(default_factory=list)
+    """Lanes that wait for all blocks."""
+    queue: deque[tuple[int, Ints]] = field(default_factory=deque)
+    """Blocks ready to run, with their attempt."""
+    ready: Ready | None = None
+    """The blocks that were ready from the start, not yet looked at; None while a gate is shut."""
+    attempts: Statuses | None = None
+    """Failed attempts, shape (n_blocks,); None until a block fails."""
+    n_queued: int = 0
+    """Number of blocks in the queue."""
+    is_abandoned: bool = False
+    """Whether the task has been given up as a whole."""
+
+    def push(self, attempt: int, indices: Ints, *, first: bool = True) -> None:
+        """Queue blocks, before all others or after them."""
+        self.n_queued += len(indices)
+        (self.queue.appendleft if first else self.queue.append)((attempt, indices))
+
+    @property
+    def n_open(self) -> int:
+        return self.tally[_WAITING] + self.tally[_ACTIVE]
+
+    @property
+    def is_satisfied(self) -> bool:
+        return sum(self.tally[status] for status in _DONE) == len(self.states)
+
+
+class Scheduler:
+    """Hands out blocks of tasks in an order that is allowed, and takes note of what came of them.
+
+    Parameters
+    ----------
+    tasks : sequence of BlockTask
+        Each after all tasks that it waits for.
+    done : sequence of (ndarray of uint8, shape (n_blocks,), or None), optional
+        By task, what is known from before: `BlockStatus` WRITTEN, EMPTY or FOUND for each block
+        that is done; all others count as not begun.
+
+    Notes
+    -----
+    Blocks are numbered by their grids, tasks by their place in `tasks`.
+    """
+
+    def __init__(
+        self, tasks: Sequence[BlockTask], done: Sequence[Statuses | None] | None = None
+    ) -> None:
+        known = done if done is not None else [None] * len(tasks)
+        self._lanes = [_lane(task, statuses) for task, statuses in zip(tasks, known, strict=True)]
+        self._n_open = sum(lane.n_open for lane in self._lanes)
+        numbers = {task.name: number for number, task in enumerate(tasks)}
+        for number, task in enumerate(tasks):
+            for edge in task.edges():
+                earlier = numbers[edge.task]
+                if edge.axes is not None and all(axis is None for axis in edge.axes):
+                    self._add_gate(earlier, number)
+                else:
+                    link = Link.between(tasks[earlier].grid, task.grid, edge)
+                    self._add_link(earlier, number, link)
+            conflicts = Link.conflicts(task.grid) if task.conflict else None
+            if conflicts is not None:
+                self._add_link(number, number, conflicts)
+        for lane in self._lanes:
+            if lane.gates == 0:
+                self._open(lane)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no block is left to run."""
+        return self._n_open == 0
+
+    def tally(self, task: int) -> dict[BlockStatus, int]:
+        """Number of a task's blocks by status."""
+        return {status: self._lanes[task].tally[status] for status in BlockStatus}
+
+    def n_open(self, task: int) -> int:
+        """How many of a task's blocks are neither done nor given up."""
+        return self._lanes[task].n_open
+
+    def n_ready(self, task: int) -> int:
+        """How many of a task's blocks can be handed out now, at most."""
+        lane = self._lanes[task]
+        return lane.n_queued if lane.ready is None else lane.n_open
+
+    def states(self, task: int) -> Statuses:
+        """Status of each block of a task, shape (n_blocks,); not to be written to."""
+        return self._lanes[task].states
+
+    def next(self, limits: int | Sequence[int]) -> Batch | None:
+        """Hand out blocks that may run now, later tasks first; None if there are none.
+
+        Parameters
+        ----------
+        limits : int or sequence of int
+            The most blocks in the batch, for all tasks or by task; 0: none of this task now.
+        """
+        for number in range(len(self._lanes) - 1, -1, -1):
+            limit = limits if isinstance(limits, int) else limits[number]
+            if limit > 0:
+                batch = self._take(number, limit)
+                if batch is not None:
+                    return batch
+        return None
+
+    def finished(self, task: int, indices: Ints, statuses: Statuses) -> None:
+        """Blocks of a batch are done.
+
+        Parameters
+        ----------
+        task : int
+            Number of the task.
+        indices : ndarray of int64, shape (n,)
+            The blocks.
+        statuses : ndarray of uint8, shape (n,)
+            `BlockStatus` WRITTEN, EMPTY or FOUND of each.
+        """
+        if len(indices) == 0:
+            return
+        lane = self._lanes[task]
+        lane.states[indices] = statuses
+        lane.tally[_ACTIVE] -= len(indices)
+        for status, n in enumerate(np.bincount(statuses, minlength=len(BlockStatus)).tolist()):
+            lane.tally[status] += n
+        self._n_open -= len(indices)
+        for later, link in lane.links:
+            self._release(self._lanes[later], link, indices)
+        if lane.gated and lane.is_satisfied:
+            self._open_gates(lane)
+
+    def failed(self, task: int, index: int) -> Setback:
+        """A block of a batch failed: it is retried, or it and what depends on it are given up."""
+        lane = self._lanes[task]
+        if lane.attempts is None:
+            lane.attempts = np.zeros(len(lane.states), dtype=np.uint8)
+        failures = min(int(lane.attempts[index]) + 1, 255)
+        lane.attempts[index] = failures
+        if failures <= lane.task.retries and failures < 255 and not lane.is_abandoned:
+            lane.push(failures + 1, np.array([index], dtype=np.int64))
+            return Setback(will_retry=True)
+        return Setback(False, self._give_up(task, np.array([index], dtype=np.int64)))
+
+    def returned(self, batch: Batch, indices: Ints) -> Mapping[int, int]:
+        """Blocks of a batch were not run, through no fault of theirs: hand them out again.
+
+        Returns
+        -------
+        orphans : mapping of int to int
+            As `Setback.orphans`; empty unless the task has been abandoned.
+        """
+        if len(indices) == 0:
+            return {}
+        if self._lanes[batch.task].is_abandoned:
+            return self._give_up(batch.task, indices)
+        self._lanes[batch.task].push(batch.attempt, indices)
+        return {}
+
+    def abandon(self, task: int) -> Mapping[int, int]:
+        """Give up a task whose blocks cannot run; those that are out in batches come back first.
+
+        Returns
+        -------
+        orphans : mapping of int to int
+            By task, how many blocks will not run because of it.
+        """
+        lane = self._lanes[task]
+        lane.is_abandoned = True
+        queued = [indices for _, indices in lane.queue]
+        lane.queue.clear()
+        lane.n_queued = 0
+        return self._give_up(
+            task, np.concatenate([*queued, np.flatnonzero(lane.states == _WAITING)])
+        )
+
+    def _take(self, number: int, limit: int) -> Batch | None:
+        lane = self._lanes[number]
+        if lane.tally[_WAITING] + lane.tally[_ACTIVE] == 0:
+            return None
+        parts: list[Ints] = []
+        attempt, wanted = 0, limit
+        while wanted:
+            if not lane.queue and not self._advance(lane):
+                break
+            if parts and lane.queue[0][0] != attempt:
+                break
+            attempt, indices = lane.queue.popleft()
+            if len(indices) > wanted:
+                lane.queue.appendleft((attempt, indices[wanted:]))
+                indices = indices[:wanted]
+            parts.append(indices)
+            wanted -= len(indices)
+            lane.n_queued -= len(indices)
+        if not parts:
+            return None
+        return Batch(number, parts[0] if len(parts) == 1 else np.concatenate(parts), attempt)
+
+    def _advance(self, lane: _Lane) -> bool:
+        """Queue the next tile of blocks that were ready from the start."""
+        if lane.ready is None:
+            return False
+        tile = lane.ready.next_tile()
+        if tile is None:
+            lane.ready = None
+            return False
+        self._activate(lane, tile)
+        return True
+
+    def _activate(self, lane: _Lane, indices: Ints) -> None:
+        self._move(lane, indices, BlockStatus.ACTIVE)
+        lane.push(1, indices, first=False)
+
+    def _move(self, lane: _Lane, indices: Ints, status: BlockStatus) -> None:
+        """Change the status of blocks that are waiting or active."""
+        n_waiting = int(np.count_nonzero(lane.states[indices] == _WAITING))
+        lane.states[indices] = status
+        lane.tally[_WAITING] -= n_waiting
+        lane.tally[_ACTIVE] -= len(indices) - n_waiting
+        lane.tally[status] += len(indices)
+        if status in _NEVER:
+            self._n_open -= len(indices)
+
+    def _add_gate(self, earlier: int, later: int) -> None:
+        if not self._lanes[earlier].is_satisfied:
+            self._lanes[earlier].gated.append(later)
+            self._lanes[later].gates += 1
+
+    def _add_link(self, earlier: int, later: int, link: Link) -> None:
+        lane = self._lanes[later]
+        counts = link.counts()
+        lane.counts = counts if lane.counts is None else lane.counts + counts
+        self._lanes[earlier].links.append((later, link))
+        for indices in _done_before(self._lanes[earlier]):
+            for box, weight in link.freed_by(indices):
+                lane.counts[box] -= weight
+
+    def _open(self, lane: _Lane) -> None:
+        def is_ready(indices: Ints) -> NDArray[np.bool_]:
+            mask: NDArray[np.bool_] = lane.states[indices] == _WAITING
+            if lane.counts is not None:
+                mask &= lane.counts.reshape(-1)[indices] == 0
+            return mask
+
+        lane.ready = Ready(lane.shape, is_ready)
+
+    def _open_gates(self, lane: _Lane) -> None:
+        for later in lane.gated:
+            self._lanes[later].gates -= 1
+            if self._lanes[later].gates == 0:
+                self._open(self._lanes[later])
+        lane.gated.clear()
+
+    def _release(self, lane: _Lane, link: Link, indices: Ints) -> None:
+        """Take finished upstream blocks off the counters, and queue who waits for none now."""
+        if lane.counts is None:
+            return
+        for box, weight in link.freed_by(indices):
+            counts = lane.counts[box]
+            counts -= weight
+            if lane.gates or counts.all():
+                continue
+            free = counts == 0
+            if not isinstance(weight, int):
+                free &= weight > 0
+            numbers = _numbers(box, free, lane.shape)
+            numbers = numbers[lane.states[numbers] == _WAITING]
+            if len(numbers):
+                self._activate(lane, numbers)
+
+    def _give_up(self, task: int, indices: Ints) -> Mapping[int, int]:
+        self._move(self._lanes[task], indices, BlockStatus.FAILED)
+        return self._orphan(task, indices)
+
+    def _orphan(self, task: int, indices: Ints) -> Mapping[int, int]:
+        """Give up all that waits for blocks that failed, and for what is given up by that."""
+        orphans: dict[int, int] = {}
+        frontier = deque([(task, indices)])
+        while frontier:
+            number, lost = frontier.popleft()
+            if len(lost) == 0:
+                continue
+            for later, found in self._who_waits(number, lost):
+                if len(found):
+                    self._move(self._lanes[later], found, BlockStatus.ORPHANED)
+                    orphans[later] = orphans.get(later, 0) + len(found)
+                    frontier.append((later, found))
+        return orphans
+
+    def _who_waits(self, number: int, lost: Ints) -> Iterator[tuple[int, Ints]]:
+        lane = self._lanes[number]
+        for later, link in lane.links:
+            states = self._lanes[later].states
+            for box, weight in link.freed_by(lost):
+                waiting = states.reshape(link.downstream)[box] == _WAITING
+                if not isinstance(weight, int):
+                    waiting &= weight > 0
+                yield later, _numbers(box, waiting, link.downstream)
+        for later in lane.gated:
+            yield later, np.flatnonzero(self._lanes[later].states == _WAITING)
+
+
+def _lane(task: BlockTask, statuses: Statuses | None) -> _Lane:
+    n = task.grid.n_blocks
+    states = np.zeros(n, dtype=np.uint8)
+    chosen = task.chosen()
+    if chosen is not None:
+        states[~chosen] = BlockStatus.SKIPPED
+    known = task.known_done()
+    if known is not None:
+        states[known] = BlockStatus.WRITTEN
+    if statuses is not None:
+        is_done = np.isin(statuses, _DONE[:-1])
+        states[is_done] = statuses[is_done]
+    tally = np.bincount(states, minlength=len(BlockStatus)).tolist()
+    return _Lane(task, tuple(task.grid.shape), states, None, 0, tally)
+
+
+def _done_before(lane: _Lane) -> Iterable[Ints]:
+    """The blocks that are done already, slab by slab, so that the work in between stays small."""
+    if sum(lane.tally[status] for status in _DONE) == 0:
+        return
+    row = max(len(lane.states) // max(lane.shape[0], 1), 1)
+    step = max(1_000_000 // row, 1) * row
+    for start in range(0, len(lane.states), step):
+        done = np.flatnonzero(lane.states[start : start + step] >= BlockStatus.WRITTEN)
+        if len(done):
+            yield done + start
+
+
+def _numbers(box: Box, mask: NDArray[np.bool_], shape: tuple[int, ...]) -> Ints:
+    """Numbers of the blocks of a box that are true in `mask`."""
+    places = np.nonzero(mask)
+    numbers: Ints = np.ravel_multi_index(
+        tuple(at + side.start for at, side in zip(places, box, strict=True)), shape
+    )
+    return numbers

@@ -1,0 +1,195 @@
+"""Tasks and the edges between them: frozen plans, which do nothing by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.blocks._block import Block
+from scutoid.errors import GeometryError, ParameterError
+from scutoid.geometry import BlockGrid, Roi
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """An edge to an earlier task: which of its blocks a block waits for.
+
+    A block waits for each upstream block whose write region meets its own read region.  Where none
+    does, there is nothing to wait for.
+
+    ::
+
+        upstream write regions    |-----|-----|-----|-----|
+        this block reads                 (..[====]..)          waits for the 2nd and 3rd
+
+    Examples
+    --------
+    >>> After("projection", axes=(1, 2))  # a (y, x) task before a (z, y, x) task
+    After(task='projection', axes=(1, 2))
+    >>> After.all("histogram", 3)  # wait for every block of a task with 3 axes
+    After(task='histogram', axes=(None, None, None))
+    """
+
+    task: str
+    """Name of the earlier task."""
+    axes: tuple[int | None, ...] | None = None
+    """For each axis of the earlier task, which axis of this task it is; None: wait for the whole
+    extent of that axis.  By default the axes are the same."""
+
+    def __post_init__(self) -> None:
+        named = [axis for axis in self.axes or () if axis is not None]
+        if len(set(named)) != len(named) or any(axis < 0 for axis in named):
+            raise GeometryError(
+                "each axis of an edge is another axis of the later task, counted from 0",
+                value=self.axes,
+                place=f"After({self.task!r})",
+            )
+
+    @classmethod
+    def all(cls, task: str, ndim: int) -> After:
+        """Wait for every block of a task with `ndim` axes."""
+        return cls(task, (None,) * ndim)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockTask:
+    """A function to be called once for each block of a grid.
+
+    Parameters
+    ----------
+    name : str
+        Unique in a run.
+    function : callable
+        Called in a worker as ``function(block)``, or ``function(block, **set-up values)``.  It may
+        return `BlockStatus.EMPTY` to say that there was nothing to write.
+    grid : BlockGrid
+        The blocks.
+
+    Raises
+    ------
+    ParameterError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> grid = BlockGrid(Roi((0,), (10,)), 4)
+    >>> BlockTask("count", print, grid, retries=0).name
+    'count'
+    """
+
+    name: str
+    """Unique in a run."""
+    function: Callable[..., object]
+    """What is called for each block."""
+    grid: BlockGrid
+    """The blocks."""
+    _: KW_ONLY
+    after: tuple[str | BlockTask | After, ...] = ()
+    """Earlier tasks; a name or a task means `After` it, with the same axes."""
+    conflict: bool = False
+    """Whether blocks read what others of this task write: then no two that do so run together, and
+    they run in an order that does not depend on the workers."""
+    retries: int = 2
+    """How often a block that failed is tried again."""
+    timeout: float | None = None
+    """Seconds that a block may take; its worker is then ended (executor "processes" only)."""
+    setup: Mapping[str, Callable[[], object]] | None = None
+    """Called once in each worker, and what they return passed by keyword to each block; a context
+    manager is entered, and left at the worker's end."""
+    is_done: Callable[[Block], bool] | None = None
+    """Asked in the workers before each block: true means that it need not run.  If it raises, the
+    block has failed."""
+    where: Sequence[Roi] | NDArray[np.bool_] | None = None
+    """The blocks to run at all: those whose write regions meet one of these regions, or those that
+    are true in an array of the grid's shape.  The others count as done for who depends on them."""
+    requires: Mapping[str, int] | None = None
+    """What a running block takes of the run's resources, such as ``{"gpu": 1}``."""
+    done: NDArray[np.bool_] | None = None
+    """Blocks that are known to be done, shape of the grid or (n_blocks,); they count as cached."""
+    journal: Path | None = None
+    """This task's journal file; goes before the journal folder of the run."""
+    collect: Callable[[Sequence[tuple[int, object]]], None] | None = None
+    """Called in the driver with (block index, return value) of the blocks of a batch that
+    succeeded, before they are journalled: what it does must be durable when it returns."""
+    bytes_per_block: int = 0
+    """Memory that a running block takes, in bytes; for the run's `memory`."""
+
+    def __post_init__(self) -> None:
+        after: object = self.after
+        if isinstance(after, (str, BlockTask, After)):
+            object.__setattr__(self, "after", (after,))
+        name: object = self.name
+        for field, is_right, rule in (
+            ("name", isinstance(name, str) and name != "", "a task has a name"),
+            ("function", callable(self.function), "a task's function can be called"),
+            ("grid", hasattr(self.grid, "range_bounds"), "a task's grid is a BlockGrid"),
+            ("retries", self.retries >= 0, "a block is retried 0 times or more"),
+            ("timeout", self.timeout is None or self.timeout > 0, "a timeout is above 0 s"),
+            ("bytes_per_block", self.bytes_per_block >= 0, "a block takes 0 bytes or more"),
+        ):
+            if not is_right:
+                raise ParameterError(
+                    rule, value=getattr(self, field), place=f"{field} of task {self.name!r}"
+                )
+
+    def edges(self) -> tuple[After, ...]:
+        """What `after` says, each as an `After`."""
+        return tuple(
+            item
+            if isinstance(item, After)
+            else After(item.name if isinstance(item, BlockTask) else item)
+            for item in self.after
+        )
+
+    def chosen(self) -> NDArray[np.bool_] | None:
+        """What `where` says, as an array of shape (n_blocks,); None: all.
+
+        Raises
+        ------
+        GeometryError
+            If an array has not the grid's shape, or a region not its axes.
+        """
+        if self.where is None:
+            return None
+        if isinstance(self.where, np.ndarray):
+            return _flat(self.where, self.grid, f"where of task {self.name!r}")
+        mask = np.zeros(tuple(self.grid.shape), dtype=np.bool_)
+        for region in self.where:
+            roi = Roi.of(region)
+            if roi.ndim != self.grid.ndim:
+                raise GeometryError(
+                    f"a region of where has the grid's {self.grid.ndim} axes",
+                    value=roi,
+                    place=f"task {self.name!r}",
+                )
+            mask[tuple(slice(r.start, r.stop) for r in self.grid.ranges(roi))] = True
+        return mask.reshape(-1)
+
+    def known_done(self) -> NDArray[np.bool_] | None:
+        """What `done` says, as an array of shape (n_blocks,); None: nothing is known.
+
+        Raises
+        ------
+        GeometryError
+            If it has not the grid's shape.
+        """
+        return (
+            None
+            if self.done is None
+            else _flat(self.done, self.grid, f"done of task {self.name!r}")
+        )
+
+
+def _flat(mask: NDArray[np.bool_], grid: BlockGrid, place: str) -> NDArray[np.bool_]:
+    if mask.dtype != np.bool_ or mask.shape not in ((grid.n_blocks,), tuple(grid.shape)):
+        raise GeometryError(
+            "a choice of blocks is a boolean array of the grid's shape",
+            value=f"{mask.dtype} of shape {mask.shape}, grid {tuple(grid.shape)}",
+            place=place,
+            remedy="one value a block, not one a voxel",
+        )
+    return mask.reshape(-1)

@@ -1,0 +1,238 @@
+"""Measures of intensity inside objects: mean, min, max, sum and standard deviation, mergeable.
+
+Values of up to 32 bits are summed as integers, with their squares in two limbs of 32 bits, so that
+nothing is rounded before the last division.  Floats, and integers of 64 bits, are summed as
+float64, with the sum of squared deviations merged by the formula of Chan, Golub and LeVeque (1983).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import GeometryError, ParameterError
+from scutoid.kernels._runs import Groups, Runs
+
+_LIMB = 32
+_LOW_BITS = np.uint64(2**_LIMB - 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntensityStats:
+    """What is known of the intensities of objects, one row an object, one column a channel."""
+
+    minimum: NDArray[Any]
+    """Least value, int64 or float64, shape (n, n_channels)."""
+    maximum: NDArray[Any]
+    """Greatest value."""
+    total: NDArray[Any]
+    """Sum of the values."""
+    squares: NDArray[Any]
+    """Integers: sums of the upper and the lower 32 bits of the squares, int64, shape
+    (n, n_channels, 2).  Floats: sum of squared deviations from the object's mean, shape
+    (n, n_channels, 1).
+    """
+    has_channels: bool
+    """Whether the intensity had an axis of channels."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all sums are of integers."""
+        return self.total.dtype == np.int64
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all fields as plain arrays."""
+        return {
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "total": self.total,
+            "squares": self.squares,
+            "has_channels": np.array(self.has_channels),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IntensityStats:
+        """Take back what `to_arrays` returned."""
+        fields = {name: np.asarray(array) for name, array in arrays.items()}
+        return cls(**{**fields, "has_channels": bool(fields["has_channels"])})  # type: ignore[arg-type]
+
+    def select(self, rows: NDArray[Any]) -> IntensityStats:
+        """Return some of the objects."""
+        return IntensityStats(
+            self.minimum[rows],
+            self.maximum[rows],
+            self.total[rows],
+            self.squares[rows],
+            self.has_channels,
+        )
+
+    def variance(self, n_voxels: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the variance of the population, shape (n, n_channels)."""
+        n = n_voxels[:, None]
+        if not self.is_exact:
+            deviations: NDArray[np.float64] = self.squares[..., 0] / n
+            return deviations
+        # Around the mean's floor, where the sum of squares is small and nothing cancels:
+        # sum (v - m)^2 = sum v^2 - m^2 n - 2 m r,  with sum v = m n + r
+        m, r = np.divmod(self.total, n)
+        upper, lower = self.squares[..., 0], self.squares[..., 1]
+        around = (lower - m * m * n - 2 * m * r).astype(np.float64)
+        large = upper != 0
+        if np.any(large):
+            # Python's integers, since such squares add up to more than 64 bits
+            big = [
+                x[large].astype(object) for x in (upper, lower, m, r, np.broadcast_to(n, m.shape))
+            ]
+            up, low, mean, rest, count = big
+            exact = (up << _LIMB) + low - mean * mean * count - 2 * mean * rest
+            around[large] = exact.astype(np.float64)
+        variance: NDArray[np.float64] = np.maximum(around - r.astype(np.float64) ** 2 / n, 0) / n
+        return variance
+
+    def columns(
+        self, n_voxels: NDArray[np.int64], channels: Sequence[str] | None
+    ) -> dict[str, NDArray[Any]]:
+        """Return ``mean min max sum std`` of each channel."""
+        n_channels = self.total.shape[1]
+        if channels is None:
+            channels = [str(i) for i in range(n_channels)] if self.has_channels else []
+        if channels and (len(channels) != n_channels or len(set(channels)) != n_channels):
+            raise ParameterError(
+                f"{n_channels} channels need {n_channels} different names", value=list(channels)
+            )
+        std = np.sqrt(self.variance(n_voxels))
+        mean = self.total / n_voxels[:, None]
+        columns = {}
+        for i, suffix in enumerate([f"_{name}" for name in channels] or [""]):
+            for name, values in (
+                ("mean", mean),
+                ("min", self.minimum),
+                ("max", self.maximum),
+                ("sum", self.total),
+                ("std", std),
+            ):
+                columns[name + suffix] = np.ascontiguousarray(values[:, i])
+        return columns
+
+
+def measure_runs(
+    labels: NDArray[Any], runs: Runs, groups: Groups, intensity: NDArray[Any]
+) -> IntensityStats:
+    """Measure an image inside the runs of labelled objects.
+
+    Parameters
+    ----------
+    labels : ndarray of integer
+    runs : Runs
+        Those of `labels`.
+    groups : Groups
+        The runs by label.
+    intensity : ndarray of bool, integer or float
+        The shape of `labels`, or with an axis of channels before it.
+    """
+    intensity = np.asarray(intensity)
+    has_channels = intensity.ndim == labels.ndim + 1
+    if intensity.shape[int(has_channels) :] != labels.shape:
+        raise GeometryError(
+            "an intensity has the shape of the labels, with or without an axis of channels first",
+            value=f"labels {labels.shape}, intensity {intensity.shape}",
+        )
+    if intensity.dtype.kind not in "biuf":
+        raise ParameterError(
+            "an intensity is of real numbers", value=f"dtype {intensity.dtype}", place="intensity"
+        )
+    exact = intensity.dtype.kind in "biu" and intensity.dtype.itemsize <= 4
+    inside = labels.reshape(-1) != 0
+    # Where each run begins among the voxels inside objects
+    begins = np.cumsum(runs.length) - runs.length
+    measured = []
+    for channel in intensity if has_channels else (intensity,):
+        values = channel.reshape(-1)[inside].astype(np.int64 if exact else np.float64)
+        measured.append(_measure_values(values, begins, runs, groups))
+    if not measured:
+        raise GeometryError("an intensity has at least one channel", value=intensity.shape)
+    minimum, maximum, total, squares = (
+        np.stack(columns, axis=1) for columns in zip(*measured, strict=True)
+    )
+    return IntensityStats(minimum, maximum, total, squares, has_channels)
+
+
+def _measure_values(
+    values: NDArray[Any], begins: NDArray[np.int64], runs: Runs, groups: Groups
+) -> tuple[NDArray[Any], ...]:
+    """Return minimum, maximum, total, each (n,), and squares, (n, 1 or 2)."""
+    total = groups.total(_by_run(np.add, values, begins))
+    if values.dtype == np.int64:
+        square = (values * values).view(np.uint64)
+        upper = _by_run(np.add, (square >> np.uint64(_LIMB)).view(np.int64), begins)
+        lower = _by_run(np.add, (square & _LOW_BITS).view(np.int64), begins)
+        squares = np.stack([groups.total(upper), groups.total(lower)], axis=1)
+    else:
+        mean = total / groups.total(runs.length)
+        with np.errstate(invalid="ignore", over="ignore"):
+            deviation = values - np.repeat(groups.spread(mean), runs.length)
+            squares = groups.total(_by_run(np.add, deviation**2, begins))[:, None]
+    minimum = groups.minimum(_by_run(np.minimum, values, begins))
+    maximum = groups.maximum(_by_run(np.maximum, values, begins))
+    return minimum, maximum, total, squares
+
+
+def _by_run(operation: np.ufunc, values: NDArray[Any], begins: NDArray[np.int64]) -> NDArray[Any]:
+    if len(begins) == 0:
+        return values[:0]
+    reduced: NDArray[Any] = operation.reduceat(values, begins, dtype=values.dtype)
+    return reduced
+
+
+def merge_intensities(
+    parts: Sequence[IntensityStats | None], n_voxels: NDArray[np.int64], groups: Groups
+) -> IntensityStats | None:
+    """Unite the rows of several parts.
+
+    Parameters
+    ----------
+    parts : sequence of IntensityStats or None
+        In a fixed order.
+    n_voxels : ndarray of int64
+        Number of voxels of all rows of all parts.
+    groups : Groups
+        These rows, by label.
+
+    Raises
+    ------
+    ParameterError
+        If they do not measure the same kind of image.
+    """
+    given = [part for part in parts if part is not None]
+    if not given:
+        return None
+    kinds = {(part.total.dtype.name, part.total.shape[1], part.has_channels) for part in given}
+    if len(given) != len(parts) or len(kinds) > 1:
+        raise ParameterError(
+            "parts to merge measure the same intensity",
+            value=f"{len(parts) - len(given)} without, the others of {sorted(kinds)}",
+        )
+    minimum, maximum, total, squares = (
+        np.concatenate(list(columns)) for columns in zip(*map(_rows, given), strict=True)
+    )
+    merged_total = groups.total(total)
+    if not given[0].is_exact:
+        n = groups.total(n_voxels)[:, None]
+        with np.errstate(invalid="ignore", over="ignore"):
+            shift = total / n_voxels[:, None] - groups.spread(merged_total / n)
+            squares = squares + (n_voxels[:, None] * shift**2)[..., None]
+    return IntensityStats(
+        groups.minimum(minimum),
+        groups.maximum(maximum),
+        merged_total,
+        groups.total(squares),
+        given[0].has_channels,
+    )
+
+
+def _rows(part: IntensityStats) -> Iterator[NDArray[Any]]:
+    yield from (part.minimum, part.maximum, part.total, part.squares)

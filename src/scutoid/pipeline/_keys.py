@@ -1,0 +1,251 @@
+"""Keys: what each result depends on, as one digest.
+
+A key is made of the step's code and declaration, its parameters, and the keys of its inputs; so keys
+are known before anything runs.  In a collection the step has a base key, and each member one of its
+own, made of the base and of the member's inputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scutoid.errors import PipelineError, StoreError
+from scutoid.pipeline._lazy import Collection, Gathered, Image, Lazy
+from scutoid.pipeline._producers import (
+    Call,
+    Constant,
+    ConstantCollection,
+    Member,
+    Opened,
+    OpenedFolder,
+    Producer,
+)
+from scutoid.pipeline._spec import StepSpec
+from scutoid.store import (
+    CodeFingerprint,
+    EntryStore,
+    Fact,
+    HashMemo,
+    canonical_digest,
+    describe,
+    fingerprint,
+    key_of_path,
+    key_of_source,
+)
+
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is known of a step's code."""
+
+    digest: str
+    """Digest of all of it."""
+    parts: Mapping[str, str]
+    """Digest of each function, class and constant that was reached."""
+    opaque: tuple[str, ...]
+    """What could not be followed."""
+    packages: Mapping[str, str]
+    """Third-party packages that were reached, and their versions."""
+    environment: Mapping[str, str]
+    """Those whose versions enter the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallKey:
+    """The key of a call, and what it is made of."""
+
+    key: str
+    """The key; the base key of a collection."""
+    code: Code
+    """The step's code."""
+    parameters: Mapping[str, Fact]
+    """Digest and text of each parameter."""
+    inputs: Mapping[str, Fact]
+    """Key and text of each input."""
+    block: tuple[int, ...] | None = field(default=None)
+    """Block shape, where there are blocks."""
+
+
+class Keys:
+    """Works out keys, each once.
+
+    Parameters
+    ----------
+    memo : HashMemo, optional
+        Remembers the hashes of files by size, time and inode.
+    store : EntryStore, optional
+        Inputs inside it are refused.
+    """
+
+    def __init__(self, memo: HashMemo | None = None, store: EntryStore | None = None) -> None:
+        self._memo = memo
+        self._store = store
+        self._calls: dict[int, CallKey] = {}
+        self._members: dict[tuple[int, str], str] = {}
+        self._alive: list[object] = []
+
+    def of(self, lazy: Lazy) -> str:
+        """Return the key of a single result."""
+        key = self.producer(lazy.producer)
+        if isinstance(lazy, Image) and lazy.view is not None:
+            key = _digest("view", key, repr(lazy.view.picks))
+        return _digest("output", key, str(lazy.output)) if lazy.output else key
+
+    def producer(self, producer: Producer) -> str:
+        """Return the key of a single producer, or the base key of a collection."""
+        if isinstance(producer, Call):
+            return self.call(producer).key
+        if isinstance(producer, Opened):
+            return self._opened(producer)
+        if isinstance(producer, Constant):
+            return canonical_digest(producer.value)
+        if isinstance(producer, Member):
+            return self.member(producer.collection, producer.key)
+        stored = getattr(producer, "stored_key", None)
+        if stored is None:
+            raise PipelineError("this result has no key", value=producer.name)
+        return str(stored)
+
+    def call(self, call: Call) -> CallKey:
+        """Return the key of a call and what it is made of."""
+        if id(call) not in self._calls:
+            self._alive.append(call)  # its id() must stay its own
+            self._calls[id(call)] = self._make(call)
+        return self._calls[id(call)]
+
+    def member(self, producer: Producer, key: str) -> str:
+        """Return the key of one member of a collection."""
+        memo = (id(producer), key)
+        if memo not in self._members:
+            self._alive.append(producer)
+            self._members[memo] = self._make_member(producer, key)
+        return self._members[memo]
+
+    def _make(self, call: Call) -> CallKey:
+        spec = call.spec
+        code = code_of(spec)
+        parameters = {name: self._fact(value) for name, value in call.params.items()}
+        inputs = {
+            name: self._fact(value)
+            for name, value in zip(_input_names(call), call.inputs, strict=True)
+        }
+        block = None
+        if call.keys is None and spec.kind != "step":
+            block = tuple(call.layout().grid.block_shape)
+        digest = _digest(
+            "call",
+            spec.kind,
+            code.digest,
+            _declaration(spec),
+            *(f"{name}={fact.digest}" for name, fact in sorted(parameters.items())),
+            *(f"{name}:{fact.digest}" for name, fact in inputs.items()),
+            "collection" if call.keys is not None else "single",
+            "any" if block is None or spec.block_invariant else repr(block),
+        )
+        return CallKey(digest, code, parameters, inputs, block)
+
+    def _make_member(self, producer: Producer, key: str) -> str:
+        if isinstance(producer, OpenedFolder):
+            content = self._file(producer.paths[key])
+            reader = "" if producer.reader is None else fingerprint(producer.reader).digest
+            return _digest("file", content, canonical_digest(producer.options), reader)
+        if isinstance(producer, ConstantCollection):
+            return canonical_digest(producer.values[key])
+        if isinstance(producer, Call):
+            parts = [self.call(producer).key]
+            for item in (*producer.inputs, *producer.params.values()):
+                if isinstance(item, Collection):
+                    parts.append(f"{self.member(item.producer, key)}.{item.output}")
+            asks_key = "key" in producer.spec.parameters.injected
+            return _digest("member", *parts, key if asks_key else "")
+        return str(producer.member_key(key))  # type: ignore[attr-defined]
+
+    def _fact(self, value: object) -> Fact:
+        if isinstance(value, Collection):
+            return Fact(_digest("collection", value.kind), f"{len(value)} members of {value.name}")
+        if isinstance(value, Gathered):
+            members = [
+                f"{key}={self.member(value.collection.producer, key)}.{value.collection.output}"
+                for key in value.collection.keys
+            ]
+            return Fact(_digest("gathered", *members), f"all {len(members)} of {value.collection.name}")
+        if isinstance(value, Lazy):
+            return Fact(self.of(value), value.name)
+        return Fact(canonical_digest(value), describe(value))
+
+    def _opened(self, producer: Opened) -> str:
+        identity = producer.source.identity
+        self._refuse_inside(identity.locations)
+        return key_of_source(identity, producer.source.spec, self._memo)
+
+    def _file(self, path: str) -> str:
+        self._refuse_inside((path,))
+        return key_of_path(path, self._memo)
+
+    def _refuse_inside(self, locations: tuple[str, ...]) -> None:
+        if self._store is None or not locations:
+            return
+        if self._store.contains(locations[0]):
+            raise StoreError(
+                "an input does not lie inside the store",
+                value=locations[0],
+                place=str(self._store.path),
+                remedy='read a stored result by its name, sc.Store(...)["step"], or move the input',
+            )
+
+
+def _input_names(call: Call) -> list[str]:
+    names = list(call.spec.parameters.inputs)[: len(call.inputs)]
+    return names + [f"input {number}" for number in range(len(names), len(call.inputs))]
+
+
+def _declaration(spec: StepSpec) -> str:
+    return canonical_digest(
+        {
+            "outputs": spec.outputs,
+            "packed": spec.packed,
+            "halo": spec.halo,
+            "axes": spec.axes,
+            "out_axes": spec.out_axes,
+            "border": spec.border,
+            "dtype": None if spec.dtype is None else [str(item) for item in spec.dtypes],
+            "position": spec.position,
+            "where": spec.options.where,
+        }
+    )
+
+
+def code_of(spec: StepSpec) -> Code:
+    """Return the fingerprint of all functions of a step."""
+    functions: dict[str, Any] = {"function": spec.function}
+    if spec.version is None:
+        functions |= {f"setup {name}": load for name, load in spec.setup.items()}
+        functions |= {
+            role: given
+            for role, given in (("merge", spec.merge), ("finish", spec.finish))
+            if given is not None
+        }
+    found: dict[str, CodeFingerprint] = {
+        role: fingerprint(given, version=spec.version, environment=spec.environment)
+        for role, given in functions.items()
+    }
+    parts: dict[str, str] = {}
+    packages: dict[str, str] = {}
+    for one in found.values():
+        parts.update(one.parts)
+        packages.update(one.packages)
+    return Code(
+        digest=_digest("code", *(f"{role}={one.digest}" for role, one in sorted(found.items()))),
+        parts=parts,
+        opaque=tuple(dict.fromkeys(name for one in found.values() for name in one.opaque)),
+        packages=packages,
+        environment={name: packages.get(name, "") for name in spec.environment},
+    )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,409 @@
+"""What workers do: one block of a step, the end of a reduction, a whole step, a member of a collection.
+
+Everything here is sent to a worker once, holds descriptions and paths, and reads and writes storage
+itself; only small results (parts, values and tables of a block) go back to the driver.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays import ImageSpec, ImageWriter, create_image, write_tiff
+from scutoid.blocks import Block, BlockStatus
+from scutoid.geometry import Coordinate, Roi
+from scutoid.pipeline._compute import BlockStep, Readable, merge_in_order
+from scutoid.pipeline._evaluate import (
+    Evaluation,
+    call_step,
+    finish,
+    join_tables,
+)
+from scutoid.pipeline._lazy import SINGLE, Image, Lazy
+from scutoid.pipeline._parts import BlockParts, PartsGrid, decode, encode
+from scutoid.pipeline._producers import Call, Opened
+from scutoid.pipeline._spec import StepSpec
+from scutoid.pipeline._stored import (
+    FILES_FOLDER,
+    ITEM_FOLDER,
+    output_names,
+    packed_slot,
+)
+from scutoid.store import Entry, Pack
+
+_IN_MEMORY = 2**29
+_COMPUTED_BLOCKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A value that a worker loads when it first needs it."""
+
+    load: Callable[[], Any]
+    """Returns the value."""
+
+
+class Resolved:
+    """Loads held values once in a process; a copy that was sent loads them anew."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[int, Any] = {}
+
+    def of(self, item: object) -> Any:
+        """Return an item, loaded if it is held."""
+        if not isinstance(item, Held):
+            return item
+        with self._lock:
+            if id(item) not in self._values:
+                self._values[id(item)] = item.load()
+            return self._values[id(item)]
+
+    def __reduce__(self) -> tuple[type[Resolved], tuple[()]]:
+        return Resolved, ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockInputs:
+    """The inputs and parameters of a block-wise step, as a worker gets them."""
+
+    step: BlockStep
+    """The step."""
+    inputs: tuple[object, ...]
+    """Readable images, `Held` values, or values."""
+    params: Mapping[str, object]
+    """Values, held or not."""
+    resolved: Resolved = field(default_factory=Resolved)
+    """Those that were loaded."""
+
+    def compute(self, index: int, ready: Mapping[str, object]) -> tuple[object, ...]:
+        """Compute one block."""
+        inputs = []
+        for item in self.inputs:
+            value = self.resolved.of(item)
+            inputs.append(value[index] if isinstance(value, BlockParts) else value)
+        params = {name: self.resolved.of(value) for name, value in self.params.items()}
+        return self.step.compute(index, inputs, {**params, **ready})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockWork:
+    """Computes a block, writes its images, and returns the rest packed."""
+
+    given: BlockInputs
+    """What to compute."""
+    writers: tuple[ImageWriter | None, ...]
+    """Where each output goes, if it is an image."""
+    shapes: tuple[tuple[int, ...] | None, ...]
+    """Shape of each image output."""
+    offsets: tuple[Coordinate | None, ...]
+    """Frame offset of each image output."""
+
+    def __call__(self, block: Block, **ready: object) -> object:
+        """Run in a worker."""
+        results = self.given.compute(block.index, ready)
+        layout = self.given.step.layout
+        wrote = False
+        packed: list[object] = []
+        for result, writer, shape, offset in zip(
+            results, self.writers, self.shapes, self.offsets, strict=True
+        ):
+            if writer is None or shape is None or offset is None:
+                packed.append(result)
+                continue
+            roi = layout.output_roi(block.write_roi, shape).shift(-offset)
+            wrote |= writer.write(roi, np.asarray(result))
+        if packed:
+            return encode(packed)
+        return None if wrote else BlockStatus.EMPTY
+
+
+class ComputedImage:
+    """An image that is not kept: its blocks are computed when they are read.
+
+    The last few blocks are remembered, for neighbours that read the same ones.
+    """
+
+    def __init__(
+        self, given: BlockInputs, output: int, spec: ImageSpec, offset: Coordinate
+    ) -> None:
+        self.given = given
+        self.output = output
+        self.spec = spec
+        self.offset = offset
+        self.chunks = tuple(given.step.layout.grid.block_shape)
+        self._blocks: OrderedDict[int, NDArray[Any]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._ready: dict[str, object] | None = None
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Compute a region, in the image's own voxels."""
+        layout = self.given.step.layout
+        target = roi.shift(self.offset)
+        array = np.zeros(tuple(roi.shape), self.spec.dtype)
+        for index in layout.grid.blocks_in(layout.grid_region(target)):
+            written = layout.output_roi(layout.grid.write_roi(index), self.spec.shape)
+            common = written.intersect(target)
+            piece = self._block(index)[common.to_slices(written.offset)]
+            array[common.to_slices(target.offset)] = piece
+        return array
+
+    def _block(self, index: int) -> NDArray[Any]:
+        with self._lock:
+            if index in self._blocks:
+                self._blocks.move_to_end(index)
+                return self._blocks[index]
+            if self._ready is None:
+                self._ready = {n: load() for n, load in self.given.step.spec.setup.items()}
+        array = np.asarray(self.given.compute(index, self._ready)[self.output])
+        with self._lock:
+            self._blocks[index] = array
+            while len(self._blocks) > _COMPUTED_BLOCKS:
+                self._blocks.popitem(last=False)
+        return array
+
+    def __reduce__(self) -> tuple[type[ComputedImage], tuple[Any, ...]]:
+        return ComputedImage, (self.given, self.output, self.spec, self.offset)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinishWork:
+    """Joins what the blocks of a step returned, saves it and commits the entry."""
+
+    step: BlockStep
+    """The step."""
+    params: Mapping[str, object]
+    """Values, held or not."""
+    entry: Entry
+    """Where the result goes."""
+    pack: Pack
+    """What the blocks returned."""
+    resolved: Resolved = field(default_factory=Resolved)
+
+    def __call__(self, block: Block) -> None:
+        """Run in a worker."""
+        spec = self.step.spec
+        n_blocks = self.step.layout.grid.n_blocks
+        names = output_names(spec.outputs)
+        if spec.kind == "reduction":
+            values = (decode(self.pack.read(index))[0] for index in range(n_blocks))
+            merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
+            params = {name: self.resolved.of(value) for name, value in self.params.items()}
+            self.entry.save(finish(spec, merged, params, self.step), names[0])
+        else:
+            for output, kind in enumerate(spec.outputs):
+                if kind == "table":
+                    slot = packed_slot(spec.outputs, output)
+                    tables = (decode(self.pack.read(n))[slot] for n in range(n_blocks))
+                    self.entry.save(join_tables(tables), names[output])
+        self.pack.close()
+        self.entry.commit()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepWork:
+    """Calls a whole step, saves what it returns and commits the entry."""
+
+    spec: StepSpec
+    """The step."""
+    inputs: tuple[object, ...]
+    """Readable images with their shapes, `Held` values, or values."""
+    params: Mapping[str, object]
+    """Values, held or not."""
+    entry: Entry
+    """Where the result goes."""
+    frames: tuple[Any, ...]
+    """Description of each image output."""
+    writers: tuple[ImageWriter | None, ...]
+    """Where each image output goes."""
+    voxel_size: tuple[float, ...] | None
+    origin: tuple[float, ...] | None
+    where: PartsGrid | None
+    """Blocks of a parts output."""
+    pack: Path
+    """Where parts go."""
+    resolved: Resolved = field(default_factory=Resolved)
+
+    def __call__(self, block: Block, **ready: object) -> None:
+        """Run in a worker."""
+        spec = self.spec
+        folder = None
+        if "files" in spec.outputs:
+            folder = self.entry.path / FILES_FOLDER
+            folder.mkdir(exist_ok=True)
+        params = {name: self.resolved.of(value) for name, value in self.params.items()}
+        results = call_step(
+            spec,
+            [self.resolved.of(item) for item in self.inputs],
+            {**params, **ready},
+            frames=self.frames,
+            key=None,
+            voxel_size=self.voxel_size,
+            origin=self.origin,
+            where=self.where,
+            folder=folder,
+        )
+        names = output_names(spec.outputs)
+        for kind, name, result, writer in zip(
+            spec.outputs, names, results, self.writers, strict=True
+        ):
+            if writer is not None:
+                writer.write(Roi((0,) * result.ndim, result.shape), result)
+            elif kind == "parts":
+                with Pack(self.pack, "a") as pack:
+                    pack.append_many((n, {}, encode([part])) for n, part in result.items())
+            elif kind != "files":
+                self.entry.save(result, name)
+        self.entry.commit()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberWork:
+    """Computes one member of a collection: its images become files, the rest is returned packed."""
+
+    spec: StepSpec
+    """The step."""
+    keys: tuple[str, ...]
+    """Keys of the members, in the order of the blocks."""
+    member_keys: tuple[str, ...]
+    """What each member depends on."""
+    inputs: tuple[object, ...]
+    """Each a `MemberInput`, a lazy result or a value."""
+    params: Mapping[str, object]
+    """The same."""
+    folder: Path
+    """The collection's entry."""
+
+    def __call__(self, block: Block, **ready: object) -> tuple[dict[str, Any], bytes]:
+        """Run in a worker."""
+        number = block.index
+        key = self.keys[number]
+        call = Call(
+            self.spec,
+            [self._one(item, number) for item in self.inputs],
+            {name: self._one(value, number) for name, value in self.params.items()},
+        )
+        call.key = key
+        evaluation = Evaluation(ready=ready)
+        packed: list[object] = []
+        images: dict[str, str] = {}
+        sizes: dict[str, int] = {}
+        for output, kind in enumerate(self.spec.outputs):
+            lazy = SINGLE[kind](call, output)
+            if isinstance(lazy, Image):
+                name = self._write(lazy, evaluation, number, output)
+                images[str(output)] = name
+                path = self.folder / ITEM_FOLDER / name
+                if path.is_file():
+                    sizes[str(output)] = path.stat().st_size
+            else:
+                value = evaluation.value(lazy)
+                packed.append(dict(value) if isinstance(value, BlockParts) else value)
+        meta = {"member": self.member_keys[number], "images": images, "sizes": sizes}
+        return meta, encode(packed)
+
+    def _one(self, item: object, number: int) -> object:
+        return item.lazy(number) if isinstance(item, MemberInput) else item
+
+    def _write(self, image: Image, evaluation: Evaluation, number: int, output: int) -> str:
+        """Write an image of a member: a TIFF, or a zarr if it is large."""
+        spec = image.framed.spec
+        suffix = "" if output == 0 else f"-{output + 1}"
+        stem = f"{self.keys[number]}.{self.member_keys[number][:8]}{suffix}"
+        if spec.nbytes <= _IN_MEMORY:
+            name = f"{stem}.tif"
+            path = self.folder / ITEM_FOLDER / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_tiff(path, evaluation.value(image), spec)
+            return name
+        name = f"{stem}.ome.zarr"
+        path = self.folder / ITEM_FOLDER / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        call = image.producer
+        if not isinstance(call, Call) or call.spec.kind == "step":
+            writer = create_image(path, spec)
+            writer.write(spec.roi, evaluation.value(image))
+            return name
+        layout = call.layout()
+        roi = layout.output_roi(layout.grid.write_roi(0), spec.shape)
+        writer = create_image(path, spec, block=tuple(roi.shape), label=image.is_labels)
+        offset = image.framed.offset
+        for index, array in evaluation.blocks(call, output):
+            place = layout.output_roi(layout.grid.write_roi(index), spec.shape)
+            writer.write(place.shift(-offset), array)
+        return name
+
+
+class MemberInput:
+    """A collection among the inputs of a step: gives each member."""
+
+    def lazy(self, number: int) -> Lazy | object:
+        """Return the member that belongs to block `number`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FolderInput(MemberInput):
+    """Files of a folder."""
+
+    paths: tuple[str, ...]
+    """A path a member."""
+    open: Callable[[str], Opened]
+    """Opens one."""
+
+    def lazy(self, number: int) -> Image:
+        """Return the image of one member."""
+        return Image(self.open(self.paths[number]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemInput(MemberInput):
+    """Results of an earlier step on the same members."""
+
+    stored: Any
+    """The `StoredItems` of that step."""
+    keys: tuple[str, ...]
+    """A key a member."""
+    kind: str
+    output: int
+
+    def lazy(self, number: int) -> Lazy:
+        """Return the result of one member."""
+        from scutoid.pipeline._stored import FromStore, StoredItem
+
+        items = self.stored
+        key = self.keys[number]
+        item = StoredItem(items.folder, items.outputs, items.pack, key)
+        member = items.member_keys.get(key, "")
+        return SINGLE[self.kind](FromStore(key, member, item, items.outputs), self.output)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueInput(MemberInput):
+    """A value for each member."""
+
+    values: tuple[object, ...]
+
+    def lazy(self, number: int) -> object:
+        """Return the value of one member."""
+        return self.values[number]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeImage:
+    """Reads all of an image, for a whole step."""
+
+    source: Readable
+    shape: tuple[int, ...]
+
+    def __call__(self) -> NDArray[Any]:
+        """Return the array."""
+        return self.source.read(Roi((0,) * len(self.shape), self.shape))
+

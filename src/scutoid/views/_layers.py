@@ -1,0 +1,270 @@
+"""Which layers show some results, and where: decided without a viewer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import ParameterError, PipelineError
+from scutoid.views._layer_array import LayerArray
+from scutoid.views._world import SPATIAL, World
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["image", "labels", "points"]
+
+# Of channels, in order; chosen to add up to white in pairs and to be told apart by most eyes
+_COLORS = ("green", "magenta", "cyan", "yellow", "red", "blue")
+# Planes, and voxels along each of their sides, that are read to set the contrast
+_SAMPLED_PLANES = 3
+_SAMPLED_SIDE = 1024
+# Share of the darkest and of the brightest voxels that may be clipped, in percent
+_CLIPPED = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerSpec:
+    """One layer of a viewer."""
+
+    kind: Kind
+    """What is drawn."""
+    name: str
+    """What the layer list says."""
+    data: Any
+    """`LayerArray`, or for points an array of float64, shape (n, ndim), in voxels."""
+    axes: str
+    """One letter for each axis of the data."""
+    scale: tuple[float, ...]
+    """Size of a voxel on each axis, in `units`."""
+    translate: tuple[float, ...]
+    """Where the centre of the first voxel lies, in `units`."""
+    units: tuple[str, ...]
+    """Unit of each axis: "um", or "pixel" where the voxel size is unknown."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of napari's layer."""
+
+
+def view_layers(*results: Any, labels: Any = ()) -> list[LayerSpec]:
+    """Decide which layers show `results`.
+
+    Parameters
+    ----------
+    *results : Image, Table, array, DataFrame, path
+        Images become image layers, one a channel.  Images of object numbers (those that `label`
+        made, or whose name contains "label") and masks become label layers.  Tables become
+        points, from their columns ``y`` and ``x`` (and ``z``) in the unit of the images.
+    labels : Image or sequence of them, optional
+        Further images to show as labels, whatever their names.
+
+    Returns
+    -------
+    list of LayerSpec
+        Nothing is read but some planes for the contrast, and the tables.
+
+    Raises
+    ------
+    PipelineError
+        If something can not be shown.
+    MetadataError
+        If units do not convert into each other.
+    """
+    marked = list(labels) if isinstance(labels, (list, tuple)) else [labels]
+    shown = [(_opened(r), False) for r in results] + [(_opened(r), True) for r in marked]
+    world = World.of([result for result, _ in shown if not _is_table(result)])
+    layers: list[LayerSpec] = []
+    for result, as_labels in shown:
+        if _is_table(result):
+            layers.append(_points(result, world))
+        elif as_labels or _holds_labels(result):
+            layers.append(_labels(result, world))
+        else:
+            first = not any(layer.kind == "image" for layer in layers)
+            layers.extend(_images(result, world, first=first))
+    return layers
+
+
+def _opened(result: Any) -> Any:
+    """Return an image or a table for what was given."""
+    if _is_table(result) or (hasattr(result, "read") and hasattr(result, "roi")):
+        return result
+    if isinstance(result, (np.ndarray, str)) or hasattr(result, "__fspath__"):
+        from scutoid.pipeline import open as open_image
+
+        return open_image(result)
+    remedy = "show an Image, a Table, an array or a path"
+    if hasattr(result, "member"):
+        example = next(iter(result.keys), "key")
+        remedy = f"show one member, as in images[{example!r}]"
+    raise PipelineError(
+        "what is shown is an image or a table",
+        value=type(result).__name__,
+        place="argument of view",
+        remedy=remedy,
+    )
+
+
+def _is_table(result: Any) -> bool:
+    if hasattr(result, "member"):
+        return False
+    return hasattr(result, "to_pandas") or hasattr(result, "iloc")
+
+
+def _holds_labels(image: Any) -> bool:
+    if image.dtype == bool:
+        return True
+    named = image.dtype.kind in "iu" and "label" in image.name.lower()
+    return bool(getattr(image, "is_labels", False)) or named
+
+
+def _placed(image: Any, world: World, *, channel: int | None = None) -> dict[str, Any]:
+    axes = world.below(image.axes)
+    return {
+        "data": LayerArray.of(image, axes, channel=channel),
+        "axes": axes,
+        "scale": world.scale(axes, image),
+        "translate": world.translate(axes, image),
+        "units": world.units(axes),
+    }
+
+
+def _labels(image: Any, world: World) -> LayerSpec:
+    if image.dtype.kind not in "biu" or "c" in image.axes:
+        raise PipelineError(
+            "labels are integers, without an axis of channels",
+            value=f"dtype {image.dtype}, axes {image.axes!r}",
+            place=repr(image.name),
+        )
+    return LayerSpec("labels", image.name, **_placed(image, world))
+
+
+def _images(image: Any, world: World, *, first: bool) -> Iterator[LayerSpec]:
+    options: dict[str, Any] = {} if first else {"blending": "additive"}
+    if "c" not in image.axes:
+        yield _contrasted(LayerSpec("image", image.name, **_placed(image, world), options=options))
+        return
+    n_channels = image.shape[image.axes.index("c")]
+    if _is_colour(image, n_channels):
+        yield _colour(image, world)
+        return
+    names = getattr(image, "channels", ()) or tuple(map(str, range(n_channels)))
+    colors = itertools.cycle(_COLORS)
+    for channel, (name, color) in enumerate(zip(names, colors, strict=False)):
+        layer = LayerSpec(
+            "image",
+            f"{image.name} {name}",
+            **_placed(image, world, channel=channel),
+            options={
+                "colormap": color if n_channels > 1 else "gray",
+                "blending": "additive" if channel or not first else "translucent_no_depth",
+            },
+        )
+        yield _contrasted(layer)
+
+
+def _is_colour(image: Any, n_channels: int) -> bool:
+    """Whether the channels are red, green and blue: last, of 8 bits and without names."""
+    last = image.axes.endswith("c") and image.dtype == np.uint8
+    return last and n_channels in (3, 4) and not getattr(image, "channels", ())
+
+
+def _colour(image: Any, world: World) -> LayerSpec:
+    placed = _placed(image, world)
+    placed["data"] = LayerArray.of(image, placed["axes"] + "c")
+    return LayerSpec("image", image.name, **placed, options={"rgb": True})
+
+
+def _contrasted(layer: LayerSpec) -> LayerSpec:
+    """Set the contrast from a few planes, so that the viewer need not read more to find it."""
+    limits = _contrast(layer.data)
+    return LayerSpec(
+        layer.kind,
+        layer.name,
+        layer.data,
+        layer.axes,
+        layer.scale,
+        layer.translate,
+        layer.units,
+        {**layer.options, "contrast_limits": limits},
+    )
+
+
+def _contrast(data: LayerArray) -> tuple[float, float]:
+    if data.dtype == np.uint8:
+        return (0.0, 255.0)
+    *outer, height, width = data.shape
+    middle = tuple(_middle(size, _SAMPLED_SIDE) for size in (height, width))
+    places: list[tuple[int, ...]] = [tuple(size // 2 for size in outer)]
+    if outer:
+        # Along the innermost of the outer axes, z where there is one
+        at = {outer[-1] * (n + 1) // (_SAMPLED_PLANES + 1) for n in range(_SAMPLED_PLANES)}
+        places = [(*places[0][:-1], place) for place in sorted(at)]
+    planes = [np.asarray(data[(*place, *middle)]) for place in places if 0 not in data.shape]
+    values = np.concatenate([np.zeros(0), *(plane.reshape(-1) for plane in planes)])
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        return (0.0, 1.0)
+    low, high = map(float, np.percentile(values, (_CLIPPED, 100 - _CLIPPED)))
+    return (low, high) if low < high else (low, low + 1)
+
+
+def _middle(size: int, length: int) -> slice:
+    start = max((size - length) // 2, 0)
+    return slice(start, start + min(size, length))
+
+
+def _points(table: Any, world: World) -> LayerSpec:
+    frame: pd.DataFrame = table if hasattr(table, "iloc") else table.to_pandas()
+    name = str(getattr(table, "name", None) or "points")
+    missing = [axis for axis in "yx" if axis not in frame.columns]
+    if missing:
+        raise ParameterError(
+            "a table is shown as points at its columns y and x, and z if it has one",
+            value=f"columns {', '.join(map(str, frame.columns))}",
+            place=repr(name),
+            remedy=f"add {' and '.join(missing)}, or leave the table out",
+        )
+    # A table of volumes may be shown without their images
+    axes = world.axes if "z" in world.axes or "z" not in frame.columns else "zyx"
+    given = [axis for axis in axes if axis in frame.columns]
+    axes = axes[axes.index(given[0]) :]
+    scale, translate = world.scale(axes), world.translate(axes)
+    # In voxels, so that a viewer's slices of one voxel hold the points inside them
+    data = np.zeros((len(frame), len(axes)))
+    for column, axis in enumerate(axes):
+        if axis in given:
+            position = frame[axis].to_numpy(np.float64)
+            data[:, column] = (position - translate[column]) / scale[column]
+    return LayerSpec(
+        "points",
+        name,
+        data,
+        axes,
+        scale,
+        translate,
+        world.units(axes),
+        {
+            "size": _point_size(
+                frame, [s for s, a in zip(scale, axes, strict=True) if a in SPATIAL]
+            ),
+            "features": frame.reset_index(drop=True),
+            "face_color": "transparent",
+            "border_color": "yellow",
+            "border_width": 0.15,
+        },
+    )
+
+
+def _point_size(frame: pd.DataFrame, spacing: Sequence[float]) -> NDArray[np.float64] | float:
+    """Return diameters, in voxels: half of a ball's or disc's with the objects' size."""
+    if "n_voxels" not in frame.columns or len(frame) == 0:
+        return 5.0
+    ndim = len(spacing)
+    volume = frame["n_voxels"].to_numpy(np.float64) * float(np.prod(spacing))
+    diameter = volume ** (1 / ndim) / float(np.mean(spacing))
+    return np.maximum(diameter / 2, 2.0)

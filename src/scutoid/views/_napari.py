@@ -1,0 +1,84 @@
+"""napari shows the layers.  It is imported when something is viewed, and not before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scutoid.errors import MissingExtra
+from scutoid.views._layers import LayerSpec, view_layers
+
+
+def view(
+    *results: Any, labels: Any = (), viewer: Any = None, show: bool = True, block: bool = False
+) -> Any:
+    """Open napari with images, labels and tables at their place in the world.
+
+    Needs the extra ``napari``.
+
+    Parameters
+    ----------
+    *results : Image, Table, array, DataFrame, path
+        What to show; see `view_layers` for what becomes which layer.
+    labels : Image or sequence of them, optional
+        Images to show as labels, whatever their names.
+    viewer : napari.Viewer, optional
+        Where to add the layers; default: a new window.
+    show : bool, optional
+        Whether a new window is shown at once.
+    block : bool, optional
+        Whether to return only when the window is closed.  A script needs it (or
+        ``napari.run()``), or it ends and its window with it; a notebook does not.
+
+    Returns
+    -------
+    napari.Viewer
+
+    Raises
+    ------
+    MissingExtra
+        If napari, or a Qt to draw with, is not installed.
+    PipelineError
+        If something can not be shown.
+    """
+    try:
+        import napari
+    except ModuleNotFoundError as error:
+        if error.name != "napari":
+            raise
+        raise MissingExtra.of("napari", extra="napari") from error
+    layers = view_layers(*results, labels=labels)
+    if viewer is None:
+        try:
+            viewer = napari.Viewer(show=show)
+        except ImportError as error:
+            raise MissingExtra.of("PyQt6", extra="napari") from error
+    for layer in layers:
+        _add(viewer, layer)
+    if layers:
+        axes = max((layer.axes for layer in layers), key=len)
+        if len(axes) == viewer.dims.ndim:
+            viewer.dims.axis_labels = tuple(axes)
+        viewer.scale_bar.visible = any(unit != "pixel" for unit in layers[0].units)
+    if block:
+        napari.run()
+    return viewer
+
+
+def _add(viewer: Any, layer: LayerSpec) -> None:
+    add = {
+        "image": viewer.add_image,
+        "labels": viewer.add_labels,
+        "points": viewer.add_points,
+    }[layer.kind]
+    added = add(
+        layer.data,
+        name=layer.name,
+        scale=layer.scale,
+        translate=layer.translate,
+        units=layer.units,
+        axis_labels=tuple(layer.axes),
+        **layer.options,
+    )
+    if layer.kind == "labels":
+        # They are read from storage: there is nowhere to paint
+        added.editable = False

@@ -1,0 +1,101 @@
+"""The space that all layers of a viewer share: its axes, unit and usual voxel size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scutoid.arrays._units import METRES
+from scutoid.errors import MetadataError
+
+SPATIAL = "zyx"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Axes and unit of a viewer."""
+
+    axes: str
+    """All axes of all images but channels, spatial ones last: ``"tzyx"``."""
+    unit: str | None
+    """Unit of the spatial axes; None where no voxel size is known and voxels are shown."""
+    spacing: dict[str, float]
+    """Voxel size of the first image that knows it, by axis; 1 for others."""
+    start: dict[str, float]
+    """World position of that image's first voxel, uncropped, by axis; 0 for others."""
+
+    @classmethod
+    def of(cls, images: Sequence[Any]) -> World:
+        """Find the space that holds all `images`."""
+        letters = dict.fromkeys("".join(image.axes for image in images))
+        axes = "".join(axis for axis in letters if axis not in SPATIAL + "c")
+        # A viewer shows planes: at least y and x
+        axes += "".join(axis for axis in SPATIAL if axis in letters or axis != "z")
+        known = next((image for image in images if image.voxel_size is not None), None)
+        if known is None:
+            return cls(axes, None, {}, {})
+        spatial = [axis for axis in known.axes if axis in SPATIAL]
+        spacing = dict(zip(spatial, map(float, known.voxel_size), strict=True))
+        start = {
+            axis: float(origin) - known.roi.offset[known.axes.index(axis)] * spacing[axis]
+            for axis, origin in zip(spatial, known.origin or (0.0,) * len(spatial), strict=True)
+        }
+        return cls(axes, known.unit, spacing, start)
+
+    def below(self, axes: Iterable[str]) -> str:
+        """Return the world's axes from the first of `axes` on, at least two.
+
+        Viewers align layers at their last axis, so an axis that is missing in between stands
+        there with one voxel.
+        """
+        given = set(axes)
+        first = next((n for n, axis in enumerate(self.axes) if axis in given), len(self.axes))
+        return self.axes[min(first, len(self.axes) - 2) :]
+
+    def scale(self, axes: str, image: Any = None) -> tuple[float, ...]:
+        """Return the size of a voxel of `image`, in the world's unit, on each of `axes`."""
+        return tuple(self._sizes(image).get(axis, 1.0) for axis in axes)
+
+    def translate(self, axes: str, image: Any = None) -> tuple[float, ...]:
+        """Return where the centre of the first voxel of `image` lies, on each of `axes`."""
+        if image is None:
+            return tuple(self.start.get(axis, 0.0) for axis in axes)
+        place = dict.fromkeys(axes, 0.0)
+        sizes = self._sizes(image)
+        place |= {
+            axis: self.start.get(axis, 0.0) + offset * sizes.get(axis, 1.0)
+            for axis, offset in zip(image.axes, image.roi.offset, strict=True)
+        }
+        if image.voxel_size is not None:
+            spatial = [axis for axis in image.axes if axis in SPATIAL]
+            factor = self._factor(image)
+            origin = image.origin or (0.0,) * len(spatial)
+            place |= {axis: o * factor for axis, o in zip(spatial, origin, strict=True)}
+        return tuple(place[axis] for axis in axes)
+
+    def units(self, axes: str) -> tuple[str, ...]:
+        """Return the unit of each of `axes`: "pixel" where there is none."""
+        return tuple((self.unit or "pixel") if axis in SPATIAL else "pixel" for axis in axes)
+
+    def _sizes(self, image: Any) -> dict[str, float]:
+        """Return the voxel size by axis; an image that does not know its own takes the world's."""
+        if image is None or image.voxel_size is None:
+            return self.spacing
+        spatial = [axis for axis in image.axes if axis in SPATIAL]
+        factor = self._factor(image)
+        own = {axis: s * factor for axis, s in zip(spatial, image.voxel_size, strict=True)}
+        return {**self.spacing, **own}
+
+    def _factor(self, image: Any) -> float:
+        """Return what turns lengths of `image` into the world's unit."""
+        if image.unit == self.unit or image.unit is None or self.unit is None:
+            return 1.0
+        if image.unit not in METRES or self.unit not in METRES:
+            raise MetadataError(
+                "images that are shown together have units that convert into each other",
+                value=f"{image.unit} and {self.unit}",
+                place=repr(image.name),
+                remedy="give unit= when you open them",
+            )
+        return METRES[image.unit] / METRES[self.unit]

@@ -1,0 +1,320 @@
+"""The scheduler against a brute-force model: who waits for whom by comparing regions."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scutoid.blocks import After, BlockGrid, BlockStatus, BlockTask, Scheduler
+from scutoid.blocks._cursor import Cursor
+from scutoid.errors import GeometryError
+from scutoid.geometry import Roi
+
+
+def nothing(block):
+    """No test here runs a block."""
+
+
+@st.composite
+def grids(draw, ndim):
+    offset = [draw(st.integers(-6, 6)) for _ in range(ndim)]
+    shape = [draw(st.integers(0, 14)) for _ in range(ndim)]
+    block = [draw(st.integers(1, 6)) for _ in range(ndim)]
+    halo = [(draw(st.integers(0, 7)), draw(st.integers(0, 7))) for _ in range(ndim)]
+    fit = draw(st.sampled_from(["shrink", "valid", "overhang"]))
+    return BlockGrid(Roi(offset, shape), block, halo=halo, fit=fit)
+
+
+@st.composite
+def edges(draw, name, upstream, downstream):
+    if upstream.ndim == downstream.ndim and draw(st.booleans()):
+        return name
+    axes = draw(st.permutations([*range(downstream.ndim), *[None] * upstream.ndim]))
+    return After(name, tuple(axes[: upstream.ndim]))
+
+
+@st.composite
+def runs(draw):
+    tasks = []
+    for number in range(draw(st.integers(1, 4))):
+        grid = draw(grids(draw(st.integers(1, 3))))
+        earlier = draw(st.lists(st.sampled_from(tasks), unique=True)) if tasks else []
+        tasks.append(
+            BlockTask(
+                f"task {number}",
+                nothing,
+                grid,
+                after=tuple(draw(edges(task.name, task.grid, grid)) for task in earlier),
+                conflict=draw(st.booleans()),
+                retries=draw(st.integers(0, 2)),
+                where=_mask(draw, grid) if draw(st.integers(0, 3)) == 0 else None,
+            )
+        )
+    return tasks
+
+
+def _mask(draw, grid):
+    bits = draw(st.integers(0, 2**32))
+    return np.random.default_rng(bits).random(tuple(grid.shape)) < 0.6
+
+
+def conflict_level(grid, index):
+    """Colours of the axes, by the definition: the least stride that keeps a colour apart."""
+    colours = []
+    for place, low, high, size, count in zip(
+        grid.position(index), *grid.halo, grid.block_shape, grid.shape, strict=True
+    ):
+        reach = 0
+        while reach < count - 1 and reach * size < max(low, high):
+            reach += 1
+        colours.append(place % (reach + 1))
+    return tuple(colours)
+
+
+def in_conflict(grid, a, b):
+    return grid.read_roi(a).intersects(grid.write_roi(b)) or grid.read_roi(b).intersects(
+        grid.write_roi(a)
+    )
+
+
+def needs(tasks):
+    """For each (task, block), the set of (task, block) that it waits for, by comparing regions."""
+    by_name = {task.name: number for number, task in enumerate(tasks)}
+    waits = {}
+    for number, task in enumerate(tasks):
+        for index in range(task.grid.n_blocks):
+            found = set()
+            for edge in task.edges():
+                up = tasks[by_name[edge.task]].grid
+                axes = edge.axes or tuple(range(up.ndim))
+                read = task.grid.read_roi(index)
+                for other in range(up.n_blocks):
+                    write = up.write_roi(other)
+                    if all(
+                        axis is None
+                        or (
+                            read.offset[axis] < write.end[own]
+                            and write.offset[own] < read.end[axis]
+                        )
+                        for own, axis in enumerate(axes)
+                    ):
+                        found.add((by_name[edge.task], other))
+            if task.conflict:
+                level = conflict_level(task.grid, index)
+                found |= {
+                    (number, other)
+                    for other in range(task.grid.n_blocks)
+                    if other != index
+                    and in_conflict(task.grid, index, other)
+                    and conflict_level(task.grid, other) < level
+                }
+            waits[number, index] = found
+    return waits
+
+
+def is_small(tasks):
+    return all(task.grid.n_blocks <= 150 for task in tasks)
+
+
+@settings(max_examples=100, deadline=None)
+@given(tasks=runs().filter(is_small), seed=st.integers(0, 2**32), fails=st.booleans())
+def test_random_runs_agree_with_the_model(tasks, seed, fails):  # noqa: C901 - a model of it all
+    rng = np.random.default_rng(seed)
+    waits = needs(tasks)
+    done_before = [
+        (rng.random(task.grid.n_blocks) < 0.3).astype(np.uint8) * BlockStatus.WRITTEN
+        if rng.random() < 0.3
+        else None
+        for task in tasks
+    ]
+    scheduler = Scheduler(tasks, done_before)
+    satisfied, tried = set(), {}
+    for number in range(len(tasks)):
+        states = scheduler.states(number)
+        satisfied |= {(number, int(i)) for i in np.flatnonzero(states >= BlockStatus.WRITTEN)}
+    to_run = set(waits) - satisfied
+    lost, out = set(), []
+
+    def hand_out():
+        batch = scheduler.next([int(n) for n in rng.integers(0, 9, len(tasks))])
+        if batch is None:
+            batch = scheduler.next(int(rng.integers(1, 9)))
+        if batch is None:
+            return False
+        for index in batch.indices.tolist():
+            key = (batch.task, index)
+            assert key in to_run
+            assert key not in satisfied
+            assert key not in lost
+            assert waits[key] <= satisfied
+            assert tried.get(key, 0) + 1 == batch.attempt
+            grid = tasks[batch.task].grid
+            if tasks[batch.task].conflict:
+                running = [i for b in out if b.task == batch.task for i in b.indices.tolist()]
+                assert not any(in_conflict(grid, index, other) for other in running)
+        out.append(batch)
+        return True
+
+    while not scheduler.is_complete:
+        while rng.random() < 0.7 and hand_out():
+            pass
+        if not out:
+            assert hand_out()
+        batch = out.pop(int(rng.integers(len(out))))
+        if rng.random() < 0.1:
+            scheduler.returned(batch, batch.indices)
+            continue
+        bad = rng.random(len(batch.indices)) < (0.2 if fails else 0)
+        good = batch.indices[~bad]
+        scheduler.finished(batch.task, good, np.full(len(good), BlockStatus.WRITTEN, np.uint8))
+        satisfied |= {(batch.task, int(index)) for index in good}
+        for index in batch.indices[bad].tolist():
+            key = (batch.task, index)
+            tried[key] = tried.get(key, 0) + 1
+            setback = scheduler.failed(*key)
+            assert setback.will_retry == (tried[key] <= tasks[batch.task].retries)
+            if not setback.will_retry:
+                lost.add(key)
+    assert not out
+    orphans = to_run - satisfied - lost
+    expected, grown = set(), True
+    while grown:
+        new = {k for k in orphans - expected if waits[k] & (lost | expected)}
+        expected |= new
+        grown = bool(new)
+    assert orphans == expected
+    for number in range(len(tasks)):
+        tally = scheduler.tally(number)
+        assert tally[BlockStatus.FAILED] == sum(task == number for task, _ in lost)
+        assert tally[BlockStatus.ORPHANED] == sum(task == number for task, _ in orphans)
+        assert scheduler.n_open(number) == 0
+
+
+def run_alone(scheduler, size=1000):
+    """Finish every batch as it comes, and give the batches."""
+    batches = []
+    while (batch := scheduler.next(size)) is not None:
+        batches.append(batch)
+        scheduler.finished(
+            batch.task, batch.indices, np.full(len(batch.indices), BlockStatus.WRITTEN, np.uint8)
+        )
+    assert scheduler.is_complete
+    return batches
+
+
+def test_a_context_of_one_runs_a_four_by_four_grid_in_four_levels_of_four():
+    grid = BlockGrid(Roi((0, 0), (4, 4)), 1, halo=1)
+    batches = run_alone(Scheduler([BlockTask("t", nothing, grid, conflict=True)]), size=16)
+    assert [len(batch.indices) for batch in batches] == [4, 4, 4, 4]
+    levels = [{conflict_level(grid, i) for i in b.indices.tolist()} for b in batches]
+    assert levels == [{(0, 0)}, {(0, 1)}, {(1, 0)}, {(1, 1)}]
+
+
+def test_without_halo_nothing_conflicts():
+    task = BlockTask("t", nothing, BlockGrid(Roi((0, 0), (4, 4)), 2), conflict=True)
+    assert len(run_alone(Scheduler([task]))) == 1
+
+
+def test_a_block_that_meets_no_upstream_block_waits_for_nothing():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (10,)), 5))
+    down = BlockTask("down", nothing, BlockGrid(Roi((100,), (10,)), 5), after=("up",))
+    first = Scheduler([up, down]).next(10)
+    assert first.task == 1
+    assert first.indices.tolist() == [0, 1]
+
+
+def test_asymmetric_halos_are_looked_up_the_right_way_round():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (4,)), 1))
+    grid = BlockGrid(Roi((0,), (4,)), 1, halo=[(2, 0)])
+    scheduler = Scheduler([up, BlockTask("down", nothing, grid, after=("up",))])
+    scheduler.next([4, 0])
+    scheduler.finished(0, np.array([0]), np.array([BlockStatus.WRITTEN], np.uint8))
+    assert scheduler.next(10).indices.tolist() == [0]
+    scheduler.finished(0, np.array([2]), np.array([BlockStatus.WRITTEN], np.uint8))
+    assert scheduler.next(10) is None
+    scheduler.finished(0, np.array([1]), np.array([BlockStatus.WRITTEN], np.uint8))
+    assert scheduler.next(10).indices.tolist() == [1, 2]
+
+
+def test_waiting_for_all_opens_at_the_last_block():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (1000,)), 1))
+    down = BlockTask("down", nothing, BlockGrid(Roi((0, 0), (3, 3)), 1), after=After.all("up", 1))
+    batches = run_alone(Scheduler([up, down]), size=100)
+    assert [batch.task for batch in batches] == [0] * 10 + [1]
+
+
+def test_one_block_that_reads_everything_waits_for_all():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (1000,)), 1))
+    down = BlockTask("down", nothing, BlockGrid(Roi((0,), (1000,)), 1000), after=("up",))
+    batches = run_alone(Scheduler([up, down]), size=7)
+    assert [batch.task for batch in batches[-2:]] == [0, 1]
+
+
+def test_dependants_run_before_more_of_the_first_task():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (100,)), 1))
+    down = BlockTask("down", nothing, BlockGrid(Roi((0,), (100,)), 1), after=("up",))
+    assert [batch.task for batch in run_alone(Scheduler([up, down]), size=1)[:6]] == [0, 1] * 3
+
+
+def test_failed_and_orphaned_are_all_when_the_roots_fail():
+    grids = [BlockGrid(Roi((0, 0), (20, 20)), 2, halo=1), BlockGrid(Roi((0, 0), (20, 20)), 3)]
+    tasks = [
+        BlockTask("a", nothing, grids[0], retries=0),
+        BlockTask("b", nothing, grids[1], after=("a",)),
+        BlockTask("c", nothing, grids[0], after=After.all("b", 2), conflict=True),
+    ]
+    scheduler = Scheduler(tasks)
+    while (batch := scheduler.next(13)) is not None:
+        assert batch.task == 0
+        for index in batch.indices.tolist():
+            assert not scheduler.failed(0, index).will_retry
+    assert scheduler.is_complete
+    assert scheduler.tally(0)[BlockStatus.FAILED] == grids[0].n_blocks
+    assert scheduler.tally(1)[BlockStatus.ORPHANED] == grids[1].n_blocks
+    assert scheduler.tally(2)[BlockStatus.ORPHANED] == grids[0].n_blocks
+
+
+def test_an_abandoned_task_takes_its_dependants_along():
+    grid = BlockGrid(Roi((0,), (10,)), 1)
+    tasks = [BlockTask("a", nothing, grid), BlockTask("b", nothing, grid, after=("a",))]
+    scheduler = Scheduler(tasks)
+    batch = scheduler.next(3)
+    assert scheduler.abandon(0) == {1: 7}
+    assert scheduler.returned(batch, batch.indices) == {1: 3}
+    assert scheduler.is_complete
+    assert scheduler.tally(0)[BlockStatus.FAILED] == 10
+
+
+def test_an_edge_must_name_the_axes_where_the_tasks_differ_in_their_number():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (10,)), 5))
+    down = BlockTask("down", nothing, BlockGrid(Roi((0, 0), (9, 9)), 5), after=("up",))
+    with pytest.raises(GeometryError, match="which of the 2 axes"):
+        Scheduler([up, down])
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=4).map(tuple))
+def test_a_cursor_visits_each_block_once(shape):
+    seen = np.concatenate([np.zeros(0, np.int64), *Cursor(shape)])
+    assert np.array_equal(np.sort(seen), np.arange(np.prod(shape)))
+
+
+def test_a_cursor_keeps_neighbours_together():
+    first = next(iter(Cursor((64, 64, 64))))[:64]
+    places = np.array(np.unravel_index(first, (64, 64, 64)))
+    assert np.ptp(places, axis=1).tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize("shape", [(37,), (9, 13), (5, 6, 7)])
+def test_large_scattered_batches_free_the_same_blocks_as_single_ones(shape):
+    grid = BlockGrid(Roi((0,) * len(shape), shape), 1, halo=1)
+    task = BlockTask("t", nothing, grid, conflict=True)
+    orders = []
+    for size in (1, 8, 1000):
+        batches = run_alone(Scheduler([task]), size)
+        order = list(itertools.chain(*(batch.indices.tolist() for batch in batches)))
+        assert sorted(order) == list(range(grid.n_blocks))
+        orders.append(order)

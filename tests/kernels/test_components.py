@@ -1,0 +1,141 @@
+"""Labels and first voxels of one array."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+
+from scutoid.errors import GeometryError, ParameterError
+from scutoid.kernels import faces, label_components
+
+MASK_DTYPES = ("?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
+
+
+def by_scipy(mask, connectivity):
+    structure = ndimage.generate_binary_structure(mask.ndim, connectivity)
+    return ndimage.label(mask, structure)
+
+
+@st.composite
+def masks(draw, max_dims=5, max_side=7):
+    shape = draw(hnp.array_shapes(min_dims=1, max_dims=max_dims, max_side=max_side))
+    density = draw(st.sampled_from([0.1, 0.3, 0.5, 0.7, 0.95]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    foreground = rng.random(shape) < density
+    dtype = np.dtype(draw(st.sampled_from(MASK_DTYPES)))
+    low = -3 if dtype.kind == "i" else 1
+    values = rng.integers(low, 5, size=shape)
+    values[values == 0] = 1
+    mask = np.where(foreground, values, 0).astype(dtype)
+    if draw(st.booleans()):
+        mask = np.asfortranarray(mask)
+    if draw(st.booleans()):
+        mask = np.flip(mask, axis=draw(st.integers(0, mask.ndim - 1)))
+    return mask
+
+
+@settings(max_examples=150, deadline=None)
+@given(masks(), st.data())
+def test_equals_scipy_in_labels_and_in_numbering(mask, data):
+    connectivity = data.draw(st.integers(1, mask.ndim))
+    labels, first = label_components(mask, connectivity)
+    expected, count = by_scipy(mask, connectivity)
+    assert labels.dtype == np.uint32
+    assert labels.flags.c_contiguous
+    np.testing.assert_array_equal(labels, expected)
+    assert len(first) == count
+
+
+@settings(max_examples=80, deadline=None)
+@given(masks())
+def test_first_is_the_lowest_linear_index_of_each_label(mask):
+    labels, first = label_components(mask, mask.ndim)
+    flat = labels.reshape(-1)
+    assert first.dtype == np.int64
+    assert first.tolist() == [int(np.argmax(flat == n)) for n in range(1, len(first) + 1)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    width=st.integers(1, 41),
+    height=st.integers(1, 41),
+    seed=st.integers(0, 2**32),
+    hops=st.integers(1, 2),
+)
+def test_boolean_planes_of_odd_width_are_labelled_right(width, height, seed, hops):
+    mask = np.random.default_rng(seed).random((height, width)) < 0.5
+    np.testing.assert_array_equal(label_components(mask, hops)[0], by_scipy(mask, hops)[0])
+
+
+def test_neighbours_share_faces_unless_told_otherwise():
+    mask = np.eye(4, dtype=bool)
+    assert len(label_components(mask)[1]) == 4
+    assert len(label_components(mask, 2)[1]) == 1
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (3, 0, 2)])
+def test_empty_arrays_have_no_labels(shape):
+    labels, first = label_components(np.zeros(shape, bool))
+    assert labels.shape == shape
+    assert len(first) == 0
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (1, 1, 1), (1, 5, 1), (5, 1, 1, 1), (1, 4, 1, 3)])
+def test_axes_of_one_voxel_are_no_obstacle(shape):
+    labels, first = label_components(np.ones(shape, bool), len(shape))
+    assert (labels == 1).all()
+    assert labels.shape == shape
+    assert first.tolist() == [0]
+
+
+@pytest.mark.parametrize("connectivity", [1, 2, 3])
+def test_checkerboard_falls_apart_only_by_faces(connectivity):
+    mask = np.indices((5, 6, 7)).sum(axis=0) % 2 == 0
+    labels, _ = label_components(mask, connectivity)
+    np.testing.assert_array_equal(labels, by_scipy(mask, connectivity)[0])
+    assert labels.max() == (mask.sum() if connectivity == 1 else 1)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "O", "U1"])
+def test_a_mask_of_anything_but_integers_is_refused(dtype):
+    with pytest.raises(ParameterError, match="bool or integers"):
+        label_components(np.zeros((2, 2), dtype))
+
+
+@pytest.mark.parametrize("connectivity", [0, 3, -1, 1.0, True, "1"])
+def test_a_connectivity_out_of_range_is_refused(connectivity):
+    with pytest.raises(ParameterError, match="connectivity"):
+        label_components(np.zeros((2, 2), bool), connectivity)
+
+
+def test_a_single_value_is_no_mask():
+    with pytest.raises(ParameterError, match="at least one axis"):
+        label_components(np.array(1))
+
+
+def test_the_mask_is_left_as_it_was():
+    mask = np.array([[0, 2], [3, 0]], np.uint8)
+    label_components(mask, 2)
+    assert mask.tolist() == [[0, 2], [3, 0]]
+
+
+@settings(max_examples=50, deadline=None)
+@given(masks(max_dims=4))
+def test_faces_are_copies_of_the_outer_planes(array):
+    planes = faces(array)
+    assert list(planes) == [
+        f"{side}{axis}" for axis in range(array.ndim) for side in ("low", "high")
+    ]
+    for axis in range(array.ndim):
+        np.testing.assert_array_equal(planes[f"low{axis}"], np.take(array, 0, axis))
+        np.testing.assert_array_equal(planes[f"high{axis}"], np.take(array, -1, axis))
+        assert not np.shares_memory(planes[f"low{axis}"], array)
+
+
+def test_a_block_without_voxels_has_no_faces():
+    with pytest.raises(GeometryError, match="at least one voxel"):
+        faces(np.zeros((0, 3)))

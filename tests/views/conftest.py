@@ -1,0 +1,82 @@
+"""Stand-ins for images and tables, which say what was read of them, and a display for windows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from scutoid.geometry import Roi
+
+
+class FakeImage:
+    """An image over an array; `read_shapes` says what was asked of it."""
+
+    def __init__(self, array, axes, name="image", **metadata):
+        self.array, self.axes, self.name = array, axes, name
+        self.voxel_size = metadata.get("voxel_size")
+        self.unit = metadata.get("unit", "um" if self.voxel_size else None)
+        self.origin = metadata.get("origin") or (0.0,) * sum(a in "zyx" for a in axes)
+        self.channels = metadata.get("channels", ())
+        self.is_labels = metadata.get("is_labels", False)
+        self.roi = Roi(metadata.get("offset", (0,) * array.ndim), array.shape)
+        self.shape, self.dtype = array.shape, array.dtype
+        self.read_shapes = []
+
+    def read(self, roi):
+        self.read_shapes.append(tuple(roi.shape))
+        return self.array[roi.to_slices(self.roi.offset)].copy()
+
+
+class FakeTable:
+    """A table over a DataFrame."""
+
+    def __init__(self, frame, name="cells"):
+        self.frame, self.name = frame, name
+
+    def to_pandas(self):
+        return self.frame
+
+
+@pytest.fixture
+def image():
+    def make(shape, axes, dtype="u2", **metadata):
+        array = (np.arange(np.prod(shape)) % 251).reshape(shape).astype(dtype)
+        return FakeImage(array, axes, **metadata)
+
+    return make
+
+
+@pytest.fixture
+def table():
+    return FakeTable
+
+
+@pytest.fixture(scope="session")
+def display():
+    """Give windows somewhere to open: the display there is, or an Xvfb of our own."""
+    pytest.importorskip("napari", reason="napari is not installed: pip install 'scutoid[napari]'")
+    if os.environ.get("DISPLAY"):
+        yield os.environ["DISPLAY"]
+        return
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        pytest.skip("no DISPLAY, and Xvfb is not installed: apt-get install xvfb")
+    # It takes the first number that is free and writes it to the pipe once it is ready
+    reading, writing = os.pipe()
+    command = [xvfb, "-displayfd", str(writing), "-screen", "0", "1280x960x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        number = pipe.readline().strip()
+    if not number:
+        server.wait()
+        pytest.skip("Xvfb does not start here")
+    os.environ["DISPLAY"] = f":{number}"
+    yield os.environ["DISPLAY"]
+    del os.environ["DISPLAY"]
+    server.terminate()
+    server.wait()
