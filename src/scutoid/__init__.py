@@ -1,1 +1,67 @@
-"""Image analysis at any size (public names are collected here)."""
+"""Image analysis at any size: pipelines of plain functions, run block by block and kept once.
+
+See `blockwise`, `step` and `reduction` for making steps, `open` and `open_folder` for inputs, and
+`plan` and `run` for running them.
+"""
+
+from scutoid._version import __version__
+from scutoid.geometry import Coordinate, Roi
+from scutoid.ops import gaussian, label, measure, otsu, remove_small, threshold
+from scutoid.arrays import Storage
+from scutoid.pipeline import (
+    Files,
+    Image,
+    Images,
+    Parts,
+    Plan,
+    Run,
+    Store,
+    Table,
+    Tables,
+    Value,
+    Values,
+    blockwise,
+    gather,
+    open,  # noqa: A004
+    open_folder,
+    per_member,
+    plan,
+    reduction,
+    run,
+    step,
+    um,
+)
+
+__all__ = [
+    "Coordinate",
+    "Files",
+    "Image",
+    "Images",
+    "Parts",
+    "Plan",
+    "Roi",
+    "Run",
+    "Storage",
+    "Store",
+    "Table",
+    "Tables",
+    "Value",
+    "Values",
+    "__version__",
+    "blockwise",
+    "gather",
+    "gaussian",
+    "label",
+    "measure",
+    "open",
+    "open_folder",
+    "otsu",
+    "per_member",
+    "plan",
+    "reduction",
+    "remove_small",
+    "run",
+    "step",
+    "threshold",
+    "um",
+]

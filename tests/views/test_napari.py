@@ -43,7 +43,7 @@ def balls(image):
 
 @pytest.mark.gui
 # napari and what it draws with warn of each other's changes
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_images_labels_and_points_are_drawn_in_place(display, balls, table, tmp_path):
     raw, labels, frame = balls
     viewer = view(raw, labels, table(frame))
@@ -82,7 +82,7 @@ def test_images_labels_and_points_are_drawn_in_place(display, balls, table, tmp_
 
 
 @pytest.mark.gui
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_layers_are_added_to_a_viewer_that_is_given(display, image):
     viewer = view(image((4, 5), "yx", name="a"))
     try:

@@ -28,8 +28,9 @@ from scutoid.geometry import BlockGrid
 Ints = NDArray[np.int64]
 Box = tuple[slice, ...]
 
-# Below this many blocks, and where they lie far apart, one box at a time is faster.
-_FEW = 24
+# Up to this many blocks, one box at a time is faster; and a mask of more than this many places for
+# each block is wasteful.
+_FEW = 12
 _SPARSE = 64
 
 

@@ -18,6 +18,7 @@ from scutoid.kernels._histogram import (
 from scutoid.kernels._intensities import IntensityStats
 from scutoid.kernels._regions import RegionStats, measure_block, merge_regions, region_columns
 from scutoid.kernels._seams import MergedLabels, global_first, lookup_table, merge_blocks
+from scutoid.kernels._watershed import watershed
 
 __all__ = [
     "Histogram",
@@ -39,4 +40,5 @@ __all__ = [
     "percentile_from_histogram",
     "region_columns",
     "value_range",
+    "watershed",
 ]

@@ -72,7 +72,9 @@ def components(
         block.write_roi.offset[block.axes.index(a)] - block.image_roi.offset[block.axes.index(a)]
         for a in _image_axes(block)
     ]
-    shape = [size for size, a in zip(mask.shape, block.function_axes, strict=True) if a in block.axes]
+    shape = [
+        size for size, a in zip(mask.shape, block.function_axes, strict=True) if a in block.axes
+    ]
     places = global_first(first, start, shape, image)
     return labels, {"first": places, **faces(labels)}
 
@@ -142,4 +144,3 @@ def images_of(parts: BlockParts) -> list[tuple[list[int], tuple[int, ...]]]:
     iterated = [n for n in range(grid.ndim) if n not in kept]
     per_image = numbers.transpose([*iterated, *kept]).reshape(-1, int(np.prod(shape)))
     return [(row.tolist(), shape) for row in per_image]
-

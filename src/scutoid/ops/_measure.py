@@ -128,7 +128,10 @@ def _finish(
                 columns[axis] = columns[f"{axis}_voxel"]
             for side in "01":
                 columns[f"bbox_{axis}{side}"] = columns[f"bbox_{axis}{side}"] + first
-        places = {axis: np.full(len(columns["label"]), p) for axis, p in zip(merged["iterated"], at, strict=True)}
+        places = {
+            axis: np.full(len(columns["label"]), p)
+            for axis, p in zip(merged["iterated"], at, strict=True)
+        }
         tables.append(pd.DataFrame({**places, **columns}))
     filled = [table for table in tables if len(table)] or tables[:1]
     return pd.concat(filled, ignore_index=True)

@@ -22,7 +22,10 @@ from scutoid.pipeline._lazy import (
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
 from scutoid.pipeline._parts import BlockParts
+from scutoid.pipeline._plan import Plan, PlannedStep
 from scutoid.pipeline._producers import is_lazy
+from scutoid.pipeline._run import Run, RunStep, plan, run
+from scutoid.pipeline._store import Store
 
 __all__ = [
     "BlockParts",
@@ -32,8 +35,13 @@ __all__ = [
     "Images",
     "Length",
     "Parts",
+    "Plan",
+    "PlannedStep",
+    "Run",
+    "RunStep",
     "Step",
     "StepBlock",
+    "Store",
     "Table",
     "Tables",
     "Value",
@@ -44,7 +52,9 @@ __all__ = [
     "open",
     "open_folder",
     "per_member",
+    "plan",
     "reduction",
+    "run",
     "step",
     "um",
 ]

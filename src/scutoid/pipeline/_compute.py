@@ -132,6 +132,8 @@ class BlockStep:
             if entry and isinstance(array, np.ndarray)
         )
         result = call(self.spec, arrays, params, {**self.injected(), "block": block, "key": key})
+        if self.spec.kind == "reduction":
+            return (result,)
         return tuple(
             self._take(kind, item, dtype, block, shape)
             for kind, item, dtype in zip(

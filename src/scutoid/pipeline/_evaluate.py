@@ -137,7 +137,9 @@ class Evaluation:
             array = run_step(producer, self)[output]
             window = Window(array, Roi(region.offset * 0, framed.spec.shape))  # type: ignore[arg-type]
         else:
-            window = self._compute_blocks(producer, output, region, framed.offset, framed.spec.dtype)
+            window = self._compute_blocks(
+                producer, output, region, framed.offset, framed.spec.dtype
+            )
         self._remember(producer, output, region, window)
         return window
 
@@ -150,7 +152,9 @@ class Evaluation:
         wanted = layout.grid_region(target)
         array = np.zeros(tuple(region.shape), dtype)
         for index, results in self._blocks(producer, step, list(layout.grid.blocks_in(wanted))):
-            written = layout.output_roi(layout.grid.write_roi(index), producer.framed(output).spec.shape)
+            written = layout.output_roi(
+                layout.grid.write_roi(index), producer.framed(output).spec.shape
+            )
             common = written.intersect(target)
             piece = results[output][common.to_slices(written.offset)]  # type: ignore[index]
             array[common.to_slices(target.offset)] = piece
@@ -168,8 +172,10 @@ class Evaluation:
         params = self._params(producer.params)
         with prepared(producer.spec, self._ready) as ready:
             for index in indices:
-                here = [own_part(item, index, given) for item, given in zip(
-                    inputs, producer.inputs, strict=True)]
+                here = [
+                    own_part(item, index, given)
+                    for item, given in zip(inputs, producer.inputs, strict=True)
+                ]
                 yield index, step.compute(index, here, {**params, **ready}, key=producer.key)
 
     def blocks(self, producer: Call, output: int) -> Iterator[tuple[int, Any]]:
@@ -393,5 +399,3 @@ def concatenate(
         return joined
     extra = groups.loc[joined["key"]].reset_index(drop=True)
     return pd.concat([joined[["key"]], extra, joined[names]], axis=1)
-
-

@@ -37,7 +37,6 @@ from scutoid.store import (
 )
 
 
-
 @dataclass(frozen=True, slots=True)
 class Code:
     """What is known of a step's code."""
@@ -172,7 +171,9 @@ class Keys:
                 f"{key}={self.member(value.collection.producer, key)}.{value.collection.output}"
                 for key in value.collection.keys
             ]
-            return Fact(_digest("gathered", *members), f"all {len(members)} of {value.collection.name}")
+            return Fact(
+                _digest("gathered", *members), f"all {len(members)} of {value.collection.name}"
+            )
         if isinstance(value, Lazy):
             return Fact(self.of(value), value.name)
         return Fact(canonical_digest(value), describe(value))

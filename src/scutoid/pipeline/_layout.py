@@ -176,7 +176,9 @@ def make_layout(
     place = f"step {spec.label!r}"
     known = [image for image in images if image is not None]
     if not known:
-        raise PipelineError("a block-wise step has at least one image among its inputs", place=place)
+        raise PipelineError(
+            "a block-wise step has at least one image among its inputs", place=place
+        )
     _check_voxel_sizes(known, place)
     function_axes = spec.axes or _spatial_axes(known)
     if not function_axes:
@@ -233,9 +235,7 @@ def make_layout(
         iterated=iterated,
         function_axes=function_axes,
         returned_axes=returned,
-        inputs=tuple(
-            None if item is None else (item.spec.axes, item.offset) for item in images
-        ),
+        inputs=tuple(None if item is None else (item.spec.axes, item.offset) for item in images),
         image=image,
         grid=BlockGrid(total, shape, halo=halo),
         border=border,

@@ -248,7 +248,9 @@ class Image(Lazy):
 
     def __repr__(self) -> str:
         spec = self.framed.spec
-        size = f", voxel size {spec.voxel_size} {spec.unit or ''}".rstrip() if spec.voxel_size else ""
+        size = (
+            f", voxel size {spec.voxel_size} {spec.unit or ''}".rstrip() if spec.voxel_size else ""
+        )
         return f"Image({self.name!r}, {spec.axes}, {spec.shape}, {spec.dtype}{size})"
 
 
@@ -499,9 +501,7 @@ def gather(collection: Collection) -> Gathered:
     return Gathered(collection)
 
 
-def zip_keys(
-    collections: Sequence[Collection], *, join: str, place: str
-) -> tuple[str, ...]:
+def zip_keys(collections: Sequence[Collection], *, join: str, place: str) -> tuple[str, ...]:
     """Return the keys that several collections have in common.
 
     Raises
@@ -528,5 +528,3 @@ def zip_keys(
 def zero(ndim: int) -> Coordinate:
     """Return the origin of a frame."""
     return Coordinate.full(ndim, 0)
-
-

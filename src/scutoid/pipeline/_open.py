@@ -124,7 +124,9 @@ def open_folder(
             "a pattern matches at least one file",
             value=text,
             place=str(root.resolve()),
-            remedy="check the folder and the ending" if root.is_dir() else "the folder does not exist",
+            remedy="check the folder and the ending"
+            if root.is_dir()
+            else "the folder does not exist",
         )
     paths = {path.relative_to(root).as_posix(): str(path.resolve()) for path in found}
     options = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
@@ -217,5 +219,3 @@ def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str
         for key, value in frame[column].items()
     }
     return Values(ConstantCollection(values, column))
-
-

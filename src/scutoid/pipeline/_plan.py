@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.blocks import Journal
 from scutoid.errors import MemoryLimitError, PipelineError, StoreError
 from scutoid.pipeline._evaluate import physical_memory
 from scutoid.pipeline._keys import CallKey, Keys
@@ -307,9 +308,7 @@ class Planner:
                 needed[id(upstream)] = upstream
                 wanted = self._wanted(work, lazy, upstream)
                 before = masks.get(id(upstream), wanted)
-                masks[id(upstream)] = (
-                    None if wanted is None or before is None else before | wanted
-                )
+                masks[id(upstream)] = None if wanted is None or before is None else before | wanted
         self.works = [w for w in self.works if id(w) in needed or w.status == "cached"]
         self._record_reasons()
 
@@ -348,10 +347,10 @@ class Planner:
         if entry.status == "complete" and self._is_whole(work):
             work.status = "cached"
         elif entry.status == "partial" and work.call.spec.kind != "step":
-            from scutoid.blocks import Journal
-
-            work.done = Journal.read(entry.journal, work.n_blocks)
-            work.status = "partial" if work.done.any() else "run"
+            statuses = Journal.read(entry.journal)
+            if len(statuses) == work.n_blocks:
+                work.done = statuses != 0
+                work.status = "partial" if work.done.any() else "run"
 
     def _is_whole(self, work: Work) -> bool:
         """Whether all that the recipe names is there."""
@@ -524,7 +523,10 @@ def memory_of(work: Work) -> int:
     widest = max(
         [
             image.dtype.itemsize
-            for image in (*images, *(Image(call, n) for n, k in enumerate(call.spec.outputs) if k == "image"))
+            for image in (
+                *images,
+                *(Image(call, n) for n, k in enumerate(call.spec.outputs) if k == "image"),
+            )
         ]
     )
     return sum(voxels) + _WORKING_COPIES * math.prod(read) * widest
@@ -541,4 +543,3 @@ def flatten(targets: Iterable[object]) -> list[Lazy]:
         else:
             found.append(item)  # type: ignore[arg-type]
     return found
-

@@ -144,7 +144,9 @@ class Call(Producer):
         self.name = spec.label
         self.inputs = tuple(inputs)
         self.params = dict(params)
-        collections = [x for x in (*self.inputs, *self.params.values()) if isinstance(x, Collection)]
+        collections = [
+            x for x in (*self.inputs, *self.params.values()) if isinstance(x, Collection)
+        ]
         if collections:
             place = f"step {self.name!r}"
             self.keys = zip_keys(collections, join=spec.options.join, place=place)
@@ -272,7 +274,8 @@ class Call(Producer):
             return (None,) * len(self.spec.outputs)
         if self.keys is not None:
             raise PipelineError(
-                "the members of a collection have a shape each", value=self.name,
+                "the members of a collection have a shape each",
+                value=self.name,
                 remedy="take one member: images[key]",
             )
         if self.spec.kind == "step":
@@ -402,5 +405,3 @@ class Member(Producer):
 def is_lazy(value: object) -> bool:
     """Whether a value is a result that has yet to be read."""
     return isinstance(value, (Lazy, Gathered))
-
-

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.arrays import create_image, open_source
-from scutoid.blocks import After, BlockTask, Failure, Report, run_blocks
+from scutoid.blocks import (
+    After,
+    BlockTask,
+    Failure,
+    Journal,
+    Report,
+    parse_bytes,
+    run_blocks,
+)
 from scutoid.errors import PipelineError, RunFailed, StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.geometry import BlockGrid, Roi
@@ -28,6 +36,7 @@ from scutoid.pipeline._producers import (
     Opened,
     OpenedFolder,
 )
+from scutoid.pipeline._store import MEMBERS
 from scutoid.pipeline._stored import (
     BLOCKS,
     ITEMS,
@@ -44,6 +53,7 @@ from scutoid.pipeline._work import (
     ComputedImage,
     FinishWork,
     FolderInput,
+    GatheredMembers,
     Held,
     ItemInput,
     MemberWork,
@@ -54,7 +64,6 @@ from scutoid.pipeline._work import (
 from scutoid.store import EntryStore, Pack
 
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
-_MEMBERS = "members.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,9 @@ class Run:
     @property
     def ok(self) -> bool:
         """Whether all that was asked for is done."""
-        return all(s.n_failed == 0 and s.n_orphaned == 0 and s.n_done >= s.n_blocks for s in self.steps)
+        return all(
+            s.n_failed == 0 and s.n_orphaned == 0 and s.n_done >= s.n_blocks for s in self.steps
+        )
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._results:
@@ -125,7 +136,9 @@ class Run:
             for failure in step.failures[:3]:
                 what = f"block {failure.index}" if failure.index >= 0 else "set-up"
                 lines.append(f"{step.name}, {what}: {failure.error}")
-                lines.extend(f"    {line}" for line in failure.traceback.rstrip().splitlines()[-12:])
+                lines.extend(
+                    f"    {line}" for line in failure.traceback.rstrip().splitlines()[-12:]
+                )
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -251,8 +264,6 @@ def run(
 
 
 def _bytes(memory: int | str | None) -> int | None:
-    from scutoid.blocks import parse_bytes
-
     return None if memory is None else parse_bytes(memory)
 
 
@@ -296,14 +307,9 @@ class _Runner:
         commits_itself = work.has_finish or work.call.spec.kind == "step"
         if work.call.keys is not None or commits_itself:
             return
-        statuses = self._journalled(work)
-        if statuses == work.n_blocks:
+        n_done = int((Journal.read(work.entry.journal) != 0).sum())
+        if n_done + self._skipped(work) == work.n_blocks:
             work.entry.commit({"seconds": seconds})
-
-    def _journalled(self, work: Work) -> int:
-        from scutoid.blocks import Journal
-
-        return int((Journal.read(work.entry.journal) != 0).sum()) + self._skipped(work)
 
     def _skipped(self, work: Work) -> int:
         where = work.call.spec.options.where
@@ -475,7 +481,12 @@ class _Runner:
         if upstream.keys is not None:
             aligned = not is_whole and call.keys == upstream.keys and isinstance(lazy, Collection)
             return [After(work.task) if aligned else After.all(work.task, 1)]
-        if upstream.spec.kind == "step" or work.has_finish and lazy.kind != "image" and lazy.kind != "parts":
+        if (
+            upstream.spec.kind == "step"
+            or work.has_finish
+            and lazy.kind != "image"
+            and lazy.kind != "parts"
+        ):
             return [After.all(work.finish_task, 1)]
         grid_axes = upstream.layout().axes
         if call.keys is not None or call.spec.kind == "step":
@@ -548,7 +559,9 @@ class _Runner:
     def _held(self, value: object) -> object:
         """Return a value as a worker gets it: loaded there if a step makes it."""
         if isinstance(value, Gathered):
-            return Held(partial(_gathered, value.collection, self._items(value.collection)))
+            collection = value.collection
+            given = self._member_input(collection, collection.keys)
+            return Held(partial(GatheredMembers, given, collection.keys))
         if not isinstance(value, Lazy):
             return value
         producer = value.producer
@@ -684,7 +697,7 @@ class _Runner:
             return
         members = {key: member for key, member in items.member_keys.items() if items.has(key)}
         text = json.dumps({"outputs": list(call.spec.outputs), "members": members}, indent=0)
-        work.entry.write(_MEMBERS, text.encode())
+        work.entry.write(MEMBERS, text.encode())
         for output, kind in enumerate(call.spec.outputs):
             if kind != "table":
                 continue
@@ -704,9 +717,7 @@ def _collect_members(
     pack.append_many([(keys[index], *result) for index, result in results])  # type: ignore[misc]
 
 
-def _open_file(
-    options: Mapping[str, Any], read: Callable[[str], Any] | None, path: str
-) -> Opened:
+def _open_file(options: Mapping[str, Any], read: Callable[[str], Any] | None, path: str) -> Opened:
     source = open_source(path if read is None else read(path), **options)
     return Opened(source, Path(path).name)
 
@@ -747,12 +758,6 @@ class _LateItem:
         return self._item().framed(output)
 
 
-def _gathered(collection: Collection, items: StoredItems | None) -> Any:
-    from scutoid.pipeline._evaluate import Evaluation, GatheredValues
-
-    return GatheredValues(collection, Evaluation())
-
-
 class _Sourced:
     """Something readable with a description, as an opened image wants it."""
 
@@ -779,5 +784,3 @@ class _HeldProducer(Constant):
     def value(self) -> object:  # type: ignore[override]
         """The value."""
         return self._held.load()
-
-

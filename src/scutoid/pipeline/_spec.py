@@ -77,9 +77,7 @@ class Parameters:
                 place=f"step {name!r}",
                 remedy=f"write def {name}(..., *, {missing[0]})",
             )
-        return cls(
-            tuple(inputs), required, variadic, defaults, tuple(injected), open_ended
-        )
+        return cls(tuple(inputs), required, variadic, defaults, tuple(injected), open_ended)
 
     def bind(
         self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]
@@ -250,7 +248,12 @@ def make_spec(
                 place=place,
             )
     border = declared.get("border", "clip")
-    if not isinstance(border, (int, float)) and border not in ("clip", "reflect", "nearest", "crop"):
+    if not isinstance(border, (int, float)) and border not in (
+        "clip",
+        "reflect",
+        "nearest",
+        "crop",
+    ):
         raise PipelineError(
             "border= is 'clip', 'reflect', 'nearest', 'crop' or a number", value=border, place=place
         )

@@ -69,9 +69,7 @@ class View:
         if spec.voxel_size is not None:
             voxel_size = tuple(spec.voxel_size[place[axis]] for axis in spatial) or None
             base = spec.origin or (0.0,) * len(spec.voxel_size)
-            origin = tuple(
-                base[place[a]] + starts[a] * spec.voxel_size[place[a]] for a in spatial
-            )
+            origin = tuple(base[place[a]] + starts[a] * spec.voxel_size[place[a]] for a in spatial)
         return Framed(
             ImageSpec(
                 tuple(shape),

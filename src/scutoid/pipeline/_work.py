@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -396,6 +396,24 @@ class ValueInput(MemberInput):
         return self.values[number]
 
 
+class GatheredMembers(Mapping[str, Any]):
+    """Members of a collection by key, each read when it is asked for."""
+
+    def __init__(self, given: Any, keys: tuple[str, ...]) -> None:
+        self._given = given
+        self._places = {key: number for number, key in enumerate(keys)}
+
+    def __getitem__(self, key: str) -> Any:
+        item = self._given.lazy(self._places[key])
+        return Evaluation().value(item) if isinstance(item, Lazy) else item
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 @dataclass(frozen=True, slots=True)
 class WholeImage:
     """Reads all of an image, for a whole step."""
@@ -406,4 +424,3 @@ class WholeImage:
     def __call__(self) -> NDArray[Any]:
         """Return the array."""
         return self.source.read(Roi((0,) * len(self.shape), self.shape))
-

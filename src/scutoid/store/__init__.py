@@ -1,1 +1,40 @@
-"""store."""
+"""Stored results: keys, recipes, entries that are committed whole, packs of small results, formats.
+
+Readable without scutoid: OME-Zarr, TIFF, Parquet, JSON, npy and CSV.
+"""
+
+from scutoid.store._canonical import canonical_digest, describe
+from scutoid.store._entry import Entry, EntryStore, explain
+from scutoid.store._fingerprint import CodeFingerprint, fingerprint
+from scutoid.store._formats import FORMATS, Format
+from scutoid.store._inputs import HashMemo, key_of_path, key_of_source
+from scutoid.store._pack import Pack
+from scutoid.store._parts import (
+    arrays_of_bytes,
+    bytes_of_arrays,
+    bytes_of_table,
+    table_of_bytes,
+)
+from scutoid.store._recipe import Fact, Recipe
+
+__all__ = [
+    "FORMATS",
+    "CodeFingerprint",
+    "Entry",
+    "EntryStore",
+    "Fact",
+    "Format",
+    "HashMemo",
+    "Pack",
+    "Recipe",
+    "arrays_of_bytes",
+    "bytes_of_arrays",
+    "bytes_of_table",
+    "canonical_digest",
+    "describe",
+    "explain",
+    "fingerprint",
+    "key_of_path",
+    "key_of_source",
+    "table_of_bytes",
+]

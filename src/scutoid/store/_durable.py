@@ -110,7 +110,9 @@ def replacing(path: Path) -> Iterator[Path]:
     StoreError
         If the file cannot be written.
     """
-    beside = path.with_name(f".{path.stem[:100]}.{os.getpid()}-{next(_SERIAL)}{BESIDE}{path.suffix}")
+    beside = path.with_name(
+        f".{path.stem[:100]}.{os.getpid()}-{next(_SERIAL)}{BESIDE}{path.suffix}"
+    )
     with storing(path):
         try:
             yield beside

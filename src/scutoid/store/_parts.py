@@ -82,7 +82,11 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
         arrays = {}
         view = memoryview(packed)
         for name, descr, shape, codec, size in json.loads(packed[_HEAD.size : at]):
-            dtype = np.dtype([tuple(_item(x) for x in f) for f in descr]) if isinstance(descr, list) else np.dtype(descr)
+            dtype = (
+                np.dtype([tuple(_item(x) for x in f) for f in descr])
+                if isinstance(descr, list)
+                else np.dtype(descr)
+            )
             arrays[name] = _decompressed(view[at : at + size], codec, dtype, tuple(shape))
             at += size
     except (ValueError, TypeError, struct.error, OSError) as error:
@@ -96,7 +100,11 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
 
 def _item(value: object) -> Any:
     """A field of a structured type as numpy wants it: JSON made its shape a list."""
-    return tuple(value) if isinstance(value, list) and all(isinstance(n, int) for n in value) else value
+    return (
+        tuple(value)
+        if isinstance(value, list) and all(isinstance(n, int) for n in value)
+        else value
+    )
 
 
 @functools.cache

@@ -113,7 +113,8 @@ class LayerArray:
         array = np.asarray(self.image.read(local.shift(self.image.roi.offset)))
         kept = [axis for axis, _ in self._kept()]
         left = [axis for axis in self.image.axes if axis in kept]
-        array = array[tuple(slice(None) if a in kept else 0 for a in self.image.axes)]
+        # The ellipsis keeps a single voxel an array
+        array = array[(*(slice(None) if a in kept else 0 for a in self.image.axes), ...)]
         array = array.transpose([left.index(axis) for axis in kept if axis in left])
         array = array.reshape(self.shape)
         return array.view(np.uint8) if array.dtype == bool else array

@@ -58,10 +58,22 @@ def view(
         axes = max((layer.axes for layer in layers), key=len)
         if len(axes) == viewer.dims.ndim:
             viewer.dims.axis_labels = tuple(axes)
-        viewer.scale_bar.visible = any(unit != "pixel" for unit in layers[0].units)
+        _show_scale_bar(viewer, layers)
     if block:
         napari.run()
     return viewer
+
+
+def _show_scale_bar(viewer: Any, layers: list[LayerSpec]) -> None:
+    unit = next((unit for layer in layers for unit in layer.units if unit != "pixel"), None)
+    if unit is None:
+        return
+    if hasattr(viewer, "canvas"):
+        viewer.canvas.overlays.scale_bar.visible = True
+    else:
+        # napari before 0.9, which does not take the unit from the layers either
+        viewer.scale_bar.visible = True
+        viewer.scale_bar.unit = unit
 
 
 def _add(viewer: Any, layer: LayerSpec) -> None:

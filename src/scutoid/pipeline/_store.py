@@ -1,0 +1,108 @@
+"""Results found again by the names of their steps."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from scutoid.errors import StoreError
+from scutoid.pipeline._lazy import COLLECTION, SINGLE
+from scutoid.pipeline._stored import ITEMS, FromStore, StoredItems, StoredResult
+from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
+
+MEMBERS = "members.json"
+
+
+class Store:
+    """A folder of results.
+
+    ``store["cells"]`` is the newest complete result of the step `cells`; a tuple where it has
+    several outputs.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+
+    Raises
+    ------
+    StoreError
+        If it does not exist.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.entries_store = EntryStore(path)
+        if not self.entries_store.path.is_dir():
+            raise StoreError(
+                "a store that is read exists",
+                value=str(path),
+                place=str(self.entries_store.path),
+                remedy="check the path; a store is made by sc.run(..., store=...)",
+            )
+
+    @property
+    def path(self) -> Any:
+        """The folder."""
+        return self.entries_store.path
+
+    def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
+        """Return all results, whole or in part, the newest first."""
+        return self.entries_store.entries(name)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of steps with a complete result, in order of their first run."""
+        found = [r.step for e, r in reversed(self.entries()) if e.status == "complete"]
+        return tuple(dict.fromkeys(found))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __getitem__(self, name: str) -> Any:
+        found = self._complete(name)
+        if not found:
+            names = self.names()
+            close = difflib.get_close_matches(name, names, n=1)
+            raise StoreError(
+                f"the store has results of {', '.join(names) or 'no step'}",
+                value=name,
+                place=str(self.path),
+                remedy=f"did you mean {close[0]!r}?" if close else "run the pipeline first",
+            )
+        return self._result(*found[0])
+
+    def find(self, name: str | None = None, **parameters: object) -> list[Any]:
+        """Return complete results whose parameters have these values, the newest first."""
+        wanted = {key: canonical_digest(value) for key, value in parameters.items()}
+        return [
+            self._result(entry, recipe)
+            for entry, recipe in self._complete(name)
+            if all(
+                key in recipe.parameters and recipe.parameters[key].digest == digest
+                for key, digest in wanted.items()
+            )
+        ]
+
+    def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
+        found = self.entries_store.entries(name)
+        return [(e, r) for e, r in found if e.status == "complete" and "outputs" in r.output]
+
+    def _result(self, entry: Entry, recipe: Recipe) -> Any:
+        kinds = tuple(said["kind"] for said in recipe.output["outputs"])
+        stored: Any = StoredResult(entry)
+        handles: Any = SINGLE
+        if recipe.kind == "collection":
+            members = json.loads((entry.path / MEMBERS).read_text())["members"]
+            stored = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members)
+            handles = COLLECTION
+        producer = FromStore(entry.name, entry.key, stored, kinds)
+        results = tuple(handles[kind](producer, n) for n, kind in enumerate(kinds))
+        return results if len(results) > 1 else results[0]
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r}, {len(self.names())} steps)"

@@ -1,0 +1,104 @@
+"""The reference watershed: its rule, and that parts follow it as the whole does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from skimage.segmentation import watershed as skimage_watershed
+
+from scutoid.errors import GeometryError, ParameterError
+from scutoid.kernels import watershed
+
+
+@st.composite
+def landscapes(draw):
+    ndim = draw(st.integers(1, 3))
+    shape = tuple(draw(st.integers(1, {1: 40, 2: 12, 3: 6}[ndim])) for _ in range(ndim))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    levels = draw(st.sampled_from([1, 3, 1000]))
+    image = rng.integers(0, levels, size=shape)
+    seeds = np.where(rng.random(shape) < 0.1, rng.integers(1, 6, size=shape), 0)
+    mask = rng.random(shape) < draw(st.sampled_from([0.6, 0.9, 1.0]))
+    return image, seeds, mask, draw(st.integers(1, ndim))
+
+
+def by_the_rule(image, seeds, mask, connectivity):
+    """The rule, word for word: among all that are reached, flood the least value, then index."""
+    structure = ndimage.generate_binary_structure(image.ndim, connectivity)
+    shifts = np.argwhere(structure) - 1
+    labels = np.where(mask, seeds, 0)
+    waiting = {tuple(p) for p in np.argwhere(labels)}
+    while waiting:
+        place = min(waiting, key=lambda p: (image[p], np.ravel_multi_index(p, image.shape)))
+        waiting.remove(place)
+        for shift in shifts:
+            near = tuple(np.add(place, shift))
+            if all(0 <= n < s for n, s in zip(near, image.shape, strict=True)) and (
+                mask[near] and not labels[near]
+            ):
+                labels[near] = labels[place]
+                waiting.add(near)
+    return labels
+
+
+@settings(max_examples=60, deadline=None)
+@given(landscapes())
+def test_floods_by_the_rule(case):
+    np.testing.assert_array_equal(watershed(*case), by_the_rule(*case))
+
+
+@settings(max_examples=60, deadline=None)
+@given(landscapes())
+def test_a_part_of_the_mask_is_flooded_the_same_alone(case):
+    image, seeds, mask, connectivity = case
+    whole = watershed(*case)
+    structure = ndimage.generate_binary_structure(image.ndim, connectivity)
+    parts, _ = ndimage.label(mask, structure)
+    for number, where in enumerate(ndimage.find_objects(parts), 1):
+        part = parts[where] == number
+        alone = watershed(image[where], seeds[where], part, connectivity)
+        np.testing.assert_array_equal(alone[part], whole[where][part])
+
+
+@settings(max_examples=40, deadline=None)
+@given(landscapes(), st.randoms(use_true_random=False))
+def test_without_ties_it_equals_scikit_image(case, random):
+    image, seeds, mask, connectivity = case
+    order = list(range(image.size))
+    random.shuffle(order)
+    distinct = np.array(order).reshape(image.shape)
+    structure = ndimage.generate_binary_structure(image.ndim, connectivity)
+    wanted = skimage_watershed(distinct, seeds, structure, mask=mask)
+    np.testing.assert_array_equal(watershed(distinct, seeds, mask, connectivity), wanted)
+
+
+def test_seeds_keep_their_type_and_are_left_as_they_were():
+    seeds = np.array([[1, 0], [0, 300]], np.uint16)
+    before = seeds.copy()
+    flooded = watershed(np.zeros((2, 2)), seeds)
+    assert flooded.dtype == np.uint16
+    np.testing.assert_array_equal(seeds, before)
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0)])
+def test_empty_arrays_stay_empty(shape):
+    assert watershed(np.zeros(shape), np.zeros(shape, int)).shape == shape
+
+
+def test_labels_of_64_bits_are_kept():
+    seeds = np.array([0, 2**64 - 1, 0], np.uint64)
+    assert watershed(np.zeros(3), seeds).tolist() == [2**64 - 1] * 3
+
+
+def test_what_has_no_order_or_shape_is_refused():
+    with pytest.raises(GeometryError, match="one shape"):
+        watershed(np.zeros((2, 2)), np.zeros((2, 3), int))
+    with pytest.raises(ParameterError, match="seeds are integers"):
+        watershed(np.zeros(2), np.zeros(2))
+    with pytest.raises(ParameterError, match="with an order"):
+        watershed(np.array([np.nan, 1]), np.zeros(2, int))
+    with pytest.raises(ParameterError, match="connectivity"):
+        watershed(np.zeros(2), np.zeros(2, int), None, 2)
