@@ -165,7 +165,9 @@ class Keys:
 
     def _fact(self, value: object) -> Fact:
         if isinstance(value, Collection):
-            return Fact(_digest("collection", value.kind), f"{len(value)} members of {value.name}")
+            base = self.call(value.producer).key if isinstance(value.producer, Call) else ""
+            digest = _digest("collection", value.kind, base, str(value.output))
+            return Fact(digest, f"members of {value.name}")
         if isinstance(value, Gathered):
             members = [
                 f"{key}={self.member(value.collection.producer, key)}.{value.collection.output}"

@@ -6,6 +6,8 @@ raised.  `Planner` works it out; `Plan` and `PlannedStep` are what the user sees
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from scutoid.pipeline._lazy import Image, Lazy
 from scutoid.pipeline._producers import Call, Member
 from scutoid.pipeline._stored import (
     BLOCKS,
+    MEMBERS,
     StoredItems,
     describe_parts,
     image_file,
@@ -31,9 +34,10 @@ from scutoid.pipeline._stored import (
 from scutoid.store import Entry, EntryStore, HashMemo, Recipe, explain
 
 Status = Literal["cached", "partial", "run"]
+_NAMED = 3
 _WORKING_COPIES = 3
 _LIKELY_COMPRESSION = 10
-_MEMO = "input-hashes"
+_MEMO = ".input-hashes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,8 @@ class Planner:
     ) -> None:
         self.store = store
         self.memory = physical_memory() if memory is None else memory
-        self.keys = Keys(HashMemo(store.path / _MEMO), store)
+        self.memo = HashMemo(store.path / _MEMO)
+        self.keys = Keys(self.memo, store)
         self._block = block
         self._force = frozenset(force)
         self._accept = frozenset(accept)
@@ -375,6 +380,8 @@ class Planner:
                 continue
             if work.task in self._force:
                 work.reason = "forced"
+            elif work.call.keys is not None and work.entry.status != "absent":
+                work.reason = self._changed_members(work)
             elif work.status == "partial":
                 work.reason = f"{work.n_done} of {work.n_blocks} are done"
             elif not work.is_kept:
@@ -385,6 +392,23 @@ class Planner:
     def _explain(self, work: Work) -> str:
         recipe = self.recipe(work)
         return explain(recipe, self.store.nearest(work.call.spec.label, recipe))
+
+    def _changed_members(self, work: Work) -> str:
+        """Say which members are not as they were when the collection was last run."""
+        said: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError):
+            said = json.loads((work.entry.path / MEMBERS).read_bytes())["members"]
+        pairs = list(zip(work.call.keys or (), work.member_keys, strict=True))
+        changed = [key for key, member in pairs if said.get(key, member) != member]
+        added = [key for key, _ in pairs if key not in said]
+        lists = (("changed", changed), ("are new", added))
+        words = [
+            f"{len(keys)} of {len(pairs)} members {what}: {', '.join(keys[:3])}"
+            + (", ..." if len(keys) > _NAMED else "")
+            for what, keys in lists
+            if keys
+        ]
+        return "; ".join(words) or "a member's result is missing"
 
     def recipe(self, work: Work) -> Recipe:
         """Return what the entry of a step shall say of itself."""

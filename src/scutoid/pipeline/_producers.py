@@ -29,7 +29,6 @@ from scutoid.pipeline._spec import StepSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scutoid.pipeline._stored import Stored
 
 _STAND_IN = 1
 
@@ -152,7 +151,7 @@ class Call(Producer):
             self.keys = zip_keys(collections, join=spec.options.join, place=place)
             self.groups = next((c.groups for c in collections if c.groups is not None), None)
         self.key: str | None = None
-        self.stored: Stored | None = None
+        self.stored: Any = None
         self.suggested_block: object = None
         self._layouts: dict[str, Layout] = {}
 
@@ -171,7 +170,8 @@ class Call(Producer):
         params = {name: one(value) for name, value in self.params.items()}
         single = Call(self.spec, [one(item) for item in self.inputs], params)
         single.key = key
-        single.stored = None if self.stored is None else self.stored.member(key)
+        if self.stored is not None:
+            single.stored = self.stored.member(key)
         return single
 
     def dependencies(self) -> list[Lazy]:

@@ -36,11 +36,12 @@ from scutoid.pipeline._producers import (
     Opened,
     OpenedFolder,
 )
-from scutoid.pipeline._store import MEMBERS
 from scutoid.pipeline._stored import (
     BLOCKS,
     ITEMS,
+    MEMBERS,
     FromStore,
+    StoredItem,
     StoredItems,
     StoredResult,
     image_file,
@@ -63,6 +64,7 @@ from scutoid.pipeline._work import (
 )
 from scutoid.store import EntryStore, Pack
 
+_NOTED = 100
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
 
 
@@ -86,6 +88,17 @@ class RunStep:
     """From the first batch to the last, in seconds."""
     failures: tuple[Failure, ...] = ()
     """The first failures."""
+    members: tuple[str, ...] = ()
+    """Keys of the members, in the order of the blocks, where the step ran on a collection."""
+
+    def place(self, failure: Failure) -> str:
+        """Say where a failure happened: which block, member or set-up."""
+        if failure.index < 0:
+            return "set-up"
+        if self.members:
+            return f"member {self.members[failure.index]!r}"
+        where = f" {failure.write_roi}" if failure.write_roi is not None else ""
+        return f"block {failure.index}{where}"
 
 
 class Run:
@@ -134,8 +147,7 @@ class Run:
             lines.append(f"{step.name}: {', '.join(counts)}, {step.seconds:.1f} s")
         for step in self.steps:
             for failure in step.failures[:3]:
-                what = f"block {failure.index}" if failure.index >= 0 else "set-up"
-                lines.append(f"{step.name}, {what}: {failure.error}")
+                lines.append(f"{step.name}, {step.place(failure)}: {failure.error}")
                 lines.extend(
                     f"    {line}" for line in failure.traceback.rstrip().splitlines()[-12:]
                 )
@@ -180,6 +192,7 @@ def plan(
     """
     planner = Planner(EntryStore(store), block=block, force=force, memory=_bytes(memory))
     planner.plan(flatten(targets))
+    planner.memo.save()
     return planner.summary()
 
 
@@ -240,6 +253,7 @@ def run(
             remedy="run the steps again, or give them version=",
         )
     works = planner.plan(flatten(targets))
+    planner.memo.save()
     runner = _Runner(planner, works)
     report = runner.run(
         workers=workers or len(os.sched_getaffinity(0)),
@@ -455,7 +469,7 @@ class _Runner:
             after=self._edges(call),
             done=work.done,
             where=needed,
-            collect=partial(_collect_members, pack, keys),
+            collect=partial(_collect_members, pack, work.member_keys),
             **self._options(work),
         )
 
@@ -552,7 +566,12 @@ class _Runner:
         return FromStore(
             producer.name,
             self.planner.keys.member(collection, producer.key),
-            _LateItem(work.entry.path, collection.spec.outputs, producer.key),
+            StoredItem(
+                work.entry.path,
+                collection.spec.outputs,
+                Pack(work.entry.path / ITEMS),
+                self.planner.keys.member(collection, producer.key),
+            ),
             collection.spec.outputs,
         )
 
@@ -645,6 +664,7 @@ class _Runner:
             n_orphaned,
             seconds,
             failures,
+            work.call.keys or (),
         )
 
     def results(self) -> dict[str, Any]:
@@ -676,7 +696,7 @@ class _Runner:
                 "n_failed": step.n_failed,
                 "n_orphaned": step.n_orphaned,
                 "seconds": round(step.seconds, 3),
-                "failures": [failure.error for failure in step.failures],
+                "failures": [f"{step.place(f)}: {f.error}" for f in step.failures[:_NOTED]],
             }
             for step, work in zip(done.steps, self.works, strict=True)
         ]
@@ -712,9 +732,9 @@ def _collect_blocks(pack: Pack, results: Sequence[tuple[int, object]]) -> None:
 
 
 def _collect_members(
-    pack: Pack, keys: Sequence[str], results: Sequence[tuple[int, object]]
+    pack: Pack, members: Sequence[str], results: Sequence[tuple[int, object]]
 ) -> None:
-    pack.append_many([(keys[index], *result) for index, result in results])  # type: ignore[misc]
+    pack.append_many([(members[index], *result) for index, result in results])  # type: ignore[misc]
 
 
 def _open_file(options: Mapping[str, Any], read: Callable[[str], Any] | None, path: str) -> Opened:
@@ -733,29 +753,6 @@ def _wider(a: After, b: After) -> After:
 def _whole(edge: After) -> After:
     """Return an edge that waits for the whole of the same task."""
     return edge if edge.axes is None else After(edge.task, (None,) * len(edge.axes))
-
-
-@dataclass(frozen=True, slots=True)
-class _LateItem:
-    """A member whose results are looked up when they are needed."""
-
-    folder: Path
-    outputs: tuple[Any, ...]
-    key: str
-
-    def _item(self) -> Any:
-        from scutoid.pipeline._stored import StoredItem
-
-        return StoredItem(self.folder, self.outputs, Pack(self.folder / ITEMS), self.key)
-
-    def image(self, output: int) -> Any:
-        return self._item().image(output)
-
-    def value(self, output: int) -> Any:
-        return self._item().value(output)
-
-    def framed(self, output: int) -> Any:
-        return self._item().framed(output)
 
 
 class _Sourced:

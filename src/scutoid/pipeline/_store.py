@@ -10,10 +10,8 @@ from typing import Any
 
 from scutoid.errors import StoreError
 from scutoid.pipeline._lazy import COLLECTION, SINGLE
-from scutoid.pipeline._stored import ITEMS, FromStore, StoredItems, StoredResult
+from scutoid.pipeline._stored import ITEMS, MEMBERS, FromStore, StoredItems, StoredResult
 from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
-
-MEMBERS = "members.json"
 
 
 class Store:

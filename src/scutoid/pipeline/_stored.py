@@ -21,13 +21,14 @@ from scutoid.arrays import ArraySource, open_source
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.geometry import BlockGrid, Coordinate, Roi
 from scutoid.pipeline._layout import Framed
-from scutoid.pipeline._parts import PackedParts, PartsGrid, decode
+from scutoid.pipeline._parts import BlockParts, MemoryParts, PackedParts, PartsGrid, decode
 from scutoid.pipeline._producers import Producer
 from scutoid.pipeline._spec import OutputKind, StepSpec
 from scutoid.store import Entry, Pack
 
 BLOCKS = "blocks.pack"
 ITEMS = "items.pack"
+MEMBERS = "members.json"
 ITEM_FOLDER = "items"
 FILES_FOLDER = "files"
 
@@ -79,6 +80,11 @@ def read_parts_grid(said: Mapping[str, Any]) -> PartsGrid:
     return PartsGrid(grid, said["axes"], said["iterated"])
 
 
+def plain_parts(parts: BlockParts) -> dict[str, Any]:
+    """Return parts of a whole member, and their grid, as what can be packed."""
+    return {"grid": describe_parts(parts.where), "parts": dict(parts)}
+
+
 @dataclass(frozen=True, slots=True)
 class StoredResult:
     """The outputs of one entry."""
@@ -122,10 +128,6 @@ class StoredResult:
             return self.entry.path / FILES_FOLDER
         return self.entry.load(said["name"])
 
-    def member(self, key: str) -> None:
-        """Return nothing: a single result has no members."""
-        return
-
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
@@ -137,12 +139,12 @@ class StoredItem:
     """What the step returns."""
     pack: Pack
     """What the members returned, images apart."""
-    key: str
-    """The member."""
+    member: str
+    """The member's key, under which it is packed."""
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""
-        name = self.pack.meta(self.key)["images"][str(output)]
+        name = self.pack.meta(self.member)["images"][str(output)]
         path = self.folder / ITEM_FOLDER / name
         if not path.exists():
             raise DamagedResult(
@@ -161,12 +163,11 @@ class StoredItem:
     def value(self, output: int) -> Any:
         """Return anything but an image."""
         if self.outputs[output] == "files":
-            return self.folder / ITEM_FOLDER / self.pack.meta(self.key)["files"]
-        return decode(self.pack.read(self.key))[packed_slot(self.outputs, output)]
-
-    def member(self, key: str) -> None:
-        """Return nothing: a member has no members."""
-        return
+            return self.folder / ITEM_FOLDER / self.pack.meta(self.member)["files"]
+        value = decode(self.pack.read(self.member))[packed_slot(self.outputs, output)]
+        if self.outputs[output] == "parts":
+            return MemoryParts(read_parts_grid(value["grid"]), value["parts"])
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +192,16 @@ class StoredItems:
         """Return one member, if what is stored is what is asked for."""
         if not self.has(key):
             return None
-        return StoredItem(self.folder, self.outputs, self.pack, key)
+        return StoredItem(self.folder, self.outputs, self.pack, self.member_keys[key])
 
     def has(self, key: str) -> bool:
         """Whether a member is stored under the key that it must have."""
-        if key not in self.pack:
+        member = self.member_keys.get(key)
+        if member is None or member not in self.pack:
             return False
-        meta = self.pack.meta(key)
+        meta = self.pack.meta(member)
         images = self.folder / ITEM_FOLDER
-        return meta["member"] == self.member_keys.get(key) and all(
+        return all(
             _has_size(images / name, meta["sizes"].get(output))
             for output, name in meta["images"].items()
         )
@@ -233,6 +235,14 @@ class FromStore(Producer):
             return bool(self.stored.outputs[output].get("labels"))
         return False
 
+    @property
+    def parts_grid(self) -> PartsGrid | None:
+        """The blocks that its parts belong to."""
+        if "parts" not in self.kinds:
+            return None
+        where: PartsGrid = self.stored.value(self.kinds.index("parts")).where
+        return where
+
     def member_key(self, key: str) -> str:
         """Return the key of a member."""
         return str(self.stored.member_keys[key])
@@ -248,6 +258,3 @@ class FromStore(Producer):
                 remedy="run the pipeline again",
             )
         return FromStore(f"{self.name}[{key!r}]", self.member_key(key), item, self.kinds)
-
-
-Stored = StoredResult | StoredItem | StoredItems

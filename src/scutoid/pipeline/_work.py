@@ -35,6 +35,7 @@ from scutoid.pipeline._stored import (
     ITEM_FOLDER,
     output_names,
     packed_slot,
+    plain_parts,
 )
 from scutoid.store import Entry, Pack
 
@@ -305,8 +306,8 @@ class MemberWork:
                     sizes[str(output)] = path.stat().st_size
             else:
                 value = evaluation.value(lazy)
-                packed.append(dict(value) if isinstance(value, BlockParts) else value)
-        meta = {"member": self.member_keys[number], "images": images, "sizes": sizes}
+                packed.append(plain_parts(value) if isinstance(value, BlockParts) else value)
+        meta = {"key": key, "images": images, "sizes": sizes}
         return meta, encode(packed)
 
     def _one(self, item: object, number: int) -> object:
@@ -380,8 +381,8 @@ class ItemInput(MemberInput):
 
         items = self.stored
         key = self.keys[number]
-        item = StoredItem(items.folder, items.outputs, items.pack, key)
-        member = items.member_keys.get(key, "")
+        member = items.member_keys[key]
+        item = StoredItem(items.folder, items.outputs, items.pack, member)
         return SINGLE[self.kind](FromStore(key, member, item, items.outputs), self.output)
 
 

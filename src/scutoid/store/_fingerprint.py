@@ -8,8 +8,8 @@ packages counts by name; their versions are recorded.
 from __future__ import annotations
 
 import ast
-import builtins
 import dataclasses
+import dis
 import functools
 import hashlib
 import inspect
@@ -174,25 +174,25 @@ class _Walk:
             return self._package(module, name)
         tree = _tree(function)
         label = _unique(self.parts, name)
+        code = function.__code__
+        names = _global_names(code) | set(code.co_freevars)
         if tree is None:
-            code = function.__code__
             self.opaque.add(f"{name}: no source, known by its byte code")
             self.parts[label] = _sha(_code_text(code))
-            names = set(code.co_names)
-            attributes: list[tuple[str, ...]] = [(n,) for n in names]
+            paths: list[tuple[str, ...]] = [(n,) for n in sorted(names)]
         else:
             self.parts[label] = _sha(_text(tree))
-            attributes = list(_loads(tree))
+            names |= _decorator_names(tree)
+            # the tree knows what is taken of a module; the byte code, which names are global
+            paths = [path for path in _loads(tree) if path[0] in names]
         for n, default in enumerate(function.__defaults__ or ()):
             self._constant(default, f"{name} default {n}")
         for key, default in sorted((function.__kwdefaults__ or {}).items()):
             self._constant(default, f"{name} default {key}")
-        self._names(function, attributes, name)
+        self._names(function, paths)
         return None
 
-    def _names(
-        self, function: types.FunctionType, attributes: Sequence[tuple[str, ...]], owner: str
-    ) -> None:
+    def _names(self, function: types.FunctionType, paths: Sequence[tuple[str, ...]]) -> None:
         """Follow the global names and closure variables that a function loads."""
         cells = {}
         for key, cell in zip(
@@ -202,16 +202,14 @@ class _Walk:
                 cells[key] = cell.cell_contents
             except ValueError:
                 continue  # not yet bound
-        for path in attributes:
+        for path in paths:
             first = path[0]
             if first in cells:
                 value = cells[first]
             elif first in function.__globals__:
                 value = function.__globals__[first]
             else:
-                if not hasattr(builtins, first) and first not in function.__code__.co_varnames:
-                    pass  # a name of an inner scope, or one that is not defined yet
-                continue
+                continue  # a builtin, or a name that is not defined yet
             name = first
             for attribute in path[1:]:
                 if not isinstance(value, types.ModuleType):
@@ -397,6 +395,22 @@ def _declares_step(decorator: ast.expr) -> bool:
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
     return name in ("blockwise", "step", "reduction", "pipeline")
+
+
+def _global_names(code: types.CodeType) -> set[str]:
+    """Return the global names that a code object and those inside it load."""
+    found = {
+        i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= _global_names(constant)
+    return found
+
+
+def _decorator_names(tree: ast.AST) -> set[str]:
+    decorators = getattr(tree, "decorator_list", ())
+    return {n.id for d in decorators for n in ast.walk(d) if isinstance(n, ast.Name)}
 
 
 def _text(tree: ast.AST) -> str:
