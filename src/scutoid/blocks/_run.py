@@ -143,7 +143,11 @@ def _open_journal(stack: ExitStack, task: BlockTask, folder: Path | None) -> Jou
     path = task.journal
     if path is None and folder is not None:
         path = folder / f"{quote(task.name, safe=' ')}.journal"
-    return None if path is None else stack.enter_context(Journal.open(path, task.name, task.grid))
+    if path is None:
+        return None
+    # a journal that a task brings is known by its place: the task may be named otherwise next time
+    name = task.name if task.journal is None else ""
+    return stack.enter_context(Journal.open(path, name, task.grid))
 
 
 @dataclass(frozen=True, slots=True)

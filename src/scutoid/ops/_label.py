@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from scutoid.errors import PipelineError
 from scutoid.kernels import faces, global_first, label_components, merge_blocks
-from scutoid.ops._composed import composed
 from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
 
 _LARGEST = np.iinfo(np.uint32).max
 
 
-@composed
 def label(mask: Image, *, connectivity: int | None = None) -> Image:
     """Number the objects of a mask; objects that cross blocks are one.
 
@@ -57,6 +55,8 @@ def label(mask: Image, *, connectivity: int | None = None) -> Image:
            [1, 0, 0],
            [0, 0, 3]], dtype=uint32)
     """
+    if isinstance(mask, np.ndarray):
+        return label_components(mask, connectivity)[0]
     pieces = label_pieces(mask, connectivity=connectivity)
     merged = label_merge(pieces, connectivity=connectivity)
     return label_apply(mask, merged, connectivity=connectivity)  # type: ignore[no-any-return]

@@ -51,12 +51,12 @@ def measure(labels: Image, *, intensity: Image | None = None) -> Table:
     1      2         1      1.0      2.0
     """
     if intensity is None:
-        return _measure(labels)  # type: ignore[no-any-return]
+        return measure_step(labels)  # type: ignore[no-any-return]
     channels = getattr(intensity, "channels", ()) or None
     if "c" in getattr(intensity, "axes", "") and "c" not in getattr(labels, "axes", "c"):
         axes = "c" + "".join(axis for axis in labels.axes if axis in "zyx")
-        return _measure_channels.along(axes)(labels, intensity, channels=channels)  # type: ignore[no-any-return]
-    return _measure(labels, intensity)  # type: ignore[no-any-return]
+        return measure_channels.along(axes)(labels, intensity, channels=channels)  # type: ignore[no-any-return]
+    return measure_step(labels, intensity)  # type: ignore[no-any-return]
 
 
 def _map(
@@ -138,22 +138,24 @@ def _finish(
 
 
 @reduction(merge=_merge, finish=_finish, out="table", block_invariant=True, version="1")
-def _measure(
+def measure_step(
     labels: NDArray[Any], intensity: NDArray[Any] | None = None, *, block: StepBlock
 ) -> dict[str, Any]:
+    """Measure what one block sees of its objects."""
     return _map(labels, intensity, block, has_channels=False)
 
 
 @reduction(merge=_merge, finish=_finish, out="table", block_invariant=True, version="1")
-def _measure_channels(
+def measure_channels(
     labels: NDArray[Any],
     intensity: NDArray[Any],
     *,
     block: StepBlock,
     channels: tuple[str, ...] | None,
 ) -> dict[str, Any]:
+    """Measure the same in an image with channels, which name the columns."""
     return _map(labels[0], intensity, block, has_channels=True)
 
 
-_measure = _measure.options(name="measure")
-_measure_channels = _measure_channels.options(name="measure")
+measure_step = measure_step.options(name="measure")
+measure_channels = measure_channels.options(name="measure")

@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.ops._composed import composed
 from scutoid.pipeline import Image, Value, reduction
 
 _BINS = 256
 
 
-@composed
 def otsu(image: Image) -> Value:
     """Find Otsu's threshold of an image.
 
@@ -89,7 +87,8 @@ def _level(histogram: dict[str, Any]) -> Any:
 
 
 @reduction(merge=_add, finish=_level, block_invariant=True, version="1")
-def _otsu(image: NDArray[Any], *, span: tuple[float, float] | None) -> dict[str, Any]:
+def otsu_step(image: NDArray[Any], *, span: tuple[float, float] | None) -> dict[str, Any]:
+    """Count the values of one block; `span` is the range of the whole image, for floats."""
     if image.dtype.kind in "biu":
         return kernels.histogram_of(image).to_arrays()
     low, high = span if span is not None else (0.0, 0.0)
@@ -102,4 +101,4 @@ def _otsu(image: NDArray[Any], *, span: tuple[float, float] | None) -> dict[str,
     }
 
 
-_otsu = _otsu.options(name="otsu")
+_otsu = otsu_step.options(name="otsu")
