@@ -76,48 +76,64 @@ def conflict_level(grid, index):
 
 
 def in_conflict(grid, a, b):
-    return grid.read_roi(a).intersects(grid.write_roi(b)) or grid.read_roi(b).intersects(
-        grid.write_roi(a)
+    return any(
+        all(
+            read.offset[axis] < write.end[axis] and write.offset[axis] < read.end[axis]
+            for axis in range(grid.ndim)
+        )
+        for read, write in (
+            (grid.read_roi(a), grid.write_roi(b)),
+            (grid.read_roi(b), grid.write_roi(a)),
+        )
     )
+
+
+def meets(read, write, axes):
+    """Whether two regions, given as (start, end) on each axis, meet on the axes that are linked."""
+    return all(
+        axis is None or (read[axis][0] < write[own][1] and write[own][0] < read[axis][1])
+        for own, axis in enumerate(axes)
+    )
+
+
+def sides(roi):
+    return list(zip(roi.offset, roi.end, strict=True))
 
 
 def needs(tasks):
     """For each (task, block), the set of (task, block) that it waits for, by comparing regions."""
     by_name = {task.name: number for number, task in enumerate(tasks)}
+    reads = [[sides(t.grid.read_roi(i)) for i in range(t.grid.n_blocks)] for t in tasks]
+    writes = [[sides(t.grid.write_roi(i)) for i in range(t.grid.n_blocks)] for t in tasks]
     waits = {}
     for number, task in enumerate(tasks):
-        for index in range(task.grid.n_blocks):
-            found = set()
+        same = tuple(range(task.grid.ndim))
+        levels = [conflict_level(task.grid, index) for index in range(task.grid.n_blocks)]
+        for index, read in enumerate(reads[number]):
+            found = waits[number, index] = set()
             for edge in task.edges():
-                up = tasks[by_name[edge.task]].grid
-                axes = edge.axes or tuple(range(up.ndim))
-                read = task.grid.read_roi(index)
-                for other in range(up.n_blocks):
-                    write = up.write_roi(other)
-                    if all(
-                        axis is None
-                        or (
-                            read.offset[axis] < write.end[own]
-                            and write.offset[own] < read.end[axis]
-                        )
-                        for own, axis in enumerate(axes)
-                    ):
-                        found.add((by_name[edge.task], other))
+                earlier = by_name[edge.task]
+                axes = edge.axes or same
+                found |= {
+                    (earlier, other)
+                    for other, write in enumerate(writes[earlier])
+                    if meets(read, write, axes)
+                }
             if task.conflict:
-                level = conflict_level(task.grid, index)
                 found |= {
                     (number, other)
-                    for other in range(task.grid.n_blocks)
-                    if other != index
-                    and in_conflict(task.grid, index, other)
-                    and conflict_level(task.grid, other) < level
+                    for other, level in enumerate(levels)
+                    if level < levels[index]
+                    and (
+                        meets(read, writes[number][other], same)
+                        or meets(reads[number][other], writes[number][index], same)
+                    )
                 }
-            waits[number, index] = found
     return waits
 
 
 def is_small(tasks):
-    return all(task.grid.n_blocks <= 150 for task in tasks)
+    return all(task.grid.n_blocks <= 80 for task in tasks)
 
 
 @settings(max_examples=100, deadline=None)

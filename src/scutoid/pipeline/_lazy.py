@@ -384,7 +384,7 @@ class Collection(Lazy):
                 place=f"{self.name!r} with {len(self.keys)} members",
                 remedy=f"for example {self.keys[0]!r}" if self.keys else None,
             )
-        return self.member_kind(Member(self.producer, key), self.output)
+        return self.member_kind(Member.of(self.producer, key), self.output)
 
     def __getitem__(self, key: str) -> Any:
         return self.member(key)

@@ -134,6 +134,7 @@ class Work:
     needed: NDArray[np.bool_] | None = None
     member_keys: tuple[str, ...] = ()
     is_kept: bool = True
+    restarts: bool = False
 
     @property
     def finish_task(self) -> str:
@@ -347,11 +348,14 @@ class Planner:
             return
         if not work.is_kept:
             return
-        if forced:
-            entry.clear()
-        if entry.status == "complete" and self._is_whole(work):
+        if entry.status == "absent":
+            return
+        work.restarts = forced or not self._is_whole(work)
+        if work.restarts:
+            return
+        if entry.status == "complete":
             work.status = "cached"
-        elif entry.status == "partial" and work.call.spec.kind != "step":
+        elif work.call.spec.kind != "step":
             statuses = Journal.read(entry.journal)
             if len(statuses) == work.n_blocks:
                 work.done = statuses != 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -44,6 +45,11 @@ class Producer:
     def places(self) -> dict[str, int]:
         """Number of each key."""
         return {key: number for number, key in enumerate(self.keys or ())}
+
+    @cached_property
+    def members(self) -> WeakValueDictionary[str, Member]:
+        """Members that somebody holds: each is made once, so that what they share is too."""
+        return WeakValueDictionary()
 
     @property
     def parts_grid(self) -> PartsGrid | None:
@@ -151,7 +157,8 @@ class Call(Producer):
             self.keys = zip_keys(collections, join=spec.options.join, place=place)
             self.groups = next((c.groups for c in collections if c.groups is not None), None)
         self.key: str | None = None
-        self.stored: Any = None
+        self._collection: Call | None = None
+        self._stored: Any = None
         self.suggested_block: object = None
         self._layouts: dict[str, Layout] = {}
 
@@ -170,9 +177,20 @@ class Call(Producer):
         params = {name: one(value) for name, value in self.params.items()}
         single = Call(self.spec, [one(item) for item in self.inputs], params)
         single.key = key
-        if self.stored is not None:
-            single.stored = self.stored.member(key)
+        single._collection = self
         return single
+
+    @property
+    def stored(self) -> Any:
+        """Where the results are read from, once they are in a store; else None."""
+        if self._collection is not None and self.key is not None:
+            items = self._collection.stored
+            return None if items is None else items.member(self.key)
+        return self._stored
+
+    def bind(self, stored: Any) -> None:
+        """Read the results from a store from now on."""
+        self._stored = stored
 
     def dependencies(self) -> list[Lazy]:
         """Return the lazy results that this call needs, in order of its arguments."""
@@ -373,6 +391,14 @@ def _frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: A
 class Member(Producer):
     """One key of a collection."""
 
+    @classmethod
+    def of(cls, collection: Producer, key: str) -> Member:
+        """Return the member of a collection, the same one to all who hold it."""
+        member = collection.members.get(key)
+        if member is None:
+            member = collection.members[key] = cls(collection, key)
+        return member
+
     def __init__(self, collection: Producer, key: str) -> None:
         self.collection = collection
         self.key = key
@@ -388,6 +414,11 @@ class Member(Producer):
         if isinstance(self.collection, Call):
             return self.collection.member(self.key)
         return self.collection.stored_member(self.key)  # type: ignore[attr-defined,no-any-return]
+
+    @property
+    def parts_grid(self) -> PartsGrid | None:
+        """The blocks that the member's parts belong to."""
+        return self.single.parts_grid
 
     def framed(self, output: int) -> Framed:
         """Describe the member."""

@@ -336,6 +336,8 @@ class _Runner:
     def _tasks(self, work: Work) -> list[BlockTask]:
         if work.call.keys is not None:
             return [self._member_task(work)]
+        if work.restarts:
+            work.entry.clear()
         work.entry.begin(self.planner.recipe(work).stamped())
         if work.call.spec.kind == "step":
             return [self._step_task(work)]
@@ -636,9 +638,9 @@ class _Runner:
         """Let the lazy results read from the store."""
         if work.call.keys is not None:
             by_key = dict(zip(work.call.keys, work.member_keys, strict=True))
-            work.call.stored = StoredItems.of(work.entry, work.call.spec, by_key)
+            work.call.bind(StoredItems.of(work.entry, work.call.spec, by_key))
         elif work.entry.status == "complete":
-            work.call.stored = StoredResult(work.entry)
+            work.call.bind(StoredResult(work.entry))
 
     def step(self, work: Work, report: Report | None) -> RunStep:
         """Return what came of a step."""

@@ -52,7 +52,7 @@ class Store:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of steps with a complete result, in order of their first run."""
-        found = [r.step for e, r in reversed(self.entries()) if e.status == "complete"]
+        found = [recipe.step for _, recipe in reversed(self._complete(None))]
         return tuple(dict.fromkeys(found))
 
     def __iter__(self) -> Iterator[str]:
@@ -88,7 +88,7 @@ class Store:
 
     def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
         found = self.entries_store.entries(name)
-        return [(e, r) for e, r in found if e.status == "complete" and "outputs" in r.output]
+        return [(e, r) for e, r in found if "outputs" in r.output and _is_readable(e, r)]
 
     def _result(self, entry: Entry, recipe: Recipe) -> Any:
         kinds = tuple(said["kind"] for said in recipe.output["outputs"])
@@ -104,3 +104,10 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, {len(self.names())} steps)"
+
+
+def _is_readable(entry: Entry, recipe: Recipe) -> bool:
+    """Whether there is something to read: a complete result, or those members that are done."""
+    if recipe.kind == "collection":
+        return (entry.path / MEMBERS).exists()
+    return entry.status == "complete"

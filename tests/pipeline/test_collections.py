@@ -1,0 +1,190 @@
+"""Collections: the same pipeline on a folder; only members that changed run again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+import scutoid as sc
+from scutoid.errors import PipelineError, RunFailed, SourceNotFound
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six images in two sub-folders, of different shapes."""
+    rng = np.random.default_rng(3)
+    root = tmp_path / "plate"
+    for n, name in enumerate(["a/1.tif", "a/2.tif", "b/1.tif", "b/2.tif", "b/10.tif", "b/x.y.tif"]):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = np.zeros((20 + n, 30), "uint16")
+        image[3:6, 4:9] = 500
+        image[12:15, 20 : 22 + n] = 900
+        tifffile.imwrite(path, image + rng.integers(0, 20, image.shape).astype("uint16"))
+    return root
+
+
+def build(folder, pipeline, **options):
+    images = sc.open_folder(folder / "**" / "*.tif")
+    return (images, *pipeline(images, **options))
+
+
+def test_keys_are_relative_paths_in_natural_order(folder) -> None:
+    images = sc.open_folder(folder / "**" / "*.tif")
+    assert images.keys == ("a/1.tif", "a/2.tif", "b/1.tif", "b/2.tif", "b/10.tif", "b/x.y.tif")
+    assert images["b/10.tif"].shape == (24, 30)
+
+
+def test_a_pipeline_runs_unchanged_on_a_folder(tmp_path, folder, pipeline) -> None:
+    images, smooth, labels, cells = build(folder, pipeline)
+    run = sc.run(cells, labels, store=tmp_path / "s", executor="processes", workers=2)
+    assert run.ok
+    assert {step.n_blocks for step in run.steps} == {6}
+    table = cells.to_pandas()
+    assert list(table.columns[:2]) == ["key", "label"]
+    assert table.groupby("key").size().tolist() == [2] * 6
+    for key, image in images.items():
+        alone = pipeline(image)
+        np.testing.assert_array_equal(np.asarray(labels[key]), np.asarray(alone[1]))
+        np.testing.assert_array_equal(np.asarray(smooth[key]), np.asarray(alone[0]))
+        expected = alone[2].to_pandas().assign(key=key)[table.columns]
+        rows = table[table["key"] == key].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, expected)
+
+
+def test_a_second_run_does_nothing(tmp_path, folder, pipeline) -> None:
+    sc.run(build(folder, pipeline)[-1], store=tmp_path / "s", executor="threads")
+    again = build(folder, pipeline)[-1]
+    assert sc.plan(again, store=tmp_path / "s").is_done
+    run = sc.run(again, store=tmp_path / "s", executor="threads")
+    assert all(step.n_cached == step.n_blocks == 6 for step in run.steps)
+    assert len(again.to_pandas()) == 12
+
+
+def test_an_edited_member_runs_alone(tmp_path, folder, pipeline) -> None:
+    sc.run(build(folder, pipeline)[-1], store=tmp_path / "s", executor="serial")
+    path = folder / "b" / "2.tif"
+    image = tifffile.imread(path)
+    image[12:15] = 0
+    tifffile.imwrite(path, image)
+    cells = build(folder, pipeline)[-1]
+    plan = sc.plan(cells, store=tmp_path / "s")
+    assert {(step.status, step.n_done) for step in plan.steps} == {("partial", 5)}
+    assert plan["denoise"].reason == "1 of 6 members changed: b/2.tif"
+    run = sc.run(cells, store=tmp_path / "s", executor="serial")
+    assert {(step.n_cached, step.n_done) for step in run.steps} == {(5, 6)}
+    assert len(cells.to_pandas()) == 11
+
+
+def test_added_and_removed_members_do_the_least_work(tmp_path, folder, pipeline) -> None:
+    sc.run(build(folder, pipeline)[-1], store=tmp_path / "s", executor="serial")
+    (folder / "a" / "3.tif").write_bytes((folder / "a" / "1.tif").read_bytes())
+    (folder / "b" / "1.tif").unlink()
+    cells = build(folder, pipeline)[-1]
+    run = sc.run(cells, store=tmp_path / "s", executor="serial")
+    # the new member has the content of another, so it has its key too, and nothing runs
+    assert {(step.n_cached, step.n_blocks) for step in run.steps} == {(6, 6)}
+    assert set(cells.to_pandas()["key"]) == set(cells.keys)
+
+
+def test_a_parameter_of_one_member_runs_that_member_alone(tmp_path, folder, steps) -> None:
+    _, foreground = steps
+    images = sc.open_folder(folder / "**" / "*.tif")
+    levels = pd.DataFrame({"key": images.keys, "level": [100] * 6})
+    mask = foreground(images, level=sc.per_member(levels, "level"))
+    sc.run(mask, store=tmp_path / "s", executor="serial")
+    levels.loc[2, "level"] = 700
+    mask = foreground(images, level=sc.per_member(levels, "level"))
+    run = sc.run(mask, store=tmp_path / "s", executor="serial")
+    assert (run.steps[0].n_cached, run.steps[0].n_done) == (5, 6)
+    assert not np.asarray(mask["b/1.tif"])[3:6, 4:9].any()
+    assert np.asarray(mask["b/2.tif"])[3:6, 4:9].all()
+
+
+def test_one_bad_member_does_not_stop_the_others(tmp_path, folder, pipeline) -> None:
+    (folder / "a" / "2.tif").write_bytes(b"II*\0 this is no TIFF")
+    cells = build(folder, pipeline)[-1]
+    with pytest.raises(RunFailed, match=r"a/2\.tif") as caught:
+        sc.run(cells, store=tmp_path / "s", executor="serial")
+    run = caught.value.run
+    assert {step.n_done for step in run.steps} == {5}
+    assert run.step("denoise").n_failed == 1
+    assert run.step("measure").n_orphaned == 1
+    assert set(sc.Store(tmp_path / "s")["measure"].to_pandas()["key"]) == set(cells.keys) - {"a/2.tif"}
+
+
+def test_groups_become_columns(tmp_path, folder, pipeline) -> None:
+    images = sc.open_folder(folder / "**" / "*.tif", group=r"(?P<row>[ab])/(?P<site>.+)\.tif")
+    cells = pipeline(images)[-1]
+    sc.run(cells, store=tmp_path / "s", executor="serial")
+    table = cells.to_pandas()
+    assert list(table.columns[:4]) == ["key", "row", "site", "label"]
+    assert set(table["site"]) == {"1", "2", "10", "x.y"}
+
+
+def test_gather_hands_all_members_to_one_call(tmp_path, folder, pipeline) -> None:
+    @sc.step(out="table")
+    def per_image(tables):
+        return pd.DataFrame({"key": list(tables), "n": [len(t) for t in tables.values()]})
+
+    cells = build(folder, pipeline)[-1]
+    counts = per_image(sc.gather(cells))
+    np.testing.assert_array_equal(counts.to_pandas()["n"], [2] * 6)  # without a run
+    run = sc.run(counts, store=tmp_path / "s", executor="processes", workers=2)
+    assert run.step("per_image").n_blocks == 1
+    assert counts.to_pandas()["n"].tolist() == [2] * 6
+    assert sc.plan(counts, store=tmp_path / "s").is_done
+
+
+def test_values_of_members(tmp_path, folder) -> None:
+    @sc.step
+    def name_and_sum(image, *, key):
+        return {"name": key, "sum": int(image.sum())}
+
+    images = sc.open_folder(folder / "**" / "*.tif")
+    values = name_and_sum(images)
+    sc.run(values, store=tmp_path / "s", executor="serial")
+    assert values.to_dict()["a/1.tif"]["name"] == "a/1.tif"
+    table = values.to_pandas()
+    assert table["sum"].tolist() == [int(np.asarray(images[k]).sum()) for k in images.keys]
+
+
+def test_a_single_image_serves_every_member(tmp_path, folder) -> None:
+    for path in folder.rglob("*.tif"):
+        tifffile.imwrite(path, np.full((8, 9), 7, "uint16"))
+
+    @sc.blockwise
+    def minus(image, background):
+        return image - background
+
+    result = minus(sc.open_folder(folder / "**" / "*.tif"), sc.open(np.full((8, 9), 3, "uint16")))
+    sc.run(result, store=tmp_path / "s", executor="processes", workers=2)
+    assert (np.asarray(result["b/10.tif"]) == 4).all()
+
+
+def test_collections_of_other_keys_do_not_zip_unless_told(folder, steps) -> None:
+    @sc.blockwise
+    def both(a, b):
+        return a + b
+
+    all_images = sc.open_folder(folder / "**" / "*.tif")
+    some = sc.open_folder(folder / "*" / "1.tif")
+    with pytest.raises(PipelineError, match="same keys"):
+        both(all_images, some)
+    assert both.options(join="inner")(all_images, some).keys == ("a/1.tif", "b/1.tif")
+
+
+def test_a_reader_may_skip_files(folder) -> None:
+    def read(path):
+        return None if path.endswith("2.tif") else tifffile.imread(path)[:5]
+
+    images = sc.open_folder(folder / "**" / "*.tif", read=read)
+    assert "a/2.tif" not in images.keys
+    assert images["a/1.tif"].shape == (5, 30)
+
+
+def test_a_pattern_that_matches_nothing_says_where_it_looked(tmp_path) -> None:
+    with pytest.raises(SourceNotFound, match="at least one file"):
+        sc.open_folder(tmp_path / "*.tif")

@@ -1,0 +1,307 @@
+"""Runs: the same result everywhere, only what changed runs again, nothing that is done is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+import scutoid as sc
+from scutoid.errors import RunFailed, StepError
+
+
+def statuses(plan):
+    return {step.name: step.status for step in plan.steps}
+
+
+def content(store):
+    """Digests of all files of the results, apart from what tells when and where they were made."""
+    found = {}
+    for path in sorted(store.rglob("*")):
+        name = path.relative_to(store).as_posix()
+        own = name.startswith((".", "runs/"))
+        if not path.is_file() or own or path.name in ("COMPLETE", "journal"):
+            continue
+        if path.name == "recipe.json":
+            recipe = json.loads(path.read_text())
+            said = {k: v for k, v in recipe.items() if k not in ("created", "seconds", "host")}
+            found[name] = json.dumps(said, sort_keys=True)
+        elif ".pack" in path.name:
+            continue  # in order of completion; what is read of it is compared below
+        else:
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("executor", "workers"),
+    [("serial", 1), ("threads", 2), ("threads", 4), ("processes", 1), ("processes", 2), ("processes", 4)],
+)
+def test_stores_are_bit_identical_for_every_executor_and_number_of_workers(
+    tmp_path, blobs, pipeline, executor, workers
+) -> None:
+    reference = tmp_path / "reference"
+    smooth, labels, cells = pipeline(sc.open(blobs, voxel_size=(2, 1, 1), unit="um"))
+    sc.run(smooth, labels, cells, store=reference, executor="serial", block=16)
+    expected = content(reference)
+    assert any(name.startswith("denoise") and "/c/" in name for name in expected)
+    store = tmp_path / "store"
+    again = pipeline(sc.open(blobs, voxel_size=(2, 1, 1), unit="um"))
+    sc.run(*again, store=store, executor=executor, workers=workers, block=16)
+    assert content(store) == expected
+    pd.testing.assert_frame_equal(again[2].to_pandas(), cells.to_pandas())
+
+
+def test_a_foreign_executor_serves(tmp_path, blobs, pipeline) -> None:
+    smooth, _, cells = pipeline(sc.open(blobs))
+    with ThreadPoolExecutor(2) as pool:
+        run = sc.run(smooth, cells, store=tmp_path, executor=pool, block=16)
+    assert run.ok
+    assert len(cells.to_pandas()) > 2
+
+
+def test_through_blocks_equals_the_whole_array_to_the_last_bit(tmp_path, blobs, steps) -> None:
+    denoise, foreground = steps
+    raw = sc.open(blobs)
+    smooth = denoise(raw, sigma=1.5)
+    mask = foreground(smooth, level=30000)
+    sc.run(mask, smooth, store=tmp_path, executor="threads", block=11)
+    whole = denoise(np.asarray(raw), sigma=1.5)
+    np.testing.assert_array_equal(np.asarray(smooth), whole)
+    np.testing.assert_array_equal(np.asarray(mask), whole > 30000)
+
+
+def test_a_second_run_does_nothing_and_says_so(tmp_path, blobs, pipeline) -> None:
+    first = sc.run(*pipeline(sc.open(blobs)), store=tmp_path, executor="serial")
+    assert all(step.n_cached == 0 for step in first.steps)
+    plan = sc.plan(*pipeline(sc.open(blobs)), store=tmp_path)
+    assert plan.is_done
+    assert {step.reason for step in plan.steps} == {"up to date"}
+    before = content(tmp_path)
+    second = sc.run(*pipeline(sc.open(blobs)), store=tmp_path, executor="serial")
+    assert all(step.n_cached == step.n_done == step.n_blocks for step in second.steps)
+    assert content(tmp_path) == before
+
+
+def test_a_changed_parameter_of_the_last_step_runs_that_step_alone(
+    tmp_path, blobs, steps
+) -> None:
+    denoise, foreground = steps
+    raw = sc.open(blobs)
+    sc.run(foreground(denoise(raw), level=100), store=tmp_path, executor="serial")
+    changed = foreground(denoise(raw), level=200)
+    plan = sc.plan(changed, store=tmp_path)
+    assert statuses(plan) == {"denoise": "cached", "foreground": "run"}
+    assert plan["foreground"].reason == "`level` 100 -> 200"
+    run = sc.run(changed, store=tmp_path, executor="serial")
+    assert run.step("denoise").n_cached == run.step("denoise").n_blocks
+    assert run.step("foreground").n_cached == 0
+
+
+def test_a_cached_target_needs_nothing_before_it(tmp_path, blobs, steps) -> None:
+    denoise, foreground = steps
+    raw = sc.open(blobs)
+    mask = foreground(denoise.options(keep=False)(raw, sigma=1), level=100)
+    sc.run(mask, store=tmp_path, executor="serial", block=16)
+    assert not (tmp_path / "denoise").exists()
+    np.testing.assert_array_equal(np.asarray(mask), denoise(blobs, sigma=1) > 100)
+    plan = sc.plan(foreground(denoise.options(keep=False)(raw, sigma=1), level=100), store=tmp_path, block=16)
+    assert statuses(plan) == {"foreground": "cached"}
+
+
+def test_the_same_step_twice_in_a_pipeline_has_two_results(tmp_path, blobs, steps) -> None:
+    denoise, _ = steps
+    raw = sc.open(blobs)
+    a, b = denoise(raw, sigma=1), denoise(raw, sigma=2)
+    run = sc.run(a, b, store=tmp_path, executor="serial")
+    assert [step.name for step in run.steps] == ["denoise", "denoise-2"]
+    np.testing.assert_array_equal(np.asarray(run["denoise-2"]), denoise(blobs, sigma=2))
+    assert len(sc.Store(tmp_path).find("denoise", sigma=1)) == 1
+
+
+def test_force_runs_a_step_again(tmp_path, blobs, steps) -> None:
+    denoise, _ = steps
+    smooth = denoise(sc.open(blobs))
+    sc.run(smooth, store=tmp_path, executor="serial")
+    assert sc.plan(smooth, store=tmp_path, force=["denoise"])["denoise"].reason == "forced"
+    run = sc.run(smooth, store=tmp_path, executor="serial", force=["denoise"])
+    assert run.step("denoise").n_cached == 0
+
+
+def test_a_missing_output_is_made_again(tmp_path, blobs, steps) -> None:
+    import shutil
+
+    denoise, _ = steps
+    smooth = denoise(sc.open(blobs))
+    sc.run(smooth, store=tmp_path, executor="serial")
+    (image,) = tmp_path.glob("denoise/*/image.ome.zarr")
+    shutil.rmtree(image)
+    plan = sc.plan(smooth, store=tmp_path)
+    assert "missing" in plan["denoise"].reason
+    sc.run(smooth, store=tmp_path, executor="serial")
+    np.testing.assert_array_equal(np.asarray(smooth), denoise(blobs))
+
+
+def test_failed_blocks_are_reported_and_the_others_are_kept(tmp_path, blobs) -> None:
+    @sc.blockwise(dtype="uint16", retries=0)
+    def fragile(image, *, block):
+        if block.index == 3:
+            raise ValueError("a bad block")
+        return image
+
+    @sc.blockwise
+    def after(image):
+        return image + 1
+
+    bad = fragile(sc.open(blobs))
+    with pytest.raises(RunFailed, match="a bad block") as caught:
+        sc.run(after(bad), store=tmp_path, executor="serial", block=16)
+    run = caught.value.run
+    assert not run.ok
+    step = run.step("fragile")
+    assert (step.n_failed, step.n_done) == (1, step.n_blocks - 1)
+    assert run.step("after").n_orphaned == 1
+    assert "ValueError" in run.summary()
+    assert "block 3" in run.summary()
+    plan = sc.plan(after(bad), store=tmp_path, block=16)
+    assert plan["fragile"].status == "partial"
+    assert plan["fragile"].n_done == step.n_blocks - 1
+    returned = sc.run(after(bad), store=tmp_path, executor="serial", block=16, on_failure="return")
+    assert not returned.ok
+    assert returned.step("fragile").n_cached == step.n_blocks - 1
+
+
+def test_a_step_of_the_wrong_shape_fails_before_the_run(blobs) -> None:
+    @sc.blockwise(halo=2)
+    def crops(image):
+        return image[2:-2, 2:-2, 2:-2]
+
+    with pytest.raises(StepError, match="shape that it was given") as caught:
+        _ = crops(sc.open(blobs)).dtype
+    assert "do not crop the halo" in str(caught.value)
+
+
+def test_several_outputs_and_positions_in_the_frame(tmp_path, blobs) -> None:
+    @sc.blockwise(out=("image", "table"), position=("z", "y", "x"), halo=1)
+    def peaks(image):
+        top = ndimage.maximum_filter(image, 3) == image
+        z, y, x = np.nonzero(top)
+        return top, pd.DataFrame({"z": z.astype(float), "y": y.astype(float), "x": x.astype(float)})
+
+    image, table = peaks(sc.open(blobs)[5:])
+    sc.run(image, table, store=tmp_path, executor="threads", block=13)
+    expected = ndimage.maximum_filter(blobs[5:], 3) == blobs[5:]
+    np.testing.assert_array_equal(np.asarray(image), expected)
+    places = {tuple(row) for row in table.to_pandas().to_numpy()}
+    assert places == {(z + 5.0, float(y), float(x)) for z, y, x in zip(*np.nonzero(expected), strict=True)}
+
+
+def test_reductions_merge_in_block_order_not_in_order_of_completion(tmp_path, blobs) -> None:
+    @sc.reduction(merge=lambda a, b: a + b)
+    def order(image, *, block):
+        return [block.index]
+
+    result = order(sc.open(blobs))
+    sc.run(result, store=tmp_path, executor="threads", workers=4, block=9)
+    assert result.get() == sorted(result.get())
+    assert len(result.get()) == 4 * 5 * 6
+
+
+def test_whole_steps_values_and_files(tmp_path, blobs) -> None:
+    @sc.step
+    def facts(image, *, voxel_size):
+        return {"max": int(image.max()), "voxel": voxel_size, "hist": np.bincount([1, 1, 2])}
+
+    @sc.step(out="image", dtype="uint8")
+    def flipped(image):
+        return (image[::-1] > 100).astype("uint8")
+
+    @sc.step(out="files")
+    def written(image, *, folder):
+        (folder / "note.txt").write_text(str(image.sum()))
+
+    raw = sc.open(blobs, voxel_size=2.0, unit="um")
+    results = facts(raw), flipped(raw), written(raw)
+    sc.run(*results, store=tmp_path, executor="processes", workers=2)
+    said = results[0].get()
+    assert (said["max"], said["voxel"], said["hist"].tolist()) == (60000, (2.0,) * 3, [0, 2, 1])
+    np.testing.assert_array_equal(np.asarray(results[1]), (blobs[::-1] > 100))
+    assert (results[2].path / "note.txt").read_text() == str(blobs.sum())
+
+
+def test_setup_is_called_once_a_worker_and_left_at_its_end(tmp_path, blobs) -> None:
+    calls = []
+
+    class Model:
+        def __enter__(self):
+            calls.append("in")
+            return 3
+
+        def __exit__(self, *_):
+            calls.append("out")
+
+    @sc.blockwise(setup={"model": Model}, dtype="uint16", version="1")
+    def predict(image, *, model):
+        return image // model
+
+    result = predict(sc.open(blobs))
+    sc.run(result, store=tmp_path, executor="serial", block=16)
+    assert calls == ["in", "out"]
+    np.testing.assert_array_equal(np.asarray(result), blobs // 3)
+
+
+def test_where_leaves_regions_out(tmp_path, blobs, steps) -> None:
+    _, foreground = steps
+    only = foreground.options(where=[sc.Roi((0, 0, 0), (16, 16, 16))])(sc.open(blobs), level=-1)
+    run = sc.run(only, store=tmp_path, executor="serial", block=16)
+    assert run.ok
+    result = np.asarray(only)
+    assert result[:16, :16, :16].all()
+    assert not result[16:].any()
+
+
+def test_tiff_storage(tmp_path, blobs, steps) -> None:
+    import tifffile
+
+    denoise, _ = steps
+    stored = denoise.options(storage=sc.Storage(format="tiff"))(sc.open(blobs, voxel_size=1.5, unit="um"))
+    sc.run(stored, store=tmp_path, executor="processes", workers=2, block=16)
+    (path,) = tmp_path.glob("denoise/*/image.tif")
+    np.testing.assert_array_equal(tifffile.imread(path), denoise(blobs))
+    assert sc.open(path).voxel_size == (1.5,) * 3
+
+
+def test_results_are_found_again_by_name_and_parameter(tmp_path, blobs, pipeline) -> None:
+    *_, cells = pipeline(sc.open(blobs))
+    sc.run(cells, store=tmp_path, executor="serial")
+    store = sc.Store(tmp_path)
+    pd.testing.assert_frame_equal(store["measure"].to_pandas(), cells.to_pandas())
+    assert store["denoise"].shape == blobs.shape
+    assert store["remove_small"].is_labels
+    assert len(store.find("denoise", sigma=1.0)) == 1
+    assert store.find("denoise", sigma=9.0) == []
+
+
+def test_a_stored_result_is_an_input_like_any_other(tmp_path, blobs, steps) -> None:
+    denoise, foreground = steps
+    sc.run(denoise(sc.open(blobs)), store=tmp_path, executor="serial")
+    mask = foreground(sc.Store(tmp_path)["denoise"], level=10)
+    sc.run(mask, store=tmp_path, executor="serial")
+    np.testing.assert_array_equal(np.asarray(mask), denoise(blobs) > 10)
+
+
+def test_block_shape_enters_the_key_unless_the_step_does_not_depend_on_it(
+    tmp_path, blobs, steps
+) -> None:
+    denoise, _ = steps
+    raw = sc.open(blobs)
+    results = denoise(raw), sc.gaussian(raw, sigma=1)
+    sc.run(*results, store=tmp_path, executor="serial", block=16)
+    plan = sc.plan(denoise(raw), sc.gaussian(raw, sigma=1), store=tmp_path, block=32)
+    assert statuses(plan) == {"denoise": "run", "gaussian": "cached"}
+    assert plan["denoise"].reason == "block (16, 16, 16) -> (30, 32, 32)"
