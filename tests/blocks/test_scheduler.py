@@ -243,6 +243,13 @@ def test_a_block_that_meets_no_upstream_block_waits_for_nothing():
     assert first.indices.tolist() == [0, 1]
 
 
+def test_blocks_beyond_a_cut_upstream_block_wait_for_nothing():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (2,)), 3))
+    down = BlockTask("down", nothing, BlockGrid(Roi((0,), (4,)), 1), after=("up",))
+    assert Scheduler([up, down]).next(10).indices.tolist() == [2, 3]
+    assert [batch.task for batch in run_alone(Scheduler([up, down]))] == [1, 0, 1]
+
+
 def test_asymmetric_halos_are_looked_up_the_right_way_round():
     up = BlockTask("up", nothing, BlockGrid(Roi((0,), (4,)), 1))
     grid = BlockGrid(Roi((0,), (4,)), 1, halo=[(2, 0)])

@@ -26,7 +26,7 @@ from scutoid.arrays._spec import SPATIAL, ImageSpec, colour_axes, default_axes
 from scutoid.errors import GeometryError, MetadataError, SourceError, StoreError
 from scutoid.geometry import Roi
 
-CACHE_BYTES = 256 * 2**20
+CACHE_BYTES = 128 * 2**20
 """Bytes of decoded chunks that a process holds."""
 _CHUNK = 64
 _COMPRESSORS: dict[str, list[dict[str, Any]]] = {
@@ -43,13 +43,13 @@ _COMPRESSORS: dict[str, list[dict[str, Any]]] = {
 
 
 @functools.cache
-def _context() -> Any:
+def _context(cache_bytes: int) -> Any:
     import tensorstore as ts
 
-    # Two threads an own pool: workers are processes or threads of ours, one a core.
+    # Few threads of its own: workers are processes or threads of ours, one a core.
     return ts.Context(
         {
-            "cache_pool": {"total_bytes_limit": CACHE_BYTES},
+            "cache_pool": {"total_bytes_limit": cache_bytes},
             "data_copy_concurrency": {"limit": 2},
             "file_io_concurrency": {"limit": 4},
         }
@@ -67,7 +67,7 @@ class ZarrArray:
 
     def open(self) -> Any:
         """Return the open array, the same one for all who ask in this process."""
-        return _opened(self.location, self.version)
+        return _opened(self.location, self.version, CACHE_BYTES)
 
     def read(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
         """Read a region."""
@@ -90,7 +90,7 @@ class ZarrArray:
 
 
 @functools.lru_cache(maxsize=512)
-def _opened(location: str, version: int) -> Any:
+def _opened(location: str, version: int, cache_bytes: int) -> Any:
     import tensorstore as ts
 
     kvstore = _kvstore(location)
@@ -98,7 +98,7 @@ def _opened(location: str, version: int) -> Any:
         driver = "zarr3" if version == 3 else "zarr"
         spec = {"driver": driver, "kvstore": kvstore, "open": True}
         try:
-            return ts.open(spec, context=_context()).result()
+            return ts.open(spec, context=_context(cache_bytes)).result()
         except (ValueError, NotImplementedError):
             pass  # a codec or type that tensorstore does not know
     return _ZarrPython(location)
@@ -467,7 +467,8 @@ class ZarrWriter:
         self._check(roi, data)
         if roi.is_empty:
             return False
-        array = _opened(self.location, 3)
+        # Without a cache: what is written would push out of it what the next blocks read.
+        array = _opened(self.location, 3, 0)
         values = np.ascontiguousarray(data, dtype=self.spec.dtype)
         try:
             array[roi.to_slices()].write(values).result()

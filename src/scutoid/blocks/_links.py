@@ -250,9 +250,11 @@ def _axis_link(upstream: BlockGrid, downstream: BlockGrid, own: int, axis: int) 
     ends = starts + 1
     starts[own], ends[own] = start, end
     first, last = upstream.range_bounds(starts, ends)
-    lo, hi = first[own], last[own]
+    # Empty ranges lie before or after all others, and are moved there, so that both sides grow with
+    # the place; then the places whose range holds a given one are a range too.
+    hi = np.maximum.accumulate(last[own])
+    lo = np.where(first[own] == last[own], hi, first[own])
     place = np.arange(n_up, dtype=np.int64)
-    # Both sides of the ranges grow with the place, so those that hold `place` are a range too.
     return AxisLink(
         axis,
         (Interval(lo, hi),),

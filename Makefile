@@ -1,0 +1,67 @@
+# make demo      set up .venv, run the pipeline on a small simulated brain, say where the results are
+# make test      set up .venv, run all tests, doctests and the examples of the README
+# make check     style, types and all tests: what CI runs
+# make test-312  run the tests on another Python: make test-312 PYTHON312=/path/to/python3.12
+
+PYTHON    ?= python3
+PYTHON312 ?= python3.12
+VENV      ?= .venv
+EXTRAS    ?= dev
+JOBS      ?= 2
+PYTEST_ARGS ?=
+
+bin   := $(VENV)/bin
+comma := ,
+# One stamp for each set of extras: a set-up runs again when pyproject.toml is newer, and at no other time
+ready := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
+core  := $(VENV)/.ready-core
+
+# Tests of one file stay on one worker: they share fixtures, and some start processes of their own
+pytest = $(bin)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+.PHONY: help setup demo check lint types test test-312 import-cost clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile | head -4
+
+setup: $(ready)
+
+$(bin)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "scutoid needs Python 3.11 or newer; give one: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(core): pyproject.toml | $(bin)/python
+	$(bin)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(ready): pyproject.toml | $(bin)/python
+	$(bin)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	@touch $(core) $@
+
+demo: $(core)
+	$(bin)/scutoid demo
+
+lint: $(ready)
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+
+types: $(ready)
+	$(bin)/mypy
+
+test: $(ready)
+	$(pytest)
+
+# Tests come last, so that the closing line of pytest is the last line of all
+check: lint types
+	@$(MAKE) --no-print-directory test
+
+test-312:
+	@$(MAKE) --no-print-directory test PYTHON=$(PYTHON312) VENV=.venv-312
+
+import-cost: $(core)
+	$(bin)/python tools/import_cost.py
+
+clean:
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist scutoid-demo

@@ -1,0 +1,377 @@
+"""The source of loaded code: found in its file, checked against what is loaded, in a normal form.
+
+A function is found by comparing its byte code with that of every function in the file, compiled
+anew.  So two lambdas on one line are told apart, lines may have moved since the file was loaded, and
+code that is no longer what the file says is noticed.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import functools
+import linecache
+import os
+import tokenize
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+Chain = tuple[str, ...]
+"""A name and the attributes taken of it: ``a.b.c`` is ``("a", "b", "c")``."""
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_ROOT_LOADS = {
+    "LOAD_GLOBAL",
+    "LOAD_NAME",
+    "LOAD_DEREF",
+    "LOAD_CLASSDEREF",
+    "LOAD_FROM_DICT_OR_GLOBALS",
+    "LOAD_FROM_DICT_OR_DEREF",
+}
+_ATTRIBUTE_LOADS = {"LOAD_ATTR", "LOAD_METHOD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decorator:
+    """A decorator in normal form."""
+
+    chain: Chain
+    """What is called or applied, such as ``("functools", "cache")``."""
+    text: str
+    """The whole expression."""
+    loads: tuple[Chain, ...]
+    """Names that the expression loads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A function or class in normal form."""
+
+    text: str
+    """Its syntax tree without what does not change what it does, and without decorators."""
+    decorators: tuple[Decorator, ...] = ()
+    """Its decorators, the outermost first."""
+    loads: tuple[Chain, ...] = ()
+    """Names that the statements of a class body load (for functions, see `loads_of`)."""
+    is_stale: bool = False
+    """Whether the file says something else than what is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """What the byte code of a function takes from outside."""
+
+    chains: tuple[Chain, ...]
+    """Global and closure names, with the attributes taken of them."""
+    imports: tuple[tuple[str, int, tuple[str, ...]], ...]
+    """Imports within: module, level, names taken from it."""
+    names: frozenset[str]
+    """All attributes that are loaded, of whatever object."""
+
+
+def source_of_function(function: FunctionType) -> Source | None:
+    """The source of a function; None where there is none.
+
+    Parameters
+    ----------
+    function : function
+        Defined by `def` or `lambda`, in a file, a notebook or a string that `linecache` knows.
+    """
+    code = function.__code__
+    loader = function.__globals__.get("__loader__")
+    # Other loaders, such as that of pytest, may compile something else than what the file says.
+    is_strict = type(loader) is SourceFileLoader and Path(code.co_filename).is_file()
+    return _found(code.co_filename, _stamp(code.co_filename), code, is_strict)
+
+
+def source_of_class(qualname: str, filename: str) -> Source | None:
+    """The source of a class by its qualified name; all of its definitions where it has several."""
+    index = _index(filename, _stamp(filename))
+    nodes = index.classes.get(qualname, ()) if index else ()
+    if not nodes:
+        return None
+    loads: dict[Chain, None] = {}
+    for node in nodes:
+        loads.update(dict.fromkeys(_class_loads(node)))
+    decorators = tuple(_decorator(item) for node in nodes for item in node.decorator_list)
+    return Source("\n".join(normal_form(node) for node in nodes), decorators, tuple(loads))
+
+
+def source_of_module(filename: str) -> str | None:
+    """The normal form of a whole file; None where it cannot be read."""
+    index = _index(filename, _stamp(filename))
+    return normal_form(index.tree) if index else None
+
+
+@functools.lru_cache(maxsize=4096)
+def loads_of(code: CodeType) -> Loads:
+    """What a code object, and those within it, take from outside."""
+    chains: dict[Chain, None] = {}
+    imports: dict[tuple[str, int, tuple[str, ...]], None] = {}
+    names: set[str] = set()
+    instructions = list(dis.get_instructions(code))
+    for at, one in enumerate(instructions):
+        if one.opname in _ROOT_LOADS:
+            chain = [str(one.argval)]
+            for following in instructions[at + 1 :]:
+                if following.opname not in _ATTRIBUTE_LOADS:
+                    break
+                chain.append(str(following.argval))
+            chains[tuple(chain)] = None
+        elif one.opname in _ATTRIBUTE_LOADS:
+            names.add(str(one.argval))
+        elif one.opname == "IMPORT_NAME":
+            level, taken = instructions[at - 2].argval, instructions[at - 1].argval
+            imports[str(one.argval), level if isinstance(level, int) else 0, taken or ()] = None
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inner = loads_of(constant)
+            chains.update(dict.fromkeys(inner.chains))
+            imports.update(dict.fromkeys(inner.imports))
+            names |= inner.names
+    return Loads(tuple(chains), tuple(imports), frozenset(names))
+
+
+def text_of_code(code: CodeType) -> str:
+    """Byte code without lines and names of files: the fallback where there is no source."""
+    constants = [
+        text_of_code(item) if isinstance(item, CodeType) else f"{type(item).__name__} {item!r}"
+        for item in code.co_consts
+    ]
+    return f"{code.co_code.hex()} {constants} {code.co_names} {code.co_freevars}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The functions and classes of one file."""
+
+    tree: ast.Module
+    functions: Mapping[str, list[tuple[FunctionNode, CodeType]]]
+    classes: Mapping[str, list[ast.ClassDef]]
+
+
+def _stamp(filename: str) -> tuple[int, ...]:
+    """What changes when a file is edited; for text that is in no file, its length."""
+    try:
+        stat = os.stat(filename)  # noqa: PTH116
+    except (OSError, ValueError):
+        return (sum(map(len, linecache.getlines(filename))),)
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+def _read(filename: str) -> str:
+    if Path(filename).is_file():
+        with tokenize.open(filename) as file:
+            return file.read()
+    return "".join(linecache.getlines(filename))
+
+
+@functools.lru_cache(maxsize=128)
+def _index(filename: str, stamp: tuple[int, ...]) -> _Index | None:  # noqa: ARG001
+    """Parse a file; `stamp` makes it be parsed anew after an edit."""
+    try:
+        text = _read(filename)
+        tree, numbered = ast.parse(text), ast.parse(text)
+    except (OSError, SyntaxError, ValueError, UnicodeError):
+        return None
+    if not text:
+        return None
+    nodes = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    twins = [node for node in ast.walk(numbered) if isinstance(node, _FUNCTIONS)]
+    # Numbered by their "line", functions can be found again in the compiled code.
+    for number, twin in enumerate(twins, start=1):
+        for item in (twin, *getattr(twin, "decorator_list", ())):
+            if item is twin or not isinstance(item, ast.Lambda):
+                item.lineno = item.end_lineno = number
+                item.col_offset = item.end_col_offset = 0
+    functions: dict[str, list[tuple[FunctionNode, CodeType]]] = defaultdict(list)
+    try:
+        marked, plain = (list(_codes(_compiled(one, filename))) for one in (numbered, tree))
+    except (SyntaxError, ValueError):
+        return None
+    # Lines leave traces in byte code, so what is compared comes from the file as it is.
+    pairs = zip(marked, plain if len(plain) == len(marked) else marked, strict=True)
+    for mark, code in pairs:
+        node = nodes[mark.co_firstlineno - 1] if mark.co_firstlineno <= len(nodes) else None
+        if node is not None and getattr(node, "name", "<lambda>") == code.co_name:
+            functions[code.co_name].append((node, code))
+    return _Index(tree, functions, _classes(tree))
+
+
+def _compiled(tree: ast.Module, filename: str) -> CodeType:
+    # Notebooks await at the top level; other flags of theirs do not reach byte code.
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _codes(constant)
+
+
+def _classes(tree: ast.Module) -> Mapping[str, list[ast.ClassDef]]:
+    found: dict[str, list[ast.ClassDef]] = defaultdict(list)
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = prefix
+            if isinstance(child, ast.ClassDef):
+                found[prefix + child.name].append(child)
+                inner = f"{prefix}{child.name}."
+            elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                inner = f"{prefix}{child.name}.<locals>."
+            visit(child, inner)
+
+    visit(tree, "")
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _found(
+    filename: str, stamp: tuple[int, ...], code: CodeType, is_strict: bool
+) -> Source | None:
+    index = _index(filename, stamp)
+    candidates = index.functions.get(code.co_name, []) if index else []
+    # What was compiled is the same, line by line moved or not; of equals, the one on this line.
+    same = [node for node, compiled in candidates if _is_same(code, compiled)]
+    here = [node for node in same if _first_line(node) == code.co_firstlineno]
+    if same:
+        return _source(here[0] if here else same[0])
+    on_line = [node for node, _ in candidates if _first_line(node) == code.co_firstlineno]
+    if is_strict:
+        return Source("", is_stale=True) if index else None
+    return _source(on_line[0]) if len(on_line) == 1 else None
+
+
+def _first_line(node: FunctionNode) -> int:
+    decorators = getattr(node, "decorator_list", ())
+    return int(decorators[0].lineno if decorators else node.lineno)
+
+
+def _is_same(one: CodeType, other: CodeType) -> bool:
+    return (
+        one.co_code == other.co_code
+        and one.co_names == other.co_names
+        and one.co_varnames == other.co_varnames
+        and one.co_freevars == other.co_freevars
+        and one.co_argcount == other.co_argcount
+        and one.co_kwonlyargcount == other.co_kwonlyargcount
+        and len(one.co_consts) == len(other.co_consts)
+        and all(map(_is_same_constant, one.co_consts, other.co_consts))
+    )
+
+
+def _is_same_constant(one: object, other: object) -> bool:
+    if isinstance(one, CodeType) and isinstance(other, CodeType):
+        return one.co_name == other.co_name and _is_same(one, other)
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return all(map(_is_same_constant, one, other))
+    if isinstance(one, frozenset):
+        return one == other
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+def _source(node: FunctionNode) -> Source:
+    decorators = getattr(node, "decorator_list", ())
+    return Source(normal_form(node), tuple(map(_decorator, decorators)))
+
+
+def _decorator(node: ast.expr) -> Decorator:
+    target = node.func if isinstance(node, ast.Call) else node
+    return Decorator(_chain(target) or (), normal_form(node), tuple(_chains(node)))
+
+
+def _chain(node: ast.AST) -> Chain | None:
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(attributes)) if isinstance(node, ast.Name) else None
+
+
+def _chains(node: ast.AST) -> Iterator[Chain]:
+    chain = _chain(node)
+    if chain is not None:
+        yield chain
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _chains(child)
+
+
+def _class_loads(node: ast.ClassDef) -> Iterator[Chain]:
+    """Names in the body of a class, but not within its functions: those have byte code."""
+    for item in (*node.bases, *node.keywords, *node.body):
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for decorator in item.decorator_list:
+                yield from _chains(decorator)
+        elif isinstance(item, ast.ClassDef):
+            yield from _class_loads(item)
+        else:
+            yield from _chains(item)
+
+
+_SKIPPED = {"ctx", "type_comment", "type_ignores", "kind", "returns", "type_params", "simple"}
+
+
+def normal_form(node: ast.AST) -> str:
+    """A syntax tree as text, without all that does not change what it does.
+
+    Left out are positions, comments, docstrings, annotations (but those of class attributes, which
+    make the fields of a dataclass), statements that are only a constant or `pass`; and of the
+    outermost function or class the decorators and the defaults, which count by their values.
+
+    Examples
+    --------
+    >>> one = ast.parse("def f(x: int) -> int:\\n    'Doc.'\\n    return (x + 1)  # more")
+    >>> two = ast.parse("def f(x):\\n  return x+1")
+    >>> normal_form(one) == normal_form(two)
+    True
+    """
+    words: list[str] = []
+    skipped = {"decorator_list"} if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) else set()
+    _write(node, words, skipped, in_class=False, is_outermost=isinstance(node, _FUNCTIONS))
+    return " ".join(words)
+
+
+def _write(
+    node: Any, words: list[str], skipped: set[str], *, in_class: bool, is_outermost: bool
+) -> None:
+    if isinstance(node, list):
+        words.append("[")
+        for item in node:
+            if not _does_nothing(item, in_class=in_class):
+                _write(item, words, set(), in_class=in_class, is_outermost=False)
+        words.append("]")
+        return
+    if not isinstance(node, ast.AST):
+        words.append(f"{type(node).__name__}:{node!r}")
+        return
+    if isinstance(node, ast.AnnAssign) and not in_class:
+        node = ast.Assign(targets=[node.target], value=node.value)
+    if isinstance(node, ast.arg):
+        words.append(f"arg:{node.arg}")
+        return
+    words.append(f"{type(node).__name__}(")
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name in _SKIPPED or name in skipped or value is None or value == []:
+            continue
+        words.append(f"{name}=")
+        inside = {"defaults", "kw_defaults"} if is_outermost and name == "args" else set()
+        holds_fields = isinstance(node, ast.ClassDef) and name == "body"
+        _write(value, words, inside, in_class=holds_fields, is_outermost=False)
+    words.append(")")
+
+
+def _does_nothing(node: Any, *, in_class: bool) -> bool:
+    if isinstance(node, ast.AnnAssign):
+        return node.value is None and not in_class
+    is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_constant or isinstance(node, ast.Pass)

@@ -1,0 +1,54 @@
+"""What `import scutoid` loads, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+# Slow to load, or not installed everywhere: each is imported where it is used
+NOT_LOADED = {
+    "PIL", "aiohttp", "cc3d", "cloudpickle", "concurrent.futures.process", "cyclopts", "dask",
+    "distributed", "fsspec", "imagecodecs", "matplotlib", "napari", "neuroglancer", "pandas",
+    "prefect", "pyarrow", "pytest", "rich", "scipy", "skimage", "tensorstore", "tifffile", "zarr",
+}  # fmt: skip
+
+
+def in_fresh_python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_the_import_loads_no_slow_and_no_optional_package():
+    loaded = in_fresh_python("import json, sys, scutoid; print(json.dumps(sorted(sys.modules)))")
+    assert NOT_LOADED.isdisjoint(loaded)
+    # The outside is loaded by those who use it
+    outside = {f"scutoid.{name}" for name in ("cli", "views", "testing", "integrations")}
+    assert outside.isdisjoint(loaded)
+
+
+def test_the_import_changes_no_global_state():
+    code = """
+import json, logging, multiprocessing, os, signal, sys, threading, warnings
+import numpy as np
+
+def state():
+    return [
+        dict(os.environ),
+        [str(signal.getsignal(s)) for s in (signal.SIGINT, signal.SIGTERM)],
+        [str(f) for f in warnings.filters],
+        [str(h) for h in logging.getLogger().handlers],
+        [t.name for t in threading.enumerate()],
+        sys.path,
+        str(sys.excepthook),
+        multiprocessing.get_start_method(allow_none=True),
+        {k: str(v) for k, v in np.geterr().items()},
+        np.random.get_state()[1].tolist(),
+    ]
+
+before = state()
+import scutoid
+print(json.dumps([before, state()]))
+"""
+    before, after = in_fresh_python(code)
+    assert before == after

@@ -1,0 +1,75 @@
+"""The names that users rely on: a change here is a change for them, and stands in the changelog."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+import scutoid
+
+PUBLIC = {
+    "scutoid": """
+        Coordinate Files Image Images Parts Plan Roi Run Storage Store Table Tables Value Values
+        __version__ blockwise gather gaussian label measure open open_folder otsu per_member plan
+        reduction remove_small run step threshold um
+    """,
+    "scutoid.errors": """
+        DamagedResult GeometryError MemoryLimitError MetadataError MissingExtra ParameterError
+        PipelineError RunFailed ScutoidError SourceError SourceNotFound StepError StoreError
+        WorkerError
+    """,
+    "scutoid.geometry": "BlockGrid Coordinate Fit HaloLike Roi RoiLike halo_pair",
+    "scutoid.kernels": """
+        Histogram IntensityStats MergedLabels RegionStats bin_centers faces float_histogram
+        global_first histogram_of label_components lookup_table measure_block merge_blocks
+        merge_histograms merge_regions otsu_from_histogram percentile_from_histogram region_columns
+        value_range watershed
+    """,
+    "scutoid.executors": """
+        FAILED Crew Executor ItemFailure Job Joined Lost Message Outcome Work find_executor
+    """,
+    "scutoid.arrays": """
+        ArraySource ImageSpec ImageWriter SourceIdentity Storage create_image open_source pad_to
+        read_region write_tiff
+    """,
+    "scutoid.blocks": """
+        After Batch Block BlockGrid BlockStatus BlockTask Failure Journal Report Scheduler Setback
+        TaskReport parse_bytes run_blocks
+    """,
+    "scutoid.store": """
+        FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Pack Recipe arrays_of_bytes
+        bytes_of_arrays bytes_of_table canonical_digest describe explain fingerprint key_of_path
+        key_of_source table_of_bytes
+    """,
+    "scutoid.pipeline": """
+        BlockParts Collection Files Image Images Length Parts Plan PlannedStep Run RunStep Step
+        StepBlock Store Table Tables Value Values blockwise gather is_lazy open open_folder
+        per_member plan reduction run step um
+    """,
+    "scutoid.ops": """
+        gaussian label label_apply label_merge label_pieces measure measure_channels measure_step
+        object_counts otsu otsu_step remove_objects remove_small small_objects threshold value_range
+    """,
+    "scutoid.views": "LayerArray LayerSpec view view_layers",
+    "scutoid.testing": "ExecutorTests Recorder",
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_these(name):
+    module = importlib.import_module(name)
+    assert sorted(module.__all__) == sorted(PUBLIC[name].split())
+    missing = [public for public in module.__all__ if not hasattr(module, public)]
+    assert not missing
+
+
+def test_names_of_the_package_are_the_same_objects_as_those_of_its_layers():
+    for name in set(scutoid.__all__) & set(scutoid.pipeline.__all__):
+        assert getattr(scutoid, name) is getattr(scutoid.pipeline, name)
+
+
+def test_the_version_is_that_of_the_distribution():
+    from importlib.metadata import version
+
+    assert scutoid.__version__ == version("scutoid")
