@@ -5,9 +5,9 @@ See `blockwise`, `step` and `reduction` for making steps, `open` and `open_folde
 """
 
 from scutoid._version import __version__
+from scutoid.arrays import Storage
 from scutoid.geometry import Coordinate, Roi
 from scutoid.ops import gaussian, label, measure, otsu, remove_small, threshold
-from scutoid.arrays import Storage
 from scutoid.pipeline import (
     Files,
     Image,

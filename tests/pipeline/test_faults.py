@@ -16,7 +16,7 @@ import zarr
 
 import scutoid as sc
 
-SLOW = '''
+SLOW = """
 import sys, time
 import numpy as np
 import scutoid as sc
@@ -36,7 +36,7 @@ labels = sc.label(level(smooth))
 cells = sc.measure(labels, intensity=raw)
 run = sc.run(smooth, labels, cells, store=sys.argv[2], workers=2, block=16)
 print({step.name: (step.n_cached, step.n_done) for step in run.steps})
-'''
+"""
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_killed_run_redoes_only_what_was_in_flight(tmp_path, volume) -> None:
 
 
 def test_steps_of_a_script_without_a_guard_work_with_processes(tmp_path, volume) -> None:
-    text = '''
+    text = """
     import sys
     import scutoid as sc
     FACTOR = 3
@@ -140,7 +140,7 @@ def test_steps_of_a_script_without_a_guard_work_with_processes(tmp_path, volume)
     plus = sc.blockwise(lambda image: image + 1)
     result = plus(scaled(sc.open(sys.argv[1])))
     print(sc.run(result, store=sys.argv[2], workers=2, block=32).ok, result.read().sum())
-    '''
+    """
     path = script(tmp_path, text)
     done = subprocess.run(
         [sys.executable, path, volume, tmp_path / "s"], check=True, capture_output=True, text=True
@@ -150,7 +150,7 @@ def test_steps_of_a_script_without_a_guard_work_with_processes(tmp_path, volume)
 
 
 def test_a_changed_helper_runs_the_step_again_and_a_comment_does_not(tmp_path, volume) -> None:
-    text = '''
+    text = """
     import sys
     import scutoid as sc
     def helper(image):
@@ -162,7 +162,7 @@ def test_a_changed_helper_runs_the_step_again_and_a_comment_does_not(tmp_path, v
     plan = sc.plan(result, store=sys.argv[2])
     print(plan.steps[0].status, plan.steps[0].reason, sep="|")
     sc.run(result, store=sys.argv[2], executor="serial")
-    '''
+    """
 
     def run(text):
         done = subprocess.run(
@@ -185,7 +185,7 @@ def test_a_changed_helper_runs_the_step_again_and_a_comment_does_not(tmp_path, v
 def test_steps_of_a_notebook_cell_work_with_processes(tmp_path, volume) -> None:
     """Code that was compiled from a string, as a notebook does, with its source in linecache."""
     cell = "@sc.blockwise\ndef tripled(image):\n    return image * 3\n"
-    text = f'''
+    text = f"""
     import linecache, sys
     import scutoid as sc
     cell = {cell!r}
@@ -193,7 +193,7 @@ def test_steps_of_a_notebook_cell_work_with_processes(tmp_path, volume) -> None:
     exec(compile(cell, "<cell 1>", "exec"))
     result = tripled(sc.open(sys.argv[1]))
     print(sc.run(result, store=sys.argv[2], workers=2).ok)
-    '''
+    """
     done = subprocess.run(
         [sys.executable, script(tmp_path, text), volume, tmp_path / "s"],
         check=True,

@@ -40,7 +40,14 @@ def content(store):
 
 @pytest.mark.parametrize(
     ("executor", "workers"),
-    [("serial", 1), ("threads", 2), ("threads", 4), ("processes", 1), ("processes", 2), ("processes", 4)],
+    [
+        ("serial", 1),
+        ("threads", 2),
+        ("threads", 4),
+        ("processes", 1),
+        ("processes", 2),
+        ("processes", 4),
+    ],
 )
 def test_stores_are_bit_identical_for_every_executor_and_number_of_workers(
     tmp_path, blobs, pipeline, executor, workers
@@ -88,9 +95,7 @@ def test_a_second_run_does_nothing_and_says_so(tmp_path, blobs, pipeline) -> Non
     assert content(tmp_path) == before
 
 
-def test_a_changed_parameter_of_the_last_step_runs_that_step_alone(
-    tmp_path, blobs, steps
-) -> None:
+def test_a_changed_parameter_of_the_last_step_runs_that_step_alone(tmp_path, blobs, steps) -> None:
     denoise, foreground = steps
     raw = sc.open(blobs)
     sc.run(foreground(denoise(raw), level=100), store=tmp_path, executor="serial")
@@ -110,7 +115,9 @@ def test_a_cached_target_needs_nothing_before_it(tmp_path, blobs, steps) -> None
     sc.run(mask, store=tmp_path, executor="serial", block=16)
     assert not (tmp_path / "denoise").exists()
     np.testing.assert_array_equal(np.asarray(mask), denoise(blobs, sigma=1) > 100)
-    plan = sc.plan(foreground(denoise.options(keep=False)(raw, sigma=1), level=100), store=tmp_path, block=16)
+    plan = sc.plan(
+        foreground(denoise.options(keep=False)(raw, sigma=1), level=100), store=tmp_path, block=16
+    )
     assert statuses(plan) == {"foreground": "cached"}
 
 
@@ -198,7 +205,9 @@ def test_several_outputs_and_positions_in_the_frame(tmp_path, blobs) -> None:
     expected = ndimage.maximum_filter(blobs[5:], 3) == blobs[5:]
     np.testing.assert_array_equal(np.asarray(image), expected)
     places = {tuple(row) for row in table.to_pandas().to_numpy()}
-    assert places == {(z + 5.0, float(y), float(x)) for z, y, x in zip(*np.nonzero(expected), strict=True)}
+    assert places == {
+        (z + 5.0, float(y), float(x)) for z, y, x in zip(*np.nonzero(expected), strict=True)
+    }
 
 
 def test_reductions_merge_in_block_order_not_in_order_of_completion(tmp_path, blobs) -> None:
@@ -269,7 +278,9 @@ def test_tiff_storage(tmp_path, blobs, steps) -> None:
     import tifffile
 
     denoise, _ = steps
-    stored = denoise.options(storage=sc.Storage(format="tiff"))(sc.open(blobs, voxel_size=1.5, unit="um"))
+    stored = denoise.options(storage=sc.Storage(format="tiff"))(
+        sc.open(blobs, voxel_size=1.5, unit="um")
+    )
     sc.run(stored, store=tmp_path, executor="processes", workers=2, block=16)
     (path,) = tmp_path.glob("denoise/*/image.tif")
     np.testing.assert_array_equal(tifffile.imread(path), denoise(blobs))

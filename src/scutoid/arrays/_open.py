@@ -69,7 +69,7 @@ def open_source(
 def _find(source: Any, axes: str | None, level: int, mode: Mode) -> Any:
     if isinstance(source, np.ndarray):
         shape, dtype = source.shape, source.dtype
-        letters = axes or colour_axes(shape, dtype) or default_axes(shape, dtype, place="array")
+        letters = axes or default_axes(shape, dtype, place="array")
         return NumpySource(ImageSpec(shape, dtype, letters), source)
     if type(source).__module__.startswith("dask.array"):
         shape, dtype = source.shape, source.dtype

@@ -104,9 +104,10 @@ class Link:
     def conflicts(cls, grid: BlockGrid) -> Link | None:
         """Link a task to itself: a block waits for its neighbours of a lower level.
 
-        Two blocks conflict if one reads what the other writes.  Along an axis that reaches `r`
-        blocks; the places modulo ``r + 1`` are the block's colour, and the colours on all axes,
-        compared from the first axis on, its level.  None if no two blocks conflict.
+        Two blocks conflict if one reads what the other writes, the halo taken as wide on both sides
+        of an axis as on its wider side.  Along an axis that reaches `r` blocks; the places modulo
+        ``r + 1`` are the block's colour, and the colours on all axes, compared from the first axis
+        on, its level.  None if no two blocks conflict.
         """
         reach = [
             min(max(-(-low // size), -(-high // size)), max(count - 1, 0))

@@ -44,9 +44,9 @@ def gaussian(image: NDArray[Any], *, sigma: float | Sequence[float]) -> NDArray[
     >>> import numpy as np
     >>> import scutoid as sc
     >>> sc.gaussian(np.eye(3, dtype="uint16") * 100, sigma=0.5).round(1)
-    array([[65.4, 19. ,  2.3],
-           [19. , 63.2, 19. ],
-           [ 2.3, 19. , 65.4]], dtype=float32)
+    array([[80.9, 17.9,  1.2],
+           [17.9, 64.1, 17.9],
+           [ 1.2, 17.9, 80.9]], dtype=float32)
     """
     from scipy import ndimage
 

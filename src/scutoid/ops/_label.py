@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from scutoid.errors import PipelineError
 from scutoid.kernels import faces, global_first, label_components, merge_blocks
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
+from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise, step
 
 _LARGEST = np.iinfo(np.uint32).max
 
 
-def label(mask: Image, *, connectivity: int | None = None) -> Image:
+def label(mask: Image | Images | NDArray[Any], *, connectivity: int | None = None) -> Any:
     """Number the objects of a mask; objects that cross blocks are one.
 
     **Exact**: equals `scipy.ndimage.label` on the whole array, numbers included, for every block
@@ -59,7 +59,7 @@ def label(mask: Image, *, connectivity: int | None = None) -> Image:
         return label_components(mask, connectivity)[0]
     pieces = label_pieces(mask, connectivity=connectivity)
     merged = label_merge(pieces, connectivity=connectivity)
-    return label_apply(mask, merged, connectivity=connectivity)  # type: ignore[no-any-return]
+    return label_apply(mask, merged, connectivity=connectivity)
 
 
 def components(

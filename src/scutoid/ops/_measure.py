@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from scutoid.kernels import RegionStats, measure_block, merge_regions, region_columns
 from scutoid.ops._composed import composed
-from scutoid.pipeline import Image, StepBlock, Table, reduction
+from scutoid.pipeline import StepBlock, reduction
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @composed
-def measure(labels: Image, *, intensity: Image | None = None) -> Table:
+def measure(labels: Any, *, intensity: Any = None) -> Any:
     """Measure labelled objects: one row an object.
 
     **Exact** on integers: equals `skimage.measure.regionprops_table` on the whole array.  Sums of
@@ -51,12 +51,12 @@ def measure(labels: Image, *, intensity: Image | None = None) -> Table:
     1      2         1      1.0      2.0
     """
     if intensity is None:
-        return measure_step(labels)  # type: ignore[no-any-return]
+        return measure_step(labels)
     channels = getattr(intensity, "channels", ()) or None
     if "c" in getattr(intensity, "axes", "") and "c" not in getattr(labels, "axes", "c"):
         axes = "c" + "".join(axis for axis in labels.axes if axis in "zyx")
-        return measure_channels.along(axes)(labels, intensity, channels=channels)  # type: ignore[no-any-return]
-    return measure_step(labels, intensity)  # type: ignore[no-any-return]
+        return measure_channels.along(axes)(labels, intensity, channels=channels)
+    return measure_step(labels, intensity)
 
 
 def _map(
@@ -151,7 +151,7 @@ def measure_channels(
     intensity: NDArray[Any],
     *,
     block: StepBlock,
-    channels: tuple[str, ...] | None,
+    channels: tuple[str, ...] | None,  # noqa: ARG001 - names the columns at the end
 ) -> dict[str, Any]:
     """Measure the same in an image with channels, which name the columns."""
     return _map(labels[0], intensity, block, has_channels=True)

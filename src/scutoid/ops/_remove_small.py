@@ -11,11 +11,11 @@ from scutoid.errors import ParameterError
 from scutoid.kernels import label_components, merge_blocks
 from scutoid.ops._composed import composed
 from scutoid.ops._label import components, images_of
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
+from scutoid.pipeline import BlockParts, StepBlock, blockwise, step
 
 
 @composed
-def remove_small(image: Image, *, min_size: int, connectivity: int | None = None) -> Image:
+def remove_small(image: Any, *, min_size: Any, connectivity: int | None = None) -> Any:
     """Remove objects of fewer voxels than a minimum.
 
     **Exact**: equals the same on the whole array for every block shape.
@@ -41,13 +41,13 @@ def remove_small(image: Image, *, min_size: int, connectivity: int | None = None
     >>> sc.remove_small(np.array([[1, 1, 0, 2]]), min_size=2)
     array([[1, 1, 0, 0]])
     """
-    if isinstance(min_size, bool) or not isinstance(min_size, (int, np.integer)) or min_size < 0:
+    if not isinstance(min_size, (int, np.integer)) or min_size < 0:
         raise ParameterError(
             "min_size is a number of voxels, 0 or more", value=min_size, place="remove_small"
         )
     counts = object_counts(image, connectivity=connectivity)
     small = small_objects(counts, min_size=int(min_size), connectivity=connectivity)
-    return remove_objects(image, small, connectivity=connectivity)  # type: ignore[no-any-return]
+    return remove_objects(image, small, connectivity=connectivity)
 
 
 @blockwise(out="parts", block_invariant=True, version="1")

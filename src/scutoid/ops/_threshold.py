@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.pipeline import Image, Value, reduction
+from scutoid.pipeline import Image, Images, reduction
 
 _BINS = 256
 
 
-def otsu(image: Image) -> Value:
+def otsu(image: Image | Images | NDArray[Any]) -> Any:
     """Find Otsu's threshold of an image.
 
     **Exact**: equals `skimage.filters.threshold_otsu` on the whole array: integers from a histogram
@@ -41,8 +41,8 @@ def otsu(image: Image) -> Value:
     2
     """
     if isinstance(image, Image) and image.dtype.kind in "biu":
-        return _otsu(image, span=None)  # type: ignore[no-any-return]
-    return _otsu(image, span=value_range(image))  # type: ignore[no-any-return]
+        return _otsu(image, span=None)
+    return _otsu(image, span=value_range(image))
 
 
 def _wider(a: tuple[Any, Any] | None, b: tuple[Any, Any] | None) -> tuple[Any, Any] | None:

@@ -62,7 +62,7 @@ class StepBlock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockStep:
-    """A step bound to its layout and to what it returns: all that one block needs but its inputs."""
+    """A step bound to its layout: all that one block needs but its inputs."""
 
     spec: StepSpec
     """The step."""
@@ -316,7 +316,6 @@ def trial(
         arrays.append(ramp[missing].astype(dtype))
     region = Roi(layout.image.offset, [sizes.get(axis, 1) for axis in layout.axes])
     block = StepBlock(0, layout.axes, region, region, layout.image, layout.function_axes)
-    place = f"step {spec.label!r}"
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -325,7 +324,7 @@ def trial(
         raise PipelineError(
             "the dtype of an image is declared, or found by calling the step on a small array",
             value=f"the call raised {type(error).__name__}: {error}",
-            place=f"{place}, called on {shape}",
+            place=f"step {spec.label!r}, called on {shape}",
             remedy="give dtype= to the decorator, or mend the function",
         ) from error
     images = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -17,13 +17,11 @@ from scutoid.pipeline._lazy import Image
 from scutoid.pipeline._producers import Call, Opened, is_lazy
 from scutoid.pipeline._spec import Border, Options, StepSpec, make_spec
 
-P = ParamSpec("P")
-R = TypeVar("R")
 Setup = Mapping[str, Callable[[], object]]
 Out = str | Sequence[str]
 
 
-class Step(Generic[P, R]):
+class Step:
     """A function that runs on arrays, and is put off on lazy inputs.
 
     Called with numpy arrays it just runs.  Called with an Image, Table, Value or a collection among
@@ -41,7 +39,7 @@ class Step(Generic[P, R]):
         inputs, params = self.spec.parameters.bind(self.spec.label, args, kwargs)
         return Call(self.spec, [self._lazy(item) for item in inputs], params).outputs()
 
-    def options(self, **options: object) -> Step[P, R]:
+    def options(self, **options: object) -> Step:
         """Return the same step with options for this call.
 
         Parameters
@@ -53,13 +51,13 @@ class Step(Generic[P, R]):
         --------
         >>> import numpy as np
         >>> import scutoid as sc
-        >>> image = sc.open(np.zeros((8, 8)))
+        >>> image = sc.open(np.zeros((8, 8), "uint8"))
         >>> sc.gaussian.options(name="smooth", block=4)(image, sigma=1)
         Image('smooth', yx, (8, 8), float32)
         """
         return Step(self.spec.with_options(**options))
 
-    def along(self, axes: str) -> Step[P, R]:
+    def along(self, axes: str) -> Step:
         """Return the same step working on other axes."""
         return Step(replace(self.spec, axes=axes))
 
@@ -106,10 +104,10 @@ def _whole_block(inputs: Sequence[Any]) -> StepBlock:
 
 
 @overload
-def blockwise(function: Callable[P, R], /) -> Step[P, R]: ...
+def blockwise(function: Callable[..., Any], /) -> Step: ...
 @overload
-def blockwise(**declared: Any) -> Callable[[Callable[P, R]], Step[P, R]]: ...
-def blockwise(
+def blockwise(**declared: Any) -> Callable[[Callable[..., Any]], Step]: ...
+def blockwise(  # type: ignore[misc]  # the second overload stands for the options below
     function: Callable[..., Any] | None = None,
     /,
     *,
@@ -241,10 +239,10 @@ def blockwise(
 
 
 @overload
-def step(function: Callable[P, R], /) -> Step[P, R]: ...
+def step(function: Callable[..., Any], /) -> Step: ...
 @overload
-def step(**declared: Any) -> Callable[[Callable[P, R]], Step[P, R]]: ...
-def step(
+def step(**declared: Any) -> Callable[[Callable[..., Any]], Step]: ...
+def step(  # type: ignore[misc]  # the second overload stands for the options below
     function: Callable[..., Any] | None = None,
     /,
     *,
@@ -302,7 +300,11 @@ def step(
     )
 
 
-def reduction(
+@overload
+def reduction(function: Callable[..., Any], /) -> Step: ...
+@overload
+def reduction(**declared: Any) -> Callable[[Callable[..., Any]], Step]: ...
+def reduction(  # type: ignore[misc]  # the second overload stands for the options below
     function: Callable[..., Any] | None = None,
     /,
     *,

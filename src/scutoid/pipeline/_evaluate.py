@@ -30,7 +30,7 @@ from scutoid.pipeline._lazy import Collection, Gathered, Image, Lazy, Parts
 from scutoid.pipeline._parts import MemoryParts, PartsGrid
 from scutoid.pipeline._producers import Call, Constant, Member, Opened, Producer
 from scutoid.pipeline._spec import StepSpec
-from scutoid.pipeline._view import View, ViewSource, Window
+from scutoid.pipeline._view import ViewSource, Window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ class Evaluation:
         self._alive: list[Producer] = []
 
     def image(self, image: Image, region: Roi) -> ArraySource:
-        """Return something that reads `region` of an image (in its frame), in the image's voxels."""
+        """Return something that reads a region (in the frame) of an image, in its own voxels."""
         base = self._base(image.producer)
         view = image.view
         source: Any
@@ -117,8 +117,8 @@ class Evaluation:
         return {name: self.argument(value) for name, value in params.items()}
 
     def _inputs(self, step: BlockStep, inputs: Sequence[object], read: Roi) -> list[object]:
-        """Return readable images for the region that the blocks read, and the other inputs whole."""
-        found = []
+        """Return readable images for the region that is read, and the other inputs whole."""
+        found: list[object] = []
         for position, item in enumerate(inputs):
             if isinstance(item, Image) and step.layout.inputs[position]:
                 local = step.layout.local(position, read)
@@ -135,7 +135,7 @@ class Evaluation:
         self._reserve(region.size * framed.spec.dtype.itemsize, producer.name)
         if producer.spec.kind == "step":
             array = run_step(producer, self)[output]
-            window = Window(array, Roi(region.offset * 0, framed.spec.shape))  # type: ignore[arg-type]
+            window = Window(array, Roi(region.offset * 0, framed.spec.shape))
         else:
             window = self._compute_blocks(
                 producer, output, region, framed.offset, framed.spec.dtype

@@ -1,7 +1,7 @@
 """Keys: what each result depends on, as one digest.
 
-A key is made of the step's code and declaration, its parameters, and the keys of its inputs; so keys
-are known before anything runs.  In a collection the step has a base key, and each member one of its
+A key is made of the step's code and declaration, its parameters, and its inputs' keys; so keys are
+known before anything runs.  In a collection the step has a base key, and each member one of its
 own, made of the base and of the member's inputs.
 """
 
@@ -153,12 +153,14 @@ class Keys:
             reader = "" if producer.reader is None else fingerprint(producer.reader).digest
             return _digest("file", content, canonical_digest(producer.options), reader)
         if isinstance(producer, ConstantCollection):
-            return canonical_digest(producer.values[key])
+            return canonical_digest(producer.by_key[key])
         if isinstance(producer, Call):
             parts = [self.call(producer).key]
-            for item in (*producer.inputs, *producer.params.values()):
-                if isinstance(item, Collection):
-                    parts.append(f"{self.member(item.producer, key)}.{item.output}")
+            parts.extend(
+                f"{self.member(item.producer, key)}.{item.output}"
+                for item in (*producer.inputs, *producer.params.values())
+                if isinstance(item, Collection)
+            )
             asks_key = "key" in producer.spec.parameters.injected
             return _digest("member", *parts, key if asks_key else "")
         return str(producer.member_key(key))  # type: ignore[attr-defined]

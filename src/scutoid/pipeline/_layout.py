@@ -130,7 +130,7 @@ class Layout:
         return array.reshape((1,) * len(self.iterated) + array.shape)
 
     def grid_region(self, region: Roi) -> Roi:
-        """The grid's region beneath a region of the output, in the frame; the reverse of `output_roi`."""
+        """The grid's region beneath a region of the output: the reverse of `output_roi`."""
         total = self.grid.total
         places = [self.output_axes.find(axis) for axis in self.axes]
         return Roi(
@@ -171,7 +171,8 @@ def make_layout(
     Raises
     ------
     PipelineError, MetadataError
-        If images of different shape or voxel size meet, an axis is missing, or the halo does not fit.
+        If images of different shape or voxel size meet, an axis is missing, or the halo is too
+        large.
     """
     place = f"step {spec.label!r}"
     known = [image for image in images if image is not None]
@@ -386,7 +387,8 @@ def _edge(size: int, edge: int, halo: int, chunk: int) -> int:
     """Length of a block on one axis.
 
     At least twice the halo on both sides, so that no more than half of what is read is thrown away;
-    a multiple of the chunk where chunks are of that order; the whole axis where that is little more.
+    a multiple of the chunk where chunks are of that order; the whole axis where it is not much
+    longer.
     """
     while edge < 2 * halo:
         edge *= 2
@@ -411,4 +413,4 @@ def _given_block(block: object, cut: Sequence[str], place: str) -> dict[str, int
             value=block,
             place=place,
         )
-    return {axis: int(value) for axis, value in entries.items()}  # type: ignore[call-overload]
+    return dict(zip(entries, sizes, strict=True))

@@ -198,7 +198,7 @@ class Image(Lazy):
                 )
             number = self.channels.index(which)
         index = [slice(None)] * self.ndim
-        return self[tuple([*index[: self.axes.index("c")], number])]
+        return self[(*index[: self.axes.index("c")], number)]
 
     def read(self, roi: RoiLike | None = None, *, fill: Fill = None) -> NDArray[Any]:
         """Read a region.
@@ -223,7 +223,7 @@ class Image(Lazy):
         local = region.shift(-self.roi.offset)
         return read_region(source, local, fill=fill, spec=self.framed.spec)
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("an Image is read from storage: its array is always a copy")
         array = self.read()
@@ -244,7 +244,9 @@ class Image(Lazy):
         except ImportError as error:
             raise MissingExtra.of("dask", extra="dask") from error
         wanted = self.framed.chunks if chunks == "auto" else chunks
-        return da.from_array(_Indexable(self), chunks=wanted, asarray=True, name=False)
+        return da.from_array(  # type: ignore[no-untyped-call]
+            _Indexable(self), chunks=wanted, asarray=True, name=False
+        )
 
     def __repr__(self) -> str:
         spec = self.framed.spec
@@ -327,7 +329,7 @@ class Value(Lazy):
     def __index__(self) -> int:
         return operator.index(self.get())
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.get(), dtype=dtype, copy=copy)
 
 
@@ -440,7 +442,7 @@ class Values(Collection):
         return {key: evaluation.value(member) for key, member in self.items()}
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one row a member: `key`, the groups' columns, and `value` (or a dict's entries)."""
+        """Return one row a member: `key`, the groups' columns, `value` (or a dict's entries)."""
         import pandas as pd
 
         from scutoid.pipeline._evaluate import concatenate

@@ -1,4 +1,4 @@
-"""Physical lengths: a number with a unit, turned into voxels once an image's voxel size is known."""
+"""Physical lengths: a number with a unit, turned into voxels by an image's voxel size."""
 
 from __future__ import annotations
 

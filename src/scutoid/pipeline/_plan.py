@@ -286,7 +286,7 @@ class Planner:
         if unknown:
             raise PipelineError(
                 "force= and accept= name steps of the pipeline",
-                value=sorted(unknown)[0],
+                value=min(unknown),
                 remedy=f"one of {', '.join(work.task for work in self.works)}",
             )
 

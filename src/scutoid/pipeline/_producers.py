@@ -1,4 +1,4 @@
-"""Where results come from: files, constants, calls of steps, members of collections, stored entries."""
+"""Where results come from: files, constants, calls of steps, members of collections."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class ConstantCollection(Producer):
     """A value for each key, such as a column of a user's table."""
 
     def __init__(self, values: Mapping[str, object], name: str) -> None:
-        self.values = dict(values)
-        self.keys = tuple(self.values)
+        self.by_key = dict(values)
+        self.keys = tuple(self.by_key)
         self.name = name
 
 
@@ -110,7 +110,7 @@ class OpenedFolder(Producer):
         self,
         name: str,
         paths: Mapping[str, str],
-        options: Mapping[str, object],
+        options: Mapping[str, Any],
         read: Any = None,
         groups: pd.DataFrame | None = None,
     ) -> None:
@@ -315,7 +315,8 @@ class Call(Producer):
             position = sum(k == "image" for k in self.spec.outputs[:number])
             sample = images[position] if images else None
             dtype = declared[number] if declared[number] is not None else sample.dtype  # type: ignore[union-attr]
-            framed.append(_frame_output(layout, known.framed, np.dtype(dtype), sample))  # type: ignore[call-overload]
+            found: Any = dtype
+            framed.append(_frame_output(layout, known.framed, np.dtype(found), sample))
         return tuple(framed)
 
     def _trial(self, layout: Layout) -> tuple[Any, ...]:
@@ -330,7 +331,7 @@ class Call(Producer):
         return trial(self.spec, layout, dtypes, self.inputs, params, self.voxel_size)
 
     def _framed_step(self) -> tuple[Framed | None, ...]:
-        """Images of a whole-array step: like the first image, unless the function says otherwise."""
+        """Images of a whole step: like the first image, but for their dtype."""
         known = next((i for i in self.inputs if isinstance(i, Image)), None)
         if known is None:
             raise PipelineError(
@@ -338,18 +339,19 @@ class Call(Producer):
                 place=f"step {self.name!r}",
             )
         framed: list[Framed | None] = []
-        for kind, dtype in zip(self.spec.outputs, self.spec.dtypes, strict=True):
+        for kind, declared in zip(self.spec.outputs, self.spec.dtypes, strict=True):
             if kind != "image":
                 framed.append(None)
                 continue
-            if dtype is None:
+            dtype: Any = declared
+            if declared is None:
                 layout = make_layout(
                     self.spec,
                     {},
                     [i.framed if isinstance(i, Image) else None for i in self.inputs],
                 )
                 dtype = self._trial(layout)[len([f for f in framed if f])].dtype
-            spec = known.framed.spec.replace(dtype=np.dtype(dtype))  # type: ignore[call-overload]
+            spec = known.framed.spec.replace(dtype=np.dtype(dtype))
             framed.append(Framed(spec, known.framed.offset, known.framed.chunks))
         return tuple(framed)
 
@@ -410,7 +412,7 @@ class Member(Producer):
         if isinstance(self.collection, OpenedFolder):
             return self.collection.open(self.key)
         if isinstance(self.collection, ConstantCollection):
-            return Constant(self.collection.values[self.key], self.name)
+            return Constant(self.collection.by_key[self.key], self.name)
         if isinstance(self.collection, Call):
             return self.collection.member(self.key)
         return self.collection.stored_member(self.key)  # type: ignore[attr-defined,no-any-return]

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import create_image, open_source
+from scutoid.arrays import SourceIdentity, create_image, open_source
 from scutoid.blocks import (
     After,
     BlockTask,
@@ -497,12 +497,7 @@ class _Runner:
         if upstream.keys is not None:
             aligned = not is_whole and call.keys == upstream.keys and isinstance(lazy, Collection)
             return [After(work.task) if aligned else After.all(work.task, 1)]
-        if (
-            upstream.spec.kind == "step"
-            or work.has_finish
-            and lazy.kind != "image"
-            and lazy.kind != "parts"
-        ):
+        if upstream.spec.kind == "step" or (work.has_finish and lazy.kind not in {"image", "parts"}):
             return [After.all(work.finish_task, 1)]
         grid_axes = upstream.layout().axes
         if call.keys is not None or call.spec.kind == "step":
@@ -617,7 +612,7 @@ class _Runner:
             paths = tuple(producer.paths[key] for key in keys)
             return FolderInput(paths, partial(_open_file, producer.options, producer.reader))
         if isinstance(producer, ConstantCollection):
-            return ValueInput(tuple(producer.values[key] for key in keys))
+            return ValueInput(tuple(producer.by_key[key] for key in keys))
         if isinstance(producer, FromStore):
             return ItemInput(producer.stored, tuple(keys), item.kind, item.output)
         items = self._items(item)
@@ -670,7 +665,7 @@ class _Runner:
         )
 
     def results(self) -> dict[str, Any]:
-        """Return the results by the names of their steps, and of outputs where there are several."""
+        """Return the results by the names of their steps."""
         found: dict[str, Any] = {}
         for work in self.works:
             call = work.call
@@ -765,7 +760,7 @@ class _Sourced:
         self.spec = spec
         self.chunks = tuple(spec.shape)
         self.levels = 1
-        self.identity = None
+        self.identity = SourceIdentity("array")
 
     def read(self, roi: Roi) -> Any:
         """Read a region."""

@@ -1,7 +1,7 @@
 """What a decorated function declared: its inputs, parameters, halo, outputs and options.
 
-A `StepSpec` is frozen data.  It is made once by a decorator, sent to the workers, and never changed;
-what one call adds (its inputs, its parameter values) is a `Call`.
+A `StepSpec` is frozen data.  It is made once by a decorator, and sent to the workers; what one call
+adds (its inputs, its parameter values) is a `Call`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What workers do: one block of a step, the end of a reduction, a whole step, a member of a collection.
+"""What workers do: a block of a step, the end of a reduction, a whole step, a collection's member.
 
 Everything here is sent to a worker once, holds descriptions and paths, and reads and writes storage
 itself; only small results (parts, values and tables of a block) go back to the driver.

@@ -1,15 +1,23 @@
-"""One digest for equal values: tagged, free of order where order means nothing, never by `repr` or pickle."""
+"""One digest for a value, the same in every run: tagged, never by `repr`, `hash` or pickle.
+
+An `Encoder` turns a value into bytes that say its kind and its content.  The strict one raises for
+what has no stable form; the one of the code fingerprint notes it and goes on.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import decimal
 import enum
+import fractions
 import functools
 import hashlib
 import math
-import os
+import re
 import struct
+import types
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -19,22 +27,25 @@ import numpy as np
 from scutoid.errors import ParameterError
 
 _TEXT_LIMIT = 60
+_LENGTH = struct.Struct("<Q")
 
 
-def canonical_digest(value: object) -> str:
-    """Digest a value so that equal values have equal digests, in every process.
+def canonical_digest(value: object, where: str = "value") -> str:
+    """Digest a value so that the same value has the same digest in every process.
 
     Parameters
     ----------
     value : object
         None, bool, numbers, text, bytes, tuples, lists, dicts, sets, enums, dataclasses, slices,
-        ranges, dates, numpy arrays and scalars, DataFrames, paths (by content), functions and
-        classes (by code), and objects with a method ``__scutoid_key__``.
+        ranges, dates, numpy arrays and scalars, DataFrames and Series, paths (by content),
+        functions and classes (by code), and objects with a method ``__scutoid_key__``.
+    where : str
+        What the value is called in errors, such as the parameter's name.
 
     Returns
     -------
     str
-        Hexadecimal.
+        Hexadecimal sha256.
 
     Raises
     ------
@@ -43,157 +54,283 @@ def canonical_digest(value: object) -> str:
 
     Notes
     -----
-    numpy scalars count as the Python numbers that they equal; 2 and 2.0 differ, -0.0 and 0.0 do not;
-    all NaN are one.
+    Values of different types differ: 2, 2.0, ``np.float64(2)`` and True, a tuple and a list; for
+    they give results of different types.  All NaN are one, and so are 0.0 and -0.0.  The order of
+    dicts and sets means nothing.  Dataclasses and enums count with the code of their class, if it
+    is the user's own.
 
     Examples
     --------
     >>> canonical_digest({"a": 1, "b": 2}) == canonical_digest({"b": 2, "a": 1})
     True
-    >>> canonical_digest(np.float64(0.5)) == canonical_digest(0.5)
-    True
+    >>> canonical_digest(2) == canonical_digest(2.0)
+    False
     """
-    return _digest(value, "value").hex()
+    return hashlib.sha256(Encoder().encode(value, where)).hexdigest()
 
 
-def _digest(value: object, where: str) -> bytes:
-    for kinds, encode in _TABLE:
-        if isinstance(value, kinds):
-            return encode(value, where)
-    return _other(value, where)
-
-
-def _hash(tag: str, *parts: bytes) -> bytes:
-    found = hashlib.sha256(tag.encode())
+def tagged(tag: str, *parts: bytes) -> bytes:
+    """Join bytes so that no other tag or other parts give the same."""
+    pieces = [tag.encode(), b"("]
     for part in parts:
-        found.update(struct.pack("<Q", len(part)))
-        found.update(part)
-    return found.digest()
+        pieces += (_LENGTH.pack(len(part)), part)
+    pieces.append(b")")
+    return b"".join(pieces)
+
+
+class Encoder:
+    """Turns values into bytes; `code` and `unknown` are what a subclass may do otherwise."""
+
+    def __init__(self) -> None:
+        self._within: list[object] = []
+
+    def code(self, value: Any, where: str) -> bytes:  # noqa: ARG002
+        """Encode a function or a class."""
+        from scutoid.store._fingerprint import fingerprint
+
+        return fingerprint(value).digest.encode()
+
+    def unknown(self, value: object, where: str) -> bytes:
+        """Encode a value that has no stable form, or refuse it."""
+        kind = type(value)
+        raise ParameterError(
+            "a value that enters a key has a form that is the same in every run",
+            value=f"{kind.__module__}.{kind.__qualname__}",
+            place=where,
+            remedy="pass numbers, text, arrays, dataclasses or paths instead, or give its class a "
+            "method __scutoid_key__ that returns these",
+        )
+
+    def encode(self, value: object, where: str) -> bytes:
+        """Encode a value.
+
+        Raises
+        ------
+        ParameterError
+            If it has no stable form, or contains itself.
+        """
+        simple = _SIMPLE.get(type(value))
+        if simple is not None:
+            return simple(value)
+        if any(value is other for other in self._within):
+            raise ParameterError("a value that enters a key does not contain itself", place=where)
+        self._within.append(value)
+        try:
+            return self._compound(value, where)
+        finally:
+            self._within.pop()
+
+    def _compound(self, value: Any, where: str) -> bytes:
+        exact = _EXACT.get(type(value))
+        if exact is not None:
+            return exact(self, value, where)
+        own = getattr(value, "__scutoid_key__", None)
+        if callable(own) and not isinstance(value, type):
+            return tagged("own", _kind(value), self.encode(own(), f"{where}.__scutoid_key__()"))
+        if isinstance(value, type) or is_code(value):
+            return tagged("code", self.code(value, where))
+        if dataclasses.is_dataclass(value):
+            return self._dataclass(value, where)
+        if _is_pandas(value):
+            return self._pandas(value, where)
+        for kinds, encode in _BY_BASE:
+            if isinstance(value, kinds):
+                return encode(self, value, where)
+        return self.unknown(value, where)
+
+    def _items(self, tag: str, values: Iterable[object], where: str) -> bytes:
+        items = (self.encode(item, f"{where}[{n}]") for n, item in enumerate(values))
+        return tagged(tag, *items)
+
+    def _mapping(self, value: Mapping[Any, Any], where: str) -> bytes:
+        pairs = (
+            tagged("", self.encode(k, f"{where}, key {k!r}"), self.encode(v, f"{where}[{k!r}]"))
+            for k, v in value.items()
+        )
+        return tagged("dict", *sorted(pairs))
+
+    def _set(self, value: Iterable[Any], where: str) -> bytes:
+        # Sorted by name first, so that functions in a set are met in the same order in every run.
+        met = sorted(value, key=lambda item: str(getattr(item, "__qualname__", "")))
+        return tagged("set", *sorted(self.encode(item, f"{where}, member") for item in met))
+
+    def _subclass(self, value: Any, where: str) -> bytes:
+        """Of a builtin type: its class, its content as the builtin, and attributes of its own."""
+        base = next(kind for kind in type(value).__mro__ if kind in _SIMPLE or kind in _EXACT)
+        plain = base(value)
+        simple = _SIMPLE.get(base)
+        content = simple(plain) if simple is not None else _EXACT[base](self, plain, where)
+        extra = getattr(value, "__dict__", None) or {}
+        return tagged("subclass", self._type(value, where), content, self._mapping(extra, where))
+
+    def _type(self, value: object, where: str) -> bytes:
+        return self.code(type(value), where)
+
+    def _enum(self, value: enum.Enum, where: str) -> bytes:
+        name = str(value.name)
+        return tagged("enum", self._type(value, where), name.encode())
+
+    def _dataclass(self, value: Any, where: str) -> bytes:
+        fields = {
+            item.name: getattr(value, item.name)
+            for item in dataclasses.fields(value)
+            if hasattr(value, item.name)
+        }
+        content = tagged(
+            "", *(tagged(k, self.encode(v, f"{where}.{k}")) for k, v in fields.items())
+        )
+        return tagged("dataclass", self._type(value, where), content)
+
+    def _array(self, value: np.ndarray[Any, Any], where: str) -> bytes:
+        shape = repr(tuple(map(int, value.shape))).encode()
+        if isinstance(value, np.ma.MaskedArray):
+            mask = np.ma.getmaskarray(value)
+            return tagged(
+                "masked", self._array(value.filled(), where), self._array(np.asarray(mask), where)
+            )
+        if value.dtype.hasobject or value.dtype.kind == "T":  # "T": text of any length
+            items = self._items("list", value.ravel().tolist(), where)
+            return tagged("objects", str(value.dtype).encode(), shape, items)
+        native = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
+        digest = hashlib.sha256(native.reshape(-1).view(np.uint8).data).digest()
+        return tagged("array", _dtype(native.dtype), shape, digest)
+
+    def _pandas(self, value: Any, where: str) -> bytes:
+        if value.ndim == 1:
+            parts = [self.encode(value.name, where), self._column(value, where)]
+        else:
+            parts = [
+                tagged("", self.encode(name, where), self._column(column, f"{where}[{name!r}]"))
+                for name, column in value.items()
+            ]
+        labels = [value.index] if value.ndim == 1 else [value.index, value.columns]
+        for label in labels:
+            names = self.encode(list(label.names), where)
+            parts.append(tagged("index", names, self._column(label, f"{where}.index")))
+        return tagged(type(value).__name__, *parts)
+
+    def _column(self, column: Any, where: str) -> bytes:
+        dtype = str(column.dtype).encode()
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufcmM":
+            return tagged("column", dtype, self._array(column.to_numpy(), where))
+        if dtype == b"category":
+            codes = np.asarray(column.array.codes)
+            labels = self._column(column.array.categories, where)
+            ordered = bytes([column.array.ordered])
+            return tagged("column", dtype, ordered, self._array(codes, where), labels)
+        return tagged("column", dtype, self._items("list", column.tolist(), where))
+
+    def _partial(self, value: functools.partial[Any], where: str) -> bytes:
+        inner = (value.func, value.args, dict(value.keywords))
+        return tagged("partial", *(self.encode(item, f"{where}.func") for item in inner))
+
+    def _method(self, value: types.MethodType, where: str) -> bytes:
+        bound = self.encode(value.__self__, f"{where}.__self__")
+        return tagged("method", self.code(value.__func__, where), bound)
+
+    def _path(self, value: PurePath, where: str) -> bytes:  # noqa: ARG002
+        return tagged("path", self.key_of_path(value).encode())
+
+    def key_of_path(self, path: PurePath) -> str:
+        """Key of the file or folder that a path names: its content."""
+        from scutoid.store._inputs import key_of_path
+
+        return key_of_path(path)
+
+
+def is_code(value: object) -> bool:
+    """Whether a value is a function, a class, a module or the like, known by its code."""
+    return isinstance(
+        value,
+        (
+            type,
+            types.FunctionType,
+            types.BuiltinFunctionType,
+            types.MethodDescriptorType,
+            types.WrapperDescriptorType,
+            types.ModuleType,
+            np.ufunc,
+        ),
+    ) or callable(getattr(value, "__wrapped__", None))
+
+
+def _kind(value: object) -> bytes:
+    return type(value).__qualname__.encode()
+
+
+def _dtype(dtype: np.dtype[Any]) -> bytes:
+    return repr(dtype.descr).encode() if dtype.names else dtype.str.encode()
+
+
+def _is_pandas(value: object) -> bool:
+    top = type(value).__module__.partition(".")[0]
+    return top == "pandas" and hasattr(value, "index") and hasattr(value, "iloc")
 
 
 def _float(value: float) -> bytes:
-    if math.isnan(value):
-        return _hash("nan")
-    return _hash("float", struct.pack("<d", value + 0.0))  # -0.0 + 0.0 is 0.0
+    return b"nan" if math.isnan(value) else b"float" + struct.pack("<d", value + 0.0)
 
 
-def _sequence(tag: str) -> Callable[[Any, str], bytes]:
-    def encode(value: Iterable[object], where: str) -> bytes:
-        return _hash(tag, *(_digest(item, f"{where}[{n}]") for n, item in enumerate(value)))
-
-    return encode
+def _complex(value: complex) -> bytes:
+    return tagged("complex", _float(value.real), _float(value.imag))
 
 
-def _mapping(value: Mapping[object, object], where: str) -> bytes:
-    items = (
-        _digest(k, f"{where} key {k!r}") + _digest(v, f"{where}[{k!r}]") for k, v in value.items()
-    )
-    return _hash("dict", *sorted(items))
+def _scalar(self: Encoder, value: np.generic, where: str) -> bytes:
+    if isinstance(value, np.floating) and np.isnan(value):
+        return tagged("scalar", value.dtype.str.encode(), b"nan")
+    return tagged("scalar", self._array(np.asarray(value), where))  # noqa: SLF001
 
 
-def _set(value: Iterable[object], where: str) -> bytes:
-    return _hash("set", *sorted(_digest(item, f"{where} member") for item in value))
+def _instant(value: Any) -> bytes:
+    # pandas' Timestamp is a datetime with nanoseconds, which isoformat gives as well.
+    return tagged(type(value).__name__, value.isoformat().encode())
 
 
-def _array(value: np.ndarray[Any, Any], where: str) -> bytes:
-    if value.dtype.hasobject:
-        return _hash(
-            "objects", repr(value.shape).encode(), _sequence("list")(value.ravel().tolist(), where)
-        )
-    native = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"), copy=False)
-    return _hash("array", native.dtype.str.encode(), repr(value.shape).encode(), native.tobytes())
+def _of_text(tag: str) -> Callable[[Encoder, Any, str], bytes]:
+    return lambda _self, value, _where: tagged(tag, str(value).encode())
 
 
-def _scalar(value: np.generic, where: str) -> bytes:
-    item = value.item()
-    if isinstance(item, (bool, int, float, complex, str, bytes)):
-        return _digest(item, where)
-    return _array(np.asarray(value), where)
+_SIMPLE: dict[type, Callable[[Any], bytes]] = {
+    type(None): lambda _: b"none",
+    type(...): lambda _: b"ellipsis",
+    bool: lambda value: b"true" if value else b"false",
+    int: lambda value: b"int%d" % value,
+    float: _float,
+    complex: _complex,
+    str: lambda value: tagged("str", value.encode("utf-8", "surrogatepass")),
+    bytes: lambda value: tagged("bytes", value),
+    bytearray: lambda value: tagged("bytearray", bytes(value)),
+}
 
+_EXACT: dict[type, Callable[[Encoder, Any, str], bytes]] = {
+    list: lambda self, value, where: self._items("list", value, where),
+    tuple: lambda self, value, where: self._items("tuple", value, where),
+    dict: Encoder._mapping,  # noqa: SLF001
+    types.MappingProxyType: Encoder._mapping,  # noqa: SLF001
+    set: Encoder._set,  # noqa: SLF001
+    frozenset: Encoder._set,  # noqa: SLF001
+    slice: lambda s, v, w: s._items("slice", (v.start, v.stop, v.step), w),
+    range: lambda s, v, w: s._items("range", (v.start, v.stop, v.step), w),
+    np.ndarray: Encoder._array,  # noqa: SLF001
+    types.MethodType: Encoder._method,  # noqa: SLF001
+    functools.partial: Encoder._partial,  # noqa: SLF001
+    types.GenericAlias: _of_text("alias"),
+    uuid.UUID: _of_text("uuid"),
+    decimal.Decimal: _of_text("decimal"),
+    fractions.Fraction: _of_text("fraction"),
+    re.Pattern: lambda s, v, w: s._items("pattern", (v.pattern, v.flags), w),
+}
 
-def _enum(value: enum.Enum, where: str) -> bytes:
-    kind = type(value)
-    return _hash("enum", f"{kind.__module__}.{kind.__qualname__}.{value.name}".encode())
-
-
-def _path(value: PurePath, where: str) -> bytes:
-    from scutoid.store._inputs import key_of_path
-
-    return _hash("path", key_of_path(os.fspath(value)).encode())
-
-
-def _table(value: Any, where: str) -> bytes:
-    columns = value.to_frame() if value.ndim == 1 else value
-    parts = [_array(np.asarray(columns.index), where)]
-    for name, column in columns.items():
-        parts += [
-            _digest(name, where),
-            str(column.dtype).encode(),
-            _array(np.asarray(column), where),
-        ]
-    return _hash("table", *parts)
-
-
-def _dataclass(value: Any, where: str) -> bytes:
-    kind = type(value)
-    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.compare}
-    return _hash("dataclass", kind.__qualname__.encode(), _mapping(fields, where))
-
-
-def _code(value: Any, where: str) -> bytes:
-    from scutoid.store._fingerprint import fingerprint
-
-    if isinstance(value, functools.partial):
-        inner = (value.func, value.args, value.keywords)
-        return _hash("partial", _digest(inner, where))
-    return _hash("code", fingerprint(value).digest.encode())
-
-
-def _other(value: object, where: str) -> bytes:
-    own = getattr(value, "__scutoid_key__", None)
-    if callable(own) and not isinstance(value, type):
-        return _hash(
-            "own", type(value).__qualname__.encode(), _digest(own(), f"{where}.__scutoid_key__()")
-        )
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _dataclass(value, where)
-    if type(value).__module__.partition(".")[0] == "pandas" and hasattr(value, "index"):
-        return _table(value, where)
-    if isinstance(value, functools.partial) or callable(value) and hasattr(value, "__qualname__"):
-        return _code(value, where)
-    raise ParameterError(
-        "a parameter has a form that is the same in every run",
-        value=f"{type(value).__module__}.{type(value).__qualname__}",
-        place=where,
-        remedy="pass numbers, text, arrays, dataclasses or paths, or give its class a method "
-        "__scutoid_key__ that returns these",
-    )
-
-
-_TABLE: tuple[tuple[Any, Callable[[Any, str], bytes]], ...] = (
-    (type(None), lambda v, w: _hash("none")),
-    (enum.Enum, _enum),
-    (bool, lambda v, w: _hash("bool", bytes([v]))),
-    (int, lambda v, w: _hash("int", str(int(v)).encode())),
+_BY_BASE: tuple[tuple[Any, Callable[[Encoder, Any, str], bytes]], ...] = (
+    (enum.Enum, Encoder._enum),  # noqa: SLF001
     (np.generic, _scalar),
-    (float, lambda v, w: _float(v)),
-    (complex, lambda v, w: _hash("complex", _float(v.real), _float(v.imag))),
-    (str, lambda v, w: _hash("str", v.encode("utf-8", "surrogatepass"))),
-    ((bytes, bytearray), lambda v, w: _hash("bytes", bytes(v))),
-    (list, _sequence("list")),
-    (tuple, _sequence("tuple")),
-    (Mapping, _mapping),
-    ((set, frozenset), _set),
-    (slice, lambda v, w: _hash("slice", _digest((v.start, v.stop, v.step), w))),
-    (range, lambda v, w: _hash("range", _digest((v.start, v.stop, v.step), w))),
-    ((dt.date, dt.time), lambda v, w: _hash(type(v).__name__, v.isoformat().encode())),
-    (
-        dt.timedelta,
-        lambda v, w: _hash("timedelta", repr((v.days, v.seconds, v.microseconds)).encode()),
-    ),
-    (PurePath, _path),
-    (np.ndarray, _array),
-    (np.dtype, lambda v, w: _hash("dtype", v.str.encode())),
+    (np.ndarray, Encoder._array),  # noqa: SLF001
+    (np.dtype, lambda _self, value, _where: tagged("dtype", _dtype(value))),
+    (PurePath, Encoder._path),  # noqa: SLF001
+    ((dt.date, dt.time), lambda _self, value, _where: _instant(value)),
+    (dt.timedelta, lambda s, v, w: s._items("timedelta", (v.days, v.seconds, v.microseconds), w)),
+    (dt.tzinfo, _of_text("timezone")),
+    ((bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset), Encoder._subclass),  # noqa: SLF001
 )
 
 
@@ -202,15 +339,19 @@ def describe(value: object) -> str:
 
     Examples
     --------
-    >>> describe(np.float64(2.0)), describe(np.zeros((2, 3)))
+    >>> describe(2.0), describe(np.zeros((2, 3)))
     ('2.0', 'array (2, 3) float64')
     """
     if isinstance(value, np.ndarray) and value.ndim:
         return f"array {value.shape} {value.dtype}"
-    if isinstance(value, np.generic):
-        return repr(value.item())
+    if _is_pandas(value):
+        return f"{type(value).__name__} {getattr(value, 'shape', '')}"
+    if isinstance(value, enum.Enum):
+        return f"{type(value).__name__}.{value.name}"
     if isinstance(value, PurePath):
         return str(value)
+    if isinstance(value, functools.partial):
+        return f"partial of {describe(value.func)}"
     if callable(value) and hasattr(value, "__qualname__"):
         return str(value.__qualname__)
     text = repr(value)

@@ -1,31 +1,43 @@
 """The fingerprint of a step's code: what it does, not how it is written down.
 
-The function's syntax tree, without docstrings, annotations and positions, and that of every helper,
-constant, class and default that it reaches in the user's own modules.  What lies in installed
-packages counts by name; their versions are recorded.
+A walk from a function over every helper, constant, class and default that it reaches in the user's
+own modules.  Each becomes a part: its label ("helper `normalise`") and a digest of its normal form.
+What lies in installed packages counts by its name, and the package's version is recorded.
 """
 
 from __future__ import annotations
 
-import ast
-import dataclasses
-import dis
+import builtins
+import enum
 import functools
 import hashlib
+import importlib
+import importlib.util
 import inspect
-import linecache
+import logging
 import sys
-import sysconfig
-import textwrap
 import types
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from scutoid.errors import ParameterError
+from scutoid.store._canonical import Encoder, is_code, tagged
+from scutoid.store._ownership import file_of_class, functions_of, is_own, is_own_file
+from scutoid.store._source import (
+    Chain,
+    Source,
+    loads_of,
+    source_of_class,
+    source_of_function,
+    source_of_module,
+    text_of_code,
+)
+
+_DYNAMIC = {"eval", "exec", "__import__", "globals", "compile"}
+_UNSEEN = (logging.Logger, logging.LoggerAdapter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +47,19 @@ class CodeFingerprint:
     digest: str
     """Digest of all of it."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Digest of each function, class and constant that was reached, by its name."""
+    """Digest of each function, class and constant that was reached, the function itself first."""
     opaque: tuple[str, ...] = ()
-    """What could not be followed."""
+    """What could not be followed, and so does not count."""
     packages: Mapping[str, str] = field(default_factory=dict)
     """Installed packages that were reached, and their versions."""
+    stale: tuple[str, ...] = ()
+    """Functions whose file was edited after it was loaded: what runs is not what the file says."""
 
 
 def fingerprint(
     function: Any, *, version: str | None = None, environment: Sequence[str] = ()
 ) -> CodeFingerprint:
-    """Fingerprint a function, class or partial.
+    """Fingerprint a function, class, partial or callable object.
 
     Parameters
     ----------
@@ -69,18 +83,24 @@ def fingerprint(
     """
     versions = {name: _version(name) for name in environment}
     if version is not None:
-        text = f"version {version!r} {sorted(versions.items())}"
-        return CodeFingerprint(hashlib.sha256(text.encode()).hexdigest(), {}, (), versions)
-    found = _reach(function)
-    text = f"{sorted(found.parts.items())} {sorted(versions.items())}"
+        digest = _sha(f"version {version!r} {sorted(versions.items())}")
+        label = getattr(function, "__qualname__", type(function).__qualname__)
+        return CodeFingerprint(digest, {str(label): _sha(version)}, (), versions)
+    walk = _Walk()
+    walk.start(function)
+    digest = _sha(f"{list(walk.parts.items())} {sorted(versions.items())}")
+    packages = {**{name: _version(name) for name in sorted(walk.packages)}, **versions}
     return CodeFingerprint(
-        hashlib.sha256(text.encode()).hexdigest(),
-        found.parts,
-        found.opaque,
-        {**found.packages, **versions},
+        digest, walk.parts, tuple(sorted(walk.opaque)), packages, tuple(sorted(walk.stale))
     )
 
 
+def _sha(text: str | bytes) -> str:
+    content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(content).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
 def _version(name: str) -> str:
     try:
         return metadata.version(name)
@@ -92,354 +112,317 @@ def _version(name: str) -> str:
         ) from error
 
 
-def _reach(function: Any) -> CodeFingerprint:
-    walk = _Walk()
-    walk.follow(function, _name(function))
-    parts = {name: digest for name, digest in walk.parts.items() if digest}
-    return CodeFingerprint(
-        "", parts, tuple(sorted(walk.opaque)), {n: _try_version(n) for n in sorted(walk.packages)}
-    )
-
-
-def _try_version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def _name(item: Any) -> str:
-    return str(getattr(item, "__qualname__", type(item).__qualname__))
-
-
-class _Walk:
-    """Follows what a function reaches; each thing once, so recursion ends."""
-
-    def __init__(self) -> None:
-        self.parts: dict[str, str] = {}
-        self.opaque: set[str] = set()
-        self.packages: set[str] = set()
-        self._seen: dict[int, Any] = {}
-
-    def follow(self, item: Any, name: str) -> None:
-        """Add an object and what it reaches."""
-        if id(item) in self._seen:
-            return
-        self._seen[id(item)] = item
-        spec = getattr(item, "spec", None)
-        if spec is not None and hasattr(spec, "function"):  # a step: its function counts
-            return self.follow(spec.function, name)
-        if isinstance(item, functools.partial):
-            self.follow(item.func, f"{name}.func")
-            return self._constant((item.args, item.keywords), f"{name} arguments")
-        if isinstance(item, (types.MethodType, staticmethod, classmethod)):
-            return self.follow(item.__func__, name)
-        if isinstance(item, property):
-            for getter in filter(None, (item.fget, item.fset, item.fdel)):
-                self.follow(getter, name)
-            return None
-        wrapped = getattr(item, "__wrapped__", None)
-        if isinstance(item, functools._lru_cache_wrapper) or (  # noqa: SLF001
-            wrapped is not None and not isinstance(item, types.FunctionType)
-        ):
-            return self.follow(wrapped, name)
-        if isinstance(item, types.ModuleType):
-            return self._package(item.__name__, name)
-        if isinstance(item, types.FunctionType):
-            return self._function(item, name)
-        if isinstance(item, type):
-            return self._class(item, name)
-        if isinstance(item, types.BuiltinFunctionType):
-            return self._package(item.__module__ or "builtins", name)
-        module = getattr(item, "__module__", None)
-        if callable(item) and isinstance(module, str) and not _is_own(module):
-            return self._package(module, name)
-        return self._constant(item, name)
-
-    def _package(self, module: str, name: str) -> None:
-        top = module.partition(".")[0]
-        if top in sys.stdlib_module_names or top in ("scutoid", "builtins"):
-            return
-        if _is_own(module):
-            found = sys.modules.get(module)
-            if found is None:
-                self.opaque.add(name)
-            return
-        for distribution in _distributions().get(top, (top,)):
-            self.packages.add(distribution)
-
-    def _function(self, function: types.FunctionType, name: str) -> None:
-        module = function.__module__ or "__main__"
-        if not _is_own(module):
-            return self._package(module, name)
-        tree = _tree(function)
-        label = _unique(self.parts, name)
-        code = function.__code__
-        names = _global_names(code) | set(code.co_freevars)
-        if tree is None:
-            self.opaque.add(f"{name}: no source, known by its byte code")
-            self.parts[label] = _sha(_code_text(code))
-            paths: list[tuple[str, ...]] = [(n,) for n in sorted(names)]
-        else:
-            self.parts[label] = _sha(_text(tree))
-            names |= _decorator_names(tree)
-            # the tree knows what is taken of a module; the byte code, which names are global
-            paths = [path for path in _loads(tree) if path[0] in names]
-        for n, default in enumerate(function.__defaults__ or ()):
-            self._constant(default, f"{name} default {n}")
-        for key, default in sorted((function.__kwdefaults__ or {}).items()):
-            self._constant(default, f"{name} default {key}")
-        self._names(function, paths)
-        return None
-
-    def _names(self, function: types.FunctionType, paths: Sequence[tuple[str, ...]]) -> None:
-        """Follow the global names and closure variables that a function loads."""
-        cells = {}
-        for key, cell in zip(
-            function.__code__.co_freevars, function.__closure__ or (), strict=True
-        ):
-            try:
-                cells[key] = cell.cell_contents
-            except ValueError:
-                continue  # not yet bound
-        for path in paths:
-            first = path[0]
-            if first in cells:
-                value = cells[first]
-            elif first in function.__globals__:
-                value = function.__globals__[first]
-            else:
-                continue  # a builtin, or a name that is not defined yet
-            name = first
-            for attribute in path[1:]:
-                if not isinstance(value, types.ModuleType):
-                    break
-                if not _is_own(value.__name__):
-                    break
-                value = getattr(value, attribute, None)
-                name = f"{name}.{attribute}"
-            if value is function:
-                continue
-            self.follow(value, name)
-
-    def _class(self, kind: type, name: str) -> None:
-        if not _is_own(kind.__module__):
-            return self._package(kind.__module__, name)
-        self.parts[_unique(self.parts, name)] = _sha(kind.__qualname__)
-        for base in kind.__bases__:
-            if base is not object:
-                self.follow(base, base.__qualname__)
-        for key, value in sorted(vars(kind).items()):
-            if key in ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__"):
-                continue
-            if key.startswith("__") and not isinstance(value, types.FunctionType):
-                continue
-            if isinstance(value, types.FunctionType) and value.__qualname__.startswith(
-                "__create_fn__"
-            ):
-                continue  # made by dataclass from the fields
-            self.follow(value, f"{name}.{key}")
-        if dataclasses.is_dataclass(kind):
-            fields = [(f.name, f.default is dataclasses.MISSING) for f in dataclasses.fields(kind)]
-            self._constant(fields, f"{name} fields")
-        return None
-
-    def _constant(self, value: Any, name: str) -> None:
-        from scutoid.store._canonical import canonical_digest
-
-        if isinstance(value, (tuple, list)) and any(map(callable, value)):
-            for n, item in enumerate(value):
-                self.follow(item, f"{name}[{n}]")
-            return
-        if callable(value) and hasattr(value, "__qualname__"):
-            self.follow(value, name)
-            return
-        try:
-            digest = canonical_digest(value)
-        except ParameterError:
-            module = type(value).__module__
-            self.opaque.add(f"{name}: {type(value).__qualname__}")
-            self._package(module, name)
-            return
-        self.parts[_unique(self.parts, name)] = digest
-
-
-def _unique(parts: Mapping[str, str], name: str) -> str:
-    label, n = name, 2
-    while label in parts:
-        label, n = f"{name} ({n})", n + 1
-    return label
-
-
-def _sha(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 @functools.cache
 def _distributions() -> Mapping[str, Sequence[str]]:
     return metadata.packages_distributions()
 
 
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple({paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+class _Walk(Encoder):
+    """Follows what a function reaches: each thing once, so that recursion ends."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: dict[str, str] = {}
+        self.opaque: set[str] = set()
+        self.stale: set[str] = set()
+        self.packages: set[str] = set()
+        self._labels: dict[int, str] = {}
+        self._alive: list[object] = []
+        self._queue: deque[Callable[[], None]] = deque()
 
-@functools.lru_cache(maxsize=4096)
-def _is_own(module: str) -> bool:
-    """Whether a module is the user's own: neither installed, nor standard library, nor scutoid."""
-    top = module.partition(".")[0]
-    if top == "scutoid" or (top in sys.stdlib_module_names and top != "__main__"):
-        return False
-    found = sys.modules.get(module)
-    file = getattr(found, "__file__", None)
-    if file is None:
-        return found is None or top == "__main__" or not hasattr(found, "__path__")
-    return not str(Path(file).absolute()).startswith(_installed())
+    def start(self, item: Any) -> None:
+        """Follow the function itself, and all that it reaches."""
+        name = getattr(item, "__qualname__", type(item).__qualname__)
+        item = _unbound_step(item)
+        if isinstance(item, (types.FunctionType, type)) and is_own(item):
+            self._reach(item, str(name), as_root=True)
+        else:
+            self.parts[str(name)] = ""  # its place is first
+            self.parts[str(name)] = _sha(self.encode(item, str(name)))
+        while self._queue:
+            self._queue.popleft()()
 
+    def code(self, value: Any, where: str) -> bytes:
+        """Follow a function or class; what stands for it is its label."""
+        return self._reach(value, where).encode()
 
-def _tree(function: types.FunctionType) -> ast.AST | None:
-    """Return the normalised syntax tree of a function; None without source."""
-    linecache.checkcache(function.__code__.co_filename)
-    try:
-        lines, first = inspect.getsourcelines(function)
-    except (OSError, TypeError):
-        return None
-    if function.__name__ == "<lambda>":
-        return _lambda(function)
-    try:
-        module = ast.parse(textwrap.dedent("".join(lines)))
-    except SyntaxError:
-        return None
-    node = module.body[0] if module.body else None
-    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return None
-    return _normalised(node)
+    def unknown(self, value: object, where: str) -> bytes:
+        """Look into objects of the user's own classes; note all others."""
+        kind = type(value)
+        if is_own(kind):
+            state = dict(getattr(value, "__dict__", {}))
+            for base in kind.__mro__:
+                slots = vars(base).get("__slots__", ())
+                for name in (slots,) if isinstance(slots, str) else slots:
+                    if hasattr(value, name):
+                        state[name] = getattr(value, name)
+            items = (tagged(k, self._lenient(v, f"{where}.{k}")) for k, v in sorted(state.items()))
+            return tagged("object", self.code(kind, where), *items)
+        compiled = getattr(value, "py_func", None)  # numba keeps the Python function there
+        if isinstance(compiled, types.FunctionType):
+            return tagged("compiled", self.code(kind, where), self.code(compiled, where))
+        if not isinstance(value, _UNSEEN) and not callable(value):
+            self.opaque.add(f"{where} ({kind.__module__}.{kind.__qualname__})")
+        return tagged("opaque", self.code(kind, where), _identity(value).encode())
 
+    def _lenient(self, value: object, where: str) -> bytes:
+        """Encode a value; what contains itself or cannot be read is noted."""
+        try:
+            return self.encode(value, where)
+        except (ParameterError, OSError) as error:
+            self.opaque.add(f"{where} ({getattr(error, 'rule', error)})")
+            return tagged("opaque", type(value).__qualname__.encode())
 
-def _lambda(function: types.FunctionType) -> ast.AST | None:
-    """Find the lambda of a function among those of its file, by position."""
-    code = function.__code__
-    lines = linecache.getlines(code.co_filename)
-    if not lines:
-        return None
-    try:
-        module = ast.parse("".join(lines))
-    except SyntaxError:
-        return None
-    candidates = [
-        node
-        for node in ast.walk(module)
-        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno
-    ]
-    spans = {(p[0], p[2]) for p in code.co_positions() if p[0] is not None and p[2] is not None}
-    for node in candidates:
-        body = node.body
-        inside = all(
-            (body.lineno, body.col_offset)
-            <= span
-            <= (body.end_lineno or 0, body.end_col_offset or 0)
-            for span in spans
-            if span != (code.co_firstlineno, 0)
+    def _reach(self, item: Any, where: str, *, as_root: bool = False) -> str:
+        """Give the label of a function, class or module, and queue what it reaches."""
+        item = _unbound_step(item)
+        if id(item) in self._labels:
+            return self._labels[id(item)]
+        process: Callable[[Any, str], None]
+        if isinstance(item, types.ModuleType):
+            kind, process = "module", self._module
+        elif isinstance(item, type):
+            kind, process = "class", self._class
+        elif isinstance(item, types.FunctionType):
+            kind, process = "helper", self._function
+        else:
+            return self._foreign(item, where)
+        if not is_own(item):
+            return self._foreign(item, where)
+        name = item.__name__ if kind == "module" else str(item.__qualname__)
+        label = self._label(name if as_root else f"{kind} `{_short(name)}`")
+        self._labels[id(item)] = label
+        self._alive.append(item)  # its id() must stay its own
+        self.parts[label] = ""
+        self._queue.append(functools.partial(process, item, label))
+        return label
+
+    def _label(self, name: str) -> str:
+        label, number = name, 2
+        while label in self.parts:
+            label, number = f"{name} ({number})", number + 1
+        return label
+
+    def _foreign(self, item: Any, where: str) -> str:
+        """Name what is installed; look for the user's own code that it wraps."""
+        self._package(getattr(item, "__module__", None) or type(item).__module__)
+        if isinstance(item, types.ModuleType):
+            self._package(item.__name__)
+        inside: list[object] = [getattr(item, "__wrapped__", None)]
+        if isinstance(item, types.FunctionType):
+            inside += [cell for cell in _cells(item).values() if callable(cell)]
+            registry = item.__dict__.get("registry")  # of functools.singledispatch
+            inside += registry.values() if isinstance(registry, Mapping) else ()
+        labels = [self._reach(one, where) for one in inside if one is not None and is_code(one)]
+        module = getattr(item, "__module__", None)
+        is_extension = isinstance(item, types.BuiltinFunctionType) and isinstance(module, str)
+        if is_extension and module in sys.modules and is_own(sys.modules[module]):
+            self.opaque.add(f"{where} (compiled code: {_identity(item)})")
+        return " ".join((_identity(item), *labels))
+
+    def _package(self, module: object) -> None:
+        top = str(module).partition(".")[0]
+        if top in sys.stdlib_module_names or top in ("scutoid", "builtins", "__main__", "None"):
+            return
+        self.packages.update(_distributions().get(top, ()))
+
+    def _function(self, function: types.FunctionType, label: str) -> None:
+        source = source_of_function(function)
+        code = function.__code__
+        if source is not None and not source.is_stale:
+            body = source.text
+        else:
+            body = text_of_code(code)
+            (self.opaque if source is None else self.stale).add(
+                f"{label} (no source; known by its byte code)" if source is None else label
+            )
+        items = [tagged("function", body.encode("utf-8", "surrogatepass"))]
+        items += self._decorators(source, function.__globals__)
+        names = inspect.getfullargspec(function).args if function.__defaults__ else []
+        defaults = dict(
+            zip(names[len(names) - len(function.__defaults__ or ()) :], function.__defaults__ or ())
         )
-        if inside or len(candidates) == 1:
-            return _normalised(node)
-    return None
+        for name, value in {**defaults, **(function.__kwdefaults__ or {})}.items():
+            items.append(self._part(value, f"default of `{name}`", label))
+        for name, value in sorted(vars(function).items()):
+            if not name.startswith("__"):
+                items.append(tagged(name, self._lenient(value, f"{label}.{name}")))
+        items += self._loads(function)
+        self.parts[label] = _sha(tagged("part", *items))
+
+    def _loads(self, function: types.FunctionType) -> list[bytes]:
+        """Follow the global names, closure variables and imports of a function."""
+        loads = loads_of(function.__code__)
+        cells = _cells(function)
+        items = []
+        for chain in loads.chains:
+            if chain[0] in cells:
+                items.append(self._resolve(chain, cells, "closure"))
+            elif chain[0] in function.__globals__:
+                items.append(self._resolve(chain, function.__globals__, "constant"))
+            elif chain[0] in _DYNAMIC and hasattr(builtins, chain[0]):
+                self.opaque.add(f"{function.__qualname__} (calls {chain[0]})")
+        for module, level, taken in loads.imports:
+            items += self._import(function, module, level, (*taken, *sorted(loads.names)))
+        return [item for item in items if item]
+
+    def _resolve(self, chain: Chain, names: Mapping[str, Any], kind: str) -> bytes:
+        """Follow a name and the attributes taken of it, as far as they lie in modules."""
+        value, used = names[chain[0]], 1
+        while isinstance(value, types.ModuleType) and used < len(chain) and is_own(value):
+            try:
+                value = getattr(value, chain[used])
+            except AttributeError:
+                self.opaque.add(f"{'.'.join(chain)} (not defined)")
+                return b""
+            used += 1
+        name = ".".join(chain[:used])
+        if is_code(value) or _unbound_step(value) is not value:
+            return tagged(name, self.code(value, name))
+        return tagged(name, self._part(value, f"{kind} `{name}`", name))
+
+    def _part(self, value: object, label: str, where: str) -> bytes:
+        """Make a constant a part of its own, so that it can be named when it changes."""
+        content = self._lenient(value, where)
+        digest = _sha(content)
+        while label in self.parts and self.parts[label] != digest:
+            label = self._label(label)
+        self.parts[label] = digest
+        return tagged(label)
+
+    def _import(
+        self, function: types.FunctionType, name: str, level: int, taken: Iterable[str]
+    ) -> list[bytes]:
+        """Follow an import inside a function; modules of the user's are imported for it."""
+        try:
+            package = function.__globals__.get("__package__") or ""
+            full = importlib.util.resolve_name("." * level + name, package) if level else name
+            top = full.partition(".")[0]
+            if top in sys.stdlib_module_names or top == "scutoid":
+                return []
+            spec = importlib.util.find_spec(top)
+            if spec is None or not is_own_file(spec.origin, spec.submodule_search_locations):
+                self._package(top)
+                return []
+            module = importlib.import_module(full)
+        except Exception as error:  # noqa: BLE001  # whatever the user's module raises
+            self.opaque.add(f"{function.__qualname__} (import of {name}: {error})")
+            return []
+        items = []
+        for one in dict.fromkeys((module, sys.modules[top])):
+            found = [attribute for attribute in dict.fromkeys(taken) if hasattr(one, attribute)]
+            items += [
+                self._resolve((one.__name__, a), {one.__name__: one}, "constant") for a in found
+            ]
+        return items
+
+    def _decorators(self, source: Source | None, names: Mapping[str, Any]) -> list[bytes]:
+        """Follow decorators; those of scutoid declare a step, and enter its key by themselves."""
+        items = []
+        for decorator in source.decorators if source else ():
+            value: Any = names.get(decorator.chain[0]) if decorator.chain else None
+            if _top(value) == "scutoid":
+                continue
+            items.append(tagged("decorator", decorator.text.encode()))
+            for chain in decorator.loads:
+                if chain[0] in names:
+                    items.append(self._resolve(chain, names, "constant"))
+        return items
+
+    def _module(self, module: types.ModuleType, label: str) -> None:
+        text = source_of_module(str(module.__file__)) if getattr(module, "__file__", None) else None
+        if text is None:
+            self.opaque.add(f"{label} (no source)")
+        self.parts[label] = _sha(text or module.__name__)
+
+    def _class(self, kind: type, label: str) -> None:
+        file = file_of_class(kind)
+        source = source_of_class(kind.__qualname__, file) if file else None
+        items = [tagged("class", (source.text if source else kind.__qualname__).encode())]
+        items += [tagged("base", self.code(base, label)) for base in kind.__bases__]
+        if type(kind) is not type:
+            items.append(tagged("metaclass", self.code(type(kind), label)))
+        members = dict(vars(kind))
+        names: dict[str, Any] = {}
+        for value in members.values():
+            if isinstance(value, types.FunctionType) and value.__module__ == kind.__module__:
+                names = value.__globals__
+        names = names or vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
+        items += self._decorators(source, names)
+        for chain in source.loads if source else ():
+            if chain[0] in names and chain[0] not in members:
+                items.append(self._resolve(chain, names, "constant"))
+        if issubclass(kind, enum.Enum):
+            # The members themselves are of this class; their values are what it holds.
+            held = set(kind.__members__) | {n for n in members if n.startswith("_")}
+            members = {name: value for name, value in members.items() if name not in held}
+            members |= {name: item._value_ for name, item in kind.__members__.items()}
+        for name, value in members.items():
+            items.append(tagged(name, self._member(kind, name, value, f"{label}.{name}")))
+        if source is None:
+            self.opaque.add(f"{label} (no source; known by its members)")
+        self.parts[label] = _sha(tagged("part", *items))
+
+    def _member(self, kind: type, name: str, value: Any, where: str) -> bytes:
+        inner = functions_of(value)
+        if inner:
+            return tagged("", *(self._method_of(kind, one, where) for one in inner))
+        is_made = name.startswith("__") or name == "_abc_impl" or inspect.isdatadescriptor(value)
+        if is_made:
+            return b""
+        return self._lenient(value, where)
+
+    def _method_of(self, kind: type, function: types.FunctionType, where: str) -> bytes:
+        code = function.__code__
+        if code.co_filename.startswith("<") and function.__name__.startswith("__"):
+            return b""  # written by dataclass from the fields
+        if function.__qualname__ != f"{kind.__qualname__}.{function.__name__}":
+            return self.code(function, where)  # a function from elsewhere
+        source = source_of_function(function)
+        items = []
+        if source is not None and source.is_stale:
+            self.stale.add(where)
+        if source is None or source.is_stale:
+            items.append(text_of_code(code).encode())
+        defaults = (function.__defaults__, function.__kwdefaults__)
+        items.append(self._lenient(defaults, where))
+        items += self._decorators(source, function.__globals__)
+        items += self._loads(function)
+        return tagged("", *items)
 
 
-class _Normaliser(ast.NodeTransformer):
-    """Takes away what does not change what code does."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802
-        node.returns = None
-        return self._documented(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:  # noqa: N802
-        node.returns = None
-        return self._documented(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:  # noqa: N802
-        return self._documented(node)
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:  # noqa: N802
-        self.generic_visit(node)
-        if node.value is None:
-            return None
-        return ast.Assign(targets=[node.target], value=node.value, lineno=node.lineno)
-
-    def _documented(self, node: Any) -> ast.AST:
-        body = node.body
-        first = body[0] if body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            if isinstance(first.value.value, str):
-                node.body = body[1:] or [ast.Pass()]
-        self.generic_visit(node)
-        if not node.body:
-            node.body = [ast.Pass()]
-        return node  # type: ignore[no-any-return]
-
-
-def _normalised(node: ast.AST) -> ast.AST:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        # Decorators of scutoid declare a step: what they say enters the key by itself.
-        node.decorator_list = [d for d in node.decorator_list if not _declares_step(d)]
-    return _Normaliser().visit(node)  # type: ignore[no-any-return]
-
-
-def _declares_step(decorator: ast.expr) -> bool:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-    return name in ("blockwise", "step", "reduction", "pipeline")
-
-
-def _global_names(code: types.CodeType) -> set[str]:
-    """Return the global names that a code object and those inside it load."""
-    found = {
-        i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found |= _global_names(constant)
+def _cells(function: types.FunctionType) -> dict[str, Any]:
+    """The closure variables of a function that are bound by now."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:
+            continue
     return found
 
 
-def _decorator_names(tree: ast.AST) -> set[str]:
-    decorators = getattr(tree, "decorator_list", ())
-    return {n.id for d in decorators for n in ast.walk(d) if isinstance(n, ast.Name)}
+def _unbound_step(item: Any) -> Any:
+    """The user's function within a step; everything else as it is."""
+    if type(item).__module__.partition(".")[0] == "scutoid":
+        function = getattr(getattr(item, "spec", None), "function", None)
+        return item if function is None else function
+    return item
 
 
-def _text(tree: ast.AST) -> str:
-    return ast.dump(tree, annotate_fields=False, include_attributes=False)
+def _short(name: str) -> str:
+    return name.rpartition("<locals>.")[2]
 
 
-def _code_text(code: types.CodeType) -> str:
-    constants = [
-        _code_text(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts
-    ]
-    return f"{code.co_code.hex()} {constants} {code.co_names}"
+def _identity(item: Any) -> str:
+    if isinstance(item, types.ModuleType):
+        return item.__name__
+    if not hasattr(item, "__qualname__") and not hasattr(item, "__name__"):
+        item = type(item)
+    name = getattr(item, "__qualname__", None) or item.__name__
+    return f"{getattr(item, '__module__', None) or ''}:{name}"
 
 
-def _loads(tree: ast.AST) -> Iterator[tuple[str, ...]]:
-    """Yield the names that a tree loads, with their attributes: ``a.b.c`` as ``("a", "b", "c")``."""
-    inner: set[int] = set()
-    found: dict[tuple[str, ...], None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and id(node) not in inner:
-            path, at = [node.attr], node.value
-            while isinstance(at, ast.Attribute):
-                inner.add(id(at))
-                path.append(at.attr)
-                at = at.value
-            if isinstance(at, ast.Name):
-                inner.add(id(at))
-                found[(at.id, *reversed(path))] = None
-        elif (
-            isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in inner
-        ):
-            found[(node.id,)] = None
-    yield from found
+def _top(item: Any) -> str:
+    name = item.__name__ if isinstance(item, types.ModuleType) else getattr(item, "__module__", "")
+    return str(name).partition(".")[0]

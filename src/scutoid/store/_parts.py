@@ -52,7 +52,7 @@ def bytes_of_arrays(arrays: Mapping[str, ArrayLike]) -> bytes:
     header, contents = [], []
     for name, item in arrays.items():
         array = np.asarray(item)
-        if not isinstance(name, str) or array.dtype.kind not in _KINDS or array.dtype.hasobject:
+        if array.dtype.kind not in _KINDS or array.dtype.hasobject:
             raise ParameterError(
                 "parts are named arrays of numbers, dates or text of fixed length",
                 value=f"{name!r}: {array.dtype}",
@@ -167,7 +167,8 @@ def table_of_bytes(packed: bytes) -> pd.DataFrame:
 
     try:
         with pa.ipc.open_stream(packed) as reader:
-            return reader.read_all().to_pandas()
+            table: pd.DataFrame = reader.read_all().to_pandas()
+            return table
     except (pa.ArrowException, OSError) as error:
         raise DamagedResult(
             "a packed table is what scutoid wrote",

@@ -1,8 +1,8 @@
 """The source of loaded code: found in its file, checked against what is loaded, in a normal form.
 
 A function is found by comparing its byte code with that of every function in the file, compiled
-anew.  So two lambdas on one line are told apart, lines may have moved since the file was loaded, and
-code that is no longer what the file says is noticed.
+anew.  So two lambdas on one line are told apart, lines may have moved since the file was loaded,
+and code that is no longer what the file says is noticed.
 """
 
 from __future__ import annotations
@@ -206,7 +206,8 @@ def _index(filename: str, stamp: tuple[int, ...]) -> _Index | None:  # noqa: ARG
 def _compiled(tree: ast.Module, filename: str) -> CodeType:
     # Notebooks await at the top level; other flags of theirs do not reach byte code.
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    return compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    code: CodeType = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    return code
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -234,9 +235,7 @@ def _classes(tree: ast.Module) -> Mapping[str, list[ast.ClassDef]]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _found(
-    filename: str, stamp: tuple[int, ...], code: CodeType, is_strict: bool
-) -> Source | None:
+def _found(filename: str, stamp: tuple[int, ...], code: CodeType, is_strict: bool) -> Source | None:
     index = _index(filename, stamp)
     candidates = index.functions.get(code.co_name, []) if index else []
     # What was compiled is the same, line by line moved or not; of equals, the one on this line.
@@ -321,7 +320,7 @@ _SKIPPED = {"ctx", "type_comment", "type_ignores", "kind", "returns", "type_para
 
 
 def normal_form(node: ast.AST) -> str:
-    """A syntax tree as text, without all that does not change what it does.
+    r"""A syntax tree as text, without all that does not change what it does.
 
     Left out are positions, comments, docstrings, annotations (but those of class attributes, which
     make the fields of a dataclass), statements that are only a constant or `pass`; and of the
@@ -329,8 +328,8 @@ def normal_form(node: ast.AST) -> str:
 
     Examples
     --------
-    >>> one = ast.parse("def f(x: int) -> int:\\n    'Doc.'\\n    return (x + 1)  # more")
-    >>> two = ast.parse("def f(x):\\n  return x+1")
+    >>> one = ast.parse("def f(x: int) -> int:\n    'Doc.'\n    return (x + 1)  # more")
+    >>> two = ast.parse("def f(x):\n  return x+1")
     >>> normal_form(one) == normal_form(two)
     True
     """
@@ -353,7 +352,7 @@ def _write(
     if not isinstance(node, ast.AST):
         words.append(f"{type(node).__name__}:{node!r}")
         return
-    if isinstance(node, ast.AnnAssign) and not in_class:
+    if isinstance(node, ast.AnnAssign) and node.value is not None and not in_class:
         node = ast.Assign(targets=[node.target], value=node.value)
     if isinstance(node, ast.arg):
         words.append(f"arg:{node.arg}")

@@ -1,0 +1,80 @@
+"""Whose code it is: the user's own, which is followed, or installed, which counts by its name."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import sysconfig
+import types
+from collections.abc import Iterable
+from typing import Any
+
+
+def functions_of(value: Any) -> list[types.FunctionType]:
+    """The functions that a member of a class holds."""
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    found = [value, getattr(value, "func", None), getattr(value, "__wrapped__", None)]
+    if isinstance(value, property):
+        found = [value.fget, value.fset, value.fdel]
+    return [one for one in found if isinstance(one, types.FunctionType)]
+
+
+def file_of_class(kind: type) -> str | None:
+    module = sys.modules.get(kind.__module__)
+    for value in vars(kind).values():  # the class may come from a module that was loaded by path
+        for function in functions_of(value):
+            if function.__qualname__ == f"{kind.__qualname__}.{function.__name__}":
+                file = function.__code__.co_filename
+                if not file.startswith("<string>"):
+                    return file
+    return getattr(module, "__file__", None)
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    found = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
+    return tuple(f"{os.path.abspath(path)}{os.sep}" for path in found)  # noqa: PTH100
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_installed(file: str) -> bool:
+    path = os.path.join(os.path.abspath(file), "")  # noqa: PTH100, PTH118
+    parts = path.split(os.sep)
+    return path.startswith(_installed()) or "site-packages" in parts or "dist-packages" in parts
+
+
+def is_own_file(file: str | None, folders: Iterable[str] | None = None) -> bool:
+    """Whether a module is the user's own, by its file, or by its folders where it has no file."""
+    if file in ("built-in", "frozen"):
+        return False
+    places = [file] if file else [f"{folder}{os.sep}" for folder in folders or ()]
+    return bool(places) and not any(map(_is_installed, places))
+
+
+def is_own(item: Any) -> bool:
+    """Whether code is the user's own: neither installed, nor standard library, nor scutoid."""
+    if isinstance(item, types.ModuleType):
+        if item.__name__ in sys.builtin_module_names:
+            return False
+        if item.__name__ == "__main__":
+            return True
+        return is_own_file(getattr(item, "__file__", None), getattr(item, "__path__", None))
+    if isinstance(item, types.FunctionType):
+        file = item.__code__.co_filename
+        if not file.startswith("<"):
+            return not _is_installed(file)
+        if file.startswith("<frozen"):
+            return False
+    name = getattr(item, "__module__", None) or "__main__"
+    if name == "builtins" or name.partition(".")[0] == "scutoid":
+        return False
+    module = sys.modules.get(name)
+    if module is not None and name != "__main__":
+        has_file = getattr(module, "__file__", None) is not None
+        return is_own(module) if has_file else name not in sys.stdlib_module_names
+    place = file_of_class(item) if isinstance(item, type) else None
+    return place is None or not _is_installed(place)
