@@ -17,7 +17,8 @@ ready := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
 core  := $(VENV)/.ready-core
 
 # Tests of one file stay on one worker: they share fixtures, and some start processes of their own
-pytest = $(bin)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+# (the script, not `python -m`: that would make the folder of tests importable for workers)
+pytest = $(bin)/pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: help setup demo check lint types test test-312 import-cost clean
 .DEFAULT_GOAL := help

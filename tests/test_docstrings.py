@@ -36,9 +36,7 @@ def unnamed_parameters(function, text):
     described = sections(text).get("Parameters", "")
     heads = re.findall(r"^\S.*", described, flags=re.MULTILINE)
     named = {n.strip(" *") for head in heads for n in head.partition(":")[0].split(",")}
-    return [
-        name for name in inspect.signature(function).parameters if name not in {*named, "self"}
-    ]
+    return [name for name in inspect.signature(function).parameters if name not in {*named, "self"}]
 
 
 @pytest.mark.parametrize("layer", LAYERS)

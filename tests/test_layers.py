@@ -84,7 +84,7 @@ def faults(path: Path, text: str) -> list[str]:
         is_lazy = own == "" and layer in LAZY and id(node) in inside_functions
         if RANK[layer] > RANK[own] and not is_lazy:
             found.append(f"{where} points up from {own or 'scutoid'}")
-        elif RANK[layer] == RANK[own] == OUTSIDE and layer != own and layer != "views":
+        elif RANK[layer] == RANK[own] == OUTSIDE and layer not in (own, "views"):
             found.append(f"{where} joins two parts of the outside")
         elif (
             layer != own
@@ -119,14 +119,14 @@ def test_every_folder_and_file_has_a_layer():
         ("geometry/_x.py", "from scutoid.blocks import Block"),
         ("kernels/_x.py", "def f():\n    from scutoid import pipeline"),
         ("kernels/_x.py", "from ..pipeline import step"),
-        ("store/_x.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import scutoid.ops"),
+        ("store/_x.py", "if TYPE_CHECKING:\n    import scutoid.ops"),
         ("blocks/_x.py", "import scutoid as sc"),
         ("ops/_x.py", "from scutoid.views import view"),
         ("ops/_x.py", "from scutoid.pipeline._lazy import Image"),
         ("cli/_x.py", "from scutoid.testing import ExecutorTests"),
         ("__init__.py", "from scutoid.views import view"),
     ],
-)  # fmt: skip
+)
 def test_an_import_that_points_up_or_into_a_private_module_is_found(place, text):
     assert faults(SOURCE / place, text)
 

@@ -4,6 +4,8 @@ See `blockwise`, `step` and `reduction` for making steps, `open` and `open_folde
 `plan` and `run` for running them.
 """
 
+from typing import Any
+
 from scutoid._version import __version__
 from scutoid.arrays import Storage
 from scutoid.geometry import Coordinate, Roi
@@ -25,6 +27,7 @@ from scutoid.pipeline import (
     open,  # noqa: A004
     open_folder,
     per_member,
+    pipeline,
     plan,
     reduction,
     run,
@@ -39,6 +42,7 @@ __all__ = [
     "Images",
     "Parts",
     "Plan",
+    "Progress",
     "Roi",
     "Run",
     "Storage",
@@ -57,6 +61,7 @@ __all__ = [
     "open_folder",
     "otsu",
     "per_member",
+    "pipeline",
     "plan",
     "reduction",
     "remove_small",
@@ -64,4 +69,17 @@ __all__ = [
     "step",
     "threshold",
     "um",
+    "view",
 ]
+
+
+_OUTSIDE = {"Progress": "scutoid.cli", "view": "scutoid.views"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what lies outside of the library's layers when it is first asked for."""
+    if name not in _OUTSIDE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_OUTSIDE[name]), name)

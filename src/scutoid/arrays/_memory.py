@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._cache import chunk_slices, read_chunked
 from scutoid.arrays._source import SourceIdentity, check_inside, owned
-from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._spec import ImageSpec, default_axes
+from scutoid.errors import MetadataError
 from scutoid.geometry import Roi
 
 
@@ -40,6 +41,12 @@ class NumpySource:
         return owned(self.array[roi.to_slices()], self.spec.dtype)
 
 
+def open_numpy(array: NDArray[Any], *, axes: str | None) -> NumpySource:
+    """Take an array as an image."""
+    letters = axes or default_axes(array.shape, array.dtype, place="array")
+    return NumpySource(ImageSpec(array.shape, array.dtype, letters), array)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DaskSource:
     """A dask array; its chunks are computed in the thread that asks."""
@@ -53,7 +60,7 @@ class DaskSource:
     @property
     def chunks(self) -> tuple[int, ...]:
         """The largest chunk."""
-        return tuple(max(sizes, default=1) for sizes in self.array.chunks)
+        return tuple(max(*sizes, 1) for sizes in self.array.chunks)
 
     @property
     def identity(self) -> SourceIdentity:
@@ -61,10 +68,9 @@ class DaskSource:
         return SourceIdentity("dask", detail=self.array.name)
 
     def read(self, roi: Roi) -> NDArray[Any]:
-        """Compute a region."""
+        """Compute a region; each chunk of a regular grid about once."""
         check_inside(roi, self.spec)
-        is_regular = all(len(set(sizes[:-1])) <= 1 for sizes in self.array.chunks)
-        if not is_regular:
+        if roi.is_empty or not self._is_regular():
             return owned(self._compute(roi.to_slices()), self.spec.dtype)
         return read_chunked(
             ("dask", self.array.name),
@@ -72,10 +78,32 @@ class DaskSource:
             tuple(roi.end),
             self.chunks,
             self.spec.dtype,
-            lambda place: self._compute(
-                tuple(slice(p * c, (p + 1) * c) for p, c in zip(place, self.chunks, strict=True))
-            ),
+            lambda place: self._compute(chunk_slices(place, self.chunks, self.spec.shape)),
+        )
+
+    def _is_regular(self) -> bool:
+        return all(
+            len(set(sizes[:-1])) <= 1 and sizes[-1] <= sizes[0] for sizes in self.array.chunks
         )
 
     def _compute(self, slices: tuple[slice, ...]) -> NDArray[Any]:
         return np.array(self.array[slices].compute(scheduler="synchronous"), self.spec.dtype)
+
+
+def open_dask(array: Any, *, axes: str | None) -> DaskSource:
+    """Take a dask array as an image.
+
+    Raises
+    ------
+    MetadataError
+        If its shape is not known yet.
+    """
+    if not all(isinstance(size, int) for size in array.shape):
+        raise MetadataError(
+            "the shape of an image is known",
+            value=array.shape,
+            place="dask array",
+            remedy="call its compute_chunk_sizes() first",
+        )
+    letters = axes or default_axes(array.shape, array.dtype, place="dask array")
+    return DaskSource(ImageSpec(array.shape, array.dtype, letters), array)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
-from scutoid.arrays._units import known_unit, long_unit
+from scutoid.arrays._units import in_one_unit, known_unit, long_unit
 from scutoid.errors import MetadataError
+
+MARK = "scutoid"
+"""Name of the attributes in which scutoid says what OME-NGFF cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,8 @@ class Multiscale:
     """Translation of each level along each axis."""
     channels: tuple[str, ...] = ()
     """Names along "c"."""
-
-    @property
-    def has_scale(self) -> bool:
-        """Whether any level says how large a voxel is."""
-        spatial = [n for n, letter in enumerate(self.axes) if letter in SPATIAL]
-        return self.unit is not None or any(s[n] != 1.0 for s in self.scales for n in spatial)
+    has_scale: bool = True
+    """Whether the sizes of voxels are known; OME-NGFF has scales of 1 where they are not."""
 
 
 def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | None:
@@ -63,26 +62,34 @@ def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | N
             place=place,
             remedy="open the array inside it, and give axes= and voxel_size=",
         ) from error
-    unit = next(
-        (known_unit(u) for a, u in zip(axes, units, strict=True) if u and a in SPATIAL), None
+    spatial = [n for n, letter in enumerate(axes) if letter in SPATIAL]
+    own = attributes.get(MARK)
+    has_scale = any(units) or any(scale[n] != 1.0 for scale, _ in transforms for n in spatial)
+    if isinstance(own, Mapping) and isinstance(own.get("voxel_size_known"), bool):
+        has_scale = own["voxel_size_known"]
+    factors, unit = in_one_unit(
+        {axes[n]: 1.0 for n in spatial}, {axes[n]: known_unit(units[n] or "") for n in spatial}
     )
-    channels = tuple(str(c) for c in labels) if labels and all(labels) else ()
     return Multiscale(
         paths,
         axes,
         unit,
-        tuple(scale for scale, _ in transforms),
-        tuple(shift for _, shift in transforms),
-        channels,
+        tuple(_times(scale, axes, factors) for scale, _ in transforms),
+        tuple(_times(shift, axes, factors) for _, shift in transforms),
+        tuple(str(c) for c in labels) if labels and all(labels) else (),
+        has_scale,
     )
+
+
+def _times(values: Sequence[float], axes: str, factors: Mapping[str, float]) -> tuple[float, ...]:
+    return tuple(v * factors.get(a, 1.0) for v, a in zip(values, axes, strict=True))
 
 
 def _read_axes(multiscale: Mapping[str, Any]) -> tuple[str, list[str | None]]:
     axes = multiscale["axes"]
     names = [a if isinstance(a, str) else str(a["name"]) for a in axes]
     units = [None if isinstance(a, str) else a.get("unit") for a in axes]
-    letters = [name.lower() if len(name) == 1 else name[0].lower() for name in names]
-    return "".join(letters), units
+    return "".join(name[:1].lower() for name in names), units
 
 
 def _transform(
@@ -95,6 +102,8 @@ def _transform(
             shift = [t * float(f) for t, f in zip(shift, step["scale"], strict=True)]
         elif step["type"] == "translation":
             shift = [t + float(d) for t, d in zip(shift, step["translation"], strict=True)]
+        elif step["type"] != "identity":
+            raise ValueError(f"a transformation of type {step['type']!r}")
     return tuple(scale), tuple(shift)
 
 
@@ -130,4 +139,4 @@ def describe_group(spec: ImageSpec, *, label: bool) -> dict[str, Any]:
         ome["omero"] = {"channels": [{"label": name} for name in spec.channels]}
     if label:
         ome["image-label"] = {}
-    return {"ome": ome}
+    return {"ome": ome, MARK: {"voxel_size_known": spec.voxel_size is not None}}

@@ -1,4 +1,11 @@
-"""What lies beyond an image's edge."""
+"""What lies beyond an image's edge.
+
+::
+
+    reflect    d c b a | a b c d | d c b a      as `scipy.ndimage` has it: the edge voxel twice
+    nearest    a a a a | a b c d | d d d d
+    a number   0 0 0 0 | a b c d | 0 0 0 0
+"""
 
 from __future__ import annotations
 
@@ -8,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._source import ArraySource, check_inside
+from scutoid.arrays._spec import ImageSpec
 from scutoid.errors import GeometryError
 from scutoid.geometry import Roi
 
@@ -15,7 +23,7 @@ Fill = float | str | None
 
 
 def pad_to(array: NDArray[Any], inside: Roi, roi: Roi, fill: Fill) -> NDArray[Any]:
-    """Extend an array that covers `inside` to cover `roi`.
+    """Extend an array that covers `inside`, a whole image, to cover `roi`.
 
     Parameters
     ----------
@@ -24,8 +32,12 @@ def pad_to(array: NDArray[Any], inside: Roi, roi: Roi, fill: Fill) -> NDArray[An
     inside, roi : Roi
         What the array covers, and what the result shall cover.
     fill : number, "nearest" or "reflect"
-        A constant; the nearest voxel; or the mirror image, the edge voxel repeated, as
-        `scipy.ndimage` has it (``d c b a | a b c d | d c b a``).
+        A constant; the nearest voxel; or the mirror image, repeated for what is far.
+
+    Returns
+    -------
+    ndarray
+        Of the array's type; the array itself where there is nothing to extend.
 
     Raises
     ------
@@ -34,31 +46,19 @@ def pad_to(array: NDArray[Any], inside: Roi, roi: Roi, fill: Fill) -> NDArray[An
     """
     if inside == roi:
         return array
-    if isinstance(fill, str) and fill not in ("nearest", "reflect"):
-        raise GeometryError("a fill is a number, 'nearest' or 'reflect'", value=fill)
-    if isinstance(fill, str) and inside.is_empty and not roi.is_empty:
-        raise GeometryError(
-            f"fill={fill!r} needs a voxel of the image to start from", value=roi, place="read"
-        )
-    common = inside.intersect(roi)
     if not isinstance(fill, str):
-        out = np.full(tuple(roi.shape), fill, array.dtype)
+        common = inside.intersect(roi)
+        out = np.full(tuple(roi.shape), _constant(fill, array.dtype), array.dtype)
         out[common.to_slices(roi.offset)] = array[common.to_slices(inside.offset)]
         return out
-    index = []
-    for axis in range(roi.ndim):
-        places = np.arange(roi.offset[axis], roi.end[axis]) - inside.offset[axis]
-        size = inside.shape[axis]
-        if fill == "nearest":
-            index.append(np.clip(places, 0, size - 1))
-        else:
-            wrapped = places % (2 * size)
-            index.append(np.where(wrapped < size, wrapped, 2 * size - 1 - wrapped))
-    return array[np.ix_(*index)]
+    if roi.is_empty:
+        return np.empty(tuple(roi.shape), array.dtype)
+    places = _places(inside, roi, fill)
+    return array[np.ix_(*(p - o for p, o in zip(places, inside.offset, strict=True)))]
 
 
 def read_region(
-    source: ArraySource, roi: Roi, *, fill: Fill = None, spec: Any = None
+    source: ArraySource, roi: Roi, *, fill: Fill = None, spec: ImageSpec | None = None
 ) -> NDArray[Any]:
     """Read a region that may stick out of the image.
 
@@ -73,33 +73,63 @@ def read_region(
     spec : ImageSpec, optional
         The image's description, where the source is a window of it.
 
+    Returns
+    -------
+    ndarray
+        Shape `roi.shape`; the caller owns it.
+
     Raises
     ------
     GeometryError
         If the region sticks out and there is no fill.
     """
     spec = source.spec if spec is None else spec
-    whole = spec.roi
-    if fill is None:
+    if fill is None or spec.roi.contains(roi):
         check_inside(roi, spec)
         return source.read(roi)
-    inside = roi.intersect(whole)
-    if isinstance(fill, str) and not inside.shape == roi.shape and not roi.is_empty:
-        inside = _sampled(roi, whole, fill)
-    return pad_to(source.read(inside), inside, roi, fill)
+    if not isinstance(fill, str):
+        inside = roi.intersect(spec.roi)
+        return pad_to(source.read(inside), inside, roi, fill)
+    # Only what is shown is read, be it as a mirror image: not the whole axis.
+    places = _places(spec.roi, roi, fill)
+    start = [int(p.min()) for p in places]
+    shown = Roi(start, [int(p.max()) + 1 - a for p, a in zip(places, start, strict=True)])
+    return source.read(shown)[np.ix_(*(p - a for p, a in zip(places, start, strict=True)))]
 
 
-def _sampled(roi: Roi, whole: Roi, fill: str) -> Roi:
-    """Return the part of the image whose mirror or edge a region shows."""
+def _places(whole: Roi, roi: Roi, fill: str) -> list[NDArray[np.int64]]:
+    """Return, for each axis, which voxels of an image a region shows."""
+    if fill not in ("nearest", "reflect"):
+        raise GeometryError("a fill is a number, 'nearest' or 'reflect'", value=fill)
     if whole.is_empty:
-        return whole
-    start, stop = [], []
-    for axis in range(roi.ndim):
-        size = whole.shape[axis]
-        if fill == "reflect":  # the mirror image starts at the image's true edges
-            start.append(0)
-            stop.append(size)
+        raise GeometryError(
+            f"fill={fill!r} needs a voxel of the image to start from", value=roi, place="read"
+        )
+    places = []
+    for start, stop, low, size in zip(roi.offset, roi.end, whole.offset, whole.shape, strict=True):
+        asked = np.arange(start, stop, dtype=np.int64) - low
+        if fill == "nearest":
+            shown = np.clip(asked, 0, size - 1)
         else:
-            start.append(min(max(roi.offset[axis], 0), size - 1))
-            stop.append(max(min(roi.end[axis], size), start[-1] + 1))
-    return Roi(start, [b - a for a, b in zip(start, stop, strict=True)])
+            shown = asked % (2 * size)
+            shown = np.where(shown < size, shown, 2 * size - 1 - shown)
+        places.append(shown + low)
+    return places
+
+
+def _constant(fill: float | None, dtype: np.dtype[Any]) -> Any:
+    try:
+        with np.errstate(all="ignore"):
+            value = np.asarray(fill).astype(dtype)
+        is_held = bool(value == fill) or (dtype.kind in "fc" and np.isfinite(np.float64(fill or 0)))
+        is_held = is_held or (dtype.kind in "fc" and fill != fill)  # noqa: PLR0124 - NaN
+    except (TypeError, ValueError, OverflowError):
+        is_held = False
+    if not is_held:
+        raise GeometryError(
+            "a fill is a value that the image's type can hold",
+            value=fill,
+            place=f"type {dtype}",
+            remedy="give another number, or convert the image first",
+        )
+    return value

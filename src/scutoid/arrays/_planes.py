@@ -1,7 +1,8 @@
-"""A folder of planes as one volume, and pictures (PNG, npy) in one piece."""
+"""A folder of planes as one volume."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,83 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._files import Stamp, natural, stamp_of
+from scutoid.arrays._pictures import PICTURES, open_picture
 from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside
-from scutoid.arrays._spec import ImageSpec, colour_axes, default_axes
-from scutoid.arrays._tiff import natural, open_tiff
+from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._tiff import open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
-PICTURES = (".tif", ".tiff", ".png", ".npy", ".jpg", ".jpeg", ".bmp")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PictureSource:
-    """A file that is decoded in one piece."""
-
-    spec: ImageSpec
-    """What it is."""
-    path: str
-    """Absolute path."""
-    stamp: tuple[int, int]
-    """Size and time of the file when it was opened."""
-    levels: int = 1
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """All of it."""
-        return tuple(max(n, 1) for n in self.spec.shape)
-
-    @property
-    def identity(self) -> SourceIdentity:
-        """The file."""
-        return SourceIdentity("files", (self.path,))
-
-    def read(self, roi: Roi) -> NDArray[Any]:
-        """Read a region."""
-        check_inside(roi, self.spec)
-        return read_chunked(
-            ("picture", self.path, *self.stamp),
-            tuple(roi.offset),
-            tuple(roi.end),
-            self.chunks,
-            self.spec.dtype,
-            lambda _: _load(self.path),
-        )
-
-
-def open_picture(path: str) -> PictureSource:
-    """Open a PNG, JPEG, BMP or npy file.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be decoded.
-    """
-    array = _load(path)
-    axes = colour_axes(array.shape, array.dtype)
-    axes = axes or default_axes(array.shape, array.dtype, place=path)
-    stat = Path(path).stat()
-    spec = ImageSpec(array.shape, array.dtype, axes)
-    return PictureSource(spec, path, (stat.st_size, stat.st_mtime_ns))
-
-
-def _load(path: str) -> NDArray[Any]:
-    try:
-        if path.lower().endswith(".npy"):
-            array = np.load(path, allow_pickle=False)
-        else:
-            import imageio.v3 as iio
-
-            array = np.asarray(iio.imread(path))
-    except (ValueError, OSError, SyntaxError, EOFError) as error:
-        raise SourceError(
-            "a picture can be decoded",
-            value=f"{type(error).__name__}: {error}",
-            place=path,
-            remedy="the file is damaged or cut off: restore it from its source",
-        ) from error
-    return np.array(array, order="C")
+TIFFS = (".tif", ".tiff")
+"""Endings of the names of TIFF files."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,12 +30,14 @@ class PlanesSource:
     """What it is; the first axis runs over the files."""
     paths: tuple[str, ...]
     """A file a plane, in order."""
+    plane_chunks: tuple[int, ...]
+    """What one decoding of a plane brings."""
     levels: int = 1
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """A plane."""
-        return (1, *(max(n, 1) for n in self.spec.shape[1:]))
+        """A plane, or a tile of one."""
+        return (1, *self.plane_chunks)
 
     @property
     def identity(self) -> SourceIdentity:
@@ -113,58 +49,73 @@ class PlanesSource:
         check_inside(roi, self.spec)
         out = np.empty(tuple(roi.shape), self.spec.dtype)
         inner = Roi(roi.offset[1:], roi.shape[1:])
-        for n in range(roi.shape[0]):
-            out[n] = self._plane(roi.offset[0] + n).read(inner)
+        if not roi.is_empty:
+            for n in range(roi.shape[0]):
+                out[n] = self.plane(roi.offset[0] + n).read(inner)
         return out
 
-    def _plane(self, number: int) -> ArraySource:
-        source = open_file(self.paths[number])
+    def plane(self, number: int) -> ArraySource:
+        """Open one plane.
+
+        Raises
+        ------
+        SourceError
+            If it is unlike the first.
+        """
+        path = self.paths[number]
+        source = _open_plane(path, stamp_of(path))
         if source.spec.shape != self.spec.shape[1:] or source.spec.dtype != self.spec.dtype:
             raise SourceError(
                 "the planes of a volume have one shape and one type",
                 value=f"{source.spec.shape} {source.spec.dtype}; "
                 f"the first has {self.spec.shape[1:]} {self.spec.dtype}",
-                place=self.paths[number],
+                place=path,
                 remedy="move the file out of the folder, or open the folder with sc.open_folder",
             )
         return source
 
 
-def open_file(path: str, *, level: int = 0, axes: str | None = None) -> Any:
-    """Open one file by its ending."""
-    if path.lower().endswith((".tif", ".tiff")):
-        return open_tiff(path, level=level, axes=axes)
-    return open_picture(path)
+@functools.lru_cache(maxsize=4096)
+def _open_plane(path: str, stamp: Stamp) -> ArraySource:
+    """Open a file once for all blocks that read it, as long as it does not change."""
+    del stamp
+    return open_tiff(path) if path.lower().endswith(TIFFS) else open_picture(path)
 
 
-def open_planes(folder: Path) -> PlanesSource:
-    """Open a folder of files, one a plane, as one volume.
+def open_planes(folder: str) -> PlanesSource:
+    """Open a folder of files, one a plane, as one volume; their names are sorted by number.
 
     Raises
     ------
     SourceError
         If there is none, or they differ.
+    MetadataError
+        If a file is more than a plane.
     """
-    names = [p.name for p in folder.iterdir() if p.suffix.lower() in PICTURES and p.name[0] != "."]
+    names = [p.name for p in Path(folder).iterdir() if p.suffix.lower() in (*TIFFS, *PICTURES)]
+    names = natural([name for name in names if not name.startswith(".")])
     endings = {Path(name).suffix.lower() for name in names}
-    if len(endings) != 1:
+    if not names or (len(endings) > 1 and not endings <= set(TIFFS)):
         raise SourceError(
             "a folder that is opened as a volume holds planes of one format",
             value=", ".join(sorted(endings)) or "no images",
-            place=str(folder),
+            place=folder,
             remedy="name a file, a zarr, or a folder of TIFF planes",
         )
-    paths = tuple(str(folder / name) for name in natural(names))
-    first = open_file(paths[0]).spec
-    if first.axes != "yx":
+    paths = tuple(str(Path(folder) / name) for name in names)
+    first = _open_plane(paths[0], stamp_of(paths[0]))
+    spec = first.spec
+    if "z" in spec.axes or not set("yx") <= set(spec.axes):
         raise MetadataError(
             "each file of a folder that is opened as a volume is one plane",
-            value=f"axes {first.axes!r}, shape {first.shape}",
+            value=f"axes {spec.axes!r}, shape {spec.shape}",
             place=paths[0],
             remedy="use sc.open_folder for a folder of images",
         )
-    shape = (len(paths), *first.shape)
-    source = PlanesSource(ImageSpec(shape, first.dtype, "zyx"), paths)
+    shape, axes = (len(paths), *spec.shape), f"z{spec.axes}"
+    channels: Any = spec.channels
+    volume = ImageSpec(shape, spec.dtype, axes, channels=channels)
+    source = PlanesSource(volume, paths, first.chunks)
     for number in range(1, len(paths)):
-        source._plane(number)  # noqa: SLF001
+        source.plane(number)
     return source

@@ -21,7 +21,7 @@ class SourceIdentity:
     """How to tell whether a source still holds the same pixels."""
 
     kind: SourceKind
-    """What is to be looked at: files, a zarr array's folder, an array in memory, a dask graph, a URL."""
+    """What is looked at: files, a zarr array's folder, an array in memory, a dask graph, a URL."""
     locations: tuple[str, ...] = ()
     """Absolute paths or URLs, in reading order."""
     mode: SourceMode = "listing"
@@ -85,6 +85,38 @@ class ArraySource(Protocol):
             If the pixels cannot be read.
         """
         ...
+
+
+class ImageWriter(Protocol):
+    """An image that is written block by block; can be sent to other processes."""
+
+    @property
+    def spec(self) -> ImageSpec:
+        """What the image is."""
+        ...
+
+    def write(self, roi: Roi, data: NDArray[Any]) -> bool:
+        """Write a region durably; return whether it holds anything but zeros.
+
+        Raises
+        ------
+        GeometryError
+            If the region may not be written on its own, or the data has another shape.
+        StoreError
+            If the disk refuses.
+        """
+        ...
+
+
+def check_data(data: NDArray[Any], roi: Roi, place: str) -> None:
+    """Raise a `GeometryError` unless an array has the shape of its region."""
+    if tuple(data.shape) != tuple(roi.shape):
+        raise GeometryError(
+            "what is written has the shape of its region",
+            value=f"{tuple(data.shape)} for {tuple(roi.shape)}",
+            place=place,
+            remedy="crop it to the region",
+        )
 
 
 def check_inside(roi: Roi, spec: ImageSpec) -> None:

@@ -72,7 +72,7 @@ class ImageSpec:
     unit: str | None = None
     """Unit of the spatial axes in its short form, such as "um"; None: unknown."""
     origin: tuple[float, ...] | None = None
-    """Where the centre of voxel 0 lies in the world, in `unit`, one number a spatial axis; None: zeros."""
+    """World position of the centre of voxel 0 in `unit`, one number a spatial axis; None: zeros."""
     channels: tuple[str, ...] = ()
     """Names along "c"; may be empty."""
 
@@ -130,7 +130,7 @@ def _shape(shape: Iterable[int]) -> tuple[int, ...]:
 
 def _dtype(dtype: object) -> np.dtype[Any]:
     try:
-        native = np.dtype(dtype).newbyteorder("=")  # type: ignore[call-overload]
+        native: np.dtype[Any] = np.dtype(dtype).newbyteorder("=")  # type: ignore[call-overload]
     except TypeError as error:
         raise MetadataError("a voxel has a type that numpy knows", value=dtype) from error
     if native.kind not in "biufc":
@@ -222,9 +222,3 @@ def default_axes(shape: Sequence[int], dtype: np.dtype[Any], *, place: str) -> s
             remedy='name them, e.g. axes="czyx" or axes="tzyx"',
         )
     return names
-
-
-def colour_axes(shape: Sequence[int], dtype: np.dtype[Any]) -> str | None:
-    """ "yxc" for what looks like a colour picture: (y, x, 3 or 4) of 8 or 16 bits; else None."""
-    is_colour = len(shape) == 3 and shape[2] in (3, 4) and dtype in (np.uint8, np.uint16)
-    return "yxc" if is_colour else None

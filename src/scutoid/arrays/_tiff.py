@@ -1,61 +1,86 @@
-"""TIFF, OME-TIFF and ImageJ files, pages and tiles read when they are needed; and writing them.
+"""TIFF, OME-TIFF and ImageJ files: pages, tiles and strips read when they are needed.
 
-Which way a file is read is settled once, when it is opened: contiguous data is mapped, tiled pages go
-tile by tile, other files page by page, and small files in one piece.
+Which way a file is read is settled once, when it is opened: small files in one piece, contiguous
+data from a map of the file, tiles and the strips of huge pages one by one, all else page by page.
 """
 
 from __future__ import annotations
 
 import atexit
 import math
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._source import SourceIdentity, check_inside
-from scutoid.arrays._spec import SPATIAL, ImageSpec
-from scutoid.arrays._units import known_unit
-from scutoid.errors import GeometryError, MetadataError, SourceError, StoreError
+from scutoid.arrays._cache import chunk_slices, read_chunked
+from scutoid.arrays._files import Stamp, is_url, open_binary, stamp_of
+from scutoid.arrays._source import SourceIdentity, SourceKind, check_inside, owned
+from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._tiff_metadata import read_spec
+from scutoid.errors import MetadataError, ScutoidError, SourceError
 from scutoid.geometry import Roi
 
 _SMALL = 16 * 2**20
+_LARGE_PAGE = 64 * 2**20
 _OPEN_FILES = 16
 _CHECKED_PAGES = 4096
-_OME_TYPES = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"}
-_MARK = "scutoid"
+_JPEG = {6, 7, 33007, 34892}
 
-Way = Literal["whole", "mapped", "pages", "tiles"]
+Way = Literal["whole", "mapped", "pages", "segments"]
+
+
+class _OpenTiff:
+    """An open file, and how many threads read from it now."""
+
+    def __init__(self, path: str) -> None:
+        import tifffile
+
+        self.binary = open_binary(path)
+        try:
+            self.tiff = tifffile.TiffFile(self.binary, name=path.rpartition("/")[2])
+            self.tiff.filehandle.set_lock(True)
+        except BaseException:
+            self.binary.close()
+            raise
+        self.lock = threading.Lock()
+        self.users = 0
+
+    def close(self) -> None:
+        self.tiff.close()
+        self.binary.close()
 
 
 class _OpenFiles:
-    """The TIFF files that this process has open, the last few used."""
+    """The TIFF files that this process has open: the last few used, and those in use."""
 
     def __init__(self) -> None:
-        self._files: OrderedDict[str, Any] = OrderedDict()
+        self._files: OrderedDict[tuple[str, Stamp], _OpenTiff] = OrderedDict()
         self._lock = threading.Lock()
         atexit.register(self.close)
 
-    def get(self, path: str) -> Any:
-        import tifffile
-
+    @contextmanager
+    def use(self, path: str, stamp: Stamp) -> Iterator[_OpenTiff]:
+        key = path, stamp
         with self._lock:
-            if path not in self._files:
-                file = tifffile.TiffFile(path)
-                file.filehandle.set_lock(True)
-                self._files[path] = file
-                while len(self._files) > _OPEN_FILES:
-                    self._files.popitem(last=False)[1].close()
-            self._files.move_to_end(path)
-            return self._files[path]
+            if key not in self._files:
+                self._files[key] = _OpenTiff(path)
+            self._files.move_to_end(key)
+            opened = self._files[key]
+            opened.users += 1
+        try:
+            yield opened
+        finally:
+            with self._lock:
+                opened.users -= 1
+                idle = [k for k, file in self._files.items() if not file.users]
+                for k in idle[: max(len(self._files) - _OPEN_FILES, 0)]:
+                    self._files.pop(k).close()
 
     def close(self) -> None:
         with self._lock:
@@ -73,78 +98,134 @@ class TiffSource:
     spec: ImageSpec
     """What it is."""
     path: str
-    """Absolute path."""
+    """Absolute path, or URL."""
     chunks: tuple[int, ...]
-    """A page, a tile, or all."""
+    """A page, a tile, a strip, or all."""
     way: Way
     """How it is read."""
     level: int = 0
     """Pyramid level."""
     levels: int = 1
     """Number of pyramid levels."""
-    stamp: tuple[int, int] = (0, 0)
-    """Size and time of the file when it was opened: tells versions apart in the cache."""
+    stamp: Stamp = ()
+    """Version of the file that was opened."""
+    others: tuple[str, ...] = ()
+    """Other files that hold pages of the same image."""
 
     @property
     def identity(self) -> SourceIdentity:
         """The file."""
-        return SourceIdentity("files", (self.path,), detail=f"level {self.level}")
+        kind: SourceKind = "url" if is_url(self.path) else "files"
+        return SourceIdentity(kind, (self.path, *self.others), detail=f"level {self.level}")
 
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
         check_inside(roi, self.spec)
-        key = ("tiff", self.path, self.level, *self.stamp)
+        if self.way == "mapped" and not roi.is_empty:
+            return self._checked(lambda: self._mapped(roi))
         return read_chunked(
-            key, tuple(roi.offset), tuple(roi.end), self.chunks, self.spec.dtype, self._decode
+            ("tiff", self.path, self.level, self.stamp),
+            tuple(roi.offset),
+            tuple(roi.end),
+            self.chunks,
+            self.spec.dtype,
+            lambda place: self._checked(lambda: self._chunk(place)),
         )
 
-    def _decode(self, place: tuple[int, ...]) -> NDArray[Any]:
+    def _checked(self, decode: Any) -> NDArray[Any]:
+        """Decode, if the file is the one that was opened; say where it is damaged if it is."""
         import tifffile
 
+        if stamp_of(self.path) != self.stamp:
+            raise SourceError(
+                "a file stays as it was when it was opened",
+                value="it has changed",
+                place=self.path,
+                remedy="open it again",
+            )
         try:
-            found = self._decoded(place)
-        except (ValueError, OSError, tifffile.TiffFileError, RuntimeError, IndexError) as error:
+            return owned(decode(), self.spec.dtype)
+        except ScutoidError:
+            raise
+        except (
+            ValueError,
+            OSError,
+            RuntimeError,
+            IndexError,
+            TypeError,
+            tifffile.TiffFileError,
+        ) as error:
             raise SourceError(
                 "the pages of a TIFF can be decoded",
                 value=f"{type(error).__name__}: {error}",
-                place=f"{self.path}, chunk {place}",
+                place=self.path,
                 remedy="the file is damaged or cut off: restore it from its source",
             ) from error
-        return np.array(found, self.spec.dtype, order="C")
 
-    def _decoded(self, place: tuple[int, ...]) -> NDArray[Any]:
-        import tifffile
+    def _chunk(self, place: tuple[int, ...]) -> NDArray[Any]:
+        shape = self.spec.shape
+        with _FILES.use(self.path, self.stamp) as opened:
+            if self.way == "whole":
+                with opened.lock:
+                    return self._series(opened).asarray(maxworkers=1).reshape(shape)  # type: ignore[no-any-return]
+            slices = chunk_slices(place, self.chunks, shape)
+            wanted = tuple(s.stop - s.start for s in slices)
+            with opened.lock:
+                series = self._series(opened)
+                n_lead = len(shape) - len(series.keyframe.shape)
+                number = int(np.ravel_multi_index(place[:n_lead], shape[:n_lead])) if n_lead else 0
+                page = series.pages[number]
+            if page is None:  # the file says that this plane was not taken
+                return np.zeros(wanted, self.spec.dtype)
+            if self.way == "pages":
+                return page.asarray(maxworkers=1).reshape(wanted)  # type: ignore[no-any-return]
+            return _segment(page, place[n_lead:], wanted, self.spec.dtype)
 
-        shape, chunks = self.spec.shape, self.chunks
-        if self.way == "whole":
-            with tifffile.TiffFile(self.path) as file:
-                return _series(file, self.level).asarray().reshape(shape)  # type: ignore[no-any-return]
-        file = _FILES.get(self.path)
-        series = _series(file, self.level)
-        slices = tuple(
-            slice(p * c, min((p + 1) * c, n)) for p, c, n in zip(place, chunks, shape, strict=True)
-        )
-        if self.way == "mapped":
-            dtype = np.dtype(series.dtype).newbyteorder(file.byteorder)
-            mapped = np.memmap(
-                self.path, dtype, mode="r", offset=series.dataoffset, shape=tuple(shape)
-            )
-            return np.array(mapped[slices])
-        if self.way == "pages":
-            n_lead = sum(c == 1 and n != c for c, n in zip(chunks, shape, strict=True))
-            n_lead = max(n_lead, len(shape) - len(series.keyframe.shape))
-            number = int(np.ravel_multi_index(place[:n_lead], shape[:n_lead])) if n_lead else 0
-            page = series.pages[number]
-            return page.asarray().reshape([s.stop - s.start for s in slices])  # type: ignore[no-any-return]
-        import zarr
+    def _mapped(self, roi: Roi) -> NDArray[Any]:
+        with _FILES.use(self.path, self.stamp) as opened, opened.lock:
+            series = self._series(opened)
+            dtype = np.dtype(series.dtype).newbyteorder(opened.tiff.byteorder)
+            offset = series.dataoffset
+        mapped = np.memmap(self.path, dtype, mode="r", offset=offset, shape=self.spec.shape)
+        return owned(mapped[roi.to_slices()], self.spec.dtype)
 
-        store = series.aszarr()
-        array: Any = zarr.open_array(store, mode="r")
-        return np.asarray(array[slices])
+    def _series(self, opened: _OpenTiff) -> Any:
+        return opened.tiff.series[0].levels[self.level]
 
 
-def _series(file: Any, level: int) -> Any:
-    return file.series[0].levels[level]
+def _segment(
+    page: Any, place: tuple[int, ...], wanted: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Decode one tile or strip of a page; one that the file leaves out is zero."""
+    index = int(np.ravel_multi_index(place, page.chunked))
+    file = page.parent.filehandle
+    offset, count = page.dataoffsets[index], page.databytecounts[index]
+    if not count:
+        return np.zeros(wanted, dtype)
+    with file.lock:
+        file.seek(offset)
+        data = file.read(count)
+    if len(data) < count:
+        raise OSError(f"{len(data)} of {count} bytes")
+    keyframe = page.keyframe
+    tables = {}
+    if keyframe.compression in _JPEG:
+        tables = {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
+    found, _, shape = keyframe.decode(data, index, **tables)
+    # (depth, length, width, samples): tiles at the edge stick out, and are cut off here
+    cut = found.reshape(shape)[tuple(slice(0, n) for n in _four(page, wanted))]
+    return cut.reshape(wanted)  # type: ignore[no-any-return]
+
+
+def _four(page: Any, wanted: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a piece of a page as (depth, length, width, samples)."""
+    keyframe = page.keyframe
+    sizes = list(wanted)
+    if keyframe.samplesperpixel > 1 and keyframe.planarconfig == 2:
+        sizes = sizes[1:]
+    samples = sizes.pop() if keyframe.samplesperpixel > 1 and keyframe.planarconfig == 1 else 1
+    depth = sizes[0] if len(sizes) == 3 else 1
+    return depth, *sizes[-2:], samples
 
 
 def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSource:
@@ -159,26 +240,33 @@ def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSour
     """
     import tifffile
 
+    stamp = stamp_of(path)
     try:
-        with tifffile.TiffFile(path) as file:
-            if not file.series:
-                raise SourceError("a TIFF has at least one image", place=path)  # noqa: TRY301
-            levels = file.series[0].levels
-            if not 0 <= level < len(levels):
-                raise MetadataError(  # noqa: TRY301
+        with _FILES.use(path, stamp) as opened, opened.lock:
+            file = opened.tiff
+            levels = file.series[0].levels if file.series else []
+            if not level < max(len(levels), 1):
+                raise MetadataError(
                     f"the pyramid has levels 0 to {len(levels) - 1}", value=level, place=path
                 )
+            if not levels:
+                raise SourceError("a TIFF has at least one image", place=path)
             series = levels[level]
-            _check_length(file, series, path)
-            spec = _spec(file, series, levels[0], path, axes)
-            chunks, way = _chunks(series, spec)
-            stat = Path(path).stat()
-            return TiffSource(
-                spec, path, chunks, way, level, len(levels), (stat.st_size, stat.st_mtime_ns)
-            )
-    except (SourceError, MetadataError):
+            others = _check_complete(file, series, path)
+            spec = read_spec(file, series, levels[0], path, axes)
+            chunks, way = _way(series, spec, path)
+            return TiffSource(spec, path, chunks, way, level, len(levels), stamp, others)
+    except ScutoidError:
         raise
-    except (tifffile.TiffFileError, ValueError, OSError, KeyError, IndexError, TypeError) as error:
+    except (
+        ValueError,
+        OSError,
+        KeyError,
+        IndexError,
+        TypeError,
+        RuntimeError,
+        tifffile.TiffFileError,
+    ) as error:
         raise SourceError(
             "a TIFF file can be read",
             value=f"{type(error).__name__}: {error}",
@@ -187,24 +275,29 @@ def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSour
         ) from error
 
 
-def _check_length(file: Any, series: Any, path: str) -> None:
-    """Refuse a file that ends before its data does."""
-    size = Path(path).stat().st_size
+def _check_complete(file: Any, series: Any, path: str) -> tuple[str, ...]:
+    """Refuse a file that ends before its data does; return the other files of the image."""
     if series.dataoffset is not None:
-        needed, where = series.dataoffset + series.nbytes, "its data"
-        if needed > size:
-            raise _cut_off(path, where, needed, size)
-        return
-    for number, page in enumerate(series.pages[:_CHECKED_PAGES]):
-        if page is None:
-            continue
-        ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
-        needed = max(ends, default=0)
-        if needed > size:
-            raise _cut_off(path, f"page {number}", needed, size)
+        needed = series.dataoffset + series.nbytes
+        if needed > file.filehandle.size:
+            raise _cut_off(path, "its data", needed, file.filehandle.size)
+        return ()
     expected = math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1)
     if len(series.pages) < expected:
         raise _cut_off(path, f"page {len(series.pages)}", expected, len(series.pages))
+    others: dict[str, None] = {}
+    for number in range(min(len(series.pages), _CHECKED_PAGES)):
+        page = series.pages[number]
+        if page is None:
+            continue
+        holder = page.parent.filehandle
+        if holder is not file.filehandle:
+            others[str(holder.path)] = None
+        ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
+        needed = max(ends, default=0)
+        if needed > holder.size:
+            raise _cut_off(path, f"page {number}", needed, holder.size)
+    return tuple(others)
 
 
 def _cut_off(path: str, where: str, needed: int, found: int) -> SourceError:
@@ -216,234 +309,21 @@ def _cut_off(path: str, where: str, needed: int, found: int) -> SourceError:
     )
 
 
-def _chunks(series: Any, spec: ImageSpec) -> tuple[tuple[int, ...], Way]:
+def _way(series: Any, spec: ImageSpec, path: str) -> tuple[tuple[int, ...], Way]:
+    """Choose how a file is read, and what one decoding brings."""
     shape = tuple(max(n, 1) for n in spec.shape)
     if spec.nbytes <= _SMALL:
         return shape, "whole"
     page = series.keyframe
-    n_page = min(len(page.shape), len(shape))
-    of_page = (1,) * (len(shape) - n_page) + shape[len(shape) - n_page :]
-    if series.dataoffset is not None:
-        rows = max(_SMALL // 4 // max(math.prod(of_page[1:]) * spec.dtype.itemsize, 1), 1)
-        lead = of_page if len(of_page) > n_page else (min(rows, of_page[0]), *of_page[1:])
-        return lead, "mapped"
-    if page.is_tiled:
-        import zarr
-
-        array: Any = zarr.open_array(series.aszarr(), mode="r")
-        return tuple(int(c) for c in array.chunks), "tiles"
-    return of_page, "pages"
-
-
-def _spec(file: Any, series: Any, finest: Any, path: str, axes: str | None) -> ImageSpec:
-    said = _said(file)
-    dtype = np.dtype(said.get("dtype", series.dtype))
-    if said:
-        return ImageSpec(
-            tuple(series.shape),
-            dtype,
-            said["axes"],
-            voxel_size=said.get("voxel_size"),
-            unit=said.get("unit"),
-            origin=said.get("origin"),
-            channels=tuple(said.get("channels", ())),
-        )
-    letters = axes or _letters(series, path)
-    if file.is_ome:
-        sizes, unit, channels = _ome(file)
-    elif file.is_imagej:
-        sizes, unit, channels = _imagej(file, series)
-    else:
-        sizes, unit, channels = {}, None, ()
-    factor = dict(zip(letters, np.array(finest.shape) / np.array(series.shape), strict=False))
-    spatial = [letter for letter in letters if letter in SPATIAL]
-    known = all(sizes.get(letter, 0) > 0 for letter in spatial) and spatial
-    n_channels = series.shape[letters.index("c")] if "c" in letters else 0
-    return ImageSpec(
-        tuple(series.shape),
-        dtype,
-        letters,
-        voxel_size=tuple(sizes[a] * float(factor[a]) for a in spatial) if known else None,
-        unit=unit if known else None,
-        channels=channels if len(channels) == n_channels else (),
-    )
-
-
-def _letters(series: Any, path: str) -> str:
-    """Read tifffile's axes: S are samples (channels), Q and I are unknown, z if there is one."""
-    letters = (
-        series.axes.lower().replace("s", "c") if "C" not in series.axes else series.axes.lower()
-    )
-    unknown = [letter for letter in letters if letter in "qi"]
-    if len(unknown) == 1 and "z" not in letters and series.ndim == 3:
-        letters = letters.replace(unknown[0], "z")
-    elif unknown:
-        raise MetadataError(
-            f"the axes of a file with shape {tuple(series.shape)} are named",
-            value=series.axes,
-            place=path,
-            remedy='name them, e.g. sc.open(path, axes="tzyx")',
-        )
-    return letters
-
-
-def _said(file: Any) -> dict[str, Any]:
-    """Return what scutoid itself wrote into the file."""
-    shaped = file.shaped_metadata if file.is_shaped else None
-    said = shaped[0].get(_MARK) if shaped else None
-    return said if isinstance(said, dict) else {}
-
-
-def _ome(file: Any) -> tuple[dict[str, float], str | None, tuple[str, ...]]:
-    root = ElementTree.fromstring(file.ome_metadata)  # noqa: S314
-    pixels = next((e for e in root.iter() if e.tag.endswith("}Pixels") or e.tag == "Pixels"), None)
-    if pixels is None:
-        return {}, None, ()
-    sizes: dict[str, float] = {}
-    unit: str | None = None
-    for letter in SPATIAL:
-        text = pixels.get(f"PhysicalSize{letter.upper()}")
-        if text:
-            sizes[letter] = float(text)
-            unit = known_unit(pixels.get(f"PhysicalSize{letter.upper()}Unit", "µm")) or unit
-    names = [c.get("Name") for c in pixels if c.tag.endswith("Channel")]
-    return sizes, unit, tuple(str(n) for n in names) if names and all(names) else ()
-
-
-def _imagej(file: Any, series: Any) -> tuple[dict[str, float], str | None, tuple[str, ...]]:
-    said = file.imagej_metadata or {}
-    unit = known_unit(str(said.get("unit", "")))
-    sizes: dict[str, float] = {}
-    if unit:
-        for letter, tag in (("x", "XResolution"), ("y", "YResolution")):
-            value = series.keyframe.tags.get(tag)
-            if value is not None and value.value[0]:
-                sizes[letter] = value.value[1] / value.value[0]
-        sizes["z"] = float(said.get("spacing", 1.0))
-    labels = said.get("Labels") or ()
-    return sizes, unit, tuple(map(str, labels)) if isinstance(labels, (list, tuple)) else ()
-
-
-def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec) -> None:
-    """Write an array as an OME-TIFF, beside its place, synced and renamed.
-
-    Types and axes that OME does not know (bool, 64-bit integers) become a plain TIFF with the same
-    facts as JSON in its description.
-
-    Raises
-    ------
-    GeometryError
-        If the array has not the shape of `spec`.
-    StoreError
-        If it cannot be written.
-    """
-    import tifffile
-
-    target = Path(path)
-    if tuple(data.shape) != spec.shape:
-        raise GeometryError(
-            "what is written has the shape that was announced",
-            value=f"{data.shape}, announced {spec.shape}",
-            place=str(target),
-        )
-    beside = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.new.tif")
-    try:
-        tifffile.imwrite(beside, _stored(data, spec), **_how(spec), compression="zlib")
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(target)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StoreError(
-            "an image can be written",
-            value=error.strerror or str(error),
-            place=str(target),
-            remedy="check the folder, its permissions and the free space",
-        ) from error
-
-
-def _stored(data: NDArray[Any], spec: ImageSpec) -> NDArray[Any]:
-    array = np.ascontiguousarray(data, dtype=spec.dtype)
-    return array.view(np.uint8) if spec.dtype == bool else array
-
-
-def _how(spec: ImageSpec) -> dict[str, Any]:
-    """Return how tifffile shall write an image of this kind."""
-    is_ome = (
-        spec.dtype.name in _OME_TYPES
-        and set(spec.axes) <= set("tczyx")
-        and spec.axes.endswith("yx")
-        and spec.origin is None
-        and spec.size > 0
-    )
-    if not is_ome:
-        said = {
-            "axes": spec.axes,
-            "dtype": spec.dtype.name,
-            "voxel_size": spec.voxel_size,
-            "unit": spec.unit,
-            "origin": spec.origin,
-            "channels": spec.channels,
-        }
-        return {"photometric": "minisblack", "metadata": {"axes": spec.axes.upper(), _MARK: said}}
-    metadata: dict[str, Any] = {"axes": spec.axes.upper()}
-    for letter, size in zip(spec.spatial_axes, spec.voxel_size or (), strict=False):
-        metadata[f"PhysicalSize{letter.upper()}"] = size
-        metadata[f"PhysicalSize{letter.upper()}Unit"] = (
-            "µm" if spec.unit == "um" else spec.unit or "pixel"
-        )
-    if spec.channels:
-        metadata["Channel"] = {"Name": list(spec.channels)}
-    return {"ome": True, "photometric": "minisblack", "metadata": metadata}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TiffWriter:
-    """Writes blocks straight into an uncompressed TIFF that is mapped into memory."""
-
-    spec: ImageSpec
-    """What the image is."""
-    path: str
-    """The file."""
-
-    def write(self, roi: Roi, data: NDArray[Any]) -> bool:
-        """Write a region; it is on the disk when this returns.
-
-        Returns
-        -------
-        bool
-            Whether anything but zeros was written.
-        """
-        import tifffile
-
-        check_inside(roi, self.spec)
-        values = _stored(data, self.spec.replace(shape=data.shape, channels=()))
-        mapped = tifffile.memmap(self.path, mode="r+")
-        mapped.reshape(self.spec.shape)[roi.to_slices()] = values
-        mapped.flush()
-        return bool(np.any(values))
-
-
-def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:
-    """Make a TIFF of zeros that blocks are written into, or take up one that is there."""
-    import tifffile
-
-    if not path.exists():
-        dtype = np.dtype(np.uint8) if spec.dtype == bool else spec.dtype
-        beside = path.with_name(f".{path.name}.new.tif")
-        mapped = tifffile.memmap(beside, shape=spec.shape, dtype=dtype, **_how(spec))
-        mapped.flush()
-        del mapped
-        beside.replace(path)
-    return TiffWriter(spec, str(path))
-
-
-def natural(names: Sequence[str]) -> list[str]:
-    """Sort names with their numbers as numbers."""
-    import re
-
-    def key(name: str) -> list[tuple[int, int, str]]:
-        pieces = re.split(r"(\d+)", name)
-        return [(1, int(p), "") if p.isdigit() else (0, 0, p) for p in pieces]
-
-    return sorted(names, key=key)
+    n_lead = len(shape) - len(page.shape)
+    has_pages = n_lead >= 0 and shape[n_lead:] == tuple(page.shape)
+    lead = (1,) * n_lead
+    if series.dataoffset is not None and not is_url(path):
+        return (*lead, *page.shape) if has_pages else shape, "mapped"
+    if not has_pages or len(series.pages) != math.prod(shape[:n_lead]):
+        return shape, "whole"
+    segment = (1,) * (len(page.chunked) - len(page.chunks)) + tuple(page.chunks)
+    is_cut = page.is_tiled or page.nbytes > _LARGE_PAGE
+    if is_cut and len(segment) == len(page.shape):
+        return (*lead, *segment), "segments"
+    return (*lead, *page.shape), "pages"

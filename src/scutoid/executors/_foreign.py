@@ -37,7 +37,7 @@ class ForeignExecutor:
     def __init__(self, pool: concurrent.futures.Executor) -> None:
         self._pool = pool
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:  # noqa: ARG002
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
         """Begin with as many places as workers were asked for."""
         return _ForeignCrew(self._pool, works, workers)
 

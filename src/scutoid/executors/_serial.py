@@ -18,7 +18,7 @@ class SerialExecutor:
     handles_timeout = False
     handles_setup = True
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:  # noqa: ARG002
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
         """Begin with one worker, the caller."""
         return _SerialCrew(works)
 
@@ -33,10 +33,10 @@ class _SerialCrew:
         self._jobs: deque[Job] = deque()
         self._joined = False
 
-    def submit(self, worker: int, job: Job) -> None:  # noqa: ARG002
+    def submit(self, worker: int, job: Job) -> None:
         self._jobs.append(job)
 
-    def wait(self, timeout: float | None) -> list[Message]:  # noqa: ARG002
+    def wait(self, timeout: float | None) -> list[Message]:
         if not self._joined:
             self._joined = True
             return [Joined(0)]
@@ -45,7 +45,7 @@ class _SerialCrew:
         job = self._jobs.popleft()
         return [self._bench.carry_out(job, self._works[job.work], NoBeacon())]
 
-    def stop(self, *, grace: float) -> None:  # noqa: ARG002
+    def stop(self, *, grace: float) -> None:
         try:
             self._bench.close()
         except Exception:

@@ -21,7 +21,7 @@ class ThreadsExecutor:
     handles_timeout = False
     handles_setup = True
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:  # noqa: ARG002
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
         """Start the threads."""
         return _ThreadsCrew(works, workers)
 

@@ -8,8 +8,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from scutoid import pipeline
 from scutoid.pipeline import Image, Table, Value, is_lazy
+from scutoid.pipeline import open as open_image
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,8 +23,8 @@ def composed(operation: Callable[P, R]) -> Callable[P, R]:
         items = (*args, *kwargs.values())
         if any(is_lazy(item) for item in items) or not any(map(_is_array, items)):
             return operation(*args, **kwargs)
-        lazy_args = [pipeline.open(item) if _is_array(item) else item for item in args]
-        lazy_kwargs = {k: pipeline.open(v) if _is_array(v) else v for k, v in kwargs.items()}
+        lazy_args = [open_image(item) if _is_array(item) else item for item in args]
+        lazy_kwargs = {k: open_image(v) if _is_array(v) else v for k, v in kwargs.items()}
         return cast("R", _read(cast("Callable[..., Any]", operation)(*lazy_args, **lazy_kwargs)))
 
     return run

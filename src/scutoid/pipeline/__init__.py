@@ -22,6 +22,7 @@ from scutoid.pipeline._lazy import (
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
 from scutoid.pipeline._parts import BlockParts
+from scutoid.pipeline._pipeline import Pipeline, pipeline
 from scutoid.pipeline._plan import Plan, PlannedStep
 from scutoid.pipeline._producers import is_lazy
 from scutoid.pipeline._run import Run, RunStep, plan, run
@@ -35,6 +36,7 @@ __all__ = [
     "Images",
     "Length",
     "Parts",
+    "Pipeline",
     "Plan",
     "PlannedStep",
     "Run",
@@ -52,6 +54,7 @@ __all__ = [
     "open",
     "open_folder",
     "per_member",
+    "pipeline",
     "plan",
     "reduction",
     "run",

@@ -4,7 +4,8 @@ Readable without scutoid: OME-Zarr, TIFF, Parquet, JSON, npy and CSV.
 """
 
 from scutoid.store._canonical import canonical_digest, describe
-from scutoid.store._entry import Entry, EntryStore, explain
+from scutoid.store._entry import Entry
+from scutoid.store._entry_store import EntryStore
 from scutoid.store._fingerprint import CodeFingerprint, fingerprint
 from scutoid.store._formats import FORMATS, Format
 from scutoid.store._inputs import HashMemo, key_of_path, key_of_source
@@ -15,6 +16,7 @@ from scutoid.store._parts import (
     bytes_of_table,
     table_of_bytes,
 )
+from scutoid.store._reasons import explain
 from scutoid.store._recipe import Fact, Recipe
 
 __all__ = [

@@ -27,6 +27,7 @@ import numpy as np
 from scutoid.errors import ParameterError
 
 _TEXT_LIMIT = 60
+_PANDAS_SCALARS = {"NAType", "NaTType", "Timestamp", "Timedelta", "Period", "Interval"}
 _LENGTH = struct.Struct("<Q")
 
 
@@ -84,7 +85,7 @@ class Encoder:
     def __init__(self) -> None:
         self._within: list[object] = []
 
-    def code(self, value: Any, where: str) -> bytes:  # noqa: ARG002
+    def code(self, value: Any, where: str) -> bytes:
         """Encode a function or a class."""
         from scutoid.store._fingerprint import fingerprint
 
@@ -133,12 +134,15 @@ class Encoder:
             return self._dataclass(value, where)
         if _is_pandas(value):
             return self._pandas(value, where)
+        if type(value).__name__ in _PANDAS_SCALARS and _is_from_pandas(value):
+            return tagged(type(value).__name__, str(value).encode())
         for kinds, encode in _BY_BASE:
             if isinstance(value, kinds):
                 return encode(self, value, where)
         return self.unknown(value, where)
 
-    def _items(self, tag: str, values: Iterable[object], where: str) -> bytes:
+    def items(self, tag: str, values: Iterable[object], where: str) -> bytes:
+        """Encode values in their order."""
         items = (self.encode(item, f"{where}[{n}]") for n, item in enumerate(values))
         return tagged(tag, *items)
 
@@ -189,7 +193,7 @@ class Encoder:
                 "masked", self._array(value.filled(), where), self._array(np.asarray(mask), where)
             )
         if value.dtype.hasobject or value.dtype.kind == "T":  # "T": text of any length
-            items = self._items("list", value.ravel().tolist(), where)
+            items = self.items("list", value.ravel().tolist(), where)
             return tagged("objects", str(value.dtype).encode(), shape, items)
         native = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
         digest = hashlib.sha256(native.reshape(-1).view(np.uint8).data).digest()
@@ -218,7 +222,7 @@ class Encoder:
             labels = self._column(column.array.categories, where)
             ordered = bytes([column.array.ordered])
             return tagged("column", dtype, ordered, self._array(codes, where), labels)
-        return tagged("column", dtype, self._items("list", column.tolist(), where))
+        return tagged("column", dtype, self.items("list", column.tolist(), where))
 
     def _partial(self, value: functools.partial[Any], where: str) -> bytes:
         inner = (value.func, value.args, dict(value.keywords))
@@ -228,7 +232,7 @@ class Encoder:
         bound = self.encode(value.__self__, f"{where}.__self__")
         return tagged("method", self.code(value.__func__, where), bound)
 
-    def _path(self, value: PurePath, where: str) -> bytes:  # noqa: ARG002
+    def _path(self, value: PurePath, where: str) -> bytes:
         return tagged("path", self.key_of_path(value).encode())
 
     def key_of_path(self, path: PurePath) -> str:
@@ -263,8 +267,11 @@ def _dtype(dtype: np.dtype[Any]) -> bytes:
 
 
 def _is_pandas(value: object) -> bool:
-    top = type(value).__module__.partition(".")[0]
-    return top == "pandas" and hasattr(value, "index") and hasattr(value, "iloc")
+    return _is_from_pandas(value) and hasattr(value, "index") and hasattr(value, "iloc")
+
+
+def _is_from_pandas(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] == "pandas"
 
 
 def _float(value: float) -> bytes:
@@ -278,11 +285,10 @@ def _complex(value: complex) -> bytes:
 def _scalar(self: Encoder, value: np.generic, where: str) -> bytes:
     if isinstance(value, np.floating) and np.isnan(value):
         return tagged("scalar", value.dtype.str.encode(), b"nan")
-    return tagged("scalar", self._array(np.asarray(value), where))  # noqa: SLF001
+    return tagged("scalar", self._array(np.asarray(value), where))
 
 
 def _instant(value: Any) -> bytes:
-    # pandas' Timestamp is a datetime with nanoseconds, which isoformat gives as well.
     return tagged(type(value).__name__, value.isoformat().encode())
 
 
@@ -303,14 +309,14 @@ _SIMPLE: dict[type, Callable[[Any], bytes]] = {
 }
 
 _EXACT: dict[type, Callable[[Encoder, Any, str], bytes]] = {
-    list: lambda self, value, where: self._items("list", value, where),
-    tuple: lambda self, value, where: self._items("tuple", value, where),
+    list: lambda self, value, where: self.items("list", value, where),
+    tuple: lambda self, value, where: self.items("tuple", value, where),
     dict: Encoder._mapping,  # noqa: SLF001
     types.MappingProxyType: Encoder._mapping,  # noqa: SLF001
     set: Encoder._set,  # noqa: SLF001
     frozenset: Encoder._set,  # noqa: SLF001
-    slice: lambda s, v, w: s._items("slice", (v.start, v.stop, v.step), w),
-    range: lambda s, v, w: s._items("range", (v.start, v.stop, v.step), w),
+    slice: lambda s, v, w: s.items("slice", (v.start, v.stop, v.step), w),
+    range: lambda s, v, w: s.items("range", (v.start, v.stop, v.step), w),
     np.ndarray: Encoder._array,  # noqa: SLF001
     types.MethodType: Encoder._method,  # noqa: SLF001
     functools.partial: Encoder._partial,  # noqa: SLF001
@@ -318,7 +324,7 @@ _EXACT: dict[type, Callable[[Encoder, Any, str], bytes]] = {
     uuid.UUID: _of_text("uuid"),
     decimal.Decimal: _of_text("decimal"),
     fractions.Fraction: _of_text("fraction"),
-    re.Pattern: lambda s, v, w: s._items("pattern", (v.pattern, v.flags), w),
+    re.Pattern: lambda s, v, w: s.items("pattern", (v.pattern, v.flags), w),
 }
 
 _BY_BASE: tuple[tuple[Any, Callable[[Encoder, Any, str], bytes]], ...] = (
@@ -328,7 +334,7 @@ _BY_BASE: tuple[tuple[Any, Callable[[Encoder, Any, str], bytes]], ...] = (
     (np.dtype, lambda _self, value, _where: tagged("dtype", _dtype(value))),
     (PurePath, Encoder._path),  # noqa: SLF001
     ((dt.date, dt.time), lambda _self, value, _where: _instant(value)),
-    (dt.timedelta, lambda s, v, w: s._items("timedelta", (v.days, v.seconds, v.microseconds), w)),
+    (dt.timedelta, lambda s, v, w: s.items("timedelta", (v.days, v.seconds, v.microseconds), w)),
     (dt.tzinfo, _of_text("timezone")),
     ((bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset), Encoder._subclass),  # noqa: SLF001
 )

@@ -1,4 +1,4 @@
-"""Writing files so that a power cut or a kill leaves the old file, or the new one, never half of one.
+"""Writing files so that a power cut or a kill leaves the old file or the new one, never a half.
 
 A file is written beside its place, synced, renamed over it, and its folder is synced.  What the
 operating system refuses becomes a `StoreError` that says what to do.

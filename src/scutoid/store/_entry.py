@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -19,17 +20,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scutoid.errors import DamagedResult, StoreError
-from scutoid.store._durable import make_folder, store_error, storing, write_file
-from scutoid.store._formats import FORMATS, choose_format
+from scutoid.store._durable import make_folder, storing, sync_folder, write_file
+from scutoid.store._formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store._recipe import Recipe
 
 Status = Literal["absent", "partial", "complete"]
 RECIPE = "recipe.json"
 COMPLETE = "COMPLETE"
 JOURNAL = "journal"
-MARK = ".scutoid"
-_DIGITS = 12
 _PIECE = 2**22
+_ZARR_METADATA = "zarr.json"
+
+# What an entry is made of; all else in its folder is somebody else's, and is never removed.
+_OURS = re.compile(
+    r"recipe\.json|COMPLETE|journal|members\.json|items|files|\w+\.pack(\.index)?"
+    r"|(image|table|value|parts|files)(-\d+)?\.[\w.]+|\..*\.new.*"
+)
+_CHECKED_ELSEWHERE = re.compile(r"recipe\.json|COMPLETE|journal|items|.*\.pack(\.index)?|\..*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +65,11 @@ class Entry:
         if self.recipe is None:
             return "absent"
         try:
-            said = (self.path / COMPLETE).read_text().strip()
+            said = (self.path / COMPLETE).read_bytes().strip()
+            found = digest_file(self.path / RECIPE).encode()
         except OSError:
             return "partial"
-        return "complete" if said == _digest_file(self.path / RECIPE) else "partial"
+        return "complete" if said == found else "partial"
 
     @property
     def journal(self) -> Path:
@@ -69,21 +77,34 @@ class Entry:
         return self.path / JOURNAL
 
     def begin(self, recipe: Recipe) -> None:
-        """Write the recipe, unless it stands already; what lies under another key is cleared.
+        """Write the recipe, unless it stands already: then what is there is continued.
+
+        What a run that was killed left without a recipe is removed.  A result of another key in
+        the same folder, or one with a recipe that cannot be read, is moved aside.
 
         Raises
         ------
         StoreError
             If the store cannot be written.
         """
-        if self.recipe is not None:
-            with storing(self.path):
+        with storing(self.path):
+            if self.recipe is not None:
                 (self.path / COMPLETE).unlink(missing_ok=True)
-            return
-        if self.path.exists():
-            self.clear()
+                sync_folder(self.path)
+                return
+            if (self.path / RECIPE).exists():
+                self._move_aside()
+            elif self.path.exists():
+                self.clear()
         make_folder(self.path)
         self.write(RECIPE, recipe.to_json().encode())
+
+    def _move_aside(self) -> None:
+        for number in itertools.count(1):
+            aside = self.path.with_name(f"{self.path.name}.aside-{number}")
+            if not aside.exists():
+                self.path.rename(aside)
+                return
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file whole."""
@@ -96,19 +117,34 @@ class Entry:
         -------
         Path
             The file.
+
+        Raises
+        ------
+        ParameterError
+            If there is no format for it.
+        StoreError
+            If it cannot be written.
         """
         chosen = choose_format(value, format)
         path = self.path / f"{name}{chosen.suffix}"
-        for other in FORMATS.values():
-            if other.suffix != chosen.suffix:
-                (self.path / f"{name}{other.suffix}").unlink(missing_ok=True)
+        with storing(path):
+            for other, _ in self._saved(name):
+                if other != path:
+                    other.unlink()
         chosen.save(value, path)
         return path
 
     def saved(self, name: str) -> Path | None:
         """Return the file of a saved value; None if there is none."""
-        paths = (self.path / f"{name}{one.suffix}" for one in FORMATS.values())
-        return next((path for path in paths if path.exists()), None)
+        return next((path for path, _ in self._saved(name)), None)
+
+    def _saved(self, name: str) -> Iterator[tuple[Path, Format]]:
+        """Yield the files of a saved value with their formats; installed ones only if need be."""
+        places = [(self.path / f"{name}{one.suffix}", one) for one in FORMATS.values()]
+        if not any(path.is_file() for path, _ in places):
+            installed = installed_formats().values()
+            places = [(self.path / f"{name}{one.suffix}", one) for one in installed]
+        yield from ((path, one) for path, one in places if path.is_file())
 
     def load(self, name: str) -> Any:
         """Return a value that was saved; its digest is checked first.
@@ -118,28 +154,22 @@ class Entry:
         DamagedResult
             If it is missing or not what was written.
         """
-        path = self.saved(name)
-        if path is None:
-            raise DamagedResult(
-                "a stored value is where it was written",
-                value="missing",
-                place=str(self.path / name),
-                remedy="run again: it is made anew",
-            )
+        path, chosen = next(self._saved(name), (None, None))
+        if path is None or chosen is None:
+            raise _damaged("a stored value is where it was written", "missing", self.path / name)
         recipe = self.recipe
         said = {} if recipe is None else recipe.files.get(path.name, {})
-        if said and said.get("sha256") != _digest_file(path):
-            raise DamagedResult(
-                "a stored value is what was written",
-                value="its digest differs",
-                place=str(path),
-                remedy="run again: it is made anew",
-            )
-        suffix = next(f for f in FORMATS.values() if path.name == f"{name}{f.suffix}")
-        return suffix.load(path)
+        if said and not _is_intact(path, said):
+            raise _damaged("a stored value is what was written", "its digest differs", path)
+        return chosen.load(path)
 
     def commit(self, extra: Mapping[str, Any] | None = None) -> None:
         """Mark the result as complete: digests of its files into the recipe, then COMPLETE.
+
+        Parameters
+        ----------
+        extra : mapping, optional
+            Plain JSON to keep in the recipe; "seconds" is how long the result took.
 
         Raises
         ------
@@ -148,190 +178,95 @@ class Entry:
         """
         recipe = self.recipe
         if recipe is None:
-            raise StoreError("an entry is begun before it is committed", place=str(self.path))
-        files = {
-            path.name: {"bytes": path.stat().st_size, "sha256": _digest_file(path)}
-            for path in self._values()
-        }
-        said = dict(extra or {})
-        seconds = said.pop("seconds", recipe.seconds)
-        changed = replace(recipe, files=files, seconds=seconds, extra={**recipe.extra, **said})
-        (self.path / COMPLETE).unlink(missing_ok=True)
-        self.write(RECIPE, changed.to_json().encode())
-        self.write(COMPLETE, _digest_file(self.path / RECIPE).encode() + b"\n")
+            raise StoreError(
+                "an entry is begun before it is committed",
+                value="no readable recipe of its key",
+                place=str(self.path),
+            )
+        with storing(self.path):
+            files = {
+                path.relative_to(self.path).as_posix(): {
+                    "bytes": path.stat().st_size,
+                    "sha256": digest_file(path),
+                }
+                for path in self._unprotected()
+            }
+            said = dict(extra or {})
+            seconds = said.pop("seconds", recipe.seconds)
+            changed = replace(recipe, files=files, seconds=seconds, extra={**recipe.extra, **said})
+            (self.path / COMPLETE).unlink(missing_ok=True)
+            self.write(RECIPE, changed.to_json().encode())
+            self.write(COMPLETE, digest_file(self.path / RECIPE).encode() + b"\n")
 
-    def _values(self) -> Iterator[Path]:
-        suffixes = tuple(one.suffix for one in FORMATS.values())
-        for path in sorted(self.path.iterdir()):
-            is_value = path.is_file() and path.name.endswith(suffixes)
-            if is_value and path.name != RECIPE and not path.name.startswith("."):
-                yield path
+    def _unprotected(self) -> Iterator[Path]:
+        """Yield the files that have no checksums of their own: not packs, not chunks of a zarr."""
+        for place in sorted(self.path.iterdir()):
+            if _CHECKED_ELSEWHERE.fullmatch(place.name) or not _OURS.fullmatch(place.name):
+                continue
+            if place.is_file():
+                yield place
+                continue
+            for root, folders, names in os.walk(place):
+                folders.sort()
+                # Metadata lies beside "c", never below it, where a large array has its chunks.
+                if _ZARR_METADATA in names and place.name != "files":
+                    yield Path(root) / _ZARR_METADATA
+                    folders[:] = [name for name in folders if name != "c"]
+                elif place.name == "files":
+                    yield from (Path(root) / name for name in sorted(names))
 
     def verify(self) -> list[str]:
-        """Return the names of saved values that are missing or not what was written."""
+        """Return the names of files that are missing or not what was written; reads them all."""
         recipe = self.recipe
         if recipe is None:
             return [RECIPE]
         return [
-            name
-            for name, said in recipe.files.items()
-            if not (self.path / name).exists() or _digest_file(self.path / name) != said["sha256"]
+            name for name, said in recipe.files.items() if not _is_intact(self.path / name, said)
         ]
 
     def clear(self) -> None:
-        """Remove the result; only what lies in its own folder.
+        """Remove the result; what scutoid did not make stays, and the folder with it.
 
         Raises
         ------
         StoreError
             If it cannot be removed.
         """
-        if not self.path.exists():
-            return
         with storing(self.path):
-            (self.path / COMPLETE).unlink(missing_ok=True)
-            shutil.rmtree(self.path)
+            if not self.path.is_dir():
+                return
+            # Killed between any two of these, what remains is never taken for a result.
+            for name in (COMPLETE, RECIPE, JOURNAL):
+                (self.path / name).unlink(missing_ok=True)
+            sync_folder(self.path)
+            others = False
+            for place in list(self.path.iterdir()):
+                if not _OURS.fullmatch(place.name):
+                    others = True
+                elif place.is_dir() and not place.is_symlink():
+                    shutil.rmtree(place)
+                else:
+                    place.unlink()
+            if not others:
+                self.path.rmdir()
 
 
-def _digest_file(path: Path) -> str:
+def _damaged(rule: str, value: str, path: Path) -> DamagedResult:
+    return DamagedResult(rule, value=value, place=str(path), remedy="run again: it is made anew")
+
+
+def _is_intact(path: Path, said: Mapping[str, Any]) -> bool:
+    try:
+        return path.stat().st_size == said.get("bytes") and digest_file(path) == said.get("sha256")
+    except OSError:
+        return False
+
+
+def digest_file(path: Path) -> str:
+    """Return the sha256 of a file, as ``sha256sum`` prints it."""
     found = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            found.update(piece)
+    buffer = memoryview(bytearray(_PIECE))
+    with path.open("rb", buffering=0) as file:
+        while n := file.readinto(buffer):
+            found.update(buffer[:n])
     return found.hexdigest()
-
-
-class EntryStore:
-    """A folder of results.
-
-    Parameters
-    ----------
-    path : path
-        The folder; it is made when something is first written.
-
-    Raises
-    ------
-    StoreError
-        If it is a file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> store = EntryStore(folder.name)
-    >>> entry = store.entry("otsu", "3f9a1c0b7d42aa")
-    >>> entry.begin(Recipe(step="otsu", key="3f9a1c0b7d42aa"))
-    >>> _ = entry.save(41, "value")
-    >>> entry.commit()
-    >>> entry.status, entry.load("value"), entry.path.name
-    ('complete', 41, '3f9a1c0b7d42')
-    >>> folder.cleanup()
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).expanduser().absolute()
-        if self.path.exists() and not self.path.is_dir():
-            raise StoreError(
-                "a store is a folder",
-                value="a file",
-                place=str(self.path),
-                remedy="name another place for the store",
-            )
-
-    def entry(self, name: str, key: str) -> Entry:
-        """Return the place of a result."""
-        folder = re.sub(r"[^\w.\- ]+", "_", name).strip(". ") or "step"
-        return Entry(self.path / folder / key[:_DIGITS], name, key)
-
-    def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
-        """Return all results with their recipes, the newest first."""
-        found = []
-        pattern = "*" if name is None else self.entry(name, "0" * _DIGITS).path.parent.name
-        for path in self.path.glob(f"{pattern}/*/{RECIPE}") if self.path.is_dir() else ():
-            try:
-                recipe = Recipe.from_json(path.read_bytes(), place=path)
-            except (OSError, StoreError):
-                continue
-            if name is None or recipe.step == name:
-                found.append((Entry(path.parent, recipe.step, recipe.key), recipe))
-        return sorted(found, key=lambda item: item[1].created, reverse=True)
-
-    def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
-        """Return the complete result of a step that differs least from a recipe; newest first."""
-        found = [r for e, r in self.entries(name) if e.status == "complete" and r.key != recipe.key]
-        return min(found, key=lambda other: len(_differences(recipe, other)), default=None)
-
-    def check_writable(self) -> None:
-        """Make the store's folder, and check that files can be written there.
-
-        Raises
-        ------
-        StoreError
-            If they cannot.
-        """
-        make_folder(self.path)
-        mark = self.path / MARK
-        try:
-            if not mark.exists():
-                mark.write_text("results of scutoid\n")
-            probe = self.path / f"{MARK}-{os.getpid()}"
-            probe.write_bytes(b"x" * 4096)
-            probe.unlink()
-        except OSError as error:
-            raise store_error(error, self.path) from error
-
-    def free_bytes(self) -> int:
-        """Return the free bytes of the disk that the store lies on."""
-        place = next(p for p in (self.path, *self.path.parents) if p.exists())
-        return shutil.disk_usage(place).free
-
-    def contains(self, path: str | os.PathLike[str]) -> bool:
-        """Whether a path lies inside the store."""
-        return Path(path).expanduser().resolve().is_relative_to(self.path.resolve())
-
-
-def explain(new: Recipe, old: Recipe | None) -> str:
-    """Say why a result of `old` does not serve as one of `new`.
-
-    Examples
-    --------
-    >>> from scutoid.store import Fact
-    >>> a = Recipe(step="s", key="1", parameters={"sigma": Fact.of(2.0)})
-    >>> b = Recipe(step="s", key="2", parameters={"sigma": Fact.of(3.0)})
-    >>> explain(b, a)
-    '`sigma` 2.0 -> 3.0'
-    >>> explain(b, None)
-    'first run'
-    """
-    if old is None:
-        return "first run"
-    return "; ".join(_differences(new, old)) or "the step's declaration changed"
-
-
-def _differences(new: Recipe, old: Recipe) -> list[str]:
-    said: list[str] = []
-    for name in sorted(new.parameters.keys() | old.parameters.keys()):
-        a, b = old.parameters.get(name), new.parameters.get(name)
-        if a is None or b is None:
-            said.append(f"`{name}` is {'new' if a is None else 'gone'}")
-        elif a.digest != b.digest:
-            same = a.text == b.text
-            said.append(
-                f"`{name}` ({a.text}) changed" if same else f"`{name}` {a.text} -> {b.text}"
-            )
-    names = list(dict.fromkeys([*new.code, *old.code]))
-    for n, name in enumerate(names):
-        if new.code.get(name) != old.code.get(name):
-            what = "own code" if n == 0 else f"helper or constant `{name}`"
-            said.append(f"{what} changed")
-    for name in dict.fromkeys([*new.inputs, *old.inputs]):
-        c, d = old.inputs.get(name), new.inputs.get(name)
-        if c is None or d is None or c.digest != d.digest:
-            text = d.text if d is not None else "none"
-            said.append(f"input `{name}` ({text}) changed")
-    for name in sorted(new.environment.keys() | old.environment.keys()):
-        if new.environment.get(name) != old.environment.get(name):
-            said.append(f"{name} {old.environment.get(name)} -> {new.environment.get(name)}")
-    if new.block != old.block:
-        said.append(f"block {old.block} -> {new.block}")
-    return said

@@ -37,6 +37,7 @@ from scutoid.store._source import (
 )
 
 _DYNAMIC = {"eval", "exec", "__import__", "globals", "compile"}
+_MAKERS = ("__dataclass_fields__", "_fields", "__attrs_attrs__")
 _UNSEEN = (logging.Logger, logging.LoggerAdapter)
 
 
@@ -189,7 +190,10 @@ class _Walk(Encoder):
             return self._foreign(item, where)
         if not is_own(item):
             return self._foreign(item, where)
-        name = item.__name__ if kind == "module" else str(item.__qualname__)
+        name = str(getattr(item, "__qualname__", None) or item.__name__)
+        if isinstance(item, types.FunctionType) and not as_root:
+            name = item.__code__.co_qualname  # functools.wraps gives wrappers another name
+            name = where if name == "<lambda>" and where.isidentifier() else name
         label = self._label(name if as_root else f"{kind} `{_short(name)}`")
         self._labels[id(item)] = label
         self._alive.append(item)  # its id() must stay its own
@@ -238,10 +242,9 @@ class _Walk(Encoder):
             )
         items = [tagged("function", body.encode("utf-8", "surrogatepass"))]
         items += self._decorators(source, function.__globals__)
-        names = inspect.getfullargspec(function).args if function.__defaults__ else []
-        defaults = dict(
-            zip(names[len(names) - len(function.__defaults__ or ()) :], function.__defaults__ or ())
-        )
+        n_defaults = len(function.__defaults__ or ())
+        names = code.co_varnames[code.co_argcount - n_defaults : code.co_argcount]
+        defaults = dict(zip(names, function.__defaults__ or (), strict=True))
         for name, value in {**defaults, **(function.__kwdefaults__ or {})}.items():
             items.append(self._part(value, f"default of `{name}`", label))
         for name, value in sorted(vars(function).items()):
@@ -324,9 +327,8 @@ class _Walk(Encoder):
             if _top(value) == "scutoid":
                 continue
             items.append(tagged("decorator", decorator.text.encode()))
-            for chain in decorator.loads:
-                if chain[0] in names:
-                    items.append(self._resolve(chain, names, "constant"))
+            known = [chain for chain in decorator.loads if chain[0] in names]
+            items += [self._resolve(chain, names, "constant") for chain in known]
         return items
 
     def _module(self, module: types.ModuleType, label: str) -> None:
@@ -374,9 +376,11 @@ class _Walk(Encoder):
 
     def _method_of(self, kind: type, function: types.FunctionType, where: str) -> bytes:
         code = function.__code__
-        if code.co_filename.startswith("<") and function.__name__.startswith("__"):
+        is_special = function.__name__.startswith("__")
+        is_made = code.co_filename.startswith("<") and any(map(kind.__dict__.get, _MAKERS))
+        if is_special and (is_made or not is_own(function)):
             return b""  # written by dataclass from the fields
-        if function.__qualname__ != f"{kind.__qualname__}.{function.__name__}":
+        if code.co_qualname != f"{kind.__qualname__}.{code.co_name}":
             return self.code(function, where)  # a function from elsewhere
         source = source_of_function(function)
         items = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scutoid.errors import DamagedResult, ParameterError, StoreError
+from scutoid.errors import DamagedResult, ParameterError
 from scutoid.store._durable import replacing, write_file
 from scutoid.store._parts import arrow_of_table
 
@@ -49,7 +50,8 @@ def _load_parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path).read().to_pandas()
+        with pq.ParquetFile(path) as file:
+            return file.read().to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise DamagedResult(
             "a stored table can be read",
@@ -70,15 +72,22 @@ def _load_csv(path: Path) -> Any:
 
 
 _TAG = "__scutoid__"
+_MAX_JSON_ARRAY = 1000
+_MAX_ITEM = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
+"""Bytes of the widest numbers that Python's own hold exactly, by numpy's letter of the kind."""
 
 
 def _is_json(value: object) -> bool:
-    if value is None or isinstance(value, (bool, int, float, str, np.bool_, np.number)):
-        return True
+    if value is None or isinstance(value, (bool, int, float, complex, str)):
+        return not isinstance(value, enum.Enum)
+    if isinstance(value, (np.bool_, np.number)):
+        return value.dtype.kind in "biufc" and value.dtype.itemsize <= _MAX_ITEM[value.dtype.kind]
     if isinstance(value, (list, tuple)):
         return all(_is_json(item) for item in value)
     if isinstance(value, np.ndarray):
-        return value.dtype.kind in "biuf" and value.size <= 1000
+        is_plain = type(value) is np.ndarray and value.dtype.kind in "biuf"
+        is_small = value.size <= _MAX_JSON_ARRAY and value.dtype.itemsize <= _MAX_ITEM["f"]
+        return is_plain and is_small
     if isinstance(value, Mapping):
         return all(isinstance(k, str) and k != _TAG and _is_json(v) for k, v in value.items())
     return False
@@ -96,6 +105,8 @@ def _to_json(value: Any) -> Any:
         return {_TAG: "array", "dtype": value.dtype.str, "shape": list(value.shape), "items": items}
     if isinstance(value, (np.bool_, np.number)):
         return {_TAG: "scalar", "dtype": value.dtype.str, "item": _to_json(value.item())}
+    if isinstance(value, complex):
+        return {_TAG: "complex", "items": [_to_json(value.real), _to_json(value.imag)]}
     if isinstance(value, float) and not math.isfinite(value):
         return {_TAG: "float", "text": repr(value)}
     return value
@@ -116,6 +127,8 @@ def _from_json(value: Any) -> Any:
         return np.array(items, np.dtype(value["dtype"])).reshape(value["shape"])
     if tag == "scalar":
         return np.dtype(value["dtype"]).type(_from_json(value["item"]))
+    if tag == "complex":
+        return complex(*map(_from_json, value["items"]))
     return float(value["text"])
 
 
@@ -170,6 +183,13 @@ FORMATS: dict[str, Format] = {
 """Formats by name; the first that accepts a value is chosen."""
 
 
+def installed_formats() -> dict[str, Format]:
+    """Return the formats of other packages: entry points of the group "scutoid.formats"."""
+    from importlib import metadata
+
+    return {one.name: one.load() for one in metadata.entry_points(group="scutoid.formats")}
+
+
 def choose_format(value: object, name: str | None = None) -> Format:
     """Return the format of a name, or the first that accepts a value.
 
@@ -179,14 +199,18 @@ def choose_format(value: object, name: str | None = None) -> Format:
         If there is none.
     """
     if name is not None:
-        if name not in FORMATS:
-            raise ParameterError(f"a format is one of {', '.join(FORMATS)}", value=name)
-        if not FORMATS[name].accepts(value):
+        known = FORMATS if name in FORMATS else {**installed_formats(), **FORMATS}
+        if name not in known:
+            raise ParameterError(f"a format is one of {', '.join(known)}", value=name)
+        if not known[name].accepts(value):
             raise ParameterError(
                 f"the format {name!r} holds what it is made for", value=type(value).__name__
             )
-        return FORMATS[name]
+        return known[name]
     for one in FORMATS.values():
+        if one.accepts(value):
+            return one
+    for one in installed_formats().values():
         if one.accepts(value):
             return one
     raise ParameterError(
@@ -194,11 +218,3 @@ def choose_format(value: object, name: str | None = None) -> Format:
         value=type(value).__name__,
         remedy="return one of these, or out='files' and write files yourself",
     )
-
-
-def format_of_file(path: Path) -> Format:
-    """Return the format of a file by its ending."""
-    for one in FORMATS.values():
-        if path.name.endswith(one.suffix):
-            return one
-    raise StoreError("a stored value has an ending that is known", value=path.name)

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ import numpy as np
 from scutoid.arrays import ImageSpec, SourceIdentity
 from scutoid.errors import SourceError, SourceNotFound, StoreError
 from scutoid.records import RecordLog
+from scutoid.store._entry import digest_file
 
-_PIECE = 4 * 2**20
+_ATTEMPTS = 3
+_SETTLED_NS = 2_000_000_000
+_METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 _HEADER = b'{"scutoid":"input hashes","version":1}'
 
 
@@ -60,9 +64,17 @@ class HashMemo:
                 return
             text = json.dumps([[p, s, d] for p, (s, d) in self._new.items()])
             self._new.clear()
-        with suppress(StoreError, OSError):
-            with RecordLog.open(self.path, _HEADER) as log:
-                log.append(text.encode())
+        try:
+            self._append(text.encode())
+        except (StoreError, OSError):
+            # It may be damaged: begin it anew, or do without where nothing can be written.
+            with suppress(StoreError, OSError):
+                self.path.unlink()
+                self._append(text.encode())
+
+    def _append(self, record: bytes) -> None:
+        with RecordLog.open(self.path, _HEADER) as log:
+            log.append(record)
 
     def _load(self) -> dict[str, tuple[list[int], str]]:
         found: dict[str, tuple[list[int], str]] = {}
@@ -85,36 +97,64 @@ def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> s
         If it does not exist or cannot be read.
     """
     place = Path(path).absolute()
-    if place.is_dir():
-        members = sorted(p for p in place.rglob("*") if p.is_file())
-        lines = (f"{p.relative_to(place).as_posix()}={key_of_path(p, memo)}" for p in members)
-        return _joined("folder", lines)
     try:
-        stat = place.stat()
-        stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-        known = memo.get(str(place), stamp) if memo is not None else None
-        if known is not None:
-            return known
-        digest = _hash_file(place)
+        if place.is_dir():
+            members = (f"{name}={key_of_path(file, memo)}" for name, file in _members(place))
+            return _joined("folder", members)
+        return _key_of_file(place, memo)
     except FileNotFoundError as error:
-        raise SourceNotFound("an input exists", value=str(place)) from error
+        if isinstance(error, SourceNotFound):
+            raise
+        raise SourceNotFound(
+            "an input exists", value=str(place), remedy="check the path, or restore the file"
+        ) from error
     except OSError as error:
+        if isinstance(error, SourceError):
+            raise
         raise SourceError(
             "an input can be read", value=error.strerror or str(error), place=str(place)
         ) from error
-    if memo is not None:
-        memo.add(str(place), stamp, digest)
-    return digest
 
 
-def _hash_file(path: Path) -> str:
-    found = hashlib.sha256()
-    buffer = bytearray(_PIECE)
-    view = memoryview(buffer)
-    with path.open("rb", buffering=0) as file:
-        while n := file.readinto(buffer):
-            found.update(view[:n])
-    return found.hexdigest()
+def _members(folder: Path) -> list[tuple[str, Path]]:
+    """List the files below a folder by their names within it; links to folders are followed."""
+    found = []
+    seen: set[tuple[int, int]] = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        stat = Path(root).stat()
+        if (stat.st_dev, stat.st_ino) in seen:  # a link back up
+            folders.clear()
+            continue
+        folders.sort()  # so that of two links to one folder the same is followed in every run
+        seen.add((stat.st_dev, stat.st_ino))
+        files = [Path(root) / name for name in names]
+        found += [(file.relative_to(folder).as_posix(), file) for file in files if file.is_file()]
+    return sorted(found)
+
+
+def _key_of_file(path: Path, memo: HashMemo | None) -> str:
+    for _ in range(_ATTEMPTS):
+        stamp = _stamp(path)
+        known = memo.get(str(path), stamp) if memo is not None else None
+        if known is not None:
+            return known
+        digest = digest_file(path)
+        if _stamp(path) == stamp:
+            # A file changed just now may change again within the same tick of its clock.
+            if memo is not None and time.time_ns() - stamp[1] > _SETTLED_NS:
+                memo.add(str(path), stamp, digest)
+            return digest
+    raise SourceError(
+        "an input does not change while it is read",
+        value="it was written to during each attempt",
+        place=str(path),
+        remedy="wait until it is complete",
+    )
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
 
 
 def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | None = None) -> str:
@@ -160,20 +200,19 @@ def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
     return _joined(identity.kind, (*identity.locations, identity.detail))
 
 
-def _listing(folder: Path, memo: HashMemo | None) -> Iterator[str]:
+def _listing(folder: Path, memo: HashMemo | None, inside: str = "") -> Iterator[str]:
     """Yield metadata by content, and chunks by name, size and time."""
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        inside = os.path.relpath(root, folder)
-        with os.scandir(root) as entries:
-            stats = {entry.name: entry.stat() for entry in entries if entry.is_file()}
-        for name in sorted(names):
-            if name.endswith("__lock") or name not in stats:
-                continue
-            if name in ("zarr.json", ".zarray", ".zattrs", ".zgroup"):
-                yield f"{inside}/{name}={key_of_path(Path(root) / name, memo)}"
-            else:
-                yield f"{inside}/{name}={stats[name].st_size},{stats[name].st_mtime_ns}"
+    with os.scandir(folder) as listed:
+        entries = sorted(listed, key=lambda entry: entry.name)
+    for entry in entries:
+        name = f"{inside}{entry.name}"
+        if entry.is_dir():
+            yield from _listing(Path(entry.path), memo, f"{name}/")
+        elif entry.name in _METADATA:
+            yield f"{name}={key_of_path(entry.path, memo)}"
+        elif not entry.name.endswith("__lock"):  # left by a writer of ours that was killed
+            stat = entry.stat()
+            yield f"{name}={stat.st_size},{stat.st_mtime_ns}"
 
 
 def _url(location: str) -> str:
@@ -196,9 +235,10 @@ def _said(info: dict[str, Any]) -> str:
     return f"{info.get('size')},{stamp}"
 
 
-def _joined(tag: str, parts: Any) -> str:
+def _joined(tag: str, parts: Iterable[object]) -> str:
     found = hashlib.sha256(tag.encode())
     for part in parts:
-        found.update(b"\0")
-        found.update(str(part).encode())
+        content = str(part).encode("utf-8", "surrogateescape")
+        found.update(len(content).to_bytes(8, "little"))
+        found.update(content)
     return found.hexdigest()

@@ -8,6 +8,7 @@ import sys
 import sysconfig
 import types
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -15,20 +16,23 @@ def functions_of(value: Any) -> list[types.FunctionType]:
     """The functions that a member of a class holds."""
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
-    found = [value, getattr(value, "func", None), getattr(value, "__wrapped__", None)]
+    if isinstance(value, types.FunctionType):
+        return [value]
+    found = [getattr(value, "func", None), getattr(value, "__wrapped__", None)]
     if isinstance(value, property):
         found = [value.fget, value.fset, value.fdel]
     return [one for one in found if isinstance(one, types.FunctionType)]
 
 
 def file_of_class(kind: type) -> str | None:
+    """The file that a class was defined in, also if its module cannot be imported by name."""
     module = sys.modules.get(kind.__module__)
     for value in vars(kind).values():  # the class may come from a module that was loaded by path
         for function in functions_of(value):
-            if function.__qualname__ == f"{kind.__qualname__}.{function.__name__}":
-                file = function.__code__.co_filename
-                if not file.startswith("<string>"):
-                    return file
+            code = function.__code__
+            is_inside = code.co_qualname == f"{kind.__qualname__}.{code.co_name}"
+            if is_inside and not code.co_filename.startswith("<string>"):
+                return code.co_filename
     return getattr(module, "__file__", None)
 
 
@@ -43,7 +47,7 @@ def _installed() -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def _is_installed(file: str) -> bool:
     path = os.path.join(os.path.abspath(file), "")  # noqa: PTH100, PTH118
-    parts = path.split(os.sep)
+    parts = Path(path).parts
     return path.startswith(_installed()) or "site-packages" in parts or "dist-packages" in parts
 
 

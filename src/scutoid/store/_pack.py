@@ -3,9 +3,10 @@
 ::
 
     values.pack         payload | payload | payload | ...        appended, synced first
-    values.pack.index   RecordLog: [[name, offset, length, crc32, meta], ...] a record a call, synced second
+    values.pack.index   RecordLog: [[name, offset, length, crc32, meta], ...], synced second
 
-A payload without an index entry does not exist; so a kill at any instant loses the last call at most.
+The index gets one record a call.  A payload without an index entry does not exist; so a kill at any
+instant loses the last call at most.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""What a stored result was made of: enough to explain it, to find it, and to compare it with another."""
+"""What a stored result was made of: enough to explain it, to find it, to compare it."""
 
 from __future__ import annotations
 
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -220,99 +220,3 @@ _CHECKS = {
     "saved": lambda value: _is_mappings(value) and all(map(_is_texts, value.values())),
     "extra": _is_mapping,
 }
-
-
-def explain(new: Recipe, old: Recipe | None) -> str:
-    """Why a result must be made although an earlier one exists, in one line.
-
-    Parameters
-    ----------
-    new : Recipe
-        What is wanted.
-    old : Recipe or None
-        The nearest result that is there.
-
-    Examples
-    --------
-    >>> old = Recipe(step="denoise", key="1", parameters={"sigma": Fact.of(2.0)})
-    >>> new = Recipe(step="denoise", key="2", parameters={"sigma": Fact.of(3.0)})
-    >>> explain(new, old), explain(new, None)
-    ('`sigma` 2.0 -> 3.0', 'first run')
-    """
-    if old is None:
-        return "first run"
-    reasons = [
-        *_parameter_reasons(new, old),
-        *_code_reasons(new, old),
-        *_input_reasons(new, old),
-    ]
-    if new.block != old.block and new.block and old.block:
-        reasons.append(f"block {_shape(old.block)} -> {_shape(new.block)}")
-    reasons += _version_reasons(new.environment, old.environment)
-    if not reasons and new.output != old.output:
-        reasons.append("the options of the output changed")
-    if not reasons:
-        return "unchanged" if new.key == old.key else "the way it is keyed changed"
-    return "; ".join(reasons)
-
-
-def _parameter_reasons(new: Recipe, old: Recipe) -> list[str]:
-    reasons = []
-    for name in _names(new.parameters, old.parameters):
-        now, before = new.parameters.get(name), old.parameters.get(name)
-        if now is None:
-            reasons.append(f"parameter `{name}` is gone")
-        elif before is None:
-            reasons.append(f"parameter `{name}` is new ({now.text})")
-        elif now.digest != before.digest:
-            reasons.append(
-                f"`{name}` {before.text} -> {now.text}"
-                if now.text != before.text
-                else f"`{name}` changed ({now.text})"
-            )
-    return reasons
-
-
-def _code_reasons(new: Recipe, old: Recipe) -> list[str]:
-    changed = {name for name in new.code if new.code[name] != old.code.get(name)}
-    gone = [name for name in old.code if name not in new.code]
-    # A helper that is new or gone is a consequence of a change in what calls it.
-    both = [name for name in new.code if name in changed and name in old.code]
-    if both:
-        return [f"{name} changed" for name in both]
-    return [f"{name} is new" for name in new.code if name in changed] + [
-        f"{name} is gone" for name in gone
-    ]
-
-
-def _input_reasons(new: Recipe, old: Recipe) -> list[str]:
-    reasons = []
-    for name in _names(new.inputs, old.inputs):
-        now, before = new.inputs.get(name), old.inputs.get(name)
-        if now is None:
-            reasons.append(f"input `{name}` is gone")
-        elif before is None:
-            reasons.append(f"input `{name}` is new ({now.text})")
-        elif now.digest != before.digest:
-            reasons.append(
-                f"input {now.text} changed"
-                if now.text == before.text
-                else f"input `{name}`: {before.text} -> {now.text}"
-            )
-    return reasons
-
-
-def _version_reasons(new: Mapping[str, str], old: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name} {old.get(name, 'not counted')} -> {new.get(name, 'not counted')}"
-        for name in _names(new, old)
-        if new.get(name) != old.get(name)
-    ]
-
-
-def _names(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
-    return [*new, *(name for name in old if name not in new)]
-
-
-def _shape(block: Sequence[int]) -> str:
-    return str(block[0]) if len(set(block)) == 1 else "x".join(map(str, block))

@@ -1,0 +1,200 @@
+"""What the commands do."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from scutoid.cli._progress import Progress
+from scutoid.errors import StoreError
+from scutoid.pipeline import Store, Table, Tables, Value, Values
+from scutoid.pipeline import plan as plan_targets
+from scutoid.pipeline import run as run_targets
+
+_ROWS = 10
+
+
+def run(
+    targets: Sequence[Any],
+    *,
+    store: str,
+    block: int | None,
+    memory: str | None,
+    force: tuple[str, ...],
+    workers: int | None,
+    executor: str,
+    debug: bool,  # noqa: ARG001 - looked at where errors are caught
+) -> int:
+    """Run a pipeline and say what came of it."""
+    with Progress() as progress:
+        done = run_targets(
+            *targets,
+            store=store,
+            block=block,
+            memory=memory,
+            force=force,
+            workers=workers,
+            executor=executor,
+            on_failure="return",
+            listeners=[progress],
+        )
+    n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
+    if not done.ok:
+        print(done.summary(), file=sys.stderr)
+        print(
+            f"\nfailed. What was finished is kept in {done.store}; "
+            "mend the cause and give the same command again.",
+            file=sys.stderr,
+        )
+        return 1
+    if n_cached == len(done.steps):
+        print(f"nothing to run: all {n_cached} steps are up to date in {done.store}")
+    else:
+        ran = len(done.steps) - n_cached
+        print(
+            f"{ran} steps run, {n_cached} up to date, {done.seconds:.1f} s; results in {done.store}"
+        )
+    return 0
+
+
+def plan(
+    targets: Sequence[Any],
+    *,
+    store: str,
+    block: int | None,
+    memory: str | None,
+    force: tuple[str, ...],
+    debug: bool,  # noqa: ARG001 - looked at where errors are caught
+) -> int:
+    """Print what a run would do."""
+    print(plan_targets(*targets, store=store, block=block, memory=memory, force=force))
+    return 0
+
+
+def ls(*, store: str = "results") -> int:
+    """List the results in a store, the newest first.
+
+    Parameters
+    ----------
+    store : str
+        Folder of the results.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    found = Store(store).entries()
+    table = Table(box=None, pad_edge=False)
+    for name in ("step", "key", "kind", "status", "MB", "blocks", "made"):
+        table.add_column(name, justify="right" if name in ("MB", "blocks") else "left")
+    for entry, recipe in found:
+        size = sum(path.stat().st_size for path in entry.path.rglob("*") if path.is_file())
+        table.add_row(
+            recipe.step,
+            recipe.key[:12],
+            recipe.kind,
+            entry.status,
+            f"{size / 1e6:.1f}",
+            str(recipe.output.get("n_blocks", "")),
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(recipe.created)),
+        )
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    return 0
+
+
+def show(step: str, *, store: str = "results") -> int:
+    """Show the newest result of a step: what it was made of, and what it is.
+
+    Parameters
+    ----------
+    step : str
+        Name of the step, as 'scutoid ls' lists it.
+    store : str
+        Folder of the results.
+    """
+    opened = Store(store)
+    entries = opened.entries(step)
+    if not entries:
+        names = ", ".join(dict.fromkeys(recipe.step for _, recipe in opened.entries()))
+        raise StoreError(
+            "the store has results of the step", value=step, remedy=f"there are {names or 'none'}"
+        )
+    entry, recipe = entries[0]
+    print(f"{recipe.step}  {recipe.key[:12]}  {recipe.kind}, {entry.status}")
+    print(f"  in      {entry.path}")
+    made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(recipe.created))
+    took = "" if recipe.seconds is None else f", took {recipe.seconds:.1f} s"
+    print(f"  made    {made} on {recipe.host}{took}")
+    _facts("with", {name: fact.text for name, fact in recipe.parameters.items()})
+    _facts("from", {name: fact.text for name, fact in recipe.inputs.items()})
+    _facts("code", {name: digest[:12] for name, digest in recipe.code.items()})
+    _facts("using", recipe.versions)
+    if recipe.block is not None:
+        print(f"  blocks  {recipe.output.get('n_blocks')} of {' x '.join(map(str, recipe.block))}")
+    if step in opened:
+        for result in _several(opened[step]):
+            _print_result(result)
+    return 0
+
+
+def _facts(word: str, facts: Any) -> None:
+    for number, (name, text) in enumerate(facts.items()):
+        print(f"  {word if not number else '':<7} {name} = {text}")
+
+
+def _several(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _print_result(result: Any) -> None:
+    if isinstance(result, (Table, Tables)):
+        frame = result.to_pandas()
+        print(
+            f"\n{len(frame)} rows, {len(frame.columns)} columns; the first {min(_ROWS, len(frame))}:"
+        )
+        print(frame.head(_ROWS).to_string())
+    elif isinstance(result, Values):
+        print(f"\n{result.to_pandas().head(_ROWS).to_string()}")
+    elif isinstance(result, Value):
+        print(f"\n{result.get()!r}")
+    else:
+        print(f"\n{result!r}")
+
+
+def view(*steps: str, store: str = "results") -> int:
+    """Open the newest results of some steps in napari.
+
+    Parameters
+    ----------
+    steps : str
+        Names of steps; images, labels and tables with positions are shown.
+    store : str
+        Folder of the results.
+    """
+    from scutoid.views import view as open_view
+
+    opened = Store(store)
+    results = [item for step in steps for item in _several(opened[step])]
+    open_view(*results, block=True)
+    return 0
+
+
+def demo(*, out: Path = Path("scutoid-demo"), workers: int | None = None) -> int:
+    """Simulate a small brain with a known number of cells, and count them by region.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for the simulated image and the results.
+    workers : int, optional
+        Number of workers; default: the cores.
+    """
+    from scutoid.cli._demo import run_demo
+
+    return run_demo(out, workers)
+
+
+COMMANDS: dict[str, Callable[..., int]] = {"ls": ls, "show": show, "view": view, "demo": demo}
+"""Commands by name, apart from those that take a file with a pipeline."""

@@ -1,0 +1,119 @@
+"""The entry point: which command is meant, and what its outcome is called.
+
+Exit codes: 0 done, 1 failed blocks, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from scutoid._version import __version__
+from scutoid.errors import RunFailed, ScutoidError
+
+DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
+_HELP = """Image analysis at any size: run pipelines of Python functions, block by block, and keep
+each result once.
+
+A pipeline is a function under @sc.pipeline in a Python file; its parameters are flags:
+
+    scutoid plan FILE.py --store results          what would run, and why
+    scutoid run FILE.py --store results           run it; again: only what changed
+    scutoid ls --store results                    what there is
+    scutoid show STEP --store results             what it was made of
+    scutoid demo                                  a small example, without any data of yours
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; default: those of the process.
+    """
+    sys.exit(run_command(list(sys.argv[1:] if argv is None else argv)))
+
+
+def run_command(argv: list[str]) -> int:
+    """Run the command line and return its exit code."""
+    debug = "--debug" in argv
+    try:
+        return _dispatch(argv)
+    except RunFailed as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except ScutoidError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print(
+            "\nstopped. What was finished is kept; the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return STOPPED
+
+
+def _dispatch(argv: list[str]) -> int:
+    if len(argv) > 1 and argv[0] in ("run", "plan") and not argv[1].startswith("-"):
+        return _run_file(argv[0], argv[1], argv[2:])
+    return _call(_app(), argv)
+
+
+def _call(app: Any, tokens: Sequence[str]) -> int:
+    from cyclopts import CycloptsError
+
+    try:
+        result = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return USAGE
+    return result if isinstance(result, int) else DONE
+
+
+def _app() -> Any:
+    from cyclopts import App
+
+    from scutoid.cli import _commands as commands
+
+    app = App(name="scutoid", help=_HELP, version=__version__, help_format="plaintext")
+    app.command(_needs_file("run"), name="run")
+    app.command(_needs_file("plan"), name="plan")
+    for name, command in commands.COMMANDS.items():
+        app.command(command, name=name)
+    return app
+
+
+def _needs_file(name: str) -> Callable[..., int]:
+    def command(file: str) -> int:
+        raise AssertionError(file)  # a file that is named is dispatched before
+
+    what = "Run a pipeline" if name == "run" else "Say what a run would do, and why"
+    command.__doc__ = (
+        f"{what}: scutoid {name} FILE.py [--PARAMETER VALUE ...] --store DIR.\n\n"
+        f"'scutoid {name} FILE.py --help' shows the parameters of the pipeline in a file.\n\n"
+        "Parameters\n----------\nfile : str\n    A Python file with a function under @sc.pipeline; "
+        "FILE.py:name where it has several."
+    )
+    return command
+
+
+def _run_file(command: str, file: str, tokens: list[str]) -> int:
+    from cyclopts import App
+
+    from scutoid.cli import _commands as commands
+    from scutoid.cli._pipelines import load_pipeline, with_flags
+
+    pipeline = load_pipeline(file)
+    runs = command == "run"
+
+    def call(given: dict[str, Any], **options: Any) -> int:
+        targets = pipeline.targets(**given)
+        return commands.run(targets, **options) if runs else commands.plan(targets, **options)
+
+    app = App(name=f"scutoid {command} {file}", help_format="plaintext", version_flags=())
+    app.default(with_flags(pipeline, call, runs=runs))
+    return _call(app, tokens)

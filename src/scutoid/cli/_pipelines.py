@@ -1,0 +1,151 @@
+"""Files with pipelines: loading one, and the flags that its signature gives."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from scutoid.errors import ParameterError, PipelineError, SourceNotFound
+
+_MODULE = "__scutoid_pipeline__"
+Executor = Literal["processes", "threads", "serial"]
+
+
+def load_pipeline(text: str) -> Any:
+    """Load ``FILE.py`` or ``FILE.py:name`` and return the pipeline in it.
+
+    Raises
+    ------
+    SourceNotFound
+        If there is no such file.
+    PipelineError
+        If it has no pipeline, or several and none is named.
+    """
+    name = ""
+    path = Path(text)
+    if not path.exists() and ":" in text:
+        text, _, name = text.rpartition(":")
+        path = Path(text)
+    if not path.is_file():
+        raise SourceNotFound(
+            "a pipeline stands in a Python file",
+            value=str(path),
+            place=str(path.absolute().parent),
+            remedy="check the path: scutoid run FILE.py --store DIR",
+        )
+    module = _load(path.absolute())
+    from scutoid.pipeline import Pipeline
+
+    found = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
+    if name:
+        found = {key: value for key, value in found.items() if key == name}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise PipelineError(
+            f"the file has a pipeline {name!r}" if name else "the file has a pipeline",
+            value="none",
+            place=str(path),
+            remedy="decorate the function that returns the results with @sc.pipeline",
+        )
+    raise PipelineError(
+        "it is clear which pipeline of a file is meant",
+        value=", ".join(found),
+        place=str(path),
+        remedy=f"name one: {path}:{next(iter(found))}",
+    )
+
+
+def _load(path: Path) -> Any:
+    import cloudpickle
+
+    spec = importlib.util.spec_from_file_location(_MODULE, path)
+    if spec is None or spec.loader is None:
+        raise PipelineError(
+            "a pipeline stands in a Python file", value=path.suffix or "no ending", place=str(path)
+        )
+    sys.path.insert(0, str(path.parent))  # helpers that lie beside it
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_MODULE] = module
+    spec.loader.exec_module(module)
+    # workers cannot import it by name
+    cloudpickle.register_pickle_by_value(module)
+    return module
+
+
+def with_flags(pipeline: Any, command: Callable[..., int], *, runs: bool) -> Callable[..., int]:
+    """Return a function whose signature has the pipeline's parameters and the command's options.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Its parameters come first.
+    command : callable
+        Called with the pipeline's keyword arguments as a dict, and the options by keyword.
+    runs : bool
+        Whether options of a run (workers, executor, ...) are among the flags.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter of the pipeline has the name of an option.
+    """
+    from cyclopts import Parameter
+
+    def option(name: str, kind: Any, default: Any, text: str) -> inspect.Parameter:
+        about = Parameter(help=text, group="Options of scutoid")
+        return inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, about]
+        )
+
+    options = [
+        option("store", str, "results", "Folder of the results; it is made if it does not exist."),
+        option("block", int | None, None, "Block edge in voxels, for steps that do not give one."),
+        option("memory", str | None, None, "Memory that all running blocks may take, as in 4GB."),
+        option("force", tuple[str, ...], (), "Steps to run again."),
+    ]
+    if runs:
+        options += [
+            option("workers", int | None, None, "Number of workers; default: the cores."),
+            option("executor", Executor, "processes", "Where blocks are computed."),
+            option("debug", bool, False, "Show the traceback of an error."),
+        ]
+    else:
+        options.append(option("debug", bool, False, "Show the traceback of an error."))
+    names = {item.name for item in options}
+    own = [_flag(item, pipeline) for item in pipeline.signature.parameters.values()]
+    clash = names & {item.name for item in own}
+    if clash:
+        raise ParameterError(
+            f"parameters of a pipeline have other names than the options {', '.join(sorted(names))}",
+            value=min(clash),
+            place=f"pipeline {pipeline.name!r}",
+            remedy="rename the parameter",
+        )
+
+    def call(**given: Any) -> int:
+        chosen = {name: given.pop(name) for name in names if name in given}
+        return command(given, **chosen)
+
+    call.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+    call.__annotations__ = {item.name: item.annotation for item in (*own, *options)}
+    call.__doc__ = inspect.getdoc(pipeline.function)
+    return call
+
+
+def _flag(item: inspect.Parameter, pipeline: Any) -> inspect.Parameter:
+    if item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
+        raise ParameterError(
+            "a pipeline names its parameters, for they become flags",
+            value=str(item),
+            place=f"pipeline {pipeline.name!r}",
+        )
+    annotation = item.annotation
+    if annotation is item.empty:
+        is_plain = isinstance(item.default, (bool, int, float, str))
+        annotation = type(item.default) if is_plain else str
+    return item.replace(kind=item.KEYWORD_ONLY, annotation=annotation)

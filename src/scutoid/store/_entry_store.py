@@ -1,0 +1,146 @@
+"""A folder of results, each an entry under the name of its step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from scutoid.errors import StoreError
+from scutoid.store._durable import make_folder, storing
+from scutoid.store._entry import RECIPE, Entry
+from scutoid.store._reasons import differences
+from scutoid.store._recipe import Recipe
+
+MARK = ".scutoid"
+"""File that says that a folder is a store."""
+_DIGITS = 12
+_RESERVED = {"runs"}
+_MAX_NAME = 100
+_CONTAINER_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+
+
+class EntryStore:
+    """A folder of results.
+
+    Parameters
+    ----------
+    path : path
+        The folder; it is made when something is first written.
+
+    Raises
+    ------
+    StoreError
+        If it is a file, a URL, or a zarr.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = EntryStore(folder.name)
+    >>> entry = store.entry("otsu", "3f9a1c0b7d42aa")
+    >>> entry.begin(Recipe(step="otsu", key="3f9a1c0b7d42aa"))
+    >>> _ = entry.save(41, "value")
+    >>> entry.commit()
+    >>> entry.status, entry.load("value"), entry.path.name
+    ('complete', 41, '3f9a1c0b7d42')
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", os.fspath(path)):
+            raise StoreError(
+                "a store is a folder of this machine or of a mounted file system",
+                value=os.fspath(path),
+                remedy="mount it, or name a folder",
+            )
+        self.path = Path(path).expanduser().absolute()
+        if self.path.exists() and not self.path.is_dir():
+            raise StoreError(
+                "a store is a folder",
+                value="a file",
+                place=str(self.path),
+                remedy="name another place for the store",
+            )
+        marks = [name for name in _CONTAINER_MARKS if (self.path / name).exists()]
+        if marks:
+            raise StoreError(
+                "a store is a folder of its own, not one that holds an image",
+                value=f"it contains {marks[0]}",
+                place=str(self.path),
+                remedy="name another folder, such as the one beside it",
+            )
+
+    def entry(self, name: str, key: str) -> Entry:
+        """Return the place of a result."""
+        return Entry(self.path / folder_name(name) / key[:_DIGITS], name, key)
+
+    def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
+        """Return all results with their recipes, the newest first."""
+        found = []
+        pattern = "*" if name is None else _literal(folder_name(name))
+        for path in self.path.glob(f"{pattern}/*/{RECIPE}") if self.path.is_dir() else ():
+            if ".aside-" in path.parent.name:
+                continue
+            try:
+                recipe = Recipe.from_json(path.read_bytes(), place=path)
+            except (OSError, StoreError):
+                continue
+            if name is None or recipe.step == name:
+                found.append((Entry(path.parent, recipe.step, recipe.key), recipe))
+        return sorted(found, key=lambda item: (item[1].created, item[1].key), reverse=True)
+
+    def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
+        """Return the complete result of a step that differs least from a recipe; newest first."""
+        found = [r for e, r in self.entries(name) if r.key != recipe.key and e.status == "complete"]
+        return min(found, key=lambda other: len(differences(recipe, other)), default=None)
+
+    def check_writable(self) -> None:
+        """Make the store's folder, and check that files can be written there.
+
+        Raises
+        ------
+        StoreError
+            If they cannot.
+        """
+        make_folder(self.path)
+        mark, probe = self.path / MARK, self.path / f"{MARK}-{os.getpid()}"
+        with storing(self.path):
+            try:
+                if not mark.exists():
+                    mark.write_text("results of scutoid\n")
+                probe.write_bytes(b"x" * 4096)
+            finally:
+                with suppress(OSError):
+                    probe.unlink(missing_ok=True)
+
+    def free_bytes(self) -> int:
+        """Return the free bytes of the disk that the store lies on."""
+        place = next(p for p in (self.path, *self.path.parents) if p.exists())
+        return shutil.disk_usage(place).free
+
+    def contains(self, path: str | os.PathLike[str]) -> bool:
+        """Whether a path lies inside the store."""
+        return Path(path).expanduser().resolve().is_relative_to(self.path.resolve())
+
+
+def folder_name(step: str) -> str:
+    """Return the folder of a step: its name, with what file systems do not take replaced.
+
+    Examples
+    --------
+    >>> folder_name("brain.denoise"), folder_name("a/b")
+    ('brain.denoise', 'a_b')
+    """
+    name = re.sub(r"[^\w.\- ]+", "_", step).strip(". ") or "step"
+    if len(name.encode()) > _MAX_NAME:
+        mark = hashlib.sha256(step.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        name = f"{name.encode()[: _MAX_NAME - 9].decode(errors='ignore')}-{mark}"
+    return f"{name}_" if name in _RESERVED else name
+
+
+def _literal(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)

@@ -1,0 +1,93 @@
+"""Why a stored result does not serve: what differs between two recipes, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scutoid.store._recipe import Recipe
+
+
+def explain(new: Recipe, old: Recipe | None) -> str:
+    """Say why a result of `old` does not serve as one of `new`, in one line.
+
+    Parameters
+    ----------
+    new : Recipe
+        What is wanted.
+    old : Recipe or None
+        The nearest result that is there.
+
+    Examples
+    --------
+    >>> from scutoid.store import Fact
+    >>> old = Recipe(step="denoise", key="1", parameters={"sigma": Fact.of(2.0)})
+    >>> new = Recipe(step="denoise", key="2", parameters={"sigma": Fact.of(3.0)})
+    >>> explain(new, old), explain(new, None)
+    ('`sigma` 2.0 -> 3.0', 'first run')
+    """
+    if old is None:
+        return "first run"
+    return "; ".join(differences(new, old)) or "the step's declaration changed"
+
+
+def differences(new: Recipe, old: Recipe) -> list[str]:
+    """Return each difference between two recipes, the most telling first."""
+    return [
+        *_parameters(new, old),
+        *_code(new, old),
+        *_inputs(new, old),
+        *_versions(new.environment, old.environment),
+        *([f"block {old.block} -> {new.block}"] if new.block != old.block else []),
+    ]
+
+
+def _parameters(new: Recipe, old: Recipe) -> Iterator[str]:
+    for name, before, now in _pairs(new.parameters, old.parameters):
+        if before is None or now is None:
+            yield f"`{name}` is {'new' if before is None else 'gone'}"
+        elif before.digest != now.digest:
+            same = before.text == now.text
+            yield (
+                f"`{name}` ({now.text}) changed"
+                if same
+                else f"`{name}` {before.text} -> {now.text}"
+            )
+
+
+def _code(new: Recipe, old: Recipe) -> Iterator[str]:
+    own = next(iter(new.code), "")
+    changed = [name for name in new.code if new.code[name] != old.code.get(name)]
+    both = [name for name in changed if name in old.code]
+    moved = {f"default of `{name}`" for name, *_ in _pairs(new.parameters, old.parameters)}
+    for name in both:
+        # A default that changed shows as a parameter already, unless the call gave its own.
+        if name not in moved or not any(_parameters(new, old)):
+            yield f"{'own code' if name == own else name} changed"
+    if not both:  # else new and gone parts follow from the change of what calls them
+        yield from (f"{'own code' if name == own else name} is new" for name in changed)
+        yield from (f"{name} is gone" for name in old.code if name not in new.code)
+
+
+def _inputs(new: Recipe, old: Recipe) -> Iterator[str]:
+    for name, before, now in _pairs(new.inputs, old.inputs):
+        if before is None or now is None:
+            yield f"input `{name}` is {'new' if before is None else 'gone'}"
+        elif before.digest != now.digest:
+            same = before.text == now.text
+            yield (
+                f"input `{name}` ({now.text}) changed"
+                if same
+                else f"input `{name}`: {before.text} -> {now.text}"
+            )
+
+
+def _versions(new: Mapping[str, str], old: Mapping[str, str]) -> Iterator[str]:
+    for name, before, now in _pairs(new, old):
+        if before != now:
+            yield f"{name} {before or 'not counted'} -> {now or 'not counted'}"
+
+
+def _pairs(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    for name in (*new, *(name for name in old if name not in new)):
+        yield name, old.get(name), new.get(name)
