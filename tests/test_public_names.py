@@ -30,8 +30,8 @@ PUBLIC = {
         FAILED Crew Executor ItemFailure Job Joined Lost Message Outcome Work find_executor
     """,
     "scutoid.arrays": """
-        ArraySource ImageSpec ImageWriter SourceIdentity Storage create_image open_source pad_to
-        read_region write_tiff
+        ArraySource Backend ImageSpec ImageWriter Opening SourceIdentity Storage WritableImage
+        create create_image open_source open_writer pad_to read_region with_spec write_tiff
     """,
     "scutoid.blocks": """
         After Batch Block BlockGrid BlockStatus BlockTask Failure Journal Report Scheduler Setback
@@ -52,6 +52,7 @@ PUBLIC = {
         object_counts otsu otsu_step remove_objects remove_small small_objects threshold value_range
     """,
     "scutoid.views": "LayerArray LayerSpec view view_layers",
+    "scutoid.cli": "Progress main",
     "scutoid.testing": "ExecutorTests Recorder",
 }
 

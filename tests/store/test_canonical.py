@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,9 +36,11 @@ LEAVES = (
 )
 VALUES = st.recursive(
     LEAVES,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.lists(inner, max_size=4).map(tuple)
-    | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -58,8 +61,9 @@ class Settings:
     nested: object = None
 
 
-class Point(collections.namedtuple("Point", "x y")):
-    __slots__ = ()
+class Point(NamedTuple):
+    x: int
+    y: int
 
 
 class Keyed:
@@ -106,7 +110,7 @@ DIFFERENT = [
     Mode.FAST, Mode.EXACT, Level.LOW, Settings(), Settings(2.0), Settings(mode=Mode.EXACT),
     Point(1, 2), (1, 2), Roi((0,), (1,)), Roi((0,), (2,)), Keyed(1), Keyed(2),
     dt.date(2026, 1, 1), dt.datetime(2026, 1, 1), dt.time(1), dt.timedelta(1),  # noqa: DTZ001
-    dt.timezone.utc, decimal.Decimal(1), re.compile("a"), re.compile("a", re.IGNORECASE),
+    dt.UTC, decimal.Decimal(1), re.compile("a"), re.compile("a", re.IGNORECASE),
     functools.partial(double, 1), functools.partial(double, 2), functools.partial(double, x=1),
     pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"b": [1, 2]}), pd.DataFrame({"a": [1.0, 2.0]}),
     pd.DataFrame({"a": [1, 2]}, index=[1, 0]), pd.DataFrame({"a": ["1", "2"]}), pd.DataFrame(),

@@ -38,6 +38,8 @@ class NumpySource:
     def read(self, roi: Roi) -> NDArray[Any]:
         """Copy a region."""
         check_inside(roi, self.spec)
+        if roi.is_empty:
+            return np.empty(tuple(roi.shape), self.spec.dtype)
         return owned(self.array[roi.to_slices()], self.spec.dtype)
 
 
@@ -70,7 +72,9 @@ class DaskSource:
     def read(self, roi: Roi) -> NDArray[Any]:
         """Compute a region; each chunk of a regular grid about once."""
         check_inside(roi, self.spec)
-        if roi.is_empty or not self._is_regular():
+        if roi.is_empty:
+            return np.empty(tuple(roi.shape), self.spec.dtype)
+        if not self._is_regular():
             return owned(self._compute(roi.to_slices()), self.spec.dtype)
         return read_chunked(
             ("dask", self.array.name),

@@ -54,9 +54,8 @@ def run(
         print(f"nothing to run: all {n_cached} steps are up to date in {done.store}")
     else:
         ran = len(done.steps) - n_cached
-        print(
-            f"{ran} steps run, {n_cached} up to date, {done.seconds:.1f} s; results in {done.store}"
-        )
+        took = f"{done.seconds:.1f} s"
+        print(f"{ran} steps run, {n_cached} up to date, {took}; results in {done.store}")
     return 0
 
 
@@ -151,9 +150,8 @@ def _several(result: Any) -> tuple[Any, ...]:
 def _print_result(result: Any) -> None:
     if isinstance(result, (Table, Tables)):
         frame = result.to_pandas()
-        print(
-            f"\n{len(frame)} rows, {len(frame.columns)} columns; the first {min(_ROWS, len(frame))}:"
-        )
+        n_shown = min(_ROWS, len(frame))
+        print(f"\n{len(frame)} rows, {len(frame.columns)} columns; the first {n_shown}:")
         print(frame.head(_ROWS).to_string())
     elif isinstance(result, Values):
         print(f"\n{result.to_pandas().head(_ROWS).to_string()}")

@@ -17,8 +17,9 @@ _SEED = 20261121
 _N_SINGLE = 260
 _N_PAIRS = 30
 _RADIUS = 3.0
-_APART = 12.0
-_TOUCHING = 6.5
+_APART = 10.0
+_TOUCHING = 6.0
+_TRIES = 5000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,21 +76,24 @@ def _place(
     rng: np.random.Generator, shape: tuple[int, int, int], middle: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Place single cells far from one another, and give some of them a neighbour that touches."""
-    n_single = max(round(_N_SINGLE * np.prod(shape) / np.prod(SHAPE)), 4)
-    n_pairs = max(round(_N_PAIRS * np.prod(shape) / np.prod(SHAPE)), 1)
+    share = float(np.prod(shape) / np.prod(SHAPE))
+    n_single, n_pairs = max(round(_N_SINGLE * share), 4), max(round(_N_PAIRS * share), 1)
     centres: list[NDArray[np.float64]] = []
-    while len(centres) < n_single:
-        centre = rng.uniform(0, 1, 3) * shape
-        if (((centre - middle) / (0.40 * np.array(shape))) ** 2).sum() > 1:
-            continue
-        if all(np.linalg.norm(centre - other) > _APART + _TOUCHING for other in centres):
+    for centre in rng.uniform(0, 1, (_TRIES, 3)) * shape:
+        is_inside = (((centre - middle) / (0.40 * np.array(shape))) ** 2).sum() < 1
+        if is_inside and _is_free(centre, centres) and len(centres) < n_single:
             centres.append(centre)
-        elif len(centres) > n_single * 0.6:
-            n_single -= 1 if rng.random() < 0.02 else 0  # full: fewer cells than wanted
-    for first in list(centres[:n_pairs]):
+    for first in centres[:]:
         direction = rng.normal(size=3)
-        centres.append(first + _TOUCHING * direction / np.linalg.norm(direction))
+        second = first + _TOUCHING * direction / np.linalg.norm(direction)
+        others = [centre for centre in centres if centre is not first]
+        if len(centres) < n_single + n_pairs and _is_free(second, others):
+            centres.append(second)
     return np.array(centres)
+
+
+def _is_free(centre: NDArray[np.float64], others: list[NDArray[np.float64]]) -> bool:
+    return not others or bool(np.linalg.norm(np.array(others) - centre, axis=1).min() > _APART)
 
 
 def _add_cell(light: NDArray[np.float32], centre: NDArray[np.float64], brightness: float) -> None:
@@ -122,8 +126,9 @@ def run_demo(out: Path, workers: int | None) -> int:
     brain = simulate()
     data = out / "brain"
     image, regions = data / "brain.ome.zarr", data / "regions.ome.zarr"
-    _write(image, brain.image)
-    _write(regions, brain.regions)
+    if not regions.exists():  # the same every time: what is there already is it
+        _write(image, brain.image)
+        _write(regions, brain.regions)
     print(f"simulated a brain of {brain.image.shape} voxels with {len(brain.centres)} cells\n")
     store = out / "results"
     smooth, cells, table, counts = demo.count_cells(image, regions)

@@ -1,6 +1,7 @@
 """The demonstration's pipeline, written as a user would write it.
 
-Cells are brighter than the tissue around them; those that touch are split at their brightest points.
+Cells are brighter than the tissue around them; those that touch are split between their brightest
+points.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ REGIONS = {1: "cortex", 2: "hippocampus", 3: "thalamus", 4: "cerebellum"}
 
 @sc.blockwise(halo=lambda radius: 2 * radius)
 def background(image: NDArray[Any], *, radius: int) -> NDArray[Any]:
-    """Estimate the smooth background: the mean around each voxel."""
+    """Estimate what lies behind objects smaller than a cube of that radius, by an opening."""
     from scipy import ndimage
 
-    return ndimage.uniform_filter(image, 2 * radius + 1)
+    behind: NDArray[Any] = ndimage.grey_opening(image, size=2 * radius + 1)
+    return behind
 
 
 @sc.blockwise
 def foreground(image: NDArray[Any], behind: NDArray[Any], *, contrast: float) -> NDArray[Any]:
     """Mark voxels that are brighter than their background by `contrast` counts."""
-    return image > behind + contrast
+    bright: NDArray[Any] = image > behind + contrast
+    return bright
 
 
 @sc.blockwise(halo=lambda distance: distance)
@@ -36,7 +39,9 @@ def peaks(image: NDArray[Any], mask: NDArray[Any], *, distance: int) -> NDArray[
     """Mark the brightest voxel within `distance`, one or more a cell."""
     from scipy import ndimage
 
-    return mask & (ndimage.maximum_filter(image, 2 * distance + 1) == image)
+    highest: NDArray[Any] = ndimage.maximum_filter(image, 2 * distance + 1)
+    found: NDArray[Any] = mask & (highest == image)
+    return found
 
 
 @sc.blockwise(halo=lambda reach: reach, dtype="uint32", labels=True)
@@ -47,7 +52,10 @@ def split(
     from skimage.segmentation import watershed
 
     del reach  # the halo: larger than a cell
-    return watershed(-image, seeds.astype("int64"), mask=mask)  # type: ignore[no-any-return]
+    basins: NDArray[Any] = watershed(  # type: ignore[no-untyped-call]
+        -image, seeds.astype("int64"), mask=mask
+    )
+    return basins
 
 
 @sc.step(out="table")
@@ -65,7 +73,7 @@ def count_cells(
     image: Path,
     regions: Path,
     sigma: float = 1.0,
-    contrast: float = 60.0,
+    contrast: float = 80.0,
     min_size: int = 12,
 ) -> tuple[Any, ...]:
     """Count the cells of a volume by region.
@@ -85,7 +93,7 @@ def count_cells(
     """
     raw = sc.open(image)
     smooth = sc.gaussian(raw, sigma=sigma)
-    mask = foreground(smooth, background(smooth, radius=8), contrast=contrast)
+    mask = foreground(smooth, background(smooth, radius=6), contrast=contrast)
     mask = sc.remove_small(mask, min_size=min_size)
     seeds = sc.label(peaks(smooth, mask, distance=2), connectivity=3)
     cells = split(smooth, seeds, mask, reach=16)

@@ -121,14 +121,14 @@ def with_flags(pipeline: Any, command: Callable[..., int], *, runs: bool) -> Cal
     clash = names & {item.name for item in own}
     if clash:
         raise ParameterError(
-            f"parameters of a pipeline have other names than the options {', '.join(sorted(names))}",
+            f"a pipeline's parameters have other names than {', '.join(sorted(names))}",
             value=min(clash),
             place=f"pipeline {pipeline.name!r}",
             remedy="rename the parameter",
         )
 
     def call(**given: Any) -> int:
-        chosen = {name: given.pop(name) for name in names if name in given}
+        chosen = {item.name: given.pop(item.name, item.default) for item in options}
         return command(given, **chosen)
 
     call.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]

@@ -56,7 +56,7 @@ class Pipeline:
 def pipeline(function: Callable[..., Any]) -> Pipeline:
     """Make a pipeline of a function that returns lazy results.
 
-    ``scutoid run FILE.py`` runs it; its parameters become flags, from their annotations and defaults.
+    ``scutoid run FILE.py`` runs it; its parameters become flags, by their annotations and defaults.
 
     Parameters
     ----------

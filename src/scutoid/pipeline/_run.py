@@ -497,7 +497,9 @@ class _Runner:
         if upstream.keys is not None:
             aligned = not is_whole and call.keys == upstream.keys and isinstance(lazy, Collection)
             return [After(work.task) if aligned else After.all(work.task, 1)]
-        if upstream.spec.kind == "step" or (work.has_finish and lazy.kind not in {"image", "parts"}):
+        if upstream.spec.kind == "step" or (
+            work.has_finish and lazy.kind not in {"image", "parts"}
+        ):
             return [After.all(work.finish_task, 1)]
         grid_axes = upstream.layout().axes
         if call.keys is not None or call.spec.kind == "step":

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -148,9 +148,16 @@ def _load_json(path: Path) -> Any:
         ) from error
 
 
+class _Stream:
+    """A file that numpy writes piece by piece, so that a full disk is told with its error code."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+
+
 def _save_npy(value: Any, path: Path) -> None:
     with replacing(path) as beside, beside.open("wb") as file:
-        np.save(file, value, allow_pickle=False)
+        np.lib.format.write_array(_Stream(file), value, allow_pickle=False)
 
 
 def _load_npy(path: Path) -> Any:

@@ -82,12 +82,8 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
         arrays = {}
         view = memoryview(packed)
         for name, descr, shape, codec, size in json.loads(packed[_HEAD.size : at]):
-            dtype = (
-                np.dtype([tuple(_item(x) for x in f) for f in descr])
-                if isinstance(descr, list)
-                else np.dtype(descr)
-            )
-            arrays[name] = _decompressed(view[at : at + size], codec, dtype, tuple(shape))
+            content = view[at : at + size]
+            arrays[name] = _decompressed(content, codec, _dtype(descr), tuple(shape))
             at += size
     except (ValueError, TypeError, struct.error, OSError) as error:
         raise DamagedResult(
@@ -98,13 +94,12 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _item(value: object) -> Any:
-    """A field of a structured type as numpy wants it: JSON made its shape a list."""
-    return (
-        tuple(value)
-        if isinstance(value, list) and all(isinstance(n, int) for n in value)
-        else value
-    )
+def _dtype(descr: Any) -> np.dtype[Any]:
+    """Read a type back: JSON made lists of the tuples of structured types."""
+    if isinstance(descr, list):
+        descr = [(field[0], _dtype(field[1]), *map(tuple, field[2:])) for field in descr]
+    dtype: np.dtype[Any] = np.dtype(descr)
+    return dtype
 
 
 @functools.cache

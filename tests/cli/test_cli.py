@@ -1,0 +1,174 @@
+"""The command line, in processes of its own: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import zarr
+
+import scutoid as sc
+
+PIPELINE = '''
+from pathlib import Path
+import time
+import scutoid as sc
+from factors import FACTOR
+
+@sc.blockwise(retries=0)
+def scaled(image, *, delay, fail):
+    time.sleep(delay)
+    if fail:
+        raise ValueError("told to fail")
+    return image * FACTOR
+
+@sc.blockwise
+def bright(image, *, level):
+    return image > level
+
+@sc.pipeline
+def count(raw: Path, level: float = 100.0, delay: float = 0.0, fail: bool = False):
+    """Count bright objects.
+
+    Parameters
+    ----------
+    raw : Path
+        The volume.
+    level : float
+        Brighter voxels are objects.
+    """
+    by_16 = scaled.options(block=16)
+    mask = bright(by_16(sc.open(raw), delay=delay, fail=fail), level=level)
+    return sc.measure(sc.label(mask))
+'''
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a pipeline, a helper beside it, and a volume of 24 blocks."""
+    (tmp_path / "cells.py").write_text(PIPELINE)
+    (tmp_path / "factors.py").write_text("FACTOR = 2\n")
+    data = np.random.default_rng(1).integers(0, 90, (32, 48, 64)).astype("uint16")
+    zarr.create_array(tmp_path / "raw.zarr", data=data, chunks=(16, 16, 16))
+    return tmp_path
+
+
+def scutoid(*args, cwd, **options):
+    command = [sys.executable, "-m", "scutoid", *map(str, args)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **options)
+
+
+def test_run_then_again_then_with_another_parameter(project) -> None:
+    command = ("run", "cells.py", "--raw", "raw.zarr", "--store", "results", "--workers", "2")
+    first = scutoid(*command, cwd=project)
+    assert first.returncode == 0, first.stderr
+    assert "6 steps run, 0 up to date" in first.stdout
+    assert "scaled: 24 of 24 blocks done" in first.stderr
+    second = scutoid(*command, cwd=project)
+    assert "nothing to run: all 6 steps are up to date" in second.stdout
+    plan = scutoid("plan", "cells.py", "--raw", "raw.zarr", "--level", "120", cwd=project)
+    assert "`level` 100.0 -> 120.0" in plan.stdout
+    third = scutoid(*command, "--level", "120", cwd=project)
+    assert "5 steps run, 1 up to date" in third.stdout
+    assert len(sc.Store(project / "results")["measure"].to_pandas()) > 0
+
+
+def test_ls_and_show(project) -> None:
+    scutoid("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial", cwd=project)
+    listed = scutoid("ls", cwd=project)
+    assert listed.returncode == 0
+    for name in ("scaled", "bright", "label", "measure", "complete"):
+        assert name in listed.stdout
+    shown = scutoid("show", "measure", cwd=project)
+    assert "labels = label" in shown.stdout
+    assert "n_voxels" in shown.stdout
+    image = scutoid("show", "bright", cwd=project)
+    assert "level = 100.0" in image.stdout
+    assert "(32, 48, 64), bool" in image.stdout
+
+
+def test_help_tells_the_flags_of_a_pipeline(project) -> None:
+    general = scutoid("--help", cwd=project)
+    assert general.returncode == 0
+    for word in ("run", "plan", "ls", "show", "demo"):
+        assert word in general.stdout
+    special = scutoid("run", "cells.py", "--help", cwd=project)
+    assert special.returncode == 0
+    for word in ("--level", "Brighter voxels are objects", "--store", "--workers", "Count bright"):
+        assert word in special.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["run", "nothing.py"], "nothing.py"),
+        (["run", "factors.py"], "@sc.pipeline"),
+        (["run", "cells.py", "--raw", "raw.zarr", "--sigma", "3"], "--sigma"),
+        (["run", "cells.py"], "--raw"),
+        (["run", "cells.py", "--raw", "no.zarr"], "did you mean"),
+        (["plan", "cells.py", "--raw", "raw.zarr", "--level", "high"], "high"),
+        (["show", "nothing"], "store"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_wrong_usage_says_what_and_exits_with_2(project, args, words) -> None:
+    (project / "no").mkdir()
+    done = scutoid(*args, cwd=project)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert words in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_failed_blocks_are_told_and_exit_with_1(project) -> None:
+    done = scutoid("run", "cells.py", "--raw", "raw.zarr", "--fail", cwd=project)
+    assert done.returncode == 1
+    assert "told to fail" in done.stderr
+    assert "24 failed" in done.stderr
+    assert "same command again" in done.stderr
+
+
+def test_ctrl_c_stops_and_the_same_command_resumes(project) -> None:
+    command = [sys.executable, "-m", "scutoid", "run", "cells.py", "--raw", "raw.zarr"]
+    command += ["--delay", "0.3", "--workers", "2"]
+    process = subprocess.Popen(
+        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    journal = None
+    while process.poll() is None:
+        journal = next((project / "results").glob("scaled/*/journal"), None)
+        if journal is not None and journal.stat().st_size > 400:
+            os.kill(process.pid, signal.SIGINT)
+            break
+        time.sleep(0.01)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "same command goes on" in errors
+    resumed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    line = next(x for x in resumed.stderr.splitlines() if x.startswith("scaled: 24 of 24"))
+    assert "cached" in line
+
+
+def test_view_says_how_to_install_napari(project) -> None:
+    try:
+        import napari  # noqa: F401
+    except ImportError:
+        scutoid("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial", cwd=project)
+        done = scutoid("view", "label", cwd=project)
+        assert done.returncode == 2
+        assert 'pip install "scutoid[napari]"' in done.stderr
+    else:
+        pytest.skip("napari is installed")
+
+
+def test_the_demonstration_finds_its_cells_and_is_cached(tmp_path) -> None:
+    first = scutoid("demo", "--out", tmp_path / "demo", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "found 290 cells; 290 of the 290 that were placed" in first.stdout
+    second = scutoid("demo", "--out", tmp_path / "demo", cwd=tmp_path)
+    assert "13 steps, of which 13 were up to date" in second.stdout

@@ -1,0 +1,245 @@
+"""Keys of inputs: what counts as the same, and what the memo may and may not save."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+import numpy as np
+import pytest
+import zarr
+
+from scutoid.arrays import ImageSpec, SourceIdentity, open_source
+from scutoid.errors import SourceError, SourceNotFound
+from scutoid.store import HashMemo, _inputs, key_of_path, key_of_source
+
+LONG_AGO = time.time_ns() - 10**12
+
+
+def write(path, content, when=LONG_AGO):
+    path.write_bytes(content)
+    os.utime(path, ns=(when, when))
+    return path
+
+
+@pytest.fixture
+def memo(tmp_path):
+    return HashMemo(tmp_path / "memo")
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Names of the files that were read in full."""
+    found = []
+    digest_file = _inputs.digest_file
+    monkeypatch.setattr(
+        _inputs, "digest_file", lambda path: found.append(path.name) or digest_file(path)
+    )
+    return found
+
+
+def test_the_key_of_a_file_is_its_sha256(tmp_path):
+    content = os.urandom(5 * 2**20 + 3)
+    key = key_of_path(write(tmp_path / "a", content))
+    assert key == hashlib.sha256(content).hexdigest()
+
+
+def test_a_file_counts_by_content_alone(tmp_path):
+    key = key_of_path(write(tmp_path / "a", b"one"))
+    assert key_of_path(write(tmp_path / "b", b"one", LONG_AGO + 5)) == key
+    assert key_of_path(write(tmp_path / "a", b"two")) != key
+
+
+def test_a_folder_counts_by_the_names_and_content_of_its_members(tmp_path):
+    def folder(name, **files):
+        for member, content in files.items():
+            place = tmp_path / name / member.replace("__", "/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        return key_of_path(tmp_path / name)
+
+    keys = [
+        folder("a", x=b"1", y=b"2"),
+        folder("b", x=b"2", y=b"1"),
+        folder("c", x=b"1", z=b"2"),
+        folder("d", x=b"1"),
+        folder("e", x=b"1", sub__y=b"2"),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert folder("f", y=b"2", x=b"1") == keys[0]
+
+
+def test_links_to_folders_are_followed_and_circles_end(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    write(outside / "x", b"1")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to(outside)
+    (folder / "up").symlink_to(folder)
+    before = key_of_path(folder)
+    write(outside / "x", b"2")
+    assert key_of_path(folder) != before
+
+
+def test_what_is_missing_or_no_file_is_a_clear_error(tmp_path):
+    with pytest.raises(SourceNotFound, match="an input exists"):
+        key_of_path(tmp_path / "none")
+    (tmp_path / "dangling").symlink_to(tmp_path / "none")
+    with pytest.raises(SourceNotFound):
+        key_of_path(tmp_path / "dangling")
+
+
+def test_a_file_that_keeps_changing_is_refused(tmp_path, monkeypatch):
+    path = write(tmp_path / "a", b"one")
+
+    def slow(file):
+        with file.open("ab") as more:
+            more.write(b"x")
+        return "digest"
+
+    monkeypatch.setattr(_inputs, "digest_file", slow)
+    with pytest.raises(SourceError, match="does not change while it is read"):
+        key_of_path(path)
+
+
+def test_the_memo_saves_reading_across_processes(tmp_path, memo, reads):
+    path = write(tmp_path / "a", b"one")
+    key = key_of_path(path, memo)
+    assert key_of_path(path, memo) == key
+    memo.save()
+    assert key_of_path(path, HashMemo(memo.path)) == key
+    assert reads == ["a"]
+
+
+@pytest.mark.parametrize("change", ["size", "time", "inode"])
+def test_the_memo_does_not_hide_a_change(tmp_path, memo, change):
+    path = write(tmp_path / "a", b"one")
+    before = key_of_path(path, memo)
+    if change == "inode":
+        write(tmp_path / "b", b"two").replace(path)
+    else:
+        content, when = (b"longer", LONG_AGO) if change == "size" else (b"two", LONG_AGO + 1)
+        write(path, content, when)
+    assert key_of_path(path, memo) != before
+
+
+def test_a_file_changed_just_now_is_read_again(tmp_path, memo, reads):
+    path = write(tmp_path / "a", b"one", time.time_ns())
+    key_of_path(path, memo)
+    key_of_path(path, memo)
+    assert reads == ["a", "a"]
+
+
+@pytest.mark.parametrize("damage", ["torn", "flipped", "foreign", "empty", "folder"])
+def test_a_damaged_memo_is_passed_over_and_made_anew(tmp_path, memo, reads, damage):
+    path = write(tmp_path / "a", b"one")
+    key = key_of_path(path, memo)
+    memo.save()
+    content = memo.path.read_bytes()
+    if damage == "folder":
+        memo.path.unlink()
+        memo.path.mkdir()
+    else:
+        memo.path.write_bytes(
+            {
+                "torn": content[:-3],
+                "flipped": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+                "foreign": b"something else entirely, and long enough",
+                "empty": b"",
+            }[damage]
+        )
+    again = HashMemo(memo.path)
+    assert key_of_path(path, again) == key
+    again.save()
+    assert reads == ["a", "a"]
+    if damage != "folder":
+        assert key_of_path(path, HashMemo(memo.path)) == key
+        assert reads == ["a", "a"]
+
+
+def test_a_memo_that_cannot_be_written_is_done_without(tmp_path):
+    (tmp_path / "file").write_text("x")
+    memo = HashMemo(tmp_path / "file" / "memo")
+    key_of_path(write(tmp_path / "a", b"one"), memo)
+    memo.save()
+
+
+SPEC = ImageSpec((4, 6), "uint16", "yx", voxel_size=(1.0, 1.0), unit="um")
+
+
+def test_what_is_said_of_an_image_counts(tmp_path):
+    identity = SourceIdentity("files", (str(write(tmp_path / "a.tif", b"one")),))
+    specs = [
+        SPEC,
+        SPEC.replace(voxel_size=(2.0, 1.0)),
+        SPEC.replace(unit="nm"),
+        SPEC.replace(origin=(0, 1)),
+        SPEC.replace(axes="zx"),
+        SPEC.replace(dtype="int16"),
+    ]
+    keys = [key_of_source(identity, spec) for spec in specs]
+    assert len(set(keys)) == len(keys)
+
+
+def test_files_count_by_content_and_order_not_by_place(tmp_path):
+    a, b = (str(write(tmp_path / name, name.encode())) for name in "ab")
+    (tmp_path / "moved").mkdir()
+    c = str(write(tmp_path / "moved" / "c", b"a"))
+    keys = [key_of_source(SourceIdentity("files", p), SPEC) for p in ((a, b), (b, a), (c, b))]
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_arrays_count_by_content():
+    array = np.arange(24, dtype="uint16").reshape(4, 6)
+    key = key_of_source(open_source(array).identity, SPEC)
+    assert key_of_source(open_source(array.copy()).identity, SPEC) == key
+    array[3, 5] = 0
+    assert key_of_source(open_source(array).identity, SPEC) != key
+
+
+@pytest.fixture
+def volume(tmp_path):
+    path = tmp_path / "v.zarr"
+    zarr.create_array(path, data=np.arange(64, dtype="uint16").reshape(8, 8), chunks=(4, 4))
+    return path
+
+
+def chunks_of(path):
+    return sorted(p for p in path.rglob("c/*/*") if p.is_file())
+
+
+@pytest.mark.parametrize("mode", ["listing", "content"])
+@pytest.mark.parametrize("event", ["edit", "remove", "metadata"])
+def test_a_change_of_a_zarr_is_noticed(volume, mode, event):
+    source = open_source(volume, key=mode)
+    before = key_of_source(source.identity, source.spec)
+    assert key_of_source(open_source(volume, key=mode).identity, source.spec) == before
+    if event == "edit":
+        zarr.open_array(volume)[7, 7] = 0
+    elif event == "remove":
+        chunks_of(volume)[0].unlink()
+    else:
+        zarr.open_array(volume).attrs["note"] = "x"
+    assert key_of_source(source.identity, source.spec) != before
+
+
+def test_by_content_a_copy_and_a_touch_do_not_count(volume):
+    identity = open_source(volume, key="content").identity
+    before = key_of_source(identity, SPEC)
+    for chunk in chunks_of(volume):
+        os.utime(chunk, ns=(LONG_AGO, LONG_AGO))
+    assert key_of_source(identity, SPEC) == before
+
+
+def test_locks_that_a_killed_writer_left_do_not_count(volume):
+    identity = open_source(volume).identity
+    before = key_of_source(identity, SPEC)
+    (chunks_of(volume)[0].parent / "0.__lock").write_bytes(b"")
+    assert key_of_source(identity, SPEC) == before
+
+
+def test_a_listing_reads_no_chunk(volume, reads):
+    key_of_source(open_source(volume).identity, SPEC)
+    assert set(reads) == {"zarr.json"}
