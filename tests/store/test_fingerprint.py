@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.filters
 
 import scutoid as sc
 from scutoid.errors import ParameterError
@@ -340,6 +341,7 @@ def test_installed_packages_are_named_with_their_version():
     found = fingerprint(lambda x: sc.um(float(np.mean(x))))
     assert found.packages["numpy"] == np.__version__
     assert "scutoid" not in found.packages
+    assert "scikit-image" in fingerprint(lambda x: skimage.filters.gaussian(x, 2)).packages
     text = fingerprint(lambda x: np.mean(x) + 1, environment=["scipy"])
     assert "scipy" in text.packages
 

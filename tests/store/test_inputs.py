@@ -12,7 +12,7 @@ import zarr
 
 from scutoid.arrays import ImageSpec, SourceIdentity, open_source
 from scutoid.errors import SourceError, SourceNotFound
-from scutoid.store import HashMemo, _inputs, key_of_path, key_of_source
+from scutoid.store import HashMemo, _inputs, canonical_digest, key_of_path, key_of_source
 
 LONG_AGO = time.time_ns() - 10**12
 
@@ -110,6 +110,14 @@ def test_the_memo_saves_reading_across_processes(tmp_path, memo, reads):
     assert key_of_path(path, memo) == key
     memo.save()
     assert key_of_path(path, HashMemo(memo.path)) == key
+    assert reads == ["a"]
+
+
+def test_paths_among_parameters_use_the_memo(tmp_path, memo, reads):
+    folder = tmp_path / "atlas"
+    folder.mkdir()
+    write(folder / "a", b"one")
+    assert canonical_digest({"p": folder}, memo=memo) == canonical_digest({"p": folder}, memo=memo)
     assert reads == ["a"]
 
 

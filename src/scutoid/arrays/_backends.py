@@ -1,160 +1,169 @@
-"""Which backend reads what: ours, and those of other packages under ``scutoid.backends``."""
+"""Who reads what: a table of backends, and those of other packages.
+
+A backend takes a source and a `Request` and returns an `ArraySource`, or None if the source is not
+its own.  Another package adds one by an entry point in the group ``scutoid.backends``; it is asked
+after ours, in the order of the names.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol, cast
 
 import numpy as np
 
-from scutoid.arrays._files import is_url
 from scutoid.arrays._memory import open_dask, open_numpy
-from scutoid.arrays._pictures import PICTURES, open_picture
-from scutoid.arrays._planes import TIFFS, open_planes
+from scutoid.arrays._planes import PICTURE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._source import ArraySource, SourceMode
-from scutoid.arrays._tiff import open_tiff
+from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._zarr import open_zarr, read_node
-from scutoid.errors import ParameterError, SourceError, SourceNotFound
+from scutoid.errors import MissingExtra, ParameterError, SourceError, SourceNotFound
 
-GROUP = "scutoid.backends"
+ENTRY_POINTS = "scutoid.backends"
+_EXTRAS = {"http": "http", "https": "http", "s3": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """How the user wants an image opened."""
+class Request:
+    """What a user asked of a source beside its location."""
 
     axes: str | None = None
-    """Axes that the user gave: a backend that cannot tell them itself takes these."""
+    """One letter an axis, before what the file says."""
     level: int = 0
     """Pyramid level."""
     mode: SourceMode = "listing"
     """How a change of a zarr is noticed."""
 
 
-class Backend(Protocol):
-    """Opens one kind of storage."""
-
-    def accepts(self, source: object) -> bool:
-        """Whether it can open this: an object, an absolute path or a URL (as text)."""
-        ...
-
-    def open(self, source: Any, opening: Opening) -> ArraySource:
-        """Open it; read no more than its description."""
-        ...
+Backend = Callable[[object, Request], ArraySource | None]
 
 
-class _Numpy:
-    def accepts(self, source: object) -> bool:
-        return isinstance(source, np.ndarray)
-
-    def open(self, source: Any, opening: Opening) -> ArraySource:
-        return open_numpy(source, axes=opening.axes)
-
-
-class _Dask:
-    def accepts(self, source: object) -> bool:
-        return type(source).__module__.startswith("dask.array")
-
-    def open(self, source: Any, opening: Opening) -> ArraySource:
-        return open_dask(source, axes=opening.axes)
-
-
-class _Tiff:
-    def accepts(self, source: object) -> bool:
-        return _ends(source, TIFFS)
-
-    def open(self, source: str, opening: Opening) -> ArraySource:
-        return open_tiff(source, level=opening.level, axes=opening.axes)
-
-
-class _Picture:
-    def accepts(self, source: object) -> bool:
-        return _ends(source, PICTURES)
-
-    def open(self, source: str, opening: Opening) -> ArraySource:
-        return open_picture(source, axes=opening.axes)
-
-
-class _Zarr:
-    def accepts(self, source: object) -> bool:
-        if not isinstance(source, str):
-            return False
-        if is_url(source):
-            return True
-        is_folder = Path(source).is_dir()
-        return is_folder and (source.endswith(".zarr") or read_node(source) is not None)
-
-    def open(self, source: str, opening: Opening) -> ArraySource:
-        return open_zarr(source, level=opening.level, mode=opening.mode, axes=opening.axes)
-
-
-class _Planes:
-    def accepts(self, source: object) -> bool:
-        return isinstance(source, str) and not is_url(source) and Path(source).is_dir()
-
-    def open(self, source: str, opening: Opening) -> ArraySource:
-        return open_planes(source)
-
-
-# Asked in this order; a URL that nobody else knows is taken for a zarr.
-_OURS: dict[str, Backend] = {
-    "numpy": _Numpy(),
-    "dask": _Dask(),
-    "tiff": _Tiff(),
-    "picture": _Picture(),
-    "zarr": _Zarr(),
-    "planes": _Planes(),
-}
-
-
-def _ends(source: object, endings: tuple[str, ...]) -> bool:
-    if not isinstance(source, str):
-        return False
-    name = source.partition("?")[0] if is_url(source) else source
-    return name.lower().endswith(endings) and (is_url(source) or not Path(source).is_dir())
-
-
-def find_backend(source: object) -> Backend:
-    """Return the first backend that can open a source: ours, then those of other packages.
-
-    Parameters
-    ----------
-    source : object
-        An array, an absolute path or a URL.
+def find_source(source: object, request: Request) -> ArraySource:
+    """Open a source by the first backend that knows it.
 
     Raises
     ------
     SourceNotFound
-        If it is a path where nothing is.
-    SourceError, ParameterError
-        If nobody can open it.
+        If it is the path of something that does not exist.
+    SourceError
+        If no backend knows it.
+    ParameterError
+        If it is neither a location nor an array.
     """
-    if isinstance(source, str) and not is_url(source) and not Path(source).exists():
-        raise _not_found(Path(source))
-    for backend in (*_OURS.values(), *_theirs()):
-        if backend.accepts(source):
-            return backend
-    if isinstance(source, str):
-        raise SourceError(
-            f"an image file ends in one of {', '.join((*TIFFS, *PICTURES))}, or is a zarr folder",
-            value=Path(source).suffix or "no ending",
-            place=source,
-            remedy="convert it, or read it yourself and pass the array",
+    if isinstance(source, (str, os.PathLike)):
+        source = _location(os.fspath(source))
+    for backend in _all_backends():
+        found = backend(source, request)
+        if found is not None:
+            return found
+    if not isinstance(source, str):
+        raise ParameterError(
+            "an image is a path, a URL, a numpy array or a dask array",
+            value=type(source).__name__,
+            place="open",
         )
-    raise ParameterError(
-        "an image is a path, a URL, a numpy array or a dask array",
-        value=type(source).__name__,
-        place="open",
+    raise SourceError(
+        "an image is a zarr, a TIFF, a folder of planes, "
+        f"or a file that ends in {', '.join(PICTURE_ENDINGS)}",
+        value=Path(source).suffix or "no ending",
+        place=source,
+        remedy="convert it, or read it yourself and pass the array",
     )
 
 
-def _theirs() -> Iterator[Backend]:
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        yield cast("Backend", entry.load()())
+def _location(text: str) -> str:
+    """Return a URL, or the absolute path of something that exists."""
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    if "://" in text:
+        return text
+    path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - "a/../b" as shells do
+    if not path.exists():
+        raise _not_found(path)
+    return str(path)
+
+
+def _all_backends() -> Iterator[Backend]:
+    yield from _BACKENDS.values()
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        yield entry.load()
+
+
+def _numpy(source: object, request: Request) -> ArraySource | None:
+    return open_numpy(source, axes=request.axes) if isinstance(source, np.ndarray) else None
+
+
+def _dask(source: object, request: Request) -> ArraySource | None:
+    # Told by name: to import dask takes longer than everything else here.
+    is_dask = type(source).__module__.partition(".")[0] == "dask" and hasattr(source, "chunks")
+    return open_dask(source, axes=request.axes) if is_dask else None
+
+
+def _url(source: object, request: Request) -> ArraySource | None:
+    if not isinstance(source, str) or "://" not in source:
+        return None
+    is_file = source.lower().split("?")[0].endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS))
+    try:
+        if not is_file:
+            return open_zarr(
+                source.rstrip("/"), level=request.level, mode=request.mode, axes=request.axes
+            )
+        import fsspec
+
+        local = str(fsspec.open_local(f"filecache::{source}", mode="rb"))
+    except (FileNotFoundError, OSError, ValueError, RuntimeError, ImportError) as error:
+        raise _unreachable(source, error) from error
+    return open_file(local, level=request.level, axes=request.axes)
+
+
+def _unreachable(url: str, error: Exception) -> Exception:
+    if isinstance(error, (SourceError, SourceNotFound)):
+        return error
+    scheme = url.partition("://")[0]
+    if isinstance(error, ImportError):
+        return MissingExtra.of(error.name or scheme, extra=_EXTRAS.get(scheme, scheme))
+    kind = SourceNotFound if isinstance(error, FileNotFoundError) else SourceError
+    return kind(
+        "a URL can be read",
+        value=f"{type(error).__name__}: {error}",
+        place=url,
+        remedy="check the address, and that its server can be reached",
+    )
+
+
+def _zarr(source: object, request: Request) -> ArraySource | None:
+    if not isinstance(source, str) or not Path(source).is_dir():
+        return None
+    if read_node(source) is None and not source.endswith(".zarr"):
+        return None
+    return open_zarr(source, level=request.level, mode=request.mode, axes=request.axes)
+
+
+def _file(source: object, request: Request) -> ArraySource | None:
+    if not isinstance(source, str) or not Path(source).is_file() or not can_open_file(source):
+        return None
+    return open_file(source, level=request.level, axes=request.axes)
+
+
+def _planes(source: object, request: Request) -> ArraySource | None:
+    if not isinstance(source, str) or not Path(source).is_dir():
+        return None
+    return open_planes(Path(source), axes=request.axes)
+
+
+_BACKENDS: dict[str, Backend] = {
+    "numpy": _numpy,
+    "dask": _dask,
+    "url": _url,
+    "zarr": _zarr,
+    "file": _file,
+    "planes": _planes,
+}
+"""Ours, in the order in which they are asked."""
 
 
 def _not_found(path: Path) -> SourceNotFound:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LIMIT = 128 * 2**20
+LIMIT = 256 * 2**20
 """Bytes of decoded chunks that a process holds."""
 
 
@@ -33,13 +33,8 @@ class ChunkCache:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the chunks that are held."""
-        return self._bytes
-
     def get(self, key: Hashable, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Return a chunk, read-only; threads that ask for one that is being decoded wait for it."""
+        """Return a chunk; threads that ask for one that is being decoded wait for it."""
         with self._lock:
             future = self._held.get(key)
             is_mine = future is None
@@ -56,20 +51,23 @@ class ChunkCache:
     ) -> None:
         try:
             chunk = decode()
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for it
+        except BaseException as error:  # noqa: BLE001 - passed on to all who wait
             with self._lock:
                 self._held.pop(key, None)
             future.set_exception(error)
             return
         chunk.flags.writeable = False
         with self._lock:
-            future.set_result(chunk)
+            # Counted before it is done: what is done may be evicted, and is then taken off again.
             self._bytes += chunk.nbytes
-            while self._bytes > self.limit:
-                oldest = next(k for k, held in self._held.items() if held.done())
-                if oldest == key:
-                    break
-                self._bytes -= self._held.pop(oldest).result().nbytes
+            future.set_result(chunk)
+            self._evict()
+
+    def _evict(self) -> None:
+        for key in [key for key, future in self._held.items() if future.done()]:
+            if self._bytes <= self.limit:
+                break
+            self._bytes -= self._held.pop(key).result().nbytes
 
 
 SHARED = ChunkCache()
@@ -88,15 +86,15 @@ def read_chunked(
     Parameters
     ----------
     key : hashable
-        Tells the array, and the version of its file, from others in the cache.
+        Tells the array from others in the cache.
     start, stop : tuple of int
-        The region, half-open, inside the array.
+        The region, half-open.
     chunks : tuple of int
         Shape of a chunk.
     dtype : dtype
         Of the result.
     decode : callable
-        Chunk position to an array of its own; chunks at the edge may be cut off.
+        Chunk position to array; chunks at the edge may be cut off.
     """
     out = np.empty(tuple(b - a for a, b in zip(start, stop, strict=True)), dtype)
     if out.size == 0:
@@ -113,12 +111,3 @@ def read_chunked(
             taken.append(slice(low - p * c, high - p * c))
         out[tuple(into)] = chunk[tuple(taken)]
     return out
-
-
-def chunk_slices(
-    place: tuple[int, ...], chunks: tuple[int, ...], shape: tuple[int, ...]
-) -> tuple[slice, ...]:
-    """Return where a chunk lies in its array."""
-    return tuple(
-        slice(p * c, min((p + 1) * c, n)) for p, c, n in zip(place, chunks, shape, strict=True)
-    )

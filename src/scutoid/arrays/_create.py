@@ -6,51 +6,42 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from scutoid.arrays._open import open_source
-from scutoid.arrays._source import ArraySource, ImageWriter
-from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._storage import Storage
-from scutoid.arrays._tiff_write import create_tiff, open_tiff_writer
-from scutoid.arrays._zarr_write import create_zarr, open_zarr_writer
-from scutoid.errors import GeometryError, MetadataError, ParameterError
+from scutoid.arrays._tiff_write import create_tiff
+from scutoid.arrays._zarr_write import create_zarr
+from scutoid.errors import GeometryError, MetadataError
 from scutoid.geometry import Coordinate, Roi, RoiLike
 
-_TIFFS = (".tif", ".tiff")
+_BLOCK = 128
+"""Voxels along each spatial axis of a block, if the user does not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """An image that is to be made."""
+class ImageWriter(Protocol):
+    """An image that is written block by block; can be sent to other processes."""
 
-    path: Path
-    spec: ImageSpec
-    block: Coordinate
-    storage: Storage
-    label: bool
-    overwrite: bool
+    @property
+    def spec(self) -> ImageSpec:
+        """What the image is."""
+        ...
 
-
-def _make_zarr(order: _Order) -> ImageWriter:
-    return create_zarr(
-        order.path,
-        order.spec,
-        block=order.block,
-        storage=order.storage,
-        label=order.label,
-        overwrite=order.overwrite,
-    )
+    def write(self, roi: Roi, data: NDArray[Any]) -> bool:
+        """Write a region durably; return whether it holds anything but zeros."""
+        ...
 
 
-def _make_tiff(order: _Order) -> ImageWriter:
-    return create_tiff(order.path, order.spec, overwrite=order.overwrite)
-
-
-_FORMATS: dict[str, Callable[[_Order], ImageWriter]] = {"zarr": _make_zarr, "tiff": _make_tiff}
+@runtime_checkable
+class _BlockLike(Protocol):
+    @property
+    def read_roi(self) -> Roi: ...
+    @property
+    def write_roi(self) -> Roi: ...
 
 
 def create_image(
@@ -58,10 +49,9 @@ def create_image(
     spec: ImageSpec,
     *,
     format: str = "zarr",  # noqa: A002
-    block: Sequence[int] | int | None = None,
+    block: Sequence[int] | None = None,
     storage: Storage | None = None,
     label: bool = False,
-    overwrite: bool = True,
 ) -> ImageWriter:
     """Make an image that blocks are written into, or take up one of the same kind that is there.
 
@@ -73,193 +63,221 @@ def create_image(
         What it is.
     format : {"zarr", "tiff"}
         OME-Zarr 0.5, sharded by block; or an uncompressed OME-TIFF.
-    block : sequence of int or int, optional
+    block : sequence of int, optional
         What one call of `write` covers, in voxels; default: the whole image.
     storage : Storage, optional
         Chunks and compression.
     label : bool
         Whether voxels are object numbers.
-    overwrite : bool
-        Whether another image of scutoid's at that place is replaced; what scutoid did not make
-        never is, a TIFF file excepted.
 
     Raises
     ------
     GeometryError
-        If blocks are not made of whole shards.
+        If blocks and shards do not fit together.
     StoreError
-        If it cannot be written, or something else is there.
+        If something else lies at `path`, or it cannot be written.
     """
-    if format not in _FORMATS:
+    storage = storage or Storage()
+    shards = storage.shards or block or spec.shape
+    if storage.shards and block:
+        _check_shards(storage.shards, block, spec)
+    makers: dict[str, Callable[[], ImageWriter]] = {
+        "zarr": lambda: create_zarr(
+            Path(path),
+            spec,
+            block=[max(n, 1) for n in shards],
+            chunks=storage.chunks,
+            compressor=storage.compressor or "zstd",
+            label=label,
+        ),
+        "tiff": lambda: create_tiff(Path(path), spec),
+    }
+    if format not in makers:
         raise MetadataError(
-            f"an image is stored as {' or '.join(_FORMATS)}", value=format, place="storage"
+            f"an image is stored as {' or '.join(makers)}", value=format, place="storage"
         )
-    whole = Coordinate.of(spec.shape if block is None else block, spec.ndim)
-    order = _Order(Path(path), spec, whole, storage or Storage(), label, overwrite)
-    return _FORMATS[format](order)
+    return makers[format]()
 
 
-def open_writer(path: str | os.PathLike[str]) -> ImageWriter:
-    """Take up an image that `create_image` made, such as in a worker that was started apart.
-
-    Raises
-    ------
-    SourceNotFound, SourceError
-        If there is none.
-    StoreError
-        If blocks cannot be written into it.
-    """
-    place = Path(path)
-    return open_tiff_writer(place) if place.suffix.lower() in _TIFFS else open_zarr_writer(place)
+def _check_shards(shards: Sequence[int], block: Sequence[int], spec: ImageSpec) -> None:
+    sizes = Coordinate.of(shards, spec.ndim)
+    for edge, shard, size, letter in zip(block, sizes, spec.shape, spec.axes, strict=True):
+        if edge < size and (shard < 1 or edge % shard):
+            raise GeometryError(
+                "a block is made of whole shards, for two that share one would destroy each other",
+                value=f"blocks of {edge}, shards of {shard}",
+                place=f"storage, axis {letter!r}",
+                remedy="give shards= that divide the block, or leave them out",
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WritableImage:
-    """An image that a user's own blocks write into; can be sent to other processes."""
+    """An image that blocks are written into, from any number of processes.
 
-    writer: ImageWriter
-    """What writes."""
+    Made by `create`; read it again by opening its `path`.
+    """
+
     path: str
     """Where it lies."""
+    writer: ImageWriter
+    """What writes it."""
 
     @property
     def spec(self) -> ImageSpec:
         """What the image is."""
         return self.writer.spec
 
-    def write(self, roi: RoiLike, data: NDArray[Any], data_roi: RoiLike | None = None) -> bool:
+    def write(
+        self,
+        region: RoiLike | _BlockLike,
+        data: NDArray[Any],
+        *,
+        data_roi: RoiLike | None = None,
+    ) -> bool:
         """Write a region; it is on the disk when this returns.
 
         Parameters
         ----------
-        roi : Roi
-            What is written: a block's write region.
+        region : Roi or Block
+            What to write; of a block, its `write_roi`.
         data : ndarray
-            Its voxels.
+            Its voxels, or those of a larger region, which is cropped.
         data_roi : Roi, optional
-            What `data` covers, if more than `roi`: the block's read region.  It is cropped.
+            What `data` cover, if more than `region`; of a block it is known.  Without it, the same
+            halo on both sides is taken, and refused where it may have been cut at the edge.
 
         Returns
         -------
         bool
-            Whether it holds anything but zeros.
+            Whether anything but zeros was written.
 
         Raises
         ------
         GeometryError
-            If the shapes do not fit, or the region shares a shard with others.
-        MetadataError
-            If the data's type does not fit the image's.
-        StoreError
-            If the disk refuses.
+            If it is not clear what `data` cover, or the region is not made of whole shards.
         """
-        target, array = Roi.of(roi), np.asarray(data)
-        covered = target if data_roi is None else Roi.of(data_roi)
-        if array.shape != tuple(covered.shape) or not covered.contains(target):
+        array = np.asarray(data)
+        if isinstance(region, _BlockLike):
+            roi = Roi.of(region.write_roi)
+            known = [region.read_roi, roi, Roi.of(region.read_roi).intersect(self.spec.roi)]
+            covers = next((Roi.of(r) for r in known if tuple(r.shape) == array.shape), None)
+        else:
+            roi, covers = Roi.of(region), None
+        if data_roi is not None:
+            covers = Roi.of(data_roi)
+        if covers is None:
+            covers = self._guess(roi, array.shape)
+        if tuple(covers.shape) != array.shape or not covers.contains(roi):
             raise GeometryError(
-                "data covers the region that is written, and has the shape of what it covers",
-                value=f"data of shape {array.shape} covers {covered}, to write {target}",
-                place=self.path,
-                remedy="give write(block.write_roi, result, block.read_roi) for a haloed result",
+                "data that are written cover their region",
+                value=f"data of shape {array.shape}, said to cover {covers}",
+                place=f"{self.path}, {roi}",
+                remedy="give data_roi= the region that the data cover",
             )
-        if not np.can_cast(array.dtype, self.spec.dtype, "same_kind"):
-            raise MetadataError(
-                f"an image of {self.spec.dtype} takes values of that kind",
-                value=str(array.dtype),
-                place=self.path,
-                remedy=f'convert them: data.astype("{self.spec.dtype}")',
-            )
-        return self.writer.write(target, array[target.to_slices(covered.offset)])
+        inside = roi.intersect(self.spec.roi)
+        return self.writer.write(inside, array[inside.to_slices(covers.offset)])
 
-    def open(self) -> ArraySource:
-        """Return what has been written so far, for reading; the rest is zero."""
-        return open_source(self.path)
+    def _guess(self, roi: Roi, shape: tuple[int, ...]) -> Roi:
+        """Return what data of a shape cover, if that is certain."""
+        if len(shape) == roi.ndim:
+            excess = Coordinate(*shape) - roi.shape
+            halo = excess // 2
+            whole = self.spec.roi
+            if not any(excess):
+                return roi
+            if all(n >= 0 and n % 2 == 0 for n in excess) and whole.contains(roi.grow(halo)):
+                return roi.grow(halo)
+        raise GeometryError(
+            "it must be clear which region the data cover",
+            value=f"data of shape {shape} for a region of shape {tuple(roi.shape)}",
+            place=f"{self.path}, {roi}",
+            remedy="give the block, or data_roi= the region that the data cover",
+        )
 
 
 def create(
     path: str | os.PathLike[str],
     *,
-    like: object,
-    dtype: DTypeLike | None = None,
-    block: Sequence[int] | int | None = None,
+    like: Any,
+    dtype: Any = None,
+    block: int | Sequence[int] | None = None,
+    format: str | None = None,  # noqa: A002
     storage: Storage | None = None,
     label: bool = False,
-    overwrite: bool = False,
 ) -> WritableImage:
-    """Make an image of zeros on the grid of another, for blocks to write into.
-
-    What is there of the same kind is taken up, with the blocks that it holds.
+    """Make an image that blocks are written into, on the grid of another one.
 
     Parameters
     ----------
     path : path
-        Of a TIFF file, if it ends in .tif or .tiff; else of an OME-Zarr folder.
-    like : ImageSpec, opened image or array
-        Whose shape, axes, voxel size, unit and origin it gets.
+        Of the zarr folder, or of the TIFF file.
+    like : image, ImageSpec, or anything that can be opened
+        Whose shape, axes, voxel size and place it takes.
     dtype : dtype, optional
-        Of its voxels; default: that of `like`.
-    block : sequence of int or int, optional
-        What one `write` covers, in voxels; default: the whole image.
+        Default: the type of `like`.
+    block : int or sequence of int, optional
+        What one call of `write` covers, in voxels; default 128 along spatial axes, 1 along others.
+    format : {"zarr", "tiff"}, optional
+        Default: TIFF if `path` ends so, else zarr.
     storage : Storage, optional
         Chunks and compression.
     label : bool
         Whether voxels are object numbers.
-    overwrite : bool
-        Whether another image of scutoid's at that place is replaced.
 
     Returns
     -------
     WritableImage
+        Its ``write(roi, data)`` can be called in other processes.
 
     Raises
     ------
+    GeometryError
+        If a block is not 1 voxel or more.
     StoreError
-        If it cannot be written, or something else is there.
+        If something else lies at `path`, or it cannot be written.
 
     Examples
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from scutoid.geometry import BlockGrid, Roi
-    >>> raw = np.ones((8, 8), "uint16")
-    >>> grid = BlockGrid(Roi((0, 0), (8, 8)), (4, 4), halo=1)
+    >>> from scutoid.geometry import Roi
+    >>> raw = np.ones((64, 64), "uint8")
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     out = create(f"{folder}/out.ome.zarr", like=raw, dtype="float32", block=4)
-    ...     read, write = grid.read_roi(0).intersect(grid.total), grid.write_roi(0)
-    ...     _ = out.write(write, raw[read.to_slices()] / 2, read)
-    ...     float(out.open().read(write).sum())
-    8.0
+    ...     out = create(f"{folder}/out.zarr", like=raw, dtype="float32", block=32)
+    ...     written = out.write(Roi((32, 0), (32, 32)), np.full((32, 32), 0.5, "float32"))
+    ...     float(open_source(out.path).read(out.spec.roi).sum())
+    512.0
     """
     spec = _spec_of(like)
     if dtype is not None:
-        spec = spec.replace(dtype=np.dtype(dtype))
-    place, storage = Path(path).absolute(), storage or Storage()
-    by_name = "tiff" if place.suffix.lower() in _TIFFS else "zarr"
-    writer = create_image(
-        place,
-        spec,
-        format=storage.format or by_name,
-        block=block,
-        storage=storage,
-        label=label,
-        overwrite=overwrite,
-    )
-    return WritableImage(writer, str(place))
+        spec = spec.replace(dtype=dtype)
+    path = Path(path).expanduser().absolute()
+    if block is None:
+        block = [_BLOCK if letter in SPATIAL else 1 for letter in spec.axes]
+    edges = Coordinate.of(block, spec.ndim)
+    storage = storage or Storage()
+    is_tiff = path.suffix.lower() in (".tif", ".tiff")
+    chosen = format or storage.format or ("tiff" if is_tiff else "zarr")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = create_image(path, spec, format=chosen, block=edges, storage=storage, label=label)
+    return WritableImage(str(path), writer)
 
 
-def _spec_of(like: object) -> ImageSpec:
+def _spec_of(like: Any) -> ImageSpec:
     if isinstance(like, ImageSpec):
         return like
-    if isinstance(spec := getattr(like, "spec", None), ImageSpec):
+    spec = getattr(like, "spec", None)
+    if isinstance(spec, ImageSpec):
         return spec
-    names = ("shape", "dtype", "axes", "voxel_size", "unit", "origin", "channels")
-    said = {name: getattr(like, name) for name in names if getattr(like, name, None) is not None}
-    if isinstance(said.get("axes"), str) and {"shape", "dtype"} <= set(said):
-        return ImageSpec(**said)
-    if isinstance(like, np.ndarray):
-        return open_source(like).spec
-    raise ParameterError(
-        "an image is created like another: like= is an image, an array or an ImageSpec",
-        value=type(like).__name__,
-        place="create",
-    )
+    if all(hasattr(like, name) for name in ("shape", "dtype", "axes", "voxel_size", "unit")):
+        return ImageSpec(
+            like.shape,
+            like.dtype,
+            like.axes,
+            voxel_size=like.voxel_size,
+            unit=like.unit,
+            origin=getattr(like, "origin", None),
+            channels=tuple(getattr(like, "channels", None) or ()),
+        )
+    return open_source(like).spec

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._cache import chunk_slices, read_chunked
+from scutoid.arrays._cache import SHARED
 from scutoid.arrays._source import SourceIdentity, check_inside, owned
 from scutoid.arrays._spec import ImageSpec, default_axes
-from scutoid.errors import MetadataError
+from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
 
@@ -24,6 +26,7 @@ class NumpySource:
     array: NDArray[Any] = field(repr=False)
     """The voxels."""
     levels: int = 1
+    """There is no pyramid."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -38,31 +41,31 @@ class NumpySource:
     def read(self, roi: Roi) -> NDArray[Any]:
         """Copy a region."""
         check_inside(roi, self.spec)
-        if roi.is_empty:
-            return np.empty(tuple(roi.shape), self.spec.dtype)
         return owned(self.array[roi.to_slices()], self.spec.dtype)
 
 
-def open_numpy(array: NDArray[Any], *, axes: str | None) -> NumpySource:
-    """Take an array as an image."""
-    letters = axes or default_axes(array.shape, array.dtype, place="array")
-    return NumpySource(ImageSpec(array.shape, array.dtype, letters), array)
+def open_numpy(array: NDArray[Any], *, axes: str | None = None) -> NumpySource:
+    """Take a numpy array as an image; it is not copied."""
+    shape, dtype = array.shape, array.dtype
+    letters = axes or default_axes(shape, dtype, place="array")
+    return NumpySource(ImageSpec(shape, dtype, letters), array)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DaskSource:
-    """A dask array; its chunks are computed in the thread that asks."""
+    """A dask array; each of its chunks is computed about once, in the thread that asks first."""
 
     spec: ImageSpec
     """What it is."""
     array: Any = field(repr=False)
     """The dask array."""
     levels: int = 1
+    """There is no pyramid."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
         """The largest chunk."""
-        return tuple(max(*sizes, 1) for sizes in self.array.chunks)
+        return tuple(max((1, *sizes)) for sizes in self.array.chunks)
 
     @property
     def identity(self) -> SourceIdentity:
@@ -70,41 +73,80 @@ class DaskSource:
         return SourceIdentity("dask", detail=self.array.name)
 
     def read(self, roi: Roi) -> NDArray[Any]:
-        """Compute a region; each chunk of a regular grid about once."""
+        """Compute the chunks that a region meets."""
         check_inside(roi, self.spec)
-        if roi.is_empty:
-            return np.empty(tuple(roi.shape), self.spec.dtype)
-        if not self._is_regular():
-            return owned(self._compute(roi.to_slices()), self.spec.dtype)
-        return read_chunked(
-            ("dask", self.array.name),
-            tuple(roi.offset),
-            tuple(roi.end),
-            self.chunks,
-            self.spec.dtype,
-            lambda place: self._compute(chunk_slices(place, self.chunks, self.spec.shape)),
-        )
+        out = np.empty(tuple(roi.shape), self.spec.dtype)
+        if out.size == 0:
+            return out
+        pieces = [
+            _pieces(sizes, low, high)
+            for sizes, low, high in zip(self.array.chunks, roi.offset, roi.end, strict=True)
+        ]
+        for combined in itertools.product(*pieces):
+            block = tuple(number for number, _, _ in combined)
+            chunk = SHARED.get(("dask", self.array.name, block), self._computing(block))
+            out[tuple(into for _, into, _ in combined)] = chunk[
+                tuple(part for *_, part in combined)
+            ]
+        return out
 
-    def _is_regular(self) -> bool:
-        return all(
-            len(set(sizes[:-1])) <= 1 and sizes[-1] <= sizes[0] for sizes in self.array.chunks
-        )
+    def _computing(self, block: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
+        def compute() -> NDArray[Any]:
+            chunk = self.array.blocks[block].compute(scheduler="synchronous")
+            sizes = tuple(s[n] for s, n in zip(self.array.chunks, block, strict=True))
+            if np.shape(chunk) != sizes:
+                raise SourceError(
+                    "a dask array computes chunks of the shape that it announces",
+                    value=f"{np.shape(chunk)}, announced {sizes}",
+                    place=f"{self.array.name}, chunk {block}",
+                )
+            return owned(np.asarray(chunk), self.spec.dtype)
 
-    def _compute(self, slices: tuple[slice, ...]) -> NDArray[Any]:
-        return np.array(self.array[slices].compute(scheduler="synchronous"), self.spec.dtype)
+        return compute
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The graph may hold lambdas, which only cloudpickle can carry.
+        import cloudpickle
+
+        return _unpickle_dask, (self.spec, cloudpickle.dumps(self.array))
 
 
-def open_dask(array: Any, *, axes: str | None) -> DaskSource:
-    """Take a dask array as an image.
+def _unpickle_dask(spec: ImageSpec, array: bytes) -> DaskSource:
+    import cloudpickle
+
+    return DaskSource(spec, cloudpickle.loads(array))
+
+
+def _pieces(sizes: tuple[int, ...], low: int, high: int) -> list[tuple[int, slice, slice]]:
+    """Cut an interval by chunks: number of the chunk, place in the result, place in the chunk.
+
+    Examples
+    --------
+    >>> _pieces((4, 3), 2, 5)
+    [(0, slice(0, 2, None), slice(2, 4, None)), (1, slice(2, 3, None), slice(0, 1, None))]
+    """
+    found, start = [], 0
+    for number, size in enumerate(sizes):
+        first, last = max(low, start), min(high, start + size)
+        if first < last:
+            found.append(
+                (number, slice(first - low, last - low), slice(first - start, last - start))
+            )
+        start += size
+    return found
+
+
+def open_dask(array: Any, *, axes: str | None = None) -> DaskSource:
+    """Take a dask array as an image; nothing is computed yet.
 
     Raises
     ------
     MetadataError
-        If its shape is not known yet.
+        If its shape is not known before it is computed.
     """
-    if not all(isinstance(size, int) for size in array.shape):
+    if any(size != size for size in array.shape):  # noqa: PLR0124 - NaN is how dask says unknown
         raise MetadataError(
-            "the shape of an image is known",
+            "the shape of an image is known before it is computed",
             value=array.shape,
             place="dask array",
             remedy="call its compute_chunk_sizes() first",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
-from scutoid.arrays._units import in_one_unit, known_unit, long_unit
+from scutoid.arrays._units import METRES, known_unit, long_unit
 from scutoid.errors import MetadataError
 
-MARK = "scutoid"
-"""Name of the attributes in which scutoid says what OME-NGFF cannot."""
+_MARK = "scutoid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Multiscale:
     channels: tuple[str, ...] = ()
     """Names along "c"."""
     has_scale: bool = True
-    """Whether the sizes of voxels are known; OME-NGFF has scales of 1 where they are not."""
+    """Whether it is known how large a voxel is; the format cannot say that it is not."""
 
 
 def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | None:
@@ -62,34 +64,42 @@ def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | N
             place=place,
             remedy="open the array inside it, and give axes= and voxel_size=",
         ) from error
-    spatial = [n for n, letter in enumerate(axes) if letter in SPATIAL]
-    own = attributes.get(MARK)
-    has_scale = any(units) or any(scale[n] != 1.0 for scale, _ in transforms for n in spatial)
-    if isinstance(own, Mapping) and isinstance(own.get("voxel_size_known"), bool):
-        has_scale = own["voxel_size_known"]
-    factors, unit = in_one_unit(
-        {axes[n]: 1.0 for n in spatial}, {axes[n]: known_unit(units[n] or "") for n in spatial}
-    )
+    unit, ratios = _one_unit(axes, units)
+    own = attributes.get(_MARK)
+    is_known = own.get("has_voxel_size") if isinstance(own, Mapping) else None
+    if is_known is None:
+        spatial = [n for n, letter in enumerate(axes) if letter in SPATIAL]
+        is_known = unit is not None or any(s[n] != 1.0 for s, _ in transforms for n in spatial)
     return Multiscale(
         paths,
         axes,
         unit,
-        tuple(_times(scale, axes, factors) for scale, _ in transforms),
-        tuple(_times(shift, axes, factors) for _, shift in transforms),
+        tuple(tuple(map(operator.mul, scale, ratios)) for scale, _ in transforms),
+        tuple(tuple(map(operator.mul, shift, ratios)) for _, shift in transforms),
         tuple(str(c) for c in labels) if labels and all(labels) else (),
-        has_scale,
+        bool(is_known),
     )
 
 
-def _times(values: Sequence[float], axes: str, factors: Mapping[str, float]) -> tuple[float, ...]:
-    return tuple(v * factors.get(a, 1.0) for v, a in zip(values, axes, strict=True))
+def _one_unit(axes: str, units: Sequence[str | None]) -> tuple[str | None, list[float]]:
+    """Return the unit of the last spatial axis, and what turns each axis's numbers into it."""
+    known = {a: known_unit(str(u)) for a, u in zip(axes, units, strict=True) if u and a in SPATIAL}
+    unit = next((u for u in reversed(known.values()) if u), None)
+    if unit is None:
+        return None, [1.0] * len(axes)
+    ratios = []
+    for letter in axes:
+        own = known.get(letter) or unit
+        ratios.append(1.0 if own == unit else METRES[own] / METRES[unit])
+    return unit, ratios
 
 
 def _read_axes(multiscale: Mapping[str, Any]) -> tuple[str, list[str | None]]:
     axes = multiscale["axes"]
     names = [a if isinstance(a, str) else str(a["name"]) for a in axes]
     units = [None if isinstance(a, str) else a.get("unit") for a in axes]
-    return "".join(name[:1].lower() for name in names), units
+    letters = [name.lower() if len(name) == 1 else name[0].lower() for name in names]
+    return "".join(letters), units
 
 
 def _transform(
@@ -102,8 +112,6 @@ def _transform(
             shift = [t * float(f) for t, f in zip(shift, step["scale"], strict=True)]
         elif step["type"] == "translation":
             shift = [t + float(d) for t, d in zip(shift, step["translation"], strict=True)]
-        elif step["type"] != "identity":
-            raise ValueError(f"a transformation of type {step['type']!r}")
     return tuple(scale), tuple(shift)
 
 
@@ -136,7 +144,19 @@ def describe_group(spec: ImageSpec, *, label: bool) -> dict[str, Any]:
         ],
     }
     if spec.channels:
-        ome["omero"] = {"channels": [{"label": name} for name in spec.channels]}
+        ome["omero"] = {"channels": [_channel(spec, name) for name in spec.channels]}
     if label:
         ome["image-label"] = {}
-    return {"ome": ome, MARK: {"voxel_size_known": spec.voxel_size is not None}}
+    return {"ome": ome, _MARK: {"has_voxel_size": spec.voxel_size is not None}}
+
+
+def _channel(spec: ImageSpec, name: str) -> dict[str, Any]:
+    """Describe a channel as OME-NGFF asks for it: colour and window are not optional."""
+    top: float = np.iinfo(spec.dtype).max if spec.dtype.kind in "iu" else 1.0
+    window = {"min": 0, "max": top, "start": 0, "end": top}
+    return {"label": name, "color": "FFFFFF", "active": True, "window": window}
+
+
+def is_ours(attributes: Mapping[str, Any]) -> bool:
+    """Whether scutoid wrote the attributes of a group."""
+    return _MARK in attributes

@@ -2,9 +2,9 @@
 
 ::
 
-    reflect    d c b a | a b c d | d c b a      as `scipy.ndimage` has it: the edge voxel twice
-    nearest    a a a a | a b c d | d d d d
-    a number   0 0 0 0 | a b c d | 0 0 0 0
+    nearest   a a a a | a b c d | d d d d
+    reflect   d c b a | a b c d | d c b a     and so on: as scipy.ndimage, numpy's "symmetric"
+    0         0 0 0 0 | a b c d | 0 0 0 0
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from scutoid.errors import GeometryError
 from scutoid.geometry import Roi
 
 Fill = float | str | None
+_MODES = ("nearest", "reflect")
 
 
 def pad_to(array: NDArray[Any], inside: Roi, roi: Roi, fill: Fill) -> NDArray[Any]:
-    """Extend an array that covers `inside`, a whole image, to cover `roi`.
+    """Extend an array that covers `inside` to cover `roi`.
 
     Parameters
     ----------
@@ -32,28 +33,27 @@ def pad_to(array: NDArray[Any], inside: Roi, roi: Roi, fill: Fill) -> NDArray[An
     inside, roi : Roi
         What the array covers, and what the result shall cover.
     fill : number, "nearest" or "reflect"
-        A constant; the nearest voxel; or the mirror image, repeated for what is far.
+        A constant; the nearest voxel; or the mirror image, the edge voxel repeated, as
+        `scipy.ndimage` has it (``d c b a | a b c d | d c b a``).
 
     Returns
     -------
     ndarray
-        Of the array's type; the array itself where there is nothing to extend.
+        Shape `roi.shape`, type of `array`; `array` itself where there is nothing to do.
 
     Raises
     ------
     GeometryError
-        If the fill is none of these, or there is nothing to extend.
+        If the fill is none of these, does not fit the type, or there is nothing to extend.
     """
     if inside == roi:
         return array
     if not isinstance(fill, str):
+        out = _constant(roi, fill, array.dtype)
         common = inside.intersect(roi)
-        out = np.full(tuple(roi.shape), _constant(fill, array.dtype), array.dtype)
         out[common.to_slices(roi.offset)] = array[common.to_slices(inside.offset)]
         return out
-    if roi.is_empty:
-        return np.empty(tuple(roi.shape), array.dtype)
-    places = _places(inside, roi, fill)
+    places = _places(roi, inside, fill)
     return array[np.ix_(*(p - o for p, o in zip(places, inside.offset, strict=True)))]
 
 
@@ -84,52 +84,46 @@ def read_region(
         If the region sticks out and there is no fill.
     """
     spec = source.spec if spec is None else spec
-    if fill is None or spec.roi.contains(roi):
+    whole = spec.roi
+    if fill is None or (roi.ndim == spec.ndim and whole.contains(roi) and not roi.is_empty):
         check_inside(roi, spec)
         return source.read(roi)
     if not isinstance(fill, str):
-        inside = roi.intersect(spec.roi)
+        inside = roi.intersect(whole)
         return pad_to(source.read(inside), inside, roi, fill)
-    # Only what is shown is read, be it as a mirror image: not the whole axis.
-    places = _places(spec.roi, roi, fill)
-    start = [int(p.min()) for p in places]
-    shown = Roi(start, [int(p.max()) + 1 - a for p, a in zip(places, start, strict=True)])
-    return source.read(shown)[np.ix_(*(p - a for p, a in zip(places, start, strict=True)))]
+    # Only the voxels that the mirror or the edge shows are read, not the whole image.
+    places = _places(roi, whole, fill)
+    start = [int(p.min()) if p.size else 0 for p in places]
+    stop = [int(p.max()) + 1 if p.size else 0 for p in places]
+    shown = Roi(start, [b - a for a, b in zip(start, stop, strict=True)])
+    array = source.read(shown)
+    return array[np.ix_(*(p - o for p, o in zip(places, start, strict=True)))]
 
 
-def _places(whole: Roi, roi: Roi, fill: str) -> list[NDArray[np.int64]]:
-    """Return, for each axis, which voxels of an image a region shows."""
-    if fill not in ("nearest", "reflect"):
+def _constant(roi: Roi, fill: float | None, dtype: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        return np.full(tuple(roi.shape), fill, dtype)
+    except (OverflowError, ValueError, TypeError) as error:
+        raise GeometryError(
+            f"a fill is a number of the image's type {dtype}, 'nearest' or 'reflect'", value=fill
+        ) from error
+
+
+def _places(roi: Roi, whole: Roi, fill: str) -> list[NDArray[np.intp]]:
+    """Return for each axis where in `whole` each voxel of `roi` is taken from."""
+    if fill not in _MODES:
         raise GeometryError("a fill is a number, 'nearest' or 'reflect'", value=fill)
-    if whole.is_empty:
+    if whole.is_empty and not roi.is_empty:
         raise GeometryError(
             f"fill={fill!r} needs a voxel of the image to start from", value=roi, place="read"
         )
-    places = []
-    for start, stop, low, size in zip(roi.offset, roi.end, whole.offset, whole.shape, strict=True):
-        asked = np.arange(start, stop, dtype=np.int64) - low
-        if fill == "nearest":
-            shown = np.clip(asked, 0, size - 1)
+    found = []
+    for low, high, first, size in zip(roi.offset, roi.end, whole.offset, whole.shape, strict=True):
+        places = np.arange(low, high) - first
+        if size == 0 or fill == "nearest":
+            inside = np.clip(places, 0, max(size - 1, 0))
         else:
-            shown = asked % (2 * size)
-            shown = np.where(shown < size, shown, 2 * size - 1 - shown)
-        places.append(shown + low)
-    return places
-
-
-def _constant(fill: float | None, dtype: np.dtype[Any]) -> Any:
-    try:
-        with np.errstate(all="ignore"):
-            value = np.asarray(fill).astype(dtype)
-        is_held = bool(value == fill) or (dtype.kind in "fc" and np.isfinite(np.float64(fill or 0)))
-        is_held = is_held or (dtype.kind in "fc" and fill != fill)  # noqa: PLR0124 - NaN
-    except (TypeError, ValueError, OverflowError):
-        is_held = False
-    if not is_held:
-        raise GeometryError(
-            "a fill is a value that the image's type can hold",
-            value=fill,
-            place=f"type {dtype}",
-            remedy="give another number, or convert the image first",
-        )
-    return value
+            inside = places % (2 * size)
+            inside = np.where(inside < size, inside, 2 * size - 1 - inside)
+        found.append(inside + first)
+    return found

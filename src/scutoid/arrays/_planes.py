@@ -1,8 +1,10 @@
-"""A folder of planes as one volume."""
+"""A folder of planes as one volume, and pictures (PNG, JPEG, BMP, npy)."""
 
 from __future__ import annotations
 
-import functools
+import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,34 +12,117 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._files import Stamp, natural, stamp_of
-from scutoid.arrays._pictures import PICTURES, open_picture
-from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside
-from scutoid.arrays._spec import ImageSpec
-from scutoid.arrays._tiff import open_tiff
+from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside, owned
+from scutoid.arrays._spec import ImageSpec, colour_axes, default_axes
+from scutoid.arrays._tiff import TIFF_ENDINGS, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
-TIFFS = (".tif", ".tiff")
-"""Endings of the names of TIFF files."""
+PICTURE_ENDINGS = (".png", ".npy", ".jpg", ".jpeg", ".bmp")
+
+Stamp = tuple[int, int]
+"""Size and time of a file when it was opened: tells its versions apart in the cache."""
+
+
+def stamp(path: str | Path) -> Stamp:
+    """Return a file's size in bytes and its time of change in ns."""
+    stat = Path(path).stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureSource:
+    """A file that is decoded in one piece."""
+
+    spec: ImageSpec
+    """What it is."""
+    path: str
+    """Absolute path."""
+    stamp: Stamp
+    """The version of the file."""
+    levels: int = 1
+    """There is no pyramid."""
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """All of it."""
+        return tuple(max(n, 1) for n in self.spec.shape)
+
+    @property
+    def identity(self) -> SourceIdentity:
+        """The file."""
+        return SourceIdentity("files", (self.path,))
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region."""
+        check_inside(roi, self.spec)
+        if self.path.lower().endswith(".npy"):  # mapped: the system keeps what was read
+            return owned(_load(self.path)[roi.to_slices()], self.spec.dtype)
+        return read_chunked(
+            ("picture", self.path, *self.stamp),
+            tuple(roi.offset),
+            tuple(roi.end),
+            self.chunks,
+            self.spec.dtype,
+            lambda _: owned(_load(self.path), self.spec.dtype),
+        )
+
+
+def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
+    """Open a PNG, JPEG, BMP or npy file.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be decoded.
+    MetadataError
+        If its axes cannot be told.
+    """
+    array = _load(path)
+    is_picture = not path.lower().endswith(".npy")
+    letters = axes or (colour_axes(array.shape, array.dtype) if is_picture else None)
+    letters = letters or default_axes(array.shape, array.dtype, place=path)
+    return PictureSource(ImageSpec(array.shape, array.dtype, letters), path, stamp(path))
+
+
+def _load(path: str) -> NDArray[Any]:
+    try:
+        if path.lower().endswith(".npy"):
+            is_empty = 0 in np.load(path, allow_pickle=False, mmap_mode="r").shape
+            array: NDArray[Any] = np.load(
+                path, allow_pickle=False, mmap_mode=None if is_empty else "r"
+            )
+            return array
+        import imageio.v3 as iio
+
+        return np.asarray(iio.imread(path, plugin="pillow"))
+    except (ValueError, OSError, SyntaxError, EOFError) as error:
+        raise SourceError(
+            "a picture can be decoded",
+            value=f"{type(error).__name__}: {error}",
+            place=path,
+            remedy="the file is damaged, cut off or of another format: restore it from its source",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanesSource:
-    """Files of equal shape, one a plane."""
+    """Files of equal shape, one a plane; each is decoded about once."""
 
     spec: ImageSpec
     """What it is; the first axis runs over the files."""
     paths: tuple[str, ...]
     """A file a plane, in order."""
-    plane_chunks: tuple[int, ...]
-    """What one decoding of a plane brings."""
+    stamps: tuple[Stamp, ...]
+    """The version of each file."""
     levels: int = 1
+    """There is no pyramid."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """A plane, or a tile of one."""
-        return (1, *self.plane_chunks)
+        """A plane."""
+        return (1, *(max(n, 1) for n in self.spec.shape[1:]))
 
     @property
     def identity(self) -> SourceIdentity:
@@ -45,77 +130,123 @@ class PlanesSource:
         return SourceIdentity("files", self.paths)
 
     def read(self, roi: Roi) -> NDArray[Any]:
-        """Read a region; each plane is decoded about once."""
+        """Read a region."""
         check_inside(roi, self.spec)
         out = np.empty(tuple(roi.shape), self.spec.dtype)
-        inner = Roi(roi.offset[1:], roi.shape[1:])
-        if not roi.is_empty:
-            for n in range(roi.shape[0]):
-                out[n] = self.plane(roi.offset[0] + n).read(inner)
+        for row, number in enumerate(range(roi.offset[0], roi.end[0])):
+            out[row] = read_chunked(
+                ("plane", self.paths[number], *self.stamps[number]),
+                tuple(roi.offset[1:]),
+                tuple(roi.end[1:]),
+                self.chunks[1:],
+                self.spec.dtype,
+                lambda _, number=number: self._decode(number),  # type: ignore[misc]
+            )
         return out
 
-    def plane(self, number: int) -> ArraySource:
-        """Open one plane.
-
-        Raises
-        ------
-        SourceError
-            If it is unlike the first.
-        """
+    def _decode(self, number: int) -> NDArray[Any]:
         path = self.paths[number]
-        source = _open_plane(path, stamp_of(path))
-        if source.spec.shape != self.spec.shape[1:] or source.spec.dtype != self.spec.dtype:
-            raise SourceError(
-                "the planes of a volume have one shape and one type",
-                value=f"{source.spec.shape} {source.spec.dtype}; "
-                f"the first has {self.spec.shape[1:]} {self.spec.dtype}",
-                place=path,
-                remedy="move the file out of the folder, or open the folder with sc.open_folder",
-            )
-        return source
+        source = open_file(path)
+        _check_agrees(source.spec, path, ImageSpec(self.spec.shape[1:], self.spec.dtype, "yx"))
+        return source.read(source.spec.roi)
 
 
-@functools.lru_cache(maxsize=4096)
-def _open_plane(path: str, stamp: Stamp) -> ArraySource:
-    """Open a file once for all blocks that read it, as long as it does not change."""
-    del stamp
-    return open_tiff(path) if path.lower().endswith(TIFFS) else open_picture(path)
+def _check_agrees(found: ImageSpec, path: str, first: ImageSpec) -> None:
+    if (found.shape, found.dtype) != (first.shape, first.dtype):
+        raise SourceError(
+            "the planes of a volume have one shape and one type",
+            value=f"{found.shape} {found.dtype}; the first plane has {first.shape} {first.dtype}",
+            place=path,
+            remedy="move the file out of the folder, or open the folder with sc.open_folder",
+        )
 
 
-def open_planes(folder: str) -> PlanesSource:
-    """Open a folder of files, one a plane, as one volume; their names are sorted by number.
+def can_open_file(path: str) -> bool:
+    """Whether a file is a TIFF or a picture."""
+    return path.lower().endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS)) or _is_tiff(path)
+
+
+def open_file(path: str, *, level: int = 0, axes: str | None = None) -> ArraySource:
+    """Open one file: a picture by its ending, all others as TIFF.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged, or neither.
+    MetadataError
+        If its axes cannot be told, or there is no such level.
+    """
+    if not path.lower().endswith(PICTURE_ENDINGS):
+        return open_tiff(path, level=level, axes=axes)
+    if level:
+        raise MetadataError("a picture has level 0 only", value=level, place=path)
+    return open_picture(path, axes=axes)
+
+
+def _is_tiff(path: str) -> bool:
+    with Path(path).open("rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
+    """Open a folder of files, one a plane, as one volume.
+
+    The files are ordered by name, numbers by value.
 
     Raises
     ------
     SourceError
         If there is none, or they differ.
     MetadataError
-        If a file is more than a plane.
+        If a file is more than one plane.
     """
-    names = [p.name for p in Path(folder).iterdir() if p.suffix.lower() in (*TIFFS, *PICTURES)]
-    names = natural([name for name in names if not name.startswith(".")])
+    endings_known = (*TIFF_ENDINGS, *PICTURE_ENDINGS)
+    names = [
+        entry.name
+        for entry in os.scandir(folder)
+        if entry.name.lower().endswith(endings_known) and not entry.name.startswith(".")
+    ]
     endings = {Path(name).suffix.lower() for name in names}
-    if not names or (len(endings) > 1 and not endings <= set(TIFFS)):
+    if len(endings) > 1 and not endings <= set(TIFF_ENDINGS):
         raise SourceError(
             "a folder that is opened as a volume holds planes of one format",
-            value=", ".join(sorted(endings)) or "no images",
-            place=folder,
-            remedy="name a file, a zarr, or a folder of TIFF planes",
+            value=", ".join(sorted(endings)),
+            place=str(folder),
+            remedy="name a file, a zarr, or a folder of planes",
         )
-    paths = tuple(str(Path(folder) / name) for name in names)
-    first = _open_plane(paths[0], stamp_of(paths[0]))
-    spec = first.spec
-    if "z" in spec.axes or not set("yx") <= set(spec.axes):
+    if not names:
+        raise SourceError(
+            "a folder that is opened is a zarr, or holds planes",
+            value="neither zarr metadata (zarr.json, .zgroup, .zarray) nor image files",
+            place=str(folder),
+            remedy="check the path",
+        )
+    paths = tuple(str(folder / name) for name in natural(names))
+    first = open_file(paths[0]).spec
+    if first.axes != "yx":
         raise MetadataError(
             "each file of a folder that is opened as a volume is one plane",
-            value=f"axes {spec.axes!r}, shape {spec.shape}",
+            value=f"axes {first.axes!r}, shape {first.shape}",
             place=paths[0],
             remedy="use sc.open_folder for a folder of images",
         )
-    shape, axes = (len(paths), *spec.shape), f"z{spec.axes}"
-    channels: Any = spec.channels
-    volume = ImageSpec(shape, spec.dtype, axes, channels=channels)
-    source = PlanesSource(volume, paths, first.chunks)
-    for number in range(1, len(paths)):
-        source.plane(number)
-    return source
+    for path in paths[1:]:
+        _check_agrees(open_file(path).spec, path, first)
+    spec = ImageSpec((len(paths), *first.shape), first.dtype, axes or "zyx")
+    return PlanesSource(spec, paths, tuple(stamp(path) for path in paths))
+
+
+def natural(names: Iterable[str]) -> list[str]:
+    """Sort names with the numbers in them as numbers.
+
+    Examples
+    --------
+    >>> natural(["z10.tif", "z9.tif", "z010b.tif"])
+    ['z9.tif', 'z10.tif', 'z010b.tif']
+    """
+
+    def key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+        pieces = re.split(r"(\d+)", name)
+        return [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in pieces], name
+
+    return sorted(names, key=key)

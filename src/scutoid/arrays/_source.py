@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._spec import ImageSpec
-from scutoid.errors import GeometryError, ParameterError
+from scutoid.errors import GeometryError, MetadataError, ParameterError
 from scutoid.geometry import Roi
 
 SourceKind = Literal["files", "zarr", "array", "dask", "url"]
@@ -21,7 +21,7 @@ class SourceIdentity:
     """How to tell whether a source still holds the same pixels."""
 
     kind: SourceKind
-    """What is looked at: files, a zarr array's folder, an array in memory, a dask graph, a URL."""
+    """What is to be looked at: files, a zarr array's folder, an array, a dask graph, a URL."""
     locations: tuple[str, ...] = ()
     """Absolute paths or URLs, in reading order."""
     mode: SourceMode = "listing"
@@ -87,38 +87,6 @@ class ArraySource(Protocol):
         ...
 
 
-class ImageWriter(Protocol):
-    """An image that is written block by block; can be sent to other processes."""
-
-    @property
-    def spec(self) -> ImageSpec:
-        """What the image is."""
-        ...
-
-    def write(self, roi: Roi, data: NDArray[Any]) -> bool:
-        """Write a region durably; return whether it holds anything but zeros.
-
-        Raises
-        ------
-        GeometryError
-            If the region may not be written on its own, or the data has another shape.
-        StoreError
-            If the disk refuses.
-        """
-        ...
-
-
-def check_data(data: NDArray[Any], roi: Roi, place: str) -> None:
-    """Raise a `GeometryError` unless an array has the shape of its region."""
-    if tuple(data.shape) != tuple(roi.shape):
-        raise GeometryError(
-            "what is written has the shape of its region",
-            value=f"{tuple(data.shape)} for {tuple(roi.shape)}",
-            place=place,
-            remedy="crop it to the region",
-        )
-
-
 def check_inside(roi: Roi, spec: ImageSpec) -> None:
     """Raise a `GeometryError` unless every voxel of the region is in the image."""
     if roi.ndim != spec.ndim:
@@ -137,3 +105,33 @@ def check_inside(roi: Roi, spec: ImageSpec) -> None:
 def owned(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """A C-contiguous copy of a view, in the native byte order of `dtype`."""
     return np.array(array, dtype=dtype, order="C", copy=True)
+
+
+def check_block(roi: Roi, data: NDArray[Any], spec: ImageSpec, place: str) -> None:
+    """Raise a `GeometryError` unless the data is what lies in a region of the image."""
+    check_inside(roi, spec)
+    if tuple(data.shape) != tuple(roi.shape):
+        raise GeometryError(
+            "what is written has the shape of its region",
+            value=f"{data.shape} for {tuple(roi.shape)}",
+            place=place,
+            remedy="crop the halo first",
+        )
+
+
+def stored_values(data: NDArray[Any], spec: ImageSpec, place: str) -> NDArray[Any]:
+    """The data in the image's type, C-contiguous.
+
+    Raises
+    ------
+    MetadataError
+        If the type cannot hold them: nothing is rounded, wrapped or cut off silently.
+    """
+    if not np.can_cast(data.dtype, spec.dtype, "safe"):
+        raise MetadataError(
+            "what is written has the image's type, or one that it holds exactly",
+            value=f"{data.dtype}, the image has {spec.dtype}",
+            place=place,
+            remedy=f'convert it with .astype("{spec.dtype}"), or give another dtype=',
+        )
+    return np.ascontiguousarray(data, dtype=spec.dtype)

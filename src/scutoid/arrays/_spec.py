@@ -222,3 +222,9 @@ def default_axes(shape: Sequence[int], dtype: np.dtype[Any], *, place: str) -> s
             remedy='name them, e.g. axes="czyx" or axes="tzyx"',
         )
     return names
+
+
+def colour_axes(shape: Sequence[int], dtype: np.dtype[Any]) -> str | None:
+    """Return "yxc" for what looks like a colour picture, (y, x, 3 or 4) of 8 or 16 bits."""
+    is_colour = len(shape) == 3 and shape[2] in (3, 4) and dtype in (np.uint8, np.uint16)
+    return "yxc" if is_colour else None

@@ -1,94 +1,104 @@
-"""What a TIFF file says of its image: in OME-XML, in ImageJ's notes, or in scutoid's own."""
+"""What TIFF files say of their axes, scale and channels: OME-XML, ImageJ, scutoid's own notes."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
+
 from scutoid.arrays._spec import SPATIAL, ImageSpec
-from scutoid.arrays._units import in_one_unit, known_unit
+from scutoid.arrays._units import METRES, known_unit
 from scutoid.errors import MetadataError
 
-MARK = "scutoid"
-"""What scutoid's own description begins with; JSON follows."""
+_MARK = "scutoid"
+_UNKNOWN = "qi"
+"""What tifffile calls an axis that the file does not name."""
 
-_Said = tuple[dict[str, float], str | None, tuple[str, ...]]
+Scale = tuple[dict[str, float], str | None, tuple[str, ...]]
+"""Voxel size by axis, their unit, and the names of the channels."""
 
 
-def describe(spec: ImageSpec) -> str:
-    """Write down an image's description, all of it, for `read_spec`."""
-    said = {
-        "shape": spec.shape,
-        "dtype": spec.dtype.name,
-        "axes": spec.axes,
-        "voxel_size": spec.voxel_size,
-        "unit": spec.unit,
-        "origin": spec.origin,
-        "channels": spec.channels,
+def note(spec: ImageSpec) -> dict[str, Any]:
+    """Return what scutoid notes in its own files: TIFF drops axes of size one, types and more."""
+    return {
+        _MARK: {
+            "shape": spec.shape,
+            "axes": spec.axes,
+            "dtype": spec.dtype.name,
+            "voxel_size": spec.voxel_size,
+            "unit": spec.unit,
+            "origin": spec.origin,
+            "channels": spec.channels,
+        }
     }
-    return f"{MARK} {json.dumps(said)}"
 
 
 def read_spec(file: Any, series: Any, finest: Any, path: str, axes: str | None) -> ImageSpec:
-    """Describe one pyramid level of an open TIFF file.
+    """Describe an image of an open file.
 
     Parameters
     ----------
-    file : TiffFile
+    file : tifffile.TiffFile
         The file.
-    series, finest : TiffPageSeries
-        The level, and level 0, whose voxel size the metadata state.
+    series, finest : tifffile.TiffPageSeries
+        The level that is read, and the finest one, which the metadata speak of.
     path : str
         For messages.
-    axes : str or None
-        What the user says of them.
+    axes : str, optional
+        What the user calls the axes.
 
     Raises
     ------
     MetadataError
         If the axes cannot be told.
     """
-    own = _own(file)
-    if own is not None:
-        return own
+    root = ET.fromstring(file.ome_metadata) if file.is_ome else None  # noqa: S314
+    noted = _noted(file, root)
+    if noted and math.prod(noted["shape"]) == math.prod(series.shape):
+        return ImageSpec(**noted)
     letters = axes or _letters(series, path)
-    sizes, unit, channels = _said(file, series)
-    spatial = [letter for letter in letters.lower() if letter in SPATIAL]
-    is_known = bool(spatial) and all(sizes.get(letter, 0) > 0 for letter in spatial)
-    shape = tuple(series.shape)
-    n_channels = shape[letters.index("c")] if "c" in letters and len(letters) == len(shape) else 0
-    spec = ImageSpec(
-        shape, series.dtype, letters, channels=channels if len(channels) == n_channels else ()
+    ImageSpec(tuple(series.shape), series.dtype, letters)  # raises if the letters do not fit
+    said: Scale = ({}, None, ())
+    if root is not None:
+        said = _ome(root)
+    elif file.is_imagej:
+        said = _imagej(file, series)
+    return _scaled(series, finest, letters, said)
+
+
+def _scaled(series: Any, finest: Any, letters: str, said: Scale) -> ImageSpec:
+    sizes, unit, channels = said
+    factors = np.array(finest.shape) / np.maximum(series.shape, 1)
+    factor = dict(zip(letters, factors.tolist(), strict=True))
+    spatial = [letter for letter in letters if letter in SPATIAL]
+    is_known = bool(spatial) and all(
+        math.isfinite(sizes.get(letter, 0)) and sizes.get(letter, 0) > 0 for letter in spatial
     )
-    if not is_known:
-        return spec
-    factors = dict(zip(spec.axes, finest.shape, strict=True))
-    sized = tuple(sizes[a] * factors[a] / shape[spec.axes.index(a)] for a in spatial)
-    return spec.replace(voxel_size=sized, unit=unit)
-
-
-def _said(file: Any, series: Any) -> _Said:
-    if file.is_ome:
-        return _ome(file)
-    if file.is_imagej:
-        return _imagej(file, series)
-    return {}, None, ()
+    n_channels = series.shape[letters.index("c")] if "c" in letters else 0
+    return ImageSpec(
+        tuple(series.shape),
+        series.dtype,
+        letters,
+        voxel_size=tuple(sizes[a] * factor[a] for a in spatial) if is_known else None,
+        unit=unit if is_known else None,
+        channels=channels if len(channels) == n_channels else (),
+    )
 
 
 def _letters(series: Any, path: str) -> str:
-    """Read tifffile's axes: S are samples of a colour; Q and I are unknown, a single one is z."""
-    letters = str(series.axes).lower()
+    """Take tifffile's axes: S are samples, our channels; an unknown one is z if it can be."""
+    letters: str = series.axes.lower()
     if "c" not in letters:
         letters = letters.replace("s", "c")
-    unknown = [letter for letter in letters if letter in "qi"]
-    if (
-        len(unknown) == 1
-        and "z" not in letters
-        and letters.replace(unknown[0], "") in ("yx", "yxc")
-    ):
+    unknown = [letter for letter in letters if letter in _UNKNOWN]
+    is_plain = len(unknown) == 1 and "z" not in letters and series.ndim == 3
+    if is_plain and letters[1:] == "yx":
         return letters.replace(unknown[0], "z")
-    if unknown:
+    if unknown or not letters.isalpha():
         raise MetadataError(
             f"the axes of a file with shape {tuple(series.shape)} are named",
             value=series.axes,
@@ -98,52 +108,52 @@ def _letters(series: Any, path: str) -> str:
     return letters
 
 
-def _own(file: Any) -> ImageSpec | None:
+def _noted(file: Any, root: ET.Element | None) -> dict[str, Any]:
     """Return what scutoid itself wrote into the file."""
-    text = None
-    if file.is_ome:
-        root = _parsed(file.ome_metadata)
-        found = None if root is None else next(_named(root, "Description"), None)
-        text = None if found is None else found.text
+    found: Any = None
+    if root is not None:
+        for element in root.iter():
+            if element.tag.rpartition("}")[2] == "Description" and _MARK in (element.text or ""):
+                found = _parsed(element.text or "")
+                break
     elif file.is_shaped and file.shaped_metadata:
-        text = file.shaped_metadata[0].get(MARK)
-    if not isinstance(text, str) or not text.startswith(MARK):
-        return None
+        found = file.shaped_metadata[0]
+    said = found.get(_MARK) if isinstance(found, Mapping) else None
+    if not isinstance(said, Mapping) or "shape" not in said:
+        return {}
+    noted = dict(said)
+    for name in ("shape", "voxel_size", "origin", "channels"):
+        if noted.get(name) is not None:
+            noted[name] = tuple(noted[name])
+    return noted
+
+
+def _parsed(text: str) -> object:
     try:
-        return ImageSpec(**json.loads(text.removeprefix(MARK)))
-    except (ValueError, TypeError):
+        return json.loads(text)
+    except ValueError:
         return None
 
 
-def _parsed(text: str | None) -> ET.Element | None:
-    try:
-        return ET.fromstring(text or "")  # noqa: S314 - expat of our Pythons resists expansion
-    except ET.ParseError:
-        return None
-
-
-def _named(root: ET.Element, name: str) -> Any:
-    return (element for element in root.iter() if element.tag.rpartition("}")[2] == name)
-
-
-def _ome(file: Any) -> _Said:
-    root = _parsed(file.ome_metadata)
-    pixels = None if root is None else next(_named(root, "Pixels"), None)
+def _ome(root: ET.Element) -> Scale:
+    pixels = next((e for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"), None)
     if pixels is None:
         return {}, None, ()
     sizes: dict[str, float] = {}
-    units: dict[str, str | None] = {}
-    for letter in SPATIAL:
-        name = f"PhysicalSize{letter.upper()}"
-        if pixels.get(name):
-            sizes[letter] = float(pixels.get(name, ""))
-            units[letter] = known_unit(pixels.get(f"{name}Unit", "µm"))
-    names = [channel.get("Name") for channel in _named(pixels, "Channel")]
-    channels = tuple(str(name) for name in names) if names and all(names) else ()
-    return *in_one_unit(sizes, units), channels
+    unit: str | None = None
+    for letter in reversed(SPATIAL):  # the unit of x holds; others are converted to it
+        text = pixels.get(f"PhysicalSize{letter.upper()}")
+        if not text:
+            continue
+        own = known_unit(pixels.get(f"PhysicalSize{letter.upper()}Unit", "µm"))
+        unit = unit or own
+        ratio = METRES[own] / METRES[unit] if own and unit and own != unit else 1.0
+        sizes[letter] = float(text) * ratio
+    names = [c.get("Name") for c in pixels if c.tag.rpartition("}")[2] == "Channel"]
+    return sizes, unit, tuple(str(n) for n in names) if names and all(names) else ()
 
 
-def _imagej(file: Any, series: Any) -> _Said:
+def _imagej(file: Any, series: Any) -> Scale:
     said = file.imagej_metadata or {}
     unit = known_unit(str(said.get("unit", "")))
     sizes: dict[str, float] = {}

@@ -1,11 +1,11 @@
-"""Writing TIFF files: whole, or block by block into one that is mapped into memory."""
+"""Writing TIFF: whole images, and blocks straight into an uncompressed file."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,109 +13,99 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._files import sync_folder
-from scutoid.arrays._source import ImageWriter, check_data, check_inside
+from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
-from scutoid.arrays._storage import write_error
-from scutoid.arrays._tiff_metadata import MARK, describe
-from scutoid.errors import GeometryError, StoreError
+from scutoid.arrays._tiff import open_tiff
+from scutoid.arrays._tiff_metadata import note
+from scutoid.errors import GeometryError, ScutoidError, StoreError
 from scutoid.geometry import Roi
 
-_OME_TYPES = {
-    "int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64", "complex64",
-    "complex128",
-}  # fmt: skip
-_OME_UNITS = {"um": "µm", "angstrom": "Å", "inch": "in", None: "pixel"}
-_SERIAL = itertools.count()
+_OME_TYPES = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"}
 
 
 def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec) -> None:
     """Write an array as an OME-TIFF, beside its place, synced and renamed.
 
-    Types and axes that OME does not know (64-bit integers, float16; positions and the like) become
-    a plain TIFF with scutoid's own description; booleans are stored as 0 and 1.  All are read back
-    as they were.
-
-    Parameters
-    ----------
-    path : path
-        Of the file.
-    data : ndarray
-        The voxels, shape `spec.shape`.
-    spec : ImageSpec
-        What they are.
+    Types and axes that OME does not know (bool, 64-bit integers) become a plain TIFF with the same
+    facts as JSON in its description.
 
     Raises
     ------
     GeometryError
-        If the array has not the shape of `spec`, or no voxels.
+        If the array has not the shape of `spec`.
     StoreError
         If it cannot be written.
     """
     import tifffile
 
     target = Path(path)
-    check_data(data, spec.roi, str(target))
-    how = _how(spec, str(target))
-    with _replacing(target) as beside:
-        tifffile.imwrite(
-            beside,
-            _stored(data, spec),
-            **how,
-            compression="zlib",
-            compressionargs={"level": 1},
-        )
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """Give a path to write to; what was written replaces `target` once it is on the disk."""
-    beside = target.with_name(f".{target.name[:100]}.{os.getpid()}-{next(_SERIAL)}.new.tif")
-    try:
-        yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(target)
-        sync_folder(target.parent)
-    except OSError as error:
-        raise write_error(error, str(target)) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()
-
-
-def _stored(data: NDArray[Any], spec: ImageSpec) -> NDArray[Any]:
-    array = np.ascontiguousarray(data, dtype=spec.dtype).reshape(data.shape)
-    return array.view(np.uint8) if spec.dtype == bool else array
-
-
-def _how(spec: ImageSpec, place: str) -> dict[str, Any]:
-    """Return how tifffile shall write an image of this kind."""
-    if not spec.size or not spec.ndim:
+    if tuple(data.shape) != spec.shape:
         raise GeometryError(
-            "a TIFF has at least one axis and one voxel",
-            value=spec.shape,
-            place=place,
-            remedy="store it as a zarr",
+            "what is written has the shape that was announced",
+            value=f"{data.shape}, announced {spec.shape}",
+            place=str(target),
         )
-    is_colour = (
-        spec.axes.endswith("yxc")
-        and spec.shape[-1] in (3, 4)
-        and spec.dtype in (np.uint8, np.uint16)
+    values = _as_stored(stored_values(data, spec, str(target)))
+    beside = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.new.tif")
+    with _reporting(target, beside):
+        stored = values.reshape(_at_least_2d(spec.shape))
+        tifffile.imwrite(beside, stored, **_how(spec), compression="zlib" if spec.size else None)
+        _sync(beside)
+        beside.replace(target)
+
+
+@contextlib.contextmanager
+def _reporting(target: Path, beside: Path | None = None) -> Any:
+    try:
+        yield
+    except OSError as error:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+        raise StoreError(
+            "an image can be written",
+            value=error.strerror or str(error),
+            place=str(target),
+            remedy="check the folder, its permissions and the free space",
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _as_stored(values: NDArray[Any]) -> NDArray[Any]:
+    return values.view(np.uint8) if values.dtype == bool else values
+
+
+def _at_least_2d(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that TIFF stores: a page has two axes."""
+    return (1,) * (2 - len(shape)) + shape
+
+
+def _how(spec: ImageSpec) -> dict[str, Any]:
+    """Return how tifffile shall write an image of this kind."""
+    is_ome = (
+        spec.dtype.name in _OME_TYPES
+        and set(spec.axes) <= set("tczyx")
+        and spec.axes.endswith("yx")
+        and spec.size > 0
     )
-    axes = spec.axes.upper()
-    how: dict[str, Any] = {"photometric": "rgb" if is_colour else "minisblack"}
-    name = "uint8" if spec.dtype == bool else spec.dtype.name
-    if name not in _OME_TYPES or not set(spec.axes) <= set("tczyx") or not axes.endswith("YX"):
-        axes = f"{axes[:-1]}S" if is_colour else axes
-        return {**how, "metadata": {"axes": axes, MARK: describe(spec)}}
-    metadata: dict[str, Any] = {"axes": axes, "Description": describe(spec)}
+    if not is_ome:
+        return {"photometric": "minisblack", "metadata": note(spec)}
+    metadata: dict[str, Any] = {
+        "axes": spec.axes.upper(),
+        "Description": json.dumps(note(spec)),
+    }
     for letter, size in zip(spec.spatial_axes, spec.voxel_size or (), strict=False):
         metadata[f"PhysicalSize{letter.upper()}"] = size
         metadata[f"PhysicalSize{letter.upper()}Unit"] = _OME_UNITS.get(spec.unit, spec.unit)
     if spec.channels:
         metadata["Channel"] = {"Name": list(spec.channels)}
-    return {**how, "ome": True, "metadata": metadata}
+    return {"ome": True, "photometric": "minisblack", "metadata": metadata}
+
+
+_OME_UNITS = {None: "pixel", "um": "µm", "angstrom": "Å", "inch": "in"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,8 +116,8 @@ class TiffWriter:
     """What the image is."""
     path: str
     """The file."""
-    offset: int
-    """Where its voxels begin, in bytes."""
+    dataoffset: int
+    """Where the voxels begin, in bytes."""
 
     def write(self, roi: Roi, data: NDArray[Any]) -> bool:
         """Write a region; it is on the disk when this returns.
@@ -136,88 +126,66 @@ class TiffWriter:
         -------
         bool
             Whether anything but zeros was written.
-
-        Raises
-        ------
-        GeometryError
-            If the region sticks out, or the data has another shape.
-        StoreError
-            If the disk refuses.
         """
-        check_inside(roi, self.spec)
-        check_data(data, roi, self.path)
+        check_block(roi, data, self.spec, self.path)
         if roi.is_empty:
             return False
-        values = _stored(data, self.spec)
-        try:
-            # The disk's space was taken when the file was made, so a full disk cannot fault here.
-            mapped = np.memmap(self.path, values.dtype, "r+", self.offset, self.spec.shape)
+        values = _as_stored(stored_values(data, self.spec, self.path))
+        with _reporting(Path(self.path)):
+            mapped = np.memmap(
+                self.path, values.dtype, mode="r+", offset=self.dataoffset, shape=self.spec.shape
+            )
             mapped[roi.to_slices()] = values
             mapped.flush()
-        except (OSError, ValueError) as error:
-            raise write_error(error, self.path) from error
-        return bool(values.view(np.uint8).any())
+        return bool(np.any(values))
 
 
-def create_tiff(path: Path, spec: ImageSpec, *, overwrite: bool) -> ImageWriter:
-    """Make a TIFF of zeros that blocks are written into, or take up one of the same kind.
+def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:
+    """Make a TIFF of zeros that blocks are written into, or take up the same one that is there.
 
     Raises
     ------
     StoreError
-        If it cannot be written, or there is another file.
+        If something else lies at `path`, or it cannot be written.
     """
     import tifffile
 
-    how = _how(spec, str(path))
-    dtype = np.dtype(np.uint8) if spec.dtype == bool else spec.dtype
-    if path.exists():
-        offset = _offset(path, spec)
-        if offset is not None:
-            return TiffWriter(spec, str(path), offset)
-        if not overwrite:
-            raise StoreError(
-                "an image is created where there is none, or one of the same kind",
-                value="another file",
-                place=str(path),
-                remedy="choose another name, or give overwrite=True",
-            )
-    with _replacing(path) as beside:
-        mapped = tifffile.memmap(beside, shape=spec.shape, dtype=dtype, **how)
-        mapped.flush()
-        offset = int(mapped.offset)
-        del mapped
-        with beside.open("rb+") as file:
-            os.posix_fallocate(file.fileno(), 0, beside.stat().st_size)
-    return TiffWriter(spec, str(path), offset)
+    if not path.exists():
+        dtype = np.dtype(np.uint8) if spec.dtype == bool else spec.dtype
+        beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.new.tif")
+        with _reporting(path, beside):
+            # The byte order is fixed by numpy's native type, so that blocks are copied as they are.
+            tifffile.imwrite(beside, shape=_at_least_2d(spec.shape), dtype=dtype, **_how(spec))
+            _reserve(beside)
+            beside.replace(path)
+    return TiffWriter(spec, str(path), _dataoffset(path, spec))
 
 
-def _offset(path: Path, spec: ImageSpec) -> int | None:
-    """Return where the voxels of a file of the same kind begin; None: it is another kind."""
+def _reserve(path: Path) -> None:
+    """Claim the space now: a full disk met later, through a mapped file, kills the process."""
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        os.fsync(file.fileno())
+
+
+def _dataoffset(path: Path, spec: ImageSpec) -> int:
     import tifffile
 
-    from scutoid.arrays._tiff import open_tiff
-    from scutoid.errors import MetadataError, SourceError
-
     try:
-        if open_tiff(str(path)).spec != spec:
-            return None
+        found = open_tiff(str(path)).spec
         with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            is_native = np.dtype(file.byteorder + "u2").isnative
-            return series.dataoffset if is_native else None
-    except (SourceError, MetadataError):
-        return None
+            offset = file.series[0].dataoffset
+    except ScutoidError as error:
+        raise _taken(path, str(error)) from error
+    if found != spec or offset is None:
+        raise _taken(path, f"{found.shape} {found.dtype} {found.axes!r}")
+    return int(offset)
 
 
-def open_tiff_writer(path: Path) -> ImageWriter:
-    """Take up a TIFF that `create_tiff` made."""
-    from scutoid.arrays._tiff import open_tiff
-
-    spec = open_tiff(str(path)).spec
-    offset = _offset(path, spec)
-    if offset is None:
-        raise StoreError(
-            "blocks are written into an uncompressed TIFF that scutoid created", place=str(path)
-        )
-    return TiffWriter(spec, str(path), offset)
+def _taken(path: Path, found: str) -> StoreError:
+    return StoreError(
+        "an image is created where nothing lies, or where the same image was begun",
+        value=found,
+        place=str(path),
+        remedy="choose another path, or remove what is there",
+    )

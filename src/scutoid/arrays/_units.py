@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from scutoid.errors import MetadataError
 
 # short form: (UDUNITS name that OME-NGFF stores, other spellings that files and people use)
@@ -65,24 +63,3 @@ def short_unit(text: str) -> str:
 def long_unit(short: str) -> str:
     """The UDUNITS name that OME-NGFF stores for a short form."""
     return _LENGTHS[short][0]
-
-
-def in_one_unit(
-    sizes: Mapping[str, float], units: Mapping[str, str | None]
-) -> tuple[dict[str, float], str | None]:
-    """Convert lengths along each axis to the unit of the last axis that has one.
-
-    Lengths without a unit are taken to be in that of the others.
-
-    Examples
-    --------
-    >>> in_one_unit({"z": 500.0, "x": 0.25}, {"z": "nm", "x": "um"})
-    ({'z': 0.5, 'x': 0.25}, 'um')
-    """
-    common = next((units[a] for a in reversed(list(sizes)) if units.get(a)), None)
-    if common is None:
-        return dict(sizes), None
-    factors = {a: METRES[units.get(a) or common] / METRES[common] for a in sizes}
-    return {
-        a: round(size * factors[a], 12) if factors[a] != 1 else size for a, size in sizes.items()
-    }, common

@@ -1,23 +1,136 @@
-"""Zarr as images: OME-Zarr 0.4 and 0.5, plain arrays of versions 2 and 3."""
+"""Zarr arrays, versions 2 and 3, read by tensorstore.
+
+Tensorstore decodes a chunk once for all who need it soon (its cache pool).  What it cannot open
+(other URLs, rare codecs) zarr-python reads, through our own cache.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._files import folders_in, is_url, read_bytes
+from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._ome import Multiscale, read_multiscale
-from scutoid.arrays._source import SourceIdentity, SourceKind, SourceMode, check_inside
-from scutoid.arrays._spec import SPATIAL, ImageSpec, default_axes
-from scutoid.arrays._zarr_array import ZarrArray
+from scutoid.arrays._source import SourceIdentity, SourceMode, check_inside, owned
+from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec, default_axes
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
+
+CACHE_BYTES = 128 * 2**20
+"""Bytes of decoded chunks that a process holds."""
+
+
+@functools.cache
+def _context(cache_bytes: int) -> Any:
+    import tensorstore as ts
+
+    # Few threads of its own: workers are processes or threads of ours, one a core.
+    return ts.Context(
+        {
+            "cache_pool": {"total_bytes_limit": cache_bytes},
+            "data_copy_concurrency": {"limit": 2},
+            "file_io_concurrency": {"limit": 4},
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrArray:
+    """One array of a zarr: where it lies, and how it is opened."""
+
+    location: str
+    """Path or URL of the array."""
+    version: int
+    """2 or 3."""
+    stamp: tuple[int, ...] = ()
+    """Version of the metadata file when it was read: an array made anew is opened anew."""
+
+    def read(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Read a region."""
+        array = open_array(self, CACHE_BYTES)
+        if isinstance(array, _ZarrPython):
+            return array.read(roi, dtype)
+        try:
+            found = np.asarray(array[roi.to_slices()].read().result())
+        except ValueError as error:  # what tensorstore raises for any failure to read
+            raise _undecodable(self.location, error) from error
+        if found.dtype != dtype or not found.flags.c_contiguous or not found.flags.writeable:
+            found = owned(found, dtype)
+        return found
+
+
+def _undecodable(location: str, error: Exception) -> SourceError:
+    return SourceError(
+        "chunks of a zarr can be read and decoded",
+        value=str(error)[:500],
+        place=location,
+        remedy="the file is damaged or out of reach: restore it, or compute it again",
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def open_array(array: ZarrArray, cache_bytes: int) -> Any:
+    """Return the open array, the same one for all who ask in this process."""
+    import tensorstore as ts
+
+    kvstore = _kvstore(array.location)
+    if kvstore is not None:
+        driver = "zarr3" if array.version == 3 else "zarr"
+        spec = {"driver": driver, "kvstore": kvstore, "open": True}
+        try:
+            return ts.open(spec, context=_context(cache_bytes)).result()
+        except (ValueError, NotImplementedError):
+            pass  # a codec or type that tensorstore does not know
+    return _ZarrPython(array)
+
+
+def _kvstore(location: str) -> dict[str, Any] | None:
+    scheme = location.partition("://")[0] if "://" in location else "file"
+    if scheme == "file":
+        return {"driver": "file", "path": location.removeprefix("file://").rstrip("/") + "/"}
+    if scheme in ("http", "https"):
+        return {"driver": "http", "base_url": location.rstrip("/") + "/"}
+    return None
+
+
+class _ZarrPython:
+    """An array that zarr-python reads, chunk by chunk through our cache."""
+
+    def __init__(self, array: ZarrArray) -> None:
+        import zarr
+
+        self.key = array
+        try:
+            self.array: Any = zarr.open_array(
+                array.location, mode="r", zarr_format=3 if array.version == 3 else 2
+            )
+        except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
+            raise SourceError(
+                "a zarr has valid metadata, and codecs that are installed",
+                value=f"{type(error).__name__}: {error}"[:500],
+                place=array.location,
+                remedy="restore the metadata, or install the codec",
+            ) from error
+        self.chunks = tuple(max(int(c), 1) for c in self.array.chunks)
+
+    def read(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
+        def decode(place: tuple[int, ...]) -> NDArray[Any]:
+            corner = tuple(p * c for p, c in zip(place, self.chunks, strict=True))
+            part = Roi(corner, self.chunks).to_slices()
+            try:
+                return np.array(self.array[part], dtype)
+            except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
+                raise _undecodable(self.key.location, error) from error
+
+        start, stop = tuple(roi.offset), tuple(roi.end)
+        return read_chunked(self.key, start, stop, self.chunks, dtype, decode)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +151,7 @@ class ZarrSource:
     @property
     def identity(self) -> SourceIdentity:
         """The array's folder."""
-        kind: SourceKind = "url" if is_url(self.array.location) else "zarr"
+        kind: Literal["url", "zarr"] = "url" if "://" in self.array.location else "zarr"
         return SourceIdentity(kind, (self.array.location,), mode=self.mode)
 
     def read(self, roi: Roi) -> NDArray[Any]:
@@ -47,58 +160,63 @@ class ZarrSource:
         return self.array.read(roi, self.spec.dtype)
 
 
+def _load(text: bytes | None, place: str) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise SourceError(
+            "zarr metadata is JSON", value=str(error), place=place, remedy="restore the file"
+        ) from error
+    return found if isinstance(found, dict) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class _Node:
     """A zarr group or array, by its metadata files."""
 
     location: str
-    version: Literal[2, 3]
+    version: int
     is_array: bool
     metadata: Mapping[str, Any]
     attributes: Mapping[str, Any]
+    stamp: tuple[int, ...] = ()
 
-    @property
-    def stamp(self) -> str:
-        return hashlib.sha256(json.dumps(self.metadata).encode()).hexdigest()
+
+def _get(location: str, name: str) -> bytes | None:
+    if "://" not in location:
+        path = Path(location) / name
+        return path.read_bytes() if path.is_file() else None
+    import fsspec
+
+    try:
+        with fsspec.open(f"{location.rstrip('/')}/{name}", "rb") as file:
+            return file.read()  # type: ignore[no-any-return]
+    except (FileNotFoundError, KeyError):
+        return None
+
+
+def _stamp(location: str, name: str) -> tuple[int, ...]:
+    if "://" in location:
+        return ()
+    stat = (Path(location) / name).stat()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def read_node(location: str) -> _Node | None:
-    """Return the group or array at a place; None if there is none.
-
-    Raises
-    ------
-    SourceError
-        If its metadata is no JSON.
-    """
-    found = _load(location, "zarr.json")
+    """Return the group or array at a place; None if there is none."""
+    found = _load(_get(location, "zarr.json"), f"{location}/zarr.json")
     if found:
         is_array = found.get("node_type") == "array"
-        return _Node(location, 3, is_array, found, _mapping(found.get("attributes")))
-    attributes = _load(location, ".zattrs")
-    found = _load(location, ".zarray")
+        attributes = found.get("attributes") or {}
+        return _Node(location, 3, is_array, found, attributes, _stamp(location, "zarr.json"))
+    attributes = _load(_get(location, ".zattrs"), f"{location}/.zattrs")
+    found = _load(_get(location, ".zarray"), f"{location}/.zarray")
     if found:
-        return _Node(location, 2, True, found, attributes)
-    found = _load(location, ".zgroup")
+        return _Node(location, 2, True, found, attributes, _stamp(location, ".zarray"))
+    found = _load(_get(location, ".zgroup"), f"{location}/.zgroup")
     return _Node(location, 2, False, found, attributes) if found or attributes else None
-
-
-def _load(location: str, name: str) -> Mapping[str, Any]:
-    text = read_bytes(f"{location}/{name}")
-    if text is None:
-        return {}
-    try:
-        return _mapping(json.loads(text))
-    except ValueError as error:
-        raise SourceError(
-            "zarr metadata is JSON",
-            value=str(error),
-            place=f"{location}/{name}",
-            remedy="the file is damaged: restore it",
-        ) from error
-
-
-def _mapping(found: object) -> Mapping[str, Any]:
-    return found if isinstance(found, dict) else {}
 
 
 def open_zarr(
@@ -115,102 +233,107 @@ def open_zarr(
     if node is None:
         raise SourceError(
             "a zarr has metadata",
-            value="neither zarr.json nor .zarray or .zgroup",
+            value="neither zarr.json nor .zarray or .zgroup was found",
             place=location,
             remedy="check the path: it names the folder that holds zarr.json or .zarray",
         )
-    if node.is_array:
-        return _plain(node, mode, axes)
-    multiscale = read_multiscale(node.attributes, location)
-    if multiscale is None:
-        return _plain(_only_array(node), mode, axes)
-    n_levels = len(multiscale.paths)
-    if level >= n_levels:
+    multiscale = None if node.is_array else read_multiscale(node.attributes, location)
+    n_levels = 1 if multiscale is None else len(multiscale.paths)
+    if not 0 <= level < n_levels:
         raise MetadataError(
             f"the pyramid has levels 0 to {n_levels - 1}", value=level, place=location
         )
-    inner = read_node(f"{location}/{multiscale.paths[level]}")
+    if node.is_array:
+        return _source(node, None, level, 1, mode, axes)
+    if multiscale is None:
+        return _source(_only_array(node), None, level, 1, mode, axes)
+    inner = read_node(f"{location.rstrip('/')}/{multiscale.paths[level]}")
     if inner is None or not inner.is_array:
         raise SourceError(
             "the arrays that OME-NGFF metadata names exist",
             value=multiscale.paths[level],
             place=location,
-            remedy="the copy is not complete: restore it",
         )
-    return _described(inner, multiscale, level, mode)
+    return _source(inner, multiscale, level, n_levels, mode)
 
 
 def _only_array(node: _Node) -> _Node:
-    names = folders_in(node.location)
-    inner = {name: found for name in names if (found := read_node(f"{node.location}/{name}"))}
-    arrays = [found for found in inner.values() if found.is_array]
+    names: list[str] = []
+    if "://" not in node.location:
+        folders = sorted(p for p in Path(node.location).iterdir() if p.is_dir())
+        names = [p.name for p in folders if (p / "zarr.json").exists() or (p / ".zarray").exists()]
+    inner = [found for name in names if (found := read_node(f"{node.location}/{name}"))]
+    arrays = [found for found in inner if found.is_array]
     if len(arrays) == 1:
         return arrays[0]
-    listed = [f"{name} ({'array' if found.is_array else 'group'})" for name, found in inner.items()]
     raise MetadataError(
-        "a zarr group that is opened is an OME-Zarr image, or holds one array",
-        value=f"it holds {', '.join(listed) or 'nothing'}",
+        "a zarr group is an OME-Zarr image, or holds one array",
+        value=f"arrays: {', '.join(Path(a.location).name for a in arrays) or 'none'}",
         place=node.location,
-        remedy=f"name one of them, e.g. {node.location}/{next(iter(inner), '0')}",
+        remedy="name the array: " + (f"{node.location}/{names[0]}" if names else "…/array"),
     )
 
 
-def _plain(node: _Node, mode: SourceMode, axes: str | None) -> ZarrSource:
-    shape, dtype, chunks = _layout(node)
-    if axes is None:
-        axes = _dimension_names(node) or default_axes(shape, dtype, place=node.location)
+def _source(
+    node: _Node,
+    multiscale: Multiscale | None,
+    level: int,
+    n_levels: int,
+    mode: SourceMode,
+    axes: str | None = None,
+) -> ZarrSource:
+    try:
+        shape = tuple(int(n) for n in node.metadata["shape"])
+        chunks = tuple(max(int(c), 1) for c in _chunks(node))
+        dtype = _dtype(node)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SourceError(
+            "the metadata of a zarr array give its shape, chunks and type, a type of numbers",
+            value=f"{type(error).__name__}: {error}",
+            place=node.location,
+            remedy="restore the metadata file",
+        ) from error
     array = ZarrArray(node.location, node.version, node.stamp)
+    if multiscale is not None:
+        letters = multiscale.axes
+        spatial = [n for n, letter in enumerate(letters) if letter in SPATIAL]
+        scale, shift = multiscale.scales[level], multiscale.translations[level]
+        spec = ImageSpec(
+            shape,
+            dtype,
+            letters,
+            voxel_size=tuple(scale[n] for n in spatial) if multiscale.has_scale else None,
+            unit=multiscale.unit,
+            origin=tuple(shift[n] for n in spatial),
+            channels=multiscale.channels
+            if _n_channels(letters, shape) == len(multiscale.channels)
+            else (),
+        )
+        return ZarrSource(spec, array, chunks, n_levels, mode)
+    names = node.metadata.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
+    is_named = bool(names) and all(isinstance(n, str) and n in KNOWN_AXES for n in names)
+    if axes is None and is_named and len(set(names)) == len(names):
+        axes = "".join(names).lower()
+    if axes is None:
+        axes = default_axes(shape, dtype, place=node.location)
     return ZarrSource(ImageSpec(shape, dtype, axes), array, chunks, 1, mode)
 
 
-def _dimension_names(node: _Node) -> str | None:
-    """Return the axes that an array names itself, if each is one letter."""
-    names = node.metadata.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
-    letters = [name.lower() for name in names if isinstance(name, str) and len(name) == 1]
-    is_named = len(letters) == len(names) == len(set(letters))
-    return "".join(letters) if is_named and letters else None
+def _n_channels(axes: str, shape: Sequence[int]) -> int:
+    return shape[axes.index("c")] if "c" in axes else 0
 
 
-def _described(node: _Node, multiscale: Multiscale, level: int, mode: SourceMode) -> ZarrSource:
-    shape, dtype, chunks = _layout(node)
-    axes = multiscale.axes
-    spatial = [n for n, letter in enumerate(axes) if letter in SPATIAL]
-    scale, shift = multiscale.scales[level], multiscale.translations[level]
-    n_channels = shape[axes.index("c")] if "c" in axes and len(axes) == len(shape) else 0
-    spec = ImageSpec(
-        shape,
-        dtype,
-        axes,
-        voxel_size=tuple(scale[n] for n in spatial) if multiscale.has_scale else None,
-        unit=multiscale.unit,
-        origin=tuple(shift[n] for n in spatial),
-        channels=multiscale.channels if n_channels == len(multiscale.channels) else (),
-    )
-    array = ZarrArray(node.location, node.version, node.stamp)
-    return ZarrSource(spec, array, chunks, len(multiscale.paths), mode)
-
-
-def _layout(node: _Node) -> tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...]]:
-    """Return shape, type and (inner) chunks of an array."""
-    said = node.metadata
-    try:
-        shape = tuple(int(n) for n in said["shape"])
-        dtype = np.dtype(said["dtype" if node.version == 2 else "data_type"])
-        chunks = tuple(max(int(c), 1) for c in _chunks(node))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SourceError(
-            "the zarr of an image says its shape, its chunks and a type that numpy knows",
-            value=f"{type(error).__name__}: {error}",
-            place=node.location,
-            remedy="convert it to an array of numbers with a regular grid of chunks",
-        ) from error
-    return shape, dtype, chunks
+def _dtype(node: _Node) -> np.dtype[Any]:
+    text = node.metadata["dtype" if node.version == 2 else "data_type"]
+    found: np.dtype[Any] = np.dtype(text).newbyteorder("=")
+    return found
 
 
 def _chunks(node: _Node) -> Sequence[int]:
     if node.version == 2:
         return node.metadata["chunks"]  # type: ignore[no-any-return]
-    for codec in node.metadata["codecs"]:
+    codecs = node.metadata.get("codecs", ())
+    for codec in codecs:
         if codec.get("name") == "sharding_indexed":
             return codec["configuration"]["chunk_shape"]  # type: ignore[no-any-return]
     return node.metadata["chunk_grid"]["configuration"]["chunk_shape"]  # type: ignore[no-any-return]

@@ -79,7 +79,13 @@ def _app() -> Any:
 
     from scutoid.cli import _commands as commands
 
-    app = App(name="scutoid", help=_HELP, version=__version__, help_format="plaintext")
+    app = App(
+        name="scutoid",
+        help=_HELP,
+        version=__version__,
+        help_format="plaintext",
+        suppress_keyboard_interrupt=False,
+    )
     app.command(_needs_file("run"), name="run")
     app.command(_needs_file("plan"), name="plan")
     for name, command in commands.COMMANDS.items():
@@ -114,6 +120,11 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
         targets = pipeline.targets(**given)
         return commands.run(targets, **options) if runs else commands.plan(targets, **options)
 
-    app = App(name=f"scutoid {command} {file}", help_format="plaintext", version_flags=())
+    app = App(
+        name=f"scutoid {command} {file}",
+        help_format="plaintext",
+        version_flags=(),
+        suppress_keyboard_interrupt=False,
+    )
     app.default(with_flags(pipeline, call, runs=runs))
     return _call(app, tokens)

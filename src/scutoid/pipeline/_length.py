@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scutoid.arrays import METRES
 from scutoid.errors import MetadataError
 
-_IN_METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Length:
     value: float
     """How many of the unit, 0 or more."""
     unit: str
-    """One of nm, um, mm, cm, m."""
+    """Short form of a unit of length, such as nm, um, mm."""
 
     def __post_init__(self) -> None:
-        if self.unit not in _IN_METRES or not self.value >= 0:
+        if self.unit not in METRES or not self.value >= 0:
             raise MetadataError(
-                f"a length is a number of 0 or more in one of {', '.join(_IN_METRES)}",
+                f"a length is a number of 0 or more in one of {', '.join(METRES)}",
                 value=f"{self.value} {self.unit}",
             )
 
@@ -43,14 +43,14 @@ class Length:
         MetadataError
             If the voxel size or its unit is not known.
         """
-        if voxel_size is None or unit not in _IN_METRES:
+        if voxel_size is None or unit not in METRES:
             raise MetadataError(
                 "a physical length needs an image whose voxel size and unit are known",
                 value=f"voxel size {voxel_size}, unit {unit}",
                 place=place,
                 remedy="give voxel_size= and unit= to sc.open, or give the halo in voxels",
             )
-        factor = _IN_METRES[self.unit] / _IN_METRES[unit]
+        factor = METRES[self.unit] / METRES[unit]
         # 1e-9: 2 um over 0.5 um voxels is 4, not 5 by the rounding of the division
         return tuple(math.ceil(self.value * factor / size - 1e-9) for size in voxel_size)
 

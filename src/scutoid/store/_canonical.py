@@ -20,18 +20,21 @@ import types
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scutoid.errors import ParameterError
+
+if TYPE_CHECKING:
+    from scutoid.store._inputs import HashMemo
 
 _TEXT_LIMIT = 60
 _PANDAS_SCALARS = {"NAType", "NaTType", "Timestamp", "Timedelta", "Period", "Interval"}
 _LENGTH = struct.Struct("<Q")
 
 
-def canonical_digest(value: object, where: str = "value") -> str:
+def canonical_digest(value: object, where: str = "value", *, memo: HashMemo | None = None) -> str:
     """Digest a value so that the same value has the same digest in every process.
 
     Parameters
@@ -42,6 +45,8 @@ def canonical_digest(value: object, where: str = "value") -> str:
         functions and classes (by code), and objects with a method ``__scutoid_key__``.
     where : str
         What the value is called in errors, such as the parameter's name.
+    memo : HashMemo, optional
+        Remembers the hashes of files, for paths.
 
     Returns
     -------
@@ -67,7 +72,7 @@ def canonical_digest(value: object, where: str = "value") -> str:
     >>> canonical_digest(2) == canonical_digest(2.0)
     False
     """
-    return hashlib.sha256(Encoder().encode(value, where)).hexdigest()
+    return hashlib.sha256(Encoder(memo).encode(value, where)).hexdigest()
 
 
 def tagged(tag: str, *parts: bytes) -> bytes:
@@ -82,7 +87,8 @@ def tagged(tag: str, *parts: bytes) -> bytes:
 class Encoder:
     """Turns values into bytes; `code` and `unknown` are what a subclass may do otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, memo: HashMemo | None = None) -> None:
+        self._memo = memo
         self._within: list[object] = []
 
     def code(self, value: Any, where: str) -> bytes:
@@ -233,13 +239,9 @@ class Encoder:
         return tagged("method", self.code(value.__func__, where), bound)
 
     def _path(self, value: PurePath, where: str) -> bytes:
-        return tagged("path", self.key_of_path(value).encode())
-
-    def key_of_path(self, path: PurePath) -> str:
-        """Key of the file or folder that a path names: its content."""
         from scutoid.store._inputs import key_of_path
 
-        return key_of_path(path)
+        return tagged("path", key_of_path(value, self._memo).encode())
 
 
 def is_code(value: object) -> bool:

@@ -113,9 +113,13 @@ def _version(name: str) -> str:
         ) from error
 
 
-@functools.cache
-def _distributions() -> Mapping[str, Sequence[str]]:
-    return metadata.packages_distributions()
+@functools.lru_cache(maxsize=1024)
+def _distributions(top: str) -> Sequence[str]:
+    """Names of the packages that bring a module; most are called as it is."""
+    try:
+        return (metadata.distribution(top).name,)
+    except metadata.PackageNotFoundError:
+        return tuple(dict.fromkeys(metadata.packages_distributions().get(top, ())))
 
 
 class _Walk(Encoder):
@@ -228,7 +232,7 @@ class _Walk(Encoder):
         top = str(module).partition(".")[0]
         if top in sys.stdlib_module_names or top in ("scutoid", "builtins", "__main__", "None"):
             return
-        self.packages.update(_distributions().get(top, ()))
+        self.packages.update(_distributions(top))
 
     def _function(self, function: types.FunctionType, label: str) -> None:
         source = source_of_function(function)

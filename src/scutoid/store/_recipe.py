@@ -26,8 +26,8 @@ class Fact:
     """The same in a few words."""
 
     @classmethod
-    def of(cls, value: object) -> Fact:
-        """Digest and description of a parameter's value.
+    def of(cls, value: object, where: str = "value") -> Fact:
+        """Digest and description of a parameter's value; `where` is its name in errors.
 
         Examples
         --------
@@ -36,7 +36,7 @@ class Fact:
         """
         from scutoid.store._canonical import canonical_digest, describe
 
-        return cls(canonical_digest(value), describe(value))
+        return cls(canonical_digest(value, where), describe(value))
 
 
 def _facts(facts: Mapping[str, Fact | Mapping[str, str]], digest: str) -> dict[str, Fact]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scutoid.arrays._units import METRES
+from scutoid.arrays import METRES
 from scutoid.errors import MetadataError
 
 SPATIAL = "zyx"

@@ -1,0 +1,110 @@
+"""The TIFF files that this process has open: the last few used, never closed under a reader."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_LIMIT = 16
+_SIGNS_OF_A_CUT = (
+    "corrupted tag list",
+    "invalid value offset",
+    "invalid offset to page",
+    "invalid page offset",
+    "circular",
+)
+
+
+@dataclass(slots=True)
+class _Held:
+    file: Any
+    users: int = 0
+
+
+class OpenFiles:
+    """Keeps parsed TIFF files open between reads.
+
+    Parameters
+    ----------
+    limit : int
+        How many files stay open while nobody reads them.
+    """
+
+    def __init__(self, limit: int = _LIMIT) -> None:
+        self._limit = limit
+        self._held: OrderedDict[tuple[object, ...], _Held] = OrderedDict()
+        self._lock = threading.Lock()
+        self._closes_at_exit = False
+
+    @contextlib.contextmanager
+    def borrow(self, path: str, stamp: tuple[int, int]) -> Iterator[Any]:
+        """Lend the open file, which other threads may be reading as well.
+
+        Its position and its pages are guarded by ``file.filehandle.lock``.
+        """
+        import tifffile
+
+        with self._lock:
+            held = self._held.get((path, stamp))
+            if held is None:
+                file = tifffile.TiffFile(path)
+                file.filehandle.set_lock(True)
+                held = self._held[path, stamp] = _Held(file)
+            held.users += 1
+            self._held.move_to_end((path, stamp))
+            if not self._closes_at_exit:
+                atexit.register(self.close)
+                self._closes_at_exit = True
+        try:
+            yield held.file
+        finally:
+            with self._lock:
+                held.users -= 1
+                self._close_idle(self._limit)
+
+    def close(self) -> None:
+        """Close all files that nobody reads."""
+        with self._lock:
+            self._close_idle(0)
+
+    def _close_idle(self, limit: int) -> None:
+        for key in [key for key, held in self._held.items() if held.users == 0]:
+            if len(self._held) <= limit:
+                break
+            self._held.pop(key).file.close()
+
+
+FILES = OpenFiles()
+"""The open files of this process."""
+
+
+class CutChain(logging.Handler):
+    """Catches what tifffile only logs: that the chain of pages breaks off."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note a message of this thread."""
+        text = record.getMessage()
+        if record.thread == self._thread and any(sign in text for sign in _SIGNS_OF_A_CUT):
+            self.found.append(text)
+
+    @classmethod
+    @contextlib.contextmanager
+    def watch(cls) -> Iterator[list[str]]:
+        """Collect messages while a file is opened."""
+        handler, logger = cls(), logging.getLogger("tifffile")
+        logger.addHandler(handler)
+        try:
+            yield handler.found
+        finally:
+            logger.removeHandler(handler)
