@@ -25,9 +25,10 @@ LAYERS = (
     ("ops",),
     ("",),  # scutoid/__init__.py
     ("testing", "views", "cli", "integrations", "reports", "cluster"),
+    ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-OUTSIDE = len(LAYERS) - 1
+OUTSIDE = RANK["views"]
 # What scutoid/__init__.py may hand on from the outside, when it is asked for by name
 LAZY = {"views", "cli"}
 

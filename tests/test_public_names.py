@@ -30,8 +30,8 @@ PUBLIC = {
         FAILED Crew Executor ItemFailure Job Joined Lost Message Outcome Work find_executor
     """,
     "scutoid.arrays": """
-        ArraySource Backend ImageSpec ImageWriter Opening SourceIdentity Storage WritableImage
-        create create_image open_source open_writer pad_to read_region with_spec write_tiff
+        ArraySource ImageSpec ImageWriter METRES SourceIdentity Storage WritableImage create
+        create_image open_source pad_to read_region write_tiff
     """,
     "scutoid.blocks": """
         After Batch Block BlockGrid BlockStatus BlockTask Failure Journal Report Scheduler Setback

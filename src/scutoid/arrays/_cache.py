@@ -61,13 +61,15 @@ class ChunkCache:
             # Counted before it is done: what is done may be evicted, and is then taken off again.
             self._bytes += chunk.nbytes
             future.set_result(chunk)
-            self._evict()
+            self._evict(key)
 
-    def _evict(self) -> None:
-        for key in [key for key, future in self._held.items() if future.done()]:
-            if self._bytes <= self.limit:
+    def _evict(self, newest: Hashable) -> None:
+        """Let the oldest go, but not what came last: it is read again, however large it is."""
+        while self._bytes > self.limit:
+            oldest = next(key for key, future in self._held.items() if future.done())
+            if oldest == newest:
                 break
-            self._bytes -= self._held.pop(key).result().nbytes
+            self._bytes -= self._held.pop(oldest).result().nbytes
 
 
 SHARED = ChunkCache()

@@ -52,6 +52,7 @@ def create_image(
     block: Sequence[int] | None = None,
     storage: Storage | None = None,
     label: bool = False,
+    overwrite: bool = True,
 ) -> ImageWriter:
     """Make an image that blocks are written into, or take up one of the same kind that is there.
 
@@ -69,6 +70,8 @@ def create_image(
         Chunks and compression.
     label : bool
         Whether voxels are object numbers.
+    overwrite : bool
+        Whether another zarr that scutoid made is replaced; anything else never is.
 
     Raises
     ------
@@ -89,6 +92,7 @@ def create_image(
             chunks=storage.chunks,
             compressor=storage.compressor or "zstd",
             label=label,
+            overwrite=overwrite,
         ),
         "tiff": lambda: create_tiff(Path(path), spec),
     }
@@ -205,8 +209,11 @@ def create(
     format: str | None = None,  # noqa: A002
     storage: Storage | None = None,
     label: bool = False,
+    overwrite: bool = False,
 ) -> WritableImage:
     """Make an image that blocks are written into, on the grid of another one.
+
+    The same image that is there is taken up, with the blocks that it holds.
 
     Parameters
     ----------
@@ -224,6 +231,8 @@ def create(
         Chunks and compression.
     label : bool
         Whether voxels are object numbers.
+    overwrite : bool
+        Whether another zarr that scutoid made is replaced; anything else never is.
 
     Returns
     -------
@@ -260,7 +269,15 @@ def create(
     is_tiff = path.suffix.lower() in (".tif", ".tiff")
     chosen = format or storage.format or ("tiff" if is_tiff else "zarr")
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = create_image(path, spec, format=chosen, block=edges, storage=storage, label=label)
+    writer = create_image(
+        path,
+        spec,
+        format=chosen,
+        block=edges,
+        storage=storage,
+        label=label,
+        overwrite=overwrite,
+    )
     return WritableImage(str(path), writer)
 
 

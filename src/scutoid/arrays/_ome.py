@@ -98,8 +98,7 @@ def _read_axes(multiscale: Mapping[str, Any]) -> tuple[str, list[str | None]]:
     axes = multiscale["axes"]
     names = [a if isinstance(a, str) else str(a["name"]) for a in axes]
     units = [None if isinstance(a, str) else a.get("unit") for a in axes]
-    letters = [name.lower() if len(name) == 1 else name[0].lower() for name in names]
-    return "".join(letters), units
+    return "".join(name[:1].lower() for name in names), units
 
 
 def _transform(
@@ -112,6 +111,8 @@ def _transform(
             shift = [t * float(f) for t, f in zip(shift, step["scale"], strict=True)]
         elif step["type"] == "translation":
             shift = [t + float(d) for t, d in zip(shift, step["translation"], strict=True)]
+        elif step["type"] != "identity":
+            raise ValueError(f"a transformation of type {step['type']!r}")
     return tuple(scale), tuple(shift)
 
 

@@ -102,11 +102,15 @@ def read_region(
 
 def _constant(roi: Roi, fill: float | None, dtype: np.dtype[Any]) -> NDArray[Any]:
     try:
-        return np.full(tuple(roi.shape), fill, dtype)
-    except (OverflowError, ValueError, TypeError) as error:
+        out = np.full(tuple(roi.shape), fill, dtype)
+        is_held = dtype.kind in "fc" or bool(np.asarray(fill, dtype) == fill)
+    except (OverflowError, ValueError, TypeError):
+        is_held = False
+    if not is_held:
         raise GeometryError(
             f"a fill is a number of the image's type {dtype}, 'nearest' or 'reflect'", value=fill
-        ) from error
+        )
+    return out
 
 
 def _places(roi: Roi, whole: Roi, fill: str) -> list[NDArray[np.intp]]:

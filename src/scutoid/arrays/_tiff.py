@@ -71,8 +71,18 @@ class TiffSource:
         import tifffile
 
         try:
+            stat = Path(self.path).stat()
+            if (stat.st_size, stat.st_mtime_ns) != self.stamp:
+                raise SourceError(
+                    "a file stays as it was when it was opened",
+                    value="it has changed since",
+                    place=self.path,
+                    remedy="open it again",
+                )
             with FILES.borrow(self.path, self.stamp) as file:
                 found = _WAYS[self.way](self, file, place)
+        except ScutoidError:
+            raise
         except (ValueError, OSError, tifffile.TiffFileError, RuntimeError, IndexError) as error:
             if "imagecodecs" in str(error):
                 raise MissingExtra.of("imagecodecs", extra="formats") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,20 @@ CACHE_BYTES = 128 * 2**20
 def _context(cache_bytes: int) -> Any:
     import tensorstore as ts
 
-    # Few threads of its own: workers are processes or threads of ours, one a core.
+    # A worker process is one of many, one a core; its environment says so to numeric libraries.
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(said) if said.isdecimal() and int(said) else os.cpu_count() or 1
     return ts.Context(
         {
             "cache_pool": {"total_bytes_limit": cache_bytes},
-            "data_copy_concurrency": {"limit": 2},
+            "data_copy_concurrency": {"limit": threads},
             "file_io_concurrency": {"limit": 4},
+            # Otherwise a server that is gone is asked for many minutes.
+            "http_request_retries": {
+                "max_retries": 4,
+                "initial_delay": "100ms",
+                "max_delay": "2s",
+            },
         }
     )
 
@@ -258,20 +267,35 @@ def open_zarr(
 
 
 def _only_array(node: _Node) -> _Node:
-    names: list[str] = []
-    if "://" not in node.location:
-        folders = sorted(p for p in Path(node.location).iterdir() if p.is_dir())
-        names = [p.name for p in folders if (p / "zarr.json").exists() or (p / ".zarray").exists()]
-    inner = [found for name in names if (found := read_node(f"{node.location}/{name}"))]
-    arrays = [found for found in inner if found.is_array]
+    names = _folders_in(node.location)
+    inner = {name: found for name in names if (found := read_node(f"{node.location}/{name}"))}
+    arrays = [found for found in inner.values() if found.is_array]
     if len(arrays) == 1:
         return arrays[0]
+    listed = {
+        kind: ", ".join(name for name, found in inner.items() if found.is_array == is_array)
+        for kind, is_array in (("arrays", True), ("groups", False))
+    }
     raise MetadataError(
         "a zarr group is an OME-Zarr image, or holds one array",
-        value=f"arrays: {', '.join(Path(a.location).name for a in arrays) or 'none'}",
+        value="; ".join(f"{kind}: {text or 'none'}" for kind, text in listed.items()),
         place=node.location,
-        remedy="name the array: " + (f"{node.location}/{names[0]}" if names else "…/array"),
+        remedy=f"name one of them, such as {node.location}/{next(iter(inner), '0')}",
     )
+
+
+def _folders_in(location: str) -> list[str]:
+    if "://" not in location:
+        return sorted(path.name for path in Path(location).iterdir() if path.is_dir())
+    import fsspec
+
+    system, path = fsspec.core.url_to_fs(location)
+    try:
+        found = system.ls(path, detail=True)
+    except (OSError, NotImplementedError):  # such as a web server that lists nothing
+        return []
+    folders = (e["name"] for e in found if e["type"] == "directory" or e["name"].endswith("/"))
+    return sorted(name.rstrip("/").rpartition("/")[2] for name in folders)
 
 
 def _source(
@@ -311,9 +335,10 @@ def _source(
         )
         return ZarrSource(spec, array, chunks, n_levels, mode)
     names = node.metadata.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
-    is_named = bool(names) and all(isinstance(n, str) and n in KNOWN_AXES for n in names)
-    if axes is None and is_named and len(set(names)) == len(names):
-        axes = "".join(names).lower()
+    known = [name.lower() for name in names if isinstance(name, str)]
+    is_named = len(known) == len(names) and all(letter in KNOWN_AXES for letter in known)
+    if axes is None and is_named and len(set(known)) == len(known) == len(shape):
+        axes = "".join(known)
     if axes is None:
         axes = default_axes(shape, dtype, place=node.location)
     return ZarrSource(ImageSpec(shape, dtype, axes), array, chunks, 1, mode)

@@ -94,7 +94,7 @@ class ZarrWriter:
                 remedy="free some space or choose another store, and run again: "
                 "what was finished is kept",
             ) from error
-        return bool(np.any(values))
+        return bool(values.reshape(-1).view(np.uint8).any())  # -0.0 is stored, so not empty
 
     def _check_aligned(self, roi: Roi) -> None:
         for axis, (start, stop, size, edge) in enumerate(
@@ -168,10 +168,11 @@ def create_zarr(
     chunks: Sequence[int] | int | None,
     compressor: str,
     label: bool,
+    overwrite: bool = True,
 ) -> ZarrWriter:
     """Make an OME-Zarr 0.5 image with one level, sharded by `block`, or take up one that is there.
 
-    One of ours that is sharded otherwise is made anew.
+    One of ours that is another image, or sharded otherwise, is replaced if `overwrite` says so.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def create_zarr(
     }
     path = path.absolute()
     try:
-        if not _holds(path, array, group):
+        if not _holds(path, array, group, overwrite=overwrite):
             _place(path, array, group)
     except OSError as error:
         if isinstance(error, StoreError):
@@ -207,7 +208,7 @@ def create_zarr(
     return ZarrWriter(spec, ZarrArray(str(path / "0"), 3, stamp), shard)
 
 
-def _holds(path: Path, array: dict[str, Any], group: dict[str, Any]) -> bool:
+def _holds(path: Path, array: dict[str, Any], group: dict[str, Any], *, overwrite: bool) -> bool:
     """Return whether this very image is there; clear away one of ours that differs."""
     if not path.exists():
         return False
@@ -218,16 +219,20 @@ def _holds(path: Path, array: dict[str, Any], group: dict[str, Any]) -> bool:
         node, inner = read_node(str(path)), read_node(str(path / "0"))
     except ScutoidError:
         node, inner = None, None
-    if node is None or not is_ours(node.attributes):
+    mine = node is not None and is_ours(node.attributes)
+    if mine and inner is not None and (inner.metadata, node.metadata) == (array, group):  # type: ignore[union-attr]
+        return True
+    if not mine or not overwrite:
         raise StoreError(
             "an image is created where nothing lies, or where the same image was begun",
-            value="something that scutoid did not make",
+            value="another image of scutoid's" if mine else "something that scutoid did not make",
             place=str(path),
             remedy="choose another path, or remove what is there",
         )
-    if inner is not None and (inner.metadata, node.metadata) == (array, group):
-        return True
-    shutil.rmtree(path)
+    # Renamed first: of a folder that is half removed nobody could tell whose it was.
+    away = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.old")
+    path.rename(away)
+    shutil.rmtree(away)
     return False
 
 
