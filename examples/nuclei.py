@@ -39,7 +39,7 @@ def foreground(image, *, level, factor):
     halo=lambda spread, spacing, voxel_size: _reach(4 * spread + spacing, voxel_size), dtype=bool
 )
 def centres(mask, image, *, spread, spacing, voxel_size):
-    """Mark one place a nucleus: the highest of the mask and its brightness, smoothed, in a radius."""
+    """Mark one place a nucleus: where the smoothed brightness is highest within a radius."""
     height = ndimage.gaussian_filter(
         mask * image.astype("float32"), in_voxels(spread, voxel_size, mask.ndim), truncate=3.9
     )

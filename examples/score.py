@@ -1,4 +1,4 @@
-"""How well labels fit a ground truth: objects that match one to one at an intersection over union."""
+"""How well labels fit a ground truth: objects that match at an intersection over union."""
 
 from __future__ import annotations
 

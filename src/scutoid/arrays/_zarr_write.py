@@ -85,7 +85,7 @@ class ZarrWriter:
         try:
             # Without a cache: what is written would push out of it what the next blocks read.
             target = open_array(self.array, 0)[roi.to_slices()]
-            target.write(values, can_reference_source_data_indefinitely=True).result()
+            target.write(values).result()
         except (ValueError, OSError, ScutoidError) as error:
             raise StoreError(
                 "a block can be written to its store",
