@@ -83,7 +83,8 @@ def table(samples, reference):
         pairs = zip(found, samples[reference], strict=True)
         ratios = [a.seconds / b.seconds for a, b in pairs]
         lines.append(
-            f"| {name} | {statistics.median(seconds):.1f} ({min(seconds):.1f} to {max(seconds):.1f}) "
+            f"| {name} | {statistics.median(seconds):.1f} "
+            f"({min(seconds):.1f} to {max(seconds):.1f}) "
             f"| {statistics.median(ratios):.2f} | {max(s.peak_mb for s in found):.0f} |"
         )
     return "\n".join(lines)

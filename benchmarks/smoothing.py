@@ -2,8 +2,10 @@
 
     python benchmarks/smoothing.py [--repeats 5]
 
-Peers run in ``benchmarks/work/peers``, made by
-``python -m venv benchmarks/work/peers && benchmarks/work/peers/bin/pip install daisy "dask[array]" zarr scipy``.
+Peers run in a virtual environment ``benchmarks/work/peers``, made by::
+
+    python -m venv benchmarks/work/peers
+    benchmarks/work/peers/bin/pip install daisy "dask[array]" zarr scipy
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ def main():
         )
     about = (
         "Gaussian of sigma 2 on 512^3 uint16 (zstd) to float32, blocks of 128^3 with a halo of 8. "
-        "Whole processes, start-up included; the limit decodes each chunk once and writes whole chunks; "
-        "peak memory of the process tree."
+        "Whole processes, start-up included; the limit decodes each chunk once and writes whole "
+        "chunks; peak memory of the process tree."
     )
     write_section("Smoothing", "\n\n".join([about, *text]))
 

@@ -11,8 +11,8 @@ import scutoid
 PUBLIC = {
     "scutoid": """
         Coordinate Files Image Images Parts Plan Progress Roi Run Storage Store Table Tables Value
-        Values __version__ blockwise gather gaussian label measure open open_folder otsu per_member
-        pipeline plan reduction remove_small run step threshold um view
+        Values __version__ blockwise create gather gaussian label measure open open_folder otsu
+        per_member pipeline plan reduction remove_small run step threshold um view
     """,
     "scutoid.errors": """
         DamagedResult GeometryError MemoryLimitError MetadataError MissingExtra ParameterError

@@ -7,7 +7,7 @@ See `blockwise`, `step` and `reduction` for making steps, `open` and `open_folde
 from typing import Any
 
 from scutoid._version import __version__
-from scutoid.arrays import Storage
+from scutoid.arrays import Storage, create
 from scutoid.geometry import Coordinate, Roi
 from scutoid.ops import gaussian, label, measure, otsu, remove_small, threshold
 from scutoid.pipeline import (
@@ -53,6 +53,7 @@ __all__ = [
     "Values",
     "__version__",
     "blockwise",
+    "create",
     "gather",
     "gaussian",
     "label",

@@ -139,6 +139,8 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
 
     Parameters
     ----------
+    function : callable
+        The function; without it, a decorator is returned.
     halo : int, sequence, mapping, Length or function
         Voxels read around each block: one int for the spatial axes, an entry an axis (int or
         ``(low, high)``), ``scutoid.um(2)``, or a function of the parameters.  Rounded up.
@@ -156,6 +158,8 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
     dtype : dtype or tuple, optional
         Of the image output(s), or "same" as the first image's; default: found by calling the
         function on a small array.
+    scale : 1
+        Images are written on the grid of the inputs; other scales are refused for now.
     position : tuple of str, optional
         Columns of a table that hold a position, in voxels of the array that the function got: only
         rows inside the write region are kept, and positions are moved to the image's frame.
@@ -163,6 +167,8 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
         Whether its images hold object numbers, which are never averaged.
     setup : mapping of str to function, optional
         Called once a worker; the values are passed by name.
+    sees_neighbours : bool
+        Refused for now; see `scutoid.blocks.BlockTask`.
     block : int, sequence or mapping, optional
         Block shape over the spatial axes; default: chosen from inputs, halo and storage.
     block_invariant : bool
@@ -262,6 +268,8 @@ def step(  # type: ignore[misc]  # the second overload stands for the options be
 
     Parameters
     ----------
+    function : callable
+        The function; without it, a decorator is returned.
     out : {"value", "table", "image", "parts", "files"} or tuple of these, optional
         What the function returns; default: "value" (a DataFrame is kept as a table all the same).
         An image has the shape of the first image among the inputs.
@@ -328,6 +336,8 @@ def reduction(  # type: ignore[misc]  # the second overload stands for the optio
 
     Parameters
     ----------
+    function : callable
+        The function of a block; without it, a decorator is returned.
     merge : function of two values
         Associative; applied in a fixed tree over the block numbers, never in order of completion.
     finish : function, optional

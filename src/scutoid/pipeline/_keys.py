@@ -127,9 +127,9 @@ class Keys:
     def _make(self, call: Call) -> CallKey:
         spec = call.spec
         code = code_of(spec)
-        parameters = {name: self._fact(value) for name, value in call.params.items()}
+        parameters = {name: self._fact(value, name) for name, value in call.params.items()}
         inputs = {
-            name: self._fact(value)
+            name: self._fact(value, name)
             for name, value in zip(_input_names(call), call.inputs, strict=True)
         }
         block = None
@@ -165,7 +165,7 @@ class Keys:
             return _digest("member", *parts, key if asks_key else "")
         return str(producer.member_key(key))  # type: ignore[attr-defined]
 
-    def _fact(self, value: object) -> Fact:
+    def _fact(self, value: object, name: str) -> Fact:
         if isinstance(value, Collection):
             base = self.call(value.producer).key if isinstance(value.producer, Call) else ""
             digest = _digest("collection", value.kind, base, str(value.output))
@@ -180,7 +180,7 @@ class Keys:
             )
         if isinstance(value, Lazy):
             return Fact(self.of(value), value.name)
-        return Fact(canonical_digest(value), describe(value))
+        return Fact(canonical_digest(value, name, memo=self._memo), describe(value))
 
     def _opened(self, producer: Opened) -> str:
         identity = producer.source.identity
@@ -238,6 +238,14 @@ def code_of(spec: StepSpec) -> Code:
         role: fingerprint(given, version=spec.version, environment=spec.environment)
         for role, given in functions.items()
     }
+    stale = [name for one in found.values() for name in one.stale]
+    if stale:
+        raise PipelineError(
+            "the code that runs is what its file says",
+            value=f"edited since it was loaded: {', '.join(stale)}",
+            place=f"step {spec.label!r}",
+            remedy="start Python again, or reload the module, so that workers run the same code",
+        )
     parts: dict[str, str] = {}
     packages: dict[str, str] = {}
     for one in found.values():

@@ -10,7 +10,6 @@ from scutoid.arrays import METRES
 from scutoid.errors import MetadataError
 
 
-
 @dataclass(frozen=True, slots=True)
 class Length:
     """A physical length.
@@ -57,6 +56,15 @@ class Length:
 
 def um(value: float) -> Length:
     """Return a length in micrometres, for a halo that does not depend on the voxel size.
+
+    Parameters
+    ----------
+    value : float
+        Micrometres, 0 or more.
+
+    Returns
+    -------
+    Length
 
     Examples
     --------

@@ -41,7 +41,7 @@ class Pipeline:
         PipelineError
             If the function returns anything else.
         """
-        found = flatten([self.function(*args, **kwargs)])
+        found: list[Any] = list(flatten([self.function(*args, **kwargs)]))
         wrong = [item for item in found if not isinstance(item, Lazy)]
         if wrong or not found:
             raise PipelineError(

@@ -350,7 +350,7 @@ class Planner:
             return
         if entry.status == "absent":
             return
-        work.restarts = forced or not self._is_whole(work)
+        work.restarts = forced or not self._is_whole(work) or self._is_stored_otherwise(work)
         if work.restarts:
             return
         if entry.status == "complete":
@@ -360,6 +360,13 @@ class Planner:
             if len(statuses) == work.n_blocks:
                 work.done = statuses != 0
                 work.status = "partial" if work.done.any() else "run"
+
+    def _is_stored_otherwise(self, work: Work) -> bool:
+        """Whether a result was begun in other chunks or another format than is asked for."""
+        recipe = work.entry.recipe
+        if recipe is None or work.entry.status != "partial":
+            return False
+        return bool(recipe.output.get("storage") != str(work.call.spec.options.storage))
 
     def _is_whole(self, work: Work) -> bool:
         """Whether all that the recipe names is there."""
@@ -451,7 +458,11 @@ class Planner:
             kind="collection" if call.keys is not None else spec.outputs[0],
             format=image_format if "image" in spec.outputs else None,
             block=_block_of(call),
-            output={"outputs": outputs, "n_blocks": work.n_blocks},
+            output={
+                "outputs": outputs,
+                "n_blocks": work.n_blocks,
+                "storage": str(spec.options.storage),
+            },
         )
 
     def _check_memory(self) -> None:
