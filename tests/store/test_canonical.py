@@ -193,7 +193,7 @@ def test_a_path_counts_by_its_content_and_text_by_its_letters(tmp_path):
         (iter([1]), "level"),
         (np.random.default_rng(0), "level"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_has_no_stable_form_is_refused_with_its_place(value, place):
     with pytest.raises(ParameterError, match="the same in every run") as caught:

@@ -96,7 +96,7 @@ def test_the_type_chooses_the_format_and_the_value_comes_back(tmp_path, value, n
 @pytest.mark.parametrize(
     "value",
     [object(), {1: "a"}, {"__scutoid__": 1}, {1, 2}, np.array([object()]), print, np.longdouble(1)],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_no_open_format_holds_is_refused(value):
     with pytest.raises(ParameterError, match="returns tables, arrays"):
