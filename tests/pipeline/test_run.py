@@ -316,3 +316,39 @@ def test_block_shape_enters_the_key_unless_the_step_does_not_depend_on_it(
     plan = sc.plan(denoise(raw), sc.gaussian(raw, sigma=1), store=tmp_path, block=32)
     assert statuses(plan) == {"denoise": "run", "gaussian": "cached"}
     assert plan["denoise"].reason == "block (16, 16, 16) -> (30, 32, 32)"
+
+
+def test_steps_with_one_version_and_the_same_inputs_are_two(tmp_path, blobs) -> None:
+    @sc.blockwise(version="1")
+    def twice(image):
+        return image * 2
+
+    @sc.blockwise(version="1")
+    def thrice(image):
+        return image * 3
+
+    raw = sc.open(blobs // 4)
+    results = twice(raw), thrice(raw)
+    run = sc.run(*results, store=tmp_path, executor="serial")
+    assert [step.n_cached for step in run.steps] == [0, 0]
+    np.testing.assert_array_equal(np.asarray(results[1]), blobs // 4 * 3)
+
+
+@pytest.mark.parametrize("border", ["reflect", "nearest", 7])
+@pytest.mark.parametrize("halo", [3, [(9, 0), (0, 9)]])
+def test_a_border_equals_padding_the_whole_image(tmp_path, border, halo) -> None:
+    @sc.blockwise(border=border, halo=halo)
+    def far(image):
+        # the voxel nine before, or nine behind: what a wide halo brings
+        return np.roll(image, 3 if halo == 3 else 9, axis=0)
+
+    image = np.random.default_rng(0).integers(0, 99, (10, 11)).astype("uint8")
+    pairs = [(3, 3), (3, 3)] if halo == 3 else halo
+    modes = {"reflect": {"mode": "symmetric"}, "nearest": {"mode": "edge"}}
+    padded = np.pad(image, pairs, **modes.get(border, {"mode": "constant", "constant_values": 7}))
+    inner = tuple(slice(a, a + n) for (a, _), n in zip(pairs, image.shape, strict=True))
+    expected = np.roll(padded, 3 if halo == 3 else 9, axis=0)[inner]
+    lazy = far(sc.open(image))
+    np.testing.assert_array_equal(np.asarray(far.options(block=1)(sc.open(image))), expected)
+    sc.run(lazy, store=tmp_path, executor="serial", block=2)
+    np.testing.assert_array_equal(np.asarray(lazy), expected)

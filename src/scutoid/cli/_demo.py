@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,9 +176,10 @@ def _print_where(done: Any, out: Path, image: Path, store: Path) -> None:
         f"\n{len(done.steps)} steps, of which {n_cached} were up to date, in {done.seconds:.1f} s"
     )
     print(f"\nThe results are open files in {store}/<step>/<key>; look at them:")
-    print(f"  scutoid ls --store {store}")
-    print(f"  scutoid show by_region --store {store}")
-    print(f"  scutoid view split --store {store}          (pip install 'scutoid[napari]')")
+    command = "scutoid" if shutil.which("scutoid") else os.path.relpath(sys.argv[0])
+    print(f"  {command} ls --store {store}")
+    print(f"  {command} show by_region --store {store}")
+    print(f"  {command} view split --store {store}          (pip install 'scutoid[napari]')")
     print("or in Python:")
     print("  import scutoid as sc")
     print(f"  sc.Store({str(store)!r})['measure'].to_pandas()")

@@ -142,7 +142,7 @@ class BlockStep:
         )
 
     def _read(self, position: int, source: Readable, region: Roi) -> NDArray[Any]:
-        inside = region.intersect(self.layout.image)
+        inside = self.layout.needed(region)
         array = source.read(self.layout.local(position, inside))
         if inside != region:
             array = pad_to(

@@ -165,10 +165,11 @@ class Evaluation:
     ) -> Iterator[tuple[int, tuple[object, ...]]]:
         if not indices:
             return
-        read = step.layout.read_roi(indices[0])
+        layout = step.layout
+        read = layout.needed(layout.read_roi(indices[0]))
         for index in (indices[-1], *indices[1:-1]):
-            read = read.union(step.layout.read_roi(index))
-        inputs = self._inputs(step, producer.inputs, read.intersect(step.layout.image))
+            read = read.union(layout.needed(layout.read_roi(index)))
+        inputs = self._inputs(step, producer.inputs, read)
         params = self._params(producer.params)
         with prepared(producer.spec, self._ready) as ready:
             for index in indices:

@@ -251,13 +251,23 @@ def code_of(spec: StepSpec) -> Code:
     for one in found.values():
         parts.update(one.parts)
         packages.update(one.packages)
+    digests = [f"{role}={one.digest}" for role, one in sorted(found.items())]
+    if spec.version is not None:  # it says which version, but not of what
+        digests.append(_full_name(spec.function))
     return Code(
-        digest=_digest("code", *(f"{role}={one.digest}" for role, one in sorted(found.items()))),
+        digest=_digest("code", *digests),
         parts=parts,
         opaque=tuple(dict.fromkeys(name for one in found.values() for name in one.opaque)),
         packages=packages,
         environment={name: packages.get(name, "") for name in spec.environment},
     )
+
+
+def _full_name(function: Any) -> str:
+    """Name a function, the same in a script, a notebook and on the command line."""
+    module = str(getattr(function, "__module__", ""))
+    name = str(getattr(function, "__qualname__", type(function).__qualname__))
+    return name if module.startswith("__") else f"{module}.{name}"
 
 
 def _digest(*parts: str) -> str:

@@ -88,6 +88,23 @@ class Layout:
         region = self.grid.read_roi(index)
         return region.intersect(self.image) if self.border in ("clip", "crop") else region
 
+    def needed(self, region: Roi) -> Roi:
+        """The part of the image that must be read for a region that may stick out of it.
+
+        A border that mirrors shows as many voxels inside of the edge as the region sticks out.
+        """
+        inside = region.intersect(self.image)
+        if inside == region or self.border not in ("reflect", "nearest"):
+            return inside
+        start, stop = [], []
+        for low, high, a, b in zip(
+            region.offset, region.end, self.image.offset, self.image.end, strict=True
+        ):
+            first, last = max(low, a), min(high, b)
+            start.append(max(min(first, b - max(high - b, 0), b - 1), a))
+            stop.append(min(max(last, a + max(a - low, 0), a + 1), b))
+        return Roi(start, [max(d - c, 0) for c, d in zip(start, stop, strict=True)])
+
     def local(self, position: int, region: Roi) -> Roi:
         """The part of input `position` that lies under `region`, in that input's own voxels."""
         entry = self.inputs[position]
