@@ -9,7 +9,7 @@ from typing import Any
 
 from scutoid.errors import PipelineError
 from scutoid.pipeline._lazy import Lazy
-from scutoid.pipeline._plan import flatten
+from scutoid.pipeline._planner import flatten
 
 
 class Pipeline:

@@ -6,15 +6,12 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import SourceIdentity, create_image, open_source
 from scutoid.blocks import (
-    After,
     BlockTask,
     Failure,
     Journal,
@@ -26,43 +23,17 @@ from scutoid.errors import PipelineError, RunFailed, StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.pipeline._evaluate import concatenate
-from scutoid.pipeline._lazy import COLLECTION, SINGLE, Collection, Gathered, Image, Lazy
-from scutoid.pipeline._plan import Plan, Planner, Work, flatten, memory_of
-from scutoid.pipeline._producers import (
-    Call,
-    Constant,
-    ConstantCollection,
-    Member,
-    Opened,
-    OpenedFolder,
-)
+from scutoid.pipeline._lazy import COLLECTION, SINGLE
+from scutoid.pipeline._plan import Plan
+from scutoid.pipeline._planner import Planner, Work, flatten
 from scutoid.pipeline._stored import (
-    BLOCKS,
-    ITEMS,
     MEMBERS,
-    FromStore,
-    StoredItem,
     StoredItems,
     StoredResult,
-    image_file,
     output_names,
 )
-from scutoid.pipeline._view import ViewSource
-from scutoid.pipeline._work import (
-    BlockInputs,
-    BlockWork,
-    ComputedImage,
-    FinishWork,
-    FolderInput,
-    GatheredMembers,
-    Held,
-    ItemInput,
-    MemberWork,
-    StepWork,
-    ValueInput,
-    WholeImage,
-)
-from scutoid.store import EntryStore, Pack
+from scutoid.pipeline._tasks import TaskBuilder
+from scutoid.store import EntryStore
 
 _NOTED = 100
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
@@ -285,13 +256,10 @@ class _Runner:
     """Turns planned steps into tasks of the block engine, and their outcome into results."""
 
     def __init__(self, planner: Planner, works: Sequence[Work]) -> None:
-        self.planner = planner
         self.store = planner.store
         self.works = list(works)
+        self._builder = TaskBuilder(planner)
         self._by_task = {work.finish_task: work for work in works}
-        self._packs: list[Pack] = []
-        self._started: dict[str, float] = {}
-        self._computed: dict[int, ComputedImage] = {}
         self._id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
 
     def run(
@@ -302,13 +270,12 @@ class _Runner:
         try:
             for work in self.works:
                 if work.status != "cached" and work.is_kept:
-                    tasks.extend(self._tasks(work))
+                    tasks.extend(self._builder.tasks(work))
             if not tasks:
                 return None
             return run_blocks(tasks, memory=memory, listeners=[self, *listeners], **options)
         finally:
-            for pack in self._packs:
-                pack.close()
+            self._builder.close()
             for work in self.works:
                 self._bind(work)
 
@@ -332,304 +299,6 @@ class _Runner:
         task = BlockTask("where", print, work.call.layout().grid, where=where)  # type: ignore[arg-type]
         chosen = task.chosen()
         return 0 if chosen is None else int((~chosen).sum())
-
-    def _tasks(self, work: Work) -> list[BlockTask]:
-        if work.call.keys is not None:
-            return [self._member_task(work)]
-        if work.restarts:
-            work.entry.clear()
-        work.entry.begin(self.planner.recipe(work).stamped())
-        if work.call.spec.kind == "step":
-            return [self._step_task(work)]
-        return self._block_tasks(work)
-
-    def _options(self, work: Work) -> dict[str, Any]:
-        options = work.call.spec.options
-        return {
-            "retries": options.retries,
-            "timeout": options.timeout,
-            "requires": options.requires,
-            "setup": dict(work.call.spec.setup) or None,
-        }
-
-    def _block_tasks(self, work: Work) -> list[BlockTask]:
-        call, spec = work.call, work.call.spec
-        layout = call.layout()
-        frames = [
-            call.framed(number) if kind == "image" else None
-            for number, kind in enumerate(spec.outputs)
-        ]
-        packs = any(kind != "image" for kind in spec.outputs)
-        pack = Pack(work.entry.path / BLOCKS, "a") if packs else None
-        if pack is not None:
-            self._packs.append(pack)
-        task = BlockTask(
-            work.task,
-            BlockWork(
-                self._block_inputs(call),
-                tuple(self._writers(work)),
-                tuple(None if f is None else f.spec.shape for f in frames),
-                tuple(None if f is None else f.offset for f in frames),
-            ),
-            layout.grid,
-            after=self._edges(call),
-            where=spec.options.where,  # type: ignore[arg-type]
-            journal=work.entry.journal,
-            collect=None if pack is None else partial(_collect_blocks, pack),
-            bytes_per_block=memory_of(work),
-            **self._options(work),
-        )
-        if not work.has_finish:
-            return [task]
-        params = {name: self._held(value) for name, value in call.params.items()}
-        finish = BlockTask(
-            work.finish_task,
-            FinishWork(call.block_step(), params, work.entry, Pack(work.entry.path / BLOCKS)),
-            _ONE,
-            after=(After.all(work.task, layout.grid.ndim),),
-            retries=spec.options.retries,
-        )
-        return [task, finish]
-
-    def _writers(self, work: Work) -> list[Any]:
-        """Create the images of a step's entry, or open those that a stopped run began."""
-        call, spec = work.call, work.call.spec
-        storage = spec.options.storage
-        image_format = storage.format or "zarr"
-        writers: list[Any] = []
-        for number, (kind, name) in enumerate(
-            zip(spec.outputs, output_names(spec.outputs), strict=True)
-        ):
-            if kind != "image":
-                writers.append(None)
-                continue
-            framed = call.framed(number)
-            block = tuple(framed.spec.shape)
-            if spec.kind != "step":
-                layout = call.layout()
-                full = layout.grid.block_shape
-                sized = Roi(layout.grid.total.offset, full)
-                block = tuple(layout.output_roi(sized, framed.spec.shape).shape)
-            writers.append(
-                create_image(
-                    work.entry.path / image_file(name, image_format),
-                    framed.spec,
-                    format=image_format,
-                    block=block,
-                    storage=storage,
-                    label=spec.labels and framed.spec.dtype != bool,
-                )
-            )
-        return writers
-
-    def _step_task(self, work: Work) -> BlockTask:
-        call, spec = work.call, work.call.spec
-        return BlockTask(
-            work.task,
-            StepWork(
-                spec=spec,
-                inputs=tuple(self._whole(item) for item in call.inputs),
-                params={name: self._held(value) for name, value in call.params.items()},
-                entry=work.entry,
-                frames=tuple(
-                    call.framed(n) if kind == "image" else None
-                    for n, kind in enumerate(spec.outputs)
-                ),
-                writers=tuple(self._writers(work)),
-                voxel_size=call.voxel_size,
-                origin=call.origin,
-                where=call.parts_grid,
-                pack=work.entry.path / BLOCKS,
-            ),
-            _ONE,
-            after=self._edges(call),
-            bytes_per_block=memory_of(work),
-            **self._options(work),
-        )
-
-    def _member_task(self, work: Work) -> BlockTask:
-        call = work.call
-        keys = call.keys or ()
-        if work.entry.status == "absent":
-            work.entry.begin(self.planner.recipe(work).stamped())
-        pack = Pack(work.entry.path / ITEMS, "a")
-        self._packs.append(pack)
-        needed = None
-        if work.needed is not None and work.done is not None:
-            needed = work.needed | work.done
-        return BlockTask(
-            work.task,
-            MemberWork(
-                spec=call.spec,
-                keys=keys,
-                member_keys=work.member_keys,
-                inputs=tuple(self._member_input(item, keys) for item in call.inputs),
-                params={n: self._member_input(value, keys) for n, value in call.params.items()},
-                folder=work.entry.path,
-            ),
-            BlockGrid(Roi((0,), (len(keys),)), 1),
-            after=self._edges(call),
-            done=work.done,
-            where=needed,
-            collect=partial(_collect_members, pack, work.member_keys),
-            **self._options(work),
-        )
-
-    def _edges(self, call: Call) -> tuple[After, ...]:
-        """Return what a call waits for."""
-        edges: dict[str, After] = {}
-        for item in (*call.inputs, *call.params.values()):
-            lazy = item.collection if isinstance(item, Gathered) else item
-            if isinstance(lazy, Lazy):
-                for edge in self._edge(call, lazy, is_whole=isinstance(item, Gathered)):
-                    known = edges.setdefault(edge.task, edge)
-                    if known != edge:
-                        edges[edge.task] = _wider(known, edge)
-        return tuple(edges.values())
-
-    def _edge(self, call: Call, lazy: Lazy, *, is_whole: bool) -> list[After]:
-        work = self.planner.work(lazy)
-        if work is None or work.status == "cached":
-            return []
-        upstream = work.call
-        if not work.is_kept:
-            return [_whole(edge) for edge in self._edges(upstream)]
-        if upstream.keys is not None:
-            aligned = not is_whole and call.keys == upstream.keys and isinstance(lazy, Collection)
-            return [After(work.task) if aligned else After.all(work.task, 1)]
-        if upstream.spec.kind == "step" or (
-            work.has_finish and lazy.kind not in {"image", "parts"}
-        ):
-            return [After.all(work.finish_task, 1)]
-        grid_axes = upstream.layout().axes
-        if call.keys is not None or call.spec.kind == "step":
-            return [After.all(work.task, len(grid_axes))]
-        return [After(work.task, self._axes_map(call, upstream, lazy))]
-
-    def _axes_map(self, call: Call, upstream: Call, lazy: Lazy) -> tuple[int | None, ...]:
-        """Tell for each axis of the upstream grid which axis of this grid it is, in one frame."""
-        layout, above = call.layout(), upstream.layout()
-        found: list[int | None] = []
-        for axis in above.axes:
-            place = layout.axes.find(axis)
-            same_frame = place >= 0
-            if same_frame and isinstance(lazy, Image):
-                same_frame = axis in lazy.axes and (
-                    lazy.framed.offset[lazy.axes.index(axis)] == layout.image.offset[place]
-                )
-            found.append(place if same_frame else None)
-        return tuple(found)
-
-    def _block_inputs(self, call: Call) -> BlockInputs:
-        step = call.block_step()
-        inputs = []
-        for position, item in enumerate(call.inputs):
-            is_image = isinstance(item, Image) and step.layout.inputs[position] is not None
-            inputs.append(self._readable(item) if is_image else self._held(item))  # type: ignore[arg-type]
-        params = {name: self._held(value) for name, value in call.params.items()}
-        return BlockInputs(step, tuple(inputs), params)
-
-    def _readable(self, image: Image) -> Any:
-        """Return what a worker reads an image from."""
-        producer = image.producer
-        source: Any
-        if isinstance(producer, Member):
-            return self._readable(Image(self._member(producer), image.output, image.view))
-        if isinstance(producer, Opened):
-            source = producer.source
-        elif isinstance(producer, Call):
-            work = self.planner.work(image)
-            if work is not None and not work.is_kept and work.status != "cached":
-                source = self._computed_image(work, image.output)
-            elif work is not None:
-                source = StoredResult(work.entry).image(image.output)
-        else:
-            source = producer.stored.image(image.output)  # type: ignore[attr-defined]
-        return source if image.view is None else ViewSource(source, image.view)
-
-    def _computed_image(self, work: Work, output: int) -> ComputedImage:
-        if id(work) not in self._computed:
-            framed = work.call.framed(output)
-            given = self._block_inputs(work.call)
-            self._computed[id(work)] = ComputedImage(given, output, framed.spec, framed.offset)
-        return self._computed[id(work)]
-
-    def _member(self, producer: Member) -> Any:
-        """Return one member of a collection as a single producer."""
-        collection = producer.collection
-        if not isinstance(collection, Call):
-            return producer.single
-        work = self.planner.work(Lazy(producer))
-        if work is None:
-            raise PipelineError("a member belongs to a planned collection", value=producer.name)
-        return FromStore(
-            producer.name,
-            self.planner.keys.member(collection, producer.key),
-            StoredItem(
-                work.entry.path,
-                collection.spec.outputs,
-                Pack(work.entry.path / ITEMS),
-                self.planner.keys.member(collection, producer.key),
-            ),
-            collection.spec.outputs,
-        )
-
-    def _held(self, value: object) -> object:
-        """Return a value as a worker gets it: loaded there if a step makes it."""
-        if isinstance(value, Gathered):
-            collection = value.collection
-            given = self._member_input(collection, collection.keys)
-            return Held(partial(GatheredMembers, given, collection.keys))
-        if not isinstance(value, Lazy):
-            return value
-        producer = value.producer
-        if isinstance(value, Image):
-            return Held(WholeImage(self._readable(value), value.shape))
-        if isinstance(producer, Member):
-            producer = self._member(producer)
-        if isinstance(producer, Constant):
-            return producer.value
-        if isinstance(producer, Call):
-            work = self.planner.work(value)
-            if work is None:
-                raise PipelineError("a value belongs to a planned step", value=value.name)
-            return Held(partial(StoredResult(work.entry).value, value.output))
-        return Held(partial(producer.stored.value, value.output))  # type: ignore[attr-defined]
-
-    def _whole(self, item: object) -> object:
-        return self._held(item)
-
-    def _items(self, collection: Collection) -> StoredItems | None:
-        work = self.planner.work(collection)
-        if work is None:
-            return None
-        by_key = dict(zip(work.call.keys or (), work.member_keys, strict=True))
-        return StoredItems.of(work.entry, work.call.spec, by_key)
-
-    def _member_input(self, item: object, keys: Sequence[str]) -> object:
-        if not isinstance(item, Collection):
-            return self._single_for_members(item)
-        producer = item.producer
-        if isinstance(producer, OpenedFolder):
-            paths = tuple(producer.paths[key] for key in keys)
-            return FolderInput(paths, partial(_open_file, producer.options, producer.reader))
-        if isinstance(producer, ConstantCollection):
-            return ValueInput(tuple(producer.by_key[key] for key in keys))
-        if isinstance(producer, FromStore):
-            return ItemInput(producer.stored, tuple(keys), item.kind, item.output)
-        items = self._items(item)
-        return ItemInput(items, tuple(keys), item.kind, item.output)
-
-    def _single_for_members(self, item: object) -> object:
-        """Return a single input that every member gets, as something that can be sent."""
-        if isinstance(item, Image):
-            return Image(Opened(_Sourced(self._readable(item), item.framed.spec), item.name))
-        if isinstance(item, Lazy):
-            held = self._held(item)
-            if isinstance(held, Held):
-                return SINGLE[item.kind](_HeldProducer(item.name, held))
-            return held
-        return item
 
     def _bind(self, work: Work) -> None:
         """Let the lazy results read from the store."""
@@ -724,59 +393,3 @@ class _Runner:
             work.entry.save(concatenate(rows, call.groups), output_names(call.spec.outputs)[output])
         if len(members) == len(call.keys or ()):
             work.entry.commit()
-
-
-def _collect_blocks(pack: Pack, results: Sequence[tuple[int, object]]) -> None:
-    pack.append_many([(index, {}, payload) for index, payload in results])  # type: ignore[misc]
-
-
-def _collect_members(
-    pack: Pack, members: Sequence[str], results: Sequence[tuple[int, object]]
-) -> None:
-    pack.append_many([(members[index], *result) for index, result in results])  # type: ignore[misc]
-
-
-def _open_file(options: Mapping[str, Any], read: Callable[[str], Any] | None, path: str) -> Opened:
-    source = open_source(path if read is None else read(path), **options)
-    return Opened(source, Path(path).name)
-
-
-def _wider(a: After, b: After) -> After:
-    """Return an edge that waits for what both wait for."""
-    if a.axes is None or b.axes is None:
-        return a if b.axes is None else b
-    axes = tuple(x if x == y else None for x, y in zip(a.axes, b.axes, strict=True))
-    return After(a.task, axes)
-
-
-def _whole(edge: After) -> After:
-    """Return an edge that waits for the whole of the same task."""
-    return edge if edge.axes is None else After(edge.task, (None,) * len(edge.axes))
-
-
-class _Sourced:
-    """Something readable with a description, as an opened image wants it."""
-
-    def __init__(self, source: Any, spec: Any) -> None:
-        self.source = source
-        self.spec = spec
-        self.chunks = tuple(spec.shape)
-        self.levels = 1
-        self.identity = SourceIdentity("array")
-
-    def read(self, roi: Roi) -> Any:
-        """Read a region."""
-        return self.source.read(roi)
-
-
-class _HeldProducer(Constant):
-    """A value that a worker loads when it first needs it, as a producer."""
-
-    def __init__(self, name: str, held: Held) -> None:
-        self.name = name
-        self._held = held
-
-    @property
-    def value(self) -> object:  # type: ignore[override]
-        """The value."""
-        return self._held.load()

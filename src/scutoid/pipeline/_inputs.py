@@ -1,0 +1,184 @@
+"""What workers read: images, values and members, as descriptions that can be sent to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scutoid.arrays import SourceIdentity, open_source
+from scutoid.errors import PipelineError
+from scutoid.geometry import Roi
+from scutoid.pipeline._lazy import SINGLE, Collection, Gathered, Image, Lazy
+from scutoid.pipeline._planner import Planner, Work
+from scutoid.pipeline._producers import (
+    Call,
+    Constant,
+    ConstantCollection,
+    Member,
+    Opened,
+    OpenedFolder,
+)
+from scutoid.pipeline._stored import ITEMS, FromStore, StoredItem, StoredItems, StoredResult
+from scutoid.pipeline._view import ViewSource
+from scutoid.pipeline._work import (
+    BlockInputs,
+    ComputedImage,
+    FolderInput,
+    GatheredMembers,
+    Held,
+    ItemInput,
+    ValueInput,
+    WholeImage,
+)
+from scutoid.store import Pack
+
+
+class WorkerInputs:
+    """Describes the inputs of planned calls for the workers."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+        self._computed: dict[int, ComputedImage] = {}
+
+    def of_blocks(self, call: Call) -> BlockInputs:
+        step = call.block_step()
+        inputs = []
+        for position, item in enumerate(call.inputs):
+            is_image = isinstance(item, Image) and step.layout.inputs[position] is not None
+            inputs.append(self._readable(item) if is_image else self.held(item))  # type: ignore[arg-type]
+        params = {name: self.held(value) for name, value in call.params.items()}
+        return BlockInputs(step, tuple(inputs), params)
+
+    def _readable(self, image: Image) -> Any:
+        """Return what a worker reads an image from."""
+        producer = image.producer
+        source: Any
+        if isinstance(producer, Member):
+            return self._readable(Image(self._member(producer), image.output, image.view))
+        if isinstance(producer, Opened):
+            source = producer.source
+        elif isinstance(producer, Call):
+            work = self.planner.work(image)
+            if work is not None and not work.is_kept and work.status != "cached":
+                source = self._computed_image(work, image.output)
+            elif work is not None:
+                source = StoredResult(work.entry).image(image.output)
+        else:
+            source = producer.stored.image(image.output)  # type: ignore[attr-defined]
+        return source if image.view is None else ViewSource(source, image.view)
+
+    def _computed_image(self, work: Work, output: int) -> ComputedImage:
+        if id(work) not in self._computed:
+            framed = work.call.framed(output)
+            given = self.of_blocks(work.call)
+            self._computed[id(work)] = ComputedImage(given, output, framed.spec, framed.offset)
+        return self._computed[id(work)]
+
+    def _member(self, producer: Member) -> Any:
+        """Return one member of a collection as a single producer."""
+        collection = producer.collection
+        if not isinstance(collection, Call):
+            return producer.single
+        work = self.planner.work(Lazy(producer))
+        if work is None:
+            raise PipelineError("a member belongs to a planned collection", value=producer.name)
+        return FromStore(
+            producer.name,
+            self.planner.keys.member(collection, producer.key),
+            StoredItem(
+                work.entry.path,
+                collection.spec.outputs,
+                Pack(work.entry.path / ITEMS),
+                self.planner.keys.member(collection, producer.key),
+            ),
+            collection.spec.outputs,
+        )
+
+    def held(self, value: object) -> object:
+        """Return a value as a worker gets it: loaded there if a step makes it."""
+        if isinstance(value, Gathered):
+            collection = value.collection
+            given = self.of_members(collection, collection.keys)
+            return Held(partial(GatheredMembers, given, collection.keys))
+        if not isinstance(value, Lazy):
+            return value
+        producer = value.producer
+        if isinstance(value, Image):
+            return Held(WholeImage(self._readable(value), value.shape))
+        if isinstance(producer, Member):
+            producer = self._member(producer)
+        if isinstance(producer, Constant):
+            return producer.value
+        if isinstance(producer, Call):
+            work = self.planner.work(value)
+            if work is None:
+                raise PipelineError("a value belongs to a planned step", value=value.name)
+            return Held(partial(StoredResult(work.entry).value, value.output))
+        return Held(partial(producer.stored.value, value.output))  # type: ignore[attr-defined]
+
+    def _items(self, collection: Collection) -> StoredItems | None:
+        work = self.planner.work(collection)
+        if work is None:
+            return None
+        by_key = dict(zip(work.call.keys or (), work.member_keys, strict=True))
+        return StoredItems.of(work.entry, work.call.spec, by_key)
+
+    def of_members(self, item: object, keys: Sequence[str]) -> object:
+        if not isinstance(item, Collection):
+            return self._single_for_members(item)
+        producer = item.producer
+        if isinstance(producer, OpenedFolder):
+            paths = tuple(producer.paths[key] for key in keys)
+            return FolderInput(paths, partial(_open_file, producer.options, producer.reader))
+        if isinstance(producer, ConstantCollection):
+            return ValueInput(tuple(producer.by_key[key] for key in keys))
+        if isinstance(producer, FromStore):
+            return ItemInput(producer.stored, tuple(keys), item.kind, item.output)
+        items = self._items(item)
+        return ItemInput(items, tuple(keys), item.kind, item.output)
+
+    def _single_for_members(self, item: object) -> object:
+        """Return a single input that every member gets, as something that can be sent."""
+        if isinstance(item, Image):
+            return Image(Opened(_Sourced(self._readable(item), item.framed.spec), item.name))
+        if isinstance(item, Lazy):
+            held = self.held(item)
+            if isinstance(held, Held):
+                return SINGLE[item.kind](_HeldProducer(item.name, held))
+            return held
+        return item
+
+
+def _open_file(options: Mapping[str, Any], read: Callable[[str], Any] | None, path: str) -> Opened:
+    source = open_source(path if read is None else read(path), **options)
+    return Opened(source, Path(path).name)
+
+
+class _Sourced:
+    """Something readable with a description, as an opened image wants it."""
+
+    def __init__(self, source: Any, spec: Any) -> None:
+        self.source = source
+        self.spec = spec
+        self.chunks = tuple(spec.shape)
+        self.levels = 1
+        self.identity = SourceIdentity("array")
+
+    def read(self, roi: Roi) -> Any:
+        """Read a region."""
+        return self.source.read(roi)
+
+
+class _HeldProducer(Constant):
+    """A value that a worker loads when it first needs it, as a producer."""
+
+    def __init__(self, name: str, held: Held) -> None:
+        self.name = name
+        self._held = held
+
+    @property
+    def value(self) -> object:  # type: ignore[override]
+        """The value."""
+        return self._held.load()

@@ -1,0 +1,504 @@
+"""Working out a plan: keys, shapes, block grids and reasons, before anything runs.
+
+What cannot work raises here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.blocks import Journal
+from scutoid.errors import MemoryLimitError, PipelineError, StoreError
+from scutoid.pipeline._evaluate import physical_memory
+from scutoid.pipeline._keys import CallKey, Keys
+from scutoid.pipeline._lazy import Image, Lazy
+from scutoid.pipeline._plan import Plan, PlannedStep, Status
+from scutoid.pipeline._producers import Call, Member
+from scutoid.pipeline._stored import (
+    BLOCKS,
+    MEMBERS,
+    StoredItems,
+    describe_parts,
+    image_file,
+    output_names,
+    packed_slot,
+)
+from scutoid.store import Entry, EntryStore, HashMemo, Recipe, explain
+
+_NAMED = 3
+_WORKING_COPIES = 3
+_LIKELY_COMPRESSION = 10
+_MEMO = ".input-hashes"
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One step as the runner needs it."""
+
+    call: Call
+    key: CallKey
+    entry: Entry
+    task: str
+    status: Status
+    reason: str
+    n_blocks: int
+    done: NDArray[np.bool_] | None = None
+    needed: NDArray[np.bool_] | None = None
+    member_keys: tuple[str, ...] = ()
+    is_kept: bool = True
+    restarts: bool = False
+
+    @property
+    def finish_task(self) -> str:
+        """Name of the task whose end means that the step's values can be read."""
+        return f"{self.task}:finish" if self.has_finish else self.task
+
+    @property
+    def has_finish(self) -> bool:
+        """Whether the blocks' values are joined at the end."""
+        spec = self.call.spec
+        tabular = "table" in spec.outputs and spec.kind == "blockwise"
+        return self.call.keys is None and (spec.kind == "reduction" or tabular)
+
+    @property
+    def n_done(self) -> int:
+        """Blocks that are done already."""
+        if self.status == "cached":
+            return self.n_blocks
+        return 0 if self.done is None else int(self.done.sum())
+
+
+class Planner:
+    """Works out the plan of some targets."""
+
+    def __init__(
+        self,
+        store: EntryStore,
+        *,
+        block: object = None,
+        force: Iterable[str] = (),
+        accept: Iterable[str] = (),
+        memory: int | None = None,
+    ) -> None:
+        self.store = store
+        self.memory = physical_memory() if memory is None else memory
+        self.memo = HashMemo(store.path / _MEMO)
+        self.keys = Keys(self.memo, store)
+        self._block = block
+        self._force = frozenset(force)
+        self._accept = frozenset(accept)
+        self.works: list[Work] = []
+        self._by_key: dict[str, Work] = {}
+        self._by_call: dict[int, Work] = {}
+
+    def plan(self, targets: Sequence[Lazy]) -> list[Work]:
+        """Return the steps of `targets` in the order in which they depend on one another.
+
+        Raises
+        ------
+        ScutoidError
+            If anything about them cannot work.
+        """
+        producers = [self._call_of(target) for target in targets]
+        for call in producers:
+            self._visit(call)
+        self._check_names()
+        self._settle({id(self._by_call[id(call)]) for call in producers})
+        self._check_memory()
+        self._check_disk()
+        return self.works
+
+    def work(self, lazy: Lazy) -> Work | None:
+        """Return the step that makes a result; None for what was opened or given."""
+        producer = lazy.producer
+        if isinstance(producer, Member):
+            producer = producer.collection
+        return self._by_call.get(id(producer))
+
+    def _call_of(self, target: Lazy) -> Call:
+        if not isinstance(target, Lazy):
+            raise PipelineError(
+                "a target is a result of a step",
+                value=type(target).__name__,
+                remedy="pass what a step returned on lazy inputs, such as sc.label(mask)",
+            )
+        producer = target.producer
+        if isinstance(producer, Member):
+            producer = producer.collection
+        if not isinstance(producer, Call):
+            raise PipelineError(
+                "a target is a result of a step; this is an input",
+                value=target.name,
+                remedy="pass the results that you want computed",
+            )
+        return producer
+
+    def _visit(self, call: Call) -> None:
+        if id(call) in self._by_call:
+            return
+        for lazy in call.dependencies():
+            producer = lazy.producer
+            if isinstance(producer, Member):
+                producer = producer.collection
+            if isinstance(producer, Call):
+                self._visit(producer)
+        work = self._make(call)
+        same = self._by_key.setdefault(work.key.key, work)
+        self._by_call[id(call)] = same
+        if same is work:
+            self.works.append(work)
+
+    def _make(self, call: Call) -> Work:
+        spec = call.spec
+        if call.keys is None and spec.kind != "step":
+            call.suggested_block = self._block
+        if call.keys is None and "image" in spec.outputs:
+            for number, kind in enumerate(spec.outputs):
+                if kind == "image":
+                    call.framed(number)  # raises now what would fail later
+        key = self.keys.call(call)
+        entry = self.store.entry(spec.label, key.key)
+        if spec.block_invariant and call.keys is None and self._reuse_block(call, entry):
+            key = CallKey(key.key, key.code, key.parameters, key.inputs, _block_of(call))
+        is_kept = spec.options.keep is True or spec.outputs != ("image",) or call.keys is not None
+        return Work(
+            call,
+            key,
+            entry,
+            task=spec.label,
+            status="run",
+            reason="",
+            n_blocks=self._n_blocks(call),
+            is_kept=is_kept or spec.kind != "blockwise",
+        )
+
+    def _reuse_block(self, call: Call, entry: Entry) -> bool:
+        """Cut an image as an earlier run did, if that has left blocks behind."""
+        recipe = entry.recipe
+        if call.spec.kind == "step" or recipe is None or recipe.block is None:
+            return False
+        axes = call.layout().axes
+        if entry.status != "absent" and len(recipe.block) == len(axes):
+            call.suggested_block = dict(zip(axes, recipe.block, strict=True))
+            return True
+        return False
+
+    def _n_blocks(self, call: Call) -> int:
+        if call.keys is not None:
+            return len(call.keys)
+        return 1 if call.spec.kind == "step" else call.layout().grid.n_blocks
+
+    def _check_names(self) -> None:
+        seen: dict[str, int] = {}
+        for work in self.works:
+            seen[work.task] = seen.get(work.task, 0) + 1
+            if seen[work.task] > 1:
+                work.task = f"{work.task}-{seen[work.task]}"
+        unknown = (self._force | self._accept) - {work.task for work in self.works}
+        if unknown:
+            raise PipelineError(
+                "force= and accept= name steps of the pipeline",
+                value=min(unknown),
+                remedy=f"one of {', '.join(work.task for work in self.works)}",
+            )
+
+    def _settle(self, targets: set[int]) -> None:
+        """Find out, from the targets upwards, what is there and what is needed."""
+        needed = {id(w): w for w in self.works if id(w) in targets}
+        masks: dict[int, NDArray[np.bool_] | None] = {}
+        for work in reversed(self.works):
+            if id(work) in targets:
+                work.is_kept = True
+            self._look_up(work)
+            if id(work) not in needed:
+                continue
+            if work.call.keys is not None:
+                mask = masks.get(id(work)) if id(work) not in targets else None
+                work.needed = np.ones(work.n_blocks, bool) if mask is None else mask
+                if work.done is not None and bool((work.done | ~work.needed).all()):
+                    work.status = "cached"
+            if work.status == "cached":
+                continue
+            for lazy in work.call.dependencies():
+                upstream = self.work(lazy)
+                if upstream is None:
+                    continue
+                needed[id(upstream)] = upstream
+                wanted = self._wanted(work, lazy, upstream)
+                before = masks.get(id(upstream), wanted)
+                masks[id(upstream)] = None if wanted is None or before is None else before | wanted
+        self.works = [w for w in self.works if id(w) in needed or w.status == "cached"]
+        self._record_reasons()
+
+    def _wanted(self, work: Work, lazy: Lazy, upstream: Work) -> NDArray[np.bool_] | None:
+        """Return the members of `upstream` that `work` needs; None: all."""
+        call = work.call
+        if upstream.call.keys is None or call.keys is None or work.needed is None:
+            return None
+        gathered = not any(lazy is item for item in (*call.inputs, *call.params.values()))
+        if gathered or work.done is None:
+            return None
+        places = upstream.call.places
+        wanted = np.zeros(upstream.n_blocks, bool)
+        for key, is_needed, is_done in zip(call.keys, work.needed, work.done, strict=True):
+            wanted[places[key]] = is_needed and not is_done
+        return wanted
+
+    def _look_up(self, work: Work) -> None:
+        """Find out what the store has of a step."""
+        call, entry = work.call, work.entry
+        forced = work.task in self._force
+        if call.keys is not None:
+            work.member_keys = tuple(self.keys.member(call, key) for key in call.keys)
+            by_key = dict(zip(call.keys, work.member_keys, strict=True))
+            items = StoredItems.of(entry, call.spec, by_key)
+            done = np.array([items.has(key) for key in call.keys], bool)
+            work.done = done & (not forced)
+            work.status = "partial" if work.done.any() else "run"
+            if work.done.all():
+                work.status = "cached"
+            return
+        if not work.is_kept:
+            return
+        if entry.status == "absent":
+            return
+        work.restarts = forced or not self._is_whole(work) or self._is_stored_otherwise(work)
+        if work.restarts:
+            return
+        if entry.status == "complete":
+            work.status = "cached"
+        elif work.call.spec.kind != "step":
+            statuses = Journal.read(entry.journal)
+            if len(statuses) == work.n_blocks:
+                work.done = statuses != 0
+                work.status = "partial" if work.done.any() else "run"
+
+    def _is_stored_otherwise(self, work: Work) -> bool:
+        """Whether a result was begun in other chunks or another format than is asked for."""
+        recipe = work.entry.recipe
+        if recipe is None or work.entry.status != "partial":
+            return False
+        return bool(recipe.output.get("storage") != str(work.call.spec.options.storage))
+
+    def _is_whole(self, work: Work) -> bool:
+        """Whether all that the recipe names is there."""
+        recipe = work.entry.recipe
+        if recipe is None:
+            return False
+        for said in recipe.output.get("outputs", ()):
+            file = said.get("file")
+            if file and not (work.entry.path / file).exists():
+                work.reason = f"output {file} is missing"
+                return False
+        return True
+
+    def _record_reasons(self) -> None:
+        rerun: set[int] = set()
+        for work in self.works:
+            if work.status == "cached":
+                work.reason = work.reason or "up to date"
+                continue
+            rerun.add(id(work))
+            if work.reason:
+                continue
+            if work.task in self._force:
+                work.reason = "forced"
+            elif work.call.keys is not None and work.entry.status != "absent":
+                work.reason = self._changed_members(work)
+            elif work.status == "partial":
+                work.reason = f"{work.n_done} of {work.n_blocks} are done"
+            elif not work.is_kept:
+                work.reason = "not kept"
+            else:
+                work.reason = self._explain(work)
+
+    def _explain(self, work: Work) -> str:
+        recipe = self.recipe(work)
+        return explain(recipe, self.store.nearest(work.call.spec.label, recipe))
+
+    def _changed_members(self, work: Work) -> str:
+        """Say which members are not as they were when the collection was last run."""
+        said: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError):
+            said = json.loads((work.entry.path / MEMBERS).read_bytes())["members"]
+        pairs = list(zip(work.call.keys or (), work.member_keys, strict=True))
+        changed = [key for key, member in pairs if said.get(key, member) != member]
+        added = [key for key, _ in pairs if key not in said]
+        lists = (("changed", changed), ("are new", added))
+        words = [
+            f"{len(keys)} of {len(pairs)} members {what}: {', '.join(keys[:3])}"
+            + (", ..." if len(keys) > _NAMED else "")
+            for what, keys in lists
+            if keys
+        ]
+        return "; ".join(words) or "a member's result is missing"
+
+    def recipe(self, work: Work) -> Recipe:
+        """Return what the entry of a step shall say of itself."""
+        call, key = work.call, work.key
+        spec = call.spec
+        outputs: list[dict[str, Any]] = []
+        image_format = spec.options.storage.format or "zarr"
+        for number, (kind, name) in enumerate(
+            zip(spec.outputs, output_names(spec.outputs), strict=True)
+        ):
+            said: dict[str, Any] = {"kind": kind, "name": name}
+            if kind == "image" and call.keys is None:
+                framed = call.framed(number)
+                said |= {
+                    "file": image_file(name, image_format),
+                    "offset": list(framed.offset),
+                    "axes": framed.spec.axes,
+                    "shape": list(framed.spec.shape),
+                    "dtype": str(framed.spec.dtype),
+                    "labels": spec.labels,
+                }
+            elif kind == "parts" and call.keys is None:
+                slot = packed_slot(spec.outputs, number) if spec.kind != "step" else 0
+                grid = describe_parts(call.parts_grid)
+                said |= {"file": BLOCKS, "grid": grid, "slot": slot}
+            outputs.append(said)
+        return Recipe(
+            step=spec.label,
+            key=key.key,
+            code=key.code.parts,
+            parameters=key.parameters,
+            inputs=key.inputs,
+            environment=key.code.environment,
+            versions=key.code.packages,
+            opaque=key.code.opaque,
+            kind="collection" if call.keys is not None else spec.outputs[0],
+            format=image_format if "image" in spec.outputs else None,
+            block=_block_of(call),
+            output={
+                "outputs": outputs,
+                "n_blocks": work.n_blocks,
+                "storage": str(spec.options.storage),
+            },
+        )
+
+    def _check_memory(self) -> None:
+        for work in self.works:
+            if work.status == "cached" or work.call.keys is not None:
+                continue
+            need = memory_of(work)
+            if need > self.memory:
+                what = "inputs of a whole step" if work.call.spec.kind == "step" else "a block"
+                raise MemoryLimitError(
+                    f"{what} fit in the memory of one worker",
+                    value=f"about {need / 1e9:.1f} GB needed, {self.memory / 1e9:.1f} GB allowed",
+                    place=f"step {work.task!r}",
+                    remedy="use a block-wise step or a smaller block=, or allow more memory=",
+                )
+
+    def _check_disk(self) -> None:
+        """Refuse what cannot fit even if it compresses well."""
+        wanted = sum(bytes_of(w) for w in self.works if w.status == "run" and w.is_kept)
+        free = self.store.free_bytes()
+        if wanted / _LIKELY_COMPRESSION > free:
+            raise StoreError(
+                "the results fit on the store's disk",
+                value=f"{wanted / 1e9:.1f} GB uncompressed, {free / 1e9:.1f} GB free",
+                place=str(self.store.path),
+                remedy="choose another store, or keep=False for steps whose images you do not need",
+            )
+
+    def summary(self) -> Plan:
+        """Return the plan as the user sees it."""
+        steps = tuple(
+            PlannedStep(
+                name=work.task,
+                key=work.key.key,
+                status=work.status,
+                reason=work.reason,
+                n_blocks=work.n_blocks,
+                n_done=work.n_done,
+                block=_block_of(work.call),
+                axes=_axes_of(work.call),
+                nbytes=bytes_of(work),
+                memory=memory_of(work) if work.call.keys is None else 0,
+            )
+            for work in self.works
+        )
+        return Plan(steps, str(self.store.path), tuple(self._warnings()))
+
+    def _warnings(self) -> Iterator[str]:
+        for work in self.works:
+            for name, value in work.call.params.items():
+                if isinstance(value, str) and "/" in value and _names_a_file(value):
+                    yield (
+                        f"step {work.task!r}: {name}={value!r} is text that names a file; "
+                        "pass a pathlib.Path to notice when its content changes"
+                    )
+
+
+def _names_a_file(text: str) -> bool:
+    from pathlib import Path
+
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False
+
+
+def _block_of(call: Call) -> tuple[int, ...] | None:
+    if call.keys is not None or call.spec.kind == "step":
+        return None
+    return tuple(call.layout().grid.block_shape)
+
+
+def _axes_of(call: Call) -> str:
+    return "" if call.keys is not None or call.spec.kind == "step" else call.layout().axes
+
+
+def bytes_of(work: Work) -> int:
+    """Return the bytes of all images of a step, uncompressed; 0 for collections."""
+    call = work.call
+    if call.keys is not None:
+        return 0
+    kinds = enumerate(call.spec.outputs)
+    return sum(call.framed(number).spec.nbytes for number, kind in kinds if kind == "image")
+
+
+def memory_of(work: Work) -> int:
+    """Estimate the bytes that a worker needs for one block: inputs, outputs and working copies."""
+    call = work.call
+    images = [item for item in call.inputs if isinstance(item, Image)]
+    if call.spec.kind == "step":
+        return sum(image.nbytes for image in images)
+    layout = call.layout()
+    low, high = layout.grid.halo
+    read = (layout.grid.block_shape + low + high).minimum(layout.image.shape)
+    size = dict(zip(layout.axes, read, strict=True))
+    voxels = [math.prod(size[a] for a in image.axes) * image.dtype.itemsize for image in images]
+    widest = max(
+        [
+            image.dtype.itemsize
+            for image in (
+                *images,
+                *(Image(call, n) for n, k in enumerate(call.spec.outputs) if k == "image"),
+            )
+        ]
+    )
+    return sum(voxels) + _WORKING_COPIES * math.prod(read) * widest
+
+
+def flatten(targets: Iterable[object]) -> list[Lazy]:
+    """Return all results in nested tuples, lists and dicts of them."""
+    found: list[Lazy] = []
+    for item in targets:
+        if isinstance(item, dict):
+            found.extend(flatten(item.values()))
+        elif isinstance(item, (tuple, list)):
+            found.extend(flatten(item))
+        else:
+            found.append(item)  # type: ignore[arg-type]
+    return found
