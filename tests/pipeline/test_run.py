@@ -294,7 +294,7 @@ def test_results_are_found_again_by_name_and_parameter(tmp_path, blobs, pipeline
     pd.testing.assert_frame_equal(store["measure"].to_pandas(), cells.to_pandas())
     assert store["denoise"].shape == blobs.shape
     assert store["remove_small"].is_labels
-    assert len(store.find("denoise", sigma=1.0)) == 1
+    assert len(store.find("denoise", sigma=1.0)) == len(store.find("denoise", sigma=1)) == 1
     assert store.find("denoise", sigma=9.0) == []
 
 

@@ -285,8 +285,7 @@ class _Run:
                         self._submit(crew, worker, batch)
 
     def _choose(self, worker: int, workers: int) -> Batch | None:
-        """The next batch for a worker; one that failed there waits for another while it can."""
-        is_idle = not self._seats[worker]
+        """The next batch for a worker; one that failed there waits for another, if there is one."""
         for place, batch in enumerate(self._held):
             if self._suits(batch, worker) and self._admits(worker, batch.task):
                 return self._held.pop(place)
@@ -294,19 +293,12 @@ class _Run:
             if self._suits(fresh, worker):
                 return fresh
             self._held.append(fresh)
-        # All others are busy with something else: better here than not at all.
-        for place, batch in enumerate(self._held):
-            if is_idle and self._admits(worker, batch.task) and not self._has_idle(worker):
-                return self._held.pop(place)
         return None
 
     def _suits(self, batch: Batch, worker: int) -> bool:
         if batch.attempt == 1 or len(self._seats) < 2:
             return True
         return self._avoid.get((batch.task, int(batch.indices[0]))) != worker
-
-    def _has_idle(self, worker: int) -> bool:
-        return any(not jobs for other, jobs in self._seats.items() if other != worker)
 
     def _limits(self, worker: int, workers: int) -> list[int]:
         is_second = bool(self._seats[worker])

@@ -76,13 +76,13 @@ class Store:
 
     def find(self, name: str | None = None, **parameters: object) -> list[Any]:
         """Return complete results whose parameters have these values, the newest first."""
-        wanted = {key: canonical_digest(value) for key, value in parameters.items()}
+        wanted = {key: _digests(value) for key, value in parameters.items()}
         return [
             self._result(entry, recipe)
             for entry, recipe in self._complete(name)
             if all(
-                key in recipe.parameters and recipe.parameters[key].digest == digest
-                for key, digest in wanted.items()
+                key in recipe.parameters and recipe.parameters[key].digest in digests
+                for key, digests in wanted.items()
             )
         ]
 
@@ -104,6 +104,16 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, {len(self.names())} steps)"
+
+
+def _digests(value: object) -> set[str]:
+    """Digest a value, and the number of the other type that equals it: 2 finds 2.0."""
+    same: list[object] = [value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        same.append(float(value))
+    elif isinstance(value, float) and value.is_integer():
+        same.append(int(value))
+    return {canonical_digest(one) for one in same}
 
 
 def _is_readable(entry: Entry, recipe: Recipe) -> bool:
