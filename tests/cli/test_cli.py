@@ -32,7 +32,13 @@ def bright(image, *, level):
     return image > level
 
 @sc.pipeline
-def count(raw: Path, level: float = 100.0, delay: float = 0.0, fail: bool = False):
+def count(
+    raw: Path,
+    level: float = 100.0,
+    delay: float = 0.0,
+    fail: bool = False,
+    voxel_size: tuple[float, ...] | None = None,
+):
     """Count bright objects.
 
     Parameters
@@ -43,7 +49,8 @@ def count(raw: Path, level: float = 100.0, delay: float = 0.0, fail: bool = Fals
         Brighter voxels are objects.
     """
     by_16 = scaled.options(block=16)
-    mask = bright(by_16(sc.open(raw), delay=delay, fail=fail), level=level)
+    image = sc.open(raw, voxel_size=voxel_size)
+    mask = bright(by_16(image, delay=delay, fail=fail), level=level)
     return sc.measure(sc.label(mask))
 '''
 
@@ -90,6 +97,24 @@ def test_ls_and_show(project) -> None:
     image = scutoid("show", "bright", cwd=project)
     assert "level = 100.0" in image.stdout
     assert "(32, 48, 64), bool" in image.stdout
+
+
+def test_a_flag_takes_several_values(project) -> None:
+    command = (
+        "run",
+        "cells.py",
+        "--raw",
+        "raw.zarr",
+        "--voxel-size",
+        "2",
+        "1",
+        "0.5",
+        "--level",
+        "9",
+    )
+    done = scutoid(*command, "--executor", "serial", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert sc.Store(project / "results")["scaled"].voxel_size == (2.0, 1.0, 0.5)
 
 
 def test_help_tells_the_flags_of_a_pipeline(project) -> None:

@@ -138,6 +138,8 @@ def with_flags(pipeline: Any, command: Callable[..., int], *, runs: bool) -> Cal
 
 
 def _flag(item: inspect.Parameter, pipeline: Any) -> inspect.Parameter:
+    from cyclopts import Parameter
+
     if item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
         raise ParameterError(
             "a pipeline names its parameters, for they become flags",
@@ -148,4 +150,6 @@ def _flag(item: inspect.Parameter, pipeline: Any) -> inspect.Parameter:
     if annotation is item.empty:
         is_plain = isinstance(item.default, (bool, int, float, str))
         annotation = type(item.default) if is_plain else str
-    return item.replace(kind=item.KEYWORD_ONLY, annotation=annotation)
+    # --voxel-size 2 1 1, and not --voxel-size 2 --voxel-size 1 --voxel-size 1
+    several = Annotated[annotation, Parameter(consume_multiple=True)]  # type: ignore[valid-type]
+    return item.replace(kind=item.KEYWORD_ONLY, annotation=several)
