@@ -389,3 +389,13 @@ def test_metadata_appear_at_once_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="No space left"):
         create_image(tmp_path / "a.zarr", ImageSpec((4, 4), "uint8", "yx"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_block_that_is_cut_into_many_small_chunks_comes_back(tmp_path):
+    """The writer once handed its memory to tensorstore and used it again too soon."""
+    spec = ImageSpec((2, 3, 3, 1, 3), "uint16", "tczyx")
+    truth = content(spec)
+    writer = create_image(tmp_path / "a.zarr", spec, storage=Storage(chunks=2))
+    for _ in range(20):
+        writer.write(spec.roi, truth)
+        np.testing.assert_array_equal(open_source(tmp_path / "a.zarr").read(spec.roi), truth)
