@@ -2,10 +2,10 @@
 
     python benchmarks/smoothing.py [--repeats 5]
 
-Peers run in a virtual environment ``benchmarks/work/peers``, made by::
+Peers run in a virtual environment ``benchmarks/scratch/peers``, made by::
 
-    python -m venv benchmarks/work/peers
-    benchmarks/work/peers/bin/pip install daisy "dask[array]" zarr scipy
+    python -m venv benchmarks/scratch/peers
+    benchmarks/scratch/peers/bin/pip install daisy "dask[array]" zarr scipy
 """
 
 from __future__ import annotations

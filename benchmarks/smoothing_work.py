@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-WORK = Path(__file__).parent / "work"
+WORK = Path(__file__).parent / "scratch"
 SIDE, BLOCK, HALO, SIGMA = 512, 128, 8, 2.0
 
 

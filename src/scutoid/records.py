@@ -40,6 +40,20 @@ def _framed(payload: bytes) -> bytes:
     return _FRAME.pack(len(payload), _checksum(payload)) + payload
 
 
+def _frames(content: bytes, position: int) -> tuple[list[bytes], int]:
+    """Intact payloads from a position on, and where they end."""
+    frames: list[bytes] = []
+    while position + _FRAME.size <= len(content):
+        length, checksum = _FRAME.unpack_from(content, position)
+        start = position + _FRAME.size
+        payload = content[start : start + length]
+        if len(payload) != length or _checksum(payload) != checksum:
+            break
+        frames.append(payload)
+        position = start + length
+    return frames, position
+
+
 def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
     """Header, payloads, and the length in bytes of what is intact; header None if it is not."""
     if content[: len(_MAGIC)] != _MAGIC[: len(content)]:
@@ -49,19 +63,22 @@ def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
             place=str(path),
             remedy="move the file away; it was not written by scutoid, or is damaged",
         )
-    frames: list[bytes] = []
-    position = len(_MAGIC)
-    while position + _FRAME.size <= len(content):
-        length, checksum = _FRAME.unpack_from(content, position)
-        start = position + _FRAME.size
-        payload = content[start : start + length]
-        if len(payload) != length or _checksum(payload) != checksum:
-            break
-        frames.append(payload)
-        position = start + length
+    frames, position = _frames(content, len(_MAGIC))
     if not frames:
         return None, [], 0
     return frames[0], frames[1:], position
+
+
+def _content(path: Path, position: int = 0) -> bytes:
+    """What a file holds from a position on; nothing where there is no file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            return file.read()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise StoreError("a record file can be read", value=str(error), place=str(path)) from error
 
 
 class RecordLog:
@@ -107,17 +124,33 @@ class RecordLog:
         StoreError
             If the file is not a record file, or cannot be read.
         """
+        header, payloads, _ = RecordLog.read_to_end(path)
+        return header, payloads
+
+    @staticmethod
+    def read_to_end(path: str | os.PathLike[str]) -> tuple[bytes, list[bytes], int]:
+        """The same as `read`, and the position in bytes where `read_on` goes on.
+
+        Raises
+        ------
+        StoreError
+            As `read`.
+        """
         path = Path(path)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            return b"", []
-        except OSError as error:
-            raise StoreError(
-                "a record file can be read", value=str(error), place=str(path)
-            ) from error
-        header, payloads, _ = _parse(content, path)
-        return (b"", []) if header is None else (header, payloads)
+        header, payloads, position = _parse(_content(path), path)
+        return (b"", [], 0) if header is None else (header, payloads, position)
+
+    @staticmethod
+    def read_on(path: str | os.PathLike[str], position: int) -> tuple[list[bytes], int]:
+        """Intact records that were appended after a position, and the position after them.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be read.
+        """
+        frames, length = _frames(_content(Path(path), position), 0)
+        return frames, position + length
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], header: bytes) -> RecordLog:

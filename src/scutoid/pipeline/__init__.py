@@ -5,20 +5,10 @@ hands the blocks to the block engine, and a result that is read without a run is
 process.
 """
 
+from scutoid.pipeline._collections import Collection, Images, Tables, Values, gather
 from scutoid.pipeline._compute import StepBlock
 from scutoid.pipeline._decorators import Step, blockwise, reduction, step
-from scutoid.pipeline._lazy import (
-    Collection,
-    Files,
-    Image,
-    Images,
-    Parts,
-    Table,
-    Tables,
-    Value,
-    Values,
-    gather,
-)
+from scutoid.pipeline._lazy import Files, Image, Parts, Table, Value
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
 from scutoid.pipeline._parts import BlockParts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scutoid.blocks import After
-from scutoid.pipeline._lazy import Collection, Gathered, Image, Lazy
+from scutoid.pipeline._collections import Collection, Gathered
+from scutoid.pipeline._lazy import Image, Lazy
 from scutoid.pipeline._planner import Planner
 from scutoid.pipeline._producers import Call
 

@@ -18,6 +18,7 @@ import numpy as np
 from scutoid.arrays import ArraySource
 from scutoid.errors import MemoryLimitError, PipelineError, StepError
 from scutoid.geometry import Coordinate, Roi
+from scutoid.pipeline._collections import Collection, Gathered
 from scutoid.pipeline._compute import (
     BlockStep,
     Readable,
@@ -26,7 +27,7 @@ from scutoid.pipeline._compute import (
     merge_in_order,
     unpack,
 )
-from scutoid.pipeline._lazy import Collection, Gathered, Image, Lazy, Parts
+from scutoid.pipeline._lazy import Image, Lazy, Parts
 from scutoid.pipeline._parts import MemoryParts, PartsGrid
 from scutoid.pipeline._producers import Call, Constant, Member, Opened, Producer
 from scutoid.pipeline._spec import StepSpec

@@ -10,7 +10,8 @@ from typing import Any
 from scutoid.arrays import SourceIdentity, open_source
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.pipeline._lazy import SINGLE, Collection, Gathered, Image, Lazy
+from scutoid.pipeline._collections import Collection, Gathered
+from scutoid.pipeline._lazy import SINGLE, Image, Lazy
 from scutoid.pipeline._planner import Planner, Work
 from scutoid.pipeline._producers import (
     Call,

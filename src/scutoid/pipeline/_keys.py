@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scutoid.errors import PipelineError, StoreError
-from scutoid.pipeline._lazy import Collection, Gathered, Image, Lazy
+from scutoid.pipeline._collections import Collection, Gathered
+from scutoid.pipeline._lazy import Image, Lazy
 from scutoid.pipeline._producers import (
     Call,
     Constant,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
-from scutoid.pipeline._lazy import Image, Images, Table, Values
+from scutoid.pipeline._collections import Images, Values
+from scutoid.pipeline._lazy import Image, Table
 from scutoid.pipeline._producers import ConstantCollection, Opened, OpenedFolder
 
 if TYPE_CHECKING:

@@ -12,18 +12,10 @@ import numpy as np
 from scutoid.arrays import ArraySource, ImageSpec, open_source
 from scutoid.errors import PipelineError
 from scutoid.geometry import Coordinate
+from scutoid.pipeline._collections import COLLECTION, Collection, Gathered, zip_keys
 from scutoid.pipeline._compute import BlockStep, trial
 from scutoid.pipeline._layout import Framed, Layout, make_layout
-from scutoid.pipeline._lazy import (
-    COLLECTION,
-    SINGLE,
-    Collection,
-    Gathered,
-    Image,
-    Lazy,
-    Parts,
-    zip_keys,
-)
+from scutoid.pipeline._lazy import SINGLE, Image, Lazy, Parts
 from scutoid.pipeline._parts import PartsGrid
 from scutoid.pipeline._spec import StepSpec
 

@@ -22,8 +22,9 @@ from scutoid.blocks import (
 from scutoid.errors import PipelineError, RunFailed, StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.pipeline._collections import COLLECTION
 from scutoid.pipeline._evaluate import concatenate
-from scutoid.pipeline._lazy import COLLECTION, SINGLE
+from scutoid.pipeline._lazy import SINGLE
 from scutoid.pipeline._plan import Plan
 from scutoid.pipeline._planner import Planner, Work, flatten
 from scutoid.pipeline._stored import (

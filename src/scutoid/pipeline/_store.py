@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from scutoid.errors import StoreError
-from scutoid.pipeline._lazy import COLLECTION, SINGLE
+from scutoid.pipeline._collections import COLLECTION
+from scutoid.pipeline._lazy import SINGLE
 from scutoid.pipeline._stored import ITEMS, MEMBERS, FromStore, StoredItems, StoredResult
 from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
 

@@ -14,6 +14,7 @@ import fractions
 import functools
 import hashlib
 import math
+import operator
 import re
 import struct
 import types
@@ -85,7 +86,7 @@ def tagged(tag: str, *parts: bytes) -> bytes:
 
 
 class Encoder:
-    """Turns values into bytes; `code` and `unknown` are what a subclass may do otherwise."""
+    """Turns values into bytes; a subclass may do otherwise for `code`, `path` and `unknown`."""
 
     def __init__(self, memo: HashMemo | None = None) -> None:
         self._memo = memo
@@ -96,6 +97,12 @@ class Encoder:
         from scutoid.store._fingerprint import fingerprint
 
         return fingerprint(value).digest.encode()
+
+    def path(self, value: PurePath, where: str) -> bytes:  # noqa: ARG002
+        """Encode a file or folder by its content."""
+        from scutoid.store._inputs import key_of_path
+
+        return tagged("path", key_of_path(value, self._memo).encode())
 
     def unknown(self, value: object, where: str) -> bytes:
         """Encode a value that has no stable form, or refuse it."""
@@ -170,7 +177,9 @@ class Encoder:
         plain = base(value)
         simple = _SIMPLE.get(base)
         content = simple(plain) if simple is not None else _EXACT[base](self, plain, where)
-        extra = getattr(value, "__dict__", None) or {}
+        extra = dict(getattr(value, "__dict__", None) or {})
+        if hasattr(value, "default_factory"):  # of a defaultdict, which keeps it nowhere else
+            extra["default_factory"] = value.default_factory
         return tagged("subclass", self._type(value, where), content, self._mapping(extra, where))
 
     def _type(self, value: object, where: str) -> bytes:
@@ -237,11 +246,6 @@ class Encoder:
     def _method(self, value: types.MethodType, where: str) -> bytes:
         bound = self.encode(value.__self__, f"{where}.__self__")
         return tagged("method", self.code(value.__func__, where), bound)
-
-    def _path(self, value: PurePath, where: str) -> bytes:
-        from scutoid.store._inputs import key_of_path
-
-        return tagged("path", key_of_path(value, self._memo).encode())
 
 
 def is_code(value: object) -> bool:
@@ -323,6 +327,10 @@ _EXACT: dict[type, Callable[[Encoder, Any, str], bytes]] = {
     types.MethodType: Encoder._method,  # noqa: SLF001
     functools.partial: Encoder._partial,  # noqa: SLF001
     types.GenericAlias: _of_text("alias"),
+    types.SimpleNamespace: lambda s, v, w: tagged("namespace", s.encode(vars(v), w)),
+    operator.itemgetter: lambda s, v, w: s.items("operator", v.__reduce__(), w),
+    operator.attrgetter: lambda s, v, w: s.items("operator", v.__reduce__(), w),
+    operator.methodcaller: lambda s, v, w: s.items("operator", v.__reduce__(), w),
     uuid.UUID: _of_text("uuid"),
     decimal.Decimal: _of_text("decimal"),
     fractions.Fraction: _of_text("fraction"),
@@ -334,7 +342,7 @@ _BY_BASE: tuple[tuple[Any, Callable[[Encoder, Any, str], bytes]], ...] = (
     (np.generic, _scalar),
     (np.ndarray, Encoder._array),  # noqa: SLF001
     (np.dtype, lambda _self, value, _where: tagged("dtype", _dtype(value))),
-    (PurePath, Encoder._path),  # noqa: SLF001
+    (PurePath, lambda s, v, w: s.path(v, w)),
     ((dt.date, dt.time), lambda _self, value, _where: _instant(value)),
     (dt.timedelta, lambda s, v, w: s.items("timedelta", (v.days, v.seconds, v.microseconds), w)),
     (dt.tzinfo, _of_text("timezone")),

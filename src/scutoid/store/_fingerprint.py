@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path, PurePath
 from typing import Any
 
 from scutoid.errors import ParameterError
@@ -39,6 +40,10 @@ from scutoid.store._source import (
 _DYNAMIC = {"eval", "exec", "__import__", "globals", "compile"}
 _MAKERS = ("__dataclass_fields__", "_fields", "__attrs_attrs__")
 _UNSEEN = (logging.Logger, logging.LoggerAdapter)
+_MODULE_NAMES = {"__name__", "__file__", "__doc__", "__spec__", "__package__", "__loader__"}
+"""Global names that say where code was loaded from, not what it does."""
+VERSION_PART = "version"
+"""The one part of a function whose code is replaced by a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,7 @@ def fingerprint(
     versions = {name: _version(name) for name in environment}
     if version is not None:
         digest = _sha(f"version {version!r} {sorted(versions.items())}")
-        label = getattr(function, "__qualname__", type(function).__qualname__)
-        return CodeFingerprint(digest, {str(label): _sha(version)}, (), versions)
+        return CodeFingerprint(digest, {VERSION_PART: _sha(version)}, (), versions)
     walk = _Walk()
     walk.start(function)
     digest = _sha(f"{list(walk.parts.items())} {sorted(versions.items())}")
@@ -138,7 +142,8 @@ class _Walk(Encoder):
     def start(self, item: Any) -> None:
         """Follow the function itself, and all that it reaches."""
         name = getattr(item, "__qualname__", type(item).__qualname__)
-        item = _unbound_step(item)
+        spec = _spec_of_step(item)
+        item = item if spec is None else spec.function
         if isinstance(item, (types.FunctionType, type)) and is_own(item):
             self._reach(item, str(name), as_root=True)
         else:
@@ -163,12 +168,22 @@ class _Walk(Encoder):
                         state[name] = getattr(value, name)
             items = (tagged(k, self._lenient(v, f"{where}.{k}")) for k, v in sorted(state.items()))
             return tagged("object", self.code(kind, where), *items)
-        compiled = getattr(value, "py_func", None)  # numba keeps the Python function there
-        if isinstance(compiled, types.FunctionType):
-            return tagged("compiled", self.code(kind, where), self.code(compiled, where))
-        if not isinstance(value, _UNSEEN) and not callable(value):
+        if _spec_of_step(value) is not None:
+            return tagged("code", self.code(value, where))
+        # Such as np.vectorize, and numba, which keeps the Python function as `py_func`.
+        held = {**getattr(value, "__dict__", {}), "py_func": getattr(value, "py_func", None)}
+        functions = {k: v for k, v in held.items() if isinstance(v, types.FunctionType)}
+        if not isinstance(value, _UNSEEN) and not functions:
             self.opaque.add(f"{where} ({kind.__module__}.{kind.__qualname__})")
-        return tagged("opaque", self.code(kind, where), _identity(value).encode())
+        items = (tagged(name, self.code(one, where)) for name, one in sorted(functions.items()))
+        return tagged("opaque", self.code(kind, where), _identity(value).encode(), *items)
+
+    def path(self, value: PurePath, where: str) -> bytes:
+        """Encode a file by its content; a folder, which may hold anything, by its name."""
+        if Path(value).is_file():
+            return super().path(value, where)
+        self.opaque.add(f"{where} (a path that is no file: what lies there does not count)")
+        return tagged("folder", str(value).encode("utf-8", "surrogateescape"))
 
     def _lenient(self, value: object, where: str) -> bytes:
         """Encode a value; what contains itself or cannot be read is noted."""
@@ -180,9 +195,10 @@ class _Walk(Encoder):
 
     def _reach(self, item: Any, where: str, *, as_root: bool = False) -> str:
         """Give the label of a function, class or module, and queue what it reaches."""
-        item = _unbound_step(item)
         if id(item) in self._labels:
             return self._labels[id(item)]
+        if _spec_of_step(item) is not None:
+            return self._step(item, where)
         process: Callable[[Any, str], None]
         if isinstance(item, types.ModuleType):
             kind, process = "module", self._module
@@ -204,6 +220,15 @@ class _Walk(Encoder):
         self.parts[label] = ""
         self._queue.append(functools.partial(process, item, label))
         return label
+
+    def _step(self, step: Any, where: str) -> str:
+        """Give what stands for a step that is called as a function: all functions it has."""
+        spec = step.spec
+        if spec.version is not None:
+            return f"step {spec.name} of version {spec.version!r}"
+        more = {**spec.setup, "merge": spec.merge, "finish": spec.finish}
+        items = [f"{k} {_sha(self._lenient(v, f'{where}.{k}'))}" for k, v in more.items() if v]
+        return " ".join((self._reach(spec.function, where), *items))
 
     def _label(self, name: str) -> str:
         label, number = name, 2
@@ -265,6 +290,9 @@ class _Walk(Encoder):
         for chain in loads.chains:
             if chain[0] in cells:
                 items.append(self._resolve(chain, cells, "closure"))
+            elif chain[0] in _MODULE_NAMES:
+                if chain[0] == "__file__":
+                    self.opaque.add(f"{function.__qualname__} (uses __file__)")
             elif chain[0] in function.__globals__:
                 items.append(self._resolve(chain, function.__globals__, "constant"))
             elif chain[0] in _DYNAMIC and hasattr(builtins, chain[0]):
@@ -284,7 +312,7 @@ class _Walk(Encoder):
                 return b""
             used += 1
         name = ".".join(chain[:used])
-        if is_code(value) or _unbound_step(value) is not value:
+        if is_code(value) or _spec_of_step(value) is not None:
             return tagged(name, self.code(value, name))
         return tagged(name, self._part(value, f"{kind} `{name}`", name))
 
@@ -292,8 +320,9 @@ class _Walk(Encoder):
         """Make a constant a part of its own, so that it can be named when it changes."""
         content = self._lenient(value, where)
         digest = _sha(content)
-        while label in self.parts and self.parts[label] != digest:
-            label = self._label(label)
+        name, number = label, 2
+        while self.parts.get(label, digest) != digest:  # the same name in another module
+            label, number = f"{name} ({number})", number + 1
         self.parts[label] = digest
         return tagged(label)
 
@@ -410,12 +439,12 @@ def _cells(function: types.FunctionType) -> dict[str, Any]:
     return found
 
 
-def _unbound_step(item: Any) -> Any:
-    """The user's function within a step; everything else as it is."""
+def _spec_of_step(item: Any) -> Any:
+    """What a step was declared to be; None of everything else."""
     if type(item).__module__.partition(".")[0] == "scutoid":
-        function = getattr(getattr(item, "spec", None), "function", None)
-        return item if function is None else function
-    return item
+        spec = getattr(item, "spec", None)
+        return spec if hasattr(spec, "function") else None
+    return None
 
 
 def _short(name: str) -> str:

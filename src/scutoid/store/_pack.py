@@ -73,7 +73,7 @@ class Pack:
         self._descriptor: int | None = None
         self._log: RecordLog | None = None
         self._places: dict[PackName, _Place] | None = None
-        self._n_seen = -1
+        self._index_end = 0
         self._end = 0
         if mode == "a":
             self._open_for_append()
@@ -89,7 +89,7 @@ class Pack:
                 if is_new:
                     sync_folder(self.path.parent)
                 size = os.fstat(descriptor).st_size
-                self._places = self._parse(log.payloads)
+                self._places = self._parse(log.payloads, {})
                 used = max((p.offset + p.length for p in self._places.values()), default=0)
                 if size > used:
                     os.ftruncate(descriptor, used)  # payloads whose index entry never arrived
@@ -104,8 +104,10 @@ class Pack:
             raise
         self._log = log
 
-    def _parse(self, payloads: Iterable[bytes]) -> dict[PackName, _Place]:
-        places: dict[PackName, _Place] = {}
+    def _parse(
+        self, payloads: Iterable[bytes], places: dict[PackName, _Place]
+    ) -> dict[PackName, _Place]:
+        """Add what records of the index say to `places`."""
         try:
             for payload in payloads:
                 for name, offset, length, crc, meta in json.loads(payload):
@@ -167,23 +169,25 @@ class Pack:
                 self._places[name] = _Place(offset, length, crc, meta)
 
     def refresh(self) -> None:
-        """See what another process has appended since the index was read."""
+        """See what another process has appended since the index was read; reads only that."""
         if self._log is not None:
             return
         with self._lock:
-            self._load()
+            if self._places is None or not self._index_end:
+                self._load()
+                return
+            payloads, self._index_end = RecordLog.read_on(self.index_path, self._index_end)
+            self._parse(payloads, self._places)
 
     def _load(self) -> dict[PackName, _Place]:
-        header, payloads = RecordLog.read(self.index_path)
+        header, payloads, end = RecordLog.read_to_end(self.index_path)
         if header not in (b"", _HEADER):
             raise StoreError(
                 "the index of a pack is what scutoid wrote",
                 value=header[:100].decode(errors="replace"),
                 place=str(self.index_path),
             )
-        if len(payloads) != self._n_seen or self._places is None:
-            self._places = self._parse(payloads)
-            self._n_seen = len(payloads)
+        self._places, self._index_end = self._parse(payloads, {}), end
         return self._places
 
     def _known(self) -> dict[PackName, _Place]:

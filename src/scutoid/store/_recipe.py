@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -94,8 +94,6 @@ class Recipe:
     """How long it took, once it is complete."""
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Size in bytes and sha256 of each file that has no checksums of its own."""
-    saved: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """File and format of each saved value, by its name."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """What was added when it was completed (plain JSON)."""
 
@@ -188,6 +186,14 @@ def _is_mappings(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
 
 
+def _is_facts(digest: str) -> Callable[[object], bool]:
+    names = {digest, "text"}
+    return lambda value: (
+        isinstance(value, dict)
+        and all(_is_texts(fact) and names <= fact.keys() for fact in value.values())
+    )
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -204,8 +210,8 @@ _CHECKS = {
     "step": _is_text,
     "key": _is_text,
     "code": _is_texts,
-    "parameters": _is_mappings,
-    "inputs": _is_mappings,
+    "parameters": _is_facts("digest"),
+    "inputs": _is_facts("key"),
     "environment": _is_texts,
     "versions": _is_texts,
     "opaque": _is_name_list,
@@ -217,6 +223,5 @@ _CHECKS = {
     "created": _is_number,
     "seconds": lambda value: value is None or _is_number(value),
     "files": _is_mappings,
-    "saved": lambda value: _is_mappings(value) and all(map(_is_texts, value.values())),
     "extra": _is_mapping,
 }

@@ -296,12 +296,20 @@ def _chain(node: ast.AST) -> Chain | None:
 
 
 def _chains(node: ast.AST) -> Iterator[Chain]:
+    """Names that an expression or statement loads, without those that it binds for itself."""
     chain = _chain(node)
     if chain is not None:
-        yield chain
+        if not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Load):
+            yield chain
         return
+    bound: set[str] = set()
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        targets = (name for part in node.generators for name in ast.walk(part.target))
+        bound = {name.id for name in targets if isinstance(name, ast.Name)}
+    elif isinstance(node, ast.Lambda):
+        bound = {item.arg for item in ast.walk(node.args) if isinstance(item, ast.arg)}
     for child in ast.iter_child_nodes(node):
-        yield from _chains(child)
+        yield from (chain for chain in _chains(child) if chain[0] not in bound)
 
 
 def _class_loads(node: ast.ClassDef) -> Iterator[Chain]:
