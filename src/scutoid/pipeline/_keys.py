@@ -8,6 +8,7 @@ own, made of the base and of the member's inputs.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,6 +87,8 @@ class Keys:
         self._store = store
         self._calls: dict[int, CallKey] = {}
         self._members: dict[tuple[int, str], str] = {}
+        self._readings: dict[int, tuple[str, str]] = {}
+        self._outside: set[str] = set()
         self._alive: list[object] = []
 
     def of(self, lazy: Lazy) -> str:
@@ -151,8 +154,7 @@ class Keys:
     def _make_member(self, producer: Producer, key: str) -> str:
         if isinstance(producer, OpenedFolder):
             content = self._file(producer.paths[key])
-            reader = "" if producer.reader is None else fingerprint(producer.reader).digest
-            return _digest("file", content, canonical_digest(producer.options), reader)
+            return _digest("file", content, *self._reading(producer))
         if isinstance(producer, ConstantCollection):
             return canonical_digest(producer.by_key[key])
         if isinstance(producer, Call):
@@ -165,6 +167,14 @@ class Keys:
             asks_key = "key" in producer.spec.parameters.injected
             return _digest("member", *parts, key if asks_key else "")
         return str(producer.member_key(key))  # type: ignore[attr-defined]
+
+    def _reading(self, producer: OpenedFolder) -> tuple[str, str]:
+        """Digests of how the files of a folder are opened; worked out once for all of them."""
+        if id(producer) not in self._readings:
+            self._alive.append(producer)
+            reader = "" if producer.reader is None else fingerprint(producer.reader).digest
+            self._readings[id(producer)] = (canonical_digest(producer.options), reader)
+        return self._readings[id(producer)]
 
     def _fact(self, value: object, name: str) -> Fact:
         if isinstance(value, Collection):
@@ -193,15 +203,22 @@ class Keys:
         return key_of_path(path, self._memo)
 
     def _refuse_inside(self, locations: tuple[str, ...]) -> None:
-        if self._store is None or not locations:
+        if self._store is None:
             return
-        if self._store.contains(locations[0]):
-            raise StoreError(
-                "an input does not lie inside the store",
-                value=locations[0],
-                place=str(self._store.path),
-                remedy='read a stored result by its name, sc.Store(...)["step"], or move the input',
-            )
+        for location in locations:
+            folder = os.path.dirname(location)  # noqa: PTH120  # once for each of 100,000 members
+            if folder in self._outside and not os.path.islink(location):  # noqa: PTH114
+                continue
+            if self._store.contains(location):
+                raise StoreError(
+                    "an input does not lie inside the store",
+                    value=location,
+                    place=str(self._store.path),
+                    remedy='read a stored result by its name, sc.Store(...)["step"], '
+                    "or move the input",
+                )
+            if not self._store.contains(folder):
+                self._outside.add(folder)
 
 
 def _input_names(call: Call) -> list[str]:
@@ -249,8 +266,11 @@ def code_of(spec: StepSpec) -> Code:
         )
     parts: dict[str, str] = {}
     packages: dict[str, str] = {}
-    for one in found.values():
-        parts.update(one.parts)
+    for role, one in found.items():
+        own, *reached = one.parts.items()
+        # By their roles, for the names of the others, often "<lambda>", do not tell them apart.
+        parts[own[0] if role == "function" else role] = own[1]
+        parts.update(reached)
         packages.update(one.packages)
     digests = [f"{role}={one.digest}" for role, one in sorted(found.items())]
     if spec.version is not None:  # it says which version, but not of what

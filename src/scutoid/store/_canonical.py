@@ -98,7 +98,7 @@ class Encoder:
 
         return fingerprint(value).digest.encode()
 
-    def path(self, value: PurePath, where: str) -> bytes:  # noqa: ARG002
+    def path(self, value: PurePath, where: str) -> bytes:
         """Encode a file or folder by its content."""
         from scutoid.store._inputs import key_of_path
 

@@ -73,6 +73,7 @@ class Pack:
         self._descriptor: int | None = None
         self._log: RecordLog | None = None
         self._places: dict[PackName, _Place] | None = None
+        self._index_inode = 0
         self._index_end = 0
         self._end = 0
         if mode == "a":
@@ -111,7 +112,6 @@ class Pack:
         try:
             for payload in payloads:
                 for name, offset, length, crc, meta in json.loads(payload):
-                    places.pop(name, None)
                     places[name] = _Place(offset, length, crc, meta)
         except (ValueError, TypeError) as error:
             raise StoreError(
@@ -165,7 +165,6 @@ class Pack:
         self._end = end
         with self._lock:
             for name, offset, length, crc, meta in entries:
-                self._places.pop(name, None)
                 self._places[name] = _Place(offset, length, crc, meta)
 
     def refresh(self) -> None:
@@ -173,13 +172,23 @@ class Pack:
         if self._log is not None:
             return
         with self._lock:
-            if self._places is None or not self._index_end:
+            if self._places is None or self._is_index_new():
                 self._load()
                 return
             payloads, self._index_end = RecordLog.read_on(self.index_path, self._index_end)
             self._parse(payloads, self._places)
 
+    def _is_index_new(self) -> bool:
+        """Whether the index is not the one that was read: the result was begun anew."""
+        try:
+            found = self.index_path.stat()
+        except OSError:
+            return True
+        return found.st_ino != self._index_inode or found.st_size < self._index_end
+
     def _load(self) -> dict[PackName, _Place]:
+        with suppress(OSError):
+            self._index_inode = self.index_path.stat().st_ino
         header, payloads, end = RecordLog.read_to_end(self.index_path)
         if header not in (b"", _HEADER):
             raise StoreError(

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _MAGIC = b"scutarr1"
 _HEAD = struct.Struct("<8sI")
 _MIN_COMPRESSED = 1024
-_KINDS = "biufcmMSUV"
+PLAIN_KINDS = "biufcmMSUV"
+"""Letters of the kinds of arrays whose bytes are all there is: no Python objects."""
 
 
 def bytes_of_arrays(arrays: Mapping[str, ArrayLike]) -> bytes:
@@ -52,14 +53,15 @@ def bytes_of_arrays(arrays: Mapping[str, ArrayLike]) -> bytes:
     header, contents = [], []
     for name, item in arrays.items():
         array = np.asarray(item)
-        if array.dtype.kind not in _KINDS or array.dtype.hasobject:
+        is_masked = isinstance(item, np.ma.MaskedArray)  # its mask would be lost
+        if array.dtype.kind not in PLAIN_KINDS or array.dtype.hasobject or is_masked:
             raise ParameterError(
                 "parts are named arrays of numbers, dates or text of fixed length",
-                value=f"{name!r}: {array.dtype}",
+                value=f"{name!r}: {'masked ' if is_masked else ''}{array.dtype}",
                 remedy="convert it with np.asarray(..., dtype=...), or return a table",
             )
         codec, content = _compressed(np.ascontiguousarray(array))
-        descr = array.dtype.descr if array.dtype.names else array.dtype.str
+        descr = np.lib.format.dtype_to_descr(array.dtype)
         header.append([name, descr, array.shape, codec, len(content)])
         contents.append(content)
     head = json.dumps(header, separators=(",", ":")).encode()
@@ -83,7 +85,8 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
         view = memoryview(packed)
         for name, descr, shape, codec, size in json.loads(packed[_HEAD.size : at]):
             content = view[at : at + size]
-            arrays[name] = _decompressed(content, codec, _dtype(descr), tuple(shape))
+            dtype = np.lib.format.descr_to_dtype(_descr(descr))
+            arrays[name] = _decompressed(content, codec, dtype, tuple(shape))
             at += size
     except (ValueError, TypeError, struct.error, OSError) as error:
         raise DamagedResult(
@@ -94,12 +97,11 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _dtype(descr: Any) -> np.dtype[Any]:
-    """Read a type back: JSON made lists of the tuples of structured types."""
+def _descr(descr: Any) -> Any:
+    """Undo what JSON did to the description of a structured type: it made lists of tuples."""
     if isinstance(descr, list):
-        descr = [(field[0], _dtype(field[1]), *map(tuple, field[2:])) for field in descr]
-    dtype: np.dtype[Any] = np.dtype(descr)
-    return dtype
+        return [(field[0], _descr(field[1]), *map(tuple, field[2:])) for field in descr]
+    return descr
 
 
 @functools.cache

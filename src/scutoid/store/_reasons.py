@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scutoid.store._fingerprint import VERSION_PART
 from scutoid.store._recipe import Recipe
 
 
@@ -56,7 +57,7 @@ def _parameters(new: Recipe, old: Recipe) -> Iterator[str]:
 
 
 def _code(new: Recipe, old: Recipe) -> Iterator[str]:
-    own = next(iter(new.code), "")
+    own = next((name for name in new.code if name != VERSION_PART), "")
     changed = [name for name in new.code if new.code[name] != old.code.get(name)]
     both = [name for name in changed if name in old.code]
     moved = {f"default of `{name}`" for name, *_ in _pairs(new.parameters, old.parameters)}
