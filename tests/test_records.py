@@ -124,3 +124,30 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
         assert "No space left" in str(caught.value)
         log.append(b"two")
     assert RecordLog.read(path) == (HEADER, [b"one", b"two"])
+
+
+def test_reading_goes_on_where_it_ended(tmp_path):
+    path = tmp_path / "log"
+    assert RecordLog.read_to_end(path) == (b"", [], 0)
+    with RecordLog.open(path, b"header") as log:
+        log.append(b"one")
+        header, payloads, position = RecordLog.read_to_end(path)
+        assert (header, payloads) == (b"header", [b"one"])
+        assert RecordLog.read_on(path, position) == ([], position)
+        log.append_many([b"two", b"three"])
+        payloads, end = RecordLog.read_on(path, position)
+        assert payloads == [b"two", b"three"]
+        assert end == path.stat().st_size
+
+
+def test_reading_on_stops_before_a_torn_tail(tmp_path):
+    path = tmp_path / "log"
+    with RecordLog.open(path, b"header") as log:
+        position = path.stat().st_size
+        log.append_many([b"one", b"two"])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    payloads, end = RecordLog.read_on(path, position)
+    assert payloads == [b"one"]
+    path.write_bytes(whole)
+    assert RecordLog.read_on(path, end) == ([b"two"], len(whole))

@@ -9,10 +9,12 @@ import decimal
 import enum
 import functools
 import itertools
+import operator
 import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,6 +125,9 @@ DIFFERENT = [
     np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
     np.array([(1, 2.0)], dtype=[("a", "i4"), ("c", "f8")]),
     collections.OrderedDict(a=1), collections.defaultdict(int, a=1),
+    collections.defaultdict(str, a=1), types.SimpleNamespace(a=1), types.SimpleNamespace(a=2),
+    operator.itemgetter(1), operator.itemgetter(2), operator.attrgetter("a"),
+    operator.methodcaller("a", 1), operator.methodcaller("a", n=1),
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -100,6 +101,15 @@ def test_the_nearest_is_complete_and_differs_least(tmp_path):
     assert store.nearest("other", wanted) is None
 
 
+@pytest.mark.parametrize("facts", [{"a": {}}, {"a": {"text": "x"}}, {"a": {"text": 1, "key": "x"}}])
+@pytest.mark.parametrize("field", ["parameters", "inputs"])
+def test_a_fact_without_its_parts_is_damage(field, facts):
+    content = json.loads(Recipe(step="s", key="k").to_json())
+    content[field] = facts
+    with pytest.raises(StoreError, match="what scutoid wrote"):
+        Recipe.from_json(json.dumps(content))
+
+
 def test_damaged_and_foreign_folders_are_passed_over(tmp_path):
     store = EntryStore(tmp_path)
     good = add(store)
@@ -145,8 +155,6 @@ def test_recipes_come_back_as_they_were():
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Recipe)])
 def test_a_field_of_the_wrong_type_is_damage(field):
-    import json
-
     content = json.loads(Recipe(step="s", key="k").to_json())
     content[field] = [{}] if field != "block" else "8"
     with pytest.raises(StoreError, match="what scutoid wrote"):

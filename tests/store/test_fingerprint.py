@@ -437,3 +437,169 @@ def test_lambdas_on_one_line_are_told_apart(tmp_path):
     assert len(digests) == 3
     other = load(tmp_path, "# more\n\na = lambda x: x + 2\n")
     assert fingerprint(other.a).digest in digests
+
+
+SHADOWS = {
+    "a local variable": "def own(x):\n    LEVEL = x\n    return LEVEL\n",
+    "a loop": "def own(x):\n    for LEVEL in x:\n        pass\n    return LEVEL\n",
+    "a comprehension": "def own(x):\n    return [LEVEL for LEVEL in x]\n",
+    "an argument": "own = lambda LEVEL: LEVEL\n",
+    "an argument of an inner function": "def own(x):\n    return (lambda LEVEL: LEVEL)(x)\n",
+    "a comprehension in a class": (
+        "class C:\n    a = [LEVEL for LEVEL in (1, 2)]\ndef own(x):\n    return C().a\n"
+    ),
+    "a lambda in a class": (
+        "class C:\n    f = staticmethod(lambda LEVEL: LEVEL)\ndef own(x):\n    return C.f(x)\n"
+    ),
+    "a variable of a class": (
+        "class C:\n    LEVEL = 5\n    a = LEVEL + 1\ndef own(x):\n    return C().a\n"
+    ),
+    "an attribute": "def own(x):\n    return x.LEVEL\n",
+}
+
+
+@pytest.mark.parametrize("what", SHADOWS)
+def test_a_name_that_is_bound_inside_does_not_reach_the_global_of_that_name(tmp_path, what):
+    one, two = (load(tmp_path, f"LEVEL = {n}\n{SHADOWS[what]}") for n in (1, 2))
+    assert fingerprint(one.own).digest == fingerprint(two.own).digest
+
+
+# Each text has a place for a number that the result depends on; all end in the same call.
+CALL = "def own(x):\n    return helper(x)\n"
+REACHED = {
+    "a global in the body of a class": (
+        "LEVEL = {}\nclass helper:\n    a = [LEVEL for _ in (1, 2)]\n"
+        "    def __init__(self, x):\n        self.x = x\n"
+    ),
+    "a global statement": ("V = {}\ndef helper(x):\n    global V\n    V = V + 1\n    return V\n"),
+    "a function in a foreign object": (
+        "import numpy as np\n@np.vectorize\ndef helper(x):\n    return x + {}\n"
+    ),
+    "a partial": (
+        "import functools\ndef f(x, k):\n    return x + k\nhelper = functools.partial(f, k={})\n"
+    ),
+    "a cached helper": (
+        "import functools\n@functools.lru_cache(maxsize=3)\ndef helper(x):\n    return x + {}\n"
+    ),
+    "an overload of a single dispatch": (
+        "import functools\n@functools.singledispatch\ndef helper(x):\n    return x\n"
+        "@helper.register\ndef _(x: int):\n    return x + {}\n"
+    ),
+    "a decorator's argument": (
+        "def plus(k):\n    def deco(f):\n        def w(x):\n            return f(x) + k\n"
+        "        return w\n    return deco\n@plus({})\ndef helper(x):\n    return x\n"
+    ),
+    "the factory of a defaultdict": (
+        "from collections import defaultdict\nD = defaultdict(lambda: {})\n"
+        "def helper(x):\n    return D[x]\n"
+    ),
+    "a namespace": (
+        "from types import SimpleNamespace\nconfig = SimpleNamespace(level={})\n"
+        "def helper(x):\n    return config.level\n"
+    ),
+    "an operator": "import operator\nhelper = operator.itemgetter({})\n",
+    "a metaclass": (
+        "class M(type):\n    k = {}\nclass C(metaclass=M):\n    pass\n"
+        "def helper(x):\n    return C.k\n"
+    ),
+    "the next class in the order of bases": (
+        "class A:\n    def f(self):\n        return super().f()\n"
+        "class Z:\n    def f(self):\n        return {}\n"
+        "class C(A, Z):\n    pass\ndef helper(x):\n    return C().f()\n"
+    ),
+    "the code of a step that is called": (
+        "import scutoid as sc\n@sc.reduction(merge=max)\ndef helper(x):\n    return x + {}\n"
+    ),
+    "the merge of a reduction that is called": (
+        "import scutoid as sc\n@sc.reduction(merge=lambda a, b: a + b + {})\n"
+        "def helper(x):\n    return x\n"
+    ),
+    "the finish of a reduction that is called": (
+        "import scutoid as sc\n@sc.reduction(merge=max, finish=lambda a: a + {})\n"
+        "def helper(x):\n    return x\n"
+    ),
+    "the set-up of a step that is called": (
+        "import scutoid as sc\ndef model():\n    return {}\n@sc.step(setup=dict(m=model))\n"
+        "def helper(x, *, m):\n    return x + m\n"
+    ),
+    "the version of a step that is called": (
+        "import scutoid as sc\n@sc.step(version='{}')\ndef helper(x):\n    return x\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REACHED)
+def test_reaches(tmp_path, what):
+    one, two, again = (load(tmp_path, REACHED[what].format(n) + CALL) for n in (1, 2, 1))
+    assert fingerprint(one.own).digest != fingerprint(two.own).digest
+    assert fingerprint(one.own).digest == fingerprint(again.own).digest
+    assert fingerprint(one.own).opaque == ()
+
+
+def test_the_code_of_a_called_step_that_has_a_version_does_not_count(tmp_path):
+    text = "import scutoid as sc\n@sc.step(version='1')\ndef helper(x):\n    return x + {}\n" + CALL
+    one, two = (load(tmp_path, text.format(n)) for n in (1, 2))
+    assert fingerprint(one.own).digest == fingerprint(two.own).digest
+
+
+def test_a_foreign_object_whose_state_does_not_count_is_named(tmp_path):
+    text = "import itertools\nCOUNT = itertools.count(3)\ndef own(x):\n    return next(COUNT)\n"
+    assert fingerprint(load(tmp_path, text).own).opaque == ("COUNT (itertools.count)",)
+
+
+def test_a_path_in_the_code_counts_by_its_file_but_a_folder_by_its_name(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    weights = data / "weights.npy"
+
+    def found(path):
+        text = f"from pathlib import Path\nP = Path({str(path)!r})\ndef own(x):\n    return P\n"
+        return fingerprint(load(tmp_path, text).own)
+
+    weights.write_bytes(b"one")
+    file, folder = found(weights), found(data)
+    weights.write_bytes(b"two")
+    assert found(weights).digest != file.digest
+    assert found(data).digest == folder.digest != found(tmp_path).digest
+    assert file.opaque == ()
+    assert "what lies there does not count" in folder.opaque[0]
+
+
+def test_where_code_was_loaded_from_does_not_count(tmp_path):
+    text = "def own(x):\n    return __name__, __file__\n"
+    one, two = (load(tmp_path, text) for _ in range(2))
+    assert fingerprint(one.own).digest == fingerprint(two.own).digest
+    assert fingerprint(one.own).opaque == ("own (uses __file__)",)
+
+
+def test_constants_of_one_name_in_several_modules_are_told_apart(tmp_path):
+    names = [f"tools_{next(_NUMBER)}" for _ in range(2)]
+    for number, name in enumerate(names):
+        text = f"LEVEL = {number}\ndef f{number}():\n    return LEVEL\n"
+        load(tmp_path, f"{text}def g{number}():\n    return -LEVEL\n", name)
+    first, second = names
+    text = f"import {first} as a, {second} as b\n"
+    text += "def own(x):\n    return a.f0() + a.g0() + b.f1() + b.g1()\n"
+    parts = fingerprint(load(tmp_path, text).own).parts
+    constants = [name for name in parts if name.startswith("constant")]
+    assert constants == ["constant `LEVEL`", "constant `LEVEL` (2)"]
+
+
+def test_a_version_is_the_one_part():
+    assert list(fingerprint(len, version="2").parts) == ["version"]
+
+
+def test_a_script_that_was_edited_has_another_fingerprint(tmp_path):
+    script = tmp_path / "script_of_mine.py"
+    text = (
+        "from scutoid.store import fingerprint\n"
+        "def helper(x):\n    return x + {}\ndef own(x):\n    return helper(x)\n"
+        "print(fingerprint(own).digest)\n"
+    )
+    found = []
+    for value in (1, 2, 1):
+        script.write_text(text.format(value))
+        command = [sys.executable, str(script)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found.append(done.stdout)
+    assert found[0] == found[2] != found[1]

@@ -27,12 +27,13 @@ NUMBERS = (
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text()
 ) | NUMBERS
+KEYS = st.just("__scutoid__") | st.integers() | st.tuples(st.integers(), st.booleans())
 VALUES = st.recursive(
     LEAVES | hnp.arrays(hnp.floating_dtypes(sizes=(32, 64)), hnp.array_shapes(max_dims=2)),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+        | st.dictionaries(st.text(max_size=4) | KEYS, inner, max_size=3)
     ),
     max_leaves=8,
 )
@@ -95,12 +96,37 @@ def test_the_type_chooses_the_format_and_the_value_comes_back(tmp_path, value, n
 
 @pytest.mark.parametrize(
     "value",
-    [object(), {1: "a"}, {"__scutoid__": 1}, {1, 2}, np.array([object()]), print, np.longdouble(1)],
+    [
+        object(),
+        {b"a": 1},
+        {1, 2},
+        np.array([object()]),
+        np.ma.MaskedArray(np.zeros(2000)),
+        np.array(["a"], np.dtypes.StringDType()),
+        print,
+        np.longdouble(1),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_no_open_format_holds_is_refused(value):
     with pytest.raises(ParameterError, match="returns tables, arrays"):
         choose_format(value)
+
+
+def test_what_is_refused_is_named_with_its_place():
+    with pytest.raises(ParameterError, match="dict with list with set at 1 at 'a'"):
+        choose_format({"a": [1, {2}]})
+
+
+def test_a_dict_of_text_is_plain_json_and_other_keys_come_back_as_they_were(tmp_path):
+    path = tmp_path / "value.json"
+    FORMATS["json"].save({"n": 3, "mean": 1.5}, path)
+    assert json.loads(path.read_text()) == {"n": 3, "mean": 1.5}
+    counts = {np.int64(1): 20, 2: 30, (0, "a"): None, None: 1}
+    FORMATS["json"].save(counts, path)
+    found = FORMATS["json"].load(path)
+    assert found == counts
+    assert list(map(type, found)) == list(map(type, counts))
 
 
 def test_a_format_by_name_takes_only_what_it_holds(tmp_path):

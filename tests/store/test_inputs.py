@@ -6,12 +6,14 @@ import hashlib
 import os
 import time
 
+import fsspec
 import numpy as np
 import pytest
 import zarr
 
 from scutoid.arrays import ImageSpec, SourceIdentity, open_source
 from scutoid.errors import SourceError, SourceNotFound
+from scutoid.records import RecordLog
 from scutoid.store import HashMemo, _inputs, canonical_digest, key_of_path, key_of_source
 
 LONG_AGO = time.time_ns() - 10**12
@@ -251,3 +253,93 @@ def test_locks_that_a_killed_writer_left_do_not_count(volume):
 def test_a_listing_reads_no_chunk(volume, reads):
     key_of_source(open_source(volume).identity, SPEC)
     assert set(reads) == {"zarr.json"}
+
+
+def test_the_memo_keeps_what_several_runs_added(tmp_path, memo, reads):
+    paths = [write(tmp_path / f"{n}.tif", b"%d" % n) for n in range(6)]
+    for path in paths:
+        key_of_path(path, memo)
+        memo.save()
+        memo = HashMemo(memo.path)
+    assert [key_of_path(p, memo) for p in paths] == [key_of_path(p) for p in paths]
+    assert len(reads) == 2 * len(paths)
+
+
+def test_a_memo_of_another_layout_is_passed_over(tmp_path, reads):
+    path = write(tmp_path / "a", b"one")
+    with RecordLog.open(tmp_path / "memo", b"of an earlier version") as log:
+        log.append(b'[["a", [1, 2, 3], "digest"]]')
+    memo = HashMemo(tmp_path / "memo")
+    assert key_of_path(path, memo) == hashlib.sha256(b"one").hexdigest()
+    memo.save()
+    key_of_path(path, HashMemo(memo.path))
+    assert reads == ["a"]
+
+
+@pytest.fixture
+def remote():
+    """A file system in memory that says of its files what the test wants said."""
+    system = fsspec.filesystem("memory")
+    yield system
+    system.rm("/inputs", recursive=True)
+
+
+def key_of_url(url):
+    return key_of_source(SourceIdentity("url", (url,)), SPEC)
+
+
+@pytest.mark.parametrize("tag", ["ETag", "etag", "Last-Modified", "LastModified", "mtime"])
+def test_a_remote_file_counts_by_its_tag_or_time(remote, monkeypatch, tag):
+    remote.pipe("/inputs/a.tif", b"one")
+    said = {"name": "/inputs/a.tif", "size": 3, "type": "file"}
+    keys = []
+    for value in ("1", "1", "2"):
+        info = {**said, tag: value}
+        monkeypatch.setattr(type(remote), "info", lambda *_args, info=info, **_options: info)
+        keys.append(key_of_url("memory://inputs/a.tif"))
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_remote_file_of_which_nothing_is_said_counts_by_content(remote, monkeypatch):
+    said = {"name": "/inputs/a.tif", "size": 3, "type": "file"}
+    monkeypatch.setattr(type(remote), "info", lambda *_args, **_options: said)
+    keys = []
+    for content in (b"one", b"one", b"two"):
+        remote.pipe("/inputs/a.tif", content)
+        keys.append(key_of_url("memory://inputs/a.tif"))
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_a_remote_folder_counts_by_its_members(remote):
+    remote.pipe({"/inputs/v.zarr/zarr.json": b"{}", "/inputs/v.zarr/c/0": b"chunk"})
+    before = key_of_url("memory://inputs/v.zarr")
+    assert key_of_url("memory://inputs/v.zarr") == before
+    remote.pipe("/inputs/v.zarr/c/1", b"more")
+    assert key_of_url("memory://inputs/v.zarr") != before
+
+
+def test_a_remote_zarr_whose_server_lists_nothing_counts_by_metadata(remote, monkeypatch):
+    monkeypatch.setattr(type(remote), "isdir", lambda *_: False)
+    exists = type(remote).exists
+    monkeypatch.setattr(
+        type(remote), "exists", lambda self, path: path.endswith(".json") and exists(self, path)
+    )
+    keys = []
+    for text in (b"{}", b"{}", b"[]"):
+        remote.pipe("/inputs/v.zarr/zarr.json", text)
+        keys.append(key_of_url("memory://inputs/v.zarr"))
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_what_is_missing_or_out_of_reach_at_a_url_is_a_clear_error(remote, monkeypatch):
+    remote.pipe("/inputs/a.tif", b"one")
+    with pytest.raises(SourceNotFound, match="an input exists"):
+        key_of_url("memory://inputs/none.tif")
+
+    def refuse(*_args, **_options):
+        raise TimeoutError("the server does not answer")
+
+    monkeypatch.setattr(type(remote), "isdir", refuse)
+    with pytest.raises(SourceError, match="can be read") as caught:
+        key_of_url("memory://inputs/a.tif")
+    assert "does not answer" in str(caught.value)

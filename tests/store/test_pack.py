@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scutoid.errors import DamagedResult, ParameterError, StoreError
+from scutoid.records import RecordLog
 from scutoid.store import Pack
 
 ITEMS = [(0, {"rows": 1}, b"zero"), ("A/01.tif", {}, b""), (7, {}, bytes(range(256)) * 10)]
@@ -210,3 +212,73 @@ def test_killed_while_appending_what_was_confirmed_is_there(path):
         assert pack.damaged() == []
         for number in pack:
             assert pack.read(number) == b"%d" % number * 100
+
+
+def test_a_refresh_reads_only_what_is_new(path, monkeypatch):
+    with Pack(path, "a") as writer, Pack(path) as reader:
+        writer.append_many([(0, {}, b"zero")])
+        assert reader.read(0) == b"zero"
+        # The index is never read whole again, however often something new is asked for.
+        monkeypatch.setattr(RecordLog, "read_to_end", None)
+        for number in range(1, 20):
+            writer.append_many([(number, {}, b"%d" % number)])
+            assert reader.read(number) == b"%d" % number
+        assert len(reader) == 20
+
+
+def test_a_reader_of_a_pack_that_was_begun_anew_does_not_mix_the_two(path):
+    with Pack(path, "a") as writer:
+        writer.append_many([(0, {}, b"old"), (1, {}, b"old")])
+    with Pack(path) as reader:
+        assert len(reader) == 2
+        for file in (path, path.with_name("values.pack.index")):
+            file.rename(file.with_name(f"{file.name}.aside"))
+        with Pack(path, "a") as writer:
+            writer.append_many([(2, {}, b"new")])
+        reader.refresh()
+        assert list(reader) == [2]
+
+
+def test_what_no_index_entry_names_again_is_a_clear_error_after_a_refresh(written):
+    with Pack(written) as reader:
+        assert len(reader) == 3
+        written.with_name("values.pack.index").unlink()
+        with pytest.raises(StoreError, match="that it holds"):
+            reader.read("B")
+
+
+KILLED_INSIDE = """
+import os, sys
+from scutoid.store import Pack
+pack = Pack(sys.argv[1], "a")
+pack.append_many([("first", {}, b"first" * 100)])
+count, stop = 0, int(sys.argv[2])
+def counted(function):
+    def wrapper(*args, **kwargs):
+        global count
+        count += 1
+        if count == stop:
+            os.kill(os.getpid(), 9)
+        return function(*args, **kwargs)
+    return wrapper
+for name in ("pwrite", "write", "fsync"):
+    setattr(os, name, counted(getattr(os, name)))
+pack.append_many([("second", {}, b"second" * 100), ("third", {}, b"third" * 100)])
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
+def test_killed_inside_an_append_all_of_it_is_there_or_none(path, stop):
+    command = [sys.executable, "-c", KILLED_INSIDE, str(path), str(stop)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    second = {"second": b"second" * 100, "third": b"third" * 100}
+    with Pack(path) as pack:
+        found = {name: pack.read(name) for name in pack}
+    assert found.pop("first") == b"first" * 100
+    assert found in ({}, second)
+    with Pack(path, "a") as pack:
+        pack.append_many([(name, {}, payload) for name, payload in second.items()])
+        assert pack.damaged() == []
+        assert set(pack) == {"first", "second", "third"}

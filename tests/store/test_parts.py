@@ -49,6 +49,7 @@ def test_arrays_come_back_as_they_were(arrays):
         np.asfortranarray(np.arange(4000).reshape(40, 100)),
         np.arange(4000)[::-3],
         np.zeros(2000, dtype=[("label", "i8"), ("box", "i4", (2, 3)), ("at", [("z", "f4")])]),
+        np.zeros(3, dtype=np.dtype([("flag", "u1"), ("size", "f8")], align=True)),
     ],
     ids=lambda array: str(array.dtype),
 )
@@ -68,6 +69,12 @@ def test_what_compresses_is_compressed():
 def test_objects_are_refused():
     with pytest.raises(ParameterError, match="named arrays"):
         bytes_of_arrays({"a": np.array([{}, []], dtype=object)})
+
+
+def test_masked_arrays_are_refused_for_their_mask_would_be_lost():
+    with pytest.raises(ParameterError, match="named arrays") as caught:
+        bytes_of_arrays({"a": np.ma.MaskedArray([1.0, 2.0], [0, 1])})
+    assert "masked float64" in str(caught.value)
 
 
 def test_bytes_that_are_cut_off_or_foreign_are_damage():

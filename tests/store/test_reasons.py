@@ -59,6 +59,11 @@ def test_without_an_earlier_result_it_is_the_first_run():
     assert explain(OLD, None) == "first run"
 
 
+def test_a_version_that_changed_is_said_so():
+    old, new = (Recipe(step="s", key=n, code={"version": n}) for n in "12")
+    assert explain(new, old) == "version changed"
+
+
 def test_a_default_that_shows_as_a_parameter_is_said_once():
     code = {"denoise": "a", "default of `sigma`": "1"}
     old, new = (

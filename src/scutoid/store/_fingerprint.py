@@ -454,6 +454,12 @@ def _short(name: str) -> str:
 def _identity(item: Any) -> str:
     if isinstance(item, types.ModuleType):
         return item.__name__
+    inner = inspect.unwrap(item) if hasattr(item, "__wrapped__") else None
+    if isinstance(inner, types.FunctionType) and is_own(inner):
+        # It took over the names of the user's function, whose module differs when it is a script.
+        if isinstance(item, types.FunctionType):
+            return f"{item.__globals__['__name__']}:{item.__code__.co_qualname}"
+        item = type(item)
     if not hasattr(item, "__qualname__") and not hasattr(item, "__name__"):
         item = type(item)
     name = getattr(item, "__qualname__", None) or item.__name__

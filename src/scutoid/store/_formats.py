@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +14,7 @@ import numpy as np
 
 from scutoid.errors import DamagedResult, ParameterError
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._parts import arrow_of_table
+from scutoid.store._parts import PLAIN_KINDS, arrow_of_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +89,15 @@ def _is_json(value: object) -> bool:
         is_small = value.size <= _MAX_JSON_ARRAY and value.dtype.itemsize <= _MAX_ITEM["f"]
         return is_plain and is_small
     if isinstance(value, Mapping):
-        return all(isinstance(k, str) and k != _TAG and _is_json(v) for k, v in value.items())
+        return all(_is_json(item) for pair in value.items() for item in pair)
     return False
 
 
 def _to_json(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _to_json(item) for name, item in value.items()}
+        if all(type(name) is str and name != _TAG for name in value):
+            return {name: _to_json(item) for name, item in value.items()}
+        return {_TAG: "dict", "items": [[_to_json(k), _to_json(v)] for k, v in value.items()]}
     if isinstance(value, tuple):
         return {_TAG: "tuple", "items": [_to_json(item) for item in value]}
     if isinstance(value, list):
@@ -120,6 +122,8 @@ def _from_json(value: Any) -> Any:
     tag = value.get(_TAG)
     if tag is None:
         return {name: _from_json(item) for name, item in value.items()}
+    if tag == "dict":
+        return {_from_json(name): _from_json(item) for name, item in value["items"]}
     if tag == "tuple":
         return tuple(_from_json(item) for item in value["items"])
     if tag == "array":
@@ -146,6 +150,12 @@ def _load_json(path: Path) -> Any:
             place=str(path),
             remedy="run again: it is made anew",
         ) from error
+
+
+def _is_plain_array(value: object) -> bool:
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        return False
+    return value.dtype.kind in PLAIN_KINDS and not value.dtype.hasobject
 
 
 class _Stream:
@@ -180,7 +190,7 @@ FORMATS: dict[str, Format] = {
         Format(
             "npy",
             ".npy",
-            lambda value: isinstance(value, np.ndarray) and not value.dtype.hasobject,
+            _is_plain_array,
             _save_npy,
             _load_npy,
         ),
@@ -195,6 +205,20 @@ def installed_formats() -> dict[str, Format]:
     from importlib import metadata
 
     return {one.name: one.load() for one in metadata.entry_points(group="scutoid.formats")}
+
+
+def _misfit(value: object) -> str:
+    """Name the type that no format holds, and where in a list or dict it stands."""
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    for place, item in items:
+        if not _is_json(item):
+            return f"{type(value).__name__} with {_misfit(item)} at {place!r}"
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def choose_format(value: object, name: str | None = None) -> Format:
@@ -222,6 +246,6 @@ def choose_format(value: object, name: str | None = None) -> Format:
             return one
     raise ParameterError(
         "a step returns tables, arrays, numbers, text, and lists and dicts of these",
-        value=type(value).__name__,
+        value=_misfit(value),
         remedy="return one of these, or out='files' and write files yourself",
     )
