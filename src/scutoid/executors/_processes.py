@@ -10,6 +10,7 @@ A worker that dies or hangs is replaced; the page tells which item was to blame.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import signal
@@ -329,7 +330,9 @@ def _with_values(outcome: Outcome) -> Outcome:
             values.append(None)
             statuses[position] = 0
             failures.append(ItemFailure.of(position, error))
-    return Outcome(outcome.worker, outcome.job, statuses, tuple(failures), values, outcome.seconds)
+    return dataclasses.replace(
+        outcome, statuses=statuses, failures=tuple(failures), values=values
+    )
 
 
 def _ending(code: int | None) -> str:

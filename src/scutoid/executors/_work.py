@@ -6,6 +6,8 @@ a `Job` and go back as an `Outcome`.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +24,8 @@ FAILED = 0
 """The status of an item that raised; every status that work itself returns is above it."""
 
 _MAX_TEXT = 20_000
+# How many of a job's items are timed to be told of.
+_SLOWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class Outcome:
     """One value an item, where wanted; None for those that failed."""
     seconds: float = 0.0
     """Time taken, in seconds, without the set-up."""
+    slowest: tuple[tuple[int, float], ...] = ()
+    """Places of the items that took longest in the job, and their seconds, slowest first."""
     setup_failure: ItemFailure | None = None
     """Set if the set-up raised: then no item was begun."""
 
@@ -109,6 +115,8 @@ class Joined:
 
     worker: int
     """Its number."""
+    serves: frozenset[int] | None = None
+    """Which works it carries out; None: all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +131,9 @@ class Lost:
     """Numbers of the jobs that it held."""
     charged: tuple[int, ItemFailure] | None = None
     """The job, and the item in it, that was being carried out when it happened."""
+    was_killed: bool = False
+    """Whether it may have been ended for want of memory: then its item is better tried with fewer
+    others beside it."""
 
 
 Message = Outcome | Joined | Lost
@@ -178,6 +189,12 @@ class NoBeacon:
         """Ignore."""
 
 
+def _slowest(ends: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """The items that took longest, from the times at which the first began and each ended."""
+    times = [(after - before, at) for at, (before, after) in enumerate(itertools.pairwise(ends))]
+    return tuple((at, seconds) for seconds, at in heapq.nlargest(_SLOWEST, times))
+
+
 class Workbench:
     """One worker's own state: set-up values by work, and how to take them down.
 
@@ -219,7 +236,8 @@ class Workbench:
         statuses = np.zeros(n, dtype=np.uint8)
         results: list[object] | None = [None] * n if work.returns else None
         failures: list[ItemFailure] = []
-        call, encode, begun = work.call, self._encode, time.perf_counter()
+        call, encode, clock = work.call, self._encode, time.perf_counter
+        ends = [clock()]
         for position, item in enumerate(work.items(job.indices)):
             beacon.at(position)
             try:
@@ -231,11 +249,15 @@ class Workbench:
                 if isinstance(error, self._passes):
                     raise
                 failures.append(ItemFailure.of(position, error, skip=2))
+            ends.append(clock())
             if self.cancelled:
                 break
-        seconds = time.perf_counter() - begun
         beacon.end()
-        return Outcome(self.worker, job.number, statuses, tuple(failures), results, seconds)
+        return Outcome(
+            *(self.worker, job.number, statuses, tuple(failures), results),
+            seconds=ends[-1] - ends[0],
+            slowest=_slowest(ends),
+        )
 
     def refusal(self, job: Job, failure: ItemFailure) -> Outcome:
         """The outcome of a job that could not be begun."""
