@@ -34,8 +34,8 @@ PUBLIC = {
         create_image open_source pad_to read_region write_tiff
     """,
     "scutoid.blocks": """
-        After Batch Block BlockGrid BlockStatus BlockTask Failure Journal Report Scheduler Setback
-        TaskReport parse_bytes run_blocks
+        After Batch Block BlockGrid BlockStatus BlockTask BlockTime Failure Journal Mask Report
+        Scheduler Setback TaskReport parse_bytes run_blocks
     """,
     "scutoid.store": """
         FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Pack Recipe arrays_of_bytes

@@ -64,6 +64,8 @@ class BatchDone:
     """Time that the worker took for the batch, in seconds."""
     worker: int
     """The worker's number."""
+    slowest: tuple[tuple[int, float], ...] = ()
+    """Numbers of the blocks that took longest in it, and their seconds, slowest first."""
 
 
 @dataclass(frozen=True, slots=True)

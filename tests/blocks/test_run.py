@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
+import signal
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scutoid import events
-from scutoid.blocks import After, BlockGrid, BlockTask, parse_bytes, run_blocks
+from scutoid.blocks import After, BlockGrid, BlockTask, Mask, parse_bytes, run_blocks
 from scutoid.blocks._pace import Pace
 from scutoid.errors import GeometryError, ParameterError, PipelineError, RunFailed, StoreError
 from scutoid.geometry import Roi
@@ -86,7 +92,7 @@ def test_a_block_may_not_require_more_than_there_is():
     assert "resources={'gpu': 2}" in str(caught.value)
 
 
-@pytest.mark.parametrize("field", ["where", "done"])
+@pytest.mark.parametrize("field", ["where", "is_done"])
 def test_a_choice_of_blocks_has_the_grids_shape(field):
     with pytest.raises(GeometryError, match="grid's shape"):
         run(BlockTask("t", never, grid(3), **{field: np.ones(4, bool)}))
@@ -116,7 +122,7 @@ def test_names_that_are_no_file_names_have_journals(tmp_path):
 
 def test_what_the_caller_knows_to_be_done_counts_as_cached():
     ran = []
-    task = BlockTask("t", lambda b: ran.append(b.index), grid(4), done=np.array([1, 0, 0, 1], bool))
+    task = BlockTask("t", lambda b: ran.append(b.index), grid(4), is_done=np.array([1, 0, 0, 1], bool))
     report = run(task).tasks["t"]
     assert ran == [1, 2]
     assert (report.n_done, report.n_cached) == (4, 2)
@@ -246,3 +252,175 @@ def test_processes_of_the_standard_library_serve_too():
         task = BlockTask("t", lambda block: block.index + 1, grid(20), collect=got.update)
         assert run(task, executor=pool, workers=2).ok
     assert got == {index: index + 1 for index in range(20)}
+
+
+def test_a_task_keeps_to_its_own_number_of_workers():
+    narrow, wide = Gauge(), Gauge()
+    tasks = [
+        BlockTask("narrow", narrow, grid(12), workers=1),
+        BlockTask("wide", wide, BlockGrid(Roi((0,), (24,)), 2), workers=3),
+    ]
+    assert run(*tasks, executor="threads", workers=4).ok
+    assert narrow.most == 1
+    assert 2 <= wide.most <= 3
+
+
+class Memory:
+    """A machine that holds some blocks at once: one too many, and a worker is killed."""
+
+    def __init__(self, folder, holds):
+        self.folder = folder
+        self.holds = holds
+
+    def __call__(self, block):
+        mine = self.folder / f"in-{os.getpid()}"
+        mine.touch()
+        others = [p for p in self.folder.glob("in-*") if p != mine and is_alive(int(p.name[3:]))]
+        (self.folder / f"beside-{block.index}-{len(others)}").touch()
+        if len(others) > self.holds:
+            os.kill(os.getpid(), signal.SIGKILL)
+        # Long enough for the others to be in as well.
+        time.sleep(0.05)
+        mine.unlink()
+
+
+def is_alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def test_a_block_whose_worker_was_killed_is_tried_again_with_fewer_beside_it(tmp_path):
+    task = BlockTask("t", Memory(tmp_path, holds=1), grid(30), retries=2)
+    recorder = Recorder()
+    report = run(task, executor="processes", workers=4, listeners=[recorder])
+    assert report.ok
+    assert recorder.of(events.WorkerLost)
+    # Those that were killed twice, and the task after some kills, had nobody beside them
+    assert len(recorder.of(events.BlockFailed)) < 15
+
+
+def test_a_block_that_runs_out_of_memory_in_python_has_room_at_its_next_try():
+    inside = Gauge()
+    tries = []
+
+    def greedy(block):
+        inside(block)
+        if block.index == 5:
+            tries.append(inside.inside)
+            if len(tries) < 3:
+                raise MemoryError
+
+    assert run(BlockTask("t", greedy, grid(40), retries=2), executor="threads", workers=4).ok
+    assert tries[1] <= 1
+    assert tries[2] == 0
+
+
+def test_the_slowest_blocks_are_named():
+    def wait(block):
+        if block.index in {3, 7}:
+            time.sleep(0.15 if block.index == 3 else 0.3)
+
+    recorder = Recorder()
+    report = run(BlockTask("t", wait, grid(30)), listeners=[recorder])
+    assert [each.index for each in report.tasks["t"].slowest[:2]] == [7, 3]
+    assert len(report.tasks["t"].slowest) == 10
+    assert "slowest blocks: 7 (0.3 s), 3 (0.2 s)" in report.summary()
+    told = [pair for event in recorder.of(events.BatchDone) for pair in event.slowest]
+    assert {7, 3} <= {index for index, _ in told}
+
+
+@given(data=st.data())
+def test_a_mask_chooses_the_blocks_that_meet_it(data):
+    ndim = data.draw(st.integers(1, 3))
+    shape = [data.draw(st.integers(1, 12)) for _ in range(ndim)]
+    blocks = BlockGrid(
+        Roi([data.draw(st.integers(-5, 5)) for _ in range(ndim)], shape),
+        [data.draw(st.integers(1, 5)) for _ in range(ndim)],
+        fit=data.draw(st.sampled_from(["shrink", "valid", "overhang"])),
+    )
+    scale = tuple(data.draw(st.sampled_from([0.5, 1, 2, 2.5, 4])) for _ in range(ndim))
+    offset = tuple(data.draw(st.integers(-4, 4)) for _ in range(ndim))
+    size = tuple(data.draw(st.integers(0, 6)) for _ in range(ndim))
+    array = np.random.default_rng(data.draw(st.integers(0, 99))).random(size) < 0.3
+    chosen = Mask(array, scale, offset).choose(blocks).reshape(-1)
+    for index in range(blocks.n_blocks):
+        roi = blocks.write_roi(index)
+        expected = any(
+            all(
+                offset[a] + at * scale[a] < roi.end[a]
+                and roi.offset[a] < offset[a] + (at + 1) * scale[a]
+                for a, at in enumerate(place)
+            )
+            for place in np.argwhere(array)
+        )
+        assert chosen[index] == expected
+
+
+def test_a_coarse_mask_skips_what_is_empty():
+    ran = []
+    image = np.zeros((4, 4), bool)
+    image[1, 2] = True
+    task = BlockTask(
+        "t",
+        lambda block: ran.append(tuple(block.write_roi.offset)),
+        BlockGrid(Roi((0, 0), (40, 40)), 5),
+        where=Mask(image, 10),
+    )
+    report = run(task).tasks["t"]
+    assert sorted(ran) == [(10, 20), (10, 25), (15, 20), (15, 25)]
+    assert (report.n_done, report.n_skipped) == (4, 60)
+
+
+@pytest.mark.parametrize("scale", [0, -1, float("nan"), (1, 2, 3)])
+def test_a_mask_has_a_scale_above_zero_for_each_axis(scale):
+    with pytest.raises(GeometryError, match="scale above 0"):
+        Mask(np.ones((2, 2)), scale)
+
+
+def test_a_mask_has_the_axes_of_its_grid():
+    with pytest.raises(GeometryError, match="grid of 1 axes"):
+        run(BlockTask("t", never, grid(4), where=Mask(np.ones((2, 2)), 1)))
+
+
+@pytest.mark.parametrize("halo", [1, 3, [(2, 0), (0, 1)], [(0, 0), (5, 5)]])
+def test_a_block_is_told_which_neighbours_it_may_look_at(halo):
+    """Those that come before it whatever the workers, and that it reads."""
+    blocks = BlockGrid(Roi((-3, 2), (9, 12)), (2, 3), halo=halo)
+    seen, done = {}, []
+
+    def look(block):
+        seen[block.index] = block.neighbours
+        assert all(any(whole.contains(part) for whole in done) for part in block.neighbours)
+        done.append(block.write_roi)
+
+    orders = []
+    for executor, workers in (("serial", 1), ("threads", 3)):
+        done.clear()
+        task = BlockTask("t", look, blocks, conflict=True)
+        run(task, executor=executor, workers=workers)
+        orders.append(dict(seen))
+    assert orders[0] == orders[1]
+    for index, parts in orders[0].items():
+        read = blocks.read_roi(index)
+        for part in parts:
+            assert read.contains(part)
+            assert part.intersect(blocks.write_roi(index)).is_empty
+        for other in blocks.blocks_in(read):
+            # of two that see each other, one comes first
+            if other != index:
+                sees = [
+                    blocks.write_roi(b).intersect(blocks.read_roi(a)) in orders[0][a]
+                    for a, b in ((index, other), (other, index))
+                ]
+                both = not blocks.write_roi(index).intersect(blocks.read_roi(other)).is_empty
+                assert sum(sees) == 1 if both else not sees[1]
+    assert any(orders[0].values())
+
+
+def test_blocks_of_a_task_without_conflicts_look_at_nobody():
+    seen = []
+    run(BlockTask("t", lambda b: seen.append(b.neighbours), BlockGrid(Roi((0,), (6,)), 2, halo=1)))
+    assert seen == [(), (), ()]

@@ -6,7 +6,8 @@ A block carries geometry and no pixels; functions read and write storage themsel
 from scutoid.blocks._block import Block, BlockStatus
 from scutoid.blocks._budget import parse_bytes
 from scutoid.blocks._journal import Journal
-from scutoid.blocks._report import Failure, Report, TaskReport
+from scutoid.blocks._mask import Mask
+from scutoid.blocks._report import BlockTime, Failure, Report, TaskReport
 from scutoid.blocks._run import run_blocks
 from scutoid.blocks._scheduler import Batch, Scheduler, Setback
 from scutoid.blocks._task import After, BlockTask
@@ -19,8 +20,10 @@ __all__ = [
     "BlockGrid",
     "BlockStatus",
     "BlockTask",
+    "BlockTime",
     "Failure",
     "Journal",
+    "Mask",
     "Report",
     "Scheduler",
     "Setback",

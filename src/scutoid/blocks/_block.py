@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.blocks._levels import lower_neighbours
 from scutoid.geometry import BlockGrid, Coordinate, Roi
 
 
@@ -52,9 +53,29 @@ class Block:
     """What it reads: the write region and the halo; may stick out of the image."""
     write_roi: Roi
     """What it writes."""
+    conflicts_in: BlockGrid | None = field(default=None, repr=False, compare=False)
+    """The grid, if the task is one with ``conflict=True``."""
+
+    @property
+    def neighbours(self) -> tuple[Roi, ...]:
+        """What it may read of its own task's output: the parts of its read region that are done.
+
+        These are written by neighbours of lower level, and are on the disk and journalled.  What
+        else there is in the read region was left behind by a run that was broken off.  Empty
+        without ``conflict=True``.
+        """
+        grid = self.conflicts_in
+        if grid is None:
+            return ()
+        return tuple(
+            grid.write_roi(index).intersect(self.read_roi)
+            for index in lower_neighbours(grid, self.index)
+        )
 
 
-def blocks_of(task: str, grid: BlockGrid, indices: NDArray[np.int64]) -> Iterator[Block]:
+def blocks_of(
+    task: str, grid: BlockGrid, indices: NDArray[np.int64], *, conflict: bool = False
+) -> Iterator[Block]:
     """The blocks of a grid by their numbers, made in one go.
 
     Parameters
@@ -65,7 +86,10 @@ def blocks_of(task: str, grid: BlockGrid, indices: NDArray[np.int64]) -> Iterato
         The grid.
     indices : ndarray of int64, shape (n,)
         Numbers of blocks, each in the grid.
+    conflict : bool, optional
+        Whether the blocks may read what others of the task have written.
     """
+    own_grid = grid if conflict else None
     low, high = (np.array(side, dtype=np.int64) for side in grid.halo)
     places = np.stack(np.unravel_index(indices, tuple(grid.shape)), axis=1)
     start = np.array(grid.total.offset, dtype=np.int64) + places * np.array(grid.block_shape)
@@ -75,7 +99,8 @@ def blocks_of(task: str, grid: BlockGrid, indices: NDArray[np.int64]) -> Iterato
     columns = (start, stop - start, start - low, stop - start + low + high)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     for index, (offset, shape, read_offset, read_shape) in zip(indices.tolist(), rows, strict=True):
-        yield Block(task, index, _roi(read_offset, read_shape), _roi(offset, shape))
+        read, write = _roi(read_offset, read_shape), _roi(offset, shape)
+        yield Block(task, index, read, write, own_grid)
 
 
 def _roi(offset: list[int], shape: list[int]) -> Roi:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.blocks._levels import conflict_reach
 from scutoid.blocks._task import After
 from scutoid.errors import GeometryError
 from scutoid.geometry import BlockGrid
@@ -104,15 +105,10 @@ class Link:
     def conflicts(cls, grid: BlockGrid) -> Link | None:
         """Link a task to itself: a block waits for its neighbours of a lower level.
 
-        Two blocks conflict if one reads what the other writes, the halo taken as wide on both sides
-        of an axis as on its wider side.  Along an axis that reaches `r` blocks; the places modulo
-        ``r + 1`` are the block's colour, and the colours on all axes, compared from the first axis
-        on, its level.  None if no two blocks conflict.
+        Which level is lower, and which blocks are neighbours, see `conflict_reach`.  None if no
+        two blocks conflict.
         """
-        reach = [
-            min(max(-(-low // size), -(-high // size)), max(count - 1, 0))
-            for low, high, size, count in zip(*grid.halo, grid.block_shape, grid.shape, strict=True)
-        ]
+        reach = conflict_reach(grid)
         if not any(reach):
             return None
         pairs = list(zip(grid.shape, reach, strict=True))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from scutoid.geometry import Roi
 
 _SHOWN = 5
+_WORTH_TELLING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,16 @@ class Failure:
     """Its traceback as text; empty where the worker did not live to tell."""
     write_roi: Roi | None
     """What the block would have written; None for a set-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTime:
+    """How long a block took at its last attempt."""
+
+    index: int
+    """The block's number."""
+    seconds: float
+    """Time in the worker, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,8 @@ class TaskReport:
     """From the first batch to the last, in seconds."""
     failures: tuple[Failure, ...]
     """The failures, the first thousand of them."""
+    slowest: tuple[BlockTime, ...] = ()
+    """The blocks that took longest, slowest first."""
 
     @property
     def ok(self) -> bool:
@@ -65,6 +79,8 @@ class Report:
     """How long it took, in seconds."""
     tasks: Mapping[str, TaskReport]
     """By task's name, upstream first."""
+    logs: Path | None = None
+    """The folder of what the workers printed, if one was given."""
 
     def summary(self) -> str:
         """A line a task, then the first failures."""
@@ -82,6 +98,9 @@ class Report:
                 if n
             ]
             lines.append(f"{name}: {', '.join(counts)}, {task.seconds:.1f} s")
+            if task.slowest and task.slowest[0].seconds >= _WORTH_TELLING:
+                slow = (f"{each.index} ({each.seconds:.1f} s)" for each in task.slowest[:3])
+                lines.append(f"    slowest blocks: {', '.join(slow)}")
         failures = [failure for task in self.tasks.values() for failure in task.failures]
         for failure in failures[:_SHOWN]:
             what = f"block {failure.index}" if failure.index >= 0 else "set-up"
@@ -92,4 +111,6 @@ class Report:
             lines += [f"    {line}" for line in failure.traceback.rstrip().splitlines()]
         if len(failures) > _SHOWN:
             lines.append(f"... and {len(failures) - _SHOWN} more failures")
+        if failures and self.logs is not None:
+            lines.append(f"what the workers printed: {self.logs}")
         return "\n".join(lines)

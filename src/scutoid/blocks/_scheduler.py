@@ -246,7 +246,8 @@ class Scheduler:
         while wanted:
             if not lane.queue and not self._advance(lane):
                 break
-            if parts and lane.queue[0][0] != attempt:
+            # A block that failed before goes alone: it may have to wait for room, or elsewhere.
+            if parts and (lane.queue[0][0] != attempt or attempt > 1):
                 break
             attempt, indices = lane.queue.popleft()
             if len(indices) > wanted:
@@ -371,7 +372,7 @@ def _lane(task: BlockTask, statuses: Statuses | None) -> _Lane:
         states[~chosen] = BlockStatus.SKIPPED
     known = task.known_done()
     if known is not None:
-        states[known] = BlockStatus.WRITTEN
+        states[known] = BlockStatus.FOUND
     if statuses is not None:
         is_done = np.isin(statuses, _DONE[:-1])
         states[is_done] = statuses[is_done]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks._block import Block
+from scutoid.blocks._mask import Mask
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.geometry import BlockGrid, Roi
 
@@ -63,9 +64,10 @@ class BlockTask:
     ----------
     name : str
         Unique in a run.
-    function : callable
+    function : callable or None
         Called in a worker as ``function(block)``, or ``function(block, **set-up values)``.  It may
-        return `BlockStatus.EMPTY` to say that there was nothing to write.
+        return `BlockStatus.EMPTY` to say that there was nothing to write.  None for workers with a
+        loop of their own, see `connect`.
     grid : BlockGrid
         The blocks.
 
@@ -83,8 +85,8 @@ class BlockTask:
 
     name: str
     """Unique in a run."""
-    function: Callable[..., object]
-    """What is called for each block."""
+    function: Callable[..., object] | None
+    """What is called for each block; None: workers that `connect` see to it."""
     grid: BlockGrid
     """The blocks."""
     _: KW_ONLY
@@ -92,7 +94,8 @@ class BlockTask:
     """Earlier tasks; a name or a task means `After` it, with the same axes."""
     conflict: bool = False
     """Whether blocks read what others of this task write: then no two that do so run together, and
-    they run in an order that does not depend on the workers."""
+    they run in an order that does not depend on the workers; `Block.neighbours` says what of it is
+    done."""
     retries: int = 2
     """How often a block that failed is tried again."""
     timeout: float | None = None
@@ -100,16 +103,18 @@ class BlockTask:
     setup: Mapping[str, Callable[[], object]] | None = None
     """Called once in each worker, and what they return passed by keyword to each block; a context
     manager is entered, and left at the worker's end."""
-    is_done: Callable[[Block], bool] | None = None
-    """Asked in the workers before each block: true means that it need not run.  If it raises, the
-    block has failed."""
-    where: Sequence[Roi] | NDArray[np.bool_] | None = None
-    """The blocks to run at all: those whose write regions meet one of these regions, or those that
-    are true in an array of the grid's shape.  The others count as done for who depends on them."""
+    is_done: Callable[[Block], bool] | NDArray[np.bool_] | None = None
+    """What need not run, for it was done elsewhere, and counts as cached.  A function is asked in
+    the workers before each block; if it raises, the block has failed.  Or an array of the grid's
+    shape or (n_blocks,)."""
+    where: Sequence[Roi] | NDArray[np.bool_] | Mask | None = None
+    """The blocks to run at all: those whose write regions meet one of these regions or a coarse
+    mask, or those that are true in an array of the grid's shape.  The others count as done for who
+    depends on them."""
+    workers: int | None = None
+    """How many workers may be at this task at once; None: all of the run's."""
     requires: Mapping[str, int] | None = None
     """What a running block takes of the run's resources, such as ``{"gpu": 1}``."""
-    done: NDArray[np.bool_] | None = None
-    """Blocks that are known to be done, shape of the grid or (n_blocks,); they count as cached."""
     journal: Path | None = None
     """This task's journal file; goes before the journal folder of the run."""
     collect: Callable[[Sequence[tuple[int, object]]], None] | None = None
@@ -125,9 +130,14 @@ class BlockTask:
         name: object = self.name
         for field, is_right, rule in (
             ("name", isinstance(name, str) and name != "", "a task has a name"),
-            ("function", callable(self.function), "a task's function can be called"),
+            (
+                "function",
+                self.function is None or callable(self.function),
+                "a task's function can be called, or is None for workers that connect",
+            ),
             ("grid", hasattr(self.grid, "range_bounds"), "a task's grid is a BlockGrid"),
             ("retries", self.retries >= 0, "a block is retried 0 times or more"),
+            ("workers", self.workers is None or self.workers >= 1, "a task has 1 worker or more"),
             ("timeout", self.timeout is None or self.timeout > 0, "a timeout is above 0 s"),
             ("bytes_per_block", self.bytes_per_block >= 0, "a block takes 0 bytes or more"),
         ):
@@ -155,6 +165,8 @@ class BlockTask:
         """
         if self.where is None:
             return None
+        if isinstance(self.where, Mask):
+            return self.where.choose(self.grid).reshape(-1)
         if isinstance(self.where, np.ndarray):
             return _flat(self.where, self.grid, f"where of task {self.name!r}")
         mask = np.zeros(tuple(self.grid.shape), dtype=np.bool_)
@@ -170,18 +182,16 @@ class BlockTask:
         return mask.reshape(-1)
 
     def known_done(self) -> NDArray[np.bool_] | None:
-        """What `done` says, as an array of shape (n_blocks,); None: nothing is known.
+        """What `is_done` says by itself, as an array of shape (n_blocks,); None: it must be asked.
 
         Raises
         ------
         GeometryError
-            If it has not the grid's shape.
+            If it is an array, and has not the grid's shape.
         """
-        return (
-            None
-            if self.done is None
-            else _flat(self.done, self.grid, f"done of task {self.name!r}")
-        )
+        if not isinstance(self.is_done, np.ndarray):
+            return None
+        return _flat(self.is_done, self.grid, f"is_done of task {self.name!r}")
 
 
 def _flat(mask: NDArray[np.bool_], grid: BlockGrid, place: str) -> NDArray[np.bool_]:

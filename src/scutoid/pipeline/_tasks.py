@@ -175,7 +175,7 @@ class TaskBuilder:
             ),
             BlockGrid(Roi((0,), (len(keys),)), 1),
             after=self._edges.of(call),
-            done=work.done,
+            is_done=work.done,
             where=needed,
             collect=partial(_collect_members, pack, work.member_keys),
             **self._options(work),

@@ -1,0 +1,224 @@
+"""Which worker gets which blocks next: seats, budgets, and failed blocks that wait for another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from scutoid.blocks._budget import Budget
+from scutoid.blocks._pace import Pace
+from scutoid.blocks._scheduler import Batch, Scheduler
+from scutoid.blocks._task import BlockTask
+
+# After so many blocks of a task have taken their workers' memory, all its blocks run by themselves.
+_KILLS_PER_TASK = 3
+
+BlockKey = tuple[int, int]
+"""Numbers of a task and of a block."""
+
+
+class Dispatcher:
+    """Knows who works on what, and chooses what to hand to whom.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+        Knows which blocks may run.
+    tasks : sequence of BlockTask
+        The scheduler's tasks.
+    budget : Budget
+        What all running blocks may take together.
+    paces : sequence of Pace
+        By task, what its blocks cost.
+    workers : int
+        How many workers were asked for.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        tasks: Sequence[BlockTask],
+        budget: Budget,
+        paces: Sequence[Pace],
+        workers: int,
+    ) -> None:
+        self._scheduler = scheduler
+        self._tasks = tasks
+        self._budget = budget if budget.limits(tasks) else None
+        self._paces = paces
+        self._workers = workers
+        self._seats: dict[int, dict[int, Batch]] = {}
+        self._serves: dict[int, frozenset[int]] = {}
+        self._held: list[Batch] = []
+        self._avoid: dict[BlockKey, int] = {}
+        self._crowding: dict[BlockKey, int] = {}
+        self._kills = [0] * len(tasks)
+
+    @property
+    def n_workers(self) -> int:
+        """Workers that have joined and are not lost."""
+        return len(self._seats)
+
+    @property
+    def n_out(self) -> int:
+        """Batches that are with workers."""
+        return sum(map(len, self._seats.values()))
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing is under way although there are workers for every task."""
+        everybody = any(worker not in self._serves for worker in self._seats)
+        return everybody and not self.n_out
+
+    def join(self, worker: int, serves: frozenset[int] | None) -> None:
+        """A worker takes batches from now on, of all tasks or of those that it serves."""
+        self._seats[worker] = {}
+        if serves is not None:
+            self._serves[worker] = serves
+
+    def leave(self, worker: int) -> dict[int, Batch]:
+        """A worker is gone; gives what it had, by number of the job."""
+        self._serves.pop(worker, None)
+        return self._seats.pop(worker, {})
+
+    def seat(self, worker: int, job: int, batch: Batch) -> None:
+        """A worker has got a batch."""
+        self._seats[worker][job] = batch
+
+    def take_back(self, worker: int, job: int) -> Batch:
+        """A worker is through with a batch."""
+        return self._seats[worker].pop(job)
+
+    def drop_held(self, task: int) -> Iterator[Batch]:
+        """Take out what is held back of a task that has been given up."""
+        dropped = [batch for batch in self._held if batch.task == task]
+        self._held = [batch for batch in self._held if batch.task != task]
+        yield from dropped
+
+    def note_failure(self, block: BlockKey, worker: int) -> None:
+        """A block will be tried again: elsewhere, if there is another worker for it."""
+        self._avoid[block] = worker
+
+    def note_kill(self, block: BlockKey, *, beside: int) -> None:
+        """A worker was perhaps killed for memory at a block, with so many others busy beside it.
+
+        The block's next try has at most half as many beside it, the one after that none.
+        """
+        self._crowding[block] = 0 if block in self._crowding else beside // 2
+        self._kills[block[0]] += 1
+
+    def note_end(self, block: BlockKey) -> None:
+        """A block that failed before will not be tried again."""
+        self._avoid.pop(block, None)
+        self._crowding.pop(block, None)
+
+    def note_success(self, batch: Batch) -> None:
+        """The blocks of a batch have come back; some may have failed."""
+        if batch.attempt > 1 and self._crowding:
+            for index in batch.indices.tolist():
+                self._crowding.pop((batch.task, index), None)
+
+    def n_beside(self, worker: int) -> int:
+        """How many other workers are busy."""
+        return sum(bool(jobs) for other, jobs in self._seats.items() if other != worker)
+
+    def batches(self, depth: int) -> Iterator[tuple[int, Batch]]:
+        """Batches to hand out now: first one for each worker, then those that are to follow."""
+        for level in range(depth):
+            for worker, jobs in list(self._seats.items()):
+                if len(jobs) == level:
+                    batch = self._choose(worker)
+                    if batch is not None:
+                        yield worker, batch
+
+    def _choose(self, worker: int) -> Batch | None:
+        """The next batch for a worker; one that failed there waits for another, if there is one."""
+        if not self._seats[worker] and self.n_beside(worker) > self._most_beside():
+            return None
+        for place, batch in enumerate(self._held):
+            if self._suits(batch, worker) and self._admits(worker, batch.task):
+                return self._held.pop(place)
+        if self._is_waiting_for_room():
+            return None
+        while (fresh := self._scheduler.next(self._limits(worker))) is not None:
+            if self._suits(fresh, worker):
+                return fresh
+            self._held.append(fresh)
+        return None
+
+    def _suits(self, batch: Batch, worker: int) -> bool:
+        if not self._is_served(worker, batch.task):
+            return False
+        if batch.attempt == 1:
+            return True
+        block = (batch.task, int(batch.indices[0]))
+        if block in self._crowding and (
+            self._seats[worker] or self.n_beside(worker) > self._crowding[block]
+        ):
+            return False
+        others = (w for w in self._seats if w != worker and self._is_served(w, batch.task))
+        return self._avoid.get(block) != worker or next(others, None) is None
+
+    def _is_served(self, worker: int, task: int) -> bool:
+        return worker not in self._serves or task in self._serves[worker]
+
+    def _most_beside(self) -> int:
+        """How many may be busy beside a new one, for the sake of blocks that were short of room."""
+        if not self._crowding:
+            return len(self._seats)
+        running = (
+            self._crowding[batch.task, index]
+            for jobs in self._seats.values()
+            for batch in jobs.values()
+            if batch.attempt > 1
+            for index in batch.indices.tolist()
+            if (batch.task, index) in self._crowding
+        )
+        return min(running, default=len(self._seats))
+
+    def _is_waiting_for_room(self) -> bool:
+        """Whether a block waits until fewer are busy: then nothing else is begun."""
+        return any(
+            (batch.task, int(batch.indices[0])) in self._crowding
+            for batch in self._held
+            if batch.attempt > 1
+        )
+
+    def _limits(self, worker: int) -> list[int]:
+        is_second = bool(self._seats[worker])
+        limits = []
+        for number, (task, pace) in enumerate(zip(self._tasks, self._paces, strict=True)):
+            n_ready = self._scheduler.n_ready(number)
+            workers = min(self._workers, task.workers or self._workers)
+            if n_ready == 0 or (is_second and not pace.may_queue(n_ready, workers)):
+                limits.append(0)
+            else:
+                allowed = self._admits(worker, number)
+                limits.append(pace.size(n_ready, workers) if allowed else 0)
+        return limits
+
+    def _admits(self, worker: int, task: int) -> bool:
+        if not self._is_served(worker, task):
+            return False
+        most = self._tasks[task].workers
+        if self._kills[task] >= _KILLS_PER_TASK:
+            most = 1
+        if most is not None:
+            at_it = {
+                other
+                for other, jobs in self._seats.items()
+                if any(batch.task == task for batch in jobs.values())
+            }
+            if len(at_it | {worker}) > most:
+                return False
+        if self._budget is None:
+            return True
+        return self._budget.admits(self._tasks[task], *self._held_by(worker))
+
+    def _held_by(self, worker: int) -> tuple[list[BlockTask], list[list[BlockTask]]]:
+        """Tasks of what a worker has before it, and of what each other busy worker has."""
+        held: Mapping[int, list[BlockTask]] = {
+            other: [self._tasks[batch.task] for batch in jobs.values()]
+            for other, jobs in self._seats.items()
+        }
+        others = [tasks for other, tasks in held.items() if tasks and other != worker]
+        return held[worker], others
