@@ -27,15 +27,17 @@ PUBLIC = {
         value_range watershed
     """,
     "scutoid.executors": """
-        FAILED Crew Executor ItemFailure Job Joined Lost Message Outcome Work find_executor
+        CONNECTION_VARIABLE ConnectExecutor Crew Executor FAILED ItemFailure Job Joined
+        LAUNCH_VARIABLE Launch Lost MOST_ITEMS Message NoBeacon Outcome TASK_VARIABLE Work Workbench dump_value dumps
+        find_executor loads meet
     """,
     "scutoid.arrays": """
         ArraySource ImageSpec ImageWriter METRES SourceIdentity Storage WritableImage create
         create_image open_source pad_to read_region write_tiff
     """,
     "scutoid.blocks": """
-        After Batch Block BlockGrid BlockStatus BlockTask BlockTime Failure Journal Mask Report
-        Scheduler Setback TaskReport parse_bytes run_blocks
+        After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks Failure Journal Mask
+        Report Scheduler Setback TaskReport connect parse_bytes run_blocks
     """,
     "scutoid.store": """
         FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Pack Recipe arrays_of_bytes

@@ -5,6 +5,7 @@ A block carries geometry and no pixels; functions read and write storage themsel
 
 from scutoid.blocks._block import Block, BlockStatus
 from scutoid.blocks._budget import parse_bytes
+from scutoid.blocks._connect import Blocks, connect
 from scutoid.blocks._journal import Journal
 from scutoid.blocks._mask import Mask
 from scutoid.blocks._report import BlockTime, Failure, Report, TaskReport
@@ -21,6 +22,7 @@ __all__ = [
     "BlockStatus",
     "BlockTask",
     "BlockTime",
+    "Blocks",
     "Failure",
     "Journal",
     "Mask",
@@ -28,6 +30,7 @@ __all__ = [
     "Scheduler",
     "Setback",
     "TaskReport",
+    "connect",
     "parse_bytes",
     "run_blocks",
 ]

@@ -55,6 +55,13 @@ def check_abilities(
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise ParameterError("a run has 1 worker or more", value=workers, place="workers")
     for task in tasks:
+        if task.function is None and not getattr(executor, "handles_own_loop", False):
+            raise ParameterError(
+                "a task without a function is for workers with a loop of their own",
+                value=type(executor).__name__,
+                place=f"task {task.name!r}",
+                remedy="use executor=ConnectExecutor(...), or give the task a function",
+            )
         for wanted, can, remedy in (
             ("timeout", executor.handles_timeout, "use executor='processes', or leave it out"),
             ("setup", executor.handles_setup, "use executor='processes', 'threads' or 'serial'"),

@@ -31,6 +31,8 @@ class Dispatcher:
         By task, what its blocks cost.
     workers : int
         How many workers were asked for.
+    most_blocks : int
+        How many blocks a batch may have.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class Dispatcher:
         budget: Budget,
         paces: Sequence[Pace],
         workers: int,
+        most_blocks: int,
     ) -> None:
         self._scheduler = scheduler
         self._tasks = tasks
         self._budget = budget if budget.limits(tasks) else None
         self._paces = paces
         self._workers = workers
+        self._most_blocks = most_blocks
         self._seats: dict[int, dict[int, Batch]] = {}
         self._serves: dict[int, frozenset[int]] = {}
         self._held: list[Batch] = []
@@ -193,7 +197,8 @@ class Dispatcher:
                 limits.append(0)
             else:
                 allowed = self._admits(worker, number)
-                limits.append(pace.size(n_ready, workers) if allowed else 0)
+                size = min(pace.size(n_ready, workers), self._most_blocks)
+                limits.append(size if allowed else 0)
         return limits
 
     def _admits(self, worker: int, task: int) -> bool:

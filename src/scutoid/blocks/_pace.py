@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+from scutoid.executors import MOST_ITEMS
+
 _BATCH_SECONDS = 0.2
 # Below this, the way to the worker and back costs more than an uneven end.
 _LEAST_SECONDS = 0.005
-_MOST_BLOCKS = 4096
 _GROWTH = 8
 # Blocks dearer than this do not queue behind another batch.
 _CHEAP_SECONDS = 0.5
@@ -33,7 +34,7 @@ class Pace:
         """How many of `n_ready` blocks to hand to one of `workers` workers."""
         if self._seconds is None:
             return 1
-        wanted = min(_BATCH_SECONDS / self._seconds, self._largest * _GROWTH, _MOST_BLOCKS)
+        wanted = min(_BATCH_SECONDS / self._seconds, self._largest * _GROWTH, MOST_ITEMS)
         share = max(n_ready / (2 * workers), _LEAST_SECONDS / self._seconds)
         return max(math.ceil(min(wanted, share)), 1)
 

@@ -217,7 +217,8 @@ class _Run:
         """Hand out blocks until none is left, or too many have failed; ends the workers."""
         grace = _HASTE_SECONDS
         self._dispatcher = Dispatcher(
-            self.scheduler, self._tasks, budget, self.courses.paces, workers
+            *(self.scheduler, self._tasks, budget, self.courses.paces),
+            *(workers, crew.most_items),
         )
         try:
             while True:

@@ -1,31 +1,69 @@
 """Workers of several kinds, which carry out numbered items and know nothing of blocks.
 
 `find_executor` gives an executor by name; it opens a crew, which takes jobs and gives outcomes.
+`Workbench` and the functions that pickle are for executors of other packages.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scutoid.executors._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE
+from scutoid.executors._pickling import dump_value, dumps, loads
 from scutoid.executors._registry import Executor, find_executor
 from scutoid.executors._work import (
     FAILED,
+    MOST_ITEMS,
     Crew,
     ItemFailure,
     Job,
     Joined,
     Lost,
     Message,
+    NoBeacon,
     Outcome,
     Work,
+    Workbench,
 )
 
+if TYPE_CHECKING:
+    from scutoid.executors._connect import ConnectExecutor
+    from scutoid.executors._launch import Launch
+    from scutoid.executors._meeting import meet
+
+# What only some runs need is imported when it is asked for.
+_LATER = {"ConnectExecutor": "_connect", "Launch": "_launch", "meet": "_meeting"}
+
 __all__ = [
+    "CONNECTION_VARIABLE",
     "FAILED",
+    "LAUNCH_VARIABLE",
+    "MOST_ITEMS",
+    "TASK_VARIABLE",
+    "ConnectExecutor",
     "Crew",
     "Executor",
     "ItemFailure",
     "Job",
     "Joined",
+    "Launch",
     "Lost",
     "Message",
+    "NoBeacon",
     "Outcome",
     "Work",
+    "Workbench",
+    "dump_value",
+    "dumps",
     "find_executor",
+    "loads",
+    "meet",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LATER:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

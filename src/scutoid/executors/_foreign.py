@@ -11,6 +11,7 @@ from pathlib import Path
 from scutoid.errors import WorkerError
 from scutoid.executors._pickling import dumps, loads
 from scutoid.executors._work import (
+    MOST_ITEMS,
     Crew,
     Job,
     Joined,
@@ -68,6 +69,7 @@ def _carry_out(worker: int, portable: _Portable, job: Job) -> Outcome:
 
 class _ForeignCrew:
     depth = 2
+    most_items = MOST_ITEMS
 
     def __init__(
         self, pool: concurrent.futures.Executor, works: Sequence[Work], workers: int

@@ -25,8 +25,9 @@ from typing import IO
 
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._beacon import SharedBeacon
+from scutoid.executors._environment import THREAD_VARIABLES
 from scutoid.executors._pickling import dumps, loads
-from scutoid.executors._work import Crew, ItemFailure, Job, Lost, Message, Outcome, Work
+from scutoid.executors._work import MOST_ITEMS, Crew, ItemFailure, Job, Lost, Message, Outcome, Work
 
 # A worker that closes its connection has this long to be gone.
 _LEAVING_SECONDS = 5.0
@@ -40,15 +41,6 @@ _BOOT = (
     "sys.path[:] = pickle.loads(c.recv_bytes())\n"
     "from scutoid.executors._worker import main\n"
     "main(c, int(sys.argv[2]), int(sys.argv[3]))\n"
-)
-
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
 )
 
 
@@ -104,7 +96,7 @@ class _Process:
                     # the user's function has started can be ended with the worker.
                     process_group=0,
                     cwd=folder,
-                    env=os.environ | dict.fromkeys(_THREAD_VARIABLES, "1"),
+                    env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1"),
                 )
         except BaseException:
             self.connection.close()
@@ -147,6 +139,7 @@ def _log_file(logs: Path | None, number: int) -> Iterator[IO[bytes] | None]:
 
 class _ProcessesCrew:
     depth = 2
+    most_items = MOST_ITEMS
 
     def __init__(
         self, works: Sequence[Work], payloads: Sequence[bytes], workers: int, logs: Path | None
@@ -330,9 +323,7 @@ def _with_values(outcome: Outcome) -> Outcome:
             values.append(None)
             statuses[position] = 0
             failures.append(ItemFailure.of(position, error))
-    return dataclasses.replace(
-        outcome, statuses=statuses, failures=tuple(failures), values=values
-    )
+    return dataclasses.replace(outcome, statuses=statuses, failures=tuple(failures), values=values)
 
 
 def _ending(code: int | None) -> str:

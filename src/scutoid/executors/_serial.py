@@ -7,7 +7,16 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from scutoid.executors._work import Crew, Job, Joined, Message, NoBeacon, Work, Workbench
+from scutoid.executors._work import (
+    MOST_ITEMS,
+    Crew,
+    Job,
+    Joined,
+    Message,
+    NoBeacon,
+    Work,
+    Workbench,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -25,6 +34,7 @@ class SerialExecutor:
 
 class _SerialCrew:
     depth = 1
+    most_items = MOST_ITEMS
 
     def __init__(self, works: Sequence[Work]) -> None:
         self._works = works

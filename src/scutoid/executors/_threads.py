@@ -10,7 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scutoid.executors._work import Crew, Job, Joined, Message, NoBeacon, Work, Workbench
+from scutoid.executors._work import (
+    MOST_ITEMS,
+    Crew,
+    Job,
+    Joined,
+    Message,
+    NoBeacon,
+    Work,
+    Workbench,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -28,6 +37,7 @@ class ThreadsExecutor:
 
 class _ThreadsCrew:
     depth = 2
+    most_items = MOST_ITEMS
 
     def __init__(self, works: Sequence[Work], workers: int) -> None:
         self._works = works

@@ -23,6 +23,9 @@ Call = Callable[[object, Mapping[str, object]], tuple[int, object]]
 FAILED = 0
 """The status of an item that raised; every status that work itself returns is above it."""
 
+MOST_ITEMS = 4096
+"""How many items a job has at most, for workers that take as many as come."""
+
 _MAX_TEXT = 20_000
 # How many of a job's items are timed to be told of.
 _SLOWEST = 3
@@ -145,6 +148,11 @@ class Crew(Protocol):
     @property
     def depth(self) -> int:
         """How many jobs a worker may hold at once, the one that it works on included."""
+        ...
+
+    @property
+    def most_items(self) -> int:
+        """How many items a job may have."""
         ...
 
     def submit(self, worker: int, job: Job) -> None:

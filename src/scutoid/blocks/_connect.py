@@ -1,0 +1,221 @@
+"""The worker's side of a run that hands out blocks to whoever joins."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from scutoid.blocks._block import Block, BlockStatus
+from scutoid.errors import ParameterError, WorkerError
+from scutoid.executors import (
+    CONNECTION_VARIABLE,
+    LAUNCH_VARIABLE,
+    TASK_VARIABLE,
+    ItemFailure,
+    Job,
+    NoBeacon,
+    Work,
+    Workbench,
+    dump_value,
+    loads,
+)
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+
+def connect(
+    file: str | os.PathLike[str] | None = None,
+    *,
+    tasks: Sequence[str] | None = None,
+    patience: float = 60.0,
+) -> Blocks:
+    """Join a run, from a process or script that the run did not start.
+
+    ::
+
+        with connect("run.json") as blocks:
+            for block in blocks:
+                predict(block)
+
+    A block is done when the loop comes back for the next one, or at `Blocks.done`.  An exception
+    that leaves the ``with`` is the block's failure, and goes on its way; `Blocks.failed` records
+    one and stays.  The loop ends with the run.
+
+    Parameters
+    ----------
+    file : path-like, optional
+        The connection file that the run's `ConnectExecutor` was given; by default the one that the
+        environment variable ``SCUTOID_CONNECTION`` names.
+    tasks : sequence of str, optional
+        Take only blocks of these tasks.
+    patience : float, optional
+        Seconds to wait for a run that has not begun.
+
+    Raises
+    ------
+    ParameterError
+        If there is no file.
+    WorkerError
+        If there is no run, or it has no such task.
+    """
+    from scutoid.executors import meet
+
+    path = file or os.environ.get(CONNECTION_VARIABLE)
+    if path is None:
+        raise ParameterError(
+            "a worker is told the connection file of its run",
+            value=file,
+            place="connect(file=)",
+            remedy=f"give the path that ConnectExecutor was given, or set {CONNECTION_VARIABLE}",
+        )
+    if tasks is None and TASK_VARIABLE in os.environ:
+        tasks = [os.environ[TASK_VARIABLE]]
+    return Blocks(meet(Path(path), patience), tasks)
+
+
+class Blocks:
+    """Blocks of a run, one after the other; made by `connect`."""
+
+    def __init__(self, connection: Connection, tasks: Sequence[str] | None) -> None:
+        import socket
+
+        self._connection = connection
+        self._works: dict[int, Work] = {}
+        self._current: Work | None = None
+        self._is_over = False
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        self._send("join", name, tasks and list(tasks), os.environ.get(LAUNCH_VARIABLE))
+        answer = self._receive()
+        if answer[0] != "joined":
+            raise WorkerError(
+                "a worker joins for tasks of the run",
+                value=answer[1],
+                place="connect(tasks=)",
+                remedy=f"one of {', '.join(map(repr, answer[2]))}",  # type: ignore[call-overload]
+            )
+        self.worker = int(answer[1])  # type: ignore[call-overload]
+        self._bench = Workbench(self.worker, encode=dump_value)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception) and self._current is not None:
+            self.failed(error)
+        self.leave()
+
+    def __iter__(self) -> Iterator[Block]:
+        return self
+
+    def __next__(self) -> Block:
+        self.done()
+        while not self._is_over:
+            match self._receive():
+                case ("work", int(number), bytes(payload)):
+                    self._works[number] = self._unpacked(payload)
+                case ("item", int(number), int(index)):
+                    block = self._begin(number, index)
+                    if block is not None:
+                        return block
+                case _:
+                    self._is_over = True
+        raise StopIteration
+
+    def done(self, value: object = None) -> None:
+        """The block in hand is done; nothing happens if there is none.
+
+        Parameters
+        ----------
+        value : object, optional
+            What a block's function would return: `BlockStatus.EMPTY` if there was nothing to
+            write, or a value for who collects them.
+        """
+        work, self._current = self._current, None
+        if work is None:
+            return
+        status = BlockStatus.EMPTY if value is BlockStatus.EMPTY else BlockStatus.WRITTEN
+        payload = None
+        if work.returns and status is BlockStatus.WRITTEN:
+            try:
+                payload = dump_value(value)
+            except Exception as error:  # noqa: BLE001 - whatever pickling runs
+                self._send("failed", ItemFailure.of(0, error))
+                return
+        self._send("done", int(status), payload)
+
+    def failed(self, error: BaseException) -> None:
+        """The block in hand has failed; it is tried again as the task says."""
+        if self._current is not None:
+            self._current = None
+            self._send("failed", ItemFailure.of(0, error, skip=0))
+
+    def leave(self) -> None:
+        """Leave the run; a block in hand that is not `done` goes to another worker."""
+        if not self._connection.closed:
+            self._current = None
+            try:
+                self._bench.close()
+            finally:
+                if not self._is_over:
+                    self._send("leave")
+                self._connection.close()
+
+    def _begin(self, number: int, index: int) -> Block | None:
+        """The block, if it is for the user's loop; blocks of tasks with functions are done here."""
+        work = self._works[number]
+        outcome = self._bench.carry_out(
+            Job(0, number, np.array([index], dtype=np.int64)), work, NoBeacon()
+        )
+        if outcome.setup_failure is not None:
+            self._send("failed", outcome.setup_failure)
+        elif outcome.failures:
+            self._send("failed", outcome.failures[0])
+        elif outcome.statuses[0]:
+            value = outcome.values[0] if outcome.values is not None else None
+            self._send("done", int(outcome.statuses[0]), value)
+        else:
+            self._current = work
+            for item in work.items(np.array([index], dtype=np.int64)):
+                return item  # type: ignore[return-value]
+        return None
+
+    def _unpacked(self, payload: bytes) -> Work:
+        work = loads(payload)
+        if not isinstance(work, Work):
+            raise WorkerError("a run sends its tasks", value=type(work).__name__)
+        return work
+
+    def _send(self, *message: object) -> None:
+        try:
+            self._connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+        except OSError as error:
+            raise self._gone(error) from error
+
+    def _receive(self) -> tuple[object, ...]:
+        try:
+            message: tuple[object, ...] = pickle.loads(self._connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise self._gone(error) from error
+        return message
+
+    def _gone(self, error: BaseException) -> WorkerError:
+        self._is_over = True
+        self._connection.close()
+        return WorkerError(
+            "a run tells its workers when it is over",
+            value=f"the connection ended: {type(error).__name__}",
+            remedy="the run was broken off, or has given this worker up, because a block took "
+            "longer than its timeout; what was reported as done before is kept",
+        )

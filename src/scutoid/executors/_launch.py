@@ -1,0 +1,150 @@
+"""Commands that start workers with a loop of their own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scutoid.errors import ParameterError, WorkerError
+from scutoid.executors._environment import (
+    CONNECTION_VARIABLE,
+    LAUNCH_VARIABLE,
+    TASK_VARIABLE,
+    THREAD_VARIABLES,
+)
+
+_MOST_LOSSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command whose process joins the run by `scutoid.blocks.connect`.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments; it finds the run by environment variables.
+
+    Raises
+    ------
+    ParameterError
+        If there is no command, or less than one worker.
+
+    Examples
+    --------
+    >>> Launch(["python", "predict.py", "--model", "unet.pt"], workers=2, task="predict").workers
+    2
+    """
+
+    command: Sequence[str]
+    """Program and arguments."""
+    workers: int = 1
+    """How many to start."""
+    task: str | None = None
+    """The one task that they are for; None: any."""
+    variables: Mapping[str, str] | None = None
+    """More environment variables for it."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.command, str) or not self.command:
+            raise ParameterError("a command is a list of program and arguments", value=self.command)
+        if self.workers < 1:
+            raise ParameterError("1 worker or more is launched", value=self.workers)
+
+    def start(self, file: Path, logs: Path | None) -> list[Launched]:
+        """Start the workers for the run of a connection file; what they print goes to `logs`."""
+        return [Launched(self, number, file, logs) for number in range(self.workers)]
+
+    @property
+    def label(self) -> str:
+        """What its log files and its workers are called by."""
+        return (self.task or "worker").replace("/", "_")
+
+
+class Launched:
+    """A worker that was started, and is started again when it leaves too early."""
+
+    def __init__(self, launch: Launch, number: int, file: Path, logs: Path | None) -> None:
+        self._launch = launch
+        self._number = number
+        self._file = file
+        self._logs = logs
+        self.losses = 0
+        self.name = f"{launch.label}-{number}-{secrets.token_hex(4)}"
+        self.has_joined = False
+        self._process = self._start()
+
+    def restart_if_gone(self) -> None:
+        """Start the worker again if it has ended.
+
+        Raises
+        ------
+        WorkerError
+            If it keeps ending before it has finished a block.
+        """
+        code = self._process.poll()
+        if code is None:
+            return
+        self.losses += 1
+        if self.losses > _MOST_LOSSES:
+            where = "its messages above" if self._logs is None else str(self._logs)
+            raise WorkerError(
+                f"a worker that is launched finishes blocks; {self.losses} in a row did not",
+                value=f"{' '.join(self._launch.command)} ended with exit code {code}",
+                place=f"see {where}",
+                remedy="run the command by hand to see what happens",
+            )
+        self.has_joined = False
+        self._process = self._start()
+
+    def end(self, grace: float) -> None:
+        """Wait for the worker to end by itself, then end it and all that it has started.
+
+        One that has not joined yet has nothing to finish.
+        """
+        if self.has_joined:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(grace, 0))
+        self.kill()
+
+    def kill(self) -> None:
+        """End the worker and all that it has started, now."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        variables = {
+            CONNECTION_VARIABLE: str(self._file),
+            LAUNCH_VARIABLE: self.name,
+            **(self._launch.variables or {}),
+        }
+        if self._launch.task is not None:
+            variables[TASK_VARIABLE] = self._launch.task
+        with ExitStack() as stack:
+            log = None
+            if self._logs is not None:
+                self._logs.mkdir(parents=True, exist_ok=True)
+                name = f"{self._launch.label}-{self._number}.log"
+                log = stack.enter_context((self._logs / name).open("ab"))
+            try:
+                return subprocess.Popen(
+                    list(self._launch.command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    process_group=0,
+                    env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | variables,
+                )
+            except OSError as error:
+                raise WorkerError(
+                    "a command that starts workers can be started",
+                    value=str(error),
+                    place=" ".join(self._launch.command),
+                ) from error

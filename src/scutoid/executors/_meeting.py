@@ -1,0 +1,113 @@
+"""Where a run and workers that it did not start find each other: a file with address and key.
+
+The transport is that of `multiprocessing.connection`: who has the key may join, and nobody else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+
+from scutoid.errors import WorkerError
+
+_RETRY_SECONDS = 0.1
+# A machine that is switched off says no goodbye; the system asks after it.
+_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """An address and the key to it."""
+
+    host: str
+    """Name or number of the driver's machine."""
+    port: int
+    """The port."""
+    key: bytes
+    """What both sides prove to have, without sending it."""
+
+    @classmethod
+    def new(cls, host: str, port: int) -> Meeting:
+        """An address with a fresh key."""
+        return cls(host, port, secrets.token_bytes(32))
+
+    def write(self, path: Path) -> None:
+        """Write the connection file, readable by its owner alone, all at once."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        said = {"host": self.host, "port": self.port, "key": self.key.hex()}
+        beside = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(said, file)
+        beside.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Meeting:
+        """Read a connection file.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it is not there, or is none.
+        """
+        said = json.loads(path.read_text())
+        try:
+            return cls(said["host"], said["port"], bytes.fromhex(said["key"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(str(error)) from error
+
+
+def meet(path: Path, patience: float) -> Connection:
+    """Connect to the run of a connection file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    patience : float
+        Seconds to wait for a run that has not begun yet.
+
+    Raises
+    ------
+    WorkerError
+        If there is no run in that time.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            meeting = Meeting.read(path)
+            connection = Client((meeting.host, meeting.port), authkey=meeting.key)
+        except (OSError, ValueError, EOFError) as error:
+            # The file of a run that was broken off may lie there until the next one begins.
+            if time.monotonic() >= end:
+                raise WorkerError(
+                    "a worker finds the run that it is to join",
+                    value=f"{type(error).__name__}: {error}",
+                    place=str(path),
+                    remedy="begin the run with executor=ConnectExecutor(the same file), "
+                    "or wait longer for it with patience=",
+                ) from error
+            time.sleep(_RETRY_SECONDS)
+        else:
+            keep_alive(connection)
+            return connection
+
+
+def keep_alive(connection: object) -> None:
+    """Have the system notice that the other machine is gone, within a minute."""
+    with (
+        suppress(OSError),
+        socket.socket(fileno=os.dup(connection.fileno())) as end,  # type: ignore[attr-defined]
+    ):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for name, value in _KEEPALIVE:
+            if hasattr(socket, name):
+                end.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
