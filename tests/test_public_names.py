@@ -28,8 +28,8 @@ PUBLIC = {
     """,
     "scutoid.executors": """
         CONNECTION_VARIABLE ConnectExecutor Crew Executor FAILED ItemFailure Job Joined
-        LAUNCH_VARIABLE Launch Lost MOST_ITEMS Message NoBeacon Outcome TASK_VARIABLE Work Workbench dump_value dumps
-        find_executor loads meet
+        LAUNCH_VARIABLE Launch Lost MOST_ITEMS Message NoBeacon Outcome TASK_VARIABLE Work
+        Workbench dump_value dumps find_executor loads meet
     """,
     "scutoid.arrays": """
         ArraySource ImageSpec ImageWriter METRES SourceIdentity Storage WritableImage create
@@ -37,7 +37,8 @@ PUBLIC = {
     """,
     "scutoid.blocks": """
         After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks Failure Journal Mask
-        Report Scheduler Setback TaskReport connect parse_bytes run_blocks
+        Report Scheduler Setback TaskReport conflict_order connect lower_neighbours parse_bytes
+        run_blocks
     """,
     "scutoid.store": """
         FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Pack Recipe arrays_of_bytes

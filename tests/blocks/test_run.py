@@ -122,7 +122,9 @@ def test_names_that_are_no_file_names_have_journals(tmp_path):
 
 def test_what_the_caller_knows_to_be_done_counts_as_cached():
     ran = []
-    task = BlockTask("t", lambda b: ran.append(b.index), grid(4), is_done=np.array([1, 0, 0, 1], bool))
+    task = BlockTask(
+        "t", lambda b: ran.append(b.index), grid(4), is_done=np.array([1, 0, 0, 1], bool)
+    )
     report = run(task).tasks["t"]
     assert ran == [1, 2]
     assert (report.n_done, report.n_cached) == (4, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -34,7 +35,8 @@ def edges(draw, name, upstream, downstream):
     if upstream.ndim == downstream.ndim and draw(st.booleans()):
         return name
     axes = draw(st.permutations([*range(downstream.ndim), *[None] * upstream.ndim]))
-    return After(name, tuple(axes[: upstream.ndim]))
+    scale = draw(st.sampled_from([1.0, 2.0, 0.5, 10 / 3, (0.25,) * upstream.ndim]))
+    return After(name, tuple(axes[: upstream.ndim]), scale)
 
 
 @st.composite
@@ -88,12 +90,21 @@ def in_conflict(grid, a, b):
     )
 
 
-def meets(read, write, axes):
+def meets(read, write, axes, scale=1.0):
     """Whether two regions, given as (start, end) on each axis, meet on the axes that are linked."""
-    return all(
-        axis is None or (read[axis][0] < write[own][1] and write[own][0] < read[axis][1])
-        for own, axis in enumerate(axes)
-    )
+    scales = scale if isinstance(scale, tuple) else (scale,) * len(axes)
+
+    def scaled(side, by):
+        low, high = side
+        return Fraction(low) * by, Fraction(high) * by
+
+    for (own, axis), by in zip(enumerate(axes), scales, strict=True):
+        if axis is None:
+            continue
+        low, high = scaled(read[axis], Fraction(by).limit_denominator(1000))
+        if not (low < write[own][1] and write[own][0] < high and low < high):
+            return False
+    return True
 
 
 def sides(roi):
@@ -119,7 +130,7 @@ def needs(tasks):
                 found |= {
                     (earlier, other)
                     for other, write in enumerate(writes[earlier])
-                    if meets(read, write, axes)
+                    if meets(read, write, axes, edge.scale)
                 }
             if task.conflict:
                 found |= {
@@ -339,3 +350,28 @@ def test_large_scattered_batches_free_the_same_blocks_as_single_ones(shape):
         order = list(itertools.chain(*(batch.indices.tolist() for batch in batches)))
         assert sorted(order) == list(range(grid.n_blocks))
         orders.append(order)
+
+
+def test_a_task_on_coarser_voxels_waits_for_what_it_covers():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (16,)), 4))
+    down = BlockTask("down", nothing, BlockGrid(Roi((0,), (8,)), 4), after=After("up", scale=2))
+    scheduler = Scheduler([up, down])
+    done = np.array([BlockStatus.WRITTEN], np.uint8)
+    scheduler.next([4, 0])
+    scheduler.finished(0, np.array([0]), done)
+    assert scheduler.next([0, 9]) is None
+    scheduler.finished(0, np.array([1]), done)
+    assert scheduler.next([0, 9]).indices.tolist() == [0]
+
+
+@pytest.mark.parametrize("scale", [0, -2.0, float("inf"), (1.0, 0.0)])
+def test_the_scale_of_an_edge_is_above_zero(scale):
+    with pytest.raises(GeometryError, match="above 0"):
+        After("up", scale=scale)
+
+
+def test_an_edge_has_a_scale_for_each_axis_or_one():
+    up = BlockTask("up", nothing, BlockGrid(Roi((0,), (10,)), 5))
+    down = BlockTask("down", nothing, up.grid, after=(After("up", scale=(1.0, 2.0)),))
+    with pytest.raises(GeometryError, match="one scale"):
+        Scheduler([up, down])

@@ -44,6 +44,12 @@ class _BlockLike(Protocol):
     def write_roi(self) -> Roi: ...
 
 
+@runtime_checkable
+class _SeesNeighbours(_BlockLike, Protocol):
+    @property
+    def neighbours(self) -> tuple[Roi, ...]: ...
+
+
 def create_image(
     path: str | os.PathLike[str],
     spec: ImageSpec,
@@ -181,6 +187,31 @@ class WritableImage:
             )
         inside = roi.intersect(self.spec.roi)
         return self.writer.write(inside, array[inside.to_slices(covers.offset)])
+
+    def read_neighbours(self, block: _SeesNeighbours) -> NDArray[Any]:
+        """Read what blocks before this one have written in its read region, and nothing else.
+
+        What a run that was broken off has left there is not seen, so that a block sees the same
+        whatever happened before.
+
+        Parameters
+        ----------
+        block : Block
+            Of a task with ``conflict=True``.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of the block's read region; zero elsewhere.
+        """
+        region = block.read_roi
+        seen = np.zeros(tuple(region.shape), self.spec.dtype)
+        source = open_source(self.path)
+        for part in block.neighbours:
+            inside = part.intersect(self.spec.roi)
+            if not inside.is_empty:
+                seen[inside.to_slices(region.offset)] = source.read(inside)
+        return seen
 
     def _guess(self, roi: Roi, shape: tuple[int, ...]) -> Roi:
         """Return what data of a shape cover, if that is certain."""

@@ -7,6 +7,7 @@ from scutoid.blocks._block import Block, BlockStatus
 from scutoid.blocks._budget import parse_bytes
 from scutoid.blocks._connect import Blocks, connect
 from scutoid.blocks._journal import Journal
+from scutoid.blocks._levels import conflict_order, lower_neighbours
 from scutoid.blocks._mask import Mask
 from scutoid.blocks._report import BlockTime, Failure, Report, TaskReport
 from scutoid.blocks._run import run_blocks
@@ -30,7 +31,9 @@ __all__ = [
     "Scheduler",
     "Setback",
     "TaskReport",
+    "conflict_order",
     "connect",
+    "lower_neighbours",
     "parse_bytes",
     "run_blocks",
 ]

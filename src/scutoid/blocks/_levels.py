@@ -14,6 +14,8 @@ axis as on its wider side.  The order depends on the grid alone, and so does wha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from scutoid.geometry import BlockGrid
 
 
@@ -23,6 +25,17 @@ def conflict_reach(grid: BlockGrid) -> tuple[int, ...]:
         min(max(-(-low // size), -(-high // size)), max(count - 1, 0))
         for low, high, size, count in zip(*grid.halo, grid.block_shape, grid.shape, strict=True)
     )
+
+
+def _colours(grid: BlockGrid, index: int, reach: tuple[int, ...]) -> list[int]:
+    places = grid.position(index)
+    return [place % (far + 1) for place, far in zip(places, reach, strict=True)]
+
+
+def conflict_order(grid: BlockGrid, indices: Iterable[int]) -> list[int]:
+    """Sort blocks by level, so that each comes after the neighbours that it sees."""
+    reach = conflict_reach(grid)
+    return sorted(indices, key=lambda index: (_colours(grid, index, reach), index))
 
 
 def lower_neighbours(grid: BlockGrid, index: int) -> list[int]:
@@ -37,12 +50,9 @@ def lower_neighbours(grid: BlockGrid, index: int) -> list[int]:
     """
     reach = conflict_reach(grid)
 
-    def colours(number: int) -> list[int]:
-        return [place % (far + 1) for place, far in zip(grid.position(number), reach, strict=True)]
-
-    own = colours(index)
+    own = _colours(grid, index, reach)
     return [
         number
         for number in grid.blocks_in(grid.read_roi(index))
-        if number != index and colours(number) < own
+        if number != index and _colours(grid, number, reach) < own
     ]

@@ -32,6 +32,8 @@ Box = tuple[slice, ...]
 # Up to this many blocks, one box at a time is faster; and a mask of more than this many places for
 # each block is wasteful.
 _FEW = 12
+# A scale of 10 / 3 at voxel 3 means 10, not a hair more.
+_ROUNDING = 1e-6
 _SPARSE = 64
 
 
@@ -95,9 +97,17 @@ class Link:
                 place=f"After({edge.task!r})",
                 remedy="give After(task, axes=...), with None for an axis to wait for in full",
             )
+        scales = edge.scale if isinstance(edge.scale, tuple) else (edge.scale,) * upstream.ndim
+        if len(scales) != upstream.ndim:
+            raise GeometryError(
+                f"an edge has one scale, or one for each of the {upstream.ndim} axes of the "
+                "earlier task",
+                value=edge.scale,
+                place=f"After({edge.task!r})",
+            )
         entries = [
-            None if axis is None else _axis_link(upstream, downstream, own, axis)
-            for own, axis in enumerate(axes)
+            None if axis is None else _axis_link(upstream, downstream, own, axis, scale)
+            for own, (axis, scale) in enumerate(zip(axes, scales, strict=True))
         ]
         return cls(tuple(upstream.shape), tuple(downstream.shape), (tuple(entries),))
 
@@ -233,7 +243,9 @@ class Link:
         )
 
 
-def _axis_link(upstream: BlockGrid, downstream: BlockGrid, own: int, axis: int) -> AxisLink:
+def _axis_link(
+    upstream: BlockGrid, downstream: BlockGrid, own: int, axis: int, scale: float
+) -> AxisLink:
     n_up, n_down = upstream.shape[own], downstream.shape[axis]
     size, total = downstream.block_shape[axis], downstream.total
     start = total.offset[axis] + np.arange(n_down, dtype=np.int64) * size
@@ -242,6 +254,12 @@ def _axis_link(upstream: BlockGrid, downstream: BlockGrid, own: int, axis: int) 
         end = np.minimum(end, total.end[axis])
     start = start - downstream.halo[0][axis]
     end = end + downstream.halo[1][axis]
+    if scale != 1:
+        # What is empty stays empty, and does not become a voxel by rounding.
+        is_empty = end <= start
+        start = np.floor(start * scale + _ROUNDING).astype(np.int64)
+        end = np.ceil(end * scale - _ROUNDING).astype(np.int64)
+        end = np.where(is_empty, start, end)
     # Only one axis is asked about; the others get a region that is surely inside.
     starts = np.repeat(np.array(upstream.total.offset, dtype=np.int64)[:, None], n_down, axis=1)
     ends = starts + 1

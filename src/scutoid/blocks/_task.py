@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -30,9 +31,11 @@ class After:
     Examples
     --------
     >>> After("projection", axes=(1, 2))  # a (y, x) task before a (z, y, x) task
-    After(task='projection', axes=(1, 2))
+    After(task='projection', axes=(1, 2), scale=1.0)
+    >>> After("smooth", scale=2.0)  # a task on voxels twice as wide
+    After(task='smooth', axes=None, scale=2.0)
     >>> After.all("histogram", 3)  # wait for every block of a task with 3 axes
-    After(task='histogram', axes=(None, None, None))
+    After(task='histogram', axes=(None, None, None), scale=1.0)
     """
 
     task: str
@@ -40,6 +43,9 @@ class After:
     axes: tuple[int | None, ...] | None = None
     """For each axis of the earlier task, which axis of this task it is; None: wait for the whole
     extent of that axis.  By default the axes are the same."""
+    scale: float | tuple[float, ...] = 1.0
+    """Voxels of the earlier task for each voxel of this one: one number, or one an earlier axis;
+    what a block reads is scaled by it, and rounded outwards."""
 
     def __post_init__(self) -> None:
         named = [axis for axis in self.axes or () if axis is not None]
@@ -48,6 +54,11 @@ class After:
                 "each axis of an edge is another axis of the later task, counted from 0",
                 value=self.axes,
                 place=f"After({self.task!r})",
+            )
+        scales = self.scale if isinstance(self.scale, tuple) else (self.scale,)
+        if not all(math.isfinite(scale) and scale > 0 for scale in scales):
+            raise GeometryError(
+                "the scale of an edge is above 0", value=self.scale, place=f"After({self.task!r})"
             )
 
     @classmethod

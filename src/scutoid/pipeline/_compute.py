@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays import pad_to
+from scutoid.blocks import lower_neighbours
 from scutoid.errors import PipelineError, StepError
-from scutoid.geometry import Roi
+from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._layout import Layout
-from scutoid.pipeline._spec import INJECTED, StepSpec
+from scutoid.pipeline._spec import INJECTED, NEIGHBOURS, StepSpec
 
 _TRIAL_EDGE = 8
 
@@ -98,6 +99,7 @@ class BlockStep:
         params: Mapping[str, object],
         *,
         key: str | None = None,
+        written: Readable | None = None,
     ) -> tuple[object, ...]:
         """Compute one block.
 
@@ -112,6 +114,8 @@ class BlockStep:
             Parameters and the values of the set-up.
         key : str, optional
             The member's key, in a collection.
+        written : Readable, optional
+            What is written of the image, in its own voxels, for a step that sees its neighbours.
 
         Returns
         -------
@@ -131,6 +135,8 @@ class BlockStep:
             for array, entry in zip(arrays, self.layout.inputs, strict=True)
             if entry and isinstance(array, np.ndarray)
         )
+        if written is not None:
+            params = {**params, NEIGHBOURS: self._neighbours(block, written)}
         result = call(self.spec, arrays, params, {**self.injected(), "block": block, "key": key})
         if self.spec.kind == "reduction":
             return (result,)
@@ -140,6 +146,25 @@ class BlockStep:
                 self.spec.outputs, unpack(self.spec, result), self.dtypes, strict=True
             )
         )
+
+    def _neighbours(self, block: StepBlock, written: Readable) -> NDArray[Any]:
+        """What blocks of lower level have written where this one reads, as the function gets it."""
+        layout, region = self.layout, block.read_roi
+        axes = layout.output_axes
+        places = [layout.axes.index(axis) for axis in axes]
+        dtype = self.dtypes[self.spec.outputs.index("image")]
+        seen = np.zeros([region.shape[place] for place in places], dtype)
+        grid = layout.grid
+        for index in lower_neighbours(grid, block.index):
+            part = grid.write_roi(index).intersect(region)
+            inside = Roi([part.offset[p] for p in places], [part.shape[p] for p in places])
+            total = Coordinate(*(grid.total.offset[p] for p in places))
+            origin = Coordinate(*(region.offset[p] for p in places))
+            seen[inside.to_slices(origin)] = written.read(inside.shift(-total))
+        kept = axes[len(layout.iterated) :]
+        seen = seen.reshape(seen.shape[len(layout.iterated) :])
+        whole = tuple(slice(None) if a in kept else None for a in layout.function_axes)
+        return seen[whole]
 
     def _read(self, position: int, source: Readable, region: Roi) -> NDArray[Any]:
         inside = self.layout.needed(region)
@@ -314,6 +339,8 @@ def trial(
             continue
         missing = tuple(slice(0, 1 if a not in entry[0] else None) for a in layout.function_axes)
         arrays.append(ramp[missing].astype(dtype))
+    if spec.sees_neighbours:
+        params = {**params, NEIGHBOURS: np.zeros(shape, spec.dtypes[spec.outputs.index("image")])}  # type: ignore[call-overload]
     region = Roi(layout.image.offset, [sizes.get(axis, 1) for axis in layout.axes])
     block = StepBlock(0, layout.axes, region, region, layout.image, layout.function_axes)
     try:

@@ -15,7 +15,7 @@ from scutoid.pipeline._compute import StepBlock, merge_in_order, unpack
 from scutoid.pipeline._evaluate import prepared
 from scutoid.pipeline._lazy import Image
 from scutoid.pipeline._producers import Call, Opened, is_lazy
-from scutoid.pipeline._spec import Border, Options, StepSpec, make_spec
+from scutoid.pipeline._spec import NEIGHBOURS, Border, Options, StepSpec, make_spec
 
 Setup = Mapping[str, Callable[[], object]]
 Out = str | Sequence[str]
@@ -75,7 +75,9 @@ class Step:
         inputs, params = spec.parameters.bind(spec.label, args, given)
         missing = [name for name in spec.parameters.injected if name not in injected]
         for name in missing:
-            if name not in spec.setup:
+            if name == NEIGHBOURS and spec.sees_neighbours:
+                injected[name] = _no_neighbours(spec, inputs[0])
+            elif name not in spec.setup:
                 injected[name] = _whole_block(inputs) if name == "block" else None
         with prepared(spec) as ready:
             loaded = {name: ready[name] for name in missing if name in ready}
@@ -101,6 +103,13 @@ def _whole_block(inputs: Sequence[Any]) -> StepBlock:
     axes = "tczyx"[-len(shape) :] if shape else ""
     region = Roi((0,) * len(shape), shape)
     return StepBlock(0, axes, region, region, region, axes)
+
+
+def _no_neighbours(spec: StepSpec, image: Any) -> Any:
+    """What the one block of a whole array sees: nothing."""
+    declared = spec.dtypes[spec.outputs.index("image")]
+    array = np.asarray(image)
+    return np.zeros(array.shape, array.dtype if declared == "same" else declared)
 
 
 @overload
@@ -168,7 +177,10 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
     setup : mapping of str to function, optional
         Called once a worker; the values are passed by name.
     sees_neighbours : bool
-        Refused for now; see `scutoid.blocks.BlockTask`.
+        Whether the function also gets, as keyword ``neighbours``, what blocks before it have
+        written in its read region: an array of the image's dtype and the read region's shape, zero
+        where nothing is written yet.  Which blocks come before it depends on the grid alone, so
+        the result is the same for any number of workers; see `scutoid.blocks.Block.neighbours`.
     block : int, sequence or mapping, optional
         Block shape over the spatial axes; default: chosen from inputs, halo and storage.
     block_invariant : bool
@@ -211,12 +223,6 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
             value=f"scale={scale!r}",
             remedy="resample in a whole step for now",
         )
-    if sees_neighbours:
-        raise PipelineError(
-            "steps do not see their neighbours' results yet",
-            value="sees_neighbours=True",
-            remedy="use scutoid.blocks.BlockTask(conflict=True)",
-        )
     options = Options(
         keep=keep,
         storage=storage or Storage(),
@@ -238,6 +244,7 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
         dtype=dtype,
         position=position,
         labels=labels,
+        sees_neighbours=sees_neighbours,
         block_invariant=block_invariant,
         version=version,
         environment=tuple(environment),

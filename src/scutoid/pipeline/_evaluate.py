@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scutoid.arrays import ArraySource
+from scutoid.blocks import conflict_order
 from scutoid.errors import MemoryLimitError, PipelineError, StepError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._collections import Collection, Gathered
@@ -149,20 +150,45 @@ class Evaluation:
     ) -> Window:
         step = producer.block_step()
         layout = step.layout
+        if producer.spec.sees_neighbours:
+            blocks = self._all_blocks(producer, step)
+        else:
+            wanted = layout.grid_region(region.shift(offset))
+            blocks = self._blocks(producer, step, list(layout.grid.blocks_in(wanted)))
         target = region.shift(offset)
-        wanted = layout.grid_region(target)
         array = np.zeros(tuple(region.shape), dtype)
-        for index, results in self._blocks(producer, step, list(layout.grid.blocks_in(wanted))):
+        for index, results in blocks:
             written = layout.output_roi(
                 layout.grid.write_roi(index), producer.framed(output).spec.shape
             )
             common = written.intersect(target)
-            piece = results[output][common.to_slices(written.offset)]  # type: ignore[index]
+            piece = results[output][common.to_slices(written.offset)]
             array[common.to_slices(target.offset)] = piece
         return Window(array, region)
 
+    def _all_blocks(self, producer: Call, step: BlockStep) -> Iterator[tuple[int, Any]]:
+        """Compute all blocks; those that see their neighbours after these."""
+        n_blocks = step.layout.grid.n_blocks
+        if not producer.spec.sees_neighbours:
+            yield from self._blocks(producer, step, range(n_blocks))
+            return
+        layout, output = step.layout, producer.spec.outputs.index("image")
+        framed = producer.framed(output)
+        self._reserve(framed.spec.nbytes, producer.name)
+        array = np.zeros(framed.spec.shape, framed.spec.dtype)
+        order = conflict_order(layout.grid, range(n_blocks))
+        written = Window(array, framed.spec.roi)
+        for index, results in self._blocks(producer, step, order, written):
+            roi = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
+            array[roi.to_slices(framed.offset)] = results[output]
+            yield index, results
+
     def _blocks(
-        self, producer: Call, step: BlockStep, indices: Sequence[int]
+        self,
+        producer: Call,
+        step: BlockStep,
+        indices: Sequence[int],
+        written: Readable | None = None,
     ) -> Iterator[tuple[int, tuple[object, ...]]]:
         if not indices:
             return
@@ -178,12 +204,17 @@ class Evaluation:
                     own_part(item, index, given)
                     for item, given in zip(inputs, producer.inputs, strict=True)
                 ]
-                yield index, step.compute(index, here, {**params, **ready}, key=producer.key)
+                yield (
+                    index,
+                    step.compute(
+                        index, here, {**params, **ready}, key=producer.key, written=written
+                    ),
+                )
 
     def blocks(self, producer: Call, output: int) -> Iterator[tuple[int, Any]]:
         """Compute the blocks of an image one by one."""
         step = producer.block_step()
-        for index, results in self._blocks(producer, step, range(step.layout.grid.n_blocks)):
+        for index, results in self._all_blocks(producer, step):
             yield index, results[output]
 
     def _compute_values(self, producer: Call) -> tuple[Any, ...]:
@@ -191,7 +222,7 @@ class Evaluation:
         if spec.kind == "step":
             return run_step(producer, self)
         step = producer.block_step()
-        blocks = self._blocks(producer, step, range(step.layout.grid.n_blocks))
+        blocks = self._all_blocks(producer, step)
         if spec.kind == "reduction":
             values = (results[0] for _, results in blocks)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]

@@ -238,6 +238,8 @@ def _declaration(spec: StepSpec) -> str:
             "dtype": None if spec.dtype is None else [str(item) for item in spec.dtypes],
             "position": spec.position,
             "where": spec.options.where,
+            # only where it is so: keys of all other steps stay as they are
+            **({"sees_neighbours": True} if spec.sees_neighbours else {}),
         }
     )
 

@@ -177,7 +177,7 @@ class Planner:
             status="run",
             reason="",
             n_blocks=self._n_blocks(call),
-            is_kept=is_kept or spec.kind != "blockwise",
+            is_kept=is_kept or spec.kind != "blockwise" or spec.sees_neighbours,
         )
 
     def _reuse_block(self, call: Call, entry: Entry) -> bool:

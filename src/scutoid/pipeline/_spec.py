@@ -20,6 +20,8 @@ OutputKind = Literal["image", "table", "parts", "value", "files"]
 Border = Literal["clip", "reflect", "nearest", "crop"] | float
 
 INJECTED = ("block", "key", "voxel_size", "origin", "folder")
+NEIGHBOURS = "neighbours"
+"""The keyword by which a step that sees its neighbours gets what they have written."""
 _OUTPUTS: dict[Kind, tuple[OutputKind, ...]] = {
     "blockwise": ("image", "table", "parts"),
     "step": ("value", "image", "table", "parts", "files"),
@@ -72,7 +74,7 @@ class Parameters:
         missing = [item for item in setup if item not in injected and not open_ended]
         if missing:
             raise ParameterError(
-                "each name in setup= is a keyword-only parameter of the function",
+                "what the engine passes by name (setup=, neighbours) is a keyword-only parameter",
                 value=missing,
                 place=f"step {name!r}",
                 remedy=f"write def {name}(..., *, {missing[0]})",
@@ -265,7 +267,11 @@ def make_spec(
                 value=axes,
                 place=place,
             )
-    parameters = Parameters.of(function, tuple(setup or ()), name)
+    given = tuple(setup or ())
+    if declared.get("sees_neighbours"):
+        _check_neighbours(outputs, declared, place)
+        given = (*given, NEIGHBOURS)
+    parameters = Parameters.of(function, given, name)
     if not parameters.inputs and not parameters.variadic and kind != "step":
         raise PipelineError(
             f"a {kind} has at least one input",
@@ -284,3 +290,35 @@ def make_spec(
         options=options,
         **declared,
     )
+
+
+def _check_neighbours(outputs: Sequence[str], declared: Mapping[str, object], place: str) -> None:
+    """See that it is clear what a step sees of its neighbours: voxels of its one image."""
+    for is_right, rule, value, remedy in (
+        (
+            outputs.count("image") == 1,
+            "a step that sees its neighbours has one image among its outputs",
+            outputs,
+            None,
+        ),
+        (
+            declared.get("dtype") is not None,
+            "a step that sees its neighbours declares the dtype of its image",
+            None,
+            "give dtype= to the decorator",
+        ),
+        (
+            declared.get("out_axes") in (None, declared.get("axes")),
+            "a step that sees its neighbours keeps the axes that it gets",
+            declared.get("out_axes"),
+            None,
+        ),
+        (
+            not declared.get("block_invariant"),
+            "what a block sees of its neighbours depends on the shape of the blocks",
+            "block_invariant=True",
+            "leave it out",
+        ),
+    ):
+        if not is_right:
+            raise PipelineError(rule, value=value, place=place, remedy=remedy)

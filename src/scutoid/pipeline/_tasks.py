@@ -74,8 +74,10 @@ class TaskBuilder:
                 tuple(self._writers(work)),
                 tuple(None if f is None else f.spec.shape for f in frames),
                 tuple(None if f is None else f.offset for f in frames),
+                self._own_image(work) if spec.sees_neighbours else None,
             ),
             layout.grid,
+            conflict=spec.sees_neighbours,
             after=self._edges.of(call),
             where=spec.options.where,  # type: ignore[arg-type]
             journal=work.entry.journal,
@@ -94,6 +96,13 @@ class TaskBuilder:
             retries=spec.options.retries,
         )
         return [task, finish]
+
+    def _own_image(self, work: Work) -> str:
+        """Where the image of a step lies that sees its neighbours."""
+        outputs = work.call.spec.outputs
+        name = output_names(outputs)[outputs.index("image")]
+        image_format = work.call.spec.options.storage.format or "zarr"
+        return str(work.entry.path / image_file(name, image_format))
 
     def _writers(self, work: Work) -> list[Any]:
         """Create the images of a step's entry, or open those that a stopped run began."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageSpec, ImageWriter, create_image, write_tiff
+from scutoid.arrays import ImageSpec, ImageWriter, create_image, open_source, write_tiff
 from scutoid.blocks import Block, BlockStatus
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._compute import BlockStep, Readable, merge_in_order
@@ -84,14 +84,16 @@ class BlockInputs:
     resolved: Resolved = field(default_factory=Resolved)
     """Those that were loaded."""
 
-    def compute(self, index: int, ready: Mapping[str, object]) -> tuple[object, ...]:
-        """Compute one block."""
+    def compute(
+        self, index: int, ready: Mapping[str, object], written: Readable | None = None
+    ) -> tuple[object, ...]:
+        """Compute one block; `written` is the step's own image, if it sees its neighbours."""
         inputs = []
         for item in self.inputs:
             value = self.resolved.of(item)
             inputs.append(value[index] if isinstance(value, BlockParts) else value)
         params = {name: self.resolved.of(value) for name, value in self.params.items()}
-        return self.step.compute(index, inputs, {**params, **ready})
+        return self.step.compute(index, inputs, {**params, **ready}, written=written)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,10 +108,14 @@ class BlockWork:
     """Shape of each image output."""
     offsets: tuple[Coordinate | None, ...]
     """Frame offset of each image output."""
+    own: str | None = None
+    """Where its own image lies, for a step that sees its neighbours."""
 
     def __call__(self, block: Block, **ready: object) -> object:
         """Run in a worker."""
-        results = self.given.compute(block.index, ready)
+        # Blocks before this one are done for good, so what is read is not yet to change.
+        written = None if self.own is None else open_source(self.own)
+        results = self.given.compute(block.index, ready, written)
         layout = self.given.step.layout
         wrote = False
         packed: list[object] = []
