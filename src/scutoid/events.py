@@ -34,6 +34,8 @@ class TaskInfo:
     """Blocks in its grid, those that are left out included."""
     n_cached: int
     """Blocks that were done before the run."""
+    n_skipped: int = 0
+    """Blocks that are left out, because there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from scipy import ndimage
 
 import scutoid as sc
-from scutoid.errors import RunFailed, StepError
+from scutoid.blocks import EventLog
+from scutoid.errors import ParameterError, RunFailed, StepError
 
 
 def statuses(plan):
@@ -352,3 +354,46 @@ def test_a_border_equals_padding_the_whole_image(tmp_path, border, halo) -> None
     np.testing.assert_array_equal(np.asarray(far.options(block=1)(sc.open(image))), expected)
     sc.run(lazy, store=tmp_path, executor="serial", block=2)
     np.testing.assert_array_equal(np.asarray(lazy), expected)
+
+
+def test_a_run_keeps_its_events_its_slowest_blocks_and_what_workers_printed(tmp_path, blobs):
+    @sc.blockwise(dtype="uint8", block=16)
+    def talk(image, *, block):
+        if block.index == 2:
+            time.sleep(0.2)
+            print("block two is slow")  # noqa: T201
+        return image.astype("uint8")
+
+    run = sc.run(talk(sc.open(blobs)), store=tmp_path, workers=1)
+    assert (run.folder / "logs" / "worker-0.log").read_text() == "block two is slow\n"
+    kinds = [event["event"] for event in EventLog.read(run.folder / "events.jsonl")]
+    assert kinds[0] == "RunStarted"
+    assert kinds[-1] == "RunDone"
+    batches = [e for e in EventLog.read(run.folder / "events.jsonl") if e["event"] == "BatchDone"]
+    assert sum(batch["n_done"] for batch in batches) == run.step("talk").n_blocks
+    assert all(batch["seconds"] > 0 for batch in batches)
+    said = json.loads((run.folder / "run.json").read_text())
+    assert said["steps"][0]["slowest"][0]["block"] == 2
+    assert run.step("talk").slowest[0].index == 2
+
+
+def test_workers_that_print_nothing_leave_no_logs(tmp_path, blobs, steps):
+    run = sc.run(steps[0](sc.open(blobs)), store=tmp_path, workers=2)
+    assert not (run.folder / "logs").exists()
+    assert (run.folder / "events.jsonl").stat().st_size > 0
+
+
+def test_a_failed_run_says_where_the_logs_are(tmp_path, blobs):
+    @sc.blockwise(dtype="uint8")
+    def bad(image):
+        print("on my way to fail")  # noqa: T201
+        raise ValueError("no")
+
+    with pytest.raises(RunFailed) as caught:
+        sc.run(bad(sc.open(blobs)), store=tmp_path, workers=1)
+    assert str(caught.value.run.folder / "logs") in str(caught.value)
+
+
+def test_zero_workers_are_refused(tmp_path, blobs, steps):
+    with pytest.raises(ParameterError, match="1 worker or more"):
+        sc.run(steps[0](sc.open(blobs)), store=tmp_path, workers=0)

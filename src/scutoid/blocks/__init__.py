@@ -6,6 +6,7 @@ A block carries geometry and no pixels; functions read and write storage themsel
 from scutoid.blocks._block import Block, BlockStatus
 from scutoid.blocks._budget import parse_bytes
 from scutoid.blocks._connect import Blocks, connect
+from scutoid.blocks._event_log import EventLog
 from scutoid.blocks._journal import Journal
 from scutoid.blocks._levels import conflict_order, lower_neighbours
 from scutoid.blocks._mask import Mask
@@ -24,6 +25,7 @@ __all__ = [
     "BlockTask",
     "BlockTime",
     "Blocks",
+    "EventLog",
     "Failure",
     "Journal",
     "Mask",

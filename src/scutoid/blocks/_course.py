@@ -117,8 +117,11 @@ class Courses:
     def begin(self, workers: int) -> None:
         """The run begins."""
         infos = tuple(
-            events.TaskInfo(course.task.name, course.task.grid.n_blocks, course.n_cached)
-            for course in self._courses
+            events.TaskInfo(
+                *(course.task.name, course.task.grid.n_blocks, course.n_cached),
+                self._scheduler.tally(number)[BlockStatus.SKIPPED],
+            )
+            for number, course in enumerate(self._courses)
         )
         self.tell(events.RunStarted(time.time(), infos, workers))
 

@@ -93,7 +93,8 @@ class Progress:
     def _start(self, event: RunStarted) -> None:
         for task in event.tasks:
             if not task.name.endswith(_FINISH):
-                self._counts[task.name] = _Count(task.n_blocks, task.n_cached, task.n_cached)
+                total = task.n_blocks - task.n_skipped
+                self._counts[task.name] = _Count(total, task.n_cached, task.n_cached)
         if self._live:
             self._draw()
 

@@ -7,12 +7,15 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scutoid.blocks import (
     BlockTask,
+    BlockTime,
+    EventLog,
     Failure,
     Journal,
     Report,
@@ -37,6 +40,8 @@ from scutoid.pipeline._tasks import TaskBuilder
 from scutoid.store import EntryStore
 
 _NOTED = 100
+EVENTS = "events.jsonl"
+LOGS = "logs"
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
 
 
@@ -60,6 +65,8 @@ class RunStep:
     """From the first batch to the last, in seconds."""
     failures: tuple[Failure, ...] = ()
     """The first failures."""
+    slowest: tuple[BlockTime, ...] = ()
+    """The blocks that took longest."""
     members: tuple[str, ...] = ()
     """Keys of the members, in the order of the blocks, where the step ran on a collection."""
 
@@ -77,11 +84,17 @@ class Run:
     """What came of a run; results are indexed by the names of their steps."""
 
     def __init__(
-        self, steps: Sequence[RunStep], results: Mapping[str, Any], seconds: float, store: Path
+        self,
+        steps: Sequence[RunStep],
+        results: Mapping[str, Any],
+        seconds: float,
+        store: Path,
+        folder: Path,
     ) -> None:
         self.steps = tuple(steps)
         self.seconds = seconds
         self.store = store
+        self.folder = folder
         self._results = dict(results)
 
     @property
@@ -123,6 +136,8 @@ class Run:
                 lines.extend(
                     f"    {line}" for line in failure.traceback.rstrip().splitlines()[-12:]
                 )
+        if not self.ok and (self.folder / LOGS).is_dir():
+            lines.append(f"what the workers printed: {self.folder / LOGS}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -189,7 +204,7 @@ def run(
     store : path
         Folder of the results; it is made if it does not exist.
     workers : int, optional
-        Default: the cores that this process may use.
+        1 or more; default: the cores that this process may use.
     executor : {"processes", "threads", "serial"} or Executor
         Where blocks are computed.
     memory : int or str, optional
@@ -228,14 +243,15 @@ def run(
     planner.memo.save()
     runner = _Runner(planner, works)
     report = runner.run(
-        workers=workers or len(os.sched_getaffinity(0)),
+        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
         executor=executor,
         memory=memory,
         on_failure=on_failure if isinstance(on_failure, int) else "return",
         listeners=listeners,
     )
     steps = [runner.step(work, report) for work in works]
-    done = Run(steps, runner.results(), time.monotonic() - started, entry_store.path)
+    seconds = time.monotonic() - started
+    done = Run(steps, runner.results(), seconds, entry_store.path, runner.folder)
     runner.record(done)
     if not done.ok and on_failure != "return":
         error = RunFailed(
@@ -253,6 +269,17 @@ def _bytes(memory: int | str | None) -> int | None:
     return None if memory is None else parse_bytes(memory)
 
 
+def _remove_empty(logs: Path) -> None:
+    """Remove the logs of workers that printed nothing."""
+    if not logs.is_dir():
+        return
+    for log in logs.iterdir():
+        if log.stat().st_size == 0:
+            log.unlink()
+    with suppress(OSError):
+        logs.rmdir()
+
+
 class _Runner:
     """Turns planned steps into tasks of the block engine, and their outcome into results."""
 
@@ -261,7 +288,8 @@ class _Runner:
         self.works = list(works)
         self._builder = TaskBuilder(planner)
         self._by_task = {work.finish_task: work for work in works}
-        self._id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
+        run_id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
+        self.folder = self.store.path / "runs" / run_id
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
@@ -274,8 +302,16 @@ class _Runner:
                     tasks.extend(self._builder.tasks(work))
             if not tasks:
                 return None
-            return run_blocks(tasks, memory=memory, listeners=[self, *listeners], **options)
+            with EventLog(self.folder / EVENTS) as log:
+                return run_blocks(
+                    tasks,
+                    memory=memory,
+                    listeners=[self, log, *listeners],
+                    logs=self.folder / LOGS,
+                    **options,
+                )
         finally:
+            _remove_empty(self.folder / LOGS)
             self._builder.close()
             for work in self.works:
                 self._bind(work)
@@ -333,6 +369,7 @@ class _Runner:
             n_orphaned,
             seconds,
             failures,
+            task.slowest,
             work.call.keys or (),
         )
 
@@ -351,7 +388,6 @@ class _Runner:
         for work in self.works:
             if work.call.keys is not None and work.status != "cached":
                 self._record_collection(work)
-        folder = self.store.path / "runs" / self._id
         steps = [
             {
                 "name": step.name,
@@ -366,16 +402,20 @@ class _Runner:
                 "n_orphaned": step.n_orphaned,
                 "seconds": round(step.seconds, 3),
                 "failures": [f"{step.place(f)}: {f.error}" for f in step.failures[:_NOTED]],
+                "slowest": [
+                    {"block": each.index, "seconds": round(each.seconds, 3)}
+                    for each in step.slowest
+                ],
             }
             for step, work in zip(done.steps, self.works, strict=True)
         ]
         said = {"ok": done.ok, "seconds": round(done.seconds, 3), "steps": steps}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "run.json").write_text(json.dumps(said, indent=1) + "\n")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "run.json").write_text(json.dumps(said, indent=1) + "\n")
         except OSError as error:
             raise StoreError(
-                "a run is written down in its store", value=str(error), place=str(folder)
+                "a run is written down in its store", value=str(error), place=str(self.folder)
             ) from error
 
     def _record_collection(self, work: Work) -> None:

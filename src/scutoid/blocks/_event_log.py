@@ -1,0 +1,82 @@
+"""The record of a run: every event as a line of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from scutoid import events
+from scutoid.errors import StoreError
+
+
+class EventLog:
+    """A listener that writes each event to a file, at once, so that the file can be followed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; it is begun anew, and its folder is made.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with EventLog(Path(folder.name) / "events.jsonl") as log:
+    ...     log.on_event(events.TaskDone(1000.0, "smooth", 2.5))
+    >>> list(EventLog.read(log.path))
+    [{'event': 'TaskDone', 'time': 1000.0, 'task': 'smooth', 'seconds': 2.5}]
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # A line at a time, so that who follows the file sees whole events.
+            self._file = self.path.open("w", buffering=1, encoding="utf-8")
+        except OSError as error:
+            raise StoreError(
+                "the record of a run can be written", value=str(error), place=str(path)
+            ) from error
+
+    def on_event(self, event: events.Event) -> None:
+        """Write an event."""
+        said: dict[str, Any] = {"event": type(event).__name__}
+        said |= {field.name: getattr(event, field.name) for field in fields(event)}
+        self._file.write(json.dumps(said, default=_plain) + "\n")
+
+    @staticmethod
+    def read(path: str | Path) -> Iterator[dict[str, Any]]:
+        """Read the events of a file, oldest first; a line that was cut off is left out."""
+        with Path(path).open(encoding="utf-8") as file:
+            for line in file:
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
