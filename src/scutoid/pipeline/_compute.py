@@ -20,6 +20,7 @@ from scutoid.errors import PipelineError, StepError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._layout import Layout
 from scutoid.pipeline._spec import INJECTED, NEIGHBOURS, StepSpec
+from scutoid.pipeline._where import chosen_blocks
 
 _TRIAL_EDGE = 8
 
@@ -75,6 +76,25 @@ class BlockStep:
     """Voxel size along the function's spatial axes."""
     origin: tuple[float, ...] | None
     """World position of voxel zero of the frame, along the same axes."""
+    unit: str | None = None
+    """Of both."""
+
+    def chosen(self) -> NDArray[np.bool_] | None:
+        """Return which blocks run at all, shape (n_blocks,); None: all."""
+        return chosen_blocks(
+            self.spec.options.where,
+            self.layout,
+            voxel_size=self.voxel_size,
+            origin=self.origin,
+            unit=self.unit,
+            place=f"where of step {self.spec.label!r}",
+        )
+
+    def indices(self) -> list[int]:
+        """Return the numbers of the blocks that run."""
+        chosen = self.chosen()
+        n_blocks = self.layout.grid.n_blocks
+        return list(range(n_blocks)) if chosen is None else np.flatnonzero(chosen).tolist()
 
     def injected(self) -> dict[str, object]:
         """Return what a function may ask for that holds for every block."""

@@ -16,6 +16,7 @@ from scutoid.pipeline._evaluate import prepared
 from scutoid.pipeline._lazy import Image
 from scutoid.pipeline._producers import Call, Opened, is_lazy
 from scutoid.pipeline._spec import NEIGHBOURS, Border, Options, StepSpec, make_spec
+from scutoid.pipeline._where import frozen_where
 
 Setup = Mapping[str, Callable[[], object]]
 Out = str | Sequence[str]
@@ -45,7 +46,10 @@ class Step:
         Parameters
         ----------
         **options
-            name, keep, storage, block, where, join, retries, timeout, requires.
+            name, keep, storage, block, where, join, retries, timeout, requires, as in
+            `blockwise`; where: the blocks to compute at all, by a list of `Roi` in the frame of
+            the image, or a coarse mask (an Image, placed by voxel size and origin, or by shape
+            where these are unknown).  What lies outside stays zero, and has no rows.
 
         Examples
         --------
@@ -55,6 +59,16 @@ class Step:
         >>> sc.gaussian.options(name="smooth", block=4)(image, sigma=1)
         Image('smooth', yx, (8, 8), float32)
         """
+        if "where" in options:
+            options["where"] = frozen_where(options["where"])
+            if options["where"] is not None and (
+                self.spec.kind == "step" or "parts" in self.spec.outputs
+            ):
+                raise PipelineError(
+                    "blocks are left out of images, tables and reductions",
+                    value=f"a {self.spec.kind} with out={self.spec.outputs}",
+                    place=f"where of step {self.spec.label!r}",
+                )
         return Step(self.spec.with_options(**options))
 
     def along(self, axes: str) -> Step:

@@ -154,7 +154,11 @@ class Evaluation:
             blocks = self._all_blocks(producer, step)
         else:
             wanted = layout.grid_region(region.shift(offset))
-            blocks = self._blocks(producer, step, list(layout.grid.blocks_in(wanted)))
+            wanted_blocks = layout.grid.blocks_in(wanted)
+            chosen = step.chosen()
+            if chosen is not None:
+                wanted_blocks = (index for index in wanted_blocks if chosen[index])
+            blocks = self._blocks(producer, step, list(wanted_blocks))
         target = region.shift(offset)
         array = np.zeros(tuple(region.shape), dtype)
         for index, results in blocks:
@@ -168,15 +172,14 @@ class Evaluation:
 
     def _all_blocks(self, producer: Call, step: BlockStep) -> Iterator[tuple[int, Any]]:
         """Compute all blocks; those that see their neighbours after these."""
-        n_blocks = step.layout.grid.n_blocks
         if not producer.spec.sees_neighbours:
-            yield from self._blocks(producer, step, range(n_blocks))
+            yield from self._blocks(producer, step, step.indices())
             return
         layout, output = step.layout, producer.spec.outputs.index("image")
         framed = producer.framed(output)
         self._reserve(framed.spec.nbytes, producer.name)
         array = np.zeros(framed.spec.shape, framed.spec.dtype)
-        order = conflict_order(layout.grid, range(n_blocks))
+        order = conflict_order(layout.grid, step.indices())
         written = Window(array, framed.spec.roi)
         for index, results in self._blocks(producer, step, order, written):
             roi = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)

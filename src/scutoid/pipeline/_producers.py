@@ -241,7 +241,7 @@ class Call(Producer):
         dtypes = tuple(
             framed.spec.dtype if framed is not None else None for framed in self._framed_outputs
         )
-        return BlockStep(self.spec, layout, dtypes, self.voxel_size, self.origin)
+        return BlockStep(self.spec, layout, dtypes, self.voxel_size, self.origin, self.unit)
 
     @property
     def voxel_size(self) -> tuple[float, ...] | None:
@@ -252,6 +252,14 @@ class Call(Producer):
     def origin(self) -> tuple[float, ...] | None:
         """World position of voxel zero of the frame, from the first image that knows its scale."""
         return self._along_axes("origin")
+
+    @property
+    def unit(self) -> str | None:
+        """Unit of the voxel size."""
+        for item in self.inputs:
+            if isinstance(item, Image) and item.voxel_size is not None:
+                return item.framed.spec.unit
+        return None
 
     def _along_axes(self, which: str) -> tuple[float, ...] | None:
         for item in self.inputs:

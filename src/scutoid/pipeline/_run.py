@@ -330,11 +330,7 @@ class _Runner:
             work.entry.commit({"seconds": seconds})
 
     def _skipped(self, work: Work) -> int:
-        where = work.call.spec.options.where
-        if where is None:
-            return 0
-        task = BlockTask("where", print, work.call.layout().grid, where=where)  # type: ignore[arg-type]
-        chosen = task.chosen()
+        chosen = work.call.block_step().chosen()
         return 0 if chosen is None else int((~chosen).sum())
 
     def _bind(self, work: Work) -> None:

@@ -140,7 +140,7 @@ class Options:
     block: object = None
     """Block shape in voxels; default: chosen by the planner."""
     where: object = None
-    """Regions to run at all (a list of Roi); what lies outside stays fill."""
+    """Which blocks run at all: regions, or a coarse mask; what lies outside stays zero."""
     join: Literal["equal", "inner"] = "equal"
     """What happens to collections of different keys: an error, or those keys that all have."""
     retries: int = 2

@@ -79,7 +79,7 @@ class TaskBuilder:
             layout.grid,
             conflict=spec.sees_neighbours,
             after=self._edges.of(call),
-            where=spec.options.where,  # type: ignore[arg-type]
+            where=call.block_step().chosen(),
             journal=work.entry.journal,
             collect=None if pack is None else partial(_collect_blocks, pack),
             bytes_per_block=memory_of(work),

@@ -197,10 +197,10 @@ class FinishWork:
     def __call__(self, block: Block) -> None:
         """Run in a worker."""
         spec = self.step.spec
-        n_blocks = self.step.layout.grid.n_blocks
+        indices = self.step.indices()
         names = output_names(spec.outputs)
         if spec.kind == "reduction":
-            values = (decode(self.pack.read(index))[0] for index in range(n_blocks))
+            values = (decode(self.pack.read(index))[0] for index in indices)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             params = {name: self.resolved.of(value) for name, value in self.params.items()}
             self.entry.save(finish(spec, merged, params, self.step), names[0])
@@ -208,7 +208,7 @@ class FinishWork:
             for output, kind in enumerate(spec.outputs):
                 if kind == "table":
                     slot = packed_slot(spec.outputs, output)
-                    tables = (decode(self.pack.read(n))[slot] for n in range(n_blocks))
+                    tables = (decode(self.pack.read(n))[slot] for n in indices)
                     self.entry.save(join_tables(tables), names[output])
         self.pack.close()
         self.entry.commit()
