@@ -36,8 +36,8 @@ PUBLIC = {
         create_image open_source pad_to read_region write_tiff
     """,
     "scutoid.blocks": """
-        After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks EventLog Failure Journal Mask
-        Report Scheduler Setback TaskReport conflict_order connect lower_neighbours parse_bytes
+        After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks EventLog Failure
+        Journal Mask Report Scheduler Setback TaskReport conflict_order connect lower_neighbours parse_bytes
         run_blocks
     """,
     "scutoid.store": """

@@ -24,7 +24,7 @@ from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec, default_axes
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
-CACHE_BYTES = 80 * 2**20
+CACHE_BYTES = 160 * 2**20
 """Bytes of decoded chunks that a process holds."""
 
 

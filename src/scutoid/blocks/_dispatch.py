@@ -33,6 +33,8 @@ class Dispatcher:
         How many workers were asked for.
     most_blocks : int
         How many blocks a batch may have.
+    is_one_memory : bool
+        Whether what one worker has read serves all.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class Dispatcher:
         paces: Sequence[Pace],
         workers: int,
         most_blocks: int,
+        *,
+        is_one_memory: bool,
     ) -> None:
         self._scheduler = scheduler
         self._tasks = tasks
@@ -50,6 +54,7 @@ class Dispatcher:
         self._paces = paces
         self._workers = workers
         self._most_blocks = most_blocks
+        self._n_shares = 1 if is_one_memory else workers
         self._seats: dict[int, dict[int, Batch]] = {}
         self._serves: dict[int, frozenset[int]] = {}
         self._held: list[Batch] = []
@@ -143,11 +148,13 @@ class Dispatcher:
                 return self._held.pop(place)
         if self._is_waiting_for_room():
             return None
-        while (fresh := self._scheduler.next(self._limits(worker))) is not None:
-            if self._suits(fresh, worker):
+        while True:
+            fresh = self._scheduler.next(
+                self._limits(worker), share=worker % self._n_shares, n_shares=self._n_shares
+            )
+            if fresh is None or self._suits(fresh, worker):
                 return fresh
             self._held.append(fresh)
-        return None
 
     def _suits(self, batch: Batch, worker: int) -> bool:
         if not self._is_served(worker, batch.task):

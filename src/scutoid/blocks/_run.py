@@ -219,6 +219,7 @@ class _Run:
         self._dispatcher = Dispatcher(
             *(self.scheduler, self._tasks, budget, self.courses.paces),
             *(workers, crew.most_items),
+            is_one_memory=crew.is_one_memory,
         )
         try:
             while True:

@@ -73,8 +73,10 @@ class _Lane:
     """The blocks that were ready from the start, not yet looked at; None while a gate is shut."""
     attempts: Statuses | None = None
     """Failed attempts, shape (n_blocks,); None until a block fails."""
+    shares: list[Ints] = field(default_factory=list)
+    """Blocks ready from the start, a part for each worker that reads on its own."""
     n_queued: int = 0
-    """Number of blocks in the queue."""
+    """Number of blocks in the queue and the shares."""
     is_abandoned: bool = False
     """Whether the task has been given up as a whole."""
 
@@ -82,6 +84,32 @@ class _Lane:
         """Queue blocks, before all others or after them."""
         self.n_queued += len(indices)
         (self.queue.appendleft if first else self.queue.append)((attempt, indices))
+
+    def split(self, indices: Ints, n_shares: int) -> None:
+        """Give each worker a part of blocks that lie together."""
+        self.n_queued += len(indices)
+        self.shares = list(np.array_split(indices, n_shares))
+
+    def take_share(self, share: int, wanted: int) -> Ints | None:
+        """Take from a worker's own part, or from the far end of the largest; None if all are empty.
+
+        The far end is what its owner would come to last, so that both go on among neighbours.
+        """
+        if not self.shares:
+            return None
+        own = self.shares[share % len(self.shares)]
+        if len(own):
+            self.shares[share % len(self.shares)] = own[wanted:]
+            taken = own[:wanted]
+        else:
+            largest = max(range(len(self.shares)), key=lambda n: len(self.shares[n]))
+            rest = self.shares[largest]
+            cut = max(len(rest) - wanted, 0)
+            self.shares[largest], taken = rest[:cut], rest[cut:]
+        self.n_queued -= len(taken)
+        if not any(map(len, self.shares)):
+            self.shares = []
+        return taken
 
     @property
     def n_open(self) -> int:
@@ -152,18 +180,23 @@ class Scheduler:
         """Status of each block of a task, shape (n_blocks,); not to be written to."""
         return self._lanes[task].states
 
-    def next(self, limits: int | Sequence[int]) -> Batch | None:
+    def next(
+        self, limits: int | Sequence[int], *, share: int = 0, n_shares: int = 1
+    ) -> Batch | None:
         """Hand out blocks that may run now, later tasks first; None if there are none.
 
         Parameters
         ----------
         limits : int or sequence of int
             The most blocks in the batch, for all tasks or by task; 0: none of this task now.
+        share, n_shares : int, optional
+            For which of so many workers they are, where each reads on its own: blocks are handed
+            to it that lie together, so that what it has read serves the next one too.
         """
         for number in range(len(self._lanes) - 1, -1, -1):
             limit = limits if isinstance(limits, int) else limits[number]
             if limit > 0:
-                batch = self._take(number, limit)
+                batch = self._take(number, limit, share, n_shares)
                 if batch is not None:
                     return batch
         return None
@@ -230,22 +263,33 @@ class Scheduler:
         """
         lane = self._lanes[task]
         lane.is_abandoned = True
-        queued = [indices for _, indices in lane.queue]
+        queued = [*(indices for _, indices in lane.queue), *lane.shares]
         lane.queue.clear()
+        lane.shares = []
         lane.n_queued = 0
         return self._give_up(
             task, np.concatenate([*queued, np.flatnonzero(lane.states == _WAITING)])
         )
 
-    def _take(self, number: int, limit: int) -> Batch | None:
+    def _take(self, number: int, limit: int, share: int, n_shares: int) -> Batch | None:
         lane = self._lanes[number]
         if lane.tally[_WAITING] + lane.tally[_ACTIVE] == 0:
             return None
         parts: list[Ints] = []
         attempt, wanted = 0, limit
         while wanted:
-            if not lane.queue and not self._advance(lane):
-                break
+            if not lane.queue:
+                if parts and attempt > 1:
+                    break
+                taken = lane.take_share(share, wanted)
+                if taken is not None:
+                    attempt = 1
+                    parts.append(taken)
+                    wanted -= len(taken)
+                    continue
+                if not self._advance(lane, n_shares):
+                    break
+                continue
             # A block that failed before goes alone: it may have to wait for room, or elsewhere.
             if parts and (lane.queue[0][0] != attempt or attempt > 1):
                 break
@@ -260,7 +304,7 @@ class Scheduler:
             return None
         return Batch(number, parts[0] if len(parts) == 1 else np.concatenate(parts), attempt)
 
-    def _advance(self, lane: _Lane) -> bool:
+    def _advance(self, lane: _Lane, n_shares: int) -> bool:
         """Queue the next tile of blocks that were ready from the start."""
         if lane.ready is None:
             return False
@@ -268,7 +312,11 @@ class Scheduler:
         if tile is None:
             lane.ready = None
             return False
-        self._activate(lane, tile)
+        self._move(lane, tile, BlockStatus.ACTIVE)
+        if n_shares == 1:
+            lane.push(1, tile, first=False)
+        else:
+            lane.split(tile, n_shares)
         return True
 
     def _activate(self, lane: _Lane, indices: Ints) -> None:

@@ -214,6 +214,7 @@ class _Door:
 class _ConnectCrew:
     depth = 2
     most_items = 1
+    is_one_memory = False
 
     def __init__(
         self,

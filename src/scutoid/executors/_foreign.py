@@ -70,6 +70,7 @@ def _carry_out(worker: int, portable: _Portable, job: Job) -> Outcome:
 class _ForeignCrew:
     depth = 2
     most_items = MOST_ITEMS
+    is_one_memory = False
 
     def __init__(
         self, pool: concurrent.futures.Executor, works: Sequence[Work], workers: int

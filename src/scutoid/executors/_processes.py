@@ -25,7 +25,7 @@ from typing import IO
 
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._beacon import SharedBeacon
-from scutoid.executors._environment import THREAD_VARIABLES
+from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
 from scutoid.executors._pickling import dumps, loads
 from scutoid.executors._work import MOST_ITEMS, Crew, ItemFailure, Job, Lost, Message, Outcome, Work
 
@@ -96,7 +96,7 @@ class _Process:
                     # the user's function has started can be ended with the worker.
                     process_group=0,
                     cwd=folder,
-                    env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1"),
+                    env=MEMORY_VARIABLES | os.environ | dict.fromkeys(THREAD_VARIABLES, "1"),
                 )
         except BaseException:
             self.connection.close()
@@ -140,6 +140,7 @@ def _log_file(logs: Path | None, number: int) -> Iterator[IO[bytes] | None]:
 class _ProcessesCrew:
     depth = 2
     most_items = MOST_ITEMS
+    is_one_memory = False
 
     def __init__(
         self, works: Sequence[Work], payloads: Sequence[bytes], workers: int, logs: Path | None

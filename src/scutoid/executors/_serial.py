@@ -35,6 +35,7 @@ class SerialExecutor:
 class _SerialCrew:
     depth = 1
     most_items = MOST_ITEMS
+    is_one_memory = True
 
     def __init__(self, works: Sequence[Work]) -> None:
         self._works = works

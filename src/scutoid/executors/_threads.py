@@ -38,6 +38,7 @@ class ThreadsExecutor:
 class _ThreadsCrew:
     depth = 2
     most_items = MOST_ITEMS
+    is_one_memory = True
 
     def __init__(self, works: Sequence[Work], workers: int) -> None:
         self._works = works

@@ -155,6 +155,11 @@ class Crew(Protocol):
         """How many items a job may have."""
         ...
 
+    @property
+    def is_one_memory(self) -> bool:
+        """Whether its workers share a memory, and so what each of them has read."""
+        ...
+
     def submit(self, worker: int, job: Job) -> None:
         """Hand `job` to a worker that has joined and is not lost."""
         ...
