@@ -47,19 +47,30 @@ class Journal:
         log.payloads = []
 
     @classmethod
-    def open(cls, path: Path, task: str, grid: BlockGrid) -> Journal:
+    def open(cls, path: Path, task: str, grid: BlockGrid, *, key: str = "") -> Journal:
         """Open the journal of a task, or begin it; a torn tail is dropped.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        task : str
+            The task's name.
+        grid : BlockGrid
+            Its blocks.
+        key : str, optional
+            What its results depend on.
 
         Raises
         ------
         StoreError
-            If it belongs to another task or grid, or cannot be written.
+            If it belongs to another task, grid or key, or cannot be written.
         """
-        header = _header(task, grid)
+        header = _header(task, grid, key)
         found, _ = RecordLog.read(path) if path.exists() else (header, [])
         if found not in (b"", header):
             raise StoreError(
-                "a journal is continued only by the task and grid that it was begun by",
+                "a journal is continued only by the task and grid (and key) that it was begun by",
                 value=f"{found.decode(errors='replace')}, not {header.decode()}",
                 place=str(path),
                 remedy="remove the journal to do all blocks again, or give another folder",
@@ -121,7 +132,7 @@ class Journal:
         self.close()
 
 
-def _header(task: str, grid: BlockGrid) -> bytes:
+def _header(task: str, grid: BlockGrid, key: str) -> bytes:
     return json.dumps(
         {
             "format": "scutoid journal 1",
@@ -132,6 +143,7 @@ def _header(task: str, grid: BlockGrid) -> bytes:
             "block_shape": list(grid.block_shape),
             "halo": [list(side) for side in grid.halo],
             "fit": grid.fit,
+            **({"key": key} if key else {}),
         }
     ).encode()
 

@@ -220,10 +220,7 @@ class Link:
                 weight,
                 own,
                 [
-                    (
-                        np.clip(i.lo[side] - first, 0, size),
-                        np.clip(i.hi[side] - first, 0, size),
-                    )
+                    (_clip(i.lo[side] - first, size), _clip(i.hi[side] - first, size))
                     for i in entry.waits
                 ],
             )
@@ -313,6 +310,11 @@ def _lower(axis: int, count: int, reach: int) -> AxisLink:
 
 def _along(values: NDArray[np.int32], axis: int, ndim: int) -> NDArray[np.int32]:
     return values.reshape([-1 if own == axis else 1 for own in range(ndim)])
+
+
+def _clip(places: Ints, most: int) -> Ints:
+    # np.clip takes six times as long for the few places of a batch.
+    return np.minimum(np.maximum(places, 0), most)
 
 
 def _window_sums(

@@ -148,7 +148,7 @@ def _open_journal(stack: ExitStack, task: BlockTask, folder: Path | None) -> Jou
         return None
     # a journal that a task brings is known by its place: the task may be named otherwise next time
     name = task.name if task.journal is None else ""
-    return stack.enter_context(Journal.open(path, name, task.grid))
+    return stack.enter_context(Journal.open(path, name, task.grid, key=task.key))
 
 
 @dataclass(frozen=True, slots=True)

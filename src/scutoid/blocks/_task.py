@@ -126,6 +126,9 @@ class BlockTask:
     """How many workers may be at this task at once; None: all of the run's."""
     requires: Mapping[str, int] | None = None
     """What a running block takes of the run's resources, such as ``{"gpu": 1}``."""
+    key: str = ""
+    """What its results depend on, besides the blocks: parameters, a version.  A journal that was
+    begun under another key is refused, for its blocks were done otherwise."""
     journal: Path | None = None
     """This task's journal file; goes before the journal folder of the run."""
     collect: Callable[[Sequence[tuple[int, object]]], None] | None = None
