@@ -37,8 +37,8 @@ PUBLIC = {
     """,
     "scutoid.blocks": """
         After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks EventLog Failure
-        Journal Mask Report Scheduler Setback TaskReport conflict_order connect lower_neighbours parse_bytes
-        run_blocks
+        Journal Mask Report Scheduler Setback TaskReport conflict_order connect lower_neighbours
+        parse_bytes run_blocks
     """,
     "scutoid.store": """
         FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Pack Recipe arrays_of_bytes

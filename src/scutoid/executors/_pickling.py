@@ -7,12 +7,15 @@ by value, so that no script needs a main guard.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import pickle
 import sys
 import types
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+
+from scutoid.executors._work import ItemFailure, Outcome
 
 
 def dumps(value: object) -> bytes:
@@ -86,3 +89,18 @@ def _find(name: str, path: object) -> ModuleSpec | None:
         if isinstance(spec, ModuleSpec):
             return spec
     return None
+
+
+def with_values(outcome: Outcome) -> Outcome:
+    """Unpickle what blocks returned; what does not survive the way is that block's failure."""
+    values: list[object] = []
+    statuses = outcome.statuses.copy()
+    failures = list(outcome.failures)
+    for position, payload in enumerate(outcome.values or ()):
+        try:
+            values.append(None if payload is None else loads(payload))  # type: ignore[arg-type]
+        except Exception as error:  # noqa: BLE001 - unpickling runs code of the value's class
+            values.append(None)
+            statuses[position] = 0
+            failures.append(ItemFailure.of(position, error))
+    return dataclasses.replace(outcome, statuses=statuses, failures=tuple(failures), values=values)

@@ -10,7 +10,6 @@ A worker that dies or hangs is replaced; the page tells which item was to blame.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pickle
 import signal
@@ -26,7 +25,7 @@ from typing import IO
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._beacon import SharedBeacon
 from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
-from scutoid.executors._pickling import dumps, loads
+from scutoid.executors._pickling import dumps, with_values
 from scutoid.executors._work import MOST_ITEMS, Crew, ItemFailure, Job, Lost, Message, Outcome, Work
 
 # A worker that closes its connection has this long to be gone.
@@ -253,7 +252,7 @@ class _ProcessesCrew:
             if message.statuses.any():
                 self._losses = 0
             if message.values is not None:
-                return _with_values(message)
+                return with_values(message)
         return message
 
     def _deadline(self, process: _Process) -> float | None:
@@ -310,21 +309,6 @@ class _ProcessesCrew:
             )
         self._start()
         return lost
-
-
-def _with_values(outcome: Outcome) -> Outcome:
-    """Unpickle what blocks returned; what does not survive the way is that block's failure."""
-    values: list[object] = []
-    statuses = outcome.statuses.copy()
-    failures = list(outcome.failures)
-    for position, payload in enumerate(outcome.values or ()):
-        try:
-            values.append(None if payload is None else loads(payload))  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 - unpickling runs code of the value's class
-            values.append(None)
-            statuses[position] = 0
-            failures.append(ItemFailure.of(position, error))
-    return dataclasses.replace(outcome, statuses=statuses, failures=tuple(failures), values=values)
 
 
 def _ending(code: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import importlib
+import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,6 +20,7 @@ _OURS = {
     "serial": "scutoid.executors._serial:SerialExecutor",
     "threads": "scutoid.executors._threads:ThreadsExecutor",
     "processes": "scutoid.executors._processes:ProcessesExecutor",
+    "dask": "scutoid.executors._dask:DaskExecutor",
 }
 
 
@@ -41,7 +43,12 @@ class Executor(Protocol):
 
 
 def find_executor(executor: object) -> Executor:
-    """The executor of a name, of a `concurrent.futures.Executor`, or the object itself.
+    """The executor of a name, of an executor or cluster of another library, or the object itself.
+
+    Parameters
+    ----------
+    executor : str, concurrent.futures.Executor, distributed.Client or cluster, or Executor
+        A text with ``://`` is the address of a Dask scheduler.
 
     Raises
     ------
@@ -52,6 +59,10 @@ def find_executor(executor: object) -> Executor:
         from scutoid.executors._foreign import ForeignExecutor
 
         return ForeignExecutor(executor)
+    if _is_dask(executor):
+        from scutoid.executors._dask import DaskExecutor
+
+        return DaskExecutor(executor)
     if not isinstance(executor, str):
         if all(hasattr(executor, name) for name in ("open", "handles_timeout", "handles_setup")):
             return cast("Executor", executor)
@@ -64,10 +75,21 @@ def find_executor(executor: object) -> Executor:
     raise _unknown(executor)
 
 
+def _is_dask(executor: object) -> bool:
+    """Whether it is an address, a client or a cluster of Dask's; Dask is not imported for this."""
+    if isinstance(executor, str):
+        return "://" in executor
+    distributed = sys.modules.get("distributed")
+    return distributed is not None and isinstance(
+        executor, (distributed.Client, distributed.deploy.Cluster)
+    )
+
+
 def _unknown(executor: object) -> ParameterError:
     theirs = {entry.name for entry in entry_points(group=GROUP)}
     return ParameterError(
-        "an executor is given by a known name, or as a concurrent.futures.Executor",
+        "an executor is given by a known name, as a concurrent.futures.Executor, or as a client, "
+        "cluster or address of Dask",
         value=executor,
         remedy=f"one of {', '.join(sorted({*_OURS, *theirs}))}",
     )
