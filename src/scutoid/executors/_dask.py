@@ -105,10 +105,10 @@ def _connect(cluster: Any, workers: int) -> tuple[Any, list[Any]]:
         return cluster, []
     owned = []
     if cluster is None:
-        cluster = distributed.LocalCluster(
+        # Not a LocalCluster, whose processes import the user's script again.
+        cluster = importlib.import_module("distributed.deploy.subprocess").SubprocessCluster(
             n_workers=workers,
             threads_per_worker=1,
-            processes=True,
             dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         )
