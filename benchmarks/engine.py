@@ -94,7 +94,7 @@ def starts(sizes, repeats):
     cases = [*((system, "none", n) for n in sizes), (system, "resume", 10**6)]
     found = measure(cases, repeats)
     lines = [
-        "| blocks | first worker up after, s | first block, s later | all but one in a journal: s |",
+        "| blocks | first worker up, s | first block, s later | all but one in a journal: s |",
         "|---|---|---|---|",
     ]
     for n in sizes:

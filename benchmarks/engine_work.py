@@ -11,6 +11,7 @@ all others) or resume (a journal that names all blocks but one).  Grids have thr
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -70,6 +71,8 @@ def scutoid(kind, n, executor):
 
 
 def daisy(kind, n):
+    os.chdir(Path(__file__).parent / "scratch")  # it writes its logs there
+
     import daisy as peer
 
     side = side_of(n)

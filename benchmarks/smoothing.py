@@ -1,11 +1,12 @@
-"""Smoothing a zarr: scutoid, dask and daisy beside a bare loop, in one interleaved run.
+"""Smoothing a zarr: scutoid, dask, daisy and cubed beside a bare loop, in one interleaved run.
 
     python benchmarks/smoothing.py [--repeats 5]
 
 Peers run in a virtual environment ``benchmarks/scratch/peers``, made by::
 
     python -m venv benchmarks/scratch/peers
-    benchmarks/scratch/peers/bin/pip install daisy "dask[array]" zarr scipy
+    benchmarks/scratch/peers/bin/pip install daisy cubed "dask[array]" distributed zarr scipy \
+        cloudpickle matplotlib
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def main():
         if peers.exists():
             commands["dask, threads"] = [peers, SCRIPT, "dask", chunk]
             commands["daisy, 2 processes"] = [peers, SCRIPT, "daisy", chunk]
+            commands["dask distributed, 2 processes"] = [peers, SCRIPT, "distributed", chunk]
+            commands["cubed, 2 processes"] = [peers, SCRIPT, "cubed", chunk]
         samples = interleaved(commands, repeats)
         first = next(iter(commands))
         text.append(

@@ -5,6 +5,7 @@ Gaussian of sigma 2 on 512^3 uint16, blocks of 128^3 with a halo of 8, to float3
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -96,16 +97,49 @@ def scutoid(chunk, executor):
     sc.run(result, store=store, workers=2, executor=executor, block=BLOCK)
 
 
-def dask(chunk):
+def dask(chunk, way="dask"):
     import dask.array as da
 
-    path, _ = target("dask", chunk, create=False)
+    path, _ = target(way, chunk, create=False)
     image = da.from_zarr(str(source(chunk))).rechunk(BLOCK)
     result = image.map_overlap(smooth, depth=HALO, boundary="none", dtype="float32")
     result.rechunk(chunk).to_zarr(str(path))
 
 
+def distributed(chunk):
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        ) as cluster,
+        Client(cluster),
+    ):
+        dask(chunk, "distributed")
+
+
+def cubed(chunk):
+    import cubed as peer
+
+    path, _ = target("cubed", chunk, create=False)
+    spec = peer.Spec(work_dir=str(WORK / "cubed"), allowed_mem="2GB", executor_name="processes")
+    image = peer.from_zarr(str(source(chunk)), spec=spec).rechunk((BLOCK,) * 3)
+    # It pads with a constant at the image's edge, and leaves the cropping to the function.
+    inner = (slice(HALO, -HALO),) * 3
+    result = peer.map_overlap(
+        lambda block: smooth(block)[inner],
+        image,
+        dtype="float32",
+        chunks=image.chunks,
+        depth=HALO,
+        boundary=0,
+    )
+    peer.to_zarr(result, str(path), max_workers=2)
+
+
 def daisy(chunk):
+    os.chdir(WORK)  # it writes its logs there
+
     import daisy as engine
     import zarr
 
@@ -131,7 +165,7 @@ def daisy(chunk):
         read_write_conflict=False,
         num_workers=2,
     )
-    engine.run_blockwise([task])
+    assert engine.run_blockwise([task], progress=False, summary=False)
 
 
 def main():
@@ -142,6 +176,8 @@ def main():
         "threads": lambda c: scutoid(c, "threads"),
         "processes": lambda c: scutoid(c, "processes"),
         "dask": dask,
+        "distributed": distributed,
+        "cubed": cubed,
         "daisy": daisy,
     }
     ways[way](chunk)
