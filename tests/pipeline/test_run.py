@@ -397,3 +397,21 @@ def test_a_failed_run_says_where_the_logs_are(tmp_path, blobs):
 def test_zero_workers_are_refused(tmp_path, blobs, steps):
     with pytest.raises(ParameterError, match="1 worker or more"):
         sc.run(steps[0](sc.open(blobs)), store=tmp_path, workers=0)
+
+
+def test_steps_share_the_resources_of_a_run(tmp_path, blobs):
+    inside, most = [], []
+
+    @sc.blockwise(dtype="uint8", block=16, requires={"gpu": 2}, version="1")
+    def predict(image):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return image.astype("uint8")
+
+    result = predict(sc.open(blobs))
+    with pytest.raises(ParameterError, match="gpu"):
+        sc.run(result, store=tmp_path, executor="threads", workers=3)
+    sc.run(result, store=tmp_path, executor="threads", workers=3, resources={"gpu": 5})
+    assert max(most) <= 2

@@ -40,6 +40,7 @@ from scutoid.pipeline._tasks import TaskBuilder
 from scutoid.store import EntryStore
 
 _NOTED = 100
+_WORTH_TELLING = 1.0
 EVENTS = "events.jsonl"
 LOGS = "logs"
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
@@ -70,14 +71,16 @@ class RunStep:
     members: tuple[str, ...] = ()
     """Keys of the members, in the order of the blocks, where the step ran on a collection."""
 
+    def label(self, index: int) -> str:
+        """Name a block: by its number, or by the member that it is."""
+        return f"member {self.members[index]!r}" if self.members else f"block {index}"
+
     def place(self, failure: Failure) -> str:
         """Say where a failure happened: which block, member or set-up."""
         if failure.index < 0:
             return "set-up"
-        if self.members:
-            return f"member {self.members[failure.index]!r}"
-        where = f" {failure.write_roi}" if failure.write_roi is not None else ""
-        return f"block {failure.index}{where}"
+        where = f" {failure.write_roi}" if failure.write_roi and not self.members else ""
+        return f"{self.label(failure.index)}{where}"
 
 
 class Run:
@@ -130,6 +133,9 @@ class Run:
                 if number:
                     counts.append(f"{number} {word}")
             lines.append(f"{step.name}: {', '.join(counts)}, {step.seconds:.1f} s")
+            if step.slowest and step.slowest[0].seconds >= _WORTH_TELLING:
+                slow = (f"{step.label(b.index)} ({b.seconds:.1f} s)" for b in step.slowest[:3])
+                lines.append(f"    slowest: {', '.join(slow)}")
         for step in self.steps:
             for failure in step.failures[:3]:
                 lines.append(f"{step.name}, {step.place(failure)}: {failure.error}")
@@ -193,6 +199,7 @@ def run(
     on_failure: str | int = "raise",
     force: Iterable[str] = (),
     accept: Iterable[str] = (),
+    resources: Mapping[str, int] | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Run:
     """Compute results into a store; only what is missing or changed runs.
@@ -205,8 +212,8 @@ def run(
         Folder of the results; it is made if it does not exist.
     workers : int, optional
         1 or more; default: the cores that this process may use.
-    executor : {"processes", "threads", "serial"} or Executor
-        Where blocks are computed.
+    executor : {"processes", "threads", "serial", "dask"}, Dask client or cluster, or Executor
+        Where blocks are computed; a text with ``://`` is the address of a Dask scheduler.
     memory : int or str, optional
         Bytes that all running blocks may take together, such as "4GB".
     block : int or sequence, optional
@@ -217,6 +224,9 @@ def run(
         Names of steps to run again.
     accept : iterable of str
         Names of steps whose newest result is taken as good, although its key differs.
+    resources : mapping of str to int, optional
+        How much there is of what steps say that they require, such as ``{"gpu": 2}``; what is not
+        given is there once.
     listeners : sequence of Listener
         Get the events of the run, such as `scutoid.Progress`.
 
@@ -247,6 +257,7 @@ def run(
         executor=executor,
         memory=memory,
         on_failure=on_failure if isinstance(on_failure, int) else "return",
+        resources=resources,
         listeners=listeners,
     )
     steps = [runner.step(work, report) for work in works]
