@@ -1,0 +1,45 @@
+"""What the pages of the documentation show works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+import scutoid as sc
+
+DOCS = Path(__file__).parents[1] / "docs"
+FILE = re.compile(r"\A# (\w+\.py)\n")
+
+
+def run_page(name, folder):
+    """Run all Python of a page as one script; a block that begins with a file's name is that."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    script = []
+    for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        named = FILE.match(block)
+        if named:
+            (folder / named[1]).write_text(block, encoding="utf-8")
+        else:
+            script.append(block)
+    (folder / "page.py").write_text("".join(script), encoding="utf-8")
+    command = [sys.executable, "-W", "error", "page.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_blocks(tmp_path):
+    said = run_page("blocks.md", tmp_path)
+    raw = np.random.default_rng(0).integers(0, 255, (100, 120)).astype("uint8")
+    smooth = ndimage.uniform_filter(raw.astype("float32"), 5)
+    assert np.array_equal(np.asarray(sc.open(tmp_path / "smooth.ome.zarr")), smooth)
+    assert "smooth: 16 of 16 blocks done" in said
+    assert f"voxels above: {int((smooth > 130).sum())}" in said
+    assert said.count("working on") == 16
+    labels = np.asarray(sc.open(tmp_path / "labels.ome.zarr"))
+    assert np.array_equal(labels > 0, raw > 100)
