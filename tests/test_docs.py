@@ -43,3 +43,8 @@ def test_blocks(tmp_path):
     assert said.count("working on") == 16
     labels = np.asarray(sc.open(tmp_path / "labels.ome.zarr"))
     assert np.array_equal(labels > 0, raw > 100)
+
+
+def test_daisy(tmp_path):
+    run_page("daisy.md", tmp_path)
+    assert (tmp_path / "daisy_logs" / "worker-0.log").read_text().count("smooth") >= 1

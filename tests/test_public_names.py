@@ -56,6 +56,10 @@ PUBLIC = {
     """,
     "scutoid.views": "LayerArray LayerSpec view view_layers",
     "scutoid.cli": "Progress main",
+    "scutoid.integrations.daisy": """
+        Block BlockStatus Client Context Coordinate Pipeline Roi Server Task TaskState
+        get_tracking_basedir run_blockwise set_log_basedir set_tracking_basedir
+    """,
     "scutoid.testing": "ExecutorTests Recorder",
 }
 

@@ -1,0 +1,1 @@
+"""Bridges to other systems: their names and arguments, our engine and store beneath."""

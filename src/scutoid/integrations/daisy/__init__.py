@@ -1,0 +1,38 @@
+"""daisy's names over the block engine: a script of daisy 1 or 2 needs one changed import.
+
+::
+
+    from scutoid.integrations import daisy  # was: import daisy
+
+What is the same, and where the answers are honest that daisy's are not, stands in docs/daisy.md.
+"""
+
+from scutoid.integrations.daisy._block import Block, BlockStatus
+from scutoid.integrations.daisy._client import Client, Context
+from scutoid.integrations.daisy._geometry import Coordinate, Roi
+from scutoid.integrations.daisy._run import (
+    Server,
+    TaskState,
+    get_tracking_basedir,
+    run_blockwise,
+    set_log_basedir,
+    set_tracking_basedir,
+)
+from scutoid.integrations.daisy._task import Pipeline, Task
+
+__all__ = [
+    "Block",
+    "BlockStatus",
+    "Client",
+    "Context",
+    "Coordinate",
+    "Pipeline",
+    "Roi",
+    "Server",
+    "Task",
+    "TaskState",
+    "get_tracking_basedir",
+    "run_blockwise",
+    "set_log_basedir",
+    "set_tracking_basedir",
+]

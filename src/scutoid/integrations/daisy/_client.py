@@ -1,0 +1,79 @@
+"""Workers that take blocks in a loop of their own, in daisy's terms."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from scutoid import blocks
+from scutoid.integrations.daisy._block import Block
+from scutoid.integrations.daisy._task import raise_if_failed
+
+_logger = logging.getLogger("scutoid.daisy")
+
+CONTEXT_VARIABLE = "DAISY_CONTEXT"
+
+
+class Context(dict[str, str]):
+    """What a worker is told: its task, its number, where its logs go."""
+
+    ENV_VARIABLE = CONTEXT_VARIABLE
+
+    @staticmethod
+    def from_env() -> Context:
+        """Read it from the environment."""
+        text = os.environ.get(CONTEXT_VARIABLE, "")
+        return Context(pair.split("=", 1) for pair in text.split(":") if "=" in pair)
+
+    def to_env(self) -> str:
+        """As the environment holds it."""
+        return ":".join(f"{name}={value}" for name, value in self.items())
+
+
+class Client:
+    """Takes blocks from the run that started this process, or that its environment names.
+
+    Parameters
+    ----------
+    context : Context, optional
+        Only kept; the run is found by its connection file.
+
+    Raises
+    ------
+    WorkerError
+        If there is no run to join.
+    """
+
+    def __init__(self, context: Context | None = None) -> None:
+        self.context = Context.from_env() if context is None else context
+        self._blocks = blocks.connect()
+        self.worker_id = self._blocks.worker
+
+    @contextmanager
+    def acquire_block(self) -> Iterator[Block | None]:
+        """A block to work on, or None when there are no more.
+
+        The block is done when the body ends.  An exception in it is the block's failure: it is
+        logged and goes to the run with its traceback, and this worker takes the next block.
+        What is no `Exception`, such as Ctrl-C, goes on its way.
+        """
+        found = next(self._blocks, None)
+        if found is None:
+            self._blocks.leave()
+            yield None
+            return
+        block = Block.of(found)
+        try:
+            yield block
+            raise_if_failed(block)
+        except Exception as error:
+            _logger.exception("block %s failed", block.block_id)
+            self._blocks.failed(error)
+        else:
+            self._blocks.done()
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a client has acquire_block, context and worker_id, not {name!r}")

@@ -1,0 +1,31 @@
+"""Regions and points as daisy's users know them: funlib's where it is installed, else ours.
+
+funlib.persistence takes funlib's regions only, so those must be handed to the user's function.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scutoid import geometry
+
+if TYPE_CHECKING:
+    Coordinate: Any
+    Roi: Any
+else:
+    try:
+        from funlib.geometry import Coordinate, Roi
+    except ImportError:
+        from scutoid.integrations.daisy._regions import Coordinate, Roi
+
+__all__ = ["Coordinate", "Roi", "ours", "theirs"]
+
+
+def ours(roi: Any) -> geometry.Roi:
+    """A region of anybody's as one of ours."""
+    return geometry.Roi(tuple(roi.offset), tuple(roi.shape))
+
+
+def theirs(roi: geometry.Roi) -> Any:
+    """A region of ours as daisy's users expect it."""
+    return Roi(tuple(roi.offset), tuple(roi.shape))

@@ -1,0 +1,335 @@
+"""A task in daisy's arguments, and what it is to the block engine."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scutoid import blocks
+from scutoid.errors import GeometryError, ParameterError, StepError
+from scutoid.geometry import BlockGrid, Roi
+from scutoid.integrations.daisy._block import Block, BlockStatus
+from scutoid.integrations.daisy._geometry import ours
+
+_WITHOUT_MEANING = {
+    "resource_tracking": "the times of batches and of the slowest blocks are always kept",
+    "max_worker_restarts": "the engine has a limit of its own for workers that keep dying",
+    "init_callback_fn": "nothing is set up between the tasks and the workers",
+}
+
+
+class Task:
+    """A function to be called for each block of a total region.
+
+    Parameters
+    ----------
+    task_id : str
+        Its name.
+    total_roi : Roi
+        The total region that is read; what is written is smaller by the context on each side.
+    read_roi, write_roi : Roi
+        Of one block; only their shapes count, and where the one lies in the other.
+    process_function : callable, optional
+        With a block as its (last) argument; or without arguments: then it is called once in each
+        worker, and takes blocks from a `Client`.
+    check_function : callable, optional
+        Whether a block need not run; asked in the workers.
+    read_write_conflict : bool, optional
+        Whether blocks read what others of the task write.
+    num_workers, max_workers : int, optional
+        How many workers are at this task at once.
+    max_retries : int, optional
+        How often a block that failed is tried again.
+    fit : {"valid", "overhang", "shrink"}, optional
+        What happens to the remainder; "valid" leaves it unwritten, with a warning.
+    timeout : float or timedelta, optional
+        Seconds that a block may take.
+    upstream_tasks : sequence of Task, optional
+        Tasks whose blocks are waited for.
+    requires : mapping of str to int, optional
+        Resources that a block holds.
+    skip_mask : ndarray, optional
+        Shape of the grid of blocks; those that are not zero are left out.
+    tracking_path, done_marker_path : path, optional
+        A folder that keeps what is done; False: none, also where there is a base directory.
+    **others
+        Arguments of daisy without a meaning here; those that are given are warned of.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is none of daisy's, or two say the same.
+    GeometryError
+        If a write region does not lie in its read region, or the total holds no block.
+    """
+
+    def __init__(
+        self,
+        task_id: str,
+        total_roi: Any,
+        read_roi: Any,
+        write_roi: Any,
+        process_function: Callable[..., Any] | None = None,
+        check_function: Callable[[Block], bool] | None = None,
+        read_write_conflict: bool = True,
+        num_workers: int | None = None,
+        max_retries: int = 2,
+        fit: str = "valid",
+        timeout: float | dt.timedelta | None = None,
+        upstream_tasks: Sequence[Task] | None = None,
+        *,
+        max_workers: int | None = None,
+        requires: Mapping[str, int] | None = None,
+        skip_mask: Any = None,
+        tracking_path: str | Path | bool | None = None,
+        done_marker_path: str | Path | bool | None = None,
+        **others: Any,
+    ) -> None:
+        _check_others(others, task_id)
+        if num_workers is not None and max_workers is not None:
+            raise ParameterError(
+                "num_workers and max_workers are the same: give one of them",
+                value=(num_workers, max_workers),
+                place=f"task {task_id!r}",
+            )
+        self.task_id = task_id
+        self.total_roi, self.read_roi, self.write_roi = total_roi, read_roi, write_roi
+        self.process_function = process_function
+        self.check_function = check_function
+        self.read_write_conflict = read_write_conflict
+        self.max_workers = max_workers or num_workers or 1
+        self.max_retries = max_retries
+        self.fit = fit
+        self.timeout = timeout.total_seconds() if isinstance(timeout, dt.timedelta) else timeout
+        self.upstream_tasks = list(upstream_tasks or ())
+        self.requires = requires
+        self.tracking_path = done_marker_path if tracking_path is None else tracking_path
+        self.grid = block_grid(task_id, ours(total_roi), ours(read_roi), ours(write_roi), fit)
+        self.skip_mask = None if skip_mask is None else np.asarray(skip_mask) != 0
+
+    @property
+    def num_workers(self) -> int:
+        """How many workers are at this task at once."""
+        return self.max_workers
+
+    @property
+    def block_grid_shape(self) -> tuple[int, ...]:
+        """Number of blocks on each axis: the shape of a `skip_mask`."""
+        return tuple(self.grid.shape)
+
+    @property
+    def has_own_loop(self) -> bool:
+        """Whether the function takes no block, but asks a client for them."""
+        function = self.process_function
+        return function is not None and not _takes_a_block(function)
+
+    def block_task(self, journal: Path | None, after: Sequence[Task]) -> blocks.BlockTask:
+        """What it is to the engine, which runs it after other tasks.
+
+        Raises
+        ------
+        ParameterError
+            If there is no function.
+        """
+        if self.process_function is None:
+            raise ParameterError(
+                "a task that is run has a process_function",
+                value=None,
+                place=f"task {self.task_id!r}",
+            )
+        return blocks.BlockTask(
+            self.task_id,
+            None if self.has_own_loop else Process(self.process_function, self.total_roi),
+            self.grid,
+            after=tuple(task.task_id for task in after),
+            conflict=self.read_write_conflict,
+            retries=self.max_retries,
+            timeout=self.timeout,
+            is_done=None if self.check_function is None else Check(self.check_function),
+            where=None if self.skip_mask is None else ~self.skip_mask,
+            workers=self.max_workers,
+            requires=self.requires,
+            journal=journal,
+        )
+
+    def __add__(self, other: Task | Pipeline) -> Pipeline:
+        return Pipeline([self]) + other
+
+    def __or__(self, other: Task | Pipeline) -> Pipeline:
+        return Pipeline([self]) | other
+
+    def __repr__(self) -> str:
+        return f"Task({self.task_id!r}, {self.grid.n_blocks} blocks)"
+
+
+class Pipeline:
+    """Tasks and who waits for whom: ``a + b`` runs b after a, ``a | b`` has both side by side.
+
+    Parameters
+    ----------
+    tasks : iterable of Task, optional
+        Tasks; those that they wait for come along.
+    edges : iterable of (Task, Task), optional
+        Which task waits for which: (earlier, later).
+    """
+
+    def __init__(
+        self, tasks: Iterable[Task] | None = None, edges: Iterable[tuple[Task, Task]] | None = None
+    ) -> None:
+        self.tasks: list[Task] = []
+        for task in tasks or ():
+            self._take(task)
+        self.edges = [(up, task) for task in self.tasks for up in task.upstream_tasks]
+        self.edges += [edge for edge in edges or () if edge not in self.edges]
+
+    def _take(self, task: Task) -> None:
+        if task not in self.tasks:
+            for up in task.upstream_tasks:
+                self._take(up)
+            self.tasks.append(task)
+
+    @property
+    def sources(self) -> list[Task]:
+        """Tasks that wait for none."""
+        later = [down for _, down in self.edges]
+        return [task for task in self.tasks if task not in later]
+
+    @property
+    def outputs(self) -> list[Task]:
+        """Tasks that none waits for."""
+        earlier = [up for up, _ in self.edges]
+        return [task for task in self.tasks if task not in earlier]
+
+    def upstream(self, task: Task) -> list[Task]:
+        """The tasks that one waits for."""
+        return [up for up, down in self.edges if down is task]
+
+    def __add__(self, other: Task | Pipeline) -> Pipeline:
+        after = _as_pipeline(other)
+        between = [(up, down) for up in self.outputs for down in after.sources]
+        return Pipeline([*self.tasks, *after.tasks], [*self.edges, *after.edges, *between])
+
+    def __or__(self, other: Task | Pipeline) -> Pipeline:
+        beside = _as_pipeline(other)
+        return Pipeline([*self.tasks, *beside.tasks], [*self.edges, *beside.edges])
+
+
+def _as_pipeline(item: Task | Pipeline) -> Pipeline:
+    return item if isinstance(item, Pipeline) else Pipeline([item])
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Calls a user's function with a block in daisy's terms."""
+
+    function: Callable[..., Any]
+    """The function."""
+    total_roi: Any
+    """The task's total region."""
+
+    def __call__(self, block: blocks.Block) -> None:
+        """Run in a worker."""
+        given = Block.of(block, self.total_roi)
+        self.function(given)
+        raise_if_failed(given)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Asks a user's function whether a block is done."""
+
+    function: Callable[[Block], bool]
+    """The function."""
+
+    def __call__(self, block: blocks.Block) -> bool:
+        """Run in a worker."""
+        return bool(self.function(Block.of(block)))
+
+
+def raise_if_failed(block: Block) -> None:
+    """A block that its function marked as failed has failed.
+
+    Raises
+    ------
+    StepError
+        Then.
+    """
+    if block.status is BlockStatus.FAILED:
+        raise StepError("a block's function did not mark it as failed", value=block.block_id)
+
+
+def block_grid(task: str, total: Roi, read: Roi, write: Roi, fit: str) -> BlockGrid:
+    """The blocks of a total *read* region.
+
+    ::
+
+        total    |..[====][====][====]..|      the context in dots
+        a block     ..[====]..
+
+    Raises
+    ------
+    GeometryError
+        If there is none.
+    """
+    low, high = write.offset - read.offset, read.end - write.end
+    if min((*low, *high), default=0) < 0:
+        raise GeometryError(
+            "a block's write region lies in its read region",
+            value=f"read {read}, write {write}",
+            place=f"task {task!r}",
+        )
+    written = total.shape - low - high
+    if min(written, default=0) < 0:
+        raise GeometryError(
+            "the total region is that which is read, and has room for the context on both sides",
+            value=f"total {total}, context {tuple(low)} below and {tuple(high)} above",
+            place=f"task {task!r}",
+            remedy="grow total_roi by the context",
+        )
+    halo = list(zip(low, high, strict=True))
+    grid = BlockGrid(Roi(total.offset + low, written), write.shape, halo=halo, fit=fit)  # type: ignore[arg-type]
+    left = grid.total.size - math.prod((grid.shape * grid.block_shape).minimum(written))
+    if left and fit == "valid":
+        warnings.warn(
+            f"task {task!r}: {left} voxels of the total region are written by no block; "
+            "give fit='shrink' to write them too",
+            UserWarning,
+            stacklevel=4,
+        )
+    return grid
+
+
+def _takes_a_block(function: Callable[..., Any]) -> bool:
+    """Whether a function has a positional argument left for a block."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(
+        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters
+    )
+
+
+def _check_others(others: Mapping[str, Any], task: str) -> None:
+    for name in others:
+        if name not in _WITHOUT_MEANING:
+            raise ParameterError(
+                "a task has daisy's arguments",
+                value=name,
+                place=f"task {task!r}",
+                remedy="see docs/daisy.md for what each of them means here",
+            )
+        if others[name] not in (None, False):
+            warnings.warn(
+                f"task {task!r}: {name} has no meaning here: {_WITHOUT_MEANING[name]}",
+                UserWarning,
+                stacklevel=3,
+            )
