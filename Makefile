@@ -1,6 +1,7 @@
 # make demo      set up .venv, run the pipeline on a small simulated brain, say where the results are
 # make test      set up .venv, run all tests, doctests and the examples of the README
 # make check     style, types and all tests: what CI runs
+# make soak      200 runs whose workers and drivers are killed at random: some ten minutes
 # make test-312  run the tests on another Python: make test-312 PYTHON312=/path/to/python3.12
 
 PYTHON    ?= python3
@@ -9,6 +10,8 @@ VENV      ?= .venv
 EXTRAS    ?= dev
 JOBS      ?= 2
 PYTEST_ARGS ?=
+SOAK_RUNS ?= 200
+SOAK_SEED ?= 0
 
 bin   := $(VENV)/bin
 comma := ,
@@ -20,11 +23,11 @@ core  := $(VENV)/.ready-core
 # (the script, not `python -m`: that would make the folder of tests importable for workers)
 pytest = $(bin)/pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help setup demo check lint types test test-312 import-cost clean
+.PHONY: help setup demo check lint types test test-312 import-cost soak clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 setup: $(ready)
 
@@ -63,6 +66,9 @@ test-312:
 
 import-cost: $(core)
 	$(bin)/python tools/import_cost.py
+
+soak: $(core)
+	$(bin)/python tools/soak.py --runs $(SOAK_RUNS) --seed $(SOAK_SEED) --jobs $(JOBS)
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist scutoid-demo

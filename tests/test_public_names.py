@@ -60,7 +60,7 @@ PUBLIC = {
         Block BlockStatus Client Context Coordinate Pipeline Roi Server Task TaskState
         get_tracking_basedir run_blockwise set_log_basedir set_tracking_basedir
     """,
-    "scutoid.testing": "ExecutorTests Recorder",
+    "scutoid.testing": "ExecutorTests Recorder SimulatedEvent SimulatedExecutor SimulatedFault",
 }
 
 

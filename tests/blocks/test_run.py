@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -270,14 +269,16 @@ def test_a_task_keeps_to_its_own_number_of_workers():
 class Memory:
     """A machine that holds some blocks at once: one too many, and a worker is killed."""
 
-    def __init__(self, folder, holds):
+    def __init__(self, folder, holds, is_alive):
         self.folder = folder
         self.holds = holds
+        self.is_alive = is_alive
 
     def __call__(self, block):
         mine = self.folder / f"in-{os.getpid()}"
         mine.touch()
-        others = [p for p in self.folder.glob("in-*") if p != mine and is_alive(int(p.name[3:]))]
+        others = [path for path in self.folder.glob("in-*") if path != mine]
+        others = [path for path in others if self.is_alive(int(path.name[3:]))]
         (self.folder / f"beside-{block.index}-{len(others)}").touch()
         if len(others) > self.holds:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -286,16 +287,8 @@ class Memory:
         mine.unlink()
 
 
-def is_alive(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
-
-
-def test_a_block_whose_worker_was_killed_is_tried_again_with_fewer_beside_it(tmp_path):
-    task = BlockTask("t", Memory(tmp_path, holds=1), grid(30), retries=2)
+def test_a_block_whose_worker_was_killed_is_tried_again_with_fewer_beside_it(tmp_path, is_alive):
+    task = BlockTask("t", Memory(tmp_path, 1, is_alive), grid(30), retries=2)
     recorder = Recorder()
     report = run(task, executor="processes", workers=4, listeners=[recorder])
     assert report.ok

@@ -158,16 +158,7 @@ def test_workers_that_come_later_join(tmp_path):
         assert {event.worker for event in recorder.of(events.BatchDone)} == {0, 1}
 
 
-def is_alive(pid):
-    """Whether a process runs; one that is dead and not yet buried does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
-
-
-def test_an_own_cluster_leaves_no_process():
+def test_an_own_cluster_leaves_no_process(is_alive):
     pids = {}
     task = BlockTask("t", lambda block: os.getpid(), grid(20), collect=pids.update)
     run_blocks(task, executor="dask", workers=2)

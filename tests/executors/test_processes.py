@@ -282,17 +282,9 @@ def wait_for(condition, *, seconds=60):
         time.sleep(0.01)
 
 
-def is_alive(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_driver_that_is_ended_leaves_no_process_and_redoes_only_what_was_in_flight(
-    tmp_path, number
+    tmp_path, number, is_alive
 ):
     journal = tmp_path / "t.journal"
     process = run_script(tmp_path, SLOW_SCRIPT, wait=False)
@@ -323,7 +315,7 @@ def test_a_driver_that_is_ended_leaves_no_process_and_redoes_only_what_was_in_fl
     assert len(begun - recorded) <= 2 * 2 * 20
 
 
-def test_a_process_group_is_ended_with_its_worker(tmp_path):
+def test_a_process_group_is_ended_with_its_worker(tmp_path, is_alive):
     def start_child_and_hang(block):
         child = subprocess.Popen(["sleep", "600"])
         (tmp_path / "child").write_text(str(child.pid))
