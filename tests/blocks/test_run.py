@@ -18,7 +18,7 @@ from scutoid.blocks import After, BlockGrid, BlockTask, Mask, parse_bytes, run_b
 from scutoid.blocks._pace import Pace
 from scutoid.errors import GeometryError, ParameterError, PipelineError, RunFailed, StoreError
 from scutoid.geometry import Roi
-from scutoid.testing import Recorder
+from scutoid.testing import Recorder, SimulatedExecutor
 
 
 def grid(n):
@@ -419,3 +419,27 @@ def test_blocks_of_a_task_without_conflicts_look_at_nobody():
     seen = []
     run(BlockTask("t", lambda b: seen.append(b.neighbours), BlockGrid(Roi((0,), (6,)), 2, halo=1)))
     assert seen == [(), (), ()]
+
+
+def test_set_ups_that_fail_now_and_then_do_not_give_up_a_task():
+    """Workers come and go; what counts is whether any block is done in between."""
+    made = []
+
+    class Fragile:
+        """Fails in every second worker."""
+
+        def __enter__(self):
+            made.append(len(made))
+            if made[-1] % 2:
+                raise OSError("not now")
+
+        def __exit__(self, *error):
+            """Nothing to leave."""
+
+    def use(block, *, model):
+        """Uses it."""
+
+    executor = SimulatedExecutor(3, leave=0.4)
+    task = BlockTask("t", use, grid(200), setup={"model": Fragile}, retries=1)
+    assert run(task, executor=executor, workers=2).ok
+    assert len(made) > 6

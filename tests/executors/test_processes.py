@@ -139,9 +139,9 @@ def test_a_crash_in_the_set_up_fails_the_task_once():
 def test_a_failed_block_is_tried_on_another_worker(tmp_path):
     def only_elsewhere(block):
         (tmp_path / f"worker-{os.getpid()}").touch()
+        # No block goes on before the other worker has one too: there is somewhere else to go.
+        wait_for(lambda: len(list(tmp_path.glob("worker-*"))) == 2)
         if block.index == 0 and not (tmp_path / "first").exists():
-            # Fails only once the other worker is known to be there.
-            wait_for(lambda: len(list(tmp_path.glob("worker-*"))) == 2)
             (tmp_path / "first").write_text(str(os.getpid()))
             raise ValueError("not here")
         if block.index == 0:

@@ -143,6 +143,9 @@ class Courses:
         for index, seconds in slowest:
             course.take_time(index, seconds)
         if n_done:
+            # Workers come and go over hours; only set-ups that fail in a row mean something.
+            if course.setup_failures <= course.task.retries:
+                course.setup_failures = 0
             self.tell(
                 events.BatchDone(
                     *(time.time(), course.task.name, n_done, tally[BlockStatus.EMPTY]),

@@ -101,7 +101,7 @@ class BlockTask:
     grid: BlockGrid
     """The blocks."""
     _: KW_ONLY
-    after: tuple[str | BlockTask | After, ...] = ()
+    after: str | BlockTask | After | tuple[str | BlockTask | After, ...] = ()
     """Earlier tasks; a name or a task means `After` it, with the same axes."""
     conflict: bool = False
     """Whether blocks read what others of this task write: then no two that do so run together, and
@@ -138,9 +138,6 @@ class BlockTask:
     """Memory that a running block takes, in bytes; for the run's `memory`."""
 
     def __post_init__(self) -> None:
-        after: object = self.after
-        if isinstance(after, (str, BlockTask, After)):
-            object.__setattr__(self, "after", (after,))
         name: object = self.name
         for field, is_right, rule in (
             ("name", isinstance(name, str) and name != "", "a task has a name"),
@@ -162,11 +159,12 @@ class BlockTask:
 
     def edges(self) -> tuple[After, ...]:
         """What `after` says, each as an `After`."""
+        given = self.after if isinstance(self.after, tuple) else (self.after,)
         return tuple(
             item
             if isinstance(item, After)
             else After(item.name if isinstance(item, BlockTask) else item)
-            for item in self.after
+            for item in given
         )
 
     def chosen(self) -> NDArray[np.bool_] | None:
