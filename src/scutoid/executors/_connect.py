@@ -34,7 +34,7 @@ import numpy as np
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._launch import Launch, Launched
 from scutoid.executors._meeting import Meeting, keep_alive
-from scutoid.executors._pickling import dumps, loads
+from scutoid.executors._pickling import dump_works, loads
 from scutoid.executors._work import Crew, ItemFailure, Job, Joined, Lost, Message, Outcome, Work
 
 _POLL_SECONDS = 0.25
@@ -108,8 +108,7 @@ class ConnectExecutor:
                     place="Launch(task=)",
                     remedy=f"one of {', '.join(map(repr, names))}",
                 )
-        payloads = [dumps(work) for work in works]
-        return _ConnectCrew(works, payloads, self, logs)
+        return _ConnectCrew(works, dump_works(works), self, logs)
 
     def listen(self) -> tuple[Listener, Meeting]:
         """Begin to listen.

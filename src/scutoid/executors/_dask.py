@@ -29,7 +29,7 @@ import numpy as np
 
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
 from scutoid.executors import _dask_worker
-from scutoid.executors._pickling import dumps, with_values
+from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
     Crew,
@@ -80,17 +80,7 @@ class DaskExecutor:
         WorkerError
             If the scheduler cannot be reached.
         """
-        payloads = []
-        for work in works:
-            try:
-                payloads.append(dumps(work))
-            except Exception as error:
-                raise ParameterError(
-                    "what a Dask worker is to call can be pickled, with all that it refers to",
-                    value=f"{type(error).__name__}: {error}",
-                    place=f"task {work.name!r}",
-                    remedy="open files, locks and models in setup=, or use executor='threads'",
-                ) from error
+        payloads = dump_works(works)
         client, owned = _connect(self._cluster, workers)
         return _DaskCrew(works, payloads, client, owned, workers)
 

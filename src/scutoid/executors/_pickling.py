@@ -12,10 +12,12 @@ import io
 import pickle
 import sys
 import types
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from scutoid.executors._work import ItemFailure, Outcome
+from scutoid.errors import ParameterError
+from scutoid.executors._work import ItemFailure, Outcome, Work
 
 
 def dumps(value: object) -> bytes:
@@ -46,6 +48,29 @@ def dumps(value: object) -> bytes:
             if module.__name__ not in registered:
                 cloudpickle.unregister_pickle_by_value(module)
     return file.getvalue()
+
+
+def dump_works(works: Sequence[Work]) -> list[bytes]:
+    """Pickle works for workers in other processes.
+
+    Raises
+    ------
+    ParameterError
+        If a function cannot be sent there.
+    """
+    payloads = []
+    for work in works:
+        try:
+            payloads.append(dumps(work))
+        except Exception as error:
+            raise ParameterError(
+                "what a worker in another process is to call can be pickled, with all that it "
+                "refers to",
+                value=f"{type(error).__name__}: {error}",
+                place=f"task {work.name!r}",
+                remedy="open files, locks and models in setup=, or use executor='threads'",
+            ) from error
+    return payloads
 
 
 def loads(payload: bytes) -> object:

@@ -22,10 +22,10 @@ from multiprocessing.connection import Pipe, wait
 from pathlib import Path
 from typing import IO
 
-from scutoid.errors import ParameterError, WorkerError
+from scutoid.errors import WorkerError
 from scutoid.executors._beacon import SharedBeacon
 from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
-from scutoid.executors._pickling import dumps, with_values
+from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import MOST_ITEMS, Crew, ItemFailure, Job, Lost, Message, Outcome, Work
 
 # A worker that closes its connection has this long to be gone.
@@ -57,18 +57,7 @@ class ProcessesExecutor:
         ParameterError
             If a function cannot be sent to another process.
         """
-        payloads = []
-        for work in works:
-            try:
-                payloads.append(dumps(work))
-            except Exception as error:
-                raise ParameterError(
-                    "what a worker process is to call can be pickled, with all that it refers to",
-                    value=f"{type(error).__name__}: {error}",
-                    place=f"task {work.name!r}",
-                    remedy="open files, locks and models in setup=, or use executor='threads'",
-                ) from error
-        return _ProcessesCrew(works, payloads, workers, logs)
+        return _ProcessesCrew(works, dump_works(works), workers, logs)
 
 
 class _Process:
