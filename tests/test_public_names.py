@@ -33,7 +33,7 @@ PUBLIC = {
     """,
     "scutoid.arrays": """
         ArraySource ImageSpec ImageWriter METRES SourceIdentity Storage WritableImage create
-        create_image open_source pad_to read_region write_tiff
+        create_image open_source pad_to read_region stored_shards write_tiff
     """,
     "scutoid.blocks": """
         After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks EventLog Failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -99,6 +100,25 @@ class Journal:
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError("a journal's header says how many blocks", place=str(path)) from error
         return _statuses(payloads, n_blocks, Path(path))
+
+    @staticmethod
+    def forget(path: str | Path, indices: NDArray[np.int64]) -> None:
+        """Strike blocks from a journal, whose results are gone; all at once.
+
+        Raises
+        ------
+        StoreError
+            If it is not a journal, or cannot be written.
+        """
+        path = Path(path)
+        header, payloads = RecordLog.read(path)
+        entries = np.frombuffer(b"".join(payloads), dtype=_ENTRY)
+        kept = entries[~np.isin(entries["index"], indices)]
+        beside = path.with_name(f".{path.name}.new-{os.getpid()}")
+        beside.unlink(missing_ok=True)
+        with RecordLog.open(beside, header) as log:
+            log.append(kept.tobytes())
+        beside.replace(path)
 
     def append(self, batches: list[tuple[NDArray[np.int64], NDArray[np.uint8], int]]) -> None:
         """Record batches of (indices, statuses, attempt); they are on the disk when this returns.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import StepError
-from scutoid.geometry import BlockGrid
+from scutoid.geometry import BlockGrid, Coordinate, Roi
 from scutoid.store import Pack, arrays_of_bytes, bytes_of_arrays, bytes_of_table, table_of_bytes
 
 Part = dict[str, NDArray[Any]]
@@ -71,6 +71,28 @@ class PackedParts(BlockParts):
     def __getitem__(self, index: int) -> Part:
         values = decode(self._pack.read(index))
         return values[self._slot]  # type: ignore[no-any-return]
+
+
+def describe_parts(where: PartsGrid | None) -> dict[str, Any] | None:
+    """Return a grid as plain JSON; the reverse of `read_parts_grid`."""
+    if where is None:
+        return None
+    grid = where.grid
+    return {
+        "offset": list(grid.total.offset),
+        "shape": list(grid.total.shape),
+        "block": list(grid.block_shape),
+        "halo": [list(side) for side in grid.halo],
+        "axes": where.axes,
+        "iterated": where.iterated,
+    }
+
+
+def read_parts_grid(said: Mapping[str, Any]) -> PartsGrid:
+    """Return the grid that `describe_parts` wrote down."""
+    low, high = (Coordinate(*side) for side in said["halo"])
+    grid = BlockGrid(Roi(said["offset"], said["shape"]), said["block"], halo=(low, high))
+    return PartsGrid(grid, said["axes"], said["iterated"])
 
 
 def encode(value: object) -> bytes:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +19,13 @@ from scutoid.errors import MemoryLimitError, PipelineError, StoreError
 from scutoid.pipeline._evaluate import physical_memory
 from scutoid.pipeline._keys import CallKey, Keys
 from scutoid.pipeline._lazy import Image, Lazy
+from scutoid.pipeline._losses import lost_blocks
 from scutoid.pipeline._plan import Plan, PlannedStep, Status
 from scutoid.pipeline._producers import Call, Member
+from scutoid.pipeline._recipes import block_of, make_recipe
 from scutoid.pipeline._stored import (
-    BLOCKS,
     MEMBERS,
     StoredItems,
-    describe_parts,
-    image_file,
-    output_names,
-    packed_slot,
 )
 from scutoid.store import Entry, EntryStore, HashMemo, Recipe, explain
 
@@ -55,6 +51,7 @@ class Work:
     member_keys: tuple[str, ...] = ()
     is_kept: bool = True
     restarts: bool = False
+    lost: NDArray[np.int64] | None = None
 
     @property
     def finish_task(self) -> str:
@@ -167,7 +164,7 @@ class Planner:
         key = self.keys.call(call)
         entry = self.store.entry(spec.label, key.key)
         if spec.block_invariant and call.keys is None and self._reuse_block(call, entry):
-            key = CallKey(key.key, key.code, key.parameters, key.inputs, _block_of(call))
+            key = CallKey(key.key, key.code, key.parameters, key.inputs, block_of(call))
         is_kept = spec.options.keep is True or spec.outputs != ("image",) or call.keys is not None
         return Work(
             call,
@@ -273,13 +270,25 @@ class Planner:
         work.restarts = forced or not self._is_whole(work) or self._is_stored_otherwise(work)
         if work.restarts:
             return
-        if entry.status == "complete":
+        lost = lost_blocks(entry)
+        if entry.status == "complete" and not lost:
             work.status = "cached"
         elif work.call.spec.kind != "step":
             statuses = Journal.read(entry.journal)
             if len(statuses) == work.n_blocks:
+                self._take_losses(work, lost, statuses)
                 work.done = statuses != 0
                 work.status = "partial" if work.done.any() else "run"
+
+    def _take_losses(
+        self, work: Work, lost: Mapping[str, NDArray[np.int64]], statuses: NDArray[np.uint8]
+    ) -> None:
+        """Have blocks made anew whose shards are gone; they are struck from `statuses`."""
+        for file, blocks in lost.items():
+            statuses[blocks] = 0
+            work.reason = f"{len(blocks)} of {work.n_blocks} blocks of {file} are missing"
+        if lost:
+            work.lost = np.unique(np.concatenate(list(lost.values())))
 
     def _is_stored_otherwise(self, work: Work) -> bool:
         """Whether a result was begun in other chunks or another format than is asked for."""
@@ -343,47 +352,7 @@ class Planner:
 
     def recipe(self, work: Work) -> Recipe:
         """Return what the entry of a step shall say of itself."""
-        call, key = work.call, work.key
-        spec = call.spec
-        outputs: list[dict[str, Any]] = []
-        image_format = spec.options.storage.format or "zarr"
-        for number, (kind, name) in enumerate(
-            zip(spec.outputs, output_names(spec.outputs), strict=True)
-        ):
-            said: dict[str, Any] = {"kind": kind, "name": name}
-            if kind == "image" and call.keys is None:
-                framed = call.framed(number)
-                said |= {
-                    "file": image_file(name, image_format),
-                    "offset": list(framed.offset),
-                    "axes": framed.spec.axes,
-                    "shape": list(framed.spec.shape),
-                    "dtype": str(framed.spec.dtype),
-                    "labels": spec.labels,
-                }
-            elif kind == "parts" and call.keys is None:
-                slot = packed_slot(spec.outputs, number) if spec.kind != "step" else 0
-                grid = describe_parts(call.parts_grid)
-                said |= {"file": BLOCKS, "grid": grid, "slot": slot}
-            outputs.append(said)
-        return Recipe(
-            step=spec.label,
-            key=key.key,
-            code=key.code.parts,
-            parameters=key.parameters,
-            inputs=key.inputs,
-            environment=key.code.environment,
-            versions=key.code.packages,
-            opaque=key.code.opaque,
-            kind="collection" if call.keys is not None else spec.outputs[0],
-            format=image_format if "image" in spec.outputs else None,
-            block=_block_of(call),
-            output={
-                "outputs": outputs,
-                "n_blocks": work.n_blocks,
-                "storage": str(spec.options.storage),
-            },
-        )
+        return make_recipe(work.call, work.key, work.n_blocks)
 
     def _check_memory(self) -> None:
         for work in self.works:
@@ -421,7 +390,7 @@ class Planner:
                 reason=work.reason,
                 n_blocks=work.n_blocks,
                 n_done=work.n_done,
-                block=_block_of(work.call),
+                block=block_of(work.call),
                 axes=_axes_of(work.call),
                 nbytes=bytes_of(work),
                 memory=memory_of(work) if work.call.keys is None else 0,
@@ -447,12 +416,6 @@ def _names_a_file(text: str) -> bool:
         return Path(text).is_file()
     except OSError:
         return False
-
-
-def _block_of(call: Call) -> tuple[int, ...] | None:
-    if call.keys is not None or call.spec.kind == "step":
-        return None
-    return tuple(call.layout().grid.block_shape)
 
 
 def _axes_of(call: Call) -> str:

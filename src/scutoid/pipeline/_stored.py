@@ -19,9 +19,18 @@ from typing import Any
 
 from scutoid.arrays import ArraySource, open_source
 from scutoid.errors import DamagedResult, StoreError
-from scutoid.geometry import BlockGrid, Coordinate, Roi
+from scutoid.geometry import Coordinate
 from scutoid.pipeline._layout import Framed
-from scutoid.pipeline._parts import BlockParts, MemoryParts, PackedParts, PartsGrid, decode
+from scutoid.pipeline._losses import lost_blocks
+from scutoid.pipeline._parts import (
+    BlockParts,
+    MemoryParts,
+    PackedParts,
+    PartsGrid,
+    decode,
+    describe_parts,
+    read_parts_grid,
+)
 from scutoid.pipeline._producers import Producer
 from scutoid.pipeline._spec import OutputKind, StepSpec
 from scutoid.store import Entry, Pack
@@ -31,6 +40,7 @@ ITEMS = "items.pack"
 MEMBERS = "members.json"
 ITEM_FOLDER = "items"
 FILES_FOLDER = "files"
+_NAMED = 3
 
 
 def output_names(outputs: Sequence[OutputKind]) -> tuple[str, ...]:
@@ -56,28 +66,6 @@ def image_file(name: str, image_format: str) -> str:
 def packed_slot(outputs: Sequence[OutputKind], output: int) -> int:
     """Return the place of an output among those of a block that are packed."""
     return sum(kind != "image" for kind in outputs[:output])
-
-
-def describe_parts(where: PartsGrid | None) -> dict[str, Any] | None:
-    """Return a grid as plain JSON; the reverse of `read_parts_grid`."""
-    if where is None:
-        return None
-    grid = where.grid
-    return {
-        "offset": list(grid.total.offset),
-        "shape": list(grid.total.shape),
-        "block": list(grid.block_shape),
-        "halo": [list(side) for side in grid.halo],
-        "axes": where.axes,
-        "iterated": where.iterated,
-    }
-
-
-def read_parts_grid(said: Mapping[str, Any]) -> PartsGrid:
-    """Return the grid that `describe_parts` wrote down."""
-    low, high = (Coordinate(*side) for side in said["halo"])
-    grid = BlockGrid(Roi(said["offset"], said["shape"]), said["block"], halo=(low, high))
-    return PartsGrid(grid, said["axes"], said["iterated"])
 
 
 def plain_parts(parts: BlockParts) -> dict[str, Any]:
@@ -109,6 +97,16 @@ class StoredResult:
                 value="missing",
                 place=str(path),
                 remedy="run again: it is made anew",
+            )
+        lost = lost_blocks(self.entry).get(path.name)
+        if lost is not None:
+            raise DamagedResult(
+                "a stored image has all the blocks that its journal names, for what is missing "
+                "would be read as zeros",
+                value=f"{len(lost)} missing: block {', '.join(map(str, lost[:3]))}"
+                + (", ..." if len(lost) > _NAMED else ""),
+                place=str(path),
+                remedy="run again: these blocks are made anew",
             )
         return open_source(str(path))
 

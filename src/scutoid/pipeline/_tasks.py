@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from scutoid.arrays import create_image
-from scutoid.blocks import After, BlockTask
+from scutoid.blocks import After, BlockTask, Journal
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.pipeline._edges import Edges
 from scutoid.pipeline._inputs import WorkerInputs
@@ -42,6 +42,8 @@ class TaskBuilder:
             return [self._member_task(work)]
         if work.restarts:
             work.entry.clear()
+        elif work.lost is not None:
+            Journal.forget(work.entry.journal, work.lost)
         work.entry.begin(self.planner.recipe(work).stamped())
         if work.call.spec.kind == "step":
             return [self._step_task(work)]
