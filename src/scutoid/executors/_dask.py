@@ -389,12 +389,15 @@ class _DaskCrew:
     def _lose(self, seat: _Seat, reason: str, overdue: str = "") -> Lost:
         """Take away a worker's seat, and find out whom to charge."""
         del self._seats[seat.number]
+        out = [errand for errand in seat.errands if errand.future is not None]
+        for errand in out:
+            errand.future.cancel()
         charged = None
-        for place, errand in enumerate(seat.errands):
-            if errand.future is not None:
-                errand.future.cancel()
-            if place == 0 and errand.future is not None:
-                charged = self._blame(errand, reason, overdue)
+        if len(out) == 1:
+            charged = self._blame(out[0], reason, overdue)
+        else:  # the first may have been done, and the word of it lost with the worker
+            for errand in out:
+                self._suspect(errand)
         jobs = tuple(errand.job.number for errand in seat.errands)
         if not overdue:
             self._losses += 1
@@ -414,8 +417,13 @@ class _DaskCrew:
             error = f"WorkerError: the worker was lost in the middle of it ({reason})"
         if errand.is_single or len(job.indices) == 1:
             return job.number, ItemFailure(errand.position, error, "")
-        self._suspects |= {(job.work, index) for index in job.indices.tolist()}
+        self._suspect(errand)
         return None
+
+    def _suspect(self, errand: _Errand) -> None:
+        """Have the items of a job go one by one at their next try."""
+        job = errand.job
+        self._suspects |= {(job.work, index) for index in job.indices.tolist()}
 
     def _deadline(self, seat: _Seat) -> float | None:
         if not seat.errands or seat.errands[0].future is None:
