@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from scutoid.executors import MOST_ITEMS
 
-_BATCH_SECONDS = 0.2
+# A batch costs some milliseconds on the way; a longer one makes the end uneven.
+_BATCH_SECONDS = 0.1
 # Below this, the way to the worker and back costs more than an uneven end.
 _LEAST_SECONDS = 0.005
 _GROWTH = 8
@@ -36,7 +35,7 @@ class Pace:
             return 1
         wanted = min(_BATCH_SECONDS / self._seconds, self._largest * _GROWTH, MOST_ITEMS)
         share = max(n_ready / (2 * workers), _LEAST_SECONDS / self._seconds)
-        return max(math.ceil(min(wanted, share)), 1)
+        return max(int(min(wanted, share)), 1)
 
     def may_queue(self, n_ready: int, workers: int) -> bool:
         """Whether a worker may get a batch before it has finished the one that it has."""

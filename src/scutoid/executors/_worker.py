@@ -6,6 +6,7 @@ worker ends at once when its driver is gone; the main thread carries out the job
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import logging
 import os
@@ -14,6 +15,7 @@ import queue
 import signal
 import sys
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -43,6 +45,16 @@ def main(connection: Connection, beacon: int, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     _Worker(connection, SharedBeacon(beacon)).run()
+    _leave()
+
+
+def _leave() -> None:
+    """End at once: taking down all modules one by one would keep the driver waiting for nothing."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public name for it
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
 
 
 def _die_with(parent: int) -> None:
