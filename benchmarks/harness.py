@@ -107,3 +107,10 @@ def write_section(title, text):
     kept = [part for part in parts[1:] if not part.startswith(f"{title}\n")]
     sections = [*kept, f"{title}\n\n{machine()}\n\n{text.strip()}\n"]
     path.write_text("\n## ".join([parts[0].rstrip() + "\n", *sections]))
+
+
+def report(title, text, *, keep):
+    """Print a section, and put it into RESULTS.md if it is one to keep."""
+    print(f"## {title}\n\n{machine()}\n\n{text}")
+    if keep:
+        write_section(title, text)

@@ -1,6 +1,9 @@
 """Smoothing a zarr: scutoid, dask, daisy and cubed beside a bare loop, in one interleaved run.
 
-    python benchmarks/smoothing.py [--repeats 5]
+    python benchmarks/smoothing.py [--repeats 5] [--quick]
+
+``--quick`` is a smoke run of a small image in about a minute, which prints its tables and leaves
+RESULTS.md alone.
 
 Peers run in a virtual environment ``benchmarks/scratch/peers``, made by::
 
@@ -12,45 +15,65 @@ Peers run in a virtual environment ``benchmarks/scratch/peers``, made by::
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
-from harness import WORK, interleaved, run, table, write_section
+from harness import WORK, interleaved, report, run, table
 
 SCRIPT = Path(__file__).parent / "smoothing_work.py"
+
+
+def disagreements(chunk, side):
+    """In a line, by how much the results differ from the limit's."""
+    off = json.loads(run([sys.executable, SCRIPT, "check", chunk, side]).said)
+    inner, whole = (max(values[place] for values in off.values()) for place in (0, 1))
+    worst = max(off, key=lambda way: off[way][1])
+    return (
+        f"Largest difference of a result from the limit's: {inner:.1g} grey values away from the "
+        f"image's faces, {whole:.1g} at them ({worst})."
+    )
+
+
+def compare(chunk, side, repeats):
+    """Run all systems in turn on an input with such chunks."""
+    peers = WORK / "peers" / "bin" / "python"
+    run([sys.executable, SCRIPT, "prepare", chunk, side])
+    ways = {
+        "limit (bare loop, two threads)": (sys.executable, "limit"),
+        "scutoid, 2 threads": (sys.executable, "threads"),
+        "scutoid, 2 processes": (sys.executable, "processes"),
+    }
+    if peers.exists():
+        ways |= {
+            "dask, threads": (peers, "dask"),
+            "daisy, 2 processes": (peers, "daisy"),
+            "dask distributed, 2 processes": (peers, "distributed"),
+            "cubed, 2 processes": (peers, "cubed"),
+        }
+    commands = {name: [python, SCRIPT, way, chunk, side] for name, (python, way) in ways.items()}
+    samples = interleaved(commands, repeats)
+    return (
+        f"Input chunks of {chunk}^3, {repeats} runs in turn:\n\n"
+        f"{table(samples, next(iter(commands)))}\n\n{disagreements(chunk, side)}"
+    )
 
 
 def main():
     """Measure, and write the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
-    peers = WORK / "peers" / "bin" / "python"
-    text = []
-    for chunk in (64, 128):
-        WORK.mkdir(exist_ok=True)
-        run([sys.executable, SCRIPT, "prepare", chunk])
-        commands = {
-            "limit (bare loop, two threads)": [sys.executable, SCRIPT, "limit", chunk],
-            "scutoid, 2 threads": [sys.executable, SCRIPT, "threads", chunk],
-            "scutoid, 2 processes": [sys.executable, SCRIPT, "processes", chunk],
-        }
-        if peers.exists():
-            commands["dask, threads"] = [peers, SCRIPT, "dask", chunk]
-            commands["daisy, 2 processes"] = [peers, SCRIPT, "daisy", chunk]
-            commands["dask distributed, 2 processes"] = [peers, SCRIPT, "distributed", chunk]
-            commands["cubed, 2 processes"] = [peers, SCRIPT, "cubed", chunk]
-        samples = interleaved(commands, repeats)
-        first = next(iter(commands))
-        text.append(
-            f"Input chunks of {chunk}^3, {repeats} runs in turn:\n\n{table(samples, first)}"
-        )
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    side, repeats = (256, 1) if given.quick else (512, given.repeats)
+    WORK.mkdir(exist_ok=True)
     about = (
-        "Gaussian of sigma 2 on 512^3 uint16 (zstd) to float32, blocks of 128^3 with a halo of 8. "
-        "Whole processes, start-up included; the limit decodes each chunk once and writes whole "
+        f"Gaussian of sigma 2 on {side}^3 uint16 (zstd) to float32, blocks of 128^3 with a halo of "
+        "8. Whole processes, start-up included; the limit decodes each chunk once and writes whole "
         "chunks; peak memory of the process tree."
     )
-    write_section("Smoothing", "\n\n".join([about, *text]))
+    tables = [compare(chunk, side, repeats) for chunk in (64, 128)]
+    report("Smoothing", "\n\n".join([about, *tables]), keep=not given.quick)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python benchmarks/state_machine.py [--quick]
 
-Each case runs in a process of its own.  A plot is drawn where matplotlib is installed in
-``benchmarks/scratch/peers``.
+Each case runs in a process of its own, once.  A plot is drawn where matplotlib is installed in
+``benchmarks/scratch/peers``.  ``--quick`` is a smoke run of small sizes in some seconds, which
+prints its table and leaves RESULTS.md alone.
 """
 
 from __future__ import annotations
@@ -15,10 +16,18 @@ import sys
 import time
 from pathlib import Path
 
-from harness import WORK, run, write_section
+from harness import WORK, report, run
 
 PEERS = WORK / "peers" / "bin" / "python"
 IN_FLIGHT = 8
+WHAT = {
+    "none": "independent",
+    "one": "chain, 1 to 1",
+    "27": "chain, 27 to 1",
+    "conflict": "conflicts",
+    "all": "one after all, counted",
+    "whole": "one that reads all",
+}
 
 
 def nothing(block):
@@ -29,7 +38,7 @@ def case(kind, side, batch):
     """Run one case here; batches come back in another order than they went out."""
     import numpy as np
 
-    from scutoid.blocks import BlockGrid, BlockStatus, BlockTask, Scheduler
+    from scutoid.blocks import After, BlockGrid, BlockStatus, BlockTask, Scheduler
     from scutoid.geometry import Roi
 
     rng = np.random.default_rng(0)
@@ -41,7 +50,11 @@ def case(kind, side, batch):
         "one": [first, BlockTask("b", nothing, plain, after="a")],
         "27": [first, BlockTask("b", nothing, haloed, after="a")],
         "conflict": [BlockTask("a", nothing, haloed, conflict=True)],
-        "all": [first, BlockTask("b", nothing, BlockGrid(total, side), after="a")],
+        "all": [
+            first,
+            BlockTask("b", nothing, BlockGrid(Roi((0,), (1,)), 1), after=After.all("a", 3)),
+        ],
+        "whole": [first, BlockTask("b", nothing, BlockGrid(total, side), after="a")],
     }[kind]
     started = time.perf_counter()
     scheduler = Scheduler(tasks)
@@ -57,7 +70,7 @@ def case(kind, side, batch):
         n += len(done.indices)
     seconds = time.perf_counter() - started
     assert scheduler.is_complete
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     print(json.dumps({"n": n, "seconds": seconds, "mb": peak}))
 
 
@@ -66,9 +79,8 @@ import json, sys
 import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-names = {"none": "independent", "one": "chain, 1 to 1", "27": "chain, 27 to 1",
-         "conflict": "conflicts", "all": "one after all"}
-found = json.loads(open(sys.argv[1]).read())
+said = json.loads(open(sys.argv[1]).read())
+names, found = said["names"], said["found"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
 for place, batch in zip(axes, (1, 256)):
     for kind, name in names.items():
@@ -94,7 +106,7 @@ def main():
         return
     sides = [22, 46] if given.quick else [22, 46, 100, 215]
     found = []
-    for kind in ("none", "one", "27", "conflict", "all"):
+    for kind in WHAT:
         for batch in (1, 256, 1024):
             for side in sides if batch > 1 else sides[:3]:
                 sample = run([sys.executable, __file__, "--case", kind, side, batch])
@@ -103,7 +115,7 @@ def main():
         "| | blocks | batch 1 | batch 256 | batch 1024 | 1024: s in all | MB |",
         "|---|---|---|---|---|---|---|",
     ]
-    for kind in ("none", "one", "27", "conflict", "all"):
+    for kind, what in WHAT.items():
         for side in sides:
             rows = {f["batch"]: f for f in found if (f["kind"], f["side"]) == (kind, side)}
             costs = [
@@ -112,21 +124,21 @@ def main():
             ]
             last = rows[1024]
             whole = f"{last['seconds']:.1f} | {last['mb']:.0f}"
-            lines.append(f"| {kind} | {last['n']:,} | {' | '.join(costs)} | {whole} |")
+            lines.append(f"| {what} | {last['n']:,} | {' | '.join(costs)} | {whole} |")
     about = (
         "The scheduler alone, microseconds a block; eight batches under way, coming back in random "
-        "order; memory of the whole process, numpy included (35 MB). `27` waits for a halo of one "
-        "block, `conflict` keeps such neighbours apart, `all` is one block after all others."
+        "order; making the scheduler included; peak memory of the whole process, numpy included "
+        "(35 MB). Chains of 27 to 1 and conflicts have a halo of one block."
     )
     text = "\n".join([about, "", *lines])
     if PEERS.exists() and not given.quick:
         WORK.mkdir(exist_ok=True)
         data = WORK / "state_machine.json"
-        data.write_text(json.dumps(found))
+        data.write_text(json.dumps({"names": WHAT, "found": found}))
         picture = Path(__file__).parent / "state_machine.png"
         run([PEERS, "-c", PLOT, data, picture])
         text += f"\n\n![cost a block against the number of blocks]({picture.name})"
-    write_section("The scheduler alone", text)
+    report("The scheduler alone", text, keep=not given.quick)
 
 
 if __name__ == "__main__":
