@@ -41,8 +41,8 @@ PUBLIC = {
         parse_bytes run_blocks
     """,
     "scutoid.store": """
-        FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Pack Recipe arrays_of_bytes
-        bytes_of_arrays bytes_of_table canonical_digest describe explain fingerprint key_of_path
+        FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Lock Owner Pack Recipe
+        arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest describe explain fingerprint key_of_path
         key_of_source table_of_bytes
     """,
     "scutoid.pipeline": """

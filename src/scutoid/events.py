@@ -17,6 +17,7 @@ __all__ = [
     "Listener",
     "RunDone",
     "RunStarted",
+    "StepAwaited",
     "TaskDone",
     "TaskInfo",
     "WorkerLost",
@@ -48,6 +49,18 @@ class RunStarted:
     """Every task of the run, upstream first."""
     workers: int
     """How many workers were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepAwaited:
+    """Another process makes a result that this run needs too, and is waited for."""
+
+    time: float
+    """Seconds since the epoch."""
+    task: str
+    """Name of the step."""
+    owner: str
+    """Which process on which machine makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +163,7 @@ class RunDone:
 
 Event = (
     RunStarted
+    | StepAwaited
     | BatchDone
     | BlockFailed
     | BlocksOrphaned

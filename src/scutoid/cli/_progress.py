@@ -14,6 +14,7 @@ from scutoid.events import (
     Event,
     RunDone,
     RunStarted,
+    StepAwaited,
     TaskDone,
     WorkerLost,
 )
@@ -71,6 +72,8 @@ class Progress:
             self._start(event)
         elif isinstance(event, BatchDone):
             self._batch(event)
+        elif isinstance(event, StepAwaited):
+            self._line(f"{event.task}: waiting for {event.owner}, which is making it")
         elif isinstance(event, BlockFailed):
             if not event.will_retry:
                 self._count(event.task).failed += 1

@@ -6,8 +6,8 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from scutoid.blocks import (
     run_blocks,
 )
 from scutoid.errors import PipelineError, RunFailed, StoreError
-from scutoid.events import Event, Listener, TaskDone
+from scutoid.events import Event, Listener, StepAwaited, TaskDone
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.pipeline._collections import COLLECTION
 from scutoid.pipeline._evaluate import concatenate
@@ -37,9 +37,10 @@ from scutoid.pipeline._stored import (
     output_names,
 )
 from scutoid.pipeline._tasks import TaskBuilder
-from scutoid.store import EntryStore
+from scutoid.store import EntryStore, Lock
 
 _NOTED = 100
+_PATIENCE_SECONDS = 60.0
 _WORTH_TELLING = 1.0
 EVENTS = "events.jsonl"
 LOGS = "logs"
@@ -242,28 +243,32 @@ def run(
     started = time.monotonic()
     entry_store = EntryStore(store)
     entry_store.check_writable()
-    planner = Planner(entry_store, block=block, force=force, memory=_bytes(memory))
     if tuple(accept):
         raise PipelineError(
             "results of other keys cannot be accepted yet",
             value=tuple(accept),
             remedy="run the steps again, or give them version=",
         )
-    works = planner.plan(flatten(targets))
-    planner.memo.save()
-    runner = _Runner(planner, works)
-    report = runner.run(
-        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
-        executor=executor,
-        memory=memory,
-        on_failure=on_failure if isinstance(on_failure, int) else "return",
-        resources=resources,
-        listeners=listeners,
-    )
-    steps = [runner.step(work, report) for work in works]
-    seconds = time.monotonic() - started
-    done = Run(steps, runner.results(), seconds, entry_store.path, runner.folder)
-    runner.record(done)
+    with ExitStack() as held:
+        planner, works = _plan_alone(
+            held,
+            lambda: Planner(entry_store, block=block, force=force, memory=_bytes(memory)),
+            flatten(targets),
+            listeners,
+        )
+        runner = _Runner(planner, works)
+        report = runner.run(
+            workers=len(os.sched_getaffinity(0)) if workers is None else workers,
+            executor=executor,
+            memory=memory,
+            on_failure=on_failure if isinstance(on_failure, int) else "return",
+            resources=resources,
+            listeners=listeners,
+        )
+        steps = [runner.step(work, report) for work in works]
+        seconds = time.monotonic() - started
+        done = Run(steps, runner.results(), seconds, entry_store.path, runner.folder)
+        runner.record(done)
     if not done.ok and on_failure != "return":
         error = RunFailed(
             "a run ends without failed blocks",
@@ -274,6 +279,43 @@ def run(
         error.run = done  # type: ignore[attr-defined]
         raise error
     return done
+
+
+def _plan_alone(
+    held: ExitStack,
+    new_planner: Callable[[], Planner],
+    targets: Sequence[Any],
+    listeners: Sequence[Listener],
+) -> tuple[Planner, list[Work]]:
+    """Plan, and hold the locks of all that is to be made; first wait for who is making some of it.
+
+    While it waits it holds nothing, so that two runs never wait for each other.
+    """
+    while True:
+        planner = new_planner()
+        works = planner.plan(targets)
+        planner.memo.save()
+        with ExitStack() as taken:
+            busy = _take_locks(taken, works)
+            if busy is None:
+                held.push(taken.pop_all())
+                return planner, works
+        name, lock = busy
+        for listener in listeners:
+            listener.on_event(StepAwaited(time.time(), name, str(lock.owner)))
+        while not lock.wait(_PATIENCE_SECONDS):
+            pass
+
+
+def _take_locks(taken: ExitStack, works: Sequence[Work]) -> tuple[str, Lock] | None:
+    """Lock every result that is to be made; or give the first that another process makes."""
+    to_make = {work.entry.path: work for work in works if work.status != "cached" and work.is_kept}
+    for path in sorted(to_make):
+        lock = Lock(path)
+        if not lock.acquire():
+            return to_make[path].task, lock
+        taken.callback(lock.release)
+    return None
 
 
 def _bytes(memory: int | str | None) -> int | None:

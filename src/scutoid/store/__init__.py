@@ -9,6 +9,7 @@ from scutoid.store._entry_store import EntryStore
 from scutoid.store._fingerprint import CodeFingerprint, fingerprint
 from scutoid.store._formats import FORMATS, Format
 from scutoid.store._inputs import HashMemo, key_of_path, key_of_source
+from scutoid.store._lock import Lock, Owner
 from scutoid.store._pack import Pack
 from scutoid.store._parts import (
     arrays_of_bytes,
@@ -27,6 +28,8 @@ __all__ = [
     "Fact",
     "Format",
     "HashMemo",
+    "Lock",
+    "Owner",
     "Pack",
     "Recipe",
     "arrays_of_bytes",

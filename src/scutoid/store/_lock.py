@@ -1,0 +1,230 @@
+"""One maker for each result: a lock file that says who holds it, and is taken over from the dead.
+
+::
+
+    gaussian/.3f9a1c0b7d42.lock      host, process, its start, a token of its own;
+                                     touched every few seconds while it is held
+
+The file is made with O_EXCL and moved away by rename, so it works wherever these two do.  Whether a
+holder on another machine lives is told by the file's time alone, against the time of a file that is
+made just now in the same folder: no two machines' clocks are compared, and none with itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from scutoid.errors import StoreError
+from scutoid.store._durable import make_folder, storing
+
+_BEAT_SECONDS = 10.0
+_DEAD_SECONDS = 60.0
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds a lock."""
+
+    host: str
+    """Name of the machine."""
+    process: int
+    """Number of the process."""
+    started: int
+    """When the process started, in ticks of its machine; 0 where that is not known."""
+    token: str
+    """Tells this holding from all others."""
+
+    @classmethod
+    def new(cls) -> Owner:
+        """Name this process, for one holding."""
+        number = os.getpid()
+        return cls(socket.gethostname(), number, _start_of(number), secrets.token_hex(8))
+
+    @classmethod
+    def read(cls, path: Path) -> Owner | None:
+        """Who a lock file names; None if there is no file, or none that was written whole."""
+        try:
+            said = json.loads(path.read_bytes())
+            return cls(said["host"], said["process"], said["started"], said["token"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.host}"
+
+
+class Lock:
+    """The right to make one result; at most one process of all has it.
+
+    Parameters
+    ----------
+    entry : Path
+        Folder of the result; the lock lies beside it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> first, second = (Lock(Path(folder.name) / "step" / "3f9a") for _ in range(2))
+    >>> first.acquire(), second.acquire()
+    (True, False)
+    >>> first.release()
+    >>> second.acquire()
+    True
+    >>> second.release()
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, entry: Path) -> None:
+        self.path = entry.with_name(f".{entry.name}.lock")
+        self._mine: Owner | None = None
+        self._stop = threading.Event()
+        self._heart: threading.Thread | None = None
+
+    @property
+    def owner(self) -> Owner | None:
+        """Who holds it now, dead or alive."""
+        return Owner.read(self.path)
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free, or its holder is dead; says whether it was taken.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+        """
+        make_folder(self.path.parent)
+        if not self._make() and not (self._bury() and self._make()):
+            return False
+        self._stop.clear()
+        self._heart = threading.Thread(target=self._beat, name="scutoid-lock", daemon=True)
+        self._heart.start()
+        return True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the lock is free or its holder dead; says whether it is."""
+        end = time.monotonic() + seconds
+        while self.path.exists() and not self._is_dead(self.owner):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
+
+    def release(self) -> None:
+        """Give the lock back, unless somebody has taken it over."""
+        mine, self._mine = self._mine, None
+        self._stop.set()
+        if self._heart is not None:
+            self._heart.join()
+            self._heart = None
+        if mine is not None and self.owner == mine:
+            with suppress(OSError):
+                self.path.unlink()
+
+    def __enter__(self) -> Self:
+        if not self.acquire():
+            raise StoreError(
+                "one process at a time makes a result",
+                value=f"{self.owner} is making it",
+                place=str(self.path),
+                remedy="wait for it to end",
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _make(self) -> bool:
+        mine = Owner.new()
+        said = {name: getattr(mine, name) for name in Owner.__slots__}
+        with storing(self.path):
+            try:
+                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            except FileExistsError:
+                return False
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(said, file)
+        self._mine = mine
+        return True
+
+    def _bury(self) -> bool:
+        """Move the lock of a dead holder away; of several that try, one does."""
+        dead = self.owner
+        if not self._is_dead(dead):
+            return False
+        aside = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
+        try:
+            self.path.rename(aside)
+        except OSError:
+            return not self.path.exists()
+        moved = Owner.read(aside)
+        if moved != dead and moved is not None:
+            # Somebody was quicker, and this is the lock of the living: it goes back.
+            with suppress(OSError):
+                os.link(aside, self.path)
+        with suppress(OSError):
+            aside.unlink()
+        return moved == dead or moved is None
+
+    def _is_dead(self, owner: Owner | None) -> bool:
+        if owner is None:  # half written: by somebody just now, or by somebody long gone
+            return self._age() > _BEAT_SECONDS
+        if owner.host == socket.gethostname():
+            return not _is_running(owner)
+        return self._age() > _DEAD_SECONDS
+
+    def _age(self) -> float:
+        """Seconds since the lock was last touched, by the clock of the file system itself."""
+        probe = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
+        try:
+            probe.touch()
+            return probe.stat().st_mtime - self.path.stat().st_mtime
+        except OSError:
+            return 0.0
+        finally:
+            with suppress(OSError):
+                probe.unlink()
+
+    def _beat(self) -> None:
+        while not self._stop.wait(_BEAT_SECONDS):
+            with suppress(OSError):
+                os.utime(self.path)
+
+
+def _is_running(owner: Owner) -> bool:
+    try:
+        os.kill(owner.process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    started = _start_of(owner.process)
+    # A number that was given to another process since tells by when that one started.
+    return started != -1 and (not owner.started or not started or started == owner.started)
+
+
+def _start_of(process: int) -> int:
+    """When a process started, in ticks since its machine did; 0 unknown, -1 if it is dead."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return 0
+    fields = stat.rpartition(")")[2].split()
+    return -1 if fields[0] in "ZX" else int(fields[19])

@@ -1,0 +1,138 @@
+"""Two runs that want the same results: one makes each, the other waits for it or takes over."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+import scutoid as sc
+from scutoid import events
+from scutoid.errors import RunFailed
+from scutoid.store import Lock
+from scutoid.testing import Recorder
+
+SCRIPT = """
+    import json, os, sys, time
+    from pathlib import Path
+    import numpy as np
+    import scutoid as sc
+    from scutoid import events
+    from scutoid.testing import Recorder
+
+    folder, name = Path(sys.argv[1]), sys.argv[2]
+
+    @sc.blockwise(dtype="uint8", block=8, version="1")
+    def slow(image, *, place, block):
+        with open(f"{place}/ran-{block.index}", "a") as file:
+            file.write("x")
+        time.sleep(0.05)
+        return image
+
+    @sc.blockwise(dtype="uint16", version="1")
+    def double(image):
+        return image.astype("uint16") * 2
+
+    raw = np.arange(40 * 40).reshape(40, 40).astype("uint8")
+    result = double(slow(sc.open(raw), place=str(folder)))
+    recorder = Recorder()
+    run = sc.run(result, store=folder / "store", workers=1, listeners=[recorder])
+    waited = [event.owner for event in recorder.of(events.StepAwaited)]
+    cached = {step.name: step.n_cached for step in run.steps}
+    same = bool((np.asarray(result) == raw.astype("uint16") * 2).all())
+    print(json.dumps({"same": same, "waited": waited, "cached": cached}))
+"""
+
+
+def start(folder, name):
+    script = folder / "script.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    return subprocess.Popen(
+        [sys.executable, str(script), str(folder), name], stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def n_ran(folder):
+    return [len(path.read_text()) for path in folder.glob("ran-*")]
+
+
+def test_the_second_waits_for_the_first_and_computes_nothing(tmp_path):
+    first = start(tmp_path, "first")
+    wait_for(lambda: len(n_ran(tmp_path)) > 3)
+    second = start(tmp_path, "second")
+    said = [json.loads(process.communicate(timeout=60)[0]) for process in (first, second)]
+    assert all(each["same"] for each in said)
+    assert said[0]["waited"] == []
+    assert said[1]["waited"][0].startswith(f"process {first.pid} on ")
+    assert said[1]["cached"] == {"slow": 25, "double": 1}
+    assert n_ran(tmp_path) == [1] * 25
+    assert not list((tmp_path / "store").glob("*/.*.lock*"))
+
+
+def test_the_second_takes_over_from_a_first_that_was_killed(tmp_path):
+    first = start(tmp_path, "first")
+    wait_for(lambda: len(n_ran(tmp_path)) > 3)
+    second = start(tmp_path, "second")
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    said = json.loads(second.communicate(timeout=60)[0])
+    assert said["same"]
+    times = n_ran(tmp_path)
+    assert len(times) == 25
+    # What the first had under way when it was killed was not journalled.
+    assert sum(times) <= 25 + 4
+    assert not list((tmp_path / "store").glob("*/.*.lock*"))
+
+
+def test_two_that_start_together_make_each_block_once(tmp_path):
+    both = [start(tmp_path, name) for name in ("one", "two")]
+    said = [json.loads(process.communicate(timeout=60)[0]) for process in both]
+    assert all(each["same"] for each in said)
+    assert n_ran(tmp_path) == [1] * 25
+
+
+def test_who_is_waited_for_is_told(tmp_path):
+    raw = np.arange(100).reshape(10, 10).astype("uint8")
+
+    @sc.blockwise(dtype="uint8", version="1")
+    def copy(image):
+        return image
+
+    result = copy(sc.open(raw))
+    planned = sc.plan(result, store=tmp_path).steps[0]
+    lock = Lock(tmp_path / "copy" / planned.key[:12])
+    assert lock.acquire()
+
+    def let_go(event):
+        if isinstance(event, events.StepAwaited):
+            lock.release()
+
+    recorder = Recorder(let_go)
+    assert sc.run(result, store=tmp_path, executor="serial", listeners=[recorder]).ok
+    (awaited,) = recorder.of(events.StepAwaited)
+    assert awaited.task == "copy"
+
+
+def test_a_run_that_fails_gives_its_locks_back(tmp_path):
+    @sc.blockwise(dtype="uint8", version="1")
+    def bad(image):
+        raise ValueError("no")
+
+    result = bad(sc.open(np.ones((4, 4), "uint8")))
+    for _ in range(2):
+        with pytest.raises(RunFailed):
+            sc.run(result, store=tmp_path, executor="serial")
+    assert not list(tmp_path.glob("*/.*.lock*"))
