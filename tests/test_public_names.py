@@ -42,8 +42,8 @@ PUBLIC = {
     """,
     "scutoid.store": """
         FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Lock Owner Pack Recipe
-        arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest describe explain fingerprint key_of_path
-        key_of_source table_of_bytes
+        arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest describe explain
+        fingerprint key_of_path key_of_source table_of_bytes
     """,
     "scutoid.pipeline": """
         BlockParts Collection Files Image Images Length Parts Pipeline Plan PlannedStep Run RunStep
