@@ -25,13 +25,17 @@ SCRIPT = Path(__file__).parent / "smoothing_work.py"
 
 
 def disagreements(chunk, side):
-    """In a line, by how much the results differ from the limit's."""
+    """In a line, which results differ from the limit's, and by how much."""
     off = json.loads(run([sys.executable, SCRIPT, "check", chunk, side]).said)
-    inner, whole = (max(values[place] for values in off.values()) for place in (0, 1))
-    worst = max(off, key=lambda way: off[way][1])
+    apart = [
+        f"{way}'s by up to {whole:.1g} grey values at the image's faces, {inner:.1g} elsewhere"
+        for way, (inner, whole) in off.items()
+        if whole > 0
+    ]
+    equal = [way for way, (_, whole) in off.items() if whole == 0]
     return (
-        f"Largest difference of a result from the limit's: {inner:.1g} grey values away from the "
-        f"image's faces, {whole:.1g} at them ({worst})."
+        f"Equal to the limit's result: {'; '.join(equal) or 'none'}. "
+        f"Not equal: {'; '.join(apart) or 'none'}."
     )
 
 

@@ -1,6 +1,6 @@
-"""One way of smoothing a zarr, as a process of its own: ``smoothing_work.py WAY CHUNK``.
+"""One way of smoothing a zarr, as a process of its own: ``smoothing_work.py WAY CHUNK [SIDE]``.
 
-Gaussian of sigma 2 on 512^3 uint16, blocks of 128^3 with a halo of 8, to float32.
+Gaussian of sigma 2 on SIDE^3 uint16 (512^3), blocks of 128^3 with a halo of 8, to float32.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ for place, batch in zip(axes, (1, 256)):
     place.set(xscale="log", yscale="log", xlabel="blocks", title=f"batches of {batch}")
     place.grid(alpha=0.3)
 axes[0].set_ylabel("us a block")
-axes[1].legend(fontsize=8)
+axes[0].legend(fontsize=8, loc="lower left")
 figure.savefig(sys.argv[2], dpi=80)
 """
 

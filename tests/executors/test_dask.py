@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,29 +137,35 @@ def test_a_block_stuck_in_c_code_is_ended_by_its_time_out(whole_cluster, tmp_pat
     assert (failed.index, failed.error) == (3, "TimeoutError: the block took more than 1 s")
 
 
+def waiting_for_another(folder):
+    """A function of a block that runs until a second worker has begun another block."""
+
+    def wait_for_two(block):
+        (folder / str(block.index)).touch()
+        end = time.monotonic() + 60
+        while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        return os.getpid()
+
+    return wait_for_two
+
+
 def test_workers_that_come_later_join(tmp_path):
     with local_cluster(n_workers=1, processes=False) as cluster:
-
-        def wait_for_two(block):
-            (tmp_path / str(block.index)).touch()
-            end = time.monotonic() + 60
-            # The first block runs until a second worker has begun another one
-            while len(list(Path(tmp_path).iterdir())) < 2 and time.monotonic() < end:
-                time.sleep(0.01)
 
         def scale(event):
             if isinstance(event, events.WorkerStarted) and event.worker == 0:
                 cluster.scale(2)
 
         recorder = Recorder(scale)
-        task = BlockTask("t", wait_for_two, grid(2))
+        task = BlockTask("t", waiting_for_another(tmp_path), grid(2))
         assert run_blocks(task, executor=cluster, workers=2, listeners=[recorder]).ok
         assert {event.worker for event in recorder.of(events.BatchDone)} == {0, 1}
 
 
-def test_an_own_cluster_leaves_no_process(is_alive):
+def test_an_own_cluster_leaves_no_process(is_alive, tmp_path):
     pids = {}
-    task = BlockTask("t", lambda block: os.getpid(), grid(20), collect=pids.update)
+    task = BlockTask("t", waiting_for_another(tmp_path), grid(2), collect=pids.update)
     run_blocks(task, executor="dask", workers=2)
     assert len(set(pids.values())) == 2
     assert not any(is_alive(pid) for pid in pids.values())

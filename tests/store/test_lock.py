@@ -118,7 +118,7 @@ def test_who_was_taken_over_does_not_release_the_lock_of_another(entry):
 
 
 def test_of_many_that_take_over_a_dead_lock_one_gets_it(entry):
-    for _ in range(20):
+    for _ in range(100):
         locks = [Lock(entry) for _ in range(8)]
         locks[0].path.parent.mkdir(parents=True, exist_ok=True)
         said = {"host": socket.gethostname(), "process": 2**22 + 1, "started": 5, "token": "x"}

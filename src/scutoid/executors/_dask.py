@@ -12,23 +12,24 @@ lost worker are decided as everywhere else.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import queue
-import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scutoid.errors import MissingExtra, ParameterError, WorkerError
+from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import _dask_worker
+from scutoid.executors._dask_cluster import Link
+from scutoid.executors._dask_errand import Errand, Seat
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
@@ -42,8 +43,13 @@ from scutoid.executors._work import (
     Work,
 )
 
+_logger = logging.getLogger(__name__)
+
 _LOOK_SECONDS = 0.5
+# A look at thousands of workers takes a while: it may take this part of the driver's time.
+_LOOK_SHARE = 0.05
 _ANSWER_SECONDS = 2.0
+_CLOSING_SECONDS = 2.0
 _PATIENCE_SECONDS = 300.0
 
 
@@ -58,8 +64,14 @@ class DaskExecutor:
 
     Notes
     -----
+    Workers that come in the middle of a run join it, up to the number that was asked for, and those
+    that go are done without.
+
     Ending a block that takes too long needs Dask's nannies, which a `LocalCluster` of processes and
-    ``dask worker`` have.  What workers print goes where Dask puts it.
+    ``dask worker`` have.  What workers print goes where Dask puts it, and `logs` is ignored.
+
+    A run that is interrupted leaves the workers of a cluster that is not its own as they are: the
+    block that one is at goes on to its end there, after which the worker leaves the set-up.
     """
 
     handles_timeout = True
@@ -81,67 +93,12 @@ class DaskExecutor:
             If the scheduler cannot be reached.
         """
         payloads = dump_works(works)
-        client, owned = _connect(self._cluster, workers)
-        return _DaskCrew(works, payloads, client, owned, workers)
-
-
-def _connect(cluster: Any, workers: int) -> tuple[Any, list[Any]]:
-    """A client, and what is to be closed at the end."""
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise MissingExtra.of("distributed", extra="dask") from error
-    if isinstance(cluster, distributed.Client):
-        return cluster, []
-    owned = []
-    if cluster is None:
-        # Not a LocalCluster, whose processes import the user's script again.
-        cluster = importlib.import_module("distributed.deploy.subprocess").SubprocessCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        )
-        owned.append(cluster)
-    try:
-        client = distributed.Client(cluster, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise WorkerError(
-            "a Dask scheduler can be reached", value=str(error), place=str(cluster)
-        ) from error
-    return client, [client, *owned]
-
-
-@dataclass(slots=True, eq=False)
-class _Errand:
-    """A job on its way: as one call, or item by item."""
-
-    job: Job
-    is_single: bool
-    """Whether its items go one by one, so that it is known which one is at work."""
-    future: Any = None
-    """The call that is out, if one is."""
-    position: int = 0
-    """The item that is out, where they go one by one."""
-    since: float = 0.0
-    """When the call went out, by `time.monotonic`."""
-    parts: list[Outcome] = field(default_factory=list)
-    """Outcomes of the items that are done."""
-
-
-@dataclass(slots=True, eq=False)
-class _Seat:
-    """The driver's side of one Dask worker."""
-
-    number: int
-    address: str
-    identity: str
-    """Dask's own name of this very process."""
-    process: int
-    """Its process number, for its nanny."""
-    errands: deque[_Errand] = field(default_factory=deque)
-    known: set[int] = field(default_factory=set)
-    """Works that have arrived for certain."""
+        link = Link.to(self._cluster, workers)
+        try:
+            return _DaskCrew(works, payloads, link, workers)
+        except BaseException:
+            link.close(_CLOSING_SECONDS)
+            raise
 
 
 class _DaskCrew:
@@ -150,42 +107,37 @@ class _DaskCrew:
     is_one_memory = False
 
     def __init__(
-        self,
-        works: Sequence[Work],
-        payloads: Sequence[bytes],
-        client: Any,
-        owned: list[Any],
-        workers: int,
+        self, works: Sequence[Work], payloads: Sequence[bytes], link: Link, workers: int
     ) -> None:
         self._works = works
         self._payloads = payloads
-        self._client = client
-        self._owned = owned
+        self._link = link
+        self._client = link.client
         self._most = workers
         self._run = uuid.uuid4().hex
-        self._seats: dict[int, _Seat] = {}
+        self._seats: dict[int, Seat] = {}
+        self._buried: set[str] = set()
+        self._paused: set[str] = set()
         self._next_number = 0
-        self._done: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[int, Any, object]] = queue.SimpleQueue()
         self._suspects: set[tuple[int, int]] = set()
         self._losses = 0
-        self._looked = -_LOOK_SECONDS
-        self._alone_since = time.monotonic()
+        self._next_look = self._alone_since = time.monotonic()
         self._has_timeouts = any(work.timeout is not None for work in works)
+        self._able(self._there())
 
     def submit(self, worker: int, job: Job) -> None:
         seat = self._seats[worker]
         is_single = self._works[job.work].timeout is not None or any(
             (job.work, index) in self._suspects for index in job.indices.tolist()
         )
-        seat.errands.append(_Errand(job, is_single))
+        seat.errands.append(Errand(job, is_single, position=-1 if is_single else 0))
         self._send_next(seat)
 
     def wait(self, timeout: float | None) -> list[Message]:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
-            messages: list[Message] = []
-            if time.monotonic() - self._looked >= _LOOK_SECONDS:
-                messages += self._look()
+            messages = self._look() if time.monotonic() >= self._next_look else []
             messages += self._receive(0 if messages else self._pause(end))
             messages += self._end_overdue()
             if messages or (end is not None and time.monotonic() >= end):
@@ -193,175 +145,226 @@ class _DaskCrew:
 
     def stop(self, *, grace: float) -> None:
         end = time.monotonic() + grace
-        self._call(_dask_worker.cancel, self._run, workers=self._addresses())
-        self._take_down(end)
-        for seat in self._seats.values():
-            for errand in seat.errands:
-                if errand.future is not None:
-                    errand.future.cancel()
-        self._seats.clear()
-        for thing in self._owned:
-            thing.close(timeout=max(end - time.monotonic(), 1.0))
-        self._owned = []
-
-    def _addresses(self) -> list[str]:
-        return [seat.address for seat in self._seats.values()]
-
-    def _take_down(self, end: float) -> None:
-        """Leave the set-ups, in the threads that made them; those that are busy at the end stay."""
-        futures = [
-            self._client.submit(
-                _dask_worker.close,
-                self._run,
-                seat.number,
-                workers=[seat.address],
-                allow_other_workers=False,
-                pure=False,
-                priority=100,
-            )
-            for seat in self._seats.values()
-        ]
-        for future in futures:
-            with suppress(Exception):
-                future.result(timeout=max(end - time.monotonic(), 0.05))
-
-    def _call(self, function: Any, *args: Any, workers: list[str], nanny: bool = False) -> Any:
-        """Call a function in workers (or beside them) at once; None if they do not answer soon.
-
-        A worker that is stuck in C code answers to nobody, and the client would wait for it.
-        """
-        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-        def ask() -> None:
-            with suppress(Exception):
-                answers.put(self._client.run(function, *args, workers=workers, nanny=nanny))
-
-        threading.Thread(target=ask, name="scutoid-ask", daemon=True).start()
         try:
-            return answers.get(timeout=_ANSWER_SECONDS)
-        except queue.Empty:
-            return None
+            if self._client.status == "running":
+                self._leave(end)
+        finally:
+            self._seats.clear()
+            self._link.close(max(end - time.monotonic(), _CLOSING_SECONDS))
 
-    def _send_next(self, seat: _Seat) -> None:
-        """Send what can go: jobs behind each other, or the one item of the job before all."""
-        for place, errand in enumerate(seat.errands):
-            if errand.future is None:
-                if place and (errand.is_single or seat.errands[0].is_single):
+    def _leave(self, end: float) -> None:
+        """Leave the set-ups, in the threads that made them; those that are busy do it later."""
+        seats = list(self._seats.values())
+        out = [errand.future for seat in seats for errand in seat.out]
+        if out:
+            self._client.cancel(out)
+            asked = {seat.address: (self._run,) for seat in seats}
+            pause = min(_ANSWER_SECONDS, (end - time.monotonic()) / 2)
+            self._ask(_dask_worker.cancel, asked, seconds=pause)
+        leaving = {
+            seat.number: self._call(seat, _dask_worker.close, self._run, seat.number, priority=100)
+            for seat in seats
+        }
+        while leaving and time.monotonic() < end:
+            try:
+                number, future, _ = self._done.get(timeout=min(_LOOK_SECONDS, _left(end)))
+                if leaving.get(number) is future:
+                    del leaving[number]
+            except queue.Empty:
+                try:
+                    there = self._there()
+                except WorkerError:
                     return
-                self._send(seat, errand)
-            if errand.is_single:
-                return
+                for number in [n for n in leaving if not _is_at(self._seats[n], there)]:
+                    del leaving[number]
+        importlib.import_module("distributed").fire_and_forget(list(leaving.values()))
 
-    def _send(self, seat: _Seat, errand: _Errand) -> None:
-        job = errand.job
-        indices = job.indices
-        if errand.is_single:
-            indices = indices[errand.position : errand.position + 1]
-        payload = None if job.work in seat.known else self._payloads[job.work]
-        errand.since = time.monotonic()
-        errand.future = self._client.submit(
-            _dask_worker.carry_out,
-            *(self._run, seat.number, job.number, job.work, indices.tobytes(), payload),
+    def _call(self, seat: Seat, function: Callable[..., object], *args: object, **how: Any) -> Any:
+        """Have a worker call a function; what comes of it arrives in the queue."""
+        future = self._client.submit(
+            *(function, *args),
             workers=[seat.address],
             allow_other_workers=False,
             pure=False,
             retries=0,
-            key=f"scutoid-{self._works[job.work].name}-{self._run[:8]}-{uuid.uuid4().hex}",
+            **how,
         )
-        number = seat.number
-        errand.future.add_done_callback(lambda future: self._done.put((number, future)))
+
+        async def fetch() -> None:
+            result: object
+            try:
+                result = await future
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - sent on
+                result = error
+            self._done.put((seat.number, future, result))
+
+        # Not `future.result()`: if the worker dies before its result is fetched, Dask waits for it
+        # to be computed again, which a call that is pinned to that worker never will be.
+        self._client.loop.add_callback(fetch)
+        return future
+
+    def _ask(
+        self,
+        function: Callable[..., object],
+        questions: Mapping[str, tuple[object, ...]],
+        *,
+        nanny: bool = False,
+        seconds: float = _ANSWER_SECONDS,
+    ) -> dict[str, object]:
+        """Call a function in workers (or beside them) at once; their answers, by address.
+
+        A worker that is stuck in C code answers to nobody, and is left out after some `seconds`;
+        the answer of one that has gone is an exception.
+        """
+        arrived: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
+
+        async def ask(address: str, args: tuple[object, ...]) -> None:
+            answer: object
+            try:
+                got = await self._client.run(function, *args, workers=[address], nanny=nanny)
+                answer = got[address]
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - sent on
+                answer = error
+            arrived.put((address, answer))
+
+        for address, args in questions.items():
+            self._client.loop.add_callback(ask, address, args)
+        end = time.monotonic() + seconds
+        answers: dict[str, object] = {}
+        with suppress(queue.Empty):
+            while len(answers) < len(questions):
+                address, answer = arrived.get(timeout=_left(end))
+                answers[address] = answer
+        return answers
+
+    def _send_next(self, seat: Seat) -> None:
+        for errand in seat.next_calls():
+            job = errand.job
+            is_ready = job.work in seat.ready
+            if is_ready:
+                errand.position = max(errand.position, 0)
+            errand.since = time.monotonic()
+            with warnings.catch_warnings():
+                if not is_ready:
+                    # Once per worker is as rarely as it can be sent.
+                    warnings.filterwarnings("ignore", "Sending large graph")
+                errand.future = self._call(
+                    *(seat, _dask_worker.carry_out, self._run, seat.number, seat.identity),
+                    *(job.number, job.work, errand.indices.tobytes()),
+                    None if is_ready else self._payloads[job.work],
+                    key=f"scutoid-{self._works[job.work].name}-{uuid.uuid4().hex}",
+                )
 
     def _pause(self, end: float | None) -> float:
-        now = time.monotonic()
-        pause = self._looked + _LOOK_SECONDS - now
-        if end is not None:
-            pause = min(pause, end - now)
+        """How long to wait for a result before looking for lost and hung workers, in seconds."""
+        deadlines = [self._next_look, *([] if end is None else [end])]
         if self._has_timeouts:
-            deadlines = (self._deadline(seat) for seat in self._seats.values())
-            pause = min(pause, *(d - now + 0.005 for d in deadlines if d is not None), pause)
-        return max(pause, 0)
+            each = (self._deadline(seat) for seat in self._seats.values())
+            deadlines += [deadline + 0.005 for deadline in each if deadline is not None]
+        return _left(min(deadlines))
 
     def _receive(self, pause: float) -> list[Message]:
         messages: list[Message] = []
-        try:
+        with suppress(queue.Empty):
             messages += self._taken(*self._done.get(timeout=pause))
-            while not self._done.empty():
-                messages += self._taken(*self._done.get())
-        except queue.Empty:
-            pass
+            while True:
+                messages += self._taken(*self._done.get_nowait())
         return messages
 
-    def _taken(self, number: int, future: Any) -> list[Message]:
+    def _taken(self, number: int, future: Any, result: object) -> list[Message]:
         seat = self._seats.get(number)
         errands = () if seat is None else seat.errands
         errand = next((each for each in errands if each.future is future), None)
-        if seat is None or errand is None or future.status != "finished":
-            self._raise_if_broken(future, errand)
-            return []
-        outcome: Outcome = future.result()
-        seat.known.add(errand.job.work)
-        self._losses = 0
-        self._suspects -= {
-            (errand.job.work, int(errand.job.indices[at]))
-            for at in np.flatnonzero(outcome.statuses).tolist()
-            if not errand.is_single
-        }
-        if errand.is_single and outcome.setup_failure is None:
-            errand.parts.append(outcome)
-            self._suspects.discard((errand.job.work, int(errand.job.indices[errand.position])))
-            errand.position += 1
-            errand.future = None
-            if errand.position < len(errand.job.indices):
-                self._send_next(seat)
-                return []
-            outcome = _joined(errand)
-        elif errand.is_single:
-            outcome = _joined(errand, outcome.setup_failure)
-        seat.errands.remove(errand)
+        if seat is None or errand is None:
+            return []  # of a worker that was lost
+        if not isinstance(result, Outcome):
+            messages = self._look()
+            if self._seats.get(number) is seat:
+                raise self._broken(result)
+            return messages
+        work, indices = errand.job.work, errand.indices
+        if result.setup_failure is None:
+            seat.ready.add(work)
+        if result.statuses.any():
+            self._losses = 0
+        done = np.flatnonzero(result.statuses)
+        self._suspects -= {(work, index) for index in indices[done].tolist()}
+        outcome = errand.note(result)
+        if outcome is not None:
+            seat.errands.remove(errand)
         self._send_next(seat)
+        if outcome is None:
+            return []
         return [outcome if outcome.values is None else with_values(outcome)]
 
-    def _raise_if_broken(self, future: Any, errand: _Errand | None) -> None:
-        """A call that Dask could not make, though its worker lives, would never come back."""
-        if errand is None or future.status != "error":
-            return
-        error = future.exception()
-        if type(error).__name__ in ("KilledWorker", "CancelledError", "FutureCancelledError"):
-            return  # the worker is gone, which is found when we look
+    def _broken(self, result: object) -> WorkerError:
+        """What Dask could not do, though the worker is there, would never come back."""
+        return WorkerError(
+            "Dask carries out every job that it is given",
+            value=f"{type(result).__name__}: {result}",
+            place=str(self._client),
+            remedy="the workers need the same packages as the driver, and the client must neither "
+            "be restarted nor closed in the middle of a run",
+        )
+
+    def _there(self) -> dict[str, tuple[str, str, bool]]:
+        """Identity, status and whether there is a nanny of each worker of the cluster."""
+        trouble = None
+        if self._client.status == "running":
+            try:
+                there: dict[str, tuple[str, str, bool]]
+                there = self._client.run_on_scheduler(_dask_worker.who_is_there)
+            except Exception as error:  # noqa: BLE001 - raised again below
+                trouble = error
+            else:
+                return there
         raise WorkerError(
-            "Dask carries out every batch",
-            value=f"{type(error).__name__}: {error}",
-            place=str(self._client.scheduler),
-            remedy="the workers need the same packages as the driver",
-        ) from error
+            "Dask's scheduler answers while a run goes on",
+            value=f"the client is {self._client.status}"
+            if trouble is None
+            else f"{type(trouble).__name__}: {trouble}",
+            place=str(self._client),
+            remedy="see that scutoid is installed where the scheduler runs; start the cluster "
+            "again, and the run: what was done is kept where there is a journal",
+        ) from trouble
+
+    def _able(
+        self, there: Mapping[str, tuple[str, str, bool]]
+    ) -> Mapping[str, tuple[str, str, bool]]:
+        """Those of the workers that can be ended where a block's time is limited."""
+        if not self._has_timeouts:
+            return there
+        able = {address: state for address, state in there.items() if state[2]}
+        if there and not able:
+            raise ParameterError(
+                "a timeout is given only where a nanny can end the worker",
+                value=next(iter(there)),
+                place="DaskExecutor",
+                remedy="start the workers with a nanny (LocalCluster(processes=True)), or leave "
+                "timeout= out",
+            )
+        return able
 
     def _look(self) -> list[Message]:
         """See who has come and who has gone."""
-        self._looked = time.monotonic()
-        try:
-            there = self._client.run_on_scheduler(_workers_there)
-        except Exception as error:
-            raise WorkerError(
-                "Dask's scheduler answers while a run goes on",
-                value=f"{type(error).__name__}: {error}",
-                place=str(self._client),
-                remedy="start the cluster again, and the run: what was done is kept where there "
-                "is a journal",
-            ) from error
-        messages: list[Message] = []
-        gone = [
-            seat
-            for seat in self._seats.values()
-            if there.get(seat.address, ("",))[0] != seat.identity
-        ]
-        messages += [self._lose(seat, "was lost") for seat in gone]
+        began = time.monotonic()
+        there = self._there()
+        now = time.monotonic()
+        self._next_look = now + max(_LOOK_SECONDS, (now - began) / _LOOK_SHARE)
+        gone = [seat for seat in self._seats.values() if not _is_at(seat, there)]
+        messages: list[Message] = [self._lose(seat, "was lost") for seat in gone]
         taken = {seat.address for seat in self._seats.values()}
-        for address, (identity, nanny) in there.items():
-            if address not in taken and len(self._seats) < self._most:
-                messages += self._seat(address, identity, nanny)
+        for address, (identity, status, _) in self._able(there).items():
+            self._note_pause(address, identity, status)
+            is_free = address not in taken and identity not in self._buried
+            if is_free and status == "running" and len(self._seats) < self._most:
+                seat = Seat(self._next_number, address, identity)
+                self._next_number += 1
+                self._seats[seat.number] = seat
+                messages.append(Joined(seat.number))
         if self._seats:
-            self._alone_since = self._looked
-        elif self._looked - self._alone_since > _PATIENCE_SECONDS:
+            self._alone_since = now
+        elif now - self._alone_since > _PATIENCE_SECONDS:
             raise WorkerError(
                 f"a Dask cluster has a worker within {_PATIENCE_SECONDS:g} s",
                 value="there is none",
@@ -369,37 +372,26 @@ class _DaskCrew:
             )
         return messages
 
-    def _seat(self, address: str, identity: str, nanny: str | None) -> list[Message]:
-        if self._has_timeouts and nanny is None:
-            raise ParameterError(
-                "a timeout is given only where a nanny can end the worker",
-                value=address,
-                place="DaskExecutor",
-                remedy="start the workers with a nanny (LocalCluster(processes=True)), or leave "
-                "timeout= out",
-            )
-        answer = self._call(_process_number, workers=[address])
-        if answer is None:  # it has gone in this instant, or is stuck in a call of another run
-            return []
-        seat = _Seat(self._next_number, address, identity, answer[address])
-        self._next_number += 1
-        self._seats[seat.number] = seat
-        return [Joined(seat.number)]
+    def _note_pause(self, address: str, identity: str, status: str) -> None:
+        if status == "paused" and identity not in self._paused:
+            self._paused.add(identity)
+            _logger.warning("Dask has paused %s until it has more memory free", address)
 
-    def _lose(self, seat: _Seat, reason: str, overdue: str = "") -> Lost:
+    def _lose(self, seat: Seat, reason: str, overdue: str = "") -> Lost:
         """Take away a worker's seat, and find out whom to charge."""
         del self._seats[seat.number]
-        out = [errand for errand in seat.errands if errand.future is not None]
-        for errand in out:
-            errand.future.cancel()
+        self._buried.add(seat.identity)
+        out = seat.out
+        if out:
+            self._client.cancel([errand.future for errand in out])
         charged = None
         if len(out) == 1:
-            charged = self._blame(out[0], reason, overdue)
+            charged = self._blame(seat, out[0], reason, overdue)
         else:  # the first may have been done, and the word of it lost with the worker
             for errand in out:
                 self._suspect(errand)
         jobs = tuple(errand.job.number for errand in seat.errands)
-        if not overdue:
+        if out and not overdue:
             self._losses += 1
         if self._losses > 8 + 4 * self._most:
             raise WorkerError(
@@ -409,77 +401,76 @@ class _DaskCrew:
             )
         return Lost(seat.number, f"{seat.address} {reason}", jobs, charged, was_killed=not overdue)
 
-    def _blame(self, errand: _Errand, reason: str, overdue: str) -> tuple[int, ItemFailure] | None:
+    def _blame(
+        self, seat: Seat, errand: Errand, reason: str, overdue: str
+    ) -> tuple[int, ItemFailure] | None:
         """Charge the item that was at work; if there were several, they are tried one by one."""
         job = errand.job
+        is_set_up = job.work in seat.ready or not self._works[job.work].setup
+        if not errand.is_single and (len(job.indices) > 1 or not is_set_up):
+            self._suspect(errand)
+            return None
         error = f"TimeoutError: the block {overdue}"
         if not overdue:
             error = f"WorkerError: the worker was lost in the middle of it ({reason})"
-        if errand.is_single or len(job.indices) == 1:
-            return job.number, ItemFailure(errand.position, error, "")
-        self._suspect(errand)
-        return None
+        return job.number, ItemFailure(errand.position, error, "")
 
-    def _suspect(self, errand: _Errand) -> None:
-        """Have the items of a job go one by one at their next try."""
-        job = errand.job
-        self._suspects |= {(job.work, index) for index in job.indices.tolist()}
+    def _suspect(self, errand: Errand) -> None:
+        """Have the items of a call go one by one at their next try."""
+        self._suspects |= {(errand.job.work, index) for index in errand.indices.tolist()}
 
-    def _deadline(self, seat: _Seat) -> float | None:
-        if not seat.errands or seat.errands[0].future is None:
+    def _deadline(self, seat: Seat) -> float | None:
+        errand = seat.errands[0] if seat.errands else None
+        if errand is None or errand.future is None or errand.position < 0:
             return None
-        timeout = self._works[seat.errands[0].job.work].timeout
-        return None if timeout is None else seat.errands[0].since + timeout
+        timeout = self._works[errand.job.work].timeout
+        return None if timeout is None else errand.since + timeout
 
     def _end_overdue(self) -> list[Message]:
-        messages: list[Message] = []
         if not self._has_timeouts:
-            return messages
-        for seat in list(self._seats.values()):
-            deadline = self._deadline(seat)
-            if deadline is None or time.monotonic() < deadline:
-                continue
-            if seat.errands[0].future.done():
-                continue
-            timeout = self._works[seat.errands[0].job.work].timeout
-            words = f"took more than {timeout:g} s"
-            self._call(_dask_worker.kill, seat.process, workers=[seat.address], nanny=True)
+            return []
+        now = time.monotonic()
+        late = [
+            seat
+            for seat in self._seats.values()
+            if (deadline := self._deadline(seat)) is not None
+            and now > deadline
+            and not seat.errands[0].future.done()
+        ]
+        if not late:
+            return []
+        hung = self._hung(late)
+        self._ask(_dask_worker.kill, {seat.address: (seat.address,) for seat in hung}, nanny=True)
+        messages: list[Message] = []
+        for seat in hung:
+            words = f"took more than {self._works[seat.errands[0].job.work].timeout:g} s"
             messages.append(self._lose(seat, f"was ended, because a block {words}", words))
         return messages
 
+    def _hung(self, late: Sequence[Seat]) -> list[Seat]:
+        """Those at whose item the time is up, and not spent on the way or waiting for others."""
+        questions = {seat.address: (self._run, seat.number) for seat in late}
+        answers = self._ask(_dask_worker.seconds_at_item, questions)
+        now = time.monotonic()
+        hung = []
+        for seat in late:
+            errand = seat.errands[0]
+            timeout = self._works[errand.job.work].timeout
+            answer = answers.get(seat.address, timeout)  # stuck in C code, it does not answer
+            if errand.future.done() or isinstance(answer, Exception):
+                continue
+            seconds = answer if isinstance(answer, float) else 0.0
+            if timeout is not None and seconds >= timeout:
+                hung.append(seat)
+            else:
+                errand.since = now - seconds
+        return hung
 
-def _workers_there(dask_scheduler: Any) -> dict[str, tuple[str, str | None]]:
-    """Runs in Dask's scheduler: who is there, and who is their nanny."""
-    return {
-        address: (str(state.server_id), state.nanny)
-        for address, state in dask_scheduler.workers.items()
-    }
+
+def _is_at(seat: Seat, there: Mapping[str, tuple[str, str, bool]]) -> bool:
+    """Whether a worker is where it was, and no other in its place."""
+    return seat.address in there and there[seat.address][0] == seat.identity
 
 
-def _process_number() -> int:
-    import os
-
-    return os.getpid()
-
-
-def _joined(errand: _Errand, setup_failure: ItemFailure | None = None) -> Outcome:
-    """The outcome of a job from those of its items."""
-    job, parts = errand.job, errand.parts
-    statuses = np.zeros(len(job.indices), dtype=np.uint8)
-    statuses[: len(parts)] = [part.statuses[0] for part in parts]
-    failures = tuple(
-        ItemFailure(position, failure.error, failure.traceback)
-        for position, part in enumerate(parts)
-        for failure in part.failures
-    )
-    values = None
-    if parts and parts[0].values is not None:
-        values = [part.values[0] for part in parts if part.values is not None]
-    times = sorted(((part.seconds, n) for n, part in enumerate(parts)), reverse=True)
-    worker = parts[0].worker if parts else -1
-    return Outcome(
-        *(worker, job.number, statuses, failures, values),
-        seconds=sum(part.seconds for part in parts),
-        slowest=tuple((n, seconds) for seconds, n in times[:3]),
-        setup_failure=setup_failure,
-    )
+def _left(end: float) -> float:
+    return max(end - time.monotonic(), 0.0)

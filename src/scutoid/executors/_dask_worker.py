@@ -1,4 +1,7 @@
-"""What runs in Dask's workers: a workbench for each run, kept between its jobs."""
+"""What runs in Dask's workers, and for the crew in its scheduler and nannies.
+
+A worker keeps a workbench for each run, from job to job.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,35 @@ import logging
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from scutoid.executors._pickling import dump_value, loads
-from scutoid.executors._work import ItemFailure, Job, NoBeacon, Outcome, Work, Workbench
+from scutoid.executors._work import ItemFailure, Job, Outcome, Work, Workbench
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Clock:
+    """Knows since when the item at hand runs."""
+
+    since: float | None = None
+    """By `time.monotonic`; None between items."""
+
+    def begin(self, job: int) -> None:
+        """A job begins with its set-up, the time of which is not limited."""
+
+    def at(self, position: int) -> None:
+        """An item begins."""
+        self.since = time.monotonic()
+
+    def end(self) -> None:
+        """No item is being worked on."""
+        self.since = None
 
 
 @dataclass(slots=True, eq=False)
@@ -23,20 +46,27 @@ class _Place:
 
     bench: Workbench
     works: dict[int, Work] = field(default_factory=dict)
+    clock: _Clock = field(default_factory=_Clock)
     lock: threading.Lock = field(default_factory=threading.Lock)
     """A Dask worker may have several threads; ours runs one job at a time."""
-    limits: list[Any] = field(default_factory=list)
-    """What undoes that numeric libraries are kept to one thread."""
 
 
 # By run and worker.  This process is the worker: Dask calls functions and keeps nothing for them.
 _places: dict[tuple[str, int], _Place] = {}
+# What undoes that numeric libraries are kept to one thread, which holds for the whole process.
+_limits: list[Any] = []
 _lock = threading.Lock()
 
 
 def carry_out(
-    run: str, worker: int, number: int, work: int, indices: bytes, payload: bytes | None
-) -> Outcome:
+    run: str,
+    worker: int,
+    identity: str,
+    number: int,
+    work: int,
+    indices: bytes,
+    payload: bytes | None,
+) -> Outcome | None:
     """Carry out a job.
 
     Parameters
@@ -45,11 +75,23 @@ def carry_out(
         Tells the runs apart that share a cluster.
     worker, number, work : int
         Numbers of the worker, the job and the work.
+    identity : str
+        Dask's own name of the process that is meant.
     indices : bytes
-        Numbers of the items, int64.
+        Numbers of the items, int64; none: only make the set-up.
     payload : bytes, optional
-        The pickled work, until it is known to have arrived.
+        The pickled work, unless it is known to have arrived.
+
+    Returns
+    -------
+    Outcome or None
+        None in a process that took over the address of another that died: Dask sends it the
+        other's calls, though one of them may be what killed it.
     """
+    from distributed import get_worker
+
+    if str(get_worker().id) != identity:
+        return None
     with _lock:
         place = _places.setdefault((run, worker), _Place(Workbench(worker, encode=dump_value)))
     job = Job(number, work, np.frombuffer(indices, dtype=np.int64))
@@ -58,13 +100,12 @@ def carry_out(
             known = _known(place, work, payload)
         except BaseException as error:  # noqa: BLE001 - unpickling runs the user's imports
             return place.bench.refusal(job, ItemFailure.of(-1, error))
-        return place.bench.carry_out(job, known, NoBeacon())
+        return place.bench.carry_out(job, known, place.clock)
 
 
 def close(run: str, worker: int) -> None:
     """Leave the set-ups of a run."""
-    with _lock:
-        place = _places.pop((run, worker), None)
+    place = _places.get((run, worker))
     if place is None:
         return
     with place.lock:
@@ -72,8 +113,10 @@ def close(run: str, worker: int) -> None:
             place.bench.close()
         except Exception:
             _logger.exception("worker %d: leaving a set-up failed", worker)
-        for limit in reversed(place.limits):
-            limit.restore_original_limits()
+    with _lock:
+        del _places[run, worker]
+        while _limits and not _places:
+            _limits.pop().restore_original_limits()
 
 
 def cancel(run: str) -> None:
@@ -84,9 +127,42 @@ def cancel(run: str) -> None:
         place.bench.cancelled = True
 
 
-def kill(process: int) -> None:
-    """End a worker's process, stuck in C code or not; called beside it, by its nanny."""
-    os.kill(process, signal.SIGKILL)
+def seconds_at_item(run: str, worker: int) -> float | None:
+    """How long the item at hand has been running; None if there is none.
+
+    An item may have waited long before it, for what else the cluster is used for.
+    """
+    place = _places.get((run, worker))
+    since = None if place is None else place.clock.since
+    return None if since is None else time.monotonic() - since
+
+
+def kill(address: str, dask_worker: Any) -> None:
+    """End a worker's process, stuck in C code or not; called beside it, in its nanny.
+
+    Parameters
+    ----------
+    address : str
+        The worker's.
+    dask_worker : distributed.Nanny
+        Given by Dask.
+    """
+    if dask_worker.worker_address == address:
+        os.kill(dask_worker.pid, signal.SIGKILL)
+
+
+def who_is_there(dask_scheduler: Any) -> dict[str, tuple[str, str, bool]]:
+    """By address, each worker's identity, its status, and whether it has a nanny.
+
+    Parameters
+    ----------
+    dask_scheduler : distributed.Scheduler
+        Given by Dask, in whose process this runs.
+    """
+    return {
+        address: (str(state.server_id), state.status.name, state.nanny is not None)
+        for address, state in dask_scheduler.workers.items()
+    }
 
 
 def _known(place: _Place, number: int, payload: bytes | None) -> Work:
@@ -97,7 +173,8 @@ def _known(place: _Place, number: int, payload: bytes | None) -> Work:
         if not isinstance(work, Work):
             raise TypeError(type(work).__name__)
         place.works[number] = work
-        place.limits.append(_limit_libraries())
+        with _lock:
+            _limits.append(_limit_libraries())
     return place.works[number]
 
 

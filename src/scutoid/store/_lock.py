@@ -5,20 +5,25 @@
     gaussian/.3f9a1c0b7d42.lock      host, process, its start, a token of its own;
                                      touched every few seconds while it is held
 
-The file is made with O_EXCL and moved away by rename, so it works wherever these two do.  Whether a
-holder on another machine lives is told by the file's time alone, against the time of a file that is
-made just now in the same folder: no two machines' clocks are compared, and none with itself.
+The file is made with O_EXCL and moved away by rename, so it works wherever these two do.  Those
+who take over from a dead holder do so one by one, behind an flock of ``gaussian/.locks``; where the
+file system has no flock, a third who comes between a rename and its check could still be let in.
+Whether a holder on another machine lives is told by the file's time alone, against the time of a
+file that is made just now in the same folder: no two machines' clocks are compared, and none with
+itself.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -106,7 +111,7 @@ class Lock:
             If the store cannot be written.
         """
         make_folder(self.path.parent)
-        if not self._make() and not (self._bury() and self._make()):
+        if not self._make() and not self._take_over():
             return False
         self._stop.clear()
         self._heart = threading.Thread(target=self._beat, name="scutoid-lock", daemon=True)
@@ -164,6 +169,12 @@ class Lock:
         self._mine = mine
         return True
 
+    def _take_over(self) -> bool:
+        if not self._is_dead(self.owner):
+            return False
+        with _one_by_one(self.path.with_name(".locks")):
+            return self._bury() and self._make()
+
     def _bury(self) -> bool:
         """Move the lock of a dead holder away; of several that try, one does."""
         dead = self.owner
@@ -206,6 +217,19 @@ class Lock:
         while not self._stop.wait(_BEAT_SECONDS):
             with suppress(OSError):
                 os.utime(self.path)
+
+
+@contextmanager
+def _one_by_one(path: Path) -> Iterator[None]:
+    """Let one caller at a time in, of all processes and threads, where the file system can."""
+    with storing(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_running(owner: Owner) -> bool:

@@ -1,0 +1,111 @@
+"""The driver's notes on jobs that are out in a Dask cluster, and on the workers that have them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.executors._work import ItemFailure, Job, Outcome
+
+_SLOWEST = 3
+
+
+@dataclass(slots=True, eq=False)
+class Errand:
+    """A job on its way: as one call, or as one for the set-up and one for each item."""
+
+    job: Job
+    """What is to be done."""
+    is_single: bool
+    """Whether its items go one by one, so that it is known which one is at work."""
+    position: int = 0
+    """The item that is out or next, where they go one by one; -1 is the set-up."""
+    future: Any = None
+    """The call that is out, if one is."""
+    since: float = 0.0
+    """When the item can have begun at the earliest, by `time.monotonic`."""
+    parts: list[Outcome] = field(default_factory=list)
+    """Outcomes of the items that are done."""
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Numbers of the items of the call that is out or next, shape (n,), int64."""
+        if not self.is_single:
+            return self.job.indices
+        return self.job.indices[max(self.position, 0) : self.position + 1]
+
+    def note(self, outcome: Outcome) -> Outcome | None:
+        """Take in what a call gave; returns the job's outcome once it is complete."""
+        self.future = None
+        if not self.is_single:
+            return outcome
+        if outcome.setup_failure is not None:
+            return self._joined(outcome.worker, outcome.setup_failure)
+        if self.position >= 0:
+            self.parts.append(outcome)
+        self.position += 1
+        return self._joined(outcome.worker) if self.position == len(self.job.indices) else None
+
+    def _joined(self, worker: int, setup_failure: ItemFailure | None = None) -> Outcome:
+        parts = self.parts
+        statuses = np.zeros(len(self.job.indices), dtype=np.uint8)
+        statuses[: len(parts)] = [part.statuses[0] for part in parts]
+        failures = tuple(
+            ItemFailure(position, failure.error, failure.traceback)
+            for position, part in enumerate(parts)
+            for failure in part.failures
+        )
+        values = None
+        if parts and parts[0].values is not None:
+            values = [part.values[0] for part in parts if part.values is not None]
+        times = sorted(((part.seconds, n) for n, part in enumerate(parts)), reverse=True)
+        return Outcome(
+            *(worker, self.job.number, statuses, failures, values),
+            seconds=sum(part.seconds for part in parts),
+            slowest=tuple((n, seconds) for seconds, n in times[:_SLOWEST]),
+            setup_failure=setup_failure,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """The driver's side of one Dask worker."""
+
+    number: int
+    """The worker's number."""
+    address: str
+    """Where it is."""
+    identity: str
+    """Dask's own name of this very process."""
+    errands: deque[Errand] = field(default_factory=deque)
+    """What it has, in this order."""
+    ready: set[int] = field(default_factory=set)
+    """Works that have arrived there for certain, and are set up."""
+
+    @property
+    def out(self) -> list[Errand]:
+        """Errands of which a call is out."""
+        return [errand for errand in self.errands if errand.future is not None]
+
+    def next_calls(self) -> list[Errand]:
+        """What can be sent now.
+
+        Jobs go behind each other, so that the worker never waits; but one that goes item by item
+        has it for itself, and a work goes there once, with the first of its jobs.
+        """
+        calls: list[Errand] = []
+        coming: set[int] = set()
+        for place, errand in enumerate(self.errands):
+            if place and (errand.is_single or errand.job.work in coming):
+                break
+            if errand.future is None:
+                calls.append(errand)
+            if errand.is_single:
+                break
+            if errand.job.work not in self.ready:
+                coming.add(errand.job.work)
+        return calls
