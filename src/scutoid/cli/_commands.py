@@ -24,6 +24,7 @@ def run(
     block: int | None,
     memory: str | None,
     force: tuple[str, ...],
+    accept: tuple[str, ...],
     workers: int | None,
     executor: str,
     debug: bool,  # noqa: ARG001 - looked at where errors are caught
@@ -36,6 +37,7 @@ def run(
             block=block,
             memory=memory,
             force=force,
+            accept=accept,
             workers=workers,
             executor=executor,
             on_failure="return",
@@ -66,10 +68,13 @@ def plan(
     block: int | None,
     memory: str | None,
     force: tuple[str, ...],
+    accept: tuple[str, ...],
     debug: bool,  # noqa: ARG001 - looked at where errors are caught
 ) -> int:
     """Print what a run would do."""
-    print(plan_targets(*targets, store=store, block=block, memory=memory, force=force))
+    print(
+        plan_targets(*targets, store=store, block=block, memory=memory, force=force, accept=accept)
+    )
     return 0
 
 

@@ -107,6 +107,9 @@ def with_flags(pipeline: Any, command: Callable[..., int], *, runs: bool) -> Cal
         option("block", int | None, None, "Block edge in voxels, for steps that do not give one."),
         option("memory", str | None, None, "Memory that all running blocks may take, as in 4GB."),
         option("force", tuple[str, ...], (), "Steps to run again."),
+        option(
+            "accept", tuple[str, ...], (), "Steps whose earlier result is good although it changed."
+        ),
     ]
     if runs:
         options += [

@@ -8,9 +8,11 @@ own, made of the base and of the member's inputs.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scutoid.errors import PipelineError, StoreError
@@ -28,6 +30,7 @@ from scutoid.pipeline._producers import (
 from scutoid.pipeline._spec import StepSpec
 from scutoid.store import (
     CodeFingerprint,
+    Entry,
     EntryStore,
     Fact,
     HashMemo,
@@ -37,6 +40,9 @@ from scutoid.store import (
     key_of_path,
     key_of_source,
 )
+
+ACCEPTED = "accepted.json"
+"""In the entry of a collection: keys of members, and those that were accepted for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class Keys:
         self._calls: dict[int, CallKey] = {}
         self._members: dict[tuple[int, str], str] = {}
         self._readings: dict[int, tuple[str, str]] = {}
+        self._accepted: dict[int, Mapping[str, str]] = {}
         self._outside: set[str] = set()
         self._alive: list[object] = []
 
@@ -125,8 +132,40 @@ class Keys:
         memo = (id(producer), key)
         if memo not in self._members:
             self._alive.append(producer)
-            self._members[memo] = self._make_member(producer, key)
+            made = self._make_member(producer, key)
+            self._members[memo] = self._accepted_members(producer).get(made, made)
         return self._members[memo]
+
+    def stand_in(self, call: Call, key: str) -> None:
+        """Take another key for a call from now on, and for all that depends on it."""
+        self._calls[id(call)] = replace(self.call(call), key=key)
+        self._accepted.pop(id(call), None)
+        for memo in [memo for memo in self._members if memo[0] == id(call)]:
+            del self._members[memo]
+
+    def stand_in_member(self, call: Call, key: str, member: str) -> None:
+        """Take another key for a member from now on."""
+        self._members[id(call), key] = member
+
+    def _stands_for(self, name: str, key: str) -> str:
+        """Return the key that was accepted for a result, if one was and is there."""
+        if self._store is None:
+            return key
+        entry = self._store.entry(name, key)
+        recipe = entry.recipe
+        other = None if recipe is None else recipe.stands_for
+        if other is None or entry.status != "complete":
+            return key
+        return key if self._store.entry(name, other).recipe is None else other
+
+    def _accepted_members(self, producer: Producer) -> Mapping[str, str]:
+        if not isinstance(producer, Call) or self._store is None:
+            return {}
+        if id(producer) not in self._accepted:
+            self._alive.append(producer)
+            entry = self._store.entry(producer.spec.label, self.call(producer).key)
+            self._accepted[id(producer)] = accepted_members(entry)
+        return self._accepted[id(producer)]
 
     def _make(self, call: Call) -> CallKey:
         spec = call.spec
@@ -149,7 +188,8 @@ class Keys:
             "collection" if call.keys is not None else "single",
             "any" if block is None or spec.block_invariant else repr(block),
         )
-        return CallKey(digest, code, parameters, inputs, block)
+        key = self._stands_for(spec.label, digest)
+        return CallKey(key, code, parameters, inputs, block)
 
     def _make_member(self, producer: Producer, key: str) -> str:
         if isinstance(producer, OpenedFolder):
@@ -219,6 +259,13 @@ class Keys:
                 )
             if not self._store.contains(folder):
                 self._outside.add(folder)
+
+
+def accepted_members(entry: Entry) -> dict[str, str]:
+    """Keys of members that others stand for, as the entry of a collection says."""
+    with suppress(OSError, ValueError):
+        return dict(json.loads((entry.path / ACCEPTED).read_bytes()))
+    return {}
 
 
 def _input_names(call: Call) -> list[str]:

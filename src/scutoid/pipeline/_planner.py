@@ -9,13 +9,14 @@ import contextlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks import Journal
 from scutoid.errors import MemoryLimitError, PipelineError, StoreError
+from scutoid.pipeline._accept import Acceptance, Accepted
 from scutoid.pipeline._evaluate import physical_memory
 from scutoid.pipeline._keys import CallKey, Keys
 from scutoid.pipeline._lazy import Image, Lazy
@@ -52,6 +53,7 @@ class Work:
     is_kept: bool = True
     restarts: bool = False
     lost: NDArray[np.int64] | None = None
+    accepted: Accepted | None = None
 
     @property
     def finish_task(self) -> str:
@@ -91,7 +93,7 @@ class Planner:
         self.keys = Keys(self.memo, store)
         self._block = block
         self._force = frozenset(force)
-        self._accept = frozenset(accept)
+        self._acceptance = Acceptance(store, self.keys, accept)
         self.works: list[Work] = []
         self._by_key: dict[str, Work] = {}
         self._by_call: dict[int, Work] = {}
@@ -148,8 +150,7 @@ class Planner:
             if isinstance(producer, Call):
                 self._visit(producer)
         work = self._make(call)
-        same = self._by_key.setdefault(work.key.key, work)
-        self._by_call[id(call)] = same
+        self._by_call[id(call)] = same = self._by_key.setdefault(work.key.key, work)
         if same is work:
             self.works.append(work)
 
@@ -161,19 +162,22 @@ class Planner:
             for number, kind in enumerate(spec.outputs):
                 if kind == "image":
                     call.framed(number)  # raises now what would fail later
+        task = self._name(call)
+        accepted = self._acceptance.of(call, task, self._n_blocks(call))
         key = self.keys.call(call)
         entry = self.store.entry(spec.label, key.key)
         if spec.block_invariant and call.keys is None and self._reuse_block(call, entry):
-            key = CallKey(key.key, key.code, key.parameters, key.inputs, block_of(call))
+            key = replace(key, block=block_of(call))
         is_kept = spec.options.keep is True or spec.outputs != ("image",) or call.keys is not None
         return Work(
             call,
             key,
             entry,
-            task=spec.label,
+            task=task,
             status="run",
             reason="",
             n_blocks=self._n_blocks(call),
+            accepted=accepted,
             is_kept=is_kept or spec.kind != "blockwise" or spec.sees_neighbours,
         )
 
@@ -193,13 +197,16 @@ class Planner:
             return len(call.keys)
         return 1 if call.spec.kind == "step" else call.layout().grid.n_blocks
 
+    def _name(self, call: Call) -> str:
+        """Name a step that may be the second of its name."""
+        number = 1 + sum(work.call.spec.label == call.spec.label for work in self.works)
+        return call.spec.label if number == 1 else f"{call.spec.label}-{number}"
+
     def _check_names(self) -> None:
-        seen: dict[str, int] = {}
-        for work in self.works:
-            seen[work.task] = seen.get(work.task, 0) + 1
-            if seen[work.task] > 1:
-                work.task = f"{work.task}-{seen[work.task]}"
-        unknown = (self._force | self._accept) - {work.task for work in self.works}
+        twice = self._force & self._acceptance.names
+        if twice:
+            raise PipelineError("a step is run again or accepted, not both", value=min(twice))
+        unknown = (self._force | self._acceptance.names) - {work.task for work in self.works}
         if unknown:
             raise PipelineError(
                 "force= and accept= name steps of the pipeline",
@@ -302,6 +309,9 @@ class Planner:
         recipe = work.entry.recipe
         if recipe is None:
             return False
+        if recipe.stands_for is not None:
+            work.reason = "the result that was accepted for it is gone"
+            return False
         for said in recipe.output.get("outputs", ()):
             file = said.get("file")
             if file and not (work.entry.path / file).exists():
@@ -312,6 +322,8 @@ class Planner:
     def _record_reasons(self) -> None:
         rerun: set[int] = set()
         for work in self.works:
+            if work.accepted is not None:
+                work.reason = f"accepted, although {work.accepted.reason}"
             if work.status == "cached":
                 work.reason = work.reason or "up to date"
                 continue

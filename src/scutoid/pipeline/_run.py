@@ -158,6 +158,7 @@ def plan(
     block: object = None,
     memory: int | str | None = None,
     force: Iterable[str] = (),
+    accept: Iterable[str] = (),
 ) -> Plan:
     """Say what a run would do, and why; nothing is computed.
 
@@ -173,6 +174,8 @@ def plan(
         Bytes that a worker may take, such as "4GB".
     force : iterable of str
         Names of steps to run again.
+    accept : iterable of str
+        Names of steps whose nearest earlier result is taken as good although its key differs.
 
     Returns
     -------
@@ -184,7 +187,9 @@ def plan(
     ScutoidError
         If the pipeline cannot run as it stands.
     """
-    planner = Planner(EntryStore(store), block=block, force=force, memory=_bytes(memory))
+    planner = Planner(
+        EntryStore(store), block=block, force=force, accept=accept, memory=_bytes(memory)
+    )
     planner.plan(flatten(targets))
     planner.memo.save()
     return planner.summary()
@@ -224,7 +229,8 @@ def run(
     force : iterable of str
         Names of steps to run again.
     accept : iterable of str
-        Names of steps whose newest result is taken as good, although its key differs.
+        Names of steps whose nearest earlier result is taken as good although its key differs, such
+        as after a change of code that changes no value.  The store keeps a record of it.
     resources : mapping of str to int, optional
         How much there is of what steps say that they require, such as ``{"gpu": 2}``; what is not
         given is there once.
@@ -243,19 +249,18 @@ def run(
     started = time.monotonic()
     entry_store = EntryStore(store)
     entry_store.check_writable()
-    if tuple(accept):
-        raise PipelineError(
-            "results of other keys cannot be accepted yet",
-            value=tuple(accept),
-            remedy="run the steps again, or give them version=",
-        )
     with ExitStack() as held:
         planner, works = _plan_alone(
             held,
-            lambda: Planner(entry_store, block=block, force=force, memory=_bytes(memory)),
+            lambda: Planner(
+                entry_store, block=block, force=force, accept=accept, memory=_bytes(memory)
+            ),
             flatten(targets),
             listeners,
         )
+        for work in works:
+            if work.accepted is not None:
+                work.accepted.record()
         runner = _Runner(planner, works)
         report = runner.run(
             workers=len(os.sched_getaffinity(0)) if workers is None else workers,

@@ -88,8 +88,15 @@ class Store:
         ]
 
     def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
-        found = self.entries_store.entries(name)
+        found = [self._resolved(e, r) for e, r in self.entries_store.entries(name)]
         return [(e, r) for e, r in found if "outputs" in r.output and _is_readable(e, r)]
+
+    def _resolved(self, entry: Entry, recipe: Recipe) -> tuple[Entry, Recipe]:
+        """Follow a record of acceptance to the result that was accepted."""
+        if recipe.stands_for is None or entry.status != "complete":
+            return entry, recipe
+        other = self.entries_store.entry(recipe.step, recipe.stands_for)
+        return other, other.recipe or recipe
 
     def _result(self, entry: Entry, recipe: Recipe) -> Any:
         kinds = tuple(said["kind"] for said in recipe.output["outputs"])

@@ -17,7 +17,7 @@ from scutoid.store._parts import (
     bytes_of_table,
     table_of_bytes,
 )
-from scutoid.store._reasons import explain
+from scutoid.store._reasons import differences, explain
 from scutoid.store._recipe import Fact, Recipe
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "bytes_of_table",
     "canonical_digest",
     "describe",
+    "differences",
     "explain",
     "fingerprint",
     "key_of_path",

@@ -33,7 +33,7 @@ _ZARR_METADATA = "zarr.json"
 
 # What an entry is made of; all else in its folder is somebody else's, and is never removed.
 _OURS = re.compile(
-    r"recipe\.json|COMPLETE|journal|members\.json|items|files|\w+\.pack(\.index)?"
+    r"recipe\.json|COMPLETE|journal|(members|accepted)\.json|items|files|\w+\.pack(\.index)?"
     r"|(image|table|value|parts|files)(-\d+)?\.[\w.]+|\..*\.new.*"
 )
 _CHECKED_ELSEWHERE = re.compile(r"recipe\.json|COMPLETE|journal|items|.*\.pack(\.index)?|\..*")

@@ -95,7 +95,11 @@ class EntryStore:
 
     def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
         """Return the complete result of a step that differs least from a recipe; newest first."""
-        found = [r for e, r in self.entries(name) if r.key != recipe.key and e.status == "complete"]
+        found = [
+            other
+            for entry, other in self.entries(name)
+            if other.key != recipe.key and other.stands_for is None and entry.status == "complete"
+        ]
         return min(found, key=lambda other: len(differences(recipe, other)), default=None)
 
     def check_writable(self) -> None:

@@ -104,6 +104,12 @@ class Recipe:
         put(self, "block", None if self.block is None else tuple(int(size) for size in self.block))
         put(self, "opaque", tuple(self.opaque))
 
+    @property
+    def stands_for(self) -> str | None:
+        """Key of the result that was accepted for this one; None if this is a result itself."""
+        said = self.extra.get("accepted")
+        return str(said["key"]) if isinstance(said, Mapping) and "key" in said else None
+
     def stamped(self) -> Self:
         """The same with this machine's name, the time, and the versions of Python and scutoid."""
         from importlib import metadata
