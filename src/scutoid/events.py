@@ -13,6 +13,7 @@ __all__ = [
     "BatchDone",
     "BlockFailed",
     "BlocksOrphaned",
+    "DamageFound",
     "Event",
     "Listener",
     "RunDone",
@@ -61,6 +62,20 @@ class StepAwaited:
     """Name of the step."""
     owner: str
     """Which process on which machine makes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DamageFound:
+    """Something in the store is not what was written: it is removed, and made anew."""
+
+    time: float
+    """Seconds since the epoch."""
+    task: str
+    """Name of the step."""
+    place: str
+    """The file, or the folder of the result."""
+    what: str
+    """What is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +179,7 @@ class RunDone:
 Event = (
     RunStarted
     | StepAwaited
+    | DamageFound
     | BatchDone
     | BlockFailed
     | BlocksOrphaned

@@ -45,7 +45,7 @@ def test_an_entry_goes_from_absent_to_partial_to_complete(entry):
     entry.commit({"seconds": 2.0, "note": "x"})
     assert entry.status == "complete"
     assert entry.recipe.seconds == 2.0
-    assert entry.recipe.extra == {"note": "x"}
+    assert entry.recipe.extra == {"note": "x", "completed": True}
     assert set(entry.recipe.files) == {"value.json"}
 
 

@@ -7,7 +7,7 @@ makes an image that blocks are written into; `create` is its convenient form.
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image
 from scutoid.arrays._open import open_source
 from scutoid.arrays._padding import pad_to, read_region
-from scutoid.arrays._shards import stored_shards
+from scutoid.arrays._shards import damaged_shards, stored_shards
 from scutoid.arrays._source import ArraySource, SourceIdentity
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._storage import Storage
@@ -24,6 +24,7 @@ __all__ = [
     "WritableImage",
     "create",
     "create_image",
+    "damaged_shards",
     "open_source",
     "pad_to",
     "read_region",

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._zarr import read_node
-from scutoid.errors import ScutoidError
+from scutoid.arrays._zarr import ZarrArray, open_array, read_node
+from scutoid.errors import ScutoidError, SourceError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +51,36 @@ def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     if found:
         present[tuple(np.array(found).T)] = True
     return StoredShards(shape, edge, present)
+
+
+def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
+    """Read all shards of an image that scutoid has written; return the files that are damaged.
+
+    Raises
+    ------
+    SourceError
+        If its metadata cannot be read.
+    """
+    level = Path(path) / "0"
+    shards = stored_shards(path)
+    node = read_node(str(level))
+    if shards is None or node is None:
+        raise SourceError("a zarr has metadata", value="none that can be read", place=str(level))
+    # Without a cache, so that what is read is what lies on the disk.
+    array = open_array(ZarrArray(node.location, node.version, node.stamp), 0)
+    bad = []
+    for place in np.argwhere(shards.present).tolist():
+        start = [n * edge for n, edge in zip(place, shards.edge, strict=True)]
+        stop = [
+            min(first + edge, size)
+            for first, edge, size in zip(start, shards.edge, shards.shape, strict=True)
+        ]
+        region = tuple(slice(*ends) for ends in zip(start, stop, strict=True))
+        try:
+            array[region].read().result()
+        except ValueError:  # what tensorstore raises for any failure to read
+            bad.append(level.joinpath("c", *map(str, place)))
+    return bad
 
 
 def _leaves(folder: Path, depth: int, above: tuple[int, ...] = ()) -> list[tuple[int, ...]]:

@@ -166,6 +166,21 @@ def _print_result(result: Any) -> None:
         print(f"\n{result!r}")
 
 
+def verify(*, store: str = "results", heal: bool = True) -> int:
+    """Read all that is stored, check it, and remove what is damaged so that it is made anew.
+
+    Parameters
+    ----------
+    store : str
+        Folder of the results.
+    heal : bool
+        Whether what is damaged is removed; --no-heal only tells.
+    """
+    found = Store(store).verify(heal=heal)
+    print(found)
+    return 0 if found.ok else 1
+
+
 def view(*steps: str, store: str = "results") -> int:
     """Open the newest results of some steps in napari.
 
@@ -199,5 +214,11 @@ def demo(*, out: Path = Path("scutoid-demo"), workers: int | None = None) -> int
     return run_demo(out, workers)
 
 
-COMMANDS: dict[str, Callable[..., int]] = {"ls": ls, "show": show, "view": view, "demo": demo}
+COMMANDS: dict[str, Callable[..., int]] = {
+    "ls": ls,
+    "show": show,
+    "verify": verify,
+    "view": view,
+    "demo": demo,
+}
 """Commands by name, apart from those that take a file with a pipeline."""

@@ -11,6 +11,7 @@ from scutoid.events import (
     BatchDone,
     BlockFailed,
     BlocksOrphaned,
+    DamageFound,
     Event,
     RunDone,
     RunStarted,
@@ -74,6 +75,8 @@ class Progress:
             self._batch(event)
         elif isinstance(event, StepAwaited):
             self._line(f"{event.task}: waiting for {event.owner}, which is making it")
+        elif isinstance(event, DamageFound):
+            self._line(f"{event.task}: damaged, made anew: {event.place}: {event.what}")
         elif isinstance(event, BlockFailed):
             if not event.will_retry:
                 self._count(event.task).failed += 1

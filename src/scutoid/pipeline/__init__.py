@@ -11,11 +11,12 @@ from scutoid.pipeline._decorators import Step, blockwise, reduction, step
 from scutoid.pipeline._lazy import Files, Image, Parts, Table, Value
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
+from scutoid.pipeline._outcome import Run, RunStep
 from scutoid.pipeline._parts import BlockParts
 from scutoid.pipeline._pipeline import Pipeline, pipeline
 from scutoid.pipeline._plan import Plan, PlannedStep
 from scutoid.pipeline._producers import is_lazy
-from scutoid.pipeline._run import Run, RunStep, plan, run
+from scutoid.pipeline._run import plan, run
 from scutoid.pipeline._store import Store
 
 __all__ = [

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from scutoid.errors import PipelineError
 from scutoid.pipeline._keys import ACCEPTED, Keys, accepted_members
 from scutoid.pipeline._producers import Call
 from scutoid.pipeline._recipes import make_recipe
-from scutoid.pipeline._stored import MEMBERS, StoredItems
+from scutoid.pipeline._stored import StoredItems, members_of
 from scutoid.store import Entry, EntryStore, Recipe, differences, explain
 
 
@@ -91,7 +89,7 @@ class Acceptance:
 
     def _is_there(self, entry: Entry, call: Call) -> bool:
         if call.keys is not None:
-            return (entry.path / MEMBERS).exists() and entry.recipe is not None
+            return bool(members_of(entry)) and entry.recipe is not None
         return entry.status == "complete"
 
     def _nearest(self, recipe: Recipe, name: str) -> Recipe:
@@ -102,7 +100,7 @@ class Acceptance:
             if other.key != recipe.key
             and other.stands_for is None
             and (other.kind == "collection") == is_collection
-            and ((entry.path / MEMBERS).exists() if is_collection else entry.status == "complete")
+            and (bool(members_of(entry)) if is_collection else entry.status == "complete")
         ]
         if not found:
             raise PipelineError(
@@ -117,16 +115,14 @@ class Acceptance:
         """Have earlier members stand for those that are not there."""
         if call.keys is None:
             return {}
-        with suppress(OSError, ValueError):
-            said: dict[str, Any] = json.loads((entry.path / MEMBERS).read_bytes())["members"]
-            now = {key: self.keys.member(call, key) for key in call.keys}
-            items = StoredItems.of(entry, call.spec, now)
-            before = StoredItems.of(entry, call.spec, said)
-            chosen = {k: said[k] for k in call.keys if not items.has(k) and before.has(k)}
-            for key, member in chosen.items():
-                self.keys.stand_in_member(call, key, member)
-            return {now[key]: member for key, member in chosen.items()}
-        return {}
+        said = members_of(entry)
+        now = {key: self.keys.member(call, key) for key in call.keys}
+        items = StoredItems.of(entry, call.spec, now)
+        before = StoredItems.of(entry, call.spec, said)
+        chosen = {k: said[k] for k in call.keys if not items.has(k) and before.has(k)}
+        for key, member in chosen.items():
+            self.keys.stand_in_member(call, key, member)
+        return {now[key]: member for key, member in chosen.items()}
 
 
 def _changed(members: Mapping[str, str]) -> str:

@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.errors import StepError
+from scutoid.errors import DamagedResult, StepError
 from scutoid.geometry import BlockGrid, Coordinate, Roi
-from scutoid.store import Pack, arrays_of_bytes, bytes_of_arrays, bytes_of_table, table_of_bytes
+from scutoid.store import (
+    Pack,
+    arrays_of_bytes,
+    bytes_of_arrays,
+    bytes_of_table,
+    distrust_around,
+    table_of_bytes,
+)
 
 Part = dict[str, NDArray[Any]]
 
@@ -69,8 +76,23 @@ class PackedParts(BlockParts):
         self._slot = slot
 
     def __getitem__(self, index: int) -> Part:
-        values = decode(self._pack.read(index))
+        values = decode(read_payload(self._pack, index))
         return values[self._slot]  # type: ignore[no-any-return]
+
+
+def read_payload(pack: Pack, name: str | int) -> bytes:
+    """Read a payload of a stored result, which no longer counts as complete if it is damaged.
+
+    Raises
+    ------
+    DamagedResult
+        If it is.
+    """
+    try:
+        return pack.read(name)
+    except DamagedResult:
+        distrust_around(pack.path)
+        raise
 
 
 def describe_parts(where: PartsGrid | None) -> dict[str, Any] | None:

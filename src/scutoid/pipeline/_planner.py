@@ -5,8 +5,6 @@ What cannot work raises here.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,14 +18,11 @@ from scutoid.pipeline._accept import Acceptance, Accepted
 from scutoid.pipeline._evaluate import physical_memory
 from scutoid.pipeline._keys import CallKey, Keys
 from scutoid.pipeline._lazy import Image, Lazy
-from scutoid.pipeline._losses import lost_blocks
+from scutoid.pipeline._losses import changed_files, lost_blocks
 from scutoid.pipeline._plan import Plan, PlannedStep, Status
 from scutoid.pipeline._producers import Call, Member
 from scutoid.pipeline._recipes import block_of, make_recipe
-from scutoid.pipeline._stored import (
-    MEMBERS,
-    StoredItems,
-)
+from scutoid.pipeline._stored import StoredItems, members_of
 from scutoid.store import Entry, EntryStore, HashMemo, Recipe, explain
 
 _NAMED = 3
@@ -54,6 +49,7 @@ class Work:
     restarts: bool = False
     lost: NDArray[np.int64] | None = None
     accepted: Accepted | None = None
+    is_listed_anew: bool = False
 
     @property
     def finish_task(self) -> str:
@@ -269,23 +265,37 @@ class Planner:
             work.status = "partial" if work.done.any() else "run"
             if work.done.all():
                 work.status = "cached"
+                self._look_up_list(work, by_key)
             return
         if not work.is_kept:
             return
         if entry.status == "absent":
             return
+        if entry.is_suspect:
+            work.reason = "damage was noticed in it: it is looked through when it runs"
         work.restarts = forced or not self._is_whole(work) or self._is_stored_otherwise(work)
         if work.restarts:
             return
-        lost = lost_blocks(entry)
+        try:
+            lost = lost_blocks(entry)
+            statuses = Journal.read(entry.journal)
+        except StoreError:
+            work.restarts, work.reason = True, "its journal is damaged"
+            return
         if entry.status == "complete" and not lost:
             work.status = "cached"
-        elif work.call.spec.kind != "step":
-            statuses = Journal.read(entry.journal)
-            if len(statuses) == work.n_blocks:
-                self._take_losses(work, lost, statuses)
-                work.done = statuses != 0
-                work.status = "partial" if work.done.any() else "run"
+        elif work.call.spec.kind != "step" and len(statuses) == work.n_blocks:
+            self._take_losses(work, lost, statuses)
+            work.done = statuses != 0
+            work.status = "partial" if work.done.any() else "run"
+
+    def _look_up_list(self, work: Work, by_key: Mapping[str, str]) -> None:
+        """See whether the entry of a collection lists its members, all of which are done."""
+        if work.entry.status != "complete" or work.entry.misfits():
+            work.is_listed_anew = True
+            work.reason = "its list of members was damaged or not finished: it is written anew"
+        else:
+            work.is_listed_anew = members_of(work.entry) != by_key
 
     def _take_losses(
         self, work: Work, lost: Mapping[str, NDArray[np.int64]], statuses: NDArray[np.uint8]
@@ -317,7 +327,10 @@ class Planner:
             if file and not (work.entry.path / file).exists():
                 work.reason = f"output {file} is missing"
                 return False
-        return True
+        changed = changed_files(work.entry) if work.entry.status == "complete" else []
+        if changed:
+            work.reason = f"output {changed[0]} is missing or was changed"
+        return not changed
 
     def _record_reasons(self) -> None:
         rerun: set[int] = set()
@@ -347,9 +360,7 @@ class Planner:
 
     def _changed_members(self, work: Work) -> str:
         """Say which members are not as they were when the collection was last run."""
-        said: dict[str, str] = {}
-        with contextlib.suppress(OSError, ValueError):
-            said = json.loads((work.entry.path / MEMBERS).read_bytes())["members"]
+        said = members_of(work.entry)
         pairs = list(zip(work.call.keys or (), work.member_keys, strict=True))
         changed = [key for key, member in pairs if said.get(key, member) != member]
         added = [key for key, _ in pairs if key not in said]

@@ -6,28 +6,27 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scutoid.blocks import (
     BlockTask,
-    BlockTime,
     EventLog,
-    Failure,
     Journal,
     Report,
     parse_bytes,
     run_blocks,
 )
-from scutoid.errors import PipelineError, RunFailed, StoreError
-from scutoid.events import Event, Listener, StepAwaited, TaskDone
-from scutoid.geometry import BlockGrid, Roi
+from scutoid.errors import DamagedResult, RunFailed, StoreError
+from scutoid.events import Event, Listener, TaskDone
+from scutoid.pipeline._alone import plan_alone
 from scutoid.pipeline._collections import COLLECTION
 from scutoid.pipeline._evaluate import concatenate
 from scutoid.pipeline._lazy import SINGLE
+from scutoid.pipeline._losses import JOURNALLED, shard_record
+from scutoid.pipeline._outcome import LOGS, Run, RunStep
 from scutoid.pipeline._plan import Plan
 from scutoid.pipeline._planner import Planner, Work, flatten
 from scutoid.pipeline._stored import (
@@ -37,119 +36,11 @@ from scutoid.pipeline._stored import (
     output_names,
 )
 from scutoid.pipeline._tasks import TaskBuilder
-from scutoid.store import EntryStore, Lock
+from scutoid.store import EntryStore
 
 _NOTED = 100
-_PATIENCE_SECONDS = 60.0
-_WORTH_TELLING = 1.0
+_ATTEMPTS = 3
 EVENTS = "events.jsonl"
-LOGS = "logs"
-_ONE = BlockGrid(Roi((0,), (1,)), 1)
-
-
-@dataclass(frozen=True, slots=True)
-class RunStep:
-    """What came of one step."""
-
-    name: str
-    """Name in the store and in reports."""
-    n_blocks: int
-    """Blocks, or members of a collection."""
-    n_done: int
-    """Those that are done now."""
-    n_cached: int
-    """Those of them that did not run, because they were done before."""
-    n_failed: int
-    """Those that failed at every attempt."""
-    n_orphaned: int
-    """Those that did not run, because what they depend on failed."""
-    seconds: float
-    """From the first batch to the last, in seconds."""
-    failures: tuple[Failure, ...] = ()
-    """The first failures."""
-    slowest: tuple[BlockTime, ...] = ()
-    """The blocks that took longest."""
-    members: tuple[str, ...] = ()
-    """Keys of the members, in the order of the blocks, where the step ran on a collection."""
-
-    def label(self, index: int) -> str:
-        """Name a block: by its number, or by the member that it is."""
-        return f"member {self.members[index]!r}" if self.members else f"block {index}"
-
-    def place(self, failure: Failure) -> str:
-        """Say where a failure happened: which block, member or set-up."""
-        if failure.index < 0:
-            return "set-up"
-        where = f" {failure.write_roi}" if failure.write_roi and not self.members else ""
-        return f"{self.label(failure.index)}{where}"
-
-
-class Run:
-    """What came of a run; results are indexed by the names of their steps."""
-
-    def __init__(
-        self,
-        steps: Sequence[RunStep],
-        results: Mapping[str, Any],
-        seconds: float,
-        store: Path,
-        folder: Path,
-    ) -> None:
-        self.steps = tuple(steps)
-        self.seconds = seconds
-        self.store = store
-        self.folder = folder
-        self._results = dict(results)
-
-    @property
-    def ok(self) -> bool:
-        """Whether all that was asked for is done."""
-        return all(
-            s.n_failed == 0 and s.n_orphaned == 0 and s.n_done >= s.n_blocks for s in self.steps
-        )
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._results:
-            raise PipelineError(
-                "a run is indexed by the names of its steps",
-                value=name,
-                remedy=", ".join(self._results),
-            )
-        return self._results[name]
-
-    def step(self, name: str) -> RunStep:
-        """Return what came of one step."""
-        return {step.name: step for step in self.steps}[name]
-
-    def summary(self) -> str:
-        """Return a line a step, then the first failures."""
-        lines = []
-        for step in self.steps:
-            counts = [f"{step.n_done} of {step.n_blocks} blocks done"]
-            for number, word in (
-                (step.n_cached, "cached"),
-                (step.n_failed, "failed"),
-                (step.n_orphaned, "not run, because what they need failed"),
-            ):
-                if number:
-                    counts.append(f"{number} {word}")
-            lines.append(f"{step.name}: {', '.join(counts)}, {step.seconds:.1f} s")
-            if step.slowest and step.slowest[0].seconds >= _WORTH_TELLING:
-                slow = (f"{step.label(b.index)} ({b.seconds:.1f} s)" for b in step.slowest[:3])
-                lines.append(f"    slowest: {', '.join(slow)}")
-        for step in self.steps:
-            for failure in step.failures[:3]:
-                lines.append(f"{step.name}, {step.place(failure)}: {failure.error}")
-                lines.extend(
-                    f"    {line}" for line in failure.traceback.rstrip().splitlines()[-12:]
-                )
-        if not self.ok and (self.folder / LOGS).is_dir():
-            lines.append(f"what the workers printed: {self.folder / LOGS}")
-        return "\n".join(lines)
-
-    def __repr__(self) -> str:
-        word = "done" if self.ok else "with failures"
-        return f"Run({len(self.steps)} steps, {word}, {self.seconds:.1f} s)"
 
 
 def plan(
@@ -246,34 +137,33 @@ def run(
     RunFailed
         If blocks failed and `on_failure` is "raise"; what was computed is kept.
     """
-    started = time.monotonic()
     entry_store = EntryStore(store)
     entry_store.check_writable()
-    with ExitStack() as held:
-        planner, works = _plan_alone(
-            held,
-            lambda: Planner(
-                entry_store, block=block, force=force, accept=accept, memory=_bytes(memory)
-            ),
-            flatten(targets),
-            listeners,
-        )
-        for work in works:
-            if work.accepted is not None:
-                work.accepted.record()
-        runner = _Runner(planner, works)
-        report = runner.run(
-            workers=len(os.sched_getaffinity(0)) if workers is None else workers,
-            executor=executor,
-            memory=memory,
-            on_failure=on_failure if isinstance(on_failure, int) else "return",
-            resources=resources,
-            listeners=listeners,
-        )
-        steps = [runner.step(work, report) for work in works]
-        seconds = time.monotonic() - started
-        done = Run(steps, runner.results(), seconds, entry_store.path, runner.folder)
-        runner.record(done)
+    forced = tuple(force)
+
+    def new_planner() -> Planner:
+        return Planner(entry_store, block=block, force=forced, accept=accept, memory=_bytes(memory))
+
+    for attempt in range(1, _ATTEMPTS + 1):
+        with ExitStack() as held:
+            planner, works = plan_alone(held, new_planner, flatten(targets), listeners)
+            runner = _Runner(planner, works)
+            try:
+                done = runner.run(
+                    workers=len(os.sched_getaffinity(0)) if workers is None else workers,
+                    executor=executor,
+                    memory=memory,
+                    on_failure=on_failure if isinstance(on_failure, int) else "return",
+                    resources=resources,
+                    listeners=listeners,
+                )
+            except DamagedResult:
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+        if not done.met_damage:
+            break
+        forced = tuple(name for name in forced if not done.step(name).is_done)
     if not done.ok and on_failure != "return":
         error = RunFailed(
             "a run ends without failed blocks",
@@ -284,43 +174,6 @@ def run(
         error.run = done  # type: ignore[attr-defined]
         raise error
     return done
-
-
-def _plan_alone(
-    held: ExitStack,
-    new_planner: Callable[[], Planner],
-    targets: Sequence[Any],
-    listeners: Sequence[Listener],
-) -> tuple[Planner, list[Work]]:
-    """Plan, and hold the locks of all that is to be made; first wait for who is making some of it.
-
-    While it waits it holds nothing, so that two runs never wait for each other.
-    """
-    while True:
-        planner = new_planner()
-        works = planner.plan(targets)
-        planner.memo.save()
-        with ExitStack() as taken:
-            busy = _take_locks(taken, works)
-            if busy is None:
-                held.push(taken.pop_all())
-                return planner, works
-        name, lock = busy
-        for listener in listeners:
-            listener.on_event(StepAwaited(time.time(), name, str(lock.owner)))
-        while not lock.wait(_PATIENCE_SECONDS):
-            pass
-
-
-def _take_locks(taken: ExitStack, works: Sequence[Work]) -> tuple[str, Lock] | None:
-    """Lock every result that is to be made; or give the first that another process makes."""
-    to_make = {work.entry.path: work for work in works if work.status != "cached" and work.is_kept}
-    for path in sorted(to_make):
-        lock = Lock(path)
-        if not lock.acquire():
-            return to_make[path].task, lock
-        taken.callback(lock.release)
-    return None
 
 
 def _bytes(memory: int | str | None) -> int | None:
@@ -351,8 +204,22 @@ class _Runner:
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
+    ) -> Run:
+        """Run what is not cached, and write down what came of it."""
+        started = time.monotonic()
+        for work in self.works:
+            if work.accepted is not None:
+                work.accepted.record()
+        report = self._compute(listeners=listeners, memory=memory, **options)
+        steps = [self.step(work, report) for work in self.works]
+        seconds = time.monotonic() - started
+        done = Run(steps, self.results(), seconds, self.store.path, self.folder)
+        self.record(done)
+        return done
+
+    def _compute(
+        self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
     ) -> Report | None:
-        """Run what is not cached."""
         tasks: list[BlockTask] = []
         try:
             for work in self.works:
@@ -385,7 +252,8 @@ class _Runner:
             return
         n_done = int((Journal.read(work.entry.journal) != 0).sum())
         if n_done + self._skipped(work) == work.n_blocks:
-            work.entry.commit({"seconds": seconds})
+            said = {"seconds": seconds, JOURNALLED: n_done}
+            work.entry.commit({**said, **shard_record(work.entry)})
 
     def _skipped(self, work: Work) -> int:
         chosen = work.call.block_step().chosen()
@@ -396,7 +264,10 @@ class _Runner:
         if work.call.keys is not None:
             by_key = dict(zip(work.call.keys, work.member_keys, strict=True))
             work.call.bind(StoredItems.of(work.entry, work.call.spec, by_key))
-        elif work.entry.status == "complete":
+            return
+        if work.status != "cached" and work.is_kept and work.entry.status == "partial":
+            self._commit(work, 0.0)  # all its blocks were done, and a stopped run did not say so
+        if work.entry.status == "complete":
             work.call.bind(StoredResult(work.entry))
 
     def step(self, work: Work, report: Report | None) -> RunStep:
@@ -440,7 +311,7 @@ class _Runner:
     def record(self, done: Run) -> None:
         """Write down the run, and the joined tables of collections."""
         for work in self.works:
-            if work.call.keys is not None and work.status != "cached":
+            if work.call.keys is not None and (work.status != "cached" or work.is_listed_anew):
                 self._record_collection(work)
         steps = [
             {
@@ -479,6 +350,9 @@ class _Runner:
         if not isinstance(items, StoredItems):
             return
         members = {key: member for key, member in items.member_keys.items() if items.has(key)}
+        if work.entry.recipe is None:
+            work.entry.begin(self._builder.planner.recipe(work).stamped())
+        work.entry.distrust()
         text = json.dumps({"outputs": list(call.spec.outputs), "members": members}, indent=0)
         work.entry.write(MEMBERS, text.encode())
         for output, kind in enumerate(call.spec.outputs):

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
 
 from scutoid.errors import StoreError
 from scutoid.pipeline._collections import COLLECTION
+from scutoid.pipeline._damage import Verification, verify_store
 from scutoid.pipeline._lazy import SINGLE
-from scutoid.pipeline._stored import ITEMS, MEMBERS, FromStore, StoredItems, StoredResult
+from scutoid.pipeline._stored import (
+    ITEMS,
+    MEMBERS,
+    FromStore,
+    StoredItems,
+    StoredResult,
+    members_of,
+)
 from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
 
 
@@ -87,6 +94,22 @@ class Store:
             )
         ]
 
+    def verify(self, *, heal: bool = True) -> Verification:
+        """Read all that is stored and check it against what was written.
+
+        Parameters
+        ----------
+        heal : bool
+            Whether what is damaged is removed, so that the next run makes it anew: a block, a
+            member of a collection, a value.  Nothing that scutoid did not make is touched.
+
+        Returns
+        -------
+        Verification
+            `.ok`, `.damages`; as text, a line for each.
+        """
+        return verify_store(self.entries_store, heal=heal)
+
     def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
         found = [self._resolved(e, r) for e, r in self.entries_store.entries(name)]
         return [(e, r) for e, r in found if "outputs" in r.output and _is_readable(e, r)]
@@ -103,8 +126,9 @@ class Store:
         stored: Any = StoredResult(entry)
         handles: Any = SINGLE
         if recipe.kind == "collection":
-            members = json.loads((entry.path / MEMBERS).read_text())["members"]
-            stored = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members)
+            if entry.status == "complete":
+                entry.check(MEMBERS)
+            stored = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members_of(entry))
             handles = COLLECTION
         producer = FromStore(entry.name, entry.key, stored, kinds)
         results = tuple(handles[kind](producer, n) for n, kind in enumerate(kinds))
@@ -127,5 +151,5 @@ def _digests(value: object) -> set[str]:
 def _is_readable(entry: Entry, recipe: Recipe) -> bool:
     """Whether there is something to read: a complete result, or those members that are done."""
     if recipe.kind == "collection":
-        return (entry.path / MEMBERS).exists()
+        return bool(members_of(entry))
     return entry.status == "complete"

@@ -12,16 +12,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import ArraySource, open_source
-from scutoid.errors import DamagedResult, StoreError
-from scutoid.geometry import Coordinate
+from numpy.typing import NDArray
+
+from scutoid.arrays import ArraySource, ImageSpec, SourceIdentity, open_source
+from scutoid.errors import DamagedResult, MetadataError, SourceError, StoreError
+from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._layout import Framed
-from scutoid.pipeline._losses import lost_blocks
+from scutoid.pipeline._losses import changed_files, lost_blocks, shard_count
 from scutoid.pipeline._parts import (
     BlockParts,
     MemoryParts,
@@ -30,10 +34,11 @@ from scutoid.pipeline._parts import (
     decode,
     describe_parts,
     read_parts_grid,
+    read_payload,
 )
 from scutoid.pipeline._producers import Producer
 from scutoid.pipeline._spec import OutputKind, StepSpec
-from scutoid.store import Entry, Pack
+from scutoid.store import Entry, Pack, checksum_file, distrust_around
 
 BLOCKS = "blocks.pack"
 ITEMS = "items.pack"
@@ -73,6 +78,74 @@ def plain_parts(parts: BlockParts) -> dict[str, Any]:
     return {"grid": describe_parts(parts.where), "parts": dict(parts)}
 
 
+class StoredImage:
+    """An image in a store: what cannot be read of it is damage."""
+
+    def __init__(self, source: ArraySource, path: Path) -> None:
+        self.source = source
+        self.path = path
+
+    @classmethod
+    def at(cls, path: Path) -> StoredImage:
+        """Open the image at a path.
+
+        Raises
+        ------
+        DamagedResult
+            If it cannot be opened.
+        """
+        try:
+            return cls(open_source(str(path)), path)
+        except (SourceError, MetadataError) as error:
+            raise _damaged("a stored image can be opened", error.rule, path) from error
+
+    @property
+    def spec(self) -> ImageSpec:
+        """What it is."""
+        return self.source.spec
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """What one decoding brings."""
+        return self.source.chunks
+
+    @property
+    def levels(self) -> int:
+        """Number of pyramid levels."""
+        return self.source.levels
+
+    @property
+    def identity(self) -> SourceIdentity:
+        """Where it lies."""
+        return self.source.identity
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region.
+
+        Raises
+        ------
+        DamagedResult
+            If a chunk fails its checks.
+        """
+        try:
+            return self.source.read(roi)
+        except SourceError as error:
+            value = str(getattr(error, "value", "") or error)[:300]
+            raise _damaged("chunks of a stored image can be read", value, self.path) from error
+
+
+def _damaged(rule: str, value: str, path: Path) -> DamagedResult:
+    distrust_around(path)
+    return DamagedResult(
+        rule, value=value, place=str(path), remedy="run again: what is damaged is made anew"
+    )
+
+
+def checksum_of(path: Path) -> list[int] | int:
+    """Return what is said of the image of a member: of a file its content, of a zarr its shards."""
+    return checksum_file(path) if path.is_file() else shard_count(path)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredResult:
     """The outputs of one entry."""
@@ -91,24 +164,23 @@ class StoredResult:
     def image(self, output: int) -> ArraySource:
         """Return an image."""
         path = self.entry.path / self.outputs[output]["file"]
-        if not path.exists():
-            raise DamagedResult(
-                "a stored image is where it was written",
-                value="missing",
-                place=str(path),
-                remedy="run again: it is made anew",
+        if not path.exists() or path.name in changed_files(self.entry):
+            raise _damaged(
+                "a stored image is where it was written, with all that belongs to it",
+                "of another size" if path.exists() else "missing",
+                path,
             )
+        self.entry.check(path.name)
         lost = lost_blocks(self.entry).get(path.name)
         if lost is not None:
-            raise DamagedResult(
+            raise _damaged(
                 "a stored image has all the blocks that its journal names, for what is missing "
                 "would be read as zeros",
-                value=f"{len(lost)} missing: block {', '.join(map(str, lost[:3]))}"
+                f"{len(lost)} missing: block {', '.join(map(str, lost[:3]))}"
                 + (", ..." if len(lost) > _NAMED else ""),
-                place=str(path),
-                remedy="run again: these blocks are made anew",
+                path,
             )
-        return open_source(str(path))
+        return StoredImage.at(path)
 
     def framed(self, output: int) -> Framed:
         """Describe an image."""
@@ -123,6 +195,7 @@ class StoredResult:
             where = read_parts_grid(said["grid"])
             return PackedParts(where, Pack(self.entry.path / BLOCKS), said["slot"])
         if said["kind"] == "files":
+            self.entry.check(FILES_FOLDER)
             return self.entry.path / FILES_FOLDER
         return self.entry.load(said["name"])
 
@@ -142,16 +215,16 @@ class StoredItem:
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""
-        name = self.pack.meta(self.member)["images"][str(output)]
-        path = self.folder / ITEM_FOLDER / name
+        meta = self.pack.meta(self.member)
+        path = self.folder / ITEM_FOLDER / meta["images"][str(output)]
         if not path.exists():
-            raise DamagedResult(
-                "a stored image is where it was written",
-                value="missing",
-                place=str(path),
-                remedy="run again: it is made anew",
-            )
-        return open_source(str(path))
+            raise _damaged("a stored image is where it was written", "missing", path)
+        checksum = meta.get("checksums", {}).get(str(output))
+        if checksum is not None and checksum_of(path) != checksum:
+            with suppress(OSError):  # so that the next run makes it anew
+                path.unlink()
+            raise _damaged("a stored image is what was written", "its checksum differs", path)
+        return StoredImage.at(path)
 
     def framed(self, output: int) -> Framed:
         """Describe an image."""
@@ -162,7 +235,7 @@ class StoredItem:
         """Return anything but an image."""
         if self.outputs[output] == "files":
             return self.folder / ITEM_FOLDER / self.pack.meta(self.member)["files"]
-        value = decode(self.pack.read(self.member))[packed_slot(self.outputs, output)]
+        value = decode(read_payload(self.pack, self.member))[packed_slot(self.outputs, output)]
         if self.outputs[output] == "parts":
             return MemoryParts(read_parts_grid(value["grid"]), value["parts"])
         return value
@@ -210,6 +283,15 @@ def _has_size(path: Path, size: int | None) -> bool:
         return size is None or path.stat().st_size == size
     except OSError:
         return False
+
+
+def members_of(entry: Entry) -> dict[str, str]:
+    """Members of a collection by key, as its entry lists them; none if there is no such list."""
+    try:
+        found = json.loads((entry.path / MEMBERS).read_bytes())["members"]
+        return {str(key): str(member) for key, member in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 class FromStore(Producer):

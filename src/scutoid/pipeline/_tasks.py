@@ -8,6 +8,7 @@ from typing import Any
 
 from scutoid.arrays import create_image
 from scutoid.blocks import After, BlockTask, Journal
+from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.pipeline._edges import Edges
 from scutoid.pipeline._inputs import WorkerInputs
@@ -45,9 +46,18 @@ class TaskBuilder:
         elif work.lost is not None:
             Journal.forget(work.entry.journal, work.lost)
         work.entry.begin(self.planner.recipe(work).stamped())
+        try:
+            writers = tuple(self._writers(work))
+        except StoreError:
+            if work.restarts:
+                raise
+            # What a stopped run left cannot be continued, for its metadata are damaged.
+            work.entry.clear()
+            work.entry.begin(self.planner.recipe(work).stamped())
+            writers = tuple(self._writers(work))
         if work.call.spec.kind == "step":
-            return [self._step_task(work)]
-        return self._block_tasks(work)
+            return [self._step_task(work, writers)]
+        return self._block_tasks(work, writers)
 
     def _options(self, work: Work) -> dict[str, Any]:
         options = work.call.spec.options
@@ -58,7 +68,7 @@ class TaskBuilder:
             "setup": dict(work.call.spec.setup) or None,
         }
 
-    def _block_tasks(self, work: Work) -> list[BlockTask]:
+    def _block_tasks(self, work: Work, writers: tuple[Any, ...]) -> list[BlockTask]:
         call, spec = work.call, work.call.spec
         layout = call.layout()
         frames = [
@@ -73,7 +83,7 @@ class TaskBuilder:
             work.task,
             BlockWork(
                 self._inputs.of_blocks(call),
-                tuple(self._writers(work)),
+                writers,
                 tuple(None if f is None else f.spec.shape for f in frames),
                 tuple(None if f is None else f.offset for f in frames),
                 self._own_image(work) if spec.sees_neighbours else None,
@@ -137,7 +147,7 @@ class TaskBuilder:
             )
         return writers
 
-    def _step_task(self, work: Work) -> BlockTask:
+    def _step_task(self, work: Work, writers: tuple[Any, ...]) -> BlockTask:
         call, spec = work.call, work.call.spec
         return BlockTask(
             work.task,
@@ -150,7 +160,7 @@ class TaskBuilder:
                     call.framed(n) if kind == "image" else None
                     for n, kind in enumerate(spec.outputs)
                 ),
-                writers=tuple(self._writers(work)),
+                writers=writers,
                 voxel_size=call.voxel_size,
                 origin=call.origin,
                 where=call.parts_grid,

@@ -27,12 +27,14 @@ from scutoid.pipeline._evaluate import (
     join_tables,
 )
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy
+from scutoid.pipeline._losses import shard_record
 from scutoid.pipeline._parts import BlockParts, PartsGrid, decode, encode
 from scutoid.pipeline._producers import Call, Opened
 from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._stored import (
     FILES_FOLDER,
     ITEM_FOLDER,
+    checksum_of,
     output_names,
     packed_slot,
     plain_parts,
@@ -268,7 +270,7 @@ class StepWork:
                     pack.append_many((n, {}, encode([part])) for n, part in result.items())
             elif kind != "files":
                 self.entry.save(result, name)
-        self.entry.commit()
+        self.entry.commit(shard_record(self.entry))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -302,18 +304,20 @@ class MemberWork:
         packed: list[object] = []
         images: dict[str, str] = {}
         sizes: dict[str, int] = {}
+        checksums: dict[str, object] = {}
         for output, kind in enumerate(self.spec.outputs):
             lazy = SINGLE[kind](call, output)
             if isinstance(lazy, Image):
                 name = self._write(lazy, evaluation, number, output)
                 images[str(output)] = name
                 path = self.folder / ITEM_FOLDER / name
+                checksums[str(output)] = checksum_of(path)
                 if path.is_file():
                     sizes[str(output)] = path.stat().st_size
             else:
                 value = evaluation.value(lazy)
                 packed.append(plain_parts(value) if isinstance(value, BlockParts) else value)
-        meta = {"key": key, "images": images, "sizes": sizes}
+        meta = {"key": key, "images": images, "sizes": sizes, "checksums": checksums}
         return meta, encode(packed)
 
     def _one(self, item: object, number: int) -> object:

@@ -4,7 +4,7 @@ Readable without scutoid: OME-Zarr, TIFF, Parquet, JSON, npy and CSV.
 """
 
 from scutoid.store._canonical import canonical_digest, describe
-from scutoid.store._entry import Entry
+from scutoid.store._entry import COMPLETE, RECIPE, Entry, checksum_file, distrust_around
 from scutoid.store._entry_store import EntryStore
 from scutoid.store._fingerprint import CodeFingerprint, fingerprint
 from scutoid.store._formats import FORMATS, Format
@@ -21,7 +21,9 @@ from scutoid.store._reasons import differences, explain
 from scutoid.store._recipe import Fact, Recipe
 
 __all__ = [
+    "COMPLETE",
     "FORMATS",
+    "RECIPE",
     "CodeFingerprint",
     "Entry",
     "EntryStore",
@@ -36,8 +38,10 @@ __all__ = [
     "bytes_of_arrays",
     "bytes_of_table",
     "canonical_digest",
+    "checksum_file",
     "describe",
     "differences",
+    "distrust_around",
     "explain",
     "fingerprint",
     "key_of_path",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scutoid.errors import StoreError
 from scutoid.store._durable import make_folder, storing
-from scutoid.store._entry import RECIPE, Entry
+from scutoid.store._entry import COMPLETE, RECIPE, Entry
 from scutoid.store._reasons import differences
 from scutoid.store._recipe import Recipe
 
@@ -92,6 +92,21 @@ class EntryStore:
             if name is None or recipe.step == name:
                 found.append((Entry(path.parent, recipe.step, recipe.key), recipe))
         return sorted(found, key=lambda item: (item[1].created, item[1].key), reverse=True)
+
+    def places(self) -> list[Entry]:
+        """Return where there are results or remains of some, readable or not, by path."""
+        found = []
+        for path in sorted(self.path.glob("*/*/")) if self.path.is_dir() else ():
+            is_result = (path / RECIPE).exists() or (path / COMPLETE).exists()
+            if path.parent.name in _RESERVED or not is_result or ".aside-" in path.name:
+                continue
+            try:
+                recipe = Recipe.from_json((path / RECIPE).read_bytes(), place=path)
+            except (OSError, StoreError):
+                found.append(Entry(path, path.parent.name, path.name))
+            else:
+                found.append(Entry(path, recipe.step, recipe.key))
+        return found
 
     def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
         """Return the complete result of a step that differs least from a recipe; newest first."""

@@ -112,7 +112,10 @@ class Pack:
         try:
             for payload in payloads:
                 for name, offset, length, crc, meta in json.loads(payload):
-                    places[name] = _Place(offset, length, crc, meta)
+                    if length < 0:
+                        places.pop(name, None)
+                    else:
+                        places[name] = _Place(offset, length, crc, meta)
         except (ValueError, TypeError) as error:
             raise StoreError(
                 "the index of a pack is what scutoid wrote",
@@ -211,7 +214,7 @@ class Pack:
             self.refresh()
             place = self._known().get(name)
         if place is None:
-            raise StoreError(
+            raise DamagedResult(
                 "a pack gives the payloads that it holds",
                 value=name if isinstance(name, str) else repr(name),
                 place=str(self.path),
@@ -238,9 +241,7 @@ class Pack:
         Raises
         ------
         DamagedResult
-            If it is not what was appended.
-        StoreError
-            If there is none of that name.
+            If it is not what was appended, or there is none of that name.
         """
         place = self._place(name)
         try:
@@ -263,6 +264,15 @@ class Pack:
                 remedy="run again: this one is made anew",
             )
         return payload
+
+    def forget(self, names: Iterable[PackName]) -> None:
+        """Strike payloads from the index, for they are damaged; the pack is open for appending."""
+        struck: list[tuple[PackName, int, int, int, dict[str, Any]]]
+        struck = [(name, 0, -1, 0, {}) for name in names]
+        if struck and self._log is not None and self._places is not None:
+            self._log.append(json.dumps(struck, separators=(",", ":")).encode())
+            for name, *_ in struck:
+                self._places.pop(name, None)
 
     def _reading(self) -> int:
         with self._lock:

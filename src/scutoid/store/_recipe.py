@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import time
@@ -131,7 +132,10 @@ class Recipe:
                 digest = "key" if item.name == "inputs" else "digest"
                 value = {name: {digest: f.digest, "text": f.text} for name, f in value.items()}
             content[item.name] = value
-        return json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n"
+        text = json.dumps(content, indent=1, ensure_ascii=False, default=_plain)
+        content = json.loads(text)
+        content["digest"] = _digest(content)
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, *, place: Path | str = "recipe.json") -> Self:
@@ -144,7 +148,10 @@ class Recipe:
         """
         try:
             content = json.loads(text)
+            said, found = content.pop("digest", None), _digest(content)
             version = content.pop("scutoid_recipe")
+            if version == VERSION and said != found:
+                raise ValueError("its digest differs")  # noqa: TRY301
             known = {name: content[name] for name in _CHECKS if name in content}
             wrong = [name for name, value in known.items() if not _CHECKS[name](value)]
             if wrong or not {"step", "key"} <= known.keys():
@@ -164,6 +171,13 @@ class Recipe:
                 remedy="update scutoid, or choose another store",
             )
         return cls(**known)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """Digest what the result is, whatever its order and its spaces; not when it was made."""
+    told = ("digest", "host", "created", "seconds")
+    said = {name: value for name, value in content.items() if name not in told}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: object) -> object:
