@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import tifffile
 
 import scutoid as sc
 from scutoid.errors import DamagedResult
+from scutoid.store import Lock
 
 RAW = np.random.default_rng(0).integers(1, 200, (24, 32)).astype("uint8")
 PLATE = {f"{n}.tif": RAW[: 16 + n] + np.uint8(n) for n in range(3)}
@@ -235,12 +237,14 @@ def lose(path, rng):
     path.unlink()
 
 
-DAMAGES = {"flipped": flip, "flipped again": flip, "cut": cut, "lost": lose}
+DAMAGES = {"flipped": flip, "cut": cut, "lost": lose}
+SEEDS = range(int(os.environ.get("SCUTOID_DAMAGES", "2")))
+"""How often each kind of file is damaged in each way: more in the soak."""
 
 
-def damaged(place, kind, how):
+def damaged(place, kind, how, seed=0):
     """Damage a file of a kind; the same in each run of the tests."""
-    rng = np.random.default_rng(zlib.crc32(f"{kind} {how}".encode()))
+    rng = np.random.default_rng(zlib.crc32(f"{kind} {how} {seed}".encode()))
     files = sorted(place.store.glob(FILES[kind]))
     assert files, kind
     path = files[rng.integers(len(files))]
@@ -248,10 +252,11 @@ def damaged(place, kind, how):
     return path
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("kind", FILES)
-def test_damage_is_never_returned_and_mended_by_a_run(place, kind, how):
-    path = damaged(place, kind, how)
+def test_damage_is_never_returned_and_mended_by_a_run(place, kind, how, seed):
+    path = damaged(place, kind, how, seed)
     place.read()  # no value that is not right, no error but of damage
     assert place.run().ok
     assert place.is_right(), path
@@ -259,9 +264,11 @@ def test_damage_is_never_returned_and_mended_by_a_run(place, kind, how):
     assert all(step.n_cached == step.n_blocks for step in place.run().steps)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("kind", FILES)
-def test_damage_is_found_and_mended_without_reading_a_result(place, kind):
-    path = damaged(place, kind, "flipped")
+def test_damage_is_found_and_mended_without_reading_a_result(place, kind, how, seed):
+    path = damaged(place, kind, how, seed)
     sc.Store(place.store).verify()
     assert place.run().ok
     assert place.is_right(), path
@@ -271,3 +278,44 @@ def test_a_whole_store_has_no_damage(place):
     found = sc.Store(place.store).verify()
     assert found.ok
     assert place.is_right()
+
+
+READERS = {
+    "shard": ("sums", "bright", "total", "profile", "flipped", "note"),
+    "metadata of an array": ("sums", "bright", "total", "profile", "flipped", "note"),
+    "metadata of a group": ("sums", "bright", "total", "profile", "flipped", "note"),
+    "blocks of a table": (),
+    "image of a member": ("count", "rows"),
+    "index of members": ("count", "rows"),
+    "list of members": ("count", "rows"),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("kind", READERS)
+def test_a_run_that_reads_what_is_damaged_gives_no_wrong_result(place, kind, how, seed):
+    for name in READERS[kind]:
+        shutil.rmtree(place.store / name)
+    damaged(place, kind, how, seed)
+    place.run(on_failure="return")
+    assert set(place.read().values()) <= {"right", "damaged", "absent"}
+    assert place.run().ok
+    assert place.is_right()
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_lock_holds_nobody_up_for_long(place, how, monkeypatch):
+    """It counts as half written: by somebody who would have written the rest of it by now."""
+    (recipe,) = place.store.glob("total/*/recipe.json")
+    entry = recipe.parent
+    lock = Lock(entry)
+    assert lock.acquire()
+    lock._stop.set()  # as of a process that was killed: nothing touches it any more
+    DAMAGES[how](lock.path, np.random.default_rng(0))
+    if lock.path.exists():
+        os.utime(lock.path, (time.time() - 3600,) * 2)
+    shutil.rmtree(entry)
+    assert place.run().ok
+    assert place.is_right()
+    assert not list(place.store.glob("total/.*.lock*"))

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import threading
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from scutoid.errors import GeometryError, ScutoidError, StoreError
 from scutoid.geometry import Roi
 
 _OME_TYPES = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"}
+_SAMPLE = 2**15
+_WORTH_IT = 0.5
 
 
 def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec) -> None:
@@ -49,7 +52,7 @@ def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec
     beside = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.new.tif")
     with _reporting(target, beside):
         stored = values.reshape(_at_least_2d(spec.shape))
-        tifffile.imwrite(beside, stored, **_how(spec), compression="zlib" if spec.size else None)
+        tifffile.imwrite(beside, stored, **_how(spec), **_compression(values))
         _sync(beside)
         beside.replace(target)
 
@@ -72,6 +75,18 @@ def _reporting(target: Path, beside: Path | None = None) -> Any:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _compression(values: NDArray[Any]) -> dict[str, Any]:
+    """Compress masks and labels, which shrink a lot; not noise, which takes long and does not."""
+    plain = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    if not plain.size or values.dtype.kind in "fc":
+        return {}
+    middle = plain.size // 2
+    sample = plain[max(middle - _SAMPLE // 2, 0) : middle + _SAMPLE // 2].tobytes()
+    if len(zlib.compress(sample, 1)) > _WORTH_IT * len(sample):
+        return {}
+    return {"compression": "zlib", "compressionargs": {"level": 1}}
 
 
 def _as_stored(values: NDArray[Any]) -> NDArray[Any]:

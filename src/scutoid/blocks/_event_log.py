@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -52,7 +53,15 @@ class EventLog:
         """Write an event."""
         said: dict[str, Any] = {"event": type(event).__name__}
         said |= {field.name: getattr(event, field.name) for field in fields(event)}
-        self._file.write(json.dumps(said, default=_plain) + "\n")
+        try:
+            self._file.write(json.dumps(said, default=_plain) + "\n")
+        except OSError as error:
+            raise StoreError(
+                "the record of a run can be written",
+                value=str(error),
+                place=str(self.path),
+                remedy="free some space and run again: what was finished is kept",
+            ) from error
 
     @staticmethod
     def read(path: str | Path) -> Iterator[dict[str, Any]]:
@@ -63,8 +72,9 @@ class EventLog:
                     yield json.loads(line)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; what a full disk did not take of it is lost."""
+        with suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

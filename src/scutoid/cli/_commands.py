@@ -17,32 +17,10 @@ from scutoid.pipeline import run as run_targets
 _ROWS = 10
 
 
-def run(
-    targets: Sequence[Any],
-    *,
-    store: str,
-    block: int | None,
-    memory: str | None,
-    force: tuple[str, ...],
-    accept: tuple[str, ...],
-    workers: int | None,
-    executor: str,
-    debug: bool,  # noqa: ARG001 - looked at where errors are caught
-) -> int:
-    """Run a pipeline and say what came of it."""
+def run(targets: Sequence[Any], **options: Any) -> int:
+    """Run a pipeline and say what came of it; options are those of `scutoid.run`."""
     with Progress() as progress:
-        done = run_targets(
-            *targets,
-            store=store,
-            block=block,
-            memory=memory,
-            force=force,
-            accept=accept,
-            workers=workers,
-            executor=executor,
-            on_failure="return",
-            listeners=[progress],
-        )
+        done = run_targets(*targets, **options, on_failure="return", listeners=[progress])
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     if not done.ok:
         print(done.summary(), file=sys.stderr)
@@ -61,20 +39,9 @@ def run(
     return 0
 
 
-def plan(
-    targets: Sequence[Any],
-    *,
-    store: str,
-    block: int | None,
-    memory: str | None,
-    force: tuple[str, ...],
-    accept: tuple[str, ...],
-    debug: bool,  # noqa: ARG001 - looked at where errors are caught
-) -> int:
-    """Print what a run would do."""
-    print(
-        plan_targets(*targets, store=store, block=block, memory=memory, force=force, accept=accept)
-    )
+def plan(targets: Sequence[Any], **options: Any) -> int:
+    """Print what a run would do; options are those of `scutoid.plan`."""
+    print(plan_targets(*targets, **options))
     return 0
 
 

@@ -118,6 +118,7 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
 
     def call(given: dict[str, Any], **options: Any) -> int:
         targets = pipeline.targets(**given)
+        del options["debug"]  # looked at where errors are caught
         return commands.run(targets, **options) if runs else commands.plan(targets, **options)
 
     app = App(

@@ -106,6 +106,7 @@ def with_flags(pipeline: Any, command: Callable[..., int], *, runs: bool) -> Cal
         option("store", str, "results", "Folder of the results; it is made if it does not exist."),
         option("block", int | None, None, "Block edge in voxels, for steps that do not give one."),
         option("memory", str | None, None, "Memory that all running blocks may take, as in 4GB."),
+        option("paranoid", bool, False, "Read all input files again, whatever their times say."),
         option("force", tuple[str, ...], (), "Steps to run again."),
         option(
             "accept", tuple[str, ...], (), "Steps whose earlier result is good although it changed."

@@ -103,13 +103,15 @@ class Values(Collection):
         """Return one row a member: `key`, the groups' columns, `value` (or a dict's entries)."""
         import pandas as pd
 
-        from scutoid.pipeline._evaluate import concatenate
+        from scutoid.pipeline._evaluate import with_groups
 
-        rows = (
-            (key, pd.DataFrame([value if isinstance(value, Mapping) else {"value": value}]))
-            for key, value in self.to_dict().items()
-        )
-        return concatenate(rows, self.groups)
+        found = self.to_dict()
+        rows = [
+            value if isinstance(value, Mapping) else {"value": value} for value in found.values()
+        ]
+        frame = pd.DataFrame(rows, index=range(len(rows)))
+        frame.insert(0, "key", pd.Series(list(found), dtype=str))
+        return with_groups(frame, self.groups)
 
 
 class PartsCollection(Collection):

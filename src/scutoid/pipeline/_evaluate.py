@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -303,9 +304,7 @@ def _keyword_names(function: Callable[..., Any]) -> list[str]:
 
 def check_output(spec: StepSpec, kind: str, result: Any) -> Any:
     """Check a whole result against what the step declared."""
-    import pandas as pd
-
-    if (kind == "table") != isinstance(result, pd.DataFrame) and kind in ("table", "value"):
+    if (kind == "table") != is_table(result) and kind in ("table", "value"):
         if kind == "table":
             raise StepError(
                 "a step with out='table' returns a DataFrame",
@@ -320,6 +319,12 @@ def check_output(spec: StepSpec, kind: str, result: Any) -> Any:
                 remedy="give out='table' to the decorator",
             )
     return result
+
+
+def is_table(value: object) -> bool:
+    """Whether a value is a DataFrame; pandas is not imported to find out."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame)
 
 
 def run_step(producer: Call, evaluation: Evaluation) -> tuple[Any, ...]:
@@ -430,8 +435,14 @@ def concatenate(
         return pd.DataFrame({"key": pd.Series(dtype=str)})
     joined = join_tables(frames)
     names = [name for name in joined.columns if name != "key"]
-    joined = joined[["key", *names]]
+    return with_groups(joined[["key", *names]], groups)
+
+
+def with_groups(table: pd.DataFrame, groups: pd.DataFrame | None) -> pd.DataFrame:
+    """Put the groups' columns between `key`, which is the first column, and the others."""
+    import pandas as pd
+
     if groups is None:
-        return joined
-    extra = groups.loc[joined["key"]].reset_index(drop=True)
-    return pd.concat([joined[["key"]], extra, joined[names]], axis=1)
+        return table
+    extra = groups.loc[table["key"]].reset_index(drop=True)
+    return pd.concat([table[["key"]], extra, table.drop(columns="key")], axis=1)

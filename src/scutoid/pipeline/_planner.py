@@ -82,10 +82,11 @@ class Planner:
         force: Iterable[str] = (),
         accept: Iterable[str] = (),
         memory: int | None = None,
+        paranoid: bool = False,
     ) -> None:
         self.store = store
         self.memory = physical_memory() if memory is None else memory
-        self.memo = HashMemo(store.path / _MEMO)
+        self.memo = HashMemo(store.path / _MEMO, is_trusted=not paranoid)
         self.keys = Keys(self.memo, store)
         self._block = block
         self._force = frozenset(force)

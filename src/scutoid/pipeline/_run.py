@@ -50,6 +50,7 @@ def plan(
     memory: int | str | None = None,
     force: Iterable[str] = (),
     accept: Iterable[str] = (),
+    paranoid: bool = False,
 ) -> Plan:
     """Say what a run would do, and why; nothing is computed.
 
@@ -67,6 +68,9 @@ def plan(
         Names of steps to run again.
     accept : iterable of str
         Names of steps whose nearest earlier result is taken as good although its key differs.
+    paranoid : bool
+        Whether all input files are read again, also those of the same size, time and inode as when
+        they were last read.
 
     Returns
     -------
@@ -79,7 +83,12 @@ def plan(
         If the pipeline cannot run as it stands.
     """
     planner = Planner(
-        EntryStore(store), block=block, force=force, accept=accept, memory=_bytes(memory)
+        EntryStore(store),
+        block=block,
+        force=force,
+        accept=accept,
+        memory=_bytes(memory),
+        paranoid=paranoid,
     )
     planner.plan(flatten(targets))
     planner.memo.save()
@@ -96,6 +105,7 @@ def run(
     on_failure: str | int = "raise",
     force: Iterable[str] = (),
     accept: Iterable[str] = (),
+    paranoid: bool = False,
     resources: Mapping[str, int] | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Run:
@@ -122,6 +132,9 @@ def run(
     accept : iterable of str
         Names of steps whose nearest earlier result is taken as good although its key differs, such
         as after a change of code that changes no value.  The store keeps a record of it.
+    paranoid : bool
+        Whether all input files are read again, also those of the same size, time and inode as when
+        they were last read.
     resources : mapping of str to int, optional
         How much there is of what steps say that they require, such as ``{"gpu": 2}``; what is not
         given is there once.
@@ -142,7 +155,14 @@ def run(
     forced = tuple(force)
 
     def new_planner() -> Planner:
-        return Planner(entry_store, block=block, force=forced, accept=accept, memory=_bytes(memory))
+        return Planner(
+            entry_store,
+            block=block,
+            force=forced,
+            accept=accept,
+            memory=_bytes(memory),
+            paranoid=paranoid,
+        )
 
     for attempt in range(1, _ATTEMPTS + 1):
         with ExitStack() as held:
@@ -351,7 +371,7 @@ class _Runner:
             return
         members = {key: member for key, member in items.member_keys.items() if items.has(key)}
         if work.entry.recipe is None:
-            work.entry.begin(self._builder.planner.recipe(work).stamped())
+            work.entry.begin(self._builder.planner.recipe(work).stamped(), keeps_items=True)
         work.entry.distrust()
         text = json.dumps({"outputs": list(call.spec.outputs), "members": members}, indent=0)
         work.entry.write(MEMBERS, text.encode())

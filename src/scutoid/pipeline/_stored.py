@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -146,6 +147,17 @@ def checksum_of(path: Path) -> list[int] | int:
     return checksum_file(path) if path.is_file() else shard_count(path)
 
 
+@functools.lru_cache(maxsize=64)
+def _open_item(path: Path, _stamp: tuple[int, ...], checksum: object) -> StoredImage:
+    """Open the image of a member, and check it: once for each file and version of it."""
+    found = checksum_of(path)
+    if checksum is not None and (tuple(found) if isinstance(found, list) else found) != checksum:
+        with suppress(OSError):  # so that the next run makes it anew
+            path.unlink()
+        raise _damaged("a stored image is what was written", "its checksum differs", path)
+    return StoredImage.at(path)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredResult:
     """The outputs of one entry."""
@@ -217,14 +229,13 @@ class StoredItem:
         """Return an image."""
         meta = self.pack.meta(self.member)
         path = self.folder / ITEM_FOLDER / meta["images"][str(output)]
-        if not path.exists():
-            raise _damaged("a stored image is where it was written", "missing", path)
+        try:
+            found = path.stat()
+        except OSError:
+            raise _damaged("a stored image is where it was written", "missing", path) from None
         checksum = meta.get("checksums", {}).get(str(output))
-        if checksum is not None and checksum_of(path) != checksum:
-            with suppress(OSError):  # so that the next run makes it anew
-                path.unlink()
-            raise _damaged("a stored image is what was written", "its checksum differs", path)
-        return StoredImage.at(path)
+        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+        return _open_item(path, stamp, tuple(checksum) if isinstance(checksum, list) else checksum)
 
     def framed(self, output: int) -> Framed:
         """Describe an image."""
@@ -268,9 +279,11 @@ class StoredItems:
     def has(self, key: str) -> bool:
         """Whether a member is stored under the key that it must have."""
         member = self.member_keys.get(key)
-        if member is None or member not in self.pack:
+        meta = None if member is None else self.pack.find(member)
+        if meta is None:
             return False
-        meta = self.pack.meta(member)
+        if not meta["images"]:
+            return True
         images = self.folder / ITEM_FOLDER
         return all(
             _has_size(images / name, meta["sizes"].get(output))
@@ -331,10 +344,9 @@ class FromStore(Producer):
         """Return one member."""
         item = self.stored.member(key)
         if item is None:
-            raise StoreError(
-                "a member of a stored collection is complete",
-                value=key,
-                place=f"step {self.name!r}",
-                remedy="run the pipeline again",
+            raise _damaged(
+                "the members that a collection lists are there",
+                f"{key!r} is missing or of another size",
+                self.stored.folder / ITEMS,
             )
         return FromStore(f"{self.name}[{key!r}]", self.member_key(key), item, self.kinds)

@@ -176,7 +176,7 @@ class TaskBuilder:
         call = work.call
         keys = call.keys or ()
         if work.entry.status == "absent":
-            work.entry.begin(self.planner.recipe(work).stamped())
+            work.entry.begin(self.planner.recipe(work).stamped(), keeps_items=True)
         pack = Pack(work.entry.path / ITEMS, "a")
         self._packs.append(pack)
         needed = None

@@ -33,6 +33,7 @@ JOURNAL = "journal"
 COMPLETED = "completed"
 """In a recipe: that the result was complete once."""
 _PIECE = 2**22
+_TICK = 1e-6
 _ZARR_METADATA = "zarr.json"
 
 # What an entry is made of; all else in its folder is somebody else's, and is never removed.
@@ -80,11 +81,19 @@ class Entry:
         """Where the blocks that are done are recorded."""
         return self.path / JOURNAL
 
-    def begin(self, recipe: Recipe) -> None:
+    def begin(self, recipe: Recipe, *, keeps_items: bool = False) -> None:
         """Write the recipe, unless it stands already: then what is there is continued.
 
         What a run that was killed left without a recipe is removed.  A result of another key in
         the same folder, or one with a recipe that cannot be read, is moved aside.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            What the result is to be made of.
+        keeps_items : bool
+            Whether what lies there is kept although its recipe is lost or cannot be read: the
+            members of a collection, which are checked and found by keys of their own.
 
         Raises
         ------
@@ -97,12 +106,30 @@ class Entry:
                 sync_folder(self.path)
                 self.trust()
                 return
-            if (self.path / RECIPE).exists():
+            is_other = self._is_of_another_key()
+            if is_other or ((self.path / RECIPE).exists() and not keeps_items):
                 self._move_aside()
-            elif self.path.exists():
+            elif self.path.exists() and not keeps_items:
                 self.clear()
+            (self.path / COMPLETE).unlink(missing_ok=True)
         make_folder(self.path)
-        self.write(RECIPE, recipe.to_json().encode())
+        self.write(RECIPE, self._last(recipe).to_json().encode())
+
+    def _last(self, recipe: Recipe) -> Recipe:
+        """Have a recipe be the newest of its step, also where the clock was set back."""
+        times = [0.0]
+        for path in self.path.parent.glob(f"*/{RECIPE}"):
+            with suppress(OSError, StoreError):
+                times.append(Recipe.from_json(path.read_bytes(), place=path).created)
+        if not 0 < recipe.created <= max(times):
+            return recipe
+        return replace(recipe, created=max(times) + _TICK)
+
+    def _is_of_another_key(self) -> bool:
+        try:
+            return Recipe.from_json((self.path / RECIPE).read_bytes()).key != self.key
+        except (OSError, StoreError):
+            return False
 
     def _move_aside(self) -> None:
         for number in itertools.count(1):
@@ -329,18 +356,22 @@ def _is_intact(path: Path, said: Mapping[str, Any]) -> bool:
 def checksum_file(path: Path) -> int:
     """Return the CRC-32 of a file: a fifth of the time that `digest_file` takes."""
     found = 0
-    buffer = memoryview(bytearray(_PIECE))
-    with path.open("rb", buffering=0) as file:
-        while n := file.readinto(buffer):
-            found = zlib.crc32(buffer[:n], found)
+    for piece in _pieces(path):
+        found = zlib.crc32(piece, found)
     return found
+
+
+def _pieces(path: Path) -> Iterator[memoryview]:
+    with path.open("rb", buffering=0) as file:
+        # For a small file a small buffer: mapping a large one would take longer than the reading.
+        buffer = memoryview(bytearray(min(os.fstat(file.fileno()).st_size + 1, _PIECE)))
+        while n := file.readinto(buffer):
+            yield buffer[:n]
 
 
 def digest_file(path: Path) -> str:
     """Return the sha256 of a file, as ``sha256sum`` prints it."""
     found = hashlib.sha256()
-    buffer = memoryview(bytearray(_PIECE))
-    with path.open("rb", buffering=0) as file:
-        while n := file.readinto(buffer):
-            found.update(buffer[:n])
+    for piece in _pieces(path):
+        found.update(piece)
     return found.hexdigest()

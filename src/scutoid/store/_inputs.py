@@ -43,10 +43,13 @@ class HashMemo:
     ----------
     path : path
         File of the memo; it is made when the first hash is added.
+    is_trusted : bool
+        Whether what it remembers is used; else all files are read again.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, is_trusted: bool = True) -> None:
         self.path = Path(path)
+        self._is_trusted = is_trusted
         self._known: dict[str, tuple[int, int, int, str]] | None = None
         self._new: dict[str, tuple[int, int, int, str]] = {}
         self._lock = threading.Lock()
@@ -55,7 +58,7 @@ class HashMemo:
         """Return the hash of a file that has not changed since."""
         with self._lock:
             if self._known is None:
-                self._known = self._load()
+                self._known = self._load() if self._is_trusted else {}
             known = self._known.get(path)
         return known[3] if known is not None and known[:3] == stamp else None
 

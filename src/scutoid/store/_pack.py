@@ -235,6 +235,11 @@ class Pack:
         """What was said about a payload when it was appended."""
         return self._place(name).meta
 
+    def find(self, name: PackName) -> Mapping[str, Any] | None:
+        """What was said about a payload; None if there is none of that name."""
+        place = self._known().get(name)
+        return None if place is None else place.meta
+
     def read(self, name: PackName) -> bytes:
         """One payload, checked.
 
