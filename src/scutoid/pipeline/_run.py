@@ -29,6 +29,7 @@ from scutoid.pipeline._losses import JOURNALLED, shard_record
 from scutoid.pipeline._outcome import LOGS, Run, RunStep
 from scutoid.pipeline._plan import Plan
 from scutoid.pipeline._planner import Planner, Work, flatten
+from scutoid.pipeline._sending import sending_own_code
 from scutoid.pipeline._stored import (
     MEMBERS,
     StoredItems,
@@ -247,7 +248,8 @@ class _Runner:
                     tasks.extend(self._builder.tasks(work))
             if not tasks:
                 return None
-            with EventLog(self.folder / EVENTS) as log:
+            specs = [work.call.spec for work in self.works]
+            with sending_own_code(specs), EventLog(self.folder / EVENTS) as log:
                 return run_blocks(
                     tasks,
                     memory=memory,

@@ -10,6 +10,7 @@ from scutoid.store._fingerprint import CodeFingerprint, fingerprint
 from scutoid.store._formats import FORMATS, Format
 from scutoid.store._inputs import HashMemo, key_of_path, key_of_source
 from scutoid.store._lock import Lock, Owner
+from scutoid.store._ownership import is_own
 from scutoid.store._pack import Pack
 from scutoid.store._parts import (
     arrays_of_bytes,
@@ -44,6 +45,7 @@ __all__ = [
     "distrust_around",
     "explain",
     "fingerprint",
+    "is_own",
     "key_of_path",
     "key_of_source",
     "table_of_bytes",

@@ -2,209 +2,121 @@
 
 from __future__ import annotations
 
-import enum
-import json
-import math
+import logging
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
+from scutoid.errors import ParameterError
+from scutoid.store import _format_images as images
+from scutoid.store import _format_tables as tables
+from scutoid.store import _format_values as values
 
-from scutoid.errors import DamagedResult, ParameterError
-from scutoid.store._durable import replacing, write_file
-from scutoid.store._parts import PLAIN_KINDS, arrow_of_table
+_logger = logging.getLogger(__name__)
+_GROUP = "scutoid.formats"
+_SUFFIX = re.compile(r"(\.\w+)+")
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How one kind of value is written and read."""
+    """How one kind of value is written and read.
+
+    Another package adds one by an entry point of the group "scutoid.formats" that names a `Format`;
+    `scutoid.testing.FormatTests` has the tests for it.
+    """
 
     name: str
-    """Such as "parquet"."""
+    """Such as "parquet"; what ``format=`` is given."""
     suffix: str
-    """Ending of its files."""
+    """Ending of its files, one that no other format has."""
     accepts: Callable[[object], bool]
-    """Whether it can hold a value."""
+    """Whether it can hold a value; asked of any value, so it must not import what is slow."""
     save: Callable[[Any, Path], None]
     """Writes a value to a path: beside it, synced and renamed."""
     load: Callable[[Path], Any]
-    """Reads it back as it was."""
+    """Reads it back as it was; raises `DamagedResult` if it cannot."""
+
+    def __post_init__(self) -> None:
+        if not _SUFFIX.fullmatch(self.suffix):
+            raise ParameterError(
+                'the ending of a format is a dot and letters, such as ".csv"',
+                value=self.suffix,
+                place=f"format {self.name!r}",
+            )
 
 
-def _is_table(value: object) -> bool:
-    return type(value).__name__ == "DataFrame" and hasattr(value, "columns")
+_OWN = (
+    Format("parquet", ".parquet", tables.is_table, tables.save_parquet, tables.load_parquet),
+    Format("json", ".json", values.is_json, values.save_json, values.load_json),
+    Format("npy", ".npy", values.is_plain_array, values.save_npy, values.load_npy),
+    Format("figure", ".figure.png", images.is_figure, images.save_figure, images.load_png),
+    Format("pil", ".pil.png", images.is_pil, images.save_pil, images.load_pil),
+    Format("csv", ".csv", tables.is_table, tables.save_csv, tables.load_csv),
+    Format("png", ".png", images.is_picture_array, images.save_png, images.load_png),
+    Format("tiff", ".tif", images.is_number_array, images.save_tiff, images.load_tiff),
+)
 
-
-def _save_parquet(value: Any, path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    table = arrow_of_table(value)
-    with replacing(path) as beside:
-        pq.write_table(table, beside, compression="zstd")
-
-
-def _load_parquet(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read().to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedResult(
-            "a stored table can be read",
-            value=str(error)[:300],
-            place=str(path),
-            remedy="run again: it is made anew",
-        ) from error
-
-
-def _save_csv(value: Any, path: Path) -> None:
-    write_file(path, value.to_csv(index=False).encode())
-
-
-def _load_csv(path: Path) -> Any:
-    import pandas as pd
-
-    return pd.read_csv(path)
-
-
-_TAG = "__scutoid__"
-_MAX_JSON_ARRAY = 1000
-_MAX_ITEM = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
-"""Bytes of the widest numbers that Python's own hold exactly, by numpy's letter of the kind."""
-
-
-def _is_json(value: object) -> bool:
-    if value is None or isinstance(value, (bool, int, float, complex, str)):
-        return not isinstance(value, enum.Enum)
-    if isinstance(value, (np.bool_, np.number)):
-        return value.dtype.kind in "biufc" and value.dtype.itemsize <= _MAX_ITEM[value.dtype.kind]
-    if isinstance(value, (list, tuple)):
-        return all(_is_json(item) for item in value)
-    if isinstance(value, np.ndarray):
-        is_plain = type(value) is np.ndarray and value.dtype.kind in "biuf"
-        is_small = value.size <= _MAX_JSON_ARRAY and value.dtype.itemsize <= _MAX_ITEM["f"]
-        return is_plain and is_small
-    if isinstance(value, Mapping):
-        return all(_is_json(item) for pair in value.items() for item in pair)
-    return False
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        if all(type(name) is str and name != _TAG for name in value):
-            return {name: _to_json(item) for name, item in value.items()}
-        return {_TAG: "dict", "items": [[_to_json(k), _to_json(v)] for k, v in value.items()]}
-    if isinstance(value, tuple):
-        return {_TAG: "tuple", "items": [_to_json(item) for item in value]}
-    if isinstance(value, list):
-        return [_to_json(item) for item in value]
-    if isinstance(value, np.ndarray):
-        items = [_to_json(item) for item in value.ravel().tolist()]
-        return {_TAG: "array", "dtype": value.dtype.str, "shape": list(value.shape), "items": items}
-    if isinstance(value, (np.bool_, np.number)):
-        return {_TAG: "scalar", "dtype": value.dtype.str, "item": _to_json(value.item())}
-    if isinstance(value, complex):
-        return {_TAG: "complex", "items": [_to_json(value.real), _to_json(value.imag)]}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {_TAG: "float", "text": repr(value)}
-    return value
-
-
-def _from_json(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_from_json(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    tag = value.get(_TAG)
-    if tag is None:
-        return {name: _from_json(item) for name, item in value.items()}
-    if tag == "dict":
-        return {_from_json(name): _from_json(item) for name, item in value["items"]}
-    if tag == "tuple":
-        return tuple(_from_json(item) for item in value["items"])
-    if tag == "array":
-        items = [_from_json(item) for item in value["items"]]
-        return np.array(items, np.dtype(value["dtype"])).reshape(value["shape"])
-    if tag == "scalar":
-        return np.dtype(value["dtype"]).type(_from_json(value["item"]))
-    if tag == "complex":
-        return complex(*map(_from_json, value["items"]))
-    return float(value["text"])
-
-
-def _save_json(value: Any, path: Path) -> None:
-    write_file(path, (json.dumps(_to_json(value), indent=1, allow_nan=False) + "\n").encode())
-
-
-def _load_json(path: Path) -> Any:
-    try:
-        return _from_json(json.loads(path.read_bytes()))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedResult(
-            "a stored value can be read",
-            value=str(error),
-            place=str(path),
-            remedy="run again: it is made anew",
-        ) from error
-
-
-def _is_plain_array(value: object) -> bool:
-    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
-        return False
-    return value.dtype.kind in PLAIN_KINDS and not value.dtype.hasobject
-
-
-class _Stream:
-    """A file that numpy writes piece by piece, so that a full disk is told with its error code."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.write = file.write
-
-
-def _save_npy(value: Any, path: Path) -> None:
-    with replacing(path) as beside, beside.open("wb") as file:
-        np.lib.format.write_array(_Stream(file), value, allow_pickle=False)
-
-
-def _load_npy(path: Path) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DamagedResult(
-            "a stored array can be read",
-            value=str(error),
-            place=str(path),
-            remedy="run again: it is made anew",
-        ) from error
-
-
-FORMATS: dict[str, Format] = {
-    one.name: one
-    for one in (
-        Format("parquet", ".parquet", _is_table, _save_parquet, _load_parquet),
-        Format("json", ".json", _is_json, _save_json, _load_json),
-        Format(
-            "npy",
-            ".npy",
-            _is_plain_array,
-            _save_npy,
-            _load_npy,
-        ),
-        Format("csv", ".csv", _is_table, _save_csv, _load_csv),
-    )
-}
-"""Formats by name; the first that accepts a value is chosen."""
+FORMATS: dict[str, Format] = {one.name: one for one in _OWN}
+"""Formats by name; the first that accepts a value is chosen: csv, png and tiff only by name."""
 
 
 def installed_formats() -> dict[str, Format]:
-    """Return the formats of other packages: entry points of the group "scutoid.formats"."""
+    """Return the formats of other packages: entry points of the group "scutoid.formats".
+
+    One that cannot be imported is left out, with a warning in the log.
+
+    Raises
+    ------
+    ParameterError
+        If one is no `Format`, or has the name or the ending of another.
+    """
+    stamps = tuple((place, _changed(place)) for place in sys.path)
+    return dict(_installed(stamps))
+
+
+def _changed(place: str) -> int:
+    """Return when something was last added to a folder, in ns; 0 if it is none."""
+    try:
+        return Path(place or ".").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _installed(_stamps: tuple[tuple[str, int], ...]) -> dict[str, Format]:
+    """Look through what is installed, which takes milliseconds: once for each state of it."""
     from importlib import metadata
 
-    return {one.name: one.load() for one in metadata.entry_points(group="scutoid.formats")}
+    found: dict[str, Format] = {}
+    for point in metadata.entry_points(group=_GROUP):
+        try:
+            one = point.load()
+        except (ImportError, AttributeError) as error:
+            _logger.warning("the format %r of another package is left out: %s", point.name, error)
+            continue
+        _check(point.name, one, {**FORMATS, **found})
+        found[point.name] = one
+    return found
+
+
+def _check(name: str, one: object, others: Mapping[str, Format]) -> None:
+    place = f"entry point {name!r} of the group {_GROUP!r}"
+    if not isinstance(one, Format):
+        raise ParameterError(
+            "a format is a scutoid.store.Format", value=type(one).__name__, place=place
+        )
+    taken = [other.suffix for other in others.values()]
+    if name in others or one.suffix in taken:
+        raise ParameterError(
+            "a format has a name and an ending that no other format has",
+            value=f"{name!r}, {one.suffix!r}",
+            place=place,
+            remedy="uninstall one of the two packages, or ask its authors for another name",
+        )
 
 
 def _misfit(value: object) -> str:
@@ -215,7 +127,7 @@ def _misfit(value: object) -> str:
     elif isinstance(value, (list, tuple)):
         items = enumerate(value)
     for place, item in items:
-        if not _is_json(item):
+        if not values.is_json(item):
             return f"{type(value).__name__} with {_misfit(item)} at {place!r}"
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
@@ -245,7 +157,7 @@ def choose_format(value: object, name: str | None = None) -> Format:
         if one.accepts(value):
             return one
     raise ParameterError(
-        "a step returns tables, arrays, numbers, text, and lists and dicts of these",
+        "a step returns tables, arrays, numbers, text, figures, and lists and dicts of these",
         value=_misfit(value),
         remedy="return one of these, or out='files' and write files yourself",
     )

@@ -164,8 +164,12 @@ class Lock:
                 descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             except FileExistsError:
                 return False
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(said, file)
+            try:
+                with os.fdopen(descriptor, "w") as file:
+                    json.dump(said, file)
+            except OSError:  # such as of a full disk: half a lock would hold up the next run
+                self.path.unlink(missing_ok=True)
+                raise
         self._mine = mine
         return True
 

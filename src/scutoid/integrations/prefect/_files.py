@@ -1,0 +1,142 @@
+"""Files of results: named by their content, put in place whole.
+
+::
+
+    results/
+      denoise/A01-3f9a1c0b7d425e60.tif      task / run - first 16 hex digits of the digest
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from scutoid.errors import DamagedResult, ScutoidError, StoreError
+from scutoid.store import key_of_path
+
+_DIGITS = 16
+_SERIAL = itertools.count()
+_NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where the files of one task's results go."""
+
+    folder: Path
+    """The folder of all results."""
+    task: str
+    """Name of the task: a folder within."""
+    run: str = ""
+    """What the names of its files begin with; may be empty."""
+
+    def put(
+        self, suffix: str, save: Callable[[Path], None], digest: Callable[[Path], str]
+    ) -> tuple[str, str]:
+        """Let a file or folder be written, and put it in its place.
+
+        Parameters
+        ----------
+        suffix : str
+            Ending of its name.
+        save : function of a path
+            Writes it.
+        digest : function of a path
+            Digests what was written; raises `ScutoidError` where it is damaged.
+
+        Returns
+        -------
+        str, str
+            Path within the folder of results, and digest.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        place = self.folder / (_plain(self.task) or "results")
+        beside = place / f".{os.getpid()}-{next(_SERIAL)}.new{suffix}"
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            save(beside)
+            found = digest(beside)
+            start = f"{_plain(self.run)}-" if _plain(self.run) else ""
+            path = place / f"{start}{found[:_DIGITS]}{suffix}"
+            if beside.is_dir():
+                _move_folder(beside, path, lambda: digest(path) == found)
+            else:
+                beside.replace(path)
+        except OSError as error:
+            if isinstance(error, ScutoidError):
+                raise
+            raise StoreError(
+                "the result of a task can be written",
+                value=error.strerror or str(error),
+                place=str(place),
+                remedy="check the folder, its permissions and the free space",
+            ) from error
+        finally:
+            _remove(beside)
+        return path.relative_to(self.folder).as_posix(), found
+
+
+def check(path: Path, digest: str) -> None:
+    """See that a file or folder is what was written.
+
+    Raises
+    ------
+    DamagedResult
+        If it is gone or differs.
+    """
+    try:
+        found = key_of_path(path)
+    except ScutoidError as error:
+        raise damaged(path, str(error.value or error.rule)) from error
+    if found != digest:
+        raise damaged(path, f"digest {found[:_DIGITS]}, and it was {digest[:_DIGITS]}")
+
+
+def damaged(path: Path, value: str) -> DamagedResult:
+    """Say that a file is gone or not what was written."""
+    return DamagedResult(
+        "the stored result of a task is what was written",
+        value=value,
+        place=str(path),
+        remedy="run the flow again: the task makes it anew",
+    )
+
+
+def _plain(name: str) -> str:
+    return _NOT_IN_NAMES.sub("_", name).strip("._")[:80]
+
+
+def _move_folder(beside: Path, path: Path, is_intact: Callable[[], bool]) -> None:
+    """Put a folder in its place; one that is there stays if it is intact."""
+    while True:
+        try:
+            beside.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+        else:
+            return
+        with suppress(ScutoidError):  # it cannot be read
+            if is_intact():
+                return
+        aside = beside.with_name(f"{beside.name}.old")
+        with suppress(FileNotFoundError):  # another run was faster
+            path.rename(aside)
+            _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""The cache policy: a key of the code that a task reaches, and of the content of its inputs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prefect.cache_policies import CachePolicy  # type: ignore[import-not-found, unused-ignore]
+from prefect.context import TaskRunContext  # type: ignore[import-not-found, unused-ignore]
+
+from scutoid.integrations.prefect._images import Voxels
+from scutoid.pipeline import Image
+from scutoid.store import canonical_digest, fingerprint
+
+
+@dataclass
+class ByContent(CachePolicy):  # type: ignore[misc, unused-ignore]
+    """Keys a task by its code, with every helper and constant that it reaches, and by its inputs.
+
+    Comments, docstrings and formatting do not count.  Arrays, tables and images count by content,
+    paths by the content of their file or folder, dataclasses by their fields.  An input that has
+    no stable form has no key: Prefect says so in its log, and runs the task each time.
+
+    Parameters
+    ----------
+    key_storage, isolation_level, lock_manager : optional
+        As in Prefect.  With ``key_storage`` Prefect no longer looks at a result before it takes it
+        for good, so that a damaged one fails its task instead of being made anew.
+    exclude : tuple of str
+        Parameters that do not count; ``ByContent() - "name"`` adds one.
+    version : str, optional
+        Stands for the code, which is then not looked at.
+    environment : tuple of str
+        Installed packages whose versions count.
+    """
+
+    exclude: tuple[str, ...] = ()
+    version: str | None = None
+    environment: tuple[str, ...] = ()
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,
+    ) -> str | None:
+        """Return the key of a task run.
+
+        Raises
+        ------
+        ParameterError
+            If an input has no form that is the same in every run.
+        """
+        code = fingerprint(task_ctx.task.fn, version=self.version, environment=self.environment)
+        counted = {name: _keyed(v) for name, v in inputs.items() if name not in self.exclude}
+        content = canonical_digest(counted, f"inputs of task {task_ctx.task.name!r}")
+        return hashlib.sha256(f"{code.digest} {content}".encode()).hexdigest()
+
+    def __sub__(self, other: str) -> ByContent:
+        if not isinstance(other, str):
+            return NotImplemented
+        return replace(self, exclude=(*self.exclude, other))
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """Stands for an image."""
+
+    image: Image
+
+    def __scutoid_key__(self) -> str:
+        # By voxels, so that a result has the same key in memory and where it was stored.
+        voxels = Voxels.of(self.image)
+        return voxels.digest() if voxels is not None else ""
+
+
+def _keyed(value: object) -> object:
+    """Put what has a key in the place of images, in containers too."""
+    if isinstance(value, Image):
+        return _Keyed(value)
+    if type(value) in (list, tuple):
+        return type(value)(_keyed(item) for item in value)  # type: ignore[call-arg, attr-defined]
+    if isinstance(value, Mapping) and type(value) is dict:
+        return {name: _keyed(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,128 @@
+"""An input image that is known by its content, and so notices that it was edited in place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import DTypeLike, NDArray
+
+import scutoid as sc
+from scutoid.arrays import open_source
+from scutoid.errors import SourceError
+from scutoid.store import key_of_source
+
+
+class ImageSource:
+    """An image file that a task reads.
+
+    The key of a task that it is passed to holds its content, what is said of it and its name, but
+    not its folder.  The content is read for each key: a file that was edited in place is noticed,
+    also if its size and time are as they were.
+
+    Parameters
+    ----------
+    path : path or URL
+        Anything that `scutoid.open` opens.
+    axes, voxel_size, unit : optional
+        As in `scutoid.open`.
+    key : {"content", "listing"}
+        Whether a zarr is known by its content or by names, sizes and times of its chunks.
+
+    Examples
+    --------
+    >>> import tempfile, tifffile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tifffile.imwrite(f"{folder}/a.tif", np.eye(2, dtype="uint8"))
+    ...     source = ImageSource(f"{folder}/a.tif")
+    ...     source.name, source.read().tolist()
+    ('a', [[1, 0], [0, 1]])
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        axes: str | None = None,
+        voxel_size: float | tuple[float, ...] | None = None,
+        unit: str | None = None,
+        key: Literal["content", "listing"] = "content",
+    ) -> None:
+        text = os.fspath(path)
+        self.path = text if "://" in text else str(Path(text).absolute())
+        self._options: dict[str, Any] = {
+            "axes": axes,
+            "voxel_size": voxel_size,
+            "unit": unit,
+            "key": key,
+        }
+        self._keyed: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the file without its ending."""
+        return self.path.rstrip("/").rpartition("/")[2].partition(".")[0]
+
+    def image(self) -> sc.Image:
+        """Open it lazily, with its axes and voxel size."""
+        return sc.open(self.path, **self._options)
+
+    def read(self) -> NDArray[Any]:
+        """Read all of it.
+
+        Raises
+        ------
+        SourceError
+            If it was changed since its key was made: the result would be kept under a wrong key.
+        """
+        array = self.image().read()
+        if self._keyed is not None and self.digest() != self._keyed:
+            raise SourceError(
+                "an input stays as it is while a task runs",
+                value="it was changed after its key was made",
+                place=self.path,
+                remedy="run the flow again",
+            )
+        return array
+
+    def digest(self) -> str:
+        """Digest its content, and what is said of it."""
+        source = open_source(self.path, **self._options)
+        return key_of_source(source.identity, source.spec)
+
+    def to_json(self) -> dict[str, Any]:
+        """Say all of it in plain JSON."""
+        return {"path": self.path, **self._options}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> ImageSource:
+        """The reverse of `to_json`."""
+        options = dict(said)
+        size = options.pop("voxel_size")
+        return cls(
+            options.pop("path"),
+            voxel_size=tuple(size) if isinstance(size, list) else size,
+            **options,
+        )
+
+    def __scutoid_key__(self) -> tuple[str, str]:
+        self._keyed = self.digest()
+        return self.name, self._keyed
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("an ImageSource is read from storage: its array is always a copy")
+        array = self.read()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ImageSource) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __repr__(self) -> str:
+        return f"ImageSource({self.path!r})"

@@ -1,0 +1,60 @@
+"""Reading a stored value: whatever a reader says of a damaged file becomes `DamagedResult`."""
+
+from __future__ import annotations
+
+import struct
+import tokenize
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scutoid.errors import DamagedResult, ScutoidError
+
+# What readers raise when the bytes make no sense.  Not MemoryError: the machine's, not the file's.
+_SIGNS_OF_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+)
+_LONGEST = 300
+
+
+@contextmanager
+def reading(kind: str, path: Path, *others: type[Exception]) -> Iterator[None]:
+    """Turn what the body raises into a `DamagedResult` about `path`.
+
+    Parameters
+    ----------
+    kind : str
+        Such as "table".
+    path : Path
+        The file.
+    *others : type
+        Errors of the reader that are of no builtin kind.
+
+    Raises
+    ------
+    DamagedResult
+        If the file is missing, or cannot be read.
+    """
+    try:
+        yield
+    except ScutoidError:
+        raise
+    except (*_SIGNS_OF_DAMAGE, *others) as error:
+        raise DamagedResult(
+            f"a stored {kind} can be read",
+            value=f"{type(error).__name__}: {error}"[:_LONGEST],
+            place=str(path),
+            remedy="run again: it is made anew",
+        ) from error

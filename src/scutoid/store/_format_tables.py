@@ -1,0 +1,204 @@
+"""Tables as Parquet and as CSV.
+
+CSV has no types, so a few rules bring back what it can bring back::
+
+    size,well,note          unquoted columns of numbers are numbers, of True and False truth values
+    1.5,"007",plain         a column of text that would be read as something else is quoted
+    ,"","a, ""b"""          nothing at all is a missing value, "" is empty text
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scutoid.errors import ParameterError
+from scutoid.store._durable import replacing, write_file
+from scutoid.store._format_damage import reading
+from scutoid.store._parts import arrow_of_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TRUTH = {"True": True, "False": False}
+_CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n)')
+_ODD = re.compile('[",\r\n\ufeff]')
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf|nan", re.ASCII)
+
+Cell = tuple[str | None, bool]
+"""Text, None where there is nothing, and whether it is quoted."""
+
+
+def is_table(value: object) -> bool:
+    """Whether a value is a table of pandas."""
+    kind = type(value)
+    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
+
+
+def save_parquet(value: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet."""
+    import pyarrow.parquet as pq
+
+    table = arrow_of_table(value)
+    with replacing(path) as beside:
+        pq.write_table(table, beside, compression="zstd")
+
+
+def load_parquet(path: Path) -> pd.DataFrame:
+    """Read it back, with its types and its index."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with reading("table", path, pa.ArrowException), pq.ParquetFile(path) as file:
+        table: pd.DataFrame = file.read().to_pandas()
+        return table
+
+
+def save_csv(value: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV: UTF-8, a comma between cells, quotes where they are needed.
+
+    Come back as they were: numbers of 64 bits, truth values, text (also text that looks like a
+    number, and with commas, quotes and lines), and missing values among numbers and text.  Lost is
+    what CSV has no place for: narrow types come back as int64 or float64, whole numbers with
+    missing ones as float64, truth values with missing ones as objects, dates, durations and
+    categories as text, and the types of a table without rows.  In a table of one column, empty
+    text is missing text.  An index becomes columns if it has a name, or is anything but integers;
+    else it is left out.
+
+    Raises
+    ------
+    ParameterError
+        If names of columns are not text or not unique, or a cell holds anything but the above.
+    """
+    table = _with_index(value)
+    names = list(table.columns)
+    is_bare = bool(len(table)) and not names
+    if is_bare or len(set(names)) < len(names) or not all(isinstance(one, str) for one in names):
+        raise ParameterError(
+            "a table has columns, whose names are text and differ",
+            value=names,
+            remedy="rename them: table.columns = [...]",
+        )
+    columns = [_written(name, table[name]) for name in names]
+    header = ",".join(_quoted(name) if name == "" else _if_odd(name) for name in names)
+    rows: Iterable[str] = map(",".join, zip(*columns, strict=True))
+    if len(columns) == 1:
+        rows = (row or '""' for row in rows)  # readers skip an empty line
+    try:
+        write_file(path, "\n".join([header, *rows, ""]).encode())
+    except UnicodeEncodeError as error:
+        raise ParameterError("text in a table is Unicode", value=str(error)) from error
+
+
+def _with_index(table: pd.DataFrame) -> pd.DataFrame:
+    index = table.index
+    if index.nlevels == 1 and index.name is None and (index.dtype.kind in "iu" or not len(index)):
+        return table
+    return table.reset_index()
+
+
+def _written(name: str, column: pd.Series[Any]) -> list[str]:
+    """Return the cells of a column as they stand in the file."""
+    column = column.infer_objects()
+    missing = column.isna().to_numpy()
+    if column.dtype.kind in "biuf" and not hasattr(column.dtype, "categories"):
+        values = column.to_numpy(object, na_value=None) if missing.any() else column.tolist()
+        return ["" if gone else str(cell) for cell, gone in zip(values, missing, strict=True)]
+    cells = list(column.astype(object))
+    kinds = {type(cell) for cell, gone in zip(cells, missing, strict=True) if not gone}
+    if kinds and kinds <= {bool, np.bool_}:
+        return ["" if gone else str(cell) for cell, gone in zip(cells, missing, strict=True)]
+    is_text = all(issubclass(kind, str) for kind in kinds)
+    if not (is_text or column.dtype.kind in "mM" or hasattr(column.dtype, "categories")):
+        raise ParameterError(
+            "a column of a CSV file holds numbers, truth values, dates or text, not a mix",
+            value=", ".join(sorted(kind.__name__ for kind in kinds)),
+            place=f"column {name!r}",
+            remedy="convert the column with astype, or choose format='parquet'",
+        )
+    texts = [None if gone else str(cell) for cell, gone in zip(cells, missing, strict=True)]
+    needs_quotes = "" in texts or _typed(texts) is not None
+    quote = _quoted if needs_quotes else _if_odd
+    return ["" if text is None else quote(text) for text in texts]
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _if_odd(text: str) -> str:
+    return _quoted(text) if _ODD.search(text) else text
+
+
+def load_csv(path: Path) -> pd.DataFrame:
+    """Read back what `save_csv` wrote."""
+    import pandas as pd
+
+    with reading("table", path):
+        rows = list(_rows(path.read_bytes().decode()))
+        names = [text or "" for text, _ in rows[0]]
+        body = rows[1:]
+        if len(rows[0]) == 1 and not rows[0][0][1] and not names[0]:
+            names = []
+        if any(len(row) != max(len(names), 1) for row in body) or (body and not names):
+            raise ValueError("a row has not as many cells as there are columns")  # noqa: TRY301
+        columns = (
+            _read([row[n] for row in body], alone=len(names) == 1) for n in range(len(names))
+        )
+        return pd.DataFrame(dict(zip(names, columns, strict=True)), columns=pd.Index(names))
+
+
+def _rows(text: str) -> Iterator[list[Cell]]:
+    """Take the text of a CSV file apart."""
+    if not text.endswith("\n"):
+        raise ValueError("cut off")
+    row: list[Cell] = []
+    at = 0
+    for found in _CELL.finditer(text):
+        if found.start() != at:
+            break
+        at = found.end()
+        quoted, plain, end = found.groups()
+        row.append((plain or None, False) if quoted is None else (quoted.replace('""', '"'), True))
+        if end != ",":
+            yield row
+            row = []
+    if at != len(text):
+        raise ValueError(f"quotes that do not fit, after {at} characters")
+
+
+def _read(cells: Sequence[Cell], *, alone: bool) -> Any:
+    import pandas as pd
+
+    texts = [None if alone and text == "" else text for text, _ in cells]
+    if not any(is_quoted and text for text, is_quoted in cells):
+        typed = _typed([text or None for text in texts] if alone else texts)
+        if typed is not None:
+            return typed
+    is_empty = all(text is None for text in texts)
+    if is_empty and texts:
+        return np.full(len(texts), np.nan)
+    return pd.Series(texts, dtype=pd.Series(["a"]).dtype)
+
+
+def _typed(texts: Sequence[str | None]) -> Any:
+    """Return texts as numbers or truth values if they all are; None if not."""
+    there = [text for text in texts if text is not None]
+    if not there:
+        return None
+    if all(text in _TRUTH for text in there):
+        has_all = len(there) == len(texts)
+        return np.array([text and _TRUTH[text] for text in texts], bool if has_all else object)
+    if not all(map(_NUMBER.fullmatch, there)):
+        return None
+    if len(there) == len(texts) and all(text.lstrip("+-").isdecimal() for text in there):
+        numbers = list(map(int, there))
+        for dtype in (np.int64, np.uint64):
+            if np.iinfo(dtype).min <= min(numbers) and max(numbers) <= np.iinfo(dtype).max:
+                return np.array(numbers, dtype)
+    return np.array([np.nan if text is None else float(text) for text in texts])
