@@ -38,6 +38,7 @@ FILES = {
     "metadata of a group": "double/*/image.ome.zarr/zarr.json",
     "shard of a step": "flipped/*/image.ome.zarr/0/c/*/*",
     "metadata of a step": "flipped/*/image.ome.zarr/0/zarr.json",
+    "image in one file": "plain/*/image.tif",
     "parts": "sums/*/blocks.pack",
     "index of parts": "sums/*/blocks.pack.index",
     "journal of parts": "sums/*/journal",
@@ -63,6 +64,10 @@ def pipeline(plate):
 
     @sc.blockwise(dtype="uint16", block=8, version="1")
     def double(image):
+        return image.astype("uint16") * 2
+
+    @sc.blockwise(dtype="uint16", block=8, version="1", storage=sc.Storage(format="tiff"))
+    def plain(image):
         return image.astype("uint16") * 2
 
     @sc.blockwise(out="parts", block=8, version="1")
@@ -101,7 +106,8 @@ def pipeline(plate):
     def rows(image):
         return pd.DataFrame({"row": np.arange(len(image)), "mean": image.mean(1)})
 
-    twice = double(sc.open(RAW, voxel_size=(2.0, 2.0), unit="um"))
+    raw = sc.open(RAW, voxel_size=(2.0, 2.0), unit="um")
+    twice = double(raw)
     thrice = triple(sc.open_folder(plate / "*.tif"))
     return {
         "double": twice,
@@ -110,6 +116,7 @@ def pipeline(plate):
         "total": total(twice),
         "profile": profile(twice),
         "flipped": flipped(twice),
+        "plain": plain(raw),
         "note": note(twice),
         "triple": thrice,
         "count": count(thrice),
@@ -129,6 +136,7 @@ def true_results():
         "total": {"sum": int(twice.sum()), "name": "whole"},
         "profile": np.repeat(twice.astype("float64").mean(0), 64),
         "flipped": (twice[::-1], (2.0, 2.0), "um"),
+        "plain": (twice, (2.0, 2.0), "um"),
         "note": {"note.txt": f"the sum is {twice.sum()}\n"},
         "triple": {key: (image, None, None) for key, image in thrice.items()},
         "count": {key: {"n": int((i > 300).sum()), "key": key} for key, i in thrice.items()},
@@ -276,6 +284,35 @@ def test_damage_is_found_and_mended_without_reading_a_result(place, kind, how, s
     assert place.is_right(), path
 
 
+FOLDERS = (
+    "double/*/image.ome.zarr", "double/*/image.ome.zarr/0", "flipped/*/image.ome.zarr",
+    "flipped/*/image.ome.zarr/0/c", "flipped/*/image.ome.zarr/0/c/0", "note/*/files",
+    "triple/*/items", "triple/*", "sums/*", "total",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("like", FOLDERS)
+def test_a_lost_folder_is_noticed_and_made_anew(place, like):
+    (folder,) = place.store.glob(like)
+    shutil.rmtree(folder)
+    assert place.read()[like.partition("/")[0]] in ("damaged", "absent")
+    assert place.run().ok
+    assert place.is_right()
+
+
+@pytest.mark.parametrize("seed", [*SEEDS, "another"])
+def test_much_damage_at_once_is_mended_too(place, seed):
+    for kind in FILES:
+        damaged(place, kind, "flipped", seed)
+    if zlib.crc32(f"{seed}".encode()) % 2:
+        place.read()
+    for _ in range(3):  # a run mends what it meets, and reading finds the rest
+        place.run(on_failure="return")
+        if place.is_right():
+            break
+    assert place.is_right()
+
+
 def test_a_whole_store_has_no_damage(place):
     found = sc.Store(place.store).verify()
     assert found.ok
@@ -323,8 +360,9 @@ def test_a_damaged_lock_of_a_dead_process_holds_nobody_up(place, how):
     for _ in range(100 if how == "flipped" else 5):
         lock.path.write_bytes(content)
         DAMAGES[how](lock.path, rng)
-        if lock.path.exists():  # nobody has touched it for an hour
-            os.utime(lock.path, (time.time() - 3600,) * 2)
+        if lock.path.exists():  # nobody has touched it for an hour, or the clock was set back
+            hour = 3600 if how == "flipped" or rng.random() < 0.5 else -3600
+            os.utime(lock.path, (time.time() - hour,) * 2)
         assert lock.wait(0), lock.path.read_bytes()
     shutil.rmtree(recipe.parent)
     assert place.run().ok

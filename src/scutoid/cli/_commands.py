@@ -148,6 +148,50 @@ def verify(*, store: str = "results", heal: bool = True) -> int:
     return 0 if found.ok else 1
 
 
+def gc(
+    *,
+    store: str = "results",
+    older_than: str | None = None,
+    keep_runs: int | None = None,
+    max_size: str | None = None,
+    dry_run: bool = False,
+) -> int:
+    """Remove results that are no longer needed, and what killed runs have left.
+
+    Parameters
+    ----------
+    store : str
+        Folder of the results.
+    older_than : str, optional
+        Results that no run has used for so long may go, such as 30d or 12h.
+    keep_runs : int, optional
+        Results that the last so many runs needed stay; all others may go.
+    max_size : str, optional
+        What was not used for longest goes until the store takes no more, such as 100GB.
+    dry_run : bool
+        Only say what would go.
+    """
+    collected = Store(store).gc(
+        older_than=older_than, keep_runs=keep_runs, max_size=max_size, dry_run=dry_run
+    )
+    print(collected)
+    return 0
+
+
+def du(*, store: str = "results") -> int:
+    """Say how much the results of each step take, the largest first.
+
+    Parameters
+    ----------
+    store : str
+        Folder of the results.
+    """
+    found = Store(store).du()
+    for name, nbytes in {**found, "in all": sum(found.values())}.items():
+        print(f"{nbytes / 1e6:12.1f} MB  {name}")
+    return 0
+
+
 def view(*steps: str, store: str = "results") -> int:
     """Open the newest results of some steps in napari.
 
@@ -184,6 +228,8 @@ def demo(*, out: Path = Path("scutoid-demo"), workers: int | None = None) -> int
 COMMANDS: dict[str, Callable[..., int]] = {
     "ls": ls,
     "show": show,
+    "du": du,
+    "gc": gc,
     "verify": verify,
     "view": view,
     "demo": demo,

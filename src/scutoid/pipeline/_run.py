@@ -6,7 +6,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from scutoid.events import Event, Listener, TaskDone
 from scutoid.pipeline._alone import plan_alone
 from scutoid.pipeline._collections import COLLECTION
 from scutoid.pipeline._evaluate import concatenate
+from scutoid.pipeline._garbage import RUN, RUNS, announcing
 from scutoid.pipeline._lazy import SINGLE
 from scutoid.pipeline._losses import JOURNALLED, shard_record
 from scutoid.pipeline._outcome import LOGS, Run, RunStep
@@ -37,7 +38,7 @@ from scutoid.pipeline._stored import (
     output_names,
 )
 from scutoid.pipeline._tasks import TaskBuilder
-from scutoid.store import EntryStore
+from scutoid.store import EntryStore, Lock
 
 _NOTED = 100
 _ATTEMPTS = 3
@@ -167,8 +168,7 @@ def run(
 
     for attempt in range(1, _ATTEMPTS + 1):
         with ExitStack() as held:
-            planner, works = plan_alone(held, new_planner, flatten(targets), listeners)
-            runner = _Runner(planner, works)
+            runner = _begin(held, new_planner, flatten(targets), listeners)
             try:
                 done = runner.run(
                     workers=len(os.sched_getaffinity(0)) if workers is None else workers,
@@ -197,6 +197,23 @@ def run(
     return done
 
 
+def _begin(
+    held: ExitStack,
+    new_planner: Callable[[], Planner],
+    targets: Sequence[Any],
+    listeners: Sequence[Listener],
+) -> _Runner:
+    """Plan, and hold what is to be made and what was found until `held` is closed."""
+    while True:
+        with ExitStack() as taken:
+            planner, works = plan_alone(taken, new_planner, targets, listeners)
+            runner = _Runner(planner, works)
+            taken.enter_context(Lock(runner.folder))
+            if runner.announce():
+                held.push(taken.pop_all())
+                return runner
+
+
 def _bytes(memory: int | str | None) -> int | None:
     return None if memory is None else parse_bytes(memory)
 
@@ -221,7 +238,8 @@ class _Runner:
         self._builder = TaskBuilder(planner)
         self._by_task = {work.finish_task: work for work in works}
         run_id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
-        self.folder = self.store.path / "runs" / run_id
+        self.folder = self.store.path / RUNS / run_id
+        self.started = time.time()
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
@@ -337,11 +355,7 @@ class _Runner:
                 self._record_collection(work)
         steps = [
             {
-                "name": step.name,
-                "key": work.key.key,
-                "entry": str(work.entry.path.relative_to(self.store.path)),
-                "status": work.status,
-                "reason": work.reason,
+                **self._said(work),
                 "n_blocks": step.n_blocks,
                 "n_done": step.n_done,
                 "n_cached": step.n_cached,
@@ -356,10 +370,35 @@ class _Runner:
             }
             for step, work in zip(done.steps, self.works, strict=True)
         ]
-        said = {"ok": done.ok, "seconds": round(done.seconds, 3), "steps": steps}
+        self._write({"ok": done.ok, "seconds": round(done.seconds, 3), "steps": steps})
+
+    def announce(self) -> bool:
+        """Write down which results the run needs, so that nobody takes them away.
+
+        Returns
+        -------
+        bool
+            Whether those that the plan has found are still there.
+        """
+        with announcing(self.store):
+            self._write({"ok": None, "seconds": None, "steps": [*map(self._said, self.works)]})
+            found = (work.entry for work in self.works if work.status == "cached")
+            return all(entry.path.is_dir() for entry in found)
+
+    def _said(self, work: Work) -> dict[str, Any]:
+        return {
+            "name": work.task,
+            "key": work.key.key,
+            "entry": str(work.entry.path.relative_to(self.store.path)),
+            "status": work.status,
+            "reason": work.reason,
+        }
+
+    def _write(self, said: Mapping[str, Any]) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "run.json").write_text(json.dumps(said, indent=1) + "\n")
+            text = json.dumps({"started": self.started, **said}, indent=1)
+            (self.folder / RUN).write_text(text + "\n")
         except OSError as error:
             raise StoreError(
                 "a run is written down in its store", value=str(error), place=str(self.folder)

@@ -7,9 +7,11 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from scutoid.blocks import parse_bytes
 from scutoid.errors import StoreError
 from scutoid.pipeline._collections import COLLECTION
-from scutoid.pipeline._damage import Verification, verify_store
+from scutoid.pipeline._damage import Verification, bytes_in, verify_store
+from scutoid.pipeline._garbage import Collector, Garbage, parse_duration
 from scutoid.pipeline._lazy import SINGLE
 from scutoid.pipeline._stored import (
     ITEMS,
@@ -109,6 +111,51 @@ class Store:
             `.ok`, `.damages`; as text, a line for each.
         """
         return verify_store(self.entries_store, heal=heal)
+
+    def gc(
+        self,
+        *,
+        older_than: str | float | None = None,
+        keep_runs: int | None = None,
+        max_size: str | int | None = None,
+        dry_run: bool = False,
+    ) -> Garbage:
+        """Remove results that are no longer needed, and what killed runs have left.
+
+        A result that several conditions are given for goes only if it meets all of them.  What a
+        run that is going on uses stays, and so does all that scutoid did not make.
+
+        Parameters
+        ----------
+        older_than : str or float, optional
+            Results that no run has used for so long may go: seconds, or "12h", "30d", "2w".
+        keep_runs : int, optional
+            Results that the last so many runs needed stay; all others may go.
+        max_size : int or str, optional
+            Results that were not used for longest go until the store takes no more than this, such
+            as "100GB".
+        dry_run : bool
+            Only say what would go.
+
+        Returns
+        -------
+        Garbage
+            `.removals`, `.nbytes`; as text, a line for each.
+        """
+        collector = Collector(
+            self.entries_store,
+            older_than=None if older_than is None else parse_duration(older_than),
+            keep_runs=keep_runs,
+            max_bytes=None if max_size is None else parse_bytes(max_size),
+        )
+        return collector.collect(dry_run=dry_run)
+
+    def du(self) -> dict[str, int]:
+        """Return the bytes that the results of each step take, the largest first."""
+        found: dict[str, int] = {}
+        for entry in self.entries_store.places():
+            found[entry.name] = found.get(entry.name, 0) + bytes_in(entry.path)
+        return dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
 
     def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
         found = [self._resolved(e, r) for e, r in self.entries_store.entries(name)]

@@ -4,12 +4,13 @@ Readable without scutoid: OME-Zarr, TIFF, Parquet, JSON, npy and CSV.
 """
 
 from scutoid.store._canonical import canonical_digest, describe
+from scutoid.store._durable import is_beside
 from scutoid.store._entry import COMPLETE, RECIPE, Entry, checksum_file, distrust_around
-from scutoid.store._entry_store import EntryStore
+from scutoid.store._entry_store import MARK, EntryStore
 from scutoid.store._fingerprint import CodeFingerprint, fingerprint
 from scutoid.store._formats import FORMATS, Format
 from scutoid.store._inputs import HashMemo, key_of_path, key_of_source
-from scutoid.store._lock import Lock, Owner
+from scutoid.store._lock import Lock, Owner, one_by_one
 from scutoid.store._ownership import is_own
 from scutoid.store._pack import Pack
 from scutoid.store._parts import (
@@ -24,6 +25,7 @@ from scutoid.store._recipe import Fact, Recipe
 __all__ = [
     "COMPLETE",
     "FORMATS",
+    "MARK",
     "RECIPE",
     "CodeFingerprint",
     "Entry",
@@ -45,8 +47,10 @@ __all__ = [
     "distrust_around",
     "explain",
     "fingerprint",
+    "is_beside",
     "is_own",
     "key_of_path",
     "key_of_source",
+    "one_by_one",
     "table_of_bytes",
 ]

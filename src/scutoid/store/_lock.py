@@ -102,6 +102,11 @@ class Lock:
         """Who holds it now, dead or alive."""
         return Owner.read(self.path)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody living holds it."""
+        return self.path.exists() and not self._is_dead(self.owner)
+
     def acquire(self) -> bool:
         """Take the lock if it is free, or its holder is dead; says whether it was taken.
 
@@ -121,7 +126,7 @@ class Lock:
     def wait(self, seconds: float) -> bool:
         """Wait until the lock is free or its holder dead; says whether it is."""
         end = time.monotonic() + seconds
-        while self.path.exists() and not self._is_dead(self.owner):
+        while self.is_held:
             if time.monotonic() >= end:
                 return False
             time.sleep(_POLL_SECONDS)
@@ -176,7 +181,7 @@ class Lock:
     def _take_over(self) -> bool:
         if not self._is_dead(self.owner):
             return False
-        with _one_by_one(self.path.with_name(".locks")):
+        with one_by_one(self.path.with_name(".locks")):
             return self._bury() and self._make()
 
     def _bury(self) -> bool:
@@ -200,7 +205,8 @@ class Lock:
 
     def _is_dead(self, owner: Owner | None) -> bool:
         if owner is None:  # half written: by somebody just now, or by somebody long gone
-            return self._age() > _BEAT_SECONDS
+            # From the future too: then the clock was set back since.
+            return abs(self._age()) > _BEAT_SECONDS
         if owner.host == socket.gethostname():
             return not _is_running(owner)
         return self._age() > _DEAD_SECONDS
@@ -224,7 +230,7 @@ class Lock:
 
 
 @contextmanager
-def _one_by_one(path: Path) -> Iterator[None]:
+def one_by_one(path: Path) -> Iterator[None]:
     """Let one caller at a time in, of all processes and threads, where the file system can."""
     with storing(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
