@@ -113,7 +113,7 @@ def test_a_size_takes_what_was_not_used_for_longest(tmp_path):
     assert sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file()) <= size - 1000
     assert sums(tmp_path)[-2:] == ALL[1:3]  # nothing of the later runs
     assert len(sc.Store(tmp_path).find("add", n=1)) == 1
-    sc.Store(tmp_path).gc(max_size=0)
+    sc.Store(tmp_path).gc(max_size=1)
     assert sums(tmp_path) == []
     with pytest.raises(ParameterError):
         sc.Store(tmp_path).gc(max_size="much")

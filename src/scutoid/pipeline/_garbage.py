@@ -58,6 +58,15 @@ def runs_of(store: EntryStore) -> list[PastRun]:
     return [PastRun.at(folder, store.path) for folder in folders]
 
 
+def dead_locks(store: Path, folder: str) -> list[Path]:
+    """Return the locks of processes that are dead, in some folders of a store."""
+    return [
+        lock
+        for lock in sorted(store.glob(f"{folder}/.*.lock"))
+        if not Lock(lock.with_name(lock.name[1:].removesuffix(".lock"))).is_held
+    ]
+
+
 @contextmanager
 def announcing(store: EntryStore) -> Iterator[None]:
     """Let either a run say what it uses and see that it is there, or a result be removed."""
@@ -218,10 +227,8 @@ class Collector:
         """Find what runs that were killed have left."""
         for path in sorted(self.store.path.glob("*/*.aside-*")):
             yield Removal(path, bytes_in(path), "a result that could not be read")
-        for lock in sorted(self.store.path.glob("*/.*.lock")):
-            owner = Lock(lock.with_name(lock.name[1:].removesuffix(".lock")))
-            if not owner.is_held:
-                yield Removal(lock, lock.stat().st_size, "its process is dead")
+        for lock in dead_locks(self.store.path, "*"):
+            yield Removal(lock, lock.stat().st_size, "its process is dead")
         for root, folders, names in os.walk(self.store.path):
             place = Path(root)
             held = [name for name in folders if Lock(place / name).is_held]

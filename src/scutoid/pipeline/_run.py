@@ -24,7 +24,7 @@ from scutoid.events import Event, Listener, TaskDone
 from scutoid.pipeline._alone import plan_alone
 from scutoid.pipeline._collections import COLLECTION
 from scutoid.pipeline._evaluate import concatenate
-from scutoid.pipeline._garbage import RUN, RUNS, announcing
+from scutoid.pipeline._garbage import RUN, RUNS, announcing, dead_locks
 from scutoid.pipeline._lazy import SINGLE
 from scutoid.pipeline._losses import JOURNALLED, shard_record
 from scutoid.pipeline._outcome import LOGS, Run, RunStep
@@ -382,6 +382,8 @@ class _Runner:
         """
         with announcing(self.store):
             self._write({"ok": None, "seconds": None, "steps": [*map(self._said, self.works)]})
+            for lock in dead_locks(self.store.path, RUNS):
+                lock.unlink(missing_ok=True)
             found = (work.entry for work in self.works if work.status == "cached")
             return all(entry.path.is_dir() for entry in found)
 
