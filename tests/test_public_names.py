@@ -10,9 +10,10 @@ import scutoid
 
 PUBLIC = {
     "scutoid": """
-        Coordinate Files Image Images Parts Plan Progress Roi Run Storage Store Table Tables Value
-        Values __version__ blockwise create gather gaussian label measure open open_folder otsu
-        per_member pipeline plan reduction remove_small run step threshold um view
+        Coordinate Files Image Images Parts Plan Progress Roi Run Storage Store Table
+        Tables Value Values __version__ blockwise create export gather gaussian label
+        measure open open_folder otsu per_member pipeline plan reduction remove_small run
+        step threshold um view
     """,
     "scutoid.errors": """
         DamagedResult GeometryError MemoryLimitError MetadataError MissingExtra ParameterError
@@ -32,8 +33,9 @@ PUBLIC = {
         Workbench dump_value dumps find_executor loads meet
     """,
     "scutoid.arrays": """
-        ArraySource ImageSpec ImageWriter METRES SourceIdentity Storage WritableImage create
-        create_image open_source pad_to read_region stored_shards write_tiff
+        ArraySource ImageSpec ImageWriter METRES SourceIdentity Storage WritableImage
+        create create_image damaged_shards open_source pad_to read_region stored_shards
+        write_tiff
     """,
     "scutoid.blocks": """
         After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks EventLog Failure
@@ -41,14 +43,16 @@ PUBLIC = {
         parse_bytes run_blocks
     """,
     "scutoid.store": """
-        FORMATS CodeFingerprint Entry EntryStore Fact Format HashMemo Lock Owner Pack Recipe
-        arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest describe explain
-        fingerprint key_of_path key_of_source table_of_bytes
+        COMPLETE CodeFingerprint Entry EntryStore FORMATS Fact Format HashMemo Lock MARK
+        Owner Pack RECIPE Recipe arrays_of_bytes bytes_of_arrays bytes_of_table
+        canonical_digest checksum_file describe differences distrust_around explain
+        fingerprint is_beside is_own key_of_path key_of_source one_by_one table_of_bytes
+        version_notes
     """,
     "scutoid.pipeline": """
-        BlockParts Collection Files Image Images Length Parts Pipeline Plan PlannedStep Run RunStep
-        Step StepBlock Store Table Tables Value Values blockwise gather is_lazy open open_folder
-        per_member pipeline plan reduction run step um
+        BlockParts Collection Files Image Images Length Parts Pipeline Plan PlannedStep Run
+        RunStep Step StepBlock Store Table Tables Value Values blockwise export gather
+        is_lazy open open_folder per_member pipeline plan reduction run step um
     """,
     "scutoid.ops": """
         gaussian label label_apply label_merge label_pieces measure measure_channels measure_step
@@ -60,7 +64,9 @@ PUBLIC = {
         Block BlockStatus Client Context Coordinate Pipeline Roi Server Task TaskState
         get_tracking_basedir run_blockwise set_log_basedir set_tracking_basedir
     """,
-    "scutoid.testing": "ExecutorTests Recorder SimulatedEvent SimulatedExecutor SimulatedFault",
+    "scutoid.testing": """
+        ExecutorTests FormatTests Recorder SimulatedEvent SimulatedExecutor SimulatedFault
+    """,
 }
 
 

@@ -23,6 +23,7 @@ from scutoid.pipeline import (
     Value,
     Values,
     blockwise,
+    export,
     gather,
     open,  # noqa: A004
     open_folder,
@@ -54,6 +55,7 @@ __all__ = [
     "__version__",
     "blockwise",
     "create",
+    "export",
     "gather",
     "gaussian",
     "label",

@@ -368,3 +368,32 @@ def test_a_damaged_lock_of_a_dead_process_holds_nobody_up(place, how):
     assert place.run().ok
     assert place.is_right()
     assert not list(place.store.glob("total/.*.lock*"))
+
+
+@pytest.mark.parametrize("file", ["blocks.pack", "blocks.pack.index", "journal", "recipe.json"])
+@pytest.mark.parametrize("how", DAMAGES)
+def test_damage_in_a_result_that_was_never_complete_is_mended(tmp_path, how, file):
+    is_ready = []
+
+    def last(merged):
+        if not is_ready:
+            raise ValueError("not yet")
+        return int(merged["sum"])
+
+    @sc.reduction(
+        merge=lambda a, b: {"sum": a["sum"] + b["sum"]}, finish=last, version="1", block=8
+    )
+    def summed(image):
+        return {"sum": np.array(image.sum(dtype="int64"))}
+
+    result = summed.options(retries=0)(sc.open(RAW))
+    run = sc.run(result, store=tmp_path, executor="serial", on_failure="return")
+    assert run.step("summed").n_done == 12
+    assert not run.ok
+    (path,) = tmp_path.glob(f"summed/*/{file}")
+    DAMAGES[how](path, np.random.default_rng(3))
+    is_ready.append(True)
+    for _ in range(2):
+        if sc.run(result, store=tmp_path, executor="serial", on_failure="return").ok:
+            break
+    assert sc.Store(tmp_path)["summed"].get() == int(RAW.sum())

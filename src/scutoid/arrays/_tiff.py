@@ -6,6 +6,8 @@ data is mapped, large pages go strip by strip or tile by tile, and others page b
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,22 @@ _SLAB = 4 * 2**20
 _CHECKED_PAGES = 4096
 
 Way = Literal["whole", "mapped", "pages", "segments"]
+# What tifffile and what it calls raise of bytes that make no sense, beside its own TiffFileError;
+# broken OME-XML is a SyntaxError.
+_SIGNS_OF_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 _DAMAGED = "the file is damaged or cut off: restore it from its source"
 
 
@@ -83,7 +101,7 @@ class TiffSource:
                 found = _WAYS[self.way](self, file, place)
         except ScutoidError:
             raise
-        except (ValueError, OSError, tifffile.TiffFileError, RuntimeError, IndexError) as error:
+        except (tifffile.TiffFileError, *_SIGNS_OF_DAMAGE) as error:
             if "imagecodecs" in str(error):
                 raise MissingExtra.of("imagecodecs", extra="formats") from error
             raise SourceError(
@@ -187,15 +205,7 @@ def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSour
             source = _describe(file, path, level, axes, cut)
     except ScutoidError:
         raise
-    except (
-        tifffile.TiffFileError,
-        ValueError,
-        OSError,
-        KeyError,
-        IndexError,
-        TypeError,
-        RuntimeError,
-    ) as error:
+    except (tifffile.TiffFileError, *_SIGNS_OF_DAMAGE) as error:
         raise SourceError(
             "a TIFF file can be read",
             value=f"{type(error).__name__}: {error}",

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.cli._progress import Progress
-from scutoid.errors import StoreError
+from scutoid.errors import ParameterError, StoreError
 from scutoid.pipeline import Store, Table, Tables, Value, Values
+from scutoid.pipeline import export as export_result
 from scutoid.pipeline import plan as plan_targets
 from scutoid.pipeline import run as run_targets
 
@@ -42,6 +43,14 @@ def run(targets: Sequence[Any], **options: Any) -> int:
 def plan(targets: Sequence[Any], **options: Any) -> int:
     """Print what a run would do; options are those of `scutoid.plan`."""
     print(plan_targets(*targets, **options))
+    return 0
+
+
+def why(targets: Sequence[Any], *, step: tuple[str, ...], **options: Any) -> int:
+    """Say why steps of a pipeline would run; options are those of `scutoid.plan`."""
+    planned = plan_targets(*targets, **options)
+    for name in step or [one.name for one in planned]:
+        print(planned[name].why())
     return 0
 
 
@@ -192,6 +201,28 @@ def du(*, store: str = "results") -> int:
     return 0
 
 
+def export(step: str, path: Path, *, store: str = "results", output: int = 1) -> int:
+    """Write a copy of the newest result of a step to a path, or bring the copy there up to date.
+
+    Parameters
+    ----------
+    step : str
+        Name of the step, as 'scutoid ls' lists it.
+    path : Path
+        Its ending says how: .csv, .parquet, .json, .npy, .png, .tif, .ome.zarr, or none for a
+        folder.
+    store : str
+        Folder of the results.
+    output : int
+        Which one, where the step has several; 1 is the first.
+    """
+    results = _several(Store(store)[step])
+    if not 1 <= output <= len(results):
+        raise ParameterError(f"the step has outputs 1 to {len(results)}", value=output, place=step)
+    print(export_result(results[output - 1], path))
+    return 0
+
+
 def view(*steps: str, store: str = "results") -> int:
     """Open the newest results of some steps in napari.
 
@@ -229,6 +260,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "ls": ls,
     "show": show,
     "du": du,
+    "export": export,
     "gc": gc,
     "verify": verify,
     "view": view,

@@ -13,15 +13,24 @@ from scutoid._version import __version__
 from scutoid.errors import RunFailed, ScutoidError
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
+_ON_FILES = {
+    "run": "Run a pipeline",
+    "plan": "Say what a run would do, and why",
+    "why": "Say in full why steps would run",
+}
 _HELP = """Image analysis at any size: run pipelines of Python functions, block by block, and keep
 each result once.
 
 A pipeline is a function under @sc.pipeline in a Python file; its parameters are flags:
 
     scutoid plan FILE.py --store results          what would run, and why
+    scutoid why FILE.py --step STEP               each difference from the nearest earlier result
     scutoid run FILE.py --store results           run it; again: only what changed
     scutoid ls --store results                    what there is
     scutoid show STEP --store results             what it was made of
+    scutoid export STEP PATH --store results      a copy of it, as CSV, TIFF, ...
+    scutoid verify --store results                read all that there is, and mend it
+    scutoid du, scutoid gc --store results        how much it takes; remove what is not needed
     scutoid demo                                  a small example, without any data of yours
 """
 
@@ -59,7 +68,7 @@ def run_command(argv: list[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    if len(argv) > 1 and argv[0] in ("run", "plan") and not argv[1].startswith("-"):
+    if len(argv) > 1 and argv[0] in _ON_FILES and not argv[1].startswith("-"):
         return _run_file(argv[0], argv[1], argv[2:])
     return _call(_app(), argv)
 
@@ -86,8 +95,8 @@ def _app() -> Any:
         help_format="plaintext",
         suppress_keyboard_interrupt=False,
     )
-    app.command(_needs_file("run"), name="run")
-    app.command(_needs_file("plan"), name="plan")
+    for name in _ON_FILES:
+        app.command(_needs_file(name), name=name)
     for name, command in commands.COMMANDS.items():
         app.command(command, name=name)
     return app
@@ -97,9 +106,8 @@ def _needs_file(name: str) -> Callable[..., int]:
     def command(file: str) -> int:
         raise AssertionError(file)  # a file that is named is dispatched before
 
-    what = "Run a pipeline" if name == "run" else "Say what a run would do, and why"
     command.__doc__ = (
-        f"{what}: scutoid {name} FILE.py [--PARAMETER VALUE ...] --store DIR.\n\n"
+        f"{_ON_FILES[name]}: scutoid {name} FILE.py [--PARAMETER VALUE ...] --store DIR.\n\n"
         f"'scutoid {name} FILE.py --help' shows the parameters of the pipeline in a file.\n\n"
         "Parameters\n----------\nfile : str\n    A Python file with a function under @sc.pipeline; "
         "FILE.py:name where it has several."
@@ -114,12 +122,13 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
     from scutoid.cli._pipelines import load_pipeline, with_flags
 
     pipeline = load_pipeline(file)
-    runs = command == "run"
+    carry_out: dict[str, Callable[..., int]]
+    carry_out = {"run": commands.run, "plan": commands.plan, "why": commands.why}
 
     def call(given: dict[str, Any], **options: Any) -> int:
         targets = pipeline.targets(**given)
         del options["debug"]  # looked at where errors are caught
-        return commands.run(targets, **options) if runs else commands.plan(targets, **options)
+        return carry_out[command](targets, **options)
 
     app = App(
         name=f"scutoid {command} {file}",
@@ -127,5 +136,5 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
         version_flags=(),
         suppress_keyboard_interrupt=False,
     )
-    app.default(with_flags(pipeline, call, runs=runs))
+    app.default(with_flags(pipeline, call, command=command))
     return _call(app, tokens)

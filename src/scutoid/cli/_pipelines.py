@@ -77,17 +77,17 @@ def _load(path: Path) -> Any:
     return module
 
 
-def with_flags(pipeline: Any, command: Callable[..., int], *, runs: bool) -> Callable[..., int]:
+def with_flags(pipeline: Any, carry_out: Callable[..., int], *, command: str) -> Callable[..., int]:
     """Return a function whose signature has the pipeline's parameters and the command's options.
 
     Parameters
     ----------
     pipeline : Pipeline
         Its parameters come first.
-    command : callable
+    carry_out : callable
         Called with the pipeline's keyword arguments as a dict, and the options by keyword.
-    runs : bool
-        Whether options of a run (workers, executor, ...) are among the flags.
+    command : {"run", "plan", "why"}
+        Which options are among the flags: of a run the workers, the executor, ...
 
     Raises
     ------
@@ -112,14 +112,14 @@ def with_flags(pipeline: Any, command: Callable[..., int], *, runs: bool) -> Cal
             "accept", tuple[str, ...], (), "Steps whose earlier result is good although it changed."
         ),
     ]
-    if runs:
+    if command == "run":
         options += [
             option("workers", int | None, None, "Number of workers; default: the cores."),
             option("executor", Executor, "processes", "Where blocks are computed."),
-            option("debug", bool, False, "Show the traceback of an error."),
         ]
-    else:
-        options.append(option("debug", bool, False, "Show the traceback of an error."))
+    if command == "why":
+        options.append(option("step", tuple[str, ...], (), "Names of steps; default: all."))
+    options.append(option("debug", bool, False, "Show the traceback of an error."))
     names = {item.name for item in options}
     own = [_flag(item, pipeline) for item in pipeline.signature.parameters.values()]
     clash = names & {item.name for item in own}
@@ -133,7 +133,7 @@ def with_flags(pipeline: Any, command: Callable[..., int], *, runs: bool) -> Cal
 
     def call(**given: Any) -> int:
         chosen = {item.name: given.pop(item.name, item.default) for item in options}
-        return command(given, **chosen)
+        return carry_out(given, **chosen)
 
     call.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
     call.__annotations__ = {item.name: item.annotation for item in (*own, *options)}

@@ -8,6 +8,7 @@ process.
 from scutoid.pipeline._collections import Collection, Images, Tables, Values, gather
 from scutoid.pipeline._compute import StepBlock
 from scutoid.pipeline._decorators import Step, blockwise, reduction, step
+from scutoid.pipeline._export import export
 from scutoid.pipeline._lazy import Files, Image, Parts, Table, Value
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
@@ -40,6 +41,7 @@ __all__ = [
     "Value",
     "Values",
     "blockwise",
+    "export",
     "gather",
     "is_lazy",
     "open",

@@ -123,7 +123,7 @@ class Examination:
     def _blocks(self, statuses: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
         """Values of blocks: those that are damaged, and those that the journal names in vain."""
         outputs = self.recipe.output.get("outputs", ())
-        if not any(said["kind"] == "parts" for said in outputs):
+        if all(said["kind"] == "image" for said in outputs):
             return
         bad = set(self._damaged_payloads(self.entry.path / BLOCKS))
         try:

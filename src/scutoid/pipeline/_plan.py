@@ -35,6 +35,27 @@ class PlannedStep:
     """Bytes that its images take, uncompressed."""
     memory: int
     """Bytes that a worker needs for one block, estimated."""
+    differences: tuple[str, ...] = ()
+    """Each difference from the nearest earlier result, where there is one."""
+    compared: str = ""
+    """Which result that is: its key, and when it was made."""
+    noted: tuple[str, ...] = ()
+    """Versions of packages that are other than they were for it, and do not enter the key."""
+
+    def why(self) -> str:
+        """Say in some lines why it runs, or that it does not.
+
+        Returns
+        -------
+        str
+        """
+        lines = [f"{self.name} {self.key[:12]}: {self.status}, {self.reason}"]
+        if self.compared:
+            lines.append(f"  beside {self.compared}")
+            lines.extend(f"    {text}" for text in self.differences)
+        if self.noted:
+            lines.append(f"  not counted: {', '.join(self.noted)}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ What cannot work raises here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,11 +19,17 @@ from scutoid.pipeline._evaluate import physical_memory
 from scutoid.pipeline._keys import CallKey, Keys
 from scutoid.pipeline._lazy import Image, Lazy
 from scutoid.pipeline._losses import changed_files, lost_blocks
-from scutoid.pipeline._plan import Plan, PlannedStep, Status
+from scutoid.pipeline._plan import Status
 from scutoid.pipeline._producers import Call, Member
 from scutoid.pipeline._recipes import block_of, make_recipe
 from scutoid.pipeline._stored import StoredItems, members_of
-from scutoid.store import Entry, EntryStore, HashMemo, Recipe, explain
+from scutoid.store import (
+    Entry,
+    EntryStore,
+    HashMemo,
+    Recipe,
+    explain,
+)
 
 _NAMED = 3
 _WORKING_COPIES = 3
@@ -49,6 +55,7 @@ class Work:
     restarts: bool = False
     lost: NDArray[np.int64] | None = None
     accepted: Accepted | None = None
+    nearest: Recipe | None = None
     is_listed_anew: bool = False
 
     @property
@@ -357,7 +364,8 @@ class Planner:
 
     def _explain(self, work: Work) -> str:
         recipe = self.recipe(work)
-        return explain(recipe, self.store.nearest(work.call.spec.label, recipe))
+        work.nearest = self.store.nearest(work.call.spec.label, recipe)
+        return explain(recipe, work.nearest)
 
     def _changed_members(self, work: Work) -> str:
         """Say which members are not as they were when the collection was last run."""
@@ -403,47 +411,6 @@ class Planner:
                 place=str(self.store.path),
                 remedy="choose another store, or keep=False for steps whose images you do not need",
             )
-
-    def summary(self) -> Plan:
-        """Return the plan as the user sees it."""
-        steps = tuple(
-            PlannedStep(
-                name=work.task,
-                key=work.key.key,
-                status=work.status,
-                reason=work.reason,
-                n_blocks=work.n_blocks,
-                n_done=work.n_done,
-                block=block_of(work.call),
-                axes=_axes_of(work.call),
-                nbytes=bytes_of(work),
-                memory=memory_of(work) if work.call.keys is None else 0,
-            )
-            for work in self.works
-        )
-        return Plan(steps, str(self.store.path), tuple(self._warnings()))
-
-    def _warnings(self) -> Iterator[str]:
-        for work in self.works:
-            for name, value in work.call.params.items():
-                if isinstance(value, str) and "/" in value and _names_a_file(value):
-                    yield (
-                        f"step {work.task!r}: {name}={value!r} is text that names a file; "
-                        "pass a pathlib.Path to notice when its content changes"
-                    )
-
-
-def _names_a_file(text: str) -> bool:
-    from pathlib import Path
-
-    try:
-        return Path(text).is_file()
-    except OSError:
-        return False
-
-
-def _axes_of(call: Call) -> str:
-    return "" if call.keys is not None or call.spec.kind == "step" else call.layout().axes
 
 
 def bytes_of(work: Work) -> int:

@@ -37,6 +37,7 @@ from scutoid.pipeline._stored import (
     StoredResult,
     output_names,
 )
+from scutoid.pipeline._summary import summarize
 from scutoid.pipeline._tasks import TaskBuilder
 from scutoid.store import EntryStore, Lock
 
@@ -94,7 +95,7 @@ def plan(
     )
     planner.plan(flatten(targets))
     planner.memo.save()
-    return planner.summary()
+    return summarize(planner)
 
 
 def run(

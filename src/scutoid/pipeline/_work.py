@@ -28,7 +28,7 @@ from scutoid.pipeline._evaluate import (
 )
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy
 from scutoid.pipeline._losses import shard_record
-from scutoid.pipeline._parts import BlockParts, PartsGrid, decode, encode
+from scutoid.pipeline._parts import BlockParts, PartsGrid, decode, encode, read_payload
 from scutoid.pipeline._producers import Call, Opened
 from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._stored import (
@@ -202,7 +202,7 @@ class FinishWork:
         indices = self.step.indices()
         names = output_names(spec.outputs)
         if spec.kind == "reduction":
-            values = (decode(self.pack.read(index))[0] for index in indices)
+            values = (decode(read_payload(self.pack, index))[0] for index in indices)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             params = {name: self.resolved.of(value) for name, value in self.params.items()}
             self.entry.save(finish(spec, merged, params, self.step), names[0])
@@ -210,7 +210,7 @@ class FinishWork:
             for output, kind in enumerate(spec.outputs):
                 if kind == "table":
                     slot = packed_slot(spec.outputs, output)
-                    tables = (decode(self.pack.read(n))[slot] for n in indices)
+                    tables = (decode(read_payload(self.pack, n))[slot] for n in indices)
                     self.entry.save(join_tables(tables), names[output])
         self.pack.close()
         self.entry.commit()

@@ -19,7 +19,7 @@ from scutoid.store._parts import (
     bytes_of_table,
     table_of_bytes,
 )
-from scutoid.store._reasons import differences, explain
+from scutoid.store._reasons import differences, explain, version_notes
 from scutoid.store._recipe import Fact, Recipe
 
 __all__ = [
@@ -53,4 +53,5 @@ __all__ = [
     "key_of_source",
     "one_by_one",
     "table_of_bytes",
+    "version_notes",
 ]

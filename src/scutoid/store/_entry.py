@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scutoid.errors import DamagedResult, StoreError
-from scutoid.store._durable import make_folder, storing, sync_folder, write_file
+from scutoid.store._durable import is_beside, make_folder, storing, sync_folder, write_file
 from scutoid.store._formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store._recipe import Recipe
 
@@ -32,6 +32,8 @@ COMPLETE = "COMPLETE"
 JOURNAL = "journal"
 COMPLETED = "completed"
 """In a recipe: that the result was complete once."""
+SUSPECT = "suspect"
+"""In a recipe: that damage was noticed in the result before it was complete."""
 _PIECE = 2**22
 _TICK = 1e-6
 _ZARR_METADATA = "zarr.json"
@@ -221,20 +223,24 @@ class Entry:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether the result was complete until damage was noticed in it."""
+        """Whether damage was noticed in the result, be it complete until then or not."""
         recipe = self.recipe
-        was_complete = recipe is not None and bool(recipe.extra.get(COMPLETED))
-        return was_complete and self.status == "partial"
+        is_marked = recipe is not None and (recipe.extra.keys() & {COMPLETED, SUSPECT})
+        return bool(is_marked) and self.status == "partial"
 
     def distrust(self) -> None:
-        """Let the result no longer count as complete, where the store can be written."""
+        """Let the result no longer count as right, where the store can be written."""
         with suppress(OSError):
             (self.path / COMPLETE).unlink(missing_ok=True)
+            recipe = self.recipe
+            if recipe is not None and not recipe.extra.get(COMPLETED):
+                marked = replace(recipe, extra={**recipe.extra, SUSPECT: True})
+                self.write(RECIPE, marked.to_json().encode())
 
     def trust(self) -> None:
         """Say that what is there, the result in part, was looked through and is right."""
         recipe = self.recipe
-        if recipe is not None and recipe.extra.get(COMPLETED):
+        if recipe is not None and recipe.extra.keys() & {COMPLETED, SUSPECT}:
             self.write(RECIPE, replace(recipe, files={}, extra={}).to_json().encode())
 
     def commit(self, extra: Mapping[str, Any] | None = None) -> None:
@@ -258,6 +264,7 @@ class Entry:
                 place=str(self.path),
             )
         with storing(self.path):
+            self._sweep()
             files = {
                 path.relative_to(self.path).as_posix(): {
                     "bytes": path.stat().st_size,
@@ -267,11 +274,20 @@ class Entry:
             }
             said = dict(extra or {})
             seconds = said.pop("seconds", recipe.seconds)
-            said[COMPLETED] = True
-            changed = replace(recipe, files=files, seconds=seconds, extra={**recipe.extra, **said})
+            said = {**recipe.extra, **said, COMPLETED: True}
+            said.pop(SUSPECT, None)
+            changed = replace(recipe, files=files, seconds=seconds, extra=said)
             (self.path / COMPLETE).unlink(missing_ok=True)
             self.write(RECIPE, changed.to_json().encode())
             self.write(COMPLETE, digest_file(self.path / RECIPE).encode() + b"\n")
+
+    def _sweep(self) -> None:
+        """Remove what writers that were killed have left unfinished."""
+        for place in list(self.path.iterdir()):
+            if is_beside(place.name) and place.is_dir():
+                shutil.rmtree(place)
+            elif is_beside(place.name):
+                place.unlink(missing_ok=True)
 
     def _unprotected(self) -> Iterator[Path]:
         """Yield the files that have no checksums of their own: not packs, not chunks of a zarr."""
@@ -327,11 +343,13 @@ class Entry:
 
 
 def distrust_around(path: Path) -> None:
-    """Let the result no longer count as complete that a file belongs to."""
+    """Let the result no longer count as right that a file belongs to."""
     for folder in path.parents:
         if (folder / RECIPE).exists():
             with suppress(OSError):
                 (folder / COMPLETE).unlink(missing_ok=True)
+                recipe = Recipe.from_json((folder / RECIPE).read_bytes(), place=folder / RECIPE)
+                Entry(folder, recipe.step, recipe.key).distrust()
             return
 
 

@@ -14,6 +14,7 @@ from scutoid.errors import DamagedResult, ScutoidError
 # What readers raise when the bytes make no sense.  Not MemoryError: the machine's, not the file's.
 _SIGNS_OF_DAMAGE = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     LookupError,
@@ -51,7 +52,7 @@ def reading(kind: str, path: Path, *others: type[Exception]) -> Iterator[None]:
         yield
     except ScutoidError:
         raise
-    except (*_SIGNS_OF_DAMAGE, *others) as error:
+    except _SIGNS_OF_DAMAGE + others as error:
         raise DamagedResult(
             f"a stored {kind} can be read",
             value=f"{type(error).__name__}: {error}"[:_LONGEST],

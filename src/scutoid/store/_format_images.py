@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import struct
 import zlib
 from pathlib import Path
@@ -39,6 +38,9 @@ _COLOURS = (3, 4)
 _MAX_IMAGEJ = 2**32 - 2**20
 """Bytes: ImageJ's files address 32 bits."""
 _MAX_ITEM = 16
+_END = struct.Struct(">8sI")
+_END_MARK = b"scutoid\0"
+"""Stands behind a TIFF, which has no checksum, with that of all before it; readers pass it by."""
 
 
 def is_picture_array(value: object) -> bool:
@@ -67,7 +69,9 @@ def load_png(path: Path) -> NDArray[Any]:
     """Read it back."""
     with reading("picture", path):
         picture = _read_png(path)
-        array = np.array(picture)
+        array: NDArray[Any] = np.array(picture)
+        if picture.mode == "1":
+            array = array.view(np.uint8).astype(bool)  # PIL's True is 255
         # Older versions of PIL widen 16 bits to 32.
         return array.astype(np.uint16) if picture.mode.startswith("I") else array
 
@@ -153,7 +157,8 @@ def save_tiff(value: NDArray[Any], path: Path) -> None:
     """Write an array as TIFF, with its shape and type beside what TIFF says of them.
 
     Arrays of uint8, uint16 and float32 with two to five axes are written as ImageJ does: (y, x),
-    (z, y, x), (z, c, y, x), (t, z, c, y, x), and colours (y, x, 3 or 4) of uint8.
+    (z, y, x), (z, c, y, x), (t, z, c, y, x), and colours (y, x, 3 or 4) of uint8.  Behind the image
+    stands a checksum of the whole file.
     """
     import tifffile
 
@@ -169,22 +174,25 @@ def save_tiff(value: NDArray[Any], path: Path) -> None:
     if value.dtype.name in _IMAGEJ_TYPES and axes and value.nbytes < _MAX_IMAGEJ:
         options["imagej"] = True
         said["axes"] = axes
-    with replacing(path) as beside:
-        tifffile.imwrite(beside, stored, metadata=said, **options)
+    written = io.BytesIO()
+    tifffile.imwrite(written, stored, metadata=said, **options)
+    written.seek(0, io.SEEK_END)
+    written.write(_END.pack(_END_MARK, zlib.crc32(written.getbuffer())))
+    with replacing(path) as beside, beside.open("wb") as file:
+        file.write(written.getbuffer())
 
 
 def load_tiff(path: Path) -> NDArray[Any]:
     """Read it back."""
     import tifffile
 
-    with reading("image", path), tifffile.TiffFile(path) as file:
-        said = file.imagej_metadata or (file.shaped_metadata or ({},))[0]
-        shape, dtype = tuple(json.loads(said[_SHAPE])), np.dtype(said[_TYPE])
-        series = file.series[0]
-        needed = math.prod(shape) * dtype.itemsize
-        if series.nbytes != needed or (series.dataoffset or 0) + needed > path.stat().st_size:
-            raise ValueError(f"{series.nbytes} bytes of pixels, its description names {needed}")
-        pixels = np.ascontiguousarray(series.asarray(maxworkers=1))
-        if dtype == bool:
-            return pixels.astype(bool).reshape(shape)
-        return pixels.astype(dtype, copy=False).reshape(shape)
+    with reading("image", path):
+        content = path.read_bytes()
+        mark, said = _END.unpack(content[-_END.size :])
+        if mark != _END_MARK or zlib.crc32(memoryview(content)[: -_END.size]) != said:
+            raise ValueError("its checksum differs")
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            notes = file.imagej_metadata or (file.shaped_metadata or ({},))[0]
+            shape, dtype = tuple(json.loads(notes[_SHAPE])), np.dtype(notes[_TYPE])
+            pixels = np.ascontiguousarray(file.series[0].asarray(maxworkers=1)).reshape(shape)
+        return pixels.view(bool) if dtype.kind == "b" else pixels.astype(dtype, copy=False)

@@ -2,9 +2,9 @@
 
 CSV has no types, so a few rules bring back what it can bring back::
 
-    size,well,note          unquoted columns of numbers are numbers, of True and False truth values
-    1.5,"007",plain         a column of text that would be read as something else is quoted
-    ,"","a, ""b"""          nothing at all is a missing value, "" is empty text
+    size,well,note       a column of numbers, or of True and False, comes back as such
+    1.5,"007",plain      text that would be taken for these is quoted, the whole column of it
+    ,"011","a, b"        nothing between two commas is a missing value, two quotes are empty text
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from scutoid.store._parts import arrow_of_table
 if TYPE_CHECKING:
     import pandas as pd
 
+_PARQUET = b"PAR1"
 _TRUTH = {"True": True, "False": False}
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n)')
 _ODD = re.compile('[",\r\n\ufeff]')
@@ -45,7 +46,7 @@ def save_parquet(value: pd.DataFrame, path: Path) -> None:
 
     table = arrow_of_table(value)
     with replacing(path) as beside:
-        pq.write_table(table, beside, compression="zstd")
+        pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
 
 
 def load_parquet(path: Path) -> pd.DataFrame:
@@ -53,9 +54,12 @@ def load_parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with reading("table", path, pa.ArrowException), pq.ParquetFile(path) as file:
-        table: pd.DataFrame = file.read().to_pandas()
-        return table
+    with reading("table", path, pa.ArrowException), path.open("rb") as opened:
+        if opened.read(len(_PARQUET)) != _PARQUET:  # pyarrow looks at the end only
+            raise ValueError("it does not begin as Parquet does")
+        with pq.ParquetFile(opened, page_checksum_verification=True) as file:
+            table: pd.DataFrame = file.read().to_pandas()
+            return table
 
 
 def save_csv(value: pd.DataFrame, path: Path) -> None:
@@ -79,19 +83,23 @@ def save_csv(value: pd.DataFrame, path: Path) -> None:
     is_bare = bool(len(table)) and not names
     if is_bare or len(set(names)) < len(names) or not all(isinstance(one, str) for one in names):
         raise ParameterError(
-            "a table has columns, whose names are text and differ",
+            "a table has columns, with names that are text and differ",
             value=names,
             remedy="rename them: table.columns = [...]",
         )
-    columns = [_written(name, table[name]) for name in names]
+    try:
+        write_file(path, _text(table, names).encode())
+    except UnicodeEncodeError as error:
+        raise ParameterError("text in a table is Unicode", value=str(error)) from error
+
+
+def _text(table: pd.DataFrame, names: Sequence[str]) -> str:
     header = ",".join(_quoted(name) if name == "" else _if_odd(name) for name in names)
+    columns = [_written(name, table[name]) for name in names]
     rows: Iterable[str] = map(",".join, zip(*columns, strict=True))
     if len(columns) == 1:
         rows = (row or '""' for row in rows)  # readers skip an empty line
-    try:
-        write_file(path, "\n".join([header, *rows, ""]).encode())
-    except UnicodeEncodeError as error:
-        raise ParameterError("text in a table is Unicode", value=str(error)) from error
+    return "\n".join([header, *rows, ""])
 
 
 def _with_index(table: pd.DataFrame) -> pd.DataFrame:
@@ -101,7 +109,7 @@ def _with_index(table: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _written(name: str, column: pd.Series[Any]) -> list[str]:
+def _written(name: str, column: Any) -> list[str]:
     """Return the cells of a column as they stand in the file."""
     column = column.infer_objects()
     missing = column.isna().to_numpy()
@@ -146,7 +154,7 @@ def load_csv(path: Path) -> pd.DataFrame:
         if len(rows[0]) == 1 and not rows[0][0][1] and not names[0]:
             names = []
         if any(len(row) != max(len(names), 1) for row in body) or (body and not names):
-            raise ValueError("a row has not as many cells as there are columns")  # noqa: TRY301
+            raise ValueError("a row has not as many cells as there are columns")
         columns = (
             _read([row[n] for row in body], alone=len(names) == 1) for n in range(len(names))
         )

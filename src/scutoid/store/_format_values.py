@@ -98,7 +98,7 @@ def load_json(path: Path) -> Any:
     with reading("value", path):
         content = path.read_bytes()
         if not content.endswith(b"\n"):  # 12 cut off is 1, which is JSON too
-            raise ValueError("cut off")  # noqa: TRY301
+            raise ValueError("cut off")
         return _from_json(json.loads(content))
 
 

@@ -43,6 +43,15 @@ def differences(new: Recipe, old: Recipe) -> list[str]:
     ]
 
 
+def version_notes(new: Recipe, old: Recipe) -> list[str]:
+    """Return the packages whose versions differ, though they do not enter the key."""
+    return [
+        f"{name} {before} -> {now}"
+        for name, before, now in _pairs(new.versions, old.versions)
+        if before is not None and now is not None and before != now
+    ]
+
+
 def _parameters(new: Recipe, old: Recipe) -> Iterator[str]:
     for name, before, now in _pairs(new.parameters, old.parameters):
         if before is None or now is None:

@@ -1,10 +1,18 @@
-"""What an executor is tested with, and what a run is tested with: an executor in virtual time.
+"""What executors and formats are tested with, and runs: an executor in virtual time.
 
 Needs pytest only in the sense that the tests are written in its style.
 """
 
 from scutoid.testing._executors import ExecutorTests, Recorder
+from scutoid.testing._formats import FormatTests
 from scutoid.testing._simulated import SimulatedExecutor
 from scutoid.testing._simulated_worker import SimulatedEvent, SimulatedFault
 
-__all__ = ["ExecutorTests", "Recorder", "SimulatedEvent", "SimulatedExecutor", "SimulatedFault"]
+__all__ = [
+    "ExecutorTests",
+    "FormatTests",
+    "Recorder",
+    "SimulatedEvent",
+    "SimulatedExecutor",
+    "SimulatedFault",
+]

@@ -54,7 +54,7 @@ class Voxels:
         if isinstance(value, Image):
             offset = value.roi.offset
             return cls(value.framed.spec, lambda roi: value.read(roi.shift(offset)))
-        is_plain = value.dtype.kind in "biuf" and value.dtype.isnative
+        is_plain = type(value) is np.ndarray and value.dtype.kind in "biuf" and value.dtype.isnative
         if value.ndim < 2 or not value.size or not is_plain:
             return None
         try:

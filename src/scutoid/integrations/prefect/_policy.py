@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import pickle
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cloudpickle
 from prefect.cache_policies import CachePolicy  # type: ignore[import-not-found, unused-ignore]
 from prefect.context import TaskRunContext  # type: ignore[import-not-found, unused-ignore]
 
@@ -54,7 +56,8 @@ class ByContent(CachePolicy):  # type: ignore[misc, unused-ignore]
         ParameterError
             If an input has no form that is the same in every run.
         """
-        code = fingerprint(task_ctx.task.fn, version=self.version, environment=self.environment)
+        function = _as_sent(task_ctx.task.fn)
+        code = fingerprint(function, version=self.version, environment=self.environment)
         counted = {name: _keyed(v) for name, v in inputs.items() if name not in self.exclude}
         content = canonical_digest(counted, f"inputs of task {task_ctx.task.name!r}")
         return hashlib.sha256(f"{code.digest} {content}".encode()).hexdigest()
@@ -63,6 +66,20 @@ class ByContent(CachePolicy):  # type: ignore[misc, unused-ignore]
         if not isinstance(other, str):
             return NotImplemented
         return replace(self, exclude=(*self.exclude, other))
+
+
+def _as_sent(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of a script or notebook as it arrives in another process.
+
+    There it lacks what only its decorators name, and its key must be the same here and there.
+    """
+    if getattr(function, "__module__", None) != "__main__":
+        return function
+    try:
+        sent: Callable[..., Any] = cloudpickle.loads(cloudpickle.dumps(function))
+    except (TypeError, AttributeError, ValueError, pickle.PicklingError):
+        return function  # it cannot be sent
+    return sent
 
 
 @dataclass(frozen=True, slots=True)

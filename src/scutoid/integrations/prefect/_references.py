@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import scutoid as sc
-from scutoid.errors import DamagedResult, ParameterError, ScutoidError
+from scutoid.errors import DamagedResult, ParameterError
 from scutoid.integrations.prefect._files import Shelf, check, damaged
 from scutoid.integrations.prefect._images import Voxels
 from scutoid.integrations.prefect._source import ImageSource
@@ -125,7 +125,7 @@ def _image(kind: str, path: Path, digest: str) -> Any:
             array = voxels.read(voxels.spec.roi)
             voxels = Voxels(voxels.spec, lambda roi: array[roi.to_slices()])
         found = voxels.digest()
-    except (ScutoidError, OSError) as error:
+    except Exception as error:  # a reader of damaged bytes may raise anything
         raise damaged(path, str(getattr(error, "value", None) or error)) from error
     if found != digest:
         raise damaged(path, "its voxels or their description differ")

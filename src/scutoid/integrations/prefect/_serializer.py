@@ -63,7 +63,12 @@ class StoreSerializer(Serializer):  # type: ignore[misc, unused-ignore]
         if isinstance(obj, BaseException):
             reference = {"kind": "error", "said": JSONSerializer().dumps(obj).decode()}
         else:
-            reference = self._references().make(obj)
+            try:
+                reference = self._references().make(obj)
+            except ScutoidError as error:
+                # Prefect goes on, and does not say why.
+                _log.warning("a result is not stored: %s", error)
+                raise
         return json.dumps({_MARK: _VERSION, **reference}).encode()
 
     def loads(self, blob: bytes) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,27 @@ import scutoid as sc
 from scutoid.arrays import open_source
 from scutoid.errors import SourceError
 from scutoid.store import key_of_source
+
+
+@contextmanager
+def _renamed(path: str) -> Iterator[str]:
+    """Give a local image another name while it is read.
+
+    What this process has decoded before is known by name, size and time, and these are kept where a
+    file is edited in place.
+    """
+    if "://" in path or _is_in_parts(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="scutoid-") as folder:
+        link = Path(folder) / Path(path).name
+        link.symlink_to(path)
+        yield str(link)
+
+
+def _is_in_parts(path: str) -> bool:
+    """Whether it is one of several files that find each other by their names."""
+    return Path(path).is_file() and len(open_source(path).identity.locations) > 1
 
 
 class ImageSource:
@@ -78,7 +101,8 @@ class ImageSource:
         SourceError
             If it was changed since its key was made: the result would be kept under a wrong key.
         """
-        array = self.image().read()
+        with _renamed(self.path) as path:
+            array = sc.open(path, **self._options).read()
         if self._keyed is not None and self.digest() != self._keyed:
             raise SourceError(
                 "an input stays as it is while a task runs",
