@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from scutoid.errors import StoreError
+from scutoid.errors import DamagedResult, StoreError
 
 __all__ = ["RecordLog"]
 
@@ -57,7 +57,7 @@ def _frames(content: bytes, position: int) -> tuple[list[bytes], int]:
 def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
     """Header, payloads, and the length in bytes of what is intact; header None if it is not."""
     if content[: len(_MAGIC)] != _MAGIC[: len(content)]:
-        raise StoreError(
+        raise DamagedResult(
             "a record file begins with its own mark",
             value=content[: len(_MAGIC)],
             place=str(path),

@@ -197,3 +197,50 @@ def test_the_demonstration_finds_its_cells_and_is_cached(tmp_path) -> None:
     assert "found 290 cells; 290 of the 290 that were placed" in first.stdout
     second = scutoid("demo", "--out", tmp_path / "demo", cwd=tmp_path)
     assert "13 steps, of which 13 were up to date" in second.stdout
+
+
+def test_the_store_is_looked_after(project) -> None:
+    command = ("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial")
+    assert scutoid(*command, cwd=project).returncode == 0
+    (shard, *_) = (project / "results").glob("scaled/*/image.ome.zarr/0/c/0/0/1")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    told = scutoid("verify", "--no-heal", cwd=project)
+    assert told.returncode == 1
+    assert "1 damaged, left as it is" in told.stdout
+    assert "1 damaged, removed" in scutoid("verify", cwd=project).stdout
+    again = scutoid(*command, cwd=project)
+    assert "1 steps run, 5 up to date" in again.stdout, again.stderr
+    assert scutoid("verify", cwd=project).returncode == 0
+
+    table = scutoid("export", "measure", "final/cells.csv", cwd=project)
+    assert table.stdout.strip() == str(project / "final" / "cells.csv")
+    assert (project / "final" / "cells.csv").read_text().startswith("label,")
+
+    sizes = scutoid("du", cwd=project)
+    assert sizes.stdout.splitlines()[0].endswith("scaled")
+    would = scutoid("gc", "--keep-runs", "0", "--dry-run", cwd=project)
+    assert "would be removed" in would.stdout
+    assert sc.Store(project / "results").names()
+    assert scutoid("gc", "--older-than", "soon", cwd=project).returncode == 2
+    assert scutoid("gc", "--keep-runs", "0", cwd=project).returncode == 0
+    assert sc.Store(project / "results").names() == ()
+
+
+def test_why_and_accept(project) -> None:
+    command = ("cells.py", "--raw", "raw.zarr")
+    assert scutoid("run", *command, "--executor", "serial", cwd=project).returncode == 0
+    (project / "factors.py").write_text("FACTOR = 3\n")
+    why = scutoid("why", *command, "--step", "scaled", "--step", "bright", cwd=project)
+    first, beside, difference, *others = why.stdout.splitlines()
+    assert first.startswith("scaled ")
+    assert first.endswith(": run, constant `FACTOR` changed")
+    assert beside.startswith("  beside ")
+    assert difference == "    constant `FACTOR` changed"
+    assert others[0].endswith("input `image` (scaled) changed")
+    planned = scutoid("plan", *command, "--accept", "scaled", cwd=project)
+    assert "accepted, although constant `FACTOR` changed" in planned.stdout
+    accepted = scutoid("run", *command, "--accept", "scaled", cwd=project)
+    assert "nothing to run: all 6 steps" in accepted.stdout
+    assert "nothing to run: all 6 steps" in scutoid("run", *command, cwd=project).stdout

@@ -64,6 +64,12 @@ class Work:
         return f"{self.task}:finish" if self.has_finish else self.task
 
     @property
+    def is_to_be_mended(self) -> bool:
+        """Whether the store has some of a result, which was whole or is not finished."""
+        is_begun = self.status == "partial" or self.restarts
+        return self.is_kept and self.call.keys is None and is_begun
+
+    @property
     def has_finish(self) -> bool:
         """Whether the blocks' values are joined at the end."""
         spec = self.call.spec
@@ -226,8 +232,9 @@ class Planner:
             if id(work) in targets:
                 work.is_kept = True
             self._look_up(work)
-            if id(work) not in needed:
+            if id(work) not in needed and not work.is_to_be_mended:
                 continue
+            needed[id(work)] = work
             if work.call.keys is not None:
                 mask = masks.get(id(work)) if id(work) not in targets else None
                 work.needed = np.ones(work.n_blocks, bool) if mask is None else mask

@@ -10,7 +10,7 @@ CSV has no types, so a few rules bring back what it can bring back::
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,8 @@ _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n)')
 _ODD = re.compile('[",\r\n\ufeff]')
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf|nan", re.ASCII)
 
-Cell = tuple[str | None, bool]
-"""Text, None where there is nothing, and whether it is quoted."""
+Cells = list[list[str | None]]
+"""Rows of a file; None where there is nothing between two commas."""
 
 
 def is_table(value: object) -> bool:
@@ -54,10 +54,11 @@ def load_parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with reading("table", path, pa.ArrowException), path.open("rb") as opened:
-        if opened.read(len(_PARQUET)) != _PARQUET:  # pyarrow looks at the end only
-            raise ValueError("it does not begin as Parquet does")
-        with pq.ParquetFile(opened, page_checksum_verification=True) as file:
+    with reading("table", path, pa.ArrowException):
+        with path.open("rb") as beginning:
+            if beginning.read(len(_PARQUET)) != _PARQUET:  # pyarrow looks at the end only
+                raise ValueError("it does not begin as Parquet does")
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table: pd.DataFrame = file.read().to_pandas()
             return table
 
@@ -148,48 +149,58 @@ def load_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     with reading("table", path):
-        rows = list(_rows(path.read_bytes().decode()))
-        names = [text or "" for text, _ in rows[0]]
-        body = rows[1:]
-        if len(rows[0]) == 1 and not rows[0][0][1] and not names[0]:
-            names = []
-        if any(len(row) != max(len(names), 1) for row in body) or (body and not names):
+        text = path.read_bytes().decode()
+        if not text.endswith("\n"):
+            raise ValueError("cut off")
+        rows, quoted = _cells(text) if '"' in text else _plain_cells(text)
+        if len(rows[0]) == 1 and not rows[0][0] and (0, 0) not in quoted:
+            rows[0].clear()
+        names, body = [name or "" for name in rows[0]], rows[1:]
+        if any(len(row) != len(names) for row in body):
             raise ValueError("a row has not as many cells as there are columns")
-        columns = (
-            _read([row[n] for row in body], alone=len(names) == 1) for n in range(len(names))
-        )
+        as_text = {column for row, column in quoted if row and body[row - 1][column]}
+        cells = [[row[column] for row in body] for column in range(len(names))]
+        if len(names) == 1:
+            cells = [[text or None for text in cells[0]]]
+        columns = [_column(texts, column in as_text) for column, texts in enumerate(cells)]
         return pd.DataFrame(dict(zip(names, columns, strict=True)), columns=pd.Index(names))
 
 
-def _rows(text: str) -> Iterator[list[Cell]]:
-    """Take the text of a CSV file apart."""
-    if not text.endswith("\n"):
-        raise ValueError("cut off")
-    row: list[Cell] = []
+def _plain_cells(text: str) -> tuple[Cells, set[tuple[int, int]]]:
+    """Take the text of a CSV file without quotes apart, seven times as fast as `_cells`."""
+    lines = text.replace("\r\n", "\n").split("\n")[:-1]
+    return [[cell or None for cell in line.split(",")] for line in lines], set()
+
+
+def _cells(text: str) -> tuple[Cells, set[tuple[int, int]]]:
+    """Take the text of a CSV file apart; also return the row and column of each quoted cell."""
+    rows: Cells = [[]]
+    quoted = set()
     at = 0
     for found in _CELL.finditer(text):
         if found.start() != at:
             break
         at = found.end()
-        quoted, plain, end = found.groups()
-        row.append((plain or None, False) if quoted is None else (quoted.replace('""', '"'), True))
+        inner, plain, end = found.groups()
+        if inner is None:
+            rows[-1].append(plain or None)
+        else:
+            quoted.add((len(rows) - 1, len(rows[-1])))
+            rows[-1].append(inner.replace('""', '"'))
         if end != ",":
-            yield row
-            row = []
+            rows.append([])
     if at != len(text):
         raise ValueError(f"quotes that do not fit, after {at} characters")
+    return rows[:-1], quoted
 
 
-def _read(cells: Sequence[Cell], *, alone: bool) -> Any:
+def _column(texts: list[str | None], is_text: bool) -> Any:  # noqa: FBT001
     import pandas as pd
 
-    texts = [None if alone and text == "" else text for text, _ in cells]
-    if not any(is_quoted and text for text, is_quoted in cells):
-        typed = _typed([text or None for text in texts] if alone else texts)
-        if typed is not None:
-            return typed
-    is_empty = all(text is None for text in texts)
-    if is_empty and texts:
+    typed = None if is_text else _typed(texts)
+    if typed is not None:
+        return typed
+    if texts and all(text is None for text in texts):
         return np.full(len(texts), np.nan)
     return pd.Series(texts, dtype=pd.Series(["a"]).dtype)
 

@@ -133,6 +133,12 @@ def _misfit(value: object) -> str:
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
+def _described(value: object) -> str:
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    name = type(value).__name__
+    return name if dtype is None else f"{name} of {dtype}, shape {shape}"
+
+
 def choose_format(value: object, name: str | None = None) -> Format:
     """Return the format of a name, or the first that accepts a value.
 
@@ -147,7 +153,9 @@ def choose_format(value: object, name: str | None = None) -> Format:
             raise ParameterError(f"a format is one of {', '.join(known)}", value=name)
         if not known[name].accepts(value):
             raise ParameterError(
-                f"the format {name!r} holds what it is made for", value=type(value).__name__
+                f"the format {name!r} holds what it is made for",
+                value=_described(value),
+                remedy="convert it first, or leave out format=, and one that fits is chosen",
             )
         return known[name]
     for one in FORMATS.values():

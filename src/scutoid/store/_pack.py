@@ -73,6 +73,7 @@ class Pack:
         self._descriptor: int | None = None
         self._log: RecordLog | None = None
         self._places: dict[PackName, _Place] | None = None
+        self._damage: DamagedResult | None = None
         self._index_inode = 0
         self._index_end = 0
         self._end = 0
@@ -81,7 +82,11 @@ class Pack:
 
     def _open_for_append(self) -> None:
         make_folder(self.path.parent)
-        log = RecordLog.open(self.index_path, _HEADER)
+        try:
+            log = RecordLog.open(self.index_path, _HEADER)
+        except DamagedResult:
+            self.index_path.unlink()
+            log = RecordLog.open(self.index_path, _HEADER)
         try:
             with storing(self.path):
                 is_new = not self.path.exists()
@@ -192,7 +197,10 @@ class Pack:
     def _load(self) -> dict[PackName, _Place]:
         with suppress(OSError):
             self._index_inode = self.index_path.stat().st_ino
-        header, payloads, end = RecordLog.read_to_end(self.index_path)
+        try:
+            header, payloads, end = RecordLog.read_to_end(self.index_path)
+        except DamagedResult as error:  # no payload is then in the pack
+            header, payloads, end, self._damage = b"", [], 0, error
         if header not in (b"", _HEADER):
             raise StoreError(
                 "the index of a pack is what scutoid wrote",
@@ -286,13 +294,21 @@ class Pack:
             return self._descriptor
 
     def damaged(self) -> list[PackName]:
-        """Names of the payloads that fail their checks; reads the whole file."""
+        """Names of the payloads that fail their checks; reads the whole file.
+
+        Raises
+        ------
+        DamagedResult
+            If the index is damaged.
+        """
         bad: list[PackName] = []
         for name in self:
             try:
                 self.read(name)
             except DamagedResult:
                 bad.append(name)
+        if self._damage is not None:
+            raise self._damage
         return bad
 
     def close(self) -> None:

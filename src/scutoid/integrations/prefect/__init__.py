@@ -9,15 +9,30 @@
 What Prefect keeps itself is a reference of some hundred bytes.  See docs/prefect.md.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from scutoid.errors import MissingExtra
 
-try:
+if TYPE_CHECKING:
     from scutoid.integrations.prefect._policy import ByContent
     from scutoid.integrations.prefect._serializer import StoreSerializer
     from scutoid.integrations.prefect._source import ImageSource
-except ModuleNotFoundError as error:
-    if error.name != "prefect":
-        raise
-    raise MissingExtra.of("prefect", extra="prefect") from error
 
 __all__ = ["ByContent", "ImageSource", "StoreSerializer"]
+
+_HOMES = {"ByContent": "_policy", "ImageSource": "_source", "StoreSerializer": "_serializer"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import Prefect when something is asked for that needs it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    try:
+        home = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    except ModuleNotFoundError as error:
+        if error.name != "prefect":
+            raise
+        raise MissingExtra.of("prefect", extra="prefect") from error
+    return getattr(home, name)
