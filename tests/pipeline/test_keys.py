@@ -59,10 +59,10 @@ def test_a_member_inside_the_store_is_refused_also_behind_a_link(folder, tmp_pat
     store.path.mkdir()
     tifffile.imwrite(inside, np.zeros((4, 4), "uint8"))
     os.symlink(inside, folder / "b" / "3.tif")  # noqa: PTH211
+    images = sc.open_folder(str(folder / "a" / "*.tif"))
+    assert Keys(store=store).member(images.producer, "1.tif")
     images = sc.open_folder(str(folder / "**" / "*.tif"))
     keys = Keys(store=store)
-    for key in ("a/1.tif", "a/2.tif", "b/1.tif", "b/2.tif"):
-        assert keys.member(images.producer, key)
     with pytest.raises(StoreError, match="inside the store"):
         keys.member(images.producer, "b/3.tif")
 

@@ -239,6 +239,13 @@ def flip(path, rng):
     path.write_bytes(content)
 
 
+def flip_front(path, rng):
+    """Where files say what they are."""
+    content = bytearray(path.read_bytes())
+    content[rng.integers(min(len(content), 8))] ^= 1 << rng.integers(8)
+    path.write_bytes(content)
+
+
 def cut(path, rng):
     os.truncate(path, rng.integers(path.stat().st_size))
 
@@ -247,7 +254,7 @@ def lose(path, rng):
     path.unlink()
 
 
-DAMAGES = {"flipped": flip, "cut": cut, "lost": lose}
+DAMAGES = {"flipped": flip, "flipped in front": flip_front, "cut": cut, "lost": lose}
 SEEDS = range(int(os.environ.get("SCUTOID_DAMAGES", "1")))
 """How often each kind of file is damaged in each way: more in the soak."""
 
@@ -357,11 +364,11 @@ def test_a_damaged_lock_of_a_dead_process_holds_nobody_up(place, how):
     subprocess.run([sys.executable, "-c", HOLD, recipe.parent], check=True)
     content = lock.path.read_bytes()
     rng = np.random.default_rng(0)
-    for _ in range(100 if how == "flipped" else 5):
+    for _ in range(5 if how == "lost" else 50):
         lock.path.write_bytes(content)
         DAMAGES[how](lock.path, rng)
         if lock.path.exists():  # nobody has touched it for an hour, or the clock was set back
-            hour = 3600 if how == "flipped" or rng.random() < 0.5 else -3600
+            hour = 3600 if lock.owner else rng.choice([3600, -3600])
             os.utime(lock.path, (time.time() - hour,) * 2)
         assert lock.wait(0), lock.path.read_bytes()
     shutil.rmtree(recipe.parent)

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._source import owned
+
 LIMIT = 256 * 2**20
 """Bytes of decoded chunks that a process holds."""
 
@@ -45,6 +47,9 @@ class ChunkCache:
         if is_mine:
             self._decode(key, future, decode)
         return future.result()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._held
 
     def _decode(
         self, key: Hashable, future: Future[NDArray[Any]], decode: Callable[[], NDArray[Any]]
@@ -98,9 +103,14 @@ def read_chunked(
     decode : callable
         Chunk position to array; chunks at the edge may be cut off.
     """
-    out = np.empty(tuple(b - a for a, b in zip(start, stop, strict=True)), dtype)
-    if out.size == 0:
-        return out
+    shape = tuple(b - a for a, b in zip(start, stop, strict=True))
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    origin = (0,) * len(start)
+    if start == origin and stop == chunks and (key, origin) not in SHARED:
+        # All of an array of one chunk: whoever reads that keeps it, and seldom reads it again.
+        return owned(decode(origin), dtype)
+    out = np.empty(shape, dtype)
     first = [a // c for a, c in zip(start, chunks, strict=True)]
     last = [(b - 1) // c + 1 for b, c in zip(stop, chunks, strict=True)]
     for relative in np.ndindex(*(b - a for a, b in zip(first, last, strict=True))):

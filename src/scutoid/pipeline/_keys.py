@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,10 @@ from scutoid.store import (
 
 ACCEPTED = "accepted.json"
 """In the entry of a collection: keys of members, and those that were accepted for them."""
+
+
+_THREADS = 4
+_PIECES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Keys:
         self._members: dict[tuple[int, str], str] = {}
         self._readings: dict[int, tuple[str, str]] = {}
         self._accepted: dict[int, Mapping[str, str]] = {}
+        self._folders: dict[int, Mapping[str, str]] = {}
         self._outside: set[str] = set()
         self._alive: list[object] = []
 
@@ -193,8 +199,7 @@ class Keys:
 
     def _make_member(self, producer: Producer, key: str) -> str:
         if isinstance(producer, OpenedFolder):
-            content = self._file(producer.paths[key])
-            return _digest("file", content, *self._reading(producer))
+            return _digest("file", self._files(producer)[key], *self._reading(producer))
         if isinstance(producer, ConstantCollection):
             return canonical_digest(producer.by_key[key])
         if isinstance(producer, Call):
@@ -241,6 +246,19 @@ class Keys:
     def _file(self, path: str) -> str:
         self._refuse_inside((path,))
         return key_of_path(path, self._memo)
+
+    def _files(self, producer: OpenedFolder) -> Mapping[str, str]:
+        """Keys of all files of a folder, in threads: hashing leaves the interpreter free."""
+        if id(producer) not in self._folders:
+            self._alive.append(producer)
+            paths = list(producer.paths.values())
+            step = -(-len(paths) // (_PIECES * _THREADS)) or 1
+            pieces = [paths[n : n + step] for n in range(0, len(paths), step)]
+            with ThreadPoolExecutor(_THREADS) as pool:
+                found = pool.map(lambda piece: [self._file(path) for path in piece], pieces)
+                digests = [digest for piece in found for digest in piece]
+            self._folders[id(producer)] = dict(zip(producer.paths, digests, strict=True))
+        return self._folders[id(producer)]
 
     def _refuse_inside(self, locations: tuple[str, ...]) -> None:
         if self._store is None:
