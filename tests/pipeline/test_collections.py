@@ -187,6 +187,54 @@ def test_a_reader_may_skip_files(folder) -> None:
     assert images["a/1.tif"].shape == (5, 30)
 
 
+def test_a_reader_may_return_tables_and_values(folder, tmp_path) -> None:
+    def read_rows(path):
+        return pd.DataFrame({"row": tifffile.imread(path).sum(axis=1)})
+
+    def read_size(path):
+        return {"size": list(tifffile.imread(path).shape)}
+
+    @sc.step(version="1")
+    def largest(rows):
+        return int(rows["row"].max())
+
+    @sc.step(version="1")
+    def height(said, *, factor=1):
+        return said["size"][0] * factor
+
+    pattern = folder / "**" / "*.tif"
+    tables, values = (sc.open_folder(pattern, read=read) for read in (read_rows, read_size))
+    assert isinstance(tables, sc.Tables)
+    assert isinstance(values, sc.Values)
+    results = largest(tables), height(values)
+    for executor in ("serial", "processes"):
+        sc.run(results, store=tmp_path / executor, executor=executor, workers=2)
+        for key in tables.keys:
+            image = tifffile.imread(folder / key)
+            assert results[0][key].get() == image.sum(axis=1).max()
+            assert results[1][key].get() == len(image)
+    assert tables["a/1.tif"].to_pandas().equals(read_rows(folder / "a" / "1.tif"))
+    assert list(values.to_pandas()["key"]) == list(values.keys)
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(folder, tmp_path) -> None:
+    def read(path):
+        if path.endswith("a/2.tif"):
+            raise ValueError("not an image")
+        return tifffile.imread(path)
+
+    @sc.step(version="1")
+    def total(image):
+        return int(image.sum())
+
+    images = sc.open_folder(folder / "**" / "*.tif", read=read)
+    result = total.options(retries=0)(images)
+    run = sc.run(result, store=tmp_path / "s", executor="serial", on_failure="return")
+    (step,) = run.steps
+    assert (step.n_done, step.n_failed) == (len(images) - 1, 1)
+    assert "member 'a/2.tif': ValueError: not an image" in run.summary().replace("\n", " ")
+
+
 def test_a_pattern_that_matches_nothing_says_where_it_looked(tmp_path) -> None:
     with pytest.raises(SourceNotFound, match="at least one file"):
         sc.open_folder(tmp_path / "*.tif")

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import SourceIdentity, open_source
+from scutoid.arrays import SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.pipeline._collections import Collection, Gathered
@@ -20,7 +20,10 @@ from scutoid.pipeline._producers import (
     Member,
     Opened,
     OpenedFolder,
+    Producer,
+    open_member,
 )
+from scutoid.pipeline._spec import OutputKind
 from scutoid.pipeline._stored import ITEMS, FromStore, StoredItem, StoredItems, StoredResult
 from scutoid.pipeline._view import ViewSource
 from scutoid.pipeline._work import (
@@ -132,7 +135,8 @@ class WorkerInputs:
         producer = item.producer
         if isinstance(producer, OpenedFolder):
             paths = tuple(producer.paths[key] for key in keys)
-            return FolderInput(paths, partial(_open_file, producer.options, producer.reader))
+            how = (producer.options, producer.reader, producer.kind)
+            return FolderInput(paths, partial(_open_file, *how), producer.kind)
         if isinstance(producer, ConstantCollection):
             return ValueInput(tuple(producer.by_key[key] for key in keys))
         if isinstance(producer, FromStore):
@@ -152,9 +156,10 @@ class WorkerInputs:
         return item
 
 
-def _open_file(options: Mapping[str, Any], read: Callable[[str], Any] | None, path: str) -> Opened:
-    source = open_source(path if read is None else read(path), **options)
-    return Opened(source, Path(path).name)
+def _open_file(
+    options: Mapping[str, Any], read: Callable[[str], Any] | None, kind: OutputKind, path: str
+) -> Producer:
+    return open_member(path, Path(path).name, options, read, kind)
 
 
 class _Sourced:

@@ -6,19 +6,22 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
-from scutoid.pipeline._collections import Images, Values
+from scutoid.pipeline._collections import COLLECTION, Images, Values
 from scutoid.pipeline._lazy import Image, Table
-from scutoid.pipeline._producers import ConstantCollection, Opened, OpenedFolder
+from scutoid.pipeline._producers import ConstantCollection, Opened, OpenedFolder, kind_of
+from scutoid.pipeline._spec import OutputKind
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MAGIC = re.compile(r"[*?\[]")
+_THREADS = 4
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -78,6 +81,26 @@ def open(  # noqa: A001
     return Image(Opened(opened, name))
 
 
+@overload
+def open_folder(
+    pattern: str | os.PathLike[str],
+    *,
+    read: None = None,
+    group: str | None = None,
+    axes: str | None = None,
+    voxel_size: float | Iterable[float] | None = None,
+    unit: str | None = None,
+) -> Images: ...
+@overload
+def open_folder(
+    pattern: str | os.PathLike[str],
+    *,
+    read: Callable[[str], Any],
+    group: str | None = None,
+    axes: str | None = None,
+    voxel_size: float | Iterable[float] | None = None,
+    unit: str | None = None,
+) -> Any: ...
 def open_folder(
     pattern: str | os.PathLike[str],
     *,
@@ -86,7 +109,7 @@ def open_folder(
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
     unit: str | None = None,
-) -> Images:
+) -> Any:
     """Open all files that match a pattern as a collection of images.
 
     Parameters
@@ -94,7 +117,9 @@ def open_folder(
     pattern : str
         A glob such as "plate/**/*.tif"; keys are the paths below its fixed part.
     read : function of a path, optional
-        Returns a numpy array, or None to skip the file.
+        Returns what the file holds, for all files of one kind: a numpy array, a DataFrame, or a
+        value; or None to skip the file.  It is called once here, to see which files there are, and
+        in the workers.
     group : str, optional
         Regular expression with named groups, searched in each key; the groups become columns.
     axes, voxel_size, unit
@@ -103,6 +128,7 @@ def open_folder(
     Returns
     -------
     Images
+        Or Tables or Values, if `read` returns such.
 
     Raises
     ------
@@ -120,8 +146,9 @@ def open_folder(
         text = str(Path(text) / "*")
     root, rest = _split_pattern(text)
     paths = _members(root, rest)
+    kind: OutputKind = "image"
     if read is not None:
-        paths = {key: path for key, path in paths.items() if read(path) is not None}
+        paths, kind = _taken(read, paths)
     if not paths:
         raise SourceNotFound(
             "a pattern matches at least one file",
@@ -133,7 +160,31 @@ def open_folder(
         )
     options = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     groups = None if group is None else _groups(group, paths)
-    return Images(OpenedFolder(root.resolve().name or "folder", paths, options, read, groups))
+    name = root.resolve().name or "folder"
+    return COLLECTION[kind](OpenedFolder(name, paths, options, read, groups, kind))
+
+
+def _taken(
+    read: Callable[[str], Any], paths: Mapping[str, str]
+) -> tuple[dict[str, str], OutputKind]:
+    """Leave out the files that a reader skips, and see what it makes of the others.
+
+    Those on which it fails stay: they fail in a run, which tells of them and does all others.
+    """
+
+    def look(path: str) -> OutputKind | bool:
+        try:
+            value = read(path)
+        except Exception:  # noqa: BLE001 - the user's code; it is called again in the run
+            return True
+        return value is not None and kind_of(value)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = dict(zip(paths, pool.map(look, paths.values()), strict=True))
+    kinds = [kind for kind in found.values() if isinstance(kind, str)]
+    return {key: paths[key] for key, taken in found.items() if taken}, (
+        kinds[0] if kinds else "image"
+    )
 
 
 def _members(root: Path, pattern: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -17,7 +17,7 @@ from scutoid.pipeline._compute import BlockStep, trial
 from scutoid.pipeline._layout import Framed, Layout, make_layout
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy, Parts
 from scutoid.pipeline._parts import PartsGrid
-from scutoid.pipeline._spec import StepSpec
+from scutoid.pipeline._spec import OutputKind, StepSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,27 +105,61 @@ class OpenedFolder(Producer):
         options: Mapping[str, Any],
         read: Any = None,
         groups: pd.DataFrame | None = None,
+        kind: OutputKind = "image",
     ) -> None:
         self.name = name
+        self.kind = kind
         self.paths = dict(paths)
         self.keys = tuple(self.paths)
         self.options = dict(options)
         self.reader = read
         self.groups = groups
 
-    def open(self, key: str) -> Opened:
+    def open(self, key: str) -> Producer:
         """Open one member."""
-        path = self.paths[key]
-        if self.reader is None:
-            return Opened(open_source(path, **self.options), key)
-        value = self.reader(path)
-        if not isinstance(value, np.ndarray):
-            raise PipelineError(
-                "read= returns a numpy array, or None to skip the file",
-                value=type(value).__name__,
-                place=path,
-            )
-        return Opened(open_source(value, **self.options), key)
+        return open_member(self.paths[key], key, self.options, self.reader, self.kind)
+
+
+def kind_of(value: object) -> OutputKind:
+    """What a value that was read is: an array is an image, a DataFrame a table.
+
+    Examples
+    --------
+    >>> kind_of(np.zeros(3)), kind_of({"a": 1})
+    ('image', 'value')
+    """
+    if isinstance(value, np.ndarray) and value.ndim:
+        return "image"
+    return "table" if type(value).__name__ == "DataFrame" else "value"
+
+
+def open_member(
+    path: str,
+    name: str,
+    options: Mapping[str, Any],
+    read: Callable[[str], Any] | None,
+    kind: OutputKind,
+) -> Producer:
+    """Open a file of a folder, as `read` does where there is one.
+
+    Raises
+    ------
+    PipelineError
+        If it gives something else than for the first of the files.
+    """
+    if read is None:
+        return Opened(open_source(path, **options), name)
+    value = read(path)
+    if value is None or kind_of(value) != kind:
+        raise PipelineError(
+            f"read= returns for every file what it returned for the first, here {_SAID[kind]}",
+            value=type(value).__name__,
+            place=path,
+        )
+    return Opened(open_source(value, **options), name) if kind == "image" else Constant(value, name)
+
+
+_SAID = {"image": "an array", "table": "a DataFrame", "value": "a value"}
 
 
 class Call(Producer):

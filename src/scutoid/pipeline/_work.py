@@ -29,8 +29,8 @@ from scutoid.pipeline._evaluate import (
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy
 from scutoid.pipeline._losses import shard_record
 from scutoid.pipeline._parts import BlockParts, PartsGrid, decode, encode, read_payload
-from scutoid.pipeline._producers import Call, Opened
-from scutoid.pipeline._spec import StepSpec
+from scutoid.pipeline._producers import Call, Producer
+from scutoid.pipeline._spec import OutputKind, StepSpec
 from scutoid.pipeline._stored import (
     FILES_FOLDER,
     ITEM_FOLDER,
@@ -366,12 +366,14 @@ class FolderInput(MemberInput):
 
     paths: tuple[str, ...]
     """A path a member."""
-    open: Callable[[str], Opened]
+    open: Callable[[str], Producer]
     """Opens one."""
+    kind: OutputKind = "image"
+    """What each is."""
 
-    def lazy(self, number: int) -> Image:
-        """Return the image of one member."""
-        return Image(self.open(self.paths[number]))
+    def lazy(self, number: int) -> Lazy:
+        """Return one member."""
+        return SINGLE[self.kind](self.open(self.paths[number]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
