@@ -16,7 +16,9 @@ class Storage:
     """
 
     format: str | None = None
-    """ "zarr" (OME-Zarr 0.5) or "tiff" (OME-TIFF); None: zarr."""
+    """Of images "zarr" (OME-Zarr 0.5) or "tiff" (OME-TIFF); of a collection's members also "npy"
+    and "png".  Of values and tables one of `scutoid.store.FORMATS`, such as "csv".  None: zarr,
+    for members of up to half a gigabyte tiff, and for all else by its type."""
     chunks: tuple[int, ...] | int | None = None
     """Inner chunks, in voxels; None: up to 64 on each axis."""
     shards: tuple[int, ...] | None = None

@@ -137,7 +137,7 @@ class Evaluation:
         framed = producer.framed(output)
         self._reserve(region.size * framed.spec.dtype.itemsize, producer.name)
         if producer.spec.kind == "step":
-            array = run_step(producer, self)[output]
+            array = self._run_step(producer)[output]
             window = Window(array, Roi(region.offset * 0, framed.spec.shape))
         else:
             window = self._compute_blocks(
@@ -224,7 +224,7 @@ class Evaluation:
     def _compute_values(self, producer: Call) -> tuple[Any, ...]:
         spec = producer.spec
         if spec.kind == "step":
-            return run_step(producer, self)
+            return self._run_step(producer)
         step = producer.block_step()
         blocks = self._all_blocks(producer, step)
         if spec.kind == "reduction":
@@ -232,6 +232,14 @@ class Evaluation:
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             return (finish(spec, merged, self._params(producer.params), step),)
         return join_blocks(spec, blocks, step.layout.parts_grid)
+
+    def _run_step(self, producer: Call) -> tuple[Any, ...]:
+        """Call a whole step, once for all its outputs."""
+        memo = (id(producer), -1, None)
+        if memo not in self._memo:
+            self._remember(producer, -1, None, run_step(producer, self))
+        found: tuple[Any, ...] = self._memo[memo]
+        return found
 
     def _reserve(self, nbytes: int, name: str) -> None:
         self._used += nbytes
@@ -343,6 +351,7 @@ def run_step(producer: Call, evaluation: Evaluation) -> tuple[Any, ...]:
         voxel_size=producer.voxel_size,
         origin=producer.origin,
         where=producer.parts_grid,
+        folder=producer.folder,
     )
 
 

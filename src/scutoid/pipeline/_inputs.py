@@ -12,6 +12,7 @@ from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.pipeline._collections import Collection, Gathered
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy
+from scutoid.pipeline._members import FolderInput, GatheredMembers, ItemInput, ValueInput
 from scutoid.pipeline._planner import Planner, Work
 from scutoid.pipeline._producers import (
     Call,
@@ -26,16 +27,7 @@ from scutoid.pipeline._producers import (
 from scutoid.pipeline._spec import OutputKind
 from scutoid.pipeline._stored import ITEMS, FromStore, StoredItem, StoredItems, StoredResult
 from scutoid.pipeline._view import ViewSource
-from scutoid.pipeline._work import (
-    BlockInputs,
-    ComputedImage,
-    FolderInput,
-    GatheredMembers,
-    Held,
-    ItemInput,
-    ValueInput,
-    WholeImage,
-)
+from scutoid.pipeline._work import BlockInputs, ComputedImage, Held, WholeImage
 from scutoid.store import Pack
 
 

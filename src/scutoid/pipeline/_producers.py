@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -183,6 +184,7 @@ class Call(Producer):
             self.keys = zip_keys(collections, join=spec.options.join, place=place)
             self.groups = next((c.groups for c in collections if c.groups is not None), None)
         self.key: str | None = None
+        self.folder: Path | None = None
         self._collection: Call | None = None
         self._stored: Any = None
         self.suggested_block: object = None

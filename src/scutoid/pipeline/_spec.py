@@ -215,6 +215,11 @@ class StepSpec:
         return self.options.name or self.name
 
     @property
+    def value_format(self) -> str | None:
+        """Format of what is not an image, if one is asked for."""
+        return None if "image" in self.outputs else self.options.storage.format
+
+    @property
     def dtypes(self) -> tuple[object, ...]:
         """The declared dtype of each output (None: not declared)."""
         if isinstance(self.dtype, (tuple, list)):

@@ -39,7 +39,7 @@ from scutoid.pipeline._parts import (
 )
 from scutoid.pipeline._producers import Producer
 from scutoid.pipeline._spec import OutputKind, StepSpec
-from scutoid.store import Entry, Pack, checksum_file, distrust_around
+from scutoid.store import Entry, Pack, checksum_file, distrust_around, find_format
 
 BLOCKS = "blocks.pack"
 ITEMS = "items.pack"
@@ -87,7 +87,7 @@ class StoredImage:
         self.path = path
 
     @classmethod
-    def at(cls, path: Path) -> StoredImage:
+    def at(cls, path: Path, **said: Any) -> StoredImage:
         """Open the image at a path.
 
         Raises
@@ -96,7 +96,7 @@ class StoredImage:
             If it cannot be opened.
         """
         try:
-            return cls(open_source(str(path)), path)
+            return cls(open_source(str(path), **said), path)
         except (SourceError, MetadataError) as error:
             raise _damaged("a stored image can be opened", error.rule, path) from error
 
@@ -142,20 +142,29 @@ def _damaged(rule: str, value: str, path: Path) -> DamagedResult:
     )
 
 
-def checksum_of(path: Path) -> list[int] | int:
-    """Return what is said of the image of a member: of a file its content, of a zarr its shards."""
-    return checksum_file(path) if path.is_file() else shard_count(path)
+def checksum_of(path: Path) -> object:
+    """Return what is said of a member's file: of a zarr its shards, of a folder each file in it."""
+    if path.is_file():
+        return checksum_file(path)
+    if path.suffix == ".zarr":
+        return shard_count(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return [[file.relative_to(path).as_posix(), checksum_file(file)] for file in files]
 
 
 @functools.lru_cache(maxsize=64)
-def _open_item(path: Path, _stamp: tuple[int, ...], checksum: object) -> StoredImage:
+def _open_item(path: Path, _stamp: tuple[int, ...], checksum: str, said: str = "{}") -> StoredImage:
     """Open the image of a member, and check it: once for each file and version of it."""
-    found = checksum_of(path)
-    if checksum is not None and (tuple(found) if isinstance(found, list) else found) != checksum:
-        with suppress(OSError):  # so that the next run makes it anew
-            path.unlink()
-        raise _damaged("a stored image is what was written", "its checksum differs", path)
-    return StoredImage.at(path)
+    _check_item(path, json.loads(checksum))
+    return StoredImage.at(path, **json.loads(said))
+
+
+def _check_item(path: Path, checksum: object) -> None:
+    if checksum is None or checksum_of(path) == checksum:
+        return
+    with suppress(OSError):  # so that the next run makes it anew
+        path.unlink()
+    raise _damaged("what a member's result was stored in is what was written", "it differs", path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +244,18 @@ class StoredItem:
             raise _damaged("a stored image is where it was written", "missing", path) from None
         checksum = meta.get("checksums", {}).get(str(output))
         stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
-        return _open_item(path, stamp, tuple(checksum) if isinstance(checksum, list) else checksum)
+        said = meta.get("specs", {}).get(str(output), {})
+        return _open_item(path, stamp, json.dumps(checksum), json.dumps(said))
+
+    def _saved(self, output: int, meta: Mapping[str, Any]) -> Any:
+        """Return a value that lies in a file of its own, or a folder of files."""
+        path = self.folder / ITEM_FOLDER / meta["images"][str(output)]
+        if not path.exists():
+            raise _damaged("a stored value is where it was written", "missing", path)
+        _check_item(path, meta["checksums"][str(output)])
+        if self.outputs[output] == "files":
+            return path
+        return find_format(meta["formats"][str(output)]).load(path)
 
     def framed(self, output: int) -> Framed:
         """Describe an image."""
@@ -244,8 +264,9 @@ class StoredItem:
 
     def value(self, output: int) -> Any:
         """Return anything but an image."""
-        if self.outputs[output] == "files":
-            return self.folder / ITEM_FOLDER / self.pack.meta(self.member)["files"]
+        meta = self.pack.meta(self.member)
+        if str(output) in meta["images"]:
+            return self._saved(output, meta)
         value = decode(read_payload(self.pack, self.member))[packed_slot(self.outputs, output)]
         if self.outputs[output] == "parts":
             return MemoryParts(read_parts_grid(value["grid"]), value["parts"])
@@ -286,7 +307,7 @@ class StoredItems:
             return True
         images = self.folder / ITEM_FOLDER
         return all(
-            _has_size(images / name, meta["sizes"].get(output))
+            _has_size(images / name, meta.get("sizes", {}).get(output))
             for output, name in meta["images"].items()
         )
 

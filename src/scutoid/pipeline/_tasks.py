@@ -12,9 +12,10 @@ from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.pipeline._edges import Edges
 from scutoid.pipeline._inputs import WorkerInputs
+from scutoid.pipeline._members import MemberWork
 from scutoid.pipeline._planner import Planner, Work, memory_of
 from scutoid.pipeline._stored import BLOCKS, ITEMS, image_file, output_names
-from scutoid.pipeline._work import BlockWork, FinishWork, MemberWork, StepWork
+from scutoid.pipeline._work import BlockWork, FinishWork, StepWork
 from scutoid.store import Pack
 
 _ONE = BlockGrid(Roi((0,), (1,)), 1)

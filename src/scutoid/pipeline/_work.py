@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,28 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageSpec, ImageWriter, create_image, open_source, write_tiff
+from scutoid.arrays import ImageSpec, ImageWriter, open_source
 from scutoid.blocks import Block, BlockStatus
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._compute import BlockStep, Readable, merge_in_order
 from scutoid.pipeline._evaluate import (
-    Evaluation,
     call_step,
     finish,
     join_tables,
 )
-from scutoid.pipeline._lazy import SINGLE, Image, Lazy
 from scutoid.pipeline._losses import shard_record
 from scutoid.pipeline._parts import BlockParts, PartsGrid, decode, encode, read_payload
-from scutoid.pipeline._producers import Call, Producer
-from scutoid.pipeline._spec import OutputKind, StepSpec
+from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._stored import (
     FILES_FOLDER,
-    ITEM_FOLDER,
-    checksum_of,
     output_names,
     packed_slot,
-    plain_parts,
 )
 from scutoid.store import Entry, Pack
 
@@ -205,13 +199,14 @@ class FinishWork:
             values = (decode(read_payload(self.pack, index))[0] for index in indices)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             params = {name: self.resolved.of(value) for name, value in self.params.items()}
-            self.entry.save(finish(spec, merged, params, self.step), names[0])
+            result = finish(spec, merged, params, self.step)
+            self.entry.save(result, names[0], format=spec.value_format)
         else:
             for output, kind in enumerate(spec.outputs):
                 if kind == "table":
                     slot = packed_slot(spec.outputs, output)
                     tables = (decode(read_payload(self.pack, n))[slot] for n in indices)
-                    self.entry.save(join_tables(tables), names[output])
+                    self.entry.save(join_tables(tables), names[output], format=spec.value_format)
         self.pack.close()
         self.entry.commit()
 
@@ -269,162 +264,8 @@ class StepWork:
                 with Pack(self.pack, "a") as pack:
                     pack.append_many((n, {}, encode([part])) for n, part in result.items())
             elif kind != "files":
-                self.entry.save(result, name)
+                self.entry.save(result, name, format=spec.value_format)
         self.entry.commit(shard_record(self.entry))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MemberWork:
-    """Computes one member of a collection: its images become files, the rest is returned packed."""
-
-    spec: StepSpec
-    """The step."""
-    keys: tuple[str, ...]
-    """Keys of the members, in the order of the blocks."""
-    member_keys: tuple[str, ...]
-    """What each member depends on."""
-    inputs: tuple[object, ...]
-    """Each a `MemberInput`, a lazy result or a value."""
-    params: Mapping[str, object]
-    """The same."""
-    folder: Path
-    """The collection's entry."""
-
-    def __call__(self, block: Block, **ready: object) -> tuple[dict[str, Any], bytes]:
-        """Run in a worker."""
-        number = block.index
-        key = self.keys[number]
-        call = Call(
-            self.spec,
-            [self._one(item, number) for item in self.inputs],
-            {name: self._one(value, number) for name, value in self.params.items()},
-        )
-        call.key = key
-        evaluation = Evaluation(ready=ready)
-        packed: list[object] = []
-        images: dict[str, str] = {}
-        sizes: dict[str, int] = {}
-        checksums: dict[str, object] = {}
-        for output, kind in enumerate(self.spec.outputs):
-            lazy = SINGLE[kind](call, output)
-            if isinstance(lazy, Image):
-                name = self._write(lazy, evaluation, number, output)
-                images[str(output)] = name
-                path = self.folder / ITEM_FOLDER / name
-                checksums[str(output)] = checksum_of(path)
-                if path.is_file():
-                    sizes[str(output)] = path.stat().st_size
-            else:
-                value = evaluation.value(lazy)
-                packed.append(plain_parts(value) if isinstance(value, BlockParts) else value)
-        meta = {"key": key, "images": images, "sizes": sizes, "checksums": checksums}
-        return meta, encode(packed)
-
-    def _one(self, item: object, number: int) -> object:
-        return item.lazy(number) if isinstance(item, MemberInput) else item
-
-    def _write(self, image: Image, evaluation: Evaluation, number: int, output: int) -> str:
-        """Write an image of a member: a TIFF, or a zarr if it is large."""
-        spec = image.framed.spec
-        suffix = "" if output == 0 else f"-{output + 1}"
-        stem = f"{self.keys[number]}.{self.member_keys[number][:8]}{suffix}"
-        if spec.nbytes <= _IN_MEMORY:
-            name = f"{stem}.tif"
-            path = self.folder / ITEM_FOLDER / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_tiff(path, evaluation.value(image), spec)
-            return name
-        name = f"{stem}.ome.zarr"
-        path = self.folder / ITEM_FOLDER / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        call = image.producer
-        if not isinstance(call, Call) or call.spec.kind == "step":
-            writer = create_image(path, spec)
-            writer.write(spec.roi, evaluation.value(image))
-            return name
-        layout = call.layout()
-        roi = layout.output_roi(layout.grid.write_roi(0), spec.shape)
-        writer = create_image(path, spec, block=tuple(roi.shape), label=image.is_labels)
-        offset = image.framed.offset
-        for index, array in evaluation.blocks(call, output):
-            place = layout.output_roi(layout.grid.write_roi(index), spec.shape)
-            writer.write(place.shift(-offset), array)
-        return name
-
-
-class MemberInput:
-    """A collection among the inputs of a step: gives each member."""
-
-    def lazy(self, number: int) -> Lazy | object:
-        """Return the member that belongs to block `number`."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FolderInput(MemberInput):
-    """Files of a folder."""
-
-    paths: tuple[str, ...]
-    """A path a member."""
-    open: Callable[[str], Producer]
-    """Opens one."""
-    kind: OutputKind = "image"
-    """What each is."""
-
-    def lazy(self, number: int) -> Lazy:
-        """Return one member."""
-        return SINGLE[self.kind](self.open(self.paths[number]))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ItemInput(MemberInput):
-    """Results of an earlier step on the same members."""
-
-    stored: Any
-    """The `StoredItems` of that step."""
-    keys: tuple[str, ...]
-    """A key a member."""
-    kind: str
-    output: int
-
-    def lazy(self, number: int) -> Lazy:
-        """Return the result of one member."""
-        from scutoid.pipeline._stored import FromStore, StoredItem
-
-        items = self.stored
-        key = self.keys[number]
-        member = items.member_keys[key]
-        item = StoredItem(items.folder, items.outputs, items.pack, member)
-        return SINGLE[self.kind](FromStore(key, member, item, items.outputs), self.output)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ValueInput(MemberInput):
-    """A value for each member."""
-
-    values: tuple[object, ...]
-
-    def lazy(self, number: int) -> object:
-        """Return the value of one member."""
-        return self.values[number]
-
-
-class GatheredMembers(Mapping[str, Any]):
-    """Members of a collection by key, each read when it is asked for."""
-
-    def __init__(self, given: Any, keys: tuple[str, ...]) -> None:
-        self._given = given
-        self._places = {key: number for number, key in enumerate(keys)}
-
-    def __getitem__(self, key: str) -> Any:
-        item = self._given.lazy(self._places[key])
-        return Evaluation().value(item) if isinstance(item, Lazy) else item
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
 
 
 @dataclass(frozen=True, slots=True)

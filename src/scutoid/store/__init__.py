@@ -8,7 +8,7 @@ from scutoid.store._durable import is_beside
 from scutoid.store._entry import COMPLETE, RECIPE, Entry, checksum_file, distrust_around
 from scutoid.store._entry_store import MARK, EntryStore
 from scutoid.store._fingerprint import CodeFingerprint, fingerprint
-from scutoid.store._formats import FORMATS, Format
+from scutoid.store._formats import FORMATS, Format, choose_format, find_format
 from scutoid.store._inputs import HashMemo, key_of_path, key_of_source
 from scutoid.store._lock import Lock, Owner, one_by_one
 from scutoid.store._ownership import is_own
@@ -42,10 +42,12 @@ __all__ = [
     "bytes_of_table",
     "canonical_digest",
     "checksum_file",
+    "choose_format",
     "describe",
     "differences",
     "distrust_around",
     "explain",
+    "find_format",
     "fingerprint",
     "is_beside",
     "is_own",

@@ -107,7 +107,14 @@ def _with_index(table: pd.DataFrame) -> pd.DataFrame:
     index = table.index
     if index.nlevels == 1 and index.name is None and (index.dtype.kind in "iu" or not len(index)):
         return table
-    return table.reset_index()
+    try:
+        return table.reset_index()
+    except ValueError as error:
+        raise ParameterError(
+            "a named index becomes columns, so its names are not those of columns",
+            value=list(index.names),
+            remedy="rename the index, or drop it: table.reset_index(drop=True)",
+        ) from error
 
 
 def _written(name: str, column: Any) -> list[str]:
@@ -167,7 +174,7 @@ def load_csv(path: Path) -> pd.DataFrame:
 
 
 def _plain_cells(text: str) -> tuple[Cells, set[tuple[int, int]]]:
-    """Take the text of a CSV file without quotes apart, seven times as fast as `_cells`."""
+    """Take the text of a CSV file without quotes apart, several times as fast as `_cells`."""
     lines = text.replace("\r\n", "\n").split("\n")[:-1]
     return [[cell or None for cell in line.split(",")] for line in lines], set()
 
@@ -194,7 +201,7 @@ def _cells(text: str) -> tuple[Cells, set[tuple[int, int]]]:
     return rows[:-1], quoted
 
 
-def _column(texts: list[str | None], is_text: bool) -> Any:  # noqa: FBT001
+def _column(texts: list[str | None], is_text: bool) -> Any:
     import pandas as pd
 
     typed = None if is_text else _typed(texts)

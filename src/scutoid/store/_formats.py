@@ -139,6 +139,20 @@ def _described(value: object) -> str:
     return name if dtype is None else f"{name} of {dtype}, shape {shape}"
 
 
+def find_format(name: str) -> Format:
+    """Return the format of a name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    known = FORMATS if name in FORMATS else {**installed_formats(), **FORMATS}
+    if name not in known:
+        raise ParameterError(f"a format is one of {', '.join(known)}", value=name)
+    return known[name]
+
+
 def choose_format(value: object, name: str | None = None) -> Format:
     """Return the format of a name, or the first that accepts a value.
 
@@ -148,16 +162,14 @@ def choose_format(value: object, name: str | None = None) -> Format:
         If there is none.
     """
     if name is not None:
-        known = FORMATS if name in FORMATS else {**installed_formats(), **FORMATS}
-        if name not in known:
-            raise ParameterError(f"a format is one of {', '.join(known)}", value=name)
-        if not known[name].accepts(value):
+        found = find_format(name)
+        if not found.accepts(value):
             raise ParameterError(
                 f"the format {name!r} holds what it is made for",
                 value=_described(value),
                 remedy="convert it first, or leave out format=, and one that fits is chosen",
             )
-        return known[name]
+        return found
     for one in FORMATS.values():
         if one.accepts(value):
             return one

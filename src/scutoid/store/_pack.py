@@ -197,6 +197,7 @@ class Pack:
     def _load(self) -> dict[PackName, _Place]:
         with suppress(OSError):
             self._index_inode = self.index_path.stat().st_ino
+        self._damage = None
         try:
             header, payloads, end = RecordLog.read_to_end(self.index_path)
         except DamagedResult as error:  # no payload is then in the pack

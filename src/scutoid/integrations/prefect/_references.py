@@ -23,7 +23,7 @@ from scutoid.errors import DamagedResult, ParameterError
 from scutoid.integrations.prefect._files import Shelf, check, damaged
 from scutoid.integrations.prefect._images import Voxels
 from scutoid.integrations.prefect._source import ImageSource
-from scutoid.store import FORMATS, key_of_path
+from scutoid.store import FORMATS, Format, choose_format, find_format, key_of_path
 
 Reference = dict[str, Any]
 _TIFF, _ZARR = ".tif", ".ome.zarr"
@@ -56,22 +56,25 @@ class References:
             return self._image("image", value)
         if isinstance(value, np.ndarray) and value.ndim >= 2:
             return self._image("array", value)
-        for one in FORMATS.values():
-            if one.accepts(value) and not _holds_images(value):
-                path, digest = self.shelf.put(one.suffix, partial(one.save, value), key_of_path)
-                return {"kind": "value", "format": one.name, "path": path, "digest": digest}
+        if (one := _format_of(value)) is not None:
+            path, digest = self.shelf.put(one.suffix, partial(one.save, value), key_of_path)
+            return {"kind": "value", "format": one.name, "path": path, "digest": digest}
         if type(value) in (list, tuple):
             items = [self.make(item) for item in value]  # type: ignore[attr-defined]
             return {"kind": type(value).__name__, "items": items}
         if type(value) is dict and all(isinstance(name, str) for name in value):
             return {"kind": "dict", "items": {k: self.make(v) for k, v in value.items()}}
         raise ParameterError(
-            "a task returns images, arrays, tables, numbers, text, paths, and lists and dicts of "
-            "these",
+            "a task returns images, arrays, tables, numbers, text, figures, paths, and lists, and "
+            "dicts by names, of these",
             value=f"{type(value).__module__}.{type(value).__qualname__}",
-            place=f"task {self.shelf.task!r}",
+            place=self._place,
             remedy="return one of these, or give the task another result_serializer",
         )
+
+    @property
+    def _place(self) -> str | None:
+        return f"task {self.shelf.task!r}" if self.shelf.task else None
 
     def _image(self, kind: str, value: Any) -> Reference:
         voxels = Voxels.of(value)
@@ -84,7 +87,7 @@ class References:
             raise ParameterError(
                 "an array that is stored holds numbers, dates or text of fixed length",
                 value=f"{type(value).__name__} of {value.dtype}",
-                place=f"task {self.shelf.task!r}",
+                place=self._place,
             )
         save = partial(FORMATS["npy"].save, value)
         path, digest = self.shelf.put(".npy", save, key_of_path)
@@ -111,7 +114,16 @@ class References:
         if kind in ("array", "image"):
             return _image(kind, path, reference["digest"])
         check(path, reference["digest"])
-        return path if kind == "path" else FORMATS[reference["format"]].load(path)
+        return path if kind == "path" else find_format(reference["format"]).load(path)
+
+
+def _format_of(value: object) -> Format | None:
+    if _holds_images(value):
+        return None
+    try:
+        return choose_format(value)
+    except ParameterError:
+        return None
 
 
 def _digest_voxels(path: Path) -> str:
