@@ -45,14 +45,14 @@ PUBLIC = {
     "scutoid.store": """
         COMPLETE CodeFingerprint Entry EntryStore FORMATS Fact Format HashMemo Lock MARK
         Owner Pack RECIPE Recipe arrays_of_bytes bytes_of_arrays bytes_of_table
-        canonical_digest checksum_file describe differences distrust_around explain
-        fingerprint is_beside is_own key_of_path key_of_source one_by_one table_of_bytes
-        version_notes
+        canonical_digest checksum_file choose_format describe differences distrust_around
+        explain find_format fingerprint is_beside is_own key_of_path key_of_source
+        one_by_one table_of_bytes version_notes
     """,
     "scutoid.pipeline": """
         BlockParts Collection Files Image Images Length Parts Pipeline Plan PlannedStep Run
         RunStep Step StepBlock Store Table Tables Value Values blockwise export gather
-        is_lazy open open_folder per_member pipeline plan reduction run step um
+        is_lazy open open_folder per_member pipeline plan reduction run step um with_given
     """,
     "scutoid.ops": """
         gaussian label label_apply label_merge label_pieces measure measure_channels measure_step
@@ -66,6 +66,7 @@ PUBLIC = {
     """,
     "scutoid.testing": """
         ExecutorTests FormatTests Recorder SimulatedEvent SimulatedExecutor SimulatedFault
+        assert_block_invariant assert_would_run with_given
     """,
 }
 

@@ -81,8 +81,10 @@ _OUTSIDE = {"Progress": "scutoid.cli", "view": "scutoid.views"}
 
 def __getattr__(name: str) -> Any:
     """Import what lies outside of the library's layers when it is first asked for."""
-    if name not in _OUTSIDE:
+    if name not in _OUTSIDE and name != "testing":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
+    if name == "testing":
+        return importlib.import_module("scutoid.testing")
     return getattr(importlib.import_module(_OUTSIDE[name]), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pickle
 import subprocess
@@ -86,6 +87,35 @@ def test_whole_tiffs_come_back_equal(tmp_path_factory, spec):
     write_tiff(path, truth, spec)
     check_back(path, spec, truth)
     assert [file.name for file in path.parent.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize("axes", ["zyx", "pyx"])  # OME, and a plain TIFF
+def test_a_damaged_tiff_is_a_source_error_or_another_image(tmp_path, caplog, axes):
+    caplog.set_level(logging.CRITICAL, logger="tifffile")
+    path = tmp_path / "a.tif"
+    spec = ImageSpec((3, 20, 30), "uint16", axes)
+    write_tiff(path, content(spec), spec)
+    whole = path.read_bytes()
+
+    def is_refused(found):
+        path.write_bytes(found)
+        try:
+            source = open_source(path)
+            if source.spec.nbytes < 2**20:
+                source.read(source.spec.roi)
+        except (SourceError, MetadataError):
+            return True
+        return False
+
+    assert not is_refused(whole)
+    assert all(is_refused(whole[:size]) for size in (0, 1, 4, 7, 8, 9, 100, 1000))
+    random = np.random.default_rng(0)
+    refused = 0
+    for place in range(0, min(len(whole), 2000), 3):
+        damaged = bytearray(whole)
+        damaged[place] ^= int(random.integers(1, 256))
+        refused += is_refused(bytes(damaged))
+    assert refused > 10
 
 
 def test_a_tiff_is_ome_for_others(tmp_path):

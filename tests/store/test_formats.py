@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from importlib import metadata
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 
 from scutoid.errors import DamagedResult, ParameterError
 from scutoid.store import FORMATS, EntryStore, Format, Recipe
-from scutoid.store._formats import choose_format
+from scutoid.store._formats import choose_format, installed_formats
+from scutoid.testing import FormatTests
 
 NUMBERS = (
     hnp.from_dtype(np.dtype("float32"))
@@ -52,6 +55,39 @@ def same(one, other):
         return same(float(one.real), float(other.real)) and same(float(one.imag), float(other.imag))
     is_nan = isinstance(one, (float, np.floating)) and math.isnan(one)
     return (is_nan and math.isnan(other)) or one == other
+
+
+class TestJson(FormatTests):
+    format = FORMATS["json"]
+
+    def values(self):
+        return [
+            None, True, 12, -0.0, math.inf, 1j, "", "a\nµ\ud800", [], {}, (1, [2]),
+            {"a": {"b": ()}}, {(1, "a"): 2.5}, np.float32(0.1), np.zeros((0, 3), "int16"),
+            np.arange(6.0).reshape(2, 3),
+        ]  # fmt: skip
+
+    def strangers(self):
+        return [b"a", np.zeros(1001), np.longdouble(1), pd.DataFrame(), [object()], 10**5000]
+
+    def is_same(self, one, other):
+        return same(one, other)
+
+
+class TestNpy(FormatTests):
+    format = FORMATS["npy"]
+
+    def values(self):
+        fields = [(f"a long name of a field, number {n}", ">f8", (2, 2)) for n in range(400)]
+        return [
+            np.zeros((100, 100)), np.array(3, "float16"), np.zeros((0, 5), "int8"),
+            np.array(["a", "bc"]), np.array(b"a"), np.arange(5, dtype=">i4"), np.array([1j], "F"),
+            np.array(["2026-01-01", "NaT"], "M8[us]"), np.zeros(3, fields),
+            np.asfortranarray(np.arange(12).reshape(3, 4)), np.array([True, False]),
+        ]  # fmt: skip
+
+    def strangers(self):
+        return [1, [1], pd.DataFrame(), np.array([{}]), np.zeros(2, [("a", object)])]
 
 
 @settings(max_examples=100)
@@ -137,6 +173,8 @@ def test_a_format_by_name_takes_only_what_it_holds(tmp_path):
     pd.testing.assert_frame_equal(csv.load(tmp_path / "t.csv"), table)
     with pytest.raises(ParameterError, match="made for"):
         choose_format(1, "csv")
+    with pytest.raises(ParameterError, match=r"ndarray of float64, shape \(2, 3\)"):
+        choose_format(np.zeros((2, 3)), "png")
     with pytest.raises(ParameterError, match="parquet, json"):
         choose_format(1, "pickle")
 
@@ -163,25 +201,143 @@ def test_no_pickle_is_read(tmp_path):
         FORMATS["npy"].load(path)
 
 
-def test_other_packages_add_formats(tmp_path, monkeypatch):
-    text = Format(
-        "bytes",
-        ".bin",
-        lambda value: isinstance(value, bytes),
-        lambda value, path: path.write_bytes(value),
-        lambda path: path.read_bytes(),
+def test_nothing_heavy_is_imported_to_look_at_a_value():
+    code = """
+import sys
+import scutoid.store as store
+from scutoid.store._formats import choose_format
+before = set(sys.modules)
+choose_format([1, "a"])
+for one in store.FORMATS.values():
+    one.accepts(object())
+new = {name.partition(".")[0] for name in set(sys.modules) - before}
+assert not new & {"matplotlib", "PIL", "tifffile", "pyarrow"}, new
+assert "matplotlib" not in sys.modules and "PIL" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=120
     )
+    assert done.returncode == 0, done.stderr
 
-    class Point:
-        name = "bytes"
 
-        def load(self):
-            return text
+def test_a_file_system_that_takes_no_more_leaves_what_was_there(tmp_path):
+    code = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from PIL import Image
+from scutoid.errors import StoreError
+from scutoid.store import FORMATS
+noise = np.random.default_rng(0).integers(0, 255, (300, 300), "uint8")
+table = pd.DataFrame({"a": noise.ravel()})
+values = {"parquet": table, "csv": table, "json": list(range(9999)), "npy": noise, "png": noise,
+          "tiff": noise, "pil": Image.fromarray(noise)}
+for name, value in values.items():  # what is imported at the first use may write caches
+    FORMATS[name].save(value, Path(sys.argv[1], name))
+    Path(sys.argv[1], name).write_bytes(b"old")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+for name, value in values.items():
+    try:
+        FORMATS[name].save(value, Path(sys.argv[1], name))
+    except StoreError as error:
+        assert "choose another folder" in str(error), error
+    else:
+        raise AssertionError(name)
+    assert Path(sys.argv[1], name).read_bytes() == b"old", name
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.iterdir())) == 7
 
-    monkeypatch.setattr(metadata, "entry_points", lambda group: [Point()])
-    entry = EntryStore(tmp_path).entry("s", "k" * 64)
+
+@pytest.mark.parametrize("name", ["png", "tiff", "csv"])
+def test_some_formats_are_chosen_by_name_only(name):
+    table, image = pd.DataFrame({"a": [1]}), np.zeros((100, 100), "uint8")
+    value = table if name == "csv" else image
+    assert choose_format(value).name != name
+    assert choose_format(value, name).name == name
+
+
+def test_a_format_has_an_ending_of_its_own():
+    suffixes = [one.suffix for one in FORMATS.values()]
+    assert len(set(suffixes)) == len(suffixes)
+    with pytest.raises(ParameterError, match="a dot and letters"):
+        Format("odd", "x/../y", lambda value: True, lambda value, path: None, lambda path: None)
+
+
+PACKAGE = """
+from pathlib import Path
+from scutoid.store import Format
+
+BYTES = Format(
+    "bytes",
+    ".bin",
+    lambda value: isinstance(value, bytes),
+    lambda value, path: path.write_bytes(value),
+    lambda path: path.read_bytes(),
+)
+CSV = Format("mine", ".csv", BYTES.accepts, BYTES.save, BYTES.load)
+NOTHING = None
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install a package with these entry points, as pip would."""
+    place = tmp_path / "site"
+
+    def do(*points):
+        info = place / "with_a_format-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: with-a-format\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("\n".join(["[scutoid.formats]", *points, ""]))
+        (place / "with_a_format.py").write_text(PACKAGE)
+        monkeypatch.syspath_prepend(place)
+
+    yield do
+    sys.modules.pop("with_a_format", None)
+
+
+def test_other_packages_add_formats(tmp_path, install):
+    assert "bytes" not in installed_formats()
+    with pytest.raises(ParameterError, match="returns tables"):
+        choose_format(b"abc")
+    install("bytes = with_a_format:BYTES")
+    entry = EntryStore(tmp_path / "store").entry("s", "k" * 64)
     entry.begin(Recipe(step="s", key=entry.key))
     assert entry.save(b"abc", "value").name == "value.bin"
     entry.commit()
     assert entry.load("value") == b"abc"
-    assert choose_format(b"", "bytes") is text
+    assert choose_format(b"", "bytes") is installed_formats()["bytes"]
+    assert choose_format(1).name == "json"
+
+
+def test_a_package_whose_format_cannot_be_imported_does_no_harm(install, caplog):
+    install("bytes = with_a_format:BYTES", "gone = with_a_format_gone:X", "none = with_a_format:X")
+    with caplog.at_level(logging.WARNING):
+        assert list(installed_formats()) == ["bytes"]
+    assert "'gone'" in caplog.text
+    assert "'none'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (["mine = with_a_format:CSV"], "an ending that no other format has"),
+        (["json = with_a_format:BYTES"], "a name and"),
+        (["a = with_a_format:BYTES", "b = with_a_format:BYTES"], "a name and"),
+        (["odd = with_a_format:NOTHING"], "is a scutoid.store.Format"),
+    ],
+)
+def test_a_package_whose_format_gets_in_the_way_is_named(install, points, message):
+    install(*points)
+    with pytest.raises(ParameterError, match=message) as caught:
+        choose_format(b"abc")
+    assert "entry point" in str(caught.value)

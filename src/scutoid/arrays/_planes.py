@@ -13,22 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside, owned
+from scutoid.arrays._source import ArraySource, SourceIdentity, Stamp, check_inside, owned, stamp_of
 from scutoid.arrays._spec import ImageSpec, colour_axes, default_axes
 from scutoid.arrays._tiff import TIFF_ENDINGS, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
 PICTURE_ENDINGS = (".png", ".npy", ".jpg", ".jpeg", ".bmp")
-
-Stamp = tuple[int, int]
-"""Size and time of a file when it was opened: tells its versions apart in the cache."""
-
-
-def stamp(path: str | Path) -> Stamp:
-    """Return a file's size in bytes and its time of change in ns."""
-    stat = Path(path).stat()
-    return stat.st_size, stat.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +74,7 @@ def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
     is_picture = not path.lower().endswith(".npy")
     letters = axes or (colour_axes(array.shape, array.dtype) if is_picture else None)
     letters = letters or default_axes(array.shape, array.dtype, place=path)
-    return PictureSource(ImageSpec(array.shape, array.dtype, letters), path, stamp(path))
+    return PictureSource(ImageSpec(array.shape, array.dtype, letters), path, stamp_of(path))
 
 
 def _load(path: str) -> NDArray[Any]:
@@ -233,7 +224,7 @@ def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
     for path in paths[1:]:
         _check_agrees(open_file(path).spec, path, first)
     spec = ImageSpec((len(paths), *first.shape), first.dtype, axes or "zyx")
-    return PlanesSource(spec, paths, tuple(stamp(path) for path in paths))
+    return PlanesSource(spec, paths, tuple(stamp_of(path) for path in paths))
 
 
 def natural(names: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -100,6 +101,16 @@ def check_inside(roi: Roi, spec: ImageSpec) -> None:
             place=f"image of shape {spec.shape}, axes {spec.axes!r}",
             remedy='give fill= a number, "nearest" or "reflect", or crop the region',
         )
+
+
+Stamp = tuple[int, int, int, int]
+"""Size, time of change, inode and time of status change of a file: tells its versions apart."""
+
+
+def stamp_of(path: str | Path) -> Stamp:
+    """Return what tells that a file was changed or replaced, its times in ns."""
+    stat = Path(path).stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
 
 
 def owned(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._source import SourceIdentity, check_inside, owned
+from scutoid.arrays._source import SourceIdentity, Stamp, check_inside, owned, stamp_of
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_files import FILES, CutChain
 from scutoid.arrays._tiff_metadata import read_spec
@@ -63,7 +63,7 @@ class TiffSource:
     """All, a page, or a strip or tile."""
     way: Way
     """How it is read."""
-    stamp: tuple[int, int]
+    stamp: Stamp
     """Size and time of the file when it was opened: tells its versions apart in the cache."""
     level: int = 0
     """Pyramid level."""
@@ -89,8 +89,7 @@ class TiffSource:
         import tifffile
 
         try:
-            stat = Path(self.path).stat()
-            if (stat.st_size, stat.st_mtime_ns) != self.stamp:
+            if stamp_of(self.path)[:3] != self.stamp[:3]:  # the last changes with the rights too
                 raise SourceError(
                     "a file stays as it was when it was opened",
                     value="it has changed since",
@@ -236,9 +235,7 @@ def _describe(file: Any, path: str, level: int, axes: str | None, cut: list[str]
     if getattr(series, "is_multifile", False):
         paths = {str(Path(p.parent.filehandle.path).absolute()) for p in series.pages if p}
         others = sorted(paths - {path})
-    stat = Path(path).stat()
-    stamp = (stat.st_size, stat.st_mtime_ns)
-    return TiffSource(spec, path, chunks, way, stamp, level, len(levels), tuple(others))
+    return TiffSource(spec, path, chunks, way, stamp_of(path), level, len(levels), tuple(others))
 
 
 def _check_length(series: Any, path: str) -> None:

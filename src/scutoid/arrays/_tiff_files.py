@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from scutoid.arrays._source import Stamp
+
 _LIMIT = 16
 _SIGNS_OF_A_CUT = (
     "corrupted tag list",
@@ -43,7 +45,7 @@ class OpenFiles:
         self._closes_at_exit = False
 
     @contextlib.contextmanager
-    def borrow(self, path: str, stamp: tuple[int, int]) -> Iterator[Any]:
+    def borrow(self, path: str, stamp: Stamp) -> Iterator[Any]:
         """Lend the open file, which other threads may be reading as well.
 
         Its position and its pages are guarded by ``file.filehandle.lock``.

@@ -9,6 +9,7 @@ from scutoid.pipeline._collections import Collection, Images, Tables, Values, ga
 from scutoid.pipeline._compute import StepBlock
 from scutoid.pipeline._decorators import Step, blockwise, reduction, step
 from scutoid.pipeline._export import export
+from scutoid.pipeline._given import with_given
 from scutoid.pipeline._lazy import Files, Image, Parts, Table, Value
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
@@ -53,4 +54,5 @@ __all__ = [
     "run",
     "step",
     "um",
+    "with_given",
 ]

@@ -11,8 +11,6 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import cloudpickle
-
 from scutoid.pipeline._spec import StepSpec
 from scutoid.store import is_own
 
@@ -24,6 +22,8 @@ def sending_own_code(specs: Sequence[StepSpec]) -> Iterator[None]:
     Where something that they refer to cannot be pickled, such as a lock of the module, all are
     sent by name, as pickle does it.
     """
+    import cloudpickle
+
     known = set(cloudpickle.list_registry_pickle_by_value())
     own = [
         module
@@ -45,6 +45,8 @@ def sending_own_code(specs: Sequence[StepSpec]) -> Iterator[None]:
 
 
 def _can_be_sent(spec: StepSpec) -> bool:
+    import cloudpickle
+
     try:
         cloudpickle.dumps((spec.function, dict(spec.setup), spec.merge, spec.finish))
     except Exception:  # noqa: BLE001 - pickling runs the user's code
@@ -53,5 +55,7 @@ def _can_be_sent(spec: StepSpec) -> bool:
 
 
 def _unregister(modules: Sequence[types.ModuleType]) -> None:
+    import cloudpickle
+
     for module in modules:
         cloudpickle.unregister_pickle_by_value(module)

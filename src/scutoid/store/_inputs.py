@@ -28,10 +28,10 @@ _REMOTE_TAGS = (
     "last_modified", "mtime", "updated", "created",
 )  # fmt: skip
 _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
-_HEADER = b'{"scutoid":"input hashes","version":2}'
+_HEADER = b'{"scutoid":"input hashes","version":3}'
 
-Stamp = tuple[int, int, int]
-"""Size in bytes, time of change in ns, inode."""
+Stamp = tuple[int, int, int, int]
+"""Size in bytes, time of change in ns, inode, and when any of these changed: no user sets that."""
 
 
 class HashMemo:
@@ -50,8 +50,8 @@ class HashMemo:
     def __init__(self, path: str | os.PathLike[str], *, is_trusted: bool = True) -> None:
         self.path = Path(path)
         self._is_trusted = is_trusted
-        self._known: dict[str, tuple[int, int, int, str]] | None = None
-        self._new: dict[str, tuple[int, int, int, str]] = {}
+        self._known: dict[str, tuple[int, int, int, int, str]] | None = None
+        self._new: dict[str, tuple[int, int, int, int, str]] = {}
         self._lock = threading.Lock()
 
     def get(self, path: str, stamp: Stamp) -> str | None:
@@ -60,7 +60,7 @@ class HashMemo:
             if self._known is None:
                 self._known = self._load() if self._is_trusted else {}
             known = self._known.get(path)
-        return known[3] if known is not None and known[:3] == stamp else None
+        return known[4] if known is not None and known[:4] == stamp else None
 
     def add(self, path: str, stamp: Stamp, digest: str) -> None:
         """Remember a hash; `save` writes it down."""
@@ -89,8 +89,8 @@ class HashMemo:
         with RecordLog.open(self.path, _HEADER) as log:
             log.append(record)
 
-    def _load(self) -> dict[str, tuple[int, int, int, str]]:
-        found: dict[str, tuple[int, int, int, str]] = {}
+    def _load(self) -> dict[str, tuple[int, int, int, int, str]]:
+        found: dict[str, tuple[int, int, int, int, str]] = {}
         try:
             header, payloads = RecordLog.read(self.path)
             for payload in payloads if header == _HEADER else ():
@@ -167,7 +167,7 @@ def _key_of_file(path: str, stamp: Stamp, memo: HashMemo | None) -> str:
 
 
 def _stamp(found: os.stat_result) -> Stamp:
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns
 
 
 def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | None = None) -> str:

@@ -1,0 +1,125 @@
+"""What a user tests a pipeline with: what would run, and whether blocks make a difference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scutoid.errors import ParameterError
+from scutoid.pipeline import Collection, Image, Step, plan
+from scutoid.pipeline import open as open_image
+
+
+def assert_would_run(
+    *targets: Any, store: str | os.PathLike[str], steps: Iterable[str], **options: Any
+) -> None:
+    """Assert that a run would compute these steps, in part or whole, and no others.
+
+    Parameters
+    ----------
+    *targets : Image, Table, Value or a collection of these
+        As for `scutoid.run`.
+    store : path
+        Folder of the results.
+    steps : iterable of str
+        Names of the steps.
+    **options
+        As for `scutoid.plan`.
+
+    Raises
+    ------
+    AssertionError
+        With the whole plan, reasons included.
+    """
+    planned = plan(*targets, store=store, **options)
+    would = {step.name for step in planned if step.status != "cached"}
+    wanted = set(steps)
+    if would != wanted:
+        raise AssertionError(f"would run: {_names(would)}; expected: {_names(wanted)}\n\n{planned}")
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"
+
+
+def assert_block_invariant(
+    step: Step,
+    *inputs: Any,
+    blocks: Sequence[Any] = (3, 8, 13),
+    rtol: float = 0.0,
+    **parameters: Any,
+) -> None:
+    """Assert that a step gives the same result however its image is cut into blocks.
+
+    Parameters
+    ----------
+    step : Step
+        Made by `scutoid.blockwise` or `scutoid.reduction`.
+    *inputs : ndarray or Image
+        What it is called with.
+    blocks : sequence of int or tuple of int
+        Block shapes, in voxels; the first result is that of one block.
+    rtol : float
+        How far floating-point numbers may differ, relative to the result in one block.
+    **parameters
+        Parameters of the step.
+
+    Raises
+    ------
+    AssertionError
+        Naming the block shape, and the first place that differs.
+
+    Examples
+    --------
+    >>> import scutoid as sc
+    >>> from scutoid.testing import assert_block_invariant
+    >>> @sc.blockwise
+    ... def darker(image):
+    ...     return image - image.min()  # of the block
+    >>> assert_block_invariant(darker, np.arange(16).reshape(4, 4))
+    Traceback (most recent call last):
+    AssertionError: 'darker' in blocks of 3 differs from one block at (0, 3): 0, not 3
+    """
+    images = [open_image(item) if isinstance(item, np.ndarray) else item for item in inputs]
+    largest = max(max(item.shape) for item in images if isinstance(item, Image))
+    expected = _computed(step.options(block=largest), images, parameters)
+    for block in blocks:
+        found = _computed(step.options(block=block), images, parameters)
+        for one, other in zip(found, expected, strict=True):
+            place = _first_difference(one, other, rtol)
+            if place is not None:
+                raise AssertionError(
+                    f"{step.spec.label!r} in blocks of {block} differs from one block{place}"
+                )
+
+
+def _computed(step: Step, images: Sequence[Any], parameters: Mapping[str, Any]) -> list[Any]:
+    results = step(*images, **parameters)
+    found = results if isinstance(results, tuple) else (results,)
+    if any(isinstance(one, Collection) for one in found):
+        raise ParameterError("blocks are compared of one image", value="a collection")
+    return [_read(one) for one in found]
+
+
+def _read(result: Any) -> Any:
+    if isinstance(result, Image):
+        return result.read()
+    return result.to_pandas() if result.kind == "table" else result.get()
+
+
+def _first_difference(one: Any, other: Any, rtol: float) -> str | None:
+    if not isinstance(one, np.ndarray):
+        is_same = one.equals(other) if hasattr(one, "equals") else bool(np.all(one == other))
+        return None if is_same else f": {one!r}, not {other!r}"
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return f": {one.shape} {one.dtype}, not {other.shape} {other.dtype}"
+    same = one == other
+    if one.dtype.kind in "fc":
+        same |= np.isclose(one, other, rtol=rtol, atol=0, equal_nan=True)
+    if same.all():
+        return None
+    place = tuple(map(int, np.argwhere(~same)[0]))
+    return f" at {place}: {one[place]}, not {other[place]}"
