@@ -222,3 +222,24 @@ def test_how_much_each_step_takes(tmp_path):
     assert list(found) == ["add", "total"]
     for name, nbytes in found.items():
         assert nbytes == sum(p.stat().st_size for p in (tmp_path / name).rglob("*") if p.is_file())
+
+
+def test_stages_are_folders_of_the_store(tmp_path):
+    def pipeline(n=0):
+        smooth = add.options(name="interim/add")(RAW, n=n)
+        return total.options(name="final/total")(smooth)
+
+    sc.run(pipeline(), store=tmp_path, executor="serial")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["final", "interim", "runs"]
+    opened = sc.Store(tmp_path)
+    assert set(opened) == {"interim/add", "final/total"}
+    assert opened["final/total"].get() == ALL[0]
+    assert np.array_equal(np.asarray(opened["interim/add"]), np.asarray(RAW))
+    assert sc.plan(pipeline(), store=tmp_path).is_done
+    assert sc.plan(pipeline(1), store=tmp_path)["interim/add"].reason == "`n` 0 -> 1"
+    assert opened.verify().n_results == 2
+    assert set(opened.du()) == {"interim/add", "final/total"}
+    opened.gc(keep_runs=0)
+    assert not (tmp_path / "interim").exists()
+    # The name is no part of the key, but of the place
+    assert sc.plan(total(add(RAW, n=0)), store=tmp_path)["add"].status == "run"

@@ -58,11 +58,11 @@ def runs_of(store: EntryStore) -> list[PastRun]:
     return [PastRun.at(folder, store.path) for folder in folders]
 
 
-def dead_locks(store: Path, folder: str) -> list[Path]:
-    """Return the locks of processes that are dead, in some folders of a store."""
+def dead_locks(folder: Path) -> list[Path]:
+    """Return the locks of processes that are dead, in a folder of a store."""
     return [
         lock
-        for lock in sorted(store.glob(f"{folder}/.*.lock"))
+        for lock in sorted(folder.glob(".*.lock"))
         if not Lock(lock.with_name(lock.name[1:].removesuffix(".lock"))).is_held
     ]
 
@@ -220,15 +220,17 @@ class Collector:
         finally:
             lock.release()
         with suppress(OSError):
-            removal.path.parent.rmdir()  # the step's folder, if this was its last result
+            for folder in removal.path.relative_to(self.store.path).parents[:-1]:
+                (self.store.path / folder).rmdir()  # the step's, if this was its last result
         return True
 
     def _debris(self) -> Iterator[Removal]:
         """Find what runs that were killed have left."""
-        for path in sorted(self.store.path.glob("*/*.aside-*")):
-            yield Removal(path, bytes_in(path), "a result that could not be read")
-        for lock in dead_locks(self.store.path, "*"):
-            yield Removal(lock, lock.stat().st_size, "its process is dead")
+        for folder in (*self.store.step_folders(), self.store.path / RUNS):
+            for path in sorted(folder.glob("*.aside-*")):
+                yield Removal(path, bytes_in(path), "a result that could not be read")
+            for lock in dead_locks(folder):
+                yield Removal(lock, lock.stat().st_size, "its process is dead")
         for root, folders, names in os.walk(self.store.path):
             place = Path(root)
             held = [name for name in folders if Lock(place / name).is_held]

@@ -383,7 +383,7 @@ class _Runner:
         """
         with announcing(self.store):
             self._write({"ok": None, "seconds": None, "steps": [*map(self._said, self.works)]})
-            for lock in dead_locks(self.store.path, RUNS):
+            for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
             found = (work.entry for work in self.works if work.status == "cached")
             return all(entry.path.is_dir() for entry in found)

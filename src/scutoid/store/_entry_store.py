@@ -78,11 +78,20 @@ class EntryStore:
         """Return the place of a result."""
         return Entry(self.path / folder_name(name) / key[:_DIGITS], name, key)
 
+    def step_folders(self) -> list[Path]:
+        """Return the folders of steps, those in the folders of stages too, by path."""
+        if not self.path.is_dir():
+            return []
+        first = [path for path in sorted(self.path.glob("*/")) if path.name not in _RESERVED]
+        first = [path for path in first if not path.name.startswith(".")]
+        staged = (path for folder in first for path in sorted(folder.glob("*/")))
+        return [*first, *(path for path in staged if not _is_result(path))]
+
     def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
         """Return all results with their recipes, the newest first."""
         found = []
-        pattern = "*" if name is None else _literal(folder_name(name))
-        for path in self.path.glob(f"{pattern}/*/{RECIPE}") if self.path.is_dir() else ():
+        folders = self.step_folders() if name is None else [self.path / folder_name(name)]
+        for path in (path for folder in folders for path in folder.glob(f"*/{RECIPE}")):
             if ".aside-" in path.parent.name:
                 continue
             try:
@@ -96,9 +105,8 @@ class EntryStore:
     def places(self) -> list[Entry]:
         """Return where there are results or remains of some, readable or not, by path."""
         found = []
-        for path in sorted(self.path.glob("*/*/")) if self.path.is_dir() else ():
-            is_result = (path / RECIPE).exists() or (path / COMPLETE).exists()
-            if path.parent.name in _RESERVED or not is_result or ".aside-" in path.name:
+        for path in (path for folder in self.step_folders() for path in sorted(folder.glob("*/"))):
+            if not _is_result(path) or ".aside-" in path.name:
                 continue
             try:
                 recipe = Recipe.from_json((path / RECIPE).read_bytes(), place=path)
@@ -146,20 +154,29 @@ class EntryStore:
         return Path(path).expanduser().resolve().is_relative_to(self.path.resolve())
 
 
+def _is_result(path: Path) -> bool:
+    return (path / RECIPE).exists() or (path / COMPLETE).exists()
+
+
 def folder_name(step: str) -> str:
     """Return the folder of a step: its name, with what file systems do not take replaced.
 
+    What stands before the first slash is the folder of a stage.
+
     Examples
     --------
-    >>> folder_name("brain.denoise"), folder_name("a/b")
-    ('brain.denoise', 'a_b')
+    >>> folder_name("brain.denoise"), folder_name("interim/denoise"), folder_name("a/b:c/d")
+    ('brain.denoise', 'interim/denoise', 'a/b_c_d')
     """
+    stage, slash, rest = step.partition("/")
+    if stage and slash and rest:
+        return f"{_folder_name(stage)}/{_folder_name(rest)}"
+    return _folder_name(step)
+
+
+def _folder_name(step: str) -> str:
     name = re.sub(r"[^\w.\- ]+", "_", step).strip(". ") or "step"
     if len(name.encode()) > _MAX_NAME:
         mark = hashlib.sha256(step.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         name = f"{name.encode()[: _MAX_NAME - 9].decode(errors='ignore')}-{mark}"
     return f"{name}_" if name in _RESERVED else name
-
-
-def _literal(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
