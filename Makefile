@@ -1,7 +1,7 @@
 # make demo      set up .venv, run the pipeline on a small simulated brain, say where the results are
 # make test      set up .venv, run all tests, doctests and the examples of the README
 # make check     style, types and all tests: what CI runs
-# make soak      200 runs whose workers and drivers are killed at random: some ten minutes
+# make soak      runs and stores whose processes are killed and whose files are damaged: half an hour
 # make test-312  run the tests on another Python: make test-312 PYTHON312=/path/to/python3.12
 
 PYTHON    ?= python3
@@ -12,6 +12,8 @@ JOBS      ?= 2
 PYTEST_ARGS ?=
 SOAK_RUNS ?= 200
 SOAK_SEED ?= 0
+SOAK_KILLS ?= 300
+SOAK_DAMAGES ?= 20
 
 bin   := $(VENV)/bin
 comma := ,
@@ -67,8 +69,10 @@ test-312:
 import-cost: $(core)
 	$(bin)/python tools/import_cost.py
 
-soak: $(core)
+soak: $(ready)
 	$(bin)/python tools/soak.py --runs $(SOAK_RUNS) --seed $(SOAK_SEED) --jobs $(JOBS)
+	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
+	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/pipeline/test_store_faults.py
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist scutoid-demo

@@ -49,3 +49,10 @@ def test_daisy(tmp_path):
     run_page("daisy.md", tmp_path)
     printed = "".join(path.read_text() for path in (tmp_path / "daisy_logs").iterdir())
     assert printed.count("('smooth', ") == 16
+
+
+def test_store(tmp_path):
+    said = run_page("store.md", tmp_path)
+    assert "1 damaged, removed" in said
+    assert (tmp_path / "final" / "counts.csv").read_text().startswith("n\n")
+    assert np.asarray(sc.open(tmp_path / "final" / "smooth.tif")).shape == (64, 80)

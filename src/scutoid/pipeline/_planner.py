@@ -66,8 +66,9 @@ class Work:
     @property
     def is_to_be_mended(self) -> bool:
         """Whether the store has some of a result, which was whole or is not finished."""
-        is_begun = self.status == "partial" or self.restarts
-        return self.is_kept and self.call.keys is None and is_begun
+        if not self.is_kept or self.call.keys is not None or self.status == "cached":
+            return False
+        return self.restarts or self.entry.status == "partial"
 
     @property
     def has_finish(self) -> bool:
