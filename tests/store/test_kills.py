@@ -322,7 +322,7 @@ def test_the_memo_of_inputs_is_right_or_forgotten(tmp_path):
         tmp_path,
         """
         def stamp(n):
-            return (n, n, n)
+            return (n, n, n, n)
         def prepare():
             memo = HashMemo(FOLDER / "memo")
             memo.add("/first", stamp(1), "hash of 1")

@@ -130,6 +130,13 @@ def out_of_a_buffer(path):
     return bytearray(load_bytes(path))
 
 
+def named(value):
+    """Name what is changed, the same in every process."""
+    if isinstance(value, str):
+        return value
+    return "-".join(getattr(one, "__name__", str(one)) for one in value.values())
+
+
 @pytest.mark.parametrize(
     ("changes", "test"),
     [
@@ -163,7 +170,7 @@ def out_of_a_buffer(path):
         ({"name": "csv"}, "its_own"),
         ({"name": "my bytes"}, "its_own"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_fault_is_found(tmp_path, changes, test):
     tests = fault(**changes)
