@@ -49,9 +49,14 @@ def cluster_of_threads():
 @pytest.fixture
 def whole_cluster(cluster, client):
     """Both workers are there before and after, whatever a test has done to them."""
-    client.wait_for_workers(2, timeout=60)
+
+    def complete():
+        cluster.scale(2)  # Dask gives up a nanny whose worker takes long to come back
+        client.wait_for_workers(2, timeout=60)
+
+    complete()
     yield client
-    client.wait_for_workers(2, timeout=60)
+    complete()
 
 
 class TestClient(ExecutorTests):
