@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -48,6 +48,7 @@ ACCEPTED = "accepted.json"
 
 _THREADS = 4
 _PIECES = 16
+_LARGE = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +249,14 @@ class Keys:
         return key_of_path(path, self._memo)
 
     def _files(self, producer: OpenedFolder) -> Mapping[str, str]:
-        """Keys of all files of a folder, in threads: hashing leaves the interpreter free."""
+        """Keys of all files of a folder; of large files in threads, for hashing holds no lock."""
         if id(producer) not in self._folders:
             self._alive.append(producer)
             paths = list(producer.paths.values())
-            step = -(-len(paths) // (_PIECES * _THREADS)) or 1
+            threads = _THREADS if _are_large(paths) else 1
+            step = -(-len(paths) // (_PIECES * threads)) or 1
             pieces = [paths[n : n + step] for n in range(0, len(paths), step)]
-            with ThreadPoolExecutor(_THREADS) as pool:
+            with ThreadPoolExecutor(threads) as pool:
                 found = pool.map(lambda piece: [self._file(path) for path in piece], pieces)
                 digests = [digest for piece in found for digest in piece]
             self._folders[id(producer)] = dict(zip(producer.paths, digests, strict=True))
@@ -277,6 +279,13 @@ class Keys:
                 )
             if not self._store.contains(folder):
                 self._outside.add(folder)
+
+
+def _are_large(paths: Sequence[str]) -> bool:
+    """Whether hashing files takes longer than turning to the next, by a few of them."""
+    sample = paths[:: len(paths) // _PIECES or 1]
+    sizes = [os.stat(path).st_size for path in sample if os.path.isfile(path)]  # noqa: PTH113, PTH116
+    return bool(sizes) and sum(sizes) > _LARGE * len(sizes)
 
 
 def accepted_members(entry: Entry) -> dict[str, str]:
