@@ -21,6 +21,9 @@ was found, and what to do about it.  Each is also a subclass of the builtin that
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 __all__ = [
     "DamagedResult",
     "GeometryError",
@@ -37,6 +40,23 @@ __all__ = [
     "StoreError",
     "WorkerError",
 ]
+
+SIGNS_OF_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What readers of files raise when the bytes make no sense; a SyntaxError is broken XML.  Not
+MemoryError: that is the machine's, not the file's."""
 
 
 class ScutoidError(Exception):

@@ -6,8 +6,6 @@ data is mapped, large pages go strip by strip or tile by tile, and others page b
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,13 @@ from scutoid.arrays._source import SourceIdentity, Stamp, check_inside, owned, s
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_files import FILES, CutChain
 from scutoid.arrays._tiff_metadata import read_spec
-from scutoid.errors import MetadataError, MissingExtra, ScutoidError, SourceError
+from scutoid.errors import (
+    SIGNS_OF_DAMAGE,
+    MetadataError,
+    MissingExtra,
+    ScutoidError,
+    SourceError,
+)
 from scutoid.geometry import Roi
 
 TIFF_ENDINGS = (".tif", ".tiff")
@@ -32,22 +36,6 @@ _SLAB = 4 * 2**20
 _CHECKED_PAGES = 4096
 
 Way = Literal["whole", "mapped", "pages", "segments"]
-# What tifffile and what it calls raise of bytes that make no sense, beside its own TiffFileError;
-# broken OME-XML is a SyntaxError.
-_SIGNS_OF_DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 _DAMAGED = "the file is damaged or cut off: restore it from its source"
 
 
@@ -100,7 +88,7 @@ class TiffSource:
                 found = _WAYS[self.way](self, file, place)
         except ScutoidError:
             raise
-        except (tifffile.TiffFileError, *_SIGNS_OF_DAMAGE) as error:
+        except (tifffile.TiffFileError, *SIGNS_OF_DAMAGE) as error:
             if "imagecodecs" in str(error):
                 raise MissingExtra.of("imagecodecs", extra="formats") from error
             raise SourceError(
@@ -204,7 +192,7 @@ def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSour
             source = _describe(file, path, level, axes, cut)
     except ScutoidError:
         raise
-    except (tifffile.TiffFileError, *_SIGNS_OF_DAMAGE) as error:
+    except (tifffile.TiffFileError, *SIGNS_OF_DAMAGE) as error:
         raise SourceError(
             "a TIFF file can be read",
             value=f"{type(error).__name__}: {error}",

@@ -1,6 +1,6 @@
 """Stored results: keys, recipes, entries that are committed whole, packs of small results, formats.
 
-Readable without scutoid: OME-Zarr, TIFF, Parquet, JSON, npy and CSV.
+Readable without scutoid: OME-Zarr, TIFF, PNG, Parquet, JSON, npy and CSV.
 """
 
 from scutoid.store._canonical import canonical_digest, describe

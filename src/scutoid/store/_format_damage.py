@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 import tokenize
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scutoid.errors import DamagedResult, ScutoidError
+from scutoid.errors import SIGNS_OF_DAMAGE, DamagedResult, ScutoidError
 
-# What readers raise when the bytes make no sense.  Not MemoryError: the machine's, not the file's.
-_SIGNS_OF_DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    tokenize.TokenError,
-    zlib.error,
-)
+# What numpy raises of a header that it cannot read, beside the others.
+_SIGNS = (*SIGNS_OF_DAMAGE, tokenize.TokenError)
 _LONGEST = 300
 
 
@@ -52,7 +36,7 @@ def reading(kind: str, path: Path, *others: type[Exception]) -> Iterator[None]:
         yield
     except ScutoidError:
         raise
-    except _SIGNS_OF_DAMAGE + others as error:
+    except _SIGNS + others as error:
         raise DamagedResult(
             f"a stored {kind} can be read",
             value=f"{type(error).__name__}: {error}"[:_LONGEST],
