@@ -10,6 +10,7 @@ from scutoid.pipeline._compute import StepBlock
 from scutoid.pipeline._decorators import Step, blockwise, reduction, step
 from scutoid.pipeline._export import export
 from scutoid.pipeline._given import with_given
+from scutoid.pipeline._grids import OutputGrid
 from scutoid.pipeline._lazy import Files, Image, Parts, Table, Value
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
@@ -28,6 +29,7 @@ __all__ = [
     "Image",
     "Images",
     "Length",
+    "OutputGrid",
     "Parts",
     "Pipeline",
     "Plan",

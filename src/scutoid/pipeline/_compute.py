@@ -47,6 +47,9 @@ class StepBlock:
     """The whole image, in the same frame."""
     function_axes: str
     """Axes of the arrays that the function gets."""
+    sources: tuple[Roi | None, ...] = ()
+    """For steps that write on another grid: what each array shows of its input, in that input's own
+    voxels, over `function_axes`."""
 
     @property
     def inner(self) -> tuple[slice, ...]:
@@ -102,14 +105,25 @@ class BlockStep:
 
     def block(self, index: int) -> StepBlock:
         """Describe block `index`."""
+        return self.block_of(self.layout.grid.write_roi(index), index)
+
+    def block_of(self, write: Roi, index: int = -1) -> StepBlock:
+        """Describe a block that writes a region of its own."""
         layout = self.layout
+        sources: tuple[Roi | None, ...] = ()
+        if layout.target is not None:
+            sources = tuple(
+                None if placed is None else layout.source_of_function(position, write)
+                for position, placed in enumerate(layout.inputs)
+            )
         return StepBlock(
             index=index,
             axes=layout.axes,
-            read_roi=layout.read_roi(index),
-            write_roi=layout.grid.write_roi(index),
+            read_roi=layout.read_roi(write),
+            write_roi=write,
             image_roi=layout.image,
             function_axes=layout.function_axes,
+            sources=sources,
         )
 
     def compute(
@@ -143,20 +157,27 @@ class BlockStep:
             An entry an output: an array in the output's axes that covers the write region, a
             DataFrame, a dict of arrays, or a value.
         """
-        block = self.block(index)
+        return self.compute_block(self.block(index), inputs, params, key=key, written=written)
+
+    def compute_block(
+        self,
+        block: StepBlock,
+        inputs: Sequence[object],
+        params: Mapping[str, object],
+        *,
+        key: str | None = None,
+        written: Readable | None = None,
+    ) -> tuple[object, ...]:
+        """Compute one block, as `compute` does."""
         arrays = [
-            self._read(position, source, block.read_roi)  # type: ignore[arg-type]
+            self._read(position, source, block)  # type: ignore[arg-type]
             if position < len(self.layout.inputs) and self.layout.inputs[position]
             else source
             for position, source in enumerate(inputs)
         ]
-        shape = next(
-            array.shape
-            for array, entry in zip(arrays, self.layout.inputs, strict=True)
-            if entry and isinstance(array, np.ndarray)
-        )
         if written is not None:
             params = {**params, NEIGHBOURS: self._neighbours(block, written)}
+        shape = self._returned_shape(block, arrays)
         result = call(self.spec, arrays, params, {**self.injected(), "block": block, "key": key})
         if self.spec.kind == "reduction":
             return (result,)
@@ -165,6 +186,19 @@ class BlockStep:
             for kind, item, dtype in zip(
                 self.spec.outputs, unpack(self.spec, result), self.dtypes, strict=True
             )
+        )
+
+    def _returned_shape(self, block: StepBlock, arrays: Sequence[object]) -> tuple[int, ...]:
+        """Return the sizes on the function's axes that an image it returns may have."""
+        layout = self.layout
+        if layout.target is not None:
+            made = layout.returned_roi(block.write_roi)
+            sizes = dict(zip(layout.axes, made.shape, strict=True))
+            return tuple(sizes.get(axis, 1) for axis in layout.function_axes)
+        return next(
+            array.shape
+            for array, placed in zip(arrays, layout.inputs, strict=True)
+            if placed and isinstance(array, np.ndarray)
         )
 
     def _neighbours(self, block: StepBlock, written: Readable) -> NDArray[Any]:
@@ -186,17 +220,18 @@ class BlockStep:
         whole = tuple(slice(None) if a in kept else None for a in layout.function_axes)
         return seen[whole]
 
-    def _read(self, position: int, source: Readable, region: Roi) -> NDArray[Any]:
-        inside = self.layout.needed(region)
-        array = source.read(self.layout.local(position, inside))
-        if inside != region:
+    def _read(self, position: int, source: Readable, block: StepBlock) -> NDArray[Any]:
+        layout = self.layout
+        wanted = layout.source(position, block.write_roi)
+        array = source.read(wanted)
+        if layout.target is None and layout.local(position, block.read_roi) != wanted:
             array = pad_to(
                 array,
-                self.layout.local(position, inside),
-                self.layout.local(position, region),
-                self.layout.border,  # type: ignore[arg-type]
+                wanted,
+                layout.local(position, block.read_roi),
+                layout.border,  # type: ignore[arg-type]
             )
-        return self.layout.to_function(position, array)  # type: ignore[no-any-return]
+        return layout.to_function(position, array)  # type: ignore[no-any-return]
 
     def _take(
         self,
@@ -239,7 +274,8 @@ class BlockStep:
                     remedy="give dtype= to the decorator",
                 )
             array = array.astype(dtype)
-        return layout.from_function(array, block.read_roi, block.write_roi)  # type: ignore[no-any-return]
+        returned = layout.returned_roi(block.write_roi)
+        return layout.from_function(array, returned, block.write_roi)  # type: ignore[no-any-return]
 
     def _take_table(self, item: object, block: StepBlock) -> object:
         import pandas as pd
@@ -380,9 +416,12 @@ def trial(
             continue
         array = np.asarray(item)
         axes = layout.returned_axes
-        fits = array.ndim == len(axes) and all(
-            dict(zip(layout.function_axes, shape, strict=True)).get(axis, n) == n
-            for axis, n in zip(axes, array.shape, strict=True)
+        fits = layout.target is not None or (
+            array.ndim == len(axes)
+            and all(
+                dict(zip(layout.function_axes, shape, strict=True)).get(axis, n) == n
+                for axis, n in zip(axes, array.shape, strict=True)
+            )
         )
         if not fits:
             raise wrong_shape(

@@ -13,6 +13,7 @@ from scutoid.arrays import Storage, open_source
 from scutoid.errors import PipelineError
 from scutoid.pipeline._compute import StepBlock, merge_in_order, unpack
 from scutoid.pipeline._evaluate import prepared
+from scutoid.pipeline._grids import OutputGrid
 from scutoid.pipeline._lazy import Image
 from scutoid.pipeline._producers import Call, Opened, is_lazy
 from scutoid.pipeline._spec import NEIGHBOURS, Border, Options, StepSpec, make_spec
@@ -141,6 +142,7 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
     out: Out = "image",
     dtype: object = None,
     scale: object = 1,
+    grid: Callable[..., OutputGrid] | None = None,
     position: tuple[str, ...] | None = None,
     labels: bool = False,
     setup: Setup | None = None,
@@ -181,8 +183,14 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
     dtype : dtype or tuple, optional
         Of the image output(s), or "same" as the first image's; default: found by calling the
         function on a small array.
-    scale : 1
-        Images are written on the grid of the inputs; other scales are refused for now.
+    scale : int, Fraction, sequence or mapping
+        Input voxels an output voxel: 2 halves the size of the images, ``Fraction(1, 2)`` doubles
+        it; one for the spatial axes, or one an axis.  The function returns, for a region of `n`
+        voxels, ``ceil(n / scale)``; scutoid crops the halo, which is in voxels of the input.
+    grid : function, optional
+        For other grids: gets the list of the images and the parameters that it names, and returns
+        an `OutputGrid`.  The function then returns the write region itself, and finds in ``block``
+        what it was given of each input (`StepBlock.sources`).
     position : tuple of str, optional
         Columns of a table that hold a position, in voxels of the array that the function got: only
         rows inside the write region are kept, and positions are moved to the image's frame.
@@ -231,12 +239,6 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
     >>> foreground(sc.open(np.zeros((4, 4))), level=3)
     Image('foreground', yx, (4, 4), bool)
     """
-    if scale != 1:
-        raise PipelineError(
-            "blockwise steps write on the grid of their inputs",
-            value=f"scale={scale!r}",
-            remedy="resample in a whole step for now",
-        )
     options = Options(
         keep=keep,
         storage=storage or Storage(),
@@ -255,6 +257,8 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
         axes=axes,
         out_axes=out_axes,
         border=border,
+        scale=scale,
+        grid=grid,
         dtype=dtype,
         position=position,
         labels=labels,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scutoid.blocks import After
 from scutoid.pipeline._collections import Collection, Gathered
 from scutoid.pipeline._lazy import Image, Lazy
-from scutoid.pipeline._planner import Planner
+from scutoid.pipeline._planner import Planner, is_computed
 from scutoid.pipeline._producers import Call
 
 
@@ -29,11 +29,14 @@ class Edges:
 
     def _edge(self, call: Call, lazy: Lazy, *, is_whole: bool) -> list[After]:
         work = self.planner.work(lazy)
-        if work is None or work.status == "cached":
+        if work is None:
             return []
         upstream = work.call
-        if not work.is_kept:
+        is_inside = upstream in call.fused_inputs and is_computed(work)
+        if is_inside or not work.is_kept:
             return [_whole(edge) for edge in self.of(upstream)]
+        if work.status == "cached":
+            return []
         if upstream.keys is not None:
             aligned = not is_whole and call.keys == upstream.keys and isinstance(lazy, Collection)
             return [After(work.task) if aligned else After.all(work.task, 1)]
@@ -44,7 +47,20 @@ class Edges:
         grid_axes = upstream.layout().axes
         if call.keys is not None or call.spec.kind == "step":
             return [After.all(work.task, len(grid_axes))]
-        return [After(work.task, self._axes_map(call, upstream, lazy))]
+        target = call.layout().target
+        if target is not None and target.scale is None:
+            return [After.all(work.task, len(grid_axes))]
+        axes = self._axes_map(call, upstream, lazy)
+        return [After(work.task, axes, self._scale(call, axes))]
+
+    def _scale(self, call: Call, axes: tuple[int | None, ...]) -> float | tuple[float, ...]:
+        """Tell how many voxels of the upstream grid a voxel of this grid is, on each axis of it."""
+        layout = call.layout()
+        if layout.target is None or layout.target.scale is None:
+            return 1.0
+        seen = [axis for axis in layout.function_axes if axis in layout.axes]
+        scale = dict(zip(seen, layout.target.scale, strict=True))
+        return tuple(1.0 if n is None else scale.get(layout.axes[n], 1.0) for n in axes)
 
     def _axes_map(self, call: Call, upstream: Call, lazy: Lazy) -> tuple[int | None, ...]:
         """Tell for each axis of the upstream grid which axis of this grid it is, in one frame."""
@@ -53,7 +69,12 @@ class Edges:
         for axis in above.axes:
             place = layout.axes.find(axis)
             same_frame = place >= 0
-            if same_frame and isinstance(lazy, Image):
+            if same_frame and isinstance(lazy, Image) and layout.target is not None:
+                # the output has a frame of its own, which begins where the input does
+                start = lazy.framed.offset[lazy.axes.index(axis)] if axis in lazy.axes else None
+                same_frame = start == above.grid.total.offset[above.axes.index(axis)]
+                same_frame = same_frame and start == layout.grid.total.offset[place]
+            elif same_frame and isinstance(lazy, Image):
                 same_frame = axis in lazy.axes and (
                     lazy.framed.offset[lazy.axes.index(axis)] == layout.image.offset[place]
                 )
@@ -65,8 +86,9 @@ def _wider(a: After, b: After) -> After:
     """Return an edge that waits for what both wait for."""
     if a.axes is None or b.axes is None:
         return a if b.axes is None else b
-    axes = tuple(x if x == y else None for x, y in zip(a.axes, b.axes, strict=True))
-    return After(a.task, axes)
+    same = a.scale == b.scale
+    axes = tuple(x if x == y and same else None for x, y in zip(a.axes, b.axes, strict=True))
+    return After(a.task, axes, a.scale if same else 1.0)
 
 
 def _whole(edge: After) -> After:

@@ -20,6 +20,7 @@ from scutoid.arrays import ArraySource
 from scutoid.blocks import conflict_order
 from scutoid.errors import MemoryLimitError, PipelineError, StepError
 from scutoid.geometry import Coordinate, Roi
+from scutoid.pipeline._block_inputs import BlockInputs
 from scutoid.pipeline._collections import Collection, Gathered
 from scutoid.pipeline._compute import (
     BlockStep,
@@ -29,6 +30,7 @@ from scutoid.pipeline._compute import (
     merge_in_order,
     unpack,
 )
+from scutoid.pipeline._computed import ComputedImage
 from scutoid.pipeline._lazy import Image, Lazy, Parts
 from scutoid.pipeline._parts import MemoryParts, PartsGrid
 from scutoid.pipeline._producers import Call, Constant, Member, Opened, Producer
@@ -119,16 +121,32 @@ class Evaluation:
     def _params(self, params: Mapping[str, object]) -> dict[str, Any]:
         return {name: self.argument(value) for name, value in params.items()}
 
-    def _inputs(self, step: BlockStep, inputs: Sequence[object], read: Roi) -> list[object]:
-        """Return readable images for the region that is read, and the other inputs whole."""
+    def _inputs(self, step: BlockStep, inputs: Sequence[object], write: Roi) -> list[object]:
+        """Return readable images for what a write region needs, and the other inputs whole."""
         found: list[object] = []
         for position, item in enumerate(inputs):
             if isinstance(item, Image) and step.layout.inputs[position]:
-                local = step.layout.local(position, read)
-                found.append(self.image(item, local.shift(item.framed.offset)))
+                found.append(self._readable(item, step.layout.source(position, write)))
             else:
                 found.append(self.argument(item))
         return found
+
+    def _readable(self, image: Image, region: Roi) -> Readable:
+        """Return what a block-wise step reads a region from, in the image's own voxels."""
+        call, view = image.producer, image.view
+        if (
+            not isinstance(call, Call)
+            or not call.is_fused
+            or (call.stored is not None and call.is_block_invariant)
+        ):
+            return self.image(image, region.shift(image.framed.offset))
+        step, framed = call.block_step(), call.framed(0)
+        below = region if view is None else view.below(region)
+        write = step.layout.grid_region(below.shift(framed.offset))
+        inputs = self._inputs(step, call.inputs, write)
+        given = BlockInputs(step, tuple(inputs), self._params(call.params))
+        source = ComputedImage(given, 0, framed.spec, framed.offset, is_cut_anew=True)
+        return source if view is None else ViewSource(source, view)
 
     def _compute_image(self, producer: Call, output: int, region: Roi) -> Readable:
         memo = (id(producer), output, region)
@@ -197,10 +215,10 @@ class Evaluation:
         if not indices:
             return
         layout = step.layout
-        read = layout.needed(layout.read_roi(indices[0]))
-        for index in (indices[-1], *indices[1:-1]):
-            read = read.union(layout.needed(layout.read_roi(index)))
-        inputs = self._inputs(step, producer.inputs, read)
+        write = layout.grid.write_roi(indices[0])
+        for index in indices[1:]:
+            write = write.union(layout.grid.write_roi(index))
+        inputs = self._inputs(step, producer.inputs, write)
         params = self._params(producer.params)
         with prepared(producer.spec, self._ready) as ready:
             for index in indices:
@@ -366,14 +384,27 @@ def call_step(
     origin: tuple[float, ...] | None,
     where: PartsGrid | None,
     folder: object = None,
+    in_partitions: bool = False,
 ) -> tuple[Any, ...]:
-    """Call the function of a whole step and check what it returned."""
+    """Call the function of a whole step and check what it returned.
+
+    A table may come as an iterator of tables, which are joined; with `in_partitions` it is given on
+    as `TablePartitions`, unless the step has a set-up, which must not end before the iterator.
+    """
     injected = {"key": key, "voxel_size": voxel_size, "origin": origin, "folder": folder}
     with prepared(spec) as ready:
         result = call(spec, inputs, {**params, **ready}, injected)
+        items = [
+            TablePartitions(spec, item) if kind == "table" and isinstance(item, Iterator) else item
+            for kind, item in zip(spec.outputs, unpack(spec, result), strict=True)
+        ]
+        if not in_partitions or spec.setup:
+            items = [_joined(item) for item in items]
     taken: list[Any] = []
-    for kind, item, framed in zip(spec.outputs, unpack(spec, result), frames, strict=True):
-        if kind == "image":
+    for kind, item, framed in zip(spec.outputs, items, frames, strict=True):
+        if isinstance(item, TablePartitions):
+            taken.append(item)
+        elif kind == "image":
             array = np.asarray(item)
             if array.shape != framed.spec.shape:
                 raise StepError(
@@ -388,6 +419,41 @@ def call_step(
         else:
             taken.append(check_output(spec, kind, item))
     return tuple(taken)
+
+
+class TablePartitions:
+    """A table that a step returned as an iterator of tables, each a part of its rows.
+
+    A format of the store that can writes each as it comes; see `scutoid.store`.
+    """
+
+    def __init__(self, spec: StepSpec, tables: Iterator[pd.DataFrame]) -> None:
+        self._spec = spec
+        self._tables = tables
+
+    def table_partitions(self) -> Iterator[pd.DataFrame]:
+        """Go through the tables, once.
+
+        Raises
+        ------
+        StepError
+            If one is no table, or there is none.
+        """
+        is_empty = True
+        for table in self._tables:
+            yield check_output(self._spec, "table", table)
+            is_empty = False
+        if is_empty:
+            raise StepError(
+                "a table in partitions has at least one, if need be without rows",
+                value="none",
+                place=f"step {self._spec.label!r}",
+            )
+
+
+def _joined(item: Any) -> Any:
+    """Return a table in partitions whole, anything else as it is."""
+    return join_tables(item.table_partitions()) if isinstance(item, TablePartitions) else item
 
 
 def _step_parts(spec: StepSpec, item: Any, where: PartsGrid | None) -> MemoryParts:

@@ -10,10 +10,12 @@ from typing import Any
 from scutoid.arrays import SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
+from scutoid.pipeline._block_inputs import BlockInputs, Held
 from scutoid.pipeline._collections import Collection, Gathered
+from scutoid.pipeline._computed import ComputedImage
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy
 from scutoid.pipeline._members import FolderInput, GatheredMembers, ItemInput, ValueInput
-from scutoid.pipeline._planner import Planner, Work
+from scutoid.pipeline._planner import Planner, Work, is_computed
 from scutoid.pipeline._producers import (
     Call,
     Constant,
@@ -27,7 +29,7 @@ from scutoid.pipeline._producers import (
 from scutoid.pipeline._spec import OutputKind
 from scutoid.pipeline._stored import ITEMS, FromStore, StoredItem, StoredItems, StoredResult
 from scutoid.pipeline._view import ViewSource
-from scutoid.pipeline._work import BlockInputs, ComputedImage, Held, WholeImage
+from scutoid.pipeline._work import WholeImage
 from scutoid.store import Pack
 
 
@@ -36,16 +38,27 @@ class WorkerInputs:
 
     def __init__(self, planner: Planner) -> None:
         self.planner = planner
-        self._computed: dict[int, ComputedImage] = {}
+        self._computed: dict[tuple[int, bool], ComputedImage] = {}
 
     def of_blocks(self, call: Call) -> BlockInputs:
         step = call.block_step()
         inputs = []
         for position, item in enumerate(call.inputs):
             is_image = isinstance(item, Image) and step.layout.inputs[position] is not None
-            inputs.append(self._readable(item) if is_image else self.held(item))  # type: ignore[arg-type]
+            inputs.append(self._inside(call, item) if is_image else self.held(item))  # type: ignore[arg-type]
         params = {name: self.held(value) for name, value in call.params.items()}
         return BlockInputs(step, tuple(inputs), params)
+
+    def _inside(self, call: Call, image: Image) -> Any:
+        """Return what the blocks of a call read an image from; it may be computed in them."""
+        producer = image.producer
+        work = self.planner.work(image)
+        if work is None or producer not in call.fused_inputs or not is_computed(work):
+            return self._readable(image)
+        if (id(work), True) not in self._computed:
+            self._computed[id(work), True] = self._computed_image(work, is_cut_anew=True)
+        source = self._computed[id(work), True]
+        return source if image.view is None else ViewSource(source, image.view)
 
     def _readable(self, image: Image) -> Any:
         """Return what a worker reads an image from."""
@@ -58,19 +71,19 @@ class WorkerInputs:
         elif isinstance(producer, Call):
             work = self.planner.work(image)
             if work is not None and not work.is_kept and work.status != "cached":
-                source = self._computed_image(work, image.output)
+                if (id(work), False) not in self._computed:
+                    self._computed[id(work), False] = self._computed_image(work)
+                source = self._computed[id(work), False]
             elif work is not None:
                 source = StoredResult(work.entry).image(image.output)
         else:
             source = producer.stored.image(image.output)  # type: ignore[attr-defined]
         return source if image.view is None else ViewSource(source, image.view)
 
-    def _computed_image(self, work: Work, output: int) -> ComputedImage:
-        if id(work) not in self._computed:
-            framed = work.call.framed(output)
-            given = self.of_blocks(work.call)
-            self._computed[id(work)] = ComputedImage(given, output, framed.spec, framed.offset)
-        return self._computed[id(work)]
+    def _computed_image(self, work: Work, *, is_cut_anew: bool = False) -> ComputedImage:
+        framed = work.call.framed(0)
+        given = self.of_blocks(work.call)
+        return ComputedImage(given, 0, framed.spec, framed.offset, is_cut_anew=is_cut_anew)
 
     def _member(self, producer: Member) -> Any:
         """Return one member of a collection as a single producer."""

@@ -179,7 +179,7 @@ class Keys:
         code = code_of(spec)
         parameters = {name: self._fact(value, name) for name, value in call.params.items()}
         inputs = {
-            name: self._fact(value, name)
+            name: self._input(call, value, name)
             for name, value in zip(_input_names(call), call.inputs, strict=True)
         }
         block = None
@@ -193,7 +193,7 @@ class Keys:
             *(f"{name}={fact.digest}" for name, fact in sorted(parameters.items())),
             *(f"{name}:{fact.digest}" for name, fact in inputs.items()),
             "collection" if call.keys is not None else "single",
-            "any" if block is None or spec.block_invariant else repr(block),
+            "any" if block is None or call.is_block_invariant else repr(block),
         )
         key = self._stands_for(spec.label, digest)
         return CallKey(key, code, parameters, inputs, block)
@@ -221,6 +221,14 @@ class Keys:
             reader = "" if producer.reader is None else fingerprint(producer.reader).digest
             self._readings[id(producer)] = (canonical_digest(producer.options), reader)
         return self._readings[id(producer)]
+
+    def _input(self, call: Call, value: object, name: str) -> Fact:
+        """An input; one that is computed in this call's blocks may depend on where these lie."""
+        fact = self._fact(value, name)
+        producer = value.producer if isinstance(value, Lazy) else None
+        if any(c is producer and not c.is_block_invariant for c in call.fused_inputs):
+            return Fact(_digest("inside", fact.digest), fact.text)
+        return fact
 
     def _fact(self, value: object, name: str) -> Fact:
         if isinstance(value, Collection):
@@ -314,6 +322,8 @@ def _declaration(spec: StepSpec) -> str:
             "where": spec.options.where,
             # only where it is so: keys of all other steps stay as they are
             **({"sees_neighbours": True} if spec.sees_neighbours else {}),
+            **({"scale": str(spec.scale)} if spec.scale != 1 else {}),
+            **({"grid": spec.grid} if spec.grid is not None and spec.version is None else {}),
         }
     )
 

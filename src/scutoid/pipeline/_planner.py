@@ -5,8 +5,7 @@ What cannot work raises here.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from scutoid.blocks import Journal
 from scutoid.errors import MemoryLimitError, PipelineError, StoreError
+from scutoid.geometry import Roi
 from scutoid.pipeline._accept import Acceptance, Accepted
 from scutoid.pipeline._evaluate import physical_memory
 from scutoid.pipeline._keys import CallKey, Keys
@@ -177,7 +177,7 @@ class Planner:
         accepted = self._acceptance.of(call, task, self._n_blocks(call))
         key = self.keys.call(call)
         entry = self.store.entry(spec.label, key.key)
-        if spec.block_invariant and call.keys is None and self._reuse_block(call, entry):
+        if call.is_block_invariant and call.keys is None and self._reuse_block(call, entry):
             key = replace(key, block=block_of(call))
         is_kept = spec.options.keep is True or spec.outputs != ("image",) or call.keys is not None
         return Work(
@@ -243,7 +243,7 @@ class Planner:
                     work.status = "cached"
             if work.status == "cached":
                 continue
-            for lazy in work.call.dependencies():
+            for lazy in self._read_by(work.call):
                 upstream = self.work(lazy)
                 if upstream is None:
                     continue
@@ -253,6 +253,14 @@ class Planner:
                 masks[id(upstream)] = None if wanted is None or before is None else before | wanted
         self.works = [w for w in self.works if id(w) in needed or w.status == "cached"]
         self._record_reasons()
+
+    def _read_by(self, call: Call) -> Iterator[Lazy]:
+        """Yield what a call reads: also what a step reads that is computed in its blocks."""
+        for lazy in call.dependencies():
+            yield lazy
+            upstream = self.work(lazy)
+            if upstream is not None and upstream.call in call.fused_inputs:
+                yield from self._read_by(upstream.call)
 
     def _wanted(self, work: Work, lazy: Lazy, upstream: Work) -> NDArray[np.bool_] | None:
         """Return the members of `upstream` that `work` needs; None: all."""
@@ -366,9 +374,14 @@ class Planner:
             elif work.status == "partial":
                 work.reason = f"{work.n_done} of {work.n_blocks} are done"
             elif not work.is_kept:
-                work.reason = "not kept"
+                work.reason = self._said_of_readers(work)
             else:
                 work.reason = self._explain(work)
+
+    def _said_of_readers(self, work: Work) -> str:
+        readers = [w for w in self.works if work.call in w.call.fused_inputs]
+        names = ", ".join(reader.task for reader in readers)
+        return f"not kept: computed inside the blocks of {names}" if readers else "not kept"
 
     def _explain(self, work: Work) -> str:
         recipe = self.recipe(work)
@@ -421,6 +434,11 @@ class Planner:
             )
 
 
+def is_computed(work: Work) -> bool:
+    """Whether steps that read a fused image compute it in their blocks, kept or not."""
+    return not (work.is_kept and work.call.is_block_invariant)
+
+
 def bytes_of(work: Work) -> int:
     """Return the bytes of all images of a step, uncompressed; 0 for collections."""
     call = work.call
@@ -437,20 +455,29 @@ def memory_of(work: Work) -> int:
     if call.spec.kind == "step":
         return sum(image.nbytes for image in images)
     layout = call.layout()
-    low, high = layout.grid.halo
-    read = (layout.grid.block_shape + low + high).minimum(layout.image.shape)
-    size = dict(zip(layout.axes, read, strict=True))
-    voxels = [math.prod(size[a] for a in image.axes) * image.dtype.itemsize for image in images]
-    widest = max(
-        [
-            image.dtype.itemsize
-            for image in (
-                *images,
-                *(Image(call, n) for n, k in enumerate(call.spec.outputs) if k == "image"),
-            )
-        ]
-    )
-    return sum(voxels) + _WORKING_COPIES * math.prod(read) * widest
+    return _memory_of_block(call, Roi(layout.grid.total.offset, layout.grid.block_shape))
+
+
+def _memory_of_block(call: Call, write: Roi) -> int:
+    """Estimate the bytes that one block needs, with the steps that are computed inside it."""
+    layout = call.layout()
+    read = layout.read_roi(write)
+    sizes = []
+    inside = 0
+    for position, image in enumerate(call.inputs):
+        if not isinstance(image, Image) or layout.inputs[position] is None:
+            continue
+        region = layout.source(position, write)
+        sizes.append(region.size * image.dtype.itemsize)
+        producer = image.producer
+        if isinstance(producer, Call) and producer in call.fused_inputs:
+            below = region if image.view is None else image.view.below(region)
+            start = producer.framed(image.output).offset
+            under = producer.layout().grid_region(below.shift(start))
+            inside = max(inside, _memory_of_block(producer, under))
+    outputs = [Image(call, n) for n, kind in enumerate(call.spec.outputs) if kind == "image"]
+    widths = [i.dtype.itemsize for i in (*call.inputs, *outputs) if isinstance(i, Image)]
+    return sum(sizes) + _WORKING_COPIES * read.size * max(widths) + inside
 
 
 def flatten(targets: Iterable[object]) -> list[Lazy]:

@@ -15,7 +15,9 @@ from scutoid.errors import PipelineError
 from scutoid.geometry import Coordinate
 from scutoid.pipeline._collections import COLLECTION, Collection, Gathered, zip_keys
 from scutoid.pipeline._compute import BlockStep, trial
-from scutoid.pipeline._layout import Framed, Layout, make_layout
+from scutoid.pipeline._fit import make_layout
+from scutoid.pipeline._grids import call_grid
+from scutoid.pipeline._layout import Framed, Layout
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy, Parts
 from scutoid.pipeline._parts import PartsGrid
 from scutoid.pipeline._spec import OutputKind, StepSpec
@@ -208,6 +210,35 @@ class Call(Producer):
         single._collection = self
         return single
 
+    @cached_property
+    def is_fused(self) -> bool:
+        """Whether its image is computed inside the blocks of whoever reads it, region by region."""
+        spec = self.spec
+        asks_for_its_block = "block" in spec.parameters.injected and not spec.block_invariant
+        return (
+            spec.options.keep is not True
+            and spec.kind == "blockwise"
+            and spec.outputs == ("image",)
+            and self.keys is None
+            and self.key is None
+            and spec.options.where is None
+            and not (spec.sees_neighbours or asks_for_its_block)
+            and not any(isinstance(item, Parts) for item in self.inputs)
+        )
+
+    @cached_property
+    def fused_inputs(self) -> tuple[Call, ...]:
+        """The calls that are computed inside the blocks of this one."""
+        if self.spec.kind == "step" or self.keys is not None or self.key is not None:
+            return ()
+        images = (item.producer for item in self.inputs if isinstance(item, Image))
+        return tuple(call for call in images if isinstance(call, Call) and call.is_fused)
+
+    @cached_property
+    def is_block_invariant(self) -> bool:
+        """Whether its results are the same for every block shape, what is fused included."""
+        return self.spec.block_invariant and all(c.is_block_invariant for c in self.fused_inputs)
+
     @property
     def stored(self) -> Any:
         """Where the results are read from, once they are in a store; else None."""
@@ -260,7 +291,11 @@ class Call(Producer):
         memo = repr(block)
         if memo not in self._layouts:
             images = [item.framed if isinstance(item, Image) else None for item in self.inputs]
-            layout = make_layout(self.spec, self.params, images, block=block)
+            target = None
+            if self.spec.grid is not None:
+                shown = [item for item in self.inputs if isinstance(item, Image)]
+                target = call_grid(self.spec.grid, shown, self.params, f"step {self.name!r}")
+            layout = make_layout(self.spec, self.params, images, block=block, target=target)
             if given is not None and layout.grid.shape != given.grid.shape:
                 raise PipelineError(
                     "parts are read on the grid on which they were made",
@@ -403,7 +438,9 @@ def _frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: A
     source = known.spec
     spatial = [a for a in axes if a in source.spatial_axes]
     voxel_size = origin = None
-    if source.voxel_size is not None and spatial:
+    if layout.target is not None:
+        voxel_size, origin = _place_output(layout, spatial)
+    elif source.voxel_size is not None and spatial:
         sizes = dict(zip(source.spatial_axes, source.voxel_size, strict=True))
         starts = dict(zip(source.spatial_axes, source.origin or (0.0,) * 3, strict=False))
         shift = {a: total.offset[place[a]] - layout.image.offset[place[a]] for a in spatial}
@@ -424,6 +461,19 @@ def _frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: A
         min(blocks[place[a]], 64) if place[a] >= 0 else n for a, n in zip(axes, shape, strict=True)
     )
     return Framed(spec, offset, chunks)
+
+
+def _place_output(
+    layout: Layout, spatial: Sequence[str]
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Return voxel size and origin of an image on a grid of its own, along its spatial axes."""
+    target = layout.target
+    if target is None or target.voxel_size is None or not spatial:
+        return None, None
+    seen = [axis for axis in layout.function_axes if axis in layout.axes and axis in "zyx"]
+    sizes = dict(zip(seen, target.voxel_size, strict=True))
+    starts = dict(zip(seen, target.origin or (0.0,) * len(seen), strict=True))
+    return tuple(sizes[a] for a in spatial), tuple(starts[a] for a in spatial)
 
 
 class Member(Producer):

@@ -175,6 +175,10 @@ class StepSpec:
     """Axes that it returns, if they differ."""
     border: Border = "clip"
     """What lies beyond the image's edge."""
+    scale: object = 1
+    """Input voxels an output voxel."""
+    grid: Callable[..., Any] | None = None
+    """Finds the grid of the output, where it is no scaled one."""
     dtype: object = None
     """dtype of an image output, or one for each; None: found by a trial call."""
     position: tuple[str, ...] | None = None
@@ -273,6 +277,8 @@ def make_spec(
                 place=place,
             )
     given = tuple(setup or ())
+    if declared.get("grid") is not None or declared.get("scale", 1) != 1:
+        _check_grid(outputs, declared, place)
     if declared.get("sees_neighbours"):
         _check_neighbours(outputs, declared, place)
         given = (*given, NEIGHBOURS)
@@ -295,6 +301,31 @@ def make_spec(
         options=options,
         **declared,
     )
+
+
+def _check_grid(outputs: Sequence[str], declared: Mapping[str, object], place: str) -> None:
+    """See that a step that writes on another grid makes images, and says what cannot be found."""
+    has_grid = declared.get("grid") is not None
+    for is_right, rule, value in (
+        (set(outputs) == {"image"}, "a step on another grid returns images", outputs),
+        (
+            not has_grid or declared.get("scale", 1) == 1,
+            "a step has scale= or grid=, not both",
+            declared.get("scale"),
+        ),
+        (
+            not has_grid or declared.get("dtype") is not None,
+            "a step with grid= declares the dtype of its images",
+            None,
+        ),
+        (
+            not declared.get("sees_neighbours"),
+            "a step on another grid does not see its neighbours",
+            "sees_neighbours=True",
+        ),
+    ):
+        if not is_right:
+            raise PipelineError(rule, value=value, place=place)
 
 
 def _check_neighbours(outputs: Sequence[str], declared: Mapping[str, object], place: str) -> None:

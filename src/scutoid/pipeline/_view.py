@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ArraySource, ImageSpec
+from scutoid.arrays import ImageSpec
 from scutoid.errors import GeometryError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._layout import Framed
+
+if TYPE_CHECKING:
+    from scutoid.pipeline._compute import Readable
 
 Pick = int | tuple[int, int]
 
@@ -136,7 +139,7 @@ def _narrow(pick: Pick, item: object) -> Pick:
 class ViewSource:
     """A view of something readable, itself readable."""
 
-    source: ArraySource
+    source: Readable
     """What lies beneath."""
     view: View
     """What is taken of it."""

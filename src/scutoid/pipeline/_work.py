@@ -6,9 +6,7 @@ itself; only small results (parts, values and tables of a block) go back to the 
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageSpec, ImageWriter, open_source
+from scutoid.arrays import ImageWriter, open_source
 from scutoid.blocks import Block, BlockStatus
 from scutoid.geometry import Coordinate, Roi
+from scutoid.pipeline._block_inputs import BlockInputs, Resolved
 from scutoid.pipeline._compute import BlockStep, Readable, merge_in_order
 from scutoid.pipeline._evaluate import (
     call_step,
@@ -26,7 +25,7 @@ from scutoid.pipeline._evaluate import (
     join_tables,
 )
 from scutoid.pipeline._losses import shard_record
-from scutoid.pipeline._parts import BlockParts, PartsGrid, decode, encode, read_payload
+from scutoid.pipeline._parts import PartsGrid, decode, encode, read_payload
 from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._stored import (
     FILES_FOLDER,
@@ -34,62 +33,6 @@ from scutoid.pipeline._stored import (
     packed_slot,
 )
 from scutoid.store import Entry, Pack
-
-_IN_MEMORY = 2**29
-_COMPUTED_BLOCKS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A value that a worker loads when it first needs it."""
-
-    load: Callable[[], Any]
-    """Returns the value."""
-
-
-class Resolved:
-    """Loads held values once in a process; a copy that was sent loads them anew."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._values: dict[int, Any] = {}
-
-    def of(self, item: object) -> Any:
-        """Return an item, loaded if it is held."""
-        if not isinstance(item, Held):
-            return item
-        with self._lock:
-            if id(item) not in self._values:
-                self._values[id(item)] = item.load()
-            return self._values[id(item)]
-
-    def __reduce__(self) -> tuple[type[Resolved], tuple[()]]:
-        return Resolved, ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BlockInputs:
-    """The inputs and parameters of a block-wise step, as a worker gets them."""
-
-    step: BlockStep
-    """The step."""
-    inputs: tuple[object, ...]
-    """Readable images, `Held` values, or values."""
-    params: Mapping[str, object]
-    """Values, held or not."""
-    resolved: Resolved = field(default_factory=Resolved)
-    """Those that were loaded."""
-
-    def compute(
-        self, index: int, ready: Mapping[str, object], written: Readable | None = None
-    ) -> tuple[object, ...]:
-        """Compute one block; `written` is the step's own image, if it sees its neighbours."""
-        inputs = []
-        for item in self.inputs:
-            value = self.resolved.of(item)
-            inputs.append(value[index] if isinstance(value, BlockParts) else value)
-        params = {name: self.resolved.of(value) for name, value in self.params.items()}
-        return self.step.compute(index, inputs, {**params, **ready}, written=written)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,8 +54,9 @@ class BlockWork:
         """Run in a worker."""
         # Blocks before this one are done for good, so what is read is not yet to change.
         written = None if self.own is None else open_source(self.own)
-        results = self.given.compute(block.index, ready, written)
-        layout = self.given.step.layout
+        step = self.given.step
+        results = self.given.compute(step.block(block.index), ready, written)
+        layout = step.layout
         wrote = False
         packed: list[object] = []
         for result, writer, shape, offset in zip(
@@ -126,54 +70,6 @@ class BlockWork:
         if packed:
             return encode(packed)
         return None if wrote else BlockStatus.EMPTY
-
-
-class ComputedImage:
-    """An image that is not kept: its blocks are computed when they are read.
-
-    The last few blocks are remembered, for neighbours that read the same ones.
-    """
-
-    def __init__(
-        self, given: BlockInputs, output: int, spec: ImageSpec, offset: Coordinate
-    ) -> None:
-        self.given = given
-        self.output = output
-        self.spec = spec
-        self.offset = offset
-        self.chunks = tuple(given.step.layout.grid.block_shape)
-        self._blocks: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self._lock = threading.Lock()
-        self._ready: dict[str, object] | None = None
-
-    def read(self, roi: Roi) -> NDArray[Any]:
-        """Compute a region, in the image's own voxels."""
-        layout = self.given.step.layout
-        target = roi.shift(self.offset)
-        array = np.zeros(tuple(roi.shape), self.spec.dtype)
-        for index in layout.grid.blocks_in(layout.grid_region(target)):
-            written = layout.output_roi(layout.grid.write_roi(index), self.spec.shape)
-            common = written.intersect(target)
-            piece = self._block(index)[common.to_slices(written.offset)]
-            array[common.to_slices(target.offset)] = piece
-        return array
-
-    def _block(self, index: int) -> NDArray[Any]:
-        with self._lock:
-            if index in self._blocks:
-                self._blocks.move_to_end(index)
-                return self._blocks[index]
-            if self._ready is None:
-                self._ready = {n: load() for n, load in self.given.step.spec.setup.items()}
-        array = np.asarray(self.given.compute(index, self._ready)[self.output])
-        with self._lock:
-            self._blocks[index] = array
-            while len(self._blocks) > _COMPUTED_BLOCKS:
-                self._blocks.popitem(last=False)
-        return array
-
-    def __reduce__(self) -> tuple[type[ComputedImage], tuple[Any, ...]]:
-        return ComputedImage, (self.given, self.output, self.spec, self.offset)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,6 +149,7 @@ class StepWork:
             origin=self.origin,
             where=self.where,
             folder=folder,
+            in_partitions=True,
         )
         names = output_names(spec.outputs)
         for kind, name, result, writer in zip(
