@@ -25,7 +25,9 @@ from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
 CACHE_BYTES = 160 * 2**20
-"""Bytes of decoded chunks that a process holds."""
+"""Bytes of decoded chunks that a process holds for regions that cut chunks."""
+_WHOLE_BYTES = 24 * 2**20
+"""The same for regions of whole chunks: nobody but the next step needs these again."""
 
 
 @functools.cache
@@ -61,9 +63,9 @@ class ZarrArray:
     stamp: tuple[int, ...] = ()
     """Version of the metadata file when it was read: an array made anew is opened anew."""
 
-    def read(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
-        """Read a region."""
-        array = open_array(self, CACHE_BYTES)
+    def read(self, roi: Roi, dtype: np.dtype[Any], *, is_whole: bool = False) -> NDArray[Any]:
+        """Read a region; `is_whole` says that it is made of whole chunks."""
+        array = open_array(self, _WHOLE_BYTES if is_whole else CACHE_BYTES)
         if isinstance(array, _ZarrPython):
             return array.read(roi, dtype)
         try:
@@ -166,7 +168,13 @@ class ZarrSource:
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
         check_inside(roi, self.spec)
-        return self.array.read(roi, self.spec.dtype)
+        is_whole = all(
+            start % chunk == 0 and (stop % chunk == 0 or stop == size)
+            for start, stop, chunk, size in zip(
+                roi.offset, roi.end, self.chunks, self.spec.shape, strict=True
+            )
+        )
+        return self.array.read(roi, self.spec.dtype, is_whole=is_whole)
 
 
 def _load(text: bytes | None, place: str) -> dict[str, Any]:

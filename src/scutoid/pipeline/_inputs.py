@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from scutoid.geometry import Roi
 from scutoid.pipeline._block_inputs import BlockInputs, Held
 from scutoid.pipeline._collections import Collection, Gathered
 from scutoid.pipeline._computed import ComputedImage
+from scutoid.pipeline._handover import HandedImage, Handover
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy
 from scutoid.pipeline._members import FolderInput, GatheredMembers, ItemInput, ValueInput
 from scutoid.pipeline._planner import Planner, Work, is_computed
@@ -39,6 +41,7 @@ class WorkerInputs:
     def __init__(self, planner: Planner) -> None:
         self.planner = planner
         self._computed: dict[tuple[int, bool], ComputedImage] = {}
+        self._name = uuid.uuid4().hex
 
     def of_blocks(self, call: Call) -> BlockInputs:
         step = call.block_step()
@@ -54,11 +57,47 @@ class WorkerInputs:
         producer = image.producer
         work = self.planner.work(image)
         if work is None or producer not in call.fused_inputs or not is_computed(work):
-            return self._readable(image)
+            source = self._readable(image)
+            handover = self.handover(work, call) if work is not None else None
+            return source if handover is None else HandedImage(source, handover)
         if (id(work), True) not in self._computed:
             self._computed[id(work), True] = self._computed_image(work, is_cut_anew=True)
         source = self._computed[id(work), True]
         return source if image.view is None else ViewSource(source, image.view)
+
+    def handover(self, work: Work, reader: Call) -> Handover | None:
+        """Return how blocks of a step go to a reader in memory, if it reads the very same ones."""
+        call = work.call
+        images = [item for item in reader.inputs if isinstance(item, Image)]
+        read = [item for item in images if item.producer is call]
+        if (
+            work.status == "cached"
+            or not work.is_kept
+            or call.spec.kind != "blockwise"
+            or call.spec.outputs.count("image") != 1
+            or reader.spec.kind == "step"
+            or len(read) != 1
+            or read[0].view is not None
+        ):
+            return None
+        layout, own = reader.layout(), call.layout()
+        same = (
+            layout.axes == own.axes == own.output_axes
+            and layout.grid.total == own.grid.total
+            and layout.grid.block_shape == own.grid.block_shape
+            and layout.target is None
+            and not any((*layout.grid.halo[0], *layout.grid.halo[1]))
+        )
+        return Handover(f"{self._name}/{work.task}") if same else None
+
+    def handover_of(self, work: Work) -> Handover | None:
+        """Return how blocks of a step go on in memory, if any step of the plan takes them."""
+        found = (
+            self.handover(work, other.call)
+            for other in self.planner.works
+            if other.status != "cached" and other.call.keys is None and other.is_kept
+        )
+        return next(filter(None, found), None)
 
     def _readable(self, image: Image) -> Any:
         """Return what a worker reads an image from."""

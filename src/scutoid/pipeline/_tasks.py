@@ -11,6 +11,7 @@ from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.pipeline._edges import Edges
+from scutoid.pipeline._handover import Handover
 from scutoid.pipeline._inputs import WorkerInputs
 from scutoid.pipeline._members import MemberWork
 from scutoid.pipeline._planner import Planner, Work, memory_of
@@ -32,11 +33,14 @@ class TaskBuilder:
         self._edges = Edges(planner)
         self._inputs = WorkerInputs(planner)
         self._packs: list[Pack] = []
+        self._handovers: list[Handover] = []
 
     def close(self) -> None:
-        """Close the packs."""
+        """Close the packs, and forget what nobody has read."""
         for pack in self._packs:
             pack.close()
+        for handover in self._handovers:
+            handover.close()
 
     def tasks(self, work: Work) -> list[BlockTask]:
         """Begin the entry of a step, and return its tasks."""
@@ -80,6 +84,9 @@ class TaskBuilder:
         pack = Pack(work.entry.path / BLOCKS, "a") if packs else None
         if pack is not None:
             self._packs.append(pack)
+        handover = self._inputs.handover_of(work)
+        if handover is not None:
+            self._handovers.append(handover)
         task = BlockTask(
             work.task,
             BlockWork(
@@ -88,6 +95,7 @@ class TaskBuilder:
                 tuple(None if f is None else f.spec.shape for f in frames),
                 tuple(None if f is None else f.offset for f in frames),
                 self._own_image(work) if spec.sees_neighbours else None,
+                handover,
             ),
             layout.grid,
             conflict=spec.sees_neighbours,

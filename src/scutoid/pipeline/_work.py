@@ -24,6 +24,7 @@ from scutoid.pipeline._evaluate import (
     finish,
     join_tables,
 )
+from scutoid.pipeline._handover import Handover
 from scutoid.pipeline._losses import shard_record
 from scutoid.pipeline._parts import PartsGrid, decode, encode, read_payload
 from scutoid.pipeline._spec import StepSpec
@@ -49,6 +50,8 @@ class BlockWork:
     """Frame offset of each image output."""
     own: str | None = None
     """Where its own image lies, for a step that sees its neighbours."""
+    handover: Handover | None = None
+    """How its image goes to a step that reads the same blocks."""
 
     def __call__(self, block: Block, **ready: object) -> object:
         """Run in a worker."""
@@ -67,6 +70,8 @@ class BlockWork:
                 continue
             roi = layout.output_roi(block.write_roi, shape).shift(-offset)
             wrote |= writer.write(roi, np.asarray(result))
+            if self.handover is not None:
+                self.handover.put(roi, np.asarray(result))
         if packed:
             return encode(packed)
         return None if wrote else BlockStatus.EMPTY
