@@ -1,6 +1,6 @@
 """Nuclei in two and three dimensions, in one image or a folder: denoise, threshold, split, measure.
 
-    scutoid run examples/nuclei.py --images "plate/*.tif" --sigma 2 --store results
+    scutoid run examples/nuclei.py --images "plate/*.tif" --store results
     scutoid run examples/nuclei.py --images stack.tif --voxel-size 1.75 0.8 0.8 --store results
 
 Lengths are in the unit of the voxel size where that is known, and in voxels where it is not.
@@ -9,64 +9,84 @@ Lengths are in the unit of the voxel size where that is known, and in voxels whe
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
-from skimage.segmentation import watershed
 
 import scutoid as sc
 
 
-def in_voxels(length, voxel_size, ndim):
-    """Turn one length into voxels along each axis."""
-    sizes = voxel_size or (1.0,) * ndim
-    return [length / size for size in sizes]
+def in_voxels(length, image):
+    """Turn one length into voxels along each spatial axis of an image, or of all in a folder."""
+    one = image[image.keys[0]] if isinstance(image, sc.Images) else image
+    if one.voxel_size is None:
+        return float(length)
+    return tuple(length / size for size in one.voxel_size)
 
 
-@sc.blockwise(halo=lambda sigma, voxel_size: _reach(4 * sigma, voxel_size), dtype="float32")
-def denoise(image, *, sigma, voxel_size):
-    """Smooth by a Gaussian of a physical width."""
-    return ndimage.gaussian_filter(
-        image.astype("float32"), in_voxels(sigma, voxel_size, image.ndim), truncate=3.9
+@sc.blockwise(dtype=bool)
+def standing_out(smooth, around, *, dark, level, factor, share):
+    """Mark what is bright in the image, and brighter than what lies around it."""
+    bright = smooth - np.float32(dark)
+    least = np.float32(factor * (level - dark))
+    return (bright > least) & (bright > np.float32(share) * (around - np.float32(dark)))
+
+
+@sc.blockwise(dtype="uint16")
+def whole_greys(image):
+    """Round to whole grey values, of which one histogram counts every one."""
+    return np.rint(image).astype("uint16")
+
+
+def foreground(images, *, sigma, factor, around, share, min_size, keep=True):
+    """Mark nuclei, without holes and without specks; `images` is one image or a collection.
+
+    Parameters
+    ----------
+    images : Image or Images
+        Intensities.
+    sigma : float
+        Width of the smoothing that removes the noise.
+    factor : float
+        Share of the way from the image's median to Li's level that nuclei are brighter than.
+    around, share : float
+        Width of a wide smoothing, and the share of it that nuclei are brighter than, both counted
+        from the median: parts what nearly touches, and holds for dim nuclei and bright ones.
+    min_size : int
+        Objects of fewer voxels are noise.
+    keep : bool
+        Whether the smoothed images and the first mask are stored.
+    """
+    smoothing = sc.gaussian.options(keep=keep)
+    smooth = smoothing(images, sigma=in_voxels(sigma, images))
+    wide = smoothing(smooth, sigma=in_voxels(around, images))
+    greys = whole_greys.options(keep=False)(smooth)
+    dark, level = sc.percentile(greys, q=50), sc.li(greys)
+    mask = standing_out.options(keep=keep)(
+        smooth, wide, dark=dark, level=level, factor=factor, share=share
     )
+    return sc.remove_small(sc.fill_holes(mask), min_size=min_size)
 
 
-@sc.blockwise
-def foreground(image, *, level, factor):
-    """Mark what is brighter than a share of Otsu's level."""
-    return image > factor * level
+def split(mask, *, spread, depth, reach, min_size, keep=True):
+    """Number the nuclei of a mask, and part those that touch at their waists.
 
-
-@sc.blockwise(
-    halo=lambda spread, spacing, voxel_size: _reach(4 * spread + spacing, voxel_size), dtype=bool
-)
-def centres(mask, image, *, spread, spacing, voxel_size):
-    """Mark one place a nucleus: where the smoothed brightness is highest within a radius."""
-    height = ndimage.gaussian_filter(
-        mask * image.astype("float32"), in_voxels(spread, voxel_size, mask.ndim), truncate=3.9
-    )
-    radius = in_voxels(spacing, voxel_size, mask.ndim)
-    size = [2 * int(r) + 1 for r in radius]
-    return mask & (height == ndimage.maximum_filter(height, size=size)) & (height > 0)
-
-
-@sc.blockwise(
-    halo=lambda spread, reach, voxel_size: _reach(4 * spread + reach, voxel_size),
-    dtype="uint32",
-    labels=True,
-)
-def split(seeds, mask, image, *, spread, reach, voxel_size):
-    """Give each voxel of the mask to the centre that it belongs to."""
-    del reach  # nuclei are smaller: part of the halo
-    height = ndimage.gaussian_filter(
-        mask * image.astype("float32"), in_voxels(spread, voxel_size, mask.ndim), truncate=3.9
-    )
-    return watershed(-height, seeds.astype("int64"), mask=mask).astype("uint32")
-
-
-def _reach(length, voxel_size):
-    """Voxels that a length covers on each axis."""
-    if voxel_size is None:
-        return int(np.ceil(length))
-    return [int(np.ceil(length / size)) for size in voxel_size]
+    Parameters
+    ----------
+    mask : Image or Images of bool
+        Nuclei.
+    spread : float
+        Width of the smoothing of the distance to the background, which unites its bumps.
+    depth : float
+        How much narrower than the nuclei on both sides a waist is, as a difference of radii.
+    reach : float
+        Largest distance to the background that counts.
+    min_size : int
+        Nuclei of fewer voxels are left out.
+    keep : bool
+        Whether the distances are stored.
+    """
+    distance = sc.distance_transform.options(keep=keep)(mask, max_distance=reach)
+    height = sc.gaussian.options(keep=keep)(distance, sigma=in_voxels(spread, mask))
+    labels = sc.split_touching(mask, height, min_distance=1, h=depth)
+    return sc.remove_small(labels, min_size=min_size)
 
 
 @sc.step
@@ -78,45 +98,17 @@ def summary(nuclei):
     }
 
 
-def segment(
-    images, *, sigma, factor=1.0, spread=3.0, spacing=5.0, reach=20.0, min_size=30, keep=True
-):
-    """Label nuclei; `images` is one image or a collection.
-
-    Parameters
-    ----------
-    images : Image or Images
-        Intensities.
-    sigma : float
-        Width of the smoothing before the threshold.
-    factor : float
-        Share of Otsu's level that divides nuclei from background.
-    spread, spacing : float
-        Width of the smoothing that merges the bumps of one nucleus, and the least distance between
-        the centres of two.
-    reach : float
-        Largest distance from a nucleus's centre to its edge.
-    min_size : int
-        Objects of fewer voxels are noise.
-    keep : bool
-        Whether the smoothed image and the masks are stored.
-    """
-    smooth = denoise.options(keep=keep)(images, sigma=sigma)
-    mask = foreground.options(keep=keep)(smooth, level=sc.otsu(smooth), factor=factor)
-    seeds = sc.label(centres.options(keep=keep)(mask, smooth, spread=spread, spacing=spacing))
-    labels = split(seeds, mask, smooth, spread=spread, reach=reach)
-    return sc.remove_small(labels, min_size=min_size)
-
-
 @sc.pipeline
 def nuclei(
     images: str,
-    sigma: float = 1.0,
-    factor: float = 1.0,
-    spread: float = 3.0,
-    spacing: float = 5.0,
+    sigma: float = 0.5,
+    factor: float = 0.6,
+    around: float = 4.0,
+    share: float = 0.9,
+    spread: float = 1.0,
+    depth: float = 0.75,
     reach: float = 20.0,
-    min_size: int = 30,
+    min_size: int = 40,
     voxel_size: tuple[float, ...] | None = None,
     keep: bool = True,
 ):
@@ -127,13 +119,17 @@ def nuclei(
     images : str
         A file, a zarr, a folder of planes, or a pattern such as "plate/*.tif" for a collection.
     sigma : float
-        Width of the smoothing before the threshold.
+        Width of the smoothing that removes the noise.
     factor : float
-        Share of Otsu's level that divides nuclei from background.
+        Share of the way from the image's median to Li's level that nuclei are brighter than.
+    around : float
+        Width of the smoothing that nuclei stand out of.
+    share : float
+        Share of it that they are brighter than, counted from the median.
     spread : float
-        Width of the smoothing that merges the bumps of one nucleus.
-    spacing : float
-        Least distance between the centres of two nuclei.
+        Width of the smoothing that unites the bumps of one nucleus.
+    depth : float
+        How much narrower than two nuclei the waist between them is, as a difference of radii.
     reach : float
         Largest distance from a nucleus's centre to its edge.
     min_size : int
@@ -141,20 +137,20 @@ def nuclei(
     voxel_size : tuple of float
         Size of a voxel along each axis, in um, where the file does not say.
     keep : bool
-        Whether the smoothed image and the masks are stored.
+        Whether the smoothed images and the distances are stored.
     """
     unit = None if voxel_size is None else "um"
     opener = sc.open_folder if "*" in images else sc.open
     raw = opener(images, voxel_size=voxel_size, unit=unit)
-    labels = segment(
+    mask = foreground(
         raw,
         sigma=sigma,
         factor=factor,
-        spread=spread,
-        spacing=spacing,
-        reach=reach,
+        around=around,
+        share=share,
         min_size=min_size,
         keep=keep,
     )
+    labels = split(mask, spread=spread, depth=depth, reach=reach, min_size=min_size, keep=keep)
     table = sc.measure(labels, intensity=raw)
     return labels, table, summary(table)

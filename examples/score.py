@@ -21,9 +21,29 @@ class Score:
         )
 
     @property
+    def found(self):
+        """Number of objects found."""
+        return self.matched + self.extra
+
+    @property
+    def true(self):
+        """Number of objects that are there."""
+        return self.matched + self.missed
+
+    @property
+    def precision(self):
+        """Share of the objects found that match; 1 if none was found."""
+        return self.matched / self.found if self.found else 1.0
+
+    @property
+    def recall(self):
+        """Share of the objects there that match; 1 if there is none."""
+        return self.matched / self.true if self.true else 1.0
+
+    @property
     def f1(self):
         """Share of objects that match, of those found and those that are there."""
-        total = 2 * self.matched + self.extra + self.missed
+        total = self.found + self.true
         return 2 * self.matched / total if total else 1.0
 
 
@@ -50,8 +70,8 @@ def score(labels, truth, *, iou=0.5):
     """
     found, labels = np.unique(labels, return_inverse=True)
     true, truth = np.unique(truth, return_inverse=True)
-    overlap = np.zeros((len(found), len(true)), np.int64)
-    np.add.at(overlap, (labels.ravel(), truth.ravel()), 1)
+    pairs = labels.ravel() * len(true) + truth.ravel()
+    overlap = np.bincount(pairs, minlength=len(found) * len(true)).reshape(len(found), len(true))
     union = overlap.sum(1)[:, None] + overlap.sum(0)[None, :] - overlap
     matches = overlap > iou * union
     matches[found == 0] = False

@@ -10,10 +10,16 @@ import scutoid
 
 PUBLIC = {
     "scutoid": """
-        Coordinate Files Image Images Parts Plan Progress Roi Run Storage Store Table
-        Tables Value Values __version__ blockwise create export gather gaussian label
-        measure open open_folder otsu per_member pipeline plan reduction remove_small run
-        step threshold um view
+        Coordinate Files Image Images Measure OutputGrid Parts Plan Progress Roi Run Storage Store
+        Table Tables Value Values __version__ affine_transform blockwise closing
+        concatenate correct_bias count count_by_region create density detect_spots
+        difference_of_gaussians dilation distance_transform downsample erosion
+        estimate_bias estimate_cells export fill_holes flip gather gaussian hysteresis
+        label laplacian_of_gaussian li local_maxima measure median n4
+        normalize_percentile open open_folder opening otsu pad per_member percentile
+        pipeline plan predict project pyramid reduction remove_small resample run
+        scale_nearest split_touching step stitch subtract_background threshold
+        threshold_local transpose triangle um view watershed white_tophat
     """,
     "scutoid.errors": """
         DamagedResult GeometryError MemoryLimitError MetadataError MissingExtra ParameterError
@@ -22,10 +28,19 @@ PUBLIC = {
     """,
     "scutoid.geometry": "BlockGrid Coordinate Fit HaloLike Roi RoiLike halo_pair",
     "scutoid.kernels": """
-        Histogram IntensityStats MergedLabels RegionStats bin_centers faces float_histogram
-        global_first histogram_of label_components lookup_table measure_block merge_blocks
-        merge_histograms merge_regions otsu_from_histogram percentile_from_histogram region_columns
-        value_range watershed
+        Affine Footprint Groups Histogram IntensityStats Match Measure MergedLabels
+        Model Overlaps RegionStats RegionTree SHAPES SpotMethod Spots Tiling affine
+        as_foreground bin_centers cells_per_object cells_under check_cell_size
+        check_factors check_mask_type check_method check_tiling components_seen
+        count_digits count_overlaps downsample faces field_of_view find_spots
+        float_histogram footprint_array footprint_shape global_first highest_within
+        histogram_of interpolate_cells label_components li_from_histogram local_maxima
+        lookup_table lowered match_pieces maximum_candidates mean_cells measure_block
+        merge_blocks merge_digits merge_histograms merge_region_sums merge_regions
+        n_cells narrow nearest_voxels number_unions otsu_from_histogram overhang
+        percentile_from_histogram percentile_passes predict_tiles reference_watershed
+        region_columns region_sums renumbered shape_columns spot_reach spot_response
+        spread triangle_from_histogram value_range watershed
     """,
     "scutoid.executors": """
         CONNECTION_VARIABLE ConnectExecutor Crew Executor FAILED ItemFailure Job Joined
@@ -33,9 +48,9 @@ PUBLIC = {
         Workbench dump_value dumps find_executor loads meet
     """,
     "scutoid.arrays": """
-        ArraySource ImageSpec ImageWriter METRES SourceIdentity Storage WritableImage
-        create create_image damaged_shards open_source pad_to read_region stored_shards
-        write_tiff
+        ArraySource ImageSpec ImageWriter METRES PyramidLevel SourceIdentity Storage WritableImage
+        create create_image damaged_shards open_source pad_to pyramid_levels pyramid_method
+        pyramid_multiple read_region stored_shards write_tiff
     """,
     "scutoid.blocks": """
         After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks EventLog Failure
@@ -50,13 +65,28 @@ PUBLIC = {
         one_by_one table_of_bytes version_notes
     """,
     "scutoid.pipeline": """
-        BlockParts Collection Files Image Images Length Parts Pipeline Plan PlannedStep Run
-        RunStep Step StepBlock Store Table Tables Value Values blockwise export gather
-        is_lazy open open_folder per_member pipeline plan reduction run step um with_given
+        BlockParts Collection Files Image Images Length OutputGrid Parts Pipeline Plan
+        PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
+        export gather is_lazy open open_folder per_member pipeline plan reduction run step um with_given
     """,
     "scutoid.ops": """
-        gaussian label label_apply label_merge label_pieces measure measure_channels measure_step
-        object_counts otsu otsu_step remove_objects remove_small small_objects threshold value_range
+        affine_step affine_transform atlas_points background_field bias_field cell_means
+        closing concatenate correct_bias count count_by_region count_pieces count_rows
+        density density_map density_points detect_spots difference_of_gaussians dilation
+        distance_transform distance_within divide_field downsample downsample_step
+        erosion estimate_bias estimate_cells field_of_view fill_holes flip flip_step
+        gaussian hole_fill hole_merge hole_pieces hysteresis hysteresis_apply
+        hysteresis_merge hysteresis_pieces keep_highest label label_apply
+        label_apply_wide label_merge label_pieces labels_cut laplacian_of_gaussian li
+        li_step local_maxima lower maximum_marks maximum_merge maximum_pieces measure
+        measure_channel_pieces measure_objects measure_pieces median n4
+        normalize_percentile object_counts opening otsu otsu_step pad pad_step
+        percentile percentile_digits predict project pyramid pyramid_step region_counts
+        remove_objects remove_small resample resample_step scale_between scale_nearest
+        scale_step small_objects split_touching spot_table stitch stitch_apply
+        stitch_merge stitch_report strongest_response subtract_background subtract_field
+        threshold threshold_local torch_model transpose triangle triangle_step
+        value_range watershed watershed_report watershed_step white_tophat with_cells
     """,
     "scutoid.views": "LayerArray LayerSpec view view_layers",
     "scutoid.cli": "Progress main",

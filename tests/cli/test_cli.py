@@ -74,14 +74,14 @@ def test_run_then_again_then_with_another_parameter(project) -> None:
     command = ("run", "cells.py", "--raw", "raw.zarr", "--store", "results", "--workers", "2")
     first = scutoid(*command, cwd=project)
     assert first.returncode == 0, first.stderr
-    assert "6 steps run, 0 up to date" in first.stdout
+    assert "7 steps run, 0 up to date" in first.stdout
     assert "scaled: 24 of 24 blocks done" in first.stderr
     second = scutoid(*command, cwd=project)
-    assert "nothing to run: all 6 steps are up to date" in second.stdout
+    assert "nothing to run: all 7 steps are up to date" in second.stdout
     plan = scutoid("plan", "cells.py", "--raw", "raw.zarr", "--level", "120", cwd=project)
     assert "`level` 100.0 -> 120.0" in plan.stdout
     third = scutoid(*command, "--level", "120", cwd=project)
-    assert "5 steps run, 1 up to date" in third.stdout
+    assert "6 steps run, 1 up to date" in third.stdout
     assert len(sc.Store(project / "results")["measure"].to_pandas()) > 0
 
 
@@ -92,7 +92,7 @@ def test_ls_and_show(project) -> None:
     for name in ("scaled", "bright", "label", "measure", "complete"):
         assert name in listed.stdout
     shown = scutoid("show", "measure", cwd=project)
-    assert "labels = label" in shown.stdout
+    assert "pieces = measure_pieces" in shown.stdout
     assert "n_voxels" in shown.stdout
     image = scutoid("show", "bright", cwd=project)
     assert "level = 100.0" in image.stdout
@@ -196,7 +196,7 @@ def test_the_demonstration_finds_its_cells_and_is_cached(tmp_path) -> None:
     assert first.returncode == 0, first.stderr
     assert "found 290 cells; 290 of the 290 that were placed" in first.stdout
     second = scutoid("demo", "--out", tmp_path / "demo", cwd=tmp_path)
-    assert "13 steps, of which 13 were up to date" in second.stdout
+    assert "14 steps, of which 14 were up to date" in second.stdout
 
 
 def test_the_store_is_looked_after(project) -> None:
@@ -211,7 +211,7 @@ def test_the_store_is_looked_after(project) -> None:
     assert "1 damaged, left as it is" in told.stdout
     assert "1 damaged, removed" in scutoid("verify", cwd=project).stdout
     again = scutoid(*command, cwd=project)
-    assert "1 steps run, 5 up to date" in again.stdout, again.stderr
+    assert "1 steps run, 6 up to date" in again.stdout, again.stderr
     assert scutoid("verify", cwd=project).returncode == 0
 
     table = scutoid("export", "measure", "final/cells.csv", cwd=project)
@@ -242,5 +242,5 @@ def test_why_and_accept(project) -> None:
     planned = scutoid("plan", *command, "--accept", "scaled", cwd=project)
     assert "accepted, although constant `FACTOR` changed" in planned.stdout
     accepted = scutoid("run", *command, "--accept", "scaled", cwd=project)
-    assert "nothing to run: all 6 steps" in accepted.stdout
-    assert "nothing to run: all 6 steps" in scutoid("run", *command, cwd=project).stdout
+    assert "nothing to run: all 7 steps" in accepted.stdout
+    assert "nothing to run: all 7 steps" in scutoid("run", *command, cwd=project).stdout

@@ -139,3 +139,49 @@ def test_faces_are_copies_of_the_outer_planes(array):
 def test_a_block_without_voxels_has_no_faces():
     with pytest.raises(GeometryError, match="at least one voxel"):
         faces(np.zeros((0, 3)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(masks(max_dims=4, max_side=6), st.data())
+def test_by_value_each_object_is_a_connected_part_of_one_value(mask, data):
+    connectivity = data.draw(st.integers(1, mask.ndim))
+    values = np.where(mask < 0, -mask, mask) if mask.dtype.kind == "i" else mask
+    labels, first = label_components(values, connectivity, by_value=True)
+    expected = np.zeros(values.shape, np.int64)
+    for value in np.unique(values[values != 0]):
+        parts, _ = by_scipy(values == value, connectivity)
+        expected += np.where(parts, parts + expected.max(), 0)
+    _, place, number = np.unique(expected, return_index=True, return_inverse=True)
+    order = np.argsort(place[1:] if 0 in expected else place)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    table = np.concatenate([[0], rank]) if 0 in expected else rank
+    np.testing.assert_array_equal(labels, table[number.reshape(values.shape)])
+    assert first.tolist() == [int(np.argmax(labels.ravel() == n)) for n in range(1, len(rank) + 1)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=hnp.array_shapes(min_dims=2, max_dims=3, max_side=17),
+    seed=st.integers(0, 2**32),
+    dtype=st.sampled_from(["u1", "i2", "u4", "i8", "u8", ">u2", ">i4"]),
+)
+def test_by_value_parts_are_those_of_scikit_image(shape, seed, dtype):
+    from skimage.measure import label as skimage_label
+
+    values = np.random.default_rng(seed).integers(0, 4, shape).astype(dtype)
+    for connectivity in range(1, len(shape) + 1):
+        labels, first = label_components(values, connectivity, by_value=True)
+        wanted = skimage_label(values.astype(np.int64), connectivity=connectivity)
+        pairs = np.unique(np.stack([labels.ravel(), wanted.ravel()]), axis=1)
+        assert pairs.shape[1] == len(first) + (labels == 0).any() == len(np.unique(wanted))
+
+
+def test_by_value_refuses_values_below_zero():
+    with pytest.raises(ParameterError, match="0 or more"):
+        label_components(np.array([1, -1]), by_value=True)
+
+
+def test_by_value_a_mask_of_truth_values_has_one_value():
+    mask = np.array([True, True, False, True])
+    assert label_components(mask, by_value=True)[0].tolist() == [1, 1, 0, 2]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.measure import regionprops_table
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import RegionStats, measure_block, merge_regions, region_columns
+from scutoid.kernels import Groups, RegionStats, measure_block, merge_regions, region_columns
 
 AXES = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx"}
 LABEL_DTYPES = ("u1", "u2", "i4", "u4", "i8", "u8")
@@ -305,3 +305,58 @@ def test_parts_that_do_not_belong_together_are_refused():
         merge_regions(a, measure_block(labels, (0, 0), (2, 2), labels))
     with pytest.raises(ParameterError, match="at least one part"):
         merge_regions()
+
+
+@settings(max_examples=60, deadline=None)
+@given(labelled(max_dims=3), st.sampled_from(("u1", "u2", "i2")))
+def test_moments_and_weights_are_the_same_bits_for_any_blocks(case, dtype):
+    labels, block, rng = case
+    intensity = values_of(rng, labels.shape, dtype)
+    parts = [
+        measure_block(
+            labels[where],
+            [s.start for s in where],
+            labels.shape,
+            intensity[where],
+            moments=True,
+            weighted=True,
+        )
+        for where in blocks_of(labels.shape, block)
+    ]
+    whole = measure_block(
+        labels, (0,) * labels.ndim, labels.shape, intensity, moments=True, weighted=True
+    )
+    equal(merge_regions(*parts), whole)
+    rng.shuffle(parts)
+    equal(merge_regions(*parts), whole)
+    assert whole.moments.dtype == np.int64
+    for row, label in enumerate(whole.label):
+        place = np.argwhere(labels == label) - whole.low[row]
+        products = (place.T @ place)[np.triu_indices(labels.ndim)]
+        assert whole.moments[row].tolist() == products.tolist()
+        weights = intensity[labels == label].astype(np.int64)
+        assert whole.intensity.weighted[row, 0].tolist() == (weights @ place).tolist()
+
+
+def test_moments_of_objects_too_large_for_64_bits_are_rounded_not_wrapped():
+    n, far = 10**6, 10**7  # two lines of voxels, far apart in an image of 10**7 on a side
+    line = measure_block(np.ones((1, n), "u1"), (0, 0), (far, far), moments=True)
+    there = measure_block(np.ones((1, n), "u1"), (far - 1, far - n), (far, far), moments=True)
+    merged = merge_regions(line, there)
+    assert merged.moments.dtype == np.float64
+    exact = [n * (far - 1) ** 2, (far - 1) * sum(range(far - n, far))]
+    np.testing.assert_allclose(merged.moments[0, :2], [float(one) for one in exact], rtol=1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(-9, 9)), max_size=40), st.booleans())
+def test_groups_are_the_same_for_labels_close_together_and_far_apart(rows, is_sparse):
+    keys = np.array([key for key, _ in rows], np.uint64) * np.uint64(2**58 if is_sparse else 1)
+    values = np.array([[value, -value] for _, value in rows], np.int64).reshape(-1, 2)
+    groups = Groups.of(keys)
+    assert groups.key.tolist() == sorted(set(keys.tolist()))
+    for n, key in enumerate(groups.key):
+        mine = values[keys == key]
+        assert groups.total(values)[n].tolist() == mine.sum(axis=0).tolist()
+        assert groups.minimum(values)[n].tolist() == mine.min(axis=0).tolist()
+        assert groups.maximum(values)[n].tolist() == mine.max(axis=0).tolist()
+    assert groups.key[groups.group].tolist() == keys.tolist()

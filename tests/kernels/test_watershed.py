@@ -1,4 +1,4 @@
-"""The reference watershed: its rule, and that parts follow it as the whole does."""
+"""Watershed: its rule, that parts follow it as the whole does, and the reference beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed as skimage_watershed
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import watershed
+from scutoid.kernels import reference_watershed, watershed
 
 
 @st.composite
@@ -47,7 +47,30 @@ def by_the_rule(image, seeds, mask, connectivity):
 @settings(max_examples=60, deadline=None)
 @given(landscapes())
 def test_floods_by_the_rule(case):
-    np.testing.assert_array_equal(watershed(*case), by_the_rule(*case))
+    np.testing.assert_array_equal(reference_watershed(*case), by_the_rule(*case))
+
+
+@settings(max_examples=200, deadline=None)
+@given(landscapes(), st.sampled_from(["bool", "u1", "i2", "u8", "f4", "f8"]))
+def test_equals_the_reference(case, dtype):
+    image, *others = case
+    image = image.astype(dtype)
+    np.testing.assert_array_equal(watershed(image, *others), reference_watershed(image, *others))
+
+
+@settings(max_examples=100, deadline=None)
+@given(landscapes(), st.sampled_from(["u1", "i4", "f4"]))
+def test_from_high_to_low_equals_the_reference_on_negatives(case, dtype):
+    image, *others = case
+    wanted = reference_watershed(-image.astype(dtype).astype("f8"), *others)
+    found = watershed(image.astype(dtype), *others, descending=True)
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_zero_of_either_sign_and_infinity_have_an_order():
+    image = np.array([0.0, -0.0, np.inf, -np.inf, 0.0])
+    seeds = np.array([0, 1, 0, 0, 2])
+    np.testing.assert_array_equal(watershed(image, seeds), reference_watershed(image, seeds))
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,7 +98,8 @@ def test_without_ties_it_equals_scikit_image(case, random):
     np.testing.assert_array_equal(watershed(distinct, seeds, mask, connectivity), wanted)
 
 
-def test_seeds_keep_their_type_and_are_left_as_they_were():
+@pytest.mark.parametrize("watershed", [watershed, reference_watershed])
+def test_seeds_keep_their_type_and_are_left_as_they_were(watershed):
     seeds = np.array([[1, 0], [0, 300]], np.uint16)
     before = seeds.copy()
     flooded = watershed(np.zeros((2, 2)), seeds)
@@ -84,16 +108,25 @@ def test_seeds_keep_their_type_and_are_left_as_they_were():
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0)])
-def test_empty_arrays_stay_empty(shape):
+@pytest.mark.parametrize("watershed", [watershed, reference_watershed])
+def test_empty_arrays_stay_empty(watershed, shape):
     assert watershed(np.zeros(shape), np.zeros(shape, int)).shape == shape
 
 
-def test_labels_of_64_bits_are_kept():
+@pytest.mark.parametrize("watershed", [watershed, reference_watershed])
+def test_labels_of_64_bits_are_kept(watershed):
     seeds = np.array([0, 2**64 - 1, 0], np.uint64)
     assert watershed(np.zeros(3), seeds).tolist() == [2**64 - 1] * 3
 
 
-def test_what_has_no_order_or_shape_is_refused():
+def test_without_seeds_or_inside_nothing_is_flooded():
+    image = np.arange(6).reshape(2, 3)
+    assert not watershed(image, np.zeros((2, 3), int)).any()
+    assert not watershed(image, np.ones((2, 3), int), np.zeros((2, 3), bool)).any()
+
+
+@pytest.mark.parametrize("watershed", [watershed, reference_watershed])
+def test_what_has_no_order_or_shape_is_refused(watershed):
     with pytest.raises(GeometryError, match="one shape"):
         watershed(np.zeros((2, 2)), np.zeros((2, 3), int))
     with pytest.raises(ParameterError, match="seeds are integers"):

@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 import tifffile
+from scipy import ndimage
 
 import scutoid as sc
 from scutoid.errors import (
@@ -88,6 +89,26 @@ def test_a_halo_larger_than_the_image_is_refused() -> None:
     with pytest.raises(PipelineError) as caught:
         _ = smooth(sc.open(np.zeros((30, 30))), sigma=9.0).shape
     says(caught.value, "36", "step 'smooth'", "remedy")
+
+
+def test_a_step_that_no_block_shape_changes_may_reach_beyond_a_thin_image() -> None:
+    image = np.random.default_rng(0).random((5, 20, 20))
+    found = sc.gaussian.options(block=9)(sc.open(image), sigma=3)
+    np.testing.assert_array_equal(np.asarray(found), ndimage.gaussian_filter(image, 3))
+
+
+def test_a_step_says_what_is_wrong_with_its_images_when_it_is_called() -> None:
+    def check(images, level):
+        if images[0].dtype.kind == "f" and level < 0:
+            raise ParameterError("levels are above 0", value=level)
+
+    step = sc.blockwise(check=check, dtype=bool)(lambda image, *, level: image > level)
+    assert step(sc.open(np.zeros((3, 3))), level=1).shape == (3, 3)
+    with pytest.raises(ParameterError, match="above 0"):
+        step(sc.open(np.zeros((3, 3))), level=-1)
+    wrong = sc.blockwise(check=lambda images, other: None, dtype=bool)(lambda image: image > 0)
+    with pytest.raises(ParameterError, match="other"):
+        wrong(sc.open(np.zeros((3, 3))))
 
 
 def test_a_physical_halo_needs_a_voxel_size() -> None:

@@ -175,3 +175,27 @@ def test_endings_that_hold_something_else_are_refused(image, plate, tmp_path):
     with pytest.raises(ParameterError, match="is a result"):
         sc.export(RAW, tmp_path / "raw.tif")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["plate"]
+
+
+def test_a_pyramid_is_exported_with_its_levels(tmp_path) -> None:
+    image = np.random.default_rng(0).integers(0, 250, (37, 41), dtype="uint8")
+    made = sc.pyramid(sc.open(image), levels=3)
+    assert made.levels == 3
+    run = sc.run(made, store=tmp_path / "store", executor="serial", block=8)
+    assert run["pyramid"].levels == 3
+    for result in (made, sc.Store(tmp_path / "store")["pyramid"]):
+        path = sc.export(result, tmp_path / "out.ome.zarr")
+        for level in range(3):
+            wanted = sc.downsample(image, factors=2**level, method="mean") if level < 2 else None
+            found = np.asarray(sc.open(path, level=level))
+            if wanted is None:  # a mean of rounded means
+                wanted = sc.downsample(sc.downsample(image, factors=2), factors=2)
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_members_are_stored_with_levels(tmp_path) -> None:
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.ones((40, 50), "uint8"))
+    made = sc.pyramid(sc.open_folder(tmp_path / "*.tif"), levels=2)
+    run = sc.run(made, store=tmp_path / "store", executor="serial")
+    assert [run["pyramid"][key].levels for key in run["pyramid"].keys] == [2, 2]

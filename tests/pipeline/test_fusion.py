@@ -189,3 +189,36 @@ def test_a_step_with_parts_is_computed_in_its_own_blocks(tmp_path) -> None:
     )
     wanted = brightest(sc.label(mask), size=5)
     np.testing.assert_array_equal(np.asarray(run["brightest"]), wanted)
+
+
+@given(
+    shape=st.tuples(*[st.integers(12, 24)] * 2),
+    blocks=st.tuples(*[st.integers(2, 9)] * 2),
+    halos=st.tuples(*[st.tuples(st.integers(0, 5), st.integers(0, 5))] * 3),
+    border=st.sampled_from(["clip", "reflect", "nearest"]),
+    keeps=st.tuples(st.booleans(), st.booleans()),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_block_waits_for_all_that_is_read_inside_it(
+    tmp_path_factory, shape, blocks, halos, border, keeps
+) -> None:
+    """Blocks follow one another closely; one that came too early would read zeros."""
+
+    def shifted(low, high, keep):
+        def largest(image):
+            size, origin = low + high + 1, (low - high) // 2
+            return ndimage.maximum_filter(image, size, origin=origin, mode="constant")
+
+        return sc.blockwise(
+            halo=[(low, high)] * 2, border=border, version=f"{low} {high}", dtype="same", keep=keep
+        )(largest)
+
+    raw = sc.open(np.random.default_rng(0).integers(1, 250, shape, dtype="uint8"))
+    first = shifted(*halos[0], True).options(name="first", block=blocks[0])(raw)
+    second = shifted(*halos[1], keeps[0]).options(name="second", block=blocks[1])(first)
+    third = shifted(*halos[2], keeps[1]).options(name="third", block=blocks[1])(second)
+    last = doubled.options(block=blocks[1])(third)
+    store = tmp_path_factory.mktemp("store")
+    wanted = np.asarray(last)  # in this process, from the input on
+    run = sc.run(last, store=store, executor="serial")
+    np.testing.assert_array_equal(np.asarray(run["doubled"]), wanted)

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 import scutoid as sc
 from scutoid.blocks import EventLog
-from scutoid.errors import ParameterError, RunFailed, StepError
+from scutoid.errors import ParameterError, PipelineError, RunFailed, StepError
 
 
 def statuses(plan):
@@ -360,7 +360,7 @@ def test_a_run_keeps_its_events_its_slowest_blocks_and_what_workers_printed(tmp_
     @sc.blockwise(dtype="uint8", block=16)
     def talk(image, *, block):
         if block.index == 2:
-            time.sleep(0.2)
+            time.sleep(1)  # longer than a busy machine takes to start the first block
             print("block two is slow")  # noqa: T201
         return image.astype("uint8")
 
@@ -415,3 +415,57 @@ def test_steps_share_the_resources_of_a_run(tmp_path, blobs):
         sc.run(result, store=tmp_path, executor="threads", workers=3)
     sc.run(result, store=tmp_path, executor="threads", workers=3, resources={"gpu": 5})
     assert max(most) <= 2
+
+
+def test_a_block_that_is_zero_in_one_of_several_outputs_is_no_damage(tmp_path) -> None:
+    @sc.blockwise(out=("image", "image", "parts"), dtype=("same", "same", None), version="1")
+    def both(image):
+        return image, image * 0, {"sum": np.array([image.sum()])}
+
+    @sc.blockwise(out=("image", "image"), dtype=("same", "same"), version="1")
+    def pair(image):
+        return image * 0, image
+
+    image = np.zeros((8, 8), "uint8")
+    image[:4] = 3
+    first, zero, parts = both.options(block=4)(sc.open(image))
+    other, second = pair.options(block=4)(sc.open(image))
+    sc.run(first, zero, parts, other, second, store=tmp_path, executor="serial")
+    for found, wanted in ((first, image), (zero, image * 0), (other, image * 0), (second, image)):
+        np.testing.assert_array_equal(np.asarray(found), wanted)
+    assert sc.Store(tmp_path).verify().ok
+
+
+def test_a_step_says_the_size_of_an_axis_that_it_adds_or_changes(tmp_path) -> None:
+    @sc.blockwise(
+        axes="cyx",
+        out_axes="cyx",
+        out_sizes={"c": 3},
+        dtype="same",
+        setup={"weights": lambda: np.array([1, 2, 3], "uint8")},
+        version="1",
+    )
+    def classes(image, *, weights):
+        return weights[:, None, None] * image[:1]
+
+    image = np.random.default_rng(0).integers(0, 80, (2, 20, 24), dtype="uint8")
+    found = classes.options(block=8)(sc.open(image, axes="cyx"))
+    assert (found.axes, found.shape) == ("cyx", (3, 20, 24))
+    wanted = np.stack([image[0], 2 * image[0], 3 * image[0]])
+    np.testing.assert_array_equal(np.asarray(found), wanted)
+    run = sc.run(sc.gaussian(found.channel(2), sigma=1), found, store=tmp_path, executor="threads")
+    np.testing.assert_array_equal(np.asarray(run["classes"]), wanted)
+    wrong = sc.blockwise(out_axes="yx", out_sizes={"c": 2}, dtype="same")(lambda image: image)
+    with pytest.raises(PipelineError, match="out_sizes"):
+        wrong(sc.open(image[0])).shape  # noqa: B018
+
+
+def test_a_reduction_on_arrays_ends_with_its_parameters() -> None:
+    @sc.reduction(
+        merge=lambda a, b: a + b, finish=lambda total, *, scale, voxel_size: total * scale
+    )
+    def scaled_sum(image, *, scale):
+        return image.sum()
+
+    assert scaled_sum(np.ones((3, 3)), scale=2) == 18
+    assert scaled_sum(sc.open(np.ones((3, 3))), scale=2).get() == 18

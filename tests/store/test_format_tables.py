@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -151,3 +152,44 @@ def test_tables_of_other_packages_are_not_taken_for_those_of_pandas():
 
     assert not FORMATS["parquet"].accepts(DataFrame())
     assert not FORMATS["csv"].accepts(DataFrame())
+
+
+class InPartitions:
+    def __init__(self, *tables):
+        self.tables = tables
+
+    def table_partitions(self):
+        yield from self.tables
+
+
+def rows(start, stop):
+    return pd.DataFrame({"a": np.arange(start, stop), "b": ["x"] * (stop - start)})
+
+
+@pytest.mark.parametrize("name", ["parquet", "csv"])
+def test_a_table_in_partitions_is_one_table(tmp_path, name):
+    one = FORMATS[name]
+    value = InPartitions(rows(0, 0), rows(0, 3), rows(0, 0), rows(3, 9))
+    assert one.accepts(value)
+    path = tmp_path / f"table{one.suffix}"
+    one.save(value, path)
+    pd.testing.assert_frame_equal(one.load(path), rows(0, 9))
+
+
+def test_each_partition_is_a_row_group_and_none_of_rows_is_a_table_of_columns(tmp_path):
+    path, parquet = tmp_path / "table.parquet", FORMATS["parquet"]
+    parquet.save(InPartitions(rows(0, 2), rows(2, 3), rows(3, 8)), path)
+    metadata = pyarrow.parquet.ParquetFile(path).metadata
+    assert [metadata.row_group(n).num_rows for n in range(3)] == [2, 1, 5]
+    parquet.save(InPartitions(rows(0, 0), rows(0, 0)), path)
+    assert parquet.load(path).columns.tolist() == ["a", "b"]
+
+
+def test_partitions_of_other_columns_are_refused_and_leave_what_was_there(tmp_path):
+    path, parquet = tmp_path / "table.parquet", FORMATS["parquet"]
+    parquet.save(rows(0, 4), path)
+    for wrong in (rows(0, 1).astype({"a": float}), rows(0, 1)[["a"]]):
+        with pytest.raises(ParameterError, match="partitions of a table"):
+            parquet.save(InPartitions(rows(0, 2), wrong), path)
+    pd.testing.assert_frame_equal(parquet.load(path), rows(0, 4))
+    assert list(tmp_path.iterdir()) == [path]

@@ -7,6 +7,12 @@ makes an image that blocks are written into; `create` is its convenient form.
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image
 from scutoid.arrays._open import open_source
 from scutoid.arrays._padding import pad_to, read_region
+from scutoid.arrays._pyramid import (
+    PyramidLevel,
+    pyramid_levels,
+    pyramid_method,
+    pyramid_multiple,
+)
 from scutoid.arrays._shards import damaged_shards, stored_shards
 from scutoid.arrays._source import ArraySource, SourceIdentity
 from scutoid.arrays._spec import ImageSpec
@@ -19,6 +25,7 @@ __all__ = [
     "ArraySource",
     "ImageSpec",
     "ImageWriter",
+    "PyramidLevel",
     "SourceIdentity",
     "Storage",
     "WritableImage",
@@ -27,6 +34,9 @@ __all__ = [
     "damaged_shards",
     "open_source",
     "pad_to",
+    "pyramid_levels",
+    "pyramid_method",
+    "pyramid_multiple",
     "read_region",
     "stored_shards",
     "write_tiff",

@@ -31,8 +31,8 @@ class ImageWriter(Protocol):
         """What the image is."""
         ...
 
-    def write(self, roi: Roi, data: NDArray[Any]) -> bool:
-        """Write a region durably; return whether it holds anything but zeros."""
+    def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
+        """Write a region durably; return whether anything is stored, zeros or not."""
         ...
 
 
@@ -73,7 +73,7 @@ def create_image(
     block : sequence of int, optional
         What one call of `write` covers, in voxels; default: the whole image.
     storage : Storage, optional
-        Chunks and compression.
+        Chunks, compression, pyramid levels.
     label : bool
         Whether voxels are object numbers.
     overwrite : bool
@@ -82,7 +82,9 @@ def create_image(
     Raises
     ------
     GeometryError
-        If blocks and shards do not fit together.
+        If blocks, shards and pyramid levels do not fit together.
+    MetadataError
+        If the format is unknown, or holds no pyramid.
     StoreError
         If something else lies at `path`, or it cannot be written.
     """
@@ -95,8 +97,7 @@ def create_image(
             Path(path),
             spec,
             block=[max(n, 1) for n in shards],
-            chunks=storage.chunks,
-            compressor=storage.compressor or "zstd",
+            storage=storage,
             label=label,
             overwrite=overwrite,
         ),
@@ -105,6 +106,13 @@ def create_image(
     if format not in makers:
         raise MetadataError(
             f"an image is stored as {' or '.join(makers)}", value=format, place="storage"
+        )
+    if format != "zarr" and storage.levels != 1:
+        raise MetadataError(
+            "an image with pyramid levels is stored as zarr",
+            value=f"levels={storage.levels} of {format}",
+            place=str(path),
+            remedy='give format="zarr", or one level',
         )
     return makers[format]()
 
@@ -259,7 +267,7 @@ def create(
     format : {"zarr", "tiff"}, optional
         Default: TIFF if `path` ends so, else zarr.
     storage : Storage, optional
-        Chunks and compression.
+        Chunks, compression, pyramid levels.
     label : bool
         Whether voxels are object numbers.
     overwrite : bool

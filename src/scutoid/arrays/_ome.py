@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scutoid.arrays._pyramid import PyramidLevel
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
 from scutoid.arrays._units import METRES, known_unit, long_unit
 from scutoid.errors import MetadataError
@@ -116,10 +117,21 @@ def _transform(
     return tuple(scale), tuple(shift)
 
 
-def describe_group(spec: ImageSpec, *, label: bool) -> dict[str, Any]:
-    """Return the OME-NGFF 0.5 attributes of an image with one level."""
-    sizes = dict(zip(spec.spatial_axes, spec.voxel_size or (), strict=False))
-    starts = dict(zip(spec.spatial_axes, spec.origin or (), strict=False))
+def describe_group(
+    levels: Sequence[PyramidLevel], *, label: bool, method: str | None = None
+) -> dict[str, Any]:
+    """Return the OME-NGFF 0.5 attributes of an image.
+
+    Parameters
+    ----------
+    levels : sequence of PyramidLevel
+        The finest first; arrays are named by their number.
+    label : bool
+        Whether voxels are object numbers.
+    method : str, optional
+        How levels are made of one another.
+    """
+    spec = levels[0].spec
     axes: list[dict[str, str]] = []
     for letter in spec.axes:
         kind = KNOWN_AXES.get(letter, "")
@@ -129,26 +141,41 @@ def describe_group(spec: ImageSpec, *, label: bool) -> dict[str, Any]:
         if letter in SPATIAL and spec.unit is not None:
             said["unit"] = long_unit(spec.unit)
         axes.append(said)
-    transforms: list[dict[str, Any]] = [
-        {"type": "scale", "scale": [sizes.get(letter, 1.0) for letter in spec.axes]}
-    ]
-    if any(starts.values()):
-        moved = [starts.get(letter, 0.0) for letter in spec.axes]
-        transforms.append({"type": "translation", "translation": moved})
-    ome: dict[str, Any] = {
-        "version": "0.5",
-        "multiscales": [
-            {
-                "axes": axes,
-                "datasets": [{"path": "0", "coordinateTransformations": transforms}],
-            }
+    multiscale: dict[str, Any] = {
+        "axes": axes,
+        "datasets": [
+            {"path": str(number), "coordinateTransformations": _place(spec, level.total)}
+            for number, level in enumerate(levels)
         ],
     }
+    if len(levels) > 1:
+        multiscale["type"] = method
+        multiscale["metadata"] = {
+            "description": "each level is made of the one above it",
+            "method": "scutoid.kernels.downsample",
+            "args": [[list(level.factors) for level in levels[1:]], method],
+        }
+    ome: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
     if spec.channels:
         ome["omero"] = {"channels": [_channel(spec, name) for name in spec.channels]}
     if label:
         ome["image-label"] = {}
     return {"ome": ome, _MARK: {"has_voxel_size": spec.voxel_size is not None}}
+
+
+def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, Any]]:
+    """Say where a level lies; if voxels have no known size, in those of level 0."""
+    sizes = dict(zip(spec.spatial_axes, spec.voxel_size or (), strict=False))
+    starts = dict(zip(spec.spatial_axes, spec.origin or (), strict=False))
+    scale, moved = [], []
+    for letter, width in zip(spec.axes, total, strict=True):
+        size = sizes.get(letter, 1.0)
+        scale.append(size * width)
+        moved.append(starts.get(letter, 0.0) + (width - 1) / 2 * size)
+    transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    if any(moved):
+        transforms.append({"type": "translation", "translation": moved})
+    return transforms
 
 
 def _channel(spec: ImageSpec, name: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._zarr import ZarrArray, open_array, read_node
+from scutoid.arrays._ome import read_multiscale
+from scutoid.arrays._zarr import Node, ZarrArray, open_array, read_node
 from scutoid.errors import ScutoidError, SourceError
 
 
@@ -25,32 +26,51 @@ class StoredShards:
     edge: tuple[int, ...]
     """Shape of a shard, in voxels."""
     present: NDArray[np.bool_]
-    """Which are there, one value a shard."""
+    """Which are there, on all levels of a pyramid; one value a shard."""
 
 
 def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     """List the shards of an image that scutoid has written; None if it has no readable metadata.
+
+    A shard of level 0 of which a coarser level lacks its own counts as missing: both are written
+    together, the coarser ones first.
 
     Parameters
     ----------
     path : path
         Of the image's folder.
     """
-    level = Path(path) / "0"
-    try:
-        node = read_node(str(level))
-    except ScutoidError:
-        node = None
-    if node is None:
+    nodes = _levels(Path(path))
+    if not nodes:
         return None
-    metadata = node.metadata
+    metadata = nodes[0].metadata
     shape = tuple(metadata["shape"])
     edge = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
-    present = np.zeros([-(-n // e) for n, e in zip(shape, edge, strict=True)], dtype=np.bool_)
-    found = _leaves(level / "c", len(shape))
-    if found:
-        present[tuple(np.array(found).T)] = True
+    present = np.ones([-(-n // e) for n, e in zip(shape, edge, strict=True)], dtype=np.bool_)
+    for node in nodes:
+        there = np.zeros_like(present)
+        found = _leaves(Path(node.location) / "c", len(shape))
+        if found:
+            there[tuple(np.array(found).T)] = True
+        present &= there
     return StoredShards(shape, edge, present)
+
+
+def _levels(path: Path) -> list[Node]:
+    """Return the arrays of an image that scutoid has written, the finest first."""
+    names: tuple[str, ...] = ("0",)
+    try:
+        group = read_node(str(path))
+        multiscale = None if group is None else read_multiscale(group.attributes, str(path))
+        names = names if multiscale is None else multiscale.paths
+    except ScutoidError:
+        pass  # level 0 is there all the same
+    try:
+        nodes = [read_node(str(path / name)) for name in names]
+    except ScutoidError:
+        return []
+    found = [node for node in nodes if node is not None]
+    return found if len(found) == len(nodes) else []
 
 
 def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
@@ -61,25 +81,27 @@ def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
     SourceError
         If its metadata cannot be read.
     """
-    level = Path(path) / "0"
-    shards = stored_shards(path)
-    node = read_node(str(level))
-    if shards is None or node is None:
-        raise SourceError("a zarr has metadata", value="none that can be read", place=str(level))
+    nodes = _levels(Path(path))
+    if not nodes:
+        raise SourceError("a zarr has metadata", value="none that can be read", place=str(path))
+    return [file for node in nodes for file in _damaged(node)]
+
+
+def _damaged(node: Node) -> list[Path]:
     # Without a cache, so that what is read is what lies on the disk.
     array = open_array(ZarrArray(node.location, node.version, node.stamp), 0)
+    shape = node.metadata["shape"]
+    edges = node.metadata["chunk_grid"]["configuration"]["chunk_shape"]
     bad = []
-    for place in np.argwhere(shards.present).tolist():
-        start = [n * edge for n, edge in zip(place, shards.edge, strict=True)]
-        stop = [
-            min(first + edge, size)
-            for first, edge, size in zip(start, shards.edge, shards.shape, strict=True)
+    for place in _leaves(Path(node.location) / "c", len(shape)):
+        ends = [
+            (n * edge, min((n + 1) * edge, size))
+            for n, edge, size in zip(place, edges, shape, strict=True)
         ]
-        region = tuple(slice(*ends) for ends in zip(start, stop, strict=True))
         try:
-            array[region].read().result()
+            array[tuple(slice(*pair) for pair in ends)].read().result()
         except ValueError:  # what tensorstore raises for any failure to read
-            bad.append(level.joinpath("c", *map(str, place)))
+            bad.append(Path(node.location).joinpath("c", *map(str, place)))
     return bad
 
 

@@ -26,4 +26,10 @@ class Storage:
     compressor: str | None = None
     """ "zstd", "blosc", "gzip" or "none"; None: zstd."""
     levels: int = 1
-    """Pyramid levels."""
+    """Pyramid levels, of a zarr: each is made of the one above it while a block is in memory."""
+    factors: tuple[int, ...] | int | None = None
+    """Voxels of a level in one of the next, for all spatial axes or one for each; None: 2, but an
+    axis whose voxels are twice as long as those of others waits until these have caught up."""
+    downsampling: str | None = None
+    """How they are joined: "mean", "mode", "nearest" or "max", as in
+    `scutoid.kernels.downsample`; None: the mean, of labels and truth values the mode."""

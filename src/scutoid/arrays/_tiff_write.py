@@ -134,8 +134,8 @@ class TiffWriter:
     dataoffset: int
     """Where the voxels begin, in bytes."""
 
-    def write(self, roi: Roi, data: NDArray[Any]) -> bool:
-        """Write a region; it is on the disk when this returns.
+    def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
+        """Write a region; it is on the disk when this returns, zeros as well.
 
         Returns
         -------

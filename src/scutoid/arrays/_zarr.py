@@ -87,14 +87,19 @@ def _undecodable(location: str, error: Exception) -> SourceError:
 
 
 @functools.lru_cache(maxsize=512)
-def open_array(array: ZarrArray, cache_bytes: int) -> Any:
-    """Return the open array, the same one for all who ask in this process."""
+def open_array(array: ZarrArray, cache_bytes: int, *, stores_zeros: bool = False) -> Any:
+    """Return the open array, the same one for all who ask in this process.
+
+    What is all zero is written to it only if it `stores_zeros`, else taken away.
+    """
     import tensorstore as ts
 
     kvstore = _kvstore(array.location)
     if kvstore is not None:
         driver = "zarr3" if array.version == 3 else "zarr"
-        spec = {"driver": driver, "kvstore": kvstore, "open": True}
+        spec: dict[str, Any] = {"driver": driver, "kvstore": kvstore, "open": True}
+        if stores_zeros:
+            spec["store_data_equal_to_fill_value"] = True
         try:
             return ts.open(spec, context=_context(cache_bytes)).result()
         except (ValueError, NotImplementedError):
@@ -190,7 +195,7 @@ def _load(text: bytes | None, place: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
+class Node:
     """A zarr group or array, by its metadata files."""
 
     location: str
@@ -221,19 +226,19 @@ def _stamp(location: str, name: str) -> tuple[int, ...]:
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
-def read_node(location: str) -> _Node | None:
+def read_node(location: str) -> Node | None:
     """Return the group or array at a place; None if there is none."""
     found = _load(_get(location, "zarr.json"), f"{location}/zarr.json")
     if found:
         is_array = found.get("node_type") == "array"
         attributes = found.get("attributes") or {}
-        return _Node(location, 3, is_array, found, attributes, _stamp(location, "zarr.json"))
+        return Node(location, 3, is_array, found, attributes, _stamp(location, "zarr.json"))
     attributes = _load(_get(location, ".zattrs"), f"{location}/.zattrs")
     found = _load(_get(location, ".zarray"), f"{location}/.zarray")
     if found:
-        return _Node(location, 2, True, found, attributes, _stamp(location, ".zarray"))
+        return Node(location, 2, True, found, attributes, _stamp(location, ".zarray"))
     found = _load(_get(location, ".zgroup"), f"{location}/.zgroup")
-    return _Node(location, 2, False, found, attributes) if found or attributes else None
+    return Node(location, 2, False, found, attributes) if found or attributes else None
 
 
 def open_zarr(
@@ -274,7 +279,7 @@ def open_zarr(
     return _source(inner, multiscale, level, n_levels, mode)
 
 
-def _only_array(node: _Node) -> _Node:
+def _only_array(node: Node) -> Node:
     names = _folders_in(node.location)
     inner = {name: found for name in names if (found := read_node(f"{node.location}/{name}"))}
     arrays = [found for found in inner.values() if found.is_array]
@@ -307,7 +312,7 @@ def _folders_in(location: str) -> list[str]:
 
 
 def _source(
-    node: _Node,
+    node: Node,
     multiscale: Multiscale | None,
     level: int,
     n_levels: int,
@@ -329,7 +334,9 @@ def _source(
     if multiscale is not None:
         letters = multiscale.axes
         spatial = [n for n, letter in enumerate(letters) if letter in SPATIAL]
-        scale, shift = multiscale.scales[level], multiscale.translations[level]
+        scale = multiscale.scales[level]
+        # Of voxels without a size the centres of a coarser level are nowhere.
+        shift = multiscale.translations[level if multiscale.has_scale else 0]
         spec = ImageSpec(
             shape,
             dtype,
@@ -356,13 +363,13 @@ def _n_channels(axes: str, shape: Sequence[int]) -> int:
     return shape[axes.index("c")] if "c" in axes else 0
 
 
-def _dtype(node: _Node) -> np.dtype[Any]:
+def _dtype(node: Node) -> np.dtype[Any]:
     text = node.metadata["dtype" if node.version == 2 else "data_type"]
     found: np.dtype[Any] = np.dtype(text).newbyteorder("=")
     return found
 
 
-def _chunks(node: _Node) -> Sequence[int]:
+def _chunks(node: Node) -> Sequence[int]:
     if node.version == 2:
         return node.metadata["chunks"]  # type: ignore[no-any-return]
     codecs = node.metadata.get("codecs", ())

@@ -1,5 +1,7 @@
 """Writing OME-Zarr 0.5: one shard a block, small chunks inside it, a checksum on each.
 
+Coarser levels of a pyramid are made of the block that is in memory; nothing is read back.
+
 ::
 
     shard = block, written by one process in one piece:  tensorstore writes it beside its place,
@@ -26,11 +28,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._ome import describe_group, is_ours
+from scutoid.arrays._pyramid import (
+    PyramidLevel,
+    check_multiples,
+    pyramid_levels,
+    pyramid_method,
+)
 from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._storage import Storage
 from scutoid.arrays._zarr import ZarrArray, open_array, read_node
 from scutoid.errors import GeometryError, MetadataError, ScutoidError, StoreError
 from scutoid.geometry import Coordinate, Roi
+from scutoid.kernels import downsample
 
 _CHUNK = 64
 """Voxels along an axis of a chunk: what viewers like, and little waste at a halo."""
@@ -50,6 +60,24 @@ _COMPRESSORS: dict[str, list[dict[str, Any]]] = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CoarseLevel:
+    """A level of a pyramid below level 0, and where it lies."""
+
+    array: ZarrArray
+    """Where."""
+    factors: tuple[int, ...]
+    """Voxels of the level above in each of its own, an entry an axis."""
+    total: tuple[int, ...]
+    """Voxels of level 0 in each of its own, an entry an axis."""
+
+    def region(self, roi: Roi) -> Roi:
+        """The region beneath a region of level 0 that begins with one of its voxels."""
+        start = [a // width for a, width in zip(roi.offset, self.total, strict=True)]
+        stop = [-(-b // width) for b, width in zip(roi.end, self.total, strict=True)]
+        return Roi(start, [b - a for a, b in zip(start, stop, strict=True)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ZarrWriter:
     """Writes whole shards of an image; several processes write disjoint ones at once."""
 
@@ -59,14 +87,23 @@ class ZarrWriter:
     """Where it lies."""
     shard: tuple[int, ...]
     """What is written in one piece, in voxels."""
+    coarse: tuple[CoarseLevel, ...] = ()
+    """Coarser levels, each made of the one before."""
+    method: str = "mean"
+    """How they are made."""
 
-    def write(self, roi: Roi, data: NDArray[Any]) -> bool:
+    def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
         """Write a region that is made of whole shards; it is on the disk when this returns.
+
+        Parameters
+        ----------
+        stores_zeros : bool
+            Whether what is all zero is stored as well.
 
         Returns
         -------
         bool
-            False if all is zero: then nothing is stored, and what was stored there is gone.
+            False if all is zero and that is not stored: then what was stored there is gone.
 
         Raises
         ------
@@ -82,10 +119,14 @@ class ZarrWriter:
         if roi.is_empty:
             return False
         values = stored_values(data, self.spec, self.array.location)
+        # -0.0 is stored: not empty
+        is_written = stores_zeros or bool(values.reshape(-1).view(np.uint8).any())
         try:
+            self._write_coarse(roi, values, stores_zeros=is_written)
+            # The finest is the last: where it is, all of them are.
             # Without a cache: what is written would push out of it what the next blocks read.
-            target = open_array(self.array, 0)[roi.to_slices()]
-            target.write(values).result()
+            target = open_array(self.array, 0, stores_zeros=stores_zeros)
+            target[roi.to_slices()].write(values).result()
         except (ValueError, OSError, ScutoidError) as error:
             raise StoreError(
                 "a block can be written to its store",
@@ -94,7 +135,20 @@ class ZarrWriter:
                 remedy="free some space or choose another store, and run again: "
                 "what was finished is kept",
             ) from error
-        return bool(values.reshape(-1).view(np.uint8).any())  # -0.0 is stored, so not empty
+        return is_written
+
+    def _write_coarse(self, roi: Roi, values: NDArray[Any], *, stores_zeros: bool) -> None:
+        """Write the coarser levels of a region; also zeros, if anything of level 0 is not zero.
+
+        So a shard that is missing there and not at level 0 is known to be lost.
+        """
+        waiting = []
+        for level in self.coarse:
+            values = downsample(values, level.factors, self.method)
+            array = open_array(level.array, 0, stores_zeros=stores_zeros)
+            waiting.append(array[level.region(roi).to_slices()].write(values))
+        for write in waiting:
+            write.result()
 
     def _check_aligned(self, roi: Roi) -> None:
         for axis, (start, stop, size, edge) in enumerate(
@@ -165,35 +219,43 @@ def create_zarr(
     spec: ImageSpec,
     *,
     block: Sequence[int],
-    chunks: Sequence[int] | int | None,
-    compressor: str,
+    storage: Storage,
     label: bool,
     overwrite: bool = True,
 ) -> ZarrWriter:
-    """Make an OME-Zarr 0.5 image with one level, sharded by `block`, or take up one that is there.
+    """Make an OME-Zarr 0.5 image, sharded by `block`, or take up one that is there.
 
-    One of ours that is another image, or sharded otherwise, is replaced if `overwrite` says so.
+    One of ours that is another image, or stored otherwise, is replaced if `overwrite` says so.
 
     Raises
     ------
+    GeometryError
+        If a shard of the coarsest level would not cover the region of one of level 0.
     StoreError
         If something else lies at `path`, or it cannot be written.
     """
+    compressor = storage.compressor or "zstd"
     if compressor not in _COMPRESSORS:
         raise MetadataError(
             f"a compressor is one of {', '.join(_COMPRESSORS)}", value=compressor, place="storage"
         )
-    shard, chunk = shards_and_chunks(spec.shape, block, chunks)
-    array = _array_metadata(spec, shard, chunk, _COMPRESSORS[compressor])
+    levels = pyramid_levels(spec, storage)
+    method = pyramid_method(spec, storage, label=label)
+    check_multiples(block, levels, spec, str(path))
+    shards, arrays = [], {}
+    for number, level in enumerate(levels):
+        shard, chunk = _shards_of(level, block, spec, storage)
+        shards.append(shard)
+        arrays[str(number)] = _array_metadata(level.spec, shard, chunk, _COMPRESSORS[compressor])
     group = {
         "zarr_format": 3,
         "node_type": "group",
-        "attributes": describe_group(spec, label=label),
+        "attributes": describe_group(levels, label=label, method=method),
     }
     path = path.absolute()
     try:
-        if not _holds(path, array, group, overwrite=overwrite):
-            _place(path, array, group)
+        if not _holds(path, arrays, group, overwrite=overwrite):
+            _place(path, arrays, group)
     except OSError as error:
         if isinstance(error, StoreError):
             raise
@@ -203,12 +265,33 @@ def create_zarr(
             place=str(path),
             remedy="check the folder, its permissions and the free space",
         ) from error
-    node = read_node(str(path / "0"))
-    stamp = () if node is None else node.stamp
-    return ZarrWriter(spec, ZarrArray(str(path / "0"), 3, stamp), shard)
+    finest, *others = [_placed(path / name) for name in arrays]
+    coarse = tuple(
+        CoarseLevel(array, level.factors, level.total)
+        for array, level in zip(others, levels[1:], strict=True)
+    )
+    return ZarrWriter(spec, finest, shards[0], coarse, method)
 
 
-def _holds(path: Path, array: dict[str, Any], group: dict[str, Any], *, overwrite: bool) -> bool:
+def _shards_of(
+    level: PyramidLevel, block: Sequence[int], spec: ImageSpec, storage: Storage
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Choose shards of a level that cover the regions of those of level 0, and chunks."""
+    edges = [
+        edge // width if edge < size else max(edge, 1)
+        for edge, width, size in zip(block, level.total, spec.shape, strict=True)
+    ]
+    return shards_and_chunks(level.spec.shape, edges, storage.chunks)
+
+
+def _placed(path: Path) -> ZarrArray:
+    node = read_node(str(path))
+    return ZarrArray(str(path), 3, () if node is None else node.stamp)
+
+
+def _holds(
+    path: Path, arrays: dict[str, dict[str, Any]], group: dict[str, Any], *, overwrite: bool
+) -> bool:
     """Return whether this very image is there; clear away one of ours that differs."""
     if not path.exists():
         return False
@@ -216,11 +299,13 @@ def _holds(path: Path, array: dict[str, Any], group: dict[str, Any], *, overwrit
         path.rmdir()
         return False
     try:
-        node, inner = read_node(str(path)), read_node(str(path / "0"))
+        node = read_node(str(path))
+        inner = [read_node(str(path / name)) for name in arrays]
     except ScutoidError:
-        node, inner = None, None
+        node, inner = None, []
     mine = node is not None and is_ours(node.attributes)
-    if mine and inner is not None and (inner.metadata, node.metadata) == (array, group):  # type: ignore[union-attr]
+    found = [None if one is None else one.metadata for one in (node, *inner)]
+    if mine and found == [group, *arrays.values()]:
         return True
     if not mine or not overwrite:
         raise StoreError(
@@ -236,17 +321,17 @@ def _holds(path: Path, array: dict[str, Any], group: dict[str, Any], *, overwrit
     return False
 
 
-def _place(path: Path, array: dict[str, Any], group: dict[str, Any]) -> None:
+def _place(path: Path, arrays: dict[str, dict[str, Any]], group: dict[str, Any]) -> None:
     """Write the metadata beside their place, sync and rename: all of it is there, or nothing."""
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.new")
-    (beside / "0").mkdir(parents=True)
+    beside.mkdir(parents=True)
     try:
-        for file, content in ((beside / "0" / "zarr.json", array), (beside / "zarr.json", group)):
-            with file.open("w") as stream:
+        for folder, content in (*((beside / n, a) for n, a in arrays.items()), (beside, group)):
+            folder.mkdir(exist_ok=True)
+            with (folder / "zarr.json").open("w") as stream:
                 json.dump(content, stream, indent=1)
                 stream.flush()
                 os.fsync(stream.fileno())
-        for folder in (beside / "0", beside):
             _sync_folder(folder)
         beside.rename(path)
         _sync_folder(path.parent)

@@ -25,9 +25,9 @@ THREAD_VARIABLES = (
 # back to the system, which clears the pages anew (a third of a second of four in the benchmark of
 # smoothing), and keeps arenas for threads that come and go (a fifth of a worker's memory).
 MEMORY_VARIABLES = {
-    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
-    "MALLOC_TOP_PAD_": str(64 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
+    "MALLOC_TOP_PAD_": str(16 * 2**20),
 }
 """How the C library's allocator is set in worker processes, unless the user has set it."""

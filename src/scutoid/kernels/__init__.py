@@ -4,41 +4,145 @@ They know nothing of files, grids in storage or pipelines; what makes them fit f
 their results can be merged.
 """
 
+from scutoid.kernels._affine import Affine, affine
+from scutoid.kernels._atlas import RegionTree, merge_region_sums, nearest_voxels, region_sums
+from scutoid.kernels._cells import (
+    cells_under,
+    interpolate_cells,
+    mean_cells,
+    n_cells,
+)
 from scutoid.kernels._components import faces, label_components
+from scutoid.kernels._counts import cells_per_object, check_cell_size
+from scutoid.kernels._downsample import check_factors, check_method, downsample
+from scutoid.kernels._footprint import (
+    Footprint,
+    footprint_array,
+    footprint_shape,
+)
+from scutoid.kernels._foreground import (
+    as_foreground,
+    check_mask_type,
+)
 from scutoid.kernels._histogram import (
     Histogram,
     bin_centers,
     float_histogram,
     histogram_of,
     merge_histograms,
-    otsu_from_histogram,
     percentile_from_histogram,
     value_range,
 )
 from scutoid.kernels._intensities import IntensityStats
+from scutoid.kernels._levels import (
+    li_from_histogram,
+    otsu_from_histogram,
+    triangle_from_histogram,
+)
+from scutoid.kernels._maxima import highest_within, local_maxima, lowered, maximum_candidates
+from scutoid.kernels._measures import Measure
+from scutoid.kernels._order import (
+    count_digits,
+    merge_digits,
+    narrow,
+    percentile_passes,
+)
+from scutoid.kernels._overlaps import (
+    Match,
+    Overlaps,
+    count_overlaps,
+    match_pieces,
+    overhang,
+    renumbered,
+    spread,
+)
 from scutoid.kernels._regions import RegionStats, measure_block, merge_regions, region_columns
-from scutoid.kernels._seams import MergedLabels, global_first, lookup_table, merge_blocks
-from scutoid.kernels._watershed import watershed
+from scutoid.kernels._runs import Groups
+from scutoid.kernels._seams import (
+    MergedLabels,
+    global_first,
+    lookup_table,
+    merge_blocks,
+    number_unions,
+)
+from scutoid.kernels._shapes import SHAPES, shape_columns
+from scutoid.kernels._spots import SpotMethod, Spots, find_spots, spot_reach, spot_response
+from scutoid.kernels._tiles import Model, Tiling, check_tiling, field_of_view, predict_tiles
+from scutoid.kernels._watershed import components_seen, reference_watershed, watershed
 
 __all__ = [
+    "SHAPES",
+    "Affine",
+    "Footprint",
+    "Groups",
     "Histogram",
     "IntensityStats",
+    "Match",
+    "Measure",
     "MergedLabels",
+    "Model",
+    "Overlaps",
     "RegionStats",
+    "RegionTree",
+    "SpotMethod",
+    "Spots",
+    "Tiling",
+    "affine",
+    "as_foreground",
     "bin_centers",
+    "cells_per_object",
+    "cells_under",
+    "check_cell_size",
+    "check_factors",
+    "check_mask_type",
+    "check_method",
+    "check_tiling",
+    "components_seen",
+    "count_digits",
+    "count_overlaps",
+    "downsample",
     "faces",
+    "field_of_view",
+    "find_spots",
     "float_histogram",
+    "footprint_array",
+    "footprint_shape",
     "global_first",
+    "highest_within",
     "histogram_of",
+    "interpolate_cells",
     "label_components",
+    "li_from_histogram",
+    "local_maxima",
     "lookup_table",
+    "lowered",
+    "match_pieces",
+    "maximum_candidates",
+    "mean_cells",
     "measure_block",
     "merge_blocks",
+    "merge_digits",
     "merge_histograms",
+    "merge_region_sums",
     "merge_regions",
+    "n_cells",
+    "narrow",
+    "nearest_voxels",
+    "number_unions",
     "otsu_from_histogram",
+    "overhang",
     "percentile_from_histogram",
+    "percentile_passes",
+    "predict_tiles",
+    "reference_watershed",
     "region_columns",
+    "region_sums",
+    "renumbered",
+    "shape_columns",
+    "spot_reach",
+    "spot_response",
+    "spread",
+    "triangle_from_histogram",
     "value_range",
     "watershed",
 ]

@@ -7,6 +7,7 @@ numbering of the whole image is made of when the array is one block of it.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ _CC3D: dict[int, dict[int, Literal[4, 6, 8, 18, 26]]] = {2: {1: 4, 2: 8}, 3: {1:
 
 
 def label_components(
-    mask: NDArray[Any], connectivity: int | None = None
+    mask: NDArray[Any], connectivity: int | None = None, *, by_value: bool = False
 ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Number the connected parts of a mask.
 
@@ -30,6 +31,8 @@ def label_components(
     connectivity : int, optional
         Number of orthogonal hops between voxels that touch: 1 (shared faces; the default) up to
         the number of axes (shared corners).
+    by_value : bool
+        Whether only voxels of one value belong together, as in `skimage.measure.label`.
 
     Returns
     -------
@@ -41,7 +44,8 @@ def label_components(
     Raises
     ------
     ParameterError
-        If the mask is not of bool or integers, or the connectivity is out of range.
+        If the mask is not of bool or integers, holds negative values where values count, or the
+        connectivity is out of range.
 
     Notes
     -----
@@ -54,6 +58,8 @@ def label_components(
     ([[0, 1, 0], [2, 0, 3]], [1, 3, 5])
     >>> label_components(np.array([[0, 1, 0], [1, 0, 1]]), 2)[0].max()
     np.uint32(1)
+    >>> label_components(np.array([7, 7, 2, 0, 7]), by_value=True)[0].tolist()
+    [1, 1, 2, 0, 3]
     """
     mask = np.asarray(mask)
     if mask.ndim == 0:
@@ -66,17 +72,19 @@ def label_components(
             remedy="compare first, as in image > level",
         )
     hops = checked_connectivity(connectivity, mask.ndim)
-    binary = _as_binary(mask)
-    if binary.size == 0:
+    if mask.size == 0:
         return np.zeros(mask.shape, np.uint32), np.zeros(0, np.int64)
+    by_value = by_value and mask.dtype != bool
+    values = _as_values(mask) if by_value else _as_binary(mask)
 
     # Axes of one voxel add no neighbours; without them cc3d serves more arrays, and it raises on
     # arrays with two such axes.
-    squeezed = np.squeeze(binary)
+    squeezed = np.squeeze(values)
     if squeezed.ndim == 0:
         squeezed = squeezed.reshape(1)
-    labels, count = _label(squeezed, min(hops, squeezed.ndim))
-    first = _first_voxels(squeezed, labels, count)
+    find = _label_values if by_value else _label
+    labels, count = find(squeezed, min(hops, squeezed.ndim))
+    first = _first_voxels(squeezed, labels, count, by_value=by_value)
     if count > 1 and np.any(first[1:] < first[:-1]):
         order = np.argsort(first)
         table = np.zeros(count + 1, np.uint32)
@@ -142,15 +150,22 @@ def _as_binary(mask: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(truth).view(np.uint8)
 
 
+def _as_values(mask: NDArray[Any]) -> NDArray[Any]:
+    """Return the values as they are, C-contiguous and of the machine's byte order."""
+    if mask.dtype.kind == "i" and mask.min() < 0:
+        raise ParameterError(
+            "values that keep objects apart are 0 or more",
+            value=int(mask.min()),
+            place="argument 'mask', with by_value=True",
+            remedy="label a mask instead, or number the values from 1",
+        )
+    return np.ascontiguousarray(mask, mask.dtype.newbyteorder("="))
+
+
 def _label(binary: NDArray[np.uint8], hops: int) -> tuple[NDArray[np.uint32], int]:
     if binary.ndim in _CC3D:
-        import cc3d
-
         # uint8, never bool: cc3d 4.1.1 mislabels boolean images of odd width with 8 neighbours
-        found, count = cc3d.connected_components(
-            binary, connectivity=_CC3D[binary.ndim][hops], out_dtype=np.uint32, return_N=True
-        )
-        return np.ascontiguousarray(found, np.uint32), int(count)
+        return _label_by_cc3d(binary, hops)
 
     from scipy import ndimage
 
@@ -160,23 +175,79 @@ def _label(binary: NDArray[np.uint8], hops: int) -> tuple[NDArray[np.uint32], in
     return labels, int(count)
 
 
+def _label_by_cc3d(values: NDArray[Any], hops: int) -> tuple[NDArray[np.uint32], int]:
+    import cc3d
+
+    found, count = cc3d.connected_components(
+        values, connectivity=_CC3D[values.ndim][hops], out_dtype=np.uint32, return_N=True
+    )
+    return np.ascontiguousarray(found, np.uint32), int(count)
+
+
+def _label_values(values: NDArray[Any], hops: int) -> tuple[NDArray[np.uint32], int]:
+    if values.ndim in _CC3D:
+        return _label_by_cc3d(values, hops)
+
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    places = np.arange(values.size).reshape(values.shape)
+    ends = []
+    for shift in neighbour_shifts(values.ndim, hops):
+        here = tuple(slice(max(-s, 0), -s if s > 0 else None) for s in shift)
+        there = tuple(slice(max(s, 0), s if s < 0 else None) for s in shift)
+        same = (values[here] == values[there]) & (values[here] != 0)
+        ends.append(np.stack([places[here][same], places[there][same]]))
+    rows, columns = np.concatenate(ends, axis=1)
+    graph = coo_array((np.ones(len(rows), np.uint8), (rows, columns)), shape=(values.size,) * 2)
+    _, part = connected_components(graph, directed=False)
+    inside = values.reshape(-1) != 0
+    numbers, labels = np.unique(part[inside], return_inverse=True)
+    found = np.zeros(values.size, np.uint32)
+    found[inside] = labels + 1
+    return found.reshape(values.shape), len(numbers)
+
+
+def neighbour_shifts(ndim: int, hops: int) -> list[tuple[int, ...]]:
+    """Return one of each pair of opposite shifts between voxels that touch.
+
+    Examples
+    --------
+    >>> neighbour_shifts(2, 1)
+    [(0, 1), (1, 0)]
+    """
+    return [
+        shift
+        for shift in itertools.product((-1, 0, 1), repeat=ndim)
+        if shift > (0,) * ndim and sum(map(abs, shift)) <= hops
+    ]
+
+
 def _first_voxels(
-    binary: NDArray[np.uint8], labels: NDArray[np.uint32], count: int
+    values: NDArray[Any], labels: NDArray[np.uint32], count: int, *, by_value: bool
 ) -> NDArray[np.int64]:
     """Return the linear index of each label's first voxel.
 
-    No axis has foreground right before it, and few voxels are like that: one or some an object.
+    No axis has a voxel of the object right before it, and few voxels are like that: one or some an
+    object.
     """
-    opens = np.empty_like(binary)
-    flat = binary.reshape(-1)
+    # Among zeros and ones "another value before, and not 0 itself" is "more than before"
+    opens_after = np.not_equal if by_value else np.greater
+    opens = np.empty(values.shape, bool)
+    flat = values.reshape(-1)
     # All rows as one, three times as fast as row by row; then the starts of rows are put right
-    np.greater(flat[1:], flat[:-1], out=opens.reshape(-1)[1:].view(bool))
-    opens[..., 0] = binary[..., 0]
-    for axis in range(binary.ndim - 1):
+    opens_after(flat[1:], flat[:-1], out=opens.reshape(-1)[1:])
+    opens[..., 0] = values[..., 0] != 0
+    if by_value:
+        opens &= values != 0
+    for axis in range(values.ndim - 1):
         later = (slice(None),) * axis + (slice(1, None),)
         earlier = (slice(None),) * axis + (slice(None, -1),)
-        np.greater(opens[later], binary[earlier], out=opens[later].view(bool))
-    places = np.flatnonzero(opens.view(bool))
-    first = np.full(count + 1, binary.size, np.int64)
+        if by_value:
+            opens[later] &= values[later] != values[earlier]
+        else:
+            np.greater(opens[later].view(np.uint8), values[earlier], out=opens[later])
+    places = np.flatnonzero(opens)
+    first = np.full(count + 1, values.size, np.int64)
     np.minimum.at(first, labels.reshape(-1)[places], places)
     return first[1:]

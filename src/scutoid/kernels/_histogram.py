@@ -179,59 +179,6 @@ def _own_type(dtype: np.dtype[Any], low: float, high: float) -> tuple[Any, Any]:
     return (dtype.type(low), dtype.type(high)) if dtype.kind == "f" else (low, high)
 
 
-def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> Any:
-    """Return the threshold that parts the values into the two most different classes.
-
-    Parameters
-    ----------
-    counts : array of int, shape (n,)
-        Number of voxels a bin.
-    centers : array, shape (n,)
-        Value of each bin, increasing.  Bins of 0 voxels may be left out.
-
-    Returns
-    -------
-    scalar of the type of `centers`
-        The last value of the lower class.
-
-    Raises
-    ------
-    ParameterError
-        If nothing was counted.
-
-    Notes
-    -----
-    Method of N. Otsu (1979).  The arithmetic, counts in float32 included, is that of
-    ``skimage.filters.threshold_otsu``, so that the threshold is the same to the last bit.
-
-    Examples
-    --------
-    >>> found = histogram_of([1, 1, 2, 8, 9, 9])
-    >>> otsu_from_histogram(found.counts, found.values)
-    np.int64(2)
-    """
-    number = np.asarray(counts)
-    value = np.asarray(centers)
-    filled = np.flatnonzero(number)
-    if number.shape != value.shape or number.ndim != 1:
-        raise ParameterError(
-            "a histogram has one count for each value",
-            value=f"shapes {number.shape} and {value.shape}",
-        )
-    if len(filled) == 0:
-        raise ParameterError("a threshold needs at least one voxel", value="none counted")
-    number = number[filled[0] : filled[-1] + 1].astype(np.float32)
-    value = value[filled[0] : filled[-1] + 1]
-    if len(number) == 1:
-        return value[0]
-    below = np.cumsum(number)
-    above = np.cumsum(number[::-1])[::-1]
-    mean_below = np.cumsum(number * value) / below
-    mean_above = (np.cumsum((number * value)[::-1]) / above[::-1])[::-1]
-    between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    return value[np.argmax(between)]
-
-
 def percentile_from_histogram(histogram: Histogram, percent: float) -> float:
     """Return a percentile of all voxels counted, exactly as ``numpy.percentile`` of the whole.
 
@@ -246,16 +193,47 @@ def percentile_from_histogram(histogram: Histogram, percent: float) -> float:
     >>> percentile_from_histogram(histogram_of([1, 2, 3, 4]), 50)
     2.5
     """
+    below, above, share = percentile_ranks(histogram.total, percent)
+    low, high = (find_rank(histogram, rank)[0] for rank in (below, above))
+    return float(between(low, high, share))
+
+
+def find_rank(histogram: Histogram, rank: int) -> tuple[int, int]:
+    """Find a rank, counted from 0, in a histogram: the value there, and the rank among its like."""
+    ends = np.cumsum(histogram.counts)
+    row = int(np.searchsorted(ends, rank, side="right"))
+    return int(histogram.values[row]), rank - int(ends[row] - histogram.counts[row])
+
+
+def percentile_ranks(total: int, percent: float) -> tuple[int, int, float]:
+    """Return the two ranks that a percentile lies between, and the share of the way to the second.
+
+    As in ``numpy.percentile``, method "linear".
+
+    Raises
+    ------
+    ParameterError
+        If nothing was counted, or it is not 0 to 100.
+    """
     if not 0 <= percent <= 100:
         raise ParameterError("a percentile is 0 to 100", value=percent)
-    n = histogram.total
-    if n == 0:
+    if total == 0:
         raise ParameterError("a percentile needs at least one voxel", value="none counted")
-    place = percent / 100 * (n - 1)
-    below = int(np.floor(place))
-    ends = np.cumsum(histogram.counts)
-    rows = np.searchsorted(ends, [below, min(below + 1, n - 1)], side="right")
-    low, high = (float(value) for value in histogram.values[rows])
-    # As numpy: from the nearer of the two, so that the result grows with the percentage
-    share = place - below
-    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1 - share)
+    place = (total - 1) * (percent / 100)
+    below = int(place)
+    if below >= total - 1:
+        return total - 1, total - 1, 0.0
+    return below, below + 1, place - below
+
+
+def between(low: Any, high: Any, share: float) -> Any:
+    """Return the value a share of the way from one to another, rounded as numpy's percentiles are.
+
+    Integers give float64, floating-point numbers their own type.
+    """
+    if np.asarray(low).dtype.kind in "biu":
+        a, b, step = float(low), float(high), float(int(high) - int(low))
+        return np.float64(a + step * share if share < 0.5 else b - step * (1 - share))
+    with np.errstate(invalid="ignore", over="ignore"):
+        step = high - low
+        return low + step * share if share < 0.5 else high - step * (1 - share)

@@ -8,7 +8,7 @@ float64, with the sum of squared deviations merged by the formula of Chan, Golub
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,10 @@ class IntensityStats:
     """
     has_channels: bool
     """Whether the intensity had an axis of channels."""
+    weighted: NDArray[np.float64] | None = None
+    """Sums of coordinate times value, counted from the object's low corner, shape
+    (n, n_channels, ndim), if asked for; exact for integers as long as they are below 2**53.
+    """
 
     @property
     def is_exact(self) -> bool:
@@ -46,13 +50,14 @@ class IntensityStats:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all fields as plain arrays."""
-        return {
+        arrays: dict[str, NDArray[Any]] = {
             "minimum": self.minimum,
             "maximum": self.maximum,
             "total": self.total,
             "squares": self.squares,
             "has_channels": np.array(self.has_channels),
         }
+        return arrays if self.weighted is None else {**arrays, "weighted": self.weighted}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IntensityStats:
@@ -68,7 +73,16 @@ class IntensityStats:
             self.total[rows],
             self.squares[rows],
             self.has_channels,
+            None if self.weighted is None else self.weighted[rows],
         )
+
+    def moved(self, by: NDArray[np.int64]) -> IntensityStats:
+        """Count coordinates from elsewhere: what was at x is then at x + `by`, (n, ndim)."""
+        if self.weighted is None:
+            return self
+        with np.errstate(invalid="ignore", over="ignore"):
+            shift = by[:, None, :] * self.total[:, :, None].astype(np.float64)
+            return replace(self, weighted=self.weighted + shift)
 
     def variance(self, n_voxels: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the variance of the population, shape (n, n_channels)."""
@@ -97,17 +111,10 @@ class IntensityStats:
         self, n_voxels: NDArray[np.int64], channels: Sequence[str] | None
     ) -> dict[str, NDArray[Any]]:
         """Return ``mean min max sum std`` of each channel."""
-        n_channels = self.total.shape[1]
-        if channels is None:
-            channels = [str(i) for i in range(n_channels)] if self.has_channels else []
-        if channels and (len(channels) != n_channels or len(set(channels)) != n_channels):
-            raise ParameterError(
-                f"{n_channels} channels need {n_channels} different names", value=list(channels)
-            )
         std = np.sqrt(self.variance(n_voxels))
         mean = self.total / n_voxels[:, None]
         columns = {}
-        for i, suffix in enumerate([f"_{name}" for name in channels] or [""]):
+        for i, suffix in enumerate(self.suffixes(channels)):
             for name, values in (
                 ("mean", mean),
                 ("min", self.minimum),
@@ -118,9 +125,47 @@ class IntensityStats:
                 columns[name + suffix] = np.ascontiguousarray(values[:, i])
         return columns
 
+    def suffixes(self, channels: Sequence[str] | None) -> list[str]:
+        """Return what the columns of each channel end in."""
+        n_channels = self.total.shape[1]
+        if channels is None:
+            channels = [str(i) for i in range(n_channels)] if self.has_channels else []
+        if channels and (len(channels) != n_channels or len(set(channels)) != n_channels):
+            raise ParameterError(
+                f"{n_channels} channels need {n_channels} different names", value=list(channels)
+            )
+        return [f"_{name}" for name in channels] or [""]
+
+    def weighted_columns(
+        self,
+        low: NDArray[np.int64],
+        axes: str,
+        spacing: Sequence[float],
+        origin: Sequence[float],
+        channels: Sequence[str] | None,
+    ) -> dict[str, NDArray[Any]]:
+        """Return the intensity-weighted centroid in the unit; NaN where the sum is 0.
+
+        Columns are ``z_weighted y_weighted x_weighted``, with the channel's name after each.
+        """
+        if self.weighted is None:
+            return {}
+        columns = {}
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            local = self.weighted / np.where(self.total == 0, np.nan, self.total)[..., None]
+        for i, suffix in enumerate(self.suffixes(channels)):
+            for n, axis in enumerate(axes):
+                voxel = low[:, n] + local[:, i, n]
+                columns[f"{axis}_weighted{suffix}"] = origin[n] + voxel * spacing[n]
+        return columns
+
 
 def measure_runs(
-    labels: NDArray[Any], runs: Runs, groups: Groups, intensity: NDArray[Any]
+    labels: NDArray[Any],
+    runs: Runs,
+    groups: Groups,
+    intensity: NDArray[Any],
+    first: NDArray[np.int64] | None = None,
 ) -> IntensityStats:
     """Measure an image inside the runs of labelled objects.
 
@@ -133,6 +178,8 @@ def measure_runs(
         The runs by label.
     intensity : ndarray of bool, integer or float
         The shape of `labels`, or with an axis of channels before it.
+    first : ndarray of int64, shape (n_runs, ndim), optional
+        First voxel of each run, to weight the coordinates by the intensity.
     """
     intensity = np.asarray(intensity)
     has_channels = intensity.ndim == labels.ndim + 1
@@ -149,16 +196,50 @@ def measure_runs(
     inside = labels.reshape(-1) != 0
     # Where each run begins among the voxels inside objects
     begins = np.cumsum(runs.length) - runs.length
-    measured = []
+    measured, weighted = [], []
     for channel in intensity if has_channels else (intensity,):
         values = channel.reshape(-1)[inside].astype(np.int64 if exact else np.float64)
         measured.append(_measure_values(values, begins, runs, groups))
+        if first is not None:
+            is_short = exact and intensity.dtype.itemsize <= 2
+            weighted.append(_weighted(values, begins, runs, first, groups, is_short=is_short))
     if not measured:
         raise GeometryError("an intensity has at least one channel", value=intensity.shape)
     minimum, maximum, total, squares = (
         np.stack(columns, axis=1) for columns in zip(*measured, strict=True)
     )
-    return IntensityStats(minimum, maximum, total, squares, has_channels)
+    centre = np.stack(weighted, axis=1) if weighted else None
+    return IntensityStats(minimum, maximum, total, squares, has_channels, centre)
+
+
+def _weighted(
+    values: NDArray[Any],
+    begins: NDArray[np.int64],
+    runs: Runs,
+    first: NDArray[np.int64],
+    groups: Groups,
+    *,
+    is_short: bool,
+) -> NDArray[np.float64]:
+    """Sum coordinate times value, counted from the block's first voxel, shape (n, ndim)."""
+    per_run = _by_run(np.add, values, begins)
+    if values.dtype == np.int64:
+        # Counted from the first voxel inside any object, then from the run's own: the integers may
+        # wrap around in between, the difference is right all the same
+        steps = _by_run(np.add, values * np.arange(len(values)), begins) - begins * per_run
+    else:
+        within = np.arange(len(values)) - np.repeat(begins, runs.length)
+        with np.errstate(invalid="ignore", over="ignore"):
+            steps = _by_run(np.add, values * within, begins)
+    kind = np.int64 if is_short else np.float64
+    columns = []
+    with np.errstate(invalid="ignore", over="ignore"):
+        for axis in range(first.shape[1]):
+            column = first[:, axis] * per_run
+            if axis == first.shape[1] - 1:
+                column = column + steps
+            columns.append(groups.total(column.astype(kind)).astype(np.float64))
+    return np.stack(columns, axis=1)
 
 
 def _measure_values(
@@ -189,7 +270,10 @@ def _by_run(operation: np.ufunc, values: NDArray[Any], begins: NDArray[np.int64]
 
 
 def merge_intensities(
-    parts: Sequence[IntensityStats | None], n_voxels: NDArray[np.int64], groups: Groups
+    parts: Sequence[IntensityStats | None],
+    n_voxels: NDArray[np.int64],
+    by: NDArray[np.int64],
+    groups: Groups,
 ) -> IntensityStats | None:
     """Unite the rows of several parts.
 
@@ -199,6 +283,8 @@ def merge_intensities(
         In a fixed order.
     n_voxels : ndarray of int64
         Number of voxels of all rows of all parts.
+    by : ndarray of int64
+        From the low corner of the whole object to that of each row.
     groups : Groups
         These rows, by label.
 
@@ -220,6 +306,7 @@ def merge_intensities(
         np.concatenate(list(columns)) for columns in zip(*map(_rows, given), strict=True)
     )
     merged_total = groups.total(total)
+    moved = [part.weighted for part in _moved(given, by) if part.weighted is not None]
     if not given[0].is_exact:
         n = groups.total(n_voxels)[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
@@ -231,7 +318,16 @@ def merge_intensities(
         merged_total,
         groups.total(squares),
         given[0].has_channels,
+        groups.total(np.concatenate(moved)) if moved else None,
     )
+
+
+def _moved(parts: Sequence[IntensityStats], by: NDArray[np.int64]) -> Iterator[IntensityStats]:
+    at = 0
+    for part in parts:
+        rows = len(part.total)
+        yield part.moved(by[at : at + rows])
+        at += rows
 
 
 def _rows(part: IntensityStats) -> Iterator[NDArray[Any]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._intensities import IntensityStats, measure_runs, merge_intensities
+from scutoid.kernels._moments import merge_moments, run_moments, shift_moments
 from scutoid.kernels._runs import Groups, Runs
 
 
@@ -37,6 +38,13 @@ class RegionStats:
     """First voxel after the bounding box, shape (n, ndim)."""
     intensity: IntensityStats | None = None
     """Measures of another image inside the objects, if one was given."""
+    moments: NDArray[np.int64 | np.float64] | None = None
+    """Sums of products of coordinates for each pair of axes, counted from `low`, if asked for."""
+
+    @property
+    def local_sum(self) -> NDArray[np.int64]:
+        """Sum of the voxels' coordinates, counted from `low`, shape (n, ndim)."""
+        return self.coordinate_sum - self.n_voxels[:, None] * self.low
 
     def __len__(self) -> int:
         return len(self.label)
@@ -53,6 +61,8 @@ class RegionStats:
         }
         if self.intensity is not None:
             arrays |= {f"intensity_{k}": v for k, v in self.intensity.to_arrays().items()}
+        if self.moments is not None:
+            arrays["moments"] = self.moments
         return arrays
 
     @classmethod
@@ -75,6 +85,7 @@ class RegionStats:
             low=np.asarray(arrays["low"], np.int64),
             high=np.asarray(arrays["high"], np.int64),
             intensity=intensity,
+            moments=arrays.get("moments"),
         )
 
     def select(self, rows: NDArray[Any]) -> RegionStats:
@@ -87,6 +98,7 @@ class RegionStats:
             self.low[rows],
             self.high[rows],
             None if self.intensity is None else self.intensity.select(rows),
+            None if self.moments is None else self.moments[rows],
         )
 
 
@@ -95,6 +107,9 @@ def measure_block(
     offset: Sequence[int],
     image_shape: Sequence[int],
     intensity: NDArray[Any] | None = None,
+    *,
+    moments: bool = False,
+    weighted: bool = False,
 ) -> RegionStats:
     """Measure the parts of objects that lie in one block.
 
@@ -109,6 +124,10 @@ def measure_block(
     intensity : ndarray of bool, integer or float, optional
         Image to measure inside the objects: the shape of `labels`, or with an axis of channels
         before it.
+    moments : bool
+        Whether to sum the products of coordinates too, for axes and orientation.
+    weighted : bool
+        Whether to sum the coordinates weighted by the intensity too.
 
     Returns
     -------
@@ -148,15 +167,24 @@ def measure_block(
     # A run lies on one line of the last axis: only there do its first and last voxel differ
     total = first * runs.length[:, None]
     total[:, -1] += runs.length * (runs.length - 1) // 2
-    n_voxels = groups.total(runs.length)
+    n_voxels, sums, low = groups.total(runs.length), groups.total(total), groups.minimum(first)
+    products = None
+    if moments:
+        products = run_moments(first, runs.length, labels.size, groups)
+        products = shift_moments(products, sums, n_voxels, -low)
+    measured = None
+    if intensity is not None:
+        measured = measure_runs(labels, runs, groups, intensity, first if weighted else None)
+        measured = measured.moved(-low)
     return RegionStats(
         image_shape=whole,
         label=groups.key,
         n_voxels=n_voxels,
-        coordinate_sum=groups.total(total) + n_voxels[:, None] * where,
-        low=groups.minimum(first) + where,
+        coordinate_sum=sums + n_voxels[:, None] * where,
+        low=low + where,
         high=groups.maximum(last) + 1 + where,
-        intensity=None if intensity is None else measure_runs(labels, runs, groups, intensity),
+        intensity=measured,
+        moments=products,
     )
 
 
@@ -182,14 +210,24 @@ def merge_regions(*parts: RegionStats) -> RegionStats:
         return parts[0]
     groups = Groups.of(np.concatenate([part.label for part in parts]))
     n_voxels = np.concatenate([part.n_voxels for part in parts])
+    lows = np.concatenate([part.low for part in parts])
+    low = groups.minimum(lows)
+    high = groups.maximum(np.concatenate([part.high for part in parts]))
+    by = lows - groups.spread(low)
+    products = [part.moments for part in parts if part.moments is not None]
+    moments = None
+    if products:
+        sums = np.concatenate([part.local_sum for part in parts])
+        moments = merge_moments(np.concatenate(products), sums, n_voxels, by, high - low, groups)
     return RegionStats(
         image_shape=parts[0].image_shape,
         label=groups.key,
         n_voxels=groups.total(n_voxels),
         coordinate_sum=groups.total(np.concatenate([part.coordinate_sum for part in parts])),
-        low=groups.minimum(np.concatenate([part.low for part in parts])),
-        high=groups.maximum(np.concatenate([part.high for part in parts])),
-        intensity=merge_intensities([part.intensity for part in parts], n_voxels, groups),
+        low=low,
+        high=high,
+        intensity=merge_intensities([part.intensity for part in parts], n_voxels, by, groups),
+        moments=moments,
     )
 
 

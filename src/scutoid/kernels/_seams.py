@@ -95,6 +95,8 @@ def merge_blocks(
     first: Sequence[NDArray[np.int64]],
     faces: Callable[[int], Mapping[str, NDArray[Any]]],
     connectivity: int | None = None,
+    *,
+    values: Sequence[NDArray[Any]] | None = None,
 ) -> MergedLabels:
     """Give the pieces of objects in a grid of blocks one label each, by first voxel in the image.
 
@@ -111,11 +113,13 @@ def merge_blocks(
         blocks with labels only, up to twice an axis; it may return a lazy mapping.
     connectivity : int, optional
         As for `label_components`.
+    values : sequence of arrays, one a block, optional
+        Value of each label, where only pieces of one value belong together.
 
     Returns
     -------
     MergedLabels
-        The labels that ``scipy.ndimage.label`` gives to the whole image.
+        The labels that `label_components` gives to the whole image.
 
     Raises
     ------
@@ -142,11 +146,16 @@ def merge_blocks(
     np.cumsum(sizes, out=offsets[1:])
     places = np.concatenate([np.zeros(0, np.int64), *first])
     pairs = _Seams(shape, sizes, offsets, faces, hops).pairs()
-    table, n_objects = _number(places, pairs)
+    if values is not None:
+        value = np.concatenate([values[0][:0], *values])
+        pairs = pairs[value[pairs[:, 0]] == value[pairs[:, 1]]]
+    table, n_objects = number_unions(places, pairs)
     return MergedLabels(table, offsets, n_objects)
 
 
-def _number(places: NDArray[np.int64], pairs: NDArray[np.int64]) -> tuple[NDArray[np.uint64], int]:
+def number_unions(
+    places: NDArray[np.int64], pairs: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], int]:
     """Number the unions of pieces by their first voxels.
 
     Parameters
@@ -154,7 +163,18 @@ def _number(places: NDArray[np.int64], pairs: NDArray[np.int64]) -> tuple[NDArra
     places : ndarray of int64, shape (n_pieces,)
         First voxel of each piece.
     pairs : ndarray of int64, shape (n_pairs, 2)
-        Pieces that touch, counted from 0.
+        Pieces that belong together, counted from 0.
+
+    Returns
+    -------
+    numbers : ndarray of uint64, shape (n_pieces,)
+        1, 2, ... by the first voxel of each union.
+    n_unions : int
+
+    Examples
+    --------
+    >>> number_unions(np.array([4, 0, 9]), np.array([[0, 2]]))
+    (array([2, 1, 2], dtype=uint64), 2)
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

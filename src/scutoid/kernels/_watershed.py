@@ -7,20 +7,22 @@ the mask, and a block keeps the order of its voxels in the image, so a block tha
 finds the labels of the whole image there.  (scikit-image settles ties by the time of arrival
 instead, which the rest of the image has an influence on.)
 
-This is the reference: plain and slow, a few microseconds a voxel.
+`watershed` gives scikit-image's compiled flood ranks instead of values, so that no ties are left to
+settle; `reference_watershed` is the rule word for word, plain and slow, a few microseconds a voxel.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels._components import checked_connectivity
+from scutoid.kernels._components import checked_connectivity, label_components
 
 
 def watershed(
@@ -28,6 +30,8 @@ def watershed(
     seeds: NDArray[Any],
     mask: NDArray[Any] | None = None,
     connectivity: int | None = None,
+    *,
+    descending: bool = False,
 ) -> NDArray[Any]:
     """Flood an image from seeds.
 
@@ -41,6 +45,109 @@ def watershed(
         Where to flood; seeds outside are left out.
     connectivity : int, optional
         As for `label_components`.
+    descending : bool
+        Flood high values first; ties are settled as before, by the lower linear index.
+
+    Returns
+    -------
+    ndarray of the dtype of `seeds`
+        0 where no seed's flood comes.
+
+    Raises
+    ------
+    ParameterError
+        If seeds are not integers, or the image has values that have no order.
+    GeometryError
+        If the shapes differ.
+
+    Notes
+    -----
+    Equal to `reference_watershed`, bit for bit.  The flood is that of
+    `skimage.segmentation.watershed`, given the rank of each voxel among those of the mask, by value
+    and then by linear index, in place of its value.
+
+    Examples
+    --------
+    >>> watershed(np.array([0, 3, 5, 1, 0]), np.array([1, 0, 0, 0, 2])).tolist()
+    [1, 1, 2, 2, 2]
+    """
+    from skimage.segmentation import watershed as flood
+
+    image, seeds, inside, hops = _checked(image, seeds, mask, connectivity)
+    flooded = np.zeros(seeds.shape, seeds.dtype)
+    box = _bounding_box(inside)
+    image, seeds, inside = image[box], seeds[box], inside[box]
+    planted = inside & (seeds != 0)
+    numbers, compact = np.unique(seeds[planted], return_inverse=True)
+    if len(numbers) == 0:
+        return flooded
+    markers = np.zeros(seeds.shape, np.int32)
+    markers[planted] = compact + 1
+    ranks = np.zeros(image.shape)
+    ranks[inside] = order_ranks(image[inside], descending=descending)
+    found = flood(  # type: ignore[no-untyped-call]
+        ranks, markers, connectivity=hops, mask=inside
+    )
+    flooded[box] = np.concatenate([numbers[:1] * 0, numbers])[found]
+    return flooded
+
+
+def components_seen(
+    mask: NDArray[Any],
+    inner: tuple[slice, ...],
+    goes_on: Sequence[tuple[bool, bool]],
+    connectivity: int | None = None,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which components of a mask reach a block, and which of them its halo does not hold.
+
+    Parameters
+    ----------
+    mask : ndarray of bool or integer
+        The block with its halo.
+    inner : tuple of slice
+        The block without its halo.
+    goes_on : sequence of (bool, bool), an entry an axis
+        Whether the image goes on beyond the array's first and last voxel.
+    connectivity : int, optional
+        As for `label_components`.
+
+    Returns
+    -------
+    reaches : ndarray of bool, shape of `mask`
+        Voxels of components with voxels in `inner`.
+    is_cut : ndarray of bool, shape of the inner block
+        Voxels of components that lie at a side where the image goes on: they may be longer.
+
+    Examples
+    --------
+    >>> row = np.array([0, 1, 1, 0, 1, 1])
+    >>> reaches, is_cut = components_seen(row, np.s_[1:5,], [(True, True)])
+    >>> is_cut.tolist()
+    [False, False, False, True]
+    """
+    components, first = label_components(mask, connectivity)
+    at_side, within = np.zeros((2, len(first) + 1), bool)
+    for axis, sides in enumerate(goes_on):
+        for place, is_open in zip((0, -1), sides, strict=True):
+            if is_open and components.size:
+                at_side[components.take(place, axis=axis)] = True
+    within[components[inner]] = True
+    at_side[0] = within[0] = False
+    return within[components], at_side[components[inner]]
+
+
+def reference_watershed(
+    image: NDArray[Any],
+    seeds: NDArray[Any],
+    mask: NDArray[Any] | None = None,
+    connectivity: int | None = None,
+) -> NDArray[Any]:
+    """Flood an image from seeds, word for word by the rule: what `watershed` is held to.
+
+    Parameters
+    ----------
+    image, seeds, mask, connectivity
+        As for `watershed`.
 
     Returns
     -------
@@ -60,9 +167,26 @@ def watershed(
 
     Examples
     --------
-    >>> watershed(np.array([0, 3, 5, 1, 0]), np.array([1, 0, 0, 0, 2])).tolist()
+    >>> reference_watershed(np.array([0, 3, 5, 1, 0]), np.array([1, 0, 0, 0, 2])).tolist()
     [1, 1, 2, 2, 2]
     """
+    image, seeds, inside, hops = _checked(image, seeds, mask, connectivity)
+    # A frame of one voxel outside the mask: no neighbour is out of bounds, and order is kept
+    open_voxels = np.pad(inside, 1).reshape(-1)
+    labels = np.pad(np.where(inside, seeds, 0), 1).reshape(-1)
+    padded = tuple(size + 2 for size in image.shape)
+    steps = _steps(padded, hops)
+    flooded = _flood(np.pad(image, 1).reshape(-1).tolist(), labels.tolist(), open_voxels, steps)
+    core = (slice(1, -1),) * image.ndim
+    return np.array(flooded, seeds.dtype).reshape(padded)[core].copy()
+
+
+def _checked(
+    image: NDArray[Any],
+    seeds: NDArray[Any],
+    mask: NDArray[Any] | None,
+    connectivity: int | None,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_], int]:
     image, seeds = np.asarray(image), np.asarray(seeds)
     hops = checked_connectivity(connectivity, image.ndim)
     inside = np.ones(image.shape, bool) if mask is None else np.asarray(mask) != 0
@@ -80,14 +204,28 @@ def watershed(
             place="image",
             remedy="replace NaN first, by numpy.nan_to_num, or mask it with a number in its place",
         )
-    # A frame of one voxel outside the mask: no neighbour is out of bounds, and order is kept
-    open_voxels = np.pad(inside, 1).reshape(-1)
-    labels = np.pad(np.where(inside, seeds, 0), 1).reshape(-1)
-    padded = tuple(size + 2 for size in image.shape)
-    steps = _steps(padded, hops)
-    flooded = _flood(np.pad(image, 1).reshape(-1).tolist(), labels.tolist(), open_voxels, steps)
-    core = (slice(1, -1),) * image.ndim
-    return np.array(flooded, seeds.dtype).reshape(padded)[core].copy()
+    return image, seeds, inside, hops
+
+
+def _bounding_box(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the smallest box with all that is inside."""
+    box = []
+    for axis in range(inside.ndim):
+        others = tuple(n for n in range(inside.ndim) if n != axis)
+        found = np.flatnonzero(inside.any(axis=others))
+        box.append(slice(found[0], found[-1] + 1) if len(found) else slice(0, 0))
+    return tuple(box)
+
+
+def order_ranks(values: NDArray[Any], *, descending: bool) -> NDArray[np.int64]:
+    """Number values by size and, among equals, by place."""
+    if descending:
+        order = len(values) - 1 - np.argsort(values[::-1], kind="stable")[::-1]
+    else:
+        order = np.argsort(values, kind="stable")
+    ranks = np.empty(len(values), np.int64)
+    ranks[order] = np.arange(len(values))
+    return ranks
 
 
 def _steps(shape: tuple[int, ...], hops: int) -> list[int]:

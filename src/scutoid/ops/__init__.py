@@ -5,27 +5,194 @@ executor and workers) or *approximate*, with its error.  The single steps that a
 of are here as well, for pipelines that need one of them.
 """
 
-from scutoid.ops._filters import gaussian, threshold
-from scutoid.ops._label import label, label_apply, label_merge, label_pieces
-from scutoid.ops._measure import measure, measure_channels, measure_step
+from scutoid.ops._arrangement import concatenate, flip, flip_step, pad, pad_step, transpose
+from scutoid.ops._background import (
+    background_field,
+    subtract_background,
+    subtract_field,
+)
+from scutoid.ops._bias import (
+    bias_field,
+    correct_bias,
+    divide_field,
+    estimate_bias,
+    n4,
+)
+from scutoid.ops._coarse import (
+    cell_means,
+)
+from scutoid.ops._count import count, count_pieces, count_rows, estimate_cells, with_cells
+from scutoid.ops._density import density, density_map
+from scutoid.ops._distance import (
+    distance_transform,
+)
+from scutoid.ops._filters import (
+    difference_of_gaussians,
+    gaussian,
+    laplacian_of_gaussian,
+    median,
+    white_tophat,
+)
+from scutoid.ops._geometry import downsample, downsample_step, scale_nearest, scale_step
+from scutoid.ops._holes import (
+    fill_holes,
+    hole_fill,
+    hole_merge,
+    hole_pieces,
+)
+from scutoid.ops._hysteresis import (
+    hysteresis,
+    hysteresis_apply,
+    hysteresis_merge,
+    hysteresis_pieces,
+)
+from scutoid.ops._label import label, label_apply, label_apply_wide, label_merge, label_pieces
+from scutoid.ops._masks import (
+    closing,
+    dilation,
+    erosion,
+    opening,
+)
+from scutoid.ops._maxima import (
+    keep_highest,
+    local_maxima,
+    lower,
+    maximum_marks,
+    maximum_merge,
+    maximum_pieces,
+)
+from scutoid.ops._measure import measure, measure_channel_pieces, measure_objects, measure_pieces
+from scutoid.ops._networks import field_of_view, torch_model
+from scutoid.ops._percentile import (
+    normalize_percentile,
+    percentile,
+    percentile_digits,
+    scale_between,
+)
+from scutoid.ops._predict import predict
+from scutoid.ops._project import project
+from scutoid.ops._pyramid import pyramid, pyramid_step
+from scutoid.ops._regions import atlas_points, count_by_region, density_points, region_counts
 from scutoid.ops._remove_small import object_counts, remove_objects, remove_small, small_objects
-from scutoid.ops._threshold import otsu, otsu_step, value_range
+from scutoid.ops._split import distance_within, split_touching
+from scutoid.ops._spots import detect_spots, spot_table, strongest_response
+from scutoid.ops._stitch import stitch, stitch_apply, stitch_merge, stitch_report
+from scutoid.ops._threshold import (
+    li,
+    li_step,
+    otsu,
+    otsu_step,
+    threshold,
+    threshold_local,
+    triangle,
+    triangle_step,
+    value_range,
+)
+from scutoid.ops._transform import affine_step, affine_transform, resample, resample_step
+from scutoid.ops._watershed import labels_cut, watershed, watershed_report, watershed_step
 
 __all__ = [
+    "affine_step",
+    "affine_transform",
+    "atlas_points",
+    "background_field",
+    "bias_field",
+    "cell_means",
+    "closing",
+    "concatenate",
+    "correct_bias",
+    "count",
+    "count_by_region",
+    "count_pieces",
+    "count_rows",
+    "density",
+    "density_map",
+    "density_points",
+    "detect_spots",
+    "difference_of_gaussians",
+    "dilation",
+    "distance_transform",
+    "distance_within",
+    "divide_field",
+    "downsample",
+    "downsample_step",
+    "erosion",
+    "estimate_bias",
+    "estimate_cells",
+    "field_of_view",
+    "fill_holes",
+    "flip",
+    "flip_step",
     "gaussian",
+    "hole_fill",
+    "hole_merge",
+    "hole_pieces",
+    "hysteresis",
+    "hysteresis_apply",
+    "hysteresis_merge",
+    "hysteresis_pieces",
+    "keep_highest",
     "label",
     "label_apply",
+    "label_apply_wide",
     "label_merge",
     "label_pieces",
+    "labels_cut",
+    "laplacian_of_gaussian",
+    "li",
+    "li_step",
+    "local_maxima",
+    "lower",
+    "maximum_marks",
+    "maximum_merge",
+    "maximum_pieces",
     "measure",
-    "measure_channels",
-    "measure_step",
+    "measure_channel_pieces",
+    "measure_objects",
+    "measure_pieces",
+    "median",
+    "n4",
+    "normalize_percentile",
     "object_counts",
+    "opening",
     "otsu",
     "otsu_step",
+    "pad",
+    "pad_step",
+    "percentile",
+    "percentile_digits",
+    "predict",
+    "project",
+    "pyramid",
+    "pyramid_step",
+    "region_counts",
     "remove_objects",
     "remove_small",
+    "resample",
+    "resample_step",
+    "scale_between",
+    "scale_nearest",
+    "scale_step",
     "small_objects",
+    "split_touching",
+    "spot_table",
+    "stitch",
+    "stitch_apply",
+    "stitch_merge",
+    "stitch_report",
+    "strongest_response",
+    "subtract_background",
+    "subtract_field",
     "threshold",
+    "threshold_local",
+    "torch_model",
+    "transpose",
+    "triangle",
+    "triangle_step",
     "value_range",
+    "watershed",
+    "watershed_report",
+    "watershed_step",
+    "white_tophat",
+    "with_cells",
 ]

@@ -8,16 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.errors import ParameterError
+from scutoid.kernels import footprint_array, footprint_shape
 from scutoid.pipeline import blockwise
 
 _TRUNCATE = 4.0
+_RATIO = 1.6
+
+Widths = float | Sequence[float]
 
 
-def _radius(sigma: float | Sequence[float]) -> Any:
+def _radius(sigma: Widths) -> Any:
     """Return how far scipy's kernel reaches, in voxels."""
-    if isinstance(sigma, (int, float)):
-        return int(_TRUNCATE * sigma + 0.5)
-    return [int(_TRUNCATE * width + 0.5) for width in sigma]
+    widths = np.asarray(sigma)
+    if widths.dtype.kind not in "iuf" or not np.all(np.isfinite(widths) & (widths >= 0)):
+        raise ParameterError(
+            "sigma is a number of voxels, 0 or more, one for all spatial axes or one for each",
+            value=sigma,
+        )
+    if widths.ndim == 0:
+        return int(_TRUNCATE * float(widths) + 0.5)
+    return [int(_TRUNCATE * width + 0.5) for width in widths.tolist()]
 
 
 @blockwise(halo=_radius, block_invariant=True, version="1")
@@ -48,38 +59,226 @@ def gaussian(image: NDArray[Any], *, sigma: float | Sequence[float]) -> NDArray[
            [17.9, 64.1, 17.9],
            [ 1.2, 17.9, 80.9]], dtype=float32)
     """
+    return _smooth(_as_float(image), sigma)
+
+
+def _as_float(image: NDArray[Any]) -> NDArray[Any]:
+    return image.astype(np.float64 if image.dtype == np.float64 else np.float32, copy=False)
+
+
+def _plain(numbers: Widths) -> Any:
+    """Return a number or a list, whatever numpy type they were given in."""
+    return np.asarray(numbers).tolist()
+
+
+def _smooth(image: NDArray[Any], sigma: Widths) -> NDArray[Any]:
     from scipy import ndimage
 
-    dtype = np.float64 if image.dtype == np.float64 else np.float32
-    widths = sigma if isinstance(sigma, (int, float)) else list(sigma)
-    return ndimage.gaussian_filter(  # type: ignore[no-any-return]
-        image.astype(dtype, copy=False), widths, truncate=_TRUNCATE
-    )
+    return ndimage.gaussian_filter(image, _plain(sigma), truncate=_TRUNCATE)  # type: ignore[no-any-return]
 
 
-@blockwise(dtype=bool, block_invariant=True, version="1")
-def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
-    """Mark voxels that are brighter than a level.
+def _window(size: int | Sequence[int]) -> Any:
+    """Return how far a window of these edges reaches, low and high; scipy centres it on size//2."""
+    sizes = np.asarray(size)
+    if sizes.dtype.kind not in "iu" or not np.all(sizes >= 1):
+        raise ParameterError(
+            "size is a number of voxels, 1 or more, one for all spatial axes or one for each",
+            value=size,
+            place="median",
+        )
+    reach = [(edge // 2, edge - 1 - edge // 2) for edge in np.atleast_1d(sizes).tolist()]
+    return reach if sizes.ndim else max(reach[0])
 
-    **Exact** for every block shape.
+
+@blockwise(halo=_window, dtype="same", block_invariant=True, version="1")
+def median(image: NDArray[Any], *, size: int | Sequence[int]) -> NDArray[Any]:
+    """Take the median of each voxel's neighbourhood.
+
+    **Exact**: bit for bit `scipy.ndimage.median_filter` on the whole array, with boundary mode
+    "reflect" at the image's edge.
 
     Parameters
     ----------
     image : Image or ndarray
-        Intensities.
-    level : float or Value
-        Voxels above it are foreground; may be a lazy value such as ``sc.otsu(image)``.
+        Intensities; spatial axes are filtered, others iterated.
+    size : int or sequence of int
+        Voxels along the edges of the neighbourhood, one for all spatial axes or one for each.
 
     Returns
     -------
     Image or ndarray
-        bool; same shape.
+        Same dtype and shape.
+
+    Raises
+    ------
+    ParameterError
+        If a size is not an integer of 1 or more.
 
     Examples
     --------
     >>> import numpy as np
     >>> import scutoid as sc
-    >>> sc.threshold(np.array([[1, 5, 3]]), level=3)
-    array([[False,  True, False]])
+    >>> sc.median(np.array([[1, 9, 2, 2, 3]]), size=(1, 3))
+    array([[1, 2, 2, 2, 3]])
     """
-    return np.asarray(image > level)
+    from scipy import ndimage
+
+    return ndimage.median_filter(image, size=_plain(size))  # type: ignore[no-any-return]
+
+
+def _wider(low: Widths, high: Widths | None) -> Any:
+    """Return the reach of the wider of two Gaussians."""
+    reach = _radius(low), _radius(_upper(low, high))
+    if not (np.ndim(reach[0]) or np.ndim(reach[1])):
+        return max(reach)
+    return np.maximum(*np.broadcast_arrays(*reach)).tolist()
+
+
+def _upper(low: Widths, high: Widths | None) -> Widths:
+    """Return the larger sigma, which is 1.6 times the smaller unless it is given."""
+    if high is None:
+        return (np.asarray(low) * _RATIO).tolist()  # type: ignore[no-any-return]
+    if np.any(np.asarray(high) < np.asarray(low)):
+        raise ParameterError(
+            "the low sigma is at most the high one",
+            value=(low, high),
+            place="difference_of_gaussians",
+        )
+    return high
+
+
+@blockwise(halo=_wider, block_invariant=True, version="1")
+def difference_of_gaussians(
+    image: NDArray[Any], *, low: Widths, high: Widths | None = None
+) -> NDArray[Any]:
+    """Pass structures between two widths: the image smoothed a little, less smoothed a lot.
+
+    **Exact**: bit for bit the difference of two `scipy.ndimage.gaussian_filter` on the whole
+    array, in float32 (float64 for float64 images), with boundary mode "reflect" at the image's
+    edge.  `skimage.filters.difference_of_gaussians` is the same with mode "nearest", of an image
+    whose integers it scales to 0 to 1 first.
+
+    Parameters
+    ----------
+    image : Image or ndarray
+        Intensities; spatial axes are smoothed, others iterated.
+    low, high : float or sequence of float
+        Standard deviations in voxels, one for all spatial axes or one for each; `high` is 1.6
+        times `low` unless given, which is close to a Laplacian of a Gaussian.
+
+    Returns
+    -------
+    Image or ndarray
+        float32, or float64 for float64 images; positive on spots that are brighter than their
+        surroundings.
+
+    Raises
+    ------
+    ParameterError
+        If a sigma is negative, or `low` is above `high`.
+
+    References
+    ----------
+    D. Marr and E. Hildreth, "Theory of edge detection", Proc. R. Soc. B 207 (1980).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> sc.difference_of_gaussians(np.eye(3, dtype="uint16") * 100, low=0.5).round(1)
+    array([[ 21.7, -13.3,  -8.4],
+           [-13.3,  26.7, -13.3],
+           [ -8.4, -13.3,  21.7]], dtype=float32)
+    """
+    values = _as_float(image)
+    return np.asarray(_smooth(values, low) - _smooth(values, _upper(low, high)))
+
+
+@blockwise(halo=_radius, block_invariant=True, version="1")
+def laplacian_of_gaussian(image: NDArray[Any], *, sigma: Widths) -> NDArray[Any]:
+    """Sum up the second derivatives of the image smoothed by a Gaussian.
+
+    **Exact**: bit for bit `scipy.ndimage.gaussian_laplace` on the whole array, in float32 (float64
+    for float64 images), with boundary mode "reflect" at the image's edge.
+
+    Parameters
+    ----------
+    image : Image or ndarray
+        Intensities; spatial axes are filtered, others iterated.
+    sigma : float or sequence of float
+        Standard deviation in voxels, one for all spatial axes or one for each.  A bright ball of
+        radius r gives the strongest response at ``r / sqrt(number of axes)``.
+
+    Returns
+    -------
+    Image or ndarray
+        float32, or float64 for float64 images; *negative* on bright spots, as in scipy.
+
+    Raises
+    ------
+    ParameterError
+        If a sigma is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> spot = np.zeros((3, 3), "uint16")
+    >>> spot[1, 1] = 100
+    >>> sc.laplacian_of_gaussian(spot, sigma=1).round(1)
+    array([[  9.7,  -3. ,   9.7],
+           [ -3. , -26.8,  -3. ],
+           [  9.7,  -3. ,   9.7]], dtype=float32)
+    """
+    from scipy import ndimage
+
+    return ndimage.gaussian_laplace(  # type: ignore[no-any-return]
+        _as_float(image), _plain(sigma), truncate=_TRUNCATE
+    )
+
+
+def _twice(radius: Widths) -> Any:
+    """Return the reach of an erosion and a dilation after it."""
+    reach = [edge - 1 for edge in footprint_shape(radius)]
+    return reach if np.ndim(radius) else reach[0]
+
+
+@blockwise(halo=_twice, dtype="same", block_invariant=True, version="1")
+def white_tophat(image: NDArray[Any], *, radius: Widths) -> NDArray[Any]:
+    """Keep bright structures that are smaller than a ball: the image less its opening.
+
+    **Exact**: bit for bit `scipy.ndimage.white_tophat` on the whole array with the footprint of
+    `skimage.morphology.ball` (`disk` in 2-D), with boundary mode "reflect" at the image's edge.
+
+    Parameters
+    ----------
+    image : Image or ndarray
+        Intensities; spatial axes are filtered, others iterated.
+    radius : float or sequence of float
+        Of the ball in voxels, one for all spatial axes or one for each.
+
+    Returns
+    -------
+    Image or ndarray
+        Same dtype and shape.
+
+    Raises
+    ------
+    ParameterError
+        If a radius is negative.
+
+    Notes
+    -----
+    The time grows with the voxels of the ball; `subtract_background` serves large radii.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> sc.white_tophat(np.array([[3, 9, 3, 3, 5, 5, 5, 5]]), radius=(0, 1))
+    array([[0, 6, 0, 0, 0, 0, 0, 0]])
+    """
+    from scipy import ndimage
+
+    footprint = footprint_array(radius, image.ndim)
+    return ndimage.white_tophat(image, footprint=footprint)  # type: ignore[no-any-return]

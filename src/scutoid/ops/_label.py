@@ -9,42 +9,62 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from scutoid.errors import PipelineError
+from scutoid.errors import ParameterError, PipelineError
 from scutoid.kernels import faces, global_first, label_components, merge_blocks
 from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise, step
 
-_LARGEST = np.iinfo(np.uint32).max
 
-
-def label(mask: Image | Images | NDArray[Any], *, connectivity: int | None = None) -> Any:
+def label(
+    mask: Image | Images | NDArray[Any],
+    *,
+    connectivity: int | None = None,
+    by_value: bool = False,
+    axes: str | None = None,
+    dtype: DTypeLike = np.uint32,
+) -> Any:
     """Number the objects of a mask; objects that cross blocks are one.
 
     **Exact**: equals `scipy.ndimage.label` on the whole array, numbers included, for every block
-    shape, executor and number of workers.
+    shape, executor and number of workers.  With `by_value` it parts the voxels as
+    `skimage.measure.label` does, and numbers the parts by the same rule.
 
     Parameters
     ----------
     mask : Image, Images or ndarray of bool or integer
-        Nonzero is foreground.  Spatial axes are labelled together, other axes are iterated.
+        Nonzero is foreground.  Spatial axes are labelled together, other axes are iterated; an
+        array is labelled as a whole.
     connectivity : int, optional
-        Hops between voxels that touch: 1 for shared faces (default), up to the number of spatial
-        axes for shared corners.
+        Hops between voxels that touch: 1 for shared faces (default), up to the number of axes
+        that are labelled together for shared corners.
+    by_value : bool
+        Keep touching regions of different value apart: each object has one value.  Gives the
+        parts of an image of labels a number each.
+    axes : str, optional
+        Axes that are labelled together, such as "tzyx" for objects that live on through time, or
+        "yx" for each plane by itself.  Axes "t" and "c" are not cut into blocks.
+    dtype : {uint32, uint64}
+        Of the labels.
 
     Returns
     -------
     Image or ndarray
-        uint32; 0 is background, objects are numbered from 1 by their first voxel in C order.
+        0 is background, objects are numbered from 1 by their first voxel in C order.
 
     Raises
     ------
     ParameterError
-        If the mask holds floating-point numbers, or the connectivity is out of range.
+        If the mask holds floating-point numbers, or negative ones with `by_value`; if the
+        connectivity is out of range, or the dtype is another.
+    PipelineError
+        If there are more objects than uint32 has numbers.
 
     Notes
     -----
-    The table of all pieces is held in memory while they are merged: about 50 bytes an object piece.
+    What bounds it is the number of object pieces (an object has one in each block that it crosses):
+    they are held in one process while they are merged, some 75 bytes a piece at the peak.  Planes
+    between blocks are read two rows of blocks at a time.
 
     Examples
     --------
@@ -54,79 +74,137 @@ def label(mask: Image | Images | NDArray[Any], *, connectivity: int | None = Non
     array([[1, 0, 2],
            [1, 0, 0],
            [0, 0, 3]], dtype=uint32)
+    >>> sc.label(np.array([5, 5, 9, 0, 5]), by_value=True)
+    array([1, 1, 2, 0, 3], dtype=uint32)
     """
+    kind = _checked_dtype(dtype)
+    _check_mask(mask, axes)
     if isinstance(mask, np.ndarray):
-        return label_components(mask, connectivity)[0]
-    pieces = label_pieces(mask, connectivity=connectivity)
-    merged = label_merge(pieces, connectivity=connectivity)
-    return label_apply(mask, merged, connectivity=connectivity)
+        labels, first = label_components(mask, connectivity, by_value=by_value)
+        check_count(len(first), kind.name)
+        return labels.astype(kind, copy=False)
+    how: dict[str, Any] = {"connectivity": connectivity, "by_value": by_value}
+    find, apply = label_pieces, label_apply if kind == np.uint32 else label_apply_wide
+    if axes is not None:
+        find, apply = find.along(axes), apply.along(axes)
+    merged = label_merge(find(mask, **how), connectivity=connectivity, dtype=kind.name)
+    return apply(mask, merged, **how)
+
+
+def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
+    if kind not in (np.dtype(np.uint32), np.dtype(np.uint64)):
+        raise ParameterError("labels are uint32 or uint64", value=dtype, place="dtype= of label")
+    return kind
+
+
+def _check_mask(mask: object, axes: str | None) -> None:
+    """Refuse before anything runs what can be told by the description."""
+    if isinstance(mask, (Image, np.ndarray)) and mask.dtype.kind not in "biu":
+        raise ParameterError(
+            "a mask is of bool or integers",
+            value=f"dtype {mask.dtype}",
+            place="label",
+            remedy="compare first, as in image > level, or sc.threshold(image, level=...)",
+        )
+    if axes is None or not isinstance(mask, (Image, np.ndarray)):
+        return
+    known = set(mask.axes) if isinstance(mask, Image) else None
+    if not axes or (known is None and len(axes) != mask.ndim) or (known and set(axes) - known):
+        raise ParameterError(
+            "axes= names axes of the image; an array is labelled as a whole",
+            value=axes,
+            place=f"label, of an image with axes {''.join(sorted(known))!r}" if known else "label",
+            remedy="open the array with its axes: sc.open(array, axes=...)",
+        )
+
+
+def check_count(n_objects: int, dtype: str) -> None:
+    """Refuse more objects than a dtype has numbers.
+
+    Raises
+    ------
+    PipelineError
+        If there are more.
+    """
+    largest = int(np.iinfo(dtype).max)
+    if n_objects > largest:
+        raise PipelineError(
+            f"labels of dtype {dtype} number at most {largest} objects",
+            value=n_objects,
+            place="step 'label'",
+            remedy='give dtype="uint64", or remove noise before labelling',
+        )
 
 
 def components(
-    mask: NDArray[Any], block: StepBlock, connectivity: int | None
+    mask: NDArray[Any], block: StepBlock, connectivity: int | None, *, by_value: bool = False
 ) -> tuple[NDArray[np.uint32], dict[str, NDArray[Any]]]:
     """Label one block; return what merging needs of it as well."""
-    labels, first = label_components(mask, connectivity)
-    image = [block.image_roi.shape[block.axes.index(a)] for a in _image_axes(block)]
-    start = [
-        block.write_roi.offset[block.axes.index(a)] - block.image_roi.offset[block.axes.index(a)]
-        for a in _image_axes(block)
-    ]
-    shape = [
-        size for size, a in zip(mask.shape, block.function_axes, strict=True) if a in block.axes
-    ]
-    places = global_first(first, start, shape, image)
-    return labels, {"first": places, **faces(labels)}
-
-
-def _image_axes(block: StepBlock) -> list[str]:
-    return [axis for axis in block.function_axes if axis in block.axes]
+    labels, first = label_components(mask, connectivity, by_value=by_value)
+    axes = [axis for axis in block.function_axes if axis in block.axes]
+    places = [block.axes.index(axis) for axis in axes]
+    start = [block.write_roi.offset[p] - block.image_roi.offset[p] for p in places]
+    kept = [n for n, axis in enumerate(block.function_axes) if axis in block.axes]
+    shape = tuple(mask.shape[n] for n in kept)
+    seen = global_first(first, start, shape, [block.image_roi.shape[p] for p in places])
+    parts = {"first": seen, **faces(labels.reshape(shape))}
+    if by_value:
+        parts["value"] = np.ascontiguousarray(mask).reshape(-1)[first]
+    return labels, parts
 
 
 @blockwise(out="parts", block_invariant=True, version="1")
 def label_pieces(
-    mask: NDArray[Any], *, connectivity: int | None, block: StepBlock
+    mask: NDArray[Any], *, connectivity: int | None, by_value: bool = False, block: StepBlock
 ) -> dict[str, NDArray[Any]]:
     """Label one block, and keep the first voxel of each piece and the block's outer planes."""
-    return components(mask, block, connectivity)[1]
+    return components(mask, block, connectivity, by_value=by_value)[1]
 
 
 @step(out="parts", version="1")
 def label_merge(
-    pieces: BlockParts, *, connectivity: int | None
+    pieces: BlockParts, *, connectivity: int | None, dtype: str = "uint32"
 ) -> dict[int, dict[str, NDArray[Any]]]:
     """Give each piece of each block its number in the whole image."""
     found: dict[int, dict[str, NDArray[Any]]] = {}
     for blocks, shape in images_of(pieces):
         first = [pieces[index]["first"] for index in blocks]
+        by_value = "value" in pieces[blocks[0]]
         merged = merge_blocks(
             shape,
             [len(places) for places in first],
             first,
             lambda number, blocks=blocks: pieces[blocks[number]],  # type: ignore[misc]
             connectivity,
+            values=[pieces[index]["value"] for index in blocks] if by_value else None,
         )
-        if merged.n_objects > _LARGEST:
-            raise PipelineError(
-                f"labels are uint32: an image has at most {_LARGEST} objects",
-                value=merged.n_objects,
-                place="step 'label'",
-                remedy="remove noise before labelling",
-            )
+        check_count(merged.n_objects, dtype)
         for number, index in enumerate(blocks):
-            found[index] = {"lut": merged.lut(number).astype(np.uint32)}
+            found[index] = {"lut": merged.lut(number).astype(dtype, copy=False)}
     return found
 
 
-@blockwise(dtype=np.uint32, labels=True, block_invariant=True, version="1")
-def label_apply(
-    mask: NDArray[Any], merged: dict[str, NDArray[np.uint32]], *, connectivity: int | None
-) -> NDArray[np.uint32]:
+def _apply(
+    mask: NDArray[Any],
+    merged: dict[str, NDArray[Any]],
+    *,
+    connectivity: int | None,
+    by_value: bool = False,
+) -> NDArray[Any]:
     """Label one block again, and give its pieces their numbers in the whole image."""
-    return merged["lut"][label_components(mask, connectivity)[0]]
+    return merged["lut"][label_components(mask, connectivity, by_value=by_value)[0]]
 
 
-label_apply = label_apply.options(name="label")
+label_apply = blockwise(dtype=np.uint32, labels=True, block_invariant=True, version="1")(
+    _apply
+).options(name="label")
+label_apply_wide = blockwise(dtype=np.uint64, labels=True, block_invariant=True, version="1")(
+    _apply
+).options(name="label")
 
 
 def images_of(parts: BlockParts) -> list[tuple[list[int], tuple[int, ...]]]:

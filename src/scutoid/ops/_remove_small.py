@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import label_components, merge_blocks
+from scutoid.kernels import label_components
 from scutoid.ops._composed import composed
 from scutoid.ops._label import components, images_of
-from scutoid.pipeline import BlockParts, StepBlock, blockwise, step
+from scutoid.ops._objects import merged_pieces
+from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
 
 
 @composed
@@ -34,6 +35,12 @@ def remove_small(image: Any, *, min_size: Any, connectivity: int | None = None) 
     Image or ndarray
         Of the same dtype and shape.
 
+    Raises
+    ------
+    ParameterError
+        If the image is of floating-point numbers, a label is negative, the size is not a number of
+        voxels, or the connectivity is out of range.
+
     Examples
     --------
     >>> import numpy as np
@@ -45,6 +52,8 @@ def remove_small(image: Any, *, min_size: Any, connectivity: int | None = None) 
         raise ParameterError(
             "min_size is a number of voxels, 0 or more", value=min_size, place="remove_small"
         )
+    if isinstance(image, Image):
+        _check_kind(image.dtype)
     counts = object_counts(image, connectivity=connectivity)
     small = small_objects(counts, min_size=int(min_size), connectivity=connectivity)
     return remove_objects(image, small, connectivity=connectivity)
@@ -59,14 +68,15 @@ def object_counts(
         labels, parts = components(image, block, connectivity)
         counts = np.bincount(labels.ravel(), minlength=len(parts["first"]) + 1)[1:]
         return {**parts, "counts": counts.astype(np.int64)}
-    if image.dtype.kind not in "iu":
-        raise ParameterError(
-            "objects are those of a mask or of labels",
-            value=str(image.dtype),
-            place="remove_small",
-            remedy="compare first: remove_small(image > level, ...)",
-        )
+    _check_kind(image.dtype)
     numbers, counts = np.unique(image, return_counts=True)
+    if len(numbers) and numbers[0] < 0:
+        raise ParameterError(
+            "labels are 0 for the background and positive for objects",
+            value=int(numbers[0]),
+            place="remove_small",
+            remedy="set what is not an object to 0 first",
+        )
     kept = numbers != 0
     return {"labels": numbers[kept], "counts": counts[kept].astype(np.int64)}
 
@@ -77,33 +87,33 @@ def small_objects(
 ) -> dict[int, dict[str, NDArray[Any]]]:
     """Say for each block which of its objects are small in the whole image."""
     found: dict[int, dict[str, NDArray[Any]]] = {}
-    for blocks, shape in images_of(parts):
-        per_block = _numbers_in_image(parts, blocks, shape, connectivity)
-        counts = [parts[index]["counts"] for index in blocks]
-        every, inverse = np.unique(np.concatenate(per_block), return_inverse=True)
+    if "first" in next(iter(parts.values()), {}):
+        for merged in merged_pieces(parts, connectivity):
+            small = merged.total(parts, "counts") < min_size
+            found.update((index, {"small": held}) for index, held in merged.per_block(small))
+        return found
+    for blocks, _ in images_of(parts):
+        labels = [parts[index]["labels"] for index in blocks]
+        counts = np.concatenate([parts[index]["counts"] for index in blocks])
+        every, inverse = np.unique(np.concatenate(labels), return_inverse=True)
         total = np.zeros(len(every), np.int64)
-        np.add.at(total, inverse, np.concatenate(counts))
+        np.add.at(total, inverse, counts)
         small = every[total < min_size]
-        for index, ids in zip(blocks, per_block, strict=True):
-            found[index] = {"small": np.isin(ids, small)}
+        found.update(
+            (index, {"small": np.isin(ids, small)})
+            for index, ids in zip(blocks, labels, strict=True)
+        )
     return found
 
 
-def _numbers_in_image(
-    parts: BlockParts, blocks: list[int], shape: tuple[int, ...], connectivity: int | None
-) -> list[NDArray[Any]]:
-    """Return, for each block, the number in the whole image of each of its objects."""
-    if "labels" in parts[blocks[0]]:
-        return [parts[index]["labels"] for index in blocks]
-    first = [parts[index]["first"] for index in blocks]
-    merged = merge_blocks(
-        shape,
-        [len(places) for places in first],
-        first,
-        lambda number: parts[blocks[number]],
-        connectivity,
-    )
-    return [merged.lut(number)[1:] for number in range(len(blocks))]
+def _check_kind(dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "biu":
+        raise ParameterError(
+            "objects are those of a mask or of labels",
+            value=f"dtype {dtype}",
+            place="remove_small",
+            remedy="compare first: remove_small(image > level, ...)",
+        )
 
 
 @blockwise(dtype="same", labels=True, block_invariant=True, version="1")

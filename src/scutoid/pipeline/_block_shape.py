@@ -21,6 +21,7 @@ def block_shape(
     images: Sequence[Framed],
     block: object,
     place: str,
+    multiples: Mapping[str, int],
 ) -> Coordinate:
     """Choose a block shape over all axes of a grid; those that are not `cut` stay whole."""
     given = _given_block(block, [a for a, c in zip(axes, cut, strict=True) if c], place)
@@ -36,10 +37,24 @@ def block_shape(
         elif not is_cut:
             shape.append(max(size, 1))
         elif given:
+            _check_multiple(axis, given[axis], size, multiples.get(axis, 1), place)
             shape.append(max(min(given[axis], size), 1))
         else:
-            shape.append(_edge(size, edge, low + high, chunks.get(axis, 1)))
+            chosen = _edge(size, edge, low + high, chunks.get(axis, 1))
+            multiple = multiples.get(axis, 1)
+            shape.append(max(min(-(-chosen // multiple) * multiple, size), 1))
     return Coordinate(*shape)
+
+
+def _check_multiple(axis: str, edge: int, size: int, multiple: int, place: str) -> None:
+    if edge < size and edge % multiple:
+        raise PipelineError(
+            f"a block whose image is stored as a pyramid is a multiple of {multiple} long, for the "
+            "coarsest voxel to lie in one block",
+            value=edge,
+            place=f"{place}, axis {axis!r}",
+            remedy=f"use block={-(-edge // multiple) * multiple}, or fewer levels",
+        )
 
 
 def _edge(size: int, edge: int, halo: int, chunk: int) -> int:

@@ -258,7 +258,7 @@ class BlockStep:
     ) -> NDArray[Any]:
         array = np.asarray(item)
         layout = self.layout
-        sizes = dict(zip(layout.function_axes, shape, strict=True))
+        sizes = {**dict(zip(layout.function_axes, shape, strict=True)), **layout.new_sizes}
         fits = array.ndim == len(layout.returned_axes) and all(
             sizes.get(axis, size) == size
             for axis, size in zip(layout.returned_axes, array.shape, strict=True)
@@ -416,17 +416,13 @@ def trial(
             continue
         array = np.asarray(item)
         axes = layout.returned_axes
+        expected = {**dict(zip(layout.function_axes, shape, strict=True)), **layout.new_sizes}
         fits = layout.target is not None or (
             array.ndim == len(axes)
-            and all(
-                dict(zip(layout.function_axes, shape, strict=True)).get(axis, n) == n
-                for axis, n in zip(axes, array.shape, strict=True)
-            )
+            and all(expected.get(axis, n) == n for axis, n in zip(axes, array.shape, strict=True))
         )
         if not fits:
-            raise wrong_shape(
-                spec, array.shape, dict(zip(layout.function_axes, shape, strict=True)), axes
-            )
+            raise wrong_shape(spec, array.shape, expected, axes)
         images.append(array)
     return tuple(images)
 

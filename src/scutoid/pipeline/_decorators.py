@@ -12,8 +12,8 @@ import numpy as np
 from scutoid.arrays import Storage, open_source
 from scutoid.errors import PipelineError
 from scutoid.pipeline._compute import StepBlock, merge_in_order, unpack
-from scutoid.pipeline._evaluate import prepared
-from scutoid.pipeline._grids import OutputGrid
+from scutoid.pipeline._evaluate import finish, prepared
+from scutoid.pipeline._grids import OutputGrid, ask
 from scutoid.pipeline._lazy import Image
 from scutoid.pipeline._producers import Call, Opened, is_lazy
 from scutoid.pipeline._spec import NEIGHBOURS, Border, Options, StepSpec, make_spec
@@ -38,8 +38,12 @@ class Step:
         """Run on arrays, or return a lazy result."""
         if not any(is_lazy(item) or _is_dask(item) for item in (*args, *kwargs.values())):
             return self._run(args, kwargs)
-        inputs, params = self.spec.parameters.bind(self.spec.label, args, kwargs)
-        return Call(self.spec, [self._lazy(item) for item in inputs], params).outputs()
+        given, params = self.spec.parameters.bind(self.spec.label, args, kwargs)
+        inputs = [self._lazy(item) for item in given]
+        images = [item for item in inputs if isinstance(item, Image)]
+        if self.spec.check is not None and images:
+            ask(self.spec.check, "check", images, params, f"step {self.spec.label!r}")
+        return Call(self.spec, inputs, params).outputs()
 
     def options(self, **options: object) -> Step:
         """Return the same step with options for this call.
@@ -100,7 +104,7 @@ class Step:
         if spec.kind != "reduction":
             return result
         merged = merge_in_order([unpack(spec, result)[0]], spec.merge)  # type: ignore[arg-type]
-        return merged if spec.finish is None else spec.finish(merged)
+        return finish(spec, merged, {"voxel_size": None, "origin": None, **params, **injected})
 
     def __repr__(self) -> str:
         return f"<{self.spec.kind} {self.spec.label!r}>"
@@ -138,6 +142,7 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
     halo: object = 0,
     axes: str | None = None,
     out_axes: str | None = None,
+    out_sizes: Mapping[str, int] | None = None,
     border: Border = "clip",
     out: Out = "image",
     dtype: object = None,
@@ -145,6 +150,7 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
     grid: Callable[..., OutputGrid] | None = None,
     position: tuple[str, ...] | None = None,
     labels: bool = False,
+    check: Callable[..., None] | None = None,
     setup: Setup | None = None,
     sees_neighbours: bool = False,
     block: object = None,
@@ -173,6 +179,9 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
         Axes that the function gets, in this order; others are iterated.  Default: the spatial axes.
     out_axes : str, optional
         Axes of the images that it returns, if they differ.
+    out_sizes : mapping of str to int, optional
+        Sizes of axes that it adds, or returns in another size, such as ``{"c": 3}``; default: found
+        by calling the function on a small array.
     border : {"clip", "reflect", "nearest", "crop"} or number
         "clip" hands over the region clipped to the image, so that the function's own boundary mode
         acts at the true edge; "reflect" (as scipy), "nearest" and numbers pad it; "crop" shrinks
@@ -196,6 +205,9 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
         rows inside the write region are kept, and positions are moved to the image's frame.
     labels : bool
         Whether its images hold object numbers, which are never averaged.
+    check : function, optional
+        Gets the list of the images, and the parameters that it names, when the step is called on
+        lazy images; raises what is wrong with them, so that it is said before anything runs.
     setup : mapping of str to function, optional
         Called once a worker; the values are passed by name.
     sees_neighbours : bool
@@ -256,12 +268,14 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
         halo=halo,
         axes=axes,
         out_axes=out_axes,
+        out_sizes=out_sizes,
         border=border,
         scale=scale,
         grid=grid,
         dtype=dtype,
         position=position,
         labels=labels,
+        check=check,
         sees_neighbours=sees_neighbours,
         block_invariant=block_invariant,
         version=version,

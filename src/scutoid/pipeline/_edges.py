@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
 from scutoid.blocks import After
+from scutoid.geometry import BlockGrid, Coordinate
 from scutoid.pipeline._collections import Collection, Gathered
 from scutoid.pipeline._lazy import Image, Lazy
 from scutoid.pipeline._planner import Planner, is_computed
@@ -34,7 +39,7 @@ class Edges:
         upstream = work.call
         is_inside = upstream in call.fused_inputs and is_computed(work)
         if is_inside or not work.is_kept:
-            return [_whole(edge) for edge in self.of(upstream)]
+            return self._through(call, upstream, lazy, self.of(upstream), is_inside=is_inside)
         if work.status == "cached":
             return []
         if upstream.keys is not None:
@@ -48,10 +53,61 @@ class Edges:
         if call.keys is not None or call.spec.kind == "step":
             return [After.all(work.task, len(grid_axes))]
         target = call.layout().target
-        if target is not None and target.scale is None:
+        is_mirrored = call.spec.sees_neighbours and call.layout().border == "reflect"
+        if (target is not None and target.scale is None) or is_mirrored:
             return [After.all(work.task, len(grid_axes))]
         axes = self._axes_map(call, upstream, lazy)
         return [After(work.task, axes, self._scale(call, axes))]
+
+    def _through(
+        self, call: Call, fused: Call, lazy: Lazy, edges: Iterable[After], *, is_inside: bool
+    ) -> list[After]:
+        """Return what a step that is computed in the blocks of a call lets it wait for."""
+        is_cut_alike = _is_on_grid_of_inputs(call, fused) and not call.spec.sees_neighbours
+        if not is_inside or not is_cut_alike:
+            return [_whole(edge) for edge in edges]
+        own = fused.layout()
+        axes = [
+            place if axis in own.iterated or own.is_cut(axis) else None
+            for axis, place in zip(own.axes, self._axes_map(call, fused, lazy), strict=True)
+        ]
+        return [
+            replace(edge, axes=tuple(None if n is None else axes[n] for n in edge.axes or ()))
+            for edge in edges
+        ]
+
+    def grid(self, call: Call) -> BlockGrid:
+        """Return the grid of a call as its edges need it: with all that a block reads as halo.
+
+        That is what is read for the steps that are computed in it, and for a border that mirrors.
+        """
+        grid = call.layout().grid
+        if call.spec.sees_neighbours:  # its halo says which blocks are in conflict as well
+            return grid
+        return BlockGrid(grid.total, grid.block_shape, halo=self._reach(call), fit=grid.fit)
+
+    def _reach(self, call: Call) -> tuple[Coordinate, Coordinate]:
+        layout = call.layout()
+        low, high = map(list, layout.grid.halo)
+        if layout.border == "reflect":
+            low = high = [max(pair) for pair in zip(low, high, strict=True)]
+        added = [[0] * layout.grid.ndim, [0] * layout.grid.ndim]
+        for item in call.inputs:
+            if not isinstance(item, Image) or item.producer not in call.fused_inputs:
+                continue
+            fused: Any = item.producer
+            if _is_on_grid_of_inputs(call, fused):
+                places = self._axes_map(call, fused, item)
+                for side, reach in zip(added, self._reach(fused), strict=True):
+                    for place, voxels in zip(places, reach, strict=True):
+                        if place is not None:
+                            side[place] = max(side[place], voxels)
+        sides = (
+            [a + b for a, b in zip(own, more, strict=True)]
+            for own, more in zip((low, high), added, strict=True)
+        )
+        first, last = (Coordinate(*side) for side in sides)
+        return first, last
 
     def _scale(self, call: Call, axes: tuple[int | None, ...]) -> float | tuple[float, ...]:
         """Tell how many voxels of the upstream grid a voxel of this grid is, on each axis of it."""
@@ -80,6 +136,10 @@ class Edges:
                 )
             found.append(place if same_frame else None)
         return tuple(found)
+
+
+def _is_on_grid_of_inputs(*calls: Call) -> bool:
+    return all(call.layout().target is None for call in calls)
 
 
 def _wider(a: After, b: After) -> After:

@@ -248,7 +248,8 @@ class Evaluation:
         if spec.kind == "reduction":
             values = (results[0] for _, results in blocks)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
-            return (finish(spec, merged, self._params(producer.params), step),)
+            available = {**self._params(producer.params), **step.injected()}
+            return (finish(spec, merged, available),)
         return join_blocks(spec, blocks, step.layout.parts_grid)
 
     def _run_step(self, producer: Call) -> tuple[Any, ...]:
@@ -312,11 +313,10 @@ def prepared(
         yield made
 
 
-def finish(spec: StepSpec, merged: Any, params: Mapping[str, Any], step: BlockStep) -> Any:
-    """Turn the merged value of a reduction into its result."""
+def finish(spec: StepSpec, merged: Any, available: Mapping[str, Any]) -> Any:
+    """Turn the merged value of a reduction into its result, by what is available of parameters."""
     if spec.finish is None:
         return merged
-    available = {**params, **step.injected()}
     wanted = _keyword_names(spec.finish)
     result = spec.finish(merged, **{name: available[name] for name in wanted if name in available})
     return check_output(spec, spec.outputs[0], result)

@@ -16,11 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import create_image, write_tiff
+from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
 from scutoid.errors import ParameterError, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.pipeline._collections import Collection, Tables, Values
 from scutoid.pipeline._lazy import Files, Image, Lazy, Table
+from scutoid.pipeline._producers import Call
 from scutoid.store import FORMATS
 
 _MARK = ".scutoid-export"
@@ -126,12 +127,25 @@ def _copy_blocks(image: Image, path: Path) -> None:
         factor = max(min(_BLOCK_BYTES // n_bytes, -(-spec.shape[axis] // block[axis])), 1)
         block[axis] *= factor
         n_bytes *= factor
-    block = [min(size, whole) for size, whole in zip(block, spec.shape, strict=True)]
-    writer = create_image(path, spec, block=tuple(block), label=image.is_labels)
+    storage = _levels_of(image)
+    multiples = pyramid_multiple(storage, spec)
+    block = [
+        min(-(-size // multiple) * multiple, whole)
+        for size, multiple, whole in zip(block, multiples, spec.shape, strict=True)
+    ]
+    writer = create_image(path, spec, block=tuple(block), storage=storage, label=image.is_labels)
     grid = BlockGrid(spec.roi, block)
     for index in range(grid.n_blocks):
         roi = grid.write_roi(index)
         writer.write(roi, image.read(roi.shift(image.roi.offset)))
+
+
+def _levels_of(image: Image) -> Storage:
+    """Return how the coarser levels of an image are made: as its step says, where it says it."""
+    if isinstance(image.producer, Call):
+        said = image.producer.spec.options.storage
+        return Storage(levels=said.levels, factors=said.factors, downsampling=said.downsampling)
+    return Storage(levels=image.levels)
 
 
 def _export_value(value: Any, target: Path) -> None:

@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scutoid.arrays import ImageSpec
+import numpy as np
+
+from scutoid.arrays import ImageSpec, pyramid_multiple
 from scutoid.errors import MetadataError, ParameterError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
 from scutoid.pipeline._block_shape import block_shape
@@ -79,7 +81,8 @@ def make_layout(
     image = _common_extent(known, axes, iterated if target is not None else axes, place)
     returned = spec.out_axes if spec.out_axes is not None else function_axes
     halo = _halo(spec, params, axes, function_axes, known, place)
-    total = _total(image, halo, axes, spec.border, place, is_scaled=target is not None)
+    is_checked = target is None and not spec.block_invariant
+    total = _total(image, halo, axes, spec.border, place, is_checked=is_checked)
     if (spec.scale != 1 or target is not None) and spec.options.where is not None:
         raise PipelineError(
             "blocks are left out of steps that write on the grid of their inputs", place=place
@@ -95,7 +98,8 @@ def make_layout(
         cut = [a in spatial for a in axes]
     near = halo if target is None else halo_pair(0, len(axes))
     chunks = known if target is None else ()
-    shape = block_shape(axes, total, near, cut, iterated, chunks, block, place)
+    multiples = _pyramid_multiples(spec, axes, total, known, target)
+    shape = block_shape(axes, total, near, cut, iterated, chunks, block, place, multiples)
     return Layout(
         iterated=iterated,
         function_axes=function_axes,
@@ -108,7 +112,46 @@ def make_layout(
         grid=BlockGrid(total, shape, halo=halo),
         border=spec.border,
         target=target,
+        new_sizes=_new_sizes(spec, iterated, returned, place),
     )
+
+
+def _new_sizes(spec: StepSpec, iterated: str, returned: str, place: str) -> dict[str, int]:
+    """Return the sizes of axes that a step declares, which are among those that it returns."""
+    sizes = dict(spec.out_sizes or {})
+    for axis, size in sizes.items():
+        if axis in iterated or axis not in returned or axis in SPATIAL or size < 1:
+            raise PipelineError(
+                "out_sizes= gives the size, 1 or more, of axes that the step returns and that are "
+                "neither spatial nor iterated",
+                value=f"{axis!r}: {size}; returned {returned!r}, iterated {iterated!r}",
+                place=place,
+                remedy="name the axis in out_axes=, and in axes= if the image has it",
+            )
+    return sizes
+
+
+def _pyramid_multiples(
+    spec: StepSpec,
+    axes: str,
+    total: Roi,
+    images: Sequence[Framed],
+    target: OutputGrid | None,
+) -> dict[str, int]:
+    """Return what blocks are multiples of, by axis, where images are stored as pyramids."""
+    storage = spec.options.storage
+    if storage.levels == 1 or "image" not in spec.outputs:
+        return {}
+    sized = next((item.spec for item in images if item.spec.voxel_size is not None), None)
+    spatial = [axis for axis in axes if axis in SPATIAL]
+    voxel_size = None
+    if target is not None:
+        voxel_size = target.voxel_size
+    elif sized is not None:
+        sizes = dict(zip(sized.spatial_axes, sized.voxel_size or (), strict=True))
+        voxel_size = tuple(sizes[a] for a in spatial) if set(spatial) <= set(sizes) else None
+    written = ImageSpec(tuple(total.shape), np.dtype(np.uint8), axes, voxel_size=voxel_size)
+    return dict(zip(axes, pyramid_multiple(storage, written), strict=True))
 
 
 def _total(
@@ -118,9 +161,12 @@ def _total(
     border: object,
     place: str,
     *,
-    is_scaled: bool,
+    is_checked: bool,
 ) -> Roi:
-    """Return what all blocks write together, and see that the halo fits the image."""
+    """Return what all blocks write together, and see that the halo fits the image.
+
+    A step that is the same for every block shape may reach further: it gets the whole image.
+    """
     if border == "crop":
         low, high = halo
         if any(s <= a + b for s, a, b in zip(image.shape, low, high, strict=True) if a + b):
@@ -131,7 +177,7 @@ def _total(
                 remedy="use border='clip', or a smaller halo",
             )
         return image.grow(-low, -high)
-    if border == "clip" and not is_scaled:
+    if border == "clip" and is_checked:
         too_large = [
             axis
             for axis, size, a, b in zip(axes, image.shape, *halo, strict=True)

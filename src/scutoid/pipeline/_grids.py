@@ -155,24 +155,35 @@ def _fraction(entry: Any) -> Fraction | None:
     return found if is_close and 1 in (found.numerator, found.denominator) else None
 
 
-def call_grid(
-    grid: Callable[..., object], images: Sequence[object], params: Mapping[str, object], place: str
-) -> OutputGrid:
-    """Ask a step's ``grid=`` function for the grid of one call."""
+def ask(
+    function: Callable[..., Any],
+    option: str,
+    images: Sequence[object],
+    params: Mapping[str, object],
+    place: str,
+) -> Any:
+    """Call what a step has declared as an option with the images and the parameters it names."""
     names = [
         p.name
-        for p in list(inspect.signature(grid).parameters.values())[1:]
+        for p in list(inspect.signature(function).parameters.values())[1:]
         if p.kind is not p.VAR_KEYWORD
     ]
     unknown = [name for name in names if name not in params]
     if unknown:
         raise ParameterError(
-            "grid= is a function of the list of images and of the step's parameters "
+            f"{option}= is a function of the list of images and of the step's parameters "
             f"({', '.join(params) or 'none'})",
             value=unknown[0],
             place=place,
         )
-    found = grid(list(images), **{name: params[name] for name in names})
+    return function(list(images), **{name: params[name] for name in names})
+
+
+def call_grid(
+    grid: Callable[..., object], images: Sequence[object], params: Mapping[str, object], place: str
+) -> OutputGrid:
+    """Ask a step's ``grid=`` function for the grid of one call."""
+    found = ask(grid, "grid", images, params, place)
     if not isinstance(found, OutputGrid):
         raise PipelineError("grid= returns an OutputGrid", value=type(found).__name__, place=place)
     return found

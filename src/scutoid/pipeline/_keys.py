@@ -322,6 +322,7 @@ def _declaration(spec: StepSpec) -> str:
             "where": spec.options.where,
             # only where it is so: keys of all other steps stay as they are
             **({"sees_neighbours": True} if spec.sees_neighbours else {}),
+            **({"out_sizes": dict(spec.out_sizes)} if spec.out_sizes else {}),
             **({"scale": str(spec.scale)} if spec.scale != 1 else {}),
             **({"grid": spec.grid} if spec.grid is not None and spec.version is None else {}),
         }

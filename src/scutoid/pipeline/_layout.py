@@ -12,8 +12,8 @@ All regions are in the frame of the uncropped image, over the grid's axes.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from scutoid.arrays import ImageSpec
@@ -72,6 +72,8 @@ class Layout:
     """What lies beyond the edge."""
     target: OutputGrid | None = None
     """The grid of the output, where it is another than that of the inputs."""
+    new_sizes: Mapping[str, int] = field(default_factory=dict)
+    """Sizes of axes that the step adds, or whose size it changes."""
 
     @property
     def axes(self) -> str:
@@ -82,7 +84,7 @@ class Layout:
     @property
     def output_axes(self) -> str:
         """Axes of an image output."""
-        missing = set(self.function_axes) - set(self.axes)
+        missing = set(self.function_axes) - set(self.axes) - set(self.new_sizes)
         return self.iterated + "".join(a for a in self.returned_axes if a not in missing)
 
     @property
@@ -200,7 +202,9 @@ class Layout:
         """Crop what the function returned to the write region, in the output's axes."""
         index: list[object] = []
         for axis in self.returned_axes:
-            if axis in self.axes and axis in self.function_axes:
+            if axis in self.new_sizes:
+                index.append(slice(None))
+            elif axis in self.axes and axis in self.function_axes:
                 place = self.axes.index(axis)
                 start = write.offset[place] - returned.offset[place]
                 index.append(slice(start, start + write.shape[place]))
@@ -211,6 +215,10 @@ class Layout:
         array = array[tuple(index)]
         return array.reshape((1,) * len(self.iterated) + array.shape)
 
+    def is_cut(self, axis: str) -> bool:
+        """Whether an axis of the function may be cut into blocks of any length."""
+        return axis in SPATIAL and axis in self.returned_axes
+
     def whole_blocks(self, region: Roi) -> Iterator[Roi]:
         """Cut a region of the grid into what a function can be called for, as few as there are.
 
@@ -219,8 +227,7 @@ class Layout:
         total = self.grid.total
         offset, shape, places = [], [], []
         for n, axis in enumerate(self.axes):
-            is_cut = axis in SPATIAL and axis in self.returned_axes
-            is_kept = is_cut or axis in self.iterated
+            is_kept = axis in self.iterated or self.is_cut(axis)
             offset.append(region.offset[n] if is_kept else total.offset[n])
             shape.append(region.shape[n] if is_kept else total.shape[n])
             is_iterated = axis in self.iterated
@@ -232,7 +239,8 @@ class Layout:
     def grid_region(self, region: Roi) -> Roi:
         """The grid's region beneath a region of the output: the reverse of `output_roi`."""
         total = self.grid.total
-        places = [self.output_axes.find(axis) for axis in self.axes]
+        kept = ["" if axis in self.new_sizes else axis for axis in self.output_axes]
+        places = [kept.index(axis) if axis in kept else -1 for axis in self.axes]
         return Roi(
             [region.offset[p] if p >= 0 else o for p, o in zip(places, total.offset, strict=True)],
             [region.shape[p] if p >= 0 else s for p, s in zip(places, total.shape, strict=True)],
@@ -242,7 +250,7 @@ class Layout:
         """The region of an output image, in its frame, that corresponds to a grid region."""
         offset, size = [], []
         for axis, extent in zip(self.output_axes, shape, strict=True):
-            place = self.axes.find(axis)
+            place = -1 if axis in self.new_sizes else self.axes.find(axis)
             offset.append(region.offset[place] if place >= 0 else 0)
             size.append(region.shape[place] if place >= 0 else extent)
         return Roi(offset, size)

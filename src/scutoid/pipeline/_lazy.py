@@ -200,6 +200,42 @@ class Image(Lazy):
         index = [slice(None)] * self.ndim
         return self[(*index[: self.axes.index("c")], number)]
 
+    def like(self, other: Image, *, order: int | None = None) -> Image:
+        """Put the image on the grid of another, by where the voxels of both lie in the world.
+
+        Parameters
+        ----------
+        other : Image
+            Gives shape, voxel size and origin of the spatial axes; both have the same of these.
+        order : {0, 1}, optional
+            The nearest voxel, or linear interpolation; default: 0 for labels and masks, else 1.
+
+        Returns
+        -------
+        Image
+            Lazy; of this image's dtype and other axes; 0 outside of this image, whose outermost
+            voxels reach half a voxel beyond their centres.
+
+        Raises
+        ------
+        MetadataError
+            If a voxel size is unknown, or the spatial axes differ.
+        ParameterError
+            If labels would be interpolated.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import scutoid as sc
+        >>> coarse = sc.open(np.array([10.0, 20.0, 30.0]), axes="x", voxel_size=2)
+        >>> fine = sc.open(np.zeros(5), axes="x", voxel_size=1)
+        >>> np.asarray(coarse.like(fine))
+        array([10., 15., 20., 25., 30.])
+        """
+        from scutoid.pipeline._like import like
+
+        return like(self, other, order)
+
     def read(self, roi: RoiLike | None = None, *, fill: Fill = None) -> NDArray[Any]:
         """Read a region.
 

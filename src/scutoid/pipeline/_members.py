@@ -156,9 +156,11 @@ class MemberWork:
     ) -> None:
         """Write an image: as is asked for, else a TIFF, or a zarr if it is large."""
         spec = image.framed.spec
-        chosen = self.spec.options.storage.format
+        storage = self.spec.options.storage
+        chosen = storage.format
         if chosen is None:
-            chosen = "tiff" if spec.nbytes <= _IN_MEMORY else "zarr"
+            is_small = spec.nbytes <= _IN_MEMORY and storage.levels == 1
+            chosen = "tiff" if is_small else "zarr"
         endings = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
         if chosen not in endings:
             raise ParameterError(
@@ -187,13 +189,16 @@ class MemberWork:
 
     def _write_zarr(self, image: Image, evaluation: Evaluation, path: Path, output: int) -> None:
         spec, call = image.framed.spec, image.producer
+        storage = self.spec.options.storage
         if not isinstance(call, Call) or call.spec.kind == "step":
-            writer = create_image(path, spec)
+            writer = create_image(path, spec, storage=storage, label=image.is_labels)
             writer.write(spec.roi, evaluation.value(image))
             return
         layout = call.layout()
         roi = layout.output_roi(layout.grid.write_roi(0), spec.shape)
-        writer = create_image(path, spec, block=tuple(roi.shape), label=image.is_labels)
+        writer = create_image(
+            path, spec, block=tuple(roi.shape), storage=storage, label=image.is_labels
+        )
         offset = image.framed.offset
         for index, array in evaluation.blocks(call, output):
             place = layout.output_roi(layout.grid.write_roi(index), spec.shape)

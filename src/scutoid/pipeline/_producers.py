@@ -10,12 +10,13 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from scutoid.arrays import ArraySource, ImageSpec, open_source
+from scutoid.arrays import ArraySource, open_source, pyramid_levels
 from scutoid.errors import PipelineError
 from scutoid.geometry import Coordinate
 from scutoid.pipeline._collections import COLLECTION, Collection, Gathered, zip_keys
 from scutoid.pipeline._compute import BlockStep, trial
 from scutoid.pipeline._fit import make_layout
+from scutoid.pipeline._framing import frame_output
 from scutoid.pipeline._grids import call_grid
 from scutoid.pipeline._layout import Framed, Layout
 from scutoid.pipeline._lazy import SINGLE, Image, Lazy, Parts
@@ -353,6 +354,12 @@ class Call(Producer):
             raise PipelineError("only images have a shape", value=self.name)
         return framed
 
+    def levels(self, output: int) -> int:
+        """Number of pyramid levels: those that are stored, or will be."""
+        if self.stored is not None:
+            return int(self.stored.image(output).levels)
+        return len(pyramid_levels(self.framed(output).spec, self.spec.options.storage))
+
     def is_labels(self, output: int) -> bool:
         """Whether the step declared its images to hold object numbers."""
         return self.spec.labels
@@ -372,7 +379,8 @@ class Call(Producer):
         layout = self.layout()
         known = next(i for i in self.inputs if isinstance(i, Image))
         declared = tuple(known.dtype if d == "same" else d for d in self.spec.dtypes)
-        new_axes = [a for a in layout.returned_axes if a not in layout.function_axes]
+        known_axes = {*layout.function_axes, *layout.new_sizes}
+        new_axes = [a for a in layout.returned_axes if a not in known_axes]
         images: tuple[Any, ...] = ()
         if new_axes or any(
             d is None for k, d in zip(self.spec.outputs, declared, strict=True) if k == "image"
@@ -387,7 +395,7 @@ class Call(Producer):
             sample = images[position] if images else None
             dtype = declared[number] if declared[number] is not None else sample.dtype  # type: ignore[union-attr]
             found: Any = dtype
-            framed.append(_frame_output(layout, known.framed, np.dtype(found), sample))
+            framed.append(frame_output(layout, known.framed, np.dtype(found), sample))
         return tuple(framed)
 
     def _trial(self, layout: Layout) -> tuple[Any, ...]:
@@ -425,55 +433,6 @@ class Call(Producer):
             spec = known.framed.spec.replace(dtype=np.dtype(dtype))
             framed.append(Framed(spec, known.framed.offset, known.framed.chunks))
         return tuple(framed)
-
-
-def _frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: Any) -> Framed:
-    """Describe the image that a block-wise call makes."""
-    axes = layout.output_axes
-    new = {} if sample is None else dict(zip(layout.returned_axes, sample.shape, strict=True))
-    total = layout.grid.total
-    place = {axis: layout.axes.find(axis) for axis in axes}
-    shape = tuple(total.shape[place[a]] if place[a] >= 0 else int(new[a]) for a in axes)
-    offset = Coordinate(*(total.offset[place[a]] if place[a] >= 0 else 0 for a in axes))
-    source = known.spec
-    spatial = [a for a in axes if a in source.spatial_axes]
-    voxel_size = origin = None
-    if layout.target is not None:
-        voxel_size, origin = _place_output(layout, spatial)
-    elif source.voxel_size is not None and spatial:
-        sizes = dict(zip(source.spatial_axes, source.voxel_size, strict=True))
-        starts = dict(zip(source.spatial_axes, source.origin or (0.0,) * 3, strict=False))
-        shift = {a: total.offset[place[a]] - layout.image.offset[place[a]] for a in spatial}
-        if all(a in sizes for a in axes if a in "zyx"):
-            voxel_size = tuple(sizes[a] for a in spatial)
-            origin = tuple(starts[a] + shift[a] * sizes[a] for a in spatial)
-    spec = ImageSpec(
-        shape,
-        dtype,
-        axes,
-        voxel_size=voxel_size,
-        unit=source.unit if spatial else None,
-        origin=origin,
-        channels=source.channels if "c" in axes and "c" in layout.axes else (),
-    )
-    blocks = layout.grid.block_shape
-    chunks = tuple(
-        min(blocks[place[a]], 64) if place[a] >= 0 else n for a, n in zip(axes, shape, strict=True)
-    )
-    return Framed(spec, offset, chunks)
-
-
-def _place_output(
-    layout: Layout, spatial: Sequence[str]
-) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
-    """Return voxel size and origin of an image on a grid of its own, along its spatial axes."""
-    target = layout.target
-    if target is None or target.voxel_size is None or not spatial:
-        return None, None
-    seen = [axis for axis in layout.function_axes if axis in layout.axes and axis in "zyx"]
-    sizes = dict(zip(seen, target.voxel_size, strict=True))
-    starts = dict(zip(seen, target.origin or (0.0,) * len(seen), strict=True))
-    return tuple(sizes[a] for a in spatial), tuple(starts[a] for a in spatial)
 
 
 class Member(Producer):

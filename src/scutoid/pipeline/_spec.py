@@ -173,12 +173,16 @@ class StepSpec:
     """Axes that the function gets; None: the spatial axes of its inputs."""
     out_axes: str | None = None
     """Axes that it returns, if they differ."""
+    out_sizes: Mapping[str, int] | None = None
+    """Sizes of returned axes that are new, or change."""
     border: Border = "clip"
     """What lies beyond the image's edge."""
     scale: object = 1
     """Input voxels an output voxel."""
     grid: Callable[..., Any] | None = None
     """Finds the grid of the output, where it is no scaled one."""
+    check: Callable[..., None] | None = None
+    """Raises what is wrong with the images and parameters of a call, before anything runs."""
     dtype: object = None
     """dtype of an image output, or one for each; None: found by a trial call."""
     position: tuple[str, ...] | None = None

@@ -343,6 +343,10 @@ class FromStore(Producer):
         """Describe an image."""
         return self.stored.framed(output)  # type: ignore[no-any-return]
 
+    def levels(self, output: int) -> int:
+        """Number of pyramid levels of an image."""
+        return int(self.stored.image(output).levels)
+
     def is_labels(self, output: int) -> bool:
         """Whether an image holds object numbers."""
         if isinstance(self.stored, StoredResult):

@@ -97,7 +97,7 @@ class TaskBuilder:
                 self._own_image(work) if spec.sees_neighbours else None,
                 handover,
             ),
-            layout.grid,
+            self._edges.grid(call),
             conflict=spec.sees_neighbours,
             after=self._edges.of(call),
             where=call.block_step().chosen(),

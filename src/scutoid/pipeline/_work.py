@@ -60,6 +60,14 @@ class BlockWork:
         step = self.given.step
         results = self.given.compute(step.block(block.index), ready, written)
         layout = step.layout
+        images = [
+            np.asarray(result)
+            for result, writer in zip(results, self.writers, strict=True)
+            if writer is not None
+        ]
+        # A block is journalled as empty only if all of it is: else a missing shard is a lost one.
+        is_one = len(self.writers) == 1
+        stores_zeros = not is_one and (len(images) < len(results) or any(map(_is_stored, images)))
         wrote = False
         packed: list[object] = []
         for result, writer, shape, offset in zip(
@@ -69,12 +77,17 @@ class BlockWork:
                 packed.append(result)
                 continue
             roi = layout.output_roi(block.write_roi, shape).shift(-offset)
-            wrote |= writer.write(roi, np.asarray(result))
+            wrote |= writer.write(roi, np.asarray(result), stores_zeros=stores_zeros)
             if self.handover is not None:
                 self.handover.put(roi, np.asarray(result))
         if packed:
             return encode(packed)
         return None if wrote else BlockStatus.EMPTY
+
+
+def _is_stored(image: NDArray[Any]) -> bool:
+    """Whether an image has anything but zeros; -0.0 is none."""
+    return bool(image.any() or (image.dtype.kind == "f" and np.signbit(image).any()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +113,7 @@ class FinishWork:
             values = (decode(read_payload(self.pack, index))[0] for index in indices)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             params = {name: self.resolved.of(value) for name, value in self.params.items()}
-            result = finish(spec, merged, params, self.step)
+            result = finish(spec, merged, {**params, **self.step.injected()})
             self.entry.save(result, names[0], format=spec.value_format)
         else:
             for output, kind in enumerate(spec.outputs):

@@ -5,14 +5,18 @@ CSV has no types, so a few rules bring back what it can bring back::
     size,well,note       a column of numbers, or of True and False, comes back as such
     1.5,"007",plain      text that would be taken for these is quoted, the whole column of it
     ,"011","a, b"        nothing between two commas is a missing value, two quotes are empty text
+
+A table may come in partitions, each a part of its rows: as Parquet each is written as it comes, a
+row group of one file, so that memory holds one of them.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,19 +38,68 @@ Cells = list[list[str | None]]
 """Rows of a file; None where there is nothing between two commas."""
 
 
+@runtime_checkable
+class Partitioned(Protocol):
+    """A table whose rows come in partitions."""
+
+    def table_partitions(self) -> Iterator[pd.DataFrame]:
+        """Go through the partitions, in order, once."""
+        ...
+
+
 def is_table(value: object) -> bool:
-    """Whether a value is a table of pandas."""
+    """Whether a value is a table of pandas, whole or in partitions."""
     kind = type(value)
-    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
+    is_frame = kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
+    return is_frame or isinstance(value, Partitioned)
 
 
-def save_parquet(value: pd.DataFrame, path: Path) -> None:
-    """Write a table as Parquet."""
+def save_parquet(value: pd.DataFrame | Partitioned, path: Path) -> None:
+    """Write a table as Parquet; of one that comes in partitions, each is a row group.
+
+    Raises
+    ------
+    ParameterError
+        If partitions differ in their columns, or in the types of these.
+    """
     import pyarrow.parquet as pq
 
+    if isinstance(value, Partitioned):
+        _save_partitions(value.table_partitions(), path)
+        return
     table = arrow_of_table(value)
     with replacing(path) as beside:
         pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+
+
+def _save_partitions(partitions: Iterator[pd.DataFrame], path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    first = next(partitions).reset_index(drop=True)
+    for table in partitions:
+        if len(first):
+            partitions = itertools.chain([table], partitions)
+            break
+        first = table.reset_index(drop=True)  # without rows a table may have lost its types
+    arrow = arrow_of_table(first)
+    options = {"compression": "zstd", "write_page_checksum": True}
+    with replacing(path) as beside, pq.ParquetWriter(beside, arrow.schema, **options) as writer:
+        writer.write_table(arrow, row_group_size=max(1, len(first)))
+        for table in partitions:
+            if len(table):
+                piece = _like(arrow.schema, arrow_of_table(table))
+                writer.write_table(piece, row_group_size=len(table))
+
+
+def _like(schema: Any, piece: Any) -> Any:
+    if not piece.schema.equals(schema):
+        raise ParameterError(
+            "partitions of a table have the same columns, of the same types",
+            value=", ".join(str(field) for field in piece.schema if field not in list(schema))
+            or piece.schema.names,
+            remedy="give every partition the columns and types of the first",
+        )
+    return piece
 
 
 def load_parquet(path: Path) -> pd.DataFrame:
@@ -63,7 +116,17 @@ def load_parquet(path: Path) -> pd.DataFrame:
             return table
 
 
-def save_csv(value: pd.DataFrame, path: Path) -> None:
+def _joined(value: pd.DataFrame | Partitioned) -> pd.DataFrame:
+    """Return a table whole."""
+    import pandas as pd
+
+    if not isinstance(value, Partitioned):
+        return value
+    tables = list(value.table_partitions())
+    return pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
+
+
+def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
     """Write a table as CSV: UTF-8, a comma between cells, quotes where they are needed.
 
     Come back as they were: numbers of 64 bits, truth values, text (also text that looks like a
@@ -79,7 +142,7 @@ def save_csv(value: pd.DataFrame, path: Path) -> None:
     ParameterError
         If names of columns are not text or not unique, or a cell holds anything but the above.
     """
-    table = _with_index(value)
+    table = _with_index(_joined(value))
     names = list(table.columns)
     is_bare = bool(len(table)) and not names
     if is_bare or len(set(names)) < len(names) or not all(isinstance(one, str) for one in names):

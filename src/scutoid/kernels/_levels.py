@@ -1,0 +1,187 @@
+"""Levels between background and foreground, read off one histogram of the whole image.
+
+The arithmetic is that of scikit-image, so that the levels are the same to the last bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scutoid.errors import ParameterError
+
+# The most places of a histogram with one for each integer, whether it occurs or not
+_MOST_BINS = 2**24
+
+
+def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> Any:
+    """Return the threshold that parts the values into the two most different classes.
+
+    Parameters
+    ----------
+    counts : array of int, shape (n,)
+        Number of voxels a bin.
+    centers : array, shape (n,)
+        Value of each bin, increasing.  Bins of 0 voxels may be left out.
+
+    Returns
+    -------
+    scalar of the type of `centers`
+        The last value of the lower class.
+
+    Raises
+    ------
+    ParameterError
+        If nothing was counted.
+
+    Notes
+    -----
+    Method of N. Otsu (1979).  The arithmetic, counts in float32 included, is that of
+    ``skimage.filters.threshold_otsu``, so that the threshold is the same to the last bit.
+
+    Examples
+    --------
+    >>> from scutoid.kernels import histogram_of
+    >>> found = histogram_of([1, 1, 2, 8, 9, 9])
+    >>> otsu_from_histogram(found.counts, found.values)
+    np.int64(2)
+    """
+    number, value = _filled(counts, centers)
+    number = number.astype(np.float32)
+    if len(number) == 1:
+        return value[0]
+    below = np.cumsum(number)
+    above = np.cumsum(number[::-1])[::-1]
+    mean_below = np.cumsum(number * value) / below
+    mean_above = (np.cumsum((number * value)[::-1]) / above[::-1])[::-1]
+    between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
+    return value[np.argmax(between)]
+
+
+def li_from_histogram(counts: ArrayLike, values: ArrayLike, tolerance: float = 0.5) -> float:
+    """Return the threshold of least cross entropy between the values and two class means.
+
+    Parameters
+    ----------
+    counts : array of int, shape (n,)
+        Number of voxels a value.
+    values : array, shape (n,)
+        Increasing.
+    tolerance : float, optional
+        The iteration ends when the threshold moves by no more; 0.5 is for integers.
+
+    Raises
+    ------
+    ParameterError
+        If nothing was counted.
+
+    Notes
+    -----
+    Method of C. H. Li and P. K. S. Tam, Pattern Recognition Letters 18 (1998), with the arithmetic
+    of ``skimage.filters.threshold_li``: sums of integers are exact, so the threshold is the same to
+    the last bit.
+
+    Examples
+    --------
+    >>> from scutoid.kernels import histogram_of
+    >>> found = histogram_of([1, 1, 2, 8, 9, 9])
+    >>> li_from_histogram(found.counts, found.values)
+    3.33881258...
+    """
+    number, value = _filled(counts, values)
+    if len(value) == 1:
+        return float(value[0])
+    lowest = value[0]
+    height = (value - lowest).astype(np.float64)
+    level = float(np.sum(height * number) / np.sum(number))
+    # scikit-image weighs by counts in float32, which matters from 2^24 voxels a value on
+    weight = number.astype(np.float32).astype(np.float64)
+    before = -2 * tolerance
+    while abs(level - before) > tolerance:
+        before = level
+        above = height > before
+        mean_above = np.sum(height[above] * weight[above]) / np.sum(weight[above])
+        mean_below = np.sum(height[~above] * weight[~above]) / np.sum(weight[~above])
+        if mean_below == 0:
+            break
+        level = (mean_below - mean_above) / (np.log(mean_below) - np.log(mean_above))
+    return float(level + lowest)
+
+
+def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> Any:
+    """Return the value that lies farthest below the line from the peak to the longer tail's end.
+
+    Parameters
+    ----------
+    counts : array of int, shape (n,)
+        Number of voxels a value.
+    values : array, shape (n,)
+        Increasing, evenly spaced; of integers, those that do not occur may be left out.
+
+    Returns
+    -------
+    scalar of the type of `values`
+
+    Raises
+    ------
+    ParameterError
+        If nothing was counted, or integers span more than 2^24.
+
+    Notes
+    -----
+    Method of G. W. Zack, W. E. Rogers and S. A. Latt, J. Histochem. Cytochem. 25 (1977), with the
+    arithmetic of ``skimage.filters.threshold_triangle``.
+
+    Examples
+    --------
+    >>> from scutoid.kernels import histogram_of
+    >>> found = histogram_of([1, 1, 1, 1, 2, 2, 2, 3, 8])
+    >>> triangle_from_histogram(found.counts, found.values)
+    np.int64(4)
+    """
+    number, value = _every_bin(*_filled(counts, values))
+    if len(number) == 1:
+        return value[0]
+    peak, last = int(np.argmax(number)), len(number) - 1
+    turned = peak < last - peak
+    if turned:
+        number, peak = number[::-1], last - peak
+    height, width = float(number[peak]), float(peak)
+    norm = np.sqrt(number[peak] ** 2 + peak**2)
+    along = np.arange(peak)
+    below = height / norm * along - width / norm * number[:peak]
+    place = int(np.argmax(below))
+    return value[last - place if turned else place]
+
+
+def _filled(counts: ArrayLike, values: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a histogram from its first filled bin to its last."""
+    number, value = np.asarray(counts), np.asarray(values)
+    if number.shape != value.shape or number.ndim != 1:
+        raise ParameterError(
+            "a histogram has one count for each value",
+            value=f"shapes {number.shape} and {value.shape}",
+        )
+    filled = np.flatnonzero(number)
+    if len(filled) == 0:
+        raise ParameterError("a threshold needs at least one voxel", value="none counted")
+    inside = slice(filled[0], filled[-1] + 1)
+    return number[inside], value[inside]
+
+
+def _every_bin(number: NDArray[Any], value: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Put the integers that do not occur into a histogram; that of floats has all bins."""
+    if value.dtype.kind == "f":
+        return number.astype(np.int64), value
+    span = int(value[-1]) - int(value[0])
+    if span >= _MOST_BINS:
+        raise ParameterError(
+            f"a histogram with a bin for each integer spans at most {_MOST_BINS}",
+            value=f"{value[0]} to {value[-1]}",
+            remedy="convert the image to float32, which is counted in 256 bins",
+        )
+    every = np.zeros(span + 1, np.int64)
+    every[(value - value[0]).astype(np.intp)] = number
+    return every, value[0] + np.arange(span + 1, dtype=value.dtype)

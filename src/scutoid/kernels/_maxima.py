@@ -1,0 +1,248 @@
+"""Local maxima, each marked by one voxel, by rules that blocks can follow.
+
+A maximum is a plateau: connected voxels of one value, all voxels around them lower.  Whether a
+voxel is a *candidate*, no neighbour being higher, shows within one voxel of it.  Candidates that
+touch have one value, so the components of the candidates are the plateaus, but for those that go on
+in voxels which are no candidates, as a step on a slope does::
+
+    3 3 5       the 3s at the left are candidates, and their plateau goes on in a 3 that is none,
+    3 3 4       for it has a 5 beside it: rejected
+
+So a plateau that crosses blocks is settled by what labels need as well, and a word for each piece:
+whether it was rejected.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import GeometryError, ParameterError
+from scutoid.kernels._components import checked_connectivity, label_components, neighbour_shifts
+from scutoid.kernels._watershed import order_ranks
+
+
+def maximum_candidates(
+    image: NDArray[Any], inside: NDArray[Any] | None = None, connectivity: int | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find voxels that no neighbour exceeds, and those among them beside an equal that one does.
+
+    Parameters
+    ----------
+    image : ndarray of bool, integer or float
+        Without NaN.
+    inside : ndarray of bool or integer, shape of `image`, optional
+        Where to look; what lies outside counts as lower than all that is inside.
+    connectivity : int, optional
+        As for `label_components`, but by default shared corners count.
+
+    Returns
+    -------
+    candidates, rejected : ndarray of bool, shape of `image`
+        Plateaus are components of `candidates`; a plateau with a voxel in `rejected` is no maximum.
+
+    Raises
+    ------
+    ParameterError
+        If the image has values that have no order.
+    GeometryError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> candidates, rejected = maximum_candidates(np.array([3, 3, 3, 5, 1, 2]))
+    >>> candidates.astype(int).tolist(), rejected.astype(int).tolist()
+    ([1, 1, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0])
+    """
+    from scipy import ndimage
+
+    image, within, hops = _checked(image, inside, connectivity)
+    if image.size == 0:
+        return np.zeros(image.shape, bool), np.zeros(image.shape, bool)
+    landscape = image if within.all() else np.where(within, image, _lowest(image.dtype))
+    if hops == image.ndim:
+        highest = ndimage.maximum_filter(landscape, size=3, mode="nearest")
+    else:
+        structure = ndimage.generate_binary_structure(image.ndim, hops)
+        highest = ndimage.maximum_filter(landscape, footprint=structure, mode="nearest")
+    candidates = within & (landscape >= highest)
+
+    # Candidates are few: their neighbours are looked at one by one
+    passed_over = np.pad(within & ~candidates, 1).reshape(-1)
+    values = np.pad(landscape, 1).reshape(-1)
+    places = np.flatnonzero(np.pad(candidates, 1))
+    strides = np.cumprod((1, *(n + 2 for n in image.shape[:0:-1])))[::-1]
+    beside = np.zeros(len(places), bool)
+    for shift in neighbour_shifts(image.ndim, hops):
+        for step in (int(np.dot(shift, strides)), -int(np.dot(shift, strides))):
+            beside |= passed_over[places + step] & (values[places + step] == values[places])
+    rejected = np.zeros(image.shape, bool)
+    rejected[candidates] = beside
+    return candidates, rejected
+
+
+def local_maxima(
+    image: NDArray[Any], inside: NDArray[Any] | None = None, connectivity: int | None = None
+) -> NDArray[np.bool_]:
+    """Mark the first voxel in C order of each local maximum.
+
+    Parameters
+    ----------
+    image, inside, connectivity
+        As for `maximum_candidates`.
+
+    Returns
+    -------
+    ndarray of bool, shape of `image`
+        A plateau is one maximum.  An image of one value has none, unless `inside` is given.
+
+    Raises
+    ------
+    ParameterError
+        If the image has values that have no order.
+    GeometryError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> local_maxima(np.array([3, 3, 5, 5, 1, 2])).astype(int).tolist()
+    [0, 0, 1, 0, 0, 1]
+    """
+    candidates, rejected = maximum_candidates(image, inside, connectivity)
+    marks = np.zeros(candidates.shape, bool)
+    if candidates.all() and inside is None:
+        return marks
+    hops = candidates.ndim if connectivity is None else connectivity
+    plateaus, first = label_components(candidates, hops)
+    stays = np.ones(len(first) + 1, bool)
+    stays[plateaus[rejected]] = False
+    marks.reshape(-1)[first[stays[1:]]] = True
+    return marks
+
+
+def lowered(
+    image: NDArray[Any],
+    h: float,
+    inside: NDArray[Any] | None = None,
+    connectivity: int | None = None,
+) -> NDArray[np.float64]:
+    """Cut an image's maxima down by `h`, so that those less deep than that are none any more.
+
+    Parameters
+    ----------
+    image : ndarray of bool, integer or float
+        Without NaN.
+    h : float
+        In the image's own values, more than 0.
+    inside, connectivity
+        As for `maximum_candidates`.
+
+    Returns
+    -------
+    ndarray of float64
+        The reconstruction by dilation of ``image - h`` under the image; 0 outside.
+
+    Raises
+    ------
+    ParameterError
+        If the image has values that have no order.
+    GeometryError
+        If the shapes differ.
+
+    References
+    ----------
+    P. Soille, "Morphological Image Analysis" (2003), section 6.3; `skimage.morphology`.
+
+    Examples
+    --------
+    >>> lowered(np.array([0, 5, 4, 5, 0, 3]), 2).tolist()
+    [0.0, 3.0, 3.0, 3.0, 0.0, 1.0]
+    """
+    from scipy import ndimage
+    from skimage.morphology import reconstruction
+
+    image, within, hops = _checked(image, inside, connectivity)
+    if not within.any():
+        return np.zeros(image.shape)
+    landscape = np.where(within, image, -np.inf)
+    structure = ndimage.generate_binary_structure(image.ndim, hops)
+    found = reconstruction(  # type: ignore[no-untyped-call]
+        landscape - h, landscape, method="dilation", footprint=structure
+    )
+    return np.where(within, found, 0.0)
+
+
+def highest_within(
+    places: NDArray[np.int64],
+    values: NDArray[Any],
+    distance: int,
+    groups: NDArray[Any] | None = None,
+) -> NDArray[np.bool_]:
+    """Tell which points no higher point lies near.
+
+    Parameters
+    ----------
+    places : ndarray of int64, shape (n, ndim)
+        In voxels, in C order.
+    values : ndarray, shape (n,)
+        Heights; of equal ones the earlier counts as higher.
+    distance : int
+        What is near: up to so many voxels on every axis.
+    groups : ndarray of integer, shape (n,), optional
+        Only points of one group count for each other.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> highest_within(np.array([[0], [2], [4], [9]]), np.array([5, 6, 6, 1]), 2).tolist()
+    [False, True, False, True]
+    """
+    from scipy import ndimage
+
+    stays = np.ones(len(places), bool)
+    if len(places) < 2 or distance < 1:
+        return stays
+    ranks = len(places) - order_ranks(values, descending=True)
+    group = np.zeros(len(places), np.int64) if groups is None else groups
+    order = np.argsort(group, kind="stable")
+    bounds = np.flatnonzero(np.diff(group[order])) + 1
+    for rows in np.split(order, bounds):
+        if len(rows) < 2:
+            continue
+        near = places[rows] - places[rows].min(axis=0)
+        box = np.zeros(near.max(axis=0) + 1, np.int64)
+        box[tuple(near.T)] = ranks[rows]
+        best = ndimage.maximum_filter(box, size=2 * distance + 1, mode="constant")
+        stays[rows] = best[tuple(near.T)] == ranks[rows]
+    return stays
+
+
+def _checked(
+    image: NDArray[Any], inside: NDArray[Any] | None, connectivity: int | None
+) -> tuple[NDArray[Any], NDArray[np.bool_], int]:
+    image = np.asarray(image)
+    hops = image.ndim if connectivity is None else checked_connectivity(connectivity, image.ndim)
+    is_number = image.dtype.kind in "biuf"
+    if not is_number or (image.dtype.kind == "f" and np.isnan(image).any()):
+        raise ParameterError(
+            "maxima are those of values with an order",
+            value="NaN" if is_number else f"dtype {image.dtype}",
+            place="image",
+            remedy="replace NaN first, by numpy.nan_to_num",
+        )
+    within = np.ones(image.shape, bool) if inside is None else np.asarray(inside) != 0
+    if within.shape != image.shape:
+        raise GeometryError(
+            "an image and the labels in which maxima are looked for have one shape",
+            value=f"{image.shape} and {within.shape}",
+        )
+    return image.view(np.uint8) if image.dtype == bool else image, within, hops
+
+
+def _lowest(dtype: np.dtype[Any]) -> Any:
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min

@@ -1,0 +1,106 @@
+"""Measures of the user's own: taken of the objects in each block, and merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import ParameterError
+from scutoid.kernels._runs import Groups
+
+How = Literal["sum", "min", "max"]
+Rows = Mapping[str, NDArray[Any]]
+_HOW = ("sum", "min", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What to measure of each object besides what `scutoid.measure` measures.
+
+    An object that crosses blocks is mapped in each of them; what was found is merged, and made
+    into columns at the end.  The code of the functions enters the key of the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> from scipy import ndimage
+    >>> def cubes(labels, image, index):
+    ...     return {"cubes": ndimage.sum_labels(image.astype(float) ** 3, labels, index)}
+    >>> skew = sc.Measure(cubes, merge={"cubes": "sum"})
+    >>> table = sc.measure(np.array([[1, 1, 2]]), intensity=np.array([[1, 2, 3]]), measures=skew)
+    >>> table["cubes"].tolist()
+    [9.0, 27.0]
+    """
+
+    map: Callable[[NDArray[Any], NDArray[Any] | None, NDArray[Any]], Rows]
+    """Gets the labels of a block, its intensity (None without; channels are its first axis) and the
+    n labels in it, increasing; returns named arrays whose first axis has n entries."""
+    merge: Mapping[str, How]
+    """For each of these names, how two pieces of an object become one: "sum", "min" or "max"."""
+    finish: Callable[[Rows], Rows] | None = None
+    """Makes columns of the merged arrays, to which ``n_voxels`` is added; without it, the arrays
+    are the columns."""
+
+    def __post_init__(self) -> None:
+        unknown = [how for how in self.merge.values() if how not in _HOW]
+        if unknown or not self.merge:
+            raise ParameterError(
+                f"what a measure maps is merged by one of {', '.join(_HOW)}",
+                value=unknown or "nothing",
+                place="Measure",
+            )
+
+    def rows(
+        self, labels: NDArray[Any], intensity: NDArray[Any] | None, index: NDArray[Any]
+    ) -> dict[str, NDArray[Any]]:
+        """Measure one block.
+
+        Raises
+        ------
+        ParameterError
+            If `map` does not return the names in `merge`, with an entry for each object.
+        """
+        mapped = self.map(labels, intensity, index)
+        found = {name: np.asarray(rows) for name, rows in mapped.items()}
+        shapes = {name: rows.shape for name, rows in found.items()}
+        if found.keys() != self.merge.keys() or any(s[:1] != index.shape for s in shapes.values()):
+            raise ParameterError(
+                f"map returns {', '.join(self.merge)}, each with {len(index)} entries, one an "
+                "object",
+                value=shapes,
+                place="Measure",
+            )
+        return found
+
+    def merged(self, pieces: Sequence[Rows], groups: Groups) -> dict[str, NDArray[Any]]:
+        """Unite the rows of several blocks, in this order; `groups` gathers them by label."""
+        merges = {"sum": groups.total, "min": groups.minimum, "max": groups.maximum}
+        return {
+            name: merges[how](np.concatenate([piece[name] for piece in pieces]))
+            for name, how in self.merge.items()
+        }
+
+    def columns(self, merged: Rows, n_voxels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Return the columns of a table.
+
+        Raises
+        ------
+        ParameterError
+            If they are not one number an object.
+        """
+        made = merged if self.finish is None else self.finish({**merged, "n_voxels": n_voxels})
+        columns = {name: np.asarray(column) for name, column in made.items()}
+        for name, column in columns.items():
+            if column.shape != n_voxels.shape:
+                raise ParameterError(
+                    "a measure ends in columns of one number an object",
+                    value=f"{name!r} of shape {column.shape}, {len(n_voxels)} objects",
+                    place="Measure",
+                    remedy="give finish= to make columns of arrays with more axes",
+                )
+        return columns

@@ -1,0 +1,130 @@
+"""How an atlas lies in the world, and how positions get there."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from scutoid.arrays import METRES
+from scutoid.errors import GeometryError, MetadataError, ParameterError
+from scutoid.pipeline import Image
+from scutoid.pipeline import open as open_image
+
+_PLACE = "count_by_region"
+_SPATIAL = "zyx"
+Matrix = tuple[tuple[float, ...], ...]
+
+
+def checked_atlas(atlas: Any) -> Image:
+    atlas = as_image(atlas)
+    if not isinstance(atlas, Image):
+        raise ParameterError(
+            "an atlas is an image", value=type(atlas).__name__, place=f"{_PLACE}, atlas"
+        )
+    if atlas.dtype.kind not in "iu":
+        raise ParameterError(
+            "an atlas holds ids, which are integers; floats lose those above 16,777,216",
+            value=str(atlas.dtype),
+            place=f"{_PLACE}, atlas",
+            remedy="load and resample it as uint32, by nearest neighbour",
+        )
+    if any(axis not in _SPATIAL for axis in atlas.axes):
+        raise GeometryError(
+            "an atlas has spatial axes only", value=atlas.axes, place=f"{_PLACE}, atlas"
+        )
+    return atlas
+
+
+def world_matrix(transform: Any, atlas: Image, unit: str | None) -> Matrix:
+    """Return the affine matrix from positions to the world of the atlas."""
+    axes = [axis for axis in atlas.axes if axis in _SPATIAL]
+    ndim = len(axes)
+    if transform is None and atlas.voxel_size is None:
+        raise MetadataError(
+            "an atlas has a voxel size, or there is a transform to its voxels",
+            value="unknown voxel size",
+            place=f"{_PLACE}: {atlas.name!r}",
+            remedy="open the atlas with voxel_size=, or give transform=",
+        )
+    names = list(transform) if isinstance(transform, (list, tuple, str)) else None
+    if transform is None or (names and all(isinstance(name, str) for name in names)):
+        order = axes if transform is None else [str(name) for name in cast("list[str]", names)]
+        return _axis_matrix(order, axes, atlas, unit)
+    given = np.array(transform, np.float64)
+    is_square = given.shape == (ndim + 1, ndim + 1)
+    if (
+        not (is_square or given.shape == (ndim, ndim + 1))
+        or not np.isfinite(given).all()
+        or (is_square and given[-1].tolist() != [0.0] * ndim + [1.0])
+    ):
+        raise GeometryError(
+            f"a transform to an atlas of {ndim} axes is the axes' names in order, or a finite "
+            f"affine matrix of shape {(ndim, ndim + 1)} or {(ndim + 1, ndim + 1)}",
+            value=f"shape {given.shape}",
+            place=f"{_PLACE}, transform",
+        )
+    return tuple(map(tuple, given[:ndim].tolist()))
+
+
+def _axis_matrix(order: list[str], axes: list[str], atlas: Image, unit: str | None) -> Matrix:
+    """Return the matrix that brings the image's axes into the atlas' order and direction."""
+    if sorted(name.removeprefix("-") for name in order) != sorted(axes):
+        raise GeometryError(
+            f"a transform names each of the axes {''.join(axes)!r} once, with a minus where it "
+            "runs the other way",
+            value=order,
+            place=f"{_PLACE}, transform",
+        )
+    ratio = METRES[unit] / METRES[atlas.unit] if unit and atlas.unit else 1.0
+    sizes = atlas.voxel_size or (1.0,) * len(axes)
+    rows = []
+    for name, first, n, size in zip(order, atlas.origin, atlas.shape, sizes, strict=True):
+        row = [0.0] * (len(axes) + 1)
+        is_flipped = name.startswith("-")
+        row[axes.index(name.removeprefix("-"))] = -ratio if is_flipped else ratio
+        row[-1] = 2 * first + (n - 1) * size if is_flipped else 0.0
+        rows.append(tuple(row))
+    return tuple(rows)
+
+
+def find_midplane(
+    midplane: str | tuple[str, float] | None, atlas: Image
+) -> tuple[int, float] | None:
+    """Return the axis and the position of the plane between the hemispheres."""
+    if midplane is None:
+        return None
+    name, at = (midplane, None) if isinstance(midplane, str) else midplane
+    if name not in atlas.axes or len(name) != 1:
+        raise ParameterError(
+            f"a midplane lies across one of the atlas' axes {atlas.axes!r}",
+            value=midplane,
+            place=_PLACE,
+            remedy='give midplane="x", or ("x", 5700.0)',
+        )
+    axis = atlas.axes.index(name)
+    size = (atlas.voxel_size or (1.0,) * atlas.ndim)[axis]
+    middle = atlas.origin[axis] + (atlas.shape[axis] - 1) / 2 * size
+    return axis, middle if at is None else float(at)
+
+
+def plane_voxel(plane: tuple[int, float] | None, atlas: Image) -> tuple[int, int] | None:
+    """Return the axis and the first voxel whose centre is not below the plane."""
+    if plane is None:
+        return None
+    axis, at = plane
+    size = (atlas.voxel_size or (1.0,) * atlas.ndim)[axis]
+    centres = atlas.origin[axis] + np.arange(atlas.shape[axis]) * size
+    return axis, int(np.count_nonzero(centres < at))
+
+
+def voxel_volume(atlas: Image) -> float:
+    """Return the volume of a voxel of the atlas in cubic millimetres; NaN if unknown."""
+    if atlas.voxel_size is None:
+        return float("nan")
+    metres = METRES[atlas.unit] if atlas.unit else METRES["um"]
+    return float(np.prod([size * metres / METRES["mm"] for size in atlas.voxel_size]))
+
+
+def as_image(item: Any) -> Image:
+    return cast("Image", open_image(item) if isinstance(item, np.ndarray) else item)

@@ -1,0 +1,165 @@
+"""Backgrounds that change slowly: estimated on a coarse level, subtracted at full resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import ParameterError
+from scutoid.kernels import footprint_array, footprint_shape, interpolate_cells
+from scutoid.ops._coarse import (
+    Coarse,
+    block_extent,
+    cell_factors,
+    cell_means,
+    cells_slices,
+    coarse_images,
+    extent_of,
+    per_axis,
+    spatial_shape,
+)
+from scutoid.ops._composed import composed
+from scutoid.pipeline import BlockParts, Image, Images, Length, StepBlock, blockwise, step
+
+Method = Literal["opening", "gaussian", "median"]
+
+_METHODS = ("opening", "gaussian", "median")
+_CELLS_A_RADIUS = 4
+
+
+@composed
+def subtract_background(
+    image: Any,
+    *,
+    radius: float | Sequence[float] | Length,
+    method: Method = "opening",
+    factor: int | Sequence[int] | None = None,
+) -> Any:
+    """Subtract what is wider than a radius.
+
+    **Approximate**: the background is estimated on means of cells of ``factor`` voxels and
+    interpolated linearly.  Where it curves by at most ``c`` (its second derivative, per voxel
+    squared) along each axis, both together are off by at most ``c * factor ** 2 / 6`` an axis, and
+    at the image's edge by half a cell's change.  For "median", an object counts with the whole of
+    each cell that it touches.  The result is the same for every block shape.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray of real numbers
+        Intensities, finite; spatial axes are taken together, others iterated.
+    radius : float, sequence of float or Length
+        In voxels, one for all spatial axes or one for each, or ``scutoid.um(20)``, rounded up to
+        voxels (an image, not a collection); wider than the objects.
+    method : {"opening", "gaussian", "median"}, optional
+        Grey opening by a ball of this radius (bright objects that it covers vanish, as in a
+        rolling ball; of noise it takes the lower side); a Gaussian of this sigma; or the median of
+        such a ball.
+    factor : int or sequence of int, optional
+        Voxels along the edges of a cell; default: a quarter of the radius, no more than the image.
+
+    Returns
+    -------
+    Image or ndarray
+        float32; same shape.  Negative where the image is below the background.
+
+    Raises
+    ------
+    ParameterError
+        If a radius or factor is out of range, the method is none of these, or a value is NaN.
+    MetadataError
+        If the radius is physical, and the voxel size or its unit is not known.
+
+    Notes
+    -----
+    The coarse image is held as a whole in the driver: 8 bytes a cell, and what the method needs.
+
+    References
+    ----------
+    S. R. Sternberg, "Biomedical image processing", IEEE Computer 16 (1983), for the opening.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> image = np.full((1, 12), 10, "uint8")
+    >>> image[0, 5] = 50
+    >>> sc.subtract_background(image, radius=(0, 4)).round()
+    array([[ 0.,  0.,  0.,  0.,  0., 40.,  0.,  0.,  0.,  0.,  0.,  0.]],
+          dtype=float32)
+    """
+    if method not in _METHODS:
+        raise ParameterError(
+            f"method is one of {', '.join(_METHODS)}", value=method, place="subtract_background"
+        )
+    shape = spatial_shape(image)
+    radii = _radii(image, radius, len(shape))
+    if factor is None:
+        factor = [
+            min(max(int(r / _CELLS_A_RADIUS), 1), max(n, 1))
+            for r, n in zip(radii, shape, strict=True)
+        ]
+    factors = cell_factors(factor, len(shape))
+    cells = cell_means(image, factors=factors)
+    found = background_field(cells, factors=factors, radii=radii, method=method)
+    return subtract_field(image, found, factors=factors)
+
+
+@step(out="parts", version="1")
+def background_field(
+    cells: BlockParts, *, factors: Sequence[int], radii: Sequence[float], method: str
+) -> dict[int, dict[str, Coarse]]:
+    """Estimate the background on the coarse image; give each block what it interpolates."""
+    ratio = [radius / factor for radius, factor in zip(radii, factors, strict=True)]
+    found: dict[int, dict[str, Coarse]] = {}
+    for blocks, field in coarse_images(cells, factors):
+        background = _background(field, ratio, method)
+        for index in blocks:
+            start, stop, shape = block_extent(cells, index)
+            found[index] = {"field": background[cells_slices(start, stop, factors, shape)]}
+    return found
+
+
+@blockwise(dtype=np.float32, block_invariant=True, version="1")
+def subtract_field(
+    image: NDArray[Any],
+    field: dict[str, Coarse],
+    *,
+    factors: Sequence[int],
+    block: StepBlock,
+) -> NDArray[np.float32]:
+    """Interpolate the background over one block, and subtract it."""
+    start, stop, shape = extent_of(block)
+    background = interpolate_cells(field["field"], start, stop, factors, shape)
+    return (image - background).astype(np.float32)
+
+
+subtract_field = subtract_field.options(name="subtract_background")
+
+
+def _radii(image: Image | Images, radius: Any, ndim: int) -> list[float]:
+    """Return a radius in voxels for each spatial axis."""
+    if isinstance(radius, Length):
+        if isinstance(image, Images):
+            raise ParameterError(
+                "the radius of a collection is in voxels: its members differ in voxel size",
+                value=radius,
+                place="subtract_background",
+            )
+        voxels = radius.voxels(image.voxel_size, image.unit, place="subtract_background")
+        return [float(n) for n in voxels]
+    footprint_shape(radius)  # refuses what is no radius
+    return per_axis(radius, ndim, "radius")
+
+
+def _background(field: Coarse, ratio: Sequence[float], method: str) -> Coarse:
+    from scipy import ndimage
+
+    if method == "gaussian":
+        return np.asarray(ndimage.gaussian_filter(field, ratio))
+    ball = footprint_array(ratio, field.ndim)
+    if method == "median":
+        return np.asarray(ndimage.median_filter(field, footprint=ball))
+    return np.asarray(ndimage.grey_opening(field, footprint=ball))

@@ -1,0 +1,210 @@
+"""Illumination that changes slowly: estimated on a coarse level, divided by at full resolution."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import MissingExtra, ParameterError, StepError
+from scutoid.kernels import interpolate_cells, n_cells
+from scutoid.ops._coarse import (
+    Coarse,
+    cell_factors,
+    cell_means,
+    cells_slices,
+    coarse_images,
+    extent_of,
+    spatial_shape,
+)
+from scutoid.ops._composed import composed
+from scutoid.pipeline import BlockParts, StepBlock, blockwise, step
+
+Estimator = Callable[[Coarse], NDArray[Any]]
+
+_SMOOTHING = 4.0
+
+
+@composed
+def estimate_bias(
+    image: Any, *, factor: int | Sequence[int], estimator: Estimator | None = None
+) -> Any:
+    """Estimate an illumination (bias) field that multiplies an image.
+
+    **Approximate**, as the estimator is; the same for every block shape.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray of real numbers
+        Intensities, finite.  Each place along axes other than the spatial ones has its own field.
+    factor : int or sequence of int
+        Voxels along the edges of a cell, one for all spatial axes or one for each.  The field is
+        held by each worker as a whole: choose it so that some megabytes are left.
+    estimator : function, optional
+        Gets the means of the cells as a float64 array, and returns the field, an array of the same
+        shape, above zero.  Default: the means smoothed by a Gaussian of 4 cells, divided by their
+        mean; ``scutoid.n4`` for N4.
+
+    Returns
+    -------
+    Value or ndarray
+        float64, shape (n_places, cells...), with a place for each image along the other axes; for
+        `correct_bias`.
+
+    Raises
+    ------
+    ParameterError
+        If a factor is out of range, the image has no voxel, or a value is NaN.
+    StepError
+        If the estimator returns another shape, or values that are not above zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> image = np.outer(np.ones(8), np.linspace(1, 3, 8))
+    >>> bias = sc.estimate_bias(image, factor=2, estimator=lambda coarse: coarse / coarse.mean())
+    >>> bias[0, 0].round(2)
+    array([0.57, 0.86, 1.14, 1.43])
+    """
+    shape = spatial_shape(image)
+    if 0 in shape:
+        raise ParameterError(
+            "a field is estimated on at least one voxel", value=tuple(shape), place="estimate_bias"
+        )
+    factors = cell_factors(factor, len(shape))
+    cells = cell_means(image, factors=factors)
+    return bias_field(cells, factors=factors, estimator=estimator or smooth_bias)
+
+
+def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
+    """Divide an image by a bias field.
+
+    **Approximate**: the field is interpolated linearly between its cells; the same for every block
+    shape.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray of real numbers
+        Of the shape of the image that the field was estimated on.
+    bias : Value or ndarray
+        From `estimate_bias`.
+    factor : int or sequence of int
+        As there.
+
+    Returns
+    -------
+    Image or ndarray
+        float32; same shape.
+
+    Raises
+    ------
+    ParameterError
+        If the field is of an image of another shape, or of another factor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> image = np.outer(np.ones(8), np.linspace(1, 3, 8))
+    >>> bias = sc.estimate_bias(image, factor=1, estimator=lambda coarse: coarse / 2)
+    >>> sc.correct_bias(image, bias, factor=1)[0, :3]
+    array([2., 2., 2.], dtype=float32)
+    """
+    given = [factor] if isinstance(factor, (int, np.integer)) else list(factor)
+    return divide_field(image, bias, factors=cell_factors(given, len(given)))
+
+
+def smooth_bias(cells: Coarse) -> Coarse:
+    """Smooth means of cells by a Gaussian of 4 cells, and divide them by their mean."""
+    from scipy import ndimage
+
+    smooth = ndimage.gaussian_filter(cells, _SMOOTHING)
+    mean = float(smooth.mean())
+    if not mean > 0:
+        raise ParameterError(
+            "a field of illumination is estimated on an image that is not dark",
+            value=f"mean {mean}",
+            place="estimate_bias",
+        )
+    return np.asarray(smooth / mean)
+
+
+def n4(cells: Coarse) -> Coarse:
+    """Estimate a bias field by N4, inside of Otsu's foreground; for `estimate_bias`.
+
+    Parameters
+    ----------
+    cells : ndarray of float64, 2 or 3 axes
+        Coarse image.
+
+    Returns
+    -------
+    ndarray of float64
+        The field, same shape.
+
+    Raises
+    ------
+    MissingExtra
+        If SimpleITK is not installed.
+
+    References
+    ----------
+    N. J. Tustison et al., "N4ITK: improved N3 bias correction", IEEE TMI 29 (2010); by SimpleITK.
+    """
+    try:
+        sitk: Any = importlib.import_module("SimpleITK")
+    except ImportError as error:
+        raise MissingExtra.of("SimpleITK", extra="n4") from error
+    image = sitk.GetImageFromArray(cells.astype(np.float32))
+    foreground = sitk.OtsuThreshold(image, 0, 1)
+    correct = sitk.N4BiasFieldCorrectionImageFilter()
+    correct.SetNumberOfThreads(1)  # the same sums on every machine
+    correct.Execute(image, foreground)
+    logarithm = sitk.GetArrayFromImage(correct.GetLogBiasFieldAsImage(image))
+    return np.asarray(np.exp(logarithm.astype(np.float64)))
+
+
+@step(version="1")
+def bias_field(cells: BlockParts, *, factors: Sequence[int], estimator: Estimator) -> Coarse:
+    """Estimate the bias on the coarse image, for each place along the iterated axes."""
+    fields = []
+    for _, coarse in coarse_images(cells, factors):
+        field = np.asarray(estimator(coarse), np.float64)
+        if field.shape != coarse.shape or not np.all((field > 0) & np.isfinite(field)):
+            raise StepError(
+                "an estimator returns a field above zero, of the shape that it was given",
+                value=f"shape {field.shape}, least value {field.min(initial=np.inf)}",
+                place=f"estimator of estimate_bias, given shape {coarse.shape}",
+            )
+        fields.append(field)
+    return np.stack(fields)
+
+
+@blockwise(dtype=np.float32, block_invariant=True, version="1")
+def divide_field(
+    image: NDArray[Any], fields: Coarse, *, factors: Sequence[int], block: StepBlock
+) -> NDArray[np.float32]:
+    """Interpolate the bias over one block, and divide by it."""
+    start, stop, shape = extent_of(block)
+    cells = list(factors) * (len(shape) if len(factors) == 1 else 1)
+    iterated = [n for n, axis in enumerate(block.axes) if axis not in block.function_axes]
+    sizes = [block.image_roi.shape[n] for n in iterated]
+    if len(cells) != len(shape) or fields.shape != (math.prod(sizes), *n_cells(shape, cells)):
+        raise ParameterError(
+            "a bias field is that of an image of the same shape, with the same factor",
+            value=f"image {(*sizes, *shape)}, field {fields.shape} of cells {tuple(factors)}",
+            place="correct_bias",
+        )
+    place = [block.write_roi.offset[n] - block.image_roi.offset[n] for n in iterated]
+    field = fields[int(np.ravel_multi_index(place, sizes)) if sizes else 0]
+    under = field[cells_slices(start, stop, cells, shape)]
+    return (image / interpolate_cells(under, start, stop, cells, shape)).astype(np.float32)
+
+
+bias_field = bias_field.options(name="estimate_bias")
+divide_field = divide_field.options(name="correct_bias")

@@ -1,0 +1,120 @@
+"""The coarse level that slow changes are estimated on.
+
+Each block averages the cells of voxels that begin in it; a step puts the coarse image together, so
+that what is estimated on it is the same whatever the blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import ParameterError
+from scutoid.kernels import cells_under, mean_cells, n_cells
+from scutoid.ops._label import images_of
+from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise
+
+Coarse = NDArray[np.float64]
+
+
+@blockwise(
+    out="parts",
+    halo=lambda factors: [(0, factor - 1) for factor in factors],
+    block_invariant=True,
+    version="1",
+)
+def cell_means(
+    image: NDArray[Any], *, factors: Sequence[int], block: StepBlock
+) -> dict[str, Coarse]:
+    """Average the cells of voxels that begin in one block."""
+    start, stop, shape = extent_of(block)
+    return {"cells": mean_cells(image, start, stop, factors, shape)}
+
+
+def coarse_images(cells: BlockParts, factors: Sequence[int]) -> Iterator[tuple[list[int], Coarse]]:
+    """Yield the numbers of an image's blocks and its coarse image, one image after the other."""
+    for blocks, _ in images_of(cells):
+        shape = block_extent(cells, blocks[0])[2]
+        coarse = np.zeros(n_cells(shape, factors))
+        for index in blocks:
+            start, stop, _ = block_extent(cells, index)
+            place = tuple(
+                slice(-(-low // factor), -(-high // factor))
+                for low, high, factor in zip(start, stop, factors, strict=True)
+            )
+            coarse[place] = cells[index]["cells"]
+        yield blocks, coarse
+
+
+Extent = tuple[list[int], list[int], list[int]]
+
+
+def block_extent(parts: BlockParts, index: int) -> Extent:
+    """Return where a block begins and ends in its image, and the image's shape."""
+    where, total = parts.where, parts.grid.total
+    places = [n for n, axis in enumerate(where.axes) if axis not in where.iterated]
+    region = parts.grid.write_roi(index)
+    return _along(places, region.offset, region.end, total.offset, total.shape)
+
+
+def extent_of(block: StepBlock) -> Extent:
+    """Return the same of the block that a step's function gets."""
+    places = [block.axes.index(axis) for axis in block.function_axes]
+    image = block.image_roi
+    return _along(places, block.write_roi.offset, block.write_roi.end, image.offset, image.shape)
+
+
+def _along(
+    places: Sequence[int],
+    low: Sequence[int],
+    high: Sequence[int],
+    origin: Sequence[int],
+    shape: Sequence[int],
+) -> Extent:
+    return (
+        [low[n] - origin[n] for n in places],
+        [high[n] - origin[n] for n in places],
+        [shape[n] for n in places],
+    )
+
+
+def cells_slices(
+    start: Sequence[int], stop: Sequence[int], factors: Sequence[int], shape: Sequence[int]
+) -> tuple[slice, ...]:
+    """Return the cells that interpolation over a region needs."""
+    return tuple(
+        slice(*cells_under(*along)) for along in zip(start, stop, factors, shape, strict=True)
+    )
+
+
+def spatial_shape(image: Image | Images) -> list[int]:
+    """Return the voxels along the spatial axes; of a collection, of its first member."""
+    one: Image = image[next(iter(image))] if isinstance(image, Images) else image
+    return [size for axis, size in zip(one.axes, one.shape, strict=True) if axis in "zyx"]
+
+
+def per_axis(given: float | Sequence[float], ndim: int, name: str) -> list[float]:
+    """Return a number for each spatial axis."""
+    values = [given] * ndim if isinstance(given, (int, float)) else list(given)
+    if len(values) != ndim:
+        raise ParameterError(
+            f"{name} is one number, or one for each of {ndim} spatial axes", value=given
+        )
+    return [float(value) for value in values]
+
+
+def cell_factors(factor: int | Sequence[int], ndim: int) -> list[int]:
+    """Return the edges of a cell along each spatial axis.
+
+    Raises
+    ------
+    ParameterError
+        If one is not a whole number of voxels, 1 or more.
+    """
+    found = per_axis(factor, ndim, "factor")
+    if not all(value >= 1 and value == int(value) for value in found):
+        raise ParameterError("factor is a number of voxels, 1 or more", value=factor)
+    return [int(value) for value in found]

@@ -1,0 +1,230 @@
+"""Counts of objects, and of the cells that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from scutoid.errors import ParameterError
+from scutoid.kernels import RegionStats, cells_per_object, check_cell_size, merge_regions
+from scutoid.kernels import region_columns as columns_of
+from scutoid.ops._composed import composed
+from scutoid.ops._measure import check_labels, measure_pieces
+from scutoid.ops._partitions import ranges
+from scutoid.pipeline import BlockParts, Table, Tables, step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SizeBy = Literal["n_voxels", "size"]
+_ROWS = 2**17
+_PLAIN = ("label", "n_voxels", "coordinate_sum", "low", "high")
+_AXES = "tcsmp"
+_NAMES = ("n_objects", "n_clusters", "n_edge", "n_cells")
+
+
+@composed
+def count(
+    objects: Any,
+    *,
+    size: Any = None,
+    by: SizeBy = "n_voxels",
+    min_size: float = 0,
+    edge_weight: float = 0.5,
+) -> Any:
+    """Count objects, and estimate the number of cells in them.
+
+    **Exact**: each object is counted once, with its size in the whole image, whatever the blocks.
+    The number of cells is an estimate by the formula below; it is a sum of floating-point numbers,
+    the same for every block shape.
+
+    An object stands for ``max(1, size of the object / size)`` cells; for ``1 - edge_weight`` less
+    if it touches the edge of the image (one of its voxels lies there), and for none if it is
+    smaller than `min_size`.
+
+    Parameters
+    ----------
+    objects : Image, Images or ndarray of labels, or Table or DataFrame of `measure`
+        0 is background.
+    size : number or Value, optional
+        Size of one cell: an object above it is several.  Without it every object is one cell.
+    by : {"n_voxels", "size"}
+        What `size` and `min_size` are given in: voxels, or the unit (length, area or volume).
+    min_size : number
+        Smaller objects are no cells, and no objects.
+    edge_weight : float
+        What a cell at the edge counts for: 1/2 (default) counts cells that two neighbouring images
+        share once, 1 counts them whole, 0 not at all.
+
+    Returns
+    -------
+    Table or DataFrame
+        One row, with iterated axes one for each place that has objects: ``n_objects``;
+        ``n_clusters``, those larger than one cell; ``n_edge``, those that touch the edge;
+        ``n_cells``.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is out of range, labels are not integers, or a table has not the columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> labels = np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
+    >>> sc.count(labels, size=1)
+       n_objects  n_clusters  n_edge  n_cells
+    0          2           1       1      2.5
+    """
+    _check(size, by, min_size, edge_weight)
+    params = {"size": size, "by": by, "min_size": min_size, "edge_weight": edge_weight}
+    if _is_table(objects):
+        return count_rows(objects, **params)
+    check_labels(objects, "count")
+    pieces = measure_pieces(objects, moments=False, weighted=False)
+    return count_pieces(pieces, **params)
+
+
+def estimate_cells(
+    cells: Any,
+    *,
+    size: Any = None,
+    by: SizeBy = "n_voxels",
+    min_size: float = 0,
+    edge_weight: float = 0.5,
+) -> Any:
+    """Add a column ``n_cells`` to a table of `measure`: the cells that each object stands for.
+
+    **Exact** as `count`, whose parameters and formula these are.
+
+    Parameters
+    ----------
+    cells : Table, Tables or DataFrame
+        Of `measure`.
+    size, by, min_size, edge_weight
+        As in `count`.
+
+    Returns
+    -------
+    Table or DataFrame
+        The same rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> table = sc.measure(np.pad(np.full((2, 3), 7), 1))
+    >>> sc.estimate_cells(table, size=4)["n_cells"].tolist()
+    [1.5]
+    """
+    _check(size, by, min_size, edge_weight)
+    return with_cells(cells, size=size, by=by, min_size=min_size, edge_weight=edge_weight)
+
+
+def _check(size: Any, by: str, min_size: float, edge_weight: float) -> None:
+    if by not in ("n_voxels", "size"):
+        raise ParameterError('by is "n_voxels" or "size"', value=by, place="count")
+    is_number = size is None or isinstance(size, (int, float, np.number))
+    check_cell_size(size if is_number else None, min_size, edge_weight)
+
+
+def _is_table(objects: object) -> bool:
+    return isinstance(objects, (Table, Tables)) or type(objects).__name__ == "DataFrame"
+
+
+@step(out="table", version="1")
+def with_cells(
+    cells: pd.DataFrame, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
+) -> pd.DataFrame:
+    """Estimate the cells of each object of a table."""
+    return cells.assign(n_cells=_estimate(cells, size, by, min_size, edge_weight))
+
+
+def _estimate(
+    cells: pd.DataFrame, size: float | None, by: SizeBy, min_size: float, edge_weight: float
+) -> Any:
+    missing = [name for name in (by, "touches_edge") if name not in cells.columns]
+    if missing:
+        raise ParameterError(
+            "counting takes a table of measure",
+            value=f"no column {missing[0]!r}",
+            place="count",
+            remedy="give it the result of scutoid.measure, or labels",
+        )
+    return cells_per_object(
+        cells[by],
+        cells["touches_edge"],
+        cell_size=None if size is None else float(size),
+        min_size=min_size,
+        edge_weight=edge_weight,
+    )
+
+
+@step(out="table", version="1")
+def count_rows(
+    cells: pd.DataFrame, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
+) -> pd.DataFrame:
+    """Count the objects of a table."""
+    axes = [axis for axis in _AXES if axis in cells.columns]
+    if not axes:
+        return _summary([_counted(cells, size, by, min_size, edge_weight)])
+    return _summary(
+        {**dict(zip(axes, place, strict=True)), **_counted(rows, size, by, min_size, edge_weight)}
+        for place, rows in cells.groupby(axes, sort=True)
+    )
+
+
+@step(out="table", version="1")
+def count_pieces(
+    pieces: BlockParts, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
+) -> pd.DataFrame:
+    """Count the objects of all blocks, a range of labels at a time."""
+    import pandas as pd
+
+    first = pieces[0]
+    axes, iterated = str(first["axes"]), str(first["iterated"]).strip()
+    voxel_size = first["scale"][0].tolist() if len(first["scale"]) else None
+    found: dict[tuple[int, ...], dict[str, Any]] = {}
+    for share in ranges(pieces, lambda name: name in _PLAIN, _ROWS):
+        stats = merge_regions(*map(RegionStats.from_arrays, share.pieces))
+        rows = pd.DataFrame(columns_of(stats, axes, voxel_size=voxel_size))
+        counted = _counted(rows, size, by, min_size, edge_weight)
+        before = found.get(share.place, {})
+        found[share.place] = {name: before.get(name, 0) + counted[name] for name in _NAMES}
+    if not found and not iterated:
+        found[()] = dict.fromkeys(_NAMES, 0)
+    return _summary(
+        {**dict(zip(iterated, place, strict=True)), **counted} for place, counted in found.items()
+    )
+
+
+def _counted(
+    rows: pd.DataFrame, size: float | None, by: SizeBy, min_size: float, edge_weight: float
+) -> dict[str, float]:
+    cells = _estimate(rows, size, by, min_size, edge_weight)
+    kept = (rows[by] >= min_size).to_numpy()
+    edge = rows["touches_edge"].to_numpy(bool)
+    is_cluster = kept if size is None else kept & (rows[by] > float(size)).to_numpy()
+    return {
+        "n_objects": int(kept.sum()),
+        "n_clusters": 0 if size is None else int(is_cluster.sum()),
+        "n_edge": int((kept & edge).sum()),
+        "n_cells": float(cells.sum()),
+    }
+
+
+def _summary(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    import pandas as pd
+
+    table = pd.DataFrame(list(rows))
+    if table.empty:
+        table = pd.DataFrame({name: np.zeros(0, int) for name in _NAMES})
+    return table.astype({"n_cells": float})
+
+
+count_rows = count_rows.options(name="count")
+count_pieces = count_pieces.options(name="count")
+with_cells = with_cells.options(name="estimate_cells")

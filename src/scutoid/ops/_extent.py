@@ -1,0 +1,36 @@
+"""What of a padded block is image: steps with ``border=0`` may have halos larger than the image."""
+
+from __future__ import annotations
+
+from scutoid.pipeline import StepBlock
+
+Slices = tuple[slice, ...]
+
+
+def image_part(block: StepBlock) -> tuple[Slices, Slices, list[tuple[bool, bool]]]:
+    """Tell padding from image.
+
+    Returns
+    -------
+    inside : tuple of slice
+        The image in the arrays that the function gets.
+    inner : tuple of slice
+        What the block writes, in the arrays cut by `inside`.
+    goes_on : list of (bool, bool), an entry an axis
+        Whether the image goes on beyond the first and the last voxel that was read.
+    """
+    inside, inner, goes_on = [], [], []
+    for axis, where in zip(block.function_axes, block.inner, strict=True):
+        if axis not in block.axes:
+            inside.append(slice(0, 1))
+            inner.append(slice(0, 1))
+            goes_on.append((False, False))
+            continue
+        place = block.axes.index(axis)
+        start, stop = block.read_roi.offset[place], block.read_roi.end[place]
+        first, last = block.image_roi.offset[place], block.image_roi.end[place]
+        skipped = max(first - start, 0)
+        inside.append(slice(skipped, min(stop, last) - start))
+        inner.append(slice(where.start - skipped, where.stop - skipped))
+        goes_on.append((start > first, stop < last))
+    return tuple(inside), tuple(inner), goes_on

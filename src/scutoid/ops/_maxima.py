@@ -1,0 +1,244 @@
+"""Local maxima of any size of image: a plateau that crosses blocks is one maximum.
+
+As for labels: each block finds its pieces of plateaus, one step unites them, and each block marks
+those of its pieces that hold the first voxel of a maximum.  What is decided by distance after that
+is decided between the marks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid import kernels
+from scutoid.errors import ParameterError
+from scutoid.ops._extent import image_part
+from scutoid.ops._label import components, images_of
+from scutoid.ops._watershed import MAX_EXTENT, check_extent
+from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
+
+
+def local_maxima(
+    image: Any,
+    labels: Any = None,
+    *,
+    min_distance: int = 1,
+    h: float | None = None,
+    connectivity: int | None = None,
+    max_extent: int = MAX_EXTENT,
+) -> Any:
+    """Mark local maxima, each by one voxel: the first in C order of its plateau.
+
+    **Exact** without `h`, `min_distance` included: equals the same on the whole array for every
+    block shape, executor and number of workers; the plateaus are those of
+    `skimage.morphology.local_maxima`.  **Exact within halo** with `h`: in labels that extend over
+    up to `max_extent` voxels on each axis.  Elsewhere a shallow maximum may stay, if all ways to a
+    higher one that do not lead down by more than `h` are longer than `max_extent`.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray of bool, integer or float
+        Intensities; spatial axes are searched together, others iterated.
+    labels : Image, Images or ndarray of bool or integer, optional
+        Where to look, such as objects; what lies outside counts as lower, so that each of them has
+        a maximum.  `min_distance` holds among maxima of one label.
+    min_distance : int
+        Of maxima up to so many voxels apart on every axis, only the highest stays, and of equally
+        high ones the first in C order.  1 keeps all: maxima never touch.
+    h : float, optional
+        Maxima must rise by more than `h` above the way to any higher one; those that rise by less
+        are one dome with it, whose plateau is all that lies no more than `h` below its top.  In
+        the image's own values.
+    connectivity : int, optional
+        Hops between neighbours; default: shared corners (8 neighbours in 2-D, 26 in 3-D).
+    max_extent : int
+        Halo in voxels, for `h`.
+
+    Returns
+    -------
+    Image or ndarray of bool
+        An image of one value has no maximum, unless `labels` are given.
+
+    Raises
+    ------
+    ParameterError
+        If `h` is not above 0, `min_distance` or `max_extent` less than 1, or the image has NaN.
+
+    Notes
+    -----
+    `skimage.feature.peak_local_max` differs: it takes any voxel that equals the maximum of its
+    window, also on a slope's step, leaves out a border, and then removes peaks in the order of
+    their height, which far parts of the image have an influence on.  Here a maximum is removed by
+    any higher one near it, even if that is removed itself.  `skimage.morphology.h_maxima` marks
+    each of several equally high maxima of one dome; here the dome is one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> row = np.array([0, 5, 5, 1, 4, 3, 6])
+    >>> sc.local_maxima(row).astype(int)
+    array([0, 1, 0, 0, 1, 0, 1])
+    >>> sc.local_maxima(row, min_distance=2).astype(int)
+    array([0, 1, 0, 0, 0, 0, 1])
+    >>> sc.local_maxima(row, h=2).astype(int)
+    array([0, 1, 0, 0, 0, 0, 1])
+    """
+    check_extent(min_distance, "local_maxima", name="min_distance")
+    check_extent(max_extent, "local_maxima")
+    if h is not None and (isinstance(h, bool) or not h > 0):
+        raise ParameterError("h is a height above 0", value=h, place="local_maxima")
+    given = [image] if labels is None else [image, labels]
+    if h is not None:
+        given[0] = lower(*given, h=h, connectivity=connectivity, max_extent=max_extent)
+    if any(map(is_lazy, given)):
+        pieces = maximum_pieces(*given, connectivity=connectivity)
+        merged = maximum_merge(pieces, connectivity=connectivity, within=labels is not None)
+        marks = maximum_marks(given[0], merged, *given[1:], connectivity=connectivity)
+    else:
+        _check_labels(labels)
+        marks = kernels.local_maxima(given[0], labels, connectivity)
+    if min_distance > 1:
+        marks = keep_highest(marks, *given, min_distance=min_distance)
+    return marks
+
+
+def _check_labels(labels: Any) -> None:
+    if labels is not None and labels.dtype.kind not in "biu":
+        raise ParameterError(
+            "labels are integers, or a mask",
+            value=f"dtype {labels.dtype}",
+            place="local_maxima",
+            remedy="compare first, as in image > level",
+        )
+
+
+@blockwise(
+    halo=lambda max_extent: max_extent,
+    border=0,
+    dtype=np.float64,
+    version="1",
+)
+def lower(
+    image: NDArray[Any],
+    labels: NDArray[Any] | None = None,
+    *,
+    h: float,
+    connectivity: int | None,
+    max_extent: int,  # noqa: ARG001 - the halo
+    block: StepBlock,
+) -> NDArray[np.float64]:
+    """Cut the maxima of one block down by `h`."""
+    _check_labels(labels)
+    inside, inner, goes_on = image_part(block)
+    reaches = None
+    if labels is not None:
+        where = labels[inside] != 0
+        reaches, _ = kernels.components_seen(where, inner, goes_on, connectivity or where.ndim)
+    cut = np.zeros(image.shape)
+    cut[inside] = kernels.lowered(image[inside], h, reaches, connectivity)
+    return cut
+
+
+@blockwise(halo=2, border=0, out="parts", block_invariant=True, version="1")
+def maximum_pieces(
+    image: NDArray[Any],
+    labels: NDArray[Any] | None = None,
+    *,
+    connectivity: int | None,
+    block: StepBlock,
+) -> dict[str, NDArray[Any]]:
+    """Find the pieces of plateaus in one block, and which of them are no maxima for sure."""
+    _check_labels(labels)
+    inside, inner, _ = image_part(block)
+    within = None if labels is None else labels[inside]
+    candidates, rejected = kernels.maximum_candidates(image[inside], within, connectivity)
+    plateaus, parts = components(candidates[inner], block, connectivity or image.ndim)
+    is_none = np.zeros(len(parts["first"]) + 1, bool)
+    is_none[plateaus[rejected[inner]]] = True
+    n_others = np.int64(candidates[inner].size - candidates[inner].sum())
+    return {**parts, "rejected": is_none[1:], "n_others": np.array([n_others])}
+
+
+@step(out="parts", version="1")
+def maximum_merge(
+    pieces: BlockParts, *, connectivity: int | None, within: bool
+) -> dict[int, dict[str, NDArray[Any]]]:
+    """Tell each block which of its pieces hold the first voxel of a maximum."""
+    found: dict[int, dict[str, NDArray[Any]]] = {}
+    for blocks, shape in images_of(pieces):
+        first = [pieces[index]["first"] for index in blocks]
+        merged = kernels.merge_blocks(
+            shape,
+            [len(places) for places in first],
+            first,
+            lambda number, blocks=blocks: pieces[blocks[number]],  # type: ignore[misc]
+            min(connectivity or len(shape), len(shape)),
+        )
+        plateau = merged.table.astype(np.int64)
+        is_none = np.zeros(merged.n_objects + 1, bool)
+        is_none[plateau[np.concatenate([pieces[index]["rejected"] for index in blocks])]] = True
+        if not within and not any(pieces[index]["n_others"][0] for index in blocks):
+            is_none[:] = True  # one value everywhere
+        places = np.concatenate([np.zeros(0, np.int64), *first])
+        start = np.full(merged.n_objects + 1, np.iinfo(np.int64).max)
+        np.minimum.at(start, plateau, places)
+        marked = (places == start[plateau]) & ~is_none[plateau]
+        for number, index in enumerate(blocks):
+            own = slice(merged.offsets[number], merged.offsets[number + 1])
+            found[index] = {"marked": marked[own]}
+    return found
+
+
+@blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="1")
+def maximum_marks(
+    image: NDArray[Any],
+    merged: dict[str, NDArray[np.bool_]],
+    labels: NDArray[Any] | None = None,
+    *,
+    connectivity: int | None,
+    block: StepBlock,
+) -> NDArray[np.bool_]:
+    """Find the pieces of plateaus of one block again, and mark the first voxels of maxima."""
+    inside, inner, _ = image_part(block)
+    within = None if labels is None else labels[inside]
+    candidates, _ = kernels.maximum_candidates(image[inside], within, connectivity)
+    own = candidates[inner]
+    _, first = kernels.label_components(own, connectivity or own.ndim)
+    marks = np.zeros(own.shape, bool)
+    marks.reshape(-1)[first[merged["marked"]]] = True
+    whole = np.zeros(image.shape, bool)
+    whole[inside][inner] = marks
+    return whole
+
+
+maximum_marks = maximum_marks.options(name="local_maxima")
+
+
+@blockwise(
+    halo=lambda min_distance: min_distance,
+    border=0,
+    dtype=bool,
+    block_invariant=True,
+    version="1",
+)
+def keep_highest(
+    marks: NDArray[np.bool_],
+    image: NDArray[Any],
+    labels: NDArray[Any] | None = None,
+    *,
+    min_distance: int,
+) -> NDArray[np.bool_]:
+    """Keep the marked voxels that no higher one lies near."""
+    places = np.argwhere(marks)
+    at = tuple(places.T)
+    groups = None if labels is None else labels[at].astype(np.uint64)
+    stays = kernels.highest_within(places, image[at], min_distance, groups)
+    kept = np.zeros(marks.shape, bool)
+    kept[tuple(places[stays].T)] = True
+    return kept
+
+
+keep_highest = keep_highest.options(name="local_maxima")

@@ -1,0 +1,162 @@
+"""Exact percentiles of whole images, and intensities scaled by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid import kernels
+from scutoid.errors import ParameterError, PipelineError
+from scutoid.ops._composed import composed
+from scutoid.pipeline import Image, Images, blockwise, is_lazy, reduction
+
+
+@composed
+def percentile(image: Any, *, q: float | Sequence[float]) -> Any:
+    """Find percentiles of all voxels of an image.
+
+    **Exact**: equals ``numpy.percentile(image, q)`` on the whole array, to the last bit, whatever
+    the values.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray of real numbers
+        All voxels are of one distribution.
+    q : float or sequence of float
+        0 to 100.
+
+    Returns
+    -------
+    Value or float
+        For a sequence, a list: each entry as for that percentile alone.
+
+    Raises
+    ------
+    ParameterError
+        If `q` is out of range, the image has no voxel, or a value is NaN.
+
+    Notes
+    -----
+    Digits of 16 bits are counted, the most significant first, so an image is read once for every
+    16 bits of a voxel, and no more than some histograms of 65,536 bins are held.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> sc.percentile(np.array([[1, 2], [3, 4]]), q=50)
+    2.5
+    >>> sc.percentile(np.array([[1, 2], [3, 4]]), q=[0, 50, 100])
+    [1.0, 2.5, 4.0]
+    """
+    single = np.ndim(q) == 0
+    percents = np.atleast_1d(np.asarray(q, np.float64)).tolist()
+    if not percents or not all(0 <= item <= 100 for item in percents):
+        raise ParameterError("percentiles are 0 to 100, one or more", value=q, place="percentile")
+    passes = kernels.percentile_passes(_dtype(image))
+    found = None
+    for _ in range(passes - 1):
+        found = percentile_digits(image, found=found, percents=percents, result=None)
+    return _percentile(image, found=found, percents=percents, result="one" if single else "all")
+
+
+def _dtype(image: Image | Images) -> np.dtype[Any]:
+    """Return the type of the voxels; members of a collection have that of the first."""
+    if isinstance(image, Images):
+        return image[next(iter(image))].dtype  # type: ignore[no-any-return]
+    return image.dtype
+
+
+def _narrowed(
+    counted: dict[str, Any],
+    *,
+    found: dict[str, Any] | None,
+    percents: list[float],
+    result: str | None,
+) -> Any:
+    narrowed = kernels.narrow(counted, found, percents)
+    if result is None:
+        return narrowed
+    if narrowed["values"] is None:
+        raise PipelineError(
+            "the images of a collection have one type of voxels",
+            value=counted["dtype"],
+            place="percentile",
+            remedy="convert them to one type first",
+        )
+    return narrowed["values"][0] if result == "one" else narrowed["values"]
+
+
+@reduction(merge=kernels.merge_digits, finish=_narrowed, block_invariant=True, version="1")
+def percentile_digits(
+    image: NDArray[Any],
+    *,
+    found: dict[str, Any] | None,
+    percents: list[float],  # noqa: ARG001 - for the end
+    result: str | None,  # noqa: ARG001
+) -> dict[str, Any]:
+    """Count the next digit of the values of one block, after those that were `found`."""
+    return kernels.count_digits(image, found)
+
+
+_percentile = percentile_digits.options(name="percentile")
+
+
+@composed
+def normalize_percentile(image: Any, *, low: float = 1, high: float = 99.8) -> Any:
+    """Scale intensities so that two percentiles of the whole image become 0 and 1.
+
+    **Exact**: equals the same with ``numpy.percentile`` on the whole array; values outside of the
+    percentiles are below 0 and above 1.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray of real numbers
+        Intensities, finite.
+    low, high : float, optional
+        Percentiles, 0 to 100.
+
+    Returns
+    -------
+    Image or ndarray
+        float32; same shape.
+
+    Raises
+    ------
+    ParameterError
+        If the percentiles are not in order, or the image has the same value at both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> sc.normalize_percentile(np.array([[0, 5, 10]]), low=0, high=100)
+    array([[0. , 0.5, 1. ]], dtype=float32)
+    """
+    if not (is_lazy(low) or is_lazy(high)) and not low < high:
+        raise ParameterError(
+            "the low percentile is less than the high one",
+            value=(low, high),
+            place="normalize_percentile",
+        )
+    return scale_between(image, levels=percentile(image, q=[low, high]))
+
+
+@blockwise(dtype=np.float32, block_invariant=True, version="1")
+def scale_between(image: NDArray[Any], *, levels: Sequence[float]) -> NDArray[np.float32]:
+    """Scale intensities so that two levels become 0 and 1."""
+    low, high = levels
+    if not low < high:
+        raise ParameterError(
+            "an image has different values at its low and high percentile",
+            value=f"{low} and {high}",
+            place="normalize_percentile",
+            remedy="choose percentiles farther apart, or leave out images that are flat",
+        )
+    return ((image.astype(np.float64) - low) / (high - low)).astype(np.float32)
+
+
+scale_between = scale_between.options(name="normalize_percentile")

@@ -1,0 +1,254 @@
+"""Models over images of any size: tiles with a halo, in batches, loaded once a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from scutoid.errors import ParameterError
+from scutoid.kernels import Model, Tiling, check_tiling, predict_tiles
+from scutoid.pipeline import Image, Images, StepBlock, blockwise
+from scutoid.pipeline import open as open_image
+
+_PLACE = "predict"
+_SPATIAL = "zyx"
+
+PerAxis = int | Sequence[int]
+"""One number for all spatial axes, or one an axis."""
+Halo = int | Sequence[int | tuple[int, int]]
+"""The same, where an axis may have a pair: before and behind."""
+
+
+def predict(
+    image: Any,
+    *,
+    model: Callable[[], Model],
+    halo: Halo,
+    tile: PerAxis | None = None,
+    batch: int = 1,
+    stride: PerAxis = 1,
+    channels: int | None = None,
+    axes: str | None = None,
+    dtype: DTypeLike = "float32",
+    border: Any = "clip",
+    block: Any = None,
+    requires: Mapping[str, int] | None = None,
+    version: str | None = None,
+    environment: Sequence[str] = (),
+) -> Any:
+    """Run a model over an image of any size.
+
+    **Exact within halo**: where `halo` covers the model's field of view, which
+    `scutoid.ops.field_of_view` measures, every voxel is what the model says of the whole image, up
+    to the rounding of its arithmetic, whose order libraries choose by the shape of what they get
+    (about 1e-6 of the largest term in float32).  With a smaller halo it is **approximate** near the
+    faces of tiles, and nothing can tell.  For a model that looks at all that it gets, as instance
+    normalisation does, no halo is large enough.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray
+        Intensities.
+    model : function without arguments
+        Loads the model: called once a worker, its code and what `functools.partial` binds to it
+        enter the key, a `pathlib.Path` by the file's content.  It returns the model, a function of
+        a batch: an array of the image's dtype, shape (tiles, channels, *spatial), with one channel
+        where `axes` has none.  The model returns (tiles, *spatial) or (tiles, channels, *spatial),
+        with the spatial shape that it got, or one smaller by the same number on both sides of an
+        axis.  `scutoid.ops.torch_model` makes such a loader of a PyTorch module.
+    halo : int, or sequence of int or (int, int)
+        Voxels that the model gets around each tile, an entry a spatial axis, or (before, behind).
+    tile : int or sequence of int, optional
+        Voxels that one tile writes on each spatial axis; default: the whole block.
+    batch : int
+        How many tiles of one shape the model gets in one call, at most.
+    stride : int or sequence of int
+        What the model's pooling divides the axes by, such as 16 for four levels of a U-net: tiles
+        are read from a multiple of it to a multiple, counted from the image's first voxel; where
+        the image ends before, its last voxels are repeated.
+    channels : int, optional
+        How many channels the model returns, on the axis after the first, such as the probabilities
+        of classes; they become the axis "c" of the result, before the spatial axes.
+    axes : str, optional
+        Axes of what the model gets, spatial ones after "c" if it wants the channels of the image,
+        such as "cyx".  Default: the spatial axes; others are iterated.
+    dtype : dtype
+        Of the result.
+    border : {"clip", "reflect", "nearest"} or number
+        What the model gets beyond the image's edge: nothing ("clip": its own padding acts there, as
+        on the whole image), or the image mirrored, continued or padded by a number.
+    block : int, sequence or mapping, optional
+        Block shape over the spatial axes, as in `blockwise`; one block runs in one worker.
+    requires : mapping of str to int, optional
+        Resources that a block holds, such as ``{"gpu": 1}``.
+    version : str, optional
+        Replaces the loader's code in the key.
+    environment : sequence of str
+        Packages whose versions enter the key, such as ``["torch"]``.
+
+    Returns
+    -------
+    Image, Images or ndarray
+        What the model says of each voxel; the image's spatial shape, with `channels` after an axis
+        "c" of that many.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is out of range.
+    StepError
+        If the model returns another shape than it should.
+
+    Notes
+    -----
+    Worker processes start with one thread for numeric libraries, PyTorch among them; with
+    ``executor="threads"`` a library's own threads add to those of the run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> def load():
+    ...     weight = 2.0  # slow in earnest: reads a file of weights
+    ...     return lambda batch: weight * batch
+    >>> sc.predict(np.ones((2, 3)), model=load, halo=0, tile=2, batch=4)
+    array([[2., 2., 2.],
+           [2., 2., 2.]], dtype=float32)
+    """
+    source = open_image(image) if isinstance(image, np.ndarray) else image
+    seen = _axes_of(source, axes)
+    spatial = [axis for axis in seen if axis in _SPATIAL]
+    tiling = _tiling(halo, tile, batch, stride, len(spatial))
+    if not callable(model):
+        raise ParameterError(
+            "model is a function that loads a model, called once a worker",
+            value=type(model).__name__,
+            place=_PLACE,
+            remedy="give lambda: model",
+        )
+    if channels is not None and channels < 1:
+        raise ParameterError("channels is 1 or more", value=channels, place=_PLACE)
+    if channels is not None and "c" not in seen and "c" in _source_axes(source):
+        raise ParameterError(
+            "an image has one axis of channels: those of the model take the place of the image's",
+            value=f"channels={channels} for axes {_source_axes(source)!r}",
+            place=_PLACE,
+            remedy="give axes with c, such as 'cyx', or take one channel: image.channel(0)",
+        )
+    returned = "".join(spatial) if channels is None else "c" + "".join(spatial)
+    step = blockwise(
+        halo=_reach,
+        axes=axes,
+        out_axes=returned,
+        out_sizes=None if channels is None else {"c": channels},
+        border=border,
+        dtype=np.dtype(dtype),
+        setup={"model": model},
+        block=block,
+        requires=requires,
+        version=version,
+        environment=environment,
+    )(_predict_block)
+    result = step.options(name=_PLACE)(
+        source,
+        margin=tiling.margin,
+        tile=tiling.tile,
+        batch=tiling.batch,
+        stride=tiling.stride,
+        n_outputs=channels,
+        dtype=str(np.dtype(dtype)),
+        limit=_limit(source, spatial, border),
+    )
+    return result if source is image else np.asarray(result)
+
+
+def _source_axes(image: Image | Images) -> str:
+    """Return the axes of an image, or of the first member of a collection."""
+    one: Any = image.member(image.keys[0]) if isinstance(image, Images) else image
+    return str(one.axes)
+
+
+def _axes_of(image: Any, axes: str | None) -> str:
+    """Return the axes that the model gets."""
+    if not isinstance(image, (Image, Images)):
+        raise ParameterError(
+            "a model runs over an image, a collection of images or an array",
+            value=type(image).__name__,
+            place=_PLACE,
+        )
+    present = _source_axes(image)
+    found = "".join(axis for axis in present if axis in _SPATIAL) if axes is None else axes
+    spatial = found.removeprefix("c")
+    if not spatial or any(axis not in _SPATIAL for axis in spatial):
+        raise ParameterError(
+            "a model gets spatial axes, and the channels before them",
+            value=f"axes {found!r} of an image with axes {present!r}",
+            place=_PLACE,
+            remedy="give axes such as 'zyx' or 'cyx', or axes= to sc.open",
+        )
+    return found
+
+
+def _tiling(halo: Halo, tile: PerAxis | None, batch: int, stride: PerAxis, ndim: int) -> Tiling:
+    entries = [halo] * ndim if isinstance(halo, int) else list(halo)
+    margin = tuple((e, e) if isinstance(e, int) else (int(e[0]), int(e[1])) for e in entries)
+    sizes = None if tile is None else _per_axis(tile, ndim)
+    tiling = Tiling(margin, sizes, batch, _per_axis(stride, ndim))
+    check_tiling(tiling, ndim, _PLACE)
+    return tiling
+
+
+def _per_axis(given: PerAxis, ndim: int) -> tuple[int, ...]:
+    return (given,) * ndim if isinstance(given, int) else tuple(given)
+
+
+def _limit(image: Any, spatial: Sequence[str], border: Any) -> tuple[int, ...] | None:
+    """Sizes of the spatial axes, above which a clipped halo need not go."""
+    if not isinstance(image, Image) or border != "clip":
+        return None
+    return tuple(image.shape[image.axes.index(axis)] for axis in spatial)
+
+
+def _reach(
+    margin: tuple[tuple[int, int], ...],
+    stride: tuple[int, ...],
+    limit: tuple[int, ...] | None,
+) -> list[tuple[int, int]]:
+    """Return the halo of a block: the margin, and what lies between it and a multiple."""
+    reach = [(low + s - 1, high + s - 1) for (low, high), s in zip(margin, stride, strict=True)]
+    if limit is None:
+        return reach
+    return [
+        (min(low, size), min(high, size)) for (low, high), size in zip(reach, limit, strict=True)
+    ]
+
+
+def _predict_block(
+    image: NDArray[Any],
+    *,
+    model: Model,
+    margin: tuple[tuple[int, int], ...],
+    tile: tuple[int, ...] | None,
+    batch: int,
+    stride: tuple[int, ...],
+    n_outputs: int | None,
+    dtype: str,
+    limit: tuple[int, ...] | None,  # noqa: ARG001 - of the halo
+    block: StepBlock,
+) -> NDArray[Any]:
+    """Run the model over the tiles of one block."""
+    spatial = [n for n, axis in enumerate(block.function_axes) if axis in _SPATIAL]
+    places = [block.axes.index(block.function_axes[n]) for n in spatial]
+    outputs = predict_tiles(
+        model,
+        image if len(spatial) < image.ndim else image[None],
+        Tiling(margin, tile, batch, stride),
+        inner=[block.inner[n] for n in spatial],
+        start=[block.read_roi.offset[p] - block.image_roi.offset[p] for p in places],
+        n_outputs=n_outputs,
+        dtype=np.dtype(dtype),
+    )
+    return outputs[0] if n_outputs is None else np.stack(outputs)

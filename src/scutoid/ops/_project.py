@@ -1,0 +1,242 @@
+"""Projections along an axis, slab by slab, so that no block holds the whole axis.
+
+::
+
+    image        |  64  |  64  |  64  | 20 |    voxels along the axis
+    slabs        |   1  |   1  |   1  |  1 |    projected again while there are more than 64
+    projection   |             .           |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import ParameterError
+from scutoid.geometry import Roi
+from scutoid.ops._composed import composed
+from scutoid.ops._grids import SPATIAL, are_labels
+from scutoid.pipeline import Image, Images, OutputGrid, blockwise
+
+_SLAB = 64
+_VOXELS = 2**22
+"""Voxels that a block reads, about."""
+
+
+def _sum_dtype(dtype: np.dtype[Any], *, is_mean: bool) -> np.dtype[Any]:
+    """Return what sums are held in: integers exactly, unless they are 64-bit ones to average."""
+    if dtype.kind == "c":
+        return np.dtype(np.complex128)
+    if dtype.kind == "f" or (is_mean and dtype.itemsize == 8):
+        return np.dtype(np.float64)
+    return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
+
+
+def _added(image: NDArray[Any], axis: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Add up planes in order: numpy's own order of sums depends on the shape of a block."""
+    planes = np.moveaxis(image, axis, 0)
+    total = np.zeros(planes.shape[1:], dtype)
+    for plane in planes:
+        total += plane
+    return np.expand_dims(total, axis)
+
+
+def _largest(image: NDArray[Any], axis: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.asarray(image.max(axis, keepdims=True), dtype)
+
+
+def _smallest(image: NDArray[Any], axis: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    return np.asarray(image.min(axis, keepdims=True), dtype)
+
+
+_METHODS: Mapping[str, Callable[[NDArray[Any], int, np.dtype[Any]], NDArray[Any]]] = (
+    MappingProxyType({"max": _largest, "min": _smallest, "sum": _added, "mean": _added})
+)
+
+
+def _are_labels(image: Any, method: str) -> bool:
+    """Whether a projection holds object numbers: sums of them are none."""
+    return method in ("max", "min") and isinstance(image, (Image, Images)) and are_labels(image)
+
+
+def _held_dtype(dtype: np.dtype[Any], method: str) -> np.dtype[Any]:
+    is_sum = method in ("sum", "mean")
+    return _sum_dtype(dtype, is_mean=method == "mean") if is_sum else dtype
+
+
+@dataclass(frozen=True, slots=True)
+class _Slabs:
+    """Reads the slabs of planes to write."""
+
+    axis: int
+
+    def __call__(self, number: int, region: Roi) -> Roi:
+        del number
+        start, shape = list(region.offset), list(region.shape)
+        start[self.axis] *= _SLAB
+        shape[self.axis] *= _SLAB
+        return Roi(start, shape)
+
+
+def _slab_grid(images: list[Image], axis: str, axes: str) -> OutputGrid:
+    image = images[0]
+    sizes = dict(zip(image.axes, image.shape, strict=True))
+    widths = [_SLAB if letter == axis else 1 for letter in axes]
+    shape = [-(-sizes[a] // width) for a, width in zip(axes, widths, strict=True)]
+    return OutputGrid(
+        tuple(shape),
+        _Slabs(axes.index(axis)),
+        _of_axes(image, image.voxel_size, axes),
+        _of_axes(image, image.origin, axes),
+        scale=tuple(map(float, widths)),
+    )
+
+
+def _of_axes(image: Image, values: Any, axes: str) -> tuple[float, ...] | None:
+    if values is None or image.voxel_size is None:
+        return None
+    known = dict(zip((a for a in image.axes if a in SPATIAL), values, strict=True))
+    return tuple(known[a] for a in axes if a in known)
+
+
+def _slabs(image: NDArray[Any], *, axis: str, axes: str, method: str) -> NDArray[Any]:
+    number = axes.index(axis)
+    parts = [
+        _METHODS[method](part, number, _held_dtype(image.dtype, method))
+        for part in np.split(image, range(_SLAB, image.shape[number], _SLAB), number)
+    ]
+    return np.concatenate(parts, number)
+
+
+def _projected(
+    image: NDArray[Any], *, axis: str, axes: str, method: str, count: int | None, dtype: str | None
+) -> NDArray[Any]:
+    number = axes.index(axis)
+    held = _METHODS[method](image, number, _held_dtype(image.dtype, method)).squeeze(number)
+    if method == "mean" or count is not None:
+        held = held / (image.shape[number] if count is None else count)
+    wanted = _result_dtype(image.dtype, method) if dtype is None else np.dtype(dtype)
+    return np.asarray(held, wanted)
+
+
+def _result_dtype(dtype: np.dtype[Any], method: str) -> np.dtype[Any]:
+    """Return the type that numpy's method of the same name returns."""
+    if method == "mean":
+        return dtype if dtype.kind in "fc" else np.dtype(np.float64)
+    return dtype if method != "sum" or dtype.kind in "fc" else _sum_dtype(dtype, is_mean=False)
+
+
+@composed
+def project(image: Image | Images | NDArray[Any], *, axis: str, method: str = "max") -> Any:
+    """Project an image along an axis.
+
+    **Exact** for every block shape: "max", "min" and "sum" of integers equal numpy's on the whole
+    array; so does "mean" of integers of up to 32 bits, whose sums are integers.  Sums and means of
+    floating-point numbers are summed in double precision, in an order that does not depend on
+    blocks, and equal numpy's within rounding.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray
+        Of any kind.
+    axis : str
+        Letter of the axis that goes, such as ``"z"``.
+    method : {"max", "mean", "min", "sum"}
+        What is made of the voxels along it.
+
+    Returns
+    -------
+    Image or ndarray
+        Without the axis; of the type that numpy's method of the same name returns.
+
+    Raises
+    ------
+    ParameterError
+        If the image has no such axis or no other, no voxel along it, or the method is unknown.
+
+    Notes
+    -----
+    An axis of more than 64 voxels is projected in slabs of 64, whose projections are kept as steps
+    of their own; members of a collection, which fit in memory, are projected at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> sc.project(np.array([[1, 5], [4, 2]]), axis="y")
+    array([4, 5])
+    """
+    if method not in _METHODS:
+        raise ParameterError(
+            f"a projection is one of {', '.join(_METHODS)}", value=method, place="project"
+        )
+    if not isinstance(image, Image):
+        return _finish(image, axis, method, None, None)
+    if axis not in image.axes or len(axis) != 1 or image.ndim == 1:
+        raise ParameterError(
+            f"an image is projected along one of its axes, here {image.axes!r}, and keeps one",
+            value=axis,
+            place="project",
+        )
+    count = image.shape[image.axes.index(axis)]
+    if not count:
+        raise ParameterError(
+            "an axis that is projected has voxels", value=image.shape, place=f"project, {axis!r}"
+        )
+    dtype, total = _result_dtype(image.dtype, method), count if method == "mean" else None
+    while axis in SPATIAL and image.shape[image.axes.index(axis)] > _SLAB:
+        image = _slab_step(image, axis, method)
+        method = "sum" if method == "mean" else method  # what is held are sums, to be divided once
+    return _finish(image, axis, method, total, dtype)
+
+
+def _slab_step(image: Image, axis: str, method: str) -> Image:
+    axes = "".join(a for a in image.axes if a in SPATIAL)
+    step = blockwise(
+        grid=_slab_grid,
+        axes=axes,
+        dtype=_held_dtype(image.dtype, method),
+        labels=_are_labels(image, method),
+        block_invariant=True,
+        version="1",
+    )(_slabs)
+    block = {a: 1 if a == axis else _edge(_SLAB, len(axes) - 1) for a in axes}
+    found: Image = step.options(name="project_slabs", block=block)(
+        image, axis=axis, axes=axes, method=method
+    )
+    return found
+
+
+def _edge(depth: int, n_others: int) -> int:
+    """Return how long blocks are on the other axes, that one of this depth is not too large."""
+    if not n_others:
+        return 1
+    return int(2 ** max(int(np.log2(max(_VOXELS / depth, 1)) / n_others), 3))
+
+
+def _finish(image: Any, axis: str, method: str, count: int | None, dtype: Any) -> Any:
+    """Project what is left of the axis at once."""
+    axes = "zyx"
+    options: dict[str, Any] = {"name": "project"}
+    if isinstance(image, Image):
+        axes = "".join(a for a in image.axes if a in SPATIAL or a == axis)
+        others = [a for a in axes if a in SPATIAL and a != axis]
+        depth = image.shape[image.axes.index(axis)]
+        options["block"] = dict.fromkeys(others, _edge(depth, len(others))) or None
+    step = blockwise(
+        axes=axes,
+        out_axes=axes.replace(axis, ""),
+        dtype=dtype,
+        labels=_are_labels(image, method),
+        block_invariant=True,
+        version="1",
+    )(_projected)
+    said = None if dtype is None else dtype.name
+    return step.options(**options)(
+        image, axis=axis, axes=axes, method=method, count=count, dtype=said
+    )

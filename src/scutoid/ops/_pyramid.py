@@ -1,0 +1,87 @@
+"""Images with coarser levels beside them, for viewers and for work on a coarse scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from scutoid.arrays import Storage, pyramid_levels, pyramid_method
+from scutoid.errors import PipelineError
+from scutoid.ops._grids import kept_labels
+from scutoid.pipeline import Image, Images, blockwise
+
+
+@blockwise(dtype="same", block_invariant=True, version="1")
+def pyramid_step(
+    image: NDArray[Any], *, levels: int, factors: object, method: str | None
+) -> NDArray[Any]:
+    """Hand on one block; its levels are made as it is written."""
+    del levels, factors, method  # of the storage; as parameters they tell one result from another
+    return image
+
+
+pyramid_step = pyramid_step.options(name="pyramid")
+
+
+def pyramid(
+    image: Image | Images,
+    *,
+    levels: int,
+    factors: int | Sequence[int] | None = None,
+    method: str | None = None,
+) -> Any:
+    """Store an image with coarser levels, as OME-Zarr; they are made while a block is in memory.
+
+    **Exact**: each level equals `scutoid.downsample` of the one above it, for every block shape.
+    Any step writes such levels with ``storage=sc.Storage(levels=...)``, without a copy.
+
+    Parameters
+    ----------
+    image : Image or Images
+        Intensities, a mask or labels.
+    levels : int
+        Number of levels, the image itself included; there are fewer if nothing is left to shrink.
+    factors : int or sequence of int, optional
+        Voxels of a level in one of the next, for all spatial axes or one for each.  Default: 2, but
+        an axis whose voxels are twice as long as those of others waits until these have caught up.
+    method : {"mean", "mode", "nearest", "max"}, optional
+        As in `downsample`; default: the mean, of labels and masks the mode.
+
+    Returns
+    -------
+    Image or Images
+        The same voxels.  Once it has been run, ``sc.open(path, level=1)`` opens a level.
+
+    Raises
+    ------
+    ParameterError
+        If the factors do not fit the spatial axes, or the method is unknown.
+    MetadataError
+        If there is not one level or more, or object numbers are to be averaged.
+    PipelineError
+        If it is an array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> sc.pyramid(sc.open(np.zeros((64, 64), "uint8")), levels=3)
+    Image('pyramid', yx, (64, 64), uint8)
+    """
+    if not isinstance(image, (Image, Images)):
+        raise PipelineError(
+            "images are stored with levels",
+            value=type(image).__name__,
+            place="pyramid",
+            remedy="open an array by sc.open",
+        )
+    widths = factors if factors is None or isinstance(factors, int) else tuple(factors)
+    storage = Storage(format="zarr", levels=levels, factors=widths, downsampling=method)
+    if isinstance(image, Image):  # raises now what would fail later
+        spec = image.framed.spec
+        pyramid_levels(spec, storage)
+        pyramid_method(spec, storage, label=image.is_labels)
+    step = kept_labels(pyramid_step, image).options(storage=storage)
+    return step(image, levels=levels, factors=widths, method=method)

@@ -1,0 +1,136 @@
+"""Region trees as people have them: tables, CSV files, and the nested JSON of atlases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scutoid.errors import ParameterError, SourceNotFound
+from scutoid.kernels import RegionTree
+
+_PARENTS = ("parent_id", "parent_structure_id", "parent")
+_PATHS = ("structure_id_path", "id_path")
+_ACRONYMS = ("acronym", "abbreviation")
+_NAMES = ("name", "safe_name")
+_PLACE = "regions"
+Node = Mapping[str, Any]
+
+
+def read_regions(regions: Any) -> RegionTree:
+    """Read a tree of regions, now: it is small, and what is wrong with it is said at once.
+
+    Parameters
+    ----------
+    regions : RegionTree, DataFrame, mapping, list, str or Path
+        A table, or a CSV file, with the columns ``id`` and ``parent_id`` (or
+        ``parent_structure_id``, ``parent``), and if there are any ``acronym`` and ``name``; where a
+        parent is empty, the path of ids in ``structure_id_path`` or ``id_path`` says it.  Or
+        nested mappings, or a JSON file, with ``id``, ``children`` and the same names.
+
+    Raises
+    ------
+    SourceNotFound
+        If the file does not exist.
+    ParameterError
+        If a column is missing, an id is no whole number, or the regions are no tree.
+    """
+    if isinstance(regions, RegionTree):
+        return regions
+    if isinstance(regions, (str, Path)):
+        path = Path(regions)
+        if not path.is_file():
+            raise SourceNotFound("a tree of regions is a file", value=str(path), place=_PLACE)
+        regions = json.loads(path.read_text()) if path.suffix == ".json" else _csv(path)
+    if type(regions).__name__ == "DataFrame":
+        return _of_table(regions)
+    if isinstance(regions, (Mapping, list, tuple)):
+        return _of_nodes(regions)
+    raise ParameterError(
+        "regions are a table, a CSV or JSON file, or nested mappings",
+        value=type(regions).__name__,
+        place=_PLACE,
+    )
+
+
+def _csv(path: Path) -> Any:
+    import pandas as pd
+
+    # As text: "NA" is an acronym, and an id of many digits is no float
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def _of_table(table: Any) -> RegionTree:
+    parents = next((name for name in _PARENTS if name in table.columns), None)
+    if "id" not in table.columns or parents is None:
+        raise ParameterError(
+            f"a table of regions has the columns id and {' or '.join(_PARENTS)}",
+            value=", ".join(map(str, table.columns)),
+            place=_PLACE,
+        )
+    texts = [
+        next((table[name].astype(str).tolist() for name in names if name in table.columns), None)
+        for names in (_ACRONYMS, _NAMES)
+    ]
+    given = [None if _is_missing(one) else _whole(one) for one in table[parents]]
+    path = next((name for name in _PATHS if name in table.columns), None)
+    if path is not None:
+        given = [
+            _above(row) if one is None else one for one, row in zip(given, table[path], strict=True)
+        ]
+    return RegionTree.of([_whole(one) for one in table["id"]], given, *texts)
+
+
+def _above(path: object) -> int | None:
+    """Return the last but one id of a path such as "/0/997/": some tables say it only there."""
+    ids = [part for part in str(path).split("/") if part.strip()]
+    return _whole(ids[-2]) if len(ids) > 1 else None
+
+
+def _of_nodes(tree: Node | Sequence[Node]) -> RegionTree:
+    if isinstance(tree, Mapping) and "id" not in tree:
+        tree = tree.get("msg", tree.get("children", []))  # the envelope of the Allen Institute
+    roots = [tree] if isinstance(tree, Mapping) else list(tree)
+    rows = list(_walk(roots, None))
+    return RegionTree.of(
+        [one for one, *_ in rows],
+        [parent for _, parent, *_ in rows],
+        [acronym for *_, acronym, _ in rows],
+        [name for *_, name in rows],
+    )
+
+
+def _walk(nodes: Sequence[Node], parent: int | None) -> Iterator[tuple[int, int | None, str, str]]:
+    for node in nodes:
+        if "id" not in node:
+            raise ParameterError("each region of a nested tree has an id", value=node, place=_PLACE)
+        own = _whole(node["id"])
+        texts = [
+            next((str(node[name]) for name in names if name in node), "")
+            for names in (_ACRONYMS, _NAMES)
+        ]
+        yield own, parent, texts[0], texts[1]
+        yield from _walk(node.get("children") or [], own)
+
+
+def _is_missing(one: Any) -> bool:
+    import pandas as pd
+
+    return one is None or one is pd.NA or one == "" or (isinstance(one, float) and np.isnan(one))
+
+
+def _whole(one: Any) -> int:
+    try:
+        number = int(one) if isinstance(one, (int, np.integer)) else int(str(one).strip())
+    except ValueError:
+        try:
+            number = int(float(one))
+            is_whole = number == float(one)
+        except (TypeError, ValueError, OverflowError):
+            is_whole = False
+        if not is_whole:
+            raise ParameterError("an id is a whole number", value=one, place=_PLACE) from None
+    return number

@@ -1,0 +1,215 @@
+"""Seeded watershed, each component of the mask flooded whole as far as it fits in a block's halo.
+
+::
+
+    +-----------------------+  what a block reads: what it writes and `max_extent` voxels around
+    |    +-------------+    |
+    |    |  aa         |    |  a lies inside what is read: flooded whole, the same in every block
+    |    |       bbbb  |bbb |  b as well, also from the block at the right, which sees all of it
+    |    |  cc         |    |
+    +----|--cc---------|----+  c goes on beyond: larger than `max_extent`, flooded in part and
+            cc                 reported
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid import kernels
+from scutoid.errors import ParameterError, StepError
+from scutoid.ops._extent import image_part
+from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, is_lazy, step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_EXTENT = 32
+
+
+def watershed(
+    image: Any,
+    seeds: Any,
+    mask: Any = None,
+    *,
+    connectivity: int | None = None,
+    max_extent: int = MAX_EXTENT,
+    exact: bool = False,
+    report: bool = False,
+) -> Any:
+    """Flood an image from seeds: each voxel of the mask gets the label of a seed.
+
+    **Exact within halo**: components of the mask that extend over up to `max_extent` voxels on each
+    axis are flooded whole, and equal `kernels.reference_watershed` on the whole array, bit for bit,
+    for every block shape, executor and number of workers; an array, and an image of one block, at
+    any size.  In a larger component each block floods what lies within `max_extent` voxels of it:
+    there, voxels at basins that reach further may get another label or none, and labels may change
+    at the seams between blocks.  `report` says which labels that concerns, `exact` forbids it.
+
+    Parameters
+    ----------
+    image : Image, Images or ndarray
+        The landscape; low values are flooded first.
+    seeds : Image, Images or ndarray of integer
+        Labels to start from, 0 elsewhere; numbers are those of the whole image, as `label` gives
+        them.  Seeds outside of the mask are left out.
+    mask : Image, Images or ndarray of bool or integer, optional
+        Where to flood; default: everywhere, which makes one component of the whole image.
+    connectivity : int, optional
+        As in `label`.
+    max_extent : int
+        Halo in voxels; give the length of the longest component that has to be exact.
+    exact : bool
+        Raise if a component is larger than that.
+    report : bool
+        Return a table of the labels that are not exact as well.
+
+    Returns
+    -------
+    labels : Image or ndarray
+        Of the dtype of `seeds`; 0 outside of the mask, and where no seed's flood comes.
+    table : Table or DataFrame, with `report`
+        ``label`` and ``n_voxels``: how many voxels of the label lie in components that some block
+        has not seen whole; label 0 counts those that no flood has reached.  Axes that are iterated
+        have a column each.  Without rows, all is exact.
+
+    Raises
+    ------
+    ParameterError
+        If seeds are not integers of 0 or more, `max_extent` is less than 1, or the image has NaN.
+    StepError
+        With `exact`, if a component is larger than `max_extent`.
+
+    Notes
+    -----
+    The rule is our own, for scikit-image settles ties by the time of arrival, on which far parts of
+    the image have an influence: voxels are flooded in the order of their value and then of their
+    linear index; each takes the label of the neighbour through which it was reached first.  The
+    flood itself is `skimage.segmentation.watershed` on ranks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> sc.watershed(np.array([0, 3, 5, 1, 0]), np.array([1, 0, 0, 0, 2]))
+    array([1, 1, 2, 2, 2])
+    """
+    check_extent(max_extent, "watershed")
+    given = [image, seeds] if mask is None else [image, seeds, mask]
+    if isinstance(seeds, (Image, np.ndarray)) and seeds.dtype.kind not in "iu":
+        raise ParameterError(
+            "seeds are integers",
+            value=f"dtype {seeds.dtype}",
+            place="watershed",
+            remedy="number them first: sc.label(seeds)",
+        )
+    if not any(map(is_lazy, given)):
+        _check_seeds(np.asarray(seeds))
+        flooded = kernels.watershed(image, seeds, mask, connectivity)
+        return (flooded, report_table([])) if report else flooded
+    how: dict[str, Any] = {"connectivity": connectivity, "max_extent": max_extent}
+    labels = watershed_step(seeds, image, *given[2:], **how, exact=exact)
+    return (labels, watershed_report(labels_cut(labels, *given[2:], **how))) if report else labels
+
+
+def check_extent(voxels: object, place: str, *, name: str = "max_extent") -> None:
+    """Refuse what is no number of voxels.
+
+    Raises
+    ------
+    ParameterError
+        If it is not an integer of 1 or more.
+    """
+    is_whole = isinstance(voxels, (int, np.integer)) and not isinstance(voxels, bool)
+    if not is_whole or voxels < 1:  # type: ignore[operator]
+        raise ParameterError(f"{name} is a number of voxels, 1 or more", value=voxels, place=place)
+
+
+def _check_seeds(seeds: NDArray[Any]) -> None:
+    if seeds.dtype.kind == "i" and seeds.size and seeds.min() < 0:
+        raise ParameterError("seeds are 0 or more", value=int(seeds.min()), place="watershed")
+
+
+@blockwise(halo=lambda max_extent: max_extent, border=0, dtype="same", labels=True, version="1")
+def watershed_step(
+    seeds: NDArray[Any],
+    image: NDArray[Any],
+    mask: NDArray[Any] | None = None,
+    *,
+    connectivity: int | None,
+    max_extent: int,
+    exact: bool = False,
+    descending: bool = False,
+    unreached: int = 0,
+    block: StepBlock,
+) -> NDArray[Any]:
+    """Flood one block; `unreached` is written where the mask is and no flood comes."""
+    _check_seeds(seeds)
+    # The border pads, so that a halo may be larger than the image: only what is image counts
+    inside, inner, goes_on = image_part(block)
+    part = image[inside]
+    where = np.ones(part.shape, bool) if mask is None else mask[inside] != 0
+    reaches, is_cut = kernels.components_seen(where, inner, goes_on, connectivity)
+    if exact and is_cut.any():
+        raise StepError(
+            f"a component of the mask extends over {max_extent} voxels at most, to be exact",
+            value=f"a larger one, with {int(is_cut.sum())} voxels in block {block.index}",
+            place="watershed(exact=True)",
+            remedy="give a larger max_extent=, or part the mask",
+        )
+    flooded = kernels.watershed(part, seeds[inside], reaches, connectivity, descending=descending)
+    if unreached:
+        flooded[reaches & (flooded == 0)] = unreached
+    whole = np.zeros(seeds.shape, seeds.dtype)
+    whole[inside] = flooded
+    return whole
+
+
+watershed_step = watershed_step.options(name="watershed")
+
+
+@blockwise(halo=lambda max_extent: max_extent, border=0, out="parts", version="1")
+def labels_cut(
+    labels: NDArray[Any],
+    mask: NDArray[Any] | None = None,
+    *,
+    connectivity: int | None,
+    max_extent: int,  # noqa: ARG001 - the halo
+    block: StepBlock,
+) -> dict[str, NDArray[Any]]:
+    """Count the voxels of labels whose component of the mask one block does not see whole."""
+    inside, inner, goes_on = image_part(block)
+    part = labels[inside]
+    where = np.ones(part.shape, bool) if mask is None else mask[inside] != 0
+    _, is_cut = kernels.components_seen(where, inner, goes_on, connectivity)
+    found, counts = np.unique(part[inner][is_cut], return_counts=True)
+    return {"label": found, "n_voxels": counts}
+
+
+@step(out="table", version="1")
+def watershed_report(parts: BlockParts) -> pd.DataFrame:
+    """Add up the voxels of labels that are not exact."""
+    grid, where = parts.grid, parts.where
+    rows = []
+    for index in range(grid.n_blocks):
+        found = parts[index]
+        at = grid.write_roi(index).offset
+        places = {axis: at[where.axes.index(axis)] for axis in where.iterated}
+        if len(found["label"]):
+            rows.append({**places, **found})
+    return report_table(rows, where.iterated)
+
+
+def report_table(rows: Sequence[Mapping[str, Any]], iterated: str = "") -> pd.DataFrame:
+    """Join the counts of blocks, a row a label."""
+    import pandas as pd
+
+    columns = [*iterated, "label", "n_voxels"]
+    empty = pd.DataFrame({name: np.zeros(0, np.int64) for name in columns})
+    if not rows:
+        return empty
+    table = pd.concat([pd.DataFrame(row)[columns] for row in rows], ignore_index=True)
+    return table.groupby(columns[:-1], as_index=False).sum()

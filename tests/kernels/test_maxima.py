@@ -1,0 +1,116 @@
+"""Local maxima of one array, beside scikit-image and beside their definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from skimage.morphology import local_maxima as skimage_maxima
+
+from scutoid.errors import GeometryError, ParameterError
+from scutoid.kernels import highest_within, label_components, local_maxima, lowered
+
+
+@st.composite
+def landscapes(draw):
+    ndim = draw(st.integers(1, 3))
+    shape = tuple(draw(st.integers(1, {1: 30, 2: 12, 3: 6}[ndim])) for _ in range(ndim))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    image = rng.integers(0, draw(st.sampled_from([2, 3, 5, 1000])), shape)
+    image = image.astype(draw(st.sampled_from(["bool", "uint8", "int16", "float32", "uint64"])))
+    return image, draw(st.integers(1, ndim))
+
+
+def firsts(plateaus, connectivity):
+    """Mark the first voxel of each plateau."""
+    marks = np.zeros(plateaus.shape, bool)
+    marks.reshape(-1)[label_components(plateaus, connectivity)[1]] = True
+    return marks
+
+
+@given(landscapes())
+@settings(max_examples=200, deadline=None)
+def test_one_voxel_for_each_plateau_of_scikit_image(case) -> None:
+    image, connectivity = case
+    found = local_maxima(image, None, connectivity)
+    if (image == image.flat[0]).all():
+        assert not found.any()
+        return
+    # Its plateaus may touch what is beyond the border; padded by what is lower, they do not
+    padded = np.pad(image.astype("f8"), 1, constant_values=-1)
+    wanted = skimage_maxima(padded, connectivity=connectivity)[(slice(1, -1),) * image.ndim]
+    np.testing.assert_array_equal(found, firsts(wanted, connectivity))
+
+
+@given(landscapes(), st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_what_lies_outside_counts_as_lower(case, seed) -> None:
+    image, connectivity = case
+    inside = np.random.default_rng(seed).random(image.shape) < 0.7
+    landscape = np.where(inside, image.astype("f8"), -np.inf)
+    padded = np.pad(landscape, 1, constant_values=-np.inf)
+    wanted = skimage_maxima(padded, connectivity=connectivity)[(slice(1, -1),) * image.ndim]
+    found = local_maxima(image, inside, connectivity)
+    np.testing.assert_array_equal(found, firsts(wanted & inside, connectivity))
+
+
+def test_corners_count_unless_told_otherwise() -> None:
+    image = np.array([[2, 0], [0, 1]])
+    assert local_maxima(image).tolist() == [[True, False], [False, False]]
+    assert local_maxima(image, None, 1).tolist() == [[True, False], [False, True]]
+
+
+@given(landscapes(), st.sampled_from([1, 2, 0.5]))
+@settings(max_examples=80, deadline=None)
+def test_what_is_lowered_has_the_maxima_that_rise_by_more(case, h) -> None:
+    """A maximum stays if every way to a higher voxel leads down by more than h."""
+    image, connectivity = case
+    cut = lowered(image, h, None, connectivity)
+    structure = ndimage.generate_binary_structure(image.ndim, connectivity)
+    wanted = np.zeros(image.shape, bool)
+    values = image.astype("f8")
+    if values.min() == values.max():
+        return
+    for top in np.unique(values):
+        # Domes of a height: connected voxels above top - h whose highest is top
+        domes, n_domes = ndimage.label(values >= top - h, structure)
+        for number in range(1, n_domes + 1):
+            dome = domes == number
+            if values[dome].max() == top and not dome.all():
+                wanted |= dome
+    np.testing.assert_array_equal(
+        local_maxima(cut, None, connectivity), firsts(wanted, connectivity)
+    )
+
+
+@given(st.integers(1, 3), st.integers(0, 2**32), st.integers(1, 6), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_a_point_stays_if_no_higher_one_of_its_group_is_near(ndim, seed, distance, grouped) -> None:
+    rng = np.random.default_rng(seed)
+    places = np.argwhere(rng.random((9,) * ndim) < 0.15)
+    values = rng.integers(0, 4, len(places)).astype("f4")
+    groups = rng.integers(0, 3, len(places)) if grouped else np.zeros(len(places), int)
+    found = highest_within(places, values, distance, groups if grouped else None)
+    for n, (place, value) in enumerate(zip(places, values, strict=True)):
+        near = (np.abs(places - place).max(axis=1) <= distance) & (groups == groups[n])
+        higher = (values > value) | ((values == value) & (np.arange(len(places)) < n))
+        assert found[n] == (not (near & higher).any())
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0)])
+def test_empty_arrays_have_no_maxima(shape) -> None:
+    assert local_maxima(np.zeros(shape)).shape == shape
+    assert lowered(np.zeros(shape), 1).shape == shape
+
+
+def test_what_has_no_order_or_shape_is_refused() -> None:
+    with pytest.raises(ParameterError, match="order"):
+        local_maxima(np.array([1, np.nan]))
+    with pytest.raises(ParameterError, match="order"):
+        lowered(np.array([1j, 2]), 1)
+    with pytest.raises(GeometryError, match="one shape"):
+        local_maxima(np.zeros(3), np.ones(4, bool))
+    with pytest.raises(ParameterError, match="connectivity"):
+        local_maxima(np.zeros(3), None, 2)

@@ -1,0 +1,111 @@
+"""Pyramids of results: levels are those of the whole array, and are told apart from others."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scutoid as sc
+from scutoid import kernels
+from scutoid.arrays import open_source
+from scutoid.errors import MetadataError, ParameterError, PipelineError
+
+RAW = np.random.default_rng(0).integers(0, 999, (21, 50, 70)).astype("uint16")
+
+
+def stored_levels(store):
+    paths = list(Path(store).rglob("*.ome.zarr"))
+    assert len(paths) == 1
+    n_levels = open_source(paths[0]).levels
+    sources = [open_source(paths[0], level=number) for number in range(n_levels)]
+    return [source.read(source.spec.roi) for source in sources], sources
+
+
+def check_cascade(levels, factors, method="mean"):
+    for above, below in itertools.pairwise(levels):
+        np.testing.assert_array_equal(below, kernels.downsample(above, factors, method))
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
+def test_levels_are_those_of_the_whole_array(executor, tmp_path):
+    image = sc.open(RAW, voxel_size=1, unit="um")
+    run = sc.run(
+        sc.pyramid(image, levels=4), store=tmp_path, executor=executor, workers=2, block=16
+    )
+    levels, sources = stored_levels(tmp_path)
+    assert run.step("pyramid").n_blocks == 2 * 4 * 5
+    assert [level.shape for level in levels] == [
+        (21, 50, 70), (11, 25, 35), (6, 13, 18), (3, 7, 9),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(levels[0], RAW)
+    check_cascade(levels, 2)
+    assert sources[1].spec.origin == (0.5, 0.5, 0.5)
+
+
+def test_blocks_are_chosen_so_that_levels_fit(tmp_path):
+    image = sc.open(RAW[:, :, :1].repeat(300, 2))
+    sc.run(sc.pyramid(image, levels=5), store=tmp_path, executor="serial")
+    check_cascade(stored_levels(tmp_path)[0], 2)
+
+
+def test_any_step_writes_levels_and_levels_of_labels_hold_its_numbers(tmp_path):
+    mask = sc.open(RAW[:16] > 700)
+    labels = sc.ops.label_pieces(mask, connectivity=1)
+    merged = sc.ops.label_merge(labels, connectivity=1)
+    step = sc.ops.label_apply.options(storage=sc.Storage(levels=3))
+    sc.run(step(mask, merged, connectivity=1), store=tmp_path, executor="serial", block=8)
+    levels, _ = stored_levels(tmp_path)
+    check_cascade(levels, 2, "mode")
+    assert set(np.unique(levels[2])) <= set(np.unique(levels[0]))
+
+
+def test_fewer_and_other_levels_are_another_result(tmp_path):
+    image = sc.open(RAW)
+    options = {"store": tmp_path, "executor": "serial"}
+    sc.run(sc.pyramid(image, levels=2), **options)
+    again = sc.run(sc.pyramid(image, levels=2), **options)
+    assert again.step("pyramid").n_cached == again.step("pyramid").n_blocks
+    for other in (
+        sc.pyramid(image, levels=3),
+        sc.pyramid(image, levels=2, factors=(1, 2, 2)),
+        sc.pyramid(image, levels=2, method="max"),
+    ):
+        run = sc.run(other, **options)
+        assert run.step("pyramid").n_cached == 0
+
+
+def test_a_damaged_level_is_made_anew(tmp_path):
+    image = sc.open(RAW)
+    sc.run(sc.pyramid(image, levels=2), store=tmp_path, executor="serial", block=16)
+    folder = next(tmp_path.rglob("*.ome.zarr")) / "1" / "c"
+    bad, gone = folder / "0/1/1", folder / "0/2/3"
+    content = bytearray(bad.read_bytes())
+    content[7] ^= 4
+    bad.write_bytes(content)
+    gone.unlink()
+    found = sc.Store(tmp_path).verify(heal=True)
+    assert len(found.damages) == 2
+    again = sc.run(sc.pyramid(image, levels=2), store=tmp_path, executor="serial", block=16)
+    step = again.step("pyramid")
+    assert step.n_blocks - step.n_cached == 2
+    check_cascade(stored_levels(tmp_path)[0], 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: sc.pyramid(sc.open(RAW), levels=0), MetadataError),
+        (lambda: sc.pyramid(sc.open(RAW), levels=2, factors=0), ParameterError),
+        (lambda: sc.pyramid(sc.open(RAW), levels=2, factors=(2, 2)), ParameterError),
+        (lambda: sc.pyramid(sc.open(RAW), levels=2, method="median"), ParameterError),
+        (lambda: sc.pyramid(sc.label(sc.open(RAW)), levels=2, method="mean"), MetadataError),
+        (lambda: sc.pyramid(RAW, levels=2), PipelineError),
+    ],
+    ids=["no level", "no voxel", "two factors", "unknown method", "labels averaged", "array"],
+)
+def test_what_cannot_be_a_pyramid_is_refused_before_it_runs(call, error):
+    with pytest.raises(error):
+        call()

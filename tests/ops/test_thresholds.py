@@ -1,0 +1,206 @@
+"""Levels and percentiles equal scikit-image and numpy on the whole array, whatever the blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import ndimage
+from skimage import filters
+
+import scutoid as sc
+from scutoid.errors import ParameterError
+from scutoid.kernels import li_from_histogram, triangle_from_histogram
+from scutoid.testing import assert_block_invariant
+
+INTEGERS = ["uint8", "int16", "uint16", "int32"]
+FLOATS = ["float32", "float64"]
+
+
+@st.composite
+def images(draw, dtypes=(*INTEGERS, *FLOATS), min_side=2, max_side=16):
+    """An image of two classes, and the shape of blocks."""
+    shape = draw(hnp.array_shapes(min_dims=2, max_dims=3, min_side=min_side, max_side=max_side))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    scale = draw(st.sampled_from([1, 7, 40]))
+    image = generator.gamma(2, scale, shape)
+    image[generator.random(shape) < draw(st.floats(0, 0.5))] += 2 * scale
+    block = draw(st.tuples(*(st.integers(1, side + 1) for side in shape)))
+    return np.minimum(image, 250).astype(draw(st.sampled_from(list(dtypes)))), block
+
+
+def level_of(step, image, block):
+    span = None if image.dtype.kind in "iu" else sc.ops.value_range(sc.open(image))
+    return step.options(block=block)(sc.open(image), span=span).get()
+
+
+@given(images(INTEGERS))
+@settings(max_examples=50)
+def test_li_of_integers_equals_scikit_image(case) -> None:
+    image, block = case
+    expected = filters.threshold_li(image.astype("int64"))
+    assert level_of(sc.ops.li_step, image, block) == expected == sc.li(image)
+
+
+@given(images())
+@settings(max_examples=50)
+def test_triangle_equals_scikit_image(case) -> None:
+    image, block = case
+    expected = filters.threshold_triangle(image)
+    assert level_of(sc.ops.triangle_step, image, block) == expected == sc.triangle(image)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_li_of_floats_is_as_near_as_its_bins_are_narrow(dtype) -> None:
+    generator = np.random.default_rng(0)
+    image = generator.gamma(2, 50, (60, 70))
+    image[20:40, 20:50] += 400
+    image = image.astype(dtype)
+    width = float(np.ptp(image)) / 2**16
+    found = level_of(sc.ops.li_step, image, 16)
+    assert abs(found - filters.threshold_li(image)) < 3 * width
+    assert found == sc.li(image)
+
+
+def test_levels_of_one_value_are_that_value() -> None:
+    for dtype in ("uint8", "float32"):
+        flat = np.full((4, 5), 3, dtype)
+        assert sc.li(flat) == sc.triangle(flat) == sc.otsu(flat) == 3
+        assert sc.li(sc.open(flat)).get() == 3
+
+
+def test_levels_refuse_nan_and_histograms_without_end() -> None:
+    bad = np.array([[1.0, np.nan]])
+    for level in (sc.otsu, sc.li, sc.triangle):
+        with pytest.raises(ParameterError, match="finite"):
+            level(bad)
+    with pytest.raises(ParameterError, match="float32"):
+        sc.triangle(np.array([[0, 2**31]]))
+    for level in (li_from_histogram, triangle_from_histogram):
+        with pytest.raises(ParameterError, match="at least one voxel"):
+            level([], [])
+
+
+@st.composite
+def numbers(draw):
+    """An image of any values, and the shape of blocks."""
+    dtype = np.dtype(
+        draw(st.sampled_from(["bool", "u1", "i1", "u2", "u4", "i8", "u8", "f4", "f8"]))
+    )
+    shape = draw(hnp.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=8))
+    elements = None
+    if dtype.kind == "f":
+        elements = st.floats(allow_nan=False, width=8 * dtype.itemsize, allow_infinity=False)
+        elements = elements.filter(lambda value: abs(value) < np.finfo(dtype).max / 4)
+    elif dtype.kind == "i":  # half the range: numpy's own difference of two may overflow
+        elements = st.integers(np.iinfo(dtype).min // 2, np.iinfo(dtype).max // 2)
+    block = draw(st.tuples(*(st.integers(1, side + 1) for side in shape)))
+    return draw(hnp.arrays(dtype, shape, elements=elements)), block
+
+
+def blockwise_percentile(image, block, q):
+    """The passes of `percentile` on blocks of a shape of our choice."""
+    step, found = sc.ops.percentile_digits.options(block=block), None
+    percents = [float(q)]
+    for number in reversed(range(max(image.dtype.itemsize // 2, 1))):
+        result = None if number else "one"
+        found = step(sc.open(image), found=found, percents=percents, result=result)
+    return found.get()
+
+
+@given(numbers(), st.floats(0, 100) | st.sampled_from([0, 25, 50, 99.8, 100]))
+@settings(max_examples=150)
+def test_percentile_equals_numpy_to_the_last_bit_for_values_of_any_range(case, q) -> None:
+    image, block = case
+    numeric = image.view("u1") if image.dtype == bool else image
+    expected = np.percentile(numeric, float(q))
+    assert blockwise_percentile(image, block, q) == expected
+    assert sc.percentile(image, q=q) == expected
+
+
+def test_several_percentiles_are_found_in_the_same_passes() -> None:
+    image = np.random.default_rng(0).standard_normal((30, 31)).astype("float32")
+    found = sc.percentile(sc.open(image), q=[1, 50, 99.8]).get()
+    assert found == [float(np.percentile(image, q)) for q in (1, 50, 99.8)]
+
+
+def test_percentiles_of_the_members_of_a_collection(tmp_path) -> None:
+    import tifffile
+
+    generator = np.random.default_rng(3)
+    whole = {f"{n}.tif": generator.random((9, 9 + n)).astype("float32") for n in range(3)}
+    for name, image in whole.items():
+        tifffile.imwrite(tmp_path / name, image)
+    found = sc.percentile(sc.open_folder(str(tmp_path / "*.tif")), q=30).to_dict()
+    assert found == {name: np.percentile(image, 30) for name, image in whole.items()}
+
+
+def test_percentiles_refuse_what_has_no_order() -> None:
+    image = np.zeros((3, 3), "float32")
+    for q in (-1, 101, float("nan"), []):
+        with pytest.raises(ParameterError, match="0 to 100"):
+            sc.percentile(image, q=q)
+    image[1, 1] = np.nan
+    with pytest.raises(ParameterError, match="NaN"):
+        sc.percentile(image, q=50)
+    with pytest.raises(ParameterError, match="real numbers"):
+        sc.percentile(image.astype("complex64"), q=50)
+
+
+@given(images())
+@settings(max_examples=30)
+def test_normalize_percentile_is_the_same_with_those_of_numpy(case) -> None:
+    image, _ = case
+    low, high = float(np.percentile(image, 1)), float(np.percentile(image, 99.8))
+    if low == high:
+        with pytest.raises(ParameterError, match="different values"):
+            sc.normalize_percentile(image)
+        return
+    expected = ((image.astype("float64") - low) / (high - low)).astype("float32")
+    np.testing.assert_array_equal(sc.normalize_percentile(image), expected)
+
+
+def test_normalize_percentile_by_blocks_through_a_store(tmp_path) -> None:
+    image = np.random.default_rng(5).random((40, 41)).astype("float32")
+    found = sc.normalize_percentile(sc.open(image), low=2, high=90)
+    sc.run(found, store=tmp_path, executor="threads", workers=2, block=16)
+    np.testing.assert_array_equal(np.asarray(found), sc.normalize_percentile(image, low=2, high=90))
+    with pytest.raises(ParameterError, match="less than"):
+        sc.normalize_percentile(image, low=5, high=5)
+
+
+@given(images(min_side=6), st.sampled_from(["gaussian", "mean", "median"]), st.data())
+@settings(max_examples=60)
+def test_threshold_local_equals_scikit_image(case, method, data) -> None:
+    image, block = case
+    sizes = st.sampled_from([1, 3, 5])
+    size = data.draw(sizes | st.tuples(*[sizes] * image.ndim))
+    found = np.asarray(
+        sc.threshold_local.options(block=block)(sc.open(image), size=size, method=method, offset=2)
+    )
+    level = filters.threshold_local(image, size, method=method, offset=2)
+    differ = found != (image > level)
+    if method == "mean":  # running sums are rounded on their way
+        assert np.allclose(level[differ], image[differ], rtol=1e-4)
+    else:
+        assert not differ.any()
+
+
+def test_threshold_local_is_block_invariant_for_running_means_of_floats() -> None:
+    image = np.random.default_rng(4).random((30, 31))
+    image[::3] = 0.5  # often equal to their mean
+    params = {"size": (1, 5), "method": "mean"}
+    assert_block_invariant(sc.threshold_local, image, blocks=[5, 8, 13], **params)
+    means = ndimage.uniform_filter(image, (1, 5))
+    clear = np.abs(image - means) > 1e-9
+    np.testing.assert_array_equal(
+        sc.threshold_local(image, **params)[clear], (image > means)[clear]
+    )
+
+
+@pytest.mark.parametrize("params", [{"size": 4}, {"size": 3, "method": "mode"}], ids=str)
+def test_threshold_local_refuses_even_sizes_and_unknown_methods(params, tmp_path) -> None:
+    with pytest.raises(ParameterError, match=r"odd|method"):
+        sc.plan(sc.threshold_local(sc.open(np.zeros((9, 9))), **params), store=tmp_path)
