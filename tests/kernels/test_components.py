@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import faces, label_components
+from scutoid.kernels import faces, find_components, label_components, look_up
 
 MASK_DTYPES = ("?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
@@ -185,3 +185,17 @@ def test_by_value_refuses_values_below_zero():
 def test_by_value_a_mask_of_truth_values_has_one_value():
     mask = np.array([True, True, False, True])
     assert label_components(mask, by_value=True)[0].tolist() == [1, 1, 0, 2]
+
+
+@given(masks(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_labels_in_no_order_are_the_same_objects(mask, by_value) -> None:
+    mask = abs(mask) if by_value and mask.dtype != bool else mask
+    ordered, first = label_components(mask, by_value=by_value)
+    found, seen = label_components(mask, by_value=by_value, is_ordered=False)
+    np.testing.assert_array_equal(find_components(mask, by_value=by_value), found)
+    order = np.argsort(seen)
+    np.testing.assert_array_equal(seen[order], first)
+    table = np.zeros(len(seen) + 1, int)
+    table[order + 1] = np.arange(1, len(seen) + 1)
+    np.testing.assert_array_equal(look_up(table, found), ordered)

@@ -26,7 +26,7 @@ from scutoid.geometry import Roi
 
 CACHE_BYTES = 160 * 2**20
 """Bytes of decoded chunks that a process holds for regions that cut chunks."""
-_WHOLE_BYTES = 24 * 2**20
+_WHOLE_BYTES = 12 * 2**20
 """The same for regions of whole chunks: nobody but the next step needs these again."""
 
 

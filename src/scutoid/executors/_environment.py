@@ -27,7 +27,7 @@ THREAD_VARIABLES = (
 MEMORY_VARIABLES = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
-    "MALLOC_TOP_PAD_": str(16 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TOP_PAD_": str(4 * 2**20),
 }
 """How the C library's allocator is set in worker processes, unless the user has set it."""

@@ -12,7 +12,13 @@ from scutoid.kernels._cells import (
     mean_cells,
     n_cells,
 )
-from scutoid.kernels._components import faces, label_components
+from scutoid.kernels._components import (
+    checked_connectivity,
+    faces,
+    find_components,
+    label_components,
+    look_up,
+)
 from scutoid.kernels._counts import cells_per_object, check_cell_size
 from scutoid.kernels._downsample import check_factors, check_method, downsample
 from scutoid.kernels._footprint import (
@@ -97,12 +103,14 @@ __all__ = [
     "check_mask_type",
     "check_method",
     "check_tiling",
+    "checked_connectivity",
     "components_seen",
     "count_digits",
     "count_overlaps",
     "downsample",
     "faces",
     "field_of_view",
+    "find_components",
     "find_spots",
     "float_histogram",
     "footprint_array",
@@ -114,6 +122,7 @@ __all__ = [
     "label_components",
     "li_from_histogram",
     "local_maxima",
+    "look_up",
     "lookup_table",
     "lowered",
     "match_pieces",

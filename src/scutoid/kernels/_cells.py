@@ -60,6 +60,7 @@ def mean_cells(
         raise ParameterError(
             "means are of finite values",
             value="NaN or infinity",
+            place="image",
             remedy="replace them first, by numpy.nan_to_num",
         )
     inside, padding, shape = [], [], []

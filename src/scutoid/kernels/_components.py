@@ -20,7 +20,11 @@ _CC3D: dict[int, dict[int, Literal[4, 6, 8, 18, 26]]] = {2: {1: 4, 2: 8}, 3: {1:
 
 
 def label_components(
-    mask: NDArray[Any], connectivity: int | None = None, *, by_value: bool = False
+    mask: NDArray[Any],
+    connectivity: int | None = None,
+    *,
+    by_value: bool = False,
+    is_ordered: bool = True,
 ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Number the connected parts of a mask.
 
@@ -33,13 +37,15 @@ def label_components(
         the number of axes (shared corners).
     by_value : bool
         Whether only voxels of one value belong together, as in `skimage.measure.label`.
+    is_ordered : bool
+        Whether labels are numbered by first voxel; else as they are found, which is faster.
 
     Returns
     -------
     labels : ndarray of uint32, shape of `mask`
         0 outside, then 1, 2, ... by first voxel in C order.
     first : ndarray of int64, shape (n_labels,)
-        Linear C index of the first voxel of labels 1, 2, ..., hence increasing.
+        Linear C index of the first voxel of labels 1, 2, ..., hence increasing if ordered.
 
     Raises
     ------
@@ -62,6 +68,54 @@ def label_components(
     [1, 1, 2, 0, 3]
     """
     mask = np.asarray(mask)
+    by_value = by_value and mask.dtype != bool
+    values, labels, count = _found(mask, connectivity, by_value=by_value)
+    shape = mask.shape
+    if count == 0:
+        return labels.reshape(shape), np.zeros(0, np.int64)
+    first = _first_voxels(values, labels, count, by_value=by_value)
+    if is_ordered and count > 1 and np.any(first[1:] < first[:-1]):
+        order = np.argsort(first)
+        table = np.zeros(count + 1, np.uint32)
+        table[order + 1] = np.arange(1, count + 1, dtype=np.uint32)
+        labels, first = look_up(table, labels), first[order]
+    return labels.reshape(shape), first
+
+
+def find_components(
+    mask: NDArray[Any], connectivity: int | None = None, *, by_value: bool = False
+) -> NDArray[np.uint32]:
+    """Label as `label_components` does with ``is_ordered=False``, without the first voxels.
+
+    The numbers are in no order, and the same whenever the same array is labelled.
+
+    Examples
+    --------
+    >>> find_components(np.array([[0, 1, 0], [1, 0, 1]])).max()
+    np.uint32(3)
+    """
+    mask = np.asarray(mask)
+    _, labels, _ = _found(mask, connectivity, by_value=by_value and mask.dtype != bool)
+    return labels.reshape(mask.shape)
+
+
+def look_up(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the entry of a table for each label; all of them are in range.
+
+    A quarter of the time of ``table[labels]``, which looks whether they are.
+
+    Examples
+    --------
+    >>> look_up(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
+    [[0, 5], [7, 7]]
+    """
+    return table.take(labels, mode="wrap")
+
+
+def _found(
+    mask: NDArray[Any], connectivity: int | None, *, by_value: bool
+) -> tuple[NDArray[Any], NDArray[np.uint32], int]:
+    """Label by the library: what it was given, its labels and their number."""
     if mask.ndim == 0:
         raise ParameterError("a mask has at least one axis", value="a single value")
     if mask.dtype.kind not in "biu":
@@ -73,8 +127,7 @@ def label_components(
         )
     hops = checked_connectivity(connectivity, mask.ndim)
     if mask.size == 0:
-        return np.zeros(mask.shape, np.uint32), np.zeros(0, np.int64)
-    by_value = by_value and mask.dtype != bool
+        return mask, np.zeros(mask.shape, np.uint32), 0
     values = _as_values(mask) if by_value else _as_binary(mask)
 
     # Axes of one voxel add no neighbours; without them cc3d serves more arrays, and it raises on
@@ -84,13 +137,7 @@ def label_components(
         squeezed = squeezed.reshape(1)
     find = _label_values if by_value else _label
     labels, count = find(squeezed, min(hops, squeezed.ndim))
-    first = _first_voxels(squeezed, labels, count, by_value=by_value)
-    if count > 1 and np.any(first[1:] < first[:-1]):
-        order = np.argsort(first)
-        table = np.zeros(count + 1, np.uint32)
-        table[order + 1] = np.arange(1, count + 1, dtype=np.uint32)
-        labels, first = table[labels], first[order]
-    return labels.reshape(mask.shape), first
+    return squeezed, labels, count
 
 
 def checked_connectivity(connectivity: int | None, ndim: int) -> int:
@@ -111,6 +158,7 @@ def checked_connectivity(connectivity: int | None, ndim: int) -> int:
         raise ParameterError(
             f"connectivity is 1 to {ndim} hops for {ndim} axes",
             value=int(connectivity),
+            place="connectivity",
             remedy="give 1 for shared faces, the number of axes for shared corners",
         )
     return int(connectivity)

@@ -36,6 +36,7 @@ def is_radius(footprint: Footprint) -> bool:
         raise ParameterError(
             "a radius is a number of voxels, 0 or more, one for all axes or one for each",
             value=footprint,
+            place="argument 'footprint' or 'radius'",
             remedy="give the footprint itself as a numpy array of bool",
         )
     return radii.ndim == 0

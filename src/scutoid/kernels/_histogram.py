@@ -137,6 +137,7 @@ def value_range(values: ArrayLike) -> tuple[Any, Any] | None:
         raise ParameterError(
             "a range is of finite values",
             value=f"{low} to {high}",
+            place="image",
             remedy="replace NaN and infinity first, by numpy.nan_to_num",
         )
     return low, high

@@ -180,6 +180,7 @@ def _every_bin(number: NDArray[Any], value: NDArray[Any]) -> tuple[NDArray[np.in
         raise ParameterError(
             f"a histogram with a bin for each integer spans at most {_MOST_BINS}",
             value=f"{value[0]} to {value[-1]}",
+            place="triangle",
             remedy="convert the image to float32, which is counted in 256 bins",
         )
     every = np.zeros(span + 1, np.int64)

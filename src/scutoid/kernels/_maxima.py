@@ -240,6 +240,8 @@ def _checked(
         raise GeometryError(
             "an image and the labels in which maxima are looked for have one shape",
             value=f"{image.shape} and {within.shape}",
+            place="local_maxima",
+            remedy="crop one of them",
         )
     return image.view(np.uint8) if image.dtype == bool else image, within, hops
 

@@ -67,6 +67,7 @@ def order_keys(values: ArrayLike) -> NDArray[Any]:
         raise ParameterError(
             "percentiles are of values that have an order",
             value="NaN",
+            place="image",
             remedy="replace NaN first, by numpy.nan_to_num",
         )
     # Minus zero equals zero; of negative numbers all bits are turned, for they count backwards

@@ -302,7 +302,12 @@ def _checked_labels(labels: NDArray[Any]) -> NDArray[Any]:
             remedy="label a mask first",
         )
     if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
-        raise ParameterError("labels are 0 or more", value=int(labels.min()))
+        raise ParameterError(
+            "labels are 0 or more",
+            value=int(labels.min()),
+            place="labels",
+            remedy="set what is not an object to 0 first",
+        )
     if labels.dtype.kind == "b":
         labels = labels.view(np.uint8)
     return np.ascontiguousarray(labels)

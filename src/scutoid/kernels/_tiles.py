@@ -255,7 +255,8 @@ def _run(
             value=f"shape {answer.shape} for a batch of shape {batch.shape}",
             place="predict",
             remedy=f"return ({len(tiles)}, {outputs_text}{str(spatial)[1:]}; with a margin left "
-            "out, give a halo of at least that margin and border='reflect'",
+            f"out, here {max(-(-n // 2) for n in lost)} voxels, give a halo of at least that and "
+            "border='reflect'",
         )
     answer = answer.reshape(len(tiles), len(outputs), *answer.shape[answer.ndim - len(spatial) :])
     for number, tile in enumerate(tiles):

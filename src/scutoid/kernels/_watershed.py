@@ -194,6 +194,8 @@ def _checked(
         raise GeometryError(
             "image, seeds and mask have one shape",
             value=f"{image.shape}, {seeds.shape}, {inside.shape}",
+            place="watershed",
+            remedy="crop them first",
         )
     if seeds.dtype.kind not in "biu":
         raise ParameterError("seeds are integers", value=f"dtype {seeds.dtype}", place="seeds")

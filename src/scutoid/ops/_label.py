@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from scutoid.errors import ParameterError, PipelineError
-from scutoid.kernels import faces, global_first, label_components, merge_blocks
+from scutoid.kernels import (
+    faces,
+    find_components,
+    global_first,
+    label_components,
+    look_up,
+    merge_blocks,
+)
+from scutoid.ops._inputs import check_hops
 from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise, step
 
 
@@ -79,6 +87,7 @@ def label(
     """
     kind = _checked_dtype(dtype)
     _check_mask(mask, axes)
+    check_hops(mask, connectivity, axes)
     if isinstance(mask, np.ndarray):
         labels, first = label_components(mask, connectivity, by_value=by_value)
         check_count(len(first), kind.name)
@@ -141,10 +150,19 @@ def check_count(n_objects: int, dtype: str) -> None:
 
 
 def components(
-    mask: NDArray[Any], block: StepBlock, connectivity: int | None, *, by_value: bool = False
+    mask: NDArray[Any],
+    block: StepBlock,
+    connectivity: int | None,
+    *,
+    by_value: bool = False,
+    is_ordered: bool = True,
 ) -> tuple[NDArray[np.uint32], dict[str, NDArray[Any]]]:
-    """Label one block; return what merging needs of it as well."""
-    labels, first = label_components(mask, connectivity, by_value=by_value)
+    """Label one block; return what merging needs of it as well.
+
+    Who labels the block again finds the same numbers by `label_components`, or by
+    `find_components` where they are not ordered.
+    """
+    labels, first = label_components(mask, connectivity, by_value=by_value, is_ordered=is_ordered)
     axes = [axis for axis in block.function_axes if axis in block.axes]
     places = [block.axes.index(axis) for axis in axes]
     start = [block.write_roi.offset[p] - block.image_roi.offset[p] for p in places]
@@ -157,12 +175,12 @@ def components(
     return labels, parts
 
 
-@blockwise(out="parts", block_invariant=True, version="1")
+@blockwise(out="parts", block_invariant=True, version="2")
 def label_pieces(
     mask: NDArray[Any], *, connectivity: int | None, by_value: bool = False, block: StepBlock
 ) -> dict[str, NDArray[Any]]:
     """Label one block, and keep the first voxel of each piece and the block's outer planes."""
-    return components(mask, block, connectivity, by_value=by_value)[1]
+    return components(mask, block, connectivity, by_value=by_value, is_ordered=False)[1]
 
 
 @step(out="parts", version="1")
@@ -196,7 +214,7 @@ def _apply(
     by_value: bool = False,
 ) -> NDArray[Any]:
     """Label one block again, and give its pieces their numbers in the whole image."""
-    return merged["lut"][label_components(mask, connectivity, by_value=by_value)[0]]
+    return look_up(merged["lut"], find_components(mask, connectivity, by_value=by_value))
 
 
 label_apply = blockwise(dtype=np.uint32, labels=True, block_invariant=True, version="1")(
@@ -213,9 +231,12 @@ def images_of(parts: BlockParts) -> list[tuple[list[int], tuple[int, ...]]]:
     Returns
     -------
     list of (blocks, shape)
-        Numbers of an image's blocks in C order, and their number along the other axes.
+        Numbers of an image's blocks in C order, and their number along the other axes; none where
+        there is no block, as an axis has no length.
     """
     grid, where = parts.grid, parts.where
+    if not grid.n_blocks:
+        return []
     kept = [n for n, axis in enumerate(where.axes) if axis not in where.iterated]
     shape = tuple(grid.shape[n] for n in kept)
     numbers = np.arange(grid.n_blocks).reshape(tuple(grid.shape) or (1,))

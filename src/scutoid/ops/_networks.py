@@ -47,7 +47,7 @@ def torch_model(build: Callable[[], Any], *, device: str = "cpu") -> Callable[[]
     >>> load = sc.ops.torch_model(build)
     >>> image = sc.open(np.zeros((64, 64)))
     >>> sc.predict(image, model=load, halo=1, channels=2)
-    (Image('predict', yx, (64, 64), float32), Image('predict', yx, (64, 64), float32))
+    Image('predict', cyx, (2, 64, 64), float32)
     """
     return functools.partial(_load_torch, build, device)
 

@@ -78,7 +78,8 @@ class Tables(Collection):
 
     def to_pandas(self) -> pd.DataFrame:
         """Concatenate the members' tables, with a column `key` and those of the groups first."""
-        from scutoid.pipeline._evaluate import Evaluation, concatenate
+        from scutoid.pipeline._evaluate import Evaluation
+        from scutoid.pipeline._tables import concatenate
 
         evaluation = Evaluation()
         return concatenate(
@@ -103,7 +104,7 @@ class Values(Collection):
         """Return one row a member: `key`, the groups' columns, `value` (or a dict's entries)."""
         import pandas as pd
 
-        from scutoid.pipeline._evaluate import with_groups
+        from scutoid.pipeline._tables import with_groups
 
         found = self.to_dict()
         rows = [

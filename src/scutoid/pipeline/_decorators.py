@@ -11,8 +11,8 @@ import numpy as np
 
 from scutoid.arrays import Storage, open_source
 from scutoid.errors import PipelineError
+from scutoid.pipeline._call_step import finish, prepared
 from scutoid.pipeline._compute import StepBlock, merge_in_order, unpack
-from scutoid.pipeline._evaluate import finish, prepared
 from scutoid.pipeline._grids import OutputGrid, ask
 from scutoid.pipeline._lazy import Image
 from scutoid.pipeline._producers import Call, Opened, is_lazy

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scutoid.geometry import Roi
 from scutoid.pipeline._compute import Readable
 
-_LIMIT = 48 * 2**20
+_LIMIT = 20 * 2**20
 """Bytes that wait in a process."""
 
 

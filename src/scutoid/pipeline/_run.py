@@ -23,7 +23,6 @@ from scutoid.errors import DamagedResult, RunFailed, StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.pipeline._alone import plan_alone
 from scutoid.pipeline._collections import COLLECTION
-from scutoid.pipeline._evaluate import concatenate
 from scutoid.pipeline._garbage import RUN, RUNS, announcing, dead_locks
 from scutoid.pipeline._lazy import SINGLE
 from scutoid.pipeline._losses import JOURNALLED, shard_record
@@ -38,6 +37,7 @@ from scutoid.pipeline._stored import (
     output_names,
 )
 from scutoid.pipeline._summary import summarize
+from scutoid.pipeline._tables import concatenate
 from scutoid.pipeline._tasks import TaskBuilder
 from scutoid.store import EntryStore, Lock
 

@@ -18,12 +18,8 @@ from scutoid.arrays import ImageWriter, open_source
 from scutoid.blocks import Block, BlockStatus
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._block_inputs import BlockInputs, Resolved
+from scutoid.pipeline._call_step import call_step, finish
 from scutoid.pipeline._compute import BlockStep, Readable, merge_in_order
-from scutoid.pipeline._evaluate import (
-    call_step,
-    finish,
-    join_tables,
-)
 from scutoid.pipeline._handover import Handover
 from scutoid.pipeline._losses import shard_record
 from scutoid.pipeline._parts import PartsGrid, decode, encode, read_payload
@@ -33,6 +29,7 @@ from scutoid.pipeline._stored import (
     output_names,
     packed_slot,
 )
+from scutoid.pipeline._tables import join_tables
 from scutoid.store import Entry, Pack
 
 
