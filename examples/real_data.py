@@ -31,7 +31,7 @@ from score import Score, score
 IOUS = (0.5, 0.7)
 ALIKE = 1 - 1e-9  # no intersection over union but that of equal objects is above it
 CORTEX_VOXEL = (5.0, 2.0, 2.0)
-CORTEX_FOREGROUND = {"sigma": 2.0, "factor": 1.0, "around": 20.0, "share": 1.2, "min_size": 30}
+CORTEX_FOREGROUND = {"sigma": 2.0, "factor": 2.5, "around": 10.0, "share": 2.0, "min_size": 30}
 CORTEX_SPLIT = {"spread": 2.0, "depth": 0.5, "reach": 16.0, "min_size": 30}
 TILES = {"1e7": (1, 1, 1), "1e8": (1, 3, 3), "1e9": (4, 5, 5)}
 

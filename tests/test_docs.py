@@ -51,6 +51,23 @@ def test_daisy(tmp_path):
     assert printed.count("('smooth', ") == 16
 
 
+def test_ops(tmp_path):
+    said = run_page("ops.md", tmp_path)
+    assert "objects: 3 of 2 components" in said
+    assert "stitched: 2" in said
+    assert "halo: ((1, 1), (1, 1), (1, 1))" in said
+    assert "levels: [(20, 48, 64), (20, 24, 32), (10, 12, 16)]" in said
+    assert re.search(r"root +0 +3\n +a +2 +2\n +b +1 +1\n", said)
+
+
+def test_ops_lists_every_operation():
+    """All that users get, in the first column of the table."""
+    text = (DOCS / "ops.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    listed = re.findall(r"`(\w+)`", " ".join(rows))
+    assert sorted(listed) == sorted(set(sc.__all__) & set(sc.ops.__all__) - {"n4"})
+
+
 def test_store(tmp_path):
     said = run_page("store.md", tmp_path)
     assert "1 damaged, removed" in said

@@ -31,11 +31,11 @@ PUBLIC = {
         Affine Footprint Groups Histogram IntensityStats Match Measure MergedLabels
         Model Overlaps RegionStats RegionTree SHAPES SpotMethod Spots Tiling affine
         as_foreground bin_centers cells_per_object cells_under check_cell_size
-        check_factors check_mask_type check_method check_tiling components_seen
-        count_digits count_overlaps downsample faces field_of_view find_spots
-        float_histogram footprint_array footprint_shape global_first highest_within
+        check_factors check_mask_type check_method check_tiling checked_connectivity components_seen
+        count_digits count_overlaps downsample faces field_of_view find_components
+        find_spots float_histogram footprint_array footprint_shape global_first highest_within
         histogram_of interpolate_cells label_components li_from_histogram local_maxima
-        lookup_table lowered match_pieces maximum_candidates mean_cells measure_block
+        look_up lookup_table lowered match_pieces maximum_candidates mean_cells measure_block
         merge_blocks merge_digits merge_histograms merge_region_sums merge_regions
         n_cells narrow nearest_voxels number_unions otsu_from_histogram overhang
         percentile_from_histogram percentile_passes predict_tiles reference_watershed
@@ -67,7 +67,8 @@ PUBLIC = {
     "scutoid.pipeline": """
         BlockParts Collection Files Image Images Length OutputGrid Parts Pipeline Plan
         PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
-        export gather is_lazy open open_folder per_member pipeline plan reduction run step um with_given
+        export gather is_lazy open open_folder per_member pipeline plan reduction run step
+        um with_given
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points background_field bias_field cell_means

@@ -312,10 +312,27 @@ CASES = (
 )
 
 
+OF_ONE_IMAGE = {
+    "affine_transform", "concatenate", "count_by_region", "density", "resample", "scale_nearest",
+    "transpose", "watershed",
+}  # fmt: skip
+"""Of single images, or called here with what depends on one."""
+
+SELECTED = {
+    "op_case": CASES,
+    "exact_case": [case for case in CASES if case.kind == EXACT],
+    "member_case": [
+        case for case in CASES if case.scene == "volume" and case.op not in OF_ONE_IMAGE
+    ],
+    "volume_case": [case for case in CASES if case.scene == "volume"],
+}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test every case in turn, or the name of every operation."""
-    if "op_case" in metafunc.fixturenames:
-        metafunc.parametrize("op_case", CASES, ids=[case.name for case in CASES])
+    for fixture, cases in SELECTED.items():
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, cases, ids=[case.name for case in cases])
     if "op_name" in metafunc.fixturenames:
         names = [n for n in sc.__all__ if n in sc.ops.__all__ and n not in NOT_OPS]
         metafunc.parametrize("op_name", names)
@@ -325,3 +342,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def op_cases() -> tuple[Case, ...]:
     """All ways to call the operations."""
     return CASES
+
+
+@pytest.fixture(scope="session")
+def scene_named() -> Callable[[str], Scene]:
+    """Returns the images of a scene."""
+    return scene

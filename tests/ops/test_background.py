@@ -180,8 +180,18 @@ def test_bias_is_the_same_for_every_block_shape(case) -> None:
         cells = sc.ops.cell_means.options(block=shape)(lazy, factors=factors)
         bias = sc.ops.bias_field(cells, factors=factors, estimator=square_root)
         divide = sc.ops.divide_field.options(block=shape)
-        found.append(np.asarray(divide(lazy, bias, factors=factors)))
+        found.append(np.asarray(divide(lazy, fields=bias, factors=factors)))
     np.testing.assert_array_equal(*found)
+
+
+def test_a_field_may_be_an_array_that_each_block_gets_whole() -> None:
+    movie = np.random.default_rng(3).integers(1, 255, (3, 14, 15)).astype("uint8")
+    lazy = sc.open(movie, axes="tyx")
+    bias = sc.estimate_bias(lazy, factor=3)
+    expected = np.asarray(sc.correct_bias(lazy, bias, factor=3))
+    np.testing.assert_array_equal(sc.correct_bias(lazy, bias.get(), factor=3), expected)
+    alone = sc.correct_bias(movie[1], np.asarray(bias.get())[1:2], factor=3)
+    np.testing.assert_array_equal(alone, expected[1])
 
 
 def square_root(cells):

@@ -140,7 +140,7 @@ def test_bad_input_is_refused(lazy) -> None:
         sc.split_touching(mask, max_extent=0)
     with pytest.raises(ParameterError, match="min_distance"):
         sc.split_touching(mask, min_distance=-1)
-    with pytest.raises(ParameterError, match="integers or floats"):
+    with pytest.raises(ParameterError, match="real numbers"):
         sc.split_touching(mask, given(np.ones((6, 7), complex)))
     with pytest.raises(ParameterError, match="NaN"):
         np.asarray(sc.split_touching(mask, given(np.full((6, 7), np.nan))))

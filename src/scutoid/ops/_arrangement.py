@@ -23,6 +23,7 @@ from scutoid.ops._grids import (
     local_read,
     local_write,
 )
+from scutoid.ops._inputs import check_voxels
 from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
 
 Widths = int | Sequence[int | Sequence[int]]
@@ -87,8 +88,8 @@ def _padded_grid(images: list[Image], width: Widths, fill: float | str) -> Outpu
     shape = [sum(sizes) for sizes in zip(low, extent.shape, high, strict=True)]
     if isinstance(fill, str) and fill not in ("nearest", "reflect"):
         raise ParameterError("a fill is a number, 'nearest' or 'reflect'", value=fill, place="pad")
-    if isinstance(fill, str) and 0 in extent.shape:
-        raise ParameterError("an image that is mirrored has voxels", value=images[0].shape)
+    if isinstance(fill, str):
+        check_voxels(images[0], "pad")
     affine = Affine.of(
         np.column_stack([np.eye(extent.ndim), [-float(n) for n in low]]), extent.ndim
     )

@@ -22,7 +22,9 @@ from scutoid.ops._coarse import (
     spatial_shape,
 )
 from scutoid.ops._composed import composed
-from scutoid.pipeline import BlockParts, StepBlock, blockwise, step
+from scutoid.ops._inputs import check_real, check_voxels
+from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
+from scutoid.pipeline import open as open_image
 
 Estimator = Callable[[Coarse], NDArray[Any]]
 
@@ -72,10 +74,7 @@ def estimate_bias(
     array([0.57, 0.86, 1.14, 1.43])
     """
     shape = spatial_shape(image)
-    if 0 in shape:
-        raise ParameterError(
-            "a field is estimated on at least one voxel", value=tuple(shape), place="estimate_bias"
-        )
+    check_voxels(image, "estimate_bias")
     factors = cell_factors(factor, len(shape))
     cells = cell_means(image, factors=factors)
     return bias_field(cells, factors=factors, estimator=estimator or smooth_bias)
@@ -115,8 +114,11 @@ def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
     >>> sc.correct_bias(image, bias, factor=1)[0, :3]
     array([2., 2., 2.], dtype=float32)
     """
+    check_real(image, "correct_bias")
     given = [factor] if isinstance(factor, (int, np.integer)) else list(factor)
-    return divide_field(image, bias, factors=cell_factors(given, len(given)))
+    # As an image, for a parameter that is one arrives whole; as an input it would be cut in blocks
+    field = open_image(bias) if isinstance(bias, np.ndarray) and is_lazy(image) else bias
+    return divide_field(image, fields=field, factors=cell_factors(given, len(given)))
 
 
 def smooth_bias(cells: Coarse) -> Coarse:
@@ -187,7 +189,7 @@ def bias_field(cells: BlockParts, *, factors: Sequence[int], estimator: Estimato
 
 @blockwise(dtype=np.float32, block_invariant=True, version="1")
 def divide_field(
-    image: NDArray[Any], fields: Coarse, *, factors: Sequence[int], block: StepBlock
+    image: NDArray[Any], *, fields: Coarse, factors: Sequence[int], block: StepBlock
 ) -> NDArray[np.float32]:
     """Interpolate the bias over one block, and divide by it."""
     start, stop, shape = extent_of(block)
@@ -199,6 +201,7 @@ def divide_field(
             "a bias field is that of an image of the same shape, with the same factor",
             value=f"image {(*sizes, *shape)}, field {fields.shape} of cells {tuple(factors)}",
             place="correct_bias",
+            remedy="estimate it on this image, and give the same factor= to both",
         )
     place = [block.write_roi.offset[n] - block.image_roi.offset[n] for n in iterated]
     field = fields[int(np.ravel_multi_index(place, sizes)) if sizes else 0]

@@ -14,14 +14,20 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import cells_under, mean_cells, n_cells
+from scutoid.ops._inputs import check_real
 from scutoid.ops._label import images_of
 from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise
 
 Coarse = NDArray[np.float64]
 
 
+def _check_real(images: list[Image]) -> None:
+    check_real(images[0], repr(images[0].name))
+
+
 @blockwise(
     out="parts",
+    check=_check_real,
     halo=lambda factors: [(0, factor - 1) for factor in factors],
     block_invariant=True,
     version="1",

@@ -12,25 +12,35 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import as_foreground
 from scutoid.ops._masks import check_mask
-from scutoid.pipeline import Length, blockwise
+from scutoid.pipeline import Image, Length, blockwise, is_lazy
 
 # 2 um over voxels of 0.4 um are 5 voxels, not 6 by the rounding of the division
 _ROUNDING = 1e-9
 
 
-def _reach(max_distance: float | Length, voxel_size: Sequence[float] | None) -> Any:
+def _check_distance(max_distance: float | Length) -> None:
     if isinstance(max_distance, Length) or not 0 < max_distance < math.inf:
         raise ParameterError(
             "max_distance is a number above 0, in the image's unit, or in voxels where it has none",
             value=max_distance,
             place="distance_transform",
         )
+
+
+def _check(images: list[Image], max_distance: float) -> None:
+    check_mask(images)
+    if not is_lazy(max_distance):
+        _check_distance(max_distance)
+
+
+def _reach(max_distance: float, voxel_size: Sequence[float] | None) -> Any:
+    _check_distance(max_distance)
     if voxel_size is None:
         return math.ceil(max_distance)
     return [math.ceil(max_distance / size - _ROUNDING) for size in voxel_size]
 
 
-@blockwise(halo=_reach, dtype=np.float64, check=check_mask, block_invariant=True, version="1")
+@blockwise(halo=_reach, dtype=np.float64, check=_check, block_invariant=True, version="1")
 def distance_transform(
     mask: NDArray[Any], *, max_distance: float, voxel_size: Sequence[float] | None
 ) -> NDArray[np.float64]:
@@ -76,6 +86,7 @@ def distance_transform(
     """
     from scipy import ndimage
 
+    _check_distance(max_distance)
     inside = as_foreground(mask, "distance_transform")
     if inside.all():  # scipy measures from nowhere in particular then
         return np.full(mask.shape, max_distance, np.float64)

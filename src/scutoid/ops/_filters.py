@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import footprint_array, footprint_shape
-from scutoid.pipeline import blockwise
+from scutoid.ops._inputs import check_real
+from scutoid.pipeline import Image, blockwise, is_lazy
 
 _TRUNCATE = 4.0
 _RATIO = 1.6
@@ -25,13 +26,36 @@ def _radius(sigma: Widths) -> Any:
         raise ParameterError(
             "sigma is a number of voxels, 0 or more, one for all spatial axes or one for each",
             value=sigma,
+            place="sigma",
+            remedy="give 0 to leave an axis as it is",
         )
     if widths.ndim == 0:
         return int(_TRUNCATE * float(widths) + 0.5)
     return [int(_TRUNCATE * width + 0.5) for width in widths.tolist()]
 
 
-@blockwise(halo=_radius, block_invariant=True, version="1")
+def _check_image(images: list[Image]) -> None:
+    check_real(images[0], repr(images[0].name))
+
+
+def _check_sigma(images: list[Image], sigma: Widths) -> None:
+    _check_image(images)
+    if not is_lazy(sigma):
+        _radius(sigma)
+
+
+def _check_axes(given: Any, image: NDArray[Any], place: str) -> None:
+    """Refuse numbers that are not one an axis, and images of no real numbers."""
+    check_real(image, place)
+    if np.ndim(given) and len(given) != image.ndim:
+        raise ParameterError(
+            f"widths are one number, or one for each of {image.ndim} axes",
+            value=given,
+            place=place,
+        )
+
+
+@blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
 def gaussian(image: NDArray[Any], *, sigma: float | Sequence[float]) -> NDArray[Any]:
     """Smooth by a Gaussian.
 
@@ -50,6 +74,11 @@ def gaussian(image: NDArray[Any], *, sigma: float | Sequence[float]) -> NDArray[
     Image or ndarray
         float32, or float64 for float64 images; same shape.
 
+    Raises
+    ------
+    ParameterError
+        If a sigma is negative, or the image is not of real numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -59,6 +88,8 @@ def gaussian(image: NDArray[Any], *, sigma: float | Sequence[float]) -> NDArray[
            [17.9, 64.1, 17.9],
            [ 1.2, 17.9, 80.9]], dtype=float32)
     """
+    _check_axes(sigma, image, "gaussian")
+    _radius(sigma)
     return _smooth(_as_float(image), sigma)
 
 
@@ -85,12 +116,19 @@ def _window(size: int | Sequence[int]) -> Any:
             "size is a number of voxels, 1 or more, one for all spatial axes or one for each",
             value=size,
             place="median",
+            remedy="give 1 to leave an axis as it is",
         )
     reach = [(edge // 2, edge - 1 - edge // 2) for edge in np.atleast_1d(sizes).tolist()]
     return reach if sizes.ndim else max(reach[0])
 
 
-@blockwise(halo=_window, dtype="same", block_invariant=True, version="1")
+def _check_size(images: list[Image], size: int | Sequence[int]) -> None:
+    _check_image(images)
+    if not is_lazy(size):
+        _window(size)
+
+
+@blockwise(halo=_window, dtype="same", check=_check_size, block_invariant=True, version="1")
 def median(image: NDArray[Any], *, size: int | Sequence[int]) -> NDArray[Any]:
     """Take the median of each voxel's neighbourhood.
 
@@ -123,6 +161,8 @@ def median(image: NDArray[Any], *, size: int | Sequence[int]) -> NDArray[Any]:
     """
     from scipy import ndimage
 
+    _check_axes(size, image, "median")
+    _window(size)
     return ndimage.median_filter(image, size=_plain(size))  # type: ignore[no-any-return]
 
 
@@ -143,11 +183,18 @@ def _upper(low: Widths, high: Widths | None) -> Widths:
             "the low sigma is at most the high one",
             value=(low, high),
             place="difference_of_gaussians",
+            remedy="turn them round",
         )
     return high
 
 
-@blockwise(halo=_wider, block_invariant=True, version="1")
+def _check_both(images: list[Image], low: Widths, high: Widths | None) -> None:
+    _check_image(images)
+    if not (is_lazy(low) or is_lazy(high)):
+        _wider(low, high)
+
+
+@blockwise(halo=_wider, check=_check_both, block_invariant=True, version="1")
 def difference_of_gaussians(
     image: NDArray[Any], *, low: Widths, high: Widths | None = None
 ) -> NDArray[Any]:
@@ -190,11 +237,13 @@ def difference_of_gaussians(
            [-13.3,  26.7, -13.3],
            [ -8.4, -13.3,  21.7]], dtype=float32)
     """
+    _check_axes(low, image, "difference_of_gaussians")
+    _wider(low, high)
     values = _as_float(image)
     return np.asarray(_smooth(values, low) - _smooth(values, _upper(low, high)))
 
 
-@blockwise(halo=_radius, block_invariant=True, version="1")
+@blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
 def laplacian_of_gaussian(image: NDArray[Any], *, sigma: Widths) -> NDArray[Any]:
     """Sum up the second derivatives of the image smoothed by a Gaussian.
 
@@ -232,6 +281,8 @@ def laplacian_of_gaussian(image: NDArray[Any], *, sigma: Widths) -> NDArray[Any]
     """
     from scipy import ndimage
 
+    _check_axes(sigma, image, "laplacian_of_gaussian")
+    _radius(sigma)
     return ndimage.gaussian_laplace(  # type: ignore[no-any-return]
         _as_float(image), _plain(sigma), truncate=_TRUNCATE
     )
@@ -243,7 +294,13 @@ def _twice(radius: Widths) -> Any:
     return reach if np.ndim(radius) else reach[0]
 
 
-@blockwise(halo=_twice, dtype="same", block_invariant=True, version="1")
+def _check_radius(images: list[Image], radius: Widths) -> None:
+    _check_image(images)
+    if not is_lazy(radius):
+        footprint_shape(radius)
+
+
+@blockwise(halo=_twice, dtype="same", check=_check_radius, block_invariant=True, version="1")
 def white_tophat(image: NDArray[Any], *, radius: Widths) -> NDArray[Any]:
     """Keep bright structures that are smaller than a ball: the image less its opening.
 
@@ -280,5 +337,6 @@ def white_tophat(image: NDArray[Any], *, radius: Widths) -> NDArray[Any]:
     """
     from scipy import ndimage
 
+    check_real(image, "white_tophat")
     footprint = footprint_array(radius, image.ndim)
     return ndimage.white_tophat(image, footprint=footprint)  # type: ignore[no-any-return]

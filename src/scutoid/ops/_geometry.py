@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.errors import MetadataError, ParameterError, PipelineError
+from scutoid.errors import MetadataError, PipelineError
 from scutoid.geometry import Roi
 from scutoid.ops._composed import composed
 from scutoid.ops._grids import (
@@ -28,6 +28,7 @@ from scutoid.ops._grids import (
     local_read,
     local_write,
 )
+from scutoid.ops._inputs import check_voxels
 from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
 
 
@@ -217,8 +218,7 @@ def scale_nearest(image: Image | NDArray[Any], *, shape: Sequence[int]) -> Any:
         )
     extent = Extent.of(image)
     sizes = check_shape(shape, extent.ndim)
-    if 0 in extent.shape:
-        raise ParameterError("an image that is scaled has voxels", value=image.shape)
+    check_voxels(image, "scale_nearest")
     scale = [n / wanted for n, wanted in zip(extent.shape, sizes, strict=True)]
     step = limited(kept_labels(scale_step, image), image, corner_affine(scale))
     return step(image, image_shape=list(extent.shape), shape=list(sizes))

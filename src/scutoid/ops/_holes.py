@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import as_foreground, check_mask_type, label_components
 from scutoid.ops._composed import composed
+from scutoid.ops._inputs import check_hops
 from scutoid.ops._label import components
 from scutoid.ops._objects import merged_pieces
 from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
@@ -60,6 +61,7 @@ def fill_holes(mask: Any, *, connectivity: int | None = None, max_size: int | No
     """
     if isinstance(mask, Image):
         check_mask_type(mask.dtype, "fill_holes")
+    check_hops(mask, connectivity)
     is_size = isinstance(max_size, (int, np.integer)) and max_size >= 0
     if max_size is not None and not is_size:
         raise ParameterError(

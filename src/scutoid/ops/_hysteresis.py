@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import label_components
 from scutoid.ops._composed import composed
+from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._label import components
 from scutoid.ops._objects import merged_pieces
 from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
@@ -60,6 +61,8 @@ def hysteresis(image: Any, *, low: Any, high: Any, connectivity: int | None = No
     """
     if not (is_lazy(low) or is_lazy(high)):
         _check_order(low, high)
+    check_real(image, "hysteresis")
+    check_hops(image, connectivity)
     pieces = hysteresis_pieces(image, low=low, high=high, connectivity=connectivity)
     strong = hysteresis_merge(pieces, connectivity=connectivity)
     return hysteresis_apply(image, strong, low=low, connectivity=connectivity)
@@ -105,7 +108,10 @@ def hysteresis_apply(
 def _check_order(low: float, high: float) -> None:
     if not low <= high:  # nor where one is NaN
         raise ParameterError(
-            "the low level is at most the high one", value=(low, high), place="hysteresis"
+            "the low level is at most the high one",
+            value=(low, high),
+            place="hysteresis",
+            remedy="turn them round, or see where NaN comes from",
         )
 
 

@@ -22,7 +22,7 @@ from scutoid.kernels import (
     footprint_array,
     footprint_shape,
 )
-from scutoid.pipeline import Image, blockwise
+from scutoid.pipeline import Image, blockwise, is_lazy
 
 Pairs = list[tuple[int, int]]
 
@@ -30,6 +30,12 @@ Pairs = list[tuple[int, int]]
 def check_mask(images: list[Image]) -> None:
     """Refuse an image that is no mask before anything runs."""
     check_mask_type(images[0].dtype, repr(images[0].name))
+
+
+def _check_both(images: list[Image], footprint: Footprint) -> None:
+    check_mask(images)
+    if not is_lazy(footprint):
+        footprint_shape(footprint)
 
 
 def _erosion_reach(footprint: Footprint) -> Any:
@@ -49,7 +55,7 @@ def _reach(footprint: Footprint, pairs: Pairs) -> Any:
     return pairs if np.ndim(footprint) else pairs[0][0]
 
 
-@blockwise(halo=_erosion_reach, dtype=bool, check=check_mask, block_invariant=True, version="1")
+@blockwise(halo=_erosion_reach, dtype=bool, check=_check_both, block_invariant=True, version="1")
 def erosion(
     mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
 ) -> NDArray[np.bool_]:
@@ -94,7 +100,7 @@ def erosion(
     )
 
 
-@blockwise(halo=_dilation_reach, dtype=bool, check=check_mask, block_invariant=True, version="1")
+@blockwise(halo=_dilation_reach, dtype=bool, check=_check_both, block_invariant=True, version="1")
 def dilation(
     mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
 ) -> NDArray[np.bool_]:
@@ -133,7 +139,7 @@ def dilation(
     )
 
 
-@blockwise(halo=_reach_of_both, dtype=bool, check=check_mask, block_invariant=True, version="1")
+@blockwise(halo=_reach_of_both, dtype=bool, check=_check_both, block_invariant=True, version="1")
 def opening(
     mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
 ) -> NDArray[np.bool_]:
@@ -172,7 +178,7 @@ def opening(
     )
 
 
-@blockwise(halo=_reach_of_both, dtype=bool, check=check_mask, block_invariant=True, version="1")
+@blockwise(halo=_reach_of_both, dtype=bool, check=_check_both, block_invariant=True, version="1")
 def closing(
     mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
 ) -> NDArray[np.bool_]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.errors import ParameterError
 from scutoid.ops._extent import image_part
+from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._label import components, images_of
 from scutoid.ops._watershed import MAX_EXTENT, check_extent
-from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
+from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, is_lazy, step
 
 
 def local_maxima(
@@ -88,6 +89,9 @@ def local_maxima(
     """
     check_extent(min_distance, "local_maxima", name="min_distance")
     check_extent(max_extent, "local_maxima")
+    check_real(image, "local_maxima")
+    check_hops(image, connectivity)
+    _check_labels(labels)
     if h is not None and (isinstance(h, bool) or not h > 0):
         raise ParameterError("h is a height above 0", value=h, place="local_maxima")
     given = [image] if labels is None else [image, labels]
@@ -98,7 +102,6 @@ def local_maxima(
         merged = maximum_merge(pieces, connectivity=connectivity, within=labels is not None)
         marks = maximum_marks(given[0], merged, *given[1:], connectivity=connectivity)
     else:
-        _check_labels(labels)
         marks = kernels.local_maxima(given[0], labels, connectivity)
     if min_distance > 1:
         marks = keep_highest(marks, *given, min_distance=min_distance)
@@ -106,7 +109,7 @@ def local_maxima(
 
 
 def _check_labels(labels: Any) -> None:
-    if labels is not None and labels.dtype.kind not in "biu":
+    if isinstance(labels, (Image, np.ndarray)) and labels.dtype.kind not in "biu":
         raise ParameterError(
             "labels are integers, or a mask",
             value=f"dtype {labels.dtype}",

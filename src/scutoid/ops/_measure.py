@@ -24,6 +24,7 @@ from scutoid.kernels import (
     shape_columns,
 )
 from scutoid.ops._composed import composed
+from scutoid.ops._inputs import check_voxels
 from scutoid.ops._partitions import Range, ranges
 from scutoid.pipeline import BlockParts, StepBlock, blockwise, step
 
@@ -46,9 +47,9 @@ def measure(
 ) -> Any:
     """Measure labelled objects: one row an object.
 
-    **Exact** on integers: equals `skimage.measure.regionprops_table` on the whole array.  Sums of
-    floating-point numbers are the same for every executor and number of workers at one block shape,
-    and within rounding of the whole array.
+    **Exact** on integers of up to 32 bits: equals `skimage.measure.regionprops_table` on the whole
+    array.  Sums of floating-point numbers and of larger integers are the same for every executor
+    and number of workers at one block shape, and within rounding of the whole array.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ def check_labels(labels: Any, place: str) -> None:
     Raises
     ------
     ParameterError
-        If its voxels are not integers.
+        If its voxels are not integers, or it has none.
     """
     dtype = getattr(labels, "dtype", None)
     if dtype is not None and np.dtype(dtype).kind not in "biu":
@@ -141,6 +142,7 @@ def check_labels(labels: Any, place: str) -> None:
             remedy="label a mask first: label(image > level); if these are labels that were saved "
             "as floats, convert them, but above 16,777,216 float32 has lost numbers",
         )
+    check_voxels(labels, place)
 
 
 def _wanted(properties: Sequence[str] | None) -> tuple[str, ...]:

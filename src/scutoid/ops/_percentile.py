@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.ops._composed import composed
+from scutoid.ops._inputs import check_voxels
 from scutoid.pipeline import Image, Images, blockwise, is_lazy, reduction
 
 
@@ -56,6 +57,7 @@ def percentile(image: Any, *, q: float | Sequence[float]) -> Any:
     percents = np.atleast_1d(np.asarray(q, np.float64)).tolist()
     if not percents or not all(0 <= item <= 100 for item in percents):
         raise ParameterError("percentiles are 0 to 100, one or more", value=q, place="percentile")
+    check_voxels(image, "percentile")
     passes = kernels.percentile_passes(_dtype(image))
     found = None
     for _ in range(passes - 1):
@@ -141,6 +143,7 @@ def normalize_percentile(image: Any, *, low: float = 1, high: float = 99.8) -> A
             "the low percentile is less than the high one",
             value=(low, high),
             place="normalize_percentile",
+            remedy="turn them round",
         )
     return scale_between(image, levels=percentile(image, q=[low, high]))
 

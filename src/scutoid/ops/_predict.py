@@ -44,7 +44,7 @@ def predict(
     **Exact within halo**: where `halo` covers the model's field of view, which
     `scutoid.ops.field_of_view` measures, every voxel is what the model says of the whole image, up
     to the rounding of its arithmetic, whose order libraries choose by the shape of what they get
-    (about 1e-6 of the largest term in float32).  With a smaller halo it is **approximate** near the
+    (about 1e-6 of the largest term in float32).  With a smaller halo it is approximate near the
     faces of tiles, and nothing can tell.  For a model that looks at all that it gets, as instance
     normalisation does, no halo is large enough.
 

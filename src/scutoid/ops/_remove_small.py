@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import label_components
 from scutoid.ops._composed import composed
+from scutoid.ops._inputs import check_hops
 from scutoid.ops._label import components, images_of
 from scutoid.ops._objects import merged_pieces
 from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
@@ -54,6 +55,7 @@ def remove_small(image: Any, *, min_size: Any, connectivity: int | None = None) 
         )
     if isinstance(image, Image):
         _check_kind(image.dtype)
+    check_hops(image, connectivity)
     counts = object_counts(image, connectivity=connectivity)
     small = small_objects(counts, min_size=int(min_size), connectivity=connectivity)
     return remove_objects(image, small, connectivity=connectivity)

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.errors import ParameterError
 from scutoid.ops._distance import distance_transform
 from scutoid.ops._extent import image_part
+from scutoid.ops._inputs import check_real
 from scutoid.ops._label import label, label_apply, label_merge, label_pieces
 from scutoid.ops._maxima import local_maxima
 from scutoid.ops._watershed import (
@@ -30,7 +30,7 @@ from scutoid.ops._watershed import (
     watershed_report,
     watershed_step,
 )
-from scutoid.pipeline import Image, StepBlock, blockwise, is_lazy
+from scutoid.pipeline import StepBlock, blockwise, is_lazy
 
 _UNREACHED = int(np.iinfo(np.uint32).max)
 
@@ -111,11 +111,7 @@ def split_touching(
     """
     check_extent(max_extent, "split_touching")
     check_extent(min_distance, "split_touching", name="min_distance")
-    is_image = isinstance(image, (Image, np.ndarray))
-    if image is not None and is_image and image.dtype.kind not in "biuf":
-        raise ParameterError(
-            "intensities are integers or floats", value=str(image.dtype), place="split_touching"
-        )
+    check_real(image, "split_touching")
     components = label(mask, connectivity=connectivity)
     heights = distance_within(mask, max_extent=max_extent) if image is None else image
     # Neighbours by corners, whatever those of the mask: a ridge that runs aslant is one maximum

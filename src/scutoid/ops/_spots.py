@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import SpotMethod, Spots, find_spots, spot_reach, spot_response
 from scutoid.ops._composed import composed
+from scutoid.ops._inputs import check_real, check_voxels
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
 from scutoid.pipeline import Image, Images, StepBlock, reduction
 
@@ -109,6 +110,8 @@ def detect_spots(
     if method not in _METHODS:
         raise ParameterError(f"method is one of {_METHODS}", value=method, place=_PLACE)
     _check_thresholds(threshold, threshold_rel)
+    check_real(image, _PLACE)
+    check_voxels(image, _PLACE)
     widths, is_physical = read_scales(image, sigma, n_scales, ndim, f"{_PLACE}, sigma")
     exclusion, is_apart = tuple(tuple(w * math.sqrt(ndim) for w in s) for s in widths), is_physical
     if min_distance is not None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.errors import ParameterError, StepError
+from scutoid.errors import GeometryError, ParameterError, StepError
 from scutoid.kernels import Match
 from scutoid.ops._extent import image_part
 from scutoid.ops._label import check_count, images_of
@@ -182,6 +182,14 @@ def _segment_whole(
     images: Sequence[Any], segment: Callable[..., Any], setup: Mapping[str, Callable[[], object]]
 ) -> NDArray[np.uint32]:
     shape = np.shape(images[0])
+    others = [np.shape(image) for image in images[1:]]
+    if any(other != shape for other in others):
+        raise GeometryError(
+            "images that are segmented together have one shape",
+            value=f"{shape} and {', '.join(map(str, others))}",
+            place=_PLACE,
+            remedy="crop them first",
+        )
     loaded = {name: load() for name, load in setup.items()}
     found = _checked(segment(*images, **loaded), shape, "the whole array")
     return kernels.renumbered(found, tuple(slice(None) for _ in shape))[0]

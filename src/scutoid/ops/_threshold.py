@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import ParameterError
-from scutoid.pipeline import Image, Images, blockwise, reduction
+from scutoid.ops._inputs import check_real, check_voxels
+from scutoid.pipeline import Image, Images, blockwise, is_lazy, reduction
 
 _BINS = 256
 _LI_BINS = 2**16
 
 
-@blockwise(dtype=bool, block_invariant=True, version="1")
+def _check_image(images: list[Image]) -> None:
+    check_real(images[0], repr(images[0].name))
+
+
+@blockwise(dtype=bool, check=_check_image, block_invariant=True, version="1")
 def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
     """Mark voxels that are brighter than a level.
 
@@ -33,7 +38,12 @@ def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
     Returns
     -------
     Image or ndarray
-        bool; same shape.
+        bool; same shape.  A voxel of NaN is background.
+
+    Raises
+    ------
+    ParameterError
+        If the image is not of real numbers, or the level is NaN.
 
     Examples
     --------
@@ -42,6 +52,14 @@ def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
     >>> sc.threshold(np.array([[1, 5, 3]]), level=3)
     array([[False,  True, False]])
     """
+    check_real(image, "threshold")
+    if np.isnan(level):
+        raise ParameterError(
+            "a level is a number",
+            value=level,
+            place="threshold",
+            remedy="see where NaN comes from, such as an image with NaN",
+        )
     return np.asarray(image > level)
 
 
@@ -142,6 +160,8 @@ def triangle(image: Image | Images | NDArray[Any]) -> Any:
 
 def _span(image: Image | Images | NDArray[Any]) -> Any:
     """Return the range that floats are counted in; integers need none."""
+    check_real(image, "a level from a histogram")
+    check_voxels(image, "a level from a histogram")
     if isinstance(image, Image) and image.dtype.kind in "biu":
         return None
     return value_range(image)
@@ -253,7 +273,13 @@ def _local_reach(size: int | Sequence[int], method: str) -> int | list[int]:
     return reach[0] if isinstance(size, (int, np.integer)) else reach
 
 
-@blockwise(dtype=bool, halo=_local_reach, block_invariant=True, version="1")
+def _check_local(images: list[Image], size: int | Sequence[int], method: str) -> None:
+    _check_image(images)
+    if not is_lazy(size):
+        _local_reach(size, method)
+
+
+@blockwise(dtype=bool, halo=_local_reach, check=_check_local, block_invariant=True, version="1")
 def threshold_local(
     image: NDArray[Any],
     *,
@@ -297,7 +323,15 @@ def threshold_local(
     >>> sc.threshold_local(np.array([[1, 5, 1, 1, 8, 8]]), size=(1, 3), method="mean")
     array([[False,  True, False, False,  True, False]])
     """
+    check_real(image, "threshold_local")
+    _local_reach(size, method)
     window = [size] * image.ndim if isinstance(size, (int, np.integer)) else list(size)
+    if len(window) != image.ndim:
+        raise ParameterError(
+            f"size is one number, or one for each of {image.ndim} axes",
+            value=size,
+            place="threshold_local",
+        )
     if method == "mean":
         return np.asarray(image > _window_means(image, window) - offset)
     from skimage import filters

@@ -24,6 +24,7 @@ from scutoid.ops._grids import (
     local_read,
     local_write,
 )
+from scutoid.ops._inputs import check_voxels
 from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
 
 
@@ -80,6 +81,7 @@ def _affine_grid(
     _check_cval(image, cval)
     if mode not in ("constant", "nearest"):
         raise ParameterError("mode= is 'constant' or 'nearest'", value=mode)
+    check_voxels(image, "affine_transform")
     affine = Affine.of(matrix, extent.ndim)
     sizes = check_shape(extent.shape if shape is None else shape, extent.ndim)
     given = zip(("voxel_size", "origin"), placed, strict=True)

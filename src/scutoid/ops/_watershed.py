@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import ParameterError, StepError
+from scutoid.kernels import check_mask_type
 from scutoid.ops._extent import image_part
+from scutoid.ops._inputs import check_hops, check_real
 from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, is_lazy, step
 
 if TYPE_CHECKING:
@@ -79,7 +81,8 @@ def watershed(
     Raises
     ------
     ParameterError
-        If seeds are not integers of 0 or more, `max_extent` is less than 1, or the image has NaN.
+        If seeds are not integers of 0 or more, the mask is of floating-point numbers, `max_extent`
+        is less than 1, or the image has NaN.
     StepError
         With `exact`, if a component is larger than `max_extent`.
 
@@ -106,6 +109,9 @@ def watershed(
             place="watershed",
             remedy="number them first: sc.label(seeds)",
         )
+    check_real(image, "watershed")
+    check_hops(image, connectivity)
+    _check_mask(mask)
     if not any(map(is_lazy, given)):
         _check_seeds(np.asarray(seeds))
         flooded = kernels.watershed(image, seeds, mask, connectivity)
@@ -130,7 +136,17 @@ def check_extent(voxels: object, place: str, *, name: str = "max_extent") -> Non
 
 def _check_seeds(seeds: NDArray[Any]) -> None:
     if seeds.dtype.kind == "i" and seeds.size and seeds.min() < 0:
-        raise ParameterError("seeds are 0 or more", value=int(seeds.min()), place="watershed")
+        raise ParameterError(
+            "seeds are 0 or more",
+            value=int(seeds.min()),
+            place="watershed",
+            remedy="set what is no seed to 0 first",
+        )
+
+
+def _check_mask(mask: Any) -> None:
+    if isinstance(mask, (Image, np.ndarray)):
+        check_mask_type(mask.dtype, "watershed")
 
 
 @blockwise(halo=lambda max_extent: max_extent, border=0, dtype="same", labels=True, version="1")
@@ -148,6 +164,7 @@ def watershed_step(
 ) -> NDArray[Any]:
     """Flood one block; `unreached` is written where the mask is and no flood comes."""
     _check_seeds(seeds)
+    _check_mask(mask)
     # The border pads, so that a halo may be larger than the image: only what is image counts
     inside, inner, goes_on = image_part(block)
     part = image[inside]
