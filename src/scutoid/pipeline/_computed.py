@@ -33,8 +33,8 @@ _REMEMBERED_BLOCKS = 8
 class ComputedImage:
     """An image whose voxels are computed when they are read.
 
-    The last few regions are remembered, for a step that reads it by two ways, or neighbours that
-    read the same blocks.
+    The last few regions are remembered where several read it, for a step that does so by two ways,
+    and the last few blocks of the step's grid, for neighbours that read the same ones.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ class ComputedImage:
         Of its first voxel in the frame.
     is_cut_anew : bool
         Whether a region that is read is one block; else the blocks of the step's grid are.
+    is_shared : bool
+        Whether several read it.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class ComputedImage:
         offset: Coordinate,
         *,
         is_cut_anew: bool,
+        is_shared: bool,
     ) -> None:
         self.given = given
         self.output = output
         self.spec = spec
         self.offset = offset
         self.is_cut_anew = is_cut_anew
+        self.is_shared = is_shared
         self.chunks = tuple(given.step.layout.grid.block_shape)
         self._computed: OrderedDict[Roi, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -102,10 +106,19 @@ class ComputedImage:
         array = np.asarray(self.given.compute(block, self._ready)[self.output])
         with self._lock:
             self._computed[block.write_roi] = array
-            while len(self._computed) > (_REMEMBERED if self.is_cut_anew else _REMEMBERED_BLOCKS):
+            while len(self._computed) > self._remembered:
                 self._computed.popitem(last=False)
         return array
 
+    @property
+    def _remembered(self) -> int:
+        if not self.is_cut_anew:
+            return _REMEMBERED_BLOCKS
+        return _REMEMBERED if self.is_shared else 0
+
     def __reduce__(self) -> tuple[Any, ...]:
         given = (self.given, self.output, self.spec, self.offset)
-        return partial(ComputedImage, is_cut_anew=self.is_cut_anew), given
+        return (
+            partial(ComputedImage, is_cut_anew=self.is_cut_anew, is_shared=self.is_shared),
+            given,
+        )

@@ -138,7 +138,9 @@ class Evaluation:
         write = step.layout.grid_region(below.shift(framed.offset))
         inputs = self._inputs(step, call.inputs, write)
         given = BlockInputs(step, tuple(inputs), self._params(call.params))
-        source = ComputedImage(given, 0, framed.spec, framed.offset, is_cut_anew=True)
+        source = ComputedImage(
+            given, 0, framed.spec, framed.offset, is_cut_anew=True, is_shared=False
+        )
         return source if view is None else ViewSource(source, view)
 
     def _compute_image(self, producer: Call, output: int, region: Roi) -> Readable:

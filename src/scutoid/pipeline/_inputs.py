@@ -120,9 +120,21 @@ class WorkerInputs:
         return source if image.view is None else ViewSource(source, image.view)
 
     def _computed_image(self, work: Work, *, is_cut_anew: bool = False) -> ComputedImage:
-        framed = work.call.framed(0)
-        given = self.of_blocks(work.call)
-        return ComputedImage(given, 0, framed.spec, framed.offset, is_cut_anew=is_cut_anew)
+        call = work.call
+        framed = call.framed(0)
+        readers = sum(
+            isinstance(item, Image) and item.producer is call
+            for other in self.planner.works
+            for item in other.call.inputs
+        )
+        return ComputedImage(
+            self.of_blocks(call),
+            0,
+            framed.spec,
+            framed.offset,
+            is_cut_anew=is_cut_anew,
+            is_shared=readers > 1,
+        )
 
     def _member(self, producer: Member) -> Any:
         """Return one member of a collection as a single producer."""
