@@ -469,3 +469,16 @@ def test_a_reduction_on_arrays_ends_with_its_parameters() -> None:
 
     assert scaled_sum(np.ones((3, 3)), scale=2) == 18
     assert scaled_sum(sc.open(np.ones((3, 3))), scale=2).get() == 18
+
+
+def test_the_plan_warns_of_a_result_that_is_stored_otherwise(tmp_path) -> None:
+    image = sc.open(np.ones((40, 40), "uint8"))
+    sc.run(sc.gaussian(image, sigma=1), store=tmp_path, executor="serial")
+    with_levels = sc.gaussian.options(storage=sc.Storage(levels=2))(image, sigma=1)
+    plan = sc.plan(with_levels, store=tmp_path)
+    assert plan.is_done
+    assert "force=['gaussian']" in plan.warnings[0]
+    run = sc.run(with_levels, store=tmp_path, executor="serial", force=["gaussian"])
+    assert run["gaussian"].levels == 2
+    assert not sc.plan(with_levels, store=tmp_path).warnings
+    assert not sc.plan(sc.gaussian(image, sigma=1), store=tmp_path).warnings

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from scutoid.arrays import Storage
 from scutoid.pipeline._plan import Plan, PlannedStep
 from scutoid.pipeline._planner import Planner, Work, bytes_of, memory_of
 from scutoid.pipeline._producers import Call
@@ -50,12 +51,26 @@ def _compared(planner: Planner, work: Work) -> dict[str, Any]:
 
 def _warnings(works: Sequence[Work]) -> Iterator[str]:
     for work in works:
+        if _is_stored_otherwise(work):
+            yield (
+                f"step {work.task!r} is there, stored in another way than storage= asks for, which "
+                f"is no part of its key; force=[{work.task!r}] stores it anew"
+            )
         for name, value in work.call.params.items():
             if isinstance(value, str) and "/" in value and _names_a_file(value):
                 yield (
                     f"step {work.task!r}: {name}={value!r} is text that names a file; "
                     "pass a pathlib.Path to notice when its content changes"
                 )
+
+
+def _is_stored_otherwise(work: Work) -> bool:
+    """Whether a result that is there lies in other chunks, levels or another format than asked."""
+    recipe = work.entry.recipe
+    asked = work.call.spec.options.storage
+    if work.status != "cached" or recipe is None or asked == Storage():
+        return False
+    return bool(recipe.output.get("storage", str(asked)) != str(asked))
 
 
 def _names_a_file(text: str) -> bool:
