@@ -222,3 +222,12 @@ def test_a_block_waits_for_all_that_is_read_inside_it(
     wanted = np.asarray(last)  # in this process, from the input on
     run = sc.run(last, store=store, executor="serial")
     np.testing.assert_array_equal(np.asarray(run["doubled"]), wanted)
+
+
+def test_the_memory_of_a_block_counts_its_halo_on_both_sides(tmp_path) -> None:
+    image = sc.open(np.zeros((300, 300), "uint8"))
+    step = brightest.options(keep=True, block=50)
+    wide, none = (
+        sc.plan(step(image, size=size), store=tmp_path)["brightest"].memory for size in (41, 1)
+    )
+    assert wide / none == pytest.approx((90 / 50) ** 2)

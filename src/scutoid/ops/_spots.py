@@ -93,7 +93,7 @@ def detect_spots(
 
     Notes
     -----
-    All spots are held in memory while they are put in order: about 100 bytes each.
+    The table of all spots is held in memory while they are put in order.
 
     Examples
     --------

@@ -454,8 +454,12 @@ def memory_of(work: Work) -> int:
     images = [item for item in call.inputs if isinstance(item, Image)]
     if call.spec.kind == "step":
         return sum(image.nbytes for image in images)
-    layout = call.layout()
-    return _memory_of_block(call, Roi(layout.grid.total.offset, layout.grid.block_shape))
+    grid = call.layout().grid
+    if not grid.n_blocks:
+        return 0
+    # One that has others on both sides, where there is such, for it has all of its halo
+    middle = grid.index((n - 1) // 2 for n in grid.shape)
+    return _memory_of_block(call, grid.write_roi(middle))
 
 
 def _memory_of_block(call: Call, write: Roi) -> int:
