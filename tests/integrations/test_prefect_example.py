@@ -108,6 +108,10 @@ def prefect_environment(folder):
         "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(folder / "prefect" / "storage"),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # A server makes its database when it starts: 10 s on an idle machine, longer on a busy one
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
+        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+        "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",
     }
@@ -122,7 +126,7 @@ def run(command, folder):
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=900,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -162,6 +166,7 @@ def expected(folder):
     return masks
 
 
+@pytest.mark.timeout(1200)
 def test_results_are_kept_verified_and_made_again_one_by_one(tmp_path):
     images, results = tmp_path / "raw", tmp_path / "measured"
     make_images(images)
