@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# How long an example takes says nothing on a machine that other work shares
-settings.register_profile("scutoid", deadline=None)
+# How long an example takes, or is drawn, says nothing on a machine that other work shares
+settings.register_profile(
+    "scutoid", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
 settings.load_profile("scutoid")
 
 
@@ -32,3 +35,16 @@ def is_alive():
         return state not in "ZX"
 
     return tell
+
+
+@pytest.fixture(scope="session")
+def wait_for():
+    """Waits until something holds, as long as a very busy machine may take to come to it."""
+
+    def wait(condition):
+        end = time.monotonic() + 240
+        while not condition():
+            assert time.monotonic() < end, "it never came to that"
+            time.sleep(0.01)
+
+    return wait

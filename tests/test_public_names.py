@@ -30,14 +30,14 @@ PUBLIC = {
     "scutoid.kernels": """
         Affine Footprint Groups Histogram IntensityStats Match Measure MergedLabels
         Model Overlaps RegionStats RegionTree SHAPES SpotMethod Spots Tiling affine
-        as_foreground bin_centers cells_per_object cells_under check_cell_size
+        as_foreground bin_centers by_region cells_per_object cells_under check_cell_size
         check_factors check_mask_type check_method check_tiling checked_connectivity components_seen
-        count_digits count_overlaps downsample faces field_of_view find_components
+        count_digits count_floats count_overlaps downsample faces field_of_view find_components
         find_spots float_histogram footprint_array footprint_shape global_first highest_within
-        histogram_of interpolate_cells label_components li_from_histogram local_maxima
-        look_up lookup_table lowered match_pieces maximum_candidates mean_cells measure_block
-        merge_blocks merge_digits merge_histograms merge_region_sums merge_regions
-        n_cells narrow nearest_voxels number_unions otsu_from_histogram overhang
+        histogram_of interpolate_cells label_components li_from_histogram li_level li_window
+        local_maxima look_up lookup_table lowered match_pieces maximum_candidates mean_cells
+        measure_block merge_blocks merge_digits merge_floats merge_histograms merge_region_sums
+        merge_regions n_cells narrow nearest_voxels number_unions otsu_from_histogram overhang
         percentile_from_histogram percentile_passes predict_tiles reference_watershed
         region_columns region_sums renumbered shape_columns spot_reach spot_response
         spread triangle_from_histogram value_range watershed
@@ -65,23 +65,24 @@ PUBLIC = {
         one_by_one table_of_bytes version_notes
     """,
     "scutoid.pipeline": """
-        BlockParts Collection Files Image Images Length OutputGrid Parts Pipeline Plan
+        Beneath BlockParts Collection Files Image Images Length OutputGrid Parts Pipeline Plan
         PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
-        export gather is_lazy open open_folder per_member pipeline plan reduction run step
-        um with_given
+        check_order export gather interpolate is_lazy open open_folder per_member pipeline
+        plan reduction run step um with_given with_options
     """,
     "scutoid.ops": """
-        affine_step affine_transform atlas_points background_field bias_field cell_means
-        closing concatenate correct_bias count count_by_region count_pieces count_rows
-        density density_map density_points detect_spots difference_of_gaussians dilation
-        distance_transform distance_within divide_field downsample downsample_step
-        erosion estimate_bias estimate_cells field_of_view fill_holes flip flip_step
-        gaussian hole_fill hole_merge hole_pieces hysteresis hysteresis_apply
-        hysteresis_merge hysteresis_pieces keep_highest label label_apply
-        label_apply_wide label_merge label_pieces labels_cut laplacian_of_gaussian li
-        li_step local_maxima lower maximum_marks maximum_merge maximum_pieces measure
-        measure_channel_pieces measure_objects measure_pieces median n4
-        normalize_percentile object_counts opening otsu otsu_step pad pad_step
+        affine_step affine_transform atlas_points atlas_points_of_pieces
+        background_field bias_field cell_means closing coarse_counts
+        coarse_counts_of_pieces concatenate correct_bias count count_by_region
+        count_pieces count_rows density density_map density_points detect_spots
+        difference_of_gaussians dilation distance_transform distance_within divide_field
+        downsample downsample_step erosion estimate_bias estimate_cells field_of_view
+        fill_holes flip flip_step gaussian hole_fill hole_merge hole_pieces hysteresis
+        hysteresis_apply hysteresis_merge hysteresis_pieces keep_highest label
+        label_apply label_apply_wide label_merge label_pieces labels_cut
+        laplacian_of_gaussian li li_step local_maxima lower maximum_marks maximum_merge
+        maximum_pieces measure measure_channel_pieces measure_objects measure_pieces
+        median n4 normalize_percentile object_counts opening otsu otsu_step pad pad_step
         percentile percentile_digits predict project pyramid pyramid_step region_counts
         remove_objects remove_small resample resample_step scale_between scale_nearest
         scale_step small_objects split_touching spot_table stitch stitch_apply

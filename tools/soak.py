@@ -45,7 +45,7 @@ from scutoid.records import RecordLog
 TASKS = ("source", "fold", "total")
 STALLED = 90.0
 """After so many seconds in which no other block is called a run counts as hanging."""
-LEAVING = 15.0
+LEAVING = 60.0
 """So many seconds a process may outlive its driver."""
 _POLL = 0.01
 _BLOCK = 2

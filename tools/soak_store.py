@@ -44,7 +44,7 @@ import scutoid as sc
 from scutoid.errors import ScutoidError
 from soak_store_driver import CALLS, MEMBERS, N_BLOCKS, NAMES, Site
 
-LEAVING = 15.0
+LEAVING = 60.0
 """So many seconds a worker may outlive its driver."""
 _POLL = 0.005
 _DRIVER = str(Path(__file__).with_name("soak_store_driver.py").resolve())

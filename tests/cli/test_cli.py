@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
+from functools import partial
 
 import numpy as np
 import pytest
 import zarr
 
 import scutoid as sc
+from scutoid.blocks import Journal
 
 PIPELINE = '''
 from pathlib import Path
 import time
 import scutoid as sc
 from factors import FACTOR
+from scutoid.blocks import Journal
+
+def is_to_be_stopped():
+    journals = Path("results").glob("scaled/*/journal")
+    return Path("held").exists() and any((Journal.read(path) > 0).sum() >= 6 for path in journals)
 
 @sc.blockwise(retries=0)
-def scaled(image, *, delay, fail):
-    time.sleep(delay)
+def scaled(image, *, slow, fail):
+    while slow and is_to_be_stopped():
+        time.sleep(0.01)
     if fail and image.size > 512:  # not in the trial call
         raise ValueError("told to fail")
     return image * FACTOR
@@ -35,7 +41,7 @@ def bright(image, *, level):
 def count(
     raw: Path,
     level: float = 100.0,
-    delay: float = 0.0,
+    slow: bool = False,
     fail: bool = False,
     voxel_size: tuple[float, ...] | None = None,
 ):
@@ -50,7 +56,7 @@ def count(
     """
     by_16 = scaled.options(block=16)
     image = sc.open(raw, voxel_size=voxel_size)
-    mask = bright(by_16(image, delay=delay, fail=fail), level=level)
+    mask = bright(by_16(image, slow=slow, fail=fail), level=level)
     return sc.measure(sc.label(mask))
 '''
 
@@ -157,22 +163,24 @@ def test_failed_blocks_are_told_and_exit_with_1(project) -> None:
     assert "same command again" in done.stderr
 
 
-def test_ctrl_c_stops_and_the_same_command_resumes(project) -> None:
+def test_ctrl_c_stops_and_the_same_command_resumes(project, wait_for) -> None:
     command = [sys.executable, "-m", "scutoid", "run", "cells.py", "--raw", "raw.zarr"]
-    command += ["--delay", "0.3", "--workers", "2"]
+    command += ["--slow", "--workers", "2"]
+    (project / "held").touch()
     process = subprocess.Popen(
         command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    journal = None
-    while process.poll() is None:
-        journal = next((project / "results").glob("scaled/*/journal"), None)
-        if journal is not None and journal.stat().st_size > 400:
-            os.kill(process.pid, signal.SIGINT)
-            break
-        time.sleep(0.01)
-    _, errors = process.communicate(timeout=30)
+    journals = partial((project / "results").glob, "scaled/*/journal")
+    try:
+        wait_for(lambda: any((Journal.read(path) > 0).sum() >= 6 for path in journals()))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 130, errors
     assert "same command goes on" in errors
+    (project / "held").unlink()
     resumed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr
     line = next(x for x in resumed.stderr.splitlines() if x.startswith("scaled: 24 of 24"))

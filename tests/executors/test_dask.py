@@ -52,7 +52,7 @@ def whole_cluster(cluster, client):
 
     def complete():
         cluster.scale(2)  # Dask gives up a nanny whose worker takes long to come back
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=240)
 
     complete()
     yield client
@@ -87,7 +87,7 @@ def test_a_cluster_is_given_in_many_ways(cluster, how):
 
 def test_a_client_that_was_given_stays_open(client):
     run_blocks(BlockTask("t", lambda block: None, grid(5)), executor=client, workers=2)
-    assert client.submit(lambda: 7).result(timeout=30) == 7
+    assert client.submit(lambda: 7).result(timeout=240) == 7
 
 
 def test_a_scheduler_that_is_not_there_is_a_clear_error():
@@ -136,10 +136,10 @@ def test_a_block_stuck_in_c_code_is_ended_by_its_time_out(whole_cluster, tmp_pat
             ctypes.PyDLL(None).sleep(600)
 
     recorder = Recorder()
-    task = BlockTask("t", hang, grid(12), retries=1, timeout=1.0)
+    task = BlockTask("t", hang, grid(12), retries=1, timeout=5)
     assert run_blocks(task, executor=whole_cluster, workers=2, listeners=[recorder]).ok
     (failed,) = recorder.of(events.BlockFailed)
-    assert (failed.index, failed.error) == (3, "TimeoutError: the block took more than 1 s")
+    assert (failed.index, failed.error) == (3, "TimeoutError: the block took more than 5 s")
 
 
 def waiting_for_another(folder):
@@ -147,7 +147,7 @@ def waiting_for_another(folder):
 
     def wait_for_two(block):
         (folder / str(block.index)).touch()
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
             time.sleep(0.01)
         return os.getpid()

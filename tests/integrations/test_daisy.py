@@ -372,5 +372,5 @@ def test_without_funlib_the_same_script_runs(tmp_path):
         assert daisy.run_blockwise([task], progress=False)
     """
     (tmp_path / "script.py").write_text(textwrap.dedent(script))
-    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=240)
     assert (tmp_path / "block-3").read_text() == "(1, 1) (3, 3)"

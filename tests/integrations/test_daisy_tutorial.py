@@ -204,7 +204,7 @@ def segment(source, name, log, block):
 
 def smooth_and_note(name, log, block):
     smooth(name, block)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     # The last block ends only when the second task has begun: it must not wait for all of the first
     order = log / "order"
     while order.exists() and order.read_text().count("r") == 15 and "s" not in order.read_text():

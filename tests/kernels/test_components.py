@@ -117,6 +117,16 @@ def test_a_single_value_is_no_mask():
         label_components(np.array(1))
 
 
+@pytest.mark.parametrize("shape", [(7,), (6, 7), (3, 4, 5), (2, 3, 2, 3)])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32"])
+@pytest.mark.parametrize("by_value", [False, True])
+def test_a_mask_that_may_not_be_written_to_is_labelled(shape, dtype, by_value):
+    mask = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
+    expected = label_components(mask, by_value=by_value)[0]
+    mask.flags.writeable = False
+    np.testing.assert_array_equal(label_components(mask, by_value=by_value)[0], expected)
+
+
 def test_the_mask_is_left_as_it_was():
     mask = np.array([[0, 2], [3, 0]], np.uint8)
     label_components(mask, 2)
@@ -175,6 +185,14 @@ def test_by_value_parts_are_those_of_scikit_image(shape, seed, dtype):
         wanted = skimage_label(values.astype(np.int64), connectivity=connectivity)
         pairs = np.unique(np.stack([labels.ravel(), wanted.ravel()]), axis=1)
         assert pairs.shape[1] == len(first) + (labels == 0).any() == len(np.unique(wanted))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (4, 5), (2, 3, 4)])
+def test_by_value_of_the_largest_numbers(shape):
+    numbers = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], "uint64")
+    small = np.random.default_rng(0).integers(1, 4, shape)
+    found = label_components(numbers[small], by_value=True)[0]
+    np.testing.assert_array_equal(found, label_components(small, by_value=True)[0])
 
 
 def test_by_value_refuses_values_below_zero():

@@ -20,6 +20,8 @@ def landscapes(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     image = rng.integers(0, draw(st.sampled_from([2, 3, 5, 1000])), shape)
     image = image.astype(draw(st.sampled_from(["bool", "uint8", "int16", "float32", "uint64"])))
+    if image.dtype == "uint64":  # differences that float64 does not hold
+        image += np.uint64(2**63)
     return image, draw(st.integers(1, ndim))
 
 
@@ -28,6 +30,11 @@ def firsts(plateaus, connectivity):
     marks = np.zeros(plateaus.shape, bool)
     marks.reshape(-1)[label_components(plateaus, connectivity)[1]] = True
     return marks
+
+
+def in_float64(image):
+    """Move large values to where scikit-image, which counts in float64, tells them apart."""
+    return (image - np.uint64(2**63) if image.dtype == "uint64" else image).astype("f8")
 
 
 @given(landscapes())
@@ -39,7 +46,7 @@ def test_one_voxel_for_each_plateau_of_scikit_image(case) -> None:
         assert not found.any()
         return
     # Its plateaus may touch what is beyond the border; padded by what is lower, they do not
-    padded = np.pad(image.astype("f8"), 1, constant_values=-1)
+    padded = np.pad(in_float64(image), 1, constant_values=-np.inf)
     wanted = skimage_maxima(padded, connectivity=connectivity)[(slice(1, -1),) * image.ndim]
     np.testing.assert_array_equal(found, firsts(wanted, connectivity))
 
@@ -49,11 +56,29 @@ def test_one_voxel_for_each_plateau_of_scikit_image(case) -> None:
 def test_what_lies_outside_counts_as_lower(case, seed) -> None:
     image, connectivity = case
     inside = np.random.default_rng(seed).random(image.shape) < 0.7
-    landscape = np.where(inside, image.astype("f8"), -np.inf)
+    landscape = np.where(inside, in_float64(image), -np.inf)
     padded = np.pad(landscape, 1, constant_values=-np.inf)
     wanted = skimage_maxima(padded, connectivity=connectivity)[(slice(1, -1),) * image.ndim]
     found = local_maxima(image, inside, connectivity)
     np.testing.assert_array_equal(found, firsts(wanted & inside, connectivity))
+
+
+@given(landscapes(), st.integers(0, 2**32), st.sampled_from([None, 1, 2.5]))
+@settings(max_examples=100, deadline=None)
+def test_labels_that_touch_are_looked_through_each_for_itself(case, seed, h) -> None:
+    image, connectivity = case
+    if h is not None and image.dtype == "uint64":
+        image = image - np.uint64(2**63)  # what is lowered is float64
+    labels = np.random.default_rng(seed).integers(0, 4, image.shape) * 1000
+    found = image if h is None else lowered(image, h, labels, connectivity)
+    together = local_maxima(found, labels, connectivity)
+    for number in np.unique(labels[labels != 0]):
+        own = labels == number
+        found = image if h is None else lowered(image, h, own, connectivity)
+        alone = local_maxima(found, own, connectivity)
+        np.testing.assert_array_equal(together & own, alone)
+        assert alone.any()
+    assert not together[labels == 0].any()
 
 
 def test_corners_count_unless_told_otherwise() -> None:
@@ -67,6 +92,8 @@ def test_corners_count_unless_told_otherwise() -> None:
 def test_what_is_lowered_has_the_maxima_that_rise_by_more(case, h) -> None:
     """A maximum stays if every way to a higher voxel leads down by more than h."""
     image, connectivity = case
+    if image.dtype == "uint64":
+        image = image - np.uint64(2**63)  # what is lowered is float64
     cut = lowered(image, h, None, connectivity)
     structure = ndimage.generate_binary_structure(image.ndim, connectivity)
     wanted = np.zeros(image.shape, bool)
@@ -114,3 +141,6 @@ def test_what_has_no_order_or_shape_is_refused() -> None:
         local_maxima(np.zeros(3), np.ones(4, bool))
     with pytest.raises(ParameterError, match="connectivity"):
         local_maxima(np.zeros(3), None, 2)
+    for labels in (np.array([0, -1, 2]), np.array([0.0, 1, 2])):
+        with pytest.raises(ParameterError, match="labels of 0 or more"):
+            local_maxima(np.zeros(3), labels)

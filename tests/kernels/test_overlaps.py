@@ -77,12 +77,16 @@ def test_agreement_is_that_of_the_overlap() -> None:
     assert found.containment.tolist() == [2 / 3]
     assert found.is_same.tolist() == [False]
     assert matched([0, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1], "containment").is_same.all()
+    assert matched([0, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1], threshold=2 / 5).is_same.all()
 
 
 def test_one_object_is_matched_with_its_best_alone() -> None:
     one, other = [1, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 2, 2, 2]
     found = matched(one, other, threshold=0.3)
     assert found.pairs.tolist() == [[0, 1], [0, 2]]
+    assert found.is_same.tolist() == [True, False]
+    found = matched(other, one, threshold=0.3)
+    assert found.pairs.tolist() == [[0, 2], [1, 2]]
     assert found.is_same.tolist() == [True, False]
     assert matched(one, other, "containment").is_same.all()
 

@@ -33,7 +33,11 @@ def by_definition(image, sigmas, threshold, exclusion, method):
     candidates = []
     for scale, voxel in itertools.product(range(len(sigmas)), np.ndindex(image.shape)):
         value = responses[scale][voxel]
-        if not value > threshold:
+        ratio = 1.0 if method == "log" else 1.6 * (2 / (1 + 1.6**2)) ** 0.5
+        looks = [int(4 * ratio * width + 0.5) for width in sigmas[scale]]
+        near = tuple(slice(max(v - n, 0), v + n + 1) for v, n in zip(voxel, looks, strict=True))
+        rounding = 16 * np.finfo(value.dtype).eps * float(image[near].max())
+        if not value > max(threshold, rounding):
             continue
         wins = True
         for hop in itertools.product((-1, 0, 1), repeat=image.ndim + 1):
@@ -180,6 +184,21 @@ def test_of_two_spots_within_the_exclusion_radius_the_stronger_stays() -> None:
     common = {"sigmas": [(2, 2)], "threshold": 5}
     assert find_spots(image, exclusion=[(4, 4)], **common).voxel[:, 1].tolist() == [15, 23, 31]
     assert find_spots(image, exclusion=[(8.1, 8.1)], **common).voxel[:, 1].tolist() == [23]
+
+
+@given(
+    hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=20),
+    st.sampled_from(["uint8", "uint16", "float32", "float64", "int64"]),
+    st.floats(0, 250),
+    st.floats(0.5, 4),
+    st.sampled_from(["log", "dog"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_nothing_is_found_on_a_flat_background(shape, dtype, level, width, method) -> None:
+    image = np.full(shape, level).astype(dtype)
+    widths = (width,) * len(shape)
+    spots = find_spots(image, [widths], threshold=0, exclusion=[widths], method=method)
+    assert len(spots) == 0
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (1, 1), (1, 7, 1)])

@@ -135,12 +135,43 @@ def test_each_channel_of_the_answer_is_an_array() -> None:
     np.testing.assert_array_equal(found[1], -image[0])
 
 
+def one_tile(model, n_outputs):
+    return predict_tiles(
+        model,
+        np.zeros((1, 6, 8)),
+        Tiling(((0, 0), (0, 0))),
+        inner=[slice(0, 6), slice(0, 8)],
+        start=[0, 0],
+        n_outputs=n_outputs,
+        dtype=np.dtype("float32"),
+    )
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda batch: batch[:, 0, 0],
+        lambda batch: (batch, batch),
+        lambda batch: (batch, batch[0]),
+        lambda batch: {"out": batch},
+        lambda batch: 1.0,
+        lambda batch: None,
+        lambda batch: batch.astype(str),
+        lambda batch: batch * 1j,
+    ],
+)
+def test_an_answer_that_is_no_array_of_numbers_is_refused(model) -> None:
+    with pytest.raises(StepError, match="returns numbers"):
+        field_of_view(model, ndim=2, limit=4)
+    with pytest.raises(StepError, match="returns numbers"):
+        one_tile(model, None)
+
+
 @pytest.mark.parametrize(
     ("model", "n_outputs"),
     [
         (lambda batch: batch[:, :, 1:], None),  # one row lost on one side
         (lambda batch: batch[:, :, 2:-2], None),  # more than there is around the tile
-        (lambda batch: batch[:1, 0, 0], None),
         (lambda batch: np.concatenate([batch, batch], axis=1), None),
         (lambda batch: batch, 2),
         (lambda batch: batch.repeat(2, axis=-1), None),
@@ -148,15 +179,29 @@ def test_each_channel_of_the_answer_is_an_array() -> None:
 )
 def test_an_answer_of_another_shape_is_refused(model, n_outputs) -> None:
     with pytest.raises(StepError, match="answer for each voxel"):
-        predict_tiles(
-            model,
-            np.zeros((1, 6, 8)),
-            Tiling(((0, 0), (0, 0))),
-            inner=[slice(0, 6), slice(0, 8)],
-            start=[0, 0],
-            n_outputs=n_outputs,
-            dtype=np.dtype("float32"),
-        )
+        one_tile(model, n_outputs)
+
+
+def test_an_answer_of_more_channels_says_how_many_to_give() -> None:
+    with pytest.raises(StepError, match="give channels=3"):
+        one_tile(lambda batch: batch.repeat(3, axis=1), None)
+
+
+@pytest.mark.parametrize("n_outputs", [None, 1])
+def test_one_channel_may_be_left_out_of_the_answer(n_outputs) -> None:
+    for model in (lambda batch: batch + 1, lambda batch: batch[:, 0] + 1):
+        np.testing.assert_array_equal(one_tile(model, n_outputs), np.ones((1, 6, 8)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "uint8", "bool"])
+def test_an_answer_may_be_a_tensor(dtype) -> None:
+    torch = pytest.importorskip("torch")
+    weight = torch.ones(1, requires_grad=True)
+
+    def model(batch):
+        return (torch.from_numpy(batch) + weight).to(getattr(torch, dtype))
+
+    np.testing.assert_array_equal(one_tile(model, None), np.ones((1, 6, 8)))
 
 
 @given(
@@ -180,6 +225,16 @@ def test_the_field_of_view_of_a_model_that_pools_holds_for_all_places() -> None:
         return np.repeat(batch[..., ::4] + batch[..., 3::4], 4, axis=-1)
 
     assert field_of_view(model, ndim=1, stride=4) == ((3, 3),)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [lambda batch: looks(((2, 3),))(batch) > 0, lambda batch: np.stack([batch, batch]).argmax(0)],
+    ids=["threshold", "argmax"],
+)
+def test_a_model_that_swallows_nan_is_refused_rather_than_called_narrow(model) -> None:
+    with pytest.raises(StepError, match="NaN where it looks"):
+        field_of_view(model, ndim=1)
 
 
 def test_a_model_that_looks_at_everything_has_no_field_of_view() -> None:

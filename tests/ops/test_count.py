@@ -64,6 +64,25 @@ def test_only_objects_that_touch_the_edge_weigh_less() -> None:
     assert sc.count(labels, edge_weight=0)["n_edge"].item() == 1
 
 
+def test_a_count_is_the_same_from_a_warm_store_and_another_one_for_another_mask(tmp_path) -> None:
+    image = np.random.default_rng(8).random((24, 24)).astype("float32")
+    counts = []
+    for level in (0.7, 0.7, 0.95):
+        labels = sc.label(sc.threshold(sc.open(image), level=level))
+        run = sc.run(sc.count(labels), store=tmp_path, executor="serial", block=8)
+        counts.append(run["count"].to_pandas()["n_objects"].item())
+    expected = [ndimage.label(image > level)[1] for level in (0.7, 0.7, 0.95)]
+    assert counts == expected
+    assert counts[0] != counts[2]
+
+
+def test_an_object_at_the_edge_of_a_block_is_not_at_the_edge_of_the_image() -> None:
+    labels = np.zeros((12, 12), "uint8")
+    labels[3:5, 3:5], labels[1:11, 7:9], labels[8, 0] = 9, 4, 6
+    assert in_blocks(labels, (4, 4))["n_edge"].item() == 1
+    assert in_blocks(labels, (4, 4))["n_cells"].item() == 2.5
+
+
 def test_half_an_object_on_each_side_of_a_cut_is_one_in_both_images_together() -> None:
     labels = np.zeros((9, 12), "uint8")
     labels[3:5, 5:8], labels[6:8, 1:3] = 1, 2
@@ -83,7 +102,11 @@ def test_each_time_point_is_counted_for_itself() -> None:
     labels = np.zeros((3, 5, 5), "uint8")
     labels[0, 2, 2], labels[2, 1, 1], labels[2, 3, 3] = 1, 1, 2
     counted = sc.count(sc.open(labels, axes="tyx")).to_pandas()
-    assert counted[["t", "n_objects"]].to_numpy().tolist() == [[0, 1], [2, 2]]
+    assert counted[["t", "n_objects"]].to_numpy().tolist() == [[0, 1], [1, 0], [2, 2]]
+    nothing = sc.count(sc.open(labels, axes="tyx")[1:2]).to_pandas()
+    assert nothing.to_dict("list") == {
+        "t": [1], "n_objects": [0], "n_clusters": [0], "n_edge": [0], "n_cells": [0.0],
+    }  # fmt: skip
 
 
 def test_no_object_at_all_is_a_count_of_zero() -> None:
@@ -107,8 +130,10 @@ def test_estimates_are_a_column_and_do_not_jump() -> None:
         ({"edge_weight": 2}, "from 0 to 1"),
         ({"min_size": -1}, "0 or more"),
         ({"by": "area"}, "n_voxels"),
+        ({"size": "30"}, "above 0"),
+        ({"min_size": np.nan}, "0 or more"),
     ],
-    ids=["size", "edge", "least", "by"],
+    ids=["size", "edge", "least", "by", "text", "nan"],
 )
 def test_parameters_out_of_range_are_refused(params, match) -> None:
     with pytest.raises(ParameterError, match=match):
@@ -120,6 +145,8 @@ def test_floats_and_foreign_tables_are_refused() -> None:
         sc.count(np.zeros((2, 2)))
     with pytest.raises(ParameterError, match="table of measure"):
         sc.count(pd.DataFrame({"n_voxels": [3]}))
+    with pytest.raises(ParameterError, match="measure labels first"):
+        sc.estimate_cells(np.ones((2, 2), int))
 
 
 @given(label_images, st.integers(1, 5), st.integers(1, 4))
@@ -136,11 +163,12 @@ def test_a_density_map_adds_up_and_equals_a_histogram_of_centroids(case, factor,
     edges = [np.arange(n + 1) * factor for n in shape]
     np.testing.assert_array_equal(result, np.histogramdd(places, edges)[0])
     assert result.sum() == len(cells)
-    ndim = labels.ndim
-    cut = sc.ops.density_map.options(block=block)(
-        image, cells, steps=(float(factor),) * ndim, start=(0.0,) * ndim, size=(1.0,) * ndim,
-        suffix="_voxel", weights=None, outside="raise",
-    )  # fmt: skip
+    pieces = sc.ops.measure_pieces.options(block=block)(image, moments=False, weighted=False)
+    asked = {"factors": factor, "spacing": None}
+    counts = sc.ops.coarse_counts_of_pieces(
+        pieces, space=None, weights=None, outside="raise", **asked
+    )
+    cut = sc.ops.density_map.options(block=block)(image, counts, **asked)
     np.testing.assert_array_equal(np.asarray(cut), result)
 
 
@@ -169,12 +197,52 @@ def test_a_density_map_of_each_time_point_and_of_weights() -> None:
 
 def test_positions_outside_are_refused_or_dropped_on_request() -> None:
     like = sc.open(np.zeros((4, 4), "uint8"))
-    cells = pd.DataFrame({"y": [1.0, 9.0, np.nan], "x": [1.0, 1.0, 1.0]})
-    with pytest.raises(ParameterError, match="2 of 3 lie outside"):
+    cells = pd.DataFrame({"y": [1.0, 9.0, np.nan, 1.0], "x": [1.0, 1.0, 1.0, np.inf]})
+    with pytest.raises(ParameterError, match="3 of 4 lie outside"):
         np.asarray(sc.density(cells, like=like, factors=2))
     assert np.asarray(sc.density(cells, like=like, factors=2, outside="drop")).sum() == 1
     with pytest.raises(ParameterError, match="columns y, x"):
         np.asarray(sc.density(cells[["y"]], like=like, factors=2))
+    with pytest.raises(ParameterError, match="'x' has others"):
+        np.asarray(sc.density(cells.assign(x="1"), like=like, factors=2))
+
+
+def test_a_density_map_over_time_needs_to_know_when() -> None:
+    like = sc.open(np.zeros((2, 4, 4), "uint8"), axes="tyx")
+    cells = pd.DataFrame({"y": [1.0, 1.0], "x": [1.0, 1.0], "t": [1, 5]})
+    with pytest.raises(ParameterError, match="no 't'"):
+        np.asarray(sc.density(cells[["y", "x"]], like=like, factors=2))
+    with pytest.raises(ParameterError, match="1 of 2 lie outside"):
+        np.asarray(sc.density(cells, like=like, factors=2))
+    with pytest.raises(ParameterError, match="2 of 2 lie outside"):
+        np.asarray(sc.density(cells.assign(t=0.5), like=like, factors=2))
+    found = np.asarray(sc.density(cells, like=like, factors=2, outside="drop"))
+    assert found.sum(axis=(1, 2)).tolist() == [0, 1]
+    weighted = cells.assign(t=0, size=[1.0, np.nan])
+    with pytest.raises(ParameterError, match="finite"):
+        np.asarray(sc.density(weighted, like=like, factors=2, weights="size"))
+
+
+@given(label_images, st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_density_map_of_a_crop_is_that_of_a_copy(case, data) -> None:
+    labels, _ = case
+    where = tuple(slice(data.draw(st.integers(0, n - 1)), None) for n in labels.shape)
+    image = sc.open(labels, voxel_size=0.3, unit="um", origin=(7.7,) * labels.ndim)
+    found = np.asarray(sc.density(image[where], factors=2, weights="n_voxels"))
+    np.testing.assert_array_equal(found, sc.density(labels[where], factors=2, weights="n_voxels"))
+    assert found.sum() == np.count_nonzero(labels[where])
+
+
+def test_a_folder_of_labels_has_a_density_map_each(tmp_path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    rng = np.random.default_rng(2)
+    masks = {f"{n}.tif": rng.integers(0, 9, (6, 5 + n)).astype("uint16") for n in range(3)}
+    for name, mask in masks.items():
+        tifffile.imwrite(tmp_path / name, mask)
+    maps = sc.density(sc.open_folder(str(tmp_path / "*.tif")), factors=3)
+    for name, mask in masks.items():
+        np.testing.assert_array_equal(np.asarray(maps[name]), sc.density(mask, factors=3))
 
 
 def test_a_density_map_needs_to_know_how_coarse() -> None:

@@ -62,7 +62,13 @@ def test_the_same_through_a_store_and_for_every_time_point(tmp_path) -> None:
         np.testing.assert_array_equal(np.asarray(found)[t], expected)
 
 
-@pytest.mark.parametrize("value", [0, -2, float("inf"), float("nan")])
+@pytest.mark.parametrize("voxel_size", [2, (1, 2, 3), (0, 1), (1, float("nan"))], ids=str)
+def test_voxel_sizes_of_an_array_are_above_zero_for_each_axis(voxel_size) -> None:
+    with pytest.raises(ParameterError, match="for each of 2 axes"):
+        sc.distance_transform(np.ones((4, 4), bool), max_distance=2, voxel_size=voxel_size)
+
+
+@pytest.mark.parametrize("value", [0, -2, float("inf"), float("nan"), "far", sc.um(2)], ids=str)
 def test_the_distance_is_a_length(value, tmp_path) -> None:
     image = sc.open(np.ones((9, 9), bool))
     with pytest.raises(ParameterError, match="max_distance"):

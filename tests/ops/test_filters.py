@@ -118,6 +118,19 @@ def test_filters_are_block_invariant_and_iterate_time_and_channels(step, params)
     np.testing.assert_array_equal(found[1, 0], step(movie[1, 0], **params))
 
 
+@pytest.mark.parametrize(
+    ("step", "params"),
+    [(sc.median, {"size": 3}), (sc.median, {"size": 2}), (sc.white_tophat, {"radius": 1})],
+    ids=["median", "even", "tophat"],
+)
+def test_filters_by_rank_take_half_precision(step, params) -> None:
+    image = np.random.default_rng(4).normal(size=(20, 21)).astype("float16")
+    found = by_blocks(step, image, 6, **params)
+    assert found.dtype == np.float16
+    expected = step(image.astype("float64"), **params)
+    np.testing.assert_array_equal(found, expected.astype("float16"))
+
+
 def test_nan_spreads_as_in_scipy_and_no_farther() -> None:
     image = np.ones((20, 20), "float32")
     image[4, 4] = np.nan
@@ -142,8 +155,10 @@ def test_widths_are_numbers_of_zero_or_more(step, sigma, tmp_path) -> None:
         (sc.median, {"size": 0}, "size"),
         (sc.median, {"size": 2.5}, "size"),
         (sc.white_tophat, {"radius": -1}, "radius"),
+        (sc.white_tophat, {"radius": np.ones((3, 3))}, "radius"),
+        (sc.difference_of_gaussians, {"low": 1, "high": (2, 3, 4)}, "one for each of 2"),
     ],
-    ids=["dog", "empty", "half", "negative"],
+    ids=["dog", "empty", "half", "negative", "footprint", "axes"],
 )
 def test_bad_parameters_are_refused_by_the_plan(step, params, rule, tmp_path) -> None:
     with pytest.raises(ParameterError, match=rule):

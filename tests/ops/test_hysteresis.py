@@ -73,5 +73,5 @@ def test_an_image_without_strong_voxels_stays_empty() -> None:
 
 @pytest.mark.parametrize("levels", [(3, 2), (float("nan"), 2)], ids=["turned", "nan"])
 def test_levels_are_in_order(levels) -> None:
-    with pytest.raises(ParameterError, match="at most the high"):
+    with pytest.raises(ParameterError, match=r"at most the high|not NaN"):
         sc.hysteresis(np.zeros((4, 4)), low=levels[0], high=levels[1])

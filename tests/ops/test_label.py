@@ -125,6 +125,62 @@ def test_objects_live_on_through_time_where_time_is_an_axis_of_theirs(
     np.testing.assert_array_equal(np.asarray(whole), expected)
 
 
+@pytest.mark.parametrize("axes", ["zyx", "xyz", "yzx"])
+def test_the_order_in_which_axes_are_named_does_not_count(axes) -> None:
+    movie = np.random.default_rng(6).random((2, 3, 9, 8)) > 0.5
+    labels = np.asarray(sc.label(sc.open(movie, axes="tzyx"), axes=axes))
+    for t in range(2):
+        np.testing.assert_array_equal(labels[t], ndimage.label(movie[t])[0])
+
+
+def open_zarr(folder, movie):
+    zarr = pytest.importorskip("zarr")
+    path = str(folder / "movie.zarr")
+    array = zarr.create_array(
+        path, shape=movie.shape, chunks=(1, 1, 2, 4, 4), dtype="u1", dimension_names=list("tczyx")
+    )
+    array[:] = movie
+    return sc.open(path)
+
+
+def open_tiff(folder, movie):
+    import tifffile
+
+    path = folder / "movie.ome.tif"
+    tifffile.imwrite(path, movie.astype("u1"), ome=True, metadata={"axes": "TCZYX"})
+    return sc.open(path)
+
+
+def open_dask(_folder, movie):
+    dask_array = pytest.importorskip("dask.array")
+    return sc.open(dask_array.from_array(movie, chunks=(1, 2, 2, 4, 4)), axes="tczyx")
+
+
+@pytest.mark.parametrize("source", [open_zarr, open_tiff, open_dask])
+@pytest.mark.parametrize("axes", [None, "yx"])
+def test_time_points_and_channels_of_files_are_images_of_their_own(tmp_path, source, axes) -> None:
+    movie = np.random.default_rng(7).random((2, 3, 3, 9, 8)) > 0.5
+    labels = sc.label(source(tmp_path, movie), connectivity=2, axes=axes)
+    assert labels.axes == "tczyx"
+    sc.run(labels, store=tmp_path / "store", executor="serial", block=4)
+    n_apart = 2 if axes is None else 3
+    structure = ndimage.generate_binary_structure(5 - n_apart, 2)
+    found = np.asarray(labels)
+    for place in np.ndindex(movie.shape[:n_apart]):
+        np.testing.assert_array_equal(found[place], ndimage.label(movie[place], structure)[0])
+
+
+def test_a_dask_array_is_an_image_and_refused_as_one() -> None:
+    dask_array = pytest.importorskip("dask.array")
+    mask = np.random.default_rng(8).random((9, 10)) > 0.5
+    lazy = dask_array.from_array(mask, chunks=4)
+    np.testing.assert_array_equal(np.asarray(sc.label(lazy)), ndimage.label(mask)[0])
+    with pytest.raises(ParameterError, match="compare first"):
+        sc.label(lazy.astype("float32"))
+    with pytest.raises(ParameterError, match="1 to 2 hops"):
+        sc.label(lazy, connectivity=3)
+
+
 def test_each_plane_by_itself_where_only_its_axes_are_named() -> None:
     stack = np.random.default_rng(4).random((3, 9, 8)) > 0.5
     labels = np.asarray(sc.label(sc.open(stack), axes="yx"))
@@ -181,7 +237,13 @@ def test_values_below_zero_are_refused_where_values_count() -> None:
         np.asarray(sc.label(sc.open(image), by_value=True))
 
 
-@pytest.mark.parametrize("axes", ["t", "zyxw", ""])
+@pytest.mark.parametrize("given", [[[1, 0]], "mask.tif", None], ids=["list", "path", "nothing"])
+def test_what_is_no_image_is_refused(given) -> None:
+    with pytest.raises(ParameterError, match="given as Image"):
+        sc.label(given)
+
+
+@pytest.mark.parametrize("axes", ["t", "zyxw", "", "zz", "c"])
 def test_axes_that_the_image_lacks_are_refused(axes) -> None:
     with pytest.raises(ParameterError, match="axes of the image"):
         sc.label(sc.open(np.zeros((2, 3, 4), bool)), axes=axes)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 from skimage.morphology import ball
 
 import scutoid as sc
-from scutoid.errors import ParameterError, PipelineError
+from scutoid.errors import ParameterError
 from scutoid.kernels import footprint_array
 from scutoid.testing import assert_block_invariant
 
@@ -32,7 +32,7 @@ def cases(draw):
     kind = draw(st.sampled_from(["bool", "uint8", "int32"]))
     footprint_sides = draw(st.tuples(*[st.integers(1, 4)] * len(shape)))
     footprint = draw(hnp.arrays(np.bool_, footprint_sides))
-    assume(footprint.any())
+    footprint.flat[draw(st.integers(0, footprint.size - 1))] = True
     block = draw(st.tuples(*(st.integers(1, side + 1) for side in shape)))
     return mask.astype(kind) * (1 if kind == "bool" else 3), block, footprint
 
@@ -86,10 +86,15 @@ def test_footprints_that_cannot_be_are_refused_by_the_plan(footprint, rule, tmp_
 
 def test_footprints_of_other_axes_are_refused() -> None:
     mask = np.zeros((9, 9), bool)
-    with pytest.raises(PipelineError, match="one entry for each"):
-        np.asarray(sc.erosion(sc.open(mask), footprint=np.ones((3, 3, 3))))
-    with pytest.raises(ParameterError, match="one axis"):
-        sc.erosion(mask, footprint=np.ones((3, 3, 3)))
+    for image in (mask, sc.open(mask)):
+        for footprint in (np.ones((3, 3, 3)), (1, 1, 1)):
+            with pytest.raises(ParameterError, match="one axis"):
+                sc.erosion(image, footprint=footprint)
+
+
+def test_a_list_is_no_mask() -> None:
+    with pytest.raises(ParameterError, match=r"numpy\.asarray"):
+        sc.erosion([[True, False]], footprint=1)
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -28,6 +28,8 @@ def scenes(draw):
         for axis in range(ndim):  # walls six voxels apart leave rooms of five
             mask[(slice(None),) * axis + (slice(draw(st.integers(0, 5)), None, 6),)] = False
         labels = ndimage.label(mask, np.ones((3,) * ndim))[0]
+        if draw(st.booleans()):  # rooms that are shared
+            labels[labels > 0] += 1000 * rng.integers(0, 2, np.count_nonzero(labels))
     block = tuple(draw(st.integers(3, 9)) for _ in shape)
     return image, labels, draw(st.sampled_from([None, *range(1, ndim + 1)])), block
 
@@ -103,6 +105,15 @@ def test_the_same_through_a_store(tmp_path, executor) -> None:
     assert sc.local_maxima(image).sum() == plateaus
 
 
+def test_a_depth_may_be_a_result_and_an_array_of_dask_an_image() -> None:
+    dask_array = pytest.importorskip("dask.array")
+    image = np.random.default_rng(2).integers(0, 99, (20, 21))
+    level = sc.otsu(sc.open(image))
+    lazy = sc.local_maxima(dask_array.from_array(image, chunks=9), h=level, max_extent=21)
+    assert isinstance(lazy, sc.Image)
+    np.testing.assert_array_equal(np.asarray(lazy), sc.local_maxima(image, h=level.get()))
+
+
 def test_each_time_point_has_maxima_of_its_own() -> None:
     movie = np.random.default_rng(1).integers(0, 9, (3, 2, 8, 9))
     marks = np.asarray(sc.local_maxima(sc.open(movie, axes="tcyx")))
@@ -115,12 +126,21 @@ def test_each_time_point_has_maxima_of_its_own() -> None:
 def test_bad_input_is_refused(lazy) -> None:
     given = sc.open if lazy else np.asarray
     image = given(np.arange(12.0).reshape(3, 4))
-    for bad in ({"h": 0}, {"h": -1}, {"min_distance": 0}, {"min_distance": 1.5}, {"max_extent": 0}):
+    for bad in (
+        {"h": 0},
+        {"h": -1},
+        {"h": "2"},
+        {"min_distance": 0},
+        {"min_distance": 1.5},
+        {"max_extent": 0},
+    ):
         with pytest.raises(ParameterError):
             sc.local_maxima(image, **bad)
     with pytest.raises(ParameterError, match="NaN"):
         np.asarray(sc.local_maxima(given(np.full((3, 4), np.nan))))
     with pytest.raises(ParameterError, match="labels are integers"):
         np.asarray(sc.local_maxima(image, given(np.zeros((3, 4)))))
+    with pytest.raises(ParameterError, match="labels of 0 or more"):
+        np.asarray(sc.local_maxima(image, given(np.full((3, 4), -1))))
     with pytest.raises(ValueError, match="shape"):
         np.asarray(sc.local_maxima(image, given(np.zeros((3, 5), int))))

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.measure import regionprops_table
 
 import scutoid as sc
-from scutoid.errors import ParameterError, PipelineError
+from scutoid.errors import GeometryError, ParameterError, PipelineError
 
 cases = hnp.array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=11).flatmap(
     lambda shape: st.tuples(
@@ -93,13 +93,21 @@ def test_each_place_of_an_iterated_axis_has_rows_of_its_own() -> None:
     assert table[["t", "label", "n_voxels"]].to_numpy().tolist() == [[0, 1, 1], [1, 1, 2]]
 
 
-def test_channels_are_measured_by_name(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("names", "suffixes"),
+    [(None, "01"), (["DAPI", "GFP"], ["DAPI", "GFP"]), (["GFP", "GFP"], "01")],
+    ids=["unnamed", "named", "alike"],
+)
+def test_channels_are_measured_by_name(tmp_path, names, suffixes) -> None:
+    tifffile = pytest.importorskip("tifffile")
     labels = np.zeros((5, 6), "uint8")
     labels[1:3, 1:3] = 7
     channels = np.stack([np.full((5, 6), 10), np.arange(30).reshape(5, 6)]).astype("uint16")
-    table = sc.measure(sc.open(labels), intensity=sc.open(channels, axes="cyx")).to_pandas()
-    assert table["mean_0"].tolist() == [10.0]
-    assert table["sum_1"].tolist() == [int(channels[1, 1:3, 1:3].sum())]
+    metadata = {"axes": "CYX"} | ({"Channel": {"Name": names}} if names else {})
+    tifffile.imwrite(tmp_path / "c.ome.tif", channels, metadata=metadata)
+    table = sc.measure(sc.open(labels), intensity=sc.open(tmp_path / "c.ome.tif")).to_pandas()
+    assert table[f"mean_{suffixes[0]}"].tolist() == [10.0]
+    assert table[f"sum_{suffixes[1]}"].tolist() == [int(channels[1, 1:3, 1:3].sum())]
 
 
 @given(cases, st.integers(0, 12))
@@ -264,6 +272,99 @@ def test_a_measure_says_what_it_returns() -> None:
         sc.Measure(cubes, merge={"a": "mean"})
 
 
+def pieces_of(labels, image, index):
+    sizes = np.array([np.count_nonzero(labels == one) for one in index])
+    return {"top": index.astype("uint8"), "narrow": (sizes * 90).astype("uint8"), "any": sizes > 0}
+
+
+def test_sums_of_narrow_types_do_not_wrap_around() -> None:
+    own = sc.Measure(pieces_of, merge={"top": "max", "narrow": "sum", "any": "sum"})
+    pieces = sc.ops.measure_pieces.options(block=2)(sc.open(np.ones((6, 4), int)), measures=(own,))
+    table = sc.ops.measure_objects(pieces, measures=(own,)).to_pandas()
+    blocks = 6
+    assert table["narrow"].item() == blocks * (4 * 90 % 256)
+    assert table["any"].item() == blocks
+    assert table["top"].dtype == np.uint8
+
+
+@pytest.mark.parametrize("made", [["x"], [1j], [object()]], ids=["text", "complex", "object"])
+def test_a_measure_of_anything_but_real_numbers_is_refused(made) -> None:
+    wrong = sc.Measure(lambda *_: {"a": np.array(made)}, merge={"a": "max"})
+    with pytest.raises(ParameterError, match="real numbers"):
+        sc.measure(np.array([[1, 1]]), measures=wrong)
+    with pytest.raises(ParameterError, match="type Measure"):
+        sc.measure(np.array([[1, 1]]), measures=pieces_of)
+    with pytest.raises(ParameterError, match="a dict"):
+        sc.measure(np.array([[1, 1]]), measures=sc.Measure(lambda *_: [1], merge={"a": "max"}))
+
+
+def whole_or_not(labels, image, index):
+    return {
+        "half": np.array([0.5] * len(index) if index.min(initial=99) < 20 else [1] * len(index))
+    }
+
+
+def test_columns_have_one_type_in_all_partitions(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("scutoid.ops._object_table._ROWS", 8)
+    labels = np.arange(64, dtype="uint64").reshape(8, 8)
+    labels[7, 7] = 2**63 + 9
+    own = sc.Measure(whole_or_not, merge={"half": "max"})
+    table = sc.measure(sc.open(labels), measures=own)
+    sc.run(table, store=tmp_path, executor="serial", block=4)
+    found = table.to_pandas()
+    assert found["label"].tolist() == [*range(1, 63), 2**63 + 9]
+    assert found["half"].dtype == float
+    assert set(found["half"]) == {0.5, 1.0}
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint64", ">u8"])
+def test_least_and_greatest_of_64_bits_are_exact(kind) -> None:
+    rng = np.random.default_rng(3)
+    info = np.iinfo(kind)
+    image = rng.integers(
+        info.min, info.max, (5, 6), np.dtype(kind).newbyteorder("="), endpoint=True
+    )
+    labels = rng.integers(0, 4, image.shape)
+    for table in (sc.measure(labels, intensity=image.astype(kind)),
+                  measured(labels, image.astype(kind), (2, 2))):  # fmt: skip
+        for row in table.itertuples():
+            values = image[labels == row.label]
+            assert (int(row.min), int(row.max)) == (int(values.min()), int(values.max()))
+
+
+def test_the_first_axis_of_an_array_with_one_more_is_of_channels() -> None:
+    rng = np.random.default_rng(4)
+    labels, image = rng.integers(0, 5, (6, 7)), rng.integers(0, 99, (3, 6, 7))
+    table = sc.measure(labels, intensity=image)
+    lazily = sc.measure(sc.open(labels), intensity=image).to_pandas()
+    pd.testing.assert_frame_equal(table, lazily)
+    for n in range(3):
+        one = sc.measure(labels, intensity=image[n])
+        for name in ("mean", "std", "min", "max", "sum", "y_weighted"):
+            np.testing.assert_array_equal(table[f"{name}_{n}"], one[name])
+    with pytest.raises(GeometryError, match="moveaxis"):
+        sc.measure(labels, intensity=image.transpose(1, 2, 0))
+
+
+def test_the_edge_of_a_crop_is_its_own() -> None:
+    image = sc.open(np.arange(1, 50).reshape(7, 7))
+    table = sc.measure(image[2:6, 1:5]).to_pandas()
+    rows, columns = table["y_voxel"], table["x_voxel"]
+    expected = rows.isin([2, 5]) | columns.isin([1, 4])
+    assert table["touches_edge"].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("labels", [[[1, 2]], None, "labels.tif"], ids=["list", "none", "path"])
+def test_what_is_no_image_is_refused(labels) -> None:
+    for operation in (sc.measure, sc.count):
+        with pytest.raises(ParameterError, match="an image, a folder"):
+            operation(labels)
+    with pytest.raises(ParameterError, match="intensity"):
+        sc.measure(np.ones((1, 2), int), intensity=[[1, 2]])
+    with pytest.raises(ParameterError, match="real numbers"):
+        sc.measure(sc.open(np.ones((1, 2), int)), intensity=sc.open(np.ones((1, 2), complex)))
+
+
 @pytest.mark.parametrize("executor", ["serial", "threads"])
 def test_a_table_in_partitions_is_the_same_table(tmp_path, monkeypatch, executor) -> None:
     import pyarrow.parquet as pq
@@ -272,7 +373,7 @@ def test_a_table_in_partitions_is_the_same_table(tmp_path, monkeypatch, executor
     labels = ndimage.label(rng.random((40, 60)) < 0.3)[0].astype("uint32")
     image = rng.integers(0, 999, labels.shape).astype("uint16")
     whole = sc.measure(labels, intensity=image)
-    monkeypatch.setattr("scutoid.ops._measure._ROWS", 50)
+    monkeypatch.setattr("scutoid.ops._object_table._ROWS", 50)
     table = sc.measure(sc.open(labels), intensity=sc.open(image))
     sc.run(table, store=tmp_path, executor=executor, block=13, workers=2)
     pd.testing.assert_frame_equal(table.to_pandas(), whole)
@@ -314,6 +415,43 @@ def test_not_a_number_stays_in_its_object() -> None:
     assert np.isnan(table["x_weighted"][0])
     assert table["mean"][1] == 4
     assert table["x_weighted"][1] == (2 * 3 + 3 * 5) / 8
+
+
+def test_infinities_and_sums_beyond_floats_are_as_in_numpy_and_warn_of_nothing() -> None:
+    labels = np.array([[1, 1, 2, 2], [3, 3, 4, 4]])
+    image = np.array([[np.inf, -np.inf, 1, np.inf], [1e308, 1e308, -2, 3]])
+    for block in ((2, 4), (1, 1)):
+        table = measured(labels, image, block)
+        assert np.isnan(table["mean"][0])
+        assert (table["min"][0], table["max"][0]) == (-np.inf, np.inf)
+        assert table["sum"].tolist()[1:] == [np.inf, np.inf, 1]
+        assert table["std"][3] == 2.5
+
+
+@pytest.mark.parametrize(("one", "other"), [("yx", "zyx"), ("zyx", "yx"), ("tyx", "zyx")])
+def test_spatial_axes_that_differ_are_refused_at_once(one, other) -> None:
+    shapes = {"yx": (3, 4), "zyx": (2, 3, 4), "tyx": (2, 3, 4)}
+    labels, image = (sc.open(np.ones(shapes[axes], "uint8"), axes=axes) for axes in (one, other))
+    with pytest.raises(GeometryError, match="same spatial axes"):
+        sc.measure(labels, intensity=image)
+
+
+def test_a_folder_of_images_with_channels_has_columns_for_each(tmp_path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    rng = np.random.default_rng(6)
+    labels, images = rng.integers(0, 4, (2, 5, 6), "uint8"), rng.random((2, 3, 5, 6), "float32")
+    for folder, arrays in (("labels", labels), ("images", images)):
+        (tmp_path / folder).mkdir()
+        for n in range(2):
+            path = tmp_path / folder / f"{n}.tif"
+            tifffile.imwrite(path, arrays[n], photometric="minisblack")
+    one = sc.open_folder(tmp_path / "labels" / "*.tif")
+    other = sc.open_folder(tmp_path / "images" / "*.tif", axes="cyx")
+    table = sc.measure(one, intensity=other).to_pandas()
+    for n in range(2):
+        alone = sc.measure(labels[n], intensity=images[n])
+        rows = table[table["key"] == f"{n}.tif"].drop(columns="key").reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, alone)
 
 
 def test_a_folder_of_labels_is_measured_member_by_member(tmp_path) -> None:

@@ -40,9 +40,14 @@ has_rows = ("label", "value").__contains__
 @settings(max_examples=100, deadline=None)
 def test_every_piece_is_in_one_range_with_all_others_of_its_object(blocks, n_rows) -> None:
     parts = {n: part(labels, (t,)) for n, (t, labels) in enumerate(blocks)}
-    seen, last = [], (-1, -1)
+    seen, last, places = [], (-1, -1), set()
     for found in ranges(parts, has_rows, n_rows):
         labels = [int(label) for piece in found.pieces for label in piece["label"]]
+        places.add(found.place[0])
+        assert found.top == max((max(part) for _, part in blocks if part), default=0)
+        if not labels:
+            assert not any(part for t, part in blocks if t == found.place[0])
+            continue
         assert all(
             (piece["value"] == piece["label"] * np.uint64(2)).all() for piece in found.pieces
         )
@@ -51,6 +56,7 @@ def test_every_piece_is_in_one_range_with_all_others_of_its_object(blocks, n_row
         seen += [(found.place[0], label) for label in labels]
     expected = [(t, int(label)) for t, labels in blocks for label in part(labels)["label"]]
     assert sorted(seen) == sorted(expected)
+    assert places == {t for t, _ in blocks}
 
 
 def test_labels_in_raster_order_are_read_about_twice_and_held_a_few_at_a_time() -> None:

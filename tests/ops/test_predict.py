@@ -228,6 +228,19 @@ def test_what_a_block_requires_is_passed_on() -> None:
     [
         ({"halo": -1}, "halo is 0 or more"),
         ({"halo": (1, 2, 3)}, "halo is 0 or more"),
+        ({"halo": 2.5}, "halo is a whole number"),
+        ({"halo": ((1, 2), (3,))}, "halo is a whole number"),
+        ({"halo": sc.um(2)}, "halo is a whole number"),
+        ({"halo": True}, "halo is a whole number"),
+        ({"halo": 0, "tile": 2.5}, "tile is a whole number"),
+        ({"halo": 0, "tile": (4, 4, 4)}, "tile is a whole number"),
+        ({"halo": 0, "batch": 1.5}, "batch is a whole number"),
+        ({"halo": 0, "batch": None}, "batch is a whole number"),
+        ({"halo": 0, "stride": "2"}, "stride is a whole number"),
+        ({"halo": 0, "channels": 1.5}, "channels is 1 or more"),
+        ({"halo": 0, "border": "crop"}, "border is"),
+        ({"halo": 0, "axes": "zyx"}, "spatial axes"),
+        ({"halo": 0, "model": load_sums()}, "without arguments that loads"),
         ({"halo": 0, "tile": 0}, "tile is 1 or more"),
         ({"halo": 0, "batch": 0}, "batch is 1 or more"),
         ({"halo": 0, "stride": 0}, "stride is 1 or more"),
@@ -240,6 +253,18 @@ def test_what_a_block_requires_is_passed_on() -> None:
 def test_what_cannot_be_meant_is_refused_before_the_work(options, words) -> None:
     with pytest.raises(ParameterError, match=words):
         sc.predict(sc.open(np.zeros((9, 9))), **{"model": load_sums, **options})
+
+
+def test_numbers_may_be_of_numpy_and_axes_those_of_an_array() -> None:
+    image = np.random.default_rng(0).integers(0, 99, (3, 9, 10)).astype("uint8")
+    one = np.int64(3)
+    options = {"halo": one, "tile": one, "batch": one, "stride": np.array([1, 1]), "dtype": "int64"}
+    found = sc.predict(image, model=load_sums, axes="cyx", **options)
+    np.testing.assert_array_equal(found, load_sums()(image[None])[0])
+    dask_array = pytest.importorskip("dask.array")
+    lazy = sc.predict(dask_array.from_array(image[0], chunks=4), model=load_sums, **options)
+    assert isinstance(lazy, sc.Image)
+    np.testing.assert_array_equal(np.asarray(lazy), load_sums()(image[:1, None])[0])
 
 
 def test_what_is_no_image_is_refused() -> None:
@@ -321,6 +346,22 @@ def test_a_network_in_blocks_is_the_network_on_the_whole_image(torch, tmp_path) 
     np.testing.assert_allclose(np.asarray(found), whole, atol=1e-5)
     short = sc.predict(sc.open(image), model=load, halo=4, tile=16, channels=2)
     assert np.abs(np.asarray(short[0]) - whole[0]).max() > 1e-3
+
+
+def test_a_network_is_built_by_a_function_not_given(torch) -> None:
+    image = np.ones((9, 9))
+    with pytest.raises(ParameterError, match="loads a model"):
+        sc.predict(image, model=build_network(), halo=7)
+    with pytest.raises(ParameterError, match="makes a module"):
+        sc.ops.torch_model(build_network())
+
+
+def test_a_network_of_less_precision_gets_what_its_weights_are(torch) -> None:
+    load = sc.ops.torch_model(lambda: build_network().to(torch.bfloat16))
+    image = np.random.default_rng(0).random((20, 21))
+    found = sc.predict(image, model=load, halo=7, channels=2)
+    wanted = sc.ops.torch_model(build_network)()(image[None, None])[0]
+    np.testing.assert_allclose(found, wanted, atol=0.05)
 
 
 def test_a_network_runs_in_worker_processes(torch, tmp_path) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import scutoid as sc
 from scutoid import kernels
 from scutoid.arrays import open_source
 from scutoid.errors import MetadataError, ParameterError, PipelineError
 
+DTYPES = ["bool", "uint8", "uint16", "int32", "float32"]
 RAW = np.random.default_rng(0).integers(0, 999, (21, 50, 70)).astype("uint16")
 
 
@@ -43,6 +46,86 @@ def test_levels_are_those_of_the_whole_array(executor, tmp_path):
     np.testing.assert_array_equal(levels[0], RAW)
     check_cascade(levels, 2)
     assert sources[1].spec.origin == (0.5, 0.5, 0.5)
+
+
+@st.composite
+def stacks(draw):
+    axes = draw(st.sampled_from(["yx", "zyx", "tyx", "czyx", "tcyx"]))
+    shape = [draw(st.integers(1, 20 if letter in "zyx" else 2)) for letter in axes]
+    spatial = [letter for letter in axes if letter in "zyx"]
+    size = [draw(st.sampled_from([0.5, 1.0, 2.0, 5.0])) for _ in spatial]
+    factors = draw(st.sampled_from([None, 2, 3, tuple(range(1, 1 + len(spatial)))]))
+    values = np.random.default_rng(0).integers(0, 9, shape).astype(draw(st.sampled_from(DTYPES)))
+    return sc.open(values, axes=axes, voxel_size=size, unit="um"), values, factors
+
+
+@settings(max_examples=25, deadline=None)
+@given(stacks(), st.integers(1, 4), st.integers(1, 12), st.booleans())
+def test_levels_of_any_stack_for_any_block_lie_where_their_voxels_do(
+    tmp_path_factory, stack, n_levels, block, is_fused
+):
+    image, values, factors = stack
+    read = image
+    if is_fused and image.dtype != bool:  # levels of what is computed in the blocks themselves
+        read = sc.ops.pad_step.options(keep=False)(image, width=0, fill=0)
+    store = tmp_path_factory.mktemp("s")
+    result = sc.pyramid(read, levels=n_levels, factors=factors)
+    sc.run(result, store=store, executor="serial", block=block)
+    levels, sources = stored_levels(store)
+    np.testing.assert_array_equal(levels[0], values)
+    spatial = [image.axes.index(letter) for letter in image.axes if letter in "zyx"]
+    for number, source in enumerate(sources[1:], 1):
+        ratio = np.divide(source.spec.voxel_size, sources[number - 1].spec.voxel_size)
+        widths = [1] * image.ndim
+        for axis, width in zip(spatial, ratio, strict=True):
+            widths[axis] = round(width)
+        method = "mode" if image.dtype == bool else "mean"
+        check_cascade(levels[number - 1 : number + 1], widths, method)
+        windows = np.divide(source.spec.voxel_size, image.voxel_size)
+        middle = (windows - 1) / 2 * image.voxel_size
+        np.testing.assert_allclose(source.spec.origin, middle)
+
+
+def test_a_stopped_pyramid_goes_on_where_it_stopped(tmp_path):
+    breaks = [True]
+
+    @sc.blockwise(dtype="same", version="1", block_invariant=True, keep=False)
+    def fragile(image):
+        if breaks and image.max() == RAW.max():
+            raise OSError("the disk is away")
+        return image
+
+    result = sc.pyramid(fragile(sc.open(RAW)), levels=3)
+    options = {"store": tmp_path, "executor": "serial", "block": 16}
+    stopped = sc.run(result, on_failure="return", **options).step("pyramid")
+    breaks.clear()
+    resumed = sc.run(result, **options).step("pyramid")
+    assert 0 < stopped.n_done == resumed.n_cached < resumed.n_blocks == resumed.n_done
+    levels, _ = stored_levels(tmp_path)
+    np.testing.assert_array_equal(levels[0], RAW)
+    check_cascade(levels, 2)
+
+
+def test_files_that_say_so_hold_labels(tmp_path):
+    labels = sc.label(sc.open(RAW[0] > 900))
+    sc.run(labels, store=tmp_path, executor="serial")
+    opened = sc.open(next(tmp_path.rglob("*.ome.zarr")))
+    assert opened.is_labels
+    assert opened[2:, 3:].is_labels
+    sc.run(sc.pyramid(opened, levels=2), store=tmp_path / "p", executor="serial")
+    levels, _ = stored_levels(tmp_path / "p")
+    check_cascade(levels, 2, "mode")
+    with pytest.raises(MetadataError, match="never averaged"):
+        sc.downsample(opened, factors=2, method="mean")
+
+
+def test_members_of_a_stored_collection_are_labels_still(tmp_path):
+    np.save(tmp_path / "a.npy", RAW[0])
+    members = sc.open_folder(str(tmp_path / "*.npy"))
+    found = sc.label(sc.threshold(members, level=900))
+    sc.run(found, store=tmp_path / "s", executor="serial")
+    assert sc.Store(tmp_path / "s")["label"].member("a.npy").is_labels
+    assert not sc.Store(tmp_path / "s")["threshold"].member("a.npy").is_labels
 
 
 def test_blocks_are_chosen_so_that_levels_fit(tmp_path):
@@ -100,11 +183,20 @@ def test_a_damaged_level_is_made_anew(tmp_path):
         (lambda: sc.pyramid(sc.open(RAW), levels=0), MetadataError),
         (lambda: sc.pyramid(sc.open(RAW), levels=2, factors=0), ParameterError),
         (lambda: sc.pyramid(sc.open(RAW), levels=2, factors=(2, 2)), ParameterError),
+        (lambda: sc.pyramid(sc.open(RAW), levels=2, factors=1.5), ParameterError),
         (lambda: sc.pyramid(sc.open(RAW), levels=2, method="median"), ParameterError),
         (lambda: sc.pyramid(sc.label(sc.open(RAW)), levels=2, method="mean"), MetadataError),
         (lambda: sc.pyramid(RAW, levels=2), PipelineError),
     ],
-    ids=["no level", "no voxel", "two factors", "unknown method", "labels averaged", "array"],
+    ids=[
+        "no level",
+        "no voxel",
+        "two factors",
+        "half a voxel",
+        "unknown method",
+        "labels averaged",
+        "array",
+    ],
 )
 def test_what_cannot_be_a_pyramid_is_refused_before_it_runs(call, error):
     with pytest.raises(error):

@@ -104,6 +104,14 @@ def test_weights_and_intensities_are_of_the_cells_or_of_an_image() -> None:
     assert by_id(table, "mean_intensity")[997] == (2 + 6 + 3 + 4) / 4
 
 
+def test_an_intensity_that_is_not_known_is_not_passed_over() -> None:
+    cells = points((0, 10), (0, 10), (10, 0)).assign(w=[3.0, np.nan, 5.0])
+    table = sc.count_by_region(cells, little_atlas(), regions=TREE, intensity="w").to_pandas()
+    mean = by_id(table, "mean_intensity")
+    assert np.isnan([mean[7], mean[997]]).all()
+    assert mean[614454277] == 5
+
+
 @pytest.mark.parametrize("shape", ["csv", "nested", "json"])
 def test_a_tree_may_be_a_file_or_nested(tmp_path, shape) -> None:
     nested = {
@@ -191,6 +199,124 @@ def test_arrays_of_positions_are_counted_as_tables_are() -> None:
         points((0, 1)), np.asarray(little_atlas()), regions=TREE, transform="yx"
     )
     assert by_id(at_once)[7] == 1
+
+
+def over_time():
+    """Labels at three time points, none at the second."""
+    labels = np.zeros((3, 2, 3), "uint8")
+    labels[0, 0, 1], labels[0, 1, 0], labels[2, 0, 1:] = 1, 2, 3
+    return sc.open(labels, axes="tyx", voxel_size=10, unit="um")
+
+
+def test_time_points_are_counted_apart_and_none_is_left_out() -> None:
+    image = over_time()
+    tables = {
+        "labels": sc.count_by_region(image, little_atlas(), regions=TREE).to_pandas(),
+        "density": sc.count_by_region(
+            sc.density(image, factors=1), little_atlas(), regions=TREE
+        ).to_pandas(),
+        "measured": sc.count_by_region(sc.measure(image), little_atlas(), regions=TREE).to_pandas(),
+    }
+    for kind, table in tables.items():
+        assert table.columns[:2].tolist() == ["t", "id"]
+        times = [0, 2] if kind == "measured" else [0, 1, 2]
+        assert table["t"].unique().tolist() == times
+        for t in times:
+            rows = table[table["t"] == t]
+            cells = sc.measure(image[t : t + 1]).to_pandas().drop(columns="t")
+            alone = sc.count_by_region(cells, little_atlas(), regions=TREE).to_pandas()
+            pd.testing.assert_frame_equal(
+                rows.drop(columns="t").reset_index(drop=True), alone, check_dtype=kind != "density"
+            )
+    assert sc.count_by_region(image[1:2], little_atlas(), regions=TREE).to_pandas()["n"].sum() == 0
+
+
+def test_columns_of_a_table_say_what_is_counted_apart() -> None:
+    cells = points((0, 10), (0, 10), (10, 0), (99, 0)).assign(t=[5, 3, 3, 3], c=[1, 0, 1, 1])
+    by = {"regions": TREE, "midplane": "x", "intensity": "w"}
+    table = sc.count_by_region(cells.assign(w=[1, 2, 3, 4]), little_atlas(), **by).to_pandas()
+    assert table.columns[:2].tolist() == ["t", "c"]
+    places = list(dict.fromkeys(zip(table["t"], table["c"], strict=True)))
+    assert places == [(3, 0), (3, 1), (5, 1)]
+    assert table["n"].sum() == len(cells)
+    at = table.set_index(["t", "c", "id"])
+    assert at["n_right"][5, 1, 7] == at["n_total"][5, 1, 997] == 1
+    assert at["mean_intensity"][3, 1, -2] == 4
+    volumes = {place: rows["volume_mm3"].sum() for place, rows in table.groupby(["t", "c"])}
+    assert volumes == dict.fromkeys(places, pytest.approx(6e-4))
+    nothing = sc.count_by_region(cells[:0], little_atlas(), regions=TREE).to_pandas()
+    assert len(nothing) == 0
+    assert nothing.columns[:3].tolist() == ["t", "c", "id"]
+    with pytest.raises(ParameterError, match="has its place"):
+        sc.count_by_region(
+            cells.assign(t=[np.nan, 0, 0, 0]), little_atlas(), regions=TREE
+        ).to_pandas()
+
+
+def test_weights_of_integers_add_up_exactly_and_those_that_are_none_are_refused() -> None:
+    cells, atlas = points((0, 10), (10, 10)), little_atlas()
+    by = {"regions": TREE, "weights": "w"}
+    large = sc.count_by_region(cells.assign(w=[2**53, 1]), atlas, **by).to_pandas()
+    assert by_id(large, "n_total")[0] == 2**53 + 1
+    with pytest.raises(ParameterError, match="finite"):
+        sc.count_by_region(cells.assign(w=[1, np.nan]), atlas, **by).to_pandas()
+    with pytest.raises(ParameterError, match="are numbers"):
+        sc.count_by_region(cells.assign(w=["1", "2"]), atlas, **by).to_pandas()
+    with pytest.raises(ParameterError, match="its own weights"):
+        sc.count_by_region(sc.density(sc.open(np.ones((4, 4), int), voxel_size=1), factors=2),
+                           atlas, **by)  # fmt: skip
+    labels = np.zeros((2, 3), "uint8")
+    labels[:, 1] = 1
+    estimated = sc.count_by_region(
+        sc.open(labels, voxel_size=10, unit="um"), atlas, regions=TREE, weights="n_cells"
+    ).to_pandas()
+    assert by_id(estimated)[7] == 0.5
+
+
+def test_positions_that_are_not_finite_lie_outside() -> None:
+    cells = points((np.inf, 0), (0, -np.inf), (np.nan, np.nan), (0, 10))
+    turned = sc.count_by_region(cells, little_atlas(), regions=TREE, transform=np.eye(3))
+    assert by_id(turned.to_pandas())[-2] == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "match"),
+    [
+        ({"level": 1.5}, ParameterError, "depth of the tree"),
+        ({"level": True}, ParameterError, "depth of the tree"),
+        ({"midplane": ("x", np.nan)}, ParameterError, "at a number"),
+        ({"midplane": 50.0}, ParameterError, "at a number"),
+        ({"midplane": ("x", 1, 2)}, ParameterError, "at a number"),
+        ({"midplane": "x", "sides": ("a", "a")}, ParameterError, "two different names"),
+        ({"midplane": "x", "sides": ("total", "a")}, ParameterError, "two different names"),
+        ({"transform": {"y": 1}}, GeometryError, "affine"),
+        ({"transform": np.zeros((2, 3))}, GeometryError, "keeps all axes apart"),
+        ({"intensity": np.ones((2, 3), complex)}, ParameterError, "real numbers"),
+    ],
+)
+def test_what_is_said_wrong_is_refused_before_anything_runs(said, error, match) -> None:
+    with pytest.raises(error, match=match):
+        sc.count_by_region(points((0, 0)), little_atlas(), regions=TREE, **said)
+
+
+def test_an_acronym_is_a_level_and_an_index_may_hold_the_ids() -> None:
+    cells = points((0, 20), (0, 10))
+    table = sc.count_by_region(
+        cells, little_atlas(), regions=TREE.set_index("id"), level="grey"
+    ).to_pandas()
+    assert by_id(table) == {8: 1, 5: 0, -3: 1, -1: 0, -2: 0}
+
+
+def test_ids_beyond_63_bits_and_images_of_other_axes_are_refused() -> None:
+    beyond = sc.open(np.array([[2**63, 2**64 - 1]], "uint64"), voxel_size=1)
+    with pytest.raises(ParameterError, match="below 2"):
+        sc.count_by_region(points((0, 0)), beyond, regions=TREE).to_pandas()
+    with pytest.raises(GeometryError, match="atlas' axes 'yx'"):
+        sc.count_by_region(
+            sc.open(np.ones((2, 2, 2), int), voxel_size=1), little_atlas(), regions=TREE
+        )
+    with pytest.raises(ParameterError, match="at least one voxel"):
+        sc.count_by_region(points((0, 0)), np.zeros((0, 3), int), regions=TREE, transform="yx")
 
 
 @st.composite

@@ -10,9 +10,11 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from skimage import measure
 
 import scutoid as sc
 from scutoid.errors import ParameterError, RunFailed
+from scutoid.kernels import reference_watershed
 
 STACKS = Path(__file__).parents[2].parent / "shared" / "data" / "embryo3d"
 
@@ -57,6 +59,52 @@ def test_equals_the_whole_array_for_any_block(tmp_path_factory, case) -> None:
     np.testing.assert_array_equal(np.asarray(labels), whole)
     assert len(table.to_pandas()) == 0
     np.testing.assert_array_equal(whole != 0, mask)
+
+
+@st.composite
+def clumps(draw):
+    """Masks of components of up to 9 voxels on each axis, at the image's edges as well."""
+    ndim = draw(st.integers(1, 3))
+    shape = tuple(draw(st.integers(1, {1: 40, 2: 20, 3: 11}[ndim])) for _ in range(ndim))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    mask = ndimage.gaussian_filter(rng.random(shape), draw(st.sampled_from([0, 1]))) > 0.45
+    if draw(st.booleans()):
+        mask[:] = True
+    for axis in range(ndim):
+        mask[(slice(None),) * axis + (slice(draw(st.integers(3, 9)), None, 10),)] = False
+    size = draw(st.none() | st.tuples(*[st.integers(1, 5)] * ndim))
+    return mask, size, draw(st.integers(1, ndim)), draw(st.integers(1, 4)), draw(st.integers(6, 20))
+
+
+@given(clumps())
+@settings(max_examples=15, deadline=None)
+def test_the_parts_are_those_of_distances_on_the_whole_array(tmp_path_factory, case) -> None:
+    mask, size, connectivity, min_distance, block = case
+    options = {"connectivity": connectivity, "min_distance": min_distance}
+    structure = ndimage.generate_binary_structure(mask.ndim, connectivity)
+    components, _ = ndimage.label(mask, structure)
+    distance = np.ones(mask.shape)
+    if not mask.all():
+        distance = ndimage.distance_transform_edt(mask, sampling=size)
+    maxima = sc.local_maxima(distance, components, min_distance=min_distance)
+    seeds, _ = ndimage.label(maxima, np.ones((3,) * mask.ndim))
+    flooded = reference_watershed(-distance, seeds, mask, connectivity)
+    wanted = measure.label(flooded, connectivity=connectivity)
+    image = sc.open(mask, axes="zyx"[-mask.ndim :], voxel_size=size)
+    labels = sc.split_touching(image, **options, max_extent=9, exact=True)
+    sc.run(labels, store=tmp_path_factory.mktemp("s"), executor="serial", block=block)
+    np.testing.assert_array_equal(np.asarray(labels), wanted)
+    if size is None:
+        np.testing.assert_array_equal(sc.split_touching(mask, **options), wanted)
+
+
+def test_an_array_is_split_whole_however_large_its_objects() -> None:
+    y, x = np.ogrid[:130, :230]
+    mask = (y - 65) ** 2 + (x - 65) ** 2 < 60**2
+    mask |= (y - 65) ** 2 + (x - 150) ** 2 < 50**2
+    labels = sc.split_touching(mask, h=1)
+    assert (labels[65, 65], labels[65, 150], labels.max()) == (1, 2, 2)
+    assert np.flatnonzero(labels[65] == 2)[0] == 115  # the waist
 
 
 def test_two_discs_that_touch_are_two_and_numbered_by_first_voxel() -> None:

@@ -195,9 +195,10 @@ def test_the_kernel_gives_the_same_spots() -> None:
 
 
 @pytest.mark.parametrize("image", [np.zeros((9, 9)), np.full((9, 9), 1000, "uint16")])
-def test_without_spots_there_is_a_table_without_rows(tmp_path, image) -> None:
-    table = sc.detect_spots(sc.open(image), sigma=1, threshold=1)
-    sc.run(table, store=tmp_path, executor="serial")
+@pytest.mark.parametrize("level", [{"threshold": 0}, {"threshold_rel": 0.2}])
+def test_without_spots_there_is_a_table_without_rows(tmp_path, image, level) -> None:
+    table = sc.detect_spots(sc.open(image), sigma=[1, 2], **level)
+    sc.run(table, store=tmp_path, executor="serial", block=4)
     found = table.to_pandas()
     assert len(found) == 0
     assert list(found) == ["y", "x", "y_voxel", "x_voxel", "scale", "scale_voxel", "strength"]
@@ -208,6 +209,12 @@ def test_without_spots_there_is_a_table_without_rows(tmp_path, image) -> None:
     [
         ({"sigma": 1}, "threshold"),
         ({"sigma": 1, "threshold": -1}, "threshold is from 0"),
+        ({"sigma": 1, "threshold": "high"}, "threshold is from 0"),
+        ({"sigma": 1, "threshold": [1, 2]}, "threshold is from 0"),
+        ({"sigma": 1, "threshold_rel": "high"}, "threshold_rel is from 0"),
+        ({"sigma": [(1, 2), (3,)], "threshold": 1}, "2 spatial axes"),
+        ({"sigma": "wide", "threshold": 1}, "above zero"),
+        ({"sigma": (1, 3), "n_scales": 2.5, "threshold": 1}, "n_scales is 2 or more"),
         ({"sigma": 1, "threshold_rel": 1.5}, "threshold_rel is from 0 to 1"),
         ({"sigma": 0, "threshold": 1}, "above zero"),
         ({"sigma": [], "threshold": 1}, "at least one"),
@@ -222,6 +229,17 @@ def test_without_spots_there_is_a_table_without_rows(tmp_path, image) -> None:
 def test_what_cannot_be_meant_is_refused_before_the_work(options, words) -> None:
     with pytest.raises(ParameterError, match=words):
         sc.detect_spots(sc.open(np.zeros((9, 9))), **options)
+
+
+def test_scales_may_be_an_array() -> None:
+    image = np.random.default_rng(0).random((20, 21))
+    for item in (image, sc.open(image)):
+        for scales in ([1.0, 2.0, 4.0], [(1, 2), (2, 3)]):
+            found = sc.detect_spots(item, sigma=np.array(scales), threshold=0.1)
+            wanted = sc.detect_spots(image, sigma=scales, threshold=0.1)
+            pd.testing.assert_frame_equal(
+                found if item is image else found.to_pandas(), wanted, check_exact=True
+            )
 
 
 def test_a_physical_scale_needs_a_voxel_size() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from scipy.sparse.csgraph import connected_components
 from skimage.measure import label as skimage_label
+from skimage.segmentation import clear_border
 
 import scutoid as sc
 from scutoid.errors import ParameterError, RunFailed, StepError
@@ -63,6 +67,83 @@ def test_where_blocks_agree_the_objects_are_those_of_the_whole(case, halo, seed,
     assert table.to_pandas()["united"].all()
 
 
+def in_discord(part):
+    """Change, drop and unite objects by what is seen, so that blocks say different things."""
+    rng = np.random.default_rng(int(part.sum()) + part.size)
+    labels = part % 10
+    for value in np.unique(labels):
+        labels[labels == value] = rng.choice([0, value, value, rng.integers(1, 10)])
+    noise = rng.random(part.shape) < 0.1
+    labels[noise] = rng.integers(0, 10, noise.sum())
+    return labels
+
+
+def by_the_rule(image, segment, block, halo, match, threshold):
+    """Unite what two blocks say by plain loops over blocks and objects."""
+    seen = []
+    for corner in itertools.product(*map(range, (0,) * image.ndim, image.shape, block)):
+        write = [
+            slice(c, min(c + b, n)) for c, b, n in zip(corner, block, image.shape, strict=True)
+        ]
+        read = tuple(slice(max(w.start - halo, 0), w.stop + halo) for w in write)
+        labels = np.full(image.shape, -1)  # not seen
+        labels[read] = segment(image[read])
+        is_written = np.zeros(image.shape, bool)
+        is_written[tuple(write)] = True
+        seen.append((labels, is_written))
+    objects = [(n, v) for n, (a, w) in enumerate(seen) for v in np.unique(a[w]) if v > 0]
+    same = []
+    for (n, (a, a_writes)), (m, (b, b_writes)) in itertools.combinations(enumerate(seen), 2):
+        both = (a_writes & (b >= 0)) | (b_writes & (a >= 0))
+        score = {}
+        for (_, v), (_, w) in itertools.product(
+            [o for o in objects if o[0] == n], [o for o in objects if o[0] == m]
+        ):
+            one, other = both & (a == v), both & (b == w)
+            shared = (one & other).sum()
+            least = min(one.sum(), other.sum())
+            if shared:
+                score[v, w] = shared / ((one | other).sum() if match == "iou" else least)
+        for (v, w), found in score.items():
+            rivals = [s for (x, y), s in score.items() if match == "iou" and (x == v or y == w)]
+            if found >= max([threshold, *rivals]):
+                same.append((objects.index((n, v)), objects.index((m, w))))
+    links = np.zeros((len(objects),) * 2, bool)
+    links[tuple(np.array(same, int).reshape(-1, 2).T)] = True
+    _, number = connected_components(links, directed=False)
+    united = np.zeros(image.shape, int)
+    for (n, v), k in zip(objects, number, strict=True):
+        labels, is_written = seen[n]
+        united[is_written & (labels == v)] = k + 1
+    return by_first_voxel(united)
+
+
+@given(
+    cells(),
+    st.integers(1, 4),
+    st.sampled_from(["iou", "containment"]),
+    st.sampled_from([0.3, 0.5, 1]),
+)
+@settings(max_examples=25, deadline=None)
+def test_where_blocks_disagree_objects_are_united_by_the_rule(case, halo, match, level) -> None:
+    labels, block = case
+    labels, block = labels[..., :14, :14], [max(size, 4) for size in block]
+    image = labels % 10 + 10 * np.arange(labels.size).reshape(labels.shape)
+    how = {"segment": in_discord, "block": block, "halo": halo, "match": match, "threshold": level}
+    found = sc.stitch(sc.open(image), **how)
+    np.testing.assert_array_equal(np.asarray(found), by_the_rule(image, **how))
+
+
+@given(cells())
+@settings(max_examples=25, deadline=None)
+def test_a_segmenter_that_drops_what_is_cut_loses_nothing_within_the_halo(case) -> None:
+    labels, block = case
+    found = sc.stitch(
+        sc.open(labels), segment=lambda part: clear_border(at_random(part)), halo=6, block=block
+    )
+    np.testing.assert_array_equal(np.asarray(found), by_first_voxel(clear_border(labels)))
+
+
 @pytest.mark.parametrize("executor", ["serial", "threads"])
 def test_numbers_order_and_workers_do_not_matter(tmp_path, executor) -> None:
     mask = ndimage.gaussian_filter(np.random.default_rng(0).random((40, 41, 10)), 1.5) > 0.51
@@ -106,6 +187,29 @@ def test_a_segmenter_is_called_once_a_block_and_loaded_by_a_setup(tmp_path) -> N
     assert Path(counted).read_text() == "." * 9
     whole = sc.stitch(image, image, segment=segment, halo=3, setup={"model": Model})
     np.testing.assert_array_equal(whole, by_first_voxel(skimage_label(2 * image > 3)))
+
+
+def test_what_a_setup_opens_is_closed_for_blocks_and_for_an_array() -> None:
+    image = np.random.default_rng(0).random((12, 13)) < 0.3
+    events = []
+
+    @contextlib.contextmanager
+    def load():
+        events.append("opened")
+        yield skimage_label
+        events.append("closed")
+
+    def segment(part, *, model):
+        return model(part)
+
+    dask_array = pytest.importorskip("dask.array")
+    wanted = by_first_voxel(skimage_label(image))
+    for item in (image, sc.open(image), dask_array.from_array(image)):
+        found = sc.stitch(item, segment=segment, halo=3, setup={"model": load})
+        assert isinstance(found, sc.Image) == (item is not image)
+        np.testing.assert_array_equal(np.asarray(found), wanted)
+        assert set(zip(events[::2], events[1::2], strict=True)) == {("opened", "closed")}
+        events.clear()
 
 
 def test_a_block_that_fails_is_named_and_the_others_are_kept(tmp_path) -> None:
@@ -200,6 +304,10 @@ def test_what_is_no_segmenter_is_refused() -> None:
     for bad, rule in (
         ({"segment": 3}, "function"),
         ({"halo": 0}, "in the halo"),
+        ({"halo": (0, 0)}, "in the halo"),
+        ({"halo": ((0, 0), 0)}, "in the halo"),
+        ({"setup": dict}, "setup maps"),
+        ({"threshold": "half"}, "threshold"),
         ({"match": "best"}, "match is"),
         ({"threshold": 0}, "threshold"),
         ({"threshold": 1.5}, "threshold"),

@@ -41,7 +41,72 @@ def level_of(step, image, block):
 def test_li_of_integers_equals_scikit_image(case) -> None:
     image, block = case
     expected = filters.threshold_li(image.astype("int64"))
-    assert level_of(sc.ops.li_step, image, block) == expected == sc.li(image)
+    assert blockwise_li(image, block) == expected == sc.li(image)
+
+
+def blockwise_li(image, block):
+    """The passes of `li` on blocks of a shape of our choice."""
+    step, given = sc.ops.li_step.options(block=block), sc.open(image)
+    span = None if image.dtype.kind in "iu" else sc.ops.value_range(given)
+    window = step(given, span=span, window=None, is_last=False) if span is not None else None
+    return step(given, span=span, window=window, is_last=True).get()
+
+
+@given(images(FLOATS))
+@settings(max_examples=50)
+def test_li_of_floats_of_few_values_equals_scikit_image(case) -> None:
+    image, block = case
+    found = sc.li(image)
+    assert found == pytest.approx(filters.threshold_li(image.astype("float64")), rel=1e-9)
+    assert blockwise_li(image, block) == found
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_li_of_images_that_were_integers_is_that_of_the_integers(dtype) -> None:
+    generator = np.random.default_rng(1)
+    image = generator.poisson(8, (60, 70)) + 40 * (generator.random((60, 70)) < 0.1)
+    image = image.astype("uint8")
+    assert sc.li(image.astype(dtype)) == pytest.approx(sc.li(image), rel=1e-12)
+
+
+@st.composite
+def crowded(draw):
+    """An image of more values than are counted one by one: its tail is long, a part is flat."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    image = generator.lognormal(0, draw(st.floats(0.2, 4)), (300, 400))
+    image[: draw(st.integers(0, 60))] = draw(st.sampled_from([0, 1, 7.5]))
+    block = draw(st.sampled_from([(40, 400), (300, 90), (77, 131), (300, 400)]))
+    return image.astype(draw(st.sampled_from(FLOATS))), block
+
+
+@given(crowded())
+@settings(max_examples=20)
+def test_li_of_many_values_equals_scikit_image_within_its_narrow_bins(case) -> None:
+    image, block = case
+    found = sc.li(image)
+    expected = filters.threshold_li(image.astype("float64"))
+    assert abs(found - expected) < float(np.ptp(image)) * 2**-24
+    assert blockwise_li(image, block) == found
+
+
+@pytest.mark.parametrize("level", ["otsu", "triangle"])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.9, 1.0])
+def test_levels_of_masks_are_those_of_scikit_image(level, share) -> None:
+    mask = np.random.default_rng(2).random((20, 30)) < share
+    expected = getattr(filters, f"threshold_{level}")(mask.astype("float64"))
+    assert getattr(sc, level)(mask) == expected
+    assert level_of(getattr(sc.ops, f"{level}_step"), mask, 7) == expected
+
+
+def test_ranges_that_bins_cannot_part_are_refused_and_li_needs_no_bins_there() -> None:
+    for ends in ((1e16, 1e16 + 2), (0, 5e-324), (-1e308, 1e308)):
+        image = np.array([ends, ends])
+        for level in (sc.otsu, sc.triangle):
+            with pytest.raises(ParameterError, match="256 bins"):
+                level(image)
+    with pytest.raises(ParameterError, match="range"):
+        sc.li(np.array([[-1e308, 1e308]]))
+    assert sc.li(np.array([[1e16, 1e16 + 2]])) == filters.threshold_li(np.array([1e16, 1e16 + 2]))
 
 
 @given(images())
@@ -50,18 +115,6 @@ def test_triangle_equals_scikit_image(case) -> None:
     image, block = case
     expected = filters.threshold_triangle(image)
     assert level_of(sc.ops.triangle_step, image, block) == expected == sc.triangle(image)
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_li_of_floats_is_as_near_as_its_bins_are_narrow(dtype) -> None:
-    generator = np.random.default_rng(0)
-    image = generator.gamma(2, 50, (60, 70))
-    image[20:40, 20:50] += 400
-    image = image.astype(dtype)
-    width = float(np.ptp(image)) / 2**16
-    found = level_of(sc.ops.li_step, image, 16)
-    assert abs(found - filters.threshold_li(image)) < 3 * width
-    assert found == sc.li(image)
 
 
 def test_levels_of_one_value_are_that_value() -> None:

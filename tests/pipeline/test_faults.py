@@ -8,22 +8,30 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
 import zarr
 
 import scutoid as sc
+from scutoid.blocks import Journal
 
 SLOW = """
-import sys, time
+import os, sys, time
+from pathlib import Path
 import numpy as np
 import scutoid as sc
+from scutoid.blocks import Journal
+
+def is_to_be_killed():
+    "Whether some blocks are done, of a run that is not to come to its end."
+    journals = Path(os.environ.get("KILLED", "none")).glob("slow/*/journal")
+    return any((Journal.read(path) != 0).sum() >= 6 for path in journals)
 
 @sc.blockwise(halo=2)
 def slow(image):
-    time.sleep(0.05)
+    while is_to_be_killed():
+        time.sleep(0.01)
     return image.astype("float32") * 2
 
 @sc.blockwise
@@ -53,14 +61,24 @@ def script(tmp_path, text):
     return path
 
 
-def start(*args):
-    return subprocess.Popen(
-        [sys.executable, *map(str, args)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+@pytest.fixture
+def kill_in_the_middle(wait_for):
+    """Kills a run when it has journalled some blocks of its slow step."""
+
+    def run(path, volume, store):
+        process = subprocess.Popen(
+            [sys.executable, str(path), str(volume), str(store)],
+            env={**os.environ, "KILLED": str(store)},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(lambda: process.poll() is not None or n_journalled(store) >= 6)
+        finally:
+            process.kill()
+            process.wait()
+        assert process.returncode == -signal.SIGKILL
+
+    return run
 
 
 def images(store):
@@ -71,27 +89,18 @@ def images(store):
     return found
 
 
-def journalled(store):
-    """Bytes of the journal of the slow step, which grow with each batch that is done."""
-    return sum(path.stat().st_size for path in store.glob("slow/*/journal"))
+def n_journalled(store):
+    return sum(int((Journal.read(path) != 0).sum()) for path in store.glob("slow/*/journal"))
 
 
-def test_kill_9_in_the_middle_then_the_same_command_gives_the_same_result(tmp_path, volume) -> None:
+def test_kill_9_in_the_middle_then_the_same_command_gives_the_same_result(
+    tmp_path, volume, kill_in_the_middle
+) -> None:
     path = script(tmp_path, SLOW)
     whole = tmp_path / "whole"
     subprocess.run([sys.executable, path, volume, whole], check=True, capture_output=True)
     killed = tmp_path / "killed"
-    process = start(path, volume, killed)
-    header = 0
-    while process.poll() is None:
-        size = journalled(killed)
-        header = header or size
-        if header and size > header + 60:  # some batches beyond the header
-            os.kill(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.002)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    kill_in_the_middle(path, volume, killed)
     resumed = subprocess.run(
         [sys.executable, path, volume, killed], check=True, capture_output=True, text=True
     )
@@ -105,21 +114,12 @@ def test_kill_9_in_the_middle_then_the_same_command_gives_the_same_result(tmp_pa
     assert sc.Store(killed)["measure"].to_pandas().equals(expected_table)
 
 
-def test_a_killed_run_redoes_only_what_was_in_flight(tmp_path, volume) -> None:
+def test_a_killed_run_redoes_only_what_was_in_flight(tmp_path, volume, kill_in_the_middle) -> None:
     """What the journal names when the run is killed is what the next run counts as cached."""
-    from scutoid.blocks import Journal
-
     path = script(tmp_path, SLOW)
     store = tmp_path / "store"
-    process = start(path, volume, store)
-    while process.poll() is None:
-        found = list(store.glob("slow/*/journal"))
-        if found and (Journal.read(found[0]) != 0).sum() >= 6:
-            os.kill(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.002)
-    process.communicate()
-    n_before = int((Journal.read(next(store.glob("slow/*/journal"))) != 0).sum())
+    kill_in_the_middle(path, volume, store)
+    n_before = n_journalled(store)
     resumed = subprocess.run(
         [sys.executable, path, volume, store], check=True, capture_output=True, text=True
     )

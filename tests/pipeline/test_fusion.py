@@ -231,3 +231,62 @@ def test_the_memory_of_a_block_counts_its_halo_on_both_sides(tmp_path) -> None:
         sc.plan(step(image, size=size), store=tmp_path)["brightest"].memory for size in (41, 1)
     )
     assert wide / none == pytest.approx((90 / 50) ** 2)
+
+
+@pytest.mark.parametrize("n_between", [0, 1])
+def test_a_change_of_a_fused_step_runs_what_reads_it_and_the_plan_says_what_changed(
+    tmp_path, n_between
+) -> None:
+    raw = sc.open(np.random.default_rng(7).integers(0, 100, (30, 30), dtype="uint8"))
+
+    def first(image, *, size=3):
+        return ndimage.maximum_filter(image, size)
+
+    def edited(image, *, size=3):
+        return ndimage.minimum_filter(image, size)
+
+    def targets(function, size):
+        fused = sc.blockwise(halo=lambda size: size // 2, keep=False, block_invariant=True)(
+            function
+        )
+        read = fused.options(name="fused")(raw, size=size)
+        for _ in range(n_between):
+            read = brightest(read, size=3)
+        return doubled.options(block=10)(read), doubled.options(name="beside", block=10)(raw)
+
+    def reasons(function, size):
+        plan = sc.plan(*targets(function, size), store=tmp_path)
+        return {step.name: (step.status, step.reason) for step in plan}
+
+    where = "brightest" if n_between else "doubled"
+    inside = f"not kept: computed inside the blocks of {where}"
+    assert reasons(first, 3)["fused"] == ("run", inside)
+    sc.run(*targets(first, 3), store=tmp_path, executor="serial")
+    assert reasons(first, 3).keys() == {"doubled", "beside"}
+    for changed, said in (((edited, 3), "own code is new"), ((first, 5), "`size` 3 -> 5")):
+        found = reasons(*changed)
+        assert found["beside"][0] == "cached"
+        assert found["doubled"][0] == "run"
+        assert found["fused"][1].startswith(f"{inside}; {said}")
+    assert f"    {said}" in sc.plan(*targets(first, 5), store=tmp_path)["fused"].why()
+
+
+def test_blocks_that_do_not_count_are_no_reason(tmp_path) -> None:
+    raw = sc.open(np.zeros((30, 30), "uint8"))
+    step = brightest.options(keep=True)
+    sc.run(step(raw, size=3), store=tmp_path, executor="serial", block=10)
+    assert sc.plan(step(raw, size=5), store=tmp_path)["brightest"].reason == "`size` 3 -> 5"
+
+
+def test_steps_on_other_grids_are_fused_where_a_block_reads_nothing_of_them(tmp_path) -> None:
+    image = np.random.default_rng(8).integers(0, 100, (10, 20), dtype="uint8")
+    scaled = sc.scale_nearest.options(keep=False)(sc.open(image), shape=(9, 8))
+    joined = sc.concatenate([scaled, scaled], axis="y")  # a block reads one of them, seldom both
+    moved = sc.affine_transform.options(keep=False)(joined, matrix=[[1, 0, -7], [0, 1, -5]])
+    padded = sc.pad(sc.flip.options(keep=False)(moved, axis="yx"), width=6)
+    sc.run(padded, store=tmp_path, executor="serial", block=3)
+    wanted = sc.scale_nearest(image, shape=(9, 8))
+    wanted = sc.affine_transform(np.concatenate([wanted, wanted]), matrix=[[1, 0, -7], [0, 1, -5]])
+    np.testing.assert_array_equal(np.asarray(padded), np.pad(np.flip(wanted), 6))
+    assert {path.name for path in tmp_path.iterdir()} >= {"concatenate", "pad"}
+    assert not (tmp_path / "scale_nearest").exists()

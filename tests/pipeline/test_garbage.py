@@ -147,7 +147,7 @@ def test_what_a_live_run_uses_or_makes_stays(tmp_path):
     @sc.step(version="1")
     def waiting(image):
         begun.set()
-        assert go.wait(60)
+        assert go.wait(240)
         return int(image.sum())
 
     result = waiting(add(RAW, n=0))
@@ -155,7 +155,7 @@ def test_what_a_live_run_uses_or_makes_stays(tmp_path):
         target=sc.run, args=[result], kwargs={"store": tmp_path, "executor": "serial"}
     )
     thread.start()
-    assert begun.wait(60)
+    assert begun.wait(240)
     collected = sc.Store(tmp_path).gc(older_than=0, keep_runs=0)
     assert {one.path.parent.name for one in collected.removals} == {"total", "runs"}
     go.set()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import scutoid as sc
-from scutoid.errors import MetadataError, ParameterError
+from scutoid.errors import MetadataError, ParameterError, PipelineError
 
 
 @given(
@@ -67,6 +67,17 @@ def test_labels_are_not_interpolated() -> None:
     assert set(np.unique(np.asarray(labels.like(other)))) <= {0, 1}
     with pytest.raises(ParameterError, match="labels"):
         labels.like(other, order=1)
+
+
+@pytest.mark.parametrize("order", [2, True, 1.5])
+def test_other_orders_and_masks_in_between_are_refused(order) -> None:
+    image = sc.open(np.zeros((4, 4)), voxel_size=1)
+    with pytest.raises(ParameterError, match="order"):
+        image.like(image, order=order)
+    with pytest.raises(ParameterError, match="not interpolated"):
+        sc.open(np.ones((4, 4), bool), voxel_size=1).like(image, order=1)
+    with pytest.raises(PipelineError, match="open it"):
+        image.like(np.zeros((4, 4)))
 
 
 def test_unknown_voxel_sizes_are_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -358,13 +359,13 @@ def test_a_border_equals_padding_the_whole_image(tmp_path, border, halo) -> None
 
 def test_a_run_keeps_its_events_its_slowest_blocks_and_what_workers_printed(tmp_path, blobs):
     @sc.blockwise(dtype="uint8", block=16)
-    def talk(image, *, block):
+    def talk(image, *, begun, block):
         if block.index == 2:
-            time.sleep(1)  # longer than a busy machine takes to start the first block
+            time.sleep(time.time() - begun)  # as long as all before it, the start included
             print("block two is slow")  # noqa: T201
         return image.astype("uint8")
 
-    run = sc.run(talk(sc.open(blobs)), store=tmp_path, workers=1)
+    run = sc.run(talk(sc.open(blobs), begun=time.time()), store=tmp_path, workers=1)
     assert (run.folder / "logs" / "worker-0.log").read_text() == "block two is slow\n"
     kinds = [event["event"] for event in EventLog.read(run.folder / "events.jsonl")]
     assert kinds[0] == "RunStarted"
@@ -482,3 +483,31 @@ def test_the_plan_warns_of_a_result_that_is_stored_otherwise(tmp_path) -> None:
     assert run["gaussian"].levels == 2
     assert not sc.plan(with_levels, store=tmp_path).warnings
     assert not sc.plan(sc.gaussian(image, sigma=1), store=tmp_path).warnings
+
+
+def test_the_plan_warns_of_what_it_cannot_see_change(tmp_path) -> None:
+    weights = threading.Event()  # holds no value that could be looked into
+
+    @sc.blockwise
+    def segment(image):
+        return image * weights.is_set()
+
+    image = sc.open(np.ones((4, 4), "uint8"))
+    (warning,) = sc.plan(segment(image), store=tmp_path).warnings
+    assert all(word in warning for word in ("'segment'", "weights", "threading.Event", "version="))
+    assert not sc.plan(sc.gaussian(image, sigma=1), store=tmp_path).warnings
+
+
+@pytest.mark.parametrize("block", [16, (8, 16), (1, 8, 16), {"y": 8, "x": 16}], ids=str)
+def test_a_block_shape_may_name_all_axes(block) -> None:
+    movie = sc.open(np.zeros((3, 40, 50), "uint8"), axes="tyx")
+    smooth = sc.gaussian.options(block=block)(movie, sigma=1)
+    y = 16 if block == 16 else 8
+    assert smooth.producer.layout().grid.block_shape == (1, y, 16)
+
+
+@pytest.mark.parametrize("block", [(2, 8, 16), (8,), (0, 8), (1, 1, 8, 16)], ids=str)
+def test_a_block_shape_that_fits_no_axes_is_refused(block) -> None:
+    movie = sc.open(np.zeros((3, 40, 50), "uint8"), axes="tyx")
+    with pytest.raises(PipelineError, match=r"'yx'.*'tyx' with t 1"):
+        sc.gaussian.options(block=block)(movie, sigma=1).producer.layout()

@@ -343,15 +343,8 @@ def start(folder):
     )
 
 
-def wait_for(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("worker", ["lives", "dies"])
-def test_a_helper_edited_during_a_run_counts_for_the_next_run(tmp_path, worker):
+def test_a_helper_edited_during_a_run_counts_for_the_next_run(tmp_path, worker, wait_for):
     """A worker that is begun after the edit too runs the code that the key is made of."""
     helper = tmp_path / "helper.py"
     helper.write_text("def times(image):\n    return image * 2\n")
@@ -362,12 +355,12 @@ def test_a_helper_edited_during_a_run_counts_for_the_next_run(tmp_path, worker):
     if worker == "dies":
         os.kill(int(begun.read_text()), signal.SIGKILL)
     (tmp_path / "gates" / "go").touch()
-    planned, values, again = first.communicate(timeout=120)[0].splitlines()
+    planned, values, again = first.communicate()[0].splitlines()
     assert planned == "run|first run"
     assert values == "[2]"
     assert "edited since it was loaded" in again
     second = start(tmp_path)
-    planned, values, again = second.communicate(timeout=120)[0].splitlines()
+    planned, values, again = second.communicate()[0].splitlines()
     assert planned.startswith("run|")
     assert "helper" in planned
     assert values == "[3]"

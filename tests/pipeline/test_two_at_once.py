@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
@@ -26,14 +25,20 @@ SCRIPT = """
     from scutoid import events
     from scutoid.testing import Recorder
 
-    folder, name = Path(sys.argv[1]), sys.argv[2]
+    folder = Path(sys.argv[1])
 
     @sc.blockwise(dtype="uint8", block=8, version="1")
     def slow(image, *, place, block):
         with open(f"{place}/ran-{block.index}", "a") as file:
             file.write("x")
-        time.sleep(0.05)
+        # Two that want it are there before it is done, however long one takes to start
+        while len(list(Path(place).glob("ran-*"))) > 5 and not Path(place, "met").exists():
+            time.sleep(0.01)
         return image
+
+    def meet(event):
+        if isinstance(event, events.StepAwaited):
+            (folder / "met").touch()
 
     @sc.blockwise(dtype="uint16", version="1")
     def double(image):
@@ -41,7 +46,7 @@ SCRIPT = """
 
     raw = np.arange(40 * 40).reshape(40, 40).astype("uint8")
     result = double(slow(sc.open(raw), place=str(folder)))
-    recorder = Recorder()
+    recorder = Recorder(meet)
     run = sc.run(result, store=folder / "store", workers=1, listeners=[recorder])
     waited = [event.owner for event in recorder.of(events.StepAwaited)]
     cached = {step.name: step.n_cached for step in run.steps}
@@ -50,30 +55,33 @@ SCRIPT = """
 """
 
 
-def start(folder, name):
-    script = folder / "script.py"
+@pytest.fixture
+def start(tmp_path):
+    """Starts a run in a process of its own, which ends with the test at the latest."""
+    script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
-    return subprocess.Popen(
-        [sys.executable, str(script), str(folder), name], stdout=subprocess.PIPE, text=True
-    )
+    begun = []
 
+    def start_one():
+        command = [sys.executable, str(script), str(tmp_path)]
+        begun.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return begun[-1]
 
-def wait_for(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    yield start_one
+    for process in begun:
+        process.kill()
+        process.wait()
 
 
 def n_ran(folder):
     return [len(path.read_text()) for path in folder.glob("ran-*")]
 
 
-def test_the_second_waits_for_the_first_and_computes_nothing(tmp_path):
-    first = start(tmp_path, "first")
+def test_the_second_waits_for_the_first_and_computes_nothing(tmp_path, start, wait_for):
+    first = start()
     wait_for(lambda: len(n_ran(tmp_path)) > 3)
-    second = start(tmp_path, "second")
-    said = [json.loads(process.communicate(timeout=60)[0]) for process in (first, second)]
+    second = start()
+    said = [json.loads(process.communicate()[0]) for process in (first, second)]
     assert all(each["same"] for each in said)
     assert said[0]["waited"] == []
     assert said[1]["waited"][0].startswith(f"process {first.pid} on ")
@@ -82,13 +90,14 @@ def test_the_second_waits_for_the_first_and_computes_nothing(tmp_path):
     assert not list((tmp_path / "store").glob("*/.*.lock*"))
 
 
-def test_the_second_takes_over_from_a_first_that_was_killed(tmp_path):
-    first = start(tmp_path, "first")
+def test_the_second_takes_over_from_a_first_that_was_killed(tmp_path, start, wait_for):
+    first = start()
     wait_for(lambda: len(n_ran(tmp_path)) > 3)
-    second = start(tmp_path, "second")
+    second = start()
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    said = json.loads(second.communicate(timeout=60)[0])
+    (tmp_path / "met").touch()
+    said = json.loads(second.communicate()[0])
     assert said["same"]
     times = n_ran(tmp_path)
     assert len(times) == 25
@@ -97,9 +106,9 @@ def test_the_second_takes_over_from_a_first_that_was_killed(tmp_path):
     assert not list((tmp_path / "store").glob("*/.*.lock*"))
 
 
-def test_two_that_start_together_make_each_block_once(tmp_path):
-    both = [start(tmp_path, name) for name in ("one", "two")]
-    said = [json.loads(process.communicate(timeout=60)[0]) for process in both]
+def test_two_that_start_together_make_each_block_once(tmp_path, start):
+    both = [start(), start()]
+    said = [json.loads(process.communicate()[0]) for process in both]
     assert all(each["same"] for each in said)
     assert n_ran(tmp_path) == [1] * 25
 

@@ -302,7 +302,7 @@ def test_a_lock_of_a_killed_process_is_taken_over_and_given_back(tmp_path):
         def scenario():
             import time
             one = mine()
-            assert one.wait(10)
+            assert one.wait(240)
             while not one.acquire():  # half written in the same tick of the clock of the files
                 time.sleep(0.01)
             one._stop.set()

@@ -35,6 +35,8 @@ class Multiscale:
     """Names along "c"."""
     has_scale: bool = True
     """Whether it is known how large a voxel is; the format cannot say that it is not."""
+    is_labels: bool = False
+    """Whether voxels are object numbers."""
 
 
 def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | None:
@@ -79,6 +81,7 @@ def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | N
         tuple(tuple(map(operator.mul, shift, ratios)) for _, shift in transforms),
         tuple(str(c) for c in labels) if labels and all(labels) else (),
         bool(is_known),
+        "image-label" in ome,
     )
 
 

@@ -102,8 +102,9 @@ def read_region(
 
 def _constant(roi: Roi, fill: float | None, dtype: np.dtype[Any]) -> NDArray[Any]:
     try:
-        out = np.full(tuple(roi.shape), fill, dtype)
-        is_held = dtype.kind in "fc" or bool(np.asarray(fill, dtype) == fill)
+        with np.errstate(invalid="ignore"):  # what does not fit is refused below
+            out = np.full(tuple(roi.shape), fill, dtype)
+            is_held = dtype.kind in "fc" or bool(np.asarray(fill, dtype) == fill)
     except (OverflowError, ValueError, TypeError):
         is_held = False
     if not is_held:

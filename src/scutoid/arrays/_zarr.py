@@ -163,6 +163,8 @@ class ZarrSource:
     """Number of pyramid levels beside it."""
     mode: SourceMode = "listing"
     """How a change is noticed."""
+    is_labels: bool = False
+    """Whether its metadata say that voxels are object numbers."""
 
     @property
     def identity(self) -> SourceIdentity:
@@ -348,7 +350,7 @@ def _source(
             if _n_channels(letters, shape) == len(multiscale.channels)
             else (),
         )
-        return ZarrSource(spec, array, chunks, n_levels, mode)
+        return ZarrSource(spec, array, chunks, n_levels, mode, multiscale.is_labels)
     names = node.metadata.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
     known = [name.lower() for name in names if isinstance(name, str)]
     is_named = len(known) == len(names) and all(letter in KNOWN_AXES for letter in known)

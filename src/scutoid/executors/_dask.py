@@ -459,7 +459,7 @@ class _DaskCrew:
             answer = answers.get(seat.address, timeout)  # stuck in C code, it does not answer
             if errand.future.done() or isinstance(answer, Exception):
                 continue
-            seconds = answer if isinstance(answer, float) else 0.0
+            seconds = answer if isinstance(answer, (int, float)) else 0.0
             if timeout is not None and seconds >= timeout:
                 hung.append(seat)
             else:

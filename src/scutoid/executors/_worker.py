@@ -26,6 +26,7 @@ from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Wor
 
 _logger = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
+_IDLE = 0.1  # seconds
 
 
 def main(connection: Connection, beacon: int, parent: int) -> None:
@@ -82,7 +83,7 @@ class _Worker:
         self._bench.worker = number
         threading.Thread(target=self._read, name="scutoid-reader", daemon=True).start()
         self._send(Joined(number))
-        while (job := self._inbox.get()) is not None:
+        while (job := self._next()) is not None:
             outcome = self._carry_out(job)
             if self._bench.cancelled:
                 break
@@ -91,6 +92,14 @@ class _Worker:
             self._bench.close()
         except Exception:
             _logger.exception("worker %d: leaving a set-up failed", number)
+
+    def _next(self) -> Job | None:
+        """Wait for a job; one that is not there at once finds the freed memory given back."""
+        try:
+            return self._inbox.get(timeout=_IDLE)
+        except queue.Empty:
+            _give_back_memory()
+            return self._inbox.get()
 
     def _read(self) -> None:
         while True:
@@ -121,6 +130,7 @@ class _Worker:
             work = loads(self._payloads[number])
             if not isinstance(work, Work):
                 raise TypeError(type(work).__name__)
+            _give_back_memory()  # what the blocks of another step had, this one may not need
             self._works[number] = work
             del self._payloads[number]
             _limit_libraries()
@@ -128,6 +138,13 @@ class _Worker:
 
     def _send(self, message: object) -> None:
         self._connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def _give_back_memory() -> None:
+    """Return freed pages to the system, where the C library keeps them (see MEMORY_VARIABLES)."""
+    if sys.platform.startswith("linux"):
+        with suppress(AttributeError):  # glibc has it, musl keeps nothing
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _limit_libraries() -> None:

@@ -20,6 +20,13 @@ from scutoid.kernels._components import (
     look_up,
 )
 from scutoid.kernels._counts import cells_per_object, check_cell_size
+from scutoid.kernels._cross_entropy import (
+    count_floats,
+    li_from_histogram,
+    li_level,
+    li_window,
+    merge_floats,
+)
 from scutoid.kernels._downsample import check_factors, check_method, downsample
 from scutoid.kernels._footprint import (
     Footprint,
@@ -40,12 +47,14 @@ from scutoid.kernels._histogram import (
     value_range,
 )
 from scutoid.kernels._intensities import IntensityStats
-from scutoid.kernels._levels import (
-    li_from_histogram,
-    otsu_from_histogram,
-    triangle_from_histogram,
+from scutoid.kernels._levels import otsu_from_histogram, triangle_from_histogram
+from scutoid.kernels._maxima import (
+    by_region,
+    highest_within,
+    local_maxima,
+    lowered,
+    maximum_candidates,
 )
-from scutoid.kernels._maxima import highest_within, local_maxima, lowered, maximum_candidates
 from scutoid.kernels._measures import Measure
 from scutoid.kernels._order import (
     count_digits,
@@ -96,6 +105,7 @@ __all__ = [
     "affine",
     "as_foreground",
     "bin_centers",
+    "by_region",
     "cells_per_object",
     "cells_under",
     "check_cell_size",
@@ -106,6 +116,7 @@ __all__ = [
     "checked_connectivity",
     "components_seen",
     "count_digits",
+    "count_floats",
     "count_overlaps",
     "downsample",
     "faces",
@@ -121,6 +132,8 @@ __all__ = [
     "interpolate_cells",
     "label_components",
     "li_from_histogram",
+    "li_level",
+    "li_window",
     "local_maxima",
     "look_up",
     "lookup_table",
@@ -131,6 +144,7 @@ __all__ = [
     "measure_block",
     "merge_blocks",
     "merge_digits",
+    "merge_floats",
     "merge_histograms",
     "merge_region_sums",
     "merge_regions",

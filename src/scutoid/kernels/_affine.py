@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 
-Mode = Literal["constant", "nearest"]
+Mode = Literal["constant", "voxel", "nearest"]
+_REACH = {"constant": 0.0, "voxel": 0.5}
+"""How far beyond the centres of the outermost voxels the image goes on, in voxels."""
 _POINTS = 2**18
 """Voxels that are computed at a time: their places take some megabytes."""
 
@@ -112,7 +114,7 @@ class Affine:
             Region of the result.
         image : sequence of int
             Shape of the whole image.
-        mode : {"constant", "nearest"}
+        mode : {"constant", "voxel", "nearest"}
             As in `affine`.
 
         Returns
@@ -126,7 +128,7 @@ class Affine:
         first, stop = [], []
         for row, shift, size in zip(self.matrix, self.shift, image, strict=True):
             low, high = _extremes(row, shift, start, shape)
-            if mode == "constant" and (high < 0 or low > size - 1):
+            if mode != "nearest" and (high < -_REACH[mode] or low > size - 1 + _REACH[mode]):
                 return nothing
             low, high = (min(max(place, 0.0), size - 1.0) for place in (low, high))
             first.append(math.floor(low))
@@ -163,7 +165,8 @@ def affine(
     """Compute a region of a transformed image.
 
     Equals `scipy.ndimage.affine_transform` on the whole image bit for bit, whatever the region;
-    order 0 keeps all bits of 64-bit integers, which scipy takes through double precision.
+    order 0 keeps all bits of 64-bit integers, which scipy takes through double precision.  Mode
+    "voxel", which scipy has not, is its "nearest" where the image's voxels reach.
 
     Parameters
     ----------
@@ -175,8 +178,9 @@ def affine(
         Region of the result.
     order : {0, 1}
         The nearest voxel (of two the later one), or linear interpolation.
-    mode : {"constant", "nearest"}
-        What lies beyond the centres of the outermost voxels: `cval`, or the outermost voxel.
+    mode : {"constant", "voxel", "nearest"}
+        What lies beyond the centres of the outermost voxels: `cval`; the outermost voxel for half a
+        voxel, then `cval`; or the outermost voxel.
     cval : float
         Of what lies outside.
     offset : sequence of int, optional
@@ -204,10 +208,22 @@ def affine(
         places = transform.places((start[0] + row, *start[1:]), (count, *shape[1:]))
         part = result[row : row + count]
         if order == 0:
-            _nearest(image, places, offset, part, is_cut=mode == "constant")
+            _nearest(image, places, offset, part, mode=mode)
         else:
             _linear(image, places, offset, part, mode=mode, cval=cval)
     return result
+
+
+def _is_inside(local: NDArray[np.float64], edge: int, mode: Mode) -> Any:
+    """Whether places are in the image; they are exactly if they are in the part of it that is read.
+
+    Voxels reach up to their upper face, which belongs to the next.
+    """
+    if mode == "nearest":
+        return True
+    if mode == "voxel":
+        return (local >= -_REACH[mode]) & (local < edge - 1 + _REACH[mode])
+    return (local >= 0) & (local <= edge - 1)
 
 
 def _nearest(
@@ -216,18 +232,14 @@ def _nearest(
     offset: Sequence[int],
     result: NDArray[Any],
     *,
-    is_cut: bool,
+    mode: Mode,
 ) -> None:
-    """Put the voxels nearest to places in the whole image into `result`; outside unless cut.
-
-    A place is inside the whole image exactly if it is inside the part, here and below.
-    """
+    """Put the voxels nearest to places in the whole image into `result`, where there are any."""
     is_inside: Any = True
     flat: Any = 0
     for place, first, edge in zip(places, offset, image.shape, strict=True):
         local = place - first  # exact: both are multiples of the place's last bit
-        if is_cut:
-            is_inside = is_inside & (local >= 0) & (local <= edge - 1)
+        is_inside = is_inside & _is_inside(local, edge, mode)
         flat = flat * edge + np.floor(np.clip(local, 0, edge - 1) + 0.5).astype(np.intp)
     found = image.reshape(-1)[flat]
     np.copyto(result, found, where=np.broadcast_to(is_inside, result.shape))
@@ -246,16 +258,21 @@ def _linear(
     from scipy import ndimage
 
     local = np.empty((image.ndim, *result.shape))
+    is_inside: Any = True
     for axis, (place, first) in enumerate(zip(places, offset, strict=True)):
         local[axis] = place - first
+        if mode == "voxel":
+            is_inside = is_inside & _is_inside(place - first, image.shape[axis], mode)
     is_half = image.dtype == np.float16  # which scipy does not know
     found = ndimage.map_coordinates(
         image.astype(np.float32) if is_half else image,
         local,
         output=np.float32 if is_half else result,
         order=1,
-        mode=mode,
+        mode="nearest" if mode == "voxel" else mode,
         cval=cval,
     )
     if is_half:
         result[...] = found
+    if mode == "voxel":
+        result[~np.broadcast_to(is_inside, result.shape)] = cval

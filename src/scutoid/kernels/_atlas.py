@@ -217,7 +217,8 @@ def nearest_voxels(
     position : ndarray of float64, shape (n, ndim)
         In the world of the atlas.
     """
-    position = points @ matrix[:, :-1].T + matrix[:, -1]
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity times 0
+        position = points @ matrix[:, :-1].T + matrix[:, -1]
     place = np.floor((position - np.asarray(start)) / np.asarray(size) + 0.5)
     is_inside = np.all((place >= 0) & (place < np.asarray(shape)), axis=1)
     index = np.where(is_inside[:, None], place, -1).astype(np.int64)
@@ -225,31 +226,40 @@ def nearest_voxels(
 
 
 def region_sums(
-    ids: NDArray[Any], above: NDArray[np.bool_], values: NDArray[Any] | None = None
+    ids: NDArray[Any],
+    column: NDArray[Any],
+    values: NDArray[Any] | None = None,
+    *,
+    n_columns: int = 2,
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Add up what belongs to each id, on either side of a plane.
+    """Add up what belongs to each id, in several columns.
 
     Parameters
     ----------
     ids : ndarray of integer, shape (n,)
         Each any number of times.
-    above : ndarray of bool, shape (n,)
-        On which side.
+    column : ndarray of bool or integer, shape (n,)
+        What each is added to; for two sides of a plane whether it lies above.
     values : ndarray, shape (n,), optional
         What to add up; without it rows are counted.
+    n_columns : int
+        Number of columns.
 
     Returns
     -------
     ids : ndarray of int64, shape (m,)
         Increasing.
-    sums : ndarray, shape (m, 2)
-        Below and above; float64 for values of floats, else int64.
+    sums : ndarray, shape (m, n_columns)
+        float64 for values of floats, else int64.
     """
     found, inverse = np.unique(ids, return_inverse=True)
-    sums = np.bincount(inverse * 2 + above, weights=values, minlength=2 * len(found))
-    is_float = values is not None and values.dtype.kind == "f"
-    kind = np.float64 if is_float else np.int64
-    return found.astype(np.int64), sums.astype(kind).reshape(-1, 2)
+    place, size = inverse * n_columns + column, n_columns * len(found)
+    if values is None or values.dtype.kind == "f":
+        sums = np.bincount(place, weights=values, minlength=size)
+    else:  # bincount would add integers as floats
+        sums = np.zeros(size, np.int64)
+        np.add.at(sums, place, values.astype(np.int64))
+    return found.astype(np.int64), sums.reshape(len(found), n_columns)
 
 
 def merge_region_sums(*parts: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

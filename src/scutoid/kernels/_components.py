@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import GeometryError, ParameterError
 
+_STRETCH = 2**16
 # What cc3d calls each number of orthogonal hops, by the number of axes that it serves
 _CC3D: dict[int, dict[int, Literal[4, 6, 8, 18, 26]]] = {2: {1: 4, 2: 8}, 3: {1: 6, 2: 18, 3: 26}}
 
@@ -109,7 +110,13 @@ def look_up(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
     >>> look_up(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
     [[0, 5], [7, 7]]
     """
-    return table.take(labels, mode="wrap")
+    found = np.empty(labels.shape, table.dtype)
+    line, into = labels.reshape(-1), found.reshape(-1)
+    # numpy makes 64-bit indices of the labels: a stretch at a time these stay in the cache
+    for at in range(0, line.size, _STRETCH):
+        stretch = slice(at, at + _STRETCH)
+        table.take(line[stretch], out=into[stretch], mode="wrap")
+    return found
 
 
 def _found(
@@ -226,6 +233,10 @@ def _label(binary: NDArray[np.uint8], hops: int) -> tuple[NDArray[np.uint32], in
 def _label_by_cc3d(values: NDArray[Any], hops: int) -> tuple[NDArray[np.uint32], int]:
     import cc3d
 
+    if not values.flags.writeable:  # cc3d asks for a buffer to write to, though it does not write
+        values = values.copy()
+    if values.dtype == np.uint64:  # of which it cannot read the upper half; equal stays equal
+        values = values.view(np.int64)
     found, count = cc3d.connected_components(
         values, connectivity=_CC3D[values.ndim][hops], out_dtype=np.uint32, return_N=True
     )

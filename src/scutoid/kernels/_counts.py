@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -67,9 +70,14 @@ def check_cell_size(cell_size: float | None, min_size: float, edge_weight: float
         If one is out of range.
     """
     for name, value, is_right, rule in (
-        ("size", cell_size, cell_size is None or 0 < cell_size < np.inf, "above 0"),
-        ("min_size", min_size, 0 <= min_size < np.inf, "0 or more"),
-        ("edge_weight", edge_weight, 0 <= edge_weight <= 1, "from 0 to 1"),
+        ("size", cell_size, cell_size is None or 0 < _real(cell_size) < np.inf, "above 0"),
+        ("min_size", min_size, 0 <= _real(min_size) < np.inf, "0 or more"),
+        ("edge_weight", edge_weight, 0 <= _real(edge_weight) <= 1, "from 0 to 1"),
     ):
         if not is_right:
             raise ParameterError(f"{name} is a number {rule}", value=value, place="count")
+
+
+def _real(value: Any) -> float:
+    """Return a number, NaN for what is none."""
+    return float(value) if isinstance(value, Real) else np.nan

@@ -50,7 +50,8 @@ def downsample(
     Raises
     ------
     ParameterError
-        If a factor is not 1 or more, there is not one an axis, or the method is unknown.
+        If a factor is not 1 or more, there is not one an axis, the method is unknown, or voxels
+        are no numbers.
 
     Examples
     --------
@@ -62,6 +63,10 @@ def downsample(
     """
     widths = check_factors(factors, image.ndim)
     check_method(method)
+    if image.dtype.kind not in "biufc":
+        raise ParameterError(
+            "voxels are numbers or truth values", value=f"dtype {image.dtype}", place="downsample"
+        )
     shape = tuple(-(-size // width) for size, width in zip(image.shape, widths, strict=True))
     result = np.empty(shape, image.dtype)
     for source, target, windows in _uniform_parts(image.shape, widths):

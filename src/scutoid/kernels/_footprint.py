@@ -27,7 +27,11 @@ def is_radius(footprint: Footprint) -> bool:
     """
     if isinstance(footprint, np.ndarray) and footprint.ndim > 0:
         if not footprint.any():
-            raise ParameterError("a footprint has at least one voxel", value=footprint.shape)
+            raise ParameterError(
+                "a footprint has at least one voxel",
+                value=f"shape {footprint.shape}, all False",
+                place="argument 'footprint'",
+            )
         return False
     radii = np.asarray(footprint)
     if radii.ndim > 1:

@@ -45,8 +45,15 @@ def as_foreground(mask: NDArray[Any], place: str) -> NDArray[np.bool_]:
     Raises
     ------
     ParameterError
-        If it is of anything else.
+        If it is of anything else, or no array.
     """
+    if not isinstance(mask, np.ndarray):
+        raise ParameterError(
+            "a mask is an array of bool or integers",
+            value=type(mask).__name__,
+            place=place,
+            remedy="make an array of a list by numpy.asarray",
+        )
     check_mask_type(mask.dtype, place)
     found: NDArray[np.bool_] = mask if mask.dtype == bool else mask != 0
     return found

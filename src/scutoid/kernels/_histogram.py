@@ -159,8 +159,22 @@ def float_histogram(
     -------
     ndarray of int64, shape (n_bins,)
         Added up over blocks, the counts that ``numpy.histogram`` finds in the whole array.
+
+    Raises
+    ------
+    ParameterError
+        If so many bins cannot be told apart in this range.
     """
-    counts, _ = np.histogram(values, bins=n_bins, range=_own_type(values.dtype, low, high))
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            counts, _ = np.histogram(values, bins=n_bins, range=_own_type(values.dtype, low, high))
+    except ValueError as error:
+        raise ParameterError(
+            f"values are counted in {n_bins} bins of a width that their type can tell",
+            value=f"{low} to {high}, {values.dtype}",
+            place="image",
+            remedy="subtract an offset or scale the image, in float64",
+        ) from error
     return counts.astype(np.int64, copy=False)
 
 

@@ -26,7 +26,7 @@ class IntensityStats:
     """What is known of the intensities of objects, one row an object, one column a channel."""
 
     minimum: NDArray[Any]
-    """Least value, int64 or float64, shape (n, n_channels)."""
+    """Least value, int64, uint64 or float64, shape (n, n_channels)."""
     maximum: NDArray[Any]
     """Greatest value."""
     total: NDArray[Any]
@@ -193,15 +193,19 @@ def measure_runs(
             "an intensity is of real numbers", value=f"dtype {intensity.dtype}", place="intensity"
         )
     exact = intensity.dtype.kind in "biu" and intensity.dtype.itemsize <= 4
+    is_short = exact and intensity.dtype.itemsize <= 2  # squares fit into the lower limb
+    is_long = intensity.dtype.kind in "iu" and not exact  # not all of them are a float64
     inside = labels.reshape(-1) != 0
     # Where each run begins among the voxels inside objects
     begins = np.cumsum(runs.length) - runs.length
     measured, weighted = [], []
     for channel in intensity if has_channels else (intensity,):
-        values = channel.reshape(-1)[inside].astype(np.int64 if exact else np.float64)
-        measured.append(_measure_values(values, begins, runs, groups))
+        seen = channel.reshape(-1)[inside]
+        values = seen.astype(np.int64 if exact else np.float64)
+        minimum, maximum = _extremes(seen if is_long else values, begins, groups)
+        total, squares = _sums(values, begins, runs, groups, is_short=is_short)
+        measured.append((minimum, maximum, total, squares))
         if first is not None:
-            is_short = exact and intensity.dtype.itemsize <= 2
             weighted.append(_weighted(values, begins, runs, first, groups, is_short=is_short))
     if not measured:
         raise GeometryError("an intensity has at least one channel", value=intensity.shape)
@@ -242,12 +246,29 @@ def _weighted(
     return np.stack(columns, axis=1)
 
 
-def _measure_values(
-    values: NDArray[Any], begins: NDArray[np.int64], runs: Runs, groups: Groups
+def _extremes(
+    values: NDArray[Any], begins: NDArray[np.int64], groups: Groups
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the least and the greatest value of each group, shape (n,)."""
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    least = groups.minimum(_by_run(np.minimum, values, begins))
+    return least, groups.maximum(_by_run(np.maximum, values, begins))
+
+
+def _sums(
+    values: NDArray[Any],
+    begins: NDArray[np.int64],
+    runs: Runs,
+    groups: Groups,
+    *,
+    is_short: bool,
 ) -> tuple[NDArray[Any], ...]:
-    """Return minimum, maximum, total, each (n,), and squares, (n, 1 or 2)."""
+    """Return total, shape (n,), and squares, (n, 1 or 2)."""
     total = groups.total(_by_run(np.add, values, begins))
-    if values.dtype == np.int64:
+    if is_short:
+        lower = groups.total(_by_run(np.add, values * values, begins))
+        squares = np.stack([np.zeros_like(lower), lower], axis=1)
+    elif values.dtype == np.int64:
         square = (values * values).view(np.uint64)
         upper = _by_run(np.add, (square >> np.uint64(_LIMB)).view(np.int64), begins)
         lower = _by_run(np.add, (square & _LOW_BITS).view(np.int64), begins)
@@ -257,15 +278,14 @@ def _measure_values(
         with np.errstate(invalid="ignore", over="ignore"):
             deviation = values - np.repeat(groups.spread(mean), runs.length)
             squares = groups.total(_by_run(np.add, deviation**2, begins))[:, None]
-    minimum = groups.minimum(_by_run(np.minimum, values, begins))
-    maximum = groups.maximum(_by_run(np.maximum, values, begins))
-    return minimum, maximum, total, squares
+    return total, squares
 
 
 def _by_run(operation: np.ufunc, values: NDArray[Any], begins: NDArray[np.int64]) -> NDArray[Any]:
     if len(begins) == 0:
         return values[:0]
-    reduced: NDArray[Any] = operation.reduceat(values, begins, dtype=values.dtype)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs are NaN
+        reduced: NDArray[Any] = operation.reduceat(values, begins, dtype=values.dtype)
     return reduced
 
 

@@ -48,7 +48,7 @@ def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> Any:
     >>> otsu_from_histogram(found.counts, found.values)
     np.int64(2)
     """
-    number, value = _filled(counts, centers)
+    number, value = filled_bins(counts, centers)
     number = number.astype(np.float32)
     if len(number) == 1:
         return value[0]
@@ -58,56 +58,6 @@ def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> Any:
     mean_above = (np.cumsum((number * value)[::-1]) / above[::-1])[::-1]
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
     return value[np.argmax(between)]
-
-
-def li_from_histogram(counts: ArrayLike, values: ArrayLike, tolerance: float = 0.5) -> float:
-    """Return the threshold of least cross entropy between the values and two class means.
-
-    Parameters
-    ----------
-    counts : array of int, shape (n,)
-        Number of voxels a value.
-    values : array, shape (n,)
-        Increasing.
-    tolerance : float, optional
-        The iteration ends when the threshold moves by no more; 0.5 is for integers.
-
-    Raises
-    ------
-    ParameterError
-        If nothing was counted.
-
-    Notes
-    -----
-    Method of C. H. Li and P. K. S. Tam, Pattern Recognition Letters 18 (1998), with the arithmetic
-    of ``skimage.filters.threshold_li``: sums of integers are exact, so the threshold is the same to
-    the last bit.
-
-    Examples
-    --------
-    >>> from scutoid.kernels import histogram_of
-    >>> found = histogram_of([1, 1, 2, 8, 9, 9])
-    >>> li_from_histogram(found.counts, found.values)
-    3.33881258...
-    """
-    number, value = _filled(counts, values)
-    if len(value) == 1:
-        return float(value[0])
-    lowest = value[0]
-    height = (value - lowest).astype(np.float64)
-    level = float(np.sum(height * number) / np.sum(number))
-    # scikit-image weighs by counts in float32, which matters from 2^24 voxels a value on
-    weight = number.astype(np.float32).astype(np.float64)
-    before = -2 * tolerance
-    while abs(level - before) > tolerance:
-        before = level
-        above = height > before
-        mean_above = np.sum(height[above] * weight[above]) / np.sum(weight[above])
-        mean_below = np.sum(height[~above] * weight[~above]) / np.sum(weight[~above])
-        if mean_below == 0:
-            break
-        level = (mean_below - mean_above) / (np.log(mean_below) - np.log(mean_above))
-    return float(level + lowest)
 
 
 def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> Any:
@@ -141,7 +91,7 @@ def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> Any:
     >>> triangle_from_histogram(found.counts, found.values)
     np.int64(4)
     """
-    number, value = _every_bin(*_filled(counts, values))
+    number, value = _every_bin(*filled_bins(counts, values))
     if len(number) == 1:
         return value[0]
     peak, last = int(np.argmax(number)), len(number) - 1
@@ -156,7 +106,7 @@ def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> Any:
     return value[last - place if turned else place]
 
 
-def _filled(counts: ArrayLike, values: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+def filled_bins(counts: ArrayLike, values: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return a histogram from its first filled bin to its last."""
     number, value = np.asarray(counts), np.asarray(values)
     if number.shape != value.shape or number.ndim != 1:

@@ -23,6 +23,9 @@ from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._components import checked_connectivity, label_components, neighbour_shifts
 from scutoid.kernels._watershed import order_ranks
 
+_EXACT = 2**53
+"""Up to here float64 tells integers apart."""
+
 
 def maximum_candidates(
     image: NDArray[Any], inside: NDArray[Any] | None = None, connectivity: int | None = None
@@ -34,14 +37,16 @@ def maximum_candidates(
     image : ndarray of bool, integer or float
         Without NaN.
     inside : ndarray of bool or integer, shape of `image`, optional
-        Where to look; what lies outside counts as lower than all that is inside.
+        Where to look, if numbered in regions of their own, although they may touch; what lies
+        outside of a region, where 0 is or another number, counts as lower than all that is inside.
     connectivity : int, optional
         As for `label_components`, but by default shared corners count.
 
     Returns
     -------
     candidates, rejected : ndarray of bool, shape of `image`
-        Plateaus are components of `candidates`; a plateau with a voxel in `rejected` is no maximum.
+        Plateaus are components of `candidates`, by region; a plateau with a voxel in `rejected` is
+        no maximum.
 
     Raises
     ------
@@ -58,10 +63,11 @@ def maximum_candidates(
     """
     from scipy import ndimage
 
-    image, within, hops = _checked(image, inside, connectivity)
+    image, regions, hops = _checked(image, inside, connectivity)
     if image.size == 0:
         return np.zeros(image.shape, bool), np.zeros(image.shape, bool)
-    landscape = image if within.all() else np.where(within, image, _lowest(image.dtype))
+    within, values = regions != 0, _exact_in_float64(image)
+    landscape = values if within.all() else np.where(within, values, _lowest(values.dtype))
     if hops == image.ndim:
         highest = ndimage.maximum_filter(landscape, size=3, mode="nearest")
     else:
@@ -69,15 +75,25 @@ def maximum_candidates(
         highest = ndimage.maximum_filter(landscape, footprint=structure, mode="nearest")
     candidates = within & (landscape >= highest)
 
-    # Candidates are few: their neighbours are looked at one by one
-    passed_over = np.pad(within & ~candidates, 1).reshape(-1)
-    values = np.pad(landscape, 1).reshape(-1)
-    places = np.flatnonzero(np.pad(candidates, 1))
+    # Few voxels are left to look at one by one
+    ground, region = (np.pad(array, 1).reshape(-1) for array in (landscape, regions))
     strides = np.cumprod((1, *(n + 2 for n in image.shape[:0:-1])))[::-1]
+    steps = [int(np.dot(shift, strides)) for shift in neighbour_shifts(image.ndim, hops)]
+    steps += [-step for step in steps]
+    doubtful = _beside_another(regions, hops) & within & ~candidates
+    places = np.flatnonzero(np.pad(doubtful, 1))
+    exceeded = np.zeros(len(places), bool)
+    for step in steps if len(places) else ():
+        is_higher = ground[places + step] > ground[places]
+        exceeded |= is_higher & (region[places + step] == region[places])
+    candidates[doubtful] = ~exceeded
+
+    passed_over = np.pad(within & ~candidates, 1).reshape(-1)
+    places = np.flatnonzero(np.pad(candidates, 1))
     beside = np.zeros(len(places), bool)
-    for shift in neighbour_shifts(image.ndim, hops):
-        for step in (int(np.dot(shift, strides)), -int(np.dot(shift, strides))):
-            beside |= passed_over[places + step] & (values[places + step] == values[places])
+    for step in steps:
+        is_level = passed_over[places + step] & (ground[places + step] == ground[places])
+        beside |= is_level & (region[places + step] == region[places])
     rejected = np.zeros(image.shape, bool)
     rejected[candidates] = beside
     return candidates, rejected
@@ -115,11 +131,24 @@ def local_maxima(
     if candidates.all() and inside is None:
         return marks
     hops = candidates.ndim if connectivity is None else connectivity
-    plateaus, first = label_components(candidates, hops)
+    plateaus, first = label_components(by_region(candidates, inside), hops, by_value=True)
     stays = np.ones(len(first) + 1, bool)
     stays[plateaus[rejected]] = False
     marks.reshape(-1)[first[stays[1:]]] = True
     return marks
+
+
+def by_region(candidates: NDArray[np.bool_], inside: NDArray[Any] | None) -> NDArray[Any]:
+    """Give candidates the numbers of their regions, so that components by value are plateaus.
+
+    Examples
+    --------
+    >>> by_region(np.array([True, False, True]), np.array([4, 4, 7])).tolist()
+    [4, 0, 7]
+    """
+    if inside is None or inside.dtype == bool:
+        return candidates
+    return np.where(candidates, inside, 0)
 
 
 def lowered(
@@ -142,7 +171,7 @@ def lowered(
     Returns
     -------
     ndarray of float64
-        The reconstruction by dilation of ``image - h`` under the image; 0 outside.
+        The reconstruction by dilation of ``image - h`` under the image, in each region; 0 outside.
 
     Raises
     ------
@@ -161,13 +190,28 @@ def lowered(
     [0.0, 3.0, 3.0, 3.0, 0.0, 1.0]
     """
     from scipy import ndimage
+
+    image, regions, hops = _checked(image, inside, connectivity)
+    structure = ndimage.generate_binary_structure(image.ndim, hops)
+    if not _beside_another(regions, hops).any():
+        return _lowered(image, h, regions != 0, structure)
+    # Regions that touch are cut down one by one, for what is higher may lie in another
+    parts, _ = label_components(regions, hops, by_value=True)
+    cut = np.zeros(image.shape)
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        within = parts[box] == number
+        cut[box] += _lowered(image[box], h, within, structure)
+    return cut
+
+
+def _lowered(
+    image: NDArray[Any], h: float, within: NDArray[np.bool_], structure: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     from skimage.morphology import reconstruction
 
-    image, within, hops = _checked(image, inside, connectivity)
     if not within.any():
         return np.zeros(image.shape)
     landscape = np.where(within, image, -np.inf)
-    structure = ndimage.generate_binary_structure(image.ndim, hops)
     found = reconstruction(  # type: ignore[no-untyped-call]
         landscape - h, landscape, method="dilation", footprint=structure
     )
@@ -224,7 +268,8 @@ def highest_within(
 
 def _checked(
     image: NDArray[Any], inside: NDArray[Any] | None, connectivity: int | None
-) -> tuple[NDArray[Any], NDArray[np.bool_], int]:
+) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """Return the image, the numbers of its regions, and how many hops apart neighbours are."""
     image = np.asarray(image)
     hops = image.ndim if connectivity is None else checked_connectivity(connectivity, image.ndim)
     is_number = image.dtype.kind in "biuf"
@@ -235,15 +280,48 @@ def _checked(
             place="image",
             remedy="replace NaN first, by numpy.nan_to_num",
         )
-    within = np.ones(image.shape, bool) if inside is None else np.asarray(inside) != 0
-    if within.shape != image.shape:
+    regions = np.ones(image.shape, bool) if inside is None else np.asarray(inside)
+    kind = regions.dtype.kind
+    is_region = kind in "biu" and not (kind == "i" and (regions < 0).any())
+    if not is_region:
+        raise ParameterError(
+            "maxima are looked for in labels of 0 or more, or in a mask",
+            value=int(regions.min()) if kind == "i" else f"dtype {regions.dtype}",
+            place="labels",
+            remedy="compare first, as in labels > 0",
+        )
+    if regions.shape != image.shape:
         raise GeometryError(
             "an image and the labels in which maxima are looked for have one shape",
-            value=f"{image.shape} and {within.shape}",
+            value=f"{image.shape} and {regions.shape}",
             place="local_maxima",
             remedy="crop one of them",
         )
-    return image.view(np.uint8) if image.dtype == bool else image, within, hops
+    return image.view(np.uint8) if image.dtype == bool else image, regions, hops
+
+
+def _beside_another(regions: NDArray[Any], hops: int) -> NDArray[np.bool_]:
+    """Mark voxels that touch a region of another number."""
+    beside = np.zeros(regions.shape, bool)
+    if regions.dtype == bool:
+        return beside
+    for shift in neighbour_shifts(regions.ndim, hops):
+        here = tuple(slice(max(-s, 0), -s if s > 0 else None) for s in shift)
+        there = tuple(slice(max(s, 0), s if s < 0 else None) for s in shift)
+        one, other = regions[here], regions[there]
+        touch = (one != other) & (one != 0) & (other != 0)
+        beside[here] |= touch
+        beside[there] |= touch
+    return beside
+
+
+def _exact_in_float64(image: NDArray[Any]) -> NDArray[Any]:
+    """Return the values, or numbers in their order where scipy's filters would round them."""
+    if image.dtype.kind == "f" or image.dtype.itemsize < 8:
+        return image
+    if int(image.max()) <= _EXACT and int(image.min()) >= -_EXACT:
+        return image
+    return np.unique(image, return_inverse=True)[1].reshape(image.shape)
 
 
 def _lowest(dtype: np.dtype[Any]) -> Any:

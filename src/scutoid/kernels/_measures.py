@@ -15,6 +15,8 @@ from scutoid.kernels._runs import Groups
 How = Literal["sum", "min", "max"]
 Rows = Mapping[str, NDArray[Any]]
 _HOW = ("sum", "min", "max")
+_WIDE = {"b": np.int64, "i": np.int64, "u": np.uint64, "f": np.float64}
+"""What is summed as what, by kind of type: pieces that fit a narrow type may add up to more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Measure:
     """Gets the labels of a block, its intensity (None without; channels are its first axis) and the
     n labels in it, increasing; returns named arrays whose first axis has n entries."""
     merge: Mapping[str, How]
-    """For each of these names, how two pieces of an object become one: "sum", "min" or "max"."""
+    """For each of these names, how two pieces of an object become one: "sum", "min" or "max".  Sums
+    are of 64 bits, whatever was mapped."""
     finish: Callable[[Rows], Rows] | None = None
     """Makes columns of the merged arrays, to which ``n_voxels`` is added; without it, the arrays
     are the columns."""
@@ -63,9 +66,13 @@ class Measure:
         Raises
         ------
         ParameterError
-            If `map` does not return the names in `merge`, with an entry for each object.
+            If `map` does not return the names in `merge`, with a number for each object.
         """
         mapped = self.map(labels, intensity, index)
+        if not isinstance(mapped, Mapping):
+            raise ParameterError(
+                "map returns a dict of arrays", value=type(mapped).__name__, place="Measure"
+            )
         found = {name: np.asarray(rows) for name, rows in mapped.items()}
         shapes = {name: rows.shape for name, rows in found.items()}
         if found.keys() != self.merge.keys() or any(s[:1] != index.shape for s in shapes.values()):
@@ -75,7 +82,15 @@ class Measure:
                 value=shapes,
                 place="Measure",
             )
-        return found
+        odd = {
+            name: str(rows.dtype) for name, rows in found.items() if rows.dtype.kind not in "biuf"
+        }
+        if odd:
+            raise ParameterError("map returns real numbers", value=odd, place="Measure")
+        return {
+            name: rows.astype(_WIDE[rows.dtype.kind]) if self.merge[name] == "sum" else rows
+            for name, rows in found.items()
+        }
 
     def merged(self, pieces: Sequence[Rows], groups: Groups) -> dict[str, NDArray[Any]]:
         """Unite the rows of several blocks, in this order; `groups` gathers them by label."""

@@ -37,7 +37,12 @@ def percentile_passes(dtype: Any) -> int:
     """
     kind = np.dtype(dtype)
     if kind.kind not in "biuf" or kind.itemsize > 8:
-        raise ParameterError("percentiles are of real numbers of up to 64 bits", value=str(kind))
+        raise ParameterError(
+            "percentiles are of real numbers of up to 64 bits",
+            value=f"dtype {kind}",
+            place="image",
+            remedy="convert it to float64, or take the magnitude first, by numpy.abs",
+        )
     return max(int(kind.itemsize) * 8 // _DIGIT, 1)
 
 

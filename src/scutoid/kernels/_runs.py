@@ -102,7 +102,7 @@ class Groups:
         reduced = np.full((width, len(self.key)), start, rows.dtype)
         # One column at a time: `at` is several times faster on one axis
         for column, values in zip(reduced, rows.reshape(len(rows), width).T, strict=True):
-            with np.errstate(invalid="ignore"):  # NaN stays in its own group
+            with np.errstate(invalid="ignore", over="ignore"):  # what is lost stays in its group
                 operation.at(column, self.group, np.ascontiguousarray(values))
         return np.ascontiguousarray(reduced.T).reshape(len(self.key), *rows.shape[1:])
 

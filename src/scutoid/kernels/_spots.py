@@ -24,6 +24,8 @@ Widths = Sequence[float]
 _TRUNCATE = 4.0
 _RATIO = 1.6
 _MARGIN = 1e-6
+_ROUNDINGS = 16
+"""As many roundings of the brightness as a response must exceed; a constant image has some two."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,14 +139,9 @@ def spot_reach(
     >>> spot_reach([(1.0, 2.0)], exclusion=[(1.5, 3.0)])
     (6, 12)
     """
-    reach = []
-    for axis in range(len(sigmas[0])):
-        widths = [sigma[axis] for sigma in sigmas]
-        if method == "dog":
-            widths = [_pair_of_widths([width])[1][0] for width in widths]
-        filtered = max(int(_TRUNCATE * width + 0.5) for width in widths)
-        reach.append(filtered + 1 + math.floor(max(radius[axis] for radius in exclusion)))
-    return tuple(reach)
+    filtered = np.max([_filter_reach(sigma, method) for sigma in sigmas], axis=0)
+    apart = np.floor(np.max(np.asarray(exclusion, np.float64), axis=0)).astype(int)
+    return tuple((filtered + 1 + apart).tolist())
 
 
 def find_spots(
@@ -170,7 +167,8 @@ def find_spots(
     sigmas : sequence of sequence of float
         Scales in ascending order; each has a width in voxels for each axis.
     threshold : float
-        Candidates have a stronger response; in the units of the image.
+        Candidates have a stronger response, and one above the rounding of the filter; in the units
+        of the image.
     exclusion : sequence of sequence of float
         Half axes of the exclusion ellipsoid of each scale, in voxels; none shrinks as scales grow.
         Of two candidates that of the larger scale counts.
@@ -208,7 +206,10 @@ def find_spots(
     for scale in range(len(sigmas)):
         is_last = scale + 1 == len(sigmas)
         after = None if is_last else spot_response(image, sigmas[scale + 1], method=method)
-        found.append(_candidates(here, before, after, scale, threshold))  # type: ignore[arg-type]
+        spots = _candidates(here, before, after, scale, threshold)  # type: ignore[arg-type]
+        dtype = here.dtype  # type: ignore[union-attr]
+        rises = _rise_above_rounding(image, spots, sigmas[scale], method, dtype)
+        found.append(spots.take(rises))
         before, here = here, after
     return _standing(_joined(found), exclusion)
 
@@ -225,6 +226,30 @@ def _kernels(sigma: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     gauss /= gauss.sum()
     second = gauss * (at**2 - 1)
     return gauss, second - second.sum() * gauss
+
+
+def _filter_reach(sigma: Widths, method: SpotMethod) -> list[int]:
+    """Return how far the filter of one scale looks, in voxels an axis."""
+    widths = sigma if method == "log" else _pair_of_widths(sigma)[1]
+    return [int(_TRUNCATE * width + 0.5) for width in widths]
+
+
+def _rise_above_rounding(
+    image: NDArray[Any], spots: Spots, sigma: Widths, method: SpotMethod, dtype: np.dtype[Any]
+) -> NDArray[np.bool_]:
+    """Whether spots are stronger than what the filter makes of a constant as bright as is near.
+
+    On a flat background nothing else decides which voxel is the highest.
+    """
+    from scipy import ndimage
+
+    least = _ROUNDINGS * float(np.finfo(dtype).eps)
+    brightness = np.abs(image.astype(np.float64))
+    if not len(spots) or spots.strength.min() > least * brightness.max():
+        return np.ones(len(spots), bool)
+    size = [2 * reach + 1 for reach in _filter_reach(sigma, method)]
+    near = ndimage.maximum_filter(brightness, size=size)
+    return np.asarray(spots.strength > least * near[tuple(spots.voxel.T)])
 
 
 def _pair_of_widths(sigma: Widths) -> tuple[list[float], list[float]]:

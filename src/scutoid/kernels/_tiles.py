@@ -28,7 +28,7 @@ class Model(Protocol):
     def __call__(self, batch: NDArray[Any], /) -> Any:
         """Take (tiles, channels, *spatial), return (tiles, *spatial) or (tiles, outputs, *spatial).
 
-        What is returned is anything that numpy takes.
+        What is returned is anything that numpy takes, or a tensor of PyTorch.
         """
 
 
@@ -63,8 +63,9 @@ def predict_tiles(
     ----------
     model : callable
         Gets an array of the image's dtype, shape (tiles, channels, *spatial); returns something
-        that numpy takes, of shape (tiles, *spatial) or (tiles, outputs, *spatial).  Its spatial
-        shape is that of what it got, or smaller by the same number on both sides of an axis.
+        that numpy takes, or a tensor of PyTorch, of shape (tiles, *spatial) or (tiles, outputs,
+        *spatial).  Its spatial shape is that of what it got, or smaller by the same number on both
+        sides of an axis.
     image : ndarray
         Shape (channels, *spatial).
     tiling : Tiling
@@ -86,7 +87,7 @@ def predict_tiles(
     Raises
     ------
     StepError
-        If the model returns another shape than these.
+        If the model returns anything else.
 
     Examples
     --------
@@ -123,10 +124,11 @@ def field_of_view(
 ) -> tuple[tuple[int, int], ...]:
     """Measure how far around a voxel a model looks.
 
-    One voxel of the input is NaN, which no sum, product or maximum swallows; where the output is
-    NaN, it depends on that voxel.  A fast convolution that works on tiles of its own (Winograd,
-    FFT) spreads NaN further than it looks, never less.  What a model does with means or sorting of
-    the whole input shows as an endless field.
+    One voxel of the input is NaN, which no sum, product or maximum swallows, as comparisons do
+    (leave argmax and thresholds out); where the output is NaN, it depends on that voxel.  A fast
+    convolution that works on tiles of its own (Winograd, FFT) spreads NaN further than it looks,
+    never less.  What a model does with means or sorting of the whole input shows as an endless
+    field.
 
     Parameters
     ----------
@@ -149,7 +151,7 @@ def field_of_view(
     Raises
     ------
     StepError
-        If the model looks further than the limit.
+        If the model looks further than the limit, or returns no numbers, or no NaN.
 
     References
     ----------
@@ -165,16 +167,25 @@ def field_of_view(
     reach = (_FURTHEST.get(ndim, 16) if limit is None else limit) + stride
     sizes = (-(-(2 * reach + stride) // stride) * stride,) * ndim
     low, high = np.zeros(ndim, int), np.zeros(ndim, int)
+    is_seen = False
     for middle in range(reach, reach + stride):
         batch = np.zeros((1, channels, *sizes), np.float32)
         batch[(0, 0, *(middle,) * ndim)] = np.nan
-        answer = np.asarray(model(batch))
+        answer = _as_array(model(batch), ndim)
         answer = answer.reshape(-1, *answer.shape[answer.ndim - ndim :])
         lost = (np.array(sizes) - answer.shape[1:]) // 2
         seen = np.argwhere(np.isnan(answer))[:, 1:] + lost
         if len(seen):
+            is_seen = True
             low = np.maximum(low, seen.max(axis=0) - middle)
             high = np.maximum(high, middle - seen.min(axis=0))
+    if not is_seen:
+        raise StepError(
+            "a model whose field of view is measured returns NaN where it looks at NaN",
+            value=f"none, in an answer of {answer.dtype}",
+            place="field_of_view",
+            remedy="measure it without what compares or replaces, such as argmax or a threshold",
+        )
     if max(*low, *high) > reach - stride:
         raise StepError(
             f"a model looks no further than {reach - stride} voxels, unless limit= says more",
@@ -243,20 +254,25 @@ def _run(
 ) -> None:
     """Give some tiles of one shape to the model, and keep what it says of them."""
     batch = np.stack([_padded(image[(slice(None), *tile.read)], tile.missing) for tile in tiles])
-    answer = np.asarray(model(batch))
     spatial = batch.shape[2:]
+    answer = _as_array(model(batch), len(spatial))
     channels = answer.shape[1 : answer.ndim - len(spatial)]
-    expected: tuple[tuple[int, ...], ...] = ((), (1,)) if n_outputs is None else ((n_outputs,),)
+    expected = {None: [(), (1,)], 1: [(), (1,)]}.get(n_outputs, [(n_outputs,)])
     lost = [a - b for a, b in zip(spatial, answer.shape[answer.ndim - len(spatial) :], strict=True)]
     if answer.shape[0] != len(tiles) or channels not in expected or not _is_fit(lost, tiles):
         outputs_text = "" if n_outputs is None else f"{n_outputs}, "
+        remedy = (
+            f"return ({len(tiles)}, {outputs_text}{str(spatial)[1:]}; with a margin left out, here "
+            f"{max(-(-n // 2) for n in lost)} voxels, give a halo of at least that and "
+            "border='reflect'"
+        )
+        if channels and channels not in expected:
+            remedy = f"give channels={channels[0]}, or return fewer or more"
         raise StepError(
             "a model returns an answer for each voxel that it gets, or for all but a margin",
             value=f"shape {answer.shape} for a batch of shape {batch.shape}",
             place="predict",
-            remedy=f"return ({len(tiles)}, {outputs_text}{str(spatial)[1:]}; with a margin left "
-            f"out, here {max(-(-n // 2) for n in lost)} voxels, give a halo of at least that and "
-            "border='reflect'",
+            remedy=remedy,
         )
     answer = answer.reshape(len(tiles), len(outputs), *answer.shape[answer.ndim - len(spatial) :])
     for number, tile in enumerate(tiles):
@@ -266,6 +282,28 @@ def _run(
         )
         for channel, output in enumerate(outputs):
             output[tile.write] = answer[number, channel][kept]
+
+
+def _as_array(answer: Any, ndim: int) -> NDArray[Any]:
+    """Return what a model returned, if it is numbers on as many axes as a batch, or one less."""
+    found = answer
+    if hasattr(found, "detach"):  # a tensor of PyTorch, perhaps with gradients, on any device
+        found = found.detach().cpu()
+        if str(found.dtype) == "torch.bfloat16":  # numpy has none
+            found = found.float()
+    try:
+        array = np.asarray(found)
+    except (TypeError, ValueError):  # parts of several shapes
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf" or array.ndim not in (ndim + 1, ndim + 2):
+        is_array = hasattr(answer, "shape")
+        raise StepError(
+            "a model returns numbers, (tiles, *spatial) or (tiles, channels, *spatial)",
+            value=f"{array.dtype} of shape {array.shape}" if is_array else type(answer).__name__,
+            place="predict",
+            remedy="of several results return the one that is wanted",
+        )
+    return array
 
 
 def _padded(part: NDArray[Any], missing: Sequence[int]) -> NDArray[Any]:

@@ -5,7 +5,7 @@ executor and workers) or *approximate*, with its error.  The single steps that a
 of are here as well, for pipelines that need one of them.
 """
 
-from scutoid.ops._arrangement import concatenate, flip, flip_step, pad, pad_step, transpose
+from scutoid.ops._arrangement import concatenate, flip, flip_step, transpose
 from scutoid.ops._background import (
     background_field,
     subtract_background,
@@ -22,7 +22,7 @@ from scutoid.ops._coarse import (
     cell_means,
 )
 from scutoid.ops._count import count, count_pieces, count_rows, estimate_cells, with_cells
-from scutoid.ops._density import density, density_map
+from scutoid.ops._density import coarse_counts, coarse_counts_of_pieces, density, density_map
 from scutoid.ops._distance import (
     distance_transform,
 )
@@ -61,8 +61,10 @@ from scutoid.ops._maxima import (
     maximum_merge,
     maximum_pieces,
 )
-from scutoid.ops._measure import measure, measure_channel_pieces, measure_objects, measure_pieces
+from scutoid.ops._measure import measure, measure_channel_pieces, measure_pieces
 from scutoid.ops._networks import field_of_view, torch_model
+from scutoid.ops._object_table import measure_objects
+from scutoid.ops._pad import pad, pad_step
 from scutoid.ops._percentile import (
     normalize_percentile,
     percentile,
@@ -72,7 +74,8 @@ from scutoid.ops._percentile import (
 from scutoid.ops._predict import predict
 from scutoid.ops._project import project
 from scutoid.ops._pyramid import pyramid, pyramid_step
-from scutoid.ops._regions import atlas_points, count_by_region, density_points, region_counts
+from scutoid.ops._region_cells import atlas_points, atlas_points_of_pieces, density_points
+from scutoid.ops._regions import count_by_region, region_counts
 from scutoid.ops._remove_small import object_counts, remove_objects, remove_small, small_objects
 from scutoid.ops._split import distance_within, split_touching
 from scutoid.ops._spots import detect_spots, spot_table, strongest_response
@@ -83,11 +86,11 @@ from scutoid.ops._threshold import (
     otsu,
     otsu_step,
     threshold,
-    threshold_local,
     triangle,
     triangle_step,
     value_range,
 )
+from scutoid.ops._threshold_local import threshold_local
 from scutoid.ops._transform import affine_step, affine_transform, resample, resample_step
 from scutoid.ops._watershed import labels_cut, watershed, watershed_report, watershed_step
 
@@ -95,10 +98,13 @@ __all__ = [
     "affine_step",
     "affine_transform",
     "atlas_points",
+    "atlas_points_of_pieces",
     "background_field",
     "bias_field",
     "cell_means",
     "closing",
+    "coarse_counts",
+    "coarse_counts_of_pieces",
     "concatenate",
     "correct_bias",
     "count",

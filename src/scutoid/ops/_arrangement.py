@@ -1,151 +1,29 @@
-"""Images whose voxels lie elsewhere: padded, flipped, transposed, joined; no value is computed."""
+"""Images whose voxels lie elsewhere: flipped, transposed, joined; no value is computed."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import pad_to
-from scutoid.errors import ParameterError, PipelineError
-from scutoid.geometry import Coordinate, Roi
-from scutoid.kernels import Affine
-from scutoid.ops._composed import composed
+from scutoid.errors import ParameterError
+from scutoid.geometry import Roi
+from scutoid.ops._composed import of_images, operation
 from scutoid.ops._grids import (
     SPATIAL,
     Extent,
     are_labels,
+    axes_of,
+    check_images,
     kept_labels,
-    local_read,
-    local_write,
+    letters_of,
+    limited_depth,
+    seen_to,
 )
-from scutoid.ops._inputs import check_voxels
 from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
-
-Widths = int | Sequence[int | Sequence[int]]
-
-# Padding
-
-
-def _pairs(width: object, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return how many voxels come low and high, an entry an axis."""
-    entries = list(width) if isinstance(width, (list, tuple)) else [width] * ndim
-    try:
-        pairs = [
-            tuple(map(operator.index, entry))
-            if isinstance(entry, (list, tuple))
-            else (operator.index(entry),) * 2  # type: ignore[arg-type]
-            for entry in entries
-        ]
-    except TypeError:
-        pairs = []
-    if len(pairs) != ndim or any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
-        raise ParameterError(
-            "a width is voxels of 0 or more: one number, or for each of the "
-            f"{ndim} spatial axes a number or (low, high)",
-            value=width,
-            place="pad",
-            remedy="use image.crop to take voxels away",
-        )
-    return tuple(low for low, _ in pairs), tuple(high for _, high in pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class _Inside:
-    """Reads what padding shows of the image."""
-
-    low: tuple[int, ...]
-    image: tuple[int, ...]
-    fill: object
-
-    def __call__(self, number: int, region: Roi) -> Roi:
-        del number
-        start, stop = [], []
-        for first, last, low, size in zip(
-            region.offset, region.end, self.low, self.image, strict=True
-        ):
-            a, b = first - low, last - low
-            below, above = max(-a, 0), max(b - size, 0)
-            inner = (min(max(a, 0), size), min(max(b, 0), size))
-            if isinstance(self.fill, str) and below:  # mirrored at the true edge, which is read too
-                reach = below if self.fill == "reflect" else 1
-                inner = (0, max(inner[1], min(reach, size)))
-            if isinstance(self.fill, str) and above:
-                reach = above if self.fill == "reflect" else 1
-                inner = (min(inner[0], max(size - reach, 0)), size)
-            start.append(inner[0])
-            stop.append(max(inner))
-        return Roi(start, [b - a for a, b in zip(start, stop, strict=True)])
-
-
-def _padded_grid(images: list[Image], width: Widths, fill: float | str) -> OutputGrid:
-    extent = Extent.of(images[0])
-    low, high = _pairs(width, extent.ndim)
-    shape = [sum(sizes) for sizes in zip(low, extent.shape, high, strict=True)]
-    if isinstance(fill, str) and fill not in ("nearest", "reflect"):
-        raise ParameterError("a fill is a number, 'nearest' or 'reflect'", value=fill, place="pad")
-    if isinstance(fill, str):
-        check_voxels(images[0], "pad")
-    affine = Affine.of(
-        np.column_stack([np.eye(extent.ndim), [-float(n) for n in low]]), extent.ndim
-    )
-    return extent.grid(affine, shape, _Inside(low, extent.shape, fill))
-
-
-@blockwise(grid=_padded_grid, dtype="same", block_invariant=True, version="1")
-def pad_step(
-    image: NDArray[Any], *, width: Widths, fill: float | str, block: StepBlock
-) -> NDArray[Any]:
-    """Pad one block."""
-    low, _ = _pairs(width, image.ndim)
-    return pad_to(image, local_read(block), local_write(block).shift(-Coordinate(*low)), fill)
-
-
-pad_step = pad_step.options(name="pad")
-
-
-@composed
-def pad(image: Image | Images | NDArray[Any], *, width: Widths, fill: float | str = 0) -> Any:
-    """Add voxels around an image.
-
-    **Exact**: equals `numpy.pad` on the whole array for every block shape.
-
-    Parameters
-    ----------
-    image : Image, Images or ndarray
-        Spatial axes are padded, others are iterated.
-    width : int or sequence
-        Voxels to add: one number, or for each spatial axis a number or ``(low, high)``.
-    fill : number, "nearest" or "reflect"
-        A constant; the nearest voxel; or the mirror image with the edge voxel repeated, as
-        `scipy.ndimage` has it (``d c b a | a b c d``), which numpy calls "symmetric".
-
-    Returns
-    -------
-    Image or ndarray
-        Same dtype; voxels of the image keep their place in the world.
-
-    Raises
-    ------
-    ParameterError
-        If the width does not fit the spatial axes, or the fill is unknown.
-    GeometryError
-        If the image's type does not hold the fill.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import scutoid as sc
-    >>> sc.pad(np.array([[1, 2]]), width=((0, 1), 2), fill="reflect")
-    array([[2, 1, 1, 2, 2, 1],
-           [2, 1, 1, 2, 2, 1]])
-    """
-    return kept_labels(pad_step, image)(image, width=width, fill=fill)  # type: ignore[arg-type]
-
 
 # Flipping
 
@@ -191,8 +69,8 @@ def flip_step(image: NDArray[Any], *, axis: str, block: StepBlock) -> NDArray[An
 flip_step = flip_step.options(name="flip")
 
 
-@composed
-def flip(image: Image | Images | NDArray[Any], *, axis: str) -> Any:
+@of_images
+def flip(image: Image | Images | NDArray[Any], *, axis: str | int | Sequence[int]) -> Any:
     """Mirror an image within the space that it takes.
 
     **Exact**: equals `numpy.flip` on the whole array for every block shape.
@@ -201,12 +79,12 @@ def flip(image: Image | Images | NDArray[Any], *, axis: str) -> Any:
     ----------
     image : Image, Images or ndarray
         Of any kind.
-    axis : str
-        Letters of the spatial axes to flip, such as ``"z"`` or ``"yx"``.
+    axis : str, int or sequence of int
+        Letters of the spatial axes to flip, such as ``"z"`` or ``"yx"``; or their numbers.
 
     Returns
     -------
-    Image or ndarray
+    Image, Images or ndarray
         Same shape, dtype, voxel size and origin.
 
     Raises
@@ -221,18 +99,33 @@ def flip(image: Image | Images | NDArray[Any], *, axis: str) -> Any:
     >>> sc.flip(np.array([[1, 2, 3]]), axis="x")
     array([[3, 2, 1]])
     """
-    return kept_labels(flip_step, image)(image, axis=axis)  # type: ignore[arg-type]
+    step = kept_labels(flip_step, image)
+    return seen_to(step(image, axis=letters_of(axis, axes_of(image))))  # type: ignore[arg-type]
 
 
 # Transposing
 
 
-def _transposed(image: NDArray[Any], *, order: Sequence[int]) -> NDArray[Any]:
+def _transposed(
+    image: NDArray[Any], *, order: Sequence[int], axes: str, block: StepBlock
+) -> NDArray[Any]:
+    if sorted(block.axes) != sorted(axes):
+        raise _other_axes(axes, block.axes)
     return image.transpose(list(order))
 
 
-@composed
-def transpose(image: Image | NDArray[Any], *, axes: str | None = None) -> Any:
+def _other_axes(wanted: object, axes: str) -> ParameterError:
+    return ParameterError(
+        "a transposed image has the same axes in another order",
+        value=wanted,
+        place=f"transpose of {axes!r}",
+    )
+
+
+@of_images
+def transpose(
+    image: Image | Images | NDArray[Any], *, axes: str | Sequence[int] | None = None
+) -> Any:
     """Change the order of an image's axes.
 
     **Exact**: equals `numpy.transpose` on the whole array for every block shape.  Axes that are not
@@ -240,14 +133,14 @@ def transpose(image: Image | NDArray[Any], *, axes: str | None = None) -> Any:
 
     Parameters
     ----------
-    image : Image or ndarray
-        Of any kind.
-    axes : str, optional
-        Its letters in the order wanted, such as ``"xyz"``; default: reversed.
+    image : Image, Images or ndarray
+        Of any kind; members of a collection have the same axes.
+    axes : str or sequence of int, optional
+        Its letters in the order wanted, such as ``"xyz"``, or their numbers; default: reversed.
 
     Returns
     -------
-    Image or ndarray
+    Image, Images or ndarray
         Same dtype; voxel size and origin go with their axes.
 
     Raises
@@ -262,31 +155,28 @@ def transpose(image: Image | NDArray[Any], *, axes: str | None = None) -> Any:
     >>> sc.transpose(sc.open(np.zeros((2, 3, 4))), axes="yxz").shape
     (3, 4, 2)
     """
-    if not isinstance(image, Image):
-        raise PipelineError("one image at a time is transposed", value=type(image).__name__)
-    wanted = image.axes[::-1] if axes is None else axes
-    if sorted(wanted) != sorted(image.axes):
-        raise ParameterError(
-            "a transposed image has the same axes in another order",
-            value=wanted,
-            place=f"transpose of {image.axes!r}",
-        )
+    check_images(image, "transpose")
+    own = axes_of(image)  # type: ignore[arg-type]
+    wanted = own[::-1] if axes is None else letters_of(axes, own)
+    if sorted(wanted) != sorted(own):
+        raise _other_axes(axes, own)
     n_front = 0
     while n_front < len(wanted) and wanted[n_front] not in SPATIAL:
         n_front += 1
-    while wanted[:n_front] != "".join(a for a in image.axes if a in wanted[:n_front]):
+    while wanted[:n_front] != "".join(a for a in own if a in wanted[:n_front]):
         n_front -= 1
-    seen = "".join(letter for letter in image.axes if letter not in wanted[:n_front])
+    seen = "".join(letter for letter in own if letter not in wanted[:n_front])
     step = blockwise(
         axes=seen,
         out_axes=wanted[n_front:],
         dtype="same",
-        labels=are_labels(image),
+        labels=are_labels(image),  # type: ignore[arg-type]
         block_invariant=True,
         version="1",
     )(_transposed)
     order = [seen.index(letter) for letter in wanted[n_front:]]
-    return step.options(name="transpose")(image, order=order)
+    step = limited_depth(step.options(name="transpose"), [image], seen)
+    return step(image, order=order, axes=own)
 
 
 # Joining
@@ -341,22 +231,24 @@ def _joined(*images: NDArray[Any], axis: str, axes: str) -> NDArray[Any]:
     return np.concatenate(parts, axes.index(axis)) if parts else images[0]
 
 
-def concatenate(images: Sequence[Any], *, axis: str) -> Any:
+@operation
+def concatenate(images: Iterable[Any], *, axis: str | int) -> Any:
     """Join images along an axis.
 
     **Exact**: equals `numpy.concatenate` on the whole arrays for every block shape.  Along an axis
-    that is not spatial each block reads all of it.
+    that is not spatial each block reads all of it, and of what follows it in the image's axes.
 
     Parameters
     ----------
-    images : sequence of Image or ndarray
-        With the same axes, dtype and voxel size, and the same sizes on all axes but one.
-    axis : str
-        Letter of that axis, such as ``"z"``.
+    images : iterable of Image, Images or ndarray
+        With the same axes, dtype and voxel size, and the same sizes on all axes but one.  Members
+        of collections are joined by key; a single image is joined to each.
+    axis : str or int
+        Letter of that axis, such as ``"z"``, or its number.
 
     Returns
     -------
-    Image or ndarray
+    Image, Images or ndarray
         Where the first image lies.
 
     Raises
@@ -371,27 +263,39 @@ def concatenate(images: Sequence[Any], *, axis: str) -> Any:
     >>> sc.concatenate([np.array([[1, 2]]), np.array([[3]])], axis="x")
     array([[1, 2, 3]])
     """
-    if not images:
-        raise ParameterError("one image or more are joined", value=images, place="concatenate")
-    return _concatenate(*images, axis=axis)
+    parts = list(images) if hasattr(images, "__iter__") else []
+    if not parts:
+        raise ParameterError(
+            "one image or more are joined",
+            value=type(images).__name__,
+            place="concatenate",
+            remedy="give a list of images",
+        )
+    return _concatenate(*parts, axis=axis)
 
 
-@composed
-def _concatenate(*images: Any, axis: str) -> Any:
-    first = images[0]
-    if not all(isinstance(image, Image) for image in images):
-        raise PipelineError(
-            "single images are joined, not collections",
-            value=[type(image).__name__ for image in images],
+@of_images
+def _concatenate(*images: Any, axis: str | int) -> Any:
+    for image in images:
+        check_images(image, "concatenate")
+    own = axes_of(images[0])
+    letter = letters_of(axis, own)
+    if len(letter) != 1 or letter not in own:
+        raise ParameterError(
+            f"images are joined along one of their axes, here {own!r}",
+            value=axis,
             place="concatenate",
         )
-    letters = "".join(letter for letter in first.axes if letter in SPATIAL or letter == axis)
+    # Iterated axes come first in a result, so those behind this one are not iterated.
+    seen = "".join(a for n, a in enumerate(own) if a in SPATIAL or n >= own.index(letter))
     step = blockwise(
         grid=_joined_grid,
-        axes=letters,
+        axes=seen,
         dtype="same",
         labels=all(map(are_labels, images)),
         block_invariant=True,
         version="1",
     )(_joined)
-    return step.options(name="concatenate")(*images, axis=axis, axes=letters)
+    if set(seen) - set(SPATIAL):
+        step = limited_depth(step, images, seen)
+    return seen_to(step.options(name="concatenate")(*images, axis=letter, axes=seen))

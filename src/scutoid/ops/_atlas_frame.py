@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.arrays import METRES
 from scutoid.errors import GeometryError, MetadataError, ParameterError
+from scutoid.kernels import nearest_voxels
+from scutoid.ops._composed import opened
+from scutoid.ops._inputs import check_voxels
 from scutoid.pipeline import Image
 from scutoid.pipeline import open as open_image
 
@@ -18,6 +25,7 @@ Matrix = tuple[tuple[float, ...], ...]
 
 def checked_atlas(atlas: Any) -> Image:
     atlas = as_image(atlas)
+    check_voxels(atlas, f"{_PLACE}, atlas")
     if not isinstance(atlas, Image):
         raise ParameterError(
             "an atlas is an image", value=type(atlas).__name__, place=f"{_PLACE}, atlas"
@@ -36,9 +44,56 @@ def checked_atlas(atlas: Any) -> Image:
     return atlas
 
 
+@dataclass(frozen=True, slots=True)
+class AtlasFrame:
+    """Where an atlas lies, for positions in a world of their own."""
+
+    axes: str
+    """Of the atlas."""
+    shape: tuple[int, ...]
+    """Its voxels."""
+    start: tuple[float, ...]
+    """Centre of its first voxel."""
+    size: tuple[float, ...]
+    """Of a voxel."""
+    matrix: Matrix
+    """From the world of the positions to that of the atlas."""
+    plane: tuple[int, float] | None
+    """Axis and position of the plane between the hemispheres."""
+
+    @classmethod
+    def of(cls, atlas: Image, matrix: Matrix, plane: tuple[int, float] | None) -> AtlasFrame:
+        """Describe an atlas."""
+        size = tuple(atlas.voxel_size or (1.0,) * atlas.ndim)
+        return cls(atlas.axes, tuple(atlas.shape), tuple(atlas.origin), size, matrix, plane)
+
+    def place(self, points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the voxel that holds each point, and whether the point lies above the plane.
+
+        Parameters
+        ----------
+        points : ndarray of float64, shape (n, ndim)
+
+        Returns
+        -------
+        voxel : ndarray of int64, shape (n,)
+            Linear index in C order; -1 outside.
+        above : ndarray of bool, shape (n,)
+        """
+        index, position = nearest_voxels(
+            points, np.array(self.matrix), self.start, self.size, self.shape
+        )
+        is_inside = index[:, 0] >= 0
+        voxel = np.full(len(points), -1, np.int64)
+        voxel[is_inside] = np.ravel_multi_index(tuple(index[is_inside].T), self.shape)
+        if self.plane is None:
+            return voxel, np.zeros(len(points), bool)
+        return voxel, position[:, self.plane[0]] >= self.plane[1]
+
+
 def world_matrix(transform: Any, atlas: Image, unit: str | None) -> Matrix:
     """Return the affine matrix from positions to the world of the atlas."""
-    axes = [axis for axis in atlas.axes if axis in _SPATIAL]
+    axes = list(atlas.axes)
     ndim = len(axes)
     if transform is None and atlas.voxel_size is None:
         raise MetadataError(
@@ -51,17 +106,22 @@ def world_matrix(transform: Any, atlas: Image, unit: str | None) -> Matrix:
     if transform is None or (names and all(isinstance(name, str) for name in names)):
         order = axes if transform is None else [str(name) for name in cast("list[str]", names)]
         return _axis_matrix(order, axes, atlas, unit)
-    given = np.array(transform, np.float64)
+    try:
+        given = np.array(transform, np.float64)
+    except (TypeError, ValueError):
+        given = np.zeros(0)
     is_square = given.shape == (ndim + 1, ndim + 1)
     if (
         not (is_square or given.shape == (ndim, ndim + 1))
         or not np.isfinite(given).all()
         or (is_square and given[-1].tolist() != [0.0] * ndim + [1.0])
+        or np.linalg.matrix_rank(given[:ndim, :ndim]) < ndim
     ):
         raise GeometryError(
             f"a transform to an atlas of {ndim} axes is the axes' names in order, or a finite "
-            f"affine matrix of shape {(ndim, ndim + 1)} or {(ndim + 1, ndim + 1)}",
-            value=f"shape {given.shape}",
+            f"affine matrix of shape {(ndim, ndim + 1)} or {(ndim + 1, ndim + 1)} that keeps all "
+            "axes apart",
+            value=transform if given.ndim < 2 else given.tolist(),
             place=f"{_PLACE}, transform",
         )
     return tuple(map(tuple, given[:ndim].tolist()))
@@ -88,16 +148,19 @@ def _axis_matrix(order: list[str], axes: list[str], atlas: Image, unit: str | No
     return tuple(rows)
 
 
-def find_midplane(
-    midplane: str | tuple[str, float] | None, atlas: Image
-) -> tuple[int, float] | None:
+def find_midplane(midplane: Any, atlas: Image) -> tuple[int, float] | None:
     """Return the axis and the position of the plane between the hemispheres."""
     if midplane is None:
         return None
-    name, at = (midplane, None) if isinstance(midplane, str) else midplane
-    if name not in atlas.axes or len(name) != 1:
+    name, at = "", math.nan
+    match midplane:
+        case str():
+            name = midplane
+        case [str(), Real()] if np.isfinite(midplane[1]):
+            name, at = midplane[0], float(midplane[1])
+    if name not in tuple(atlas.axes):
         raise ParameterError(
-            f"a midplane lies across one of the atlas' axes {atlas.axes!r}",
+            f"a midplane lies across one of the atlas' axes {atlas.axes!r}, at a number",
             value=midplane,
             place=_PLACE,
             remedy='give midplane="x", or ("x", 5700.0)',
@@ -105,7 +168,7 @@ def find_midplane(
     axis = atlas.axes.index(name)
     size = (atlas.voxel_size or (1.0,) * atlas.ndim)[axis]
     middle = atlas.origin[axis] + (atlas.shape[axis] - 1) / 2 * size
-    return axis, middle if at is None else float(at)
+    return axis, middle if math.isnan(at) else at
 
 
 def plane_voxel(plane: tuple[int, float] | None, atlas: Image) -> tuple[int, int] | None:
@@ -126,5 +189,6 @@ def voxel_volume(atlas: Image) -> float:
     return float(np.prod([size * metres / METRES["mm"] for size in atlas.voxel_size]))
 
 
-def as_image(item: Any) -> Image:
-    return cast("Image", open_image(item) if isinstance(item, np.ndarray) else item)
+def as_image(item: Any) -> Any:
+    """Open an array as an image; hand on anything else."""
+    return open_image(item) if isinstance(item, np.ndarray) else opened(item)

@@ -21,7 +21,7 @@ from scutoid.ops._coarse import (
     extent_of,
     spatial_shape,
 )
-from scutoid.ops._composed import composed
+from scutoid.ops._composed import composed, operation
 from scutoid.ops._inputs import check_real, check_voxels
 from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
 from scutoid.pipeline import open as open_image
@@ -80,6 +80,7 @@ def estimate_bias(
     return bias_field(cells, factors=factors, estimator=estimator or smooth_bias)
 
 
+@operation
 def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
     """Divide an image by a bias field.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import cells_under, mean_cells, n_cells
-from scutoid.ops._inputs import check_real
+from scutoid.ops._inputs import check_given, check_real
 from scutoid.ops._label import images_of
 from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise
 
@@ -98,18 +98,21 @@ def cells_slices(
 
 def spatial_shape(image: Image | Images) -> list[int]:
     """Return the voxels along the spatial axes; of a collection, of its first member."""
+    check_given(image, "image")
     one: Image = image[next(iter(image))] if isinstance(image, Images) else image
     return [size for axis, size in zip(one.axes, one.shape, strict=True) if axis in "zyx"]
 
 
 def per_axis(given: float | Sequence[float], ndim: int, name: str) -> list[float]:
     """Return a number for each spatial axis."""
-    values = [given] * ndim if isinstance(given, (int, float)) else list(given)
-    if len(values) != ndim:
+    values = np.asarray(given)
+    if values.dtype.kind not in "iuf" or values.shape not in ((), (ndim,)):
         raise ParameterError(
-            f"{name} is one number, or one for each of {ndim} spatial axes", value=given
+            f"{name} is one number, or one for each of {ndim} spatial axes",
+            value=given,
+            place=name,
         )
-    return [float(value) for value in values]
+    return np.broadcast_to(values, (ndim,)).astype(np.float64).tolist()  # type: ignore[no-any-return]
 
 
 def cell_factors(factor: int | Sequence[int], ndim: int) -> list[int]:
@@ -121,6 +124,8 @@ def cell_factors(factor: int | Sequence[int], ndim: int) -> list[int]:
         If one is not a whole number of voxels, 1 or more.
     """
     found = per_axis(factor, ndim, "factor")
-    if not all(value >= 1 and value == int(value) for value in found):
-        raise ParameterError("factor is a number of voxels, 1 or more", value=factor)
+    if not all(value >= 1 and value.is_integer() for value in found):
+        raise ParameterError(
+            "factor is a number of voxels, 1 or more", value=factor, place="factor"
+        )
     return [int(value) for value in found]

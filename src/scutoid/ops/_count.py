@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import RegionStats, cells_per_object, check_cell_size, merge_regions
-from scutoid.kernels import region_columns as columns_of
-from scutoid.ops._composed import composed
+from scutoid.kernels import cells_per_object, check_cell_size
+from scutoid.ops._composed import composed, operation
 from scutoid.ops._measure import check_labels, measure_pieces
-from scutoid.ops._partitions import ranges
-from scutoid.pipeline import BlockParts, Table, Tables, step
+from scutoid.ops._object_table import objects_by_range
+from scutoid.ops._partitions import Place
+from scutoid.pipeline import BlockParts, Table, Tables, is_lazy, step
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SizeBy = Literal["n_voxels", "size"]
-_ROWS = 2**17
-_PLAIN = ("label", "n_voxels", "coordinate_sum", "low", "high")
 _AXES = "tcsmp"
 _NAMES = ("n_objects", "n_clusters", "n_edge", "n_cells")
 
@@ -37,8 +35,8 @@ def count(
     """Count objects, and estimate the number of cells in them.
 
     **Exact**: each object is counted once, with its size in the whole image, whatever the blocks.
-    The number of cells is an estimate by the formula below; it is a sum of floating-point numbers,
-    the same for every block shape.
+    The number of cells is an estimate by the formula below; as a sum of floating-point numbers it
+    is the same for every block shape within rounding.
 
     An object stands for ``max(1, size of the object / size)`` cells; for ``1 - edge_weight`` less
     if it touches the edge of the image (one of its voxels lies there), and for none if it is
@@ -61,9 +59,9 @@ def count(
     Returns
     -------
     Table or DataFrame
-        One row, with iterated axes one for each place that has objects: ``n_objects``;
-        ``n_clusters``, those larger than one cell; ``n_edge``, those that touch the edge;
-        ``n_cells``.
+        One row, with iterated axes one for each place (of a table, each that has objects):
+        ``n_objects``; ``n_clusters``, those larger than one cell; ``n_edge``, those that touch the
+        edge; ``n_cells``.
 
     Raises
     ------
@@ -88,6 +86,7 @@ def count(
     return count_pieces(pieces, **params)
 
 
+@operation
 def estimate_cells(
     cells: Any,
     *,
@@ -121,14 +120,20 @@ def estimate_cells(
     [1.5]
     """
     _check(size, by, min_size, edge_weight)
+    if not _is_table(cells):
+        raise ParameterError(
+            "estimates are of a table of measure",
+            value=type(cells).__name__,
+            place="estimate_cells",
+            remedy="measure labels first, or count them: scutoid.count(labels)",
+        )
     return with_cells(cells, size=size, by=by, min_size=min_size, edge_weight=edge_weight)
 
 
 def _check(size: Any, by: str, min_size: float, edge_weight: float) -> None:
     if by not in ("n_voxels", "size"):
         raise ParameterError('by is "n_voxels" or "size"', value=by, place="count")
-    is_number = size is None or isinstance(size, (int, float, np.number))
-    check_cell_size(size if is_number else None, min_size, edge_weight)
+    check_cell_size(None if is_lazy(size) else size, min_size, edge_weight)
 
 
 def _is_table(objects: object) -> bool:
@@ -140,12 +145,17 @@ def with_cells(
     cells: pd.DataFrame, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> pd.DataFrame:
     """Estimate the cells of each object of a table."""
-    return cells.assign(n_cells=_estimate(cells, size, by, min_size, edge_weight))
+    return cells.assign(n_cells=estimated_cells(cells, size, by, min_size, edge_weight))
 
 
-def _estimate(
-    cells: pd.DataFrame, size: float | None, by: SizeBy, min_size: float, edge_weight: float
+def estimated_cells(
+    cells: pd.DataFrame,
+    size: float | None = None,
+    by: SizeBy = "n_voxels",
+    min_size: float = 0,
+    edge_weight: float = 0.5,
 ) -> Any:
+    """Return the number of cells that each object of a table stands for."""
     missing = [name for name in (by, "touches_edge") if name not in cells.columns]
     if missing:
         raise ParameterError(
@@ -177,25 +187,17 @@ def count_rows(
     )
 
 
-@step(out="table", version="1")
+@step(out="table", version="2")
 def count_pieces(
     pieces: BlockParts, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> pd.DataFrame:
     """Count the objects of all blocks, a range of labels at a time."""
-    import pandas as pd
-
-    first = pieces[0]
-    axes, iterated = str(first["axes"]), str(first["iterated"]).strip()
-    voxel_size = first["scale"][0].tolist() if len(first["scale"]) else None
-    found: dict[tuple[int, ...], dict[str, Any]] = {}
-    for share in ranges(pieces, lambda name: name in _PLAIN, _ROWS):
-        stats = merge_regions(*map(RegionStats.from_arrays, share.pieces))
-        rows = pd.DataFrame(columns_of(stats, axes, voxel_size=voxel_size))
+    iterated = str(pieces[0]["iterated"]).strip()
+    found: dict[Place, dict[str, float]] = {}
+    for place, rows in objects_by_range(pieces):
         counted = _counted(rows, size, by, min_size, edge_weight)
-        before = found.get(share.place, {})
-        found[share.place] = {name: before.get(name, 0) + counted[name] for name in _NAMES}
-    if not found and not iterated:
-        found[()] = dict.fromkeys(_NAMES, 0)
+        before = found.get(place, {})
+        found[place] = {name: before.get(name, 0) + counted[name] for name in _NAMES}
     return _summary(
         {**dict(zip(iterated, place, strict=True)), **counted} for place, counted in found.items()
     )
@@ -204,7 +206,7 @@ def count_pieces(
 def _counted(
     rows: pd.DataFrame, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> dict[str, float]:
-    cells = _estimate(rows, size, by, min_size, edge_weight)
+    cells = estimated_cells(rows, size, by, min_size, edge_weight)
     kept = (rows[by] >= min_size).to_numpy()
     edge = rows["touches_edge"].to_numpy(bool)
     is_cluster = kept if size is None else kept & (rows[by] > float(size)).to_numpy()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,9 +12,19 @@ from numpy.typing import NDArray
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.geometry import Roi
 from scutoid.ops._composed import composed
-from scutoid.ops._count import estimate_cells
-from scutoid.ops._measure import check_labels, measure
-from scutoid.pipeline import Image, OutputGrid, StepBlock, Table, blockwise
+from scutoid.ops._count import estimated_cells
+from scutoid.ops._measure import check_labels, measure_pieces
+from scutoid.ops._object_table import objects_by_range
+from scutoid.pipeline import (
+    BlockParts,
+    Image,
+    OutputGrid,
+    StepBlock,
+    Table,
+    Tables,
+    blockwise,
+    step,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +37,7 @@ _SPATIAL = "zyx"
 def density(
     objects: Any,
     *,
-    like: Image | None = None,
+    like: Any = None,
     factors: float | Sequence[float] | None = None,
     voxel_size: float | Sequence[float] | None = None,
     weights: str | None = None,
@@ -39,10 +50,10 @@ def density(
 
     Parameters
     ----------
-    objects : Image or ndarray of labels, or Table or DataFrame
+    objects : Image, Images or ndarray of labels, or Table, Tables or DataFrame
         Tables have a column for each spatial axis of `like`: positions in its unit, as `measure`
-        and `detect_spots` return them; in voxels where its voxel size is unknown.  A column named
-        as an iterated axis, such as ``t``, says which of these an object belongs to.
+        and `detect_spots` return them; in voxels where its voxel size is unknown.  If `like` has
+        iterated axes, such as ``t``, columns of their names say where an object belongs.
     like : Image, optional
         Whose space is divided up; default: the labels.  None of its voxels is read.
     factors : number or sequence, optional
@@ -57,14 +68,14 @@ def density(
 
     Returns
     -------
-    Image or ndarray of float64
+    Image, Images or ndarray of float64
         The last voxel on an axis may reach beyond the edge of `like`.
 
     Raises
     ------
     ParameterError
-        If it is not said how coarse the image is, labels are not integers, a column is missing, or
-        a position lies outside.
+        If it is not said how coarse the image is, labels are not integers, a column is missing, a
+        weight is not finite, or a position lies outside.
     MetadataError
         If `voxel_size` is given for an image whose own is not known.
 
@@ -78,68 +89,200 @@ def density(
     array([[2., 0., 0.],
            [0., 0., 1.]])
     """
-    is_table = isinstance(objects, Table) or type(objects).__name__ == "DataFrame"
+    is_table = isinstance(objects, (Table, Tables)) or type(objects).__name__ == "DataFrame"
     if not is_table:
         check_labels(objects, _PLACE)
-    space = like if like is not None else objects
-    if not isinstance(space, Image):
+    if like is None and not is_table:
+        space = objects
+    elif isinstance(like, Image):
+        space = like
+    else:
         raise ParameterError(
             "a density map divides up the space of an image",
-            value=type(space).__name__,
+            value=type(objects if like is None else like).__name__,
             place=_PLACE,
-            remedy="give like=, the image that the positions belong to; map collections by member",
+            remedy="give like=, the image that the positions belong to",
         )
-    steps = _steps(space, factors, voxel_size)
-    cells, start, size, suffix = objects, space.origin, space.voxel_size, ""
-    if not is_table:
-        cells = measure(objects, properties=())
-        cells = cells if weights != "n_cells" else estimate_cells(cells)
-    if size is None or (not is_table and space is objects):
-        suffix = "" if is_table else "_voxel"  # free of the rounding of sizes and origins
-        offset = dict(zip(space.axes, space.roi.offset, strict=True))
-        start = tuple(float(offset[axis]) for axis in space.axes if axis in _SPATIAL)
-        size = (1.0,) * len(start)
+    if isinstance(space, Image):
+        ndim = sum(axis in _SPATIAL for axis in space.axes)
+        _steps(factors, voxel_size, space.voxel_size, ndim)
     if outside not in ("raise", "drop"):
         raise ParameterError('outside is "raise" or "drop"', value=outside, place=_PLACE)
-    return density_map(
-        space, cells, steps=steps, start=start, size=size, suffix=suffix, weights=weights,
-        outside=outside,
-    )  # fmt: skip
+    coarse = {"factors": factors, "spacing": voxel_size}
+    asked = {**coarse, "weights": weights, "outside": outside}
+    given = None if like is None else _Space.of(like)
+    if is_table:
+        counts = coarse_counts(objects, space=given, **asked)
+    else:
+        pieces = measure_pieces(objects, moments=False, weighted=False)
+        counts = coarse_counts_of_pieces(pieces, space=given, **asked)
+    return density_map(space, counts, **coarse)
 
 
-def _steps(space: Image, factors: Any, voxel_size: Any) -> tuple[float, ...]:
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """What is divided up, and how positions lie in it."""
+
+    axes: str
+    """Spatial ones."""
+    shape: tuple[int, ...]
+    """Voxels along these."""
+    voxel_size: tuple[float, ...] | None
+    """In the unit."""
+    start: tuple[float, ...]
+    """Position of the centre of the first voxel."""
+    step: tuple[float, ...]
+    """From there to the next voxel."""
+    suffix: str
+    """What the columns of positions end in, after the name of their axis."""
+    iterated: tuple[tuple[str, int, int], ...]
+    """The other axes, each with its first place and their number."""
+
+    @classmethod
+    def of(cls, image: Image) -> _Space:
+        """Describe an image; positions are in its unit, or in voxels where that is unknown."""
+        extent = list(zip(image.axes, image.roi.offset, image.shape, strict=True))
+        spatial = [one for one in extent if one[0] in _SPATIAL]
+        voxels = tuple(float(first) for _, first, _ in spatial)
+        is_known = image.voxel_size is not None
+        return cls(
+            "".join(axis for axis, *_ in spatial),
+            tuple(int(n) for *_, n in spatial),
+            image.voxel_size,
+            tuple(image.origin) if is_known else voxels,
+            image.voxel_size or (1.0,) * len(spatial),
+            "",
+            tuple((axis, int(first), int(n)) for axis, first, n in extent if axis not in _SPATIAL),
+        )
+
+    @classmethod
+    def of_part(cls, part: Mapping[str, NDArray[Any]]) -> _Space:
+        """Describe the image that was measured; by voxels, free of the rounding of sizes."""
+        axes = str(part["axes"])
+        return cls(
+            axes,
+            tuple(part["image_shape"].tolist()),
+            tuple(part["scale"][0].tolist()) if len(part["scale"]) else None,
+            tuple(part["frame"].astype(float).tolist()),
+            (1.0,) * len(axes),
+            "_voxel",
+            tuple((axis, 0, 2**62) for axis in str(part["iterated"]).strip()),
+        )
+
+
+def _steps(
+    factors: Any, spacing: Any, voxel_size: Sequence[float] | None, ndim: int
+) -> tuple[float, ...]:
     """Return the voxels of the image for each of the result."""
-    if (factors is None) == (voxel_size is None):
+    if (factors is None) == (spacing is None):
         raise ParameterError(
             "one of factors= and voxel_size= says how coarse a density map is",
             value="neither" if factors is None else "both",
             place=_PLACE,
         )
-    ndim = sum(axis in _SPATIAL for axis in space.axes)
-    given = np.atleast_1d(np.asarray(factors if factors is not None else voxel_size, float))
+    given = np.atleast_1d(np.asarray(factors if factors is not None else spacing, float))
     steps = np.broadcast_to(given, (ndim,)) if given.size == 1 else given
-    if voxel_size is not None:
-        if space.voxel_size is None:
+    if spacing is not None:
+        if voxel_size is None:
             raise MetadataError(
                 "a voxel size is made of another one",
                 value="unknown",
-                place=f"{_PLACE}: {space.name!r}",
+                place=_PLACE,
                 remedy="open the image with voxel_size=, or give factors=",
             )
-        steps = steps / np.array(space.voxel_size) if len(steps) == ndim else steps
+        steps = steps / np.array(voxel_size) if len(steps) == ndim else steps
     if len(steps) != ndim or not np.all((steps > 0) & np.isfinite(steps)):
         raise ParameterError(
             f"a number above 0 is needed for each of {ndim} spatial axes",
-            value=factors if factors is not None else voxel_size,
+            value=factors if factors is not None else spacing,
             place=_PLACE,
         )
     return tuple(float(one) for one in steps)
 
 
-def _grid(images: list[Image], steps: tuple[float, ...]) -> OutputGrid:
+@step(out="table", version="1")
+def coarse_counts(
+    cells: pd.DataFrame,
+    *,
+    space: _Space,
+    factors: Any,
+    spacing: Any,
+    weights: str | None,
+    outside: str,
+) -> pd.DataFrame:
+    """Count the objects of a table in each voxel of a coarse image that has any.
+
+    Returns
+    -------
+    DataFrame
+        The voxel, a column an axis, and ``n``; iterated axes in the frame of the image.
+    """
+    steps = _steps(factors, spacing, space.voxel_size, len(space.axes))
+    apart = [axis for axis, _, n in space.iterated if axis in cells.columns or n > 1]
+    names = [axis + space.suffix for axis in space.axes]
+    _check_columns(cells, [*names, *apart, *([weights] if weights else [])])
+    voxel = {
+        axis: np.floor(((cells[name].to_numpy(float) - o) / v + 0.5) / f)
+        for axis, name, o, v, f in zip(
+            space.axes, names, space.start, space.step, steps, strict=True
+        )
+    }
+    extent = {axis: (0, n) for axis, n in zip(space.axes, _shape(space.shape, steps), strict=True)}
+    extent |= {axis: (first, first + n) for axis, first, n in space.iterated}
+    voxel |= {axis: cells[axis].to_numpy(float) for axis in apart}
+    is_inside = np.ones(len(cells), bool)
+    for axis, at in voxel.items():
+        is_inside &= (at >= extent[axis][0]) & (at < extent[axis][1]) & (at == np.floor(at))
+    if outside == "raise" and not is_inside.all():
+        raise ParameterError(
+            "objects lie inside the image whose space is divided up",
+            value=f"{int((~is_inside).sum())} of {len(cells)} lie outside",
+            place=_PLACE,
+            remedy="see that both are in one unit and frame, or give outside='drop'",
+        )
+    counts = cells[[]].assign(**voxel, n=1.0 if weights is None else _finite(cells[weights]))
+    counts = counts[is_inside].astype(dict.fromkeys(voxel, np.int64))
+    return _added_up(counts)
+
+
+def _added_up(counts: pd.DataFrame) -> pd.DataFrame:
+    axes = [name for name in counts.columns if name != "n"]
+    return counts.groupby(axes, sort=True)[["n"]].sum().reset_index()
+
+
+@step(out="table", version="1")
+def coarse_counts_of_pieces(
+    pieces: BlockParts,
+    *,
+    space: _Space | None,
+    factors: Any,
+    spacing: Any,
+    weights: str | None,
+    outside: str,
+) -> pd.DataFrame:
+    """Count the objects of labels, a range of labels at a time."""
+    import pandas as pd
+
+    space = space or _Space.of_part(pieces[0])
+    asked = {"factors": factors, "spacing": spacing, "weights": weights, "outside": outside}
+    found: list[pd.DataFrame] = []
+    for _, objects in objects_by_range(pieces):
+        cells = objects
+        if weights == "n_cells":
+            cells = objects.assign(n_cells=estimated_cells(objects))
+        found = [_added_up(pd.concat([*found, coarse_counts(cells, space=space, **asked)]))]
+    return found[0]
+
+
+def _shape(shape: Sequence[int], steps: Sequence[float]) -> tuple[int, ...]:
+    """Return the voxels of the coarse image."""
+    return tuple(max(1, int(np.ceil(n / f - 1e-9))) for n, f in zip(shape, steps, strict=True))
+
+
+def _grid(images: list[Image], factors: Any, spacing: Any) -> OutputGrid:
     image = images[0]
     sizes = [n for n, axis in zip(image.shape, image.axes, strict=True) if axis in _SPATIAL]
-    shape = tuple(max(1, int(np.ceil(n / f - 1e-9))) for n, f in zip(sizes, steps, strict=True))
+    steps = _steps(factors, spacing, image.voxel_size, len(sizes))
     nothing = Roi((0,) * len(sizes), (0,) * len(sizes))
     voxel_size = origin = None
     if image.voxel_size is not None:
@@ -148,64 +291,56 @@ def _grid(images: list[Image], steps: tuple[float, ...]) -> OutputGrid:
             o + (f - 1) / 2 * v
             for o, v, f in zip(image.origin, image.voxel_size, steps, strict=True)
         )
-    return OutputGrid(shape, lambda _number, _region: nothing, voxel_size, origin)
+    return OutputGrid(_shape(sizes, steps), lambda _number, _region: nothing, voxel_size, origin)
 
 
-@blockwise(grid=_grid, dtype=np.float64, block_invariant=True, version="1")
+@blockwise(grid=_grid, dtype=np.float64, block_invariant=True, version="2")
 def density_map(
     space: NDArray[Any],
-    cells: pd.DataFrame,
+    counts: pd.DataFrame,
     *,
-    steps: tuple[float, ...],
-    start: tuple[float, ...],
-    size: tuple[float, ...],
-    suffix: str,
-    weights: str | None,
-    outside: str,
+    factors: float | Sequence[float] | None,  # noqa: ARG001 - these make the grid
+    spacing: float | Sequence[float] | None,  # noqa: ARG001
     block: StepBlock,
 ) -> NDArray[np.float64]:
-    """Count the objects whose centroids lie in one block of the coarse image."""
+    """Put counts in their place in one block of the coarse image."""
     del space  # only its grid counts
-    axes = [axis for axis in block.function_axes if axis in _SPATIAL]
-    iterated = [a for a in block.axes if a not in block.function_axes and a in cells.columns]
-    _check_columns(cells, [*(a + suffix for a in axes), *([weights] if weights else [])])
-    extent = [block.image_roi.shape[block.axes.index(axis)] for axis in axes]
-    index = np.stack(
-        [
-            np.floor(((cells[a + suffix].to_numpy(float) - o) / v + 0.5) / f)
-            for a, o, v, f in zip(axes, start, size, steps, strict=True)
-        ],
-        axis=1,
-    )
-    is_inside = np.all((index >= 0) & (index < extent), axis=1)
-    if outside == "raise" and not is_inside.all():
-        raise ParameterError(
-            "objects lie inside the image whose space is divided up",
-            value=f"{int((~is_inside).sum())} of {len(cells)} lie outside",
-            place=_PLACE,
-            remedy="see that both are in one unit and frame, or give outside='drop'",
+    here = np.ones(len(counts), bool)
+    for axis, low, high in zip(
+        block.axes, block.write_roi.offset, block.write_roi.end, strict=True
+    ):
+        if axis in counts.columns:
+            here &= ((counts[axis] >= low) & (counts[axis] < high)).to_numpy()
+    rows = counts[here]
+    regions = dict(
+        zip(
+            block.axes, zip(block.write_roi.offset, block.write_roi.shape, strict=True), strict=True
         )
-    here = is_inside
-    for axis in iterated:
-        here = here & (cells[axis] == block.write_roi.offset[block.axes.index(axis)]).to_numpy()
-    low = [block.write_roi.offset[block.axes.index(axis)] for axis in axes]
-    shape = [block.write_roi.shape[block.axes.index(axis)] for axis in axes]
-    place = index[here].astype(np.int64) - low
-    here[here] = np.all((place >= 0) & (place < shape), axis=1)
-    place = place[np.all((place >= 0) & (place < shape), axis=1)]
-    values = None if weights is None else cells[weights].to_numpy(float)[here]
-    flat = np.ravel_multi_index(tuple(place.T), shape)
-    counts = np.bincount(flat, weights=values, minlength=int(np.prod(shape)))
+    )
+    axes = [axis for axis in block.function_axes if axis in _SPATIAL]
+    found = np.zeros([regions[axis][1] for axis in axes])
+    found[tuple(rows[axis].to_numpy() - regions[axis][0] for axis in axes)] = rows["n"]
     whole = tuple(slice(None) if axis in axes else None for axis in block.function_axes)
-    return counts.astype(np.float64).reshape(shape)[whole]
+    return found[whole]
+
+
+def _finite(weights: pd.Series[Any]) -> NDArray[np.float64]:
+    values = weights.to_numpy(float)
+    if not np.isfinite(values).all():
+        raise ParameterError(
+            "weights are finite", value="NaN or infinity", place=f"{_PLACE}, {weights.name!r}"
+        )
+    return values
 
 
 def _check_columns(cells: pd.DataFrame, names: list[str]) -> None:
     missing = [name for name in names if name not in cells.columns]
-    if missing:
+    wrong = [name for name in names if name not in missing and cells[name].dtype.kind not in "biuf"]
+    if missing or wrong:
+        there = ", ".join(map(str, cells.columns[:12]))
         raise ParameterError(
-            f"objects have the columns {', '.join(names)}",
-            value=f"no {missing[0]!r} among {', '.join(map(str, cells.columns[:12]))}",
+            f"objects have the columns {', '.join(names)}, of numbers",
+            value=f"no {missing[0]!r} among {there}" if missing else f"{wrong[0]!r} has others",
             place=_PLACE,
         )
 

@@ -12,19 +12,36 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import as_foreground
 from scutoid.ops._masks import check_mask
-from scutoid.pipeline import Image, Length, blockwise, is_lazy
+from scutoid.pipeline import Image, blockwise, is_lazy
 
 # 2 um over voxels of 0.4 um are 5 voxels, not 6 by the rounding of the division
 _ROUNDING = 1e-9
 
 
-def _check_distance(max_distance: float | Length) -> None:
-    if isinstance(max_distance, Length) or not 0 < max_distance < math.inf:
+def _check_distance(max_distance: Any) -> None:
+    is_number = np.asarray(max_distance).dtype.kind in "iuf" and np.ndim(max_distance) == 0
+    if not is_number or not 0 < max_distance < math.inf:
         raise ParameterError(
             "max_distance is a number above 0, in the image's unit, or in voxels where it has none",
             value=max_distance,
-            place="distance_transform",
+            place="max_distance of distance_transform",
+            remedy="give the number in that unit, such as 20 for 20 um",
         )
+
+
+def _sampling(voxel_size: Any, ndim: int) -> tuple[float, ...] | None:
+    """Return the size of a voxel along each axis; None where it is not known."""
+    if voxel_size is None:
+        return None
+    sizes = np.asarray(voxel_size)
+    is_size = sizes.dtype.kind in "iuf" and sizes.shape == (ndim,)
+    if not is_size or not np.all(np.isfinite(sizes) & (sizes > 0)):
+        raise ParameterError(
+            f"the voxel size of an array is a number above 0 for each of {ndim} axes",
+            value=voxel_size,
+            place="voxel_size of distance_transform",
+        )
+    return tuple(sizes.tolist())
 
 
 def _check(images: list[Image], max_distance: float) -> None:
@@ -70,7 +87,7 @@ def distance_transform(
     Raises
     ------
     ParameterError
-        If the mask is of floating-point numbers, or `max_distance` is not above 0.
+        If the mask is of floating-point numbers, or `max_distance` or a voxel size is not above 0.
 
     References
     ----------
@@ -88,8 +105,8 @@ def distance_transform(
 
     _check_distance(max_distance)
     inside = as_foreground(mask, "distance_transform")
+    sampling = _sampling(voxel_size, mask.ndim)
     if inside.all():  # scipy measures from nowhere in particular then
         return np.full(mask.shape, max_distance, np.float64)
-    sampling = None if voxel_size is None else tuple(voxel_size)
     distance = ndimage.distance_transform_edt(inside, sampling=sampling)
     return np.minimum(distance, max_distance, out=distance)  # type: ignore[no-any-return]

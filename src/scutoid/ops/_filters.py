@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import footprint_array, footprint_shape
-from scutoid.ops._inputs import check_real
+from scutoid.ops._inputs import check_intensities, check_per_axis
 from scutoid.pipeline import Image, blockwise, is_lazy
 
 _TRUNCATE = 4.0
@@ -34,25 +34,19 @@ def _radius(sigma: Widths) -> Any:
     return [int(_TRUNCATE * width + 0.5) for width in widths.tolist()]
 
 
-def _check_image(images: list[Image]) -> None:
-    check_real(images[0], repr(images[0].name))
-
-
 def _check_sigma(images: list[Image], sigma: Widths) -> None:
-    _check_image(images)
-    if not is_lazy(sigma):
-        _radius(sigma)
+    _check(images[0], sigma, "sigma", _radius)
 
 
-def _check_axes(given: Any, image: NDArray[Any], place: str) -> None:
-    """Refuse numbers that are not one an axis, and images of no real numbers."""
-    check_real(image, place)
-    if np.ndim(given) and len(given) != image.ndim:
-        raise ParameterError(
-            f"widths are one number, or one for each of {image.ndim} axes",
-            value=given,
-            place=place,
-        )
+def _check(
+    image: Image | NDArray[Any], given: Any, name: str, reach: Callable[[Any], object]
+) -> None:
+    """Refuse an image of no real numbers, and widths that have no reach or are not one an axis."""
+    place = repr(image.name) if isinstance(image, Image) else "image"
+    check_intensities(image, place)
+    if not is_lazy(given):
+        reach(given)
+        check_per_axis(given, image, name)
 
 
 @blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
@@ -88,8 +82,7 @@ def gaussian(image: NDArray[Any], *, sigma: float | Sequence[float]) -> NDArray[
            [17.9, 64.1, 17.9],
            [ 1.2, 17.9, 80.9]], dtype=float32)
     """
-    _check_axes(sigma, image, "gaussian")
-    _radius(sigma)
+    _check(image, sigma, "sigma", _radius)
     return _smooth(_as_float(image), sigma)
 
 
@@ -123,9 +116,7 @@ def _window(size: int | Sequence[int]) -> Any:
 
 
 def _check_size(images: list[Image], size: int | Sequence[int]) -> None:
-    _check_image(images)
-    if not is_lazy(size):
-        _window(size)
+    _check(images[0], size, "size", _window)
 
 
 @blockwise(halo=_window, dtype="same", check=_check_size, block_invariant=True, version="1")
@@ -161,9 +152,14 @@ def median(image: NDArray[Any], *, size: int | Sequence[int]) -> NDArray[Any]:
     """
     from scipy import ndimage
 
-    _check_axes(size, image, "median")
-    _window(size)
-    return ndimage.median_filter(image, size=_plain(size))  # type: ignore[no-any-return]
+    _check(image, size, "size", _window)
+    found = ndimage.median_filter(_served(image), size=_plain(size))
+    return found.astype(image.dtype, copy=False)  # type: ignore[no-any-return]
+
+
+def _served(image: NDArray[Any]) -> NDArray[Any]:
+    """Return voxels of a type that scipy's filters serve; float32 holds every float16."""
+    return image.astype(np.float32) if image.dtype == np.float16 else image
 
 
 def _wider(low: Widths, high: Widths | None) -> Any:
@@ -189,9 +185,9 @@ def _upper(low: Widths, high: Widths | None) -> Widths:
 
 
 def _check_both(images: list[Image], low: Widths, high: Widths | None) -> None:
-    _check_image(images)
+    _check(images[0], low, "low", _radius)
     if not (is_lazy(low) or is_lazy(high)):
-        _wider(low, high)
+        _check(images[0], _upper(low, high), "high", _radius)
 
 
 @blockwise(halo=_wider, check=_check_both, block_invariant=True, version="1")
@@ -237,10 +233,11 @@ def difference_of_gaussians(
            [-13.3,  26.7, -13.3],
            [ -8.4, -13.3,  21.7]], dtype=float32)
     """
-    _check_axes(low, image, "difference_of_gaussians")
-    _wider(low, high)
+    upper = _upper(low, high)
+    _check(image, low, "low", _radius)
+    _check(image, upper, "high", _radius)
     values = _as_float(image)
-    return np.asarray(_smooth(values, low) - _smooth(values, _upper(low, high)))
+    return np.asarray(_smooth(values, low) - _smooth(values, upper))
 
 
 @blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
@@ -281,8 +278,7 @@ def laplacian_of_gaussian(image: NDArray[Any], *, sigma: Widths) -> NDArray[Any]
     """
     from scipy import ndimage
 
-    _check_axes(sigma, image, "laplacian_of_gaussian")
-    _radius(sigma)
+    _check(image, sigma, "sigma", _radius)
     return ndimage.gaussian_laplace(  # type: ignore[no-any-return]
         _as_float(image), _plain(sigma), truncate=_TRUNCATE
     )
@@ -290,14 +286,18 @@ def laplacian_of_gaussian(image: NDArray[Any], *, sigma: Widths) -> NDArray[Any]
 
 def _twice(radius: Widths) -> Any:
     """Return the reach of an erosion and a dilation after it."""
-    reach = [edge - 1 for edge in footprint_shape(radius)]
+    if np.ndim(radius) > 1:
+        raise ParameterError(
+            "a radius is a number of voxels, one for all spatial axes or one for each",
+            value=f"an array of {np.ndim(radius)} axes",
+            place="radius",
+        )
+    reach = [edge - 1 for edge in footprint_shape(_plain(radius))]
     return reach if np.ndim(radius) else reach[0]
 
 
 def _check_radius(images: list[Image], radius: Widths) -> None:
-    _check_image(images)
-    if not is_lazy(radius):
-        footprint_shape(radius)
+    _check(images[0], radius, "radius", _twice)
 
 
 @blockwise(halo=_twice, dtype="same", check=_check_radius, block_invariant=True, version="1")
@@ -337,6 +337,7 @@ def white_tophat(image: NDArray[Any], *, radius: Widths) -> NDArray[Any]:
     """
     from scipy import ndimage
 
-    check_real(image, "white_tophat")
-    footprint = footprint_array(radius, image.ndim)
-    return ndimage.white_tophat(image, footprint=footprint)  # type: ignore[no-any-return]
+    _check(image, radius, "radius", _twice)
+    footprint = footprint_array(_plain(radius), image.ndim)
+    found = ndimage.white_tophat(_served(image), footprint=footprint)
+    return found.astype(image.dtype, copy=False)  # type: ignore[no-any-return]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.errors import MetadataError, PipelineError
+from scutoid.errors import MetadataError
 from scutoid.geometry import Roi
-from scutoid.ops._composed import composed
+from scutoid.ops._composed import of_images, opened, operation
 from scutoid.ops._grids import (
     REACH,
     Extent,
@@ -25,8 +25,8 @@ from scutoid.ops._grids import (
     corner_affine,
     kept_labels,
     limited,
-    local_read,
-    local_write,
+    plain,
+    seen_to,
 )
 from scutoid.ops._inputs import check_voxels
 from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
@@ -67,6 +67,7 @@ def _default_method(dtype: np.dtype[Any]) -> str:
     return "mode" if dtype.kind == "b" else "mean"
 
 
+@operation
 def downsample(
     image: Image | Images | NDArray[Any],
     *,
@@ -110,10 +111,12 @@ def downsample(
     >>> coarse.voxel_size, coarse.origin, coarse.read().tolist()
     ((1.0, 1.0), (0.25, 0.25), [[4.0, 0.0], [0.0, 4.0]])
     """
+    image = opened(image)
     if isinstance(image, np.ndarray):
         return kernels.downsample(image, factors, method or _default_method(image.dtype))
     if method is not None:
         kernels.check_method(method)
+    step = kept_labels(downsample_step, image)
     if are_labels(image):
         if method == "mean":
             raise MetadataError(
@@ -123,11 +126,10 @@ def downsample(
                 remedy='leave method= out, or give "mode" or "nearest"',
             )
         method = method or "mode"
-    step = kept_labels(downsample_step, image)
     if isinstance(image, Image):
         widths = kernels.check_factors(factors, Extent.of(image).ndim)
         step = limited(step, image, corner_affine(widths))
-    return step(image, factors=factors, method=method)
+    return step(image, factors=plain(factors), method=method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,23 +155,41 @@ class _Nearest:
 
 
 def _scaled_grid(
-    images: list[Image], image_shape: Sequence[int], shape: Sequence[int]
+    images: list[Image], image_shape: Sequence[int] | None, shape: int | Sequence[int]
 ) -> OutputGrid:
     extent = Extent.of(images[0])
     sizes = check_shape(shape, extent.ndim)
+    check_voxels(images[0], "scale_nearest")
     scale = [n / wanted for n, wanted in zip(extent.shape, sizes, strict=True)]
-    affine = corner_affine(scale)
-    source = _Nearest(tuple(image_shape), sizes)
-    return extent.grid(affine, sizes, source, scale=tuple(scale), margin=REACH)
+    if image_shape is None:
+        return extent.grid(corner_affine(scale), sizes, _Whole(extent.shape))
+    source = _Nearest(extent.shape, sizes)
+    return extent.grid(corner_affine(scale), sizes, source, scale=tuple(scale), margin=REACH)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Reads all of the image."""
+
+    image: tuple[int, ...]
+
+    def __call__(self, number: int, region: Roi) -> Roi:
+        del number, region
+        return Roi([0] * len(self.image), self.image)
 
 
 @blockwise(grid=_scaled_grid, dtype="same", block_invariant=True, version="1")
 def scale_step(
-    image: NDArray[Any], *, image_shape: Sequence[int], shape: Sequence[int], block: StepBlock
+    image: NDArray[Any],
+    *,
+    image_shape: Sequence[int] | None,
+    shape: int | Sequence[int],
+    block: StepBlock,
 ) -> NDArray[Any]:
-    """Take the nearest voxels for one block."""
-    indices = _Nearest(tuple(image_shape), tuple(shape)).indices(local_write(block))
-    first = local_read(block).offset
+    """Take the nearest voxels for one block; without a shape, of the image that is read whole."""
+    extent = image.shape if image_shape is None else tuple(image_shape)
+    indices = _Nearest(extent, check_shape(shape, image.ndim)).indices(block.local_write)
+    first = block.source().offset
     for axis, (places, start) in enumerate(zip(indices, first, strict=True)):
         image = image.take(places - start, axis)
     return image
@@ -178,8 +198,8 @@ def scale_step(
 scale_step = scale_step.options(name="scale_nearest")
 
 
-@composed
-def scale_nearest(image: Image | NDArray[Any], *, shape: Sequence[int]) -> Any:
+@of_images
+def scale_nearest(image: Image | Images | NDArray[Any], *, shape: int | Sequence[int]) -> Any:
     """Give an image another shape, by the nearest voxel.
 
     **Exact**: voxel i of m is voxel ``(2 * i + 1) * n // (2 * m)`` of n, in integers, for every
@@ -187,20 +207,20 @@ def scale_nearest(image: Image | NDArray[Any], *, shape: Sequence[int]) -> Any:
 
     Parameters
     ----------
-    image : Image or ndarray
+    image : Image, Images or ndarray
         Intensities or labels; spatial axes are scaled, others are iterated.
-    shape : sequence of int
-        Voxels of the result on each spatial axis.
+    shape : int or sequence of int
+        Voxels of the result, for all spatial axes or one for each.
 
     Returns
     -------
-    Image or ndarray
+    Image, Images or ndarray
         Same dtype; its voxel size and origin say where it lies.
 
     Raises
     ------
     ParameterError
-        If the shape does not fit the spatial axes.
+        If the shape does not fit the spatial axes, or there is no voxel.
 
     Examples
     --------
@@ -209,16 +229,11 @@ def scale_nearest(image: Image | NDArray[Any], *, shape: Sequence[int]) -> Any:
     >>> sc.scale_nearest(np.array([[1, 2, 3]]), shape=(1, 6))
     array([[1, 1, 2, 2, 3, 3]])
     """
-    if not isinstance(image, Image):
-        raise PipelineError(
-            "one image at a time is given a shape",
-            value=type(image).__name__,
-            place="scale_nearest",
-            remedy="use scutoid.resample, which gives all members a voxel size",
-        )
+    step, wanted = kept_labels(scale_step, image), plain(shape)
+    if not isinstance(image, Image):  # members have a shape each, and are read whole
+        return step(image, image_shape=None, shape=wanted)
     extent = Extent.of(image)
-    sizes = check_shape(shape, extent.ndim)
-    check_voxels(image, "scale_nearest")
-    scale = [n / wanted for n, wanted in zip(extent.shape, sizes, strict=True)]
-    step = limited(kept_labels(scale_step, image), image, corner_affine(scale))
-    return step(image, image_shape=list(extent.shape), shape=list(sizes))
+    sizes = check_shape(wanted, extent.ndim)
+    scale = [n / size for n, size in zip(extent.shape, sizes, strict=True)]
+    step = limited(step, image, corner_affine(scale))
+    return seen_to(step(image, image_shape=list(extent.shape), shape=list(sizes)))

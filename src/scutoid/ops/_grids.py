@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from scutoid.errors import ParameterError
-from scutoid.geometry import Roi
+from scutoid.errors import ParameterError, PipelineError, ScutoidError
 from scutoid.kernels import Affine
-from scutoid.pipeline import Image, Images, OutputGrid, Step, StepBlock
+from scutoid.pipeline import Image, Images, OutputGrid, Step
 
 SPATIAL = "zyx"
 """Letters of the axes of space."""
@@ -64,30 +64,65 @@ def corner_affine(scale: Sequence[float]) -> Affine:
     return Affine.of(np.column_stack([np.diag(numbers), (numbers - 1) / 2]), len(numbers))
 
 
-def local_write(block: StepBlock) -> Roi:
-    """Return what a block writes over the function's axes, from the output's first voxel."""
-    places = [block.axes.index(axis) for axis in block.function_axes]
-    first, written = block.image_roi.offset, block.write_roi
-    return Roi([written.offset[n] - first[n] for n in places], [written.shape[n] for n in places])
+def check_images(image: Any, place: str) -> None:
+    """Raise a `PipelineError` for what is no image, nor a collection of images."""
+    if not isinstance(image, (Image, Images)):
+        raise PipelineError(
+            "an operation on images takes an Image, Images or an array",
+            value=type(image).__name__,
+            place=place,
+            remedy="open it by scutoid.open, or make it an array by numpy.asarray",
+        )
 
 
-def local_read(block: StepBlock, number: int = 0) -> Roi:
-    """Return what the array of an input shows of it."""
-    found = block.sources[number]
-    if found is None:
-        raise TypeError(number)
-    return found
+def axes_of(image: Image | Images) -> str:
+    """Return the axes of an image, or of the first member of a collection that can be opened."""
+    if isinstance(image, Image):
+        return image.axes
+    for key in image.keys:
+        with contextlib.suppress(ScutoidError):  # a bad member is no matter of the others
+            return str(image[key].axes)
+    return SPATIAL
+
+
+def letters_of(axis: object, axes: str) -> str:
+    """Read axes given by letter, by number as numpy has them, or as a sequence of these."""
+    if isinstance(axis, str):
+        return axis
+    try:
+        if isinstance(axis, Iterable):
+            return "".join(letters_of(one, axes) for one in axis)
+        return axes[operator.index(axis)]  # type: ignore[arg-type]
+    except (TypeError, IndexError):
+        return ""
+
+
+def plain(value: Any) -> Any:
+    """Return a parameter without numpy's types, which would make another key."""
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def seen_to(result: Any) -> Any:
+    """Hand on a result; of an image's grid all is said now that would fail later."""
+    if isinstance(result, Image):
+        _ = result.framed
+    return result
 
 
 def are_labels(image: Image | Images) -> bool:
     """Whether voxels are object numbers."""
-    if isinstance(image, Image):
-        return image.is_labels
     return image.producer.is_labels(image.output)
 
 
-def kept_labels(step: Step, image: Image | Images) -> Step:
-    """Return a step whose images hold object numbers where those of its input do."""
+def kept_labels(step: Step, image: Any) -> Step:
+    """Return a step whose images hold object numbers where those of its input do.
+
+    Raises
+    ------
+    PipelineError
+        If the input is no image, nor a collection of images.
+    """
+    check_images(image, step.spec.label)
     return Step(replace(step.spec, labels=True)) if are_labels(image) else step
 
 
@@ -104,7 +139,24 @@ def limited(step: Step, image: Image | Images, affine: Affine) -> Step:
     def n_read(edge: int) -> float:
         return math.prod(min(edge * r + 1, n) for r, n in zip(reach, shape, strict=True))
 
-    edge = _EDGES.get(len(shape), 1)
+    return _of_edge(step, len(shape), n_read)
+
+
+def limited_depth(step: Step, images: Sequence[Any], seen: str) -> Step:
+    """Do the same for a step whose function sees axes, `seen`, that blocks do not cut."""
+    if not all(isinstance(image, Image) for image in images):
+        return step
+    n_spatial = sum(axis in SPATIAL for axis in seen)
+    deep = set(seen) - set(SPATIAL)
+    depth = sum(
+        math.prod(n for n, axis in zip(image.shape, image.axes, strict=True) if axis in deep)
+        for image in images
+    )
+    return _of_edge(step, n_spatial, lambda edge: float(depth * edge**n_spatial))
+
+
+def _of_edge(step: Step, n_spatial: int, n_read: Callable[[int], float]) -> Step:
+    edge = _EDGES.get(n_spatial, 1)
     if n_read(edge) <= 2 * _READ:
         return step
     while edge > 1 and n_read(edge) > _READ:
@@ -112,8 +164,8 @@ def limited(step: Step, image: Image | Images, affine: Affine) -> Step:
     return step.options(block=edge)
 
 
-def check_shape(shape: Sequence[int], ndim: int) -> tuple[int, ...]:
-    """Return the shape of a result, one size a spatial axis.
+def check_shape(shape: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    """Return the shape of a result, one size a spatial axis; one number is that of all of them.
 
     Raises
     ------
@@ -121,12 +173,14 @@ def check_shape(shape: Sequence[int], ndim: int) -> tuple[int, ...]:
         If it is not whole numbers of 1 or more, or there is not one an axis.
     """
     try:
-        sizes = tuple(operator.index(size) for size in shape)
+        given = shape if isinstance(shape, Iterable) else (shape,) * ndim
+        sizes = tuple(operator.index(size) for size in given)
     except TypeError:
         sizes = ()
     if len(sizes) != ndim or any(size < 1 for size in sizes):
         raise ParameterError(
-            f"a shape is whole numbers of 1 or more, one for each of the {ndim} spatial axes",
+            "a shape is whole numbers of 1 or more, one for all or for each of the "
+            f"{ndim} spatial axes",
             value=shape,
             place="shape",
         )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import as_foreground, check_mask_type, label_components
 from scutoid.ops._composed import composed
-from scutoid.ops._inputs import check_hops
+from scutoid.ops._inputs import check_given, check_hops
 from scutoid.ops._label import components
 from scutoid.ops._objects import merged_pieces
 from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
@@ -59,6 +59,7 @@ def fill_holes(mask: Any, *, connectivity: int | None = None, max_size: int | No
            [1, 1, 1, 0],
            [1, 1, 1, 0]])
     """
+    check_given(mask, "fill_holes")
     if isinstance(mask, Image):
         check_mask_type(mask.dtype, "fill_holes")
     check_hops(mask, connectivity)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import label_components
 from scutoid.ops._composed import composed
-from scutoid.ops._inputs import check_hops, check_real
+from scutoid.ops._inputs import check_hops, check_intensities, check_number
 from scutoid.ops._label import components
 from scutoid.ops._objects import merged_pieces
 from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
@@ -59,9 +59,11 @@ def hysteresis(image: Any, *, low: Any, high: Any, connectivity: int | None = No
     >>> sc.hysteresis(np.array([[1, 2, 3, 2, 1, 2, 1]]), low=1, high=2).astype(int)
     array([[0, 1, 1, 1, 0, 0, 0]])
     """
+    check_intensities(image, "hysteresis")
+    check_number(low, "low level of hysteresis")
+    check_number(high, "high level of hysteresis")
     if not (is_lazy(low) or is_lazy(high)):
         _check_order(low, high)
-    check_real(image, "hysteresis")
     check_hops(image, connectivity)
     pieces = hysteresis_pieces(image, low=low, high=high, connectivity=connectivity)
     strong = hysteresis_merge(pieces, connectivity=connectivity)

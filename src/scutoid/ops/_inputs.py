@@ -9,10 +9,59 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import checked_connectivity
-from scutoid.pipeline import Image
+from scutoid.pipeline import Image, Images, is_lazy
 
 Given = Image | NDArray[Any]
 _SPATIAL = "zyx"
+
+
+def check_given(image: Any, place: str) -> None:
+    """Refuse what is neither an array nor a lazy result.
+
+    Raises
+    ------
+    ParameterError
+        For a list, a path and the like.
+    """
+    if not (hasattr(image, "dtype") or is_lazy(image)):
+        raise ParameterError(
+            "images are given as Image, Images, or numpy or dask arrays",
+            value=type(image).__name__,
+            place=place,
+            remedy="open a file by sc.open, make an array of a list by numpy.asarray",
+        )
+
+
+def check_intensities(image: Any, place: str) -> None:
+    """Refuse what is no image of real numbers.
+
+    Raises
+    ------
+    ParameterError
+        As `check_given` and `check_real`.
+    """
+    check_given(image, place)
+    check_real(image, place)
+
+
+def check_number(given: Any, place: str) -> None:
+    """Refuse what is no real number, or NaN; a lazy one is seen when it is known.
+
+    Raises
+    ------
+    ParameterError
+        If it is.
+    """
+    if is_lazy(given):
+        return
+    number = np.asarray(given)
+    if number.ndim or number.dtype.kind not in "biuf" or np.isnan(number):
+        raise ParameterError(
+            "it is a real number, and not NaN",
+            value=repr(given),
+            place=place,
+            remedy="see where NaN comes from, such as an image with NaN",
+        )
 
 
 def check_real(image: Any, place: str) -> None:
@@ -32,6 +81,12 @@ def check_real(image: Any, place: str) -> None:
         )
 
 
+def voxel_type(image: Any) -> np.dtype[Any]:
+    """Return the type of an image's voxels; of a collection, of those of its first member."""
+    one = image[next(iter(image))] if isinstance(image, Images) else image
+    return one.dtype  # type: ignore[no-any-return]
+
+
 def check_voxels(image: Any, place: str) -> None:
     """Refuse an image without voxels, of which there is nothing to tell.
 
@@ -49,6 +104,39 @@ def check_voxels(image: Any, place: str) -> None:
         )
 
 
+def n_spatial(image: Any) -> int:
+    """Return the number of an image's spatial axes; all those of an array are."""
+    if isinstance(image, Image):
+        return sum(axis in _SPATIAL for axis in image.axes)
+    return int(image.ndim)
+
+
+def check_per_axis(given: Any, image: Any, place: str) -> None:
+    """Refuse numbers that are neither one for all spatial axes nor one for each.
+
+    Parameters
+    ----------
+    given : number, sequence of number, or lazy
+    image : Image or ndarray
+    place : str
+        The operation and the parameter.
+
+    Raises
+    ------
+    ParameterError
+        If there are more or fewer.
+    """
+    if is_lazy(given) or not np.ndim(given):
+        return
+    ndim = n_spatial(image)
+    if len(given) != ndim:
+        raise ParameterError(
+            f"there is one number for all spatial axes, or one for each of {ndim}",
+            value=given,
+            place=place,
+        )
+
+
 def check_hops(image: Any, connectivity: int | None, axes: str | None = None) -> None:
     """Refuse a connectivity that an image's axes do not have.
 
@@ -58,5 +146,4 @@ def check_hops(image: Any, connectivity: int | None, axes: str | None = None) ->
         If it is not 1 to their number.
     """
     if isinstance(image, Image):
-        spatial = [axis for axis in image.axes if axis in _SPATIAL]
-        checked_connectivity(connectivity, len(spatial if axes is None else axes))
+        checked_connectivity(connectivity, n_spatial(image) if axes is None else len(axes))

@@ -20,10 +20,12 @@ from scutoid.kernels import (
     look_up,
     merge_blocks,
 )
-from scutoid.ops._inputs import check_hops
+from scutoid.ops._composed import opened, operation
+from scutoid.ops._inputs import check_given, check_hops
 from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise, step
 
 
+@operation
 def label(
     mask: Image | Images | NDArray[Any],
     *,
@@ -50,21 +52,22 @@ def label(
         Keep touching regions of different value apart: each object has one value.  Gives the
         parts of an image of labels a number each.
     axes : str, optional
-        Axes that are labelled together, such as "tzyx" for objects that live on through time, or
-        "yx" for each plane by itself.  Axes "t" and "c" are not cut into blocks.
+        Axes that are labelled together, in any order, such as "tzyx" for objects that live on
+        through time, or "yx" for each plane by itself.  Axes "t" and "c" are not cut into blocks.
     dtype : {uint32, uint64}
         Of the labels.
 
     Returns
     -------
     Image or ndarray
-        0 is background, objects are numbered from 1 by their first voxel in C order.
+        0 is background, objects are numbered from 1 by their first voxel in C order; axes that
+        are iterated come first.
 
     Raises
     ------
     ParameterError
         If the mask holds floating-point numbers, or negative ones with `by_value`; if the
-        connectivity is out of range, or the dtype is another.
+        connectivity is out of range, the dtype is another, or the image has not these axes.
     PipelineError
         If there are more objects than uint32 has numbers.
 
@@ -86,7 +89,9 @@ def label(
     array([1, 1, 2, 0, 3], dtype=uint32)
     """
     kind = _checked_dtype(dtype)
-    _check_mask(mask, axes)
+    mask = opened(mask)
+    check_given(mask, "label")
+    axes = _checked_axes(mask, axes)
     check_hops(mask, connectivity, axes)
     if isinstance(mask, np.ndarray):
         labels, first = label_components(mask, connectivity, by_value=by_value)
@@ -110,25 +115,29 @@ def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return kind
 
 
-def _check_mask(mask: object, axes: str | None) -> None:
-    """Refuse before anything runs what can be told by the description."""
-    if isinstance(mask, (Image, np.ndarray)) and mask.dtype.kind not in "biu":
+def _checked_axes(mask: Any, axes: str | None) -> str | None:
+    """Refuse before anything runs what can be told by the description; put axes in order."""
+    is_described = isinstance(mask, (Image, np.ndarray))
+    if is_described and mask.dtype.kind not in "biu":
         raise ParameterError(
             "a mask is of bool or integers",
             value=f"dtype {mask.dtype}",
             place="label",
             remedy="compare first, as in image > level, or sc.threshold(image, level=...)",
         )
-    if axes is None or not isinstance(mask, (Image, np.ndarray)):
-        return
-    known = set(mask.axes) if isinstance(mask, Image) else None
-    if not axes or (known is None and len(axes) != mask.ndim) or (known and set(axes) - known):
+    if axes is None:
+        return None
+    known = mask.axes if isinstance(mask, Image) else "tczyx"
+    is_whole = not isinstance(mask, np.ndarray) or len(axes) == mask.ndim
+    is_known = len(set(axes)) == len(axes) and set(axes) <= set(known)
+    if not (is_whole and is_known and set(axes) & set("zyx")):
         raise ParameterError(
-            "axes= names axes of the image; an array is labelled as a whole",
+            "axes= names axes of the image, one of them spatial; an array is labelled as a whole",
             value=axes,
-            place=f"label, of an image with axes {''.join(sorted(known))!r}" if known else "label",
-            remedy="open the array with its axes: sc.open(array, axes=...)",
+            place=f"label, of an image with axes {known!r}" if isinstance(mask, Image) else "label",
+            remedy="open an array with its axes: sc.open(array, axes=...)",
         )
+    return "".join(axis for axis in known if axis in axes)
 
 
 def check_count(n_objects: int, dtype: str) -> None:

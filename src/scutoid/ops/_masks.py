@@ -22,6 +22,7 @@ from scutoid.kernels import (
     footprint_array,
     footprint_shape,
 )
+from scutoid.ops._inputs import n_spatial
 from scutoid.pipeline import Image, blockwise, is_lazy
 
 Pairs = list[tuple[int, int]]
@@ -35,7 +36,7 @@ def check_mask(images: list[Image]) -> None:
 def _check_both(images: list[Image], footprint: Footprint) -> None:
     check_mask(images)
     if not is_lazy(footprint):
-        footprint_shape(footprint)
+        footprint_array(footprint, n_spatial(images[0]))
 
 
 def _erosion_reach(footprint: Footprint) -> Any:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import ParameterError
+from scutoid.ops._composed import opened, operation
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._label import components, images_of
@@ -21,6 +22,7 @@ from scutoid.ops._watershed import MAX_EXTENT, check_extent
 from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, is_lazy, step
 
 
+@operation
 def local_maxima(
     image: Any,
     labels: Any = None,
@@ -43,12 +45,13 @@ def local_maxima(
     image : Image, Images or ndarray of bool, integer or float
         Intensities; spatial axes are searched together, others iterated.
     labels : Image, Images or ndarray of bool or integer, optional
-        Where to look, such as objects; what lies outside counts as lower, so that each of them has
-        a maximum.  `min_distance` holds among maxima of one label.
+        Where to look, such as objects, each for itself: what lies outside of a label counts as
+        lower, also another label that touches it, so that each of them has a maximum.
+        `min_distance` holds among maxima of one label.
     min_distance : int
         Of maxima up to so many voxels apart on every axis, only the highest stays, and of equally
-        high ones the first in C order.  1 keeps all: maxima never touch.
-    h : float, optional
+        high ones the first in C order; 1 keeps all.
+    h : float or Value, optional
         Maxima must rise by more than `h` above the way to any higher one; those that rise by less
         are one dome with it, whose plateau is all that lies no more than `h` below its top.  In
         the image's own values.
@@ -65,7 +68,8 @@ def local_maxima(
     Raises
     ------
     ParameterError
-        If `h` is not above 0, `min_distance` or `max_extent` less than 1, or the image has NaN.
+        If `h` is not above 0, `min_distance` or `max_extent` less than 1, the image has NaN, or
+        labels are negative or floating-point numbers.
 
     Notes
     -----
@@ -92,10 +96,10 @@ def local_maxima(
     check_real(image, "local_maxima")
     check_hops(image, connectivity)
     _check_labels(labels)
-    if h is not None and (isinstance(h, bool) or not h > 0):
-        raise ParameterError("h is a height above 0", value=h, place="local_maxima")
-    given = [image] if labels is None else [image, labels]
+    given = [opened(image)] if labels is None else [opened(image), opened(labels)]
     if h is not None:
+        if not is_lazy(h):
+            _check_height(h)
         given[0] = lower(*given, h=h, connectivity=connectivity, max_extent=max_extent)
     if any(map(is_lazy, given)):
         pieces = maximum_pieces(*given, connectivity=connectivity)
@@ -106,6 +110,12 @@ def local_maxima(
     if min_distance > 1:
         marks = keep_highest(marks, *given, min_distance=min_distance)
     return marks
+
+
+def _check_height(h: object) -> None:
+    is_number = isinstance(h, (int, float, np.number)) and not isinstance(h, bool)
+    if not is_number or not h > 0:  # type: ignore[operator]
+        raise ParameterError("h is a height above 0", value=h, place="local_maxima")
 
 
 def _check_labels(labels: Any) -> None:
@@ -122,7 +132,7 @@ def _check_labels(labels: Any) -> None:
     halo=lambda max_extent: max_extent,
     border=0,
     dtype=np.float64,
-    version="1",
+    version="2",
 )
 def lower(
     image: NDArray[Any],
@@ -134,18 +144,20 @@ def lower(
     block: StepBlock,
 ) -> NDArray[np.float64]:
     """Cut the maxima of one block down by `h`."""
+    _check_height(h)
     _check_labels(labels)
     inside, inner, goes_on = image_part(block)
     reaches = None
     if labels is not None:
-        where = labels[inside] != 0
-        reaches, _ = kernels.components_seen(where, inner, goes_on, connectivity or where.ndim)
+        within = labels[inside]
+        near, _ = kernels.components_seen(within, inner, goes_on, connectivity or within.ndim)
+        reaches = np.where(near, within, 0)
     cut = np.zeros(image.shape)
     cut[inside] = kernels.lowered(image[inside], h, reaches, connectivity)
     return cut
 
 
-@blockwise(halo=2, border=0, out="parts", block_invariant=True, version="1")
+@blockwise(halo=2, border=0, out="parts", block_invariant=True, version="2")
 def maximum_pieces(
     image: NDArray[Any],
     labels: NDArray[Any] | None = None,
@@ -158,14 +170,15 @@ def maximum_pieces(
     inside, inner, _ = image_part(block)
     within = None if labels is None else labels[inside]
     candidates, rejected = kernels.maximum_candidates(image[inside], within, connectivity)
-    plateaus, parts = components(candidates[inner], block, connectivity or image.ndim)
+    regions = kernels.by_region(candidates, within)[inner]
+    plateaus, parts = components(regions, block, connectivity or image.ndim, by_value=True)
     is_none = np.zeros(len(parts["first"]) + 1, bool)
     is_none[plateaus[rejected[inner]]] = True
     n_others = np.int64(candidates[inner].size - candidates[inner].sum())
     return {**parts, "rejected": is_none[1:], "n_others": np.array([n_others])}
 
 
-@step(out="parts", version="1")
+@step(out="parts", version="2")
 def maximum_merge(
     pieces: BlockParts, *, connectivity: int | None, within: bool
 ) -> dict[int, dict[str, NDArray[Any]]]:
@@ -179,6 +192,7 @@ def maximum_merge(
             first,
             lambda number, blocks=blocks: pieces[blocks[number]],  # type: ignore[misc]
             min(connectivity or len(shape), len(shape)),
+            values=[pieces[index]["value"] for index in blocks],
         )
         plateau = merged.table.astype(np.int64)
         is_none = np.zeros(merged.n_objects + 1, bool)
@@ -195,7 +209,7 @@ def maximum_merge(
     return found
 
 
-@blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="1")
+@blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="2")
 def maximum_marks(
     image: NDArray[Any],
     merged: dict[str, NDArray[np.bool_]],
@@ -208,8 +222,8 @@ def maximum_marks(
     inside, inner, _ = image_part(block)
     within = None if labels is None else labels[inside]
     candidates, _ = kernels.maximum_candidates(image[inside], within, connectivity)
-    own = candidates[inner]
-    _, first = kernels.label_components(own, connectivity or own.ndim)
+    own = kernels.by_region(candidates, within)[inner]
+    _, first = kernels.label_components(own, connectivity or own.ndim, by_value=True)
     marks = np.zeros(own.shape, bool)
     marks.reshape(-1)[first[merged["marked"]]] = True
     whole = np.zeros(image.shape, bool)

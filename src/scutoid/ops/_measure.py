@@ -6,38 +6,25 @@ labels at a time, and writes the rows of each range as it is done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from types import NoneType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.errors import ParameterError
-from scutoid.kernels import (
-    SHAPES,
-    Groups,
-    Measure,
-    RegionStats,
-    measure_block,
-    merge_regions,
-    region_columns,
-    shape_columns,
-)
-from scutoid.ops._composed import composed
-from scutoid.ops._inputs import check_voxels
-from scutoid.ops._partitions import Range, ranges
-from scutoid.pipeline import BlockParts, StepBlock, blockwise, step
+from scutoid.errors import GeometryError, ParameterError
+from scutoid.kernels import SHAPES, Measure, measure_block
+from scutoid.ops._composed import opened, operation
+from scutoid.ops._inputs import check_real, check_voxels
+from scutoid.ops._object_table import measure_objects
+from scutoid.pipeline import Image, Images, StepBlock, blockwise
+from scutoid.pipeline import open as open_image
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_ROWS = 2**17
-"""Pieces of objects that are held at a time."""
-_ONCE = ("image_shape", "intensity_has_channels", "frame", "axes", "place", "iterated", "scale")
-"""Arrays of a block that have no row for each object."""
+_SPATIAL = "zyx"
 
 
-@composed
+@operation
 def measure(
     labels: Any,
     *,
@@ -49,14 +36,16 @@ def measure(
 
     **Exact** on integers of up to 32 bits: equals `skimage.measure.regionprops_table` on the whole
     array.  Sums of floating-point numbers and of larger integers are the same for every executor
-    and number of workers at one block shape, and within rounding of the whole array.
+    and number of workers at one block shape, and within rounding of the whole array; least and
+    greatest values are exact for all types.
 
     Parameters
     ----------
     labels : Image, Images or ndarray of integer
         0 is background.
     intensity : Image, Images or ndarray, optional
-        Image to measure inside the objects; the axes of `labels`, and an axis "c" of channels.
+        Image to measure inside the objects; the axes of `labels`, and an axis "c" of channels.  Of
+        arrays, an axis before those of the labels is of channels.
     properties : sequence of str, optional
         What to measure besides the columns that are always there: some of "equivalent_diameter",
         "axes", "orientation" and "weighted_centroid"; default: all of them.  Without any, measuring
@@ -71,8 +60,9 @@ def measure(
         the voxel size is unknown); the centroid in the unit (``z y x``) and in voxels of the
         uncropped image (``z_voxel y_voxel x_voxel``); the half-open bounding box in voxels
         (``bbox_z0`` to ``bbox_x1``); ``mean min max sum std`` of the intensity (``mean_<channel>``
-        and so on with channels); ``touches_edge``: whether a voxel lies at the edge of the image,
-        on an axis of more than one voxel.
+        and so on with channels, by number if their names are not known or not different);
+        ``touches_edge``: whether a voxel lies at the edge of the image
+        that was given, if that is a crop at the crop's, on an axis of more than one voxel.
 
         By `properties`, all in the unit: ``equivalent_diameter`` of the disk or ball of the same
         size; ``axis_major_length``, ``axis_middle_length`` (3-D) and ``axis_minor_length`` of the
@@ -92,6 +82,9 @@ def measure(
 
     Notes
     -----
+    NaN and infinity are as in numpy: an object that holds NaN has NaN for ``mean min max sum std``,
+    and other objects are not touched.
+
     Second moments are those of voxel centres, as in scikit-image: 1/12 of a voxel is not added.
     They are summed as integers, counted from the corner of each object, so they are the same
     whatever the blocks.  Some 2**17 pieces of objects are held in memory at a time.
@@ -106,23 +99,85 @@ def measure(
     0      1         2      0.0      0.5
     1      2         1      1.0      2.0
     """
+    is_eager = isinstance(labels, np.ndarray) and isinstance(intensity, (np.ndarray, NoneType))
+    labels = opened(labels)
     check_labels(labels, "measure")
+    labels = open_image(labels) if isinstance(labels, np.ndarray) else labels
+    intensity = _with_channels(intensity, labels)
+    check_real(intensity, "measure, intensity")
     wanted = _wanted(properties)
-    own = (measures,) if isinstance(measures, Measure) else tuple(measures)
+    own = _own(measures)
     asked = {
         "moments": bool({"axes", "orientation"} & set(wanted)),
         "weighted": "weighted_centroid" in wanted and intensity is not None,
         "measures": own,
     }
-    channels = getattr(intensity, "channels", ()) or None
-    if "c" in getattr(intensity, "axes", "") and "c" not in getattr(labels, "axes", "c"):
-        axes = "c" + "".join(axis for axis in labels.axes if axis in "zyx")
-        pieces = measure_channel_pieces.along(axes)(labels, intensity, **asked)
-    elif intensity is None:
+    channels = None
+    if intensity is None:
         pieces = measure_pieces(labels, **asked)
     else:
-        pieces = measure_pieces(labels, intensity, **asked)
-    return measure_objects(pieces, channels=channels, properties=wanted, measures=own)
+        one, other = _first(labels), _first(intensity)
+        _check_axes(one.axes, other.axes)
+        has_names = other.channels and len(set(other.channels)) == len(other.channels)
+        channels = other.channels if has_names else None
+        if "c" in other.axes and "c" not in one.axes:
+            axes = "c" + "".join(axis for axis in one.axes if axis in _SPATIAL)
+            pieces = measure_channel_pieces.along(axes)(labels, intensity, **asked)
+        else:
+            pieces = measure_pieces(labels, intensity, **asked)
+    table = measure_objects(pieces, channels=channels, properties=wanted, measures=own)
+    return table.to_pandas() if is_eager else table
+
+
+def _with_channels(intensity: Any, labels: Image | Images) -> Any:
+    """Open an intensity; in an array, an axis before those of the labels is of channels."""
+    if intensity is None or isinstance(intensity, (Image, Images)):
+        return intensity
+    given = getattr(intensity, "shape", None)
+    if given is None:
+        raise ParameterError(
+            "an intensity is an image, a folder of images or an array",
+            value=type(intensity).__name__,
+            place="measure, intensity",
+        )
+    one = _first(labels)
+    has_channels = len(given) == one.ndim + 1
+    if tuple(given[has_channels:]) != tuple(one.shape):
+        raise GeometryError(
+            "an intensity has the same shape as its labels, with or without channels first",
+            value=f"labels {tuple(one.shape)}, intensity {tuple(given)}",
+            place="measure, intensity",
+            remedy="crop one of them, or bring channels to the front, by numpy.moveaxis",
+        )
+    return open_image(intensity, axes="c" * has_channels + one.axes)
+
+
+def _first(images: Image | Images) -> Image:
+    """Return an image, or the first of a folder: whose axes are taken to be those of all."""
+    return images if isinstance(images, Image) else images[images.keys[0]]
+
+
+def _check_axes(labels: str, intensity: str) -> None:
+    if sorted(set(labels) & set(_SPATIAL)) != sorted(set(intensity) & set(_SPATIAL)):
+        raise GeometryError(
+            "an intensity has the same spatial axes as its labels",
+            value=f"labels {labels!r}, intensity {intensity!r}",
+            place="measure, intensity",
+            remedy="open it with axes=, such as axes='cyx' where its first axis is of channels",
+        )
+
+
+def _own(measures: Any) -> tuple[Measure, ...]:
+    own = tuple(measures) if isinstance(measures, (list, tuple)) else (measures,)
+    for one in own:
+        if not isinstance(one, Measure):
+            raise ParameterError(
+                "measures are of the type Measure",
+                value=type(one).__name__,
+                place="measure, measures",
+                remedy='wrap the function: sc.Measure(function, merge={"name": "sum"})',
+            )
+    return own
 
 
 def check_labels(labels: Any, place: str) -> None:
@@ -131,8 +186,14 @@ def check_labels(labels: Any, place: str) -> None:
     Raises
     ------
     ParameterError
-        If its voxels are not integers, or it has none.
+        If it is no image or array, its voxels are not integers, or it has none.
     """
+    if not isinstance(labels, (Image, Images, np.ndarray)):
+        raise ParameterError(
+            "labels are an image, a folder of images or an array",
+            value=type(labels).__name__,
+            place=place,
+        )
     dtype = getattr(labels, "dtype", None)
     if dtype is not None and np.dtype(dtype).kind not in "biu":
         raise ParameterError(
@@ -157,7 +218,7 @@ def _wanted(properties: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in SHAPES if name in given)
 
 
-@blockwise(out="parts", block_invariant=True, version="1")
+@blockwise(out="parts", block_invariant=True, version="2")
 def measure_pieces(
     labels: NDArray[Any],
     intensity: NDArray[Any] | None = None,
@@ -176,7 +237,7 @@ def measure_pieces(
     return {**stats, **frame, **_own_rows(measures, labels, intensity, stats["label"])}
 
 
-@blockwise(out="parts", block_invariant=True, version="1")
+@blockwise(out="parts", block_invariant=True, version="2")
 def measure_channel_pieces(
     labels: NDArray[Any],
     intensity: NDArray[Any],
@@ -238,110 +299,3 @@ def _own_rows(
         for number, measure in enumerate(measures)
         for name, rows in measure.rows(labels, intensity, index).items()
     }
-
-
-@step(out="table", version="2")
-def measure_objects(
-    pieces: BlockParts,
-    *,
-    channels: tuple[str, ...] | None = None,
-    properties: tuple[str, ...] = SHAPES,
-    measures: tuple[Measure, ...] = (),
-) -> Iterator[pd.DataFrame]:
-    """Merge what all blocks saw, a range of labels at a time."""
-    frame = _Frame(pieces[0], channels, properties, measures)
-    is_empty = True
-    for found in ranges(pieces, lambda name: name not in _ONCE, _ROWS):
-        if found.pieces:
-            yield frame.table(found)
-            is_empty = False
-    if is_empty:
-        place = tuple(pieces[0]["place"].tolist())
-        yield frame.table(Range(place, (pieces[0],)))
-
-
-class _Frame:
-    """What all rows have in common."""
-
-    def __init__(
-        self,
-        part: Mapping[str, NDArray[Any]],
-        channels: Sequence[str] | None,
-        properties: Sequence[str],
-        measures: Sequence[Measure],
-    ) -> None:
-        self.channels, self.properties, self.measures = channels, properties, measures
-        self.axes, self.iterated = str(part["axes"]), str(part["iterated"]).strip()
-        self.offset = part["frame"].tolist()
-        self.voxel_size = self.origin = None
-        if len(part["scale"]):
-            self.voxel_size = part["scale"][0].tolist()
-            start = part["scale"][1].tolist()
-            self.origin = [
-                s + o * v for s, o, v in zip(start, self.offset, self.voxel_size, strict=True)
-            ]
-
-    def table(self, found: Range) -> pd.DataFrame:
-        """Return the rows of a range of labels."""
-        import pandas as pd
-
-        parts = [RegionStats.from_arrays(piece) for piece in found.pieces]
-        stats = merge_regions(*parts)
-        columns = self._in_frame(
-            region_columns(
-                stats,
-                self.axes,
-                voxel_size=self.voxel_size,
-                origin=self.origin,
-                channels=self.channels,
-            )
-        )
-        shapes = shape_columns(
-            stats,
-            self.axes,
-            self.properties,
-            voxel_size=self.voxel_size,
-            origin=self.origin or self.offset,
-            channels=self.channels,
-        )
-        places = {
-            axis: np.full(len(stats), at)
-            for axis, at in zip(self.iterated, found.place, strict=True)
-        }
-        return pd.DataFrame(self._with_own({**places, **columns, **shapes}, found, stats))
-
-    def _in_frame(self, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Move positions in voxels to the frame of the uncropped image."""
-        for axis, first in zip(self.axes, self.offset, strict=True):
-            columns[f"{axis}_voxel"] = columns[f"{axis}_voxel"] + first
-            if self.voxel_size is None:
-                columns[axis] = columns[f"{axis}_voxel"]
-            for side in "01":
-                columns[f"bbox_{axis}{side}"] = columns[f"bbox_{axis}{side}"] + first
-        return columns
-
-    def _with_own(
-        self, columns: dict[str, NDArray[Any]], found: Range, stats: RegionStats
-    ) -> dict[str, NDArray[Any]]:
-        if not self.measures:
-            return columns
-        groups = Groups.of(np.concatenate([piece["label"] for piece in found.pieces]))
-        for number, measure in enumerate(self.measures):
-            start = f"own{number}_"
-            pieces = [
-                {k.removeprefix(start): rows for k, rows in piece.items() if k.startswith(start)}
-                for piece in found.pieces
-            ]
-            own = measure.columns(measure.merged(pieces, groups), stats.n_voxels)
-            taken = own.keys() & columns.keys()
-            if taken:
-                raise ParameterError(
-                    "columns of a measure have names that no other column has",
-                    value=sorted(taken),
-                    place="measure",
-                )
-            columns = {**columns, **own}
-        return columns
-
-
-measure_objects = measure_objects.options(name="measure")

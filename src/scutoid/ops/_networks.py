@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.errors import MissingExtra
+from scutoid.errors import MissingExtra, ParameterError
 from scutoid.kernels import Model
 
 
@@ -21,7 +22,8 @@ def torch_model(build: Callable[[], Any], *, device: str = "cpu") -> Callable[[]
     ----------
     build : function without arguments
         Returns a `torch.nn.Module` of batches (tiles, channels, *spatial), weights loaded from a
-        file: weights drawn at random differ between workers.  It runs in the worker, with
+        file: weights drawn at random differ between workers, and those of a module made outside do
+        not enter the key.  It runs in the worker, with
         ``executor="threads"`` several times at once; import torch inside of it.
     device : str
         Where it runs: "cpu", "cuda", "cuda:1", ...
@@ -30,10 +32,13 @@ def torch_model(build: Callable[[], Any], *, device: str = "cpu") -> Callable[[]
     -------
     function without arguments
         Builds the module, in evaluation mode, on the device.  The model that it returns takes and
-        returns numpy arrays, in float32 and without gradients.
+        returns numpy arrays, in float32 and without gradients; the module gets tensors of its
+        weights' dtype.
 
     Raises
     ------
+    ParameterError
+        If a module is given, not a function that builds one.
     MissingExtra
         In the worker, if PyTorch is not installed.
 
@@ -49,7 +54,39 @@ def torch_model(build: Callable[[], Any], *, device: str = "cpu") -> Callable[[]
     >>> sc.predict(image, model=load, halo=1, channels=2)
     Image('predict', cyx, (2, 64, 64), float32)
     """
+    check_loader(build, "torch_model", "build is a function without arguments that makes a module")
     return functools.partial(_load_torch, build, device)
+
+
+def check_loader(load: object, place: str, rule: str) -> None:
+    """Refuse what is no function without arguments, such as the model itself.
+
+    Raises
+    ------
+    ParameterError
+        Also for what has a method `forward`, as all modules of PyTorch.
+    """
+    is_module = hasattr(load, "forward") and not isinstance(load, type)
+    if not callable(load) or is_module or _has_arguments(load):
+        raise ParameterError(
+            rule,
+            value=getattr(load, "__qualname__", type(load).__name__),
+            place=place,
+            remedy="give a function that loads it: it is called in each worker",
+        )
+
+
+def _has_arguments(function: Callable[..., Any]) -> bool:
+    """Whether a function must be given something."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # of some that are built in
+        return False
+    try:
+        signature.bind()
+    except TypeError:
+        return True
+    return False
 
 
 def field_of_view(
@@ -91,11 +128,13 @@ def _load_torch(build: Callable[[], Any], device: str) -> Model:
     except ModuleNotFoundError as error:
         raise MissingExtra.of("torch", extra="torch") from error
     network = build().to(device).eval()
+    weights = (each.dtype for each in network.parameters() if each.is_floating_point())
+    dtype = next(weights, torch.float32)
 
-    def run(batch: NDArray[Any]) -> NDArray[Any]:
+    def run(batch: NDArray[Any]) -> Any:
         with torch.inference_mode():
-            given = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32)).to(device)
-            answer: NDArray[Any] = network(given).float().cpu().numpy()
-        return answer
+            given = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
+            answer = network(given.to(device, dtype))
+        return answer.float().cpu().numpy() if isinstance(answer, torch.Tensor) else answer
 
     return run

@@ -29,7 +29,10 @@ class Range:
     place: Place
     """Which image: its place along the iterated axes."""
     pieces: tuple[dict[str, NDArray[Any]], ...]
-    """Rows of each block that has any, in order of block number."""
+    """Rows of each block that has any, in order of block number; arrays of one name have one type
+    in all ranges."""
+    top: int
+    """The largest label of all images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,11 +64,13 @@ def ranges(
     Yields
     ------
     Range
-        Ordered by place, then by label.  A range holds all pieces of its objects.
+        Ordered by place, then by label.  A range holds all pieces of its objects; that of a place
+        without any has no pieces.
     """
     held: dict[int, Part] = {}
-    n_held = 0
+    n_held = top = 0
     seen: dict[Place, list[_Seen]] = {}
+    types: dict[str, np.dtype[Any]] = {}
     for index in parts:
         part = parts[index]
         labels = np.asarray(part["label"], np.uint64)
@@ -73,29 +78,34 @@ def ranges(
         blocks = seen.setdefault(place, [])
         if len(labels):
             n_held += len(labels)
+            top = max(top, int(labels[-1]))
             held[index] = part
+            for name in filter(has_rows, part):
+                own = part[name].dtype
+                types[name] = np.result_type(types.get(name, own), own)
             sample = np.append(labels[::_STRIDE], labels[-1:])
             blocks.append(_Seen(index, sample, len(labels)))
         if n_held > n_rows:
             held.clear()
     small = n_held <= n_rows
-    for place in sorted(seen):
-        for low, high in _bounds(seen[place], n_rows):
+    for place, blocks in sorted(seen.items()):
+        if not blocks:
+            yield Range(place, (), top)
+            continue
+        for low, high in _bounds(blocks, n_rows):
             pieces = []
-            for block in seen[place]:
+            for block in blocks:
                 if block.labels[0] > high or block.labels[-1] < low:
                     continue
                 part = held[block.index] if small else parts[block.index]
-                piece = _rows_between(part, low, high, has_rows)
+                piece = _rows_between(part, low, high, types)
                 if len(piece["label"]):
                     pieces.append(piece)
-            yield Range(place, tuple(pieces))
+            yield Range(place, tuple(pieces), top)
 
 
 def _bounds(blocks: list[_Seen], n_rows: int) -> list[tuple[np.uint64, np.uint64]]:
     """Return the first and last label of each range."""
-    if not blocks:
-        return []
     labels = np.concatenate([block.labels for block in blocks])
     weights = np.concatenate(
         [np.full(len(block.labels), block.n_rows / len(block.labels)) for block in blocks]
@@ -112,8 +122,12 @@ def _bounds(blocks: list[_Seen], n_rows: int) -> list[tuple[np.uint64, np.uint64
 
 
 def _rows_between(
-    part: Part, low: np.uint64, high: np.uint64, has_rows: Callable[[str], bool]
+    part: Part, low: np.uint64, high: np.uint64, types: Mapping[str, np.dtype[Any]]
 ) -> dict[str, NDArray[Any]]:
+    """Return the rows of a range of labels, of these types; arrays without a type have no rows."""
     labels = np.asarray(part["label"], np.uint64)
     first, end = np.searchsorted(labels, low, "left"), np.searchsorted(labels, high, "right")
-    return {name: array[first:end] if has_rows(name) else array for name, array in part.items()}
+    return {
+        name: array[first:end].astype(types[name], copy=False) if name in types else array
+        for name, array in part.items()
+    }

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import ParameterError, PipelineError
-from scutoid.ops._composed import composed
-from scutoid.ops._inputs import check_voxels
-from scutoid.pipeline import Image, Images, blockwise, is_lazy, reduction
+from scutoid.ops._composed import opened, operation
+from scutoid.ops._inputs import check_intensities, check_voxels, voxel_type
+from scutoid.pipeline import blockwise, reduction
 
 
-@composed
+@operation
 def percentile(image: Any, *, q: float | Sequence[float]) -> Any:
     """Find percentiles of all voxels of an image.
 
@@ -53,23 +53,24 @@ def percentile(image: Any, *, q: float | Sequence[float]) -> Any:
     >>> sc.percentile(np.array([[1, 2], [3, 4]]), q=[0, 50, 100])
     [1.0, 2.5, 4.0]
     """
-    single = np.ndim(q) == 0
-    percents = np.atleast_1d(np.asarray(q, np.float64)).tolist()
-    if not percents or not all(0 <= item <= 100 for item in percents):
-        raise ParameterError("percentiles are 0 to 100, one or more", value=q, place="percentile")
+    percents = _percents(q)
+    image = opened(image)
+    check_intensities(image, "percentile")
     check_voxels(image, "percentile")
-    passes = kernels.percentile_passes(_dtype(image))
+    passes = kernels.percentile_passes(voxel_type(image))
     found = None
     for _ in range(passes - 1):
         found = percentile_digits(image, found=found, percents=percents, result=None)
-    return _percentile(image, found=found, percents=percents, result="one" if single else "all")
+    return _percentile(image, found=found, percents=percents, result="all" if np.ndim(q) else "one")
 
 
-def _dtype(image: Image | Images) -> np.dtype[Any]:
-    """Return the type of the voxels; members of a collection have that of the first."""
-    if isinstance(image, Images):
-        return image[next(iter(image))].dtype  # type: ignore[no-any-return]
-    return image.dtype
+def _percents(q: float | Sequence[float]) -> list[float]:
+    """Return percentiles as a list."""
+    given = np.asarray(q)
+    is_number = given.dtype.kind in "iuf" and given.size > 0 and given.ndim < 2
+    if not is_number or not np.all((given >= 0) & (given <= 100)):
+        raise ParameterError("percentiles are 0 to 100, one or more", value=q, place="percentile")
+    return np.atleast_1d(given.astype(np.float64)).tolist()  # type: ignore[no-any-return]
 
 
 def _narrowed(
@@ -107,7 +108,7 @@ def percentile_digits(
 _percentile = percentile_digits.options(name="percentile")
 
 
-@composed
+@operation
 def normalize_percentile(image: Any, *, low: float = 1, high: float = 99.8) -> Any:
     """Scale intensities so that two percentiles of the whole image become 0 and 1.
 
@@ -138,14 +139,15 @@ def normalize_percentile(image: Any, *, low: float = 1, high: float = 99.8) -> A
     >>> sc.normalize_percentile(np.array([[0, 5, 10]]), low=0, high=100)
     array([[0. , 0.5, 1. ]], dtype=float32)
     """
-    if not (is_lazy(low) or is_lazy(high)) and not low < high:
+    ends = _percents([low, high])
+    if not ends[0] < ends[1]:
         raise ParameterError(
             "the low percentile is less than the high one",
             value=(low, high),
             place="normalize_percentile",
             remedy="turn them round",
         )
-    return scale_between(image, levels=percentile(image, q=[low, high]))
+    return scale_between(opened(image), levels=percentile(image, q=ends))
 
 
 @blockwise(dtype=np.float32, block_invariant=True, version="1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import Model, Tiling, check_tiling, predict_tiles
+from scutoid.ops._composed import opened, operation
+from scutoid.ops._networks import check_loader
 from scutoid.pipeline import Image, Images, StepBlock, blockwise
 from scutoid.pipeline import open as open_image
 
@@ -22,6 +24,7 @@ Halo = int | Sequence[int | tuple[int, int]]
 """The same, where an axis may have a pair: before and behind."""
 
 
+@operation
 def predict(
     image: Any,
     *,
@@ -54,11 +57,12 @@ def predict(
         Intensities.
     model : function without arguments
         Loads the model: called once a worker, its code and what `functools.partial` binds to it
-        enter the key, a `pathlib.Path` by the file's content.  It returns the model, a function of
-        a batch: an array of the image's dtype, shape (tiles, channels, *spatial), with one channel
-        where `axes` has none.  The model returns (tiles, *spatial) or (tiles, channels, *spatial),
-        with the spatial shape that it got, or one smaller by the same number on both sides of an
-        axis.  `scutoid.ops.torch_model` makes such a loader of a PyTorch module.
+        enter the key, a `pathlib.Path` by the file's content; the weights of a network made outside
+        of it do not.  It returns the model, a function of a batch: an array of the image's dtype,
+        shape (tiles, channels, *spatial), with one channel where `axes` has none.  The model
+        returns an array or a tensor, (tiles, *spatial) or (tiles, channels, *spatial), with the
+        spatial shape that it got, or one smaller by the same number on both sides of an axis.
+        `scutoid.ops.torch_model` makes such a loader of a PyTorch module.
     halo : int, or sequence of int or (int, int)
         Voxels that the model gets around each tile, an entry a spatial axis, or (before, behind).
     tile : int or sequence of int, optional
@@ -76,14 +80,15 @@ def predict(
         Axes of what the model gets, spatial ones after "c" if it wants the channels of the image,
         such as "cyx".  Default: the spatial axes; others are iterated.
     dtype : dtype
-        Of the result.
+        Of the result; the model's numbers are cast as by `numpy.ndarray.astype`.
     border : {"clip", "reflect", "nearest"} or number
         What the model gets beyond the image's edge: nothing ("clip": its own padding acts there, as
         on the whole image), or the image mirrored, continued or padded by a number.
     block : int, sequence or mapping, optional
         Block shape over the spatial axes, as in `blockwise`; one block runs in one worker.
     requires : mapping of str to int, optional
-        Resources that a block holds, such as ``{"gpu": 1}``.
+        Resources that a block holds, such as ``{"gpu": 1}``: as many blocks run at a time as there
+        are.  They are counted, not looked for: the loader chooses the device.
     version : str, optional
         Replaces the loader's code in the key.
     environment : sequence of str
@@ -98,9 +103,9 @@ def predict(
     Raises
     ------
     ParameterError
-        If a parameter is out of range.
+        If a parameter is out of range, or `model` is a model itself.
     StepError
-        If the model returns another shape than it should.
+        If the model returns another shape than it should, or no numbers.
 
     Notes
     -----
@@ -118,19 +123,20 @@ def predict(
     array([[2., 2., 2.],
            [2., 2., 2.]], dtype=float32)
     """
-    source = open_image(image) if isinstance(image, np.ndarray) else image
+    source = _opened(image, axes)
     seen = _axes_of(source, axes)
     spatial = [axis for axis in seen if axis in _SPATIAL]
     tiling = _tiling(halo, tile, batch, stride, len(spatial))
-    if not callable(model):
-        raise ParameterError(
-            "model is a function that loads a model, called once a worker",
-            value=type(model).__name__,
-            place=_PLACE,
-            remedy="give lambda: model",
-        )
-    if channels is not None and channels < 1:
+    check_loader(model, _PLACE, "model is a function without arguments that loads a model")
+    if channels is not None and not (_is_whole(channels) and channels > 0):
         raise ParameterError("channels is 1 or more", value=channels, place=_PLACE)
+    if border == "crop":
+        raise ParameterError(
+            "border is 'clip', 'reflect', 'nearest' or a number",
+            value=border,
+            place=_PLACE,
+            remedy="crop what is returned",
+        )
     if channels is not None and "c" not in seen and "c" in _source_axes(source):
         raise ParameterError(
             "an image has one axis of channels: those of the model take the place of the image's",
@@ -162,7 +168,14 @@ def predict(
         dtype=str(np.dtype(dtype)),
         limit=_limit(source, spatial, border),
     )
-    return result if source is image else np.asarray(result)
+    return np.asarray(result) if isinstance(image, np.ndarray) else result
+
+
+def _opened(image: Any, axes: str | None) -> Any:
+    """Open arrays; one with as many axes as the model gets has these."""
+    if not isinstance(image, np.ndarray):
+        return opened(image)
+    return open_image(image, axes=axes if axes is not None and len(axes) == image.ndim else None)
 
 
 def _source_axes(image: Image | Images) -> str:
@@ -182,7 +195,7 @@ def _axes_of(image: Any, axes: str | None) -> str:
     present = _source_axes(image)
     found = "".join(axis for axis in present if axis in _SPATIAL) if axes is None else axes
     spatial = found.removeprefix("c")
-    if not spatial or any(axis not in _SPATIAL for axis in spatial):
+    if not spatial or any(axis not in _SPATIAL or axis not in present for axis in spatial):
         raise ParameterError(
             "a model gets spatial axes, and the channels before them",
             value=f"axes {found!r} of an image with axes {present!r}",
@@ -193,16 +206,32 @@ def _axes_of(image: Any, axes: str | None) -> str:
 
 
 def _tiling(halo: Halo, tile: PerAxis | None, batch: int, stride: PerAxis, ndim: int) -> Tiling:
-    entries = [halo] * ndim if isinstance(halo, int) else list(halo)
-    margin = tuple((e, e) if isinstance(e, int) else (int(e[0]), int(e[1])) for e in entries)
-    sizes = None if tile is None else _per_axis(tile, ndim)
-    tiling = Tiling(margin, sizes, batch, _per_axis(stride, ndim))
+    sides = list(halo) if isinstance(halo, Iterable) else [halo] * ndim
+    margin = tuple((low, high) for low, high in (_whole(side, 2, "halo") for side in sides))
+    tiling = Tiling(
+        margin,
+        None if tile is None else _whole(tile, ndim, "tile"),
+        _whole(batch, 1, "batch")[0],
+        _whole(stride, ndim, "stride"),
+    )
     check_tiling(tiling, ndim, _PLACE)
     return tiling
 
 
-def _per_axis(given: PerAxis, ndim: int) -> tuple[int, ...]:
-    return (given,) * ndim if isinstance(given, int) else tuple(given)
+def _is_whole(given: object) -> bool:
+    return isinstance(given, (int, np.integer)) and not isinstance(given, bool)
+
+
+def _whole(given: Any, n_entries: int, name: str) -> tuple[int, ...]:
+    """Read one whole number for all entries, or one for each."""
+    entries = list(given) if isinstance(given, Iterable) else [given] * n_entries
+    if len(entries) != n_entries or not all(map(_is_whole, entries)):
+        raise ParameterError(
+            f"{name} is a whole number" + (f", or {n_entries} of them" if n_entries > 1 else ""),
+            value=given,
+            place=_PLACE,
+        )
+    return tuple(map(int, entries))
 
 
 def _limit(image: Any, spatial: Sequence[str], border: Any) -> tuple[int, ...] | None:

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
-from scutoid.ops._composed import composed
-from scutoid.ops._grids import SPATIAL, are_labels
-from scutoid.pipeline import Image, Images, OutputGrid, blockwise
+from scutoid.ops._composed import of_images
+from scutoid.ops._grids import SPATIAL, are_labels, axes_of, check_images, letters_of, seen_to
+from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
 
 _SLAB = 64
+_REDUCE = "make a value of all voxels by a step of your own, see scutoid.reduction"
 _VOXELS = 2**22
 """Voxels that a block reads, about."""
 
@@ -61,7 +62,7 @@ _METHODS: Mapping[str, Callable[[NDArray[Any], int, np.dtype[Any]], NDArray[Any]
 
 def _are_labels(image: Any, method: str) -> bool:
     """Whether a projection holds object numbers: sums of them are none."""
-    return method in ("max", "min") and isinstance(image, (Image, Images)) and are_labels(image)
+    return method in ("max", "min") and are_labels(image)
 
 
 def _held_dtype(dtype: np.dtype[Any], method: str) -> np.dtype[Any]:
@@ -114,9 +115,22 @@ def _slabs(image: NDArray[Any], *, axis: str, axes: str, method: str) -> NDArray
 
 
 def _projected(
-    image: NDArray[Any], *, axis: str, axes: str, method: str, count: int | None, dtype: str | None
+    image: NDArray[Any],
+    *,
+    axis: str,
+    axes: str,
+    method: str,
+    count: int | None,
+    dtype: str | None,
+    block: StepBlock,
 ) -> NDArray[Any]:
     number = axes.index(axis)
+    if axis not in block.axes or not image.shape[number]:  # a member that differs from the first
+        raise ParameterError(
+            f"members that are projected along {axis!r} have voxels there",
+            value=f"axes {block.axes!r}, shape {image.shape}",
+            place="project",
+        )
     held = _METHODS[method](image, number, _held_dtype(image.dtype, method)).squeeze(number)
     if method == "mean" or count is not None:
         held = held / (image.shape[number] if count is None else count)
@@ -131,8 +145,8 @@ def _result_dtype(dtype: np.dtype[Any], method: str) -> np.dtype[Any]:
     return dtype if method != "sum" or dtype.kind in "fc" else _sum_dtype(dtype, is_mean=False)
 
 
-@composed
-def project(image: Image | Images | NDArray[Any], *, axis: str, method: str = "max") -> Any:
+@of_images
+def project(image: Image | Images | NDArray[Any], *, axis: str | int, method: str = "max") -> Any:
     """Project an image along an axis.
 
     **Exact** for every block shape: "max", "min" and "sum" of integers equal numpy's on the whole
@@ -144,20 +158,22 @@ def project(image: Image | Images | NDArray[Any], *, axis: str, method: str = "m
     ----------
     image : Image, Images or ndarray
         Of any kind.
-    axis : str
-        Letter of the axis that goes, such as ``"z"``.
+    axis : str or int
+        Letter of the axis that goes, such as ``"z"``, or its number.
     method : {"max", "mean", "min", "sum"}
         What is made of the voxels along it.
 
     Returns
     -------
-    Image or ndarray
+    Image, Images or ndarray
         Without the axis; of the type that numpy's method of the same name returns.
 
     Raises
     ------
     ParameterError
         If the image has no such axis or no other, no voxel along it, or the method is unknown.
+        What is made of all voxels is a value, not an image: see `scutoid.reduction`, and
+        `scutoid.percentile`, of which 0 and 100 are the smallest and the largest.
 
     Notes
     -----
@@ -175,14 +191,18 @@ def project(image: Image | Images | NDArray[Any], *, axis: str, method: str = "m
         raise ParameterError(
             f"a projection is one of {', '.join(_METHODS)}", value=method, place="project"
         )
+    check_images(image, "project")
+    own = axes_of(image)  # type: ignore[arg-type]
+    axis, given = letters_of(axis, own), axis
+    if axis not in own or len(axis) != 1 or len(own) == 1:
+        raise ParameterError(
+            f"an image is projected along one of its axes, here {own!r}, and keeps one",
+            value=given,
+            place="project",
+            remedy=_REDUCE if len(own) == 1 else None,
+        )
     if not isinstance(image, Image):
         return _finish(image, axis, method, None, None)
-    if axis not in image.axes or len(axis) != 1 or image.ndim == 1:
-        raise ParameterError(
-            f"an image is projected along one of its axes, here {image.axes!r}, and keeps one",
-            value=axis,
-            place="project",
-        )
     count = image.shape[image.axes.index(axis)]
     if not count:
         raise ParameterError(
@@ -221,10 +241,9 @@ def _edge(depth: int, n_others: int) -> int:
 
 def _finish(image: Any, axis: str, method: str, count: int | None, dtype: Any) -> Any:
     """Project what is left of the axis at once."""
-    axes = "zyx"
+    axes = "".join(a for a in axes_of(image) if a in SPATIAL or a == axis)
     options: dict[str, Any] = {"name": "project"}
     if isinstance(image, Image):
-        axes = "".join(a for a in image.axes if a in SPATIAL or a == axis)
         others = [a for a in axes if a in SPATIAL and a != axis]
         depth = image.shape[image.axes.index(axis)]
         options["block"] = dict.fromkeys(others, _edge(depth, len(others))) or None
@@ -237,6 +256,7 @@ def _finish(image: Any, axis: str, method: str, count: int | None, dtype: Any) -
         version="1",
     )(_projected)
     said = None if dtype is None else dtype.name
-    return step.options(**options)(
+    found = step.options(**options)(
         image, axis=axis, axes=axes, method=method, count=count, dtype=said
     )
+    return seen_to(found)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from scutoid.arrays import Storage, pyramid_levels, pyramid_method
 from scutoid.errors import PipelineError
-from scutoid.ops._grids import kept_labels
+from scutoid.ops._composed import opened, operation
+from scutoid.ops._grids import are_labels, kept_labels, plain
 from scutoid.pipeline import Image, Images, blockwise
 
 
@@ -25,6 +26,7 @@ def pyramid_step(
 pyramid_step = pyramid_step.options(name="pyramid")
 
 
+@operation
 def pyramid(
     image: Image | Images,
     *,
@@ -70,6 +72,7 @@ def pyramid(
     >>> sc.pyramid(sc.open(np.zeros((64, 64), "uint8")), levels=3)
     Image('pyramid', yx, (64, 64), uint8)
     """
+    image = opened(image)
     if not isinstance(image, (Image, Images)):
         raise PipelineError(
             "images are stored with levels",
@@ -77,11 +80,13 @@ def pyramid(
             place="pyramid",
             remedy="open an array by sc.open",
         )
-    widths = factors if factors is None or isinstance(factors, int) else tuple(factors)
+    widths = tuple(plain(factors)) if isinstance(factors, Iterable) else factors
     storage = Storage(format="zarr", levels=levels, factors=widths, downsampling=method)
     if isinstance(image, Image):  # raises now what would fail later
         spec = image.framed.spec
         pyramid_levels(spec, storage)
         pyramid_method(spec, storage, label=image.is_labels)
+    if method is None and are_labels(image):
+        method = "mode"  # in the key: what a file says of its voxels is not
     step = kept_labels(pyramid_step, image).options(storage=storage)
     return step(image, levels=levels, factors=widths, method=method)

@@ -56,8 +56,6 @@ def region_rows(
     """
     import pandas as pd
 
-    ids = sums["id"]
-    tree.check_ids(ids[ids > 0])
     extra = {"id": np.array([BACKGROUND, OUTSIDE]), "n": np.zeros((2, 2), sums["n"].dtype)}
     everything = merge_region_sums(sums, extra)
     own_of_tree, others = _split(everything, tree)

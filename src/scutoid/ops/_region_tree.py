@@ -64,6 +64,8 @@ def _csv(path: Path) -> Any:
 
 
 def _of_table(table: Any) -> RegionTree:
+    if table.index.name == "id" and "id" not in table.columns:
+        table = table.reset_index()
     parents = next((name for name in _PARENTS if name in table.columns), None)
     if "id" not in table.columns or parents is None:
         raise ParameterError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import label_components
 from scutoid.ops._composed import composed
-from scutoid.ops._inputs import check_hops
+from scutoid.ops._inputs import check_given, check_hops
 from scutoid.ops._label import components, images_of
 from scutoid.ops._objects import merged_pieces
 from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
@@ -53,6 +53,7 @@ def remove_small(image: Any, *, min_size: Any, connectivity: int | None = None) 
         raise ParameterError(
             "min_size is a number of voxels, 0 or more", value=min_size, place="remove_small"
         )
+    check_given(image, "remove_small")
     if isinstance(image, Image):
         _check_kind(image.dtype)
     check_hops(image, connectivity)

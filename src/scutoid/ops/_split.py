@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
+from scutoid.ops._composed import opened, operation
 from scutoid.ops._distance import distance_transform
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_real
@@ -35,6 +36,7 @@ from scutoid.pipeline import StepBlock, blockwise, is_lazy
 _UNREACHED = int(np.iinfo(np.uint32).max)
 
 
+@operation
 def split_touching(
     mask: Any,
     image: Any = None,
@@ -54,8 +56,9 @@ def split_touching(
     **Exact within halo**: where components of the mask extend over up to `max_extent` voxels on
     each axis, the result equals that of the whole array, numbers included, for every block shape,
     executor and number of workers (with voxel sizes that are no integers, within the rounding of
-    distances).  In a larger component each block floods what lies within `max_extent` voxels of
-    it; `report` says which objects that concerns, `exact` forbids it.
+    distances); an array is split whole, at any size.  In a larger component each block floods what
+    lies within `max_extent` voxels of it, and distances may end at what `max_extent` voxels are;
+    `report` says which objects that concerns, `exact` forbids it.
 
     Parameters
     ----------
@@ -64,10 +67,10 @@ def split_touching(
     image : Image, Images or ndarray of integer or float, optional
         Intensities, bright inside of objects; smooth them first.  Default: the distance to the
         background, in the unit of the voxel size, voxels where it is unknown; the image's edge is
-        no background.
+        no background.  An array's voxels are of size 1.
     min_distance : int
         Objects' centres up to so many voxels apart on every axis are one: see `local_maxima`.
-    h : float, optional
+    h : float or Value, optional
         How far a centre must rise above the way to a higher one, in the unit of the distance or in
         intensities: see `local_maxima`.  Distances have shallow maxima at waists as well, which
         half a voxel's size removes.
@@ -112,7 +115,10 @@ def split_touching(
     check_extent(max_extent, "split_touching")
     check_extent(min_distance, "split_touching", name="min_distance")
     check_real(image, "split_touching")
+    mask, image = opened(mask), opened(image)
     components = label(mask, connectivity=connectivity)
+    if not is_lazy(components):
+        max_extent = max(*components.shape, 1)
     heights = distance_within(mask, max_extent=max_extent) if image is None else image
     # Neighbours by corners, whatever those of the mask: a ridge that runs aslant is one maximum
     seeds = label(
@@ -136,11 +142,11 @@ def split_touching(
 
 
 @blockwise(
-    halo=lambda max_extent: max_extent // 2 + 1,
+    halo=lambda max_extent: max_extent,
     border=0,
     dtype=np.float32,
     block_invariant=True,
-    version="1",
+    version="2",
 )
 def distance_within(
     mask: NDArray[Any],
@@ -149,9 +155,17 @@ def distance_within(
     voxel_size: Sequence[float] | None,
     block: StepBlock,
 ) -> NDArray[np.float32]:
-    """Measure how far voxels lie from the background, up to what `max_extent` allows for."""
+    """Measure how far voxels lie from the background, as far as every block sees it.
+
+    No voxel of a component that `max_extent` holds lies further away: along an axis on which the
+    image is longer, the component ends within `max_extent` voxels.
+    """
     inside, _, _ = image_part(block)
-    limit = (max_extent // 2 + 1) * min(voxel_size or (1.0,))
+    lengths = [block.image_roi.shape[block.axes.index(axis)] for axis in block.function_axes]
+    sizes = tuple(voxel_size or (1.0,) * len(lengths))
+    longer = [size for size, length in zip(sizes, lengths, strict=True) if length > max_extent]
+    everything = sum(size * length for size, length in zip(sizes, lengths, strict=True))
+    limit = max_extent * min(longer) if longer else everything
     distance = np.zeros(mask.shape, np.float32)
     distance[inside] = distance_transform(mask[inside], max_distance=limit, voxel_size=voxel_size)
     return distance

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import SpotMethod, Spots, find_spots, spot_reach, spot_response
-from scutoid.ops._composed import composed
+from scutoid.ops._composed import of_images
 from scutoid.ops._inputs import check_real, check_voxels
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
-from scutoid.pipeline import Image, Images, StepBlock, reduction
+from scutoid.pipeline import Image, Images, StepBlock, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ _SPATIAL = "zyx"
 _METHODS = ("log", "dog")
 
 
-@composed
+@of_images
 def detect_spots(
     image: Any,
     *,
@@ -42,10 +42,11 @@ def detect_spots(
     times the largest sigma, one voxel, and the largest exclusion radius.  That is the halo.
 
     Each scale gives a response (below).  A voxel is a candidate at a scale if its response is above
-    the threshold, and above those of its neighbours (corners included) at that scale and at the two
-    beside it; of equal ones the first in C order.  A candidate is dropped if a stronger candidate
-    lies within the exclusion radius of the larger of both, even where that one is itself dropped
-    for a third (unlike in scikit-image, whose order of pruning spans the whole image).
+    the threshold (and the rounding of the filter), and above those of its neighbours (corners
+    included) at that scale and at the two beside it; of equal ones the first in C order.  A
+    candidate is dropped if a stronger candidate lies within the exclusion radius of the larger of
+    both, even where that one is itself dropped for a third (unlike in scikit-image, whose order of
+    pruning spans the whole image).
 
     Parameters
     ----------
@@ -160,9 +161,12 @@ def _check_thresholds(threshold: object, threshold_rel: object) -> None:
     _check_range("threshold_rel", threshold_rel, 1.0)
 
 
-def _check_range(name: str, value: object, most: float) -> None:
-    """Refuse a number that is out of range; what is computed first is checked later."""
-    if isinstance(value, (int, float, np.number)) and not 0 <= value <= most:
+def _check_range(name: str, value: Any, most: float) -> None:
+    """Refuse what is no number or out of range; what is computed first is checked later."""
+    if value is None or is_lazy(value):
+        return
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= most:
         raise ParameterError(f"{name} is from 0 to {most}", value=value, place=_PLACE)
 
 
@@ -245,7 +249,7 @@ def _finish(
     return pd.DataFrame(columns)
 
 
-@reduction(merge=_merge, finish=_finish, out="table", halo=_halo, block_invariant=True, version="1")
+@reduction(merge=_merge, finish=_finish, out="table", halo=_halo, block_invariant=True, version="2")
 def spot_table(
     image: NDArray[Any],
     *,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.errors import GeometryError, ParameterError, StepError
 from scutoid.kernels import Match
+from scutoid.ops._composed import opened, operation
 from scutoid.ops._extent import image_part
 from scutoid.ops._label import check_count, images_of
 from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
@@ -46,6 +47,7 @@ class Versioned:
         return (getattr(self.function, "__qualname__", ""), self.version)
 
 
+@operation
 def stitch(
     *images: Any,
     segment: Callable[..., NDArray[Any]],
@@ -120,7 +122,8 @@ def stitch(
     Notes
     -----
     An object that only a neighbour sees in a block's write region is cut at the face; an object
-    that lies in the halo alone is the neighbour's.  Pieces are united over chains of blocks.
+    that lies in the halo alone is the neighbour's.  Pieces are united over chains of blocks.  Of
+    several that overlap one to the same best part, "iou" unites all.
 
     Examples
     --------
@@ -132,9 +135,10 @@ def stitch(
     >>> np.asarray(objects)
     array([[0, 1, 1, 1, 1, 1, 1, 0, 2, 0]], dtype=uint32)
     """
-    _check(images, segment, halo, match, threshold)
+    _check(images, segment, halo, match, threshold, setup)
+    images = tuple(map(opened, images))
     if not any(map(is_lazy, images)):
-        labels = _segment_whole(images, segment, setup or {})
+        labels = step(setup=setup)(_segment_whole)(*images, segment=segment)
         return (labels, _table([])) if report else labels
     find = blockwise(
         halo=halo,
@@ -160,27 +164,48 @@ def stitch(
 
 
 def _check(
-    images: Sequence[object], segment: object, halo: object, match: str, threshold: float
+    images: Sequence[object],
+    segment: object,
+    halo: object,
+    match: str,
+    threshold: object,
+    setup: object,
 ) -> None:
+    entries = halo if isinstance(halo, (tuple, list)) else [halo]
+    sides = [
+        s for entry in entries for s in (entry if isinstance(entry, (tuple, list)) else [entry])
+    ]
     for is_right, rule, value, remedy in (
         (images, "stitch has at least one image", "none", "stitch(image, segment=..., halo=...)"),
         (callable(segment), "segment is a function of arrays", type(segment).__name__, None),
         (
-            not isinstance(halo, int) or halo > 0,
+            any(not isinstance(side, (int, float)) or side > 0 for side in sides),
             "objects are compared in the halo: it is 1 voxel or more",
             halo,
             "give the length of the largest object",
         ),
         (match in ("iou", "containment"), "match is 'iou' or 'containment'", match, None),
-        (0 < threshold <= 1, "threshold is a part, above 0 and up to 1", threshold, None),
+        (
+            isinstance(threshold, (int, float)) and 0 < threshold <= 1,
+            "threshold is a part, above 0 and up to 1",
+            threshold,
+            None,
+        ),
+        (
+            setup is None or isinstance(setup, Mapping),
+            "setup maps names to functions",
+            type(setup).__name__,
+            "setup={'model': load}",
+        ),
     ):
         if not is_right:
             raise ParameterError(rule, value=value, place=_PLACE, remedy=remedy)
 
 
 def _segment_whole(
-    images: Sequence[Any], segment: Callable[..., Any], setup: Mapping[str, Callable[[], object]]
+    *images: NDArray[Any], segment: Callable[..., Any], **loaded: object
 ) -> NDArray[np.uint32]:
+    """Segment arrays as they are."""
     shape = np.shape(images[0])
     others = [np.shape(image) for image in images[1:]]
     if any(other != shape for other in others):
@@ -190,7 +215,6 @@ def _segment_whole(
             place=_PLACE,
             remedy="crop them first",
         )
-    loaded = {name: load() for name, load in setup.items()}
     found = _checked(segment(*images, **loaded), shape, "the whole array")
     return kernels.renumbered(found, tuple(slice(None) for _ in shape))[0]
 

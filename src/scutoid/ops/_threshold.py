@@ -1,28 +1,26 @@
-"""Levels between background and foreground, from one histogram of the whole image, or local."""
+"""Levels between background and foreground, from a histogram of the whole image."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.errors import ParameterError
-from scutoid.ops._inputs import check_real, check_voxels
-from scutoid.pipeline import Image, Images, blockwise, is_lazy, reduction
+from scutoid.ops._composed import opened, operation
+from scutoid.ops._inputs import check_intensities, check_number, check_voxels
+from scutoid.pipeline import Image, Images, blockwise, reduction
 
 _BINS = 256
-_LI_BINS = 2**16
 
 
-def _check_image(images: list[Image]) -> None:
-    check_real(images[0], repr(images[0].name))
+def _check_level(images: list[Image], level: Any) -> None:
+    check_intensities(images[0], repr(images[0].name))
+    check_number(level, "level of threshold")
 
 
-@blockwise(dtype=bool, check=_check_image, block_invariant=True, version="1")
+@blockwise(dtype=bool, check=_check_level, block_invariant=True, version="1")
 def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
     """Mark voxels that are brighter than a level.
 
@@ -43,7 +41,7 @@ def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
     Raises
     ------
     ParameterError
-        If the image is not of real numbers, or the level is NaN.
+        If the image is not of real numbers, or the level is not a number.
 
     Examples
     --------
@@ -52,22 +50,17 @@ def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
     >>> sc.threshold(np.array([[1, 5, 3]]), level=3)
     array([[False,  True, False]])
     """
-    check_real(image, "threshold")
-    if np.isnan(level):
-        raise ParameterError(
-            "a level is a number",
-            value=level,
-            place="threshold",
-            remedy="see where NaN comes from, such as an image with NaN",
-        )
+    check_intensities(image, "threshold")
+    check_number(level, "level of threshold")
     return np.asarray(image > level)
 
 
+@operation
 def otsu(image: Image | Images | NDArray[Any]) -> Any:
     """Find Otsu's threshold of an image.
 
     **Exact**: equals `skimage.filters.threshold_otsu` on the whole array: integers from a histogram
-    with a bin for every value, floating-point numbers from 256 bins between minimum and maximum.
+    with a bin for every value, other numbers from 256 bins between minimum and maximum.
 
     Parameters
     ----------
@@ -78,6 +71,12 @@ def otsu(image: Image | Images | NDArray[Any]) -> Any:
     -------
     Value or number
         The level: voxels above it are foreground.
+
+    Raises
+    ------
+    ParameterError
+        If the image has no voxel or is not of real numbers; if a value is NaN or infinite, or the
+        range of floating-point numbers is too narrow or too wide for bins.
 
     References
     ----------
@@ -90,16 +89,20 @@ def otsu(image: Image | Images | NDArray[Any]) -> Any:
     >>> sc.otsu(np.array([[1, 1, 2, 8, 9, 9]]))
     2
     """
+    image = _checked(image)
     return _otsu(image, span=_span(image))
 
 
+@operation
 def li(image: Image | Images | NDArray[Any]) -> Any:
     """Find Li's threshold of an image, of least cross entropy.
 
-    **Exact** for integers: equals `skimage.filters.threshold_li` on the whole array, from a
-    histogram with a bin for every value.  **Approximate** for floating-point numbers, which are
-    counted in 65,536 bins between minimum and maximum: the class means, hence the threshold, are
-    off by about the width of a bin.
+    **Exact**: equals `skimage.filters.threshold_li` on the whole array, from a histogram with a bin
+    for every value, for integers, and for floating-point numbers of up to 65,536 different values
+    (in float64, where scikit-image may add up float32).  **Approximate** for floating-point numbers
+    of more: around the threshold they are counted in bins of 2^-24 of their range, so that the
+    threshold is off by less than that; scikit-image, which stops at a step of half the least
+    difference of two values, may stop as much earlier.
 
     Parameters
     ----------
@@ -110,6 +113,15 @@ def li(image: Image | Images | NDArray[Any]) -> Any:
     -------
     Value or float
         The level: voxels above it are foreground.
+
+    Raises
+    ------
+    ParameterError
+        If the image has no voxel or is not of real numbers; if a value is NaN or infinite.
+
+    Notes
+    -----
+    Floating-point numbers are read three times: for their range, in wide bins, and in narrow ones.
 
     References
     ----------
@@ -123,15 +135,20 @@ def li(image: Image | Images | NDArray[Any]) -> Any:
     >>> round(sc.li(np.array([[1, 1, 2, 8, 9, 9]])), 2)
     3.34
     """
-    return _li(image, span=_span(image))
+    image = _checked(image)
+    span = _span(image)
+    if span is None or _is_narrow(image):
+        return _li(image, span=span, window=None, is_last=True)
+    window = _li_bins(image, span=span, window=None, is_last=False)
+    return _li(image, span=span, window=window, is_last=True)
 
 
+@operation
 def triangle(image: Image | Images | NDArray[Any]) -> Any:
     """Find the threshold at the foot of a histogram's longer tail.
 
     **Exact**: equals `skimage.filters.threshold_triangle` on the whole array: integers from a
-    histogram with a bin for every value, floating-point numbers from 256 bins between minimum and
-    maximum.
+    histogram with a bin for every value, other numbers from 256 bins between minimum and maximum.
 
     Parameters
     ----------
@@ -142,6 +159,11 @@ def triangle(image: Image | Images | NDArray[Any]) -> Any:
     -------
     Value or number
         The level: voxels above it are foreground.
+
+    Raises
+    ------
+    ParameterError
+        As `otsu`; if integers span more.
 
     References
     ----------
@@ -155,16 +177,27 @@ def triangle(image: Image | Images | NDArray[Any]) -> Any:
     >>> sc.triangle(np.array([[1, 1, 1, 1, 2, 2, 2, 3, 8]]))
     4
     """
+    image = _checked(image)
     return _triangle(image, span=_span(image))
 
 
-def _span(image: Image | Images | NDArray[Any]) -> Any:
-    """Return the range that floats are counted in; integers need none."""
-    check_real(image, "a level from a histogram")
+def _checked(image: Any) -> Any:
+    """Refuse what has no histogram."""
+    image = opened(image)
+    check_intensities(image, "a level from a histogram")
     check_voxels(image, "a level from a histogram")
-    if isinstance(image, Image) and image.dtype.kind in "biu":
-        return None
-    return value_range(image)
+    return image
+
+
+def _span(image: Any) -> Any:
+    """Return the range that floats are counted in; integers need none."""
+    has_range = isinstance(image, Images) or image.dtype.kind not in "iu"
+    return value_range(image) if has_range else None
+
+
+def _is_narrow(image: Any) -> bool:
+    """Whether all values that the type has can be counted one by one."""
+    return not isinstance(image, Images) and image.dtype.itemsize <= 2
 
 
 def _wider(a: tuple[Any, Any] | None, b: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
@@ -215,138 +248,68 @@ def _triangle_level(histogram: dict[str, Any]) -> Any:
     return kernels.triangle_from_histogram(*_bins(histogram)).item()
 
 
-def _li_level(histogram: dict[str, Any]) -> float:
-    counts, values = _bins(histogram)
-    is_binned = values.dtype.kind == "f" and len(values) > 1
-    # Floats: until nothing changes, which is a small part of a bin
-    tolerance = 1e-3 * float(values[1] - values[0]) if is_binned else 0.5
-    return kernels.li_from_histogram(counts, values, tolerance)
-
-
-@reduction(merge=_add, finish=_otsu_level, block_invariant=True, version="1")
+@reduction(merge=_add, finish=_otsu_level, block_invariant=True, version="2")
 def otsu_step(image: NDArray[Any], *, span: tuple[float, float] | None) -> dict[str, Any]:
     """Count the values of one block; `span` is the range of the whole image, for floats."""
     return _count(image, span, _BINS)
 
 
-@reduction(merge=_add, finish=_li_level, block_invariant=True, version="1")
-def li_step(image: NDArray[Any], *, span: tuple[float, float] | None) -> dict[str, Any]:
-    """Count the values of one block, floats in narrow bins."""
-    return _count(image, span, _LI_BINS)
-
-
-@reduction(merge=_add, finish=_triangle_level, block_invariant=True, version="1")
+@reduction(merge=_add, finish=_triangle_level, block_invariant=True, version="2")
 def triangle_step(image: NDArray[Any], *, span: tuple[float, float] | None) -> dict[str, Any]:
     """Count the values of one block."""
     return _count(image, span, _BINS)
 
 
-_otsu = otsu_step.options(name="otsu")
-_li = li_step.options(name="li")
-_triangle = triangle_step.options(name="triangle")
-
-
 def _count(image: NDArray[Any], span: tuple[float, float] | None, n_bins: int) -> dict[str, Any]:
-    if image.dtype.kind in "biu":
+    if image.dtype.kind in "iu":
         return kernels.histogram_of(image).to_arrays()
+    values = _as_float(image)
     low, high = span if span is not None else (0.0, 0.0)
     if low == high:  # one value only: a histogram of it, as for integers
-        found, counts = np.unique(image, return_counts=True)
+        found, counts = np.unique(values, return_counts=True)
         return {"centers": found.astype(np.float64), "counts": counts}
     return {
-        "counts": kernels.float_histogram(image, low, high, n_bins),
-        "centers": kernels.bin_centers(low, high, n_bins, image.dtype),
+        "counts": kernels.float_histogram(values, low, high, n_bins),
+        "centers": kernels.bin_centers(low, high, n_bins, values.dtype),
     }
 
 
-def _local_reach(size: int | Sequence[int], method: str) -> int | list[int]:
-    sizes = [size] if isinstance(size, (int, np.integer)) else list(size)
-    if any(n < 1 or n % 2 == 0 for n in sizes):
-        raise ParameterError(
-            "a neighbourhood has an odd number of voxels", value=size, place="threshold_local"
-        )
-    if method not in ("gaussian", "mean", "median"):
-        raise ParameterError(
-            "method is 'gaussian', 'mean' or 'median'", value=method, place="threshold_local"
-        )
-    reach = [int(4 * (n - 1) / 6 + 0.5) if method == "gaussian" else n // 2 for n in sizes]
-    return reach[0] if isinstance(size, (int, np.integer)) else reach
+def _as_float(image: NDArray[Any]) -> NDArray[Any]:
+    """Return floats as they are, and masks as scikit-image bins them."""
+    return image.astype(np.float64) if image.dtype == bool else image
 
 
-def _check_local(images: list[Image], size: int | Sequence[int], method: str) -> None:
-    _check_image(images)
-    if not is_lazy(size):
-        _local_reach(size, method)
+def _merge_li(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+    return kernels.merge_floats(a, b) if "span" in a else _add(a, b)
 
 
-@blockwise(dtype=bool, halo=_local_reach, check=_check_local, block_invariant=True, version="1")
-def threshold_local(
+def _li_level(
+    counted: dict[str, Any],
+    *,
+    span: tuple[float, float] | None,  # noqa: ARG001 - for the blocks
+    window: dict[str, Any] | None,
+    is_last: bool,
+) -> Any:
+    if "span" not in counted:
+        return kernels.li_from_histogram(*_bins(counted))
+    return kernels.li_level(counted, window) if is_last else kernels.li_window(counted)
+
+
+@reduction(merge=_merge_li, finish=_li_level, block_invariant=True, version="2")
+def li_step(
     image: NDArray[Any],
     *,
-    size: int | Sequence[int],
-    method: Literal["gaussian", "mean", "median"] = "gaussian",
-    offset: float = 0,
-) -> NDArray[np.bool_]:
-    """Mark voxels that are brighter than their neighbourhood.
-
-    **Exact**: equals ``image > skimage.filters.threshold_local(image, size, method, offset)`` on
-    the whole array, with boundary mode "reflect" at the image's edge.  For method "mean" each
-    window is summed by itself, while scikit-image's running sums, rounded on their way, may differ
-    where a voxel equals its mean.
-
-    Parameters
-    ----------
-    image : Image or ndarray
-        Intensities.
-    size : int or sequence of int
-        Odd number of voxels along the edge of the neighbourhood, one for all spatial axes or one
-        for each.
-    method : {"gaussian", "mean", "median"}, optional
-        Weights of the neighbourhood; a Gaussian has a sigma of ``(size - 1) / 6``.
-    offset : float, optional
-        Subtracted from the level of each voxel.
-
-    Returns
-    -------
-    Image or ndarray
-        bool; same shape.
-
-    Raises
-    ------
-    ParameterError
-        If a size is even, or the method is none of these.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import scutoid as sc
-    >>> sc.threshold_local(np.array([[1, 5, 1, 1, 8, 8]]), size=(1, 3), method="mean")
-    array([[False,  True, False, False,  True, False]])
-    """
-    check_real(image, "threshold_local")
-    _local_reach(size, method)
-    window = [size] * image.ndim if isinstance(size, (int, np.integer)) else list(size)
-    if len(window) != image.ndim:
-        raise ParameterError(
-            f"size is one number, or one for each of {image.ndim} axes",
-            value=size,
-            place="threshold_local",
-        )
-    if method == "mean":
-        return np.asarray(image > _window_means(image, window) - offset)
-    from skimage import filters
-
-    levels = filters.threshold_local(  # type: ignore[no-untyped-call]
-        image, tuple(window), method=method, offset=offset
-    )
-    return np.asarray(image > levels)
+    span: tuple[float, float] | None,
+    window: dict[str, Any] | None,
+    is_last: bool,  # noqa: ARG001 - for the end
+) -> dict[str, Any]:
+    """Count the values of one block; floats in bins, in a second pass in those of a `window`."""
+    if span is None or image.dtype.kind in "iu":
+        return kernels.histogram_of(image).to_arrays()
+    return kernels.count_floats(_as_float(image), span, window)
 
 
-def _window_means(image: NDArray[Any], window: Sequence[int]) -> NDArray[Any]:
-    from scipy import ndimage
-
-    total = image.astype(np.float32 if image.dtype == np.float32 else np.float64)
-    for axis, size in enumerate(window):
-        total = ndimage.correlate1d(total, np.ones(size), axis=axis)
-    means: NDArray[Any] = np.divide(total, math.prod(window))
-    return means
+_otsu = otsu_step.options(name="otsu")
+_li = li_step.options(name="li")
+_li_bins = li_step.options(name="li_bins")
+_triangle = triangle_step.options(name="triangle")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid import kernels
 from scutoid.errors import MetadataError, ParameterError
-from scutoid.geometry import Roi
 from scutoid.kernels import Affine
-from scutoid.ops._composed import composed
+from scutoid.ops._composed import of_images
 from scutoid.ops._grids import (
     REACH,
     Extent,
@@ -21,40 +18,20 @@ from scutoid.ops._grids import (
     corner_affine,
     kept_labels,
     limited,
-    local_read,
-    local_write,
+    plain,
+    seen_to,
 )
 from scutoid.ops._inputs import check_voxels
-from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
-
-
-@dataclass(frozen=True, slots=True)
-class _Beneath:
-    """Reads what lies beneath voxels to write."""
-
-    affine: Affine
-    image: tuple[int, ...]
-    mode: Any
-
-    def __call__(self, number: int, region: Roi) -> Roi:
-        del number
-        found = self.affine.source(region.offset, region.shape, self.image, self.mode)
-        return Roi(*found)
-
-
-def _check_order(image: Image, order: object) -> None:
-    if order not in (0, 1) or isinstance(order, bool):
-        raise ParameterError(
-            "order= is 0, the nearest voxel, or 1, linear between voxels", value=order
-        )
-    if order and (image.is_labels or image.dtype.kind in "bc"):
-        what = "complex numbers" if image.dtype.kind == "c" else "masks and object numbers"
-        raise ParameterError(
-            f"{what} are not interpolated",
-            value=f"order={order} of {image.dtype}",
-            place=image.name,
-            remedy="give order=0, or convert a mask to floating-point numbers first",
-        )
+from scutoid.pipeline import (
+    Beneath,
+    Image,
+    Images,
+    OutputGrid,
+    StepBlock,
+    blockwise,
+    check_order,
+    interpolate,
+)
 
 
 def _check_cval(image: Image, cval: float) -> None:
@@ -70,23 +47,56 @@ def _check_cval(image: Image, cval: float) -> None:
 def _affine_grid(
     images: list[Image],
     matrix: object,
-    shape: Sequence[int] | None,
+    shape: int | Sequence[int] | None,
     order: int,
     mode: str,
     cval: float,
     placed: tuple[Any, Any],
 ) -> OutputGrid:
     image, extent = images[0], Extent.of(images[0])
-    _check_order(image, order)
+    check_order(image, order)
     _check_cval(image, cval)
     if mode not in ("constant", "nearest"):
         raise ParameterError("mode= is 'constant' or 'nearest'", value=mode)
     check_voxels(image, "affine_transform")
     affine = Affine.of(matrix, extent.ndim)
     sizes = check_shape(extent.shape if shape is None else shape, extent.ndim)
-    given = zip(("voxel_size", "origin"), placed, strict=True)
-    more = {name: tuple(map(float, value)) for name, value in given if value is not None}
-    return extent.grid(affine, sizes, _Beneath(affine, extent.shape, mode), **more)
+    more = {}
+    if placed[0] is not None:
+        more["voxel_size"] = _voxel_sizes(placed[0], extent.ndim, "affine_transform")
+    elif extent.voxel_size is not None and not np.any(affine.matrix, axis=0).all():
+        raise ParameterError(
+            "a step along each axis of the result is one in the image, or has a length of its own",
+            value=matrix,
+            place="affine_transform, matrix",
+            remedy="give voxel_size= of the result",
+        )
+    if placed[1] is not None:
+        more["origin"] = _numbers(placed[1], extent.ndim, "affine_transform, origin")
+    return extent.grid(affine, sizes, Beneath(affine, extent.shape, mode), **more)
+
+
+def _numbers(given: Any, ndim: int, place: str) -> tuple[float, ...]:
+    """Read finite numbers, one for all axes or one for each."""
+    try:
+        found = np.broadcast_to(np.asarray(given, np.float64), (ndim,))
+    except (TypeError, ValueError):
+        found = np.array([np.nan])
+    if not np.isfinite(found).all():
+        raise ParameterError(
+            f"a place or size is finite numbers, one for all or for each of the {ndim} spatial "
+            "axes",
+            value=given,
+            place=place,
+        )
+    return tuple(found.tolist())
+
+
+def _voxel_sizes(given: Any, ndim: int, place: str) -> tuple[float, ...]:
+    sizes = _numbers(given, ndim, f"{place}, voxel_size")
+    if min(sizes, default=1.0) <= 0:
+        raise ParameterError("voxel sizes are positive numbers", value=given, place=place)
+    return sizes
 
 
 @blockwise(grid=_affine_grid, dtype="same", block_invariant=True, version="1")
@@ -94,7 +104,7 @@ def affine_step(
     image: NDArray[Any],
     *,
     matrix: object,
-    shape: Sequence[int] | None,
+    shape: int | Sequence[int] | None,
     order: int,
     mode: Any,
     cval: float,
@@ -103,32 +113,24 @@ def affine_step(
 ) -> NDArray[Any]:
     """Compute one block of a transformed image."""
     del shape, placed  # they make the grid
-    return _transformed(image, Affine.of(matrix, image.ndim), block, order, mode, cval)
+    affine = Affine.of(matrix, image.ndim)
+    return interpolate(image, affine, block, order=order, mode=mode, cval=cval)
 
 
 affine_step = affine_step.options(name="affine_transform")
 
 
-def _transformed(
-    image: NDArray[Any], affine: Affine, block: StepBlock, order: int, mode: Any, cval: float = 0.0
-) -> NDArray[Any]:
-    write, offset = local_write(block), tuple(local_read(block).offset)
-    return kernels.affine(
-        image, affine, write.offset, write.shape, order=order, mode=mode, cval=cval, offset=offset
-    )
-
-
-@composed
+@of_images
 def affine_transform(
     image: Image | Images | NDArray[Any],
     *,
     matrix: object,
-    shape: Sequence[int] | None = None,
+    shape: int | Sequence[int] | None = None,
     order: int = 1,
     mode: str = "constant",
     cval: float = 0.0,
-    voxel_size: Sequence[float] | None = None,
-    origin: Sequence[float] | None = None,
+    voxel_size: float | Sequence[float] | None = None,
+    origin: float | Sequence[float] | None = None,
 ) -> Any:
     """Apply an affine transformation.
 
@@ -143,17 +145,17 @@ def affine_transform(
         From a voxel's index in the result to its place in the image, both in voxels: numbers along
         the axes (n,), a matrix (n, n), or with the shift as last column (n, n + 1) and as scipy's
         homogeneous (n + 1, n + 1).
-    shape : sequence of int, optional
-        Of the result, along the spatial axes; default: as the image.
+    shape : int or sequence of int, optional
+        Of the result, for all spatial axes or one for each; default: as the image.
     order : {0, 1}
         Nearest voxel, or linear between voxels; labels and masks take 0.
     mode : {"constant", "nearest"}
         What lies beyond the centres of the outermost voxels: `cval`, or the outermost voxel.
     cval : number
         What lies outside.
-    voxel_size, origin : sequence of float, optional
-        Of the result.  Default: what a step of the result measures in the image, and where its
-        first voxel lies; a rotated result has axes of its own.
+    voxel_size, origin : float or sequence of float, optional
+        Of the result, for all spatial axes or one for each.  Default: what a step of the result
+        measures in the image, and where its first voxel lies; a rotated result has axes of its own.
 
     Returns
     -------
@@ -163,7 +165,8 @@ def affine_transform(
     Raises
     ------
     ParameterError
-        If the matrix or shape does not fit the spatial axes, or labels are to be interpolated.
+        If a parameter does not fit the spatial axes or the image's type, the matrix has a column
+        of zeros and no `voxel_size` is given, or labels are to be interpolated.
 
     Examples
     --------
@@ -172,18 +175,19 @@ def affine_transform(
     >>> sc.affine_transform(np.array([[10, 20, 30]]), matrix=[[1, 0, 0], [0, 1, 0.5]])
     array([[15, 25,  0]])
     """
-    step = kept_labels(affine_step, image)  # type: ignore[arg-type]
+    step = kept_labels(affine_step, image)
     if isinstance(image, Image):
         step = limited(step, image, Affine.of(matrix, Extent.of(image).ndim))
-    return step(
+    found = step(
         image,
         matrix=np.asarray(matrix, np.float64).tolist(),
-        shape=None if shape is None else list(shape),
+        shape=plain(shape),
         order=order,
         mode=mode,
         cval=cval,
-        placed=(voxel_size, origin),
+        placed=(plain(voxel_size), plain(origin)),
     )
+    return seen_to(found)
 
 
 def _resampling(extent: Extent, to: Any) -> tuple[Affine, tuple[float, ...]]:
@@ -194,19 +198,17 @@ def _resampling(extent: Extent, to: Any) -> tuple[Affine, tuple[float, ...]]:
             place="resample",
             remedy="give voxel_size= to sc.open, or use scutoid.scale_nearest",
         )
-    sizes = np.broadcast_to(np.asarray(to, np.float64), (extent.ndim,))
-    if not (np.isfinite(sizes).all() and (sizes > 0).all()):
-        raise ParameterError("voxel sizes are positive numbers", value=to, place="resample")
-    return corner_affine(sizes / np.array(extent.voxel_size)), tuple(sizes.tolist())
+    sizes = _voxel_sizes(to, extent.ndim, "resample")
+    return corner_affine(np.array(sizes) / np.array(extent.voxel_size)), sizes
 
 
 def _resampled_grid(images: list[Image], to: Any, order: int) -> OutputGrid:
-    _check_order(images[0], order)
+    check_order(images[0], order)
     extent = Extent.of(images[0])
     affine, sizes = _resampling(extent, to)
     scale = tuple(row[n] for n, row in enumerate(affine.matrix))
     shape = [max(round(n / s), min(n, 1)) for n, s in zip(extent.shape, scale, strict=True)]
-    source = _Beneath(affine, extent.shape, "nearest")
+    source = Beneath(affine, extent.shape, "nearest")
     return extent.grid(affine, shape, source, voxel_size=sizes, scale=scale, margin=REACH)
 
 
@@ -216,21 +218,21 @@ def resample_step(
 ) -> NDArray[Any]:
     """Compute one block of an image with another voxel size."""
     affine, _ = _resampling(Extent(image.shape, voxel_size, ()), to)
-    return _transformed(image, affine, block, order, "nearest")
+    return interpolate(image, affine, block, order=order, mode="nearest")
 
 
 resample_step = resample_step.options(name="resample")
 
 
-@composed
+@of_images
 def resample(
     image: Image | Images | NDArray[Any], *, voxel_size: float | Sequence[float], order: int = 1
 ) -> Any:
     """Give an image another voxel size.
 
-    **Exact**: equals `scipy.ndimage.affine_transform` on the whole array (mode "nearest", scale `s`
-    and offset ``(s - 1) / 2``, so that both images begin at the same corner) bit for bit, for every
-    block shape.
+    **Exact**: equals `scipy.ndimage.affine_transform` on the whole array (mode "nearest", a matrix
+    with scales `s` on its diagonal and offset ``(s - 1) / 2``, so that both images begin at the
+    same corner) bit for bit, for every block shape.
 
     Parameters
     ----------
@@ -262,7 +264,7 @@ def resample(
     >>> sc.resample(image, voxel_size=1).read().tolist()
     [[0.0, 2.0, 6.0, 8.0]]
     """
-    step = kept_labels(resample_step, image)  # type: ignore[arg-type]
+    step = kept_labels(resample_step, image)
     if isinstance(image, Image):
         step = limited(step, image, _resampling(Extent.of(image), voxel_size)[0])
-    return step(image, to=voxel_size, order=order)
+    return seen_to(step(image, to=plain(voxel_size), order=order))

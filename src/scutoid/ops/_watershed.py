@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.errors import ParameterError, StepError
 from scutoid.kernels import check_mask_type
+from scutoid.ops._composed import opened, operation
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_hops, check_real
 from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, is_lazy, step
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MAX_EXTENT = 32
 
 
+@operation
 def watershed(
     image: Any,
     seeds: Any,
@@ -101,6 +103,7 @@ def watershed(
     array([1, 1, 2, 2, 2])
     """
     check_extent(max_extent, "watershed")
+    image, seeds, mask = opened(image), opened(seeds), opened(mask)
     given = [image, seeds] if mask is None else [image, seeds, mask]
     if isinstance(seeds, (Image, np.ndarray)) and seeds.dtype.kind not in "iu":
         raise ParameterError(

@@ -7,7 +7,7 @@ that one physical width serves a collection whose members differ in voxel size.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ Widths = tuple[tuple[float, ...], ...]
 
 
 def read_scales(
-    image: Image | Images, given: Any, n_scales: int | None, ndim: int, place: str
+    image: Image | Images, given: Any, n_scales: Any, ndim: int, place: str
 ) -> tuple[Widths, bool]:
     """Read one width or several, in ascending order.
 
@@ -53,12 +53,13 @@ def read_scales(
     MetadataError
         If they are physical, and the image's unit is not known.
     """
-    several = [given] if np.ndim(given) == 0 else list(given)
+    several = list(given) if _is_several(given) else [given]
     if not several:
         raise ParameterError("there is at least one width", value=given, place=place)
     widths, is_physical = read_widths(image, several, ndim, place)
     if n_scales is not None:
-        if len(widths) != 2 or n_scales < 2:
+        is_whole = isinstance(n_scales, (int, np.integer)) and not isinstance(n_scales, bool)
+        if len(widths) != 2 or not is_whole or n_scales < 2:
             raise ParameterError(
                 "n_scales is 2 or more, and then there are two widths: the least and the largest",
                 value=f"n_scales={n_scales}, {len(widths)} widths",
@@ -73,6 +74,7 @@ def read_scales(
             "several widths are in ascending order on every axis",
             value=given,
             place=place,
+            remedy="write one width of several axes as [(1, 2, 2)]",
         )
     return widths, is_physical
 
@@ -97,7 +99,7 @@ def read_widths(
     for one in given:
         value: Any = one.value * METRES[one.unit] / unit if isinstance(one, Length) else one
         try:
-            entries = tuple(map(float, [value] * ndim if np.ndim(value) == 0 else value))
+            entries = tuple(map(float, value if _is_several(value) else [value] * ndim))
         except (TypeError, ValueError):
             entries = ()
         if len(entries) != ndim or not all(0 < entry < math.inf for entry in entries):
@@ -109,6 +111,12 @@ def read_widths(
             )
         found.append(entries)
     return tuple(found), is_physical
+
+
+def _is_several(given: object) -> bool:
+    return (
+        isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
+    )
 
 
 def _unit_of(image: Image | Images, place: str) -> str:

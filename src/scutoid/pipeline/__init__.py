@@ -5,6 +5,7 @@ hands the blocks to the block engine, and a result that is read without a run is
 process.
 """
 
+from scutoid.pipeline._affine import Beneath, check_order, interpolate
 from scutoid.pipeline._collections import Collection, Images, Tables, Values, gather
 from scutoid.pipeline._compute import StepBlock
 from scutoid.pipeline._decorators import Step, blockwise, reduction, step
@@ -14,6 +15,7 @@ from scutoid.pipeline._grids import OutputGrid
 from scutoid.pipeline._lazy import Files, Image, Parts, Table, Value
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
+from scutoid.pipeline._options import with_options
 from scutoid.pipeline._outcome import Run, RunStep
 from scutoid.pipeline._parts import BlockParts
 from scutoid.pipeline._pipeline import Pipeline, pipeline
@@ -23,6 +25,7 @@ from scutoid.pipeline._run import plan, run
 from scutoid.pipeline._store import Store
 
 __all__ = [
+    "Beneath",
     "BlockParts",
     "Collection",
     "Files",
@@ -44,8 +47,10 @@ __all__ = [
     "Value",
     "Values",
     "blockwise",
+    "check_order",
     "export",
     "gather",
+    "interpolate",
     "is_lazy",
     "open",
     "open_folder",
@@ -57,4 +62,5 @@ __all__ = [
     "step",
     "um",
     "with_given",
+    "with_options",
 ]

@@ -22,10 +22,20 @@ def block_shape(
     block: object,
     place: str,
     multiples: Mapping[str, int],
+    *,
+    is_suggested: bool = False,
 ) -> Coordinate:
-    """Choose a block shape over all axes of a grid; those that are not `cut` stay whole."""
-    given = _given_block(block, [a for a, c in zip(axes, cut, strict=True) if c], place)
-    edge = _EDGE.get(sum(cut), 64)
+    """Choose a block shape over all axes of a grid; those that are not `cut` stay whole.
+
+    A shape that is only suggested is rounded up to the multiples, where another is refused.
+    """
+    fixed = {
+        axis: 1 if axis in iterated else max(size, 1)
+        for axis, size, is_cut in zip(axes, total.shape, cut, strict=True)
+        if not is_cut
+    }
+    given = _given_block(block, axes, fixed, place)
+    usual = _EDGE.get(sum(cut), 64)
     chunks: dict[str, int] = {}
     for image in images:
         for axis, chunk in zip(image.spec.axes, image.chunks, strict=True):
@@ -37,10 +47,13 @@ def block_shape(
         elif not is_cut:
             shape.append(max(size, 1))
         elif given:
-            _check_multiple(axis, given[axis], size, multiples.get(axis, 1), place)
-            shape.append(max(min(given[axis], size), 1))
+            edge, multiple = given[axis], multiples.get(axis, 1)
+            if is_suggested:
+                edge = -(-edge // multiple) * multiple
+            _check_multiple(axis, edge, size, multiple, place)
+            shape.append(max(min(edge, size), 1))
         else:
-            chosen = _edge(size, edge, low + high, chunks.get(axis, 1))
+            chosen = _edge(size, usual, low + high, chunks.get(axis, 1))
             multiple = multiples.get(axis, 1)
             shape.append(max(min(-(-chosen // multiple) * multiple, size), 1))
     return Coordinate(*shape)
@@ -71,19 +84,26 @@ def _edge(size: int, edge: int, halo: int, chunk: int) -> int:
     return max(size, 1) if size <= 1.5 * edge else edge
 
 
-def _given_block(block: object, cut: Sequence[str], place: str) -> dict[str, int]:
+def _given_block(block: object, axes: str, fixed: Mapping[str, int], place: str) -> dict[str, int]:
+    """Return the edges on the axes that are cut; a sequence may name those that are fixed too."""
     if block is None:
         return {}
+    cut = [axis for axis in axes if axis not in fixed]
     if isinstance(block, Mapping):
         entries = {axis: block.get(axis) for axis in cut}
     elif isinstance(block, (list, tuple)):
-        entries = dict(zip(cut, block, strict=False)) if len(block) == len(cut) else {}
+        named = axes if len(block) == len(axes) else cut
+        entries = dict(zip(named, block, strict=False)) if len(block) == len(named) else {}
+        if any(entries.pop(axis, edge) != edge for axis, edge in fixed.items()):
+            entries = {}
     else:
         entries = dict.fromkeys(cut, block)
     sizes = [value for value in entries.values() if isinstance(value, int) and value > 0]
     if len(sizes) != len(cut) or not entries:
+        also = ", ".join(f"{axis} {edge}" for axis, edge in fixed.items())
         raise PipelineError(
-            f"a block shape is one int, or one for each of the axes {''.join(cut)!r}, 1 or more",
+            f"a block shape is one int, or one for each of the axes {''.join(cut)!r}, 1 or more"
+            + (f", or one for each of {axes!r} with {also}" if also else ""),
             value=block,
             place=place,
         )

@@ -60,6 +60,21 @@ class StepBlock:
             for axis in self.function_axes
         )
 
+    @property
+    def local_write(self) -> Roi:
+        """What is written, over `function_axes` and from the first voxel of the whole image."""
+        places = [self.axes.index(axis) for axis in self.function_axes]
+        first, written = self.image_roi.offset, self.write_roi
+        start = [written.offset[n] - first[n] for n in places]
+        return Roi(start, [written.shape[n] for n in places])
+
+    def source(self, number: int = 0) -> Roi:
+        """What the array of an image shows of it; see `sources`."""
+        found = self.sources[number]
+        if found is None:
+            raise TypeError(number)
+        return found
+
     def coordinate(self, axis: str) -> int:
         """First voxel read along `axis`, in the frame of the uncropped image."""
         return self.read_roi.offset[self.axes.index(axis)]

@@ -99,7 +99,7 @@ class Step:
             elif name not in spec.setup:
                 injected[name] = _whole_block(inputs) if name == "block" else None
         with prepared(spec) as ready:
-            loaded = {name: ready[name] for name in missing if name in ready}
+            loaded = {name: value for name, value in ready.items() if name not in kwargs}
             result = spec.function(*inputs, **{**params, **injected, **loaded})
         if spec.kind != "reduction":
             return result

@@ -27,6 +27,7 @@ def make_layout(
     images: Sequence[Framed | None],
     *,
     block: object = None,
+    is_suggested: bool = False,
     target: OutputGrid | None = None,
 ) -> Layout:
     """Fit a step to its images.
@@ -41,6 +42,8 @@ def make_layout(
         An entry an input; None for inputs that are not images.
     block : int, sequence or mapping, optional
         Block shape over the function's spatial axes; default: chosen from halo and chunks.
+    is_suggested : bool
+        Whether a block shape is rounded up to what the storage needs, rather than refused.
     target : OutputGrid, optional
         The grid of the output, where the step has found one with ``grid=``.
 
@@ -99,7 +102,9 @@ def make_layout(
     near = halo if target is None else halo_pair(0, len(axes))
     chunks = known if target is None else ()
     multiples = _pyramid_multiples(spec, axes, total, known, target)
-    shape = block_shape(axes, total, near, cut, iterated, chunks, block, place, multiples)
+    shape = block_shape(
+        axes, total, near, cut, iterated, chunks, block, place, multiples, is_suggested=is_suggested
+    )
     return Layout(
         iterated=iterated,
         function_axes=function_axes,

@@ -114,6 +114,8 @@ class Layout:
             [write.offset[places[a]] - origin[places[a]] for a in seen],
             [write.shape[places[a]] for a in seen],
         )
+        if region.is_empty:  # as what a reader takes of one of several images; nothing is asked
+            return Roi((0,) * len(placed.shape), (0,) * len(placed.shape))
         found = self.target.source(position, region)
         offset = [
             found.offset[seen.index(a)]

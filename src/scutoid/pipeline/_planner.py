@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from scutoid.blocks import Journal
 from scutoid.errors import MemoryLimitError, PipelineError, StoreError
-from scutoid.geometry import Roi
 from scutoid.pipeline._accept import Acceptance, Accepted
 from scutoid.pipeline._evaluate import physical_memory
+from scutoid.pipeline._inside import nearest_inside, with_inside
 from scutoid.pipeline._keys import CallKey, Keys
-from scutoid.pipeline._lazy import Image, Lazy
+from scutoid.pipeline._lazy import Lazy
 from scutoid.pipeline._losses import changed_files, lost_blocks
+from scutoid.pipeline._needs import bytes_of, memory_of
 from scutoid.pipeline._plan import Status
 from scutoid.pipeline._producers import Call, Member
 from scutoid.pipeline._recipes import block_of, make_recipe
@@ -28,11 +29,11 @@ from scutoid.store import (
     EntryStore,
     HashMemo,
     Recipe,
+    differences,
     explain,
 )
 
 _NAMED = 3
-_WORKING_COPIES = 3
 _LIKELY_COMPRESSION = 10
 _MEMO = ".input-hashes"
 
@@ -297,7 +298,9 @@ class Planner:
             return
         if entry.is_suspect:
             work.reason = "damage was noticed in it: it is looked through when it runs"
-        work.restarts = forced or not self._is_whole(work) or self._is_stored_otherwise(work)
+        work.restarts = forced or not self._is_whole(work)
+        if not work.restarts and self._is_stored_otherwise(work):
+            work.restarts, work.reason = True, "it was begun with another storage="
         if work.restarts:
             return
         try:
@@ -379,14 +382,31 @@ class Planner:
                 work.reason = self._explain(work)
 
     def _said_of_readers(self, work: Work) -> str:
-        readers = [w for w in self.works if work.call in w.call.fused_inputs]
-        names = ", ".join(reader.task for reader in readers)
-        return f"not kept: computed inside the blocks of {names}" if readers else "not kept"
+        names = ", ".join(reader.task for reader in self._readers(work))
+        text = f"not kept: computed inside the blocks of {names}" if names else "not kept"
+        work.nearest = self._nearest_inside(work)
+        changed = [] if work.nearest is None else differences(self.compared(work), work.nearest)
+        return "; ".join([text, *changed])
+
+    def _readers(self, work: Work) -> list[Work]:
+        return [w for w in self.works if work.call in w.call.fused_inputs]
+
+    def _nearest_inside(self, work: Work) -> Recipe | None:
+        """Return what the nearest result of a step that is kept says of one inside its blocks."""
+        readers = self._readers(work)
+        for reader in readers:  # grows: what is not kept has readers of its own
+            if not reader.is_kept:
+                readers.extend(self._readers(reader))
+            elif reader.status == "run":
+                above = self.store.nearest(reader.call.spec.label, self.recipe(reader))
+                found = nearest_inside(above, self.recipe(work))
+                if found is not None:
+                    return found
+        return None
 
     def _explain(self, work: Work) -> str:
-        recipe = self.recipe(work)
-        work.nearest = self.store.nearest(work.call.spec.label, recipe)
-        return explain(recipe, work.nearest)
+        work.nearest = self.store.nearest(work.call.spec.label, self.recipe(work))
+        return explain(self.compared(work), work.nearest)
 
     def _changed_members(self, work: Work) -> str:
         """Say which members are not as they were when the collection was last run."""
@@ -405,13 +425,20 @@ class Planner:
 
     def recipe(self, work: Work) -> Recipe:
         """Return what the entry of a step shall say of itself."""
-        return make_recipe(work.call, work.key, work.n_blocks)
+        return with_inside(make_recipe(work.call, work.key, work.n_blocks), work.call, self.keys)
+
+    def compared(self, work: Work) -> Recipe:
+        """Return the recipe as it is compared with the nearest: where blocks count, with them."""
+        recipe, near = self.recipe(work), work.nearest
+        if near is not None and (work.call.is_block_invariant or not work.is_kept):
+            return replace(recipe, block=near.block)
+        return recipe
 
     def _check_memory(self) -> None:
         for work in self.works:
             if work.status == "cached" or work.call.keys is not None:
                 continue
-            need = memory_of(work)
+            need = memory_of(work.call)
             if need > self.memory:
                 what = "inputs of a whole step" if work.call.spec.kind == "step" else "a block"
                 raise MemoryLimitError(
@@ -423,7 +450,7 @@ class Planner:
 
     def _check_disk(self) -> None:
         """Refuse what cannot fit even if it compresses well."""
-        wanted = sum(bytes_of(w) for w in self.works if w.status == "run" and w.is_kept)
+        wanted = sum(bytes_of(w.call) for w in self.works if w.status == "run" and w.is_kept)
         free = self.store.free_bytes()
         if wanted / _LIKELY_COMPRESSION > free:
             raise StoreError(
@@ -437,51 +464,6 @@ class Planner:
 def is_computed(work: Work) -> bool:
     """Whether steps that read a fused image compute it in their blocks, kept or not."""
     return not (work.is_kept and work.call.is_block_invariant)
-
-
-def bytes_of(work: Work) -> int:
-    """Return the bytes of all images of a step, uncompressed; 0 for collections."""
-    call = work.call
-    if call.keys is not None:
-        return 0
-    kinds = enumerate(call.spec.outputs)
-    return sum(call.framed(number).spec.nbytes for number, kind in kinds if kind == "image")
-
-
-def memory_of(work: Work) -> int:
-    """Estimate the bytes that a worker needs for one block: inputs, outputs and working copies."""
-    call = work.call
-    images = [item for item in call.inputs if isinstance(item, Image)]
-    if call.spec.kind == "step":
-        return sum(image.nbytes for image in images)
-    grid = call.layout().grid
-    if not grid.n_blocks:
-        return 0
-    # One that has others on both sides, where there is such, for it has all of its halo
-    middle = grid.index((n - 1) // 2 for n in grid.shape)
-    return _memory_of_block(call, grid.write_roi(middle))
-
-
-def _memory_of_block(call: Call, write: Roi) -> int:
-    """Estimate the bytes that one block needs, with the steps that are computed inside it."""
-    layout = call.layout()
-    read = layout.read_roi(write)
-    sizes = []
-    inside = 0
-    for position, image in enumerate(call.inputs):
-        if not isinstance(image, Image) or layout.inputs[position] is None:
-            continue
-        region = layout.source(position, write)
-        sizes.append(region.size * image.dtype.itemsize)
-        producer = image.producer
-        if isinstance(producer, Call) and producer in call.fused_inputs:
-            below = region if image.view is None else image.view.below(region)
-            start = producer.framed(image.output).offset
-            under = producer.layout().grid_region(below.shift(start))
-            inside = max(inside, _memory_of_block(producer, under))
-    outputs = [Image(call, n) for n, kind in enumerate(call.spec.outputs) if kind == "image"]
-    widths = [i.dtype.itemsize for i in (*call.inputs, *outputs) if isinstance(i, Image)]
-    return sum(sizes) + _WORKING_COPIES * read.size * max(widths) + inside
 
 
 def flatten(targets: Iterable[object]) -> list[Lazy]:

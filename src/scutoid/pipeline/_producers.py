@@ -81,6 +81,10 @@ class Opened(Producer):
         """Number of pyramid levels of the container."""
         return self.source.levels
 
+    def is_labels(self, output: int) -> bool:
+        """Whether the file says that it holds object numbers."""
+        return bool(getattr(self.source, "is_labels", False))
+
 
 class Constant(Producer):
     """A value or table that the user gave."""
@@ -283,6 +287,7 @@ class Call(Producer):
         """
         given = self._given_parts_grid()
         block: object = None
+        is_suggested = given is None and self.spec.options.block is None
         if given is not None:
             block = dict(zip(given.axes, given.grid.block_shape, strict=True))
         elif self.spec.options.block is not None:
@@ -296,7 +301,14 @@ class Call(Producer):
             if self.spec.grid is not None:
                 shown = [item for item in self.inputs if isinstance(item, Image)]
                 target = call_grid(self.spec.grid, shown, self.params, f"step {self.name!r}")
-            layout = make_layout(self.spec, self.params, images, block=block, target=target)
+            layout = make_layout(
+                self.spec,
+                self.params,
+                images,
+                block=block,
+                is_suggested=is_suggested,
+                target=target,
+            )
             if given is not None and layout.grid.shape != given.grid.shape:
                 raise PipelineError(
                     "parts are read on the grid on which they were made",

@@ -20,6 +20,8 @@ def make_recipe(call: Call, key: CallKey, n_blocks: int) -> Recipe:
         zip(spec.outputs, output_names(spec.outputs), strict=True)
     ):
         said: dict[str, Any] = {"kind": kind, "name": name}
+        if kind == "image":
+            said["labels"] = spec.labels
         if kind == "image" and call.keys is None:
             framed = call.framed(number)
             said |= {
@@ -28,7 +30,6 @@ def make_recipe(call: Call, key: CallKey, n_blocks: int) -> Recipe:
                 "axes": framed.spec.axes,
                 "shape": list(framed.spec.shape),
                 "dtype": str(framed.spec.dtype),
-                "labels": spec.labels,
                 "grid": None if spec.kind == "step" else describe_parts(call.parts_grid),
             }
         elif kind == "parts" and call.keys is None:

@@ -127,7 +127,8 @@ def run(
     memory : int or str, optional
         Bytes that all running blocks may take together, such as "4GB".
     block : int or sequence, optional
-        Block shape for all steps that do not give one.
+        Block shape for all steps that do not give one; rounded up to whole voxels of the coarsest
+        level where an image is stored with levels.
     on_failure : {"raise", "return"} or int
         "raise" raises `RunFailed` at the end; a number stops at that many failures.
     force : iterable of str

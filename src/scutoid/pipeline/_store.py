@@ -177,7 +177,8 @@ class Store:
                 entry.check(MEMBERS)
             stored = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members_of(entry))
             handles = COLLECTION
-        producer = FromStore(entry.name, entry.key, stored, kinds)
+        labels = [bool(said.get("labels")) for said in recipe.output["outputs"]]
+        producer = FromStore(entry.name, entry.key, stored, kinds, labels)
         results = tuple(handles[kind](producer, n) for n, kind in enumerate(kinds))
         return results if len(results) > 1 else results[0]
 

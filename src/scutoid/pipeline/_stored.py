@@ -331,11 +331,19 @@ def members_of(entry: Entry) -> dict[str, str]:
 class FromStore(Producer):
     """An entry that was found in a store by its name."""
 
-    def __init__(self, name: str, key: str, stored: Any, kinds: Sequence[OutputKind]) -> None:
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        stored: Any,
+        kinds: Sequence[OutputKind],
+        labels: Sequence[bool] = (),
+    ) -> None:
         self.name = name
         self.stored_key = key
         self.stored = stored
         self.kinds = tuple(kinds)
+        self.labels = tuple(labels)
         if isinstance(stored, StoredItems):
             self.keys = tuple(stored.member_keys)
 
@@ -349,9 +357,7 @@ class FromStore(Producer):
 
     def is_labels(self, output: int) -> bool:
         """Whether an image holds object numbers."""
-        if isinstance(self.stored, StoredResult):
-            return bool(self.stored.outputs[output].get("labels"))
-        return False
+        return bool(self.labels and self.labels[output])
 
     @property
     def parts_grid(self) -> PartsGrid | None:
@@ -374,4 +380,6 @@ class FromStore(Producer):
                 f"{key!r} is missing or of another size",
                 self.stored.folder / ITEMS,
             )
-        return FromStore(f"{self.name}[{key!r}]", self.member_key(key), item, self.kinds)
+        return FromStore(
+            f"{self.name}[{key!r}]", self.member_key(key), item, self.kinds, self.labels
+        )

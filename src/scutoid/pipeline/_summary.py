@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.arrays import Storage
+from scutoid.pipeline._needs import bytes_of, memory_of
 from scutoid.pipeline._plan import Plan, PlannedStep
-from scutoid.pipeline._planner import Planner, Work, bytes_of, memory_of
+from scutoid.pipeline._planner import Planner, Work
 from scutoid.pipeline._producers import Call
 from scutoid.pipeline._recipes import block_of
 from scutoid.store import differences, version_notes
@@ -27,8 +28,8 @@ def summarize(planner: Planner) -> Plan:
             n_done=work.n_done,
             block=block_of(work.call),
             axes=_axes_of(work.call),
-            nbytes=bytes_of(work),
-            memory=memory_of(work) if work.call.keys is None else 0,
+            nbytes=bytes_of(work.call),
+            memory=memory_of(work.call) if work.call.keys is None else 0,
             **_compared(planner, work),
         )
         for work in planner.works
@@ -40,7 +41,7 @@ def _compared(planner: Planner, work: Work) -> dict[str, Any]:
     """Say how a step differs from the nearest earlier result."""
     if work.nearest is None:
         return {}
-    recipe = planner.recipe(work)
+    recipe = planner.compared(work)
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(work.nearest.created))
     return {
         "differences": tuple(differences(recipe, work.nearest)),
@@ -55,6 +56,11 @@ def _warnings(works: Sequence[Work]) -> Iterator[str]:
             yield (
                 f"step {work.task!r} is there, stored in another way than storage= asks for, which "
                 f"is no part of its key; force=[{work.task!r}] stores it anew"
+            )
+        if work.key.code.opaque:
+            yield (
+                f"step {work.task!r}: a change of {', '.join(work.key.code.opaque)} is not "
+                "noticed; pass it as a parameter, or give version= to the decorator"
             )
         for name, value in work.call.params.items():
             if isinstance(value, str) and "/" in value and _names_a_file(value):

@@ -14,7 +14,8 @@ from scutoid.pipeline._edges import Edges
 from scutoid.pipeline._handover import Handover
 from scutoid.pipeline._inputs import WorkerInputs
 from scutoid.pipeline._members import MemberWork
-from scutoid.pipeline._planner import Planner, Work, memory_of
+from scutoid.pipeline._needs import memory_of
+from scutoid.pipeline._planner import Planner, Work
 from scutoid.pipeline._stored import BLOCKS, ITEMS, image_file, output_names
 from scutoid.pipeline._work import BlockWork, FinishWork, StepWork
 from scutoid.store import Pack
@@ -103,7 +104,7 @@ class TaskBuilder:
             where=call.block_step().chosen(),
             journal=work.entry.journal,
             collect=None if pack is None else partial(_collect_blocks, pack),
-            bytes_per_block=memory_of(work),
+            bytes_per_block=memory_of(work.call),
             **self._options(work),
         )
         if not work.has_finish:
@@ -177,7 +178,7 @@ class TaskBuilder:
             ),
             _ONE,
             after=self._edges.of(call),
-            bytes_per_block=memory_of(work),
+            bytes_per_block=memory_of(work.call),
             **self._options(work),
         )
 

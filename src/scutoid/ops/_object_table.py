@@ -1,0 +1,165 @@
+"""The table of objects: what all blocks saw of them, merged a range of labels at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import ParameterError
+from scutoid.kernels import (
+    SHAPES,
+    Groups,
+    Measure,
+    RegionStats,
+    merge_regions,
+    region_columns,
+    shape_columns,
+)
+from scutoid.ops._partitions import Place, Range, ranges
+from scutoid.pipeline import BlockParts, step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROWS = 2**17
+"""Pieces of objects that are held at a time."""
+_ONCE = ("image_shape", "intensity_has_channels", "frame", "axes", "place", "iterated", "scale")
+"""Arrays of a block that have no row for each object."""
+
+
+@step(out="table", version="2")
+def measure_objects(
+    pieces: BlockParts,
+    *,
+    channels: tuple[str, ...] | None = None,
+    properties: tuple[str, ...] = SHAPES,
+    measures: tuple[Measure, ...] = (),
+) -> Iterator[pd.DataFrame]:
+    """Merge what all blocks saw, a range of labels at a time."""
+    is_empty = True
+    for _, table in objects_by_range(
+        pieces, channels=channels, properties=properties, measures=measures
+    ):
+        if len(table):
+            yield table
+            is_empty = False
+    if is_empty:
+        yield table
+
+
+def objects_by_range(
+    pieces: BlockParts,
+    *,
+    channels: tuple[str, ...] | None = None,
+    properties: tuple[str, ...] = (),
+    measures: tuple[Measure, ...] = (),
+) -> Iterator[tuple[Place, pd.DataFrame]]:
+    """Go through the objects of all blocks, a range of labels at a time.
+
+    Yields
+    ------
+    place : tuple of int
+        Of the image along the iterated axes; increasing, and each at least once.
+    table : DataFrame
+        As `measure` returns it; without rows where a place has no objects.
+    """
+    frame = _Frame(pieces[0], channels, properties, measures)
+    none = {name: array[:0] if _has_rows(name) else array for name, array in pieces[0].items()}
+    for found in ranges(pieces, _has_rows, _ROWS):
+        yield found.place, frame.table(found if found.pieces else replace(found, pieces=(none,)))
+
+
+def _has_rows(name: str) -> bool:
+    return name not in _ONCE
+
+
+class _Frame:
+    """What all rows have in common."""
+
+    def __init__(
+        self,
+        part: Mapping[str, NDArray[Any]],
+        channels: Sequence[str] | None,
+        properties: Sequence[str],
+        measures: Sequence[Measure],
+    ) -> None:
+        self.channels, self.properties, self.measures = channels, properties, measures
+        self.axes, self.iterated = str(part["axes"]), str(part["iterated"]).strip()
+        self.offset = part["frame"].tolist()
+        self.voxel_size = self.origin = None
+        if len(part["scale"]):
+            self.voxel_size = part["scale"][0].tolist()
+            start = part["scale"][1].tolist()
+            self.origin = [
+                s + o * v for s, o, v in zip(start, self.offset, self.voxel_size, strict=True)
+            ]
+
+    def table(self, found: Range) -> pd.DataFrame:
+        """Return the rows of a range of labels."""
+        import pandas as pd
+
+        stats = merge_regions(*map(RegionStats.from_arrays, found.pieces))
+        columns = self._in_frame(
+            region_columns(
+                stats,
+                self.axes,
+                voxel_size=self.voxel_size,
+                origin=self.origin,
+                channels=self.channels,
+            )
+        )
+        if found.top > np.iinfo(np.int64).max:
+            columns["label"] = stats.label  # of one type in all ranges
+        shapes = shape_columns(
+            stats,
+            self.axes,
+            self.properties,
+            voxel_size=self.voxel_size,
+            origin=self.origin or self.offset,
+            channels=self.channels,
+        )
+        places = {
+            axis: np.full(len(stats), at)
+            for axis, at in zip(self.iterated, found.place, strict=True)
+        }
+        return pd.DataFrame(self._with_own({**places, **columns, **shapes}, found, stats))
+
+    def _in_frame(self, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Move positions in voxels to the frame of the uncropped image."""
+        for axis, first in zip(self.axes, self.offset, strict=True):
+            columns[f"{axis}_voxel"] = columns[f"{axis}_voxel"] + first
+            if self.voxel_size is None:
+                columns[axis] = columns[f"{axis}_voxel"]
+            for side in "01":
+                columns[f"bbox_{axis}{side}"] = columns[f"bbox_{axis}{side}"] + first
+        return columns
+
+    def _with_own(
+        self, columns: dict[str, NDArray[Any]], found: Range, stats: RegionStats
+    ) -> dict[str, NDArray[Any]]:
+        if not self.measures:
+            return columns
+        groups = Groups.of(np.concatenate([piece["label"] for piece in found.pieces]))
+        for number, measure in enumerate(self.measures):
+            start = f"own{number}_"
+            pieces = [
+                {k.removeprefix(start): rows for k, rows in piece.items() if k.startswith(start)}
+                for piece in found.pieces
+            ]
+            own = measure.columns(measure.merged(pieces, groups), stats.n_voxels)
+            taken = own.keys() & columns.keys()
+            if taken:
+                raise ParameterError(
+                    "columns of a measure have names that no other column has",
+                    value=sorted(taken),
+                    place="measure",
+                )
+            columns = {**columns, **own}
+        return columns
+
+
+measure_objects = measure_objects.options(name="measure")

@@ -1,0 +1,292 @@
+"""What `count_by_region` counts: positions in the frame of an atlas, whatever they are given as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import GeometryError, MetadataError, ParameterError
+from scutoid.ops._atlas_frame import AtlasFrame, as_image
+from scutoid.ops._count import estimated_cells
+from scutoid.ops._measure import check_labels, measure_pieces
+from scutoid.ops._object_table import objects_by_range
+from scutoid.ops._partitions import Place
+from scutoid.pipeline import BlockParts, Image, Images, Table, Tables, step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PLACE = "count_by_region"
+_SPATIAL = "zyx"
+_COUNTED_APART = "tc"
+"""Columns of a table that say which image a cell is of."""
+Iterated = tuple[tuple[str, int, int], ...]
+"""Axes whose places are counted apart: each with its first place and their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellsToCount:
+    """What is counted."""
+
+    points: Any
+    """Table of positions; or the pieces of labelled objects."""
+    unit: str | None = None
+    """Of the positions, if known."""
+    weights: str | None = None
+    """Column to add up."""
+    iterated: Iterated | None = None
+    """What is counted apart; None for what the columns of the table say."""
+    are_pieces: bool = False
+    """Whether it is pieces."""
+
+    def placed(self, frame: AtlasFrame, column: str | None) -> Any:
+        """Return where in the atlas they lie, and the places that are counted apart."""
+        asked = {"frame": frame, "weights": self.weights, "column": column}
+        if self.are_pieces:
+            return atlas_points_of_pieces(self.points, **asked)
+        return atlas_points(self.points, iterated=self.iterated, **asked)
+
+
+def cells_to_count(
+    cells: Any, axes: str, weights: str | None, *, has_transform: bool
+) -> CellsToCount:
+    """Find out what cells are given as: a table of positions, labels, or a density map."""
+    import pandas as pd
+
+    if isinstance(cells, pd.DataFrame):
+        return CellsToCount(cells, weights=weights)
+    if isinstance(cells, (Table, Tables)):
+        images = list(_behind(cells))
+        _check_scale(images, has_transform)
+        unit = next((one.unit for one in images if one.unit), None)
+        return CellsToCount(cells, unit, weights)
+    if _is_positions(cells, axes):
+        return CellsToCount(pd.DataFrame(cells.astype(float), columns=list(axes)), weights=weights)
+    image = as_image(cells)
+    if not isinstance(image, (Image, Images)):
+        raise ParameterError(
+            "cells are a table of positions, labels or a density map",
+            value=type(cells).__name__,
+            place=f"{_PLACE}, cells",
+        )
+    if isinstance(image, Images):
+        return _labels(image, None, weights)
+    if sorted(axis for axis in image.axes if axis in _SPATIAL) != sorted(axes):
+        raise GeometryError(
+            f"cells have the atlas' axes {axes!r}",
+            value=f"{image.axes!r}, shape {tuple(image.shape)}",
+            place=f"{_PLACE}, cells",
+        )
+    _check_scale([image], has_transform)
+    return (
+        _density(image, weights) if image.dtype.kind == "f" else _labels(image, image.unit, weights)
+    )
+
+
+def _labels(image: Image | Images, unit: str | None, weights: str | None) -> CellsToCount:
+    check_labels(image, _PLACE)
+    pieces = measure_pieces(image, moments=False, weighted=False)
+    return CellsToCount(pieces, unit, weights, are_pieces=True)
+
+
+def _density(image: Image, weights: str | None) -> CellsToCount:
+    if weights is not None:
+        raise ParameterError(
+            "a density map is its own weights, and has no columns", value=weights, place=_PLACE
+        )
+    iterated = tuple(
+        (axis, int(first), int(n))
+        for axis, first, n in zip(image.axes, image.roi.offset, image.shape, strict=True)
+        if axis not in _SPATIAL
+    )
+    points = density_points(image, axes=image.axes, iterated=iterated)
+    return CellsToCount(points, image.unit, "n_cells", iterated)
+
+
+def _is_positions(cells: Any, axes: str) -> bool:
+    """Whether an array is of positions; in 2-D, integers in two columns are labels."""
+    is_flat = isinstance(cells, np.ndarray) and cells.ndim == 2
+    if not is_flat or cells.dtype.kind not in "iuf":
+        return False
+    return cells.shape[1] == len(axes) and (cells.dtype.kind == "f" or len(axes) > 2)
+
+
+def _behind(cells: Any) -> Iterator[Image]:
+    """Go through the images that a table was made of, the nearest ones."""
+    for item in getattr(cells.producer, "inputs", ()):
+        if isinstance(item, Image):
+            yield item
+        elif hasattr(item, "producer"):
+            yield from _behind(item)
+
+
+def _check_scale(images: Sequence[Image], has_transform: bool) -> None:
+    if images and not has_transform and all(image.voxel_size is None for image in images):
+        raise MetadataError(
+            "cells are placed in an atlas by the voxel size of their image, or by a transform",
+            value="unknown voxel size",
+            place=f"{_PLACE}: {images[0].name!r}",
+            remedy="open the image with voxel_size=, or give transform=, a matrix from its voxels "
+            "to the atlas",
+        )
+
+
+@step(out="table", version="2")
+def density_points(
+    counts: NDArray[Any],
+    *,
+    axes: str,
+    iterated: Iterated,
+    voxel_size: tuple[float, ...] | None,
+    origin: tuple[float, ...] | None,
+) -> pd.DataFrame:
+    """Return the voxels of a density map that are not zero, as points of a weight."""
+    import pandas as pd
+
+    if not np.isfinite(counts).all():
+        raise ParameterError(
+            "a density map has finite values",
+            value=f"{int((~np.isfinite(counts)).sum())} not finite",
+            place=_PLACE,
+        )
+    voxels = dict(zip(axes, np.nonzero(counts), strict=True))
+    columns: dict[str, NDArray[Any]] = {axis: voxels[axis] + first for axis, first, _ in iterated}
+    spatial = [axis for axis in axes if axis in _SPATIAL]
+    sizes, starts = voxel_size or (1.0,) * len(spatial), origin or (0.0,) * len(spatial)
+    for axis, size, start in zip(spatial, sizes, starts, strict=True):
+        columns[axis] = start + voxels[axis] * size
+    return pd.DataFrame({**columns, "n_cells": counts[tuple(voxels.values())].astype(float)})
+
+
+@step(out=("table", "value"), version="2")
+def atlas_points(
+    points: pd.DataFrame,
+    *,
+    frame: AtlasFrame,
+    weights: str | None,
+    column: str | None,
+    iterated: Iterated | None,
+) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
+    """Find the voxel of the atlas that holds each point.
+
+    Returns
+    -------
+    placed : DataFrame
+        A row for each voxel and column that holds points, in this order: ``voxel``, a linear index,
+        -1 outside; ``column``, twice the number of the place that is counted apart, and 1 more
+        above the plane; ``n``, points or the sum of their weights; and the sum of ``intensity``.
+    places : dict of lists
+        For each axis along which places are counted apart, where these lie.
+    """
+    number, places = _places(points, iterated)
+    return _placed(points, number, frame, weights, column), places
+
+
+@step(out=("table", "value"), version="1")
+def atlas_points_of_pieces(
+    pieces: BlockParts, *, frame: AtlasFrame, weights: str | None, column: str | None
+) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
+    """Find the voxel of the atlas that holds the centroid of each object, range by range."""
+    import pandas as pd
+
+    tables: list[pd.DataFrame] = []
+    places: list[Place] = []
+    for place, objects in objects_by_range(pieces):
+        if not places or place != places[-1]:
+            places.append(place)
+        cells = objects
+        if weights == "n_cells":
+            cells = objects.assign(n_cells=estimated_cells(objects))
+        number = np.full(len(cells), len(places) - 1, np.int64)
+        tables.append(_placed(cells, number, frame, weights, column))
+    axes = str(pieces[0]["iterated"]).strip()
+    along = {axis: [place[n] for place in places] for n, axis in enumerate(axes)}
+    return _added_up(pd.concat(tables)), along
+
+
+def _placed(
+    points: pd.DataFrame,
+    number: NDArray[np.int64],
+    frame: AtlasFrame,
+    weights: str | None,
+    column: str | None,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    wanted = [*frame.axes, *(name for name in (weights, column) if name)]
+    missing = [name for name in wanted if name not in points.columns]
+    if missing:
+        raise ParameterError(
+            f"cells have the columns {', '.join(wanted)}",
+            value=f"no {missing[0]!r} among {', '.join(map(str, points.columns[:12]))}",
+            place=_PLACE,
+        )
+    for name in wanted:
+        if points[name].dtype.kind not in "biuf":
+            raise ParameterError(
+                "positions, weights and intensities are numbers",
+                value=f"{points[name].dtype}",
+                place=f"{_PLACE}, column {name!r}",
+            )
+    voxel, above = frame.place(points[list(frame.axes)].to_numpy(np.float64))
+    weight = np.ones(len(points), np.int64) if weights is None else _weights(points[weights])
+    table = pd.DataFrame({"voxel": voxel, "column": 2 * number + above, "n": weight})
+    if column is not None:
+        table["intensity"] = points[column].to_numpy(np.float64) * weight
+    return _added_up(table)
+
+
+def _weights(given: pd.Series[Any]) -> NDArray[Any]:
+    values = given.to_numpy(np.float64 if given.dtype.kind == "f" else np.int64)
+    if not np.isfinite(values).all():
+        raise ParameterError(
+            "weights are finite",
+            value=f"{int((~np.isfinite(values)).sum())} NaN or infinite",
+            place=f"{_PLACE}, column {given.name!r}",
+            remedy="drop these cells, or give them a weight",
+        )
+    return values
+
+
+def _added_up(placed: pd.DataFrame) -> pd.DataFrame:
+    added = placed.groupby(["voxel", "column"], sort=True).sum()
+    if "intensity" in placed:  # sums of pandas pass over NaN
+        unknown = placed["intensity"].isna().groupby([placed["voxel"], placed["column"]]).any()
+        added.loc[unknown, "intensity"] = np.nan
+    return added.reset_index()
+
+
+def _places(
+    points: pd.DataFrame, iterated: Iterated | None
+) -> tuple[NDArray[np.int64], dict[str, list[Any]]]:
+    """Return the number of each point's place, and what is at each place."""
+    axes = [axis for axis, *_ in iterated or ()]
+    if iterated is None:
+        axes = [axis for axis in _COUNTED_APART if axis in points.columns]
+    if not axes:
+        return np.zeros(len(points), np.int64), {}
+    if iterated is not None:
+        shape = [n for *_, n in iterated]
+        own = [points[axis].to_numpy() - first for axis, first, _ in iterated]
+        grid = np.indices(shape).reshape(len(shape), -1)
+        places = {
+            axis: (at + first).tolist() for (axis, first, _), at in zip(iterated, grid, strict=True)
+        }
+        return np.ravel_multi_index(own, shape).astype(np.int64), places
+    if points[axes].isna().any(axis=None):
+        raise ParameterError(
+            f"each cell has its place in the columns {', '.join(axes)}", value="NaN", place=_PLACE
+        )
+    groups = points.groupby(axes, sort=True)
+    found = groups.size().reset_index()
+    number = groups.ngroup().to_numpy().astype(np.int64)
+    return number, {axis: found[axis].tolist() for axis in axes}
+
+
+def n_places(places: Mapping[str, Sequence[Any]]) -> int:
+    """Return the number of places that are counted apart; one where no axis is iterated."""
+    return len(next(iter(places.values()))) if places else 1
