@@ -231,6 +231,16 @@ def test_a_field_fits_the_image_that_it_was_estimated_on() -> None:
         sc.estimate_bias(np.zeros((20, 20)), factor=4)
 
 
+def test_what_is_dark_all_around_stays_dark() -> None:
+    image = np.zeros((200, 200))
+    image[:20, :20] = 100
+    image[60:] = -1.0  # as after an offset was taken off
+    flat = sc.correct_bias(image, sc.estimate_bias(image, factor=2), factor=2)
+    assert np.isfinite(flat).all()
+    assert (flat[20:60, 20:] == 0).all()
+    assert (flat[:20, :20] > 0).all()
+
+
 def test_n4_flattens_the_light() -> None:
     pytest.importorskip("SimpleITK", reason="N4 needs the extra n4")
     truth, field = shaded_scene()

@@ -278,3 +278,24 @@ def test_declarations_are_checked_by_the_decorator() -> None:
         sc.blockwise(lambda *, sigma: 1)
     with pytest.raises(StepError, match="DataFrame"):
         sc.blockwise(out="table")(lambda image: 3)(sc.open(np.zeros((4, 4)))).to_pandas()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"keep": "no"},
+        {"storage": "zarr"},
+        {"join": "outer"},
+        {"retries": -1},
+        {"retries": "2"},
+        {"timeout": 0},
+        {"requires": "gpu"},
+        {"requires": {"gpu": -1}},
+        {"name": ""},
+    ],
+    ids=str,
+)
+def test_an_option_that_there_is_not_is_refused_where_it_is_given(option) -> None:
+    (name,) = option
+    with pytest.raises(ParameterError, match=f"option '{name}'"):
+        sc.gaussian.options(**option)

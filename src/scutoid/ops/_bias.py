@@ -29,6 +29,7 @@ from scutoid.pipeline import open as open_image
 Estimator = Callable[[Coarse], NDArray[Any]]
 
 _SMOOTHING = 4.0
+_DIMMEST = 0.01
 
 
 @composed
@@ -49,7 +50,7 @@ def estimate_bias(
     estimator : function, optional
         Gets the means of the cells as a float64 array, and returns the field, an array of the same
         shape, above zero.  Default: the means smoothed by a Gaussian of 4 cells, divided by their
-        mean; ``scutoid.n4`` for N4.
+        mean, and 0.01 where it is darker than that; ``scutoid.n4`` for N4.
 
     Returns
     -------
@@ -123,7 +124,10 @@ def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
 
 
 def smooth_bias(cells: Coarse) -> Coarse:
-    """Smooth means of cells by a Gaussian of 4 cells, and divide them by their mean."""
+    """Smooth means of cells by a Gaussian of 4 cells, and divide them by their mean.
+
+    Where nothing is seen, as beside a specimen, the field stays at 0.01.
+    """
     from scipy import ndimage
 
     smooth = ndimage.gaussian_filter(cells, _SMOOTHING)
@@ -134,7 +138,7 @@ def smooth_bias(cells: Coarse) -> Coarse:
             value=f"mean {mean}",
             place="estimate_bias",
         )
-    return np.asarray(smooth / mean)
+    return np.asarray(np.maximum(smooth / mean, _DIMMEST))
 
 
 def n4(cells: Coarse) -> Coarse:
@@ -172,7 +176,7 @@ def n4(cells: Coarse) -> Coarse:
     return np.asarray(np.exp(logarithm.astype(np.float64)))
 
 
-@step(version="1")
+@step(version="2")
 def bias_field(cells: BlockParts, *, factors: Sequence[int], estimator: Estimator) -> Coarse:
     """Estimate the bias on the coarse image, for each place along the iterated axes."""
     fields = []

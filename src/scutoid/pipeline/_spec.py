@@ -10,6 +10,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from typing import Any, Literal, cast
 
 from scutoid.arrays import Storage
@@ -149,6 +150,34 @@ class Options:
     """Seconds one block may take."""
     requires: Mapping[str, int] | None = None
     """Resources one block holds while it runs."""
+
+    def __post_init__(self) -> None:
+        for option, is_right, rule in (
+            ("name", self.name != "", "a name is not empty"),
+            ("keep", self.keep in (True, False, "memory"), 'keep is True, False or "memory"'),
+            ("storage", isinstance(self.storage, Storage), "storage is a scutoid.Storage"),
+            ("join", self.join in ("equal", "inner"), 'join is "equal" or "inner"'),
+            ("retries", _is_count(self.retries), "a block is retried 0 times or more"),
+            ("timeout", _is_time(self.timeout), "a timeout is a number of seconds above 0"),
+            ("requires", _is_resources(self.requires), 'requires is like {"gpu": 1}'),
+        ):
+            if not is_right:
+                raise ParameterError(rule, value=getattr(self, option), place=f"option {option!r}")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and int(value) >= 0
+
+
+def _is_time(value: Any) -> bool:
+    return value is None or (isinstance(value, Real) and float(value) > 0)
+
+
+def _is_resources(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, Mapping)
+        and all(isinstance(name, str) and _is_count(n) for name, n in value.items())
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
