@@ -238,3 +238,40 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(folder, tmp_path) -
 def test_a_pattern_that_matches_nothing_says_where_it_looked(tmp_path) -> None:
     with pytest.raises(SourceNotFound, match="at least one file"):
         sc.open_folder(tmp_path / "*.tif")
+
+
+@pytest.mark.parametrize("storage", [sc.Storage(), sc.Storage(format="zarr")], ids=["tiff", "zarr"])
+def test_a_step_with_several_outputs_is_called_once_a_block(tmp_path, folder, storage) -> None:
+    calls = tmp_path / "calls"
+
+    dtypes = ("int64", None, "int64")
+
+    @sc.blockwise(out=("image", "parts", "image"), dtype=dtypes, version="1")
+    def segment(image, *, block):
+        with calls.open("a") as log:
+            log.write(f"{block.write_roi}\n")
+        mark = np.random.default_rng().integers(1, 2**31)  # another at each call
+        marks = np.full(image.shape, mark)
+        return marks, {"mark": np.array([mark])}, -marks
+
+    @sc.blockwise(dtype=bool)
+    def differs(marks, parts, negative):
+        return (marks != parts["mark"]) | (negative != -marks)
+
+    image = sc.open(np.zeros((20, 30), "uint8"))
+    segmented = segment.options(block=10)(image)
+    assert not np.asarray(differs(*segmented)).any()
+    assert len(calls.read_text().splitlines()) == 6
+
+    calls.unlink()
+    images = sc.open_folder(folder / "**/*.tif")
+    shapes = [images[key].shape for key in images.keys]
+    marks, parts, negative = segment.options(block=10, storage=storage)(images)
+    run = sc.run(marks, parts, negative, store=tmp_path / "store", executor="serial")
+    assert run.ok
+    n_blocks = [int(np.prod([-(-size // 10) for size in shape])) for shape in shapes]
+    assert len(calls.read_text().splitlines()) == sum(n_blocks)
+    for key in images.keys:
+        found = {int(part["mark"][0]) for part in parts[key].read().values()}
+        assert set(np.unique(marks[key])) == found
+        assert np.array_equal(np.asarray(negative[key]), -np.asarray(marks[key]))

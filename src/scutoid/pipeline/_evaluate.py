@@ -60,6 +60,7 @@ class Evaluation:
         self.limit = int(physical_memory() * _SHARE_OF_MEMORY) if limit is None else limit
         self._used = 0
         self._memo: dict[tuple[int, int, Roi | None], Any] = {}
+        self._shared: dict[tuple[int, int], tuple[object, ...]] = {}
         self._alive: list[Producer] = []
 
     def image(self, image: Image, region: Roi) -> ArraySource:
@@ -165,14 +166,14 @@ class Evaluation:
         step = producer.block_step()
         layout = step.layout
         if producer.spec.sees_neighbours:
-            blocks = self._all_blocks(producer, step)
+            blocks = self._all_blocks(producer, step, (output,))
         else:
             wanted = layout.grid_region(region.shift(offset))
             wanted_blocks = layout.grid.blocks_in(wanted)
             chosen = step.chosen()
             if chosen is not None:
                 wanted_blocks = (index for index in wanted_blocks if chosen[index])
-            blocks = self._blocks(producer, step, list(wanted_blocks))
+            blocks = self._blocks(producer, step, list(wanted_blocks), outputs=(output,))
         target = region.shift(offset)
         array = np.zeros(tuple(region.shape), dtype)
         for index, results in blocks:
@@ -184,10 +185,19 @@ class Evaluation:
             array[common.to_slices(target.offset)] = piece
         return Window(array, region)
 
-    def _all_blocks(self, producer: Call, step: BlockStep) -> Iterator[tuple[int, Any]]:
+    def _all_blocks(
+        self,
+        producer: Call,
+        step: BlockStep,
+        outputs: Sequence[int],
+        *,
+        is_streamed: bool = False,
+    ) -> Iterator[tuple[int, Any]]:
         """Compute all blocks; those that see their neighbours after these."""
         if not producer.spec.sees_neighbours:
-            yield from self._blocks(producer, step, step.indices())
+            yield from self._blocks(
+                producer, step, step.indices(), outputs=outputs, is_streamed=is_streamed
+            )
             return
         layout, output = step.layout, producer.spec.outputs.index("image")
         framed = producer.framed(output)
@@ -195,7 +205,7 @@ class Evaluation:
         array = np.zeros(framed.spec.shape, framed.spec.dtype)
         order = conflict_order(layout.grid, step.indices())
         written = Window(array, framed.spec.roi)
-        for index, results in self._blocks(producer, step, order, written):
+        for index, results in self._blocks(producer, step, order, written, outputs=(output,)):
             roi = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
             array[roi.to_slices(framed.offset)] = results[output]
             yield index, results
@@ -206,6 +216,54 @@ class Evaluation:
         step: BlockStep,
         indices: Sequence[int],
         written: Readable | None = None,
+        *,
+        outputs: Sequence[int],
+        is_streamed: bool = False,
+    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+        """Compute blocks, of a step with several outputs each once for all of them.
+
+        What is streamed is remembered without its images, as is what does not fit in memory.
+        """
+        shared = {
+            index: found
+            for index in indices
+            if (found := self._shared.get((id(producer), index))) is not None
+            and all(found[output] is not None for output in outputs)
+        }
+        missing = [index for index in indices if index not in shared]
+        computed = self._compute(producer, step, missing, written)
+        for index in indices:
+            if index in shared:
+                yield index, shared[index]
+                continue
+            _, results = next(computed)
+            self._share(producer, index, results, is_streamed=is_streamed)
+            yield index, results
+        next(computed, None)  # it leaves the set-up
+
+    def _share(
+        self, producer: Call, index: int, results: tuple[object, ...], *, is_streamed: bool
+    ) -> None:
+        """Remember a block of a step with several outputs."""
+        if len(results) == 1:
+            return
+        kinds = producer.spec.outputs
+        images = sum(item.nbytes for item in results if isinstance(item, np.ndarray))
+        if is_streamed or self._used + images > self.limit:
+            results = tuple(
+                None if kind == "image" else item for kind, item in zip(kinds, results, strict=True)
+            )
+        else:
+            self._used += images
+        self._alive.append(producer)
+        self._shared[id(producer), index] = results
+
+    def _compute(
+        self,
+        producer: Call,
+        step: BlockStep,
+        indices: Sequence[int],
+        written: Readable | None,
     ) -> Iterator[tuple[int, tuple[object, ...]]]:
         if not indices:
             return
@@ -228,21 +286,22 @@ class Evaluation:
                     ),
                 )
 
-    def blocks(self, producer: Call, output: int) -> Iterator[tuple[int, Any]]:
-        """Compute the blocks of an image one by one."""
-        step = producer.block_step()
-        for index, results in self._all_blocks(producer, step):
-            yield index, results[output]
+    def blocks(
+        self, producer: Call, outputs: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+        """Compute the blocks of images one by one."""
+        yield from self._all_blocks(producer, producer.block_step(), outputs, is_streamed=True)
 
     def _compute_values(self, producer: Call) -> tuple[Any, ...]:
         spec = producer.spec
         if spec.kind == "step":
             return self._run_step(producer)
         step = producer.block_step()
-        blocks = self._all_blocks(producer, step)
+        values = [number for number, kind in enumerate(spec.outputs) if kind != "image"]
+        blocks = self._all_blocks(producer, step, values)
         if spec.kind == "reduction":
-            values = (results[0] for _, results in blocks)
-            merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
+            parts = (results[0] for _, results in blocks)
+            merged = merge_in_order(parts, spec.merge)  # type: ignore[arg-type]
             available = {**self._params(producer.params), **step.injected()}
             return (finish(spec, merged, available),)
         return join_blocks(spec, blocks, step.layout.parts_grid)

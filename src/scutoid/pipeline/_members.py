@@ -11,10 +11,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
@@ -28,6 +31,7 @@ from scutoid.pipeline._stored import ITEM_FOLDER, checksum_of, plain_parts
 from scutoid.store import choose_format
 
 _IN_MEMORY = 2**29
+_ENDINGS = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
 
 
 @dataclass(slots=True)
@@ -91,12 +95,13 @@ class MemberWork:
         evaluation = Evaluation(ready=ready)
         kept = Kept()
         packed: list[object] = []
-        for output, kind in enumerate(self.spec.outputs):
-            lazy = SINGLE[kind](call, output)
-            stem = self._stem(number, output)
+        results = [SINGLE[kind](call, output) for output, kind in enumerate(self.spec.outputs)]
+        images = [item for item in results if isinstance(item, Image)]
+        self._write(call, images, evaluation, number, kept)
+        for output, lazy in enumerate(results):
             if isinstance(lazy, Image):
-                self._write(lazy, evaluation, stem, output, kept)
                 continue
+            stem = self._stem(number, output)
             value = evaluation.value(lazy)
             if isinstance(lazy, Files):
                 folder = self._items / f"{stem}.files"
@@ -152,57 +157,86 @@ class MemberWork:
         return True
 
     def _write(
-        self, image: Image, evaluation: Evaluation, stem: str, output: int, kept: Kept
+        self,
+        call: Call,
+        images: Sequence[Image],
+        evaluation: Evaluation,
+        number: int,
+        kept: Kept,
     ) -> None:
-        """Write an image: as is asked for, else a TIFF, or a zarr if it is large."""
-        spec = image.framed.spec
+        """Write images: as is asked for, else as TIFFs, or as zarrs if they are large."""
+        paths = {
+            image.output: self._place(self._stem(number, image.output) + _ENDINGS[chosen])
+            for image in images
+            if (chosen := self._format(image))
+        }
+        streamed = [image for image in images if paths[image.output].suffix == ".zarr"]
+        self._write_zarrs(call, streamed, evaluation, paths)
+        for image in images:
+            path, spec = paths[image.output], image.framed.spec
+            if path.suffix == ".tif":
+                write_tiff(path, evaluation.value(image), spec)
+            elif path.suffix != ".zarr":
+                self._save(image, evaluation.value(image), path, kept)
+            kept.add(image.output, path, path.relative_to(self._items).as_posix())
+
+    def _format(self, image: Image) -> str:
         storage = self.spec.options.storage
-        chosen = storage.format
-        if chosen is None:
-            is_small = spec.nbytes <= _IN_MEMORY and storage.levels == 1
-            chosen = "tiff" if is_small else "zarr"
-        endings = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
-        if chosen not in endings:
+        if storage.format is None:
+            is_small = image.framed.spec.nbytes <= _IN_MEMORY and storage.levels == 1
+            return "tiff" if is_small else "zarr"
+        if storage.format not in _ENDINGS:
             raise ParameterError(
-                f"the image of a member is stored as {', '.join(endings)}",
-                value=chosen,
+                f"the image of a member is stored as {', '.join(_ENDINGS)}",
+                value=storage.format,
                 place=f"storage of step {self.spec.label!r}",
             )
-        name = f"{stem}{endings[chosen]}"
-        path = self._place(name)
-        if chosen == "tiff":
-            write_tiff(path, evaluation.value(image), spec)
-        elif chosen == "zarr":
-            self._write_zarr(image, evaluation, path, output)
-        else:
-            array = evaluation.value(image)
-            choose_format(array, chosen).save(array, path)
-            said = {
-                "axes": spec.axes,
-                "voxel_size": spec.voxel_size,
-                "unit": spec.unit,
-                "origin": spec.origin,
-            }
-            _check_holds(path, spec, said, chosen)
-            kept.specs[str(output)] = said
-        kept.add(output, path, name)
+        return storage.format
 
-    def _write_zarr(self, image: Image, evaluation: Evaluation, path: Path, output: int) -> None:
-        spec, call = image.framed.spec, image.producer
-        storage = self.spec.options.storage
-        if not isinstance(call, Call) or call.spec.kind == "step":
-            writer = create_image(path, spec, storage=storage, label=image.is_labels)
-            writer.write(spec.roi, evaluation.value(image))
+    def _save(self, image: Image, array: NDArray[Any], path: Path, kept: Kept) -> None:
+        spec, name = image.framed.spec, self._format(image)
+        choose_format(array, name).save(array, path)
+        said = {
+            "axes": spec.axes,
+            "voxel_size": spec.voxel_size,
+            "unit": spec.unit,
+            "origin": spec.origin,
+        }
+        _check_holds(path, spec, said, name)
+        kept.specs[str(image.output)] = said
+
+    def _write_zarrs(
+        self,
+        call: Call,
+        images: Sequence[Image],
+        evaluation: Evaluation,
+        paths: Mapping[int, Path],
+    ) -> None:
+        """Write block by block, all images at a time."""
+        if not images:
             return
-        layout = call.layout()
-        roi = layout.output_roi(layout.grid.write_roi(0), spec.shape)
-        writer = create_image(
-            path, spec, block=tuple(roi.shape), storage=storage, label=image.is_labels
-        )
-        offset = image.framed.offset
-        for index, array in evaluation.blocks(call, output):
-            place = layout.output_roi(layout.grid.write_roi(index), spec.shape)
-            writer.write(place.shift(-offset), array)
+        layout = None if call.spec.kind == "step" else call.layout()
+        writers = {}
+        for image in images:
+            spec = image.framed.spec
+            writers[image.output] = create_image(
+                paths[image.output],
+                spec,
+                block=None
+                if layout is None
+                else tuple(layout.output_roi(layout.grid.write_roi(0), spec.shape).shape),
+                storage=self.spec.options.storage,
+                label=image.is_labels,
+            )
+        if layout is None:
+            for image in images:
+                writers[image.output].write(image.framed.spec.roi, evaluation.value(image))
+            return
+        for index, results in evaluation.blocks(call, list(writers)):
+            for image in images:
+                framed, found = image.framed, np.asarray(results[image.output])
+                place = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
+                writers[image.output].write(place.shift(-framed.offset), found)
 
 
 def _check_holds(path: Path, spec: ImageSpec, said: Mapping[str, Any], name: str) -> None:
