@@ -365,7 +365,8 @@ def test_a_worker_gives_back_what_another_step_has_freed(tmp_path):
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def free_much(block):
-        held = [b"x" * 100_000 for _ in range(240)]  # below what is kept, see MEMORY_VARIABLES
+        held = [b"x" * 100_000 for _ in range(240)]
+        sys.above = b"x" * 100_000  # what is freed below it stays until it is given back
         del held
         (tmp_path / "freed").write_text(str(resident()))
 
