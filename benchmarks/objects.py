@@ -91,7 +91,11 @@ def growth(sides):
     for side in sides:
         run([sys.executable, OURS, "prepare", 1, side])
         cells = []
-        for name in ("scutoid, 2 threads", "scutoid, 2 processes"):
+        for name in (
+            "limit (bare loop, 2 processes)",
+            "scutoid, 2 threads",
+            "scutoid, 2 processes",
+        ):
             sample = run([sys.executable, OURS, FAST[name], 1, side])
             cells.append(f"{name}: {sample.seconds:.1f}, {sample.peak_mb:.0f}")
         lines.append(f"| {side} | {'; '.join(cells)} |")
