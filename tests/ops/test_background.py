@@ -101,6 +101,14 @@ def test_factor_one_is_the_method_at_full_resolution() -> None:
     np.testing.assert_array_equal(found, expected.astype("float32"))
 
 
+def test_a_factor_may_be_of_any_integer_type() -> None:
+    image = np.random.default_rng(1).random((30, 31))
+    bias = sc.estimate_bias(image, factor=np.int32(2))
+    assert np.array_equal(bias, sc.estimate_bias(image, factor=2))
+    flat = sc.correct_bias(image, bias, factor=np.uint8(2))
+    assert np.array_equal(flat, sc.correct_bias(image, bias, factor=2))
+
+
 @pytest.mark.parametrize("executor", ["serial", "threads"])
 def test_movies_and_crops_through_a_store(tmp_path, executor) -> None:
     movie = np.random.default_rng(2).integers(0, 999, (2, 2, 50, 60)).astype("uint16")

@@ -257,3 +257,11 @@ def test_threshold_local_is_block_invariant_for_running_means_of_floats() -> Non
 def test_threshold_local_refuses_even_sizes_and_unknown_methods(params, tmp_path) -> None:
     with pytest.raises(ParameterError, match=r"odd|method"):
         sc.plan(sc.threshold_local(sc.open(np.zeros((9, 9))), **params), store=tmp_path)
+
+
+def test_percentiles_of_arrays_of_any_number_of_axes() -> None:
+    array = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    assert sc.percentile(array, q=[3, 50]) == np.percentile(array, [3, 50]).tolist()
+    low, high = np.percentile(array, [10, 90])
+    found = sc.normalize_percentile(array, low=10, high=90)
+    np.testing.assert_allclose(found, (array - low) / (high - low), rtol=1e-5, atol=1e-5)
