@@ -48,7 +48,8 @@ PUBLIC = {
         Workbench dump_value dumps find_executor loads meet
     """,
     "scutoid.arrays": """
-        ArraySource ImageSpec ImageWriter METRES PyramidLevel SourceIdentity Storage WritableImage
+        ArraySource ImageSpec ImageWriter METRES PyramidLevel SPATIAL SourceIdentity Storage
+        WritableImage
         create create_image damaged_shards open_source pad_to pyramid_levels pyramid_method
         pyramid_multiple read_region stored_shards write_tiff
     """,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from scipy import ndimage
 
 import scutoid as sc
@@ -411,3 +412,28 @@ def test_a_component_that_is_larger_than_the_halo_is_reported_and_refused_if_ask
     with pytest.raises(sc.errors.StepError, match="over 3 voxels at most") as caught:
         read(step(ways[1], ways[0], ways[2], connectivity=None, max_extent=3, exact=True))
     assert_all_is_said(caught.value)
+
+
+OF_FOLDERS = {
+    "measure": lambda i: sc.measure(sc.label(sc.threshold(i, level=5)), intensity=i),
+    "percentile": lambda i: sc.percentile(i, q=50),
+    "detect_spots": lambda i: sc.detect_spots(i, sigma=1, threshold=1),
+    "subtract_background": lambda i: sc.subtract_background(i, radius=4),
+    "project": lambda i: sc.project(i, axis="y", method="mean"),
+    "flip": lambda i: sc.flip(i, axis="y"),
+    "predict": lambda i: sc.predict(i, model=lambda: lambda tiles: tiles, halo=0),
+}
+
+
+@pytest.mark.parametrize("operation", OF_FOLDERS)
+def test_a_first_member_that_cannot_be_read_stops_no_other(tmp_path, operation) -> None:
+    folder = tmp_path / "plate"
+    folder.mkdir()
+    image = np.random.default_rng(0).integers(0, 9, (12, 20, 24)).astype("uint16")
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(folder / name, image)
+    (folder / "a.tif").write_bytes(b"II*\0 is no image")
+    result = OF_FOLDERS[operation](sc.open_folder(folder / "*.tif"))
+    run = sc.run(result, store=tmp_path / "store", executor="serial", on_failure="return")
+    assert not run.ok
+    assert run.steps[-1].n_done == 1

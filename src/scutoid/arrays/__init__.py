@@ -15,13 +15,14 @@ from scutoid.arrays._pyramid import (
 )
 from scutoid.arrays._shards import damaged_shards, stored_shards
 from scutoid.arrays._source import ArraySource, SourceIdentity
-from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._units import METRES
 
 __all__ = [
     "METRES",
+    "SPATIAL",
     "ArraySource",
     "ImageSpec",
     "ImageWriter",

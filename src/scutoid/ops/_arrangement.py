@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.ops._composed import of_images, operation
 from scutoid.ops._grids import (
-    SPATIAL,
     Extent,
     are_labels,
-    axes_of,
     check_images,
     kept_labels,
     letters_of,
     limited_depth,
     seen_to,
 )
+from scutoid.ops._inputs import first_of
 from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
 
 # Flipping
@@ -100,7 +100,7 @@ def flip(image: Image | Images | NDArray[Any], *, axis: str | int | Sequence[int
     array([[3, 2, 1]])
     """
     step = kept_labels(flip_step, image)
-    return seen_to(step(image, axis=letters_of(axis, axes_of(image))))  # type: ignore[arg-type]
+    return seen_to(step(image, axis=letters_of(axis, first_of(image).axes)))
 
 
 # Transposing
@@ -156,7 +156,7 @@ def transpose(
     (3, 4, 2)
     """
     check_images(image, "transpose")
-    own = axes_of(image)  # type: ignore[arg-type]
+    own = first_of(image).axes
     wanted = own[::-1] if axes is None else letters_of(axes, own)
     if sorted(wanted) != sorted(own):
         raise _other_axes(axes, own)
@@ -278,7 +278,7 @@ def concatenate(images: Iterable[Any], *, axis: str | int) -> Any:
 def _concatenate(*images: Any, axis: str | int) -> Any:
     for image in images:
         check_images(image, "concatenate")
-    own = axes_of(images[0])
+    own = first_of(images[0]).axes
     letter = letters_of(axis, own)
     if len(letter) != 1 or letter not in own:
         raise ParameterError(

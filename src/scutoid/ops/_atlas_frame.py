@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import METRES
+from scutoid.arrays import METRES, SPATIAL
 from scutoid.errors import GeometryError, MetadataError, ParameterError
 from scutoid.kernels import nearest_voxels
 from scutoid.ops._composed import opened
@@ -19,7 +19,6 @@ from scutoid.pipeline import Image
 from scutoid.pipeline import open as open_image
 
 _PLACE = "count_by_region"
-_SPATIAL = "zyx"
 Matrix = tuple[tuple[float, ...], ...]
 
 
@@ -37,7 +36,7 @@ def checked_atlas(atlas: Any) -> Image:
             place=f"{_PLACE}, atlas",
             remedy="load and resample it as uint32, by nearest neighbour",
         )
-    if any(axis not in _SPATIAL for axis in atlas.axes):
+    if any(axis not in SPATIAL for axis in atlas.axes):
         raise GeometryError(
             "an atlas has spatial axes only", value=atlas.axes, place=f"{_PLACE}, atlas"
         )

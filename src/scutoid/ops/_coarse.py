@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import cells_under, mean_cells, n_cells
-from scutoid.ops._inputs import check_given, check_real
+from scutoid.ops._inputs import check_given, check_real, first_of
 from scutoid.ops._label import images_of
 from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise
 
@@ -99,7 +99,7 @@ def cells_slices(
 def spatial_shape(image: Image | Images) -> list[int]:
     """Return the voxels along the spatial axes; of a collection, of its first member."""
     check_given(image, "image")
-    one: Image = image[next(iter(image))] if isinstance(image, Images) else image
+    one = first_of(image)
     return [size for axis, size in zip(one.axes, one.shape, strict=True) if axis in "zyx"]
 
 

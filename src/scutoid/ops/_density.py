@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.geometry import Roi
 from scutoid.ops._composed import composed
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PLACE = "density"
-_SPATIAL = "zyx"
 
 
 @composed
@@ -104,7 +104,7 @@ def density(
             remedy="give like=, the image that the positions belong to",
         )
     if isinstance(space, Image):
-        ndim = sum(axis in _SPATIAL for axis in space.axes)
+        ndim = sum(axis in SPATIAL for axis in space.axes)
         _steps(factors, voxel_size, space.voxel_size, ndim)
     if outside not in ("raise", "drop"):
         raise ParameterError('outside is "raise" or "drop"', value=outside, place=_PLACE)
@@ -142,7 +142,7 @@ class _Space:
     def of(cls, image: Image) -> _Space:
         """Describe an image; positions are in its unit, or in voxels where that is unknown."""
         extent = list(zip(image.axes, image.roi.offset, image.shape, strict=True))
-        spatial = [one for one in extent if one[0] in _SPATIAL]
+        spatial = [one for one in extent if one[0] in SPATIAL]
         voxels = tuple(float(first) for _, first, _ in spatial)
         is_known = image.voxel_size is not None
         return cls(
@@ -152,7 +152,7 @@ class _Space:
             tuple(image.origin) if is_known else voxels,
             image.voxel_size or (1.0,) * len(spatial),
             "",
-            tuple((axis, int(first), int(n)) for axis, first, n in extent if axis not in _SPATIAL),
+            tuple((axis, int(first), int(n)) for axis, first, n in extent if axis not in SPATIAL),
         )
 
     @classmethod
@@ -281,7 +281,7 @@ def _shape(shape: Sequence[int], steps: Sequence[float]) -> tuple[int, ...]:
 
 def _grid(images: list[Image], factors: Any, spacing: Any) -> OutputGrid:
     image = images[0]
-    sizes = [n for n, axis in zip(image.shape, image.axes, strict=True) if axis in _SPATIAL]
+    sizes = [n for n, axis in zip(image.shape, image.axes, strict=True) if axis in SPATIAL]
     steps = _steps(factors, spacing, image.voxel_size, len(sizes))
     nothing = Roi((0,) * len(sizes), (0,) * len(sizes))
     voxel_size = origin = None
@@ -317,7 +317,7 @@ def density_map(
             block.axes, zip(block.write_roi.offset, block.write_roi.shape, strict=True), strict=True
         )
     )
-    axes = [axis for axis in block.function_axes if axis in _SPATIAL]
+    axes = [axis for axis in block.function_axes if axis in SPATIAL]
     found = np.zeros([regions[axis][1] for axis in axes])
     found[tuple(rows[axis].to_numpy() - regions[axis][0] for axis in axes)] = rows["n"]
     whole = tuple(slice(None) if axis in axes else None for axis in block.function_axes)

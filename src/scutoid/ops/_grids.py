@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
@@ -11,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from scutoid.errors import ParameterError, PipelineError, ScutoidError
+from scutoid.arrays import SPATIAL
+from scutoid.errors import ParameterError, PipelineError
 from scutoid.kernels import Affine
 from scutoid.pipeline import Image, Images, OutputGrid, Step
 
-SPATIAL = "zyx"
-"""Letters of the axes of space."""
 REACH = 2
 """Voxels that interpolation reads beyond the scaled region, at most."""
 _EDGES = {1: 2**20, 2: 1024, 3: 128}
@@ -73,16 +71,6 @@ def check_images(image: Any, place: str) -> None:
             place=place,
             remedy="open it by scutoid.open, or make it an array by numpy.asarray",
         )
-
-
-def axes_of(image: Image | Images) -> str:
-    """Return the axes of an image, or of the first member of a collection that can be opened."""
-    if isinstance(image, Image):
-        return image.axes
-    for key in image.keys:
-        with contextlib.suppress(ScutoidError):  # a bad member is no matter of the others
-            return str(image[key].axes)
-    return SPATIAL
 
 
 def letters_of(axis: object, axes: str) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.errors import ParameterError
+from scutoid.arrays import SPATIAL
+from scutoid.errors import ParameterError, ScutoidError
 from scutoid.kernels import checked_connectivity
 from scutoid.pipeline import Image, Images, is_lazy
 
 Given = Image | NDArray[Any]
-_SPATIAL = "zyx"
 
 
 def check_given(image: Any, place: str) -> None:
@@ -81,10 +82,19 @@ def check_real(image: Any, place: str) -> None:
         )
 
 
-def voxel_type(image: Any) -> np.dtype[Any]:
-    """Return the type of an image's voxels; of a collection, of those of its first member."""
-    one = image[next(iter(image))] if isinstance(image, Images) else image
-    return one.dtype  # type: ignore[no-any-return]
+def first_of(image: Any) -> Any:
+    """Return an image, or the first of a collection that can be opened: it stands for all.
+
+    A bad member is no matter of the others; where all are bad, the first is returned and says so.
+    """
+    if not isinstance(image, Images):
+        return image
+    for key in image.keys:
+        with contextlib.suppress(ScutoidError):
+            one = image[key]
+            _ = one.framed
+            return one
+    return image[image.keys[0]]
 
 
 def check_voxels(image: Any, place: str) -> None:
@@ -107,7 +117,7 @@ def check_voxels(image: Any, place: str) -> None:
 def n_spatial(image: Any) -> int:
     """Return the number of an image's spatial axes; all those of an array are."""
     if isinstance(image, Image):
-        return sum(axis in _SPATIAL for axis in image.axes)
+        return sum(axis in SPATIAL for axis in image.axes)
     return int(image.ndim)
 
 

@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels import SHAPES, Measure, measure_block
 from scutoid.ops._composed import opened, operation
-from scutoid.ops._inputs import check_real, check_voxels
+from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._object_table import measure_objects
 from scutoid.pipeline import Image, Images, StepBlock, blockwise
 from scutoid.pipeline import open as open_image
-
-_SPATIAL = "zyx"
 
 
 @operation
@@ -116,12 +115,12 @@ def measure(
     if intensity is None:
         pieces = measure_pieces(labels, **asked)
     else:
-        one, other = _first(labels), _first(intensity)
+        one, other = first_of(labels), first_of(intensity)
         _check_axes(one.axes, other.axes)
         has_names = other.channels and len(set(other.channels)) == len(other.channels)
         channels = other.channels if has_names else None
         if "c" in other.axes and "c" not in one.axes:
-            axes = "c" + "".join(axis for axis in one.axes if axis in _SPATIAL)
+            axes = "c" + "".join(axis for axis in one.axes if axis in SPATIAL)
             pieces = measure_channel_pieces.along(axes)(labels, intensity, **asked)
         else:
             pieces = measure_pieces(labels, intensity, **asked)
@@ -140,7 +139,7 @@ def _with_channels(intensity: Any, labels: Image | Images) -> Any:
             value=type(intensity).__name__,
             place="measure, intensity",
         )
-    one = _first(labels)
+    one = first_of(labels)
     has_channels = len(given) == one.ndim + 1
     if tuple(given[has_channels:]) != tuple(one.shape):
         raise GeometryError(
@@ -152,13 +151,8 @@ def _with_channels(intensity: Any, labels: Image | Images) -> Any:
     return open_image(intensity, axes="c" * has_channels + one.axes)
 
 
-def _first(images: Image | Images) -> Image:
-    """Return an image, or the first of a folder: whose axes are taken to be those of all."""
-    return images if isinstance(images, Image) else images[images.keys[0]]
-
-
 def _check_axes(labels: str, intensity: str) -> None:
-    if sorted(set(labels) & set(_SPATIAL)) != sorted(set(intensity) & set(_SPATIAL)):
+    if sorted(set(labels) & set(SPATIAL)) != sorted(set(intensity) & set(SPATIAL)):
         raise GeometryError(
             "an intensity has the same spatial axes as its labels",
             value=f"labels {labels!r}, intensity {intensity!r}",

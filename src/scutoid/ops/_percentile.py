@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.ops._composed import opened, operation
-from scutoid.ops._inputs import check_intensities, check_voxels, voxel_type
+from scutoid.ops._inputs import check_intensities, check_voxels, first_of
 from scutoid.pipeline import blockwise, reduction
 
 
@@ -57,7 +57,7 @@ def percentile(image: Any, *, q: float | Sequence[float]) -> Any:
     image = opened(image)
     check_intensities(image, "percentile")
     check_voxels(image, "percentile")
-    passes = kernels.percentile_passes(voxel_type(image))
+    passes = kernels.percentile_passes(first_of(image).dtype)
     found = None
     for _ in range(passes - 1):
         found = percentile_digits(image, found=found, percents=percents, result=None)

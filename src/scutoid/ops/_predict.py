@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import Model, Tiling, check_tiling, predict_tiles
 from scutoid.ops._composed import opened, operation
+from scutoid.ops._inputs import first_of
 from scutoid.ops._networks import check_loader
 from scutoid.pipeline import Image, Images, StepBlock, blockwise
 from scutoid.pipeline import open as open_image
 
 _PLACE = "predict"
-_SPATIAL = "zyx"
 
 PerAxis = int | Sequence[int]
 """One number for all spatial axes, or one an axis."""
@@ -125,7 +126,7 @@ def predict(
     """
     source = _opened(image, axes)
     seen = _axes_of(source, axes)
-    spatial = [axis for axis in seen if axis in _SPATIAL]
+    spatial = [axis for axis in seen if axis in SPATIAL]
     tiling = _tiling(halo, tile, batch, stride, len(spatial))
     check_loader(model, _PLACE, "model is a function without arguments that loads a model")
     if channels is not None and not (_is_whole(channels) and channels > 0):
@@ -180,7 +181,7 @@ def _opened(image: Any, axes: str | None) -> Any:
 
 def _source_axes(image: Image | Images) -> str:
     """Return the axes of an image, or of the first member of a collection."""
-    one: Any = image.member(image.keys[0]) if isinstance(image, Images) else image
+    one = first_of(image)
     return str(one.axes)
 
 
@@ -193,9 +194,9 @@ def _axes_of(image: Any, axes: str | None) -> str:
             place=_PLACE,
         )
     present = _source_axes(image)
-    found = "".join(axis for axis in present if axis in _SPATIAL) if axes is None else axes
+    found = "".join(axis for axis in present if axis in SPATIAL) if axes is None else axes
     spatial = found.removeprefix("c")
-    if not spatial or any(axis not in _SPATIAL or axis not in present for axis in spatial):
+    if not spatial or any(axis not in SPATIAL or axis not in present for axis in spatial):
         raise ParameterError(
             "a model gets spatial axes, and the channels before them",
             value=f"axes {found!r} of an image with axes {present!r}",
@@ -269,7 +270,7 @@ def _predict_block(
     block: StepBlock,
 ) -> NDArray[Any]:
     """Run the model over the tiles of one block."""
-    spatial = [n for n, axis in enumerate(block.function_axes) if axis in _SPATIAL]
+    spatial = [n for n, axis in enumerate(block.function_axes) if axis in SPATIAL]
     places = [block.axes.index(block.function_axes[n]) for n in spatial]
     outputs = predict_tiles(
         model,

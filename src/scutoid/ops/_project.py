@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.ops._composed import of_images
-from scutoid.ops._grids import SPATIAL, are_labels, axes_of, check_images, letters_of, seen_to
+from scutoid.ops._grids import are_labels, check_images, letters_of, seen_to
+from scutoid.ops._inputs import first_of
 from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
 
 _SLAB = 64
@@ -192,7 +194,7 @@ def project(image: Image | Images | NDArray[Any], *, axis: str | int, method: st
             f"a projection is one of {', '.join(_METHODS)}", value=method, place="project"
         )
     check_images(image, "project")
-    own = axes_of(image)  # type: ignore[arg-type]
+    own = first_of(image).axes
     axis, given = letters_of(axis, own), axis
     if axis not in own or len(axis) != 1 or len(own) == 1:
         raise ParameterError(
@@ -241,7 +243,7 @@ def _edge(depth: int, n_others: int) -> int:
 
 def _finish(image: Any, axis: str, method: str, count: int | None, dtype: Any) -> Any:
     """Project what is left of the axis at once."""
-    axes = "".join(a for a in axes_of(image) if a in SPATIAL or a == axis)
+    axes = "".join(a for a in first_of(image).axes if a in SPATIAL or a == axis)
     options: dict[str, Any] = {"name": "project"}
     if isinstance(image, Image):
         others = [a for a in axes if a in SPATIAL and a != axis]

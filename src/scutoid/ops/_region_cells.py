@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import GeometryError, MetadataError, ParameterError
 from scutoid.ops._atlas_frame import AtlasFrame, as_image
 from scutoid.ops._count import estimated_cells
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PLACE = "count_by_region"
-_SPATIAL = "zyx"
 _COUNTED_APART = "tc"
 """Columns of a table that say which image a cell is of."""
 Iterated = tuple[tuple[str, int, int], ...]
@@ -75,7 +75,7 @@ def cells_to_count(
         )
     if isinstance(image, Images):
         return _labels(image, None, weights)
-    if sorted(axis for axis in image.axes if axis in _SPATIAL) != sorted(axes):
+    if sorted(axis for axis in image.axes if axis in SPATIAL) != sorted(axes):
         raise GeometryError(
             f"cells have the atlas' axes {axes!r}",
             value=f"{image.axes!r}, shape {tuple(image.shape)}",
@@ -101,7 +101,7 @@ def _density(image: Image, weights: str | None) -> CellsToCount:
     iterated = tuple(
         (axis, int(first), int(n))
         for axis, first, n in zip(image.axes, image.roi.offset, image.shape, strict=True)
-        if axis not in _SPATIAL
+        if axis not in SPATIAL
     )
     points = density_points(image, axes=image.axes, iterated=iterated)
     return CellsToCount(points, image.unit, "n_cells", iterated)
@@ -155,7 +155,7 @@ def density_points(
         )
     voxels = dict(zip(axes, np.nonzero(counts), strict=True))
     columns: dict[str, NDArray[Any]] = {axis: voxels[axis] + first for axis, first, _ in iterated}
-    spatial = [axis for axis in axes if axis in _SPATIAL]
+    spatial = [axis for axis in axes if axis in SPATIAL]
     sizes, starts = voxel_size or (1.0,) * len(spatial), origin or (0.0,) * len(spatial)
     for axis, size, start in zip(spatial, sizes, starts, strict=True):
         columns[axis] = start + voxels[axis] * size

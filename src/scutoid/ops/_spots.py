@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import SpotMethod, Spots, find_spots, spot_reach, spot_response
 from scutoid.ops._composed import of_images
-from scutoid.ops._inputs import check_real, check_voxels
+from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
 from scutoid.pipeline import Image, Images, StepBlock, is_lazy, reduction
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PLACE = "detect_spots"
-_SPATIAL = "zyx"
 _METHODS = ("log", "dog")
 
 
@@ -130,10 +130,6 @@ def detect_spots(
     )
 
 
-def _first(image: Any) -> Image:
-    return cast("Image", image.member(image.keys[0]) if isinstance(image, Images) else image)
-
-
 def _n_axes(image: Any) -> int:
     if not isinstance(image, (Image, Images)):
         raise ParameterError(
@@ -141,10 +137,10 @@ def _n_axes(image: Any) -> int:
             value=type(image).__name__,
             place=_PLACE,
         )
-    n_axes = sum(axis in _SPATIAL for axis in _first(image).axes)
+    n_axes = sum(axis in SPATIAL for axis in first_of(image).axes)
     if not n_axes:
         raise ParameterError(
-            "spots lie on spatial axes", value=f"axes {_first(image).axes!r}", place=_PLACE
+            "spots lie on spatial axes", value=f"axes {first_of(image).axes!r}", place=_PLACE
         )
     return n_axes
 

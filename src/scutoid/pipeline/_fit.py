@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from scutoid.arrays import ImageSpec, pyramid_multiple
+from scutoid.arrays import SPATIAL, ImageSpec, pyramid_multiple
 from scutoid.errors import MetadataError, ParameterError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
 from scutoid.pipeline._block_shape import block_shape
 from scutoid.pipeline._grids import OutputGrid, parse_scale, scaled_grid
-from scutoid.pipeline._layout import SPATIAL, Framed, Layout, Placed
+from scutoid.pipeline._layout import Framed, Layout, Placed
 from scutoid.pipeline._length import Length
 from scutoid.pipeline._spec import StepSpec
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from scutoid.errors import StoreError
 from scutoid.pipeline._keys import Keys
 from scutoid.pipeline._producers import Call
+from scutoid.pipeline._recipes import recipe_of_key
 from scutoid.store import Recipe, differences
 
 _INSIDE = "inside"
@@ -26,7 +27,9 @@ def with_inside(recipe: Recipe, call: Call, keys: Keys) -> Recipe:
     found = {id(fused): fused for fused in _fused(call)}
     if not found:
         return recipe
-    inside = [json.loads(_recipe(fused, keys).to_json()) for fused in found.values()]
+    inside = [
+        json.loads(recipe_of_key(fused, keys.call(fused)).to_json()) for fused in found.values()
+    ]
     return replace(recipe, output={**recipe.output, _INSIDE: inside})
 
 
@@ -39,19 +42,6 @@ def nearest_inside(reader: Recipe | None, new: Recipe) -> Recipe | None:
             found.append(replace(said, created=reader.created if reader is not None else 0.0))
     named = (said for said in found if said.step == new.step)
     return min(named, key=lambda said: len(differences(new, said)), default=None)
-
-
-def _recipe(fused: Call, keys: Keys) -> Recipe:
-    key = keys.call(fused)
-    return Recipe(
-        step=fused.spec.label,
-        key=key.key,
-        code=key.code.parts,
-        parameters=key.parameters,
-        inputs=key.inputs,
-        environment=key.code.environment,
-        versions=key.code.packages,
-    )
 
 
 def _fused(call: Call) -> Iterator[Call]:

@@ -16,12 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from scutoid.arrays import ImageSpec
+from scutoid.arrays import SPATIAL, ImageSpec
 from scutoid.geometry import BlockGrid, Coordinate, Roi
 from scutoid.pipeline._grids import OutputGrid, Scaled
 from scutoid.pipeline._parts import PartsGrid
-
-SPATIAL = "zyx"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from scutoid.pipeline._keys import CallKey
@@ -9,6 +10,20 @@ from scutoid.pipeline._parts import describe_parts
 from scutoid.pipeline._producers import Call
 from scutoid.pipeline._stored import BLOCKS, image_file, output_names, packed_slot
 from scutoid.store import Recipe
+
+
+def recipe_of_key(call: Call, key: CallKey) -> Recipe:
+    """Return what makes the key of a call: all by which two results are compared."""
+    return Recipe(
+        step=call.spec.label,
+        key=key.key,
+        code=key.code.parts,
+        parameters=key.parameters,
+        inputs=key.inputs,
+        environment=key.code.environment,
+        versions=key.code.packages,
+        opaque=key.code.opaque,
+    )
 
 
 def make_recipe(call: Call, key: CallKey, n_blocks: int) -> Recipe:
@@ -37,15 +52,8 @@ def make_recipe(call: Call, key: CallKey, n_blocks: int) -> Recipe:
             grid = describe_parts(call.parts_grid)
             said |= {"file": BLOCKS, "grid": grid, "slot": slot}
         outputs.append(said)
-    return Recipe(
-        step=spec.label,
-        key=key.key,
-        code=key.code.parts,
-        parameters=key.parameters,
-        inputs=key.inputs,
-        environment=key.code.environment,
-        versions=key.code.packages,
-        opaque=key.code.opaque,
+    return replace(
+        recipe_of_key(call, key),
         kind="collection" if call.keys is not None else spec.outputs[0],
         format=image_format if "image" in spec.outputs else None,
         block=block_of(call),

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.views._layer_array import LayerArray
-from scutoid.views._world import SPATIAL, World
+from scutoid.views._world import World
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scutoid.arrays import METRES
+from scutoid.arrays import METRES, SPATIAL
 from scutoid.errors import MetadataError
-
-SPATIAL = "zyx"
 
 
 @dataclass(frozen=True, slots=True)
