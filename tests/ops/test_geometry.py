@@ -386,7 +386,7 @@ LARGE = {
 def test_blocks_of_much_coarser_images_read_a_moderate_region(name, tmp_path):
     spec = ImageSpec((2000, 3000, 4000), "uint16", "zyx", voxel_size=1)
     create_image(tmp_path / "a.zarr", spec, block=(100, 100, 100))
-    layout = LARGE[name](sc.open(tmp_path / "a.zarr")).producer.layout()
+    layout = LARGE[name](sc.open(tmp_path / "a.zarr")).ref.node.layout
     sizes = [
         layout.source(0, layout.grid.write_roi(n)).shape for n in (0, layout.grid.n_blocks // 2)
     ]
@@ -404,7 +404,7 @@ def test_blocks_of_much_coarser_images_read_a_moderate_region(name, tmp_path):
 def test_blocks_of_long_movies_read_a_moderate_region(call, tmp_path):
     spec = ImageSpec((900, 200, 300, 300), "uint16", "tzyx")
     create_image(tmp_path / "a.zarr", spec, block=(1, 100, 100, 100))
-    layout = call(sc.open(tmp_path / "a.zarr")).producer.layout()
+    layout = call(sc.open(tmp_path / "a.zarr")).ref.node.layout
     sources = [layout.source(n, layout.grid.write_roi(0)) for n in range(len(layout.inputs))]
     assert sum(int(np.prod(source.shape)) for source in sources) <= 2**25
 

@@ -220,7 +220,7 @@ def test_what_a_block_requires_is_passed_on() -> None:
     found = sc.predict(
         sc.open(np.ones((8, 8))), model=load_sums, halo=0, requires={"gpu": 1}, block=4
     )
-    assert found.producer.spec.options.requires == {"gpu": 1}
+    assert found.ref.node.spec.options.requires == {"gpu": 1}
 
 
 @pytest.mark.parametrize(

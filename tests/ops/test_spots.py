@@ -59,10 +59,10 @@ def test_spots_are_those_of_the_whole_array(case, method, sigma, distance, level
 
 def _in_blocks(lazy, block):
     """Compute a table in blocks of a shape, without a store."""
-    call = lazy.producer
+    call = lazy.ref.node
     params = dict(call.params)
     if params["strongest"] is not None:
-        strongest = params["strongest"].producer
+        strongest = params["strongest"].node
         params["strongest"] = sc.ops.strongest_response.options(block=block)(
             *strongest.inputs, **strongest.params
         )

@@ -116,7 +116,7 @@ def test_a_physical_halo_needs_a_voxel_size() -> None:
     with pytest.raises(MetadataError, match="voxel size"):
         _ = step(sc.open(np.zeros((30, 30)))).shape
     known = sc.open(np.zeros((30, 30)), voxel_size=(0.5, 1), unit="um")
-    assert step(known).producer.layout().grid.halo[0] == (4, 2)
+    assert step(known).ref.node.layout.grid.halo[0] == (4, 2)
 
 
 def test_a_parameter_that_the_step_does_not_have_names_the_closest() -> None:
@@ -242,7 +242,7 @@ def test_reading_too_much_without_a_run_is_refused() -> None:
 
     image = smooth(sc.open(np.zeros((300, 300))))
     with pytest.raises(MemoryLimitError, match=r"sc\.run"):
-        Evaluation(limit=1000).value(image)
+        Evaluation(limit=1000).value(image.ref)
 
 
 def test_a_target_that_is_an_input_is_refused(tmp_path) -> None:

@@ -83,14 +83,14 @@ def test_halos_are_added_up_and_nothing_else_is_read(tmp_path) -> None:
 def test_a_chain_reads_the_input_once(tmp_path, monkeypatch) -> None:
     image = np.random.default_rng(2).integers(0, 100, (64, 64, 64), dtype="uint16")
     raw = sc.open(image)
-    read = type(raw.producer.source).read
+    read = type(raw.ref.node.source).read
     regions = []
 
     def counted(source, roi):
         regions.append(roi)
         return read(source, roi)
 
-    monkeypatch.setattr(type(raw.producer.source), "read", counted)
+    monkeypatch.setattr(type(raw.ref.node.source), "read", counted)
     smooth = sc.gaussian.options(keep=False)(raw, sigma=0.5)
     mask = sc.threshold.options(keep=False)(smooth, level=50)
     pieces = sc.ops.label_pieces.options(block=32)(mask, connectivity=1)

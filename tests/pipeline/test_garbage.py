@@ -167,17 +167,17 @@ def test_a_run_that_finds_its_results_gone_plans_again(tmp_path, monkeypatch):
     run(tmp_path, 0)
     from scutoid.pipeline import _run
 
-    plan_alone, n_planned = _run.plan_alone, []
+    claim, n_planned = _run.claim, []
 
     def then_collect(*args):
-        found = plan_alone(*args)
+        found = claim(*args)
         n_planned.append(1)
         if len(n_planned) == 1:
             for entry, _ in sc.Store(tmp_path).entries("add"):
                 entry.clear()
         return found
 
-    monkeypatch.setattr(_run, "plan_alone", then_collect)
+    monkeypatch.setattr(_run, "claim", then_collect)
     second = total(add(RAW, n=0), twice=True)
     assert sc.run(second, store=tmp_path, executor="serial").ok
     assert second.get() == 2 * ALL[0]

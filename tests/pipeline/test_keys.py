@@ -48,7 +48,7 @@ def test_how_a_folder_is_read_is_worked_out_once(folder, monkeypatch):
     fingerprint = _keys.fingerprint
     monkeypatch.setattr(_keys, "fingerprint", lambda f: calls.append(f) or fingerprint(f))
     keys = Keys()
-    found = [keys.member(images.producer, key) for key in images.keys]
+    found = [keys.member(images.ref.node, key) for key in images.keys]
     assert len(found) == 4
     assert calls == [tifffile.imread]
 
@@ -60,15 +60,15 @@ def test_a_member_inside_the_store_is_refused_also_behind_a_link(folder, tmp_pat
     tifffile.imwrite(inside, np.zeros((4, 4), "uint8"))
     os.symlink(inside, folder / "b" / "3.tif")  # noqa: PTH211
     images = sc.open_folder(str(folder / "a" / "*.tif"))
-    assert Keys(store=store).member(images.producer, "1.tif")
+    assert Keys(store=store).member(images.ref.node, "1.tif")
     images = sc.open_folder(str(folder / "**" / "*.tif"))
     keys = Keys(store=store)
     with pytest.raises(StoreError, match="inside the store"):
-        keys.member(images.producer, "b/3.tif")
+        keys.member(images.ref.node, "b/3.tif")
 
 
 def test_the_store_itself_inside_a_folder_of_inputs_is_no_fault(folder):
     store = EntryStore(folder / "results")
     images = sc.open_folder(str(folder / "a" / "*.tif"))
     keys = Keys(store=store)
-    assert len({keys.member(images.producer, key) for key in images.keys}) == 2
+    assert len({keys.member(images.ref.node, key) for key in images.keys}) == 2

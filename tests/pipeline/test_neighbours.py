@@ -78,7 +78,7 @@ def _block(step, index):
 @pytest.mark.parametrize(("executor", "workers"), [("serial", 1), ("threads", 3), ("processes", 2)])
 def test_what_a_block_sees_does_not_depend_on_the_workers(tmp_path, step, executor, workers):
     result = step(sc.open(RAW > 50 if step is linked else RAW))
-    grid = result.producer.layout().grid
+    grid = result.ref.node.layout.grid
     run = sc.run(result, store=tmp_path, executor=executor, workers=workers)
     assert run.ok
     expected = by_hand(step, RAW > 50 if step is linked else RAW, grid)
@@ -88,7 +88,7 @@ def test_what_a_block_sees_does_not_depend_on_the_workers(tmp_path, step, execut
 @pytest.mark.parametrize("step", [chained, one_sided], ids=lambda step: step.spec.name)
 def test_read_without_a_run_it_is_the_same(step):
     result = step(sc.open(RAW))
-    expected = by_hand(step, RAW, result.producer.layout().grid)
+    expected = by_hand(step, RAW, result.ref.node.layout.grid)
     assert np.array_equal(np.asarray(result), expected)
     assert np.array_equal(np.asarray(result[5:30, 7:9]), expected[5:30, 7:9])
 

@@ -503,11 +503,11 @@ def test_a_block_shape_may_name_all_axes(block) -> None:
     movie = sc.open(np.zeros((3, 40, 50), "uint8"), axes="tyx")
     smooth = sc.gaussian.options(block=block)(movie, sigma=1)
     y = 16 if block == 16 else 8
-    assert smooth.producer.layout().grid.block_shape == (1, y, 16)
+    assert smooth.ref.node.layout.grid.block_shape == (1, y, 16)
 
 
 @pytest.mark.parametrize("block", [(2, 8, 16), (8,), (0, 8), (1, 1, 8, 16)], ids=str)
 def test_a_block_shape_that_fits_no_axes_is_refused(block) -> None:
     movie = sc.open(np.zeros((3, 40, 50), "uint8"), axes="tyx")
     with pytest.raises(PipelineError, match=r"'yx'.*'tyx' with t 1"):
-        sc.gaussian.options(block=block)(movie, sigma=1).producer.layout()
+        _ = sc.gaussian.options(block=block)(movie, sigma=1).ref.node.layout

@@ -41,6 +41,12 @@ class SourceIdentity:
             )
 
 
+class Readable(Protocol):
+    """An array that is read by region, in its own voxels."""
+
+    def read(self, roi: Roi) -> NDArray[Any]: ...
+
+
 @runtime_checkable
 class ArraySource(Protocol):
     """An image that can be read by region.

@@ -99,7 +99,7 @@ def seen_to(result: Any) -> Any:
 
 def are_labels(image: Image | Images) -> bool:
     """Whether voxels are object numbers."""
-    return image.producer.is_labels(image.output)
+    return image.ref.holds_labels
 
 
 def kept_labels(step: Step, image: Any) -> Step:

@@ -16,7 +16,7 @@ from scutoid.ops._count import estimated_cells
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
-from scutoid.pipeline import BlockParts, Image, Images, Table, Tables, step
+from scutoid.pipeline import BlockParts, Image, ImageRef, Images, Table, Tables, step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def cells_to_count(
     if isinstance(cells, pd.DataFrame):
         return CellsToCount(cells, weights=weights)
     if isinstance(cells, (Table, Tables)):
-        images = list(_behind(cells))
+        images: list[Image | ImageRef] = list(_behind(cells.ref.node))
         _check_scale(images, has_transform)
         unit = next((one.unit for one in images if one.unit), None)
         return CellsToCount(cells, unit, weights)
@@ -115,16 +115,16 @@ def _is_positions(cells: Any, axes: str) -> bool:
     return cells.shape[1] == len(axes) and (cells.dtype.kind == "f" or len(axes) > 2)
 
 
-def _behind(cells: Any) -> Iterator[Image]:
+def _behind(node: Any) -> Iterator[ImageRef]:
     """Go through the images that a table was made of, the nearest ones."""
-    for item in getattr(cells.producer, "inputs", ()):
-        if isinstance(item, Image):
+    for item in getattr(node, "inputs", ()):
+        if isinstance(item, ImageRef):
             yield item
-        elif hasattr(item, "producer"):
-            yield from _behind(item)
+        elif hasattr(item, "node"):
+            yield from _behind(item.node)
 
 
-def _check_scale(images: Sequence[Image], has_transform: bool) -> None:
+def _check_scale(images: Sequence[Image | ImageRef], has_transform: bool) -> None:
     if images and not has_transform and all(image.voxel_size is None for image in images):
         raise MetadataError(
             "cells are placed in an atlas by the voxel size of their image, or by a transform",

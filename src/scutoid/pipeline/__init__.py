@@ -6,13 +6,11 @@ process.
 """
 
 from scutoid.pipeline._affine import Beneath, check_order, interpolate
+from scutoid.pipeline._block import StepBlock
 from scutoid.pipeline._collections import Collection, Images, Tables, Values, gather
-from scutoid.pipeline._compute import StepBlock
-from scutoid.pipeline._decorators import Step, blockwise, reduction, step
 from scutoid.pipeline._export import export
 from scutoid.pipeline._given import with_given
 from scutoid.pipeline._grids import OutputGrid
-from scutoid.pipeline._lazy import Files, Image, Parts, Table, Value
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
 from scutoid.pipeline._options import with_options
@@ -20,8 +18,10 @@ from scutoid.pipeline._outcome import Run, RunStep
 from scutoid.pipeline._parts import BlockParts
 from scutoid.pipeline._pipeline import Pipeline, pipeline
 from scutoid.pipeline._plan import Plan, PlannedStep
-from scutoid.pipeline._producers import is_lazy
+from scutoid.pipeline._refs import ImageRef
 from scutoid.pipeline._run import plan, run
+from scutoid.pipeline._single import Files, Image, Parts, Table, Value
+from scutoid.pipeline._step import Step, blockwise, is_lazy, reduction, step
 from scutoid.pipeline._store import Store
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Collection",
     "Files",
     "Image",
+    "ImageRef",
     "Images",
     "Length",
     "OutputGrid",

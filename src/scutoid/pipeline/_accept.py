@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from scutoid.errors import PipelineError
+from scutoid.pipeline._call import Call, MappedCall
 from scutoid.pipeline._keys import ACCEPTED, Keys, accepted_members
-from scutoid.pipeline._producers import Call
+from scutoid.pipeline._layouts import Layouts
 from scutoid.pipeline._recipes import make_recipe
 from scutoid.pipeline._stored import StoredItems, members_of
 from scutoid.store import Entry, EntryStore, Recipe, differences, explain
@@ -51,9 +52,12 @@ class Accepted:
 class Acceptance:
     """Finds what is to be accepted, step by step as a plan is made."""
 
-    def __init__(self, store: EntryStore, keys: Keys, names: Iterable[str]) -> None:
+    def __init__(
+        self, store: EntryStore, keys: Keys, layouts: Layouts, names: Iterable[str]
+    ) -> None:
         self.store = store
         self.keys = keys
+        self.layouts = layouts
         self.names = frozenset(names)
         self._found: dict[str, Accepted] = {}
 
@@ -72,7 +76,7 @@ class Acceptance:
             return known
         if name not in self.names:
             return None
-        recipe = make_recipe(call, key, n_blocks)
+        recipe = make_recipe(call, key, n_blocks, self.layouts)
         entry = self.store.entry(call.spec.label, key.key)
         old = recipe
         if not self._is_there(entry, call):
@@ -88,7 +92,7 @@ class Acceptance:
         return found
 
     def _is_there(self, entry: Entry, call: Call) -> bool:
-        if call.keys is not None:
+        if isinstance(call, MappedCall):
             return bool(members_of(entry)) and entry.recipe is not None
         return entry.status == "complete"
 
@@ -113,7 +117,7 @@ class Acceptance:
 
     def _members(self, call: Call, entry: Entry) -> dict[str, str]:
         """Have earlier members stand for those that are not there."""
-        if call.keys is None:
+        if not isinstance(call, MappedCall):
             return {}
         said = members_of(entry)
         now = {key: self.keys.member(call, key) for key in call.keys}

@@ -12,8 +12,8 @@ from scutoid import kernels
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.kernels import Affine
-from scutoid.pipeline._compute import StepBlock
-from scutoid.pipeline._lazy import Image
+from scutoid.pipeline._block import StepBlock
+from scutoid.pipeline._single import Image
 
 
 @dataclass(frozen=True, slots=True)

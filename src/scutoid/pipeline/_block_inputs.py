@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scutoid.pipeline._compute import BlockStep, Readable, StepBlock
+from scutoid.arrays import Readable
+from scutoid.pipeline._block import StepBlock
+from scutoid.pipeline._compute import BlockStep
 from scutoid.pipeline._parts import BlockParts
 
 

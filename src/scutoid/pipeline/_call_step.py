@@ -12,7 +12,8 @@ import numpy as np
 
 from scutoid.errors import StepError
 from scutoid.pipeline._compute import call, check_parts, unpack
-from scutoid.pipeline._parts import MemoryParts, PartsGrid
+from scutoid.pipeline._parts import MemoryParts
+from scutoid.pipeline._placement import PartsGrid
 from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._tables import join_tables
 

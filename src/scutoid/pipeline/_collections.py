@@ -1,12 +1,16 @@
-"""Collections: results of one kind, one a key, and what joins them."""
+"""Collections: results of one kind, one a key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scutoid.errors import PipelineError
-from scutoid.pipeline._lazy import Files, Image, Lazy, Parts, Table, Value
+from scutoid.pipeline._evaluate import Evaluation
+from scutoid.pipeline._nodes import CollectionFromStore
+from scutoid.pipeline._refs import CollectionRef, Gathered, Ref
+from scutoid.pipeline._single import SINGLE, Files, Image, Lazy, Parts, Table, Value
+from scutoid.pipeline._tables import concatenate, with_groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,17 +19,22 @@ if TYPE_CHECKING:
 class Collection(Lazy):
     """Results of one kind, one a key; steps map over them."""
 
+    ref: CollectionRef
     member_kind: ClassVar[type[Lazy]] = Lazy
+
+    def __init__(self, ref: CollectionRef, stored: CollectionFromStore | None = None) -> None:
+        self.ref = ref
+        self._stored = stored
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Names of the members: relative paths, in natural order."""
-        return self.producer.keys or ()
+        return self.ref.keys
 
     @property
     def groups(self) -> pd.DataFrame | None:
         """Columns that ``group=`` read from the members' paths, indexed by key; None without."""
-        return self.producer.groups
+        return self.ref.node.groups
 
     def member(self, key: str) -> Lazy:
         """Return one member.
@@ -35,22 +44,22 @@ class Collection(Lazy):
         PipelineError
             If there is no such key.
         """
-        from scutoid.pipeline._producers import Member
+        ref = self.ref.member(key)
+        return SINGLE[ref.kind](ref, None if self._stored is None else self._stored.find(key))
 
-        if key not in self.producer.places:
-            raise PipelineError(
-                "a collection is indexed by its keys",
-                value=key,
-                place=f"{self.name!r} with {len(self.keys)} members",
-                remedy=f"for example {self.keys[0]!r}" if self.keys else None,
-            )
-        return self.member_kind(Member.of(self.producer, key), self.output)
+    def _member_refs(self) -> Iterator[tuple[str, Ref]]:
+        """Go through the keys and what each member is read from."""
+        for key, member in self.items():
+            yield key, member.read_ref
 
     def __getitem__(self, key: str) -> Any:
         return self.member(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.ref.node.places
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -78,13 +87,9 @@ class Tables(Collection):
 
     def to_pandas(self) -> pd.DataFrame:
         """Concatenate the members' tables, with a column `key` and those of the groups first."""
-        from scutoid.pipeline._evaluate import Evaluation
-        from scutoid.pipeline._tables import concatenate
-
         evaluation = Evaluation()
-        return concatenate(
-            ((key, evaluation.value(member)) for key, member in self.items()), self.groups
-        )
+        tables = ((key, evaluation.value(ref)) for key, ref in self._member_refs())
+        return concatenate(tables, self.groups)
 
 
 class Values(Collection):
@@ -95,23 +100,19 @@ class Values(Collection):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the value of each key."""
-        from scutoid.pipeline._evaluate import Evaluation
-
         evaluation = Evaluation()
-        return {key: evaluation.value(member) for key, member in self.items()}
+        return {key: evaluation.value(ref) for key, ref in self._member_refs()}
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row a member: `key`, the groups' columns, `value` (or a dict's entries)."""
         import pandas as pd
 
-        from scutoid.pipeline._tables import with_groups
-
-        found = self.to_dict()
+        values = self.to_dict()
         rows = [
-            value if isinstance(value, Mapping) else {"value": value} for value in found.values()
+            value if isinstance(value, Mapping) else {"value": value} for value in values.values()
         ]
         frame = pd.DataFrame(rows, index=range(len(rows)))
-        frame.insert(0, "key", pd.Series(list(found), dtype=str))
+        frame.insert(0, "key", pd.Series(list(values), dtype=str))
         return with_groups(frame, self.groups)
 
 
@@ -134,13 +135,6 @@ COLLECTION: dict[str, type[Collection]] = {
 }
 
 
-class Gathered:
-    """All members of a collection, for one call of a step."""
-
-    def __init__(self, collection: Collection) -> None:
-        self.collection = collection
-
-
 def gather(collection: Collection) -> Gathered:
     """Hand all members of a collection to one call of a step, as a dict by key.
 
@@ -160,28 +154,11 @@ def gather(collection: Collection) -> Gathered:
             value=type(collection).__name__,
             remedy="pass a single result as it is",
         )
-    return Gathered(collection)
+    return Gathered(collection.ref)
 
 
-def zip_keys(collections: Sequence[Collection], *, join: str, place: str) -> tuple[str, ...]:
-    """Return the keys that several collections have in common.
-
-    Raises
-    ------
-    PipelineError
-        If they differ and `join` is not "inner".
-    """
-    first = collections[0].keys
-    for other in collections[1:]:
-        if other.keys == first or set(other.keys) == set(first):
-            continue
-        if join != "inner":
-            only = sorted(set(first) ^ set(other.keys))
-            raise PipelineError(
-                "collections in one step have the same keys",
-                value=f"{len(only)} keys are in one of them only, such as {only[0]!r}",
-                place=place,
-                remedy='use step.options(join="inner") to take those in both',
-            )
-        first = tuple(key for key in first if key in other.producer.places)
-    return first
+def handle_of(ref: Ref | CollectionRef, stored: Any = None) -> Lazy:
+    """Return what the user holds of a reference, and reads from `stored` where that is given."""
+    if isinstance(ref, CollectionRef):
+        return COLLECTION[ref.kind](ref, stored)
+    return SINGLE[ref.kind](ref, stored)

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import ImageSpec
 from scutoid.geometry import Coordinate, Roi
+from scutoid.pipeline._block import StepBlock
 from scutoid.pipeline._block_inputs import BlockInputs
-from scutoid.pipeline._compute import StepBlock
 
 _REMEMBERED = 4
 _REMEMBERED_BLOCKS = 8

@@ -4,100 +4,111 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from scutoid.blocks import After
 from scutoid.geometry import BlockGrid, Coordinate
-from scutoid.pipeline._collections import Collection, Gathered
-from scutoid.pipeline._lazy import Image, Lazy
-from scutoid.pipeline._planner import Planner, is_computed
-from scutoid.pipeline._producers import Call
+from scutoid.pipeline._call import BlockCall, Call, MappedCall
+from scutoid.pipeline._planned import PlannedRun, is_computed
+from scutoid.pipeline._refs import CollectionRef, Gathered, ImageRef, Ref
 
 
 class Edges:
     """Finds the edges of calls in a plan."""
 
-    def __init__(self, planner: Planner) -> None:
-        self.planner = planner
+    def __init__(self, planned: PlannedRun) -> None:
+        self._planned = planned
+        self._layouts = planned.layouts
 
     def of(self, call: Call) -> tuple[After, ...]:
         """Return what a call waits for."""
         edges: dict[str, After] = {}
         for item in (*call.inputs, *call.params.values()):
-            lazy = item.collection if isinstance(item, Gathered) else item
-            if isinstance(lazy, Lazy):
-                for edge in self._edge(call, lazy, is_whole=isinstance(item, Gathered)):
+            is_whole = isinstance(item, Gathered)
+            ref = item.collection if isinstance(item, Gathered) else item
+            if isinstance(ref, (Ref, CollectionRef)):
+                for edge in self._edge(call, ref, is_whole=is_whole):
                     known = edges.setdefault(edge.task, edge)
                     if known != edge:
                         edges[edge.task] = _wider(known, edge)
         return tuple(edges.values())
 
-    def _edge(self, call: Call, lazy: Lazy, *, is_whole: bool) -> list[After]:
-        work = self.planner.work(lazy)
-        if work is None:
+    def _edge(self, call: Call, ref: Ref | CollectionRef, *, is_whole: bool) -> list[After]:
+        above = self._planned.of(ref)
+        if above is None:
             return []
-        upstream = work.call
-        is_inside = upstream in call.fused_inputs and is_computed(work)
-        if is_inside or not work.is_kept:
-            return self._through(call, upstream, lazy, self.of(upstream), is_inside=is_inside)
-        if work.status == "cached":
-            return []
-        if upstream.keys is not None:
-            aligned = not is_whole and call.keys == upstream.keys and isinstance(lazy, Collection)
-            return [After(work.task) if aligned else After.all(work.task, 1)]
-        if upstream.spec.kind == "step" or (
-            work.has_finish and lazy.kind not in {"image", "parts"}
+        upstream = above.call
+        if (
+            isinstance(call, BlockCall)
+            and isinstance(upstream, BlockCall)
+            and isinstance(ref, ImageRef)
+            and upstream in call.fused_inputs
+            and is_computed(above)
         ):
-            return [After.all(work.finish_task, 1)]
-        grid_axes = upstream.layout().axes
-        if call.keys is not None or call.spec.kind == "step":
-            return [After.all(work.task, len(grid_axes))]
-        target = call.layout().target
-        is_mirrored = call.spec.sees_neighbours and call.layout().border == "reflect"
-        if (target is not None and target.scale is None) or is_mirrored:
-            return [After.all(work.task, len(grid_axes))]
-        axes = self._axes_map(call, upstream, lazy)
-        return [After(work.task, axes, self._scale(call, axes))]
+            return self._through(call, upstream, ref, self.of(upstream))
+        if not above.is_kept:
+            return [_whole(edge) for edge in self.of(upstream)]
+        if above.is_cached:
+            return []
+        if isinstance(upstream, MappedCall):
+            aligned = not is_whole and call.keys == upstream.keys and isinstance(ref, CollectionRef)
+            return [After(above.task) if aligned else After.all(above.task, 1)]
+        joined = above.has_finish and ref.kind not in {"image", "parts"}
+        if not isinstance(upstream, BlockCall) or joined:
+            return [After.all(above.finish_task, 1)]
+        return [self._between_blocks(call, upstream, ref, above.task)]
+
+    def _between_blocks(
+        self, call: Call, upstream: BlockCall, ref: Ref | CollectionRef, task: str
+    ) -> After:
+        """Return what the blocks of a call wait for of the blocks of another."""
+        whole = After.all(task, len(self._layouts.of(upstream).axes))
+        if not isinstance(call, BlockCall):
+            return whole
+        layout = self._layouts.of(call)
+        is_mirrored = call.spec.sees_neighbours and layout.border == "reflect"
+        if (layout.target is not None and layout.target.scale is None) or is_mirrored:
+            return whole
+        axes = self._axes_map(call, upstream, ref)
+        return After(task, axes, self._scale(call, axes))
 
     def _through(
-        self, call: Call, fused: Call, lazy: Lazy, edges: Iterable[After], *, is_inside: bool
+        self, call: BlockCall, fused: BlockCall, ref: ImageRef, edges: Iterable[After]
     ) -> list[After]:
         """Return what a step that is computed in the blocks of a call lets it wait for."""
-        is_cut_alike = _is_on_grid_of_inputs(call, fused) and not call.spec.sees_neighbours
-        if not is_inside or not is_cut_alike:
+        if not self._is_on_grid_of_inputs(call, fused) or call.spec.sees_neighbours:
             return [_whole(edge) for edge in edges]
-        own = fused.layout()
+        own = self._layouts.of(fused)
         axes = [
             place if axis in own.iterated or own.is_cut(axis) else None
-            for axis, place in zip(own.axes, self._axes_map(call, fused, lazy), strict=True)
+            for axis, place in zip(own.axes, self._axes_map(call, fused, ref), strict=True)
         ]
         return [
             replace(edge, axes=tuple(None if n is None else axes[n] for n in edge.axes or ()))
             for edge in edges
         ]
 
-    def grid(self, call: Call) -> BlockGrid:
+    def grid(self, call: BlockCall) -> BlockGrid:
         """Return the grid of a call as its edges need it: with all that a block reads as halo.
 
         That is what is read for the steps that are computed in it, and for a border that mirrors.
         """
-        grid = call.layout().grid
+        grid = self._layouts.of(call).grid
         if call.spec.sees_neighbours:  # its halo says which blocks are in conflict as well
             return grid
         return BlockGrid(grid.total, grid.block_shape, halo=self._reach(call), fit=grid.fit)
 
-    def _reach(self, call: Call) -> tuple[Coordinate, Coordinate]:
-        layout = call.layout()
+    def _reach(self, call: BlockCall) -> tuple[Coordinate, Coordinate]:
+        layout = self._layouts.of(call)
         low, high = map(list, layout.grid.halo)
         if layout.border == "reflect":
             low = high = [max(pair) for pair in zip(low, high, strict=True)]
         added = [[0] * layout.grid.ndim, [0] * layout.grid.ndim]
-        for item in call.inputs:
-            if not isinstance(item, Image) or item.producer not in call.fused_inputs:
+        for image in call.images:
+            fused = image.node
+            if not isinstance(fused, BlockCall) or fused not in call.fused_inputs:
                 continue
-            fused: Any = item.producer
-            if _is_on_grid_of_inputs(call, fused):
-                places = self._axes_map(call, fused, item)
+            if self._is_on_grid_of_inputs(call, fused):
+                places = self._axes_map(call, fused, image)
                 for side, reach in zip(added, self._reach(fused), strict=True):
                     for place, voxels in zip(places, reach, strict=True):
                         if place is not None:
@@ -109,37 +120,38 @@ class Edges:
         first, last = (Coordinate(*side) for side in sides)
         return first, last
 
-    def _scale(self, call: Call, axes: tuple[int | None, ...]) -> float | tuple[float, ...]:
+    def _is_on_grid_of_inputs(self, *calls: BlockCall) -> bool:
+        return all(self._layouts.of(call).target is None for call in calls)
+
+    def _scale(self, call: BlockCall, axes: tuple[int | None, ...]) -> float | tuple[float, ...]:
         """Tell how many voxels of the upstream grid a voxel of this grid is, on each axis of it."""
-        layout = call.layout()
+        layout = self._layouts.of(call)
         if layout.target is None or layout.target.scale is None:
             return 1.0
         seen = [axis for axis in layout.function_axes if axis in layout.axes]
         scale = dict(zip(seen, layout.target.scale, strict=True))
         return tuple(1.0 if n is None else scale.get(layout.axes[n], 1.0) for n in axes)
 
-    def _axes_map(self, call: Call, upstream: Call, lazy: Lazy) -> tuple[int | None, ...]:
+    def _axes_map(
+        self, call: BlockCall, upstream: BlockCall, ref: Ref | CollectionRef
+    ) -> tuple[int | None, ...]:
         """Tell for each axis of the upstream grid which axis of this grid it is, in one frame."""
-        layout, above = call.layout(), upstream.layout()
+        layout, above = self._layouts.of(call), self._layouts.of(upstream)
         found: list[int | None] = []
         for axis in above.axes:
             place = layout.axes.find(axis)
             same_frame = place >= 0
-            if same_frame and isinstance(lazy, Image) and layout.target is not None:
+            if same_frame and isinstance(ref, ImageRef) and layout.target is not None:
                 # the output has a frame of its own, which begins where the input does
-                start = lazy.framed.offset[lazy.axes.index(axis)] if axis in lazy.axes else None
+                start = ref.framed.offset[ref.axes.index(axis)] if axis in ref.axes else None
                 same_frame = start == above.grid.total.offset[above.axes.index(axis)]
                 same_frame = same_frame and start == layout.grid.total.offset[place]
-            elif same_frame and isinstance(lazy, Image):
-                same_frame = axis in lazy.axes and (
-                    lazy.framed.offset[lazy.axes.index(axis)] == layout.image.offset[place]
+            elif same_frame and isinstance(ref, ImageRef):
+                same_frame = axis in ref.axes and (
+                    ref.framed.offset[ref.axes.index(axis)] == layout.image.offset[place]
                 )
             found.append(place if same_frame else None)
         return tuple(found)
-
-
-def _is_on_grid_of_inputs(*calls: Call) -> bool:
-    return all(call.layout().target is None for call in calls)
 
 
 def _wider(a: After, b: After) -> After:

@@ -7,38 +7,39 @@ steps) are computed from the whole image.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scutoid.arrays import ArraySource
+from scutoid.arrays import ArraySource, Readable
 from scutoid.blocks import conflict_order
 from scutoid.errors import MemoryLimitError, PipelineError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._block_inputs import BlockInputs
+from scutoid.pipeline._call import BlockCall, Call, WholeCall
 from scutoid.pipeline._call_step import call_step, finish, prepared
-from scutoid.pipeline._collections import Collection, Gathered
-from scutoid.pipeline._compute import (
-    BlockStep,
-    Readable,
-    merge_in_order,
-)
+from scutoid.pipeline._compute import BlockStep, merge_in_order
 from scutoid.pipeline._computed import ComputedImage
-from scutoid.pipeline._lazy import Image, Lazy, Parts
-from scutoid.pipeline._parts import MemoryParts, PartsGrid
-from scutoid.pipeline._producers import Call, Constant, Member, Opened, Producer
+from scutoid.pipeline._latest import LATEST
+from scutoid.pipeline._needs import physical_memory
+from scutoid.pipeline._nodes import Constant, Deferred, FromStore, Opened, StoredOutputs
+from scutoid.pipeline._parts import MemoryParts
+from scutoid.pipeline._placement import PartsGrid
+from scutoid.pipeline._refs import (
+    CollectionRef,
+    Gathered,
+    ImageRef,
+    Member,
+    Node,
+    Ref,
+)
 from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._tables import join_tables
 from scutoid.pipeline._view import ViewSource, Window
 
 _SHARE_OF_MEMORY = 0.5
-
-
-def physical_memory() -> int:
-    """Return the bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 class Evaluation:
@@ -51,62 +52,77 @@ class Evaluation:
         memory.
     ready : mapping, optional
         Values of a set-up that was made already.
+    folder : Path, optional
+        Where a step with ``out="files"`` writes.
     """
 
     def __init__(
-        self, limit: int | None = None, *, ready: Mapping[str, object] | None = None
+        self,
+        limit: int | None = None,
+        *,
+        ready: Mapping[str, object] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._ready = ready
+        self._folder = folder
         self.limit = int(physical_memory() * _SHARE_OF_MEMORY) if limit is None else limit
         self._used = 0
-        self._memo: dict[tuple[int, int, Roi | None], Any] = {}
-        self._shared: dict[tuple[int, int], tuple[object, ...]] = {}
-        self._alive: list[Producer] = []
+        self._singles: dict[Member, Node] = {}
+        self._images: dict[tuple[Call, int, Roi], Readable] = {}
+        self._values: dict[Call, tuple[Any, ...]] = {}
+        self._whole: dict[WholeCall, tuple[Any, ...]] = {}
+        self._blocks_of: dict[tuple[BlockCall, int], tuple[object, ...]] = {}
 
-    def image(self, image: Image, region: Roi) -> ArraySource:
+    def image(self, ref: ImageRef, region: Roi) -> ArraySource:
         """Return something that reads a region (in the frame) of an image, in its own voxels."""
-        base = self._base(image.producer)
-        view = image.view
+        view = ref.view
+        stored = _stored(ref.node)
         source: Any
-        if isinstance(base, Opened):
-            source = base.source
-        elif (stored := getattr(base, "stored", None)) is not None:
-            source = stored.image(image.output)
-        elif isinstance(base, Call):
-            local = region.shift(-image.framed.offset)
-            below = local if view is None else view.below(local)
-            source = self._compute_image(base, image.output, below)
+        if stored is not None:
+            source = stored.image(ref.output)
         else:
-            raise PipelineError("this is not an image", value=base.name)
+            node = self._single(ref.node)
+            if isinstance(node, Opened):
+                source = node.source
+            elif isinstance(node, FromStore):
+                source = node.stored.image(ref.output)
+            elif isinstance(node, (BlockCall, WholeCall)):
+                local = region.shift(-ref.framed.offset)
+                below = local if view is None else view.below(local)
+                source = self._compute_image(node, ref.output, below)
+            else:
+                raise PipelineError("this is not an image", value=node.name)
         return source if view is None else ViewSource(source, view)  # type: ignore[return-value]
 
-    def value(self, lazy: Lazy) -> Any:
+    def value(self, ref: Ref) -> Any:
         """Return a result as the user gets it: array, DataFrame, value, parts by block, folder."""
-        if isinstance(lazy, Image):
-            return self.image(lazy, lazy.roi).read(Roi(lazy.roi.offset * 0, lazy.shape))
-        base = self._base(lazy.producer)
-        if isinstance(base, Constant):
-            return base.value
-        if (stored := getattr(base, "stored", None)) is not None:
-            return stored.value(lazy.output)
-        if not isinstance(base, Call):
-            raise PipelineError("this result cannot be read", value=base.name)
-        memo = (id(base), lazy.output, None)
-        if memo not in self._memo:
-            for number, value in enumerate(self._compute_values(base)):
-                self._remember(base, number, None, value)
-        return self._memo[memo]
+        if isinstance(ref, ImageRef):
+            return self.image(ref, ref.roi).read(Roi(ref.roi.offset * 0, ref.shape))
+        stored = _stored(ref.node)
+        if stored is not None:
+            return stored.value(ref.output)
+        node = self._single(ref.node)
+        if isinstance(node, (Constant, Deferred)):
+            return node.value
+        if isinstance(node, FromStore):
+            return node.stored.value(ref.output)
+        if not isinstance(node, (BlockCall, WholeCall)):
+            raise PipelineError("this result cannot be read", value=node.name)
+        if node not in self._values:
+            self._values[node] = self._compute_values(node)
+        return self._values[node][ref.output]
 
-    def _base(self, producer: Producer) -> Producer:
-        return producer.single if isinstance(producer, Member) else producer
-
-    def _remember(self, producer: Producer, output: int, roi: Roi | None, value: object) -> None:
-        self._alive.append(producer)  # its id() must stay its own
-        self._memo[(id(producer), output, roi)] = value
+    def _single(self, node: Node) -> Node:
+        """Return what makes a member alone, the same for all that read it."""
+        if not isinstance(node, Member):
+            return node
+        if node not in self._singles:
+            self._singles[node] = node.single
+        return self._singles[node]
 
     def argument(self, item: object) -> Any:
         """Return an input or parameter of a whole step as its function gets it."""
-        if isinstance(item, Lazy):
+        if isinstance(item, Ref):
             return self.value(item)
         if isinstance(item, Gathered):
             return GatheredValues(item.collection, self)
@@ -117,24 +133,24 @@ class Evaluation:
 
     def _inputs(self, step: BlockStep, inputs: Sequence[object], write: Roi) -> list[object]:
         """Return readable images for what a write region needs, and the other inputs whole."""
-        found: list[object] = []
+        needed: list[object] = []
         for position, item in enumerate(inputs):
-            if isinstance(item, Image) and step.layout.inputs[position]:
-                found.append(self._readable(item, step.layout.source(position, write)))
+            if isinstance(item, ImageRef) and step.layout.inputs[position]:
+                needed.append(self._readable(item, step.layout.source(position, write)))
             else:
-                found.append(self.argument(item))
-        return found
+                needed.append(self.argument(item))
+        return needed
 
-    def _readable(self, image: Image, region: Roi) -> Readable:
+    def _readable(self, image: ImageRef, region: Roi) -> Readable:
         """Return what a block-wise step reads a region from, in the image's own voxels."""
-        call, view = image.producer, image.view
+        call, view = image.node, image.view
         if (
-            not isinstance(call, Call)
+            not isinstance(call, BlockCall)
             or not call.is_fused
-            or (call.stored is not None and call.is_block_invariant)
+            or (call.is_block_invariant and _stored(call) is not None)
         ):
             return self.image(image, region.shift(image.framed.offset))
-        step, framed = call.block_step(), call.framed(0)
+        step, framed = call.step_on(call.layout), call.framed(0)
         below = region if view is None else view.below(region)
         write = step.layout.grid_region(below.shift(framed.offset))
         inputs = self._inputs(step, call.inputs, write)
@@ -144,41 +160,39 @@ class Evaluation:
         )
         return source if view is None else ViewSource(source, view)
 
-    def _compute_image(self, producer: Call, output: int, region: Roi) -> Readable:
-        memo = (id(producer), output, region)
-        if memo in self._memo:
-            return self._memo[memo]  # type: ignore[no-any-return]
-        framed = producer.framed(output)
-        self._reserve(region.size * framed.spec.dtype.itemsize, producer.name)
-        if producer.spec.kind == "step":
-            array = self._run_step(producer)[output]
+    def _compute_image(self, call: BlockCall | WholeCall, output: int, region: Roi) -> Readable:
+        memo = (call, output, region)
+        if memo in self._images:
+            return self._images[memo]
+        framed = call.framed(output)
+        self._reserve(region.size * framed.spec.dtype.itemsize, call.name)
+        if isinstance(call, WholeCall):
+            array = self._run_step(call)[output]
             window = Window(array, Roi(region.offset * 0, framed.spec.shape))
         else:
-            window = self._compute_blocks(
-                producer, output, region, framed.offset, framed.spec.dtype
-            )
-        self._remember(producer, output, region, window)
+            window = self._compute_blocks(call, output, region, framed.offset, framed.spec.dtype)
+        self._images[memo] = window
         return window
 
     def _compute_blocks(
-        self, producer: Call, output: int, region: Roi, offset: Coordinate, dtype: np.dtype[Any]
+        self, call: BlockCall, output: int, region: Roi, offset: Coordinate, dtype: np.dtype[Any]
     ) -> Window:
-        step = producer.block_step()
+        step = call.step_on(call.layout)
         layout = step.layout
-        if producer.spec.sees_neighbours:
-            blocks = self._all_blocks(producer, step, (output,))
+        if call.spec.sees_neighbours:
+            blocks = self._all_blocks(call, step, (output,))
         else:
             wanted = layout.grid_region(region.shift(offset))
             wanted_blocks = layout.grid.blocks_in(wanted)
             chosen = step.chosen()
             if chosen is not None:
                 wanted_blocks = (index for index in wanted_blocks if chosen[index])
-            blocks = self._blocks(producer, step, list(wanted_blocks), outputs=(output,))
+            blocks = self._blocks(call, step, list(wanted_blocks), outputs=(output,))
         target = region.shift(offset)
         array = np.zeros(tuple(region.shape), dtype)
         for index, results in blocks:
             written = layout.output_roi(
-                layout.grid.write_roi(index), producer.framed(output).spec.shape
+                layout.grid.write_roi(index), call.framed(output).spec.shape
             )
             common = written.intersect(target)
             piece = results[output][common.to_slices(written.offset)]
@@ -187,32 +201,32 @@ class Evaluation:
 
     def _all_blocks(
         self,
-        producer: Call,
+        call: BlockCall,
         step: BlockStep,
         outputs: Sequence[int],
         *,
         is_streamed: bool = False,
     ) -> Iterator[tuple[int, Any]]:
         """Compute all blocks; those that see their neighbours after these."""
-        if not producer.spec.sees_neighbours:
+        if not call.spec.sees_neighbours:
             yield from self._blocks(
-                producer, step, step.indices(), outputs=outputs, is_streamed=is_streamed
+                call, step, step.indices(), outputs=outputs, is_streamed=is_streamed
             )
             return
-        layout, output = step.layout, producer.spec.outputs.index("image")
-        framed = producer.framed(output)
-        self._reserve(framed.spec.nbytes, producer.name)
+        layout, output = step.layout, call.spec.outputs.index("image")
+        framed = call.framed(output)
+        self._reserve(framed.spec.nbytes, call.name)
         array = np.zeros(framed.spec.shape, framed.spec.dtype)
         order = conflict_order(layout.grid, step.indices())
         written = Window(array, framed.spec.roi)
-        for index, results in self._blocks(producer, step, order, written, outputs=(output,)):
+        for index, results in self._blocks(call, step, order, written, outputs=(output,)):
             roi = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
             array[roi.to_slices(framed.offset)] = results[output]
             yield index, results
 
     def _blocks(
         self,
-        producer: Call,
+        call: BlockCall,
         step: BlockStep,
         indices: Sequence[int],
         written: Readable | None = None,
@@ -225,29 +239,29 @@ class Evaluation:
         What is streamed is remembered without its images, as is what does not fit in memory.
         """
         shared = {
-            index: found
+            index: results
             for index in indices
-            if (found := self._shared.get((id(producer), index))) is not None
-            and all(found[output] is not None for output in outputs)
+            if (results := self._blocks_of.get((call, index))) is not None
+            and all(results[output] is not None for output in outputs)
         }
         missing = [index for index in indices if index not in shared]
-        computed = self._compute(producer, step, missing, written)
+        computed = self._compute(call, step, missing, written)
         for index in indices:
             if index in shared:
                 yield index, shared[index]
                 continue
             _, results = next(computed)
-            self._share(producer, index, results, is_streamed=is_streamed)
+            self._share(call, index, results, is_streamed=is_streamed)
             yield index, results
         next(computed, None)  # it leaves the set-up
 
     def _share(
-        self, producer: Call, index: int, results: tuple[object, ...], *, is_streamed: bool
+        self, call: BlockCall, index: int, results: tuple[object, ...], *, is_streamed: bool
     ) -> None:
         """Remember a block of a step with several outputs."""
         if len(results) == 1:
             return
-        kinds = producer.spec.outputs
+        kinds = call.spec.outputs
         images = sum(item.nbytes for item in results if isinstance(item, np.ndarray))
         if is_streamed or self._used + images > self.limit:
             results = tuple(
@@ -255,12 +269,11 @@ class Evaluation:
             )
         else:
             self._used += images
-        self._alive.append(producer)
-        self._shared[id(producer), index] = results
+        self._blocks_of[call, index] = results
 
     def _compute(
         self,
-        producer: Call,
+        call: BlockCall,
         step: BlockStep,
         indices: Sequence[int],
         written: Readable | None,
@@ -271,48 +284,55 @@ class Evaluation:
         write = layout.grid.write_roi(indices[0])
         for index in indices[1:]:
             write = write.union(layout.grid.write_roi(index))
-        inputs = self._inputs(step, producer.inputs, write)
-        params = self._params(producer.params)
-        with prepared(producer.spec, self._ready) as ready:
+        inputs = self._inputs(step, call.inputs, write)
+        params = self._params(call.params)
+        with prepared(call.spec, self._ready) as ready:
             for index in indices:
                 here = [
                     own_part(item, index, given)
-                    for item, given in zip(inputs, producer.inputs, strict=True)
+                    for item, given in zip(inputs, call.inputs, strict=True)
                 ]
+                everything = {**params, **ready}
                 yield (
                     index,
-                    step.compute(
-                        index, here, {**params, **ready}, key=producer.key, written=written
-                    ),
+                    step.compute(index, here, everything, key=call.key, written=written),
                 )
 
     def blocks(
-        self, producer: Call, outputs: Sequence[int]
+        self, call: BlockCall, outputs: Sequence[int]
     ) -> Iterator[tuple[int, tuple[object, ...]]]:
         """Compute the blocks of images one by one."""
-        yield from self._all_blocks(producer, producer.block_step(), outputs, is_streamed=True)
+        yield from self._all_blocks(call, call.step_on(call.layout), outputs, is_streamed=True)
 
-    def _compute_values(self, producer: Call) -> tuple[Any, ...]:
-        spec = producer.spec
-        if spec.kind == "step":
-            return self._run_step(producer)
-        step = producer.block_step()
+    def _compute_values(self, call: BlockCall | WholeCall) -> tuple[Any, ...]:
+        if isinstance(call, WholeCall):
+            return self._run_step(call)
+        spec = call.spec
+        step = call.step_on(call.layout)
         values = [number for number, kind in enumerate(spec.outputs) if kind != "image"]
-        blocks = self._all_blocks(producer, step, values)
+        blocks = self._all_blocks(call, step, values)
         if spec.kind == "reduction":
             parts = (results[0] for _, results in blocks)
             merged = merge_in_order(parts, spec.merge)  # type: ignore[arg-type]
-            available = {**self._params(producer.params), **step.injected()}
+            available = {**self._params(call.params), **step.injected()}
             return (finish(spec, merged, available),)
         return join_blocks(spec, blocks, step.layout.parts_grid)
 
-    def _run_step(self, producer: Call) -> tuple[Any, ...]:
+    def _run_step(self, call: WholeCall) -> tuple[Any, ...]:
         """Call a whole step, once for all its outputs."""
-        memo = (id(producer), -1, None)
-        if memo not in self._memo:
-            self._remember(producer, -1, None, run_step(producer, self))
-        found: tuple[Any, ...] = self._memo[memo]
-        return found
+        if call not in self._whole:
+            self._whole[call] = call_step(
+                call.spec,
+                [self.argument(item) for item in call.inputs],
+                self._params(call.params),
+                frames=call.frames,
+                key=call.key,
+                voxel_size=call.voxel_size,
+                origin=call.origin,
+                where=call.parts_grid,
+                folder=self._folder,
+            )
+        return self._whole[call]
 
     def _reserve(self, nbytes: int, name: str) -> None:
         self._used += nbytes
@@ -328,12 +348,12 @@ class Evaluation:
 class GatheredValues(Mapping[str, Any]):
     """Members of a collection by key, each read when it is asked for."""
 
-    def __init__(self, collection: Collection, evaluation: Evaluation) -> None:
+    def __init__(self, collection: CollectionRef, evaluation: Evaluation) -> None:
         self._collection = collection
         self._evaluation = evaluation
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._collection.producer.places:
+        if key not in self._collection.node.places:
             raise KeyError(key)
         return self._evaluation.value(self._collection.member(key))
 
@@ -341,32 +361,24 @@ class GatheredValues(Mapping[str, Any]):
         return iter(self._collection.keys)
 
     def __len__(self) -> int:
-        return len(self._collection)
+        return len(self._collection.keys)
+
+
+def stored_levels(ref: ImageRef) -> int:
+    """Return the number of pyramid levels of an image: those stored, or that will be."""
+    stored = _stored(ref.node)
+    return ref.node.levels(ref.output) if stored is None else int(stored.image(ref.output).levels)
+
+
+def _stored(node: Node) -> StoredOutputs | None:
+    """Return where the result of a node lies, if this process has run it."""
+    return LATEST.of(node)
 
 
 def own_part(value: object, index: int, given: object) -> object:
     """Return a block's own entry, where an input holds parts."""
-    return value[index] if isinstance(given, Parts) else value  # type: ignore[index]
-
-
-def run_step(producer: Call, evaluation: Evaluation) -> tuple[Any, ...]:
-    """Call a whole step on whole values."""
-    spec = producer.spec
-    inputs = [evaluation.argument(item) for item in producer.inputs]
-    params = {name: evaluation.argument(value) for name, value in producer.params.items()}
-    return call_step(
-        spec,
-        inputs,
-        params,
-        frames=[
-            producer.framed(n) if kind == "image" else None for n, kind in enumerate(spec.outputs)
-        ],
-        key=producer.key,
-        voxel_size=producer.voxel_size,
-        origin=producer.origin,
-        where=producer.parts_grid,
-        folder=producer.folder,
-    )
+    is_parts = isinstance(given, Ref) and given.kind == "parts"
+    return value[index] if is_parts else value  # type: ignore[index]
 
 
 def join_blocks(

@@ -19,9 +19,9 @@ from typing import Any
 from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
 from scutoid.errors import ParameterError, StoreError
 from scutoid.geometry import BlockGrid
+from scutoid.pipeline._call import Call
 from scutoid.pipeline._collections import Collection, Tables, Values
-from scutoid.pipeline._lazy import Files, Image, Lazy, Table
-from scutoid.pipeline._producers import Call
+from scutoid.pipeline._single import Files, Image, Lazy, Table
 from scutoid.store import FORMATS
 
 _MARK = ".scutoid-export"
@@ -142,9 +142,10 @@ def _copy_blocks(image: Image, path: Path) -> None:
 
 def _levels_of(image: Image) -> Storage:
     """Return how the coarser levels of an image are made: as its step says, where it says it."""
-    if isinstance(image.producer, Call):
-        said = image.producer.spec.options.storage
-        return Storage(levels=said.levels, factors=said.factors, downsampling=said.downsampling)
+    node = image.ref.node
+    if isinstance(node, Call):
+        asked = node.spec.options.storage
+        return Storage(levels=asked.levels, factors=asked.factors, downsampling=asked.downsampling)
     return Storage(levels=image.levels)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from scutoid.arrays import ImageSpec
 from scutoid.geometry import Coordinate
-from scutoid.pipeline._layout import Framed, Layout
+from scutoid.pipeline._layout import Layout
+from scutoid.pipeline._placement import Framed
 
 
 def frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: Any) -> Framed:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError
-from scutoid.pipeline._collections import COLLECTION, Gathered
-from scutoid.pipeline._lazy import SINGLE, Image, Lazy
-from scutoid.pipeline._producers import Call, Constant, ConstantCollection, Opened
+from scutoid.pipeline._call import Call, MappedCall
+from scutoid.pipeline._collections import handle_of
+from scutoid.pipeline._nodes import Constant, ConstantCollection, Opened
+from scutoid.pipeline._refs import CollectionRef, Gathered, ImageRef, Ref
+from scutoid.pipeline._rewrite import Outputs, Rewriting
+from scutoid.pipeline._single import Lazy
 
 
 def with_given(targets: Any, given: Mapping[str, Any]) -> Any:
@@ -55,11 +58,12 @@ def with_given(targets: Any, given: Mapping[str, Any]) -> Any:
 
 
 class _Replacement:
+    """Puts given results in the place of calls, by the names of their steps."""
+
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.given = dict(given)
         self._used: set[str] = set()
-        self._made: dict[int, Any] = {}
-        self._alive: list[object] = []
+        self._rewriting = Rewriting(self._outputs, lambda call: call.spec)
 
     def apply(self, targets: Any) -> Any:
         replaced = self._replace(targets)
@@ -74,59 +78,42 @@ class _Replacement:
 
     def _replace(self, item: Any) -> Any:
         if isinstance(item, dict):
-            return {name: self._replace(one) for name, one in item.items()}
+            return {name: self._replace(value) for name, value in item.items()}
         if isinstance(item, (tuple, list)):
             return type(item)(map(self._replace, item))
         if isinstance(item, Gathered):
-            return Gathered(self._replace(item.collection))
-        if not isinstance(item, Lazy) or not isinstance(item.producer, Call):
+            return self._rewriting.item(item)
+        if not isinstance(item, Lazy) or not isinstance(item.ref.node, Call):
             return item
-        made = self._outputs(item.producer)[item.output]
-        if isinstance(item, Image) and item.view is not None:
-            return Image(made.producer, made.output, item.view)
-        return made
+        return handle_of(self._rewriting.item(item.ref))  # type: ignore[arg-type]
 
-    def _outputs(self, call: Call) -> Sequence[Any]:
-        """Return the results of a call, or what is given for them."""
-        if id(call) not in self._made:
-            self._alive.append(call)
-            if call.spec.label in self.given:
-                self._used.add(call.spec.label)
-                found = self._given(call)
-            else:
-                inputs = [self._replace(each) for each in call.inputs]
-                params = {name: self._replace(value) for name, value in call.params.items()}
-                results = Call(call.spec, inputs, params).outputs()
-                found = results if call.spec.packed else (results,)
-            self._made[id(call)] = found
-        return self._made[id(call)]  # type: ignore[no-any-return]
-
-    def _given(self, call: Call) -> Sequence[Any]:
+    def _outputs(self, call: Call) -> Outputs | None:
+        """Return what is given for the outputs of a call."""
         spec = call.spec
+        if spec.label not in self.given:
+            return None
+        self._used.add(spec.label)
         values = self.given[spec.label]
         values = values if spec.packed else (values,)
         if len(values) != len(spec.outputs):
             raise ParameterError(
                 f"the step has {len(spec.outputs)} outputs", value=len(values), place=spec.label
             )
-        return [
-            _as_result(call, number, value)
-            for number, (value, _) in enumerate(zip(values, spec.outputs, strict=True))
-        ]
+        return tuple(_as_result(call, number, value) for number, value in enumerate(values))
 
 
-def _as_result(call: Call, output: int, value: Any) -> Lazy:
+def _as_result(call: Call, output: int, value: Any) -> Ref | CollectionRef:
     kind, name = call.spec.outputs[output], call.spec.label
-    if call.keys is not None:
+    if isinstance(call, MappedCall):
         if kind == "image" or not isinstance(value, Mapping) or set(value) != set(call.keys):
             raise ParameterError(
                 "for a step on a collection a dict of values or tables by key is given",
                 value=type(value).__name__,
                 place=f"step {name!r}",
             )
-        return COLLECTION[kind](ConstantCollection(value, name))
+        return CollectionRef(ConstantCollection(dict(value), name), kind)
     if kind != "image":
-        return SINGLE[kind](Constant(value, name))
+        return Ref(Constant(value, name), kind)
     framed = call.framed(output)
     array = np.asarray(value)
     if array.shape != framed.spec.shape:
@@ -143,4 +130,4 @@ def _as_result(call: Call, output: int, value: Any) -> Lazy:
         unit=spec.unit,
         origin=spec.origin,
     )
-    return Image(Opened(source, name, framed.offset))
+    return ImageRef(Opened(source, name, framed.offset))

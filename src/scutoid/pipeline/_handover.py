@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import Readable
 from scutoid.geometry import Roi
-from scutoid.pipeline._compute import Readable
 
 _LIMIT = 20 * 2**20
 """Bytes that wait in a process."""

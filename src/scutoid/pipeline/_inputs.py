@@ -8,28 +8,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import SourceIdentity
+from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.pipeline._block_inputs import BlockInputs, Held
-from scutoid.pipeline._collections import Collection, Gathered
+from scutoid.pipeline._call import BlockCall, Call, MappedCall
 from scutoid.pipeline._computed import ComputedImage
 from scutoid.pipeline._handover import HandedImage, Handover
-from scutoid.pipeline._lazy import SINGLE, Image, Lazy
 from scutoid.pipeline._members import FolderInput, GatheredMembers, ItemInput, ValueInput
-from scutoid.pipeline._planner import Planner, Work, is_computed
-from scutoid.pipeline._producers import (
-    Call,
+from scutoid.pipeline._nodes import (
+    CollectionFromStore,
     Constant,
     ConstantCollection,
-    Member,
+    Deferred,
+    FromStore,
     Opened,
     OpenedFolder,
-    Producer,
     open_member,
 )
+from scutoid.pipeline._planned import PlannedCall, PlannedRun, is_computed
+from scutoid.pipeline._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 from scutoid.pipeline._spec import OutputKind
-from scutoid.pipeline._stored import ITEMS, FromStore, StoredItem, StoredItems, StoredResult
+from scutoid.pipeline._stored import ITEMS, StoredItem, StoredResult
 from scutoid.pipeline._view import ViewSource
 from scutoid.pipeline._work import WholeImage
 from scutoid.store import Pack
@@ -38,49 +38,47 @@ from scutoid.store import Pack
 class WorkerInputs:
     """Describes the inputs of planned calls for the workers."""
 
-    def __init__(self, planner: Planner) -> None:
-        self.planner = planner
-        self._computed: dict[tuple[int, bool], ComputedImage] = {}
+    def __init__(self, planned: PlannedRun) -> None:
+        self._planned = planned
+        self._layouts = planned.layouts
+        self._computed: dict[tuple[PlannedCall, bool], ComputedImage] = {}
         self._name = uuid.uuid4().hex
 
-    def of_blocks(self, call: Call) -> BlockInputs:
-        step = call.block_step()
+    def of_blocks(self, call: BlockCall) -> BlockInputs:
+        """Return what the blocks of a call read."""
+        step = self._layouts.step(call)
         inputs = []
         for position, item in enumerate(call.inputs):
-            is_image = isinstance(item, Image) and step.layout.inputs[position] is not None
+            is_image = isinstance(item, ImageRef) and step.layout.inputs[position] is not None
             inputs.append(self._inside(call, item) if is_image else self.held(item))  # type: ignore[arg-type]
         params = {name: self.held(value) for name, value in call.params.items()}
         return BlockInputs(step, tuple(inputs), params)
 
-    def _inside(self, call: Call, image: Image) -> Any:
+    def _inside(self, call: BlockCall, image: ImageRef) -> Any:
         """Return what the blocks of a call read an image from; it may be computed in them."""
-        producer = image.producer
-        work = self.planner.work(image)
-        if work is None or producer not in call.fused_inputs or not is_computed(work):
+        above = self._planned.of(image)
+        if above is None or image.node not in call.fused_inputs or not is_computed(above):
             source = self._readable(image)
-            handover = self.handover(work, call) if work is not None else None
+            handover = self.handover(above, call) if above is not None else None
             return source if handover is None else HandedImage(source, handover)
-        if (id(work), True) not in self._computed:
-            self._computed[id(work), True] = self._computed_image(work, is_cut_anew=True)
-        source = self._computed[id(work), True]
-        return source if image.view is None else ViewSource(source, image.view)
+        return _viewed(self._computed_image(above, is_cut_anew=True), image)
 
-    def handover(self, work: Work, reader: Call) -> Handover | None:
+    def handover(self, above: PlannedCall, reader: Call) -> Handover | None:
         """Return how blocks of a step go to a reader in memory, if it reads the very same ones."""
-        call = work.call
-        images = [item for item in reader.inputs if isinstance(item, Image)]
-        read = [item for item in images if item.producer is call]
+        call = above.call
         if (
-            work.status == "cached"
-            or not work.is_kept
+            above.is_cached
+            or not above.is_kept
+            or not isinstance(call, BlockCall)
             or call.spec.kind != "blockwise"
             or call.spec.outputs.count("image") != 1
-            or reader.spec.kind == "step"
-            or len(read) != 1
-            or read[0].view is not None
+            or not isinstance(reader, BlockCall)
         ):
             return None
-        layout, own = reader.layout(), call.layout()
+        images = [image for image in reader.images if image.node is call]
+        if len(images) != 1 or images[0].view is not None:
+            return None
+        layout, own = self._layouts.of(reader), self._layouts.of(call)
         same = (
             layout.axes == own.axes == own.output_axes
             and layout.grid.total == own.grid.total
@@ -88,73 +86,68 @@ class WorkerInputs:
             and layout.target is None
             and not any((*layout.grid.halo[0], *layout.grid.halo[1]))
         )
-        return Handover(f"{self._name}/{work.task}") if same else None
+        return Handover(f"{self._name}/{above.task}") if same else None
 
-    def handover_of(self, work: Work) -> Handover | None:
+    def handover_of(self, above: PlannedCall) -> Handover | None:
         """Return how blocks of a step go on in memory, if any step of the plan takes them."""
-        found = (
-            self.handover(work, other.call)
-            for other in self.planner.works
-            if other.status != "cached" and other.call.keys is None and other.is_kept
+        handovers = (
+            self.handover(above, other.call)
+            for other in self._planned
+            if not other.is_cached and other.is_kept
         )
-        return next(filter(None, found), None)
+        return next(filter(None, handovers), None)
 
-    def _readable(self, image: Image) -> Any:
+    def _readable(self, image: ImageRef) -> Any:
         """Return what a worker reads an image from."""
-        producer = image.producer
-        source: Any
-        if isinstance(producer, Member):
-            return self._readable(Image(self._member(producer), image.output, image.view))
-        if isinstance(producer, Opened):
-            source = producer.source
-        elif isinstance(producer, Call):
-            work = self.planner.work(image)
-            if work is not None and not work.is_kept and work.status != "cached":
-                if (id(work), False) not in self._computed:
-                    self._computed[id(work), False] = self._computed_image(work)
-                source = self._computed[id(work), False]
-            elif work is not None:
-                source = StoredResult(work.entry).image(image.output)
+        node = self._member(image.node) if isinstance(image.node, Member) else image.node
+        above = self._planned.of(image) if isinstance(node, Call) else None
+        source: Readable
+        if isinstance(node, Opened):
+            source = node.source
+        elif isinstance(node, FromStore):
+            source = node.stored.image(image.output)
+        elif above is None:
+            raise PipelineError("an image belongs to a planned step", value=image.name)
+        elif above.is_kept or above.is_cached:
+            source = StoredResult(above.entry).image(image.output)
         else:
-            source = producer.stored.image(image.output)  # type: ignore[attr-defined]
-        return source if image.view is None else ViewSource(source, image.view)
+            source = self._computed_image(above)
+        return _viewed(source, image)
 
-    def _computed_image(self, work: Work, *, is_cut_anew: bool = False) -> ComputedImage:
-        call = work.call
-        framed = call.framed(0)
-        readers = sum(
-            isinstance(item, Image) and item.producer is call
-            for other in self.planner.works
-            for item in other.call.inputs
-        )
-        return ComputedImage(
-            self.of_blocks(call),
-            0,
-            framed.spec,
-            framed.offset,
-            is_cut_anew=is_cut_anew,
-            is_shared=readers > 1,
-        )
+    def _computed_image(self, above: PlannedCall, *, is_cut_anew: bool = False) -> ComputedImage:
+        """Return the image of a step that is not kept; the same one to all that read it."""
+        call = above.call
+        memo = (above, is_cut_anew)
+        if memo not in self._computed:
+            if not isinstance(call, BlockCall):
+                raise PipelineError("only images of blocks are computed in blocks", value=call.name)
+            readers = sum(
+                image.node is call for other in self._planned for image in other.call.images
+            )
+            framed = call.framed(0)
+            self._computed[memo] = ComputedImage(
+                self.of_blocks(call),
+                0,
+                framed.spec,
+                framed.offset,
+                is_cut_anew=is_cut_anew,
+                is_shared=readers > 1,
+            )
+        return self._computed[memo]
 
-    def _member(self, producer: Member) -> Any:
-        """Return one member of a collection as a single producer."""
-        collection = producer.collection
-        if not isinstance(collection, Call):
-            return producer.single
-        work = self.planner.work(Lazy(producer))
-        if work is None:
-            raise PipelineError("a member belongs to a planned collection", value=producer.name)
-        return FromStore(
-            producer.name,
-            self.planner.keys.member(collection, producer.key),
-            StoredItem(
-                work.entry.path,
-                collection.spec.outputs,
-                Pack(work.entry.path / ITEMS),
-                self.planner.keys.member(collection, producer.key),
-            ),
-            collection.spec.outputs,
-        )
+    def _member(self, member: Member) -> Node:
+        """Return one member of a collection as a node of its own."""
+        collection = member.collection
+        if not isinstance(collection, MappedCall):
+            return member.single
+        above = self._planned.by_node.get(collection)
+        if above is None:
+            raise PipelineError("a member belongs to a planned collection", value=member.name)
+        outputs = collection.spec.outputs
+        key = self._planned.keys.member(collection, member.key)
+        pack = Pack(above.entry.path / ITEMS)
+        item = StoredItem(above.entry.path, outputs, pack, key)
+        return FromStore(member.name, key, item, outputs)
 
     def held(self, value: object) -> object:
         """Return a value as a worker gets it: loaded there if a step makes it."""
@@ -162,66 +155,62 @@ class WorkerInputs:
             collection = value.collection
             given = self.of_members(collection, collection.keys)
             return Held(partial(GatheredMembers, given, collection.keys))
-        if not isinstance(value, Lazy):
-            return value
-        producer = value.producer
-        if isinstance(value, Image):
+        if isinstance(value, ImageRef):
             return Held(WholeImage(self._readable(value), value.shape))
-        if isinstance(producer, Member):
-            producer = self._member(producer)
-        if isinstance(producer, Constant):
-            return producer.value
-        if isinstance(producer, Call):
-            work = self.planner.work(value)
-            if work is None:
-                raise PipelineError("a value belongs to a planned step", value=value.name)
-            return Held(partial(StoredResult(work.entry).value, value.output))
-        return Held(partial(producer.stored.value, value.output))  # type: ignore[attr-defined]
-
-    def _items(self, collection: Collection) -> StoredItems | None:
-        work = self.planner.work(collection)
-        if work is None:
-            return None
-        by_key = dict(zip(work.call.keys or (), work.member_keys, strict=True))
-        return StoredItems.of(work.entry, work.call.spec, by_key)
+        if not isinstance(value, Ref):
+            return value
+        node = self._member(value.node) if isinstance(value.node, Member) else value.node
+        if isinstance(node, Constant):
+            return node.value
+        if isinstance(node, FromStore):
+            return Held(partial(node.stored.value, value.output))
+        above = self._planned.of(value)
+        if above is None:
+            raise PipelineError("a value belongs to a planned step", value=value.name)
+        return Held(partial(StoredResult(above.entry).value, value.output))
 
     def of_members(self, item: object, keys: Sequence[str]) -> object:
-        if not isinstance(item, Collection):
+        """Return an input of a mapped call: what gives each member its own, or one for all."""
+        if not isinstance(item, CollectionRef):
             return self._single_for_members(item)
-        producer = item.producer
-        if isinstance(producer, OpenedFolder):
-            paths = tuple(producer.paths[key] for key in keys)
-            how = (producer.options, producer.reader, producer.kind)
-            return FolderInput(paths, partial(_open_file, *how), producer.kind)
-        if isinstance(producer, ConstantCollection):
-            return ValueInput(tuple(producer.by_key[key] for key in keys))
-        if isinstance(producer, FromStore):
-            return ItemInput(producer.stored, tuple(keys), item.kind, item.output)
-        items = self._items(item)
-        return ItemInput(items, tuple(keys), item.kind, item.output)
+        node = item.node
+        if isinstance(node, OpenedFolder):
+            paths = tuple(node.paths[key] for key in keys)
+            how = (node.options, node.reader, node.kind)
+            return FolderInput(paths, partial(_open_file, *how), node.kind)
+        if isinstance(node, ConstantCollection):
+            return ValueInput(tuple(node.by_key[key] for key in keys))
+        if isinstance(node, CollectionFromStore):
+            return ItemInput(node.stored, tuple(keys), item.kind, item.output)
+        above = self._planned.of(item)
+        if above is None:
+            raise PipelineError("a collection belongs to a planned step", value=item.name)
+        return ItemInput(above.items, tuple(keys), item.kind, item.output)
 
     def _single_for_members(self, item: object) -> object:
         """Return a single input that every member gets, as something that can be sent."""
-        if isinstance(item, Image):
-            return Image(Opened(_Sourced(self._readable(item), item.framed.spec), item.name))
-        if isinstance(item, Lazy):
-            held = self.held(item)
-            if isinstance(held, Held):
-                return SINGLE[item.kind](_HeldProducer(item.name, held))
-            return held
-        return item
+        if isinstance(item, ImageRef):
+            return ImageRef(Opened(_Sourced(self._readable(item), item.framed.spec), item.name))
+        held = self.held(item)
+        if isinstance(item, Ref) and isinstance(held, Held):
+            return Ref(Deferred(item.name, held.load), item.kind)
+        return held if isinstance(item, Ref) else item
+
+
+def _viewed(source: Readable, image: ImageRef) -> Readable:
+    return source if image.view is None else ViewSource(source, image.view)
 
 
 def _open_file(
     options: Mapping[str, Any], read: Callable[[str], Any] | None, kind: OutputKind, path: str
-) -> Producer:
+) -> Node:
     return open_member(path, Path(path).name, options, read, kind)
 
 
 class _Sourced:
     """Something readable with a description, as an opened image wants it."""
 
-    def __init__(self, source: Any, spec: Any) -> None:
+    def __init__(self, source: Readable, spec: ImageSpec) -> None:
         self.source = source
         self.spec = spec
         self.chunks = tuple(spec.shape)
@@ -231,16 +220,3 @@ class _Sourced:
     def read(self, roi: Roi) -> Any:
         """Read a region."""
         return self.source.read(roi)
-
-
-class _HeldProducer(Constant):
-    """A value that a worker loads when it first needs it, as a producer."""
-
-    def __init__(self, name: str, held: Held) -> None:
-        self.name = name
-        self._held = held
-
-    @property
-    def value(self) -> object:  # type: ignore[override]
-        """The value."""
-        return self._held.load()

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from scutoid.errors import StoreError
+from scutoid.pipeline._call import BlockCall, Call
 from scutoid.pipeline._keys import Keys
-from scutoid.pipeline._producers import Call
 from scutoid.pipeline._recipes import recipe_of_key
 from scutoid.store import Recipe, differences
 
@@ -24,12 +24,10 @@ _INSIDE = "inside"
 
 def with_inside(recipe: Recipe, call: Call, keys: Keys) -> Recipe:
     """Return the recipe of a call with those of the steps that are computed inside its blocks."""
-    found = {id(fused): fused for fused in _fused(call)}
-    if not found:
+    calls = dict.fromkeys(_fused(call))
+    if not calls:
         return recipe
-    inside = [
-        json.loads(recipe_of_key(fused, keys.call(fused)).to_json()) for fused in found.values()
-    ]
+    inside = [json.loads(recipe_of_key(fused, keys.call(fused)).to_json()) for fused in calls]
     return replace(recipe, output={**recipe.output, _INSIDE: inside})
 
 
@@ -44,7 +42,7 @@ def nearest_inside(reader: Recipe | None, new: Recipe) -> Recipe | None:
     return min(named, key=lambda said: len(differences(new, said)), default=None)
 
 
-def _fused(call: Call) -> Iterator[Call]:
+def _fused(call: Call) -> Iterator[BlockCall]:
     for fused in call.fused_inputs:
         yield fused
         yield from _fused(fused)

@@ -17,17 +17,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scutoid.errors import PipelineError, StoreError
-from scutoid.pipeline._collections import Collection, Gathered
-from scutoid.pipeline._lazy import Image, Lazy
-from scutoid.pipeline._producers import (
-    Call,
+from scutoid.pipeline._call import BlockCall, Call, MappedCall
+from scutoid.pipeline._layouts import Layouts
+from scutoid.pipeline._nodes import (
+    CollectionFromStore,
     Constant,
     ConstantCollection,
-    Member,
+    FromStore,
     Opened,
     OpenedFolder,
-    Producer,
 )
+from scutoid.pipeline._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 from scutoid.pipeline._spec import StepSpec
 from scutoid.store import (
     CodeFingerprint,
@@ -92,67 +92,72 @@ class Keys:
         Remembers the hashes of files by size, time and inode.
     store : EntryStore, optional
         Inputs inside it are refused.
+    layouts : Layouts, optional
+        How calls are cut, where that counts; default: as they are cut by themselves.
     """
 
-    def __init__(self, memo: HashMemo | None = None, store: EntryStore | None = None) -> None:
+    def __init__(
+        self,
+        memo: HashMemo | None = None,
+        store: EntryStore | None = None,
+        layouts: Layouts | None = None,
+    ) -> None:
         self._memo = memo
         self._store = store
-        self._calls: dict[int, CallKey] = {}
-        self._members: dict[tuple[int, str], str] = {}
-        self._readings: dict[int, tuple[str, str]] = {}
-        self._accepted: dict[int, Mapping[str, str]] = {}
-        self._folders: dict[int, Mapping[str, str]] = {}
+        self._layouts = layouts or Layouts()
+        self._calls: dict[Call, CallKey] = {}
+        self._members: dict[tuple[Node, str], str] = {}
+        self._readings: dict[OpenedFolder, tuple[str, str]] = {}
+        self._accepted: dict[Node, Mapping[str, str]] = {}
+        self._folders: dict[OpenedFolder, Mapping[str, str]] = {}
         self._outside: set[str] = set()
-        self._alive: list[object] = []
 
-    def of(self, lazy: Lazy) -> str:
+    def of(self, ref: Ref) -> str:
         """Return the key of a single result."""
-        key = self.producer(lazy.producer)
-        if isinstance(lazy, Image) and lazy.view is not None:
-            key = _digest("view", key, repr(lazy.view.picks))
-        return _digest("output", key, str(lazy.output)) if lazy.output else key
+        key = self.node(ref.node)
+        if isinstance(ref, ImageRef) and ref.view is not None:
+            key = _digest("view", key, repr(ref.view.picks))
+        return _digest("output", key, str(ref.output)) if ref.output else key
 
-    def producer(self, producer: Producer) -> str:
-        """Return the key of a single producer, or the base key of a collection."""
-        if isinstance(producer, Call):
-            return self.call(producer).key
-        if isinstance(producer, Opened):
-            return self._opened(producer)
-        if isinstance(producer, Constant):
-            return canonical_digest(producer.value)
-        if isinstance(producer, Member):
-            return self.member(producer.collection, producer.key)
-        stored = getattr(producer, "stored_key", None)
-        if stored is None:
-            raise PipelineError("this result has no key", value=producer.name)
-        return str(stored)
+    def node(self, node: Node) -> str:
+        """Return the key of a node that makes single results, or the base key of a collection."""
+        match node:
+            case Call():
+                return self.call(node).key
+            case Opened():
+                return self._opened(node)
+            case Constant():
+                return canonical_digest(node.value)
+            case Member():
+                return self.member(node.collection, node.key)
+            case FromStore() | CollectionFromStore():
+                return node.stored_key
+        raise PipelineError("this result has no key", value=node.name)
 
     def call(self, call: Call) -> CallKey:
         """Return the key of a call and what it is made of."""
-        if id(call) not in self._calls:
-            self._alive.append(call)  # its id() must stay its own
-            self._calls[id(call)] = self._make(call)
-        return self._calls[id(call)]
+        if call not in self._calls:
+            self._calls[call] = self._make(call)
+        return self._calls[call]
 
-    def member(self, producer: Producer, key: str) -> str:
+    def member(self, node: Node, key: str) -> str:
         """Return the key of one member of a collection."""
-        memo = (id(producer), key)
+        memo = (node, key)
         if memo not in self._members:
-            self._alive.append(producer)
-            made = self._make_member(producer, key)
-            self._members[memo] = self._accepted_members(producer).get(made, made)
+            made = self._make_member(node, key)
+            self._members[memo] = self._accepted_members(node).get(made, made)
         return self._members[memo]
 
     def stand_in(self, call: Call, key: str) -> None:
         """Take another key for a call from now on, and for all that depends on it."""
-        self._calls[id(call)] = replace(self.call(call), key=key)
-        self._accepted.pop(id(call), None)
-        for memo in [memo for memo in self._members if memo[0] == id(call)]:
+        self._calls[call] = replace(self.call(call), key=key)
+        self._accepted.pop(call, None)
+        for memo in [memo for memo in self._members if memo[0] is call]:
             del self._members[memo]
 
     def stand_in_member(self, call: Call, key: str, member: str) -> None:
         """Take another key for a member from now on."""
-        self._members[id(call), key] = member
+        self._members[call, key] = member
 
     def _stands_for(self, name: str, key: str) -> str:
         """Return the key that was accepted for a result, if one was and is there."""
@@ -165,14 +170,13 @@ class Keys:
             return key
         return key if self._store.entry(name, other).recipe is None else other
 
-    def _accepted_members(self, producer: Producer) -> Mapping[str, str]:
-        if not isinstance(producer, Call) or self._store is None:
+    def _accepted_members(self, node: Node) -> Mapping[str, str]:
+        if not isinstance(node, Call) or self._store is None:
             return {}
-        if id(producer) not in self._accepted:
-            self._alive.append(producer)
-            entry = self._store.entry(producer.spec.label, self.call(producer).key)
-            self._accepted[id(producer)] = accepted_members(entry)
-        return self._accepted[id(producer)]
+        if node not in self._accepted:
+            entry = self._store.entry(node.spec.label, self.call(node).key)
+            self._accepted[node] = accepted_members(entry)
+        return self._accepted[node]
 
     def _make(self, call: Call) -> CallKey:
         spec = call.spec
@@ -183,8 +187,8 @@ class Keys:
             for name, value in zip(_input_names(call), call.inputs, strict=True)
         }
         block = None
-        if call.keys is None and spec.kind != "step":
-            block = tuple(call.layout().grid.block_shape)
+        if isinstance(call, BlockCall):
+            block = tuple(self._layouts.of(call).grid.block_shape)
         digest = _digest(
             "call",
             spec.kind,
@@ -192,83 +196,80 @@ class Keys:
             _declaration(spec),
             *(f"{name}={fact.digest}" for name, fact in sorted(parameters.items())),
             *(f"{name}:{fact.digest}" for name, fact in inputs.items()),
-            "collection" if call.keys is not None else "single",
+            "collection" if isinstance(call, MappedCall) else "single",
             "any" if block is None or call.is_block_invariant else repr(block),
         )
         key = self._stands_for(spec.label, digest)
         return CallKey(key, code, parameters, inputs, block)
 
-    def _make_member(self, producer: Producer, key: str) -> str:
-        if isinstance(producer, OpenedFolder):
-            return _digest("file", self._files(producer)[key], *self._reading(producer))
-        if isinstance(producer, ConstantCollection):
-            return canonical_digest(producer.by_key[key])
-        if isinstance(producer, Call):
-            parts = [self.call(producer).key]
-            parts.extend(
-                f"{self.member(item.producer, key)}.{item.output}"
-                for item in (*producer.inputs, *producer.params.values())
-                if isinstance(item, Collection)
-            )
-            asks_key = "key" in producer.spec.parameters.injected
-            return _digest("member", *parts, key if asks_key else "")
-        return str(producer.member_key(key))  # type: ignore[attr-defined]
+    def _make_member(self, node: Node, key: str) -> str:
+        match node:
+            case OpenedFolder():
+                return _digest("file", self._files(node)[key], *self._reading(node))
+            case ConstantCollection():
+                return canonical_digest(node.by_key[key])
+            case MappedCall():
+                parts = [self.call(node).key]
+                parts.extend(f"{self.member(c.node, key)}.{c.output}" for c in node.collections)
+                asks_key = "key" in node.spec.parameters.injected
+                return _digest("member", *parts, key if asks_key else "")
+            case CollectionFromStore():
+                return node.member_key(key)
+        raise PipelineError("this collection has no keys for its members", value=node.name)
 
-    def _reading(self, producer: OpenedFolder) -> tuple[str, str]:
+    def _reading(self, folder: OpenedFolder) -> tuple[str, str]:
         """Digests of how the files of a folder are opened; worked out once for all of them."""
-        if id(producer) not in self._readings:
-            self._alive.append(producer)
-            reader = "" if producer.reader is None else fingerprint(producer.reader).digest
-            self._readings[id(producer)] = (canonical_digest(producer.options), reader)
-        return self._readings[id(producer)]
+        if folder not in self._readings:
+            reader = "" if folder.reader is None else fingerprint(folder.reader).digest
+            self._readings[folder] = (canonical_digest(folder.options), reader)
+        return self._readings[folder]
 
     def _input(self, call: Call, value: object, name: str) -> Fact:
         """An input; one that is computed in this call's blocks may depend on where these lie."""
         fact = self._fact(value, name)
-        producer = value.producer if isinstance(value, Lazy) else None
-        if any(c is producer and not c.is_block_invariant for c in call.fused_inputs):
+        node = value.node if isinstance(value, Ref) else None
+        if any(fused is node and not fused.is_block_invariant for fused in call.fused_inputs):
             return Fact(_digest("inside", fact.digest), fact.text)
         return fact
 
     def _fact(self, value: object, name: str) -> Fact:
-        if isinstance(value, Collection):
-            base = self.call(value.producer).key if isinstance(value.producer, Call) else ""
-            digest = _digest("collection", value.kind, base, str(value.output))
-            return Fact(digest, f"members of {value.name}")
-        if isinstance(value, Gathered):
-            members = [
-                f"{key}={self.member(value.collection.producer, key)}.{value.collection.output}"
-                for key in value.collection.keys
-            ]
-            return Fact(
-                _digest("gathered", *members), f"all {len(members)} of {value.collection.name}"
-            )
-        if isinstance(value, Lazy):
-            return Fact(self.of(value), value.name)
+        match value:
+            case CollectionRef(node=node, kind=kind, output=output):
+                base = self.call(node).key if isinstance(node, Call) else ""
+                digest = _digest("collection", kind, base, str(output))
+                return Fact(digest, f"members of {value.name}")
+            case Gathered(collection=collection):
+                members = [
+                    f"{key}={self.member(collection.node, key)}.{collection.output}"
+                    for key in collection.keys
+                ]
+                text = f"all {len(members)} of {collection.name}"
+                return Fact(_digest("gathered", *members), text)
+            case Ref():
+                return Fact(self.of(value), value.name)
         return Fact(canonical_digest(value, name, memo=self._memo), describe(value))
 
-    def _opened(self, producer: Opened) -> str:
-        identity = producer.source.identity
+    def _opened(self, opened: Opened) -> str:
+        identity = opened.source.identity
         self._refuse_inside(identity.locations)
-        return key_of_source(identity, producer.source.spec, self._memo)
+        return key_of_source(identity, opened.source.spec, self._memo)
 
     def _file(self, path: str) -> str:
         self._refuse_inside((path,))
         return key_of_path(path, self._memo)
 
-    def _files(self, producer: OpenedFolder) -> Mapping[str, str]:
+    def _files(self, folder: OpenedFolder) -> Mapping[str, str]:
         """Keys of all files of a folder; of large files in threads, for hashing holds no lock."""
-        if id(producer) not in self._folders:
-            self._alive.append(producer)
-            paths = list(producer.paths.values())
+        if folder not in self._folders:
+            paths = list(folder.paths.values())
             threads = _THREADS if _are_large(paths) else 1
             step = -(-len(paths) // (_PIECES * threads)) or 1
             pieces = [paths[n : n + step] for n in range(0, len(paths), step)]
             with ThreadPoolExecutor(threads) as pool:
                 found = pool.map(lambda piece: [self._file(path) for path in piece], pieces)
                 digests = [digest for piece in found for digest in piece]
-            self._folders[id(producer)] = dict(zip(producer.paths, digests, strict=True))
-        return self._folders[id(producer)]
+            self._folders[folder] = dict(zip(folder.paths, digests, strict=True))
+        return self._folders[folder]
 
     def _refuse_inside(self, locations: tuple[str, ...]) -> None:
         if self._store is None:

@@ -14,40 +14,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from scutoid.arrays import SPATIAL, ImageSpec
-from scutoid.geometry import BlockGrid, Coordinate, Roi
+from scutoid.arrays import SPATIAL
+from scutoid.geometry import BlockGrid, Roi
 from scutoid.pipeline._grids import OutputGrid, Scaled
-from scutoid.pipeline._parts import PartsGrid
-
-
-@dataclass(frozen=True, slots=True)
-class Framed:
-    """An image's description and where it lies in the frame of the uncropped image."""
-
-    spec: ImageSpec
-    """Shape, axes, dtype, voxel size."""
-    offset: Coordinate
-    """Voxel of the uncropped image that is the first one here."""
-    chunks: tuple[int, ...]
-    """What one decode brings, in voxels."""
-
-    @property
-    def roi(self) -> Roi:
-        """The region in the frame."""
-        return Roi(self.offset, self.spec.shape)
-
-
-class Placed(NamedTuple):
-    """Where an input lies."""
-
-    axes: str
-    """Its axes."""
-    offset: Coordinate
-    """Of its first voxel in the frame."""
-    shape: tuple[int, ...]
-    """Its voxels on each axis."""
+from scutoid.pipeline._placement import PartsGrid, Placed
 
 
 @dataclass(frozen=True, slots=True)

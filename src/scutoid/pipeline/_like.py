@@ -12,10 +12,10 @@ from scutoid.arrays import METRES
 from scutoid.errors import MetadataError, PipelineError
 from scutoid.kernels import Affine
 from scutoid.pipeline._affine import Beneath, check_order, interpolate
-from scutoid.pipeline._compute import StepBlock
-from scutoid.pipeline._decorators import Step, blockwise
+from scutoid.pipeline._block import StepBlock
 from scutoid.pipeline._grids import OutputGrid
-from scutoid.pipeline._lazy import Image
+from scutoid.pipeline._single import Image
+from scutoid.pipeline._step import Step, blockwise
 
 
 @dataclass(frozen=True, slots=True)

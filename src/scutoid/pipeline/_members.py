@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
+from scutoid.pipeline._call import BlockCall, Call, make_call
 from scutoid.pipeline._evaluate import Evaluation
-from scutoid.pipeline._lazy import SINGLE, Files, Image, Lazy
+from scutoid.pipeline._nodes import FromStore, StoredMembers
 from scutoid.pipeline._parts import BlockParts, encode
-from scutoid.pipeline._producers import Call, Producer
+from scutoid.pipeline._refs import ImageRef, Node, Ref, ref_of
 from scutoid.pipeline._spec import OutputKind, StepSpec
 from scutoid.pipeline._stored import ITEM_FOLDER, checksum_of, plain_parts
 from scutoid.store import choose_format
@@ -74,7 +75,7 @@ class MemberWork:
     member_keys: tuple[str, ...]
     """What each member depends on."""
     inputs: tuple[object, ...]
-    """Each a `MemberInput`, a lazy result or a value."""
+    """Each a `MemberInput`, a reference or a value."""
     params: Mapping[str, object]
     """The same."""
     folder: Path
@@ -83,27 +84,28 @@ class MemberWork:
     def __call__(self, block: Block, **ready: object) -> tuple[dict[str, Any], bytes]:
         """Run in a worker."""
         number = block.index
-        call = Call(
+        call = make_call(
             self.spec,
-            [self._one(item, number) for item in self.inputs],
-            {name: self._one(value, number) for name, value in self.params.items()},
+            [self._own(item, number) for item in self.inputs],
+            {name: self._own(value, number) for name, value in self.params.items()},
+            key=self.keys[number],
         )
-        call.key = self.keys[number]
+        folder = None
         if "files" in self.spec.outputs:
             stem = self._stem(number, self.spec.outputs.index("files"))
-            call.folder = self._new_folder(f"{stem}.files")
-        evaluation = Evaluation(ready=ready)
+            folder = self._new_folder(f"{stem}.files")
+        evaluation = Evaluation(ready=ready, folder=folder)
         kept = Kept()
         packed: list[object] = []
-        results = [SINGLE[kind](call, output) for output, kind in enumerate(self.spec.outputs)]
-        images = [item for item in results if isinstance(item, Image)]
+        results = [ref_of(call, kind, n) for n, kind in enumerate(self.spec.outputs)]
+        images = [ref for ref in results if isinstance(ref, ImageRef)]
         self._write(call, images, evaluation, number, kept)
-        for output, lazy in enumerate(results):
-            if isinstance(lazy, Image):
+        for output, ref in enumerate(results):
+            if isinstance(ref, ImageRef):
                 continue
             stem = self._stem(number, output)
-            value = evaluation.value(lazy)
-            if isinstance(lazy, Files):
+            value = evaluation.value(ref)
+            if ref.kind == "files":
                 folder = self._items / f"{stem}.files"
                 kept.add(output, folder, folder.relative_to(self._items).as_posix())
                 packed.append(None)
@@ -119,8 +121,8 @@ class MemberWork:
     def _items(self) -> Path:
         return self.folder / ITEM_FOLDER
 
-    def _one(self, item: object, number: int) -> object:
-        return item.lazy(number) if isinstance(item, MemberInput) else item
+    def _own(self, item: object, number: int) -> object:
+        return item.member(number) if isinstance(item, MemberInput) else item
 
     def _stem(self, number: int, output: int) -> str:
         suffix = "" if output == 0 else f"-{output + 1}"
@@ -159,7 +161,7 @@ class MemberWork:
     def _write(
         self,
         call: Call,
-        images: Sequence[Image],
+        images: Sequence[ImageRef],
         evaluation: Evaluation,
         number: int,
         kept: Kept,
@@ -180,7 +182,7 @@ class MemberWork:
                 self._save(image, evaluation.value(image), path, kept)
             kept.add(image.output, path, path.relative_to(self._items).as_posix())
 
-    def _format(self, image: Image) -> str:
+    def _format(self, image: ImageRef) -> str:
         storage = self.spec.options.storage
         if storage.format is None:
             is_small = image.framed.spec.nbytes <= _IN_MEMORY and storage.levels == 1
@@ -193,7 +195,7 @@ class MemberWork:
             )
         return storage.format
 
-    def _save(self, image: Image, array: NDArray[Any], path: Path, kept: Kept) -> None:
+    def _save(self, image: ImageRef, array: NDArray[Any], path: Path, kept: Kept) -> None:
         spec, name = image.framed.spec, self._format(image)
         choose_format(array, name).save(array, path)
         said = {
@@ -208,14 +210,14 @@ class MemberWork:
     def _write_zarrs(
         self,
         call: Call,
-        images: Sequence[Image],
+        images: Sequence[ImageRef],
         evaluation: Evaluation,
         paths: Mapping[int, Path],
     ) -> None:
         """Write block by block, all images at a time."""
         if not images:
             return
-        layout = None if call.spec.kind == "step" else call.layout()
+        layout = call.layout if isinstance(call, BlockCall) else None
         writers = {}
         for image in images:
             spec = image.framed.spec
@@ -228,7 +230,7 @@ class MemberWork:
                 storage=self.spec.options.storage,
                 label=image.is_labels,
             )
-        if layout is None:
+        if not isinstance(call, BlockCall) or layout is None:
             for image in images:
                 writers[image.output].write(image.framed.spec.roi, evaluation.value(image))
             return
@@ -257,8 +259,8 @@ def _check_holds(path: Path, spec: ImageSpec, said: Mapping[str, Any], name: str
 class MemberInput:
     """A collection among the inputs of a step: gives each member."""
 
-    def lazy(self, number: int) -> Lazy | object:
-        """Return the member that belongs to block `number`."""
+    def member(self, number: int) -> object:
+        """Return what the member of block `number` gets: a reference, or a value."""
         raise NotImplementedError
 
 
@@ -268,36 +270,35 @@ class FolderInput(MemberInput):
 
     paths: tuple[str, ...]
     """A path a member."""
-    open: Callable[[str], Producer]
+    open: Callable[[str], Node]
     """Opens one."""
     kind: OutputKind = "image"
     """What each is."""
 
-    def lazy(self, number: int) -> Lazy:
+    def member(self, number: int) -> Ref:
         """Return one member."""
-        return SINGLE[self.kind](self.open(self.paths[number]))
+        return ref_of(self.open(self.paths[number]), self.kind)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemInput(MemberInput):
     """Results of an earlier step on the same members."""
 
-    stored: Any
-    """The `StoredItems` of that step."""
+    stored: StoredMembers
+    """Where they lie."""
     keys: tuple[str, ...]
     """A key a member."""
-    kind: str
+    kind: OutputKind
+    """What each is."""
     output: int
+    """Their number among the outputs of that step."""
 
-    def lazy(self, number: int) -> Lazy:
+    def member(self, number: int) -> Ref:
         """Return the result of one member."""
-        from scutoid.pipeline._stored import FromStore, StoredItem
-
-        items = self.stored
         key = self.keys[number]
-        member = items.member_keys[key]
-        item = StoredItem(items.folder, items.outputs, items.pack, member)
-        return SINGLE[self.kind](FromStore(key, member, item, items.outputs), self.output)
+        item, member = self.stored.unchecked(key), self.stored.member_keys[key]
+        node = FromStore(key, member, item, self.stored.outputs)
+        return ref_of(node, self.kind, self.output)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -305,8 +306,9 @@ class ValueInput(MemberInput):
     """A value for each member."""
 
     values: tuple[object, ...]
+    """A value a member."""
 
-    def lazy(self, number: int) -> object:
+    def member(self, number: int) -> object:
         """Return the value of one member."""
         return self.values[number]
 
@@ -319,8 +321,8 @@ class GatheredMembers(Mapping[str, Any]):
         self._places = {key: number for number, key in enumerate(keys)}
 
     def __getitem__(self, key: str) -> Any:
-        item = self._given.lazy(self._places[key])
-        return Evaluation().value(item) if isinstance(item, Lazy) else item
+        item = self._given.member(self._places[key])
+        return Evaluation().value(item) if isinstance(item, Ref) else item
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

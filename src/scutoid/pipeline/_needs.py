@@ -2,51 +2,58 @@
 
 from __future__ import annotations
 
+import os
+
 from scutoid.geometry import Roi
-from scutoid.pipeline._lazy import Image
-from scutoid.pipeline._producers import Call
+from scutoid.pipeline._call import BlockCall, Call, MappedCall
+from scutoid.pipeline._layouts import Layouts
+from scutoid.pipeline._refs import ImageRef
 
 _WORKING_COPIES = 3
 
 
+def physical_memory() -> int:
+    """Return the bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def bytes_of(call: Call) -> int:
     """Return the bytes of all images of a step, uncompressed; 0 for collections."""
-    if call.keys is not None:
+    if isinstance(call, MappedCall):
         return 0
-    kinds = enumerate(call.spec.outputs)
-    return sum(call.framed(number).spec.nbytes for number, kind in kinds if kind == "image")
+    return sum(framed.spec.nbytes for framed in call.frames if framed is not None)
 
 
-def memory_of(call: Call) -> int:
+def memory_of(call: Call, layouts: Layouts) -> int:
     """Estimate the bytes that a worker needs for one block: inputs, outputs and working copies."""
-    images = [item for item in call.inputs if isinstance(item, Image)]
-    if call.spec.kind == "step":
-        return sum(image.nbytes for image in images)
-    grid = call.layout().grid
+    if not isinstance(call, BlockCall):
+        return sum(image.nbytes for image in call.images)
+    grid = layouts.of(call).grid
     if not grid.n_blocks:
         return 0
     # One that has others on both sides, where there is such, for it has all of its halo
     middle = grid.index((n - 1) // 2 for n in grid.shape)
-    return _memory_of_block(call, grid.write_roi(middle))
+    return _memory_of_block(call, layouts, grid.write_roi(middle))
 
 
-def _memory_of_block(call: Call, write: Roi) -> int:
+def _memory_of_block(call: BlockCall, layouts: Layouts, write: Roi) -> int:
     """Estimate the bytes that one block needs, with the steps that are computed inside it."""
-    layout = call.layout()
+    layout = layouts.of(call)
     read = layout.read_roi(write)
     sizes = []
     inside = 0
     for position, image in enumerate(call.inputs):
-        if not isinstance(image, Image) or layout.inputs[position] is None:
+        if not isinstance(image, ImageRef) or layout.inputs[position] is None:
             continue
         region = layout.source(position, write)
         sizes.append(region.size * image.dtype.itemsize)
-        producer = image.producer
-        if isinstance(producer, Call) and producer in call.fused_inputs:
+        node = image.node
+        if isinstance(node, BlockCall) and node in call.fused_inputs:
             below = region if image.view is None else image.view.below(region)
-            start = producer.framed(image.output).offset
-            under = producer.layout().grid_region(below.shift(start))
-            inside = max(inside, _memory_of_block(producer, under))
-    outputs = [Image(call, n) for n, kind in enumerate(call.spec.outputs) if kind == "image"]
-    widths = [i.dtype.itemsize for i in (*call.inputs, *outputs) if isinstance(i, Image)]
+            start = node.framed(image.output).offset
+            under = layouts.of(node).grid_region(below.shift(start))
+            inside = max(inside, _memory_of_block(node, layouts, under))
+    frames = [framed for framed in call.frames if framed is not None]
+    widths = [image.dtype.itemsize for image in call.images]
+    widths += [framed.spec.dtype.itemsize for framed in frames]
     return sum(sizes) + _WORKING_COPIES * read.size * max(widths) + inside

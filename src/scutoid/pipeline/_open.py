@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
 from scutoid.pipeline._collections import COLLECTION, Images, Values
-from scutoid.pipeline._lazy import Image, Table
-from scutoid.pipeline._producers import ConstantCollection, Opened, OpenedFolder, kind_of
+from scutoid.pipeline._nodes import ConstantCollection, Opened, OpenedFolder, kind_of
+from scutoid.pipeline._refs import CollectionRef, ImageRef
+from scutoid.pipeline._single import Image, Table
 from scutoid.pipeline._spec import OutputKind
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def open(  # noqa: A001
         source, axes=axes, voxel_size=voxel_size, unit=unit, origin=origin, level=level, key=key
     )
     name = Path(os.fspath(source)).name if isinstance(source, (str, os.PathLike)) else "array"
-    return Image(Opened(opened, name))
+    return Image(ImageRef(Opened(opened, name)))
 
 
 @overload
@@ -161,7 +162,8 @@ def open_folder(
     options = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     groups = None if group is None else _groups(group, paths)
     name = root.resolve().name or "folder"
-    return COLLECTION[kind](OpenedFolder(name, paths, options, read, groups, kind))
+    folder = OpenedFolder(name, paths, options, read, groups, kind)
+    return COLLECTION[kind](CollectionRef(folder, kind))
 
 
 def _taken(
@@ -276,4 +278,4 @@ def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str
         str(key): value.item() if hasattr(value, "item") else value
         for key, value in frame[column].items()
     }
-    return Values(ConstantCollection(values, column))
+    return Values(CollectionRef(ConstantCollection(values, column), "value"))

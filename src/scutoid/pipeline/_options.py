@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from scutoid.pipeline._collections import Gathered
-from scutoid.pipeline._decorators import Step
-from scutoid.pipeline._lazy import Image, Lazy
-from scutoid.pipeline._producers import Call
+from scutoid.pipeline._call import Call
+from scutoid.pipeline._collections import handle_of
+from scutoid.pipeline._refs import CollectionRef, Gathered, Node, Ref
+from scutoid.pipeline._rewrite import Outputs, Rewriting
+from scutoid.pipeline._single import Lazy
+from scutoid.pipeline._spec import StepSpec
+from scutoid.pipeline._step import Step
 
 _OF_RESULT = ("name", "keep", "storage", "where")
 
@@ -38,58 +41,40 @@ def with_options(result: Any, given: Iterable[object], options: Mapping[str, obj
     The same kind as `result`; what is not lazy as it is.
     """
     results = result if isinstance(result, tuple) else (result,)
-    lazy = [item for item in results if isinstance(item, Lazy)]
-    rebuilt = _Rebuilt(lazy, given, options)
-    made = tuple(rebuilt.of(item) if isinstance(item, Lazy) else item for item in results)
+    refs = [item.ref for item in results if isinstance(item, Lazy)]
+    last = [ref.node for ref in refs]
+    arguments = {ref.node for ref in _refs_in(given)}
+
+    def kept(call: Call) -> Outputs | None:
+        return call.outputs if call in arguments else None
+
+    def spec(call: Call) -> StepSpec:
+        return Step(call.spec).options(**_options_of(call, last, options)).spec
+
+    rewriting = Rewriting(kept, spec)
+    made = tuple(
+        handle_of(rewriting.item(item.ref)) if isinstance(item, Lazy) else item  # type: ignore[arg-type]
+        for item in results
+    )
     return made if isinstance(result, tuple) else made[0]
 
 
-class _Rebuilt:
-    def __init__(
-        self, results: list[Lazy], given: Iterable[object], options: Mapping[str, object]
-    ) -> None:
-        self._kept = {id(item.producer) for item in _lazy_in(given)}
-        self._last = {id(item.producer) for item in results}
-        self._first = id(results[0].producer) if results else 0
-        self._options = options
-        self._made: dict[int, Any] = {}
-
-    def of(self, lazy: Lazy) -> Lazy:
-        call = lazy.producer
-        if not isinstance(call, Call) or id(call) in self._kept:
-            return lazy
-        if id(call) not in self._made:
-            self._made[id(call)] = self._call(call)
-        made = self._made[id(call)]
-        found: Lazy = made[lazy.output] if call.spec.packed else made
-        if isinstance(lazy, Image) and lazy.view is not None:
-            return Image(found.producer, found.output, lazy.view)
-        return found
-
-    def _call(self, call: Call) -> Any:
-        options = {
-            name: value
-            for name, value in self._options.items()
-            if name not in _OF_RESULT
-            or (id(call) == self._first if name == "name" else id(call) in self._last)
-        }
-        inputs = [self._item(item) for item in call.inputs]
-        params = {name: self._item(value) for name, value in call.params.items()}
-        return Call(Step(call.spec).options(**options).spec, inputs, params).outputs()
-
-    def _item(self, item: object) -> object:
-        if isinstance(item, Gathered):
-            return Gathered(self.of(item.collection))  # type: ignore[arg-type]
-        return self.of(item) if isinstance(item, Lazy) else item
+def _options_of(call: Call, last: list[Node], options: Mapping[str, object]) -> dict[str, object]:
+    """Return those of the options that are meant for a call; `last` makes the results."""
+    return {
+        name: value
+        for name, value in options.items()
+        if name not in _OF_RESULT or (call is last[0] if name == "name" else call in last)
+    }
 
 
-def _lazy_in(items: Iterable[object]) -> Iterator[Lazy]:
+def _refs_in(items: Iterable[object]) -> Iterator[Ref | CollectionRef]:
     for item in items:
         if isinstance(item, Gathered):
             yield item.collection
         elif isinstance(item, Lazy):
-            yield item
+            yield item.ref
         elif isinstance(item, Mapping):
-            yield from _lazy_in(item.values())
+            yield from _refs_in(item.values())
         elif isinstance(item, (list, tuple)):
-            yield from _lazy_in(item)
+            yield from _refs_in(item)

@@ -39,11 +39,23 @@ class RunStep:
     """The blocks that took longest."""
     members: tuple[str, ...] = ()
     """Keys of the members, in the order of the blocks, where the step ran on a collection."""
+    is_stored: bool = True
+    """Whether its result is complete in the store; also True where it is not kept."""
+
+    @property
+    def has_all_blocks(self) -> bool:
+        """Whether all of its blocks are done."""
+        return self.n_failed == 0 and self.n_orphaned == 0 and self.n_done >= self.n_blocks
+
+    @property
+    def was_found_and_lost(self) -> bool:
+        """Whether its result was complete before the run, and is not any more."""
+        return self.n_cached >= self.n_blocks and not self.is_stored
 
     @property
     def is_done(self) -> bool:
-        """Whether all of it is done."""
-        return self.n_failed == 0 and self.n_orphaned == 0 and self.n_done >= self.n_blocks
+        """Whether all of it is done, and stored."""
+        return self.has_all_blocks and self.is_stored
 
     def label(self, index: int) -> str:
         """Name a block: by its number, or by the member that it is."""
@@ -81,9 +93,10 @@ class Run:
 
     @property
     def met_damage(self) -> bool:
-        """Whether blocks failed because what they read in the store was damaged."""
+        """Whether something that was found in the store proved to be damaged."""
         failures = (failure for step in self.steps for failure in step.failures)
-        return any(failure.error.startswith(DamagedResult.__name__) for failure in failures)
+        was_read = any(failure.error.startswith(DamagedResult.__name__) for failure in failures)
+        return was_read or any(step.was_found_and_lost for step in self.steps)
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._results:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import DamagedResult, StepError
-from scutoid.geometry import BlockGrid, Coordinate, Roi
+from scutoid.geometry import BlockGrid
+from scutoid.pipeline._placement import PartsGrid
 from scutoid.store import (
     Pack,
     arrays_of_bytes,
@@ -21,18 +21,6 @@ from scutoid.store import (
 )
 
 Part = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class PartsGrid:
-    """The blocks that parts belong to."""
-
-    grid: BlockGrid
-    """Write regions and their numbers."""
-    axes: str
-    """Axes of the grid."""
-    iterated: str
-    """Those of them along which every place is an image of its own."""
 
 
 class BlockParts(Mapping[int, Part]):
@@ -93,28 +81,6 @@ def read_payload(pack: Pack, name: str | int) -> bytes:
     except DamagedResult:
         distrust_around(pack.path)
         raise
-
-
-def describe_parts(where: PartsGrid | None) -> dict[str, Any] | None:
-    """Return a grid as plain JSON; the reverse of `read_parts_grid`."""
-    if where is None:
-        return None
-    grid = where.grid
-    return {
-        "offset": list(grid.total.offset),
-        "shape": list(grid.total.shape),
-        "block": list(grid.block_shape),
-        "halo": [list(side) for side in grid.halo],
-        "axes": where.axes,
-        "iterated": where.iterated,
-    }
-
-
-def read_parts_grid(said: Mapping[str, Any]) -> PartsGrid:
-    """Return the grid that `describe_parts` wrote down."""
-    low, high = (Coordinate(*side) for side in said["halo"])
-    grid = BlockGrid(Roi(said["offset"], said["shape"]), said["block"], halo=(low, high))
-    return PartsGrid(grid, said["axes"], said["iterated"])
 
 
 def encode(value: object) -> bytes:

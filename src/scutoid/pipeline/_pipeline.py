@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from scutoid.errors import PipelineError
-from scutoid.pipeline._lazy import Lazy
-from scutoid.pipeline._planner import flatten
+from scutoid.pipeline._single import Lazy
+from scutoid.pipeline._targets import flatten
 
 
 class Pipeline:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from scutoid.pipeline._call import BlockCall, Call, MappedCall
 from scutoid.pipeline._keys import CallKey
-from scutoid.pipeline._parts import describe_parts
-from scutoid.pipeline._producers import Call
+from scutoid.pipeline._layouts import Layouts
+from scutoid.pipeline._placement import describe_parts
 from scutoid.pipeline._stored import BLOCKS, image_file, output_names, packed_slot
 from scutoid.store import Recipe
 
@@ -26,37 +27,38 @@ def recipe_of_key(call: Call, key: CallKey) -> Recipe:
     )
 
 
-def make_recipe(call: Call, key: CallKey, n_blocks: int) -> Recipe:
+def make_recipe(call: Call, key: CallKey, n_blocks: int, layouts: Layouts) -> Recipe:
     """Return what the entry of a step shall say of itself."""
     spec = call.spec
+    is_mapped = isinstance(call, MappedCall)
+    grid = None if is_mapped else layouts.parts_grid(call)
     outputs: list[dict[str, Any]] = []
     image_format = spec.options.storage.format or "zarr"
     for number, (kind, name) in enumerate(
         zip(spec.outputs, output_names(spec.outputs), strict=True)
     ):
-        said: dict[str, Any] = {"kind": kind, "name": name}
+        record: dict[str, Any] = {"kind": kind, "name": name}
         if kind == "image":
-            said["labels"] = spec.labels
-        if kind == "image" and call.keys is None:
+            record["labels"] = spec.labels
+        if kind == "image" and not is_mapped:
             framed = call.framed(number)
-            said |= {
+            record |= {
                 "file": image_file(name, image_format),
                 "offset": list(framed.offset),
                 "axes": framed.spec.axes,
                 "shape": list(framed.spec.shape),
                 "dtype": str(framed.spec.dtype),
-                "grid": None if spec.kind == "step" else describe_parts(call.parts_grid),
+                "grid": describe_parts(grid) if isinstance(call, BlockCall) else None,
             }
-        elif kind == "parts" and call.keys is None:
-            slot = packed_slot(spec.outputs, number) if spec.kind != "step" else 0
-            grid = describe_parts(call.parts_grid)
-            said |= {"file": BLOCKS, "grid": grid, "slot": slot}
-        outputs.append(said)
+        elif kind == "parts" and not is_mapped:
+            slot = packed_slot(spec.outputs, number) if isinstance(call, BlockCall) else 0
+            record |= {"file": BLOCKS, "grid": describe_parts(grid), "slot": slot}
+        outputs.append(record)
     return replace(
         recipe_of_key(call, key),
-        kind="collection" if call.keys is not None else spec.outputs[0],
+        kind="collection" if is_mapped else spec.outputs[0],
         format=image_format if "image" in spec.outputs else None,
-        block=block_of(call),
+        block=block_of(call, layouts),
         output={
             "outputs": outputs,
             "n_blocks": n_blocks,
@@ -65,8 +67,6 @@ def make_recipe(call: Call, key: CallKey, n_blocks: int) -> Recipe:
     )
 
 
-def block_of(call: Call) -> tuple[int, ...] | None:
+def block_of(call: Call, layouts: Layouts) -> tuple[int, ...] | None:
     """Return the block shape of a call; None where there are no blocks."""
-    if call.keys is not None or call.spec.kind == "step":
-        return None
-    return tuple(call.layout().grid.block_shape)
+    return tuple(layouts.of(call).grid.block_shape) if isinstance(call, BlockCall) else None

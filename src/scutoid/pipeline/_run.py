@@ -21,23 +21,24 @@ from scutoid.blocks import (
 )
 from scutoid.errors import DamagedResult, RunFailed, StoreError
 from scutoid.events import Event, Listener, TaskDone
-from scutoid.pipeline._alone import plan_alone
-from scutoid.pipeline._collections import COLLECTION
+from scutoid.pipeline._call import MappedCall
+from scutoid.pipeline._claim import claim
+from scutoid.pipeline._collections import handle_of
 from scutoid.pipeline._garbage import RUN, RUNS, announcing, dead_locks
-from scutoid.pipeline._lazy import SINGLE
+from scutoid.pipeline._latest import LATEST
 from scutoid.pipeline._losses import JOURNALLED, shard_record
+from scutoid.pipeline._nodes import CollectionFromStore, FromStore
 from scutoid.pipeline._outcome import LOGS, Run, RunStep
 from scutoid.pipeline._plan import Plan
-from scutoid.pipeline._planner import Planner, Work, flatten
+from scutoid.pipeline._planned import PlannedCall, PlannedRun
+from scutoid.pipeline._planner import Planner
+from scutoid.pipeline._refs import CollectionRef, Ref, refs_of
 from scutoid.pipeline._sending import sending_own_code
-from scutoid.pipeline._stored import (
-    MEMBERS,
-    StoredItems,
-    StoredResult,
-    output_names,
-)
+from scutoid.pipeline._single import Lazy
+from scutoid.pipeline._stored import MEMBERS, StoredResult, output_names
 from scutoid.pipeline._summary import summarize
 from scutoid.pipeline._tables import concatenate
+from scutoid.pipeline._targets import refs_in
 from scutoid.pipeline._tasks import TaskBuilder
 from scutoid.store import EntryStore, Lock
 
@@ -93,9 +94,9 @@ def plan(
         memory=_bytes(memory),
         paranoid=paranoid,
     )
-    planner.plan(flatten(targets))
+    planned = planner.plan(refs_in(targets))
     planner.memo.save()
-    return summarize(planner)
+    return summarize(planned)
 
 
 def run(
@@ -170,7 +171,7 @@ def run(
 
     for attempt in range(1, _ATTEMPTS + 1):
         with ExitStack() as held:
-            runner = _begin(held, new_planner, flatten(targets), listeners)
+            runner = _begin(held, new_planner, refs_in(targets), listeners)
             try:
                 done = runner.run(
                     workers=len(os.sched_getaffinity(0)) if workers is None else workers,
@@ -202,14 +203,13 @@ def run(
 def _begin(
     held: ExitStack,
     new_planner: Callable[[], Planner],
-    targets: Sequence[Any],
+    targets: Sequence[Ref | CollectionRef],
     listeners: Sequence[Listener],
 ) -> _Runner:
     """Plan, and hold what is to be made and what was found until `held` is closed."""
     while True:
         with ExitStack() as taken:
-            planner, works = plan_alone(taken, new_planner, targets, listeners)
-            runner = _Runner(planner, works)
+            runner = _Runner(claim(taken, new_planner, targets, listeners))
             taken.enter_context(Lock(runner.folder))
             if runner.announce():
                 held.push(taken.pop_all())
@@ -234,11 +234,11 @@ def _remove_empty(logs: Path) -> None:
 class _Runner:
     """Turns planned steps into tasks of the block engine, and their outcome into results."""
 
-    def __init__(self, planner: Planner, works: Sequence[Work]) -> None:
-        self.store = planner.store
-        self.works = list(works)
-        self._builder = TaskBuilder(planner)
-        self._by_task = {work.finish_task: work for work in works}
+    def __init__(self, planned: PlannedRun) -> None:
+        self.planned = planned
+        self.store = planned.store
+        self._builder = TaskBuilder(planned)
+        self._by_task = {each.finish_task: each for each in planned}
         run_id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
         self.folder = self.store.path / RUNS / run_id
         self.started = time.time()
@@ -248,14 +248,18 @@ class _Runner:
     ) -> Run:
         """Run what is not cached, and write down what came of it."""
         started = time.monotonic()
-        for work in self.works:
-            if work.accepted is not None:
-                work.accepted.record()
+        for each in self.planned:
+            if each.accepted is not None:
+                each.accepted.record()
         report = self._compute(listeners=listeners, memory=memory, **options)
-        steps = [self.step(work, report) for work in self.works]
+        self._record_collections()
+        steps = [self.step(each, report) for each in self.planned]
         seconds = time.monotonic() - started
         done = Run(steps, self.results(), seconds, self.store.path, self.folder)
         self.record(done)
+        for step, each in zip(steps, self.planned, strict=True):
+            if step.has_all_blocks and not step.is_stored and not done.met_damage:
+                raise _not_committed(each)
         return done
 
     def _compute(
@@ -263,12 +267,12 @@ class _Runner:
     ) -> Report | None:
         tasks: list[BlockTask] = []
         try:
-            for work in self.works:
-                if work.status != "cached" and work.is_kept:
-                    tasks.extend(self._builder.tasks(work))
+            for each in self.planned:
+                if not each.is_cached and each.is_kept:
+                    tasks.extend(self._builder.tasks(each))
             if not tasks:
                 return None
-            specs = [work.call.spec for work in self.works]
+            specs = [each.call.spec for each in self.planned]
             with sending_own_code(specs), EventLog(self.folder / EVENTS) as log:
                 return run_blocks(
                     tasks,
@@ -280,55 +284,52 @@ class _Runner:
         finally:
             _remove_empty(self.folder / LOGS)
             self._builder.close()
-            for work in self.works:
-                self._bind(work)
+            for each in self.planned:
+                self._finish(each)
 
     def on_event(self, event: Event) -> None:
         """Commit a step when its last task is done."""
         if isinstance(event, TaskDone) and event.task in self._by_task:
             self._commit(self._by_task[event.task], event.seconds)
 
-    def _commit(self, work: Work, seconds: float) -> None:
-        commits_itself = work.has_finish or work.call.spec.kind == "step"
-        if work.call.keys is not None or commits_itself:
+    def _commit(self, each: PlannedCall, seconds: float) -> None:
+        """Commit the image of a step whose blocks are all journalled; others commit themselves."""
+        if each.step is None or each.has_finish:
             return
-        n_done = int((Journal.read(work.entry.journal) != 0).sum())
-        if n_done + self._skipped(work) == work.n_blocks:
-            said = {"seconds": seconds, JOURNALLED: n_done}
-            work.entry.commit({**said, **shard_record(work.entry)})
+        n_done = int((Journal.read(each.entry.journal) != 0).sum())
+        chosen = each.step.chosen()
+        n_skipped = 0 if chosen is None else int((~chosen).sum())
+        if n_done + n_skipped == each.n_blocks:
+            record = {"seconds": seconds, JOURNALLED: n_done}
+            each.entry.commit({**record, **shard_record(each.entry)})
 
-    def _skipped(self, work: Work) -> int:
-        chosen = work.call.block_step().chosen()
-        return 0 if chosen is None else int((~chosen).sum())
-
-    def _bind(self, work: Work) -> None:
-        """Let the lazy results read from the store."""
-        if work.call.keys is not None:
-            by_key = dict(zip(work.call.keys, work.member_keys, strict=True))
-            work.call.bind(StoredItems.of(work.entry, work.call.spec, by_key))
+    def _finish(self, each: PlannedCall) -> None:
+        """Commit what a stopped run did not, and have this process read the result from now on."""
+        if isinstance(each.call, MappedCall):
+            LATEST.enter_members(each.call, each.items)
             return
-        if work.status != "cached" and work.is_kept and work.entry.status == "partial":
-            self._commit(work, 0.0)  # all its blocks were done, and a stopped run did not say so
-        if work.entry.status == "complete":
-            work.call.bind(StoredResult(work.entry))
+        if not each.is_cached and each.is_kept and each.entry.status == "partial":
+            self._commit(each, 0.0)  # all its blocks were done, and a stopped run did not say so
+        if each.entry.status == "complete":
+            LATEST.enter(each.call, StoredResult(each.entry))
 
-    def step(self, work: Work, report: Report | None) -> RunStep:
+    def step(self, each: PlannedCall, report: Report | None) -> RunStep:
         """Return what came of a step."""
-        if report is None or work.task not in report.tasks:
-            n_done = work.n_blocks if work.status == "cached" else 0
-            if not work.is_kept:
-                return RunStep(work.task, work.n_blocks, work.n_blocks, 0, 0, 0, 0.0)
-            return RunStep(work.task, work.n_blocks, n_done, n_done, 0, 0, 0.0)
-        task = report.tasks[work.task]
+        if report is None or each.task not in report.tasks:
+            if not each.is_kept:
+                return RunStep(each.task, each.n_blocks, each.n_blocks, 0, 0, 0, 0.0)
+            n_done = each.n_blocks if each.is_cached else 0
+            return RunStep(each.task, each.n_blocks, n_done, n_done, 0, 0, 0.0)
+        task = report.tasks[each.task]
         n_failed, n_orphaned, seconds = task.n_failed, task.n_orphaned, task.seconds
         failures = task.failures
-        if work.has_finish:
-            end = report.tasks[work.finish_task]
+        if each.has_finish:
+            end = report.tasks[each.finish_task]
             n_failed += end.n_failed
             failures += end.failures
             seconds += end.seconds
         return RunStep(
-            work.task,
+            each.task,
             task.n_blocks,
             task.n_done + task.n_skipped,
             task.n_cached,
@@ -337,27 +338,19 @@ class _Runner:
             seconds,
             failures,
             task.slowest,
-            work.call.keys or (),
+            each.call.keys or (),
+            is_stored=_is_stored(each),
         )
 
     def results(self) -> dict[str, Any]:
-        """Return the results by the names of their steps."""
-        found: dict[str, Any] = {}
-        for work in self.works:
-            call = work.call
-            kinds = COLLECTION if call.keys is not None else SINGLE
-            outputs = tuple(kinds[kind](call, n) for n, kind in enumerate(call.spec.outputs))
-            found[work.task] = outputs if call.spec.packed else outputs[0]
-        return found
+        """Return the results by the names of their steps; each reads this run's store for ever."""
+        return {each.task: _results_of(each) for each in self.planned}
 
     def record(self, done: Run) -> None:
-        """Write down the run, and the joined tables of collections."""
-        for work in self.works:
-            if work.call.keys is not None and (work.status != "cached" or work.is_listed_anew):
-                self._record_collection(work)
+        """Write down the run."""
         steps = [
             {
-                **self._said(work),
+                **self._described(each),
                 "n_blocks": step.n_blocks,
                 "n_done": step.n_done,
                 "n_cached": step.n_cached,
@@ -370,9 +363,15 @@ class _Runner:
                     for each in step.slowest
                 ],
             }
-            for step, work in zip(done.steps, self.works, strict=True)
+            for step, each in zip(done.steps, self.planned, strict=True)
         ]
         self._write({"ok": done.ok, "seconds": round(done.seconds, 3), "steps": steps})
+
+    def _record_collections(self) -> None:
+        """Write down the members of collections, and their joined tables."""
+        for each in self.planned:
+            if isinstance(each.call, MappedCall) and (not each.is_cached or each.is_relisted):
+                self._record_collection(each, each.call)
 
     def announce(self) -> bool:
         """Write down which results the run needs, so that nobody takes them away.
@@ -383,47 +382,73 @@ class _Runner:
             Whether those that the plan has found are still there.
         """
         with announcing(self.store):
-            self._write({"ok": None, "seconds": None, "steps": [*map(self._said, self.works)]})
+            steps = [self._described(each) for each in self.planned]
+            self._write({"ok": None, "seconds": None, "steps": steps})
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
-            found = (work.entry for work in self.works if work.status == "cached")
-            return all(entry.path.is_dir() for entry in found)
+            return all(each.entry.path.is_dir() for each in self.planned if each.is_cached)
 
-    def _said(self, work: Work) -> dict[str, Any]:
+    def _described(self, each: PlannedCall) -> dict[str, Any]:
         return {
-            "name": work.task,
-            "key": work.key.key,
-            "entry": str(work.entry.path.relative_to(self.store.path)),
-            "status": work.status,
-            "reason": work.reason,
+            "name": each.task,
+            "key": each.key.key,
+            "entry": str(each.entry.path.relative_to(self.store.path)),
+            "status": each.status,
+            "reason": each.reason,
         }
 
-    def _write(self, said: Mapping[str, Any]) -> None:
+    def _write(self, record: Mapping[str, Any]) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"started": self.started, **said}, indent=1)
+            text = json.dumps({"started": self.started, **record}, indent=1)
             (self.folder / RUN).write_text(text + "\n")
         except OSError as error:
             raise StoreError(
                 "a run is written down in its store", value=str(error), place=str(self.folder)
             ) from error
 
-    def _record_collection(self, work: Work) -> None:
+    def _record_collection(self, each: PlannedCall, call: MappedCall) -> None:
         """Write which members belong together, and tables in one piece for people to read."""
-        call = work.call
-        items = call.stored
-        if not isinstance(items, StoredItems):
-            return
+        items, outputs = each.items, call.spec.outputs
         members = {key: member for key, member in items.member_keys.items() if items.has(key)}
-        if work.entry.recipe is None:
-            work.entry.begin(self._builder.planner.recipe(work).stamped(), keeps_items=True)
-        work.entry.distrust()
-        text = json.dumps({"outputs": list(call.spec.outputs), "members": members}, indent=0)
-        work.entry.write(MEMBERS, text.encode())
-        for output, kind in enumerate(call.spec.outputs):
-            if kind != "table":
-                continue
-            rows = ((key, items.member(key).value(output)) for key in members)  # type: ignore[union-attr]
-            work.entry.save(concatenate(rows, call.groups), output_names(call.spec.outputs)[output])
-        if len(members) == len(call.keys or ()):
-            work.entry.commit()
+        if each.entry.recipe is None:
+            each.entry.begin(self.planned.recipe(each).stamped(), keeps_items=True)
+        each.entry.distrust()
+        text = json.dumps({"outputs": list(outputs), "members": members}, indent=0)
+        each.entry.write(MEMBERS, text.encode())
+        for output, (kind, name) in enumerate(zip(outputs, output_names(outputs), strict=True)):
+            if kind == "table":
+                rows = ((key, items.existing(key).value(output)) for key in members)
+                each.entry.save(concatenate(rows, call.groups), name)
+        if len(members) == len(call.keys):
+            each.entry.commit()
+
+
+def _is_stored(each: PlannedCall) -> bool:
+    """Whether the result of a step is complete in the store, where it is kept there as a whole."""
+    is_part = each.needed is not None and not bool(each.needed.all())
+    return is_part or not each.is_kept or each.entry.status == "complete"
+
+
+def _not_committed(each: PlannedCall) -> StoreError:
+    return StoreError(
+        "a step all of whose blocks are done has a complete result in the store",
+        value=f"{each.n_blocks} blocks done, the result is {each.entry.status}",
+        place=str(each.entry.path),
+        remedy="see whether something else writes there, and run again: blocks that are done stay",
+    )
+
+
+def _results_of(each: PlannedCall) -> Any:
+    """Return the results of a step as handles that read the store of this run."""
+    call, kinds = each.call, each.call.spec.outputs
+    labels = tuple(call.is_labels(number) for number in range(len(kinds)))
+    stored: Any = None
+    if isinstance(call, MappedCall):
+        stored = CollectionFromStore(
+            call.name, each.key.key, each.items, kinds, labels, call.groups
+        )
+    elif each.entry.status == "complete":
+        stored = FromStore(call.name, each.key.key, StoredResult(each.entry), kinds, labels)
+    results: tuple[Lazy, ...] = tuple(handle_of(ref, stored) for ref in refs_of(call, kinds))
+    return results if call.spec.packed else results[0]

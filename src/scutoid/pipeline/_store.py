@@ -9,14 +9,14 @@ from typing import Any
 
 from scutoid.blocks import parse_bytes
 from scutoid.errors import StoreError
-from scutoid.pipeline._collections import COLLECTION
+from scutoid.pipeline._collections import handle_of
 from scutoid.pipeline._damage import Verification, bytes_in, verify_store
 from scutoid.pipeline._garbage import Collector, Garbage, parse_duration
-from scutoid.pipeline._lazy import SINGLE
+from scutoid.pipeline._nodes import CollectionFromStore, FromStore
+from scutoid.pipeline._refs import Node, refs_of
 from scutoid.pipeline._stored import (
     ITEMS,
     MEMBERS,
-    FromStore,
     StoredItems,
     StoredResult,
     members_of,
@@ -169,17 +169,17 @@ class Store:
         return other, other.recipe or recipe
 
     def _result(self, entry: Entry, recipe: Recipe) -> Any:
-        kinds = tuple(said["kind"] for said in recipe.output["outputs"])
-        stored: Any = StoredResult(entry)
-        handles: Any = SINGLE
+        kinds = tuple(record["kind"] for record in recipe.output["outputs"])
+        labels = tuple(bool(record.get("labels")) for record in recipe.output["outputs"])
+        node: Node
         if recipe.kind == "collection":
             if entry.status == "complete":
                 entry.check(MEMBERS)
-            stored = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members_of(entry))
-            handles = COLLECTION
-        labels = [bool(said.get("labels")) for said in recipe.output["outputs"]]
-        producer = FromStore(entry.name, entry.key, stored, kinds, labels)
-        results = tuple(handles[kind](producer, n) for n, kind in enumerate(kinds))
+            items = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members_of(entry))
+            node = CollectionFromStore(entry.name, entry.key, items, kinds, labels)
+        else:
+            node = FromStore(entry.name, entry.key, StoredResult(entry), kinds, labels)
+        results = tuple(handle_of(ref) for ref in refs_of(node, kinds))
         return results if len(results) > 1 else results[0]
 
     def __repr__(self) -> str:

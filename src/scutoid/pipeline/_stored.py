@@ -25,19 +25,15 @@ from numpy.typing import NDArray
 from scutoid.arrays import ArraySource, ImageSpec, SourceIdentity, open_source
 from scutoid.errors import DamagedResult, MetadataError, SourceError, StoreError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.pipeline._layout import Framed
 from scutoid.pipeline._losses import changed_files, lost_blocks, shard_count
 from scutoid.pipeline._parts import (
     BlockParts,
     MemoryParts,
     PackedParts,
-    PartsGrid,
     decode,
-    describe_parts,
-    read_parts_grid,
     read_payload,
 )
-from scutoid.pipeline._producers import Producer
+from scutoid.pipeline._placement import Framed, describe_parts, read_parts_grid
 from scutoid.pipeline._spec import OutputKind, StepSpec
 from scutoid.store import Entry, Pack, checksum_file, distrust_around, find_format
 
@@ -293,9 +289,28 @@ class StoredItems:
 
     def member(self, key: str) -> StoredItem | None:
         """Return one member, if what is stored is what is asked for."""
-        if not self.has(key):
-            return None
+        return self.unchecked(key) if self.has(key) else None
+
+    def unchecked(self, key: str) -> StoredItem:
+        """Return one member, which may prove not to be there when it is read."""
         return StoredItem(self.folder, self.outputs, self.pack, self.member_keys[key])
+
+    def existing(self, key: str) -> StoredItem:
+        """Return one member.
+
+        Raises
+        ------
+        DamagedResult
+            If what is stored is not what is asked for.
+        """
+        found = self.member(key)
+        if found is None:
+            raise _damaged(
+                "the members that a collection lists are there",
+                f"{key!r} is missing or of another size",
+                self.folder / ITEMS,
+            )
+        return found
 
     def has(self, key: str) -> bool:
         """Whether a member is stored under the key that it must have."""
@@ -326,60 +341,3 @@ def members_of(entry: Entry) -> dict[str, str]:
         return {str(key): str(member) for key, member in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-
-
-class FromStore(Producer):
-    """An entry that was found in a store by its name."""
-
-    def __init__(
-        self,
-        name: str,
-        key: str,
-        stored: Any,
-        kinds: Sequence[OutputKind],
-        labels: Sequence[bool] = (),
-    ) -> None:
-        self.name = name
-        self.stored_key = key
-        self.stored = stored
-        self.kinds = tuple(kinds)
-        self.labels = tuple(labels)
-        if isinstance(stored, StoredItems):
-            self.keys = tuple(stored.member_keys)
-
-    def framed(self, output: int) -> Framed:
-        """Describe an image."""
-        return self.stored.framed(output)  # type: ignore[no-any-return]
-
-    def levels(self, output: int) -> int:
-        """Number of pyramid levels of an image."""
-        return int(self.stored.image(output).levels)
-
-    def is_labels(self, output: int) -> bool:
-        """Whether an image holds object numbers."""
-        return bool(self.labels and self.labels[output])
-
-    @property
-    def parts_grid(self) -> PartsGrid | None:
-        """The blocks that its parts belong to."""
-        if "parts" not in self.kinds:
-            return None
-        where: PartsGrid = self.stored.value(self.kinds.index("parts")).where
-        return where
-
-    def member_key(self, key: str) -> str:
-        """Return the key of a member."""
-        return str(self.stored.member_keys[key])
-
-    def stored_member(self, key: str) -> FromStore:
-        """Return one member."""
-        item = self.stored.member(key)
-        if item is None:
-            raise _damaged(
-                "the members that a collection lists are there",
-                f"{key!r} is missing or of another size",
-                self.stored.folder / ITEMS,
-            )
-        return FromStore(
-            f"{self.name}[{key!r}]", self.member_key(key), item, self.kinds, self.labels
-        )

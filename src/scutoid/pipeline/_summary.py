@@ -3,78 +3,76 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from scutoid.arrays import Storage
 from scutoid.pipeline._needs import bytes_of, memory_of
 from scutoid.pipeline._plan import Plan, PlannedStep
-from scutoid.pipeline._planner import Planner, Work
-from scutoid.pipeline._producers import Call
-from scutoid.pipeline._recipes import block_of
+from scutoid.pipeline._planned import PlannedCall, PlannedRun
 from scutoid.store import differences, version_notes
 
 
-def summarize(planner: Planner) -> Plan:
+def summarize(planned: PlannedRun) -> Plan:
     """Return a plan as the user sees it."""
     steps = tuple(
         PlannedStep(
-            name=work.task,
-            key=work.key.key,
-            status=work.status,
-            reason=work.reason,
-            n_blocks=work.n_blocks,
-            n_done=work.n_done,
-            block=block_of(work.call),
-            axes=_axes_of(work.call),
-            nbytes=bytes_of(work.call),
-            memory=memory_of(work.call) if work.call.keys is None else 0,
-            **_compared(planner, work),
+            name=each.task,
+            key=each.key.key,
+            status=each.status,
+            reason=each.reason,
+            n_blocks=each.n_blocks,
+            n_done=each.n_done,
+            block=each.block,
+            axes="" if each.step is None else each.step.layout.axes,
+            nbytes=bytes_of(each.call),
+            memory=0 if each.is_mapped else memory_of(each.call, planned.layouts),
+            **_compared(planned, each),
         )
-        for work in planner.works
+        for each in planned
     )
-    return Plan(steps, str(planner.store.path), tuple(_warnings(planner.works)))
+    return Plan(steps, str(planned.store.path), tuple(_warnings(planned)))
 
 
-def _compared(planner: Planner, work: Work) -> dict[str, Any]:
+def _compared(planned: PlannedRun, each: PlannedCall) -> dict[str, Any]:
     """Say how a step differs from the nearest earlier result."""
-    if work.nearest is None:
+    if each.nearest is None:
         return {}
-    recipe = planner.compared(work)
-    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(work.nearest.created))
+    recipe = planned.compared(each)
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.nearest.created))
     return {
-        "differences": tuple(differences(recipe, work.nearest)),
-        "compared": f"{work.nearest.key[:12]}, made {made}",
-        "noted": tuple(version_notes(recipe.stamped(), work.nearest)),
+        "differences": tuple(differences(recipe, each.nearest)),
+        "compared": f"{each.nearest.key[:12]}, made {made}",
+        "noted": tuple(version_notes(recipe.stamped(), each.nearest)),
     }
 
 
-def _warnings(works: Sequence[Work]) -> Iterator[str]:
-    for work in works:
-        if _is_stored_otherwise(work):
+def _warnings(planned: PlannedRun) -> Iterator[str]:
+    for each in planned:
+        if _is_stored_otherwise(each):
             yield (
-                f"step {work.task!r} is there, stored in another way than storage= asks for, which "
-                f"is no part of its key; force=[{work.task!r}] stores it anew"
+                f"step {each.task!r} is there, stored in another way than storage= asks for, which "
+                f"is no part of its key; force=[{each.task!r}] stores it anew"
             )
-        if work.key.code.opaque:
+        if each.key.code.opaque:
             yield (
-                f"step {work.task!r}: a change of {', '.join(work.key.code.opaque)} is not "
+                f"step {each.task!r}: a change of {', '.join(each.key.code.opaque)} is not "
                 "noticed; pass it as a parameter, or give version= to the decorator"
             )
-        for name, value in work.call.params.items():
+        for name, value in each.call.params.items():
             if isinstance(value, str) and "/" in value and _names_a_file(value):
                 yield (
-                    f"step {work.task!r}: {name}={value!r} is text that names a file; "
+                    f"step {each.task!r}: {name}={value!r} is text that names a file; "
                     "pass a pathlib.Path to notice when its content changes"
                 )
 
 
-def _is_stored_otherwise(work: Work) -> bool:
+def _is_stored_otherwise(each: PlannedCall) -> bool:
     """Whether a result that is there lies in other chunks, levels or another format than asked."""
-    recipe = work.entry.recipe
-    asked = work.call.spec.options.storage
-    if work.status != "cached" or recipe is None or asked == Storage():
+    recipe = each.entry.recipe
+    asked = each.call.spec.options.storage
+    if each.status != "cached" or recipe is None or asked == Storage():
         return False
     return bool(recipe.output.get("storage", str(asked)) != str(asked))
 
@@ -84,7 +82,3 @@ def _names_a_file(text: str) -> bool:
         return Path(text).is_file()
     except OSError:
         return False
-
-
-def _axes_of(call: Call) -> str:
-    return "" if call.keys is not None or call.spec.kind == "step" else call.layout().axes

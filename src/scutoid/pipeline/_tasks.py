@@ -10,12 +10,14 @@ from scutoid.arrays import create_image
 from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.pipeline._call import BlockCall, Call, MappedCall
 from scutoid.pipeline._edges import Edges
 from scutoid.pipeline._handover import Handover
 from scutoid.pipeline._inputs import WorkerInputs
 from scutoid.pipeline._members import MemberWork
 from scutoid.pipeline._needs import memory_of
-from scutoid.pipeline._planner import Planner, Work
+from scutoid.pipeline._placement import Framed
+from scutoid.pipeline._planned import PlannedCall, PlannedRun
 from scutoid.pipeline._stored import BLOCKS, ITEMS, image_file, output_names
 from scutoid.pipeline._work import BlockWork, FinishWork, StepWork
 from scutoid.store import Pack
@@ -29,10 +31,11 @@ class TaskBuilder:
     The packs that the driver writes stay open until `close`.
     """
 
-    def __init__(self, planner: Planner) -> None:
-        self.planner = planner
-        self._edges = Edges(planner)
-        self._inputs = WorkerInputs(planner)
+    def __init__(self, planned: PlannedRun) -> None:
+        self._planned = planned
+        self._layouts = planned.layouts
+        self._edges = Edges(planned)
+        self._inputs = WorkerInputs(planned)
         self._packs: list[Pack] = []
         self._handovers: list[Handover] = []
 
@@ -43,173 +46,165 @@ class TaskBuilder:
         for handover in self._handovers:
             handover.close()
 
-    def tasks(self, work: Work) -> list[BlockTask]:
+    def tasks(self, each: PlannedCall) -> list[BlockTask]:
         """Begin the entry of a step, and return its tasks."""
-        if work.call.keys is not None:
-            return [self._member_task(work)]
-        if work.restarts:
-            work.entry.clear()
-        elif work.lost is not None:
-            Journal.forget(work.entry.journal, work.lost)
-        work.entry.begin(self.planner.recipe(work).stamped())
+        call = each.call
+        if isinstance(call, MappedCall):
+            return [self._member_task(each, call)]
+        if each.restarts:
+            each.entry.clear()
+        elif each.lost is not None:
+            Journal.forget(each.entry.journal, each.lost)
+        each.entry.begin(self._planned.recipe(each).stamped())
         try:
-            writers = tuple(self._writers(work))
+            writers = tuple(self._writers(each))
         except StoreError:
-            if work.restarts:
+            if each.restarts:
                 raise
             # What a stopped run left cannot be continued, for its metadata are damaged.
-            work.entry.clear()
-            work.entry.begin(self.planner.recipe(work).stamped())
-            writers = tuple(self._writers(work))
-        if work.call.spec.kind == "step":
-            return [self._step_task(work, writers)]
-        return self._block_tasks(work, writers)
+            each.entry.clear()
+            each.entry.begin(self._planned.recipe(each).stamped())
+            writers = tuple(self._writers(each))
+        if isinstance(call, BlockCall):
+            return self._block_tasks(each, call, writers)
+        return [self._step_task(each, call, writers)]
 
-    def _options(self, work: Work) -> dict[str, Any]:
-        options = work.call.spec.options
+    def _options(self, each: PlannedCall) -> dict[str, Any]:
+        options = each.call.spec.options
         return {
             "retries": options.retries,
             "timeout": options.timeout,
             "requires": options.requires,
-            "setup": dict(work.call.spec.setup) or None,
+            "setup": dict(each.call.spec.setup) or None,
         }
 
-    def _block_tasks(self, work: Work, writers: tuple[Any, ...]) -> list[BlockTask]:
-        call, spec = work.call, work.call.spec
-        layout = call.layout()
-        frames = [
-            call.framed(number) if kind == "image" else None
-            for number, kind in enumerate(spec.outputs)
-        ]
+    def _block_tasks(
+        self, each: PlannedCall, call: BlockCall, writers: tuple[Any, ...]
+    ) -> list[BlockTask]:
+        spec, step = call.spec, self._layouts.step(call)
         packs = any(kind != "image" for kind in spec.outputs)
-        pack = Pack(work.entry.path / BLOCKS, "a") if packs else None
+        pack = Pack(each.entry.path / BLOCKS, "a") if packs else None
         if pack is not None:
             self._packs.append(pack)
-        handover = self._inputs.handover_of(work)
+        handover = self._inputs.handover_of(each)
         if handover is not None:
             self._handovers.append(handover)
         task = BlockTask(
-            work.task,
+            each.task,
             BlockWork(
                 self._inputs.of_blocks(call),
                 writers,
-                tuple(None if f is None else f.spec.shape for f in frames),
-                tuple(None if f is None else f.offset for f in frames),
-                self._own_image(work) if spec.sees_neighbours else None,
+                tuple(None if f is None else f.spec.shape for f in call.frames),
+                tuple(None if f is None else f.offset for f in call.frames),
+                self._own_image(each) if spec.sees_neighbours else None,
                 handover,
             ),
             self._edges.grid(call),
             conflict=spec.sees_neighbours,
             after=self._edges.of(call),
-            where=call.block_step().chosen(),
-            journal=work.entry.journal,
+            where=step.chosen(),
+            journal=each.entry.journal,
             collect=None if pack is None else partial(_collect_blocks, pack),
-            bytes_per_block=memory_of(work.call),
-            **self._options(work),
+            bytes_per_block=memory_of(call, self._layouts),
+            **self._options(each),
         )
-        if not work.has_finish:
+        if not each.has_finish:
             return [task]
         params = {name: self._inputs.held(value) for name, value in call.params.items()}
         finish = BlockTask(
-            work.finish_task,
-            FinishWork(call.block_step(), params, work.entry, Pack(work.entry.path / BLOCKS)),
+            each.finish_task,
+            FinishWork(step, params, each.entry, Pack(each.entry.path / BLOCKS)),
             _ONE,
-            after=(After.all(work.task, layout.grid.ndim),),
+            after=(After.all(each.task, step.layout.grid.ndim),),
             retries=spec.options.retries,
         )
         return [task, finish]
 
-    def _own_image(self, work: Work) -> str:
+    def _own_image(self, each: PlannedCall) -> str:
         """Where the image of a step lies that sees its neighbours."""
-        outputs = work.call.spec.outputs
+        outputs = each.call.spec.outputs
         name = output_names(outputs)[outputs.index("image")]
-        image_format = work.call.spec.options.storage.format or "zarr"
-        return str(work.entry.path / image_file(name, image_format))
+        image_format = each.call.spec.options.storage.format or "zarr"
+        return str(each.entry.path / image_file(name, image_format))
 
-    def _writers(self, work: Work) -> list[Any]:
+    def _writers(self, each: PlannedCall) -> list[Any]:
         """Create the images of a step's entry, or open those that a stopped run began."""
-        call, spec = work.call, work.call.spec
+        call, spec = each.call, each.call.spec
         storage = spec.options.storage
         image_format = storage.format or "zarr"
         writers: list[Any] = []
-        for number, (kind, name) in enumerate(
-            zip(spec.outputs, output_names(spec.outputs), strict=True)
-        ):
-            if kind != "image":
+        for framed, name in zip(call.frames, output_names(spec.outputs), strict=True):
+            if framed is None:
                 writers.append(None)
                 continue
-            framed = call.framed(number)
-            block = tuple(framed.spec.shape)
-            if spec.kind != "step":
-                layout = call.layout()
-                full = layout.grid.block_shape
-                sized = Roi(layout.grid.total.offset, full)
-                block = tuple(layout.output_roi(sized, framed.spec.shape).shape)
             writers.append(
                 create_image(
-                    work.entry.path / image_file(name, image_format),
+                    each.entry.path / image_file(name, image_format),
                     framed.spec,
                     format=image_format,
-                    block=block,
+                    block=self._block_of_image(call, framed),
                     storage=storage,
                     label=spec.labels and framed.spec.dtype != bool,
                 )
             )
         return writers
 
-    def _step_task(self, work: Work, writers: tuple[Any, ...]) -> BlockTask:
-        call, spec = work.call, work.call.spec
+    def _block_of_image(self, call: Call, framed: Framed) -> tuple[int, ...]:
+        """Return what a full block writes of an image, in voxels of the image."""
+        if not isinstance(call, BlockCall):
+            return tuple(framed.spec.shape)
+        layout = self._layouts.of(call)
+        full = Roi(layout.grid.total.offset, layout.grid.block_shape)
+        return tuple(layout.output_roi(full, framed.spec.shape).shape)
+
+    def _step_task(self, each: PlannedCall, call: Call, writers: tuple[Any, ...]) -> BlockTask:
         return BlockTask(
-            work.task,
+            each.task,
             StepWork(
-                spec=spec,
+                spec=call.spec,
                 inputs=tuple(self._inputs.held(item) for item in call.inputs),
                 params={name: self._inputs.held(value) for name, value in call.params.items()},
-                entry=work.entry,
-                frames=tuple(
-                    call.framed(n) if kind == "image" else None
-                    for n, kind in enumerate(spec.outputs)
-                ),
+                entry=each.entry,
+                frames=call.frames,
                 writers=writers,
                 voxel_size=call.voxel_size,
                 origin=call.origin,
-                where=call.parts_grid,
-                pack=work.entry.path / BLOCKS,
+                where=self._layouts.parts_grid(call),
+                pack=each.entry.path / BLOCKS,
             ),
             _ONE,
             after=self._edges.of(call),
-            bytes_per_block=memory_of(work.call),
-            **self._options(work),
+            bytes_per_block=memory_of(call, self._layouts),
+            **self._options(each),
         )
 
-    def _member_task(self, work: Work) -> BlockTask:
-        call = work.call
-        keys = call.keys or ()
-        if work.entry.status == "absent":
-            work.entry.begin(self.planner.recipe(work).stamped(), keeps_items=True)
-        pack = Pack(work.entry.path / ITEMS, "a")
+    def _member_task(self, each: PlannedCall, call: MappedCall) -> BlockTask:
+        if each.entry.status == "absent":
+            each.entry.begin(self._planned.recipe(each).stamped(), keeps_items=True)
+        pack = Pack(each.entry.path / ITEMS, "a")
         self._packs.append(pack)
         needed = None
-        if work.needed is not None and work.done is not None:
-            needed = work.needed | work.done
+        if each.needed is not None and each.done is not None:
+            needed = each.needed | each.done
         return BlockTask(
-            work.task,
+            each.task,
             MemberWork(
                 spec=call.spec,
-                keys=keys,
-                member_keys=work.member_keys,
-                inputs=tuple(self._inputs.of_members(item, keys) for item in call.inputs),
+                keys=call.keys,
+                member_keys=each.member_keys,
+                inputs=tuple(self._inputs.of_members(item, call.keys) for item in call.inputs),
                 params={
-                    n: self._inputs.of_members(value, keys) for n, value in call.params.items()
+                    name: self._inputs.of_members(value, call.keys)
+                    for name, value in call.params.items()
                 },
-                folder=work.entry.path,
+                folder=each.entry.path,
             ),
-            BlockGrid(Roi((0,), (len(keys),)), 1),
+            BlockGrid(Roi((0,), (len(call.keys),)), 1),
             after=self._edges.of(call),
-            is_done=work.done,
+            is_done=each.done,
             where=needed,
-            collect=partial(_collect_members, pack, work.member_keys),
-            **self._options(work),
+            collect=partial(_collect_members, pack, each.member_keys),
+            **self._options(each),
         )
 
 

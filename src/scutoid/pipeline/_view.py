@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageSpec
+from scutoid.arrays import ImageSpec, Readable
 from scutoid.errors import GeometryError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.pipeline._layout import Framed
-
-if TYPE_CHECKING:
-    from scutoid.pipeline._compute import Readable
+from scutoid.pipeline._placement import Framed
 
 Pick = int | tuple[int, int]
 

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import METRES
 from scutoid.blocks import BlockTask, Mask
-from scutoid.errors import MetadataError, PipelineError
-from scutoid.geometry import Roi
+from scutoid.errors import MetadataError
 from scutoid.pipeline._layout import Layout
-from scutoid.pipeline._lazy import Image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,24 +92,6 @@ class MaskImage:
                 place=f"{place}, axis {axis!r}",
                 remedy="give voxel_size= to sc.open for both",
             )
-
-
-def frozen_where(where: object) -> object:
-    """What ``options(where=)`` got, as a value that can enter a key: images are read."""
-    if isinstance(where, Image):
-        spec = where.framed.spec
-        return MaskImage(np.asarray(where) != 0, spec.axes, spec.voxel_size, spec.origin, spec.unit)
-    if where is None or isinstance(where, (np.ndarray, Mask, MaskImage)):
-        return where
-    if isinstance(where, (list, tuple)):
-        return tuple(Roi.of(region) for region in where)
-    if isinstance(where, Roi):
-        return (where,)
-    raise PipelineError(
-        "where= is a list of regions, an image or Mask, or an array of the blocks' grid",
-        value=type(where).__name__,
-        place="options(where=)",
-    )
 
 
 def chosen_blocks(

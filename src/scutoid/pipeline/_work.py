@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageWriter, open_source
+from scutoid.arrays import ImageWriter, Readable, open_source
 from scutoid.blocks import Block, BlockStatus
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._block_inputs import BlockInputs, Resolved
 from scutoid.pipeline._call_step import call_step, finish
-from scutoid.pipeline._compute import BlockStep, Readable, merge_in_order
+from scutoid.pipeline._compute import BlockStep, merge_in_order
 from scutoid.pipeline._handover import Handover
 from scutoid.pipeline._losses import shard_record
-from scutoid.pipeline._parts import PartsGrid, decode, encode, read_payload
+from scutoid.pipeline._parts import decode, encode, read_payload
+from scutoid.pipeline._placement import PartsGrid
 from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._stored import (
     FILES_FOLDER,

@@ -1,57 +1,68 @@
-"""What a pipeline is made of: results that know how they come about and hold no data.
+"""What the user holds: results that know how they come about, and are read when they are asked for.
 
 ::
 
-    Producer                     makes outputs, numbered          Lazy: one output of a producer
-    ├── Opened    a file, folder or array                         ├── Image
-    ├── Constant  a table or value that the user gave             ├── Table   Value   Parts   Files
-    ├── Call      a step applied to inputs                        └── Collection of each
-    ├── Member    one key of a collection
-    └── Stored    an entry that was found in a store
+    Lazy             a handle: it has a reference, and reads what it refers to
+    ├── Image
+    ├── Table   Value   Parts   Files
+    └── Collection   of each, by key
+
+A handle of a run reads the store of that run for ever.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from scutoid.arrays import read_region
-from scutoid.errors import GeometryError, PipelineError
+from scutoid.errors import MissingExtra, PipelineError
 from scutoid.geometry import Roi, RoiLike
-from scutoid.pipeline._layout import Framed
-from scutoid.pipeline._view import View
+from scutoid.pipeline._evaluate import Evaluation, stored_levels
+from scutoid.pipeline._nodes import FromStore
+from scutoid.pipeline._placement import Framed
+from scutoid.pipeline._refs import CollectionRef, ImageRef, Ref
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from scutoid.pipeline._producers import Producer
 
 Fill = float | str | None
 
 
 class Lazy:
-    """One output of a producer: nothing is computed until it is run or read."""
+    """One output of a step or an input: nothing is computed until it is run or read.
+
+    Parameters
+    ----------
+    ref : Ref
+        What it is, in the graph: what new steps depend on.
+    stored : FromStore, optional
+        Where it is read from; default: the newest store that it was run into, else it is computed.
+    """
 
     kind: ClassVar[str] = ""
+    ref: Ref | CollectionRef
 
-    def __init__(self, producer: Producer, output: int = 0) -> None:
-        self.producer = producer
-        self.output = output
+    def __init__(self, ref: Ref, stored: FromStore | None = None) -> None:
+        self.ref = ref
+        self._stored: Any = stored
 
     @property
     def name(self) -> str:
         """The step's name, or the file's."""
-        return self.producer.name
+        return self.ref.name
+
+    @property
+    def read_ref(self) -> Any:
+        """What is read when this is read."""
+        return self.ref if self._stored is None else self.ref.on(self._stored)
 
     def _value(self) -> Any:
-        from scutoid.pipeline._evaluate import Evaluation
-
-        return Evaluation().value(self)
+        return Evaluation().value(self.read_ref)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -76,16 +87,12 @@ class Image(Lazy):
     """
 
     kind = "image"
+    ref: ImageRef
 
-    def __init__(self, producer: Producer, output: int = 0, view: View | None = None) -> None:
-        super().__init__(producer, output)
-        self.view = view
-
-    @cached_property
+    @property
     def framed(self) -> Framed:
         """The description and the place in the frame of the uncropped image."""
-        framed = self.producer.framed(self.output)
-        return framed if self.view is None else self.view.apply(framed)
+        return self.ref.framed
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -141,7 +148,7 @@ class Image(Lazy):
     @property
     def levels(self) -> int:
         """Number of pyramid levels behind this image."""
-        return self.producer.levels(self.output)
+        return stored_levels(self.read_ref)
 
     @property
     def roi(self) -> Roi:
@@ -151,11 +158,10 @@ class Image(Lazy):
     @property
     def is_labels(self) -> bool:
         """Whether voxels are object numbers rather than intensities."""
-        return self.producer.is_labels(self.output) and self.dtype != bool
+        return self.ref.is_labels
 
     def __getitem__(self, index: object) -> Image:
-        view = self.view or View.whole(self.producer.framed(self.output).spec.shape)
-        return Image(self.producer, self.output, view.narrow(index))
+        return Image(self.ref.narrow(index), self._stored)
 
     def crop(self, roi: RoiLike) -> Image:
         """Take a region, given in the frame of the uncropped image.
@@ -165,15 +171,7 @@ class Image(Lazy):
         GeometryError
             If the region is not inside the image.
         """
-        region = Roi.of(roi)
-        if not self.roi.contains(region):
-            raise GeometryError(
-                "a crop lies inside the image",
-                value=region,
-                place=f"{self.name!r} with region {self.roi}",
-                remedy="intersect it with image.roi, or read(roi, fill=...)",
-            )
-        return self[region.to_slices(self.roi.offset)]
+        return self[self.ref.crop_index(roi)]
 
     def channel(self, which: str | int) -> Image:
         """Take one channel, by name or number; its axis goes.
@@ -200,41 +198,21 @@ class Image(Lazy):
         index = [slice(None)] * self.ndim
         return self[(*index[: self.axes.index("c")], number)]
 
-    def like(self, other: Image, *, order: int | None = None) -> Image:
-        """Put the image on the grid of another, by where the voxels of both lie in the world.
-
-        Parameters
-        ----------
-        other : Image
-            Gives shape, voxel size and origin of the spatial axes; both have the same of these.
-        order : {0, 1}, optional
-            The nearest voxel, or linear interpolation; default: 0 for labels and masks, else 1.
-
-        Returns
-        -------
-        Image
-            Lazy; of this image's dtype and other axes; 0 outside of this image, whose outermost
-            voxels reach half a voxel beyond their centres.
+    def like(self, other: Image, *, order: int | None = None) -> NoReturn:
+        """Refuse: this is `scutoid.resample` with ``like=``.
 
         Raises
         ------
-        MetadataError
-            If a voxel size is unknown, or the spatial axes differ.
-        ParameterError
-            If labels would be interpolated.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import scutoid as sc
-        >>> coarse = sc.open(np.array([10.0, 20.0, 30.0]), axes="x", voxel_size=2)
-        >>> fine = sc.open(np.zeros(5), axes="x", voxel_size=1)
-        >>> np.asarray(coarse.like(fine))
-        array([10., 15., 20., 25., 30.])
+        PipelineError
+            With the call to write.
         """
-        from scutoid.pipeline._like import like
-
-        return like(self, other, order)
+        given = "" if order is None else f", order={order}"
+        raise PipelineError(
+            "an image is put on the grid of another by scutoid.resample",
+            value="image.like(other)",
+            place=repr(self.name),
+            remedy=f"write sc.resample(image, like=other{given})",
+        )
 
     def read(self, roi: RoiLike | None = None, *, fill: Fill = None) -> NDArray[Any]:
         """Read a region.
@@ -251,11 +229,9 @@ class Image(Lazy):
         ndarray
             Of the image's dtype and axes; the caller's own.
         """
-        from scutoid.pipeline._evaluate import Evaluation
-
         region = self.roi if roi is None else Roi.of(roi)
         inside = region.intersect(self.roi)
-        source = Evaluation().image(self, inside)
+        source = Evaluation().image(self.read_ref, inside)
         local = region.shift(-self.roi.offset)
         return read_region(source, local, fill=fill, spec=self.framed.spec)
 
@@ -273,8 +249,6 @@ class Image(Lazy):
 
         Needs the extra ``dask``.
         """
-        from scutoid.errors import MissingExtra
-
         try:
             import dask.array as da
         except ImportError as error:

@@ -10,14 +10,20 @@ from typing import Any, overload
 import numpy as np
 
 from scutoid.arrays import Storage, open_source
+from scutoid.blocks import Mask
 from scutoid.errors import PipelineError
+from scutoid.geometry import Roi
+from scutoid.pipeline._block import StepBlock
+from scutoid.pipeline._call import make_call
 from scutoid.pipeline._call_step import finish, prepared
-from scutoid.pipeline._compute import StepBlock, merge_in_order, unpack
+from scutoid.pipeline._collections import handle_of
+from scutoid.pipeline._compute import merge_in_order, unpack
 from scutoid.pipeline._grids import OutputGrid, ask
-from scutoid.pipeline._lazy import Image
-from scutoid.pipeline._producers import Call, Opened, is_lazy
+from scutoid.pipeline._nodes import Opened
+from scutoid.pipeline._refs import Gathered, ImageRef
+from scutoid.pipeline._single import Image, Lazy
 from scutoid.pipeline._spec import NEIGHBOURS, Border, Options, StepSpec, make_spec
-from scutoid.pipeline._where import frozen_where
+from scutoid.pipeline._where import MaskImage
 
 Setup = Mapping[str, Callable[[], object]]
 Out = str | Sequence[str]
@@ -43,7 +49,13 @@ class Step:
         images = [item for item in inputs if isinstance(item, Image)]
         if self.spec.check is not None and images:
             ask(self.spec.check, "check", images, params, f"step {self.spec.label!r}")
-        return Call(self.spec, inputs, params).outputs()
+        call = make_call(
+            self.spec,
+            [_in_graph(item) for item in inputs],
+            {name: _in_graph(value) for name, value in params.items()},
+        )
+        handles = tuple(handle_of(ref) for ref in call.outputs)
+        return handles if self.spec.packed else handles[0]
 
     def options(self, **options: object) -> Step:
         """Return the same step with options for this call.
@@ -84,7 +96,7 @@ class Step:
         """Take arrays among lazy inputs as images, where the step cuts its inputs into blocks."""
         is_array = isinstance(item, np.ndarray) and item.ndim > 0
         if self.spec.kind != "step" and (is_array or _is_dask(item)):
-            return Image(Opened(open_source(item), "array"))
+            return Image(ImageRef(Opened(open_source(item), "array")))
         return item
 
     def _run(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -110,14 +122,40 @@ class Step:
         return f"<{self.spec.kind} {self.spec.label!r}>"
 
 
+def is_lazy(value: object) -> bool:
+    """Whether a value is a result that has yet to be read."""
+    return isinstance(value, (Lazy, Gathered))
+
+
+def _in_graph(item: object) -> object:
+    """Return what a call holds of an argument: of a handle what it refers to."""
+    return item.ref if isinstance(item, Lazy) else item
+
+
+def frozen_where(where: object) -> object:
+    """What ``options(where=)`` got, as a value that can enter a key: images are read."""
+    if isinstance(where, Image):
+        spec = where.framed.spec
+        return MaskImage(np.asarray(where) != 0, spec.axes, spec.voxel_size, spec.origin, spec.unit)
+    if where is None or isinstance(where, (np.ndarray, Mask, MaskImage)):
+        return where
+    if isinstance(where, (list, tuple)):
+        return tuple(Roi.of(region) for region in where)
+    if isinstance(where, Roi):
+        return (where,)
+    raise PipelineError(
+        "where= is a list of regions, an image or Mask, or an array of the blocks' grid",
+        value=type(where).__name__,
+        place="options(where=)",
+    )
+
+
 def _is_dask(item: object) -> bool:
     return type(item).__module__.startswith("dask.array")
 
 
 def _whole_block(inputs: Sequence[Any]) -> StepBlock:
     """Describe a whole array as the one block that it is."""
-    from scutoid.geometry import Roi
-
     shape = np.shape(inputs[0])
     axes = "tczyx"[-len(shape) :] if shape else ""
     region = Roi((0,) * len(shape), shape)

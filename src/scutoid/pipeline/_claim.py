@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 from scutoid.events import DamageFound, Listener, StepAwaited
 from scutoid.pipeline._damage import Examination
-from scutoid.pipeline._planner import Planner, Work
+from scutoid.pipeline._planned import PlannedCall, PlannedRun
+from scutoid.pipeline._planner import Planner
+from scutoid.pipeline._refs import CollectionRef, Ref
 from scutoid.store import Lock
 
 _PATIENCE_SECONDS = 60.0
 
 
-def plan_alone(
+def claim(
     held: ExitStack,
     new_planner: Callable[[], Planner],
-    targets: Sequence[Any],
+    targets: Sequence[Ref | CollectionRef],
     listeners: Sequence[Listener],
-) -> tuple[Planner, list[Work]]:
+) -> PlannedRun:
     """Plan, and hold the locks of all that is to be made; first wait for who is making some of it.
 
     Results in which damage was noticed are looked through: what is damaged is then to be made too.
@@ -29,15 +30,15 @@ def plan_alone(
     """
     while True:
         planner = new_planner()
-        works = planner.plan(targets)
+        planned = planner.plan(targets)
         planner.memo.save()
         with ExitStack() as taken:
-            busy = _take_locks(taken, works)
+            busy = _take_locks(taken, planned)
             if busy is None:
-                if heal(works, listeners):
+                if heal(planned, listeners):
                     continue
                 held.push(taken.pop_all())
-                return planner, works
+                return planned
         name, lock = busy
         for listener in listeners:
             listener.on_event(StepAwaited(time.time(), name, str(lock.owner)))
@@ -45,12 +46,12 @@ def plan_alone(
             pass
 
 
-def _take_locks(taken: ExitStack, works: Sequence[Work]) -> tuple[str, Lock] | None:
+def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | None:
     """Lock every result that is to be made; or give the first that another process makes."""
     to_make = {
-        work.entry.path: work
-        for work in works
-        if work.is_kept and (work.status != "cached" or work.is_listed_anew)
+        each.entry.path: each
+        for each in planned
+        if each.is_kept and (not each.is_cached or each.is_relisted)
     }
     for path in sorted(to_make):
         lock = Lock(path)
@@ -60,16 +61,16 @@ def _take_locks(taken: ExitStack, works: Sequence[Work]) -> tuple[str, Lock] | N
     return None
 
 
-def heal(works: Sequence[Work], listeners: Sequence[Listener]) -> bool:
+def heal(planned: Iterable[PlannedCall], listeners: Sequence[Listener]) -> bool:
     """Look through the results in which damage was noticed; says whether there were any."""
-    suspects = [work for work in works if work.is_kept and work.entry.is_suspect]
-    for work in suspects:
-        recipe = work.entry.recipe
+    suspects = [each for each in planned if each.is_kept and each.entry.is_suspect]
+    for each in suspects:
+        recipe = each.entry.recipe
         if recipe is None:
             continue
-        for damage in Examination(work.entry, recipe, heal=True).run():
+        for damage in Examination(each.entry, recipe, heal=True).run():
             for listener in listeners:
                 listener.on_event(
-                    DamageFound(time.time(), work.task, str(damage.place), damage.what)
+                    DamageFound(time.time(), each.task, str(damage.place), damage.what)
                 )
     return bool(suspects)
