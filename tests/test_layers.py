@@ -123,8 +123,9 @@ def test_every_folder_and_file_has_a_layer():
         ("store/_x.py", "if TYPE_CHECKING:\n    import scutoid.ops"),
         ("blocks/_x.py", "import scutoid as sc"),
         ("ops/_x.py", "from scutoid.views import view"),
-        ("ops/_x.py", "from scutoid.pipeline._single import Image"),
-        ("cli/_x.py", "from scutoid.testing import ExecutorTests"),
+        ("ops/_x.py", "from scutoid.pipeline._single import Image")(
+            "cli/_x.py", "from scutoid.testing import ExecutorTests"
+        ),
         ("__init__.py", "from scutoid.views import view"),
     ],
 )

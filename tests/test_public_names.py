@@ -48,7 +48,7 @@ PUBLIC = {
         Workbench dump_value dumps find_executor loads meet
     """,
     "scutoid.arrays": """
-        ArraySource ImageSpec ImageWriter METRES PyramidLevel SPATIAL SourceIdentity Storage
+        ArraySource ImageSpec ImageWriter METRES PyramidLevel Readable SPATIAL SourceIdentity Storage
         WritableImage
         create create_image damaged_shards open_source pad_to pyramid_levels pyramid_method
         pyramid_multiple read_region stored_shards write_tiff
@@ -66,7 +66,7 @@ PUBLIC = {
         one_by_one table_of_bytes version_notes
     """,
     "scutoid.pipeline": """
-        Beneath BlockParts Collection Files Image Images Length OutputGrid Parts Pipeline Plan
+        Beneath BlockParts Collection Files Image ImageRef Images Length OutputGrid Parts Pipeline Plan
         PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
         check_order export gather interpolate is_lazy open open_folder per_member pipeline
         plan reduction run step um with_given with_options

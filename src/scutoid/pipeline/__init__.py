@@ -9,12 +9,11 @@ from scutoid.pipeline._affine import Beneath, check_order, interpolate
 from scutoid.pipeline._block import StepBlock
 from scutoid.pipeline._collections import Collection, Images, Tables, Values, gather
 from scutoid.pipeline._export import export
-from scutoid.pipeline._given import with_given
-from scutoid.pipeline._grids import OutputGrid
 from scutoid.pipeline._length import Length, um
 from scutoid.pipeline._open import open, open_folder, per_member  # noqa: A004
-from scutoid.pipeline._options import with_options
+from scutoid.pipeline._operation_options import with_options
 from scutoid.pipeline._outcome import Run, RunStep
+from scutoid.pipeline._output_grid import OutputGrid
 from scutoid.pipeline._parts import BlockParts
 from scutoid.pipeline._pipeline import Pipeline, pipeline
 from scutoid.pipeline._plan import Plan, PlannedStep
@@ -23,6 +22,7 @@ from scutoid.pipeline._run import plan, run
 from scutoid.pipeline._single import Files, Image, Parts, Table, Value
 from scutoid.pipeline._step import Step, blockwise, is_lazy, reduction, step
 from scutoid.pipeline._store import Store
+from scutoid.pipeline._substitute import with_given
 
 __all__ = [
     "Beneath",

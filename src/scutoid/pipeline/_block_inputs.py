@@ -9,36 +9,36 @@ from typing import Any
 
 from scutoid.arrays import Readable
 from scutoid.pipeline._block import StepBlock
-from scutoid.pipeline._compute import BlockStep
+from scutoid.pipeline._block_step import BlockStep
 from scutoid.pipeline._parts import BlockParts
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+@dataclass(frozen=True, slots=True, eq=False)
+class Deferred:
     """A value that a worker loads when it first needs it."""
 
     load: Callable[[], Any]
     """Returns the value."""
 
 
-class Resolved:
-    """Loads held values once in a process; a copy that was sent loads them anew."""
+class Loaded:
+    """The deferred values that a process has loaded; a copy that was sent loads them again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._values: dict[int, Any] = {}
+        self._values: dict[Deferred, Any] = {}
 
     def of(self, item: object) -> Any:
-        """Return an item, loaded if it is held."""
-        if not isinstance(item, Held):
+        """Return an item, loaded if it is deferred."""
+        if not isinstance(item, Deferred):
             return item
         with self._lock:
-            if id(item) not in self._values:
-                self._values[id(item)] = item.load()
-            return self._values[id(item)]
+            if item not in self._values:
+                self._values[item] = item.load()
+            return self._values[item]
 
-    def __reduce__(self) -> tuple[type[Resolved], tuple[()]]:
-        return Resolved, ()
+    def __reduce__(self) -> tuple[type[Loaded], tuple[()]]:
+        return Loaded, ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +48,10 @@ class BlockInputs:
     step: BlockStep
     """The step."""
     inputs: tuple[object, ...]
-    """Readable images, `Held` values, or values."""
+    """Readable images, `Deferred` values, or values."""
     params: Mapping[str, object]
-    """Values, held or not."""
-    resolved: Resolved = field(default_factory=Resolved)
+    """Values, deferred or not."""
+    loaded: Loaded = field(default_factory=Loaded)
     """Those that were loaded."""
 
     def compute(
@@ -60,7 +60,7 @@ class BlockInputs:
         """Compute one block; `written` is the step's own image, if it sees its neighbours."""
         inputs = []
         for item in self.inputs:
-            value = self.resolved.of(item)
+            value = self.loaded.of(item)
             inputs.append(value[block.index] if isinstance(value, BlockParts) else value)
-        params = {name: self.resolved.of(value) for name, value in self.params.items()}
+        params = {name: self.loaded.of(value) for name, value in self.params.items()}
         return self.step.compute_block(block, inputs, {**params, **ready}, written=written)

@@ -22,11 +22,11 @@ import numpy as np
 
 from scutoid.arrays import pyramid_levels
 from scutoid.errors import PipelineError
-from scutoid.pipeline._compute import BlockStep, trial
+from scutoid.pipeline._block_step import BlockStep
 from scutoid.pipeline._fit import make_layout
-from scutoid.pipeline._framing import frame_output
-from scutoid.pipeline._grids import call_grid
 from scutoid.pipeline._layout import Layout
+from scutoid.pipeline._output import frame_output
+from scutoid.pipeline._output_grid import call_grid
 from scutoid.pipeline._placement import Framed, PartsGrid
 from scutoid.pipeline._refs import (
     CollectionRef,
@@ -39,6 +39,7 @@ from scutoid.pipeline._refs import (
     zip_keys,
 )
 from scutoid.pipeline._spec import StepSpec
+from scutoid.pipeline._trial import trial
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,8 +17,9 @@ import numpy as np
 from scutoid.arrays import damaged_shards
 from scutoid.blocks import Journal
 from scutoid.errors import ScutoidError, StoreError
-from scutoid.pipeline._losses import JOURNALLED, changed_files, lost_blocks
-from scutoid.pipeline._stored import BLOCKS, ITEM_FOLDER, ITEMS, checksum_of, members_of
+from scutoid.pipeline._missing_shards import JOURNALLED, changed_files, lost_blocks
+from scutoid.pipeline._names import BLOCKS, ITEM_FOLDER, ITEMS
+from scutoid.pipeline._stored import checksum_of, members_of
 from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe
 
 

@@ -18,26 +18,20 @@ from scutoid.blocks import conflict_order
 from scutoid.errors import MemoryLimitError, PipelineError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._block_inputs import BlockInputs
+from scutoid.pipeline._block_step import BlockStep
 from scutoid.pipeline._call import BlockCall, Call, WholeCall
-from scutoid.pipeline._call_step import call_step, finish, prepared
-from scutoid.pipeline._compute import BlockStep, merge_in_order
+from scutoid.pipeline._calling import merge_in_order
 from scutoid.pipeline._computed import ComputedImage
 from scutoid.pipeline._latest import LATEST
 from scutoid.pipeline._needs import physical_memory
-from scutoid.pipeline._nodes import Constant, Deferred, FromStore, Opened, StoredOutputs
+from scutoid.pipeline._nodes import Constant, DeferredConstant, FromStore, Opened, StoredOutputs
 from scutoid.pipeline._parts import MemoryParts
 from scutoid.pipeline._placement import PartsGrid
-from scutoid.pipeline._refs import (
-    CollectionRef,
-    Gathered,
-    ImageRef,
-    Member,
-    Node,
-    Ref,
-)
+from scutoid.pipeline._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._tables import join_tables
 from scutoid.pipeline._view import ViewSource, Window
+from scutoid.pipeline._whole_step import call_step, finish, prepared
 
 _SHARE_OF_MEMORY = 0.5
 
@@ -102,7 +96,7 @@ class Evaluation:
         if stored is not None:
             return stored.value(ref.output)
         node = self._single(ref.node)
-        if isinstance(node, (Constant, Deferred)):
+        if isinstance(node, (Constant, DeferredConstant)):
             return node.value
         if isinstance(node, FromStore):
             return node.stored.value(ref.output)

@@ -13,9 +13,9 @@ from scutoid.arrays import SPATIAL, ImageSpec, pyramid_multiple
 from scutoid.errors import MetadataError, ParameterError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
 from scutoid.pipeline._block_shape import block_shape
-from scutoid.pipeline._grids import OutputGrid, parse_scale, scaled_grid
 from scutoid.pipeline._layout import Layout
 from scutoid.pipeline._length import Length
+from scutoid.pipeline._output_grid import OutputGrid, parse_scale, scaled_grid
 from scutoid.pipeline._placement import Framed, Placed
 from scutoid.pipeline._spec import StepSpec
 

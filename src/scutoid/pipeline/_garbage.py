@@ -6,73 +6,22 @@ that is going on uses is never touched, nor what scutoid did not make.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scutoid.errors import ParameterError, StoreError
 from scutoid.pipeline._damage import bytes_in
-from scutoid.pipeline._outcome import LOGS
-from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe, is_beside, one_by_one
+from scutoid.pipeline._runs import LOGS, RUN, RUNS, announcing, dead_locks, runs_of
+from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe, is_beside
 
-RUNS = "runs"
-RUN = "run.json"
 _REPORTS = (RUN, "events.jsonl", "report.html")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
-
-@dataclass(frozen=True, slots=True)
-class PastRun:
-    """A run that a store remembers."""
-
-    folder: Path
-    """Its folder."""
-    started: float
-    """When, in seconds since 1970."""
-    entries: frozenset[Path]
-    """Results that it needed."""
-    is_live: bool
-    """Whether it is going on."""
-
-    @classmethod
-    def at(cls, folder: Path, store: Path) -> PastRun:
-        """Read what a run has written down of itself."""
-        said: dict[str, Any] = {}
-        with suppress(OSError, ValueError):
-            said = json.loads((folder / RUN).read_bytes())
-        entries = frozenset(store / step["entry"] for step in said.get("steps", ()))
-        started = float(said.get("started") or folder.stat().st_mtime)
-        return cls(folder, started, entries, Lock(folder).is_held)
-
-
-def runs_of(store: EntryStore) -> list[PastRun]:
-    """Return all runs that a store remembers."""
-    folders = (path for path in (store.path / RUNS).glob("*/") if not path.name.startswith("."))
-    return [PastRun.at(folder, store.path) for folder in folders]
-
-
-def dead_locks(folder: Path) -> list[Path]:
-    """Return the locks of processes that are dead, in a folder of a store."""
-    return [
-        lock
-        for lock in sorted(folder.glob(".*.lock"))
-        if not Lock(lock.with_name(lock.name[1:].removesuffix(".lock"))).is_held
-    ]
-
-
-@contextmanager
-def announcing(store: EntryStore) -> Iterator[None]:
-    """Let either a run say what it uses and see that it is there, or a result be removed."""
-    (store.path / RUNS).mkdir(exist_ok=True)
-    with one_by_one(store.path / RUNS / ".locks"):
-        yield
 
 
 @dataclass(frozen=True, slots=True)

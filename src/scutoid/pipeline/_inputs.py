@@ -11,16 +11,18 @@ from typing import Any
 from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.pipeline._block_inputs import BlockInputs, Held
+from scutoid.pipeline._block_inputs import BlockInputs, Deferred
+from scutoid.pipeline._blocks import WholeImage
 from scutoid.pipeline._call import BlockCall, Call, MappedCall
 from scutoid.pipeline._computed import ComputedImage
 from scutoid.pipeline._handover import HandedImage, Handover
 from scutoid.pipeline._members import FolderInput, GatheredMembers, ItemInput, ValueInput
+from scutoid.pipeline._names import ITEMS
 from scutoid.pipeline._nodes import (
     CollectionFromStore,
     Constant,
     ConstantCollection,
-    Deferred,
+    DeferredConstant,
     FromStore,
     Opened,
     OpenedFolder,
@@ -29,9 +31,8 @@ from scutoid.pipeline._nodes import (
 from scutoid.pipeline._planned import PlannedCall, PlannedRun, is_computed
 from scutoid.pipeline._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 from scutoid.pipeline._spec import OutputKind
-from scutoid.pipeline._stored import ITEMS, StoredItem, StoredResult
+from scutoid.pipeline._stored import StoredItem, StoredResult
 from scutoid.pipeline._view import ViewSource
-from scutoid.pipeline._work import WholeImage
 from scutoid.store import Pack
 
 
@@ -50,8 +51,8 @@ class WorkerInputs:
         inputs = []
         for position, item in enumerate(call.inputs):
             is_image = isinstance(item, ImageRef) and step.layout.inputs[position] is not None
-            inputs.append(self._inside(call, item) if is_image else self.held(item))  # type: ignore[arg-type]
-        params = {name: self.held(value) for name, value in call.params.items()}
+            inputs.append(self._inside(call, item) if is_image else self.deferred(item))  # type: ignore[arg-type]
+        params = {name: self.deferred(value) for name, value in call.params.items()}
         return BlockInputs(step, tuple(inputs), params)
 
     def _inside(self, call: BlockCall, image: ImageRef) -> Any:
@@ -149,25 +150,25 @@ class WorkerInputs:
         item = StoredItem(above.entry.path, outputs, pack, key)
         return FromStore(member.name, key, item, outputs)
 
-    def held(self, value: object) -> object:
+    def deferred(self, value: object) -> object:
         """Return a value as a worker gets it: loaded there if a step makes it."""
         if isinstance(value, Gathered):
             collection = value.collection
             given = self.of_members(collection, collection.keys)
-            return Held(partial(GatheredMembers, given, collection.keys))
+            return Deferred(partial(GatheredMembers, given, collection.keys))
         if isinstance(value, ImageRef):
-            return Held(WholeImage(self._readable(value), value.shape))
+            return Deferred(WholeImage(self._readable(value), value.shape))
         if not isinstance(value, Ref):
             return value
         node = self._member(value.node) if isinstance(value.node, Member) else value.node
         if isinstance(node, Constant):
             return node.value
         if isinstance(node, FromStore):
-            return Held(partial(node.stored.value, value.output))
+            return Deferred(partial(node.stored.value, value.output))
         above = self._planned.of(value)
         if above is None:
             raise PipelineError("a value belongs to a planned step", value=value.name)
-        return Held(partial(StoredResult(above.entry).value, value.output))
+        return Deferred(partial(StoredResult(above.entry).value, value.output))
 
     def of_members(self, item: object, keys: Sequence[str]) -> object:
         """Return an input of a mapped call: what gives each member its own, or one for all."""
@@ -191,10 +192,10 @@ class WorkerInputs:
         """Return a single input that every member gets, as something that can be sent."""
         if isinstance(item, ImageRef):
             return ImageRef(Opened(_Sourced(self._readable(item), item.framed.spec), item.name))
-        held = self.held(item)
-        if isinstance(item, Ref) and isinstance(held, Held):
-            return Ref(Deferred(item.name, held.load), item.kind)
-        return held if isinstance(item, Ref) else item
+        deferred = self.deferred(item)
+        if isinstance(item, Ref) and isinstance(deferred, Deferred):
+            return Ref(DeferredConstant(item.name, deferred.load), item.kind)
+        return deferred if isinstance(item, Ref) else item
 
 
 def _viewed(source: Readable, image: ImageRef) -> Readable:

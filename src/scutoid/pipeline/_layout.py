@@ -18,7 +18,7 @@ from typing import Any
 
 from scutoid.arrays import SPATIAL
 from scutoid.geometry import BlockGrid, Roi
-from scutoid.pipeline._grids import OutputGrid, Scaled
+from scutoid.pipeline._output_grid import OutputGrid, Scaled
 from scutoid.pipeline._placement import PartsGrid, Placed
 
 

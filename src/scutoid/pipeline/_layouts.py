@@ -6,8 +6,8 @@ its own `Layouts`; the calls are left as they are.
 
 from __future__ import annotations
 
+from scutoid.pipeline._block_step import BlockStep
 from scutoid.pipeline._call import BlockCall, WholeCall
-from scutoid.pipeline._compute import BlockStep
 from scutoid.pipeline._layout import Layout
 from scutoid.pipeline._placement import PartsGrid
 from scutoid.pipeline._refs import Node

@@ -13,7 +13,7 @@ from scutoid.errors import MetadataError, PipelineError
 from scutoid.kernels import Affine
 from scutoid.pipeline._affine import Beneath, check_order, interpolate
 from scutoid.pipeline._block import StepBlock
-from scutoid.pipeline._grids import OutputGrid
+from scutoid.pipeline._output_grid import OutputGrid
 from scutoid.pipeline._single import Image
 from scutoid.pipeline._step import Step, blockwise
 

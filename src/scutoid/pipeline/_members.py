@@ -24,11 +24,12 @@ from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
 from scutoid.pipeline._call import BlockCall, Call, make_call
 from scutoid.pipeline._evaluate import Evaluation
+from scutoid.pipeline._names import ITEM_FOLDER
 from scutoid.pipeline._nodes import FromStore, StoredMembers
 from scutoid.pipeline._parts import BlockParts, encode
 from scutoid.pipeline._refs import ImageRef, Node, Ref, ref_of
 from scutoid.pipeline._spec import OutputKind, StepSpec
-from scutoid.pipeline._stored import ITEM_FOLDER, checksum_of, plain_parts
+from scutoid.pipeline._stored import checksum_of, plain_parts
 from scutoid.store import choose_format
 
 _IN_MEMORY = 2**29

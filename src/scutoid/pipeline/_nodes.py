@@ -57,7 +57,7 @@ class Constant(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Deferred(Node):
+class DeferredConstant(Node):
     """A value that a worker loads when it first needs it."""
 
     name: str

@@ -1,80 +1,63 @@
-"""Options for an operation that is made of several steps.
-
-::
-
-    mask -> pieces -> merge -> labels        label.options(name="cells", block=64)(mask)
-            block=64  block=64 block=64
-                               name="cells"  what is said of the result goes to the last
-"""
+"""What a call may set differently from what the decorator said."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, Literal
 
-from scutoid.pipeline._call import Call
-from scutoid.pipeline._collections import handle_of
-from scutoid.pipeline._refs import CollectionRef, Gathered, Node, Ref
-from scutoid.pipeline._rewrite import Outputs, Rewriting
-from scutoid.pipeline._single import Lazy
-from scutoid.pipeline._spec import StepSpec
-from scutoid.pipeline._step import Step
-
-_OF_RESULT = ("name", "keep", "storage", "where")
+from scutoid.arrays import Storage
+from scutoid.errors import ParameterError
 
 
-def with_options(result: Any, given: Iterable[object], options: Mapping[str, object]) -> Any:
-    """Return the results of an operation, its steps with other options.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a call may set anew; names and storage stay out of the key."""
 
-    Parameters
-    ----------
-    result : lazy result, or tuple of these
-        What the operation returned.
-    given : iterable
-        Its arguments: what has made these is no part of it.
-    options : mapping
-        As in `Step.options`; name, keep, storage and where are those of the step that makes the
-        result, a name that of the first of several.
+    name: str | None = None
+    """Name in the store and in reports; default: the function's."""
+    keep: bool | Literal["memory"] = True
+    """Whether the result is stored."""
+    storage: Storage = field(default_factory=Storage)
+    """Format, chunks and compression of the stored result."""
+    block: object = None
+    """Block shape in voxels; default: chosen by the planner."""
+    where: object = None
+    """Which blocks run at all: regions, or a coarse mask; what lies outside stays zero."""
+    join: Literal["equal", "inner"] = "equal"
+    """What happens to collections of different keys: an error, or those keys that all have."""
+    retries: int = 2
+    """How often a failed block is tried again."""
+    timeout: float | None = None
+    """Seconds one block may take."""
+    requires: Mapping[str, int] | None = None
+    """Resources one block holds while it runs."""
 
-    Returns
-    -------
-    The same kind as `result`; what is not lazy as it is.
-    """
-    results = result if isinstance(result, tuple) else (result,)
-    refs = [item.ref for item in results if isinstance(item, Lazy)]
-    last = [ref.node for ref in refs]
-    arguments = {ref.node for ref in _refs_in(given)}
+    def __post_init__(self) -> None:
+        for option, is_right, rule in (
+            ("name", self.name != "", "a name is not empty"),
+            ("keep", self.keep in (True, False, "memory"), 'keep is True, False or "memory"'),
+            ("storage", isinstance(self.storage, Storage), "storage is a scutoid.Storage"),
+            ("join", self.join in ("equal", "inner"), 'join is "equal" or "inner"'),
+            ("retries", _is_count(self.retries), "a block is retried 0 times or more"),
+            ("timeout", _is_time(self.timeout), "a timeout is a number of seconds above 0"),
+            ("requires", _is_resources(self.requires), 'requires is like {"gpu": 1}'),
+        ):
+            if not is_right:
+                raise ParameterError(rule, value=getattr(self, option), place=f"option {option!r}")
 
-    def kept(call: Call) -> Outputs | None:
-        return call.outputs if call in arguments else None
 
-    def spec(call: Call) -> StepSpec:
-        return Step(call.spec).options(**_options_of(call, last, options)).spec
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and int(value) >= 0
 
-    rewriting = Rewriting(kept, spec)
-    made = tuple(
-        handle_of(rewriting.item(item.ref)) if isinstance(item, Lazy) else item  # type: ignore[arg-type]
-        for item in results
+
+def _is_time(value: Any) -> bool:
+    return value is None or (isinstance(value, Real) and float(value) > 0)
+
+
+def _is_resources(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, Mapping)
+        and all(isinstance(name, str) and _is_count(n) for name, n in value.items())
     )
-    return made if isinstance(result, tuple) else made[0]
-
-
-def _options_of(call: Call, last: list[Node], options: Mapping[str, object]) -> dict[str, object]:
-    """Return those of the options that are meant for a call; `last` makes the results."""
-    return {
-        name: value
-        for name, value in options.items()
-        if name not in _OF_RESULT or (call is last[0] if name == "name" else call in last)
-    }
-
-
-def _refs_in(items: Iterable[object]) -> Iterator[Ref | CollectionRef]:
-    for item in items:
-        if isinstance(item, Gathered):
-            yield item.collection
-        elif isinstance(item, Lazy):
-            yield item.ref
-        elif isinstance(item, Mapping):
-            yield from _refs_in(item.values())
-        elif isinstance(item, (list, tuple)):
-            yield from _refs_in(item)

@@ -9,9 +9,8 @@ from typing import Any
 
 from scutoid.blocks import BlockTime, Failure
 from scutoid.errors import DamagedResult, PipelineError
+from scutoid.pipeline._runs import LOGS
 
-LOGS = "logs"
-"""In a run's folder: what its workers printed."""
 _WORTH_TELLING = 1.0
 
 

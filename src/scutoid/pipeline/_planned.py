@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.pipeline._accept import Accepted
+from scutoid.pipeline._block_step import BlockStep
 from scutoid.pipeline._call import BlockCall, Call, MappedCall
-from scutoid.pipeline._compute import BlockStep
-from scutoid.pipeline._inside import with_inside
 from scutoid.pipeline._keys import CallKey, Keys
 from scutoid.pipeline._layouts import Layouts
 from scutoid.pipeline._plan import Status
-from scutoid.pipeline._recipes import make_recipe
+from scutoid.pipeline._recipes import make_recipe, with_inside
 from scutoid.pipeline._refs import CollectionRef, Node, Ref, planned_node
 from scutoid.pipeline._stored import StoredItems
 from scutoid.store import Entry, EntryStore, Recipe

@@ -15,14 +15,13 @@ from scutoid.blocks import Journal
 from scutoid.errors import MemoryLimitError, PipelineError, StoreError
 from scutoid.pipeline._accept import Acceptance, Accepted
 from scutoid.pipeline._call import BlockCall, Call, MappedCall, WholeCall
-from scutoid.pipeline._inside import nearest_inside
 from scutoid.pipeline._keys import CallKey, Keys
 from scutoid.pipeline._layouts import Layouts
-from scutoid.pipeline._losses import changed_files, lost_blocks
+from scutoid.pipeline._missing_shards import changed_files, lost_blocks
 from scutoid.pipeline._needs import bytes_of, memory_of, physical_memory
 from scutoid.pipeline._plan import Status
 from scutoid.pipeline._planned import PlannedCall, PlannedRun, as_compared, recipe_of
-from scutoid.pipeline._recipes import block_of
+from scutoid.pipeline._recipes import block_of, nearest_inside
 from scutoid.pipeline._refs import CollectionRef, Gathered, Node, Ref, planned_node
 from scutoid.pipeline._stored import StoredItems, members_of
 from scutoid.store import (

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from scutoid.errors import StoreError
 from scutoid.pipeline._call import BlockCall, Call, MappedCall
-from scutoid.pipeline._keys import CallKey
+from scutoid.pipeline._keys import CallKey, Keys
 from scutoid.pipeline._layouts import Layouts
+from scutoid.pipeline._names import BLOCKS, image_file, output_names, packed_slot
 from scutoid.pipeline._placement import describe_parts
-from scutoid.pipeline._stored import BLOCKS, image_file, output_names, packed_slot
-from scutoid.store import Recipe
+from scutoid.store import Recipe, differences
+
+_INSIDE = "inside"
+"""In a recipe: the recipes of the steps that were computed inside its blocks, which have no entry::
+
+    denoise (not kept)  ->  threshold (not kept)  ->  label pieces (kept)
+                                                      recipe: inside: threshold, denoise
+"""
 
 
 def recipe_of_key(call: Call, key: CallKey) -> Recipe:
@@ -70,3 +81,29 @@ def make_recipe(call: Call, key: CallKey, n_blocks: int, layouts: Layouts) -> Re
 def block_of(call: Call, layouts: Layouts) -> tuple[int, ...] | None:
     """Return the block shape of a call; None where there are no blocks."""
     return tuple(layouts.of(call).grid.block_shape) if isinstance(call, BlockCall) else None
+
+
+def with_inside(recipe: Recipe, call: Call, keys: Keys) -> Recipe:
+    """Return the recipe of a call with those of the steps that are computed inside its blocks."""
+    calls = dict.fromkeys(_fused(call))
+    if not calls:
+        return recipe
+    inside = [json.loads(recipe_of_key(fused, keys.call(fused)).to_json()) for fused in calls]
+    return replace(recipe, output={**recipe.output, _INSIDE: inside})
+
+
+def nearest_inside(reader: Recipe | None, new: Recipe) -> Recipe | None:
+    """Return what the recipe of a reader says of a step inside it, nearest to what is wanted."""
+    found = []
+    for content in () if reader is None else reader.output.get(_INSIDE, ()):
+        with suppress(StoreError):  # of a later version: there is nothing to compare with
+            said = Recipe.from_json(json.dumps(content))
+            found.append(replace(said, created=reader.created if reader is not None else 0.0))
+    named = (said for said in found if said.step == new.step)
+    return min(named, key=lambda said: len(differences(new, said)), default=None)
+
+
+def _fused(call: Call) -> Iterator[BlockCall]:
+    for fused in call.fused_inputs:
+        yield fused
+        yield from _fused(fused)

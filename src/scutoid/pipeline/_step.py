@@ -15,15 +15,17 @@ from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.pipeline._block import StepBlock
 from scutoid.pipeline._call import make_call
-from scutoid.pipeline._call_step import finish, prepared
+from scutoid.pipeline._calling import merge_in_order, unpack
 from scutoid.pipeline._collections import handle_of
-from scutoid.pipeline._compute import merge_in_order, unpack
-from scutoid.pipeline._grids import OutputGrid, ask
 from scutoid.pipeline._nodes import Opened
+from scutoid.pipeline._options import Options
+from scutoid.pipeline._output_grid import OutputGrid, ask
+from scutoid.pipeline._parameters import NEIGHBOURS
 from scutoid.pipeline._refs import Gathered, ImageRef
 from scutoid.pipeline._single import Image, Lazy
-from scutoid.pipeline._spec import NEIGHBOURS, Border, Options, StepSpec, make_spec
+from scutoid.pipeline._spec import Border, StepSpec, make_spec
 from scutoid.pipeline._where import MaskImage
+from scutoid.pipeline._whole_step import finish, prepared
 
 Setup = Mapping[str, Callable[[], object]]
 Out = str | Sequence[str]

@@ -12,15 +12,10 @@ from scutoid.errors import StoreError
 from scutoid.pipeline._collections import handle_of
 from scutoid.pipeline._damage import Verification, bytes_in, verify_store
 from scutoid.pipeline._garbage import Collector, Garbage, parse_duration
+from scutoid.pipeline._names import ITEMS, MEMBERS
 from scutoid.pipeline._nodes import CollectionFromStore, FromStore
 from scutoid.pipeline._refs import Node, refs_of
-from scutoid.pipeline._stored import (
-    ITEMS,
-    MEMBERS,
-    StoredItems,
-    StoredResult,
-    members_of,
-)
+from scutoid.pipeline._stored import StoredItems, StoredResult, members_of
 from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
 
 
@@ -158,10 +153,10 @@ class Store:
         return dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
 
     def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
-        found = [self._resolved(e, r) for e, r in self.entries_store.entries(name)]
+        found = [self._followed(e, r) for e, r in self.entries_store.entries(name)]
         return [(e, r) for e, r in found if "outputs" in r.output and _is_readable(e, r)]
 
-    def _resolved(self, entry: Entry, recipe: Recipe) -> tuple[Entry, Recipe]:
+    def _followed(self, entry: Entry, recipe: Recipe) -> tuple[Entry, Recipe]:
         """Follow a record of acceptance to the result that was accepted."""
         if recipe.stands_for is None or entry.status != "complete":
             return entry, recipe

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,49 +25,14 @@ from numpy.typing import NDArray
 from scutoid.arrays import ArraySource, ImageSpec, SourceIdentity, open_source
 from scutoid.errors import DamagedResult, MetadataError, SourceError, StoreError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.pipeline._losses import changed_files, lost_blocks, shard_count
-from scutoid.pipeline._parts import (
-    BlockParts,
-    MemoryParts,
-    PackedParts,
-    decode,
-    read_payload,
-)
+from scutoid.pipeline._missing_shards import changed_files, lost_blocks, shard_count
+from scutoid.pipeline._names import BLOCKS, FILES_FOLDER, ITEM_FOLDER, ITEMS, MEMBERS, packed_slot
+from scutoid.pipeline._parts import BlockParts, MemoryParts, PackedParts, decode, read_payload
 from scutoid.pipeline._placement import Framed, describe_parts, read_parts_grid
 from scutoid.pipeline._spec import OutputKind, StepSpec
 from scutoid.store import Entry, Pack, checksum_file, distrust_around, find_format
 
-BLOCKS = "blocks.pack"
-ITEMS = "items.pack"
-MEMBERS = "members.json"
-ITEM_FOLDER = "items"
-FILES_FOLDER = "files"
 _NAMED = 3
-
-
-def output_names(outputs: Sequence[OutputKind]) -> tuple[str, ...]:
-    """Name each output of a step: by its kind, numbered where there are several of it.
-
-    Examples
-    --------
-    >>> output_names(("image", "table", "image"))
-    ('image', 'table', 'image-2')
-    """
-    names = []
-    for number, kind in enumerate(outputs):
-        before = sum(other == kind for other in outputs[:number])
-        names.append(kind if not before else f"{kind}-{before + 1}")
-    return tuple(names)
-
-
-def image_file(name: str, image_format: str) -> str:
-    """Return the file name of an image output."""
-    return f"{name}.tif" if image_format == "tiff" else f"{name}.ome.zarr"
-
-
-def packed_slot(outputs: Sequence[OutputKind], output: int) -> int:
-    """Return the place of an output among those of a block that are packed."""
-    return sum(kind != "image" for kind in outputs[:output])
 
 
 def plain_parts(parts: BlockParts) -> dict[str, Any]:

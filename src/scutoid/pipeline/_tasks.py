@@ -10,16 +10,16 @@ from scutoid.arrays import create_image
 from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.pipeline._blocks import BlockWork, FinishWork, StepWork
 from scutoid.pipeline._call import BlockCall, Call, MappedCall
 from scutoid.pipeline._edges import Edges
 from scutoid.pipeline._handover import Handover
 from scutoid.pipeline._inputs import WorkerInputs
 from scutoid.pipeline._members import MemberWork
+from scutoid.pipeline._names import BLOCKS, ITEMS, image_file, output_names
 from scutoid.pipeline._needs import memory_of
 from scutoid.pipeline._placement import Framed
 from scutoid.pipeline._planned import PlannedCall, PlannedRun
-from scutoid.pipeline._stored import BLOCKS, ITEMS, image_file, output_names
-from scutoid.pipeline._work import BlockWork, FinishWork, StepWork
 from scutoid.store import Pack
 
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
@@ -110,7 +110,7 @@ class TaskBuilder:
         )
         if not each.has_finish:
             return [task]
-        params = {name: self._inputs.held(value) for name, value in call.params.items()}
+        params = {name: self._inputs.deferred(value) for name, value in call.params.items()}
         finish = BlockTask(
             each.finish_task,
             FinishWork(step, params, each.entry, Pack(each.entry.path / BLOCKS)),
@@ -162,8 +162,8 @@ class TaskBuilder:
             each.task,
             StepWork(
                 spec=call.spec,
-                inputs=tuple(self._inputs.held(item) for item in call.inputs),
-                params={name: self._inputs.held(value) for name, value in call.params.items()},
+                inputs=tuple(self._inputs.deferred(item) for item in call.inputs),
+                params={name: self._inputs.deferred(value) for name, value in call.params.items()},
                 entry=each.entry,
                 frames=call.frames,
                 writers=writers,

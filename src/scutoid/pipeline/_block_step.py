@@ -6,8 +6,7 @@ both give the same voxels.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +15,14 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import Readable, pad_to
 from scutoid.blocks import lower_neighbours
-from scutoid.errors import PipelineError, StepError
+from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.pipeline._block import StepBlock
+from scutoid.pipeline._calling import call, check_parts, unpack, wrong_shape
 from scutoid.pipeline._layout import Layout
-from scutoid.pipeline._spec import INJECTED, NEIGHBOURS, StepSpec
+from scutoid.pipeline._parameters import NEIGHBOURS
+from scutoid.pipeline._spec import StepSpec
 from scutoid.pipeline._where import chosen_blocks
-
-_TRIAL_EDGE = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,155 +266,3 @@ class BlockStep:
         spatial = [a for a in self.layout.function_axes if a in "zyx"]
         columns = self.spec.position or ()
         return "".join(spatial[len(spatial) - len(columns) :])
-
-
-def call(
-    spec: StepSpec,
-    inputs: Sequence[object],
-    params: Mapping[str, object],
-    injected: Mapping[str, object],
-) -> object:
-    """Call the user's function with what it asked for."""
-    extra = {name: injected.get(name) for name in INJECTED if name in spec.parameters.injected}
-    return spec.function(*inputs, **{**params, **extra})
-
-
-def unpack(spec: StepSpec, result: object) -> tuple[object, ...]:
-    """Return the outputs of a call as a tuple, an entry for each that was declared."""
-    if not spec.packed:
-        return (result,)
-    if not isinstance(result, (tuple, list)) or len(result) != len(spec.outputs):
-        raise StepError(
-            f"a step with out={spec.outputs} returns a tuple of {len(spec.outputs)}",
-            value=type(result).__name__,
-            place=f"step {spec.label!r}",
-        )
-    return tuple(result)
-
-
-def check_parts(item: object, label: str) -> dict[str, NDArray[Any]]:
-    """Return `item` as a dict of arrays."""
-    if not isinstance(item, Mapping) or not all(isinstance(name, str) for name in item):
-        raise StepError(
-            "a step with out='parts' returns a dict of arrays a block",
-            value=type(item).__name__,
-            place=f"step {label!r}",
-        )
-    return {name: np.asarray(array) for name, array in item.items()}
-
-
-def wrong_shape(
-    spec: StepSpec, shape: tuple[int, ...], sizes: Mapping[str, int], returned: str
-) -> StepError:
-    """Say that a step returned an image of a shape that does not fit what it was given."""
-    expected = tuple(sizes.get(axis, "any") for axis in returned)
-    return StepError(
-        "a step returns an image of the shape that it was given, halo included",
-        value=f"shape {shape}; expected {expected} for axes {returned!r}",
-        place=f"step {spec.label!r}",
-        remedy="do not crop the halo: scutoid does; give out_axes= if axes come or go",
-    )
-
-
-def trial(
-    spec: StepSpec,
-    layout: Layout,
-    dtypes: Sequence[np.dtype[Any] | None],
-    others: Sequence[object],
-    params: Mapping[str, object],
-    voxel_size: tuple[float, ...] | None,
-) -> tuple[NDArray[Any], ...]:
-    """Call a step on small arrays, to learn the dtype (and new axes) of its images.
-
-    Parameters
-    ----------
-    dtypes : sequence
-        dtype of each input that is an image, None for the others.
-    others : sequence
-        Values of the other inputs.
-
-    Raises
-    ------
-    PipelineError
-        If the call fails; the step must then say dtype= itself.
-    """
-    low, high = layout.grid.halo
-    extent = dict(zip(layout.axes, layout.image.shape, strict=True))
-    sizes = {}
-    for axis in layout.function_axes:
-        place = layout.axes.find(axis)
-        wanted = _TRIAL_EDGE + (low[place] + high[place] if place >= 0 else 0)
-        is_cut = axis in "zyx"
-        sizes[axis] = min(extent.get(axis, 1), wanted) if is_cut else extent.get(axis, 1)
-    shape = tuple(max(size, 1) for size in sizes.values())
-    ramp = np.arange(int(np.prod(shape))).reshape(shape) % 97
-    arrays: list[object] = []
-    for entry, dtype, other in zip(layout.inputs, dtypes, others, strict=True):
-        if entry is None or dtype is None:
-            arrays.append(other)
-            continue
-        missing = tuple(slice(0, 1 if a not in entry[0] else None) for a in layout.function_axes)
-        arrays.append(ramp[missing].astype(dtype))
-    if spec.sees_neighbours:
-        params = {**params, NEIGHBOURS: np.zeros(shape, spec.dtypes[spec.outputs.index("image")])}  # type: ignore[call-overload]
-    region = Roi(layout.image.offset, [sizes.get(axis, 1) for axis in layout.axes])
-    block = StepBlock(0, layout.axes, region, region, layout.image, layout.function_axes)
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            result = call(spec, arrays, params, {"block": block, "voxel_size": voxel_size})
-    except Exception as error:
-        raise PipelineError(
-            "the dtype of an image is declared, or found by calling the step on a small array",
-            value=f"the call raised {type(error).__name__}: {error}",
-            place=f"step {spec.label!r}, called on {shape}",
-            remedy="give dtype= to the decorator, or mend the function",
-        ) from error
-    images = []
-    for kind, item in zip(spec.outputs, unpack(spec, result), strict=True):
-        if kind != "image":
-            continue
-        array = np.asarray(item)
-        axes = layout.returned_axes
-        expected = {**dict(zip(layout.function_axes, shape, strict=True)), **layout.new_sizes}
-        fits = layout.target is not None or (
-            array.ndim == len(axes)
-            and all(expected.get(axis, n) == n for axis, n in zip(axes, array.shape, strict=True))
-        )
-        if not fits:
-            raise wrong_shape(spec, array.shape, expected, axes)
-        images.append(array)
-    return tuple(images)
-
-
-Merge = Callable[[Any, Any], Any]
-
-
-def merge_in_order(values: Sequence[Any] | Any, merge: Merge) -> Any:
-    """Merge values in a fixed binary tree over their order.
-
-    The tree is that of a binary counter: it depends on the number of values alone, holds at most
-    log2(n) of them at a time, and pairs neighbours first::
-
-        0 1 2 3 4      ((0 1) (2 3)) 4
-
-    Examples
-    --------
-    >>> merge_in_order(["a", "b", "c"], lambda a, b: f"({a}{b})")
-    '((ab)c)'
-    """
-    waiting: list[tuple[int, Any]] = []
-    for value in values:
-        size, merged = 1, value
-        while waiting and waiting[-1][0] == size:
-            _, earlier = waiting.pop()
-            merged = merge(earlier, merged)
-            size *= 2
-        waiting.append((size, merged))
-    if not waiting:
-        raise StepError("a reduction has at least one block", value="none")
-    _, result = waiting.pop()
-    while waiting:
-        _, earlier = waiting.pop()
-        result = merge(earlier, result)
-    return result

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scutoid.errors import StepError
-from scutoid.pipeline._compute import call, check_parts, unpack
+from scutoid.pipeline._calling import call, check_parts, unpack
 from scutoid.pipeline._parts import MemoryParts
 from scutoid.pipeline._placement import PartsGrid
 from scutoid.pipeline._spec import StepSpec

@@ -17,20 +17,17 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageWriter, Readable, open_source
 from scutoid.blocks import Block, BlockStatus
 from scutoid.geometry import Coordinate, Roi
-from scutoid.pipeline._block_inputs import BlockInputs, Resolved
-from scutoid.pipeline._call_step import call_step, finish
-from scutoid.pipeline._compute import BlockStep, merge_in_order
+from scutoid.pipeline._block_inputs import BlockInputs, Loaded
+from scutoid.pipeline._block_step import BlockStep
+from scutoid.pipeline._calling import merge_in_order
 from scutoid.pipeline._handover import Handover
-from scutoid.pipeline._losses import shard_record
+from scutoid.pipeline._missing_shards import shard_record
+from scutoid.pipeline._names import FILES_FOLDER, output_names, packed_slot
 from scutoid.pipeline._parts import decode, encode, read_payload
 from scutoid.pipeline._placement import PartsGrid
 from scutoid.pipeline._spec import StepSpec
-from scutoid.pipeline._stored import (
-    FILES_FOLDER,
-    output_names,
-    packed_slot,
-)
 from scutoid.pipeline._tables import join_tables
+from scutoid.pipeline._whole_step import call_step, finish
 from scutoid.store import Entry, Pack
 
 
@@ -95,12 +92,12 @@ class FinishWork:
     step: BlockStep
     """The step."""
     params: Mapping[str, object]
-    """Values, held or not."""
+    """Values, deferred or not."""
     entry: Entry
     """Where the result goes."""
     pack: Pack
     """What the blocks returned."""
-    resolved: Resolved = field(default_factory=Resolved)
+    loaded: Loaded = field(default_factory=Loaded)
 
     def __call__(self, block: Block) -> None:
         """Run in a worker."""
@@ -110,7 +107,7 @@ class FinishWork:
         if spec.kind == "reduction":
             values = (decode(read_payload(self.pack, index))[0] for index in indices)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
-            params = {name: self.resolved.of(value) for name, value in self.params.items()}
+            params = {name: self.loaded.of(value) for name, value in self.params.items()}
             result = finish(spec, merged, {**params, **self.step.injected()})
             self.entry.save(result, names[0], format=spec.value_format)
         else:
@@ -130,9 +127,9 @@ class StepWork:
     spec: StepSpec
     """The step."""
     inputs: tuple[object, ...]
-    """Readable images with their shapes, `Held` values, or values."""
+    """Readable images with their shapes, `Deferred` values, or values."""
     params: Mapping[str, object]
-    """Values, held or not."""
+    """Values, deferred or not."""
     entry: Entry
     """Where the result goes."""
     frames: tuple[Any, ...]
@@ -145,7 +142,7 @@ class StepWork:
     """Blocks of a parts output."""
     pack: Path
     """Where parts go."""
-    resolved: Resolved = field(default_factory=Resolved)
+    loaded: Loaded = field(default_factory=Loaded)
 
     def __call__(self, block: Block, **ready: object) -> None:
         """Run in a worker."""
@@ -154,10 +151,10 @@ class StepWork:
         if "files" in spec.outputs:
             folder = self.entry.path / FILES_FOLDER
             folder.mkdir(exist_ok=True)
-        params = {name: self.resolved.of(value) for name, value in self.params.items()}
+        params = {name: self.loaded.of(value) for name, value in self.params.items()}
         results = call_step(
             spec,
-            [self.resolved.of(item) for item in self.inputs],
+            [self.loaded.of(item) for item in self.inputs],
             {**params, **ready},
             frames=self.frames,
             key=None,
