@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scutoid import events
 from scutoid.blocks import After, BlockGrid, BlockTask, Mask, parse_bytes, run_blocks
-from scutoid.blocks._pace import Pace
+from scutoid.blocks._batch_sizer import Pace
 from scutoid.errors import GeometryError, ParameterError, PipelineError, RunFailed, StoreError
 from scutoid.geometry import Roi
 from scutoid.testing import Recorder, SimulatedExecutor

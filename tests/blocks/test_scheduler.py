@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scutoid.blocks import After, BlockGrid, BlockStatus, BlockTask, Scheduler
-from scutoid.blocks._cursor import Cursor
+from scutoid.blocks._ready_queue import Cursor
 from scutoid.errors import GeometryError
 from scutoid.geometry import Roi
 

@@ -17,7 +17,7 @@ import pytest
 from scutoid import events
 from scutoid.blocks import BlockGrid, BlockTask, Journal, run_blocks
 from scutoid.errors import ParameterError, RunFailed, WorkerError
-from scutoid.executors._beacon import SharedBeacon
+from scutoid.executors._heartbeat import SharedBeacon
 from scutoid.executors._pickling import dumps, is_importable, loads
 from scutoid.geometry import Roi
 from scutoid.testing import Recorder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from scutoid.blocks._batch_sizer import Pace
 from scutoid.blocks._budget import Budget
-from scutoid.blocks._pace import Pace
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
 

@@ -19,12 +19,12 @@ from scutoid import events
 from scutoid.blocks._block import Block, BlockStatus, blocks_of
 from scutoid.blocks._budget import Budget, parse_bytes
 from scutoid.blocks._check import check_abilities, check_tasks
-from scutoid.blocks._course import Courses
 from scutoid.blocks._dispatch import Dispatcher
 from scutoid.blocks._journal import Journal
 from scutoid.blocks._report import Report
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
+from scutoid.blocks._task_progress import Courses
 from scutoid.errors import ParameterError, RunFailed
 from scutoid.executors import Crew, ItemFailure, Job, Joined, Lost, Outcome, Work, find_executor
 from scutoid.geometry import BlockGrid

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks._block import BlockStatus
-from scutoid.blocks._cursor import Ready
 from scutoid.blocks._links import Box, Link
+from scutoid.blocks._ready_queue import Ready
 from scutoid.blocks._task import BlockTask
 
 Ints = NDArray[np.int64]

@@ -29,10 +29,10 @@ from scutoid.executors._work import (
 if TYPE_CHECKING:
     from scutoid.executors._connect import ConnectExecutor
     from scutoid.executors._launch import Launch
-    from scutoid.executors._meeting import meet
+    from scutoid.executors._rendezvous import meet
 
 # What only some runs need is imported when it is asked for.
-_LATER = {"ConnectExecutor": "_connect", "Launch": "_launch", "meet": "_meeting"}
+_LATER = {"ConnectExecutor": "_connect", "Launch": "_launch", "meet": "_rendezvous"}
 
 __all__ = [
     "CONNECTION_VARIABLE",

@@ -33,8 +33,8 @@ import numpy as np
 
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._launch import Launch, Launched
-from scutoid.executors._meeting import Meeting, keep_alive
 from scutoid.executors._pickling import dump_works, loads
+from scutoid.executors._rendezvous import Meeting, keep_alive
 from scutoid.executors._work import Crew, ItemFailure, Job, Joined, Lost, Message, Outcome, Work
 
 _POLL_SECONDS = 0.25

@@ -29,7 +29,7 @@ import numpy as np
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import _dask_worker
 from scutoid.executors._dask_cluster import Link
-from scutoid.executors._dask_errand import Errand, Seat
+from scutoid.executors._dask_job import Errand, Seat
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import IO
 
 from scutoid.errors import WorkerError
-from scutoid.executors._beacon import SharedBeacon
 from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
+from scutoid.executors._heartbeat import SharedBeacon
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import MOST_ITEMS, Crew, ItemFailure, Job, Lost, Message, Outcome, Work
 

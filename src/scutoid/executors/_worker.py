@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from scutoid.executors._beacon import SharedBeacon
+from scutoid.executors._heartbeat import SharedBeacon
 from scutoid.executors._pickling import dump_value, loads
 from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
 

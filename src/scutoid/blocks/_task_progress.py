@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scutoid import events
+from scutoid.blocks._batch_sizer import Pace
 from scutoid.blocks._block import BlockStatus
-from scutoid.blocks._pace import Pace
 from scutoid.blocks._report import BlockTime, Failure, TaskReport
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
