@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scutoid import events
 from scutoid.blocks import After, BlockGrid, BlockTask, Mask, parse_bytes, run_blocks
-from scutoid.blocks._batch_sizer import Pace
+from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.errors import GeometryError, ParameterError, PipelineError, RunFailed, StoreError
 from scutoid.geometry import Roi
 from scutoid.testing import Recorder, SimulatedExecutor
@@ -231,17 +231,17 @@ def test_the_summary_names_counts_and_first_failures():
 
 
 def test_batches_grow_while_blocks_are_cheap_and_shrink_at_the_end():
-    pace = Pace()
-    assert pace.size(10**6, 2) == 1
+    sizer = BatchSizer()
+    assert sizer.size(10**6, 2) == 1
     sizes = []
     for _ in range(8):
-        size = pace.size(10**6, 2)
+        size = sizer.size(10**6, 2)
         sizes.append(size)
-        pace.note(size, size * 1e-5)
+        sizer.note(size, size * 1e-5)
     assert sizes == sorted(sizes)
     assert sizes[-1] == 4096
-    assert pace.size(8000, 2) == 2000
-    dear = Pace()
+    assert sizer.size(8000, 2) == 2000
+    dear = BatchSizer()
     dear.note(1, 30.0)
     assert dear.size(10**6, 2) == 1
     assert not dear.may_queue(10**6, 2)

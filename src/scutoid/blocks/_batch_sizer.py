@@ -13,8 +13,8 @@ _GROWTH = 8
 _CHEAP_SECONDS = 0.5
 
 
-class Pace:
-    """What one task's blocks cost, as measured by the workers."""
+class BatchSizer:
+    """The size of a task's batches, from the time that its blocks took in the workers."""
 
     def __init__(self) -> None:
         self._seconds: float | None = None

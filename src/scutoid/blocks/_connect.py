@@ -19,7 +19,7 @@ from scutoid.executors import (
     TASK_VARIABLE,
     ItemFailure,
     Job,
-    NoBeacon,
+    NoHeartbeat,
     Work,
     Workbench,
     dump_value,
@@ -176,7 +176,7 @@ class Blocks:
         """The block, if it is for the user's loop; blocks of tasks with functions are done here."""
         work = self._works[number]
         outcome = self._bench.carry_out(
-            Job(0, number, np.array([index], dtype=np.int64)), work, NoBeacon()
+            Job(0, number, np.array([index], dtype=np.int64)), work, NoHeartbeat()
         )
         if outcome.setup_failure is not None:
             self._send("failed", outcome.setup_failure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from scutoid.blocks._batch_sizer import Pace
+from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.blocks._budget import Budget
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
@@ -27,8 +27,8 @@ class Dispatcher:
         The scheduler's tasks.
     budget : Budget
         What all running blocks may take together.
-    paces : sequence of Pace
-        By task, what its blocks cost.
+    sizers : sequence of BatchSizer
+        By task, how many of its blocks go in a batch.
     workers : int
         How many workers were asked for.
     most_blocks : int
@@ -42,7 +42,7 @@ class Dispatcher:
         scheduler: Scheduler,
         tasks: Sequence[BlockTask],
         budget: Budget,
-        paces: Sequence[Pace],
+        sizers: Sequence[BatchSizer],
         workers: int,
         most_blocks: int,
         *,
@@ -51,7 +51,7 @@ class Dispatcher:
         self._scheduler = scheduler
         self._tasks = tasks
         self._budget = budget if budget.limits(tasks) else None
-        self._paces = paces
+        self._sizers = sizers
         self._workers = workers
         self._most_blocks = most_blocks
         self._n_shares = 1 if is_one_memory else workers
@@ -197,14 +197,14 @@ class Dispatcher:
     def _limits(self, worker: int) -> list[int]:
         is_second = bool(self._seats[worker])
         limits = []
-        for number, (task, pace) in enumerate(zip(self._tasks, self._paces, strict=True)):
+        for number, (task, sizer) in enumerate(zip(self._tasks, self._sizers, strict=True)):
             n_ready = self._scheduler.n_ready(number)
             workers = min(self._workers, task.workers or self._workers)
-            if n_ready == 0 or (is_second and not pace.may_queue(n_ready, workers)):
+            if n_ready == 0 or (is_second and not sizer.may_queue(n_ready, workers)):
                 limits.append(0)
             else:
                 allowed = self._admits(worker, number)
-                size = min(pace.size(n_ready, workers), self._most_blocks)
+                size = min(sizer.size(n_ready, workers), self._most_blocks)
                 limits.append(size if allowed else 0)
         return limits
 

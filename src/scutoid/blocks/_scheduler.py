@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scutoid.blocks._block import BlockStatus
 from scutoid.blocks._links import Box, Link
-from scutoid.blocks._ready_queue import Ready
+from scutoid.blocks._ready_queue import ReadyQueue
 from scutoid.blocks._task import BlockTask
 
 Ints = NDArray[np.int64]
@@ -40,8 +40,8 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Setback:
-    """What a failure means."""
+class WorkerFailure:
+    """The consequences of a failed attempt at a block."""
 
     will_retry: bool
     """Whether the block will be handed out again."""
@@ -69,7 +69,7 @@ class _Lane:
     """Lanes that wait for all blocks."""
     queue: deque[tuple[int, Ints]] = field(default_factory=deque)
     """Blocks ready to run, with their attempt."""
-    ready: Ready | None = None
+    ready: ReadyQueue | None = None
     """The blocks that were ready from the start, not yet looked at; None while a gate is shut."""
     attempts: Statuses | None = None
     """Failed attempts, shape (n_blocks,); None until a block fails."""
@@ -226,7 +226,7 @@ class Scheduler:
         if lane.gated and lane.is_satisfied:
             self._open_gates(lane)
 
-    def failed(self, task: int, index: int) -> Setback:
+    def failed(self, task: int, index: int) -> WorkerFailure:
         """A block of a batch failed: it is retried, or it and what depends on it are given up."""
         lane = self._lanes[task]
         if lane.attempts is None:
@@ -235,8 +235,8 @@ class Scheduler:
         lane.attempts[index] = failures
         if failures <= lane.task.retries and failures < 255 and not lane.is_abandoned:
             lane.push(failures + 1, np.array([index], dtype=np.int64))
-            return Setback(will_retry=True)
-        return Setback(False, self._give_up(task, np.array([index], dtype=np.int64)))
+            return WorkerFailure(will_retry=True)
+        return WorkerFailure(False, self._give_up(task, np.array([index], dtype=np.int64)))
 
     def returned(self, batch: Batch, indices: Ints) -> Mapping[int, int]:
         """Blocks of a batch were not run, through no fault of theirs: hand them out again.
@@ -244,7 +244,7 @@ class Scheduler:
         Returns
         -------
         orphans : mapping of int to int
-            As `Setback.orphans`; empty unless the task has been abandoned.
+            As `WorkerFailure.orphans`; empty unless the task has been abandoned.
         """
         if len(indices) == 0:
             return {}
@@ -354,7 +354,7 @@ class Scheduler:
                 mask &= lane.counts.reshape(-1)[indices] == 0
             return mask
 
-        lane.ready = Ready(lane.shape, is_ready)
+        lane.ready = ReadyQueue(lane.shape, is_ready)
 
     def _open_gates(self, lane: _Lane) -> None:
         for later in lane.gated:

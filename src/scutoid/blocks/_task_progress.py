@@ -1,4 +1,4 @@
-"""How each task of a run gets on, and what the listeners hear of it."""
+"""The progress of the tasks of a run, and the events that listeners receive about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scutoid import events
-from scutoid.blocks._batch_sizer import Pace
+from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.blocks._block import BlockStatus
 from scutoid.blocks._report import BlockTime, Failure, TaskReport
 from scutoid.blocks._scheduler import Batch, Scheduler
@@ -25,15 +25,15 @@ _MOST_SLOW = 10
 
 
 @dataclass(slots=True)
-class Course:
-    """How one task is getting on."""
+class TaskProgress:
+    """The progress of one task."""
 
     task: BlockTask
     """The task."""
     n_cached: int
     """Blocks that were done before."""
-    pace: Pace = field(default_factory=Pace)
-    """What its blocks cost."""
+    sizer: BatchSizer = field(default_factory=BatchSizer)
+    """How many of its blocks go in a batch."""
     failures: list[Failure] = field(default_factory=list)
     """The first failures."""
     setup_failures: int = 0
@@ -75,8 +75,8 @@ class Course:
         )
 
 
-class Courses:
-    """All tasks' courses, and the listeners that are told of them.
+class RunProgress:
+    """The progress of all tasks of a run, reported to its listeners.
 
     Parameters
     ----------
@@ -96,18 +96,18 @@ class Courses:
     ) -> None:
         self._scheduler = scheduler
         self._listeners = list(listeners)
-        self._courses = []
+        self._by_task = []
         for number, task in enumerate(tasks):
             tally = scheduler.tally(number)
             n_done = sum(tally[s] for s in (BlockStatus.WRITTEN, BlockStatus.EMPTY))
-            self._courses.append(Course(task, n_done + tally[BlockStatus.FOUND]))
+            self._by_task.append(TaskProgress(task, n_done + tally[BlockStatus.FOUND]))
         self.n_failed = 0
         self._started = time.perf_counter()
 
     @property
-    def paces(self) -> list[Pace]:
-        """By task, what its blocks cost."""
-        return [course.pace for course in self._courses]
+    def sizers(self) -> list[BatchSizer]:
+        """By task, how many of its blocks go in a batch."""
+        return [progress.sizer for progress in self._by_task]
 
     @property
     def seconds(self) -> float:
@@ -118,37 +118,37 @@ class Courses:
         """The run begins."""
         infos = tuple(
             events.TaskInfo(
-                *(course.task.name, course.task.grid.n_blocks, course.n_cached),
+                *(progress.task.name, progress.task.grid.n_blocks, progress.n_cached),
                 self._scheduler.tally(number)[BlockStatus.SKIPPED],
             )
-            for number, course in enumerate(self._courses)
+            for number, progress in enumerate(self._by_task)
         )
         self.tell(events.RunStarted(time.time(), infos, workers))
 
     def handed_out(self, task: int) -> None:
         """A batch of a task is under way."""
-        course = self._courses[task]
-        if course.begun is None:
-            course.begun = time.perf_counter()
+        progress = self._by_task[task]
+        if progress.begun is None:
+            progress.begun = time.perf_counter()
 
     def came_back(self, batch: Batch, outcome: Outcome) -> None:
         """A batch has come back, and what succeeded in it is journalled."""
-        course = self._courses[batch.task]
-        course.ended = time.perf_counter()
-        course.pace.note(len(batch.indices), outcome.seconds)
+        progress = self._by_task[batch.task]
+        progress.ended = time.perf_counter()
+        progress.sizer.note(len(batch.indices), outcome.seconds)
         tally = np.bincount(outcome.statuses, minlength=len(BlockStatus)).tolist()
-        course.n_cached += tally[BlockStatus.FOUND]
+        progress.n_cached += tally[BlockStatus.FOUND]
         n_done = len(batch.indices) - tally[BlockStatus.WAITING]
         slowest = tuple((int(batch.indices[at]), seconds) for at, seconds in outcome.slowest)
         for index, seconds in slowest:
-            course.take_time(index, seconds)
+            progress.take_time(index, seconds)
         if n_done:
             # Workers come and go over hours; only set-ups that fail in a row mean something.
-            if course.setup_failures <= course.task.retries:
-                course.setup_failures = 0
+            if progress.setup_failures <= progress.task.retries:
+                progress.setup_failures = 0
             self.tell(
                 events.BatchDone(
-                    *(time.time(), course.task.name, n_done, tally[BlockStatus.EMPTY]),
+                    *(time.time(), progress.task.name, n_done, tally[BlockStatus.EMPTY]),
                     *(outcome.seconds, outcome.worker, slowest),
                 )
             )
@@ -157,50 +157,50 @@ class Courses:
         self, batch: Batch, index: int, failure: ItemFailure, *, will_retry: bool
     ) -> None:
         """An attempt at a block has failed."""
-        course = self._courses[batch.task]
-        course.ended = time.perf_counter()
-        self._tell_failure(course, failure, index, batch.attempt, will_retry=will_retry)
+        progress = self._by_task[batch.task]
+        progress.ended = time.perf_counter()
+        self._tell_failure(progress, failure, index, batch.attempt, will_retry=will_retry)
         if not will_retry:
-            self._record(course, failure, index, batch.attempt)
+            self._record(progress, failure, index, batch.attempt)
 
     def setup_failed(self, task: int, failure: ItemFailure) -> bool:
         """A set-up has failed; it is tried as often as a block.  Gives whether that was the last.
 
         Batches that were already with workers may bring it again; that is told no more.
         """
-        course = self._courses[task]
-        course.ended = time.perf_counter()
-        course.setup_failures += 1
-        tries = course.task.retries + 1
-        if course.setup_failures > tries:
+        progress = self._by_task[task]
+        progress.ended = time.perf_counter()
+        progress.setup_failures += 1
+        tries = progress.task.retries + 1
+        if progress.setup_failures > tries:
             return False
-        is_last = course.setup_failures == tries
-        self._tell_failure(course, failure, -1, course.setup_failures, will_retry=not is_last)
+        is_last = progress.setup_failures == tries
+        self._tell_failure(progress, failure, -1, progress.setup_failures, will_retry=not is_last)
         if is_last:
-            self._record(course, failure, -1, course.setup_failures)
+            self._record(progress, failure, -1, progress.setup_failures)
         return is_last
 
     def orphaned(self, orphans: Mapping[int, int]) -> None:
         """Blocks, by task how many, will not run."""
         for task, n in orphans.items():
-            self.tell(events.BlocksOrphaned(time.time(), self._courses[task].task.name, n))
+            self.tell(events.BlocksOrphaned(time.time(), self._by_task[task].task.name, n))
 
     def note_ends(self) -> None:
         """Tell of the tasks that are over."""
-        for number, course in enumerate(self._courses):
+        for number, progress in enumerate(self._by_task):
             if (
-                course.begun is not None
-                and not course.is_over
+                progress.begun is not None
+                and not progress.is_over
                 and not self._scheduler.n_open(number)
             ):
-                course.is_over = True
-                self.tell(events.TaskDone(time.time(), course.task.name, course.seconds))
+                progress.is_over = True
+                self.tell(events.TaskDone(time.time(), progress.task.name, progress.seconds))
 
     def end(self) -> dict[str, TaskReport]:
         """The run is over; sums up by task's name."""
         reports = {
-            course.task.name: course.report(self._scheduler.tally(number))
-            for number, course in enumerate(self._courses)
+            progress.task.name: progress.report(self._scheduler.tally(number))
+            for number, progress in enumerate(self._by_task)
         }
         ok = all(report.ok for report in reports.values())
         self.tell(events.RunDone(time.time(), ok, self.seconds))
@@ -217,19 +217,27 @@ class Courses:
                 self._listeners.remove(listener)
 
     def _tell_failure(
-        self, course: Course, failure: ItemFailure, index: int, attempt: int, *, will_retry: bool
+        self,
+        progress: TaskProgress,
+        failure: ItemFailure,
+        index: int,
+        attempt: int,
+        *,
+        will_retry: bool,
     ) -> None:
         self.tell(
             events.BlockFailed(
-                *(time.time(), course.task.name, index, attempt, will_retry),
+                *(time.time(), progress.task.name, index, attempt, will_retry),
                 *(failure.error, failure.traceback),
             )
         )
 
-    def _record(self, course: Course, failure: ItemFailure, index: int, attempt: int) -> None:
+    def _record(
+        self, progress: TaskProgress, failure: ItemFailure, index: int, attempt: int
+    ) -> None:
         self.n_failed += 1
-        if len(course.failures) < _MOST_FAILURES:
-            roi = course.task.grid.write_roi(index) if index >= 0 else None
-            course.failures.append(
-                Failure(course.task.name, index, attempt, failure.error, failure.traceback, roi)
+        if len(progress.failures) < _MOST_FAILURES:
+            roi = progress.task.grid.write_roi(index) if index >= 0 else None
+            progress.failures.append(
+                Failure(progress.task.name, index, attempt, failure.error, failure.traceback, roi)
             )

@@ -1,7 +1,8 @@
 """Workers of several kinds, which carry out numbered items and know nothing of blocks.
 
-`find_executor` gives an executor by name; it opens a crew, which takes jobs and gives outcomes.
-`Workbench` and the functions that pickle are for executors of other packages.
+`find_executor` gives an executor by name; it opens a pool of workers, which
+takes jobs and gives outcomes.  `Workbench` and the functions that pickle are for executors of other
+packages.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from scutoid.executors._registry import Executor, find_executor
 from scutoid.executors._work import (
     FAILED,
     MOST_ITEMS,
-    Crew,
     ItemFailure,
     Job,
     Joined,
     Lost,
     Message,
-    NoBeacon,
+    NoHeartbeat,
     Outcome,
     Work,
     Workbench,
+    WorkerPool,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ __all__ = [
     "MOST_ITEMS",
     "TASK_VARIABLE",
     "ConnectExecutor",
-    "Crew",
     "Executor",
     "ItemFailure",
     "Job",
@@ -49,10 +49,11 @@ __all__ = [
     "Launch",
     "Lost",
     "Message",
-    "NoBeacon",
+    "NoHeartbeat",
     "Outcome",
     "Work",
     "Workbench",
+    "WorkerPool",
     "dump_value",
     "dumps",
     "find_executor",

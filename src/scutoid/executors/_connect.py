@@ -34,8 +34,17 @@ import numpy as np
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._launch import Launch, Launched
 from scutoid.executors._pickling import dump_works, loads
-from scutoid.executors._rendezvous import Meeting, keep_alive
-from scutoid.executors._work import Crew, ItemFailure, Job, Joined, Lost, Message, Outcome, Work
+from scutoid.executors._rendezvous import Rendezvous, keep_alive
+from scutoid.executors._work import (
+    ItemFailure,
+    Job,
+    Joined,
+    Lost,
+    Message,
+    Outcome,
+    Work,
+    WorkerPool,
+)
 
 _POLL_SECONDS = 0.25
 
@@ -89,7 +98,7 @@ class ConnectExecutor:
         self._launch = tuple(launch)
         self._patience = patience
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Listen for workers, and start those that are to be launched.
 
         Raises
@@ -108,9 +117,9 @@ class ConnectExecutor:
                     place="Launch(task=)",
                     remedy=f"one of {', '.join(map(repr, names))}",
                 )
-        return _ConnectCrew(works, dump_works(works), self, logs)
+        return _ConnectWorkerPool(works, dump_works(works), self, logs)
 
-    def listen(self) -> tuple[Listener, Meeting]:
+    def listen(self) -> tuple[Listener, Rendezvous]:
         """Begin to listen.
 
         Raises
@@ -119,11 +128,11 @@ class ConnectExecutor:
             If that is not possible.
         """
         host, port = self._address
-        meeting = Meeting.new(host, port)
+        rendezvous = Rendezvous.new(host, port)
         # Other machines come in by whatever name they know; the key keeps strangers out.
         bind = host if host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
         try:
-            listener = Listener((bind, port), authkey=meeting.key)
+            listener = Listener((bind, port), authkey=rendezvous.key)
         except OSError as error:
             raise WorkerError(
                 "a run listens for its workers at an address that is free",
@@ -131,7 +140,7 @@ class ConnectExecutor:
                 place=f"{host}:{port}",
                 remedy="port=0 takes any that is free",
             ) from error
-        return listener, Meeting(host, listener.address[1], meeting.key)
+        return listener, Rendezvous(host, listener.address[1], rendezvous.key)
 
     @property
     def file(self) -> Path | None:
@@ -210,7 +219,7 @@ class _Door:
         self._rope.close()
 
 
-class _ConnectCrew:
+class _ConnectWorkerPool:
     depth = 2
     most_items = 1
     is_one_memory = False
@@ -228,14 +237,14 @@ class _ConnectCrew:
         self._members: dict[int, _Member] = {}
         self._strangers: list[Connection] = []
         self._next_number = 0
-        listener, meeting = executor.listen()
+        listener, rendezvous = executor.listen()
         self._door = _Door(listener)
         self._folder = Path(tempfile.mkdtemp(prefix="scutoid-"))
         self._file = executor.file or self._folder / "connection.json"
         self._launched: list[Launched] = []
         self._alone_since = time.monotonic()
         try:
-            meeting.write(self._file)
+            rendezvous.write(self._file)
             for launch in executor.launch:
                 self._launched += launch.start(self._file, logs)
         except BaseException:

@@ -29,11 +29,10 @@ import numpy as np
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import _dask_worker
 from scutoid.executors._dask_cluster import Link
-from scutoid.executors._dask_job import Errand, Seat
+from scutoid.executors._dask_job import DaskJob, Seat
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
-    Crew,
     ItemFailure,
     Job,
     Joined,
@@ -41,6 +40,7 @@ from scutoid.executors._work import (
     Message,
     Outcome,
     Work,
+    WorkerPool,
 )
 
 _logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class DaskExecutor:
     def __init__(self, cluster: Any = None) -> None:
         self._cluster = cluster
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Connect to the cluster.
 
         Raises
@@ -95,13 +95,13 @@ class DaskExecutor:
         payloads = dump_works(works)
         link = Link.to(self._cluster, workers)
         try:
-            return _DaskCrew(works, payloads, link, workers)
+            return _DaskWorkerPool(works, payloads, link, workers)
         except BaseException:
             link.close(_CLOSING_SECONDS)
             raise
 
 
-class _DaskCrew:
+class _DaskWorkerPool:
     depth = 2
     most_items = MOST_ITEMS
     is_one_memory = False
@@ -131,7 +131,7 @@ class _DaskCrew:
         is_single = self._works[job.work].timeout is not None or any(
             (job.work, index) in self._suspects for index in job.indices.tolist()
         )
-        seat.errands.append(Errand(job, is_single, position=-1 if is_single else 0))
+        seat.dask_jobs.append(DaskJob(job, is_single, position=-1 if is_single else 0))
         self._send_next(seat)
 
     def wait(self, timeout: float | None) -> list[Message]:
@@ -155,7 +155,7 @@ class _DaskCrew:
     def _leave(self, end: float) -> None:
         """Leave the set-ups, in the threads that made them; those that are busy do it later."""
         seats = list(self._seats.values())
-        out = [errand.future for seat in seats for errand in seat.out]
+        out = [dask_job.future for seat in seats for dask_job in seat.out]
         if out:
             self._client.cancel(out)
             asked = {seat.address: (self._run,) for seat in seats}
@@ -238,19 +238,19 @@ class _DaskCrew:
         return answers
 
     def _send_next(self, seat: Seat) -> None:
-        for errand in seat.next_calls():
-            job = errand.job
+        for dask_job in seat.next_calls():
+            job = dask_job.job
             is_ready = job.work in seat.ready
             if is_ready:
-                errand.position = max(errand.position, 0)
-            errand.since = time.monotonic()
+                dask_job.position = max(dask_job.position, 0)
+            dask_job.since = time.monotonic()
             with warnings.catch_warnings():
                 if not is_ready:
                     # Once per worker is as rarely as it can be sent.
                     warnings.filterwarnings("ignore", "Sending large graph")
-                errand.future = self._call(
+                dask_job.future = self._call(
                     *(seat, _dask_worker.carry_out, self._run, seat.number, seat.identity),
-                    *(job.number, job.work, errand.indices.tobytes()),
+                    *(job.number, job.work, dask_job.indices.tobytes()),
                     None if is_ready else self._payloads[job.work],
                     key=f"scutoid-{self._works[job.work].name}-{uuid.uuid4().hex}",
                 )
@@ -273,25 +273,25 @@ class _DaskCrew:
 
     def _taken(self, number: int, future: Any, result: object) -> list[Message]:
         seat = self._seats.get(number)
-        errands = () if seat is None else seat.errands
-        errand = next((each for each in errands if each.future is future), None)
-        if seat is None or errand is None:
+        dask_jobs = () if seat is None else seat.dask_jobs
+        dask_job = next((each for each in dask_jobs if each.future is future), None)
+        if seat is None or dask_job is None:
             return []  # of a worker that was lost
         if not isinstance(result, Outcome):
             messages = self._look()
             if self._seats.get(number) is seat:
                 raise self._broken(result)
             return messages
-        work, indices = errand.job.work, errand.indices
+        work, indices = dask_job.job.work, dask_job.indices
         if result.setup_failure is None:
             seat.ready.add(work)
         if result.statuses.any():
             self._losses = 0
         done = np.flatnonzero(result.statuses)
         self._suspects -= {(work, index) for index in indices[done].tolist()}
-        outcome = errand.note(result)
+        outcome = dask_job.note(result)
         if outcome is not None:
-            seat.errands.remove(errand)
+            seat.dask_jobs.remove(dask_job)
         self._send_next(seat)
         if outcome is None:
             return []
@@ -383,14 +383,14 @@ class _DaskCrew:
         self._buried.add(seat.identity)
         out = seat.out
         if out:
-            self._client.cancel([errand.future for errand in out])
+            self._client.cancel([dask_job.future for dask_job in out])
         charged = None
         if len(out) == 1:
             charged = self._blame(seat, out[0], reason, overdue)
         else:  # the first may have been done, and the word of it lost with the worker
-            for errand in out:
-                self._suspect(errand)
-        jobs = tuple(errand.job.number for errand in seat.errands)
+            for dask_job in out:
+                self._suspect(dask_job)
+        jobs = tuple(dask_job.job.number for dask_job in seat.dask_jobs)
         if out and not overdue:
             self._losses += 1
         if self._losses > 8 + 4 * self._most:
@@ -402,29 +402,29 @@ class _DaskCrew:
         return Lost(seat.number, f"{seat.address} {reason}", jobs, charged, was_killed=not overdue)
 
     def _blame(
-        self, seat: Seat, errand: Errand, reason: str, overdue: str
+        self, seat: Seat, dask_job: DaskJob, reason: str, overdue: str
     ) -> tuple[int, ItemFailure] | None:
         """Charge the item that was at work; if there were several, they are tried one by one."""
-        job = errand.job
+        job = dask_job.job
         is_set_up = job.work in seat.ready or not self._works[job.work].setup
-        if not errand.is_single and (len(job.indices) > 1 or not is_set_up):
-            self._suspect(errand)
+        if not dask_job.is_single and (len(job.indices) > 1 or not is_set_up):
+            self._suspect(dask_job)
             return None
         error = f"TimeoutError: the block {overdue}"
         if not overdue:
             error = f"WorkerError: the worker was lost in the middle of it ({reason})"
-        return job.number, ItemFailure(errand.position, error, "")
+        return job.number, ItemFailure(dask_job.position, error, "")
 
-    def _suspect(self, errand: Errand) -> None:
+    def _suspect(self, dask_job: DaskJob) -> None:
         """Have the items of a call go one by one at their next try."""
-        self._suspects |= {(errand.job.work, index) for index in errand.indices.tolist()}
+        self._suspects |= {(dask_job.job.work, index) for index in dask_job.indices.tolist()}
 
     def _deadline(self, seat: Seat) -> float | None:
-        errand = seat.errands[0] if seat.errands else None
-        if errand is None or errand.future is None or errand.position < 0:
+        dask_job = seat.dask_jobs[0] if seat.dask_jobs else None
+        if dask_job is None or dask_job.future is None or dask_job.position < 0:
             return None
-        timeout = self._works[errand.job.work].timeout
-        return None if timeout is None else errand.since + timeout
+        timeout = self._works[dask_job.job.work].timeout
+        return None if timeout is None else dask_job.since + timeout
 
     def _end_overdue(self) -> list[Message]:
         if not self._has_timeouts:
@@ -435,7 +435,7 @@ class _DaskCrew:
             for seat in self._seats.values()
             if (deadline := self._deadline(seat)) is not None
             and now > deadline
-            and not seat.errands[0].future.done()
+            and not seat.dask_jobs[0].future.done()
         ]
         if not late:
             return []
@@ -443,7 +443,7 @@ class _DaskCrew:
         self._ask(_dask_worker.kill, {seat.address: (seat.address,) for seat in hung}, nanny=True)
         messages: list[Message] = []
         for seat in hung:
-            words = f"took more than {self._works[seat.errands[0].job.work].timeout:g} s"
+            words = f"took more than {self._works[seat.dask_jobs[0].job.work].timeout:g} s"
             messages.append(self._lose(seat, f"was ended, because a block {words}", words))
         return messages
 
@@ -454,16 +454,16 @@ class _DaskCrew:
         now = time.monotonic()
         hung = []
         for seat in late:
-            errand = seat.errands[0]
-            timeout = self._works[errand.job.work].timeout
+            dask_job = seat.dask_jobs[0]
+            timeout = self._works[dask_job.job.work].timeout
             answer = answers.get(seat.address, timeout)  # stuck in C code, it does not answer
-            if errand.future.done() or isinstance(answer, Exception):
+            if dask_job.future.done() or isinstance(answer, Exception):
                 continue
             seconds = answer if isinstance(answer, (int, float)) else 0.0
             if timeout is not None and seconds >= timeout:
                 hung.append(seat)
             else:
-                errand.since = now - seconds
+                dask_job.since = now - seconds
         return hung
 
 

@@ -15,7 +15,7 @@ _SLOWEST = 3
 
 
 @dataclass(slots=True, eq=False)
-class Errand:
+class DaskJob:
     """A job on its way: as one call, or as one for the set-up and one for each item."""
 
     job: Job
@@ -81,31 +81,31 @@ class Seat:
     """Where it is."""
     identity: str
     """Dask's own name of this very process."""
-    errands: deque[Errand] = field(default_factory=deque)
+    dask_jobs: deque[DaskJob] = field(default_factory=deque)
     """What it has, in this order."""
     ready: set[int] = field(default_factory=set)
     """Works that have arrived there for certain, and are set up."""
 
     @property
-    def out(self) -> list[Errand]:
-        """Errands of which a call is out."""
-        return [errand for errand in self.errands if errand.future is not None]
+    def out(self) -> list[DaskJob]:
+        """Jobs of which a call is out."""
+        return [dask_job for dask_job in self.dask_jobs if dask_job.future is not None]
 
-    def next_calls(self) -> list[Errand]:
+    def next_calls(self) -> list[DaskJob]:
         """What can be sent now.
 
         Jobs go behind each other, so that the worker never waits; but one that goes item by item
         has it for itself, and a work goes there once, with the first of its jobs.
         """
-        calls: list[Errand] = []
+        calls: list[DaskJob] = []
         coming: set[int] = set()
-        for place, errand in enumerate(self.errands):
-            if place and (errand.is_single or errand.job.work in coming):
+        for place, dask_job in enumerate(self.dask_jobs):
+            if place and (dask_job.is_single or dask_job.job.work in coming):
                 break
-            if errand.future is None:
-                calls.append(errand)
-            if errand.is_single:
+            if dask_job.future is None:
+                calls.append(dask_job)
+            if dask_job.is_single:
                 break
-            if errand.job.work not in self.ready:
-                coming.add(errand.job.work)
+            if dask_job.job.work not in self.ready:
+                coming.add(dask_job.job.work)
         return calls

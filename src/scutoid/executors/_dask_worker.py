@@ -1,4 +1,4 @@
-"""What runs in Dask's workers, and for the crew in its scheduler and nannies.
+"""Functions that run in the workers of Dask, and in its scheduler and nannies.
 
 A worker keeps a workbench for each run, from job to job.
 """

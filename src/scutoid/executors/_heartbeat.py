@@ -29,7 +29,7 @@ class Sighting:
     """When it began, by `time.monotonic`, in seconds."""
 
 
-class SharedBeacon:
+class SharedHeartbeat:
     """The page of one worker, seen from either side.
 
     Parameters
@@ -46,14 +46,14 @@ class SharedBeacon:
         self._clock = self._view[16:24].cast("d")
 
     @staticmethod
-    def create() -> tuple[SharedBeacon, int]:
+    def create() -> tuple[SharedHeartbeat, int]:
         """A new page, and a descriptor of it for the worker; the caller closes the descriptor."""
         with tempfile.TemporaryFile() as file:
             file.truncate(_SIZE)
             for_worker = os.dup(file.fileno())
-            beacon = SharedBeacon(os.dup(file.fileno()))
-        beacon.end()
-        return beacon, for_worker
+            heartbeat = SharedHeartbeat(os.dup(file.fileno()))
+        heartbeat.end()
+        return heartbeat, for_worker
 
     def begin(self, job: int) -> None:
         """A job begins with its set-up."""

@@ -24,9 +24,18 @@ from typing import IO
 
 from scutoid.errors import WorkerError
 from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
-from scutoid.executors._heartbeat import SharedBeacon
+from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dump_works, with_values
-from scutoid.executors._work import MOST_ITEMS, Crew, ItemFailure, Job, Lost, Message, Outcome, Work
+from scutoid.executors._work import (
+    MOST_ITEMS,
+    ItemFailure,
+    Job,
+    Lost,
+    Message,
+    Outcome,
+    Work,
+    WorkerPool,
+)
 
 # A worker that closes its connection has this long to be gone.
 _LEAVING_SECONDS = 5.0
@@ -49,7 +58,7 @@ class ProcessesExecutor:
     handles_timeout = True
     handles_setup = True
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Pickle the works, and start the processes.
 
         Raises
@@ -57,7 +66,7 @@ class ProcessesExecutor:
         ParameterError
             If a function cannot be sent to another process.
         """
-        return _ProcessesCrew(works, dump_works(works), workers, logs)
+        return _ProcessesWorkerPool(works, dump_works(works), workers, logs)
 
 
 class _Process:
@@ -67,7 +76,7 @@ class _Process:
         self.number = number
         self.jobs: dict[int, Job] = {}
         self.known: set[int] = set()
-        self.beacon, page = SharedBeacon.create()
+        self.heartbeat, page = SharedHeartbeat.create()
         self.connection, theirs = Pipe(duplex=True)
         try:
             with _log_file(logs, number) as log:
@@ -88,7 +97,7 @@ class _Process:
                 )
         except BaseException:
             self.connection.close()
-            self.beacon.close()
+            self.heartbeat.close()
             raise
         finally:
             theirs.close()
@@ -112,7 +121,7 @@ class _Process:
     def close(self) -> None:
         """Give back what the driver holds for a process that has ended."""
         self.connection.close()
-        self.beacon.close()
+        self.heartbeat.close()
 
 
 @contextmanager
@@ -125,7 +134,7 @@ def _log_file(logs: Path | None, number: int) -> Iterator[IO[bytes] | None]:
         yield file
 
 
-class _ProcessesCrew:
+class _ProcessesWorkerPool:
     depth = 2
     most_items = MOST_ITEMS
     is_one_memory = False
@@ -245,7 +254,7 @@ class _ProcessesCrew:
         return message
 
     def _deadline(self, process: _Process) -> float | None:
-        seen = process.beacon.look()
+        seen = process.heartbeat.look()
         if seen is None or seen.position < 0 or seen.job not in process.jobs:
             return None
         timeout = self._works[process.jobs[seen.job].work].timeout
@@ -271,7 +280,7 @@ class _ProcessesCrew:
             with suppress(subprocess.TimeoutExpired):
                 process.process.wait(_LEAVING_SECONDS)
         process.kill()
-        seen = process.beacon.look()
+        seen = process.heartbeat.look()
         charged = None
         reason = _ending(process.process.returncode)
         if seen is not None and seen.job in process.jobs:

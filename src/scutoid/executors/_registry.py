@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from scutoid.errors import ParameterError
-from scutoid.executors._work import Crew, Work
+from scutoid.executors._work import Work, WorkerPool
 
 GROUP = "scutoid.executors"
 
@@ -37,7 +37,7 @@ class Executor(Protocol):
         """Whether its workers keep a set-up from job to job."""
         ...
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Start `workers` workers for `works`; what they write goes to `logs`, if given."""
         ...
 

@@ -23,7 +23,7 @@ _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class Rendezvous:
     """An address and the key to it."""
 
     host: str
@@ -34,7 +34,7 @@ class Meeting:
     """What both sides prove to have, without sending it."""
 
     @classmethod
-    def new(cls, host: str, port: int) -> Meeting:
+    def new(cls, host: str, port: int) -> Rendezvous:
         """An address with a fresh key."""
         return cls(host, port, secrets.token_bytes(32))
 
@@ -49,7 +49,7 @@ class Meeting:
         beside.replace(path)
 
     @classmethod
-    def read(cls, path: Path) -> Meeting:
+    def read(cls, path: Path) -> Rendezvous:
         """Read a connection file.
 
         Raises
@@ -82,8 +82,8 @@ def meet(path: Path, patience: float) -> Connection:
     end = time.monotonic() + patience
     while True:
         try:
-            meeting = Meeting.read(path)
-            connection = Client((meeting.host, meeting.port), authkey=meeting.key)
+            rendezvous = Rendezvous.read(path)
+            connection = Client((rendezvous.host, rendezvous.port), authkey=rendezvous.key)
         except (OSError, ValueError, EOFError) as error:
             # The file of a run that was broken off may lie there until the next one begins.
             if time.monotonic() >= end:

@@ -142,7 +142,7 @@ class Lost:
 Message = Outcome | Joined | Lost
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers that carry out jobs; told apart by their numbers."""
 
     @property
@@ -173,7 +173,7 @@ class Crew(Protocol):
         ...
 
 
-class Beacon(Protocol):
+class Heartbeat(Protocol):
     """Where a worker says what it is doing, for whoever finds it dead."""
 
     def begin(self, job: int) -> None:
@@ -189,7 +189,7 @@ class Beacon(Protocol):
         ...
 
 
-class NoBeacon:
+class NoHeartbeat:
     """For workers that die only together with their driver."""
 
     def begin(self, job: int) -> None:
@@ -235,15 +235,15 @@ class Workbench:
         self._values: dict[int, dict[str, object]] = {}
         self._stack = ExitStack()
 
-    def carry_out(self, job: Job, work: Work, beacon: Beacon) -> Outcome:
+    def carry_out(self, job: Job, work: Work, heartbeat: Heartbeat) -> Outcome:
         """Do a job from its set-up to its last item; no exception of an item gets out."""
-        beacon.begin(job.number)
+        heartbeat.begin(job.number)
         try:
             values = self._set_up(job.work, work)
         except BaseException as error:
             if isinstance(error, self._passes):
                 raise
-            beacon.end()
+            heartbeat.end()
             return self.refusal(job, ItemFailure.of(-1, error, skip=2))
         n = len(job.indices)
         statuses = np.zeros(n, dtype=np.uint8)
@@ -252,7 +252,7 @@ class Workbench:
         call, encode, clock = work.call, self._encode, time.perf_counter
         ends = [clock()]
         for position, item in enumerate(work.items(job.indices)):
-            beacon.at(position)
+            heartbeat.at(position)
             try:
                 status, value = call(item, values)
                 if results is not None:
@@ -265,7 +265,7 @@ class Workbench:
             ends.append(clock())
             if self.cancelled:
                 break
-        beacon.end()
+        heartbeat.end()
         return Outcome(
             *(self.worker, job.number, statuses, tuple(failures), results),
             seconds=ends[-1] - ends[0],

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from scutoid.executors._heartbeat import SharedBeacon
+from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dump_value, loads
 from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
 
@@ -29,14 +29,14 @@ _PR_SET_PDEATHSIG = 1
 _IDLE = 0.1  # seconds
 
 
-def main(connection: Connection, beacon: int, parent: int) -> None:
+def main(connection: Connection, heartbeat: int, parent: int) -> None:
     """Serve the driver at the other end until it says stop.
 
     Parameters
     ----------
     connection : Connection
         To the driver.
-    beacon : int
+    heartbeat : int
         Descriptor of the shared page.
     parent : int
         The driver's process number.
@@ -45,7 +45,7 @@ def main(connection: Connection, beacon: int, parent: int) -> None:
     os.set_inheritable(connection.fileno(), False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
-    _Worker(connection, SharedBeacon(beacon)).run()
+    _Worker(connection, SharedHeartbeat(heartbeat)).run()
     _leave()
 
 
@@ -69,9 +69,9 @@ def _die_with(parent: int) -> None:
 class _Worker:
     """The worker's two threads and what they share."""
 
-    def __init__(self, connection: Connection, beacon: SharedBeacon) -> None:
+    def __init__(self, connection: Connection, heartbeat: SharedHeartbeat) -> None:
         self._connection = connection
-        self._beacon = beacon
+        self._heartbeat = heartbeat
         self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._payloads: dict[int, bytes] = {}
         self._works: dict[int, Work] = {}
@@ -123,7 +123,7 @@ class _Worker:
             work = self._work(job.work)
         except BaseException as error:  # noqa: BLE001 - unpickling runs the user's imports
             return self._bench.refusal(job, ItemFailure.of(-1, error))
-        return self._bench.carry_out(job, work, self._beacon)
+        return self._bench.carry_out(job, work, self._heartbeat)
 
     def _work(self, number: int) -> Work:
         if number not in self._works:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scutoid.errors import ParameterError, WorkerError
-from scutoid.executors import MOST_ITEMS, Crew, Job, Lost, Message, Work
+from scutoid.executors import MOST_ITEMS, Job, Lost, Message, Work, WorkerPool
 from scutoid.testing._simulated_worker import (
     STARTING,
     Agenda,
@@ -60,7 +60,7 @@ class SimulatedExecutor:
     Attributes
     ----------
     trace : list of SimulatedEvent
-        What happened since the last crew was opened, in the order of virtual time.
+        What happened since the last pool was opened, in the order of virtual time.
 
     Raises
     ------
@@ -114,17 +114,19 @@ class SimulatedExecutor:
         self._is_one_memory = is_one_memory
         self._horizon = horizon
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Begin a new virtual time, with the seed's first draw and an empty trace."""
         self.trace = []
         dice = Dice(self._seed, even=not self._delays)
         costs = [dice.time(*_ITEM, even=_EVEN_ITEM) for _ in works]
         agenda = Agenda(dice, self._horizon)
         world = World(works, costs, dice, self._odds, agenda, self.trace)
-        return _SimulatedCrew(world, workers, depth=self._depth, is_one_memory=self._is_one_memory)
+        return _SimulatedWorkerPool(
+            world, workers, depth=self._depth, is_one_memory=self._is_one_memory
+        )
 
 
-class _SimulatedCrew:
+class _SimulatedWorkerPool:
     most_items = MOST_ITEMS
 
     def __init__(self, world: World, workers: int, *, depth: int, is_one_memory: bool) -> None:

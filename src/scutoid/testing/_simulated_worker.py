@@ -28,7 +28,7 @@ from scutoid.executors import (
     Joined,
     Lost,
     Message,
-    NoBeacon,
+    NoHeartbeat,
     Outcome,
     Work,
     Workbench,
@@ -57,7 +57,7 @@ class SimulatedEvent:
     """Something that happened to a simulated worker or to an item that it had."""
 
     time: float
-    """Virtual seconds since the crew was opened."""
+    """Virtual seconds since the pool was opened."""
     worker: int
     """The worker's number."""
     what: What
@@ -161,7 +161,7 @@ class _Gone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What all workers of a crew share."""
+    """What the workers of a pool share."""
 
     works: Sequence[Work]
     costs: Sequence[float]
@@ -287,7 +287,7 @@ class Worker:
     def _carry_out(self, job: Job) -> Generator[float, None, Outcome]:
         work, dice, n = self._world.works[job.work], self._world.dice, len(job.indices)
         nothing = Job(job.number, job.work, job.indices[:0])
-        refused = self._bench.carry_out(nothing, work, NoBeacon()).setup_failure
+        refused = self._bench.carry_out(nothing, work, NoHeartbeat()).setup_failure
         if refused is not None:
             return self._bench.refusal(job, refused)
         last = dice.below(n) if dice.happens(self._world.odds.loss) else n
@@ -323,7 +323,7 @@ class Worker:
         def call() -> Outcome:
             self._call = None
             self._note("call", *key)
-            return self._bench.carry_out(alone, work, NoBeacon())
+            return self._bench.carry_out(alone, work, NoHeartbeat())
 
         self._note("begin", *key)
         self._call = None if fails and not is_torn else call
