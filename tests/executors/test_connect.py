@@ -204,7 +204,7 @@ def test_a_block_that_fails_in_the_users_loop_is_tried_again(tmp_path, how):
     if how in {"raise", "failed"}:
         assert failed.error == "ValueError: seven is not for me"
     else:
-        assert "went without a word" in failed.error
+        assert "left without a message" in failed.error
     # an exception goes on its way: the script ends with it, and is started again
     assert ("ValueError" in (logs / "worker-0.log").read_text()) == (how == "raise")
     assert len(recorder.of(events.WorkerStarted)) == (1 if how == "failed" else 2)

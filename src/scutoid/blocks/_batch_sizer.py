@@ -1,4 +1,4 @@
-"""How many blocks go to a worker at once: many cheap ones, few dear ones, fewer near the end."""
+"""The size of batches: many cheap blocks, few dear ones, fewer near the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BatchSizer:
         self._largest = 1
 
     def note(self, n_blocks: int, seconds: float) -> None:
-        """A batch of `n_blocks` took `seconds`; recent batches count more."""
+        """Note that a batch of `n_blocks` took `seconds`; recent batches count more."""
         if n_blocks == 0:
             return
         cost = max(seconds / n_blocks, 1e-7)
@@ -30,7 +30,7 @@ class BatchSizer:
         self._largest = max(self._largest, n_blocks)
 
     def size(self, n_ready: int, workers: int) -> int:
-        """How many of `n_ready` blocks to hand to one of `workers` workers."""
+        """The number of the `n_ready` blocks to hand to one of `workers` workers."""
         if self._seconds is None:
             return 1
         wanted = min(_BATCH_SECONDS / self._seconds, self._largest * _GROWTH, MOST_ITEMS)
@@ -38,7 +38,7 @@ class BatchSizer:
         return max(int(min(wanted, share)), 1)
 
     def may_queue(self, n_ready: int, workers: int) -> bool:
-        """Whether a worker may get a batch before it has finished the one that it has."""
+        """Whether a worker may get a batch before it has finished the last one."""
         if self._seconds is None:
             return False
         n_blocks = self.size(n_ready, workers)

@@ -1,4 +1,4 @@
-"""Which worker gets which blocks next: seats, budgets, and failed blocks that wait for another."""
+"""The choice of the next blocks for each worker, within budgets; failed blocks change workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BlockKey = tuple[int, int]
 
 
 class Dispatcher:
-    """Knows who works on what, and chooses what to hand to whom.
+    """Knows which worker holds which batches, and chooses the next ones.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Dispatcher:
     tasks : sequence of BlockTask
         The scheduler's tasks.
     budget : Budget
-        What all running blocks may take together.
+        Limits for all running blocks together.
     sizers : sequence of BatchSizer
         By task, how many of its blocks go in a batch.
     workers : int
@@ -74,64 +74,64 @@ class Dispatcher:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether nothing is under way although there are workers for every task."""
+        """Whether nothing is running although there are workers for every task."""
         everybody = any(worker not in self._serves for worker in self._seats)
         return everybody and not self.n_out
 
     def join(self, worker: int, serves: frozenset[int] | None) -> None:
-        """A worker takes batches from now on, of all tasks or of those that it serves."""
+        """Add a worker, for all tasks or for those that it serves."""
         self._seats[worker] = {}
         if serves is not None:
             self._serves[worker] = serves
 
     def leave(self, worker: int) -> dict[int, Batch]:
-        """A worker is gone; gives what it had, by number of the job."""
+        """Remove a worker; return its batches by number of the job."""
         self._serves.pop(worker, None)
         return self._seats.pop(worker, {})
 
     def seat(self, worker: int, job: int, batch: Batch) -> None:
-        """A worker has got a batch."""
+        """Note that a worker has received a batch."""
         self._seats[worker][job] = batch
 
     def take_back(self, worker: int, job: int) -> Batch:
-        """A worker is through with a batch."""
+        """Remove a batch from a worker, and return it."""
         return self._seats[worker].pop(job)
 
     def drop_held(self, task: int) -> Iterator[Batch]:
-        """Take out what is held back of a task that has been given up."""
+        """Remove and yield the held batches of a task that has been given up."""
         dropped = [batch for batch in self._held if batch.task == task]
         self._held = [batch for batch in self._held if batch.task != task]
         yield from dropped
 
     def note_failure(self, block: BlockKey, worker: int) -> None:
-        """A block will be tried again: elsewhere, if there is another worker for it."""
+        """Note that a block will be tried again: on another worker, if there is one."""
         self._avoid[block] = worker
 
     def note_kill(self, block: BlockKey, *, beside: int) -> None:
-        """A worker was perhaps killed for memory at a block, with so many others busy beside it.
+        """Note that a worker may have been killed for memory, while so many others were busy.
 
-        The block's next try has at most half as many beside it, the one after that none.
+        At the block's next try at most half as many others are busy, at the one after that none.
         """
         self._crowding[block] = 0 if block in self._crowding else beside // 2
         self._kills[block[0]] += 1
 
     def note_end(self, block: BlockKey) -> None:
-        """A block that failed before will not be tried again."""
+        """Note that a block that failed before will not be tried again."""
         self._avoid.pop(block, None)
         self._crowding.pop(block, None)
 
     def note_success(self, batch: Batch) -> None:
-        """The blocks of a batch have come back; some may have failed."""
+        """Note that the blocks of a batch have come back; some may have failed."""
         if batch.attempt > 1 and self._crowding:
             for index in batch.indices.tolist():
                 self._crowding.pop((batch.task, index), None)
 
     def n_beside(self, worker: int) -> int:
-        """How many other workers are busy."""
+        """Number of other workers that are busy."""
         return sum(bool(jobs) for other, jobs in self._seats.items() if other != worker)
 
     def batches(self, depth: int) -> Iterator[tuple[int, Batch]]:
-        """Batches to hand out now: first one for each worker, then those that are to follow."""
+        """Batches to hand out now: first one for each worker, then the ones behind it."""
         for level in range(depth):
             for worker, jobs in list(self._seats.items()):
                 if len(jobs) == level:
@@ -140,7 +140,7 @@ class Dispatcher:
                         yield worker, batch
 
     def _choose(self, worker: int) -> Batch | None:
-        """The next batch for a worker; one that failed there waits for another, if there is one."""
+        """The next batch for a worker; one that failed there waits for another worker, if any."""
         if not self._seats[worker] and self.n_beside(worker) > self._most_beside():
             return None
         for place, batch in enumerate(self._held):
@@ -173,7 +173,7 @@ class Dispatcher:
         return worker not in self._serves or task in self._serves[worker]
 
     def _most_beside(self) -> int:
-        """How many may be busy beside a new one, for the sake of blocks that were short of room."""
+        """How many workers may be busy together with blocks that were short of memory."""
         if not self._crowding:
             return len(self._seats)
         running = (
@@ -187,7 +187,7 @@ class Dispatcher:
         return min(running, default=len(self._seats))
 
     def _is_waiting_for_room(self) -> bool:
-        """Whether a block waits until fewer are busy: then nothing else is begun."""
+        """Whether a block waits until fewer workers are busy: then nothing else is begun."""
         return any(
             (batch.task, int(batch.indices[0])) in self._crowding
             for batch in self._held
@@ -227,7 +227,7 @@ class Dispatcher:
         return self._budget.admits(self._tasks[task], *self._held_by(worker))
 
     def _held_by(self, worker: int) -> tuple[list[BlockTask], list[list[BlockTask]]]:
-        """Tasks of what a worker has before it, and of what each other busy worker has."""
+        """Tasks of the batches that a worker holds, and of those of each other busy worker."""
         held: Mapping[int, list[BlockTask]] = {
             other: [self._tasks[batch.task] for batch in jobs.values()]
             for other, jobs in self._seats.items()

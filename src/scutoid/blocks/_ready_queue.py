@@ -1,11 +1,11 @@
-"""The order in which blocks without open dependencies are handed out: near ones together.
+"""A queue of the blocks that are ready from the start, near ones together.
 
 ::
 
     tiles of some thousand blocks, one after the other;     1 2 | 5 6
     in a tile, small cubes of blocks, one after the other   3 4 | 7 8
 
-Nothing is sorted or listed for the whole grid: a tile is worked out when it is reached.
+Nothing is sorted or listed for the whole grid: a tile is computed when it is reached.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running tasks: asks the scheduler, keeps the workers busy, writes down what is done."""
+"""Run tasks: ask the scheduler, keep the workers busy, journal finished blocks."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def run_blocks(
     resources: Mapping[str, int] | None = None,
     logs: str | Path | None = None,
 ) -> Report:
-    """Call the tasks' functions once for each of their blocks, in an order that is allowed.
+    """Call the tasks' functions once for each of their blocks, in an order that their edges allow.
 
     Parameters
     ----------
     tasks : BlockTask or iterable of BlockTask
         In any order.
     workers : int, optional
-        How many blocks run at once; "serial" has one worker, whatever is asked.
+        Number of blocks that run at once; "serial" has one worker, whatever the number.
     executor : str, concurrent.futures.Executor or Executor, optional
         "serial", "threads", "processes", or a name that another package brings.
     journal : path-like, optional
@@ -81,14 +81,14 @@ def run_blocks(
     listeners : iterable of Listener, optional
         Told of each event.
     resources : mapping of str to int, optional
-        Amounts of what the tasks' `requires` name; what is not given is there once.
+        Amounts of the resources that the tasks' `requires` name; by default 1 of each.
     logs : path-like, optional
-        A folder for what worker processes print; by default they print where the caller does.
+        A folder for the output of worker processes; by default it goes where the caller's goes.
 
     Returns
     -------
     Report
-        What came of each task.
+        The report of each task.
 
     Raises
     ------
@@ -120,9 +120,9 @@ def run_blocks(
             value=on_failure,
         )
     ordered = check_tasks([tasks] if isinstance(tasks, BlockTask) else tasks)
-    how = find_executor(executor)
+    resolved = find_executor(executor)
     budget = Budget(None if memory is None else parse_bytes(memory), dict(resources or {}))
-    check_abilities(ordered, how, workers, budget)
+    check_abilities(ordered, resolved, workers, budget)
     folder = None if journal is None else Path(journal)
     with ExitStack() as stack:
         journals = [_open_journal(stack, task, folder) for task in ordered]
@@ -131,7 +131,7 @@ def run_blocks(
             n_workers = min(workers, sum(map(run.scheduler.n_open, range(len(ordered)))))
             run.progress.begin(n_workers)
             works = [_work(task) for task in ordered]
-            pool = how.open(works, n_workers, logs=None if logs is None else Path(logs))
+            pool = resolved.open(works, n_workers, logs=None if logs is None else Path(logs))
             run.work(pool, budget, n_workers)
         else:
             run.progress.begin(0)
@@ -162,7 +162,7 @@ def _open_journal(stack: ExitStack, task: BlockTask, folder: Path | None) -> Jou
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """Runs one block in a worker, and says what became of it."""
+    """Runs one block in a worker, and returns its status and value."""
 
     function: Callable[..., object] | None
     is_done: Callable[[Block], bool] | None
@@ -258,7 +258,7 @@ class _Run:
             pool.submit(worker, Job(number, batch.task, batch.indices))
 
     def _take_in(self, messages: Iterable[object]) -> None:
-        """Journal all that has come in at once, then let the scheduler know."""
+        """Journal all results that have arrived, then tell the scheduler."""
         done: dict[int, list[_Success]] = defaultdict(list)
         outcomes: list[tuple[Batch, Outcome]] = []
         for message in messages:
@@ -290,7 +290,7 @@ class _Run:
         self.progress.note_ends()
 
     def _collect(self, batch: Batch, outcome: Outcome) -> _Success:
-        """What of an outcome succeeded; its values are durable when this returns."""
+        """Return the blocks of an outcome that succeeded; their values are durable then."""
         is_done = outcome.statuses != BlockStatus.WAITING
         indices, statuses = batch.indices[is_done], outcome.statuses[is_done]
         collect = self._tasks[batch.task].collect
@@ -325,11 +325,11 @@ class _Run:
         self._back(batch)
 
     def _back(self, batch: Batch) -> None:
-        """Give a batch back uncharged."""
+        """Return a batch to the scheduler without counting an attempt."""
         self.progress.orphaned(self.scheduler.returned(batch, batch.indices))
 
     def _lose(self, lost: Lost) -> None:
-        """A worker is gone: charge the block that it was at, and hand out the rest again."""
+        """Handle a lost worker: charge its current block, and hand out the rest again."""
         jobs = self._dispatcher.leave(lost.worker)
         self.progress.tell(events.WorkerLost(time.time(), lost.worker, lost.reason))
         for number, batch in jobs.items():

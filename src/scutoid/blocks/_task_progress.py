@@ -37,7 +37,7 @@ class TaskProgress:
     failures: list[Failure] = field(default_factory=list)
     """The first failures."""
     setup_failures: int = 0
-    """How often its set-up has failed."""
+    """Number of times that its set-up has failed."""
     slowest: list[tuple[float, int]] = field(default_factory=list)
     """Seconds and number of the blocks that took longest, a heap with the fastest of them first."""
     begun: float | None = None
@@ -45,11 +45,11 @@ class TaskProgress:
     ended: float | None = None
     """When its last batch came back."""
     is_over: bool = False
-    """Whether its end has been told."""
+    """Whether its end has been reported."""
 
     @property
     def seconds(self) -> float:
-        """From the first batch to the last."""
+        """Time from the first batch to the last, in seconds."""
         return 0.0 if self.begun is None or self.ended is None else self.ended - self.begun
 
     def take_time(self, index: int, seconds: float) -> None:
@@ -58,7 +58,7 @@ class TaskProgress:
         put(self.slowest, (seconds, index))
 
     def report(self, tally: Mapping[BlockStatus, int]) -> TaskReport:
-        """Sum up."""
+        """The task's report."""
         done = (BlockStatus.WRITTEN, BlockStatus.EMPTY, BlockStatus.FOUND)
         return TaskReport(
             n_blocks=self.task.grid.n_blocks,
@@ -83,9 +83,9 @@ class RunProgress:
     tasks : sequence of BlockTask
         The tasks.
     scheduler : Scheduler
-        Knows what is done.
+        Knows the status of all blocks.
     listeners : iterable of Listener
-        Told of each event; one that raises is heard no more.
+        Receive each event; one that raises is left out from then on.
     """
 
     def __init__(
@@ -111,11 +111,11 @@ class RunProgress:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning of the run."""
+        """Time since the beginning of the run, in seconds."""
         return time.perf_counter() - self._started
 
     def begin(self, workers: int) -> None:
-        """The run begins."""
+        """Report that the run begins."""
         infos = tuple(
             events.TaskInfo(
                 *(progress.task.name, progress.task.grid.n_blocks, progress.n_cached),
@@ -126,13 +126,13 @@ class RunProgress:
         self.tell(events.RunStarted(time.time(), infos, workers))
 
     def handed_out(self, task: int) -> None:
-        """A batch of a task is under way."""
+        """Note that a batch of a task was handed out."""
         progress = self._by_task[task]
         if progress.begun is None:
             progress.begun = time.perf_counter()
 
     def came_back(self, batch: Batch, outcome: Outcome) -> None:
-        """A batch has come back, and what succeeded in it is journalled."""
+        """Note a batch that has come back, and whose finished blocks are journalled."""
         progress = self._by_task[batch.task]
         progress.ended = time.perf_counter()
         progress.sizer.note(len(batch.indices), outcome.seconds)
@@ -156,7 +156,7 @@ class RunProgress:
     def block_failed(
         self, batch: Batch, index: int, failure: ItemFailure, *, will_retry: bool
     ) -> None:
-        """An attempt at a block has failed."""
+        """Note an attempt at a block that has failed."""
         progress = self._by_task[batch.task]
         progress.ended = time.perf_counter()
         self._tell_failure(progress, failure, index, batch.attempt, will_retry=will_retry)
@@ -164,9 +164,9 @@ class RunProgress:
             self._record(progress, failure, index, batch.attempt)
 
     def setup_failed(self, task: int, failure: ItemFailure) -> bool:
-        """A set-up has failed; it is tried as often as a block.  Gives whether that was the last.
+        """Note a failed set-up; return whether that was its last try, as for a block.
 
-        Batches that were already with workers may bring it again; that is told no more.
+        Batches that were already with workers may bring it again; that is not reported again.
         """
         progress = self._by_task[task]
         progress.ended = time.perf_counter()
@@ -181,12 +181,12 @@ class RunProgress:
         return is_last
 
     def orphaned(self, orphans: Mapping[int, int]) -> None:
-        """Blocks, by task how many, will not run."""
+        """Report blocks that will not run, by task how many."""
         for task, n in orphans.items():
             self.tell(events.BlocksOrphaned(time.time(), self._by_task[task].task.name, n))
 
     def note_ends(self) -> None:
-        """Tell of the tasks that are over."""
+        """Report the tasks that are over."""
         for number, progress in enumerate(self._by_task):
             if (
                 progress.begun is not None
@@ -197,7 +197,7 @@ class RunProgress:
                 self.tell(events.TaskDone(time.time(), progress.task.name, progress.seconds))
 
     def end(self) -> dict[str, TaskReport]:
-        """The run is over; sums up by task's name."""
+        """Report the end of the run; return the reports by task's name."""
         reports = {
             progress.task.name: progress.report(self._scheduler.tally(number))
             for number, progress in enumerate(self._by_task)
@@ -207,12 +207,12 @@ class RunProgress:
         return reports
 
     def tell(self, event: events.Event) -> None:
-        """Tell the listeners."""
+        """Send an event to the listeners."""
         for listener in list(self._listeners):
             try:
                 listener.on_event(event)
             except Exception:
-                # A progress bar must not end a run of many hours; it is heard no more.
+                # A progress bar must not end a run of many hours; it is left out.
                 _logger.exception("a listener failed and is left out from here on")
                 self._listeners.remove(listener)
 

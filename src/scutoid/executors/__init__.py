@@ -1,4 +1,4 @@
-"""Workers of several kinds, which carry out numbered items and know nothing of blocks.
+"""Workers of several kinds, which carry out numbered items, without knowledge of blocks.
 
 `find_executor` gives an executor by name; it opens a pool of workers, which
 takes jobs and gives outcomes.  `Workbench` and the functions that pickle are for executors of other

@@ -4,10 +4,10 @@
 
     driver                        Dask's scheduler               Dask's workers
     a job, for one worker   --->  pinned to its address   --->   carry_out, in its workbench
-    looks who is there      --->  list of workers                each a worker of ours
+    asks for the workers    --->  list of workers                each a worker of ours
 
-Dask moves calls and results.  Which block goes where and when, retries, and whom to charge for a
-lost worker are decided as everywhere else.
+Dask moves calls and results.  The order and place of blocks, retries, and the block that is charged
+for a lost worker are decided as for every executor.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class DaskExecutor:
     Notes
     -----
     Workers that come in the middle of a run join it, up to the number that was asked for, and those
-    that go are done without.
+    that leave are not replaced.
 
     Ending a block that takes too long needs Dask's nannies, which a `LocalCluster` of processes and
     ``dask worker`` have.  What workers print goes where Dask puts it, and `logs` is ignored.
@@ -124,7 +124,7 @@ class _DaskWorkerPool:
         self._losses = 0
         self._next_look = self._alone_since = time.monotonic()
         self._has_timeouts = any(work.timeout is not None for work in works)
-        self._able(self._there())
+        self._usable(self._workers_present())
 
     def submit(self, worker: int, job: Job) -> None:
         seat = self._seats[worker]
@@ -153,7 +153,7 @@ class _DaskWorkerPool:
             self._link.close(max(end - time.monotonic(), _CLOSING_SECONDS))
 
     def _leave(self, end: float) -> None:
-        """Leave the set-ups, in the threads that made them; those that are busy do it later."""
+        """Leave the set-ups, in the threads that made them; busy workers do it later."""
         seats = list(self._seats.values())
         out = [dask_job.future for seat in seats for dask_job in seat.out]
         if out:
@@ -172,15 +172,15 @@ class _DaskWorkerPool:
                     del leaving[number]
             except queue.Empty:
                 try:
-                    there = self._there()
+                    present = self._workers_present()
                 except WorkerError:
                     return
-                for number in [n for n in leaving if not _is_at(self._seats[n], there)]:
+                for number in [n for n in leaving if not _is_at(self._seats[n], present)]:
                     del leaving[number]
         importlib.import_module("distributed").fire_and_forget(list(leaving.values()))
 
     def _call(self, seat: Seat, function: Callable[..., object], *args: object, **how: Any) -> Any:
-        """Have a worker call a function; what comes of it arrives in the queue."""
+        """Have a worker call a function; its result arrives in the queue."""
         future = self._client.submit(
             *(function, *args),
             workers=[seat.address],
@@ -211,18 +211,18 @@ class _DaskWorkerPool:
         nanny: bool = False,
         seconds: float = _ANSWER_SECONDS,
     ) -> dict[str, object]:
-        """Call a function in workers (or beside them) at once; their answers, by address.
+        """Call a function in workers (or their nannies) at once; return the answers by address.
 
-        A worker that is stuck in C code answers to nobody, and is left out after some `seconds`;
-        the answer of one that has gone is an exception.
+        A worker that is stuck in C code does not answer, and is left out after some `seconds`; the
+        answer of a lost one is an exception.
         """
         arrived: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
 
         async def ask(address: str, args: tuple[object, ...]) -> None:
             answer: object
             try:
-                got = await self._client.run(function, *args, workers=[address], nanny=nanny)
-                answer = got[address]
+                answers = await self._client.run(function, *args, workers=[address], nanny=nanny)
+                answer = answers[address]
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - sent on
                 answer = error
             arrived.put((address, answer))
@@ -256,7 +256,7 @@ class _DaskWorkerPool:
                 )
 
     def _pause(self, end: float | None) -> float:
-        """How long to wait for a result before looking for lost and hung workers, in seconds."""
+        """Seconds to wait for a result before looking for lost and hung workers."""
         deadlines = [self._next_look, *([] if end is None else [end])]
         if self._has_timeouts:
             each = (self._deadline(seat) for seat in self._seats.values())
@@ -266,17 +266,17 @@ class _DaskWorkerPool:
     def _receive(self, pause: float) -> list[Message]:
         messages: list[Message] = []
         with suppress(queue.Empty):
-            messages += self._taken(*self._done.get(timeout=pause))
+            messages += self._handle(*self._done.get(timeout=pause))
             while True:
-                messages += self._taken(*self._done.get_nowait())
+                messages += self._handle(*self._done.get_nowait())
         return messages
 
-    def _taken(self, number: int, future: Any, result: object) -> list[Message]:
+    def _handle(self, number: int, future: Any, result: object) -> list[Message]:
         seat = self._seats.get(number)
         dask_jobs = () if seat is None else seat.dask_jobs
         dask_job = next((each for each in dask_jobs if each.future is future), None)
         if seat is None or dask_job is None:
-            return []  # of a worker that was lost
+            return []  # of a lost worker
         if not isinstance(result, Outcome):
             messages = self._look()
             if self._seats.get(number) is seat:
@@ -298,7 +298,7 @@ class _DaskWorkerPool:
         return [outcome if outcome.values is None else with_values(outcome)]
 
     def _broken(self, result: object) -> WorkerError:
-        """What Dask could not do, though the worker is there, would never come back."""
+        """The error for a job that Dask fails although its worker is present."""
         return WorkerError(
             "Dask carries out every job that it is given",
             value=f"{type(result).__name__}: {result}",
@@ -307,17 +307,17 @@ class _DaskWorkerPool:
             "be restarted nor closed in the middle of a run",
         )
 
-    def _there(self) -> dict[str, tuple[str, str, bool]]:
-        """Identity, status and whether there is a nanny of each worker of the cluster."""
+    def _workers_present(self) -> dict[str, tuple[str, str, bool]]:
+        """Identity, status and presence of a nanny, by address of each worker of the cluster."""
         trouble = None
         if self._client.status == "running":
             try:
-                there: dict[str, tuple[str, str, bool]]
-                there = self._client.run_on_scheduler(_dask_worker.who_is_there)
+                present: dict[str, tuple[str, str, bool]]
+                present = self._client.run_on_scheduler(_dask_worker.list_workers)
             except Exception as error:  # noqa: BLE001 - raised again below
                 trouble = error
             else:
-                return there
+                return present
         raise WorkerError(
             "Dask's scheduler answers while a run goes on",
             value=f"the client is {self._client.status}"
@@ -328,35 +328,35 @@ class _DaskWorkerPool:
             "again, and the run: what was done is kept where there is a journal",
         ) from trouble
 
-    def _able(
-        self, there: Mapping[str, tuple[str, str, bool]]
+    def _usable(
+        self, present: Mapping[str, tuple[str, str, bool]]
     ) -> Mapping[str, tuple[str, str, bool]]:
-        """Those of the workers that can be ended where a block's time is limited."""
+        """The workers that can be used: where a block's time is limited, those with a nanny."""
         if not self._has_timeouts:
-            return there
-        able = {address: state for address, state in there.items() if state[2]}
-        if there and not able:
+            return present
+        usable = {address: state for address, state in present.items() if state[2]}
+        if present and not usable:
             raise ParameterError(
                 "a timeout is given only where a nanny can end the worker",
-                value=next(iter(there)),
+                value=next(iter(present)),
                 place="DaskExecutor",
                 remedy="start the workers with a nanny (LocalCluster(processes=True)), or leave "
                 "timeout= out",
             )
-        return able
+        return usable
 
     def _look(self) -> list[Message]:
-        """See who has come and who has gone."""
+        """Find new and lost workers."""
         began = time.monotonic()
-        there = self._there()
+        present = self._workers_present()
         now = time.monotonic()
         self._next_look = now + max(_LOOK_SECONDS, (now - began) / _LOOK_SHARE)
-        gone = [seat for seat in self._seats.values() if not _is_at(seat, there)]
+        gone = [seat for seat in self._seats.values() if not _is_at(seat, present)]
         messages: list[Message] = [self._lose(seat, "was lost") for seat in gone]
-        taken = {seat.address for seat in self._seats.values()}
-        for address, (identity, status, _) in self._able(there).items():
+        occupied = {seat.address for seat in self._seats.values()}
+        for address, (identity, status, _) in self._usable(present).items():
             self._note_pause(address, identity, status)
-            is_free = address not in taken and identity not in self._buried
+            is_free = address not in occupied and identity not in self._buried
             if is_free and status == "running" and len(self._seats) < self._most:
                 seat = Seat(self._next_number, address, identity)
                 self._next_number += 1
@@ -378,7 +378,7 @@ class _DaskWorkerPool:
             _logger.warning("Dask has paused %s until it has more memory free", address)
 
     def _lose(self, seat: Seat, reason: str, overdue: str = "") -> Lost:
-        """Take away a worker's seat, and find out whom to charge."""
+        """Remove a worker's seat, and find the item to charge."""
         del self._seats[seat.number]
         self._buried.add(seat.identity)
         out = seat.out
@@ -387,7 +387,7 @@ class _DaskWorkerPool:
         charged = None
         if len(out) == 1:
             charged = self._blame(seat, out[0], reason, overdue)
-        else:  # the first may have been done, and the word of it lost with the worker
+        else:  # the first may have been done, and its result lost with the worker
             for dask_job in out:
                 self._suspect(dask_job)
         jobs = tuple(dask_job.job.number for dask_job in seat.dask_jobs)
@@ -404,7 +404,7 @@ class _DaskWorkerPool:
     def _blame(
         self, seat: Seat, dask_job: DaskJob, reason: str, overdue: str
     ) -> tuple[int, ItemFailure] | None:
-        """Charge the item that was at work; if there were several, they are tried one by one."""
+        """Charge the current item; if it may be one of several, they are tried one by one."""
         job = dask_job.job
         is_set_up = job.work in seat.ready or not self._works[job.work].setup
         if not dask_job.is_single and (len(job.indices) > 1 or not is_set_up):
@@ -416,7 +416,7 @@ class _DaskWorkerPool:
         return job.number, ItemFailure(dask_job.position, error, "")
 
     def _suspect(self, dask_job: DaskJob) -> None:
-        """Have the items of a call go one by one at their next try."""
+        """Send the items of a call one by one at their next try."""
         self._suspects |= {(dask_job.job.work, index) for index in dask_job.indices.tolist()}
 
     def _deadline(self, seat: Seat) -> float | None:
@@ -448,7 +448,7 @@ class _DaskWorkerPool:
         return messages
 
     def _hung(self, late: Sequence[Seat]) -> list[Seat]:
-        """Those at whose item the time is up, and not spent on the way or waiting for others."""
+        """The late workers whose item itself has used up its time, not the way or the queue."""
         questions = {seat.address: (self._run, seat.number) for seat in late}
         answers = self._ask(_dask_worker.seconds_at_item, questions)
         now = time.monotonic()
@@ -467,9 +467,9 @@ class _DaskWorkerPool:
         return hung
 
 
-def _is_at(seat: Seat, there: Mapping[str, tuple[str, str, bool]]) -> bool:
-    """Whether a worker is where it was, and no other in its place."""
-    return seat.address in there and there[seat.address][0] == seat.identity
+def _is_at(seat: Seat, present: Mapping[str, tuple[str, str, bool]]) -> bool:
+    """Whether a worker is still at its address, and no other in its place."""
+    return seat.address in present and present[seat.address][0] == seat.identity
 
 
 def _left(end: float) -> float:

@@ -39,12 +39,12 @@ class ForeignExecutor:
         self._pool = pool
 
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
-        """Begin with as many places as workers were asked for."""
+        """Begin with as many workers as were asked for."""
         return _ForeignWorkerPool(self._pool, works, workers)
 
 
 class _Portable:
-    """A work that passes to threads as it is, and to processes by cloudpickle."""
+    """A work that is passed to threads directly, and to processes by cloudpickle."""
 
     def __init__(self, work: Work) -> None:
         self.work = work

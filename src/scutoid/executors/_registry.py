@@ -1,4 +1,4 @@
-"""Executors by name: ours, and those that other packages bring under ``scutoid.executors``."""
+"""Executors by name: ours, and those of other packages' entry points ``scutoid.executors``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OURS = {
 
 
 class Executor(Protocol):
-    """A way to get workers."""
+    """Opens pools of workers."""
 
     @property
     def handles_timeout(self) -> bool:
@@ -38,12 +38,12 @@ class Executor(Protocol):
         ...
 
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
-        """Start `workers` workers for `works`; what they write goes to `logs`, if given."""
+        """Start `workers` workers for `works`; their output goes to `logs`, if given."""
         ...
 
 
 def find_executor(executor: object) -> Executor:
-    """The executor of a name, of an executor or cluster of another library, or the object itself.
+    """Find an executor by name, adapt one of another library, or return an `Executor` as it is.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def find_executor(executor: object) -> Executor:
     Raises
     ------
     ParameterError
-        If there is none of that name, listing those that there are.
+        If there is no such executor; the message lists the known names.
     """
     if isinstance(executor, concurrent.futures.Executor):
         from scutoid.executors._foreign import ForeignExecutor

@@ -1,4 +1,4 @@
-"""Threads of the calling process: for functions that leave Python's lock, no copies of data."""
+"""Threads of the calling process: for functions that release Python's lock; data is shared."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ThreadsExecutor:
-    """Carries out jobs in threads of its own; cannot end a block that hangs."""
+    """Carries out jobs in threads; cannot end a block that hangs."""
 
     handles_timeout = False
     handles_setup = True
