@@ -214,7 +214,7 @@ def test_a_group_with_one_array_is_that_array(tmp_path):
     check(open_source(tmp_path / "a.zarr"), truth)
 
 
-def test_an_array_made_anew_at_the_same_place_is_read_anew(tmp_path):
+def test_an_array_made_again_at_the_same_place_is_read_again(tmp_path):
     import shutil
 
     import zarr
@@ -351,7 +351,7 @@ def test_a_tiff_without_the_right_ending_is_known_by_its_first_bytes(tmp_path):
     check(open_source(tmp_path / "a.dat"), truth)
 
 
-def test_a_file_changed_after_it_was_read_is_read_anew(tmp_path):
+def test_a_file_changed_after_it_was_read_is_read_again(tmp_path):
     for seed in range(2):
         truth = volume(seed=seed)
         tifffile.imwrite(tmp_path / "a.tif", truth[: 5 + seed], photometric="minisblack")

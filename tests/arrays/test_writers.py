@@ -205,7 +205,7 @@ def test_zeros_remove_an_older_shard(written):
     np.testing.assert_array_equal(open_source(path).read(writer.spec.roi), truth)
 
 
-def test_a_block_written_again_is_read_anew(written):
+def test_a_block_written_again_is_read_again(written):
     path, writer, truth = written
     source = open_source(path)
     source.read(writer.spec.roi)
@@ -278,7 +278,7 @@ def test_an_image_that_was_begun_is_taken_up(tmp_path, format_, name):
     check_back(tmp_path / name, spec, truth)
 
 
-def test_one_of_ours_with_other_blocks_is_made_anew(written):
+def test_one_of_ours_with_other_blocks_is_made_again(written):
     path, writer, _ = written
     create_image(path, writer.spec, block=(16, 16))
     assert not open_source(path).read(writer.spec.roi).any()

@@ -108,7 +108,7 @@ def test_a_block_that_is_rightly_zero_is_done(tmp_path):
 
 
 def test_two_blocks_that_share_a_shard_are_refused_with_how_to_align_them(tmp_path):
-    """They would destroy each other's voxels without a word (9)."""
+    """They would destroy each other's voxels silently (9)."""
     raw = np.arange(64, dtype="uint8")
     out = sc.create(tmp_path / "out.ome.zarr", like=raw, block=16)
 

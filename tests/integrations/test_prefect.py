@@ -211,7 +211,7 @@ def test_a_flipped_bit_never_brings_another_value(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", VALUES)
-def test_what_is_cut_off_or_gone_is_damaged_and_made_anew(tmp_path, kind):
+def test_what_is_cut_off_or_gone_is_damaged_and_made_again(tmp_path, kind):
     value, zarr_above = VALUES[kind]
     serializer = StoreSerializer(folder=tmp_path, zarr_above=zarr_above)
     reference = serializer.dumps(value)

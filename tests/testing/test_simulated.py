@@ -88,7 +88,7 @@ def test_another_seed_gives_another_run():
     assert len(ties) == 10
 
 
-def test_an_executor_that_is_used_again_begins_anew():
+def test_an_executor_that_is_used_again_begins_afresh():
     executor = SimulatedExecutor(2, **FAULTS)
     task = BlockTask("a", nothing, line(30), retries=50)
     traces = []
