@@ -1,4 +1,4 @@
-"""What other schedulers get wrong, one test each; those not here stand beside what they test.
+"""Mistakes of other schedulers, one test each; some tests are with the code that they test.
 
 Hanging on a block without upstream blocks, one-sided halos, lasting failures, swallowed errors,
 workers that die, leave or hang: see test_scheduler, test_run, tests/executors and scutoid.testing.
@@ -33,7 +33,7 @@ def test_many_blocks_before_one_cost_a_counter_each_and_no_scan():
         boxes = [
             list(link.freed_by(np.arange(start, start + 250))) for start in range(0, 100_000, 250)
         ]
-        assert all(len(found) == 1 for found in boxes)
+        assert all(len(parts) == 1 for parts in boxes)
         places = sum(
             np.broadcast(*[np.empty(s.stop - s.start) for s in f[0][0]]).size for f in boxes
         )

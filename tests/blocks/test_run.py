@@ -1,4 +1,4 @@
-"""A run as a whole: what is refused before work, budgets, listeners, reports."""
+"""A run as a whole: checks before work, budgets, listeners, reports."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_run_without_blocks_is_done():
 
 
 class Gauge:
-    """How many blocks are inside at once; the first waits until as many are as there must be."""
+    """Counts blocks that run at once; the first waits for the expected number."""
 
     def __init__(self, least=1):
         self.lock = threading.Lock()
@@ -292,8 +292,8 @@ class Memory:
         mine.unlink()
 
     def others(self, mine):
-        found = [path for path in self.folder.glob("in-*") if path != mine]
-        return [path for path in found if self.is_alive(int(path.name[3:]))]
+        others = [path for path in self.folder.glob("in-*") if path != mine]
+        return [path for path in others if self.is_alive(int(path.name[3:]))]
 
 
 def test_a_block_whose_worker_was_killed_is_tried_again_with_fewer_beside_it(tmp_path, is_alive):
@@ -435,14 +435,14 @@ def test_blocks_of_a_task_without_conflicts_look_at_nobody():
 
 def test_set_ups_that_fail_now_and_then_do_not_give_up_a_task():
     """Workers come and go; what counts is whether any block is done in between."""
-    made = []
+    attempts = []
 
     class Fragile:
         """Fails in every second worker."""
 
         def __enter__(self):
-            made.append(len(made))
-            if made[-1] % 2:
+            attempts.append(len(attempts))
+            if attempts[-1] % 2:
                 raise OSError("not now")
 
         def __exit__(self, *error):
@@ -454,4 +454,4 @@ def test_set_ups_that_fail_now_and_then_do_not_give_up_a_task():
     executor = SimulatedExecutor(3, leave=0.4)
     task = BlockTask("t", use, grid(200), setup={"model": Fragile}, retries=1)
     assert run(task, executor=executor, workers=2).ok
-    assert len(made) > 6
+    assert len(attempts) > 6

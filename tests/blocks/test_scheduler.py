@@ -1,4 +1,4 @@
-"""The scheduler against a brute-force model: who waits for whom by comparing regions."""
+"""The scheduler against a brute-force model that compares regions."""
 
 from __future__ import annotations
 
@@ -123,17 +123,17 @@ def needs(tasks):
         reaches = [sides(task.grid.write_roi(i).grow(wider)) for i in range(task.grid.n_blocks)]
         levels = [conflict_level(task.grid, index) for index in range(task.grid.n_blocks)]
         for index, read in enumerate(reads[number]):
-            found = waits[number, index] = set()
+            waited = waits[number, index] = set()
             for edge in task.edges():
                 earlier = by_name[edge.task]
                 axes = edge.axes or same
-                found |= {
+                waited |= {
                     (earlier, other)
                     for other, write in enumerate(writes[earlier])
                     if meets(read, write, axes, edge.scale)
                 }
             if task.conflict:
-                found |= {
+                waited |= {
                     (number, other)
                     for other, level in enumerate(levels)
                     if level < levels[index] and meets(reaches[index], writes[number][other], same)

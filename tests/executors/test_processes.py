@@ -1,4 +1,4 @@
-"""Worker processes that die, hang, leave or are left behind: faults made for real."""
+"""Worker processes that die, hang, leave or are left behind: real faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated executor itself: the suite for executors, its faults, and what it refuses."""
+"""The simulated executor itself: the suite for executors, its faults, and its checks."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class TestSimulated(ExecutorTests):
 
     def test_a_set_up_is_made_once_a_worker_and_left_at_the_end(self, executor, tmp_path):
         """The suite tells workers by their threads, and these have but one together."""
-        said = []
+        calls = []
 
         class Model:
             def __enter__(self):
-                said.append("enter")
+                calls.append("enter")
 
             def __exit__(self, *error):
-                said.append("exit")
+                calls.append("exit")
 
         def use(block, *, model):
             """Uses it."""
@@ -50,7 +50,7 @@ class TestSimulated(ExecutorTests):
         task = BlockTask("t", use, line(60), setup={"model": Model})
         assert self.run(executor, [task]).ok
         at_work = {event.worker for event in executor.trace if event.what == "begin"}
-        assert Counter(said) == {"enter": len(at_work), "exit": len(at_work)}
+        assert Counter(calls) == {"enter": len(at_work), "exit": len(at_work)}
 
 
 def line(n, halo=0):

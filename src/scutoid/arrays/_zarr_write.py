@@ -380,7 +380,7 @@ def _array_metadata(
 
 
 def _sized(compressor: list[dict[str, Any]], spec: ImageSpec) -> list[dict[str, Any]]:
-    """Add blosc's size of a voxel, which it shuffles by; no checksum of zstd beside crc32c."""
+    """Add blosc's size of a voxel, which it shuffles by; no checksum of zstd besides crc32c."""
     added: dict[str, dict[str, Any]] = {
         "blosc": {"typesize": spec.dtype.itemsize, "blocksize": 0},
         "zstd": {"checksum": False},

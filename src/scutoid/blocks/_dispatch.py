@@ -107,12 +107,12 @@ class Dispatcher:
         """Note that a block will be tried again: on another worker, if there is one."""
         self._avoid[block] = worker
 
-    def note_kill(self, block: BlockKey, *, beside: int) -> None:
+    def note_kill(self, block: BlockKey, *, others: int) -> None:
         """Note that a worker may have been killed for memory, while so many others were busy.
 
         At the block's next try at most half as many others are busy, at the one after that none.
         """
-        self._crowding[block] = 0 if block in self._crowding else beside // 2
+        self._crowding[block] = 0 if block in self._crowding else others // 2
         self._kills[block[0]] += 1
 
     def note_end(self, block: BlockKey) -> None:
@@ -126,7 +126,7 @@ class Dispatcher:
             for index in batch.indices.tolist():
                 self._crowding.pop((batch.task, index), None)
 
-    def n_beside(self, worker: int) -> int:
+    def n_others_busy(self, worker: int) -> int:
         """Number of other workers that are busy."""
         return sum(bool(jobs) for other, jobs in self._seats.items() if other != worker)
 
@@ -141,7 +141,7 @@ class Dispatcher:
 
     def _choose(self, worker: int) -> Batch | None:
         """The next batch for a worker; one that failed there waits for another worker, if any."""
-        if not self._seats[worker] and self.n_beside(worker) > self._most_beside():
+        if not self._seats[worker] and self.n_others_busy(worker) > self._most_others_busy():
             return None
         for place, batch in enumerate(self._held):
             if self._suits(batch, worker) and self._admits(worker, batch.task):
@@ -163,7 +163,7 @@ class Dispatcher:
             return True
         block = (batch.task, int(batch.indices[0]))
         if block in self._crowding and (
-            self._seats[worker] or self.n_beside(worker) > self._crowding[block]
+            self._seats[worker] or self.n_others_busy(worker) > self._crowding[block]
         ):
             return False
         others = (w for w in self._seats if w != worker and self._is_served(w, batch.task))
@@ -172,7 +172,7 @@ class Dispatcher:
     def _is_served(self, worker: int, task: int) -> bool:
         return worker not in self._serves or task in self._serves[worker]
 
-    def _most_beside(self) -> int:
+    def _most_others_busy(self) -> int:
         """How many workers may be busy together with blocks that were short of memory."""
         if not self._crowding:
             return len(self._seats)

@@ -314,7 +314,7 @@ class _Run:
             return
         self._dispatcher.note_failure(block, worker)
         if was_killed or _MEMORY_ERROR.match(failure.error):
-            self._dispatcher.note_kill(block, beside=self._dispatcher.n_beside(worker))
+            self._dispatcher.note_kill(block, others=self._dispatcher.n_others_busy(worker))
 
     def _fail_setup(self, batch: Batch, failure: ItemFailure) -> None:
         """Try the set-up again, as often as a block; then the task as a whole has failed."""

@@ -218,8 +218,8 @@ class Pipeline:
         return Pipeline([*self.tasks, *after.tasks], [*self.edges, *after.edges, *between])
 
     def __or__(self, other: Task | Pipeline) -> Pipeline:
-        beside = _as_pipeline(other)
-        return Pipeline([*self.tasks, *beside.tasks], [*self.edges, *beside.edges])
+        parallel = _as_pipeline(other)
+        return Pipeline([*self.tasks, *parallel.tasks], [*self.edges, *parallel.edges])
 
 
 def _as_pipeline(item: Task | Pipeline) -> Pipeline:

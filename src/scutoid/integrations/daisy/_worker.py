@@ -1,4 +1,4 @@
-"""Call a worker function in a new process: ``python -m scutoid.integrations.daisy._worker FILE``."""
+"""Call a worker function: ``python -m scutoid.integrations.daisy._worker FILE``."""
 
 from __future__ import annotations
 
