@@ -293,7 +293,7 @@ def test_what_scutoid_did_not_make_is_never_replaced(tmp_path, format_, name):
     else:
         precious = tmp_path / name
     precious.write_text("years of work")
-    with pytest.raises(StoreError, match="created where nothing lies"):
+    with pytest.raises(StoreError, match="created at an empty path"):
         create_image(tmp_path / name, spec, format=format_)
     assert precious.read_text() == "years of work"
 

@@ -151,7 +151,7 @@ def job(number, *indices, work=0):
 def test_waiting_for_nothing_is_an_error_rather_than_a_hang():
     pool = SimulatedExecutor().open(works(), 1)
     assert [type(message) for message in pool.wait(None)] == [Joined]
-    with pytest.raises(WorkerError, match="something is under way"):
+    with pytest.raises(WorkerError, match="an action is due"):
         pool.wait(1.0)
 
 

@@ -86,7 +86,7 @@ def create_image(
     MetadataError
         If the format is unknown, or holds no pyramid.
     StoreError
-        If something else lies at `path`, or it cannot be written.
+        If something else exists at `path`, or it cannot be written.
     """
     storage = storage or Storage()
     shards = storage.shards or block or spec.shape
@@ -284,7 +284,7 @@ def create(
     GeometryError
         If a block is not 1 voxel or more.
     StoreError
-        If something else lies at `path`, or it cannot be written.
+        If something else exists at `path`, or it cannot be written.
 
     Examples
     --------

@@ -135,7 +135,7 @@ class TiffWriter:
     """Offset of the voxels in the file, in bytes."""
 
     def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
-        """Write a region; it is on the disk when this returns, zeros as well.
+        """Write a region; it is on the disk when this returns, zeros too.
 
         Returns
         -------
@@ -161,7 +161,7 @@ def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:
     Raises
     ------
     StoreError
-        If something else lies at `path`, or it cannot be written.
+        If something else exists at `path`, or it cannot be written.
     """
     import tifffile
 
@@ -199,8 +199,8 @@ def _dataoffset(path: Path, spec: ImageSpec) -> int:
 
 def _occupied(path: Path, value: str) -> StoreError:
     return StoreError(
-        "an image is created where nothing lies, or where the same image was begun",
+        "an image is created at an empty path, or where the same image was begun",
         value=value,
         place=str(path),
-        remedy="choose another path, or remove what is there",
+        remedy="choose another path, or remove what exists there",
     )

@@ -4,7 +4,7 @@ Coarser levels of a pyramid are downsampled from the block in memory; nothing is
 
 ::
 
-    shard = block, written by one process in one piece:  tensorstore writes it beside its place,
+    shard = block, written by one process in one piece:  tensorstore writes a temporary file,
     +----+----+                                          syncs it and renames it
     | c  | c  |   chunks inside, read one by one by viewers and neighbours;
     +----+----+   codecs: bytes, compressor, crc32c
@@ -232,7 +232,7 @@ def create_zarr(
     GeometryError
         If a shard of the coarsest level would not cover the region of one of level 0.
     StoreError
-        If something else lies at `path`, or it cannot be written.
+        If something else exists at `path`, or it cannot be written.
     """
     compressor = storage.compressor or "zstd"
     if compressor not in _COMPRESSORS:
@@ -309,10 +309,10 @@ def _holds(
         return True
     if not mine or not overwrite:
         raise StoreError(
-            "an image is created where nothing lies, or where the same image was begun",
+            "an image is created at an empty path, or where the same image was begun",
             value="another image of scutoid's" if mine else "something that scutoid did not make",
             place=str(path),
-            remedy="choose another path, or remove what is there",
+            remedy="choose another path, or remove what exists there",
         )
     # Renamed first: the owner of a half removed folder could not be known.
     away = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.old")

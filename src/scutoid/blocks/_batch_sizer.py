@@ -1,4 +1,4 @@
-"""The size of batches: many cheap blocks, few dear ones, fewer near the end."""
+"""The size of batches: many cheap blocks, few costly ones, fewer near the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BATCH_SECONDS = 0.1
 # Below this, the way to the worker and back costs more than an uneven end.
 _LEAST_SECONDS = 0.005
 _GROWTH = 8
-# Blocks dearer than this do not queue behind another batch.
+# Costlier blocks do not queue behind another batch.
 _CHEAP_SECONDS = 0.5
 
 

@@ -70,7 +70,7 @@ def connect(
     path = file or os.environ.get(CONNECTION_VARIABLE)
     if path is None:
         raise ParameterError(
-            "a worker is told the connection file of its run",
+            "a worker knows the connection file of its run",
             value=file,
             place="connect(file=)",
             remedy=f"give the path that ConnectExecutor was given, or set {CONNECTION_VARIABLE}",
@@ -150,7 +150,7 @@ class Blocks:
         if work.returns and status is BlockStatus.WRITTEN:
             try:
                 payload = dump_value(value)
-            except Exception as error:  # noqa: BLE001 - whatever pickling runs
+            except Exception as error:  # noqa: BLE001 - pickling runs code of the value
                 self._send("failed", ItemFailure.of(0, error))
                 return
         self._send("done", int(status), payload)
@@ -216,6 +216,6 @@ class Blocks:
         return WorkerError(
             "a run tells its workers when it is over",
             value=f"the connection ended: {type(error).__name__}",
-            remedy="the run was broken off, or has given this worker up, because a block took "
-            "longer than its timeout; what was reported as done before is kept",
+            remedy="the run was interrupted, or has given this worker up, because a block took "
+            "longer than its timeout; blocks reported as done before are kept",
         )

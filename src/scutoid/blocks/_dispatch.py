@@ -30,11 +30,11 @@ class Dispatcher:
     sizers : sequence of BatchSizer
         By task, how many of its blocks go in a batch.
     workers : int
-        How many workers were asked for.
+        Number of workers asked for.
     most_blocks : int
-        How many blocks a batch may have.
+        Largest number of blocks in a batch.
     is_one_memory : bool
-        Whether what one worker has read serves all.
+        Whether the data that one worker has read serves all.
     """
 
     def __init__(

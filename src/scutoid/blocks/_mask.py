@@ -33,7 +33,7 @@ class Mask:
     Parameters
     ----------
     array : ndarray
-        Non-zero where blocks shall run; one axis for each axis of the grid.
+        Non-zero where blocks are to run; one axis for each axis of the grid.
     scale : float or sequence of float
         Voxels of the grid for each voxel of the mask, on each axis.
     offset : sequence of float, optional
@@ -54,7 +54,7 @@ class Mask:
     """
 
     array: NDArray[Any]
-    """Non-zero where blocks shall run."""
+    """Non-zero where blocks are to run."""
     scale: float | Sequence[float]
     """Voxels of the grid for each voxel of the mask."""
     offset: Sequence[float] | None = None

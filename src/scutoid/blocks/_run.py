@@ -349,6 +349,6 @@ def _stop(pool: WorkerPool, grace: float) -> None:
     try:
         pool.stop(grace=grace)
     except BaseException:
-        # A second Ctrl-C: no more waiting, but no worker is left behind either.
+        # A second Ctrl-C: do not wait, but leave no worker behind.
         pool.stop(grace=0)
         raise

@@ -32,7 +32,7 @@ def load_pipeline(text: str) -> Any:
         path = Path(text)
     if not path.is_file():
         raise SourceNotFound(
-            "a pipeline stands in a Python file",
+            "a pipeline is in a Python file",
             value=str(path),
             place=str(path.absolute().parent),
             remedy="check the path: scutoid run FILE.py --store DIR",
@@ -53,7 +53,7 @@ def load_pipeline(text: str) -> Any:
             remedy="decorate the function that returns the results with @sc.pipeline",
         )
     raise PipelineError(
-        "it is clear which pipeline of a file is meant",
+        "a file with several pipelines is given with the name of one",
         value=", ".join(pipelines),
         place=str(path),
         remedy=f"name one: {path}:{next(iter(pipelines))}",
@@ -66,7 +66,7 @@ def _load(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(_MODULE, path)
     if spec is None or spec.loader is None:
         raise PipelineError(
-            "a pipeline stands in a Python file", value=path.suffix or "no ending", place=str(path)
+            "a pipeline is in a Python file", value=path.suffix or "no ending", place=str(path)
         )
     sys.path.insert(0, str(path.parent))  # for modules beside it
     module = importlib.util.module_from_spec(spec)

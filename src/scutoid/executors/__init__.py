@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scutoid.executors._launch import Launch
     from scutoid.executors._rendezvous import meet
 
-# What only some runs need is imported when it is asked for.
+# Names that only some runs need are imported on first use.
 _LATER = {"ConnectExecutor": "_connect", "Launch": "_launch", "meet": "_rendezvous"}
 
 __all__ = [

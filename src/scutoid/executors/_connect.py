@@ -129,7 +129,7 @@ class ConnectExecutor:
         """
         host, port = self._address
         rendezvous = Rendezvous.new(host, port)
-        # Other machines come in by whatever name they know; the key keeps strangers out.
+        # Other machines may use any name of this one; the key keeps other processes out.
         bind = host if host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
         try:
             listener = Listener((bind, port), authkey=rendezvous.key)

@@ -64,8 +64,8 @@ class DaskExecutor:
 
     Notes
     -----
-    Workers that come in the middle of a run join it, up to the number that was asked for, and those
-    that leave are not replaced.
+    Workers that appear during a run join it, up to the number asked for, and those that leave are
+    not replaced.
 
     Ending a block that takes too long needs Dask's nannies, which a `LocalCluster` of processes and
     ``dask worker`` have.  What workers print goes where Dask puts it, and `logs` is ignored.

@@ -39,7 +39,7 @@ from scutoid.executors._work import (
 
 # A worker that closes its connection has this long to end.
 _LEAVING_SECONDS = 5.0
-# A worker whose connection a child of its own keeps open is noticed this often.
+# A lost worker whose child keeps its connection open is noticed this often.
 _POLL_SECONDS = 0.5
 
 _BOOT = (

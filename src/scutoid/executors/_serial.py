@@ -39,7 +39,7 @@ class _SerialWorkerPool:
 
     def __init__(self, works: Sequence[Work]) -> None:
         self._works = works
-        # Ctrl-C arrives in the very thread that works, and must not pass for a block's failure.
+        # Ctrl-C arrives in the working thread, and must not count as a block's failure.
         self._bench = Workbench(0, passes=(KeyboardInterrupt,))
         self._jobs: deque[Job] = deque()
         self._joined = False

@@ -27,7 +27,7 @@ MOST_ITEMS = 4096
 """Largest number of items in a job, for workers without a smaller limit."""
 
 _MAX_TEXT = 20_000
-# How many of a job's items are timed to be told of.
+# Number of a job's slowest items whose times are reported.
 _SLOWEST = 3
 
 

@@ -23,8 +23,8 @@ from scutoid.testing._simulated_worker import (
     World,
 )
 
-# Ranges of the drawn times, in virtual seconds.  Tasks are cheap or dear, for the sizes of batches
-# follow from what items cost; a driver that is busy finds several messages when it comes back.
+# Ranges of the drawn times, in virtual seconds.  Tasks are cheap or costly, because the sizes of
+# batches depend on that; a driver that is busy finds several messages when it comes back.
 _ITEM = (1e-4, 1.0)
 _EVEN_ITEM = 0.01
 _DRIVER_BUSY = (1e-3, 0.5)
@@ -163,7 +163,7 @@ class _SimulatedWorkerPool:
         while not self._messages:
             if agenda.next_time == math.inf:
                 raise WorkerError(
-                    "a driver waits only while something is under way",
+                    "a driver waits only while an action is due",
                     value=f"{len(self._workers)} workers without a job",
                     place=f"{agenda.now:g} virtual seconds after the beginning",
                 )

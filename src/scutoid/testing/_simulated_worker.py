@@ -42,7 +42,7 @@ _LATE = (0.5, 20.0)
 _ON_THE_WAY = (1e-4, 0.02)
 STARTING = (0.05, 0.5)
 """Range of the time that a worker takes to start, in virtual seconds."""
-# How many of a job's items are told of as the slowest.
+# Number of a job's slowest items whose times are reported.
 _SLOWEST = 3
 
 What = Literal["join", "begin", "call", "end", "fail", "done", "lost", "leave"]
@@ -200,7 +200,7 @@ class Worker:
         self.has_joined = False
         self._world = world
         self._arrive = arrive
-        # Ctrl-C arrives in the very thread that works, and must not pass for an item's failure.
+        # Ctrl-C arrives in the working thread, and must not count as an item's failure.
         self._bench = Workbench(number, passes=(KeyboardInterrupt,))
         self._inbox: deque[Job] = deque()
         self._outbox: deque[Message] = deque()
@@ -253,7 +253,7 @@ class Worker:
             self.has_joined = True
             self._note("join")
         elif isinstance(message, Lost):
-            # Jobs were handed to it as long as nobody knew.
+            # The driver has handed it jobs until now.
             message = dataclasses.replace(message, jobs=tuple(self.held))
         else:
             job = self.held.pop(message.job)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["image", "labels", "points"]
 
-# Of channels, in order; chosen to add up to white in pairs and to be told apart by most eyes
+# Of channels, in order; pairs add up to white, and most people can distinguish them
 _COLORS = ("green", "magenta", "cyan", "yellow", "red", "blue")
 # Planes, and voxels along each of their sides, that are read to set the contrast
 _SAMPLED_PLANES = 3

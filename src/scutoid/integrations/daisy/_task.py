@@ -21,7 +21,7 @@ from scutoid.integrations.daisy._geometry import ours
 
 _WITHOUT_MEANING = {
     "resource_tracking": "the times of batches and of the slowest blocks are always kept",
-    "max_worker_restarts": "the engine has a limit of its own for workers that keep dying",
+    "max_worker_restarts": "the engine has its own limit for workers that keep dying",
     "init_callback_fn": "nothing is set up between the tasks and the workers",
 }
 
