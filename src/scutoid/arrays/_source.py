@@ -123,7 +123,7 @@ def check_block(roi: Roi, data: NDArray[Any], spec: ImageSpec, place: str) -> No
     check_inside(roi, spec)
     if tuple(data.shape) != tuple(roi.shape):
         raise GeometryError(
-            "data that are written have the shape of their region",
+            "a written block has the shape of its region",
             value=f"{data.shape} for {tuple(roi.shape)}",
             place=place,
             remedy="crop the halo first",
@@ -140,7 +140,7 @@ def stored_values(data: NDArray[Any], spec: ImageSpec, place: str) -> NDArray[An
     """
     if not np.can_cast(data.dtype, spec.dtype, "safe"):
         raise MetadataError(
-            "data that are written have the image's type, or one that it holds exactly",
+            "a written block has the image's type, or one that it holds exactly",
             value=f"{data.dtype}, the image has {spec.dtype}",
             place=place,
             remedy=f'convert it with .astype("{spec.dtype}"), or give another dtype=',
