@@ -31,5 +31,5 @@ class Storage:
     """Voxels of a level in one of the next, for all spatial axes or one for each; None: 2, but an
     axis whose voxels are twice as long as those of others waits until these have caught up."""
     downsampling: str | None = None
-    """How they are downsampled: "mean", "mode", "nearest" or "max", as in
+    """Method of downsampling: "mean", "mode", "nearest" or "max", as in
     `scutoid.kernels.downsample`; None: the mean, of labels and truth values the mode."""

@@ -50,7 +50,7 @@ class TiffSource:
     chunks: tuple[int, ...]
     """Shape of the whole image, a page, or a strip or tile."""
     way: Way
-    """How it is read."""
+    """The way it is read: in one piece, mapped, by page or by strip or tile."""
     stamp: Stamp
     """Size and time of the file when it was opened: identifies its version in the cache."""
     level: int = 0

@@ -90,7 +90,7 @@ class ZarrWriter:
     coarse: tuple[CoarseLevel, ...] = ()
     """Coarser levels, each downsampled from the one before."""
     method: str = "mean"
-    """How they are downsampled."""
+    """Method of downsampling."""
 
     def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
         """Write a region that is made of whole shards; it is on the disk when this returns.

@@ -28,7 +28,7 @@ class Dispatcher:
     budget : Budget
         Limits for all running blocks together.
     sizers : sequence of BatchSizer
-        By task, how many of its blocks go in a batch.
+        By task, the size of its batches.
     workers : int
         Number of workers asked for.
     most_blocks : int
@@ -173,7 +173,7 @@ class Dispatcher:
         return worker not in self._serves or task in self._serves[worker]
 
     def _most_others_busy(self) -> int:
-        """How many workers may be busy together with blocks that were short of memory."""
+        """Limit of the other busy workers, for blocks that were short of memory."""
         if not self._crowding:
             return len(self._seats)
         running = (

@@ -33,7 +33,7 @@ class TaskProgress:
     n_cached: int
     """Blocks that were done before."""
     sizer: BatchSizer = field(default_factory=BatchSizer)
-    """How many of its blocks go in a batch."""
+    """The size of its batches."""
     failures: list[Failure] = field(default_factory=list)
     """The first failures."""
     setup_failures: int = 0
@@ -106,7 +106,7 @@ class RunProgress:
 
     @property
     def sizers(self) -> list[BatchSizer]:
-        """By task, how many of its blocks go in a batch."""
+        """By task, the size of its batches."""
         return [progress.sizer for progress in self._by_task]
 
     @property

@@ -174,7 +174,7 @@ class WorkerPool(Protocol):
 
 
 class Heartbeat(Protocol):
-    """Where a worker notes its current item, for the driver to read if it is lost."""
+    """Notes a worker's current item, for the driver to read if the worker is lost."""
 
     def begin(self, job: int) -> None:
         """Note that a job begins with its set-up."""
