@@ -43,9 +43,9 @@ PUBLIC = {
         spread triangle_from_histogram value_range watershed
     """,
     "scutoid.executors": """
-        CONNECTION_VARIABLE ConnectExecutor Crew Executor FAILED ItemFailure Job Joined
-        LAUNCH_VARIABLE Launch Lost MOST_ITEMS Message NoBeacon Outcome TASK_VARIABLE Work
-        Workbench dump_value dumps find_executor loads meet
+        CONNECTION_VARIABLE ConnectExecutor Executor FAILED ItemFailure Job Joined
+        LAUNCH_VARIABLE Launch Lost MOST_ITEMS Message NoHeartbeat Outcome TASK_VARIABLE Work
+        Workbench WorkerPool dump_value dumps find_executor loads meet
     """,
     "scutoid.arrays": """
         ArraySource ImageSpec ImageWriter METRES PyramidLevel Readable SPATIAL SourceIdentity Storage
@@ -55,8 +55,8 @@ PUBLIC = {
     """,
     "scutoid.blocks": """
         After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks EventLog Failure
-        Journal Mask Report Scheduler Setback TaskReport conflict_order connect lower_neighbours
-        parse_bytes run_blocks
+        Journal Mask Report Scheduler TaskReport WorkerFailure conflict_order connect
+        lower_neighbours parse_bytes run_blocks
     """,
     "scutoid.store": """
         COMPLETE CodeFingerprint Entry EntryStore FORMATS Fact Format HashMemo Lock MARK

@@ -1,4 +1,4 @@
-"""The exception tree.
+"""All exceptions of scutoid, as one tree.
 
 Every error says four things: the rule that was broken, the value that was found, the place where it
 was found, and what to do about it.  Each is also a subclass of the builtin that fits::
@@ -55,23 +55,23 @@ SIGNS_OF_DAMAGE = (
     struct.error,
     zlib.error,
 )
-"""What readers of files raise when the bytes make no sense; a SyntaxError is broken XML.  Not
-MemoryError: that is the machine's, not the file's."""
+"""Errors that readers of damaged files raise; a SyntaxError is broken XML.  Not MemoryError, which
+is not the file's fault."""
 
 
 class ScutoidError(Exception):
-    """Base of all errors that scutoid raises on purpose.
+    """Base class of all errors that scutoid raises on purpose.
 
     Parameters
     ----------
     rule : str
-        What must hold and did not.
+        The rule that was broken.
     value : object, optional
-        What was found instead.
+        The value that was found instead.
     place : str, optional
         Where: a file, a step, an argument.
     remedy : str, optional
-        What the reader can do.
+        What to do about it.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class RunFailed(ScutoidError, RuntimeError):
     """A run that ended with failed blocks; what was computed is kept."""
 
     report: object = None
-    """What came of each task, where the run got as far as that."""
+    """The report of each task, if the run got as far as that."""
 
 
 class MissingExtra(ScutoidError, ImportError):

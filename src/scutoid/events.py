@@ -1,7 +1,7 @@
-"""What happens in a run, as frozen values: progress bars, logs and reports listen to these.
+"""Events of a run, as frozen values for progress bars, logs and reports.
 
-The engine prints nothing; it tells its listeners.  Every event carries the time at which it
-happened, in seconds since the epoch.
+The engine prints nothing; it sends events to its listeners.  Every event carries its time, in
+seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TaskInfo:
-    """A task as it stands when a run begins."""
+    """The state of a task when a run begins."""
 
     name: str
     """The task's name."""
@@ -37,7 +37,7 @@ class TaskInfo:
     n_cached: int
     """Blocks that were done before the run."""
     n_skipped: int = 0
-    """Blocks that are left out, because there is nothing to do."""
+    """Blocks that are left out, because they have nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +49,24 @@ class RunStarted:
     tasks: tuple[TaskInfo, ...]
     """Every task of the run, upstream first."""
     workers: int
-    """How many workers were asked for."""
+    """Number of workers asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepAwaited:
-    """Another process makes a result that this run needs too, and is waited for."""
+    """The run waits for another process that computes a result it needs too."""
 
     time: float
     """Seconds since the epoch."""
     task: str
     """Name of the step."""
     owner: str
-    """Which process on which machine makes it."""
+    """The process and machine that compute it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DamageFound:
-    """Something in the store is not what was written: it is removed, and made anew."""
+    """A stored result is damaged: it is removed, and computed again."""
 
     time: float
     """Seconds since the epoch."""
@@ -75,12 +75,12 @@ class DamageFound:
     place: str
     """The file, or the folder of the result."""
     what: str
-    """What is wrong with it."""
+    """Description of the damage."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchDone:
-    """A worker has reported a batch, and what succeeded in it is journalled."""
+    """A worker has reported a batch, and its finished blocks are journalled."""
 
     time: float
     """Seconds since the epoch."""
@@ -109,7 +109,7 @@ class BlockFailed:
     index: int
     """The block; -1 where the task's set-up failed, before any block."""
     attempt: int
-    """Which attempt it was, counted from 1."""
+    """Number of the attempt, counted from 1."""
     will_retry: bool
     """Whether it will be tried again."""
     error: str
@@ -127,7 +127,7 @@ class BlocksOrphaned:
     task: str
     """The task's name."""
     n: int
-    """How many were added to the orphans."""
+    """Number of blocks added to the orphans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class TaskDone:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarted:
-    """A worker is up."""
+    """A worker has started."""
 
     time: float
     """Seconds since the epoch."""
@@ -173,7 +173,7 @@ class RunDone:
     ok: bool
     """Whether every block that was to run is done."""
     seconds: float
-    """How long the run took, in seconds."""
+    """Duration of the run, in seconds."""
 
 
 Event = (
@@ -192,7 +192,7 @@ Event = (
 
 
 class Listener(Protocol):
-    """What wants to know; called in the driver, one event after the other."""
+    """Receives events; called in the driver, one event after the other."""
 
     def on_event(self, event: Event) -> None:
-        """Take note of `event`; should return soon, for the run waits."""
+        """Handle `event`; should return soon, for the run waits."""

@@ -1,4 +1,4 @@
-"""An append-only file of checksummed records that survives being cut off anywhere.
+"""An append-only file of checksummed records that stays readable if cut off anywhere.
 
 ::
 
@@ -41,7 +41,7 @@ def _framed(payload: bytes) -> bytes:
 
 
 def _frames(content: bytes, position: int) -> tuple[list[bytes], int]:
-    """Intact payloads from a position on, and where they end."""
+    """Intact payloads from a position on, and the position of their end."""
     frames: list[bytes] = []
     while position + _FRAME.size <= len(content):
         length, checksum = _FRAME.unpack_from(content, position)
@@ -55,7 +55,7 @@ def _frames(content: bytes, position: int) -> tuple[list[bytes], int]:
 
 
 def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
-    """Header, payloads, and the length in bytes of what is intact; header None if it is not."""
+    """Header, payloads, and the length of the intact part in bytes; header None if damaged."""
     if content[: len(_MAGIC)] != _MAGIC[: len(content)]:
         raise DamagedResult(
             "a record file begins with its own mark",
@@ -70,7 +70,7 @@ def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
 
 
 def _content(path: Path, position: int = 0) -> bytes:
-    """What a file holds from a position on; nothing where there is no file."""
+    """Content of a file from a position on; empty where there is no file."""
     try:
         with path.open("rb") as file:
             file.seek(position)
@@ -91,7 +91,7 @@ class RecordLog:
     descriptor : int
         The open file, positioned by its own length.
     size : int
-        Length in bytes of what is intact.
+        Length of the intact part, in bytes.
     payloads : list of bytes
         The records found in it.
 
@@ -115,7 +115,7 @@ class RecordLog:
 
     @staticmethod
     def read(path: str | os.PathLike[str]) -> tuple[bytes, list[bytes]]:
-        """Header and intact records of a file; ``(b"", [])`` where there is none.
+        """Read the header and intact records of a file; ``(b"", [])`` where there is none.
 
         A file whose header is cut off or damaged counts as none, for nothing in it can be trusted.
 
@@ -129,7 +129,7 @@ class RecordLog:
 
     @staticmethod
     def read_to_end(path: str | os.PathLike[str]) -> tuple[bytes, list[bytes], int]:
-        """The same as `read`, and the position in bytes where `read_on` goes on.
+        """Do the same as `read`; return the position for `read_on` too, in bytes.
 
         Raises
         ------
@@ -142,7 +142,7 @@ class RecordLog:
 
     @staticmethod
     def read_on(path: str | os.PathLike[str], position: int) -> tuple[list[bytes], int]:
-        """Intact records that were appended after a position, and the position after them.
+        """Read intact records after a position; return the position after them too, in bytes.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class RecordLog:
         path : path-like
             The file; missing folders above it are made.
         header : bytes
-            What the records are about.
+            Identifies what the records belong to.
 
         Raises
         ------
@@ -172,9 +172,9 @@ class RecordLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             content = path.read_bytes() if path.exists() else b""
-            found, payloads, size = _parse(content, path)
-            if found is None:
-                found, payloads, size = header, [], _create(path, header)
+            stored, payloads, size = _parse(content, path)
+            if stored is None:
+                stored, payloads, size = header, [], _create(path, header)
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         except StoreError:
             raise
@@ -186,13 +186,13 @@ class RecordLog:
                 remedy="check that the folder is writable and the disk not full",
             ) from error
         log = cls(path, descriptor, size, payloads)
-        if found != header:
+        if stored != header:
             log.close()
             raise StoreError(
                 "a record file is continued only under the header that it was begun with",
-                value=f"{found[:200]!r}, not {header[:200]!r}",
+                value=f"{stored[:200]!r}, not {header[:200]!r}",
                 place=str(path),
-                remedy="remove the file to begin anew, or give another path",
+                remedy="remove the file to begin again, or give another path",
             )
         log._truncate()
         return log
@@ -241,7 +241,7 @@ class RecordLog:
             self._descriptor = None
 
     def _truncate(self) -> None:
-        """Cut off what is not intact."""
+        """Cut off the part that is not intact."""
         if self._descriptor is not None and os.fstat(self._descriptor).st_size != self._size:
             os.ftruncate(self._descriptor, self._size)
             os.fsync(self._descriptor)

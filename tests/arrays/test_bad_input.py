@@ -44,8 +44,8 @@ def test_a_truncated_tiff_is_refused_when_it_is_opened(tmp_path, fraction, optio
     truth = np.random.default_rng(0).integers(0, 9999, (6, 64, 64)).astype("uint16")
     file = tmp_path / "a.tif"
     tifffile.imwrite(file, truth, photometric="minisblack", **options)
-    found = file.read_bytes()
-    file.write_bytes(found[: int(len(found) * fraction)])
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * fraction)])
     with pytest.raises(SourceError, match=r"a\.tif"):
         open_source(file)
 
@@ -53,8 +53,8 @@ def test_a_truncated_tiff_is_refused_when_it_is_opened(tmp_path, fraction, optio
 def test_the_place_of_the_cut_is_named(tmp_path):
     truth = np.random.default_rng(0).integers(0, 9999, (6, 64, 64)).astype("uint16")
     tifffile.imwrite(tmp_path / "a.tif", truth, photometric="minisblack")
-    found = (tmp_path / "a.tif").read_bytes()
-    (tmp_path / "a.tif").write_bytes(found[: -64 * 64 * 3])
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content[: -64 * 64 * 3])
     with pytest.raises(SourceError, match="page 0"):
         open_source(tmp_path / "a.tif")
 
@@ -65,9 +65,9 @@ def test_a_damaged_page_is_named_when_it_is_read(tmp_path):
     tifffile.imwrite(file, truth, compression="zlib")
     with tifffile.TiffFile(file) as opened:
         offset = opened.pages[0].dataoffsets[0]
-    found = bytearray(file.read_bytes())
-    found[offset : offset + 200] = b"\xff" * 200
-    file.write_bytes(found)
+    content = bytearray(file.read_bytes())
+    content[offset : offset + 200] = b"\xff" * 200
+    file.write_bytes(content)
     source = open_source(file)
     with pytest.raises(SourceError, match="can be decoded"):
         source.read(source.spec.roi)

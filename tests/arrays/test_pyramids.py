@@ -45,10 +45,10 @@ def write_blocks(path, spec, data, block, storage, *, label=False):
 
 
 def cascade(data, spec, storage, method):
-    found = [data]
+    cascade = [data]
     for level in pyramid_levels(spec, storage)[1:]:
-        found.append(downsample(found[-1], level.factors, method))
-    return found
+        cascade.append(downsample(cascade[-1], level.factors, method))
+    return cascade
 
 
 def read_level(path, level):
@@ -95,9 +95,9 @@ def test_levels_equal_the_cascade_over_the_whole_array(tmp_path_factory, case):
         np.testing.assert_array_equal(source.read(source.spec.roi), truth)
         assert (source.spec.shape, source.spec.dtype) == (truth.shape, spec.dtype)
         for name in ("voxel_size", "origin"):
-            said = getattr(level.spec, name)
-            found = getattr(source.spec, name)
-            assert found == (None if said is None else pytest.approx(said))
+            written = getattr(level.spec, name)
+            stored = getattr(source.spec, name)
+            assert stored == (None if written is None else pytest.approx(written))
 
 
 def test_centres_lie_where_their_windows_do():
@@ -109,8 +109,8 @@ def test_centres_lie_where_their_windows_do():
 def test_long_voxels_wait_until_others_have_caught_up():
     sizes = [level.spec.voxel_size for level in pyramid_levels(VOLUME, Storage(levels=3))]
     assert sizes == [(2, 1, 1), (2, 2, 2), (4, 4, 4)]
-    given = pyramid_levels(VOLUME, Storage(levels=2, factors=(2, 1, 3)))
-    assert given[1].factors == (2, 1, 3)
+    levels = pyramid_levels(VOLUME, Storage(levels=2, factors=(2, 1, 3)))
+    assert levels[1].factors == (2, 1, 3)
 
 
 def test_other_axes_and_single_planes_stay_as_they_are():
@@ -258,10 +258,10 @@ def test_create_makes_pyramids_too(tmp_path):
 def test_voxels_of_unknown_size_stay_so_on_every_level(tmp_path):
     spec = ImageSpec((8, 8), "uint8", "yx")
     write_blocks(tmp_path / "a.zarr", spec, noise(spec), (8, 8), Storage(levels=2))
-    found = open_source(tmp_path / "a.zarr", level=1).spec
-    assert (found.voxel_size, found.origin) == (None, None)
-    said = json.loads((tmp_path / "a.zarr/zarr.json").read_text())["attributes"]["ome"]
-    steps = said["multiscales"][0]["datasets"][1]["coordinateTransformations"]
+    spec = open_source(tmp_path / "a.zarr", level=1).spec
+    assert (spec.voxel_size, spec.origin) == (None, None)
+    metadata = json.loads((tmp_path / "a.zarr/zarr.json").read_text())["attributes"]["ome"]
+    steps = metadata["multiscales"][0]["datasets"][1]["coordinateTransformations"]
     assert steps == [
         {"type": "scale", "scale": [2.0, 2.0]},
         {"type": "translation", "translation": [0.5, 0.5]},
@@ -305,8 +305,8 @@ def test_ome_zarr_py_reads_all_levels(tmp_path, name):
     node = next(iter(Reader(parse_url(str(path)))()))
     expected = cascade(data, spec, storage, "mode" if label else "mean")
     assert len(node.data) == len(expected)
-    for found, truth in zip(node.data, expected, strict=True):
-        np.testing.assert_array_equal(np.asarray(found), truth)
+    for stored, truth in zip(node.data, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(stored), truth)
 
 
 @pytest.mark.parametrize("name", ["volume", "channels", "labels"])
@@ -319,7 +319,7 @@ def test_the_reader_of_napari_finds_levels_and_scale(tmp_path, name):
     layers = reader.napari_get_reader(str(path))(str(path))
     levels, options = layers[0][0], layers[0][1]
     assert len(levels) == 3
-    found = np.asarray(levels[0])
-    np.testing.assert_array_equal(found, data)
+    finest = np.asarray(levels[0])
+    np.testing.assert_array_equal(finest, data)
     n_spatial = len(spec.spatial_axes)
     assert tuple(options["scale"])[-n_spatial:] == pytest.approx(spec.voxel_size)

@@ -46,12 +46,12 @@ def check(source, truth, seed=0, n=12):
             )
         )
     for roi in rois:
-        found = source.read(roi)
-        assert found.dtype == source.spec.dtype
-        assert found.flags.c_contiguous
-        assert found.flags.writeable
-        np.testing.assert_array_equal(found, truth[roi.to_slices()])
-        found[...] = 0  # what the caller does to it reaches nobody else
+        region = source.read(roi)
+        assert region.dtype == source.spec.dtype
+        assert region.flags.c_contiguous
+        assert region.flags.writeable
+        np.testing.assert_array_equal(region, truth[roi.to_slices()])
+        region[...] = 0  # changes by the caller affect no other read
     np.testing.assert_array_equal(source.read(source.spec.roi), truth)
 
 
@@ -124,9 +124,9 @@ def test_units_that_differ_by_axis_become_one(tmp_path):
 
     zarr_group(tmp_path / "a.zarr", volume(), 3)
     file = tmp_path / "a.zarr" / "zarr.json"
-    found = json.loads(file.read_text())
-    found["attributes"]["ome"]["multiscales"][0]["axes"][0]["unit"] = "nanometer"
-    file.write_text(json.dumps(found))
+    metadata = json.loads(file.read_text())
+    metadata["attributes"]["ome"]["multiscales"][0]["axes"][0]["unit"] = "nanometer"
+    file.write_text(json.dumps(metadata))
     assert open_source(tmp_path / "a.zarr").spec.voxel_size == pytest.approx((0.002, 0.5, 0.5))
 
 
@@ -214,7 +214,7 @@ def test_a_group_with_one_array_is_that_array(tmp_path):
     check(open_source(tmp_path / "a.zarr"), truth)
 
 
-def test_an_array_made_anew_at_the_same_place_is_read_anew(tmp_path):
+def test_an_array_made_again_at_the_same_place_is_read_again(tmp_path):
     import shutil
 
     import zarr
@@ -351,7 +351,7 @@ def test_a_tiff_without_the_right_ending_is_known_by_its_first_bytes(tmp_path):
     check(open_source(tmp_path / "a.dat"), truth)
 
 
-def test_a_file_changed_after_it_was_read_is_read_anew(tmp_path):
+def test_a_file_changed_after_it_was_read_is_read_again(tmp_path):
     for seed in range(2):
         truth = volume(seed=seed)
         tifffile.imwrite(tmp_path / "a.tif", truth[: 5 + seed], photometric="minisblack")
@@ -528,9 +528,9 @@ def test_fills_equal_numpy_pad(rows, columns, fill):
     }
     padded = np.pad(truth, 60, **modes[fill])
     expected = padded[roi.shift(60).to_slices()]
-    found = read_region(open_source(truth), roi, fill=fill)
-    np.testing.assert_array_equal(found, expected)
-    assert found.dtype == truth.dtype
+    region = read_region(open_source(truth), roi, fill=fill)
+    np.testing.assert_array_equal(region, expected)
+    assert region.dtype == truth.dtype
 
 
 def test_a_fill_reads_only_what_it_shows():

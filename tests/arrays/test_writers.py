@@ -1,4 +1,4 @@
-"""What is written is read back equal; shards are whole, durable, and checked."""
+"""Written images are read back equal; shards are whole, durable, and checked."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def content(spec, seed=0):
 def check_back(path, spec, data):
     source = open_source(path)
     np.testing.assert_array_equal(source.read(source.spec.roi), data)
-    found = source.spec
-    assert (found.shape, found.dtype, found.axes) == (spec.shape, spec.dtype, spec.axes)
-    assert (found.unit, found.channels) == (spec.unit, spec.channels)
+    stored = source.spec
+    assert (stored.shape, stored.dtype, stored.axes) == (spec.shape, spec.dtype, spec.axes)
+    assert (stored.unit, stored.channels) == (spec.unit, spec.channels)
     for name in ("voxel_size", "origin"):
         expected = getattr(spec, name)
-        assert getattr(found, name) == (None if expected is None else pytest.approx(expected))
+        assert getattr(stored, name) == (None if expected is None else pytest.approx(expected))
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,8 +97,8 @@ def test_a_damaged_tiff_is_a_source_error_or_another_image(tmp_path, caplog, axe
     write_tiff(path, content(spec), spec)
     whole = path.read_bytes()
 
-    def is_refused(found):
-        path.write_bytes(found)
+    def is_refused(content):
+        path.write_bytes(content)
         try:
             source = open_source(path)
             if source.spec.nbytes < 2**20:
@@ -205,7 +205,7 @@ def test_zeros_remove_an_older_shard(written):
     np.testing.assert_array_equal(open_source(path).read(writer.spec.roi), truth)
 
 
-def test_a_block_written_again_is_read_anew(written):
+def test_a_block_written_again_is_read_again(written):
     path, writer, truth = written
     source = open_source(path)
     source.read(writer.spec.roi)
@@ -228,9 +228,9 @@ def test_a_flipped_bit_is_never_returned(written, seed):
     rng = np.random.default_rng(seed)
     files = shard_files(path)
     file = files[rng.integers(len(files))]
-    found = bytearray(file.read_bytes())
-    found[rng.integers(len(found))] ^= 1 << int(rng.integers(8))
-    file.write_bytes(found)
+    content = bytearray(file.read_bytes())
+    content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+    file.write_bytes(content)
     try:
         back = open_source(path).read(writer.spec.roi)
     except SourceError:
@@ -278,7 +278,7 @@ def test_an_image_that_was_begun_is_taken_up(tmp_path, format_, name):
     check_back(tmp_path / name, spec, truth)
 
 
-def test_one_of_ours_with_other_blocks_is_made_anew(written):
+def test_one_of_ours_with_other_blocks_is_made_again(written):
     path, writer, _ = written
     create_image(path, writer.spec, block=(16, 16))
     assert not open_source(path).read(writer.spec.roi).any()
@@ -293,7 +293,7 @@ def test_what_scutoid_did_not_make_is_never_replaced(tmp_path, format_, name):
     else:
         precious = tmp_path / name
     precious.write_text("years of work")
-    with pytest.raises(StoreError, match="created where nothing lies"):
+    with pytest.raises(StoreError, match="created at an empty path"):
         create_image(tmp_path / name, spec, format=format_)
     assert precious.read_text() == "years of work"
 
@@ -393,8 +393,8 @@ def test_create_takes_an_even_halo_only_where_it_is_certain(tmp_path):
     out = create(tmp_path / "a.zarr", like=np.zeros((96, 96), "uint8"), block=32)
     data = np.arange(36 * 36).reshape(36, 36) % 250
     out.write(Roi((32, 32), (32, 32)), data.astype("uint8"))
-    found = open_source(out.path).read(Roi((32, 32), (32, 32)))
-    np.testing.assert_array_equal(found, data[2:-2, 2:-2])
+    stored = open_source(out.path).read(Roi((32, 32), (32, 32)))
+    np.testing.assert_array_equal(stored, data[2:-2, 2:-2])
     with pytest.raises(GeometryError, match="must be clear"):
         out.write(Roi((0, 32), (32, 32)), data.astype("uint8"))
     with pytest.raises(GeometryError, match="must be clear"):

@@ -1,4 +1,4 @@
-"""Journals: what they say comes back, whatever the file has been through."""
+"""Journals return what was recorded, also after cuts and damage of the file."""
 
 from __future__ import annotations
 

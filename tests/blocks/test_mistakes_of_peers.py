@@ -1,4 +1,4 @@
-"""What other schedulers get wrong, one test each; those not here stand beside what they test.
+"""Mistakes of other schedulers, one test each; some tests are with the code that they test.
 
 Hanging on a block without upstream blocks, one-sided halos, lasting failures, swallowed errors,
 workers that die, leave or hang: see test_scheduler, test_run, tests/executors and scutoid.testing.
@@ -33,7 +33,7 @@ def test_many_blocks_before_one_cost_a_counter_each_and_no_scan():
         boxes = [
             list(link.freed_by(np.arange(start, start + 250))) for start in range(0, 100_000, 250)
         ]
-        assert all(len(found) == 1 for found in boxes)
+        assert all(len(parts) == 1 for parts in boxes)
         places = sum(
             np.broadcast(*[np.empty(s.stop - s.start) for s in f[0][0]]).size for f in boxes
         )
@@ -108,7 +108,7 @@ def test_a_block_that_is_rightly_zero_is_done(tmp_path):
 
 
 def test_two_blocks_that_share_a_shard_are_refused_with_how_to_align_them(tmp_path):
-    """They would destroy each other's voxels without a word (9)."""
+    """They would destroy each other's voxels silently (9)."""
     raw = np.arange(64, dtype="uint8")
     out = sc.create(tmp_path / "out.ome.zarr", like=raw, block=16)
 

@@ -1,4 +1,4 @@
-"""A run as a whole: what is refused before work, budgets, listeners, reports."""
+"""A run as a whole: checks before work, budgets, listeners, reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from scutoid import events
 from scutoid.blocks import After, BlockGrid, BlockTask, Mask, parse_bytes, run_blocks
-from scutoid.blocks._pace import Pace
+from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.errors import GeometryError, ParameterError, PipelineError, RunFailed, StoreError
 from scutoid.geometry import Roi
 from scutoid.testing import Recorder, SimulatedExecutor
@@ -137,7 +137,7 @@ def test_a_run_without_blocks_is_done():
 
 
 class Gauge:
-    """How many blocks are inside at once; the first waits until as many are as there must be."""
+    """Counts blocks that run at once; the first waits for the expected number."""
 
     def __init__(self, least=1):
         self.lock = threading.Lock()
@@ -231,17 +231,17 @@ def test_the_summary_names_counts_and_first_failures():
 
 
 def test_batches_grow_while_blocks_are_cheap_and_shrink_at_the_end():
-    pace = Pace()
-    assert pace.size(10**6, 2) == 1
+    sizer = BatchSizer()
+    assert sizer.size(10**6, 2) == 1
     sizes = []
     for _ in range(8):
-        size = pace.size(10**6, 2)
+        size = sizer.size(10**6, 2)
         sizes.append(size)
-        pace.note(size, size * 1e-5)
+        sizer.note(size, size * 1e-5)
     assert sizes == sorted(sizes)
     assert sizes[-1] == 4096
-    assert pace.size(8000, 2) == 2000
-    dear = Pace()
+    assert sizer.size(8000, 2) == 2000
+    dear = BatchSizer()
     dear.note(1, 30.0)
     assert dear.size(10**6, 2) == 1
     assert not dear.may_queue(10**6, 2)
@@ -292,8 +292,8 @@ class Memory:
         mine.unlink()
 
     def others(self, mine):
-        found = [path for path in self.folder.glob("in-*") if path != mine]
-        return [path for path in found if self.is_alive(int(path.name[3:]))]
+        others = [path for path in self.folder.glob("in-*") if path != mine]
+        return [path for path in others if self.is_alive(int(path.name[3:]))]
 
 
 def test_a_block_whose_worker_was_killed_is_tried_again_with_fewer_beside_it(tmp_path, is_alive):
@@ -435,14 +435,14 @@ def test_blocks_of_a_task_without_conflicts_look_at_nobody():
 
 def test_set_ups_that_fail_now_and_then_do_not_give_up_a_task():
     """Workers come and go; what counts is whether any block is done in between."""
-    made = []
+    attempts = []
 
     class Fragile:
         """Fails in every second worker."""
 
         def __enter__(self):
-            made.append(len(made))
-            if made[-1] % 2:
+            attempts.append(len(attempts))
+            if attempts[-1] % 2:
                 raise OSError("not now")
 
         def __exit__(self, *error):
@@ -454,4 +454,4 @@ def test_set_ups_that_fail_now_and_then_do_not_give_up_a_task():
     executor = SimulatedExecutor(3, leave=0.4)
     task = BlockTask("t", use, grid(200), setup={"model": Fragile}, retries=1)
     assert run(task, executor=executor, workers=2).ok
-    assert len(made) > 6
+    assert len(attempts) > 6

@@ -1,4 +1,4 @@
-"""The scheduler against a brute-force model: who waits for whom by comparing regions."""
+"""The scheduler against a brute-force model that compares regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scutoid.blocks import After, BlockGrid, BlockStatus, BlockTask, Scheduler
-from scutoid.blocks._cursor import Cursor
+from scutoid.blocks._ready_queue import TileWalk
 from scutoid.errors import GeometryError
 from scutoid.geometry import Roi
 
@@ -123,17 +123,17 @@ def needs(tasks):
         reaches = [sides(task.grid.write_roi(i).grow(wider)) for i in range(task.grid.n_blocks)]
         levels = [conflict_level(task.grid, index) for index in range(task.grid.n_blocks)]
         for index, read in enumerate(reads[number]):
-            found = waits[number, index] = set()
+            waited = waits[number, index] = set()
             for edge in task.edges():
                 earlier = by_name[edge.task]
                 axes = edge.axes or same
-                found |= {
+                waited |= {
                     (earlier, other)
                     for other, write in enumerate(writes[earlier])
                     if meets(read, write, axes, edge.scale)
                 }
             if task.conflict:
-                found |= {
+                waited |= {
                     (number, other)
                     for other, level in enumerate(levels)
                     if level < levels[index] and meets(reaches[index], writes[number][other], same)
@@ -200,9 +200,9 @@ def test_random_runs_agree_with_the_model(tasks, seed, fails):  # noqa: C901 - a
         for index in batch.indices[bad].tolist():
             key = (batch.task, index)
             tried[key] = tried.get(key, 0) + 1
-            setback = scheduler.failed(*key)
-            assert setback.will_retry == (tried[key] <= tasks[batch.task].retries)
-            if not setback.will_retry:
+            failure = scheduler.failed(*key)
+            assert failure.will_retry == (tried[key] <= tasks[batch.task].retries)
+            if not failure.will_retry:
                 lost.add(key)
     assert not out
     orphans = to_run - satisfied - lost
@@ -329,13 +329,13 @@ def test_an_edge_must_name_the_axes_where_the_tasks_differ_in_their_number():
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=4).map(tuple))
-def test_a_cursor_visits_each_block_once(shape):
-    seen = np.concatenate([np.zeros(0, np.int64), *Cursor(shape)])
+def test_a_walk_by_tiles_visits_each_block_once(shape):
+    seen = np.concatenate([np.zeros(0, np.int64), *TileWalk(shape)])
     assert np.array_equal(np.sort(seen), np.arange(np.prod(shape)))
 
 
-def test_a_cursor_keeps_neighbours_together():
-    first = next(iter(Cursor((64, 64, 64))))[:64]
+def test_a_walk_by_tiles_keeps_neighbours_together():
+    first = next(iter(TileWalk((64, 64, 64))))[:64]
     places = np.array(np.unravel_index(first, (64, 64, 64)))
     assert np.ptp(places, axis=1).tolist() == [3, 3, 3]
 

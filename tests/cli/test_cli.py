@@ -1,4 +1,4 @@
-"""The command line, in processes of its own: what it prints, and its exit codes."""
+"""The command line, in new processes: its output and exit codes."""
 
 from __future__ import annotations
 

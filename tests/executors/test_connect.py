@@ -1,4 +1,4 @@
-"""Workers with a loop of their own: scripts that join, leave, die, hang or do not come at all."""
+"""Workers with a loop of their own: scripts that join, leave, die, hang or never join."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_a_script_takes_blocks_in_a_loop_of_its_own(tmp_path):
     executor = ConnectExecutor(launch=[Launch(script(tmp_path, "w.py", MARK), workers=2)])
     report = run_blocks(task, executor=executor, workers=2, journal=tmp_path)
     assert report.ok
-    found = marks(tmp_path, "t", 40)
-    assert [int(offset) for _, offset in found] == list(range(40))
+    order = marks(tmp_path, "t", 40)
+    assert [int(offset) for _, offset in order] == list(range(40))
     assert (Journal.read(tmp_path / "t.journal") == 2).all()
 
 
@@ -204,7 +204,7 @@ def test_a_block_that_fails_in_the_users_loop_is_tried_again(tmp_path, how):
     if how in {"raise", "failed"}:
         assert failed.error == "ValueError: seven is not for me"
     else:
-        assert "went without a word" in failed.error
+        assert "left without a message" in failed.error
     # an exception goes on its way: the script ends with it, and is started again
     assert ("ValueError" in (logs / "worker-0.log").read_text()) == (how == "raise")
     assert len(recorder.of(events.WorkerStarted)) == (1 if how == "failed" else 2)
@@ -319,9 +319,9 @@ def test_who_has_not_the_key_does_not_get_in(tmp_path):
     while not file.exists():
         time.sleep(0.01)
     assert file.stat().st_mode & 0o077 == 0
-    said = json.loads(file.read_text())
+    record = json.loads(file.read_text())
     with pytest.raises(AuthenticationError):
-        Client((said["host"], said["port"]), authkey=b"guess")
+        Client((record["host"], record["port"]), authkey=b"guess")
     assert not done
     with connect(file) as blocks:
         assert len(list(blocks)) == 3

@@ -1,4 +1,4 @@
-"""Workers of Dask clusters: the suite that every executor passes, and the faults of a cluster."""
+"""Workers of Dask clusters: the suite for executors, and the faults of a cluster."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def local_cluster(**options):
 
 @pytest.fixture(scope="module")
 def cluster():
-    with local_cluster(processes=True) as made:
-        yield made
+    with local_cluster(processes=True) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def client(cluster):
-    with distributed.Client(cluster, set_as_default=False) as made:
-        yield made
+    with distributed.Client(cluster, set_as_default=False) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def cluster_of_threads():
-    with local_cluster(processes=False) as made:
-        yield made
+    with local_cluster(processes=False) as started:
+        yield started
 
 
 @pytest.fixture
@@ -78,10 +78,10 @@ class TestThreadsOfDask(ExecutorTests):
 
 @pytest.mark.parametrize("how", ["address", "cluster", "name"])
 def test_a_cluster_is_given_in_many_ways(cluster, how):
-    given = {"address": cluster.scheduler_address, "cluster": cluster, "name": "dask"}[how]
+    executor = {"address": cluster.scheduler_address, "cluster": cluster, "name": "dask"}[how]
     got = {}
     task = BlockTask("t", lambda block: block.index, grid(20), collect=got.update)
-    assert run_blocks(task, executor=given, workers=2).ok
+    assert run_blocks(task, executor=executor, workers=2).ok
     assert got == {index: index for index in range(20)}
 
 

@@ -1,4 +1,4 @@
-"""Worker processes that die, hang, leave or are left behind: faults made for real."""
+"""Worker processes that die, hang, leave or are left behind: real faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from scutoid import events
 from scutoid.blocks import BlockGrid, BlockTask, Journal, run_blocks
 from scutoid.errors import ParameterError, RunFailed, WorkerError
-from scutoid.executors._beacon import SharedBeacon
+from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dumps, is_importable, loads
 from scutoid.geometry import Roi
 from scutoid.testing import Recorder
@@ -342,8 +342,8 @@ def test_what_a_fresh_process_can_import_goes_by_name():
 
 
 def test_a_page_shows_what_its_worker_does():
-    page, theirs = SharedBeacon.create()
-    worker = SharedBeacon(theirs)
+    page, theirs = SharedHeartbeat.create()
+    worker = SharedHeartbeat(theirs)
     assert page.look() is None
     worker.begin(5)
     assert (page.look().job, page.look().position) == (5, -1)

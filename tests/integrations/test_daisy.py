@@ -1,4 +1,4 @@
-"""daisy's names: the same blocks, and honest answers."""
+"""daisy's names: the same blocks, and correct outcomes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def line(n, size=1, context=0):
 
 
 def listed(**regions):
-    """Offsets and sizes of what each block reads and writes."""
+    """Offsets and sizes of the regions that each block reads and writes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         grid = daisy.Task("t", process_function=print, **regions).grid
@@ -53,10 +53,10 @@ def test_a_total_of_twelve_is_cut_as_daisy_cuts_it(fit, n):
         "read_roi": daisy.Roi((0,), (5,)),
         "write_roi": daisy.Roi((1,), (3,)),
     }
-    found = listed(**regions, fit=fit)
-    assert found[:3] == [(0, 5, 1, 3), (3, 5, 4, 3), (6, 5, 7, 3)]
-    assert len(found) == n
-    assert found[3:] == {"valid": [], "overhang": [(9, 5, 10, 3)], "shrink": [(9, 3, 10, 1)]}[fit]
+    rows = listed(**regions, fit=fit)
+    assert rows[:3] == [(0, 5, 1, 3), (3, 5, 4, 3), (6, 5, 7, 3)]
+    assert len(rows) == n
+    assert rows[3:] == {"valid": [], "overhang": [(9, 5, 10, 3)], "shrink": [(9, 3, 10, 1)]}[fit]
     regions["write_roi"] = daisy.Roi((2,), (1,))
     assert len(listed(**regions, fit=fit)) == 8
 
@@ -222,7 +222,7 @@ def test_masked_blocks_are_left_out_and_count_as_done(tmp_path):
 @pytest.mark.parametrize("by", ["task", "base", "marker"])
 def test_what_is_done_is_kept_where_it_is_asked_for(tmp_path, by):
     ran = []
-    given = {"task": {"tracking_path": tmp_path / "t"}, "marker": {"done_marker_path": "t"}}
+    tracking = {"task": {"tracking_path": tmp_path / "t"}, "marker": {"done_marker_path": "t"}}
     if by == "base":
         daisy.set_tracking_basedir(tmp_path)
 
@@ -234,12 +234,12 @@ def test_what_is_done_is_kept_where_it_is_asked_for(tmp_path, by):
             "t",
             process_function=lambda b: ran.append(b.block_id[1]),
             **line(4),
-            **given.get(by, {}),
+            **tracking.get(by, {}),
         )
         assert daisy.run_blockwise(task, multiprocessing=False, **options)
-        taken = list(ran)
+        numbers = list(ran)
         ran.clear()
-        return taken
+        return numbers
 
     assert run() == [0, 1, 2, 3]
     assert (Journal.read(tmp_path / "t" / "journal") == 2).all()

@@ -1,4 +1,4 @@
-"""What daisy's tutorial teaches, in our words, on a simulated picture of blue cells."""
+"""The topics of daisy's tutorial, on a simulated picture of blue cells."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def clipped(roi):
 
 
 def inner(block):
-    """What is written, in what is read."""
+    """The written region within the read one."""
     low = [max(a, 0) for a in block.read_roi.begin]
     return tuple(
         slice(a - c, b - c)
@@ -146,7 +146,7 @@ def test_workers_in_a_script_of_their_own_with_a_slow_start(folder, request):
 
 
 def failing(name, folder, tries, block):
-    """Every other block fails, as often as is said."""
+    """Every other block fails, some number of times."""
     number = block.block_id[1]
     mark = folder / f"tries-{number}"
     with mark.open("a") as file:
@@ -188,7 +188,7 @@ def test_a_check_lets_a_later_run_do_only_what_is_missing(folder):
 
 
 def blue(smoothed, region):
-    """Where an image is blue."""
+    """Mask of the blue pixels of an image."""
     red, green, blue = smoothed[(slice(None), *clipped(region))]
     return (blue > red + 0.2) & (blue > green + 0.2)
 
@@ -240,14 +240,14 @@ def test_a_second_task_with_larger_blocks_begins_before_the_first_is_over(folder
 def link(source, name, block):
     """Label blue cells, and take up the numbers of neighbours that are done."""
     mask = blue(zarr.open_array(f"sample.zarr/{source}", mode="r"), block.read_roi)
-    found, n = ndimage.label(mask)
-    numbers = np.where(mask, found + 10_000 * (block.block_id[1] + 1), 0)
+    objects, n = ndimage.label(mask)
+    numbers = np.where(mask, objects + 10_000 * (block.block_id[1] + 1), 0)
     out = zarr.open_array(f"sample.zarr/{name}", mode="r+")
     known = out[clipped(block.read_roi)]
     for number in range(1, n + 1):
-        same = known[(found == number) & (known > 0)]
+        same = known[(objects == number) & (known > 0)]
         if len(same):
-            numbers[found == number] = same.min()
+            numbers[objects == number] = same.min()
     out[clipped(block.write_roi)] = numbers[inner(block)]
 
 

@@ -54,10 +54,10 @@ def test_arrays_come_back_as_they_were(serializer, tmp_path, dtype):
         array = np.asarray(image("uint8", shape).astype(dtype))
         reference = serializer.dumps(array)
         assert len(reference) < 500
-        found = serializer.loads(reference)
-        assert type(found) is np.ndarray
-        assert (found.dtype, found.shape) == (array.dtype, array.shape)
-        assert np.array_equal(found, array)
+        loaded = serializer.loads(reference)
+        assert type(loaded) is np.ndarray
+        assert (loaded.dtype, loaded.shape) == (array.dtype, array.shape)
+        assert np.array_equal(loaded, array)
     assert {Path(name).suffix for name in files(tmp_path)} <= {".tif", ".npy", ".json"}
 
 
@@ -104,13 +104,17 @@ def test_arrays_of_two_axes_are_tiffs_that_anything_opens(serializer, tmp_path):
 def test_images_keep_axes_scale_and_place(tmp_path, zarr_above):
     serializer = StoreSerializer(folder=tmp_path, zarr_above=zarr_above)
     whole = sc.open(image("float32", (6, 40, 300)), voxel_size=(2, 0.5, 0.5), unit="um")
-    for given in (whole, whole[2:5, :, 30:]):
-        found = serializer.loads(serializer.dumps(given))
-        assert isinstance(found, sc.Image)
-        assert (found.axes, found.shape, found.dtype) == (given.axes, given.shape, given.dtype)
-        assert (found.voxel_size, found.unit) == (given.voxel_size, given.unit)
-        assert found.origin == given.origin
-        assert np.array_equal(found.read(), given.read())
+    for opened in (whole, whole[2:5, :, 30:]):
+        loaded = serializer.loads(serializer.dumps(opened))
+        assert isinstance(loaded, sc.Image)
+        assert (loaded.axes, loaded.shape, loaded.dtype) == (
+            opened.axes,
+            opened.shape,
+            opened.dtype,
+        )
+        assert (loaded.voxel_size, loaded.unit) == (opened.voxel_size, opened.unit)
+        assert loaded.origin == opened.origin
+        assert np.array_equal(loaded.read(), opened.read())
     suffix = ".ome.zarr" if zarr_above == 100 else ".tif"
     assert all(path.name.endswith(suffix) for path in (tmp_path / "results").iterdir())
 
@@ -124,18 +128,18 @@ def test_tables_keep_names_types_and_index(serializer):
 
 
 def test_several_results_of_one_task_are_a_file_each(serializer, tmp_path):
-    given = {
+    value = {
         "labels": image("int32"),
         "pair": (image("bool"), pd.DataFrame({"n": [1]})),
         "list": [None, 1.5, "text", float("inf"), {1: (2, 3)}, np.float32(4)],
     }
-    found = serializer.loads(serializer.dumps(given))
-    assert np.array_equal(found["labels"], given["labels"])
-    assert type(found["pair"]) is tuple
-    assert np.array_equal(found["pair"][0], given["pair"][0])
-    assert found["pair"][1].equals(given["pair"][1])
-    assert found["list"] == given["list"]
-    assert type(found["list"][-1]) is np.float32
+    loaded = serializer.loads(serializer.dumps(value))
+    assert np.array_equal(loaded["labels"], value["labels"])
+    assert type(loaded["pair"]) is tuple
+    assert np.array_equal(loaded["pair"][0], value["pair"][0])
+    assert loaded["pair"][1].equals(value["pair"][1])
+    assert loaded["list"] == value["list"]
+    assert type(loaded["list"][-1]) is np.float32
     suffixes = sorted(Path(name).suffix for name in files(tmp_path))
     assert suffixes == [".json", ".parquet", ".tif", ".tif"]
 
@@ -167,9 +171,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_exceptions_are_kept_as_text(serializer):
-    found = serializer.loads(serializer.dumps(ValueError("too dark")))
-    assert type(found) is ValueError
-    assert str(found) == "too dark"
+    loaded = serializer.loads(serializer.dumps(ValueError("too dark")))
+    assert type(loaded) is ValueError
+    assert str(loaded) == "too dark"
 
 
 VALUES = {
@@ -181,9 +185,9 @@ VALUES = {
 }
 
 
-def is_same(one, other):
-    return type(one) is type(other) and (
-        one.equals(other) if isinstance(one, pd.DataFrame) else np.array_equal(one, other)
+def is_same(first, second):
+    return type(first) is type(second) and (
+        first.equals(second) if isinstance(first, pd.DataFrame) else np.array_equal(first, second)
     )
 
 
@@ -211,7 +215,7 @@ def test_a_flipped_bit_never_brings_another_value(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", VALUES)
-def test_what_is_cut_off_or_gone_is_damaged_and_made_anew(tmp_path, kind):
+def test_what_is_cut_off_or_gone_is_damaged_and_made_again(tmp_path, kind):
     value, zarr_above = VALUES[kind]
     serializer = StoreSerializer(folder=tmp_path, zarr_above=zarr_above)
     reference = serializer.dumps(value)
@@ -326,11 +330,11 @@ def test_inputs_count_by_content_and_are_left_as_they_are(key_of, tmp_path):
 
 
 def test_an_image_has_the_same_key_in_memory_and_stored(key_of, tmp_path):
-    given = sc.open(image("float32", (5, 40, 50)), voxel_size=(2, 1, 1), unit="um")[1:]
+    opened = sc.open(image("float32", (5, 40, 50)), voxel_size=(2, 1, 1), unit="um")[1:]
     for zarr_above in (2**28, 100):
         serializer = StoreSerializer(folder=tmp_path / "results", zarr_above=zarr_above)
-        stored = serializer.loads(serializer.dumps(given))
-        assert key_of(image=[stored]) == key_of(image=[given])
+        stored = serializer.loads(serializer.dumps(opened))
+        assert key_of(image=[stored]) == key_of(image=[opened])
 
 
 def test_paths_count_by_the_content_of_their_files(key_of, tmp_path):
@@ -371,10 +375,10 @@ def test_a_source_notices_that_its_file_was_edited_in_place(key_of, serializer, 
     first = key_of(image=source)
     assert np.array_equal(np.asarray(source), image())
     reference = serializer.dumps([source])
-    (found,) = serializer.loads(reference)
-    assert found == source
-    assert found.image().voxel_size == (0.5, 0.5)
-    assert key_of(image=pickle.loads(pickle.dumps(found))) == first
+    (loaded,) = serializer.loads(reference)
+    assert loaded == source
+    assert loaded.image().voxel_size == (0.5, 0.5)
+    assert key_of(image=pickle.loads(pickle.dumps(loaded))) == first
     edit_in_place(path)
     with pytest.raises(SourceError, match="stays as it is while a task runs"):
         source.read()

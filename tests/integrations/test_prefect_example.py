@@ -1,4 +1,4 @@
-"""The example, with a real Prefect: cached, then damaged, then with an input edited in place.
+"""The Prefect example, with Prefect itself: cached, damaged, and with an input edited in place.
 
 The first run is the script itself, in a process of Dask; the others, in threads of one process,
 take its results.  Prefect's own server runs for as long as each process does.
@@ -49,8 +49,8 @@ def run():
 
 
 def one(pattern):
-    (found,) = Path(results).glob(pattern)
-    return found
+    (path,) = Path(results).glob(pattern)
+    return path
 
 
 def flip(path):
@@ -118,7 +118,7 @@ def prefect_environment(folder):
 
 
 def run(command, folder):
-    """Run a command; return how the tasks of each run ended, and all that it said."""
+    """Run a command; return how the tasks of each run ended, and all its output."""
     done = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=folder,
@@ -128,8 +128,8 @@ def run(command, folder):
         check=False,
         timeout=900,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
     runs = []
     for line in done.stdout.splitlines():
         if line.startswith("STATES "):
@@ -138,7 +138,7 @@ def run(command, folder):
                 step, _, ended = state.partition(" ")
                 states.setdefault(step, []).append(ended)
             runs.append(states)
-    return runs, said
+    return runs, output
 
 
 def make_images(folder):
@@ -153,7 +153,7 @@ def make_images(folder):
 
 
 def stored(results):
-    """Return all results as people find them."""
+    """Return all stored results."""
     read = {".tif": tifffile.imread, ".parquet": pd.read_parquet}
     paths = sorted(path for path in results.rglob("*") if path.is_file())
     return {path.relative_to(results).as_posix(): read[path.suffix](path) for path in paths}
@@ -186,7 +186,7 @@ def test_results_are_kept_verified_and_made_again_one_by_one(tmp_path):
     page = tmp_path / "page.py"
     code = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     page.write_text("".join(code))
-    runs, said = run([tmp_path / "again.py", SCRIPT, images, results, page], tmp_path)
+    runs, output = run([tmp_path / "again.py", SCRIPT, images, results, page], tmp_path)
     cached, flipped, deleted, flipped_table, edited = runs
     assert cached == ALL_CACHED
     assert flipped == {**ALL_CACHED, "denoise": ["Completed", "Cached", "Cached"]}
@@ -194,14 +194,14 @@ def test_results_are_kept_verified_and_made_again_one_by_one(tmp_path):
     assert flipped_table == {**ALL_CACHED, "count": ["Completed"]}
     assert edited["denoise"] == edited["segment"] == ["Cached", "Cached", "Completed"]
     assert edited["count"] == ["Completed"]
-    assert said.count("is not used, and its task runs again") == 3
+    assert output.count("is not used, and its task runs again") == 3
     # What cannot be stored is still handed on, and a task's error is its own
-    assert "GIVEN object" in said
-    assert "RAISED 7 is refused" in said
+    assert "GIVEN object" in output
+    assert "RAISED 7 is refused" in output
 
     # The page's own flow, which ran last, in the current folder
-    made = [path.parent.name for path in sorted((tmp_path / "results").glob("*/A01-*.tif"))]
-    assert made == ["denoise", "segment"]
+    steps = [path.parent.name for path in sorted((tmp_path / "results").glob("*/A01-*.tif"))]
+    assert steps == ["denoise", "segment"]
     now = stored(results)
     assert kept.keys() < now.keys()  # what was damaged has its name again, and nothing lies beside
     assert len(now) == len(kept) + 3

@@ -103,8 +103,8 @@ def in_conflict(grid, a, b):
     """Whether one of two blocks reads what the other writes."""
     same = range(grid.ndim)
     return any(
-        meets(sides(grid.read_roi(one)), sides(grid.write_roi(other)), same)
-        for one, other in ((a, b), (b, a))
+        meets(sides(grid.read_roi(first)), sides(grid.write_roi(second)), same)
+        for first, second in ((a, b), (b, a))
     )
 
 
@@ -120,7 +120,7 @@ def level(grid, index):
 
 
 def own_needs(grid, index):
-    """Which blocks of its own task a block with conflicts waits for."""
+    """The blocks of its own task that a block with conflicts waits for."""
     wider = sides(grid.write_roi(index).grow(grid.halo[0].maximum(grid.halo[1])))
     return [
         other
@@ -131,26 +131,26 @@ def own_needs(grid, index):
 
 
 def needs(tasks):
-    """For each (task, block), which (task, block) it waits for, by comparing regions."""
+    """For each (task, block), the set of (task, block) that it waits for, by comparing regions."""
     grids = {task.name: task.grid for task in tasks}
     writes = {name: [sides(g.write_roi(i)) for i in range(g.n_blocks)] for name, g in grids.items()}
     waits = {}
     for task in tasks:
         for index in range(task.grid.n_blocks):
             read = sides(task.grid.read_roi(index))
-            found = waits[task.name, index] = set()
+            waited = waits[task.name, index] = set()
             for edge in task.edges():
                 axes = edge.axes or range(grids[edge.task].ndim)
                 for other, write in enumerate(writes[edge.task]):
                     if meets(read, write, axes, edge.scale):
-                        found.add((edge.task, other))
+                        waited.add((edge.task, other))
             if task.conflict:
-                found |= {(task.name, other) for other in own_needs(task.grid, index)}
+                waited |= {(task.name, other) for other in own_needs(task.grid, index)}
     return waits
 
 
 class Model:
-    """What may happen in a run, told event after event what did."""
+    """The events that are allowed in a run, updated with each event that happens."""
 
     def __init__(self, tasks):
         self.tasks = {task.name: task for task in tasks}
@@ -200,7 +200,7 @@ class Model:
         assert most is None or len(at_it) <= most
 
     def orphans_of(self, failed):
-        """All that waits for what failed, or for what waits for it; nothing else is left."""
+        """All blocks that depend on failed blocks; no others are left."""
         lost = set(failed)
         left = set(self.waits) - lost - self.done - self.skipped
         while grown := {key for key in left if self.waits[key] & lost}:
@@ -315,7 +315,7 @@ def test_what_blocks_see_of_each_other_depends_on_no_worker_and_no_fault(grid, e
 
 
 class Interrupter:
-    """A listener that breaks a run off at its n-th event."""
+    """A listener that interrupts a run at its n-th event."""
 
     def __init__(self, after):
         self._left = after
@@ -367,7 +367,7 @@ def journalled_of(folder, tasks):
 
 
 def test_an_overlap_would_be_seen_in_the_trace():
-    """The model has teeth: blocks that are run without regard to conflicts are found out."""
+    """The model detects blocks that are run without regard to conflicts."""
     careless = BlockTask("t", nothing, line(30, halo=1))
     executor = SimulatedExecutor(4)
     run_blocks(careless, executor=executor, workers=4)

@@ -1,4 +1,4 @@
-"""The simulated executor itself: the suite for executors, its faults, and what it refuses."""
+"""The simulated executor itself: the suite for executors, its faults, and its checks."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class TestSimulated(ExecutorTests):
 
     def test_a_set_up_is_made_once_a_worker_and_left_at_the_end(self, executor, tmp_path):
         """The suite tells workers by their threads, and these have but one together."""
-        said = []
+        calls = []
 
         class Model:
             def __enter__(self):
-                said.append("enter")
+                calls.append("enter")
 
             def __exit__(self, *error):
-                said.append("exit")
+                calls.append("exit")
 
         def use(block, *, model):
             """Uses it."""
@@ -50,7 +50,7 @@ class TestSimulated(ExecutorTests):
         task = BlockTask("t", use, line(60), setup={"model": Model})
         assert self.run(executor, [task]).ok
         at_work = {event.worker for event in executor.trace if event.what == "begin"}
-        assert Counter(said) == {"enter": len(at_work), "exit": len(at_work)}
+        assert Counter(calls) == {"enter": len(at_work), "exit": len(at_work)}
 
 
 def line(n, halo=0):
@@ -88,7 +88,7 @@ def test_another_seed_gives_another_run():
     assert len(ties) == 10
 
 
-def test_an_executor_that_is_used_again_begins_anew():
+def test_an_executor_that_is_used_again_begins_afresh():
     executor = SimulatedExecutor(2, **FAULTS)
     task = BlockTask("a", nothing, line(30), retries=50)
     traces = []
@@ -149,69 +149,69 @@ def job(number, *indices, work=0):
 
 
 def test_waiting_for_nothing_is_an_error_rather_than_a_hang():
-    crew = SimulatedExecutor().open(works(), 1)
-    assert [type(message) for message in crew.wait(None)] == [Joined]
-    with pytest.raises(WorkerError, match="something is under way"):
-        crew.wait(1.0)
+    pool = SimulatedExecutor().open(works(), 1)
+    assert [type(message) for message in pool.wait(None)] == [Joined]
+    with pytest.raises(WorkerError, match="an action is due"):
+        pool.wait(1.0)
 
 
 def test_a_run_without_end_is_an_error_rather_than_a_hang():
-    crew = SimulatedExecutor(horizon=100.0).open(works(), 1)
-    (joined,) = crew.wait(None)
+    pool = SimulatedExecutor(horizon=100.0).open(works(), 1)
+    (joined,) = pool.wait(None)
 
     def go_on_for_ever():
         for number in itertools.count():
-            crew.submit(joined.worker, job(number, 1))
-            crew.wait(None)
+            pool.submit(joined.worker, job(number, 1))
+            pool.wait(None)
 
     with pytest.raises(WorkerError, match="comes to an end"):
         go_on_for_ever()
 
 
 def test_a_wait_ends_after_its_time_in_virtual_seconds():
-    crew = SimulatedExecutor(late=1.0).open(works(), 1)
+    pool = SimulatedExecutor(late=1.0).open(works(), 1)
     n_empty = 0
-    while not crew.wait(0.01):
+    while not pool.wait(0.01):
         n_empty += 1
     assert n_empty > 10
 
 
 def test_jobs_that_a_worker_may_not_get_are_errors():
-    crew = SimulatedExecutor(depth=1).open(works(), 1)
+    pool = SimulatedExecutor(depth=1).open(works(), 1)
     with pytest.raises(WorkerError, match="has joined"):
-        crew.submit(0, job(0, 1))
-    crew.wait(None)
+        pool.submit(0, job(0, 1))
+    pool.wait(None)
     with pytest.raises(WorkerError, match="has items"):
-        crew.submit(0, job(0))
-    crew.submit(0, job(0, 1))
+        pool.submit(0, job(0))
+    pool.submit(0, job(0, 1))
     with pytest.raises(WorkerError, match="up to 1 at once"):
-        crew.submit(0, job(1, 1))
-    crew.wait(None)
-    crew.submit(0, job(1, 1))
+        pool.submit(0, job(1, 1))
+    pool.wait(None)
+    pool.submit(0, job(1, 1))
     with pytest.raises(WorkerError, match="has joined"):
-        crew.submit(1, job(2, 1))
+        pool.submit(1, job(2, 1))
 
 
 def test_a_worker_that_serves_some_works_gets_no_others():
-    crew = SimulatedExecutor(7, partial=1.0).open(works(8), 2)
+    pool = SimulatedExecutor(7, partial=1.0).open(works(8), 2)
     joined = []
     while len(joined) < 2:
-        joined += crew.wait(None)
+        joined += pool.wait(None)
     serves = {message.worker: message.serves for message in joined}
     assert serves[0] is None
     other = next(n for n in range(8) if n not in serves[1])
     with pytest.raises(WorkerError, match="serves"):
-        crew.submit(1, job(0, 1, work=other))
+        pool.submit(1, job(0, 1, work=other))
 
 
 def test_a_lost_worker_brings_back_all_its_jobs_and_is_replaced():
-    crew = SimulatedExecutor(loss=0.999, depth=3).open(works(), 1)
-    (joined,) = crew.wait(None)
+    pool = SimulatedExecutor(loss=0.999, depth=3).open(works(), 1)
+    (joined,) = pool.wait(None)
     for number in range(3):
-        crew.submit(joined.worker, job(number, number))
+        pool.submit(joined.worker, job(number, number))
     messages = []
     while not any(isinstance(message, Joined) for message in messages):
-        messages += crew.wait(None)
+        messages += pool.wait(None)
     lost = next(message for message in messages if isinstance(message, Lost))
     assert lost.jobs == (0, 1, 2)
     assert messages[-1].worker == 1

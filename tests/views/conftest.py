@@ -1,4 +1,4 @@
-"""Stand-ins for images and tables, which say what was read of them, and a display for windows."""
+"""Stand-ins for images and tables that record their reads, and a display for windows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scutoid.geometry import Roi
 
 
 class FakeImage:
-    """An image over an array; `read_shapes` says what was asked of it."""
+    """An image over an array; `read_shapes` records the shapes that were read."""
 
     def __init__(self, array, axes, name="image", **metadata):
         self.array, self.axes, self.name = array, axes, name
@@ -57,7 +57,7 @@ def table():
 
 @pytest.fixture(scope="session")
 def display():
-    """Give windows somewhere to open: the display there is, or an Xvfb of our own."""
+    """Provide a display for windows: an existing one, or an Xvfb of our own."""
     pytest.importorskip("napari", reason="napari is not installed: pip install 'scutoid[napari]'")
     if os.environ.get("DISPLAY"):
         yield os.environ["DISPLAY"]

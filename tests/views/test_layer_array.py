@@ -1,4 +1,4 @@
-"""Lazy slicing: what is shown is read, and nothing else."""
+"""Lazy slicing: only the shown voxels are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layers show which results, and where."""
+"""The layers that show results, and their places."""
 
 from __future__ import annotations
 

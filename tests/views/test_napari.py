@@ -1,4 +1,4 @@
-"""napari itself, in a window."""
+"""Layers in a window of napari itself."""
 
 from __future__ import annotations
 

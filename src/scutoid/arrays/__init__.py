@@ -1,7 +1,7 @@
-"""Images as arrays of voxels with axes and a scale, whatever holds them.
+"""Images as arrays of voxels with axes and a scale, in any kind of storage.
 
 A backend reads a region of one kind of storage; `open_source` finds the right one.  `create_image`
-makes an image that blocks are written into; `create` is its convenient form.
+makes an image for blocks to be written into; `create` is its convenient form.
 """
 
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image

@@ -1,4 +1,4 @@
-"""Who reads what: a table of backends, and those of other packages.
+"""The backends that read sources: a table of ours, and those of other packages.
 
 A backend takes a source and a `Request` and returns an `ArraySource`, or None if the source is not
 its own.  Another package adds one by an entry point in the group ``scutoid.backends``; it is asked
@@ -29,37 +29,37 @@ _EXTRAS = {"http": "http", "https": "http", "s3": "s3", "gs": "gcs", "gcs": "gcs
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asked of a source beside its location."""
+    """The options with which a user opens a source."""
 
     axes: str | None = None
-    """One letter an axis, before what the file says."""
+    """One letter an axis; overrides the file's own."""
     level: int = 0
     """Pyramid level."""
     mode: SourceMode = "listing"
-    """How a change of a zarr is noticed."""
+    """How a change of a zarr is detected."""
 
 
 Backend = Callable[[object, Request], ArraySource | None]
 
 
 def find_source(source: object, request: Request) -> ArraySource:
-    """Open a source by the first backend that knows it.
+    """Open a source by the first backend that recognizes it.
 
     Raises
     ------
     SourceNotFound
         If it is the path of something that does not exist.
     SourceError
-        If no backend knows it.
+        If no backend recognizes it.
     ParameterError
         If it is neither a location nor an array.
     """
     if isinstance(source, (str, os.PathLike)):
         source = _location(os.fspath(source))
     for backend in _all_backends():
-        found = backend(source, request)
-        if found is not None:
-            return found
+        opened = backend(source, request)
+        if opened is not None:
+            return opened
     if not isinstance(source, str):
         raise ParameterError(
             "an image is a path, a URL, a numpy array or a dask array",
@@ -98,7 +98,7 @@ def _numpy(source: object, request: Request) -> ArraySource | None:
 
 
 def _dask(source: object, request: Request) -> ArraySource | None:
-    # Told by name: to import dask takes longer than everything else here.
+    # Recognized by name: importing dask takes longer than everything else here.
     is_dask = type(source).__module__.partition(".")[0] == "dask" and hasattr(source, "chunks")
     return open_dask(source, axes=request.axes) if is_dask else None
 
@@ -163,7 +163,7 @@ _BACKENDS: dict[str, Backend] = {
     "file": _file,
     "planes": _planes,
 }
-"""Ours, in the order in which they are asked."""
+"""Our backends, in the order in which they are asked."""
 
 
 def _not_found(path: Path) -> SourceNotFound:

@@ -1,6 +1,6 @@
-"""Decoded chunks that this process has read, so that each is decoded about once.
+"""A cache of decoded chunks in this process, so that each is decoded about once.
 
-Used for what has no cache of its own: TIFF pages and tiles, planes, dask chunks, zarr-python.
+For sources without a cache of their own: TIFF pages and tiles, planes, dask chunks, zarr-python.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LIMIT = 256 * 2**20
 
 
 class ChunkCache:
-    """The chunks read last, up to a number of bytes; each decoded once, whoever asks.
+    """The chunks read last, up to a number of bytes; each decoded once for all threads.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class ChunkCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Return a chunk; threads that ask for one that is being decoded wait for it."""
+        """Return a chunk; threads wait for one that another thread is decoding."""
         with self._lock:
             future = self._held.get(key)
             is_mine = future is None
@@ -56,20 +56,20 @@ class ChunkCache:
     ) -> None:
         try:
             chunk = decode()
-        except BaseException as error:  # noqa: BLE001 - passed on to all who wait
+        except BaseException as error:  # noqa: BLE001 - passed on to all waiting threads
             with self._lock:
                 self._held.pop(key, None)
             future.set_exception(error)
             return
         chunk.flags.writeable = False
         with self._lock:
-            # Counted before it is done: what is done may be evicted, and is then taken off again.
+            # Counted before it is done: a finished chunk may be evicted, which subtracts it.
             self._bytes += chunk.nbytes
             future.set_result(chunk)
             self._evict(key)
 
     def _evict(self, newest: Hashable) -> None:
-        """Let the oldest go, but not what came last: it is read again, however large it is."""
+        """Drop the oldest chunks, but never the newest, however large: it is read again."""
         while self._bytes > self.limit:
             oldest = next(key for key, future in self._held.items() if future.done())
             if oldest == newest:
@@ -93,7 +93,7 @@ def read_chunked(
     Parameters
     ----------
     key : hashable
-        Tells the array from others in the cache.
+        Identifies the array in the cache.
     start, stop : tuple of int
         The region, half-open.
     chunks : tuple of int
@@ -108,7 +108,7 @@ def read_chunked(
         return np.empty(shape, dtype)
     origin = (0,) * len(start)
     if start == origin and stop == chunks and (key, origin) not in SHARED:
-        # All of an array of one chunk: whoever reads that keeps it, and seldom reads it again.
+        # All of an array of one chunk: the caller keeps it, and seldom reads it again.
         return owned(decode(origin), dtype)
     out = np.empty(shape, dtype)
     first = [a // c for a, c in zip(start, chunks, strict=True)]
@@ -116,10 +116,10 @@ def read_chunked(
     for relative in np.ndindex(*(b - a for a, b in zip(first, last, strict=True))):
         place = tuple(a + r for a, r in zip(first, relative, strict=True))
         chunk = SHARED.get((key, place), lambda place=place: decode(place))  # type: ignore[misc]
-        into, taken = [], []
+        into, within = [], []
         for n, (p, c) in enumerate(zip(place, chunks, strict=True)):
             low, high = max(start[n], p * c), min(stop[n], (p + 1) * c)
             into.append(slice(low - start[n], high - start[n]))
-            taken.append(slice(low - p * c, high - p * c))
-        out[tuple(into)] = chunk[tuple(taken)]
+            within.append(slice(low - p * c, high - p * c))
+        out[tuple(into)] = chunk[tuple(within)]
     return out

@@ -1,4 +1,4 @@
-"""Making images that blocks are written into."""
+"""Create images for blocks to be written into."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scutoid.errors import GeometryError, MetadataError
 from scutoid.geometry import Coordinate, Roi, RoiLike
 
 _BLOCK = 128
-"""Voxels along each spatial axis of a block, if the user does not say."""
+"""Default number of voxels along each spatial axis of a block."""
 
 
 class ImageWriter(Protocol):
@@ -28,11 +28,11 @@ class ImageWriter(Protocol):
 
     @property
     def spec(self) -> ImageSpec:
-        """What the image is."""
+        """Description of the image."""
         ...
 
     def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
-        """Write a region durably; return whether anything is stored, zeros or not."""
+        """Write a region durably; return whether anything is stored for it."""
         ...
 
 
@@ -60,18 +60,18 @@ def create_image(
     label: bool = False,
     overwrite: bool = True,
 ) -> ImageWriter:
-    """Make an image that blocks are written into, or take up one of the same kind that is there.
+    """Create an image for blocks to be written into, or continue an equal one that exists.
 
     Parameters
     ----------
     path : path
         Of the zarr folder or the TIFF file.
     spec : ImageSpec
-        What it is.
+        Its description.
     format : {"zarr", "tiff"}
         OME-Zarr 0.5, sharded by block; or an uncompressed OME-TIFF.
     block : sequence of int, optional
-        What one call of `write` covers, in voxels; default: the whole image.
+        Shape that one call of `write` covers, in voxels; default: the whole image.
     storage : Storage, optional
         Chunks, compression, pyramid levels.
     label : bool
@@ -86,7 +86,7 @@ def create_image(
     MetadataError
         If the format is unknown, or holds no pyramid.
     StoreError
-        If something else lies at `path`, or it cannot be written.
+        If something else exists at `path`, or it cannot be written.
     """
     storage = storage or Storage()
     shards = storage.shards or block or spec.shape
@@ -131,19 +131,19 @@ def _check_shards(shards: Sequence[int], block: Sequence[int], spec: ImageSpec) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WritableImage:
-    """An image that blocks are written into, from any number of processes.
+    """An image that any number of processes write blocks into.
 
     Made by `create`; read it again by opening its `path`.
     """
 
     path: str
-    """Where it lies."""
+    """Path of the image."""
     writer: ImageWriter
-    """What writes it."""
+    """Writes its regions."""
 
     @property
     def spec(self) -> ImageSpec:
-        """What the image is."""
+        """Description of the image."""
         return self.writer.spec
 
     def write(
@@ -158,12 +158,12 @@ class WritableImage:
         Parameters
         ----------
         region : Roi or Block
-            What to write; of a block, its `write_roi`.
+            The region to write; of a block, its `write_roi`.
         data : ndarray
             Its voxels, or those of a larger region, which is cropped.
         data_roi : Roi, optional
-            What `data` cover, if more than `region`; of a block it is known.  Without it, the same
-            halo on both sides is taken, and refused where it may have been cut at the edge.
+            The region that `data` cover, if larger than `region`; known for a block.  By default
+            the same halo on both sides, which is refused where it may have been cut at the edge.
 
         Returns
         -------
@@ -173,7 +173,7 @@ class WritableImage:
         Raises
         ------
         GeometryError
-            If it is not clear what `data` cover, or the region is not made of whole shards.
+            If it is not clear which region `data` cover, or the region is not made of whole shards.
         """
         array = np.asarray(data)
         if isinstance(region, _BlockLike):
@@ -189,7 +189,7 @@ class WritableImage:
         if tuple(covers.shape) != array.shape or not covers.contains(roi):
             raise GeometryError(
                 "data that are written cover their region",
-                value=f"data of shape {array.shape}, said to cover {covers}",
+                value=f"data of shape {array.shape}, given for {covers}",
                 place=f"{self.path}, {roi}",
                 remedy="give data_roi= the region that the data cover",
             )
@@ -197,10 +197,10 @@ class WritableImage:
         return self.writer.write(inside, array[inside.to_slices(covers.offset)])
 
     def read_neighbours(self, block: _SeesNeighbours) -> NDArray[Any]:
-        """Read what blocks before this one have written in its read region, and nothing else.
+        """Read the output of earlier blocks in the read region of a block, and nothing else.
 
-        What a run that was broken off has left there is not seen, so that a block sees the same
-        whatever happened before.
+        Voxels left there by an interrupted run read as zero, so that a block sees the same in every
+        run.
 
         Parameters
         ----------
@@ -213,16 +213,16 @@ class WritableImage:
             Of the shape of the block's read region; zero elsewhere.
         """
         region = block.read_roi
-        seen = np.zeros(tuple(region.shape), self.spec.dtype)
+        output = np.zeros(tuple(region.shape), self.spec.dtype)
         source = open_source(self.path)
         for part in block.neighbours:
             inside = part.intersect(self.spec.roi)
             if not inside.is_empty:
-                seen[inside.to_slices(region.offset)] = source.read(inside)
-        return seen
+                output[inside.to_slices(region.offset)] = source.read(inside)
+        return output
 
     def _guess(self, roi: Roi, shape: tuple[int, ...]) -> Roi:
-        """Return what data of a shape cover, if that is certain."""
+        """Return the region that data of a shape cover, if that is certain."""
         if len(shape) == roi.ndim:
             excess = Coordinate(*shape) - roi.shape
             halo = excess // 2
@@ -250,20 +250,21 @@ def create(
     label: bool = False,
     overwrite: bool = False,
 ) -> WritableImage:
-    """Make an image that blocks are written into, on the grid of another one.
+    """Create an image for blocks to be written into, on the grid of another one.
 
-    The same image that is there is taken up, with the blocks that it holds.
+    An equal image that exists is continued, with the blocks that it holds.
 
     Parameters
     ----------
     path : path
         Of the zarr folder, or of the TIFF file.
     like : image, ImageSpec, or anything that can be opened
-        Whose shape, axes, voxel size and place it takes.
+        Gives the shape, axes, voxel size and place.
     dtype : dtype, optional
         Default: the type of `like`.
     block : int or sequence of int, optional
-        What one call of `write` covers, in voxels; default 128 along spatial axes, 1 along others.
+        Shape that one call of `write` covers, in voxels; default 128 along spatial axes, 1 along
+        others.
     format : {"zarr", "tiff"}, optional
         Default: TIFF if `path` ends so, else zarr.
     storage : Storage, optional
@@ -283,7 +284,7 @@ def create(
     GeometryError
         If a block is not 1 voxel or more.
     StoreError
-        If something else lies at `path`, or it cannot be written.
+        If something else exists at `path`, or it cannot be written.
 
     Examples
     --------

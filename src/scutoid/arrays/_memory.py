@@ -22,15 +22,15 @@ class NumpySource:
     """A numpy array."""
 
     spec: ImageSpec
-    """What it is."""
+    """Description of the image."""
     array: NDArray[Any] = field(repr=False)
     """The voxels."""
     levels: int = 1
-    """There is no pyramid."""
+    """1: no pyramid."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """There are no chunks: any region is as cheap as another."""
+        """1 voxel on each axis: any region is as cheap as another."""
         return (1,) * self.spec.ndim
 
     @property
@@ -56,11 +56,11 @@ class DaskSource:
     """A dask array; each of its chunks is computed about once, in the thread that asks first."""
 
     spec: ImageSpec
-    """What it is."""
+    """Description of the image."""
     array: Any = field(repr=False)
     """The dask array."""
     levels: int = 1
-    """There is no pyramid."""
+    """1: no pyramid."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -69,7 +69,7 @@ class DaskSource:
 
     @property
     def identity(self) -> SourceIdentity:
-        """Dask's own token."""
+        """Dask's own token of the array."""
         return SourceIdentity("dask", detail=self.array.name)
 
     def read(self, roi: Roi) -> NDArray[Any]:
@@ -118,22 +118,22 @@ def _unpickle_dask(spec: ImageSpec, array: bytes) -> DaskSource:
 
 
 def _pieces(sizes: tuple[int, ...], low: int, high: int) -> list[tuple[int, slice, slice]]:
-    """Cut an interval by chunks: number of the chunk, place in the result, place in the chunk.
+    """Cut an interval by chunks: the chunk's number, slices of the result and of the chunk.
 
     Examples
     --------
     >>> _pieces((4, 3), 2, 5)
     [(0, slice(0, 2, None), slice(2, 4, None)), (1, slice(2, 3, None), slice(0, 1, None))]
     """
-    found, start = [], 0
+    pieces, start = [], 0
     for number, size in enumerate(sizes):
         first, last = max(low, start), min(high, start + size)
         if first < last:
-            found.append(
+            pieces.append(
                 (number, slice(first - low, last - low), slice(first - start, last - start))
             )
         start += size
-    return found
+    return pieces
 
 
 def open_dask(array: Any, *, axes: str | None = None) -> DaskSource:

@@ -1,4 +1,4 @@
-"""OME-NGFF metadata: what a multiscale group says of its images, versions 0.4 and 0.5."""
+"""OME-NGFF metadata of multiscale groups, versions 0.4 and 0.5."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARK = "scutoid"
 
 @dataclass(frozen=True, slots=True)
 class Multiscale:
-    """A pyramid, as its group describes it."""
+    """The metadata of a pyramid, from its group."""
 
     paths: tuple[str, ...]
     """Array of each level, the finest first."""
@@ -34,18 +34,18 @@ class Multiscale:
     channels: tuple[str, ...] = ()
     """Names along "c"."""
     has_scale: bool = True
-    """Whether it is known how large a voxel is; the format cannot say that it is not."""
+    """Whether the voxel size is known, which the format itself cannot express."""
     is_labels: bool = False
     """Whether voxels are object numbers."""
 
 
 def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | None:
-    """Return what the attributes of a group say; None if it is no multiscale group.
+    """Read the attributes of a group; None if it is no multiscale group.
 
     Raises
     ------
     MetadataError
-        If what they say makes no sense.
+        If they are not valid.
     """
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, Mapping) or not ome.get("multiscales"):
@@ -86,7 +86,7 @@ def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | N
 
 
 def _one_unit(axes: str, units: Sequence[str | None]) -> tuple[str | None, list[float]]:
-    """Return the unit of the last spatial axis, and what turns each axis's numbers into it."""
+    """Return the unit of the last spatial axis, and the factor of each axis to that unit."""
     known = {a: known_unit(str(u)) for a, u in zip(axes, units, strict=True) if u and a in SPATIAL}
     unit = next((u for u in reversed(known.values()) if u), None)
     if unit is None:
@@ -132,18 +132,18 @@ def describe_group(
     label : bool
         Whether voxels are object numbers.
     method : str, optional
-        How levels are made of one another.
+        How levels are downsampled.
     """
     spec = levels[0].spec
     axes: list[dict[str, str]] = []
     for letter in spec.axes:
         kind = KNOWN_AXES.get(letter, "")
-        said = {"name": letter}
+        axis = {"name": letter}
         if kind in ("space", "time", "channel"):
-            said["type"] = kind
+            axis["type"] = kind
         if letter in SPATIAL and spec.unit is not None:
-            said["unit"] = long_unit(spec.unit)
-        axes.append(said)
+            axis["unit"] = long_unit(spec.unit)
+        axes.append(axis)
     multiscale: dict[str, Any] = {
         "axes": axes,
         "datasets": [
@@ -167,7 +167,7 @@ def describe_group(
 
 
 def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, Any]]:
-    """Say where a level lies; if voxels have no known size, in those of level 0."""
+    """Describe the place of a level; in voxels of level 0 if their size is unknown."""
     sizes = dict(zip(spec.spatial_axes, spec.voxel_size or (), strict=False))
     starts = dict(zip(spec.spatial_axes, spec.origin or (), strict=False))
     scale, moved = [], []
@@ -182,7 +182,7 @@ def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _channel(spec: ImageSpec, name: str) -> dict[str, Any]:
-    """Describe a channel as OME-NGFF asks for it: colour and window are not optional."""
+    """Describe a channel for OME-NGFF, which requires colour and window."""
     top: float = np.iinfo(spec.dtype).max if spec.dtype.kind in "iu" else 1.0
     window = {"min": 0, "max": top, "start": 0, "end": top}
     return {"label": name, "color": "FFFFFF", "active": True, "window": window}

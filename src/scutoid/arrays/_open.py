@@ -1,4 +1,4 @@
-"""Opening an image; what the user says of it goes before what the file says."""
+"""Open an image of any kind; the user's description overrides the file's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_source(
     level: int = 0,
     key: SourceMode | None = None,
 ) -> ArraySource:
-    """Open an image; what the user says of it goes before what the file says.
+    """Open an image; the description given here overrides the file's own.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ def open_source(
     level : int
         Pyramid level, 0 is the finest.
     key : {"listing", "content"}, optional
-        How a change of a zarr is noticed; default: by the listing of its chunks.
+        How a change of a zarr is detected; default: by the listing of its chunks.
 
     Raises
     ------
     SourceNotFound, SourceError, MetadataError
-        If it does not exist, cannot be read, or its description makes no sense.
+        If it does not exist, cannot be read, or its description is not valid.
 
     Examples
     --------
@@ -59,20 +59,20 @@ def open_source(
         raise MetadataError("a pyramid level is 0 or more", value=level, place="open")
     if key not in (None, "listing", "content"):
         raise ParameterError("key= is 'listing' or 'content'", value=key, place="open")
-    found = find_source(source, Request(axes, level, key or "listing"))
-    spec = _named(found.spec, axes)
-    given: dict[str, Any] = {
+    opened = find_source(source, Request(axes, level, key or "listing"))
+    spec = _renamed(opened.spec, axes)
+    overrides: dict[str, Any] = {
         "voxel_size": voxel_size,
         "unit": unit,
         "origin": None if origin is None else tuple(origin),
     }
-    spec = spec.replace(**{name: value for name, value in given.items() if value is not None})
-    return found if spec == found.spec else _described(found, spec)
+    spec = spec.replace(**{name: value for name, value in overrides.items() if value is not None})
+    return opened if spec == opened.spec else _described(opened, spec)
 
 
 def _described(source: ArraySource, spec: ImageSpec) -> ArraySource:
     concrete: Any = source
-    if is_dataclass(concrete):  # all of ours
+    if is_dataclass(concrete):  # every source of this package
         return cast("ArraySource", replace(cast("Any", concrete), spec=spec))
     return DescribedSource(source, spec)
 
@@ -82,23 +82,23 @@ class DescribedSource:
     """A source of another package, described by the user."""
 
     source: ArraySource
-    """What reads."""
+    """The source."""
     spec: ImageSpec
-    """What the user says that it is."""
+    """The user's description of the image."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Those of the source."""
+        """As of the source."""
         return self.source.chunks
 
     @property
     def levels(self) -> int:
-        """Those of the source."""
+        """As of the source."""
         return self.source.levels
 
     @property
     def identity(self) -> SourceIdentity:
-        """That of the source."""
+        """As of the source."""
         return self.source.identity
 
     def read(self, roi: Roi) -> NDArray[Any]:
@@ -106,14 +106,14 @@ class DescribedSource:
         return self.source.read(roi)
 
 
-def _named(spec: ImageSpec, axes: str | None) -> ImageSpec:
-    """Give other names to the axes; what belonged to names that are gone is dropped."""
+def _renamed(spec: ImageSpec, axes: str | None) -> ImageSpec:
+    """Rename the axes; metadata of names that no longer exist are dropped."""
     if axes is None or axes == spec.axes:
         return spec
-    named = ImageSpec(spec.shape, spec.dtype, axes)
+    renamed = ImageSpec(spec.shape, spec.dtype, axes)
     changes: dict[str, Any] = {}
-    if named.spatial_axes == spec.spatial_axes:
+    if renamed.spatial_axes == spec.spatial_axes:
         changes = {"voxel_size": spec.voxel_size, "unit": spec.unit, "origin": spec.origin}
-    if spec.channels and spec.axes.find("c") == named.axes.find("c"):
+    if spec.channels and spec.axes.find("c") == renamed.axes.find("c"):
         changes["channels"] = spec.channels
-    return named.replace(**changes)
+    return renamed.replace(**changes)

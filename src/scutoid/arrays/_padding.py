@@ -1,4 +1,4 @@
-"""What lies beyond an image's edge.
+"""Fill regions beyond an image's edge.
 
 ::
 
@@ -31,7 +31,7 @@ def pad_to(array: NDArray[Any], inside: Roi, roi: Roi, fill: Fill) -> NDArray[An
     array : ndarray
         Voxels of `inside`.
     inside, roi : Roi
-        What the array covers, and what the result shall cover.
+        The region of the array, and that of the result.
     fill : number, "nearest" or "reflect"
         A constant; the nearest voxel; or the mirror image, the edge voxel repeated, as
         `scipy.ndimage` has it (``d c b a | a b c d | d c b a``).
@@ -69,7 +69,7 @@ def read_region(
     roi : Roi
         In the image's own voxels.
     fill : number, "nearest", "reflect" or None
-        What lies beyond the edge (see `pad_to`); None: such a region raises.
+        Voxels beyond the edge (see `pad_to`); None: such a region raises.
     spec : ImageSpec, optional
         The image's description, where the source is a window of it.
 
@@ -102,7 +102,7 @@ def read_region(
 
 def _constant(roi: Roi, fill: float | None, dtype: np.dtype[Any]) -> NDArray[Any]:
     try:
-        with np.errstate(invalid="ignore"):  # what does not fit is refused below
+        with np.errstate(invalid="ignore"):  # values that do not fit are refused below
             out = np.full(tuple(roi.shape), fill, dtype)
             is_held = dtype.kind in "fc" or bool(np.asarray(fill, dtype) == fill)
     except (OverflowError, ValueError, TypeError):
@@ -115,14 +115,14 @@ def _constant(roi: Roi, fill: float | None, dtype: np.dtype[Any]) -> NDArray[Any
 
 
 def _places(roi: Roi, whole: Roi, fill: str) -> list[NDArray[np.intp]]:
-    """Return for each axis where in `whole` each voxel of `roi` is taken from."""
+    """Return, for each axis, the place in `whole` that each voxel of `roi` is copied from."""
     if fill not in _MODES:
         raise GeometryError("a fill is a number, 'nearest' or 'reflect'", value=fill)
     if whole.is_empty and not roi.is_empty:
         raise GeometryError(
             f"fill={fill!r} needs a voxel of the image to start from", value=roi, place="read"
         )
-    found = []
+    places_by_axis = []
     for low, high, first, size in zip(roi.offset, roi.end, whole.offset, whole.shape, strict=True):
         places = np.arange(low, high) - first
         if size == 0 or fill == "nearest":
@@ -130,5 +130,5 @@ def _places(roi: Roi, whole: Roi, fill: str) -> list[NDArray[np.intp]]:
         else:
             inside = places % (2 * size)
             inside = np.where(inside < size, inside, 2 * size - 1 - inside)
-        found.append(inside + first)
-    return found
+        places_by_axis.append(inside + first)
+    return places_by_axis

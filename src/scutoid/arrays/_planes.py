@@ -24,20 +24,20 @@ PICTURE_ENDINGS = (".png", ".npy", ".jpg", ".jpeg", ".bmp")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureSource:
-    """A file that is decoded in one piece."""
+    """A picture file, decoded in one piece."""
 
     spec: ImageSpec
-    """What it is."""
+    """Description of the image."""
     path: str
     """Absolute path."""
     stamp: Stamp
-    """The version of the file."""
+    """Version of the file."""
     levels: int = 1
-    """There is no pyramid."""
+    """1: no pyramid."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """All of it."""
+        """The whole picture."""
         return tuple(max(n, 1) for n in self.spec.shape)
 
     @property
@@ -68,7 +68,7 @@ def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
     SourceError
         If it cannot be decoded.
     MetadataError
-        If its axes cannot be told.
+        If its axes are unknown.
     """
     array = _load(path)
     is_picture = not path.lower().endswith(".npy")
@@ -102,17 +102,17 @@ class PlanesSource:
     """Files of equal shape, one a plane; each is decoded about once."""
 
     spec: ImageSpec
-    """What it is; the first axis runs over the files."""
+    """Description of the volume; the first axis runs over the files."""
     paths: tuple[str, ...]
     """A file a plane, in order."""
     stamps: tuple[Stamp, ...]
-    """The version of each file."""
+    """Version of each file."""
     levels: int = 1
-    """There is no pyramid."""
+    """1: no pyramid."""
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """A plane."""
+        """One plane."""
         return (1, *(max(n, 1) for n in self.spec.shape[1:]))
 
     @property
@@ -142,11 +142,11 @@ class PlanesSource:
         return source.read(source.spec.roi)
 
 
-def _check_agrees(found: ImageSpec, path: str, first: ImageSpec) -> None:
-    if (found.shape, found.dtype) != (first.shape, first.dtype):
+def _check_agrees(spec: ImageSpec, path: str, first: ImageSpec) -> None:
+    if (spec.shape, spec.dtype) != (first.shape, first.dtype):
         raise SourceError(
             "the planes of a volume have one shape and one type",
-            value=f"{found.shape} {found.dtype}; the first plane has {first.shape} {first.dtype}",
+            value=f"{spec.shape} {spec.dtype}; the first plane has {first.shape} {first.dtype}",
             place=path,
             remedy="move the file out of the folder, or open the folder with sc.open_folder",
         )
@@ -165,7 +165,7 @@ def open_file(path: str, *, level: int = 0, axes: str | None = None) -> ArraySou
     SourceError
         If it is damaged, or neither.
     MetadataError
-        If its axes cannot be told, or there is no such level.
+        If its axes are unknown, or there is no such level.
     """
     if not path.lower().endswith(PICTURE_ENDINGS):
         return open_tiff(path, level=level, axes=axes)
@@ -187,7 +187,7 @@ def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
     Raises
     ------
     SourceError
-        If there is none, or they differ.
+        If there are no files, or they differ in shape or type.
     MetadataError
         If a file is more than one plane.
     """
@@ -228,7 +228,7 @@ def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
 
 
 def natural(names: Iterable[str]) -> list[str]:
-    """Sort names with the numbers in them as numbers.
+    """Sort names, comparing the numbers in them as numbers.
 
     Examples
     --------

@@ -1,10 +1,10 @@
-"""Levels of a pyramid: their shapes and places, and what they ask of the blocks.
+"""Levels of a pyramid: their shapes and places, and the block shapes that they need.
 
 ::
 
     level 0   | . . . . | . . . . | . .      shards of 4 voxels, one a block
     level 1   | .   .   | .   .   | .        shards of 2: each covers the region of one of level 0,
-    level 2   | .       | .       | .        so the block in memory is all that is needed
+    level 2   | .       | .       | .        so a block in memory makes its own
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ class PyramidLevel:
     """One level of an image."""
 
     spec: ImageSpec
-    """What it is: shape, voxel size and place of the first voxel's centre."""
+    """Its shape, voxel size and place of the first voxel's centre."""
     factors: tuple[int, ...]
-    """Voxels of the level above in each of its own, an entry an axis."""
+    """Voxels of the level above in each of its voxels, an entry an axis."""
     total: tuple[int, ...]
-    """Voxels of level 0 in each of its own, an entry an axis."""
+    """Voxels of level 0 in each of its voxels, an entry an axis."""
 
 
 def pyramid_levels(spec: ImageSpec, storage: Storage) -> tuple[PyramidLevel, ...]:
     """Return the levels of an image, level 0 first.
 
-    Each is made of the one above it.  Without `Storage.factors` spatial axes shrink by 2, except
-    those that are one voxel long and those whose voxels are twice as long as others already, until
-    the others have caught up.  There are fewer levels than asked for if nothing is left to shrink.
+    Each is downsampled from the one above it.  Without `Storage.factors` spatial axes shrink by 2,
+    except those that are one voxel long and those whose voxels are twice as long as others already,
+    until the others have caught up.  There are fewer levels than asked for if nothing is left to
+    shrink.
 
     Raises
     ------
@@ -61,8 +62,8 @@ def pyramid_levels(spec: ImageSpec, storage: Storage) -> tuple[PyramidLevel, ...
         raise MetadataError(
             "a pyramid has one level or more", value=storage.levels, place="storage"
         )
-    one = (1,) * spec.ndim
-    levels = [PyramidLevel(spec, one, one)]
+    ones = (1,) * spec.ndim
+    levels = [PyramidLevel(spec, ones, ones)]
     while len(levels) < storage.levels:
         above = levels[-1]
         factors = _factors(spec, above, storage)
@@ -77,8 +78,8 @@ def pyramid_levels(spec: ImageSpec, storage: Storage) -> tuple[PyramidLevel, ...
 def _factors(spec: ImageSpec, above: PyramidLevel, storage: Storage) -> tuple[int, ...]:
     spatial = spec.spatial_axes
     if storage.factors is not None:
-        given = dict(zip(spatial, check_factors(storage.factors, len(spatial)), strict=True))
-        return tuple(given.get(letter, 1) for letter in spec.axes)
+        by_letter = dict(zip(spatial, check_factors(storage.factors, len(spatial)), strict=True))
+        return tuple(by_letter.get(letter, 1) for letter in spec.axes)
     sizes = dict(zip(spatial, spec.voxel_size or (1.0,) * len(spatial), strict=True))
     longer, lengths = [], {}
     for letter, n_voxels, total in zip(spec.axes, above.spec.shape, above.total, strict=True):
@@ -106,7 +107,7 @@ def _coarser(spec: ImageSpec, shape: Sequence[int], total: Sequence[int]) -> Ima
 
 
 def pyramid_multiple(storage: Storage, spec: ImageSpec) -> tuple[int, ...]:
-    """Return what block edges must be multiples of, an entry an axis, to be stored as a pyramid.
+    """Return the number that block edges are multiples of for a pyramid, an entry an axis.
 
     A block that covers an axis whole may have any length on it.
 
@@ -119,7 +120,7 @@ def pyramid_multiple(storage: Storage, spec: ImageSpec) -> tuple[int, ...]:
 
 
 def pyramid_method(spec: ImageSpec, storage: Storage, *, label: bool) -> str:
-    """Return how levels are made of one another.
+    """Return the method by which levels are downsampled.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Which shards of a stored image are there: a listing, no voxel is read.
+"""List the shards of a stored image that exist; no voxel is read.
 
-A shard that is missing reads as zeros, so whoever knows that it was written must look.
+A missing shard reads as zeros, so a reader that knows that it was written must check for it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class StoredShards:
     edge: tuple[int, ...]
     """Shape of a shard, in voxels."""
     present: NDArray[np.bool_]
-    """Which are there, on all levels of a pyramid; one value a shard."""
+    """Whether each shard exists, on all levels of a pyramid; one value a shard."""
 
 
 def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     """List the shards of an image that scutoid has written; None if it has no readable metadata.
 
-    A shard of level 0 of which a coarser level lacks its own counts as missing: both are written
+    A shard of level 0 counts as missing if its shard of a coarser level is: both are written
     together, the coarser ones first.
 
     Parameters
@@ -48,11 +48,11 @@ def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     edge = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
     present = np.ones([-(-n // e) for n, e in zip(shape, edge, strict=True)], dtype=np.bool_)
     for node in nodes:
-        there = np.zeros_like(present)
-        found = _leaves(Path(node.location) / "c", len(shape))
-        if found:
-            there[tuple(np.array(found).T)] = True
-        present &= there
+        exists = np.zeros_like(present)
+        places = _leaves(Path(node.location) / "c", len(shape))
+        if places:
+            exists[tuple(np.array(places).T)] = True
+        present &= exists
     return StoredShards(shape, edge, present)
 
 
@@ -64,13 +64,13 @@ def _levels(path: Path) -> list[Node]:
         multiscale = None if group is None else read_multiscale(group.attributes, str(path))
         names = names if multiscale is None else multiscale.paths
     except ScutoidError:
-        pass  # level 0 is there all the same
+        pass  # level 0 may still be readable
     try:
         nodes = [read_node(str(path / name)) for name in names]
     except ScutoidError:
         return []
-    found = [node for node in nodes if node is not None]
-    return found if len(found) == len(nodes) else []
+    arrays = [node for node in nodes if node is not None]
+    return arrays if len(arrays) == len(nodes) else []
 
 
 def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
@@ -88,7 +88,7 @@ def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def _damaged(node: Node) -> list[Path]:
-    # Without a cache, so that what is read is what lies on the disk.
+    # Without a cache, so that the disk itself is read.
     array = open_array(ZarrArray(node.location, node.version, node.stamp), 0)
     shape = node.metadata["shape"]
     edges = node.metadata["chunk_grid"]["configuration"]["chunk_shape"]
@@ -106,7 +106,7 @@ def _damaged(node: Node) -> list[Path]:
 
 
 def _leaves(folder: Path, depth: int, above: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
-    """Places of the files some levels below a folder; what is named otherwise is left out."""
+    """Places of the numbered files some levels below a folder; other names are left out."""
     try:
         with os.scandir(folder) as entries:
             named = [(int(entry.name), entry) for entry in entries if entry.name.isdigit()]

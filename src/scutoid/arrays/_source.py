@@ -1,4 +1,4 @@
-"""The seam between what reads pixels and what uses them."""
+"""The protocol of sources of pixels, and the identity by which their changes are detected."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ SourceMode = Literal["listing", "content"]
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """How to tell whether a source still holds the same pixels."""
+    """Identifies the pixels of a source, to detect changes."""
 
     kind: SourceKind
-    """What is to be looked at: files, a zarr array's folder, an array, a dask graph, a URL."""
+    """Kind of the source: files, a zarr array's folder, an array, a dask graph, a URL."""
     locations: tuple[str, ...] = ()
     """Absolute paths or URLs, in reading order."""
     mode: SourceMode = "listing"
-    """Whether a zarr is told by its listing (names, sizes, times) or by its content."""
+    """Whether a zarr is identified by its listing (names, sizes, times) or by its content."""
     detail: str = ""
-    """What is meant within the locations: level, series, array path; for dask its token."""
+    """Part of the locations: level, series, array path; for dask its token."""
     array: NDArray[Any] | None = field(default=None, compare=False, repr=False)
-    """The array itself, where it lives in memory."""
+    """The array itself, if it is in memory."""
 
     def __post_init__(self) -> None:
         if self.mode not in ("listing", "content"):
             raise ParameterError(
-                'the content of a source is told by "listing" or by "content"',
+                'the content of a source is identified by "listing" or by "content"',
                 value=self.mode,
                 place="key",
             )
@@ -57,12 +57,12 @@ class ArraySource(Protocol):
 
     @property
     def spec(self) -> ImageSpec:
-        """What the image is."""
+        """Description of the image."""
         ...
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Shape of what one decoding brings, in voxels."""
+        """Shape of the voxels that are decoded together, in voxels."""
         ...
 
     @property
@@ -72,7 +72,7 @@ class ArraySource(Protocol):
 
     @property
     def identity(self) -> SourceIdentity:
-        """How to tell whether the pixels are still the same."""
+        """Identifies the pixels, to detect changes."""
         ...
 
     def read(self, roi: Roi) -> NDArray[Any]:
@@ -110,11 +110,11 @@ def check_inside(roi: Roi, spec: ImageSpec) -> None:
 
 
 Stamp = tuple[int, int, int, int]
-"""Size, time of change, inode and time of status change of a file: tells its versions apart."""
+"""Size, time of change, inode and time of status change of a file: identifies its version."""
 
 
 def stamp_of(path: str | Path) -> Stamp:
-    """Return what tells that a file was changed or replaced, its times in ns."""
+    """Return the stamp by which a changed or replaced file is detected, its times in ns."""
     stat = Path(path).stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
 
@@ -125,11 +125,11 @@ def owned(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def check_block(roi: Roi, data: NDArray[Any], spec: ImageSpec, place: str) -> None:
-    """Raise a `GeometryError` unless the data is what lies in a region of the image."""
+    """Raise a `GeometryError` unless the data have the shape of a region of the image."""
     check_inside(roi, spec)
     if tuple(data.shape) != tuple(roi.shape):
         raise GeometryError(
-            "what is written has the shape of its region",
+            "a written block has the shape of its region",
             value=f"{data.shape} for {tuple(roi.shape)}",
             place=place,
             remedy="crop the halo first",
@@ -137,7 +137,7 @@ def check_block(roi: Roi, data: NDArray[Any], spec: ImageSpec, place: str) -> No
 
 
 def stored_values(data: NDArray[Any], spec: ImageSpec, place: str) -> NDArray[Any]:
-    """The data in the image's type, C-contiguous.
+    """Convert data to the image's type, C-contiguous.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def stored_values(data: NDArray[Any], spec: ImageSpec, place: str) -> NDArray[An
     """
     if not np.can_cast(data.dtype, spec.dtype, "safe"):
         raise MetadataError(
-            "what is written has the image's type, or one that it holds exactly",
+            "a written block has the image's type, or one that it holds exactly",
             value=f"{data.dtype}, the image has {spec.dtype}",
             place=place,
             remedy=f'convert it with .astype("{spec.dtype}"), or give another dtype=',

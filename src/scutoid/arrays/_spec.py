@@ -1,4 +1,4 @@
-"""What an image is, without its pixels: shape, type, axes, scale and place in the world."""
+"""Description of an image without its pixels: shape, type, axes, scale, place in the world."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KNOWN_AXES: dict[str, str] = {
     "v": "view",
     "w": "well",
 }
-"""What the letter of an axis means."""
+"""Meaning of the letter of each axis."""
 
 VoxelSize = float | Sequence[float]
 """Size of a voxel: one number for all spatial axes, or one an axis, in the image's unit."""
@@ -45,7 +45,7 @@ VoxelSize = float | Sequence[float]
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """What an image is, without its pixels.
+    """Description of an image without its pixels.
 
     Raises
     ------
@@ -62,13 +62,13 @@ class ImageSpec:
     shape: tuple[int, ...]
     """Number of voxels on each axis, 0 or more."""
     dtype: np.dtype[Any]
-    """Type of a voxel, in native byte order; anything that numpy reads as a type is taken."""
+    """Type of a voxel, in native byte order; anything that numpy reads as a type is accepted."""
     axes: str
     """One letter an axis, each once: t, c, z, y, x and the others of `KNOWN_AXES`."""
     voxel_size: tuple[float, ...] | None = None
     """Size of a voxel in `unit`, one number a spatial axis in the order of `axes`; None: unknown.
 
-    A single number is held for all spatial axes."""
+    A single number holds for all spatial axes."""
     unit: str | None = None
     """Unit of the spatial axes in its short form, such as "um"; None: unknown."""
     origin: tuple[float, ...] | None = None
@@ -117,7 +117,7 @@ class ImageSpec:
         return Roi(Coordinate.full(self.ndim, 0), self.shape)
 
     def replace(self, **changes: Any) -> Self:
-        """The same image with other fields, checked again."""
+        """Return a copy with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)
 
 
@@ -206,12 +206,12 @@ def _channels(names: Iterable[str], axes: str, shape: tuple[int, ...]) -> tuple[
 
 
 def default_axes(shape: Sequence[int], dtype: np.dtype[Any], *, place: str) -> str:
-    """Axes of an array that does not name them.
+    """Default axes of an array without named axes.
 
     Raises
     ------
     MetadataError
-        If there are more ways than one to read them.
+        If there is more than one way to read them.
     """
     names = {0: "", 1: "x", 2: "yx", 3: "zyx"}.get(len(shape))
     if names is None:
@@ -225,6 +225,6 @@ def default_axes(shape: Sequence[int], dtype: np.dtype[Any], *, place: str) -> s
 
 
 def colour_axes(shape: Sequence[int], dtype: np.dtype[Any]) -> str | None:
-    """Return "yxc" for what looks like a colour picture, (y, x, 3 or 4) of 8 or 16 bits."""
+    """Return "yxc" for the shape of a colour picture, (y, x, 3 or 4) of 8 or 16 bits."""
     is_colour = len(shape) == 3 and shape[2] in (3, 4) and dtype in (np.uint8, np.uint16)
     return "yxc" if is_colour else None

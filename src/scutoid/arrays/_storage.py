@@ -1,4 +1,4 @@
-"""How a result is stored."""
+"""Options of storage: format, chunks, compression, pyramid."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Storage:
     compressor: str | None = None
     """ "zstd", "blosc", "gzip" or "none"; None: zstd."""
     levels: int = 1
-    """Pyramid levels, of a zarr: each is made of the one above it while a block is in memory."""
+    """Pyramid levels, of a zarr: each is downsampled from the one above, a block at a time."""
     factors: tuple[int, ...] | int | None = None
     """Voxels of a level in one of the next, for all spatial axes or one for each; None: 2, but an
     axis whose voxels are twice as long as those of others waits until these have caught up."""
     downsampling: str | None = None
-    """How they are joined: "mean", "mode", "nearest" or "max", as in
+    """Method of downsampling: "mean", "mode", "nearest" or "max", as in
     `scutoid.kernels.downsample`; None: the mean, of labels and truth values the mode."""

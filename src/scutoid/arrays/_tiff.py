@@ -1,6 +1,6 @@
 """TIFF, OME-TIFF and ImageJ files, read by page, strip or tile when they are needed.
 
-Which way a file is read is settled once, when it is opened: small files go in one piece, contiguous
+The way a file is read is chosen once, when it is opened: small files go in one piece, contiguous
 data is mapped, large pages go strip by strip or tile by tile, and others page by page.
 """
 
@@ -44,15 +44,15 @@ class TiffSource:
     """The first image of a TIFF file."""
 
     spec: ImageSpec
-    """What it is."""
+    """Description of the image."""
     path: str
     """Absolute path."""
     chunks: tuple[int, ...]
-    """All, a page, or a strip or tile."""
+    """Shape of the whole image, a page, or a strip or tile."""
     way: Way
-    """How it is read."""
+    """The way it is read: in one piece, mapped, by page or by strip or tile."""
     stamp: Stamp
-    """Size and time of the file when it was opened: tells its versions apart in the cache."""
+    """Size and time of the file when it was opened: identifies its version in the cache."""
     level: int = 0
     """Pyramid level."""
     levels: int = 1
@@ -85,7 +85,7 @@ class TiffSource:
                     remedy="open it again",
                 )
             with FILES.borrow(self.path, self.stamp) as file:
-                found = _WAYS[self.way](self, file, place)
+                decoded = _WAYS[self.way](self, file, place)
         except ScutoidError:
             raise
         except (tifffile.TiffFileError, *SIGNS_OF_DAMAGE) as error:
@@ -97,7 +97,7 @@ class TiffSource:
                 place=f"{self.path}, chunk {place}",
                 remedy=_DAMAGED,
             ) from error
-        return owned(found, self.spec.dtype)
+        return owned(decoded, self.spec.dtype)
 
     def _slices(self, place: tuple[int, ...]) -> tuple[slice, ...]:
         return tuple(
@@ -112,7 +112,7 @@ def _series(file: Any, level: int) -> Any:
 
 
 def _page(file: Any, level: int, place: tuple[int, ...], shape: tuple[int, ...]) -> Any:
-    """Return the page of a chunk; None where the file has none."""
+    """Return the page of a chunk; None for a page that the file leaves out."""
     series = _series(file, level)
     n_lead = len(shape) - len(series.keyframe.shape)
     number = int(np.ravel_multi_index(place[:n_lead], shape[:n_lead])) if n_lead else 0
@@ -181,9 +181,9 @@ def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSour
     Raises
     ------
     SourceError
-        If it is no TIFF, or cut off.
+        If it is no TIFF, or truncated.
     MetadataError
-        If its axes cannot be told, or there is no such level.
+        If its axes are unknown, or there is no such level.
     """
     import tifffile
 
@@ -206,7 +206,7 @@ def _describe(file: Any, path: str, level: int, axes: str | None, cut: list[str]
     levels = file.series[0].levels if file.series else ()
     if cut or not levels:
         raise SourceError(
-            "a TIFF has at least one image, and all the pages that it announces",
+            "a TIFF has at least one image, and all the pages that it lists",
             value=f"it breaks off after page {max(len(file.pages) - 1, 0)}" if cut else "no image",
             place=path,
             remedy=_DAMAGED,
@@ -227,7 +227,7 @@ def _describe(file: Any, path: str, level: int, axes: str | None, cut: list[str]
 
 
 def _check_length(series: Any, path: str) -> None:
-    """Refuse a file that ends before its data does."""
+    """Refuse a truncated file."""
     if getattr(series, "is_multifile", False):
         return
     size = Path(path).stat().st_size
@@ -246,10 +246,10 @@ def _check_length(series: Any, path: str) -> None:
             raise _cut_off(path, f"page {number}", needed, size)
 
 
-def _cut_off(path: str, where: str, needed: int, found: int) -> SourceError:
+def _cut_off(path: str, where: str, needed: int, size: int) -> SourceError:
     return SourceError(
         "a TIFF holds all the data that it names",
-        value=f"{where} is not whole: {needed} bytes are named, the file has {found}",
+        value=f"{where} is not whole: {needed} bytes are named, the file has {size}",
         place=path,
         remedy="the file is cut off: copy it again from its source",
     )

@@ -1,4 +1,4 @@
-"""The TIFF files that this process has open: the last few used, never closed under a reader."""
+"""The open TIFF files of this process: the last few used, never closed while being read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class OpenFiles:
     Parameters
     ----------
     limit : int
-        How many files stay open while nobody reads them.
+        Number of files that stay open while they are not being read.
     """
 
     def __init__(self, limit: int = _LIMIT) -> None:
@@ -46,7 +46,7 @@ class OpenFiles:
 
     @contextlib.contextmanager
     def borrow(self, path: str, stamp: Stamp) -> Iterator[Any]:
-        """Lend the open file, which other threads may be reading as well.
+        """Lend the open file, which other threads may be reading too.
 
         Its position and its pages are guarded by ``file.filehandle.lock``.
         """
@@ -71,7 +71,7 @@ class OpenFiles:
                 self._close_idle(self._limit)
 
     def close(self) -> None:
-        """Close all files that nobody reads."""
+        """Close all files that are not being read."""
         with self._lock:
             self._close_idle(0)
 
@@ -87,18 +87,18 @@ FILES = OpenFiles()
 
 
 class CutChain(logging.Handler):
-    """Catches what tifffile only logs: that the chain of pages breaks off."""
+    """Catches the log messages by which tifffile reports a broken chain of pages."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.found: list[str] = []
+        self.messages: list[str] = []
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note a message of this thread."""
+        """Keep a message of this thread."""
         text = record.getMessage()
         if record.thread == self._thread and any(sign in text for sign in _SIGNS_OF_A_CUT):
-            self.found.append(text)
+            self.messages.append(text)
 
     @classmethod
     @contextlib.contextmanager
@@ -107,6 +107,6 @@ class CutChain(logging.Handler):
         handler, logger = cls(), logging.getLogger("tifffile")
         logger.addHandler(handler)
         try:
-            yield handler.found
+            yield handler.messages
         finally:
             logger.removeHandler(handler)

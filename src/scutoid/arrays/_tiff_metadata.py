@@ -1,4 +1,4 @@
-"""What TIFF files say of their axes, scale and channels: OME-XML, ImageJ, scutoid's own notes."""
+"""Axes, scale and channels in TIFF files: OME-XML, ImageJ, scutoid's own record."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from scutoid.errors import MetadataError
 
 _MARK = "scutoid"
 _UNKNOWN = "qi"
-"""What tifffile calls an axis that the file does not name."""
+"""Letters of tifffile for an axis that the file does not name."""
 
 Scale = tuple[dict[str, float], str | None, tuple[str, ...]]
 """Voxel size by axis, their unit, and the names of the channels."""
 
 
 def note(spec: ImageSpec) -> dict[str, Any]:
-    """Return what scutoid notes in its own files: TIFF drops axes of size one, types and more."""
+    """Return scutoid's record for its files, for TIFF drops axes of size one, types and more."""
     return {
         _MARK: {
             "shape": spec.shape,
@@ -45,16 +45,16 @@ def read_spec(file: Any, series: Any, finest: Any, path: str, axes: str | None) 
     file : tifffile.TiffFile
         The file.
     series, finest : tifffile.TiffPageSeries
-        The level that is read, and the finest one, which the metadata speak of.
+        The level that is read, and the finest one, which the metadata describe.
     path : str
         For messages.
     axes : str, optional
-        What the user calls the axes.
+        The axes as given by the user.
 
     Raises
     ------
     MetadataError
-        If the axes cannot be told.
+        If the axes are unknown.
     """
     root = ET.fromstring(file.ome_metadata) if file.is_ome else None  # noqa: S314
     noted = _noted(file, root)
@@ -62,16 +62,16 @@ def read_spec(file: Any, series: Any, finest: Any, path: str, axes: str | None) 
         return ImageSpec(**noted)
     letters = axes or _letters(series, path)
     ImageSpec(tuple(series.shape), series.dtype, letters)  # raises if the letters do not fit
-    said: Scale = ({}, None, ())
+    scale: Scale = ({}, None, ())
     if root is not None:
-        said = _ome(root)
+        scale = _ome(root)
     elif file.is_imagej:
-        said = _imagej(file, series)
-    return _scaled(series, finest, letters, said)
+        scale = _imagej(file, series)
+    return _scaled(series, finest, letters, scale)
 
 
-def _scaled(series: Any, finest: Any, letters: str, said: Scale) -> ImageSpec:
-    sizes, unit, channels = said
+def _scaled(series: Any, finest: Any, letters: str, scale: Scale) -> ImageSpec:
+    sizes, unit, channels = scale
     factors = np.array(finest.shape) / np.maximum(series.shape, 1)
     factor = dict(zip(letters, factors.tolist(), strict=True))
     spatial = [letter for letter in letters if letter in SPATIAL]
@@ -90,7 +90,7 @@ def _scaled(series: Any, finest: Any, letters: str, said: Scale) -> ImageSpec:
 
 
 def _letters(series: Any, path: str) -> str:
-    """Take tifffile's axes: S are samples, our channels; an unknown one is z if it can be."""
+    """Convert tifffile's axes: S are samples, our channels; an unknown one is z if possible."""
     letters: str = series.axes.lower()
     if "c" not in letters:
         letters = letters.replace("s", "c")
@@ -109,19 +109,19 @@ def _letters(series: Any, path: str) -> str:
 
 
 def _noted(file: Any, root: ET.Element | None) -> dict[str, Any]:
-    """Return what scutoid itself wrote into the file."""
-    found: Any = None
+    """Return scutoid's own record in the file; empty if there is none."""
+    metadata: Any = None
     if root is not None:
         for element in root.iter():
             if element.tag.rpartition("}")[2] == "Description" and _MARK in (element.text or ""):
-                found = _parsed(element.text or "")
+                metadata = _parsed(element.text or "")
                 break
     elif file.is_shaped and file.shaped_metadata:
-        found = file.shaped_metadata[0]
-    said = found.get(_MARK) if isinstance(found, Mapping) else None
-    if not isinstance(said, Mapping) or "shape" not in said:
+        metadata = file.shaped_metadata[0]
+    record = metadata.get(_MARK) if isinstance(metadata, Mapping) else None
+    if not isinstance(record, Mapping) or "shape" not in record:
         return {}
-    noted = dict(said)
+    noted = dict(record)
     for name in ("shape", "voxel_size", "origin", "channels"):
         if noted.get(name) is not None:
             noted[name] = tuple(noted[name])
@@ -154,14 +154,14 @@ def _ome(root: ET.Element) -> Scale:
 
 
 def _imagej(file: Any, series: Any) -> Scale:
-    said = file.imagej_metadata or {}
-    unit = known_unit(str(said.get("unit", "")))
+    metadata = file.imagej_metadata or {}
+    unit = known_unit(str(metadata.get("unit", "")))
     sizes: dict[str, float] = {}
     if unit:
         for letter, tag in (("x", "XResolution"), ("y", "YResolution")):
             value = series.keyframe.tags.get(tag)
             if value is not None and value.value[0]:
                 sizes[letter] = value.value[1] / value.value[0]
-        sizes["z"] = float(said.get("spacing", 1.0))
-    labels = said.get("Labels") or ()
+        sizes["z"] = float(metadata.get("spacing", 1.0))
+    labels = metadata.get("Labels") or ()
     return sizes, unit, tuple(map(str, labels)) if isinstance(labels, (list, tuple)) else ()

@@ -1,4 +1,4 @@
-"""Writing TIFF: whole images, and blocks straight into an uncompressed file."""
+"""Write TIFF files: whole images, and blocks directly into an uncompressed file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _WORTH_IT = 0.5
 
 
 def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec) -> None:
-    """Write an array as an OME-TIFF, beside its place, synced and renamed.
+    """Write an array as an OME-TIFF in one atomic step: to a temporary file, synced, renamed.
 
     Types and axes that OME does not know (bool, 64-bit integers) become a plain TIFF with the same
     facts as JSON in its description.
@@ -44,8 +44,8 @@ def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec
     target = Path(path)
     if tuple(data.shape) != spec.shape:
         raise GeometryError(
-            "what is written has the shape that was announced",
-            value=f"{data.shape}, announced {spec.shape}",
+            "an image is written in the shape of its description",
+            value=f"{data.shape}, described as {spec.shape}",
             place=str(target),
         )
     values = _as_stored(stored_values(data, spec, str(target)))
@@ -78,7 +78,7 @@ def _sync(path: Path) -> None:
 
 
 def _compression(values: NDArray[Any]) -> dict[str, Any]:
-    """Compress masks and labels, which shrink a lot; not noise, which takes long and does not."""
+    """Compress masks and labels, which shrink a lot; not noise, which hardly does."""
     plain = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
     if not plain.size or values.dtype.kind in "fc":
         return {}
@@ -99,7 +99,7 @@ def _at_least_2d(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _how(spec: ImageSpec) -> dict[str, Any]:
-    """Return how tifffile shall write an image of this kind."""
+    """Return the options by which tifffile writes an image."""
     is_ome = (
         spec.dtype.name in _OME_TYPES
         and set(spec.axes) <= set("tczyx")
@@ -125,17 +125,17 @@ _OME_UNITS = {None: "pixel", "um": "µm", "angstrom": "Å", "inch": "in"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TiffWriter:
-    """Writes blocks straight into an uncompressed TIFF that is mapped into memory."""
+    """Writes blocks directly into an uncompressed TIFF that is mapped into memory."""
 
     spec: ImageSpec
-    """What the image is."""
+    """Description of the image."""
     path: str
-    """The file."""
+    """Path of the file."""
     dataoffset: int
-    """Where the voxels begin, in bytes."""
+    """Offset of the voxels in the file, in bytes."""
 
     def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
-        """Write a region; it is on the disk when this returns, zeros as well.
+        """Write a region; it is on the disk when this returns, zeros too.
 
         Returns
         -------
@@ -156,12 +156,12 @@ class TiffWriter:
 
 
 def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:
-    """Make a TIFF of zeros that blocks are written into, or take up the same one that is there.
+    """Create a TIFF of zeros for blocks to be written into, or continue an equal one that exists.
 
     Raises
     ------
     StoreError
-        If something else lies at `path`, or it cannot be written.
+        If something else exists at `path`, or it cannot be written.
     """
     import tifffile
 
@@ -177,7 +177,7 @@ def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:
 
 
 def _reserve(path: Path) -> None:
-    """Claim the space now: a full disk met later, through a mapped file, kills the process."""
+    """Reserve the space now: a disk that fills up under a mapped file kills the process."""
     with path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         os.fsync(file.fileno())
@@ -187,20 +187,20 @@ def _dataoffset(path: Path, spec: ImageSpec) -> int:
     import tifffile
 
     try:
-        found = open_tiff(str(path)).spec
+        stored = open_tiff(str(path)).spec
         with tifffile.TiffFile(path) as file:
             offset = file.series[0].dataoffset
     except ScutoidError as error:
-        raise _taken(path, str(error)) from error
-    if found != spec or offset is None:
-        raise _taken(path, f"{found.shape} {found.dtype} {found.axes!r}")
+        raise _occupied(path, str(error)) from error
+    if stored != spec or offset is None:
+        raise _occupied(path, f"{stored.shape} {stored.dtype} {stored.axes!r}")
     return int(offset)
 
 
-def _taken(path: Path, found: str) -> StoreError:
+def _occupied(path: Path, value: str) -> StoreError:
     return StoreError(
-        "an image is created where nothing lies, or where the same image was begun",
-        value=found,
+        "an image is created at an empty path, or where the same image was begun",
+        value=value,
         place=str(path),
-        remedy="choose another path, or remove what is there",
+        remedy="choose another path, or remove what exists there",
     )

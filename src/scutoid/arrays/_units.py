@@ -1,4 +1,4 @@
-"""Names of lengths: the short form that scutoid uses and the long form that OME-NGFF asks for."""
+"""Units of length: the short names of scutoid and the long names of OME-NGFF."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ METRES = {
 
 
 def known_unit(text: str) -> str | None:
-    """The short form of a unit's name, or None if it is no length that we know."""
+    """The short form of a unit's name; None if it is no known length."""
     stripped = text.strip()
     return _SHORT.get(stripped) or _SHORT.get(stripped.lower())
 
@@ -48,7 +48,7 @@ def short_unit(text: str) -> str:
     Raises
     ------
     MetadataError
-        If it is no unit of length that we know.
+        If it is no known unit of length.
     """
     unit = known_unit(text)
     if unit is None:

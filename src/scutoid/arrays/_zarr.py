@@ -1,7 +1,7 @@
 """Zarr arrays, versions 2 and 3, read by tensorstore.
 
-Tensorstore decodes a chunk once for all who need it soon (its cache pool).  What it cannot open
-(other URLs, rare codecs) zarr-python reads, through our own cache.
+Tensorstore keeps decoded chunks in its cache pool.  Arrays that it cannot open (other URLs, rare
+codecs) are read by zarr-python, through our own cache.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from scutoid.geometry import Roi
 CACHE_BYTES = 160 * 2**20
 """Bytes of decoded chunks that a process holds for regions that cut chunks."""
 _WHOLE_BYTES = 12 * 2**20
-"""The same for regions of whole chunks: nobody but the next step needs these again."""
+"""The same for regions of whole chunks, which only the next step needs again."""
 
 
 @functools.cache
@@ -35,14 +35,14 @@ def _context(cache_bytes: int) -> Any:
     import tensorstore as ts
 
     # A worker process is one of many, one a core; its environment says so to numeric libraries.
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(said) if said.isdecimal() and int(said) else os.cpu_count() or 1
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    threads = int(text) if text.isdecimal() and int(text) else os.cpu_count() or 1
     return ts.Context(
         {
             "cache_pool": {"total_bytes_limit": cache_bytes},
             "data_copy_concurrency": {"limit": threads},
             "file_io_concurrency": {"limit": 4},
-            # Otherwise a server that is gone is asked for many minutes.
+            # Otherwise a server that is gone is asked again for many minutes.
             "http_request_retries": {
                 "max_retries": 4,
                 "initial_delay": "100ms",
@@ -54,14 +54,14 @@ def _context(cache_bytes: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class ZarrArray:
-    """One array of a zarr: where it lies, and how it is opened."""
+    """The location of one array of a zarr, and its version."""
 
     location: str
     """Path or URL of the array."""
     version: int
     """2 or 3."""
     stamp: tuple[int, ...] = ()
-    """Version of the metadata file when it was read: an array made anew is opened anew."""
+    """Version of the metadata file when it was read: a changed array is opened again."""
 
     def read(self, roi: Roi, dtype: np.dtype[Any], *, is_whole: bool = False) -> NDArray[Any]:
         """Read a region; `is_whole` says that it is made of whole chunks."""
@@ -69,12 +69,12 @@ class ZarrArray:
         if isinstance(array, _ZarrPython):
             return array.read(roi, dtype)
         try:
-            found = np.asarray(array[roi.to_slices()].read().result())
+            voxels = np.asarray(array[roi.to_slices()].read().result())
         except ValueError as error:  # what tensorstore raises for any failure to read
             raise _undecodable(self.location, error) from error
-        if found.dtype != dtype or not found.flags.c_contiguous or not found.flags.writeable:
-            found = owned(found, dtype)
-        return found
+        if voxels.dtype != dtype or not voxels.flags.c_contiguous or not voxels.flags.writeable:
+            voxels = owned(voxels, dtype)
+        return voxels
 
 
 def _undecodable(location: str, error: Exception) -> SourceError:
@@ -88,9 +88,9 @@ def _undecodable(location: str, error: Exception) -> SourceError:
 
 @functools.lru_cache(maxsize=512)
 def open_array(array: ZarrArray, cache_bytes: int, *, stores_zeros: bool = False) -> Any:
-    """Return the open array, the same one for all who ask in this process.
+    """Return the open array, the same one for all calls in this process.
 
-    What is all zero is written to it only if it `stores_zeros`, else taken away.
+    Chunks of zeros are written to it only if it `stores_zeros`, else removed.
     """
     import tensorstore as ts
 
@@ -154,15 +154,15 @@ class ZarrSource:
     """A zarr array as an image."""
 
     spec: ImageSpec
-    """What it is."""
+    """Description of the image."""
     array: ZarrArray
-    """Where it lies."""
+    """The array."""
     chunks: tuple[int, ...]
-    """What one decoding brings: the inner chunks of shards."""
+    """Shape of the voxels that are decoded together: the inner chunks of shards."""
     levels: int = 1
-    """Number of pyramid levels beside it."""
+    """Number of pyramid levels of its image."""
     mode: SourceMode = "listing"
-    """How a change is noticed."""
+    """How a change is detected."""
     is_labels: bool = False
     """Whether its metadata say that voxels are object numbers."""
 
@@ -188,12 +188,12 @@ def _load(text: bytes | None, place: str) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        found = json.loads(text)
+        metadata = json.loads(text)
     except ValueError as error:
         raise SourceError(
             "zarr metadata is JSON", value=str(error), place=place, remedy="restore the file"
         ) from error
-    return found if isinstance(found, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,18 +229,18 @@ def _stamp(location: str, name: str) -> tuple[int, ...]:
 
 
 def read_node(location: str) -> Node | None:
-    """Return the group or array at a place; None if there is none."""
-    found = _load(_get(location, "zarr.json"), f"{location}/zarr.json")
-    if found:
-        is_array = found.get("node_type") == "array"
-        attributes = found.get("attributes") or {}
-        return Node(location, 3, is_array, found, attributes, _stamp(location, "zarr.json"))
+    """Return the group or array at a location; None if there is none."""
+    metadata = _load(_get(location, "zarr.json"), f"{location}/zarr.json")
+    if metadata:
+        is_array = metadata.get("node_type") == "array"
+        attributes = metadata.get("attributes") or {}
+        return Node(location, 3, is_array, metadata, attributes, _stamp(location, "zarr.json"))
     attributes = _load(_get(location, ".zattrs"), f"{location}/.zattrs")
-    found = _load(_get(location, ".zarray"), f"{location}/.zarray")
-    if found:
-        return Node(location, 2, True, found, attributes, _stamp(location, ".zarray"))
-    found = _load(_get(location, ".zgroup"), f"{location}/.zgroup")
-    return Node(location, 2, False, found, attributes) if found or attributes else None
+    metadata = _load(_get(location, ".zarray"), f"{location}/.zarray")
+    if metadata:
+        return Node(location, 2, True, metadata, attributes, _stamp(location, ".zarray"))
+    metadata = _load(_get(location, ".zgroup"), f"{location}/.zgroup")
+    return Node(location, 2, False, metadata, attributes) if metadata or attributes else None
 
 
 def open_zarr(
@@ -283,12 +283,12 @@ def open_zarr(
 
 def _only_array(node: Node) -> Node:
     names = _folders_in(node.location)
-    inner = {name: found for name in names if (found := read_node(f"{node.location}/{name}"))}
-    arrays = [found for found in inner.values() if found.is_array]
+    inner = {name: child for name in names if (child := read_node(f"{node.location}/{name}"))}
+    arrays = [child for child in inner.values() if child.is_array]
     if len(arrays) == 1:
         return arrays[0]
     listed = {
-        kind: ", ".join(name for name, found in inner.items() if found.is_array == is_array)
+        kind: ", ".join(name for name, child in inner.items() if child.is_array == is_array)
         for kind, is_array in (("arrays", True), ("groups", False))
     }
     raise MetadataError(
@@ -306,10 +306,10 @@ def _folders_in(location: str) -> list[str]:
 
     system, path = fsspec.core.url_to_fs(location)
     try:
-        found = system.ls(path, detail=True)
-    except (OSError, NotImplementedError):  # such as a web server that lists nothing
+        entries = system.ls(path, detail=True)
+    except (OSError, NotImplementedError):  # such as a web server without listings
         return []
-    folders = (e["name"] for e in found if e["type"] == "directory" or e["name"].endswith("/"))
+    folders = (e["name"] for e in entries if e["type"] == "directory" or e["name"].endswith("/"))
     return sorted(name.rstrip("/").rpartition("/")[2] for name in folders)
 
 
@@ -367,8 +367,8 @@ def _n_channels(axes: str, shape: Sequence[int]) -> int:
 
 def _dtype(node: Node) -> np.dtype[Any]:
     text = node.metadata["dtype" if node.version == 2 else "data_type"]
-    found: np.dtype[Any] = np.dtype(text).newbyteorder("=")
-    return found
+    native: np.dtype[Any] = np.dtype(text).newbyteorder("=")
+    return native
 
 
 def _chunks(node: Node) -> Sequence[int]:

@@ -1,10 +1,10 @@
-"""Writing OME-Zarr 0.5: one shard a block, small chunks inside it, a checksum on each.
+"""Write OME-Zarr 0.5: one shard a block, small chunks inside it, a checksum on each.
 
-Coarser levels of a pyramid are made of the block that is in memory; nothing is read back.
+Coarser levels of a pyramid are downsampled from the block in memory; nothing is read back.
 
 ::
 
-    shard = block, written by one process in one piece:  tensorstore writes it beside its place,
+    shard = block, written by one process in one piece:  tensorstore writes a temporary file,
     +----+----+                                          syncs it and renames it
     | c  | c  |   chunks inside, read one by one by viewers and neighbours;
     +----+----+   codecs: bytes, compressor, crc32c
@@ -43,7 +43,7 @@ from scutoid.geometry import Coordinate, Roi
 from scutoid.kernels import downsample
 
 _CHUNK = 64
-"""Voxels along an axis of a chunk: what viewers like, and little waste at a halo."""
+"""Voxels along an axis of a chunk: good for viewers, and little waste at a halo."""
 _SMALL_CHUNK = 16
 # Level 1: level 3 gave files of the same size on images of cells.
 _COMPRESSORS: dict[str, list[dict[str, Any]]] = {
@@ -61,17 +61,17 @@ _COMPRESSORS: dict[str, list[dict[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseLevel:
-    """A level of a pyramid below level 0, and where it lies."""
+    """A coarser level of a pyramid, and its array."""
 
     array: ZarrArray
-    """Where."""
+    """The array."""
     factors: tuple[int, ...]
-    """Voxels of the level above in each of its own, an entry an axis."""
+    """Voxels of the level above in each of its voxels, an entry an axis."""
     total: tuple[int, ...]
-    """Voxels of level 0 in each of its own, an entry an axis."""
+    """Voxels of level 0 in each of its voxels, an entry an axis."""
 
     def region(self, roi: Roi) -> Roi:
-        """The region beneath a region of level 0 that begins with one of its voxels."""
+        """The region of this level under a region of level 0 whose corner is on its grid."""
         start = [a // width for a, width in zip(roi.offset, self.total, strict=True)]
         stop = [-(-b // width) for b, width in zip(roi.end, self.total, strict=True)]
         return Roi(start, [b - a for a, b in zip(start, stop, strict=True)])
@@ -82,15 +82,15 @@ class ZarrWriter:
     """Writes whole shards of an image; several processes write disjoint ones at once."""
 
     spec: ImageSpec
-    """What the image is."""
+    """Description of the image."""
     array: ZarrArray
-    """Where it lies."""
+    """Its array of level 0."""
     shard: tuple[int, ...]
-    """What is written in one piece, in voxels."""
+    """Shape of a shard, which is written in one piece, in voxels."""
     coarse: tuple[CoarseLevel, ...] = ()
-    """Coarser levels, each made of the one before."""
+    """Coarser levels, each downsampled from the one before."""
     method: str = "mean"
-    """How they are made."""
+    """Method of downsampling."""
 
     def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
         """Write a region that is made of whole shards; it is on the disk when this returns.
@@ -98,12 +98,12 @@ class ZarrWriter:
         Parameters
         ----------
         stores_zeros : bool
-            Whether what is all zero is stored as well.
+            Whether zeros are stored too.
 
         Returns
         -------
         bool
-            False if all is zero and that is not stored: then what was stored there is gone.
+            False if all is zero and zeros are not stored: then earlier voxels there are removed.
 
         Raises
         ------
@@ -123,8 +123,8 @@ class ZarrWriter:
         is_written = stores_zeros or bool(values.reshape(-1).view(np.uint8).any())
         try:
             self._write_coarse(roi, values, stores_zeros=is_written)
-            # The finest is the last: where it is, all of them are.
-            # Without a cache: what is written would push out of it what the next blocks read.
+            # The finest is the last: if it exists, all of them do.
+            # Without a cache: written chunks would displace those that the next blocks read.
             target = open_array(self.array, 0, stores_zeros=stores_zeros)
             target[roi.to_slices()].write(values).result()
         except (ValueError, OSError, ScutoidError) as error:
@@ -138,9 +138,9 @@ class ZarrWriter:
         return is_written
 
     def _write_coarse(self, roi: Roi, values: NDArray[Any], *, stores_zeros: bool) -> None:
-        """Write the coarser levels of a region; also zeros, if anything of level 0 is not zero.
+        """Write the coarser levels of a region; also zeros, if level 0 is not all zero.
 
-        So a shard that is missing there and not at level 0 is known to be lost.
+        So a shard that is missing only on a coarser level is known to be lost.
         """
         waiting = []
         for level in self.coarse:
@@ -173,7 +173,7 @@ def shards_and_chunks(
     Parameters
     ----------
     shape, block : sequence of int
-        Of the image and of what one write covers, in voxels.
+        Of the image and of one write, in voxels.
     chunks : int or sequence of int, optional
         The largest inner chunk wanted; default 64 along each axis.
 
@@ -207,10 +207,10 @@ def shards_and_chunks(
 
 
 def _divisor(edge: int, limit: int) -> int:
-    """Return the largest divisor up to a limit; where that is tiny, the smallest one above."""
-    found = next(d for d in range(min(limit, edge), 0, -1) if edge % d == 0)
-    if found >= min(limit, edge, _SMALL_CHUNK):
-        return found
+    """Return the largest divisor up to a limit; if that is tiny, the smallest one above."""
+    divisor = next(d for d in range(min(limit, edge), 0, -1) if edge % d == 0)
+    if divisor >= min(limit, edge, _SMALL_CHUNK):
+        return divisor
     return next(d for d in range(limit + 1, edge + 1) if edge % d == 0)
 
 
@@ -223,16 +223,16 @@ def create_zarr(
     label: bool,
     overwrite: bool = True,
 ) -> ZarrWriter:
-    """Make an OME-Zarr 0.5 image, sharded by `block`, or take up one that is there.
+    """Create an OME-Zarr 0.5 image, sharded by `block`, or continue an equal one that exists.
 
-    One of ours that is another image, or stored otherwise, is replaced if `overwrite` says so.
+    A different image of ours is replaced if `overwrite` is true.
 
     Raises
     ------
     GeometryError
         If a shard of the coarsest level would not cover the region of one of level 0.
     StoreError
-        If something else lies at `path`, or it cannot be written.
+        If something else exists at `path`, or it cannot be written.
     """
     compressor = storage.compressor or "zstd"
     if compressor not in _COMPRESSORS:
@@ -276,7 +276,7 @@ def create_zarr(
 def _shards_of(
     level: PyramidLevel, block: Sequence[int], spec: ImageSpec, storage: Storage
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Choose shards of a level that cover the regions of those of level 0, and chunks."""
+    """Choose chunks of a level, and shards that cover the regions of those of level 0."""
     edges = [
         edge // width if edge < size else max(edge, 1)
         for edge, width, size in zip(block, level.total, spec.shape, strict=True)
@@ -292,7 +292,7 @@ def _placed(path: Path) -> ZarrArray:
 def _holds(
     path: Path, arrays: dict[str, dict[str, Any]], group: dict[str, Any], *, overwrite: bool
 ) -> bool:
-    """Return whether this very image is there; clear away one of ours that differs."""
+    """Return whether this same image exists; remove a different one of ours."""
     if not path.exists():
         return False
     if path.is_dir() and not any(path.iterdir()):
@@ -304,17 +304,17 @@ def _holds(
     except ScutoidError:
         node, inner = None, []
     mine = node is not None and is_ours(node.attributes)
-    found = [None if one is None else one.metadata for one in (node, *inner)]
-    if mine and found == [group, *arrays.values()]:
+    metadata = [None if each is None else each.metadata for each in (node, *inner)]
+    if mine and metadata == [group, *arrays.values()]:
         return True
     if not mine or not overwrite:
         raise StoreError(
-            "an image is created where nothing lies, or where the same image was begun",
+            "an image is created at an empty path, or where the same image was begun",
             value="another image of scutoid's" if mine else "something that scutoid did not make",
             place=str(path),
-            remedy="choose another path, or remove what is there",
+            remedy="choose another path, or remove what exists there",
         )
-    # Renamed first: of a folder that is half removed nobody could tell whose it was.
+    # Renamed first: the owner of a half removed folder could not be known.
     away = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.old")
     path.rename(away)
     shutil.rmtree(away)
@@ -322,7 +322,7 @@ def _holds(
 
 
 def _place(path: Path, arrays: dict[str, dict[str, Any]], group: dict[str, Any]) -> None:
-    """Write the metadata beside their place, sync and rename: all of it is there, or nothing."""
+    """Write the metadata in one atomic step: to a temporary folder, synced and renamed."""
     beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     beside.mkdir(parents=True)
     try:
@@ -380,7 +380,7 @@ def _array_metadata(
 
 
 def _sized(compressor: list[dict[str, Any]], spec: ImageSpec) -> list[dict[str, Any]]:
-    """Tell blosc, which shuffles bytes, how many a voxel has; zstd that crc32c checks already."""
+    """Add blosc's size of a voxel, which it shuffles by; no checksum of zstd besides crc32c."""
     added: dict[str, dict[str, Any]] = {
         "blosc": {"typesize": spec.dtype.itemsize, "blocksize": 0},
         "zstd": {"checksum": False},

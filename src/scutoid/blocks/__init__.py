@@ -12,7 +12,7 @@ from scutoid.blocks._levels import conflict_order, lower_neighbours
 from scutoid.blocks._mask import Mask
 from scutoid.blocks._report import BlockTime, Failure, Report, TaskReport
 from scutoid.blocks._run import run_blocks
-from scutoid.blocks._scheduler import Batch, Scheduler, Setback
+from scutoid.blocks._scheduler import Batch, Scheduler, WorkerFailure
 from scutoid.blocks._task import After, BlockTask
 from scutoid.geometry import BlockGrid
 
@@ -31,8 +31,8 @@ __all__ = [
     "Mask",
     "Report",
     "Scheduler",
-    "Setback",
     "TaskReport",
+    "WorkerFailure",
     "conflict_order",
     "connect",
     "lower_neighbours",

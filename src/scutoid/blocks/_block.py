@@ -1,4 +1,4 @@
-"""A block: what a task's function is given, geometry and no pixels."""
+"""A block, the argument of a task's function: geometry and no pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scutoid.geometry import BlockGrid, Coordinate, Roi
 
 
 class BlockStatus(enum.IntEnum):
-    """Where a block stands; a byte a block in the scheduler and the journal."""
+    """The status of a block; a byte a block in the scheduler and the journal."""
 
     WAITING = 0
     """Not begun."""
@@ -23,9 +23,9 @@ class BlockStatus(enum.IntEnum):
     WRITTEN = 2
     """Done."""
     EMPTY = 3
-    """Done, and there was nothing to write: a block's function may return this very value."""
+    """Done with nothing to write: a block's function may return this very value."""
     FOUND = 4
-    """Done before, as the task's `is_done` said."""
+    """Done before, according to the task's `is_done`."""
     FAILED = 5
     """Failed at its last attempt."""
     ORPHANED = 6
@@ -50,19 +50,19 @@ class Block:
     index: int
     """The block's number in the grid, in C order."""
     read_roi: Roi
-    """What it reads: the write region and the halo; may stick out of the image."""
+    """The region that it reads: write region and halo; may stick out of the image."""
     write_roi: Roi
-    """What it writes."""
+    """The region that it writes."""
     conflicts_in: BlockGrid | None = field(default=None, repr=False, compare=False)
     """The grid, if the task is one with ``conflict=True``."""
 
     @property
     def neighbours(self) -> tuple[Roi, ...]:
-        """What it may read of its own task's output: the parts of its read region that are done.
+        """The finished parts of its read region in its own task's output.
 
-        These are written by neighbours of lower level, and are on the disk and journalled.  What
-        else there is in the read region was left behind by a run that was broken off.  Empty
-        without ``conflict=True``.
+        These are written by neighbours of lower level, and are on the disk and journalled.
+        Anything else in the read region was left behind by an interrupted run.  Empty without
+        ``conflict=True``.
         """
         grid = self.conflicts_in
         if grid is None:
@@ -76,7 +76,7 @@ class Block:
 def blocks_of(
     task: str, grid: BlockGrid, indices: NDArray[np.int64], *, conflict: bool = False
 ) -> Iterator[Block]:
-    """The blocks of a grid by their numbers, made in one go.
+    """The blocks of a grid with these numbers, computed together.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def blocks_of(
 
 
 def _roi(offset: list[int], shape: list[int]) -> Roi:
-    """Make a region of ints that numpy has computed, past the checks of each single number.
+    """Make a region of ints that numpy has computed, without checking each number.
 
     A cheap block lasts some microseconds, and the checks would take forty.
     """

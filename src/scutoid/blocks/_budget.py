@@ -1,4 +1,4 @@
-"""What blocks that run at the same time may take together: memory and named resources."""
+"""Limits of memory and named resources for all blocks that run at the same time."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def parse_bytes(size: int | str) -> int:
     """
     amount: float = 0
     if isinstance(size, str):
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", size)
-        if found and not (found[3] and not found[2]):
-            units = _BINARY_UNITS if found[3] else _UNITS
-            amount = float(found[1]) * units[found[2].upper()]
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", size)
+        if match and not (match[3] and not match[2]):
+            units = _BINARY_UNITS if match[3] else _UNITS
+            amount = float(match[1]) * units[match[2].upper()]
     elif not isinstance(size, bool):
         amount = size
     if amount < 1:
@@ -44,28 +44,28 @@ def parse_bytes(size: int | str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What is there, and whether one more block fits."""
+    """The available memory and resources, and whether one more block fits."""
 
     memory: int | None = None
     """Bytes for all running blocks together; None: no limit."""
     resources: Mapping[str, int] = field(default_factory=dict)
-    """Amount of each named resource; what is not named is there once."""
+    """Amount of each named resource; the amount of any other is 1."""
 
     def check(self, tasks: Iterable[BlockTask]) -> None:
-        """See that each task's single block fits the resources.
+        """Check that a single block of each task fits the resources.
 
         Raises
         ------
         ParameterError
-            If one requires more than there is.
+            If one requires more than the run has.
         """
         for task in tasks:
             for name, amount in (task.requires or {}).items():
-                there = self.resources.get(name, 1)
-                if not 0 <= amount <= there:
+                available = self.resources.get(name, 1)
+                if not 0 <= amount <= available:
                     raise ParameterError(
                         f"a block requires no more of {name!r} than the run has",
-                        value=f"{amount} of {there}",
+                        value=f"{amount} of {available}",
                         place=f"task {task.name!r}",
                         remedy=f"give run_blocks(resources={{{name!r}: {amount}}})",
                     )
@@ -84,9 +84,9 @@ class Budget:
         Parameters
         ----------
         task : BlockTask
-            Whose block it is.
+            The task of the block.
         own : sequence of BlockTask
-            Tasks of what this worker has before it; it runs one block at a time.
+            Tasks of the batches that this worker holds; it runs one block at a time.
         others : sequence of sequence of BlockTask
             The same of each other worker that is busy.
         """

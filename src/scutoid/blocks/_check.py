@@ -1,4 +1,4 @@
-"""What is found wrong with a run before any work begins."""
+"""Checks of a run's tasks and executor before any work begins."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from scutoid.executors import Executor
 
 
 def check_tasks(tasks: Iterable[BlockTask]) -> list[BlockTask]:
-    """Put tasks in an order in which each comes after all that it waits for.
+    """Sort tasks so that each comes after all that it waits for.
 
     Raises
     ------
     PipelineError
-        If names are doubled, unknown, or the edges go in a circle.
+        If two tasks have one name, a name is unknown, or the edges go in a circle.
     GeometryError
         If an edge, `where` or `done` does not fit the grid.
     """
-    given = list(tasks)
     by_name: dict[str, BlockTask] = {}
-    for task in given:
+    for task in tasks:
         if task.name in by_name and by_name[task.name] is not task:
             raise PipelineError("each task of a run has its own name", value=task.name)
         by_name[task.name] = task
@@ -45,7 +44,7 @@ def check_tasks(tasks: Iterable[BlockTask]) -> list[BlockTask]:
 def check_abilities(
     tasks: Sequence[BlockTask], executor: Executor, workers: object, budget: Budget
 ) -> None:
-    """See that the executor can do what the tasks ask for.
+    """Check that the executor can do what the tasks ask for.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The worker's side of a run that hands out blocks to whoever joins."""
+"""The worker's side of a run that workers join by themselves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scutoid.executors import (
     TASK_VARIABLE,
     ItemFailure,
     Job,
-    NoBeacon,
+    NoHeartbeat,
     Work,
     Workbench,
     dump_value,
@@ -70,7 +70,7 @@ def connect(
     path = file or os.environ.get(CONNECTION_VARIABLE)
     if path is None:
         raise ParameterError(
-            "a worker is told the connection file of its run",
+            "a worker knows the connection file of its run",
             value=file,
             place="connect(file=)",
             remedy=f"give the path that ConnectExecutor was given, or set {CONNECTION_VARIABLE}",
@@ -81,7 +81,7 @@ def connect(
 
 
 class Blocks:
-    """Blocks of a run, one after the other; made by `connect`."""
+    """An iterator over blocks of a run, from `connect`."""
 
     def __init__(self, connection: Connection, tasks: Sequence[str] | None) -> None:
         import socket
@@ -134,13 +134,13 @@ class Blocks:
         raise StopIteration
 
     def done(self, value: object = None) -> None:
-        """The block in hand is done; nothing happens if there is none.
+        """Report the current block as done; nothing happens if there is none.
 
         Parameters
         ----------
         value : object, optional
-            What a block's function would return: `BlockStatus.EMPTY` if there was nothing to
-            write, or a value for who collects them.
+            The return value of a block's function: `BlockStatus.EMPTY` if there was nothing to
+            write, or a value for the task's `collect`.
         """
         work, self._current = self._current, None
         if work is None:
@@ -150,19 +150,19 @@ class Blocks:
         if work.returns and status is BlockStatus.WRITTEN:
             try:
                 payload = dump_value(value)
-            except Exception as error:  # noqa: BLE001 - whatever pickling runs
+            except Exception as error:  # noqa: BLE001 - pickling runs code of the value
                 self._send("failed", ItemFailure.of(0, error))
                 return
         self._send("done", int(status), payload)
 
     def failed(self, error: BaseException) -> None:
-        """The block in hand has failed; it is tried again as the task says."""
+        """Report the current block as failed; it is retried as the task says."""
         if self._current is not None:
             self._current = None
             self._send("failed", ItemFailure.of(0, error, skip=0))
 
     def leave(self) -> None:
-        """Leave the run; a block in hand that is not `done` goes to another worker."""
+        """Leave the run; a current block that is not `done` goes to another worker."""
         if not self._connection.closed:
             self._current = None
             try:
@@ -173,10 +173,10 @@ class Blocks:
                 self._connection.close()
 
     def _begin(self, number: int, index: int) -> Block | None:
-        """The block, if it is for the user's loop; blocks of tasks with functions are done here."""
+        """Return the block for the user's loop; run it here if its task has a function."""
         work = self._works[number]
         outcome = self._bench.carry_out(
-            Job(0, number, np.array([index], dtype=np.int64)), work, NoBeacon()
+            Job(0, number, np.array([index], dtype=np.int64)), work, NoHeartbeat()
         )
         if outcome.setup_failure is not None:
             self._send("failed", outcome.setup_failure)
@@ -216,6 +216,6 @@ class Blocks:
         return WorkerError(
             "a run tells its workers when it is over",
             value=f"the connection ended: {type(error).__name__}",
-            remedy="the run was broken off, or has given this worker up, because a block took "
-            "longer than its timeout; what was reported as done before is kept",
+            remedy="the run was interrupted, or has given this worker up, because a block took "
+            "longer than its timeout; blocks reported as done before are kept",
         )

@@ -1,11 +1,11 @@
-"""Which worker gets which blocks next: seats, budgets, and failed blocks that wait for another."""
+"""The choice of the next blocks for each worker, within budgets; failed blocks change workers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.blocks._budget import Budget
-from scutoid.blocks._pace import Pace
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
 
@@ -17,7 +17,7 @@ BlockKey = tuple[int, int]
 
 
 class Dispatcher:
-    """Knows who works on what, and chooses what to hand to whom.
+    """Knows which worker holds which batches, and chooses the next ones.
 
     Parameters
     ----------
@@ -26,15 +26,15 @@ class Dispatcher:
     tasks : sequence of BlockTask
         The scheduler's tasks.
     budget : Budget
-        What all running blocks may take together.
-    paces : sequence of Pace
-        By task, what its blocks cost.
+        Limits for all running blocks together.
+    sizers : sequence of BatchSizer
+        By task, the size of its batches.
     workers : int
-        How many workers were asked for.
+        Number of workers asked for.
     most_blocks : int
-        How many blocks a batch may have.
+        Largest number of blocks in a batch.
     is_one_memory : bool
-        Whether what one worker has read serves all.
+        Whether the data that one worker has read serves all.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Dispatcher:
         scheduler: Scheduler,
         tasks: Sequence[BlockTask],
         budget: Budget,
-        paces: Sequence[Pace],
+        sizers: Sequence[BatchSizer],
         workers: int,
         most_blocks: int,
         *,
@@ -51,7 +51,7 @@ class Dispatcher:
         self._scheduler = scheduler
         self._tasks = tasks
         self._budget = budget if budget.limits(tasks) else None
-        self._paces = paces
+        self._sizers = sizers
         self._workers = workers
         self._most_blocks = most_blocks
         self._n_shares = 1 if is_one_memory else workers
@@ -74,64 +74,64 @@ class Dispatcher:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether nothing is under way although there are workers for every task."""
+        """Whether nothing is running although there are workers for every task."""
         everybody = any(worker not in self._serves for worker in self._seats)
         return everybody and not self.n_out
 
     def join(self, worker: int, serves: frozenset[int] | None) -> None:
-        """A worker takes batches from now on, of all tasks or of those that it serves."""
+        """Add a worker, for all tasks or for those that it serves."""
         self._seats[worker] = {}
         if serves is not None:
             self._serves[worker] = serves
 
     def leave(self, worker: int) -> dict[int, Batch]:
-        """A worker is gone; gives what it had, by number of the job."""
+        """Remove a worker; return its batches by number of the job."""
         self._serves.pop(worker, None)
         return self._seats.pop(worker, {})
 
     def seat(self, worker: int, job: int, batch: Batch) -> None:
-        """A worker has got a batch."""
+        """Note that a worker has received a batch."""
         self._seats[worker][job] = batch
 
     def take_back(self, worker: int, job: int) -> Batch:
-        """A worker is through with a batch."""
+        """Remove a batch from a worker, and return it."""
         return self._seats[worker].pop(job)
 
     def drop_held(self, task: int) -> Iterator[Batch]:
-        """Take out what is held back of a task that has been given up."""
+        """Remove and yield the held batches of a task that has been given up."""
         dropped = [batch for batch in self._held if batch.task == task]
         self._held = [batch for batch in self._held if batch.task != task]
         yield from dropped
 
     def note_failure(self, block: BlockKey, worker: int) -> None:
-        """A block will be tried again: elsewhere, if there is another worker for it."""
+        """Note that a block will be tried again: on another worker, if there is one."""
         self._avoid[block] = worker
 
-    def note_kill(self, block: BlockKey, *, beside: int) -> None:
-        """A worker was perhaps killed for memory at a block, with so many others busy beside it.
+    def note_kill(self, block: BlockKey, *, others: int) -> None:
+        """Note that a worker may have been killed for memory, while so many others were busy.
 
-        The block's next try has at most half as many beside it, the one after that none.
+        At the block's next try at most half as many others are busy, at the one after that none.
         """
-        self._crowding[block] = 0 if block in self._crowding else beside // 2
+        self._crowding[block] = 0 if block in self._crowding else others // 2
         self._kills[block[0]] += 1
 
     def note_end(self, block: BlockKey) -> None:
-        """A block that failed before will not be tried again."""
+        """Note that a block that failed before will not be tried again."""
         self._avoid.pop(block, None)
         self._crowding.pop(block, None)
 
     def note_success(self, batch: Batch) -> None:
-        """The blocks of a batch have come back; some may have failed."""
+        """Note that the blocks of a batch have come back; some may have failed."""
         if batch.attempt > 1 and self._crowding:
             for index in batch.indices.tolist():
                 self._crowding.pop((batch.task, index), None)
 
-    def n_beside(self, worker: int) -> int:
-        """How many other workers are busy."""
+    def n_others_busy(self, worker: int) -> int:
+        """Number of other workers that are busy."""
         return sum(bool(jobs) for other, jobs in self._seats.items() if other != worker)
 
     def batches(self, depth: int) -> Iterator[tuple[int, Batch]]:
-        """Batches to hand out now: first one for each worker, then those that are to follow."""
+        """Batches to hand out now: first one for each worker, then the ones behind it."""
         for level in range(depth):
             for worker, jobs in list(self._seats.items()):
                 if len(jobs) == level:
@@ -140,8 +140,8 @@ class Dispatcher:
                         yield worker, batch
 
     def _choose(self, worker: int) -> Batch | None:
-        """The next batch for a worker; one that failed there waits for another, if there is one."""
-        if not self._seats[worker] and self.n_beside(worker) > self._most_beside():
+        """The next batch for a worker; one that failed there waits for another worker, if any."""
+        if not self._seats[worker] and self.n_others_busy(worker) > self._most_others_busy():
             return None
         for place, batch in enumerate(self._held):
             if self._suits(batch, worker) and self._admits(worker, batch.task):
@@ -163,7 +163,7 @@ class Dispatcher:
             return True
         block = (batch.task, int(batch.indices[0]))
         if block in self._crowding and (
-            self._seats[worker] or self.n_beside(worker) > self._crowding[block]
+            self._seats[worker] or self.n_others_busy(worker) > self._crowding[block]
         ):
             return False
         others = (w for w in self._seats if w != worker and self._is_served(w, batch.task))
@@ -172,8 +172,8 @@ class Dispatcher:
     def _is_served(self, worker: int, task: int) -> bool:
         return worker not in self._serves or task in self._serves[worker]
 
-    def _most_beside(self) -> int:
-        """How many may be busy beside a new one, for the sake of blocks that were short of room."""
+    def _most_others_busy(self) -> int:
+        """Limit of the other busy workers, for blocks that were short of memory."""
         if not self._crowding:
             return len(self._seats)
         running = (
@@ -187,7 +187,7 @@ class Dispatcher:
         return min(running, default=len(self._seats))
 
     def _is_waiting_for_room(self) -> bool:
-        """Whether a block waits until fewer are busy: then nothing else is begun."""
+        """Whether a block waits until fewer workers are busy: then nothing else is begun."""
         return any(
             (batch.task, int(batch.indices[0])) in self._crowding
             for batch in self._held
@@ -197,14 +197,14 @@ class Dispatcher:
     def _limits(self, worker: int) -> list[int]:
         is_second = bool(self._seats[worker])
         limits = []
-        for number, (task, pace) in enumerate(zip(self._tasks, self._paces, strict=True)):
+        for number, (task, sizer) in enumerate(zip(self._tasks, self._sizers, strict=True)):
             n_ready = self._scheduler.n_ready(number)
             workers = min(self._workers, task.workers or self._workers)
-            if n_ready == 0 or (is_second and not pace.may_queue(n_ready, workers)):
+            if n_ready == 0 or (is_second and not sizer.may_queue(n_ready, workers)):
                 limits.append(0)
             else:
                 allowed = self._admits(worker, number)
-                size = min(pace.size(n_ready, workers), self._most_blocks)
+                size = min(sizer.size(n_ready, workers), self._most_blocks)
                 limits.append(size if allowed else 0)
         return limits
 
@@ -227,7 +227,7 @@ class Dispatcher:
         return self._budget.admits(self._tasks[task], *self._held_by(worker))
 
     def _held_by(self, worker: int) -> tuple[list[BlockTask], list[list[BlockTask]]]:
-        """Tasks of what a worker has before it, and of what each other busy worker has."""
+        """Tasks of the batches that a worker holds, and of those of each other busy worker."""
         held: Mapping[int, list[BlockTask]] = {
             other: [self._tasks[batch.task] for batch in jobs.values()]
             for other, jobs in self._seats.items()

@@ -1,4 +1,4 @@
-"""The record of a run: every event as a line of JSON."""
+"""Write every event of a run as a line of JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EventLog:
     Parameters
     ----------
     path : path-like
-        The file; it is begun anew, and its folder is made.
+        The file; what it held is overwritten, and its folder is made.
 
     Raises
     ------
@@ -51,10 +51,10 @@ class EventLog:
 
     def on_event(self, event: events.Event) -> None:
         """Write an event."""
-        said: dict[str, Any] = {"event": type(event).__name__}
-        said |= {field.name: getattr(event, field.name) for field in fields(event)}
+        record: dict[str, Any] = {"event": type(event).__name__}
+        record |= {field.name: getattr(event, field.name) for field in fields(event)}
         try:
-            self._file.write(json.dumps(said, default=_plain) + "\n")
+            self._file.write(json.dumps(record, default=_plain) + "\n")
         except OSError as error:
             raise StoreError(
                 "the record of a run can be written",
@@ -72,7 +72,7 @@ class EventLog:
                     yield json.loads(line)
 
     def close(self) -> None:
-        """Close the file; what a full disk did not take of it is lost."""
+        """Close the file; what did not fit on a full disk is lost."""
         with suppress(OSError):
             self._file.close()
 

@@ -1,4 +1,4 @@
-"""What is done, for good: one record a batch, appended after the blocks' data is durable."""
+"""Durable record of finished blocks: one record a batch, appended after their data is synced."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Journal:
         grid : BlockGrid
             Its blocks.
         key : str, optional
-            What its results depend on.
+            Identifies what its results depend on.
 
         Raises
         ------
@@ -68,11 +68,11 @@ class Journal:
             If it belongs to another task, grid or key, or cannot be written.
         """
         header = _header(task, grid, key)
-        found, _ = RecordLog.read(path) if path.exists() else (header, [])
-        if found not in (b"", header):
+        stored, _ = RecordLog.read(path) if path.exists() else (header, [])
+        if stored not in (b"", header):
             raise StoreError(
                 "a journal is continued only by the task and grid (and key) that it was begun by",
-                value=f"{found.decode(errors='replace')}, not {header.decode()}",
+                value=f"{stored.decode(errors='replace')}, not {header.decode()}",
                 place=str(path),
                 remedy="remove the journal to do all blocks again, or give another folder",
             )
@@ -80,12 +80,12 @@ class Journal:
 
     @staticmethod
     def read(path: str | Path) -> NDArray[np.uint8]:
-        """What a journal says, one `BlockStatus` a block; no blocks where there is no journal.
+        """Read a journal, one `BlockStatus` a block; no blocks where there is no journal.
 
         Returns
         -------
         statuses : ndarray of uint8, shape (n_blocks,)
-            WRITTEN, EMPTY or FOUND for what is done, else WAITING.
+            WRITTEN, EMPTY or FOUND for finished blocks, else WAITING.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Journal:
 
     @staticmethod
     def forget(path: str | Path, indices: NDArray[np.int64]) -> None:
-        """Strike blocks from a journal, whose results are gone; all at once.
+        """Remove blocks whose results are gone from a journal, in one atomic step.
 
         Raises
         ------

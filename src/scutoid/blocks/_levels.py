@@ -1,4 +1,4 @@
-"""The order of blocks that read what others of their task write: colours, compared axis by axis.
+"""The order of blocks that read each other's output: colours, compared axis by axis.
 
 ::
 
@@ -20,7 +20,7 @@ from scutoid.geometry import BlockGrid
 
 
 def conflict_reach(grid: BlockGrid) -> tuple[int, ...]:
-    """On each axis, how many blocks away the farthest one is that may conflict with a block."""
+    """On each axis, the distance in blocks of the farthest one that may conflict with a block."""
     return tuple(
         min(max(-(-low // size), -(-high // size)), max(count - 1, 0))
         for low, high, size, count in zip(*grid.halo, grid.block_shape, grid.shape, strict=True)

@@ -1,4 +1,4 @@
-"""Which blocks wait for which, as a few small tables an axis instead of a graph.
+"""Dependencies between blocks, as a few small tables an axis instead of a graph.
 
 A block waits for a box of upstream blocks, and an upstream block is waited for by a box of blocks:
 on each axis the boxes' sides depend on the place on that axis alone.  So one edge between tasks of
@@ -49,7 +49,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AxisLink:
-    """How one upstream axis and one downstream axis belong together."""
+    """The relation between one upstream axis and one downstream axis."""
 
     target: int
     """The downstream axis."""
@@ -134,7 +134,7 @@ class Link:
         return cls(tuple(grid.shape), tuple(grid.shape), tuple(terms))
 
     def counts(self) -> NDArray[np.int32]:
-        """For how many upstream blocks each block waits, in the shape of the downstream grid."""
+        """Number of upstream blocks that each block waits for, shape of the downstream grid."""
         total = np.zeros(self.downstream, dtype=np.int32)
         for term in self.terms:
             factors = [np.ones(n, dtype=np.int32) for n in self.downstream]
@@ -152,7 +152,7 @@ class Link:
         return total
 
     def freed_by(self, indices: Ints) -> Iterator[tuple[Box, NDArray[np.int32] | int]]:
-        """Which blocks wait for some upstream blocks, and for how many of them.
+        """The blocks that wait for some upstream blocks, and for how many of them.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class Link:
     def _freed_by_mask(
         self, term: Sequence[AxisLink | None], mask: NDArray[np.int32], low: Sequence[int]
     ) -> Iterator[tuple[Box, NDArray[np.int32]]]:
-        """As one box: how many of the blocks lie in each place's range, an axis after the other."""
+        """Count, as one box, the blocks in each place's range, an axis after the other."""
         box = [slice(0, n) for n in self.downstream]
         weight = mask
         for own, entry in enumerate(term):

@@ -1,4 +1,4 @@
-"""Which blocks of a grid have anything to do, from a coarse image of the whole: by arithmetic.
+"""Choose the blocks of a grid that a coarse mask meets, by arithmetic.
 
 ::
 
@@ -6,7 +6,7 @@
     blocks of 6 voxels       |------|------|------|----
                                skip   run    run   skip
 
-Each axis is reduced by itself, so that a grid of 10^7 blocks is decided on in a blink.
+Each axis is reduced by itself, so that a grid of 10^7 blocks takes well under a second.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """A coarse image that says where there is something to do.
+    """A coarse image, non-zero where blocks are to run.
 
     Parameters
     ----------
     array : ndarray
-        Non-zero where blocks shall run; one axis for each axis of the grid.
+        Non-zero where blocks are to run; one axis for each axis of the grid.
     scale : float or sequence of float
         Voxels of the grid for each voxel of the mask, on each axis.
     offset : sequence of float, optional
@@ -54,7 +54,7 @@ class Mask:
     """
 
     array: NDArray[Any]
-    """Non-zero where blocks shall run."""
+    """Non-zero where blocks are to run."""
     scale: float | Sequence[float]
     """Voxels of the grid for each voxel of the mask."""
     offset: Sequence[float] | None = None
@@ -91,7 +91,7 @@ class Mask:
                 f"a mask for a grid of {grid.ndim} axes has as many, and so has its offset",
                 value=f"shape {self.array.shape}, offset {tuple(offset)}",
             )
-        found: NDArray[np.bool_] = self.array != 0
+        chosen: NDArray[np.bool_] = self.array != 0
         for axis, scale in enumerate(self.scales):
             start = grid.total.offset[axis] + np.arange(grid.shape[axis]) * grid.block_shape[axis]
             end = start + grid.block_shape[axis]
@@ -99,8 +99,8 @@ class Mask:
                 end = np.minimum(end, grid.total.end[axis])
             first = np.floor((start - offset[axis]) / scale + _ROUNDING)
             last = np.ceil((end - offset[axis]) / scale - _ROUNDING)
-            found = _any_between(found, axis, first, np.maximum(last, first))
-        return found
+            chosen = _any_between(chosen, axis, first, np.maximum(last, first))
+        return chosen
 
 
 def _any_between(
@@ -115,5 +115,5 @@ def _any_between(
     inner[axis] = slice(1, None)
     np.cumsum(values, axis=axis, out=running[tuple(inner)])
     low, high = (np.clip(side, 0, n).astype(np.int64) for side in (first, last))
-    found: NDArray[np.bool_] = running.take(high, axis=axis) > running.take(low, axis=axis)
-    return found
+    is_any: NDArray[np.bool_] = running.take(high, axis=axis) > running.take(low, axis=axis)
+    return is_any

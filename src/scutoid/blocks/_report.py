@@ -1,4 +1,4 @@
-"""What came of a run."""
+"""The report of a run: blocks done and failed, times, failures."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Failure:
     index: int
     """The block's number; -1 if the task's set-up failed, and so all its blocks."""
     attempt: int
-    """How often it was tried."""
+    """Number of attempts."""
     error: str
     """Type and message of the last error."""
     traceback: str
-    """Its traceback as text; empty where the worker did not live to tell."""
+    """Its traceback as text; empty if the worker was lost."""
     write_roi: Roi | None
-    """What the block would have written; None for a set-up."""
+    """The block's write region; None for a set-up."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockTime:
-    """How long a block took at its last attempt."""
+    """Time that a block took at its last attempt."""
 
     index: int
     """The block's number."""
@@ -42,12 +42,12 @@ class BlockTime:
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
-    """What came of one task."""
+    """The report of one task."""
 
     n_blocks: int
     """Blocks in the grid, those that are left out included."""
     n_done: int
-    """Blocks that are done now, whenever that was."""
+    """Blocks that are done, in this run or before."""
     n_cached: int
     """Blocks among them that did not run, because they were done before."""
     n_failed: int
@@ -71,16 +71,16 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a run."""
+    """The report of a run."""
 
     ok: bool
     """Whether every block that was to run is done."""
     seconds: float
-    """How long it took, in seconds."""
+    """Duration, in seconds."""
     tasks: Mapping[str, TaskReport]
     """By task's name, upstream first."""
     logs: Path | None = None
-    """The folder of what the workers printed, if one was given."""
+    """The folder of the workers' output, if one was given."""
 
     def summary(self) -> str:
         """A line a task, then the first failures."""

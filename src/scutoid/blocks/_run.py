@@ -1,4 +1,4 @@
-"""Running tasks: asks the scheduler, keeps the workers busy, writes down what is done."""
+"""Run tasks: ask the scheduler, keep the workers busy, journal finished blocks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,23 @@ from scutoid import events
 from scutoid.blocks._block import Block, BlockStatus, blocks_of
 from scutoid.blocks._budget import Budget, parse_bytes
 from scutoid.blocks._check import check_abilities, check_tasks
-from scutoid.blocks._course import Courses
 from scutoid.blocks._dispatch import Dispatcher
 from scutoid.blocks._journal import Journal
 from scutoid.blocks._report import Report
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
+from scutoid.blocks._task_progress import RunProgress
 from scutoid.errors import ParameterError, RunFailed
-from scutoid.executors import Crew, ItemFailure, Job, Joined, Lost, Outcome, Work, find_executor
+from scutoid.executors import (
+    ItemFailure,
+    Job,
+    Joined,
+    Lost,
+    Outcome,
+    Work,
+    WorkerPool,
+    find_executor,
+)
 from scutoid.geometry import BlockGrid
 
 OnFailure = Literal["raise", "return"] | int
@@ -50,14 +59,14 @@ def run_blocks(
     resources: Mapping[str, int] | None = None,
     logs: str | Path | None = None,
 ) -> Report:
-    """Call the tasks' functions once for each of their blocks, in an order that is allowed.
+    """Call the tasks' functions once for each of their blocks, in an order that their edges allow.
 
     Parameters
     ----------
     tasks : BlockTask or iterable of BlockTask
         In any order.
     workers : int, optional
-        How many blocks run at once; "serial" has one worker, whatever is asked.
+        Number of blocks that run at once; "serial" has one worker, whatever the number.
     executor : str, concurrent.futures.Executor or Executor, optional
         "serial", "threads", "processes", or a name that another package brings.
     journal : path-like, optional
@@ -72,14 +81,14 @@ def run_blocks(
     listeners : iterable of Listener, optional
         Told of each event.
     resources : mapping of str to int, optional
-        Amounts of what the tasks' `requires` name; what is not given is there once.
+        Amounts of the resources that the tasks' `requires` name; by default 1 of each.
     logs : path-like, optional
-        A folder for what worker processes print; by default they print where the caller does.
+        A folder for the output of worker processes; by default it goes where the caller's goes.
 
     Returns
     -------
     Report
-        What came of each task.
+        The report of each task.
 
     Raises
     ------
@@ -111,22 +120,22 @@ def run_blocks(
             value=on_failure,
         )
     ordered = check_tasks([tasks] if isinstance(tasks, BlockTask) else tasks)
-    how = find_executor(executor)
+    resolved = find_executor(executor)
     budget = Budget(None if memory is None else parse_bytes(memory), dict(resources or {}))
-    check_abilities(ordered, how, workers, budget)
+    check_abilities(ordered, resolved, workers, budget)
     folder = None if journal is None else Path(journal)
     with ExitStack() as stack:
         journals = [_open_journal(stack, task, folder) for task in ordered]
         run = _Run(ordered, journals, listeners, on_failure)
         if not run.scheduler.is_complete:
             n_workers = min(workers, sum(map(run.scheduler.n_open, range(len(ordered)))))
-            run.courses.begin(n_workers)
+            run.progress.begin(n_workers)
             works = [_work(task) for task in ordered]
-            crew = how.open(works, n_workers, logs=None if logs is None else Path(logs))
-            run.work(crew, budget, n_workers)
+            pool = resolved.open(works, n_workers, logs=None if logs is None else Path(logs))
+            run.work(pool, budget, n_workers)
         else:
-            run.courses.begin(0)
-    seconds, reports = run.courses.seconds, run.courses.end()
+            run.progress.begin(0)
+    seconds, reports = run.progress.seconds, run.progress.end()
     ok = all(each.ok for each in reports.values())
     report = Report(ok, seconds, reports, None if logs is None else Path(logs))
     if not report.ok and on_failure != "return":
@@ -153,7 +162,7 @@ def _open_journal(stack: ExitStack, task: BlockTask, folder: Path | None) -> Jou
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """Runs one block in a worker, and says what became of it."""
+    """Runs one block in a worker, and returns its status and value."""
 
     function: Callable[..., object] | None
     is_done: Callable[[Block], bool] | None
@@ -207,56 +216,56 @@ class _Run:
         self.scheduler = Scheduler(
             tasks, [None if journal is None else journal.statuses for journal in journals]
         )
-        self.courses = Courses(tasks, self.scheduler, listeners)
+        self.progress = RunProgress(tasks, self.scheduler, listeners)
         self._tasks = tasks
         self._journals = journals
         self._most_failures = on_failure if isinstance(on_failure, int) else None
         self._next_job = 0
 
-    def work(self, crew: Crew, budget: Budget, workers: int) -> None:
+    def work(self, pool: WorkerPool, budget: Budget, workers: int) -> None:
         """Hand out blocks until none is left, or too many have failed; ends the workers."""
         grace = _HASTE_SECONDS
         self._dispatcher = Dispatcher(
-            *(self.scheduler, self._tasks, budget, self.courses.paces),
-            *(workers, crew.most_items),
-            is_one_memory=crew.is_one_memory,
+            *(self.scheduler, self._tasks, budget, self.progress.sizers),
+            *(workers, pool.most_items),
+            is_one_memory=pool.is_one_memory,
         )
         try:
             while True:
                 if not self._is_stopping:
-                    self._hand_out(crew)
+                    self._hand_out(pool)
                 n_out = self._dispatcher.n_out
                 if self.scheduler.is_complete or (self._is_stopping and not n_out):
                     break
                 if self._dispatcher.is_stuck:
                     # Edges that cannot be met are orphans, so this is a fault of the scheduler.
                     raise RuntimeError("no block can run, and some are left")
-                self._take_in(crew.wait(_WAIT_SECONDS))
+                self._take_in(pool.wait(_WAIT_SECONDS))
             grace = _GRACE_SECONDS
         finally:
-            _stop(crew, grace)
+            _stop(pool, grace)
 
     @property
     def _is_stopping(self) -> bool:
-        return self._most_failures is not None and self.courses.n_failed >= self._most_failures
+        return self._most_failures is not None and self.progress.n_failed >= self._most_failures
 
-    def _hand_out(self, crew: Crew) -> None:
-        for worker, batch in self._dispatcher.batches(crew.depth):
-            self.courses.handed_out(batch.task)
+    def _hand_out(self, pool: WorkerPool) -> None:
+        for worker, batch in self._dispatcher.batches(pool.depth):
+            self.progress.handed_out(batch.task)
             number = self._next_job
             self._next_job += 1
             self._dispatcher.seat(worker, number, batch)
-            crew.submit(worker, Job(number, batch.task, batch.indices))
+            pool.submit(worker, Job(number, batch.task, batch.indices))
 
     def _take_in(self, messages: Iterable[object]) -> None:
-        """Journal all that has come in at once, then let the scheduler know."""
+        """Journal all results that have arrived, then tell the scheduler."""
         done: dict[int, list[_Success]] = defaultdict(list)
         outcomes: list[tuple[Batch, Outcome]] = []
         for message in messages:
             match message:
                 case Joined():
                     self._dispatcher.join(message.worker, message.serves)
-                    self.courses.tell(events.WorkerStarted(time.time(), message.worker))
+                    self.progress.tell(events.WorkerStarted(time.time(), message.worker))
                 case Outcome():
                     batch = self._dispatcher.take_back(message.worker, message.job)
                     if message.setup_failure is not None:
@@ -274,14 +283,14 @@ class _Run:
             for indices, statuses, _ in successes:
                 self.scheduler.finished(task, indices, statuses)
         for batch, outcome in outcomes:
-            self.courses.came_back(batch, outcome)
+            self.progress.came_back(batch, outcome)
             self._dispatcher.note_success(batch)
             for failure in outcome.failures:
                 self._fail(batch, failure, outcome.worker)
-        self.courses.note_ends()
+        self.progress.note_ends()
 
     def _collect(self, batch: Batch, outcome: Outcome) -> _Success:
-        """What of an outcome succeeded; its values are durable when this returns."""
+        """Return the blocks of an outcome that succeeded; their values are durable then."""
         is_done = outcome.statuses != BlockStatus.WAITING
         indices, statuses = batch.indices[is_done], outcome.statuses[is_done]
         collect = self._tasks[batch.task].collect
@@ -297,32 +306,32 @@ class _Run:
         """Charge a block with a failed attempt."""
         index = int(batch.indices[failure.position])
         block = (batch.task, index)
-        setback = self.scheduler.failed(*block)
-        self.courses.block_failed(batch, index, failure, will_retry=setback.will_retry)
-        self.courses.orphaned(setback.orphans)
-        if not setback.will_retry:
+        consequence = self.scheduler.failed(*block)
+        self.progress.block_failed(batch, index, failure, will_retry=consequence.will_retry)
+        self.progress.orphaned(consequence.orphans)
+        if not consequence.will_retry:
             self._dispatcher.note_end(block)
             return
         self._dispatcher.note_failure(block, worker)
         if was_killed or _MEMORY_ERROR.match(failure.error):
-            self._dispatcher.note_kill(block, beside=self._dispatcher.n_beside(worker))
+            self._dispatcher.note_kill(block, others=self._dispatcher.n_others_busy(worker))
 
     def _fail_setup(self, batch: Batch, failure: ItemFailure) -> None:
         """Try the set-up again, as often as a block; then the task as a whole has failed."""
-        if self.courses.setup_failed(batch.task, failure):
+        if self.progress.setup_failed(batch.task, failure):
             for held in self._dispatcher.drop_held(batch.task):
                 self._back(held)
-            self.courses.orphaned(self.scheduler.abandon(batch.task))
+            self.progress.orphaned(self.scheduler.abandon(batch.task))
         self._back(batch)
 
     def _back(self, batch: Batch) -> None:
-        """Give a batch back uncharged."""
-        self.courses.orphaned(self.scheduler.returned(batch, batch.indices))
+        """Return a batch to the scheduler without counting an attempt."""
+        self.progress.orphaned(self.scheduler.returned(batch, batch.indices))
 
     def _lose(self, lost: Lost) -> None:
-        """A worker is gone: charge the block that it was at, and hand out the rest again."""
+        """Handle a lost worker: charge its current block, and hand out the rest again."""
         jobs = self._dispatcher.leave(lost.worker)
-        self.courses.tell(events.WorkerLost(time.time(), lost.worker, lost.reason))
+        self.progress.tell(events.WorkerLost(time.time(), lost.worker, lost.reason))
         for number, batch in jobs.items():
             if lost.charged is None or lost.charged[0] != number:
                 self._back(batch)
@@ -332,14 +341,14 @@ class _Run:
                 self._fail_setup(batch, failure)
                 continue
             rest = np.delete(batch.indices, failure.position)
-            self.courses.orphaned(self.scheduler.returned(batch, rest))
+            self.progress.orphaned(self.scheduler.returned(batch, rest))
             self._fail(batch, failure, lost.worker, was_killed=lost.was_killed)
 
 
-def _stop(crew: Crew, grace: float) -> None:
+def _stop(pool: WorkerPool, grace: float) -> None:
     try:
-        crew.stop(grace=grace)
+        pool.stop(grace=grace)
     except BaseException:
-        # A second Ctrl-C: no more waiting, but no worker is left behind either.
-        crew.stop(grace=0)
+        # A second Ctrl-C: do not wait, but leave no worker behind.
+        pool.stop(grace=0)
         raise

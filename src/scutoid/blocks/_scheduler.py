@@ -1,4 +1,4 @@
-"""Which blocks may run now: a state machine without threads, clock, input or output.
+"""The order of blocks: a state machine without threads, clock, input or output.
 
 A byte and, where a task waits for others, a counter a block; each finished batch is taken off the
 counters of those that wait for it.  Order, conflicts, retries, orphans and resume are decided here,
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks._block import BlockStatus
-from scutoid.blocks._cursor import Ready
 from scutoid.blocks._links import Box, Link
+from scutoid.blocks._ready_queue import ReadyQueue
 from scutoid.blocks._task import BlockTask
 
 Ints = NDArray[np.int64]
@@ -36,12 +36,12 @@ class Batch:
     indices: Ints
     """Numbers of the blocks, shape (n,), int64."""
     attempt: int
-    """Which attempt it is for all of them, counted from 1."""
+    """Number of the attempt, the same for all of them, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setback:
-    """What a failure means."""
+class WorkerFailure:
+    """The consequences of a failed attempt at a block."""
 
     will_retry: bool
     """Whether the block will be handed out again."""
@@ -58,18 +58,18 @@ class _Lane:
     states: Statuses
     """Shape (n_blocks,), values of `BlockStatus`."""
     counts: NDArray[np.int32] | None
-    """For how many blocks each still waits, shape of the grid; None: for none."""
+    """Number of blocks that each still waits for, shape of the grid; None: no block waits."""
     gates: int
-    """How many tasks must be done before any block may run."""
+    """Number of tasks that must be done before any block may run."""
     tally: list[int]
     """Number of blocks by status."""
     links: list[tuple[int, Link]] = field(default_factory=list)
-    """Who waits for single blocks: lane and link."""
+    """Lanes that wait for single blocks, and their links."""
     gated: list[int] = field(default_factory=list)
     """Lanes that wait for all blocks."""
     queue: deque[tuple[int, Ints]] = field(default_factory=deque)
     """Blocks ready to run, with their attempt."""
-    ready: Ready | None = None
+    ready: ReadyQueue | None = None
     """The blocks that were ready from the start, not yet looked at; None while a gate is shut."""
     attempts: Statuses | None = None
     """Failed attempts, shape (n_blocks,); None until a block fails."""
@@ -81,7 +81,7 @@ class _Lane:
     """Whether the task has been given up as a whole."""
 
     def push(self, attempt: int, indices: Ints, *, first: bool = True) -> None:
-        """Queue blocks, before all others or after them."""
+        """Queue blocks, before all others or behind them."""
         self.n_queued += len(indices)
         (self.queue.appendleft if first else self.queue.append)((attempt, indices))
 
@@ -91,7 +91,7 @@ class _Lane:
         self.shares = list(np.array_split(indices, n_shares))
 
     def take_share(self, share: int, wanted: int) -> Ints | None:
-        """Take from a worker's own part, or from the far end of the largest; None if all are empty.
+        """Take blocks of a worker's part, or of the far end of the largest; None if all are empty.
 
         The far end is what its owner would come to last, so that both go on among neighbours.
         """
@@ -100,16 +100,16 @@ class _Lane:
         own = self.shares[share % len(self.shares)]
         if len(own):
             self.shares[share % len(self.shares)] = own[wanted:]
-            taken = own[:wanted]
+            indices = own[:wanted]
         else:
             largest = max(range(len(self.shares)), key=lambda n: len(self.shares[n]))
             rest = self.shares[largest]
             cut = max(len(rest) - wanted, 0)
-            self.shares[largest], taken = rest[:cut], rest[cut:]
-        self.n_queued -= len(taken)
+            self.shares[largest], indices = rest[:cut], rest[cut:]
+        self.n_queued -= len(indices)
         if not any(map(len, self.shares)):
             self.shares = []
-        return taken
+        return indices
 
     @property
     def n_open(self) -> int:
@@ -121,15 +121,15 @@ class _Lane:
 
 
 class Scheduler:
-    """Hands out blocks of tasks in an order that is allowed, and takes note of what came of them.
+    """Hands out blocks of tasks in an order that their edges allow, and tracks their status.
 
     Parameters
     ----------
     tasks : sequence of BlockTask
         Each after all tasks that it waits for.
     done : sequence of (ndarray of uint8, shape (n_blocks,), or None), optional
-        By task, what is known from before: `BlockStatus` WRITTEN, EMPTY or FOUND for each block
-        that is done; all others count as not begun.
+        By task, the status from before: `BlockStatus` WRITTEN, EMPTY or FOUND for each block that
+        is done; all others count as not begun.
 
     Notes
     -----
@@ -168,11 +168,11 @@ class Scheduler:
         return {status: self._lanes[task].tally[status] for status in BlockStatus}
 
     def n_open(self, task: int) -> int:
-        """How many of a task's blocks are neither done nor given up."""
+        """Number of a task's blocks that are neither done nor given up."""
         return self._lanes[task].n_open
 
     def n_ready(self, task: int) -> int:
-        """How many of a task's blocks can be handed out now, at most."""
+        """Upper limit of the number of a task's blocks that can be handed out now."""
         lane = self._lanes[task]
         return lane.n_queued if lane.ready is None else lane.n_open
 
@@ -190,8 +190,8 @@ class Scheduler:
         limits : int or sequence of int
             The most blocks in the batch, for all tasks or by task; 0: none of this task now.
         share, n_shares : int, optional
-            For which of so many workers they are, where each reads on its own: blocks are handed
-            to it that lie together, so that what it has read serves the next one too.
+            The worker, and the number of workers, where each reads on its own: it gets blocks
+            that lie together, so that what it has read serves the next one too.
         """
         for number in range(len(self._lanes) - 1, -1, -1):
             limit = limits if isinstance(limits, int) else limits[number]
@@ -202,7 +202,7 @@ class Scheduler:
         return None
 
     def finished(self, task: int, indices: Ints, statuses: Statuses) -> None:
-        """Blocks of a batch are done.
+        """Note that blocks of a batch are done.
 
         Parameters
         ----------
@@ -226,8 +226,8 @@ class Scheduler:
         if lane.gated and lane.is_satisfied:
             self._open_gates(lane)
 
-    def failed(self, task: int, index: int) -> Setback:
-        """A block of a batch failed: it is retried, or it and what depends on it are given up."""
+    def failed(self, task: int, index: int) -> WorkerFailure:
+        """Retry a block that failed, or give up it and all that depends on it."""
         lane = self._lanes[task]
         if lane.attempts is None:
             lane.attempts = np.zeros(len(lane.states), dtype=np.uint8)
@@ -235,16 +235,16 @@ class Scheduler:
         lane.attempts[index] = failures
         if failures <= lane.task.retries and failures < 255 and not lane.is_abandoned:
             lane.push(failures + 1, np.array([index], dtype=np.int64))
-            return Setback(will_retry=True)
-        return Setback(False, self._give_up(task, np.array([index], dtype=np.int64)))
+            return WorkerFailure(will_retry=True)
+        return WorkerFailure(False, self._give_up(task, np.array([index], dtype=np.int64)))
 
     def returned(self, batch: Batch, indices: Ints) -> Mapping[int, int]:
-        """Blocks of a batch were not run, through no fault of theirs: hand them out again.
+        """Queue blocks of a batch that were not run again, without counting an attempt.
 
         Returns
         -------
         orphans : mapping of int to int
-            As `Setback.orphans`; empty unless the task has been abandoned.
+            As `WorkerFailure.orphans`; empty unless the task has been abandoned.
         """
         if len(indices) == 0:
             return {}
@@ -281,11 +281,11 @@ class Scheduler:
             if not lane.queue:
                 if parts and attempt > 1:
                     break
-                taken = lane.take_share(share, wanted)
-                if taken is not None:
+                part = lane.take_share(share, wanted)
+                if part is not None:
                     attempt = 1
-                    parts.append(taken)
-                    wanted -= len(taken)
+                    parts.append(part)
+                    wanted -= len(part)
                     continue
                 if not self._advance(lane, n_shares):
                     break
@@ -354,7 +354,7 @@ class Scheduler:
                 mask &= lane.counts.reshape(-1)[indices] == 0
             return mask
 
-        lane.ready = Ready(lane.shape, is_ready)
+        lane.ready = ReadyQueue(lane.shape, is_ready)
 
     def _open_gates(self, lane: _Lane) -> None:
         for later in lane.gated:
@@ -364,7 +364,7 @@ class Scheduler:
         lane.gated.clear()
 
     def _release(self, lane: _Lane, link: Link, indices: Ints) -> None:
-        """Take finished upstream blocks off the counters, and queue who waits for none now."""
+        """Take finished upstream blocks off the counters; queue the blocks that are free now."""
         if lane.counts is None:
             return
         for box, weight in link.freed_by(indices):
@@ -385,21 +385,21 @@ class Scheduler:
         return self._orphan(task, indices)
 
     def _orphan(self, task: int, indices: Ints) -> Mapping[int, int]:
-        """Give up all that waits for blocks that failed, and for what is given up by that."""
+        """Give up all blocks that depend on blocks that failed."""
         orphans: dict[int, int] = {}
         frontier = deque([(task, indices)])
         while frontier:
             number, lost = frontier.popleft()
             if len(lost) == 0:
                 continue
-            for later, found in self._who_waits(number, lost):
-                if len(found):
-                    self._move(self._lanes[later], found, BlockStatus.ORPHANED)
-                    orphans[later] = orphans.get(later, 0) + len(found)
-                    frontier.append((later, found))
+            for later, waiting in self._waiting_for(number, lost):
+                if len(waiting):
+                    self._move(self._lanes[later], waiting, BlockStatus.ORPHANED)
+                    orphans[later] = orphans.get(later, 0) + len(waiting)
+                    frontier.append((later, waiting))
         return orphans
 
-    def _who_waits(self, number: int, lost: Ints) -> Iterator[tuple[int, Ints]]:
+    def _waiting_for(self, number: int, lost: Ints) -> Iterator[tuple[int, Ints]]:
         lane = self._lanes[number]
         for later, link in lane.links:
             states = self._lanes[later].states
@@ -429,7 +429,7 @@ def _lane(task: BlockTask, statuses: Statuses | None) -> _Lane:
 
 
 def _done_before(lane: _Lane) -> Iterable[Ints]:
-    """The blocks that are done already, slab by slab, so that the work in between stays small."""
+    """The blocks that are done already, slab by slab, to bound the memory used."""
     if sum(lane.tally[status] for status in _DONE) == 0:
         return
     row = max(len(lane.states) // max(lane.shape[0], 1), 1)

@@ -1,4 +1,4 @@
-"""Tasks and the edges between them: frozen plans, which do nothing by themselves."""
+"""Tasks and the edges between them: frozen values that do nothing by themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scutoid.geometry import BlockGrid, Roi
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """An edge to an earlier task: which of its blocks a block waits for.
+    """An edge to an earlier task, which says for which of its blocks a block waits.
 
     A block waits for each upstream block whose write region meets its own read region.  Where none
     does, there is nothing to wait for.
@@ -97,7 +97,7 @@ class BlockTask:
     name: str
     """Unique in a run."""
     function: Callable[..., object] | None
-    """What is called for each block; None: workers that `connect` see to it."""
+    """Called for each block; None: workers that `connect` process the blocks."""
     grid: BlockGrid
     """The blocks."""
     _: KW_ONLY
@@ -108,29 +108,29 @@ class BlockTask:
     they run in an order that does not depend on the workers; `Block.neighbours` says what of it is
     done."""
     retries: int = 2
-    """How often a block that failed is tried again."""
+    """Number of retries of a block that failed."""
     timeout: float | None = None
     """Seconds that a block may take; its worker is then ended (executor "processes" only)."""
     setup: Mapping[str, Callable[[], object]] | None = None
     """Called once in each worker, and what they return passed by keyword to each block; a context
     manager is entered, and left at the worker's end."""
     is_done: Callable[[Block], bool] | NDArray[np.bool_] | None = None
-    """What need not run, for it was done elsewhere, and counts as cached.  A function is asked in
-    the workers before each block; if it raises, the block has failed.  Or an array of the grid's
-    shape or (n_blocks,)."""
+    """Blocks that need not run, for they were done elsewhere, and count as cached: a function that
+    is called in the workers before each block (if it raises, the block has failed), or an array of
+    the grid's shape or (n_blocks,)."""
     where: Sequence[Roi] | NDArray[np.bool_] | Mask | None = None
     """The blocks to run at all: those whose write regions meet one of these regions or a coarse
     mask, or those that are true in an array of the grid's shape.  The others count as done for who
     depends on them."""
     workers: int | None = None
-    """How many workers may be at this task at once; None: all of the run's."""
+    """Limit of the workers at this task at once; None: all of the run's."""
     requires: Mapping[str, int] | None = None
-    """What a running block takes of the run's resources, such as ``{"gpu": 1}``."""
+    """Resources of the run that a running block takes, such as ``{"gpu": 1}``."""
     key: str = ""
-    """What its results depend on, besides the blocks: parameters, a version.  A journal that was
-    begun under another key is refused, for its blocks were done otherwise."""
+    """Identifies what its results depend on, besides the blocks: parameters, a version.  A journal
+    that was begun under another key is refused, for its blocks were done otherwise."""
     journal: Path | None = None
-    """This task's journal file; goes before the journal folder of the run."""
+    """This task's journal file; overrides the journal folder of the run."""
     collect: Callable[[Sequence[tuple[int, object]]], None] | None = None
     """Called in the driver with (block index, return value) of the blocks of a batch that
     succeeded, before they are journalled: what it does must be durable when it returns."""
@@ -158,17 +158,17 @@ class BlockTask:
                 )
 
     def edges(self) -> tuple[After, ...]:
-        """What `after` says, each as an `After`."""
-        given = self.after if isinstance(self.after, tuple) else (self.after,)
+        """The entries of `after`, each as an `After`."""
+        edges = self.after if isinstance(self.after, tuple) else (self.after,)
         return tuple(
             item
             if isinstance(item, After)
             else After(item.name if isinstance(item, BlockTask) else item)
-            for item in given
+            for item in edges
         )
 
     def chosen(self) -> NDArray[np.bool_] | None:
-        """What `where` says, as an array of shape (n_blocks,); None: all.
+        """The blocks that `where` chooses, as an array of shape (n_blocks,); None: all.
 
         Raises
         ------
@@ -194,7 +194,7 @@ class BlockTask:
         return mask.reshape(-1)
 
     def known_done(self) -> NDArray[np.bool_] | None:
-        """What `is_done` says by itself, as an array of shape (n_blocks,); None: it must be asked.
+        """The blocks that an array `is_done` marks, shape (n_blocks,); None: it is no array.
 
         Raises
         ------

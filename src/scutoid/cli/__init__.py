@@ -1,4 +1,4 @@
-"""The command line: run and plan pipelines, list, show and view results, and a demonstration.
+"""The command line: run and plan pipelines, list, show and view results, run a demonstration.
 
 `main` is the entry point; `Progress` shows the progress of a run and can be used from Python.
 """

@@ -1,4 +1,4 @@
-"""What the commands do."""
+"""The commands of the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS = 10
 
 
 def run(targets: Sequence[Any], **options: Any) -> int:
-    """Run a pipeline and say what came of it; options are those of `scutoid.run`."""
+    """Run a pipeline and print its outcome; options are those of `scutoid.run`."""
     with Progress() as progress:
         done = run_targets(*targets, **options, on_failure="return", listeners=[progress])
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
@@ -27,7 +27,7 @@ def run(targets: Sequence[Any], **options: Any) -> int:
         print(done.summary(), file=sys.stderr)
         print(
             f"\nfailed. What was finished is kept in {done.store}; "
-            "mend the cause and give the same command again.",
+            "correct the cause and give the same command again.",
             file=sys.stderr,
         )
         return 1
@@ -47,9 +47,9 @@ def plan(targets: Sequence[Any], **options: Any) -> int:
 
 
 def why(targets: Sequence[Any], *, step: tuple[str, ...], **options: Any) -> int:
-    """Say why steps of a pipeline would run; options are those of `scutoid.plan`."""
+    """Print why steps of a pipeline would run; options are those of `scutoid.plan`."""
     planned = plan_targets(*targets, **options)
-    for name in step or [one.name for one in planned]:
+    for name in step or [planned_step.name for planned_step in planned]:
         print(planned[name].why())
     return 0
 
@@ -65,11 +65,11 @@ def ls(*, store: str = "results") -> int:
     from rich.console import Console
     from rich.table import Table
 
-    found = Store(store).entries()
+    entries = Store(store).entries()
     table = Table(box=None, pad_edge=False)
     for name in ("step", "key", "kind", "status", "MB", "blocks", "made"):
         table.add_column(name, justify="right" if name in ("MB", "blocks") else "left")
-    for entry, recipe in found:
+    for entry, recipe in entries:
         size = sum(path.stat().st_size for path in entry.path.rglob("*") if path.is_file())
         table.add_row(
             recipe.step,
@@ -85,7 +85,7 @@ def ls(*, store: str = "results") -> int:
 
 
 def show(step: str, *, store: str = "results") -> int:
-    """Show the newest result of a step: what it was made of, and what it is.
+    """Show the newest result of a step: its inputs, parameters and content.
 
     Parameters
     ----------
@@ -104,9 +104,9 @@ def show(step: str, *, store: str = "results") -> int:
     entry, recipe = entries[0]
     print(f"{recipe.step}  {recipe.key[:12]}  {recipe.kind}, {entry.status}")
     print(f"  in      {entry.path}")
-    made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(recipe.created))
+    created = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(recipe.created))
     took = "" if recipe.seconds is None else f", took {recipe.seconds:.1f} s"
-    print(f"  made    {made} on {recipe.host}{took}")
+    print(f"  made    {created} on {recipe.host}{took}")
     _facts("with", {name: fact.text for name, fact in recipe.parameters.items()})
     _facts("from", {name: fact.text for name, fact in recipe.inputs.items()})
     _facts("code", {name: digest[:12] for name, digest in recipe.code.items()})
@@ -143,18 +143,18 @@ def _print_result(result: Any) -> None:
 
 
 def verify(*, store: str = "results", heal: bool = True) -> int:
-    """Read all that is stored, check it, and remove what is damaged so that it is made anew.
+    """Read and check all stored results, and remove damaged ones so that they are made again.
 
     Parameters
     ----------
     store : str
         Folder of the results.
     heal : bool
-        Whether what is damaged is removed; --no-heal only tells.
+        Whether damaged results are removed; --no-heal only reports them.
     """
-    found = Store(store).verify(heal=heal)
-    print(found)
-    return 0 if found.ok else 1
+    report = Store(store).verify(heal=heal)
+    print(report)
+    return 0 if report.ok else 1
 
 
 def gc(
@@ -165,7 +165,7 @@ def gc(
     max_size: str | None = None,
     dry_run: bool = False,
 ) -> int:
-    """Remove results that are no longer needed, and what killed runs have left.
+    """Remove results that are no longer needed, and leftovers of killed runs.
 
     Parameters
     ----------
@@ -176,9 +176,9 @@ def gc(
     keep_runs : int, optional
         Results that the last so many runs needed stay; all others may go.
     max_size : str, optional
-        What was not used for longest goes until the store takes no more, such as 100GB.
+        The results unused for longest go until the store is no larger, such as 100GB.
     dry_run : bool
-        Only say what would go.
+        Only print what would go.
     """
     collected = Store(store).gc(
         older_than=older_than, keep_runs=keep_runs, max_size=max_size, dry_run=dry_run
@@ -188,33 +188,33 @@ def gc(
 
 
 def du(*, store: str = "results") -> int:
-    """Say how much the results of each step take, the largest first.
+    """Print the size of the results of each step, the largest first.
 
     Parameters
     ----------
     store : str
         Folder of the results.
     """
-    found = Store(store).du()
-    for name, nbytes in {**found, "in all": sum(found.values())}.items():
+    sizes = Store(store).du()
+    for name, nbytes in {**sizes, "in all": sum(sizes.values())}.items():
         print(f"{nbytes / 1e6:12.1f} MB  {name}")
     return 0
 
 
 def export(step: str, path: Path, *, store: str = "results", output: int = 1) -> int:
-    """Write a copy of the newest result of a step to a path, or bring the copy there up to date.
+    """Write a copy of the newest result of a step to a path, or update a copy there.
 
     Parameters
     ----------
     step : str
         Name of the step, as 'scutoid ls' lists it.
     path : Path
-        Its ending says how: .csv, .parquet, .json, .npy, .png, .tif, .ome.zarr, or none for a
-        folder.
+        Its ending sets the format: .csv, .parquet, .json, .npy, .png, .tif, .ome.zarr, or none for
+        a folder.
     store : str
         Folder of the results.
     output : int
-        Which one, where the step has several; 1 is the first.
+        Number of the output, for a step with several; 1 is the first.
     """
     results = _several(Store(store)[step])
     if not 1 <= output <= len(results):

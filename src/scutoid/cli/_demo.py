@@ -1,4 +1,4 @@
-"""A demonstration that needs no data: a simulated brain, whose cells are counted."""
+"""A demonstration without data of the user: count the cells of a simulated brain."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Brain:
     regions: NDArray[np.uint8]
     """Number of a region in each voxel, 0 outside."""
     centres: NDArray[np.float64]
-    """Where the cells were placed, in voxels, shape (n, 3)."""
+    """Centres of the placed cells, in voxels, shape (n, 3)."""
 
 
 def simulate(shape: tuple[int, int, int] = SHAPE) -> Brain:
     """Simulate a brain: an ellipsoid in four regions, with bright cells on a sloping background.
 
-    The same voxels every time.  Some cells touch another one.
+    Each call gives the same voxels.  Some cells touch another one.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def simulate(shape: tuple[int, int, int] = SHAPE) -> Brain:
 def _regions(
     grid: NDArray[np.float32], middle: NDArray[np.float64], inside: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """Part the ellipsoid: a shell, and three parts of its core along y."""
+    """Divide the ellipsoid: a shell, and three parts of its core along y."""
     regions = np.where(inside < 1, 1, 0).astype(np.uint8)
     core = inside < 0.55
     along = grid[..., 1] - middle[1]
@@ -108,20 +108,20 @@ def _add_cell(light: NDArray[np.float32], centre: NDArray[np.float64], brightnes
     light[box] += (brightness * np.exp(-distance / (2 * (_RADIUS / 1.8) ** 2))).astype("float32")
 
 
-def matched(found: NDArray[np.float64], placed: NDArray[np.float64], radius: float) -> int:
-    """Count placed cells that were found within a radius, each found one serving once."""
+def matched(detected: NDArray[np.float64], placed: NDArray[np.float64], radius: float) -> int:
+    """Count placed cells with a detected cell within a radius, each of which counts once."""
     from scipy.optimize import linear_sum_assignment
     from scipy.spatial.distance import cdist
 
-    if not len(found) or not len(placed):
+    if not len(detected) or not len(placed):
         return 0
-    apart = cdist(placed, found)
+    apart = cdist(placed, detected)
     rows, columns = linear_sum_assignment(np.where(apart <= radius, apart, 1e6))
     return int((apart[rows, columns] <= radius).sum())
 
 
 def run_demo(out: Path, workers: int | None) -> int:
-    """Simulate, run the pipeline, and say what was found and where it lies."""
+    """Simulate, run the pipeline, and print what was found and the places of the results."""
     from scutoid.cli import _demo_pipeline as demo
     from scutoid.cli._progress import Progress
     from scutoid.pipeline import run
@@ -129,7 +129,7 @@ def run_demo(out: Path, workers: int | None) -> int:
     brain = simulate()
     data = out / "brain"
     image, regions = data / "brain.ome.zarr", data / "regions.ome.zarr"
-    if not regions.exists():  # the same every time: what is there already is it
+    if not regions.exists():  # the same every time, so existing files are right
         _write(image, brain.image)
         _write(regions, brain.regions)
     print(f"simulated a brain of {brain.image.shape} voxels with {len(brain.centres)} cells\n")
@@ -146,10 +146,12 @@ def run_demo(out: Path, workers: int | None) -> int:
             block=64,
             listeners=[progress],
         )
-    found = table.to_pandas()
-    centres = found[["z_voxel", "y_voxel", "x_voxel"]].to_numpy()
+    detected = table.to_pandas()
+    centres = detected[["z_voxel", "y_voxel", "x_voxel"]].to_numpy()
     n_matched = matched(centres, brain.centres, _RADIUS)
-    print(f"\nfound {len(found)} cells; {n_matched} of the {len(brain.centres)} that were placed")
+    print(
+        f"\nfound {len(detected)} cells; {n_matched} of the {len(brain.centres)} that were placed"
+    )
     _print_regions(counts.to_pandas(), brain, demo.REGIONS)
     _print_where(done, out, image, store)
     return 0

@@ -1,4 +1,4 @@
-"""The demonstration's pipeline, written as a user would write it.
+"""The pipeline of the demonstration, as a user would write it.
 
 Cells are brighter than the tissue around them; those that touch are split between their brightest
 points.
@@ -20,7 +20,7 @@ REGIONS = {1: "cortex", 2: "hippocampus", 3: "thalamus", 4: "cerebellum"}
 
 @sc.blockwise(halo=lambda radius: 2 * radius)
 def background(image: NDArray[Any], *, radius: int) -> NDArray[Any]:
-    """Estimate what lies behind objects smaller than a cube of that radius, by an opening."""
+    """Estimate the background of objects smaller than a cube of that radius, by an opening."""
     from scipy import ndimage
 
     behind: NDArray[Any] = ndimage.grey_opening(image, size=2 * radius + 1)
@@ -40,8 +40,8 @@ def peaks(image: NDArray[Any], mask: NDArray[Any], *, distance: int) -> NDArray[
     from scipy import ndimage
 
     highest: NDArray[Any] = ndimage.maximum_filter(image, 2 * distance + 1)
-    found: NDArray[Any] = mask & (highest == image)
-    return found
+    is_peak: NDArray[Any] = mask & (highest == image)
+    return is_peak
 
 
 @sc.blockwise(halo=lambda reach: reach, dtype="uint32", labels=True)
@@ -62,8 +62,8 @@ def split(
 def by_region(cells: pd.DataFrame, regions: NDArray[Any]) -> pd.DataFrame:
     """Count cells by the region that their centre lies in."""
     places = cells[["z_voxel", "y_voxel", "x_voxel"]].round().to_numpy().astype(int)
-    found = pd.Series(regions[tuple(places.T)]).map(REGIONS).fillna("outside")
-    counts = found.value_counts()
+    region = pd.Series(regions[tuple(places.T)]).map(REGIONS).fillna("outside")
+    counts = region.value_counts()
     names = [*REGIONS.values(), "outside"]
     return pd.DataFrame({"region": names, "cells": [int(counts.get(name, 0)) for name in names]})
 

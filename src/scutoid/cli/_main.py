@@ -1,4 +1,4 @@
-"""The entry point: which command is meant, and what its outcome is called.
+"""The entry point: dispatch of commands, and their exit codes.
 
 Exit codes: 0 done, 1 failed blocks, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
 """
@@ -15,8 +15,8 @@ from scutoid.errors import RunFailed, ScutoidError
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 _ON_FILES = {
     "run": "Run a pipeline",
-    "plan": "Say what a run would do, and why",
-    "why": "Say in full why steps would run",
+    "plan": "Print what a run would do, and why",
+    "why": "Print in full why steps would run",
 }
 _HELP = """Image analysis at any size: run pipelines of Python functions, block by block, and keep
 each result once.
@@ -26,11 +26,11 @@ A pipeline is a function under @sc.pipeline in a Python file; its parameters are
     scutoid plan FILE.py --store results          what would run, and why
     scutoid why FILE.py --step STEP               each difference from the nearest earlier result
     scutoid run FILE.py --store results           run it; again: only what changed
-    scutoid ls --store results                    what there is
-    scutoid show STEP --store results             what it was made of
+    scutoid ls --store results                    list the results
+    scutoid show STEP --store results             its inputs and content
     scutoid export STEP PATH --store results      a copy of it, as CSV, TIFF, ...
-    scutoid verify --store results                read all that there is, and mend it
-    scutoid du, scutoid gc --store results        how much it takes; remove what is not needed
+    scutoid verify --store results                check all results, remove damaged ones
+    scutoid du, scutoid gc --store results        their size; remove those not needed
     scutoid demo                                  a small example, without any data of yours
 """
 
@@ -125,8 +125,8 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
     carry_out: dict[str, Callable[..., int]]
     carry_out = {"run": commands.run, "plan": commands.plan, "why": commands.why}
 
-    def call(given: dict[str, Any], **options: Any) -> int:
-        targets = pipeline.targets(**given)
+    def call(parameters: dict[str, Any], **options: Any) -> int:
+        targets = pipeline.targets(**parameters)
         del options["debug"]  # looked at where errors are caught
         return carry_out[command](targets, **options)
 

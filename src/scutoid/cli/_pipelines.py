@@ -1,4 +1,4 @@
-"""Files with pipelines: loading one, and the flags that its signature gives."""
+"""Load pipelines from files, and make flags from their signatures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load_pipeline(text: str) -> Any:
         path = Path(text)
     if not path.is_file():
         raise SourceNotFound(
-            "a pipeline stands in a Python file",
+            "a pipeline is in a Python file",
             value=str(path),
             place=str(path.absolute().parent),
             remedy="check the path: scutoid run FILE.py --store DIR",
@@ -40,12 +40,12 @@ def load_pipeline(text: str) -> Any:
     module = _load(path.absolute())
     from scutoid.pipeline import Pipeline
 
-    found = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
+    pipelines = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
     if name:
-        found = {key: value for key, value in found.items() if key == name}
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if not found:
+        pipelines = {key: value for key, value in pipelines.items() if key == name}
+    if len(pipelines) == 1:
+        return next(iter(pipelines.values()))
+    if not pipelines:
         raise PipelineError(
             f"the file has a pipeline {name!r}" if name else "the file has a pipeline",
             value="none",
@@ -53,10 +53,10 @@ def load_pipeline(text: str) -> Any:
             remedy="decorate the function that returns the results with @sc.pipeline",
         )
     raise PipelineError(
-        "it is clear which pipeline of a file is meant",
-        value=", ".join(found),
+        "a file with several pipelines is given with the name of one",
+        value=", ".join(pipelines),
         place=str(path),
-        remedy=f"name one: {path}:{next(iter(found))}",
+        remedy=f"name one: {path}:{next(iter(pipelines))}",
     )
 
 
@@ -66,9 +66,9 @@ def _load(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(_MODULE, path)
     if spec is None or spec.loader is None:
         raise PipelineError(
-            "a pipeline stands in a Python file", value=path.suffix or "no ending", place=str(path)
+            "a pipeline is in a Python file", value=path.suffix or "no ending", place=str(path)
         )
-    sys.path.insert(0, str(path.parent))  # helpers that lie beside it
+    sys.path.insert(0, str(path.parent))  # for modules beside it
     module = importlib.util.module_from_spec(spec)
     sys.modules[_MODULE] = module
     spec.loader.exec_module(module)
@@ -87,7 +87,7 @@ def with_flags(pipeline: Any, carry_out: Callable[..., int], *, command: str) ->
     carry_out : callable
         Called with the pipeline's keyword arguments as a dict, and the options by keyword.
     command : {"run", "plan", "why"}
-        Which options are among the flags: of a run the workers, the executor, ...
+        Chooses the options among the flags: for a run the workers, the executor, ...
 
     Raises
     ------
@@ -131,9 +131,9 @@ def with_flags(pipeline: Any, carry_out: Callable[..., int], *, command: str) ->
             remedy="rename the parameter",
         )
 
-    def call(**given: Any) -> int:
-        chosen = {item.name: given.pop(item.name, item.default) for item in options}
-        return carry_out(given, **chosen)
+    def call(**flags: Any) -> int:
+        chosen = {item.name: flags.pop(item.name, item.default) for item in options}
+        return carry_out(flags, **chosen)
 
     call.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
     call.__annotations__ = {item.name: item.annotation for item in (*own, *options)}

@@ -1,4 +1,4 @@
-"""Progress of a run: a live table on a terminal, plain lines elsewhere."""
+"""Show the progress of a run: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FINISH = ":finish"
 
 @dataclass(slots=True)
 class _Count:
-    """What is known of one step."""
+    """Counts and times of one step."""
 
     total: int
     cached: int
@@ -37,12 +37,12 @@ class _Count:
     last_line: float = 0.0
 
     def rate(self, now: float) -> float:
-        """Blocks a second, of those that ran."""
+        """Blocks a second, without cached ones."""
         seconds = now - self.first
         return (self.done - self.cached) / seconds if self.first and seconds > 0 else 0.0
 
     def left(self, now: float) -> float | None:
-        """Seconds that the rest will take at this rate."""
+        """Estimated seconds for the remaining blocks; None if unknown."""
         rate = self.rate(now)
         return (self.total - self.done - self.failed - self.orphaned) / rate if rate else None
 
@@ -55,7 +55,7 @@ class Progress:
     Parameters
     ----------
     stream : file, optional
-        Where to write; default: standard error.
+        Stream to write to; default: standard error.
     live : bool, optional
         Whether to draw a live table; default: if the stream is a terminal.
     """
@@ -68,15 +68,15 @@ class Progress:
         self._rows: dict[str, Any] = {}
 
     def on_event(self, event: Event) -> None:
-        """Take note of an event of the run."""
+        """Handle an event of the run."""
         if isinstance(event, RunStarted):
             self._start(event)
         elif isinstance(event, BatchDone):
             self._batch(event)
         elif isinstance(event, StepAwaited):
-            self._line(f"{event.task}: waiting for {event.owner}, which is making it")
+            self._line(f"{event.task}: waiting for {event.owner}, which computes it")
         elif isinstance(event, DamageFound):
-            self._line(f"{event.task}: damaged, made anew: {event.place}: {event.what}")
+            self._line(f"{event.task}: damaged, made again: {event.place}: {event.what}")
         elif isinstance(event, BlockFailed):
             if not event.will_retry:
                 self._count(event.task).failed += 1

@@ -1,7 +1,8 @@
-"""Workers of several kinds, which carry out numbered items and know nothing of blocks.
+"""Workers of several kinds, which carry out numbered items, without knowledge of blocks.
 
-`find_executor` gives an executor by name; it opens a crew, which takes jobs and gives outcomes.
-`Workbench` and the functions that pickle are for executors of other packages.
+`find_executor` gives an executor by name; it opens a pool of workers, which
+takes jobs and gives outcomes.  `Workbench` and the functions that pickle are for executors of other
+packages.
 """
 
 from __future__ import annotations
@@ -14,25 +15,25 @@ from scutoid.executors._registry import Executor, find_executor
 from scutoid.executors._work import (
     FAILED,
     MOST_ITEMS,
-    Crew,
     ItemFailure,
     Job,
     Joined,
     Lost,
     Message,
-    NoBeacon,
+    NoHeartbeat,
     Outcome,
     Work,
     Workbench,
+    WorkerPool,
 )
 
 if TYPE_CHECKING:
     from scutoid.executors._connect import ConnectExecutor
     from scutoid.executors._launch import Launch
-    from scutoid.executors._meeting import meet
+    from scutoid.executors._rendezvous import meet
 
-# What only some runs need is imported when it is asked for.
-_LATER = {"ConnectExecutor": "_connect", "Launch": "_launch", "meet": "_meeting"}
+# Names that only some runs need are imported on first use.
+_LATER = {"ConnectExecutor": "_connect", "Launch": "_launch", "meet": "_rendezvous"}
 
 __all__ = [
     "CONNECTION_VARIABLE",
@@ -41,7 +42,6 @@ __all__ = [
     "MOST_ITEMS",
     "TASK_VARIABLE",
     "ConnectExecutor",
-    "Crew",
     "Executor",
     "ItemFailure",
     "Job",
@@ -49,10 +49,11 @@ __all__ = [
     "Launch",
     "Lost",
     "Message",
-    "NoBeacon",
+    "NoHeartbeat",
     "Outcome",
     "Work",
     "Workbench",
+    "WorkerPool",
     "dump_value",
     "dumps",
     "find_executor",

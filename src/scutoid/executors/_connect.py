@@ -1,4 +1,4 @@
-"""Workers with a loop of their own, which join a run and leave it as they please.
+"""Workers with a loop of their own, which join and leave a run at any time.
 
 ::
 
@@ -8,7 +8,7 @@
                                        <---------     done, failed, or leaving
       end                              --------->     the loop ends
 
-A worker holds one item at a time, so it is always known which one a lost worker was at.
+A worker holds one item at a time, so the current item of a lost worker is always known.
 """
 
 from __future__ import annotations
@@ -33,15 +33,24 @@ import numpy as np
 
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._launch import Launch, Launched
-from scutoid.executors._meeting import Meeting, keep_alive
 from scutoid.executors._pickling import dump_works, loads
-from scutoid.executors._work import Crew, ItemFailure, Job, Joined, Lost, Message, Outcome, Work
+from scutoid.executors._rendezvous import Rendezvous, keep_alive
+from scutoid.executors._work import (
+    ItemFailure,
+    Job,
+    Joined,
+    Lost,
+    Message,
+    Outcome,
+    Work,
+    WorkerPool,
+)
 
 _POLL_SECONDS = 0.25
 
 
 class ConnectExecutor:
-    """Hands blocks to workers that `scutoid.blocks.connect`; starts none, unless told how.
+    """Hands blocks to workers that `scutoid.blocks.connect`; can start them by commands.
 
     Parameters
     ----------
@@ -89,8 +98,8 @@ class ConnectExecutor:
         self._launch = tuple(launch)
         self._patience = patience
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
-        """Listen for workers, and start those that are to be launched.
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
+        """Listen for workers, and start the ones to launch.
 
         Raises
         ------
@@ -108,22 +117,22 @@ class ConnectExecutor:
                     place="Launch(task=)",
                     remedy=f"one of {', '.join(map(repr, names))}",
                 )
-        return _ConnectCrew(works, dump_works(works), self, logs)
+        return _ConnectWorkerPool(works, dump_works(works), self, logs)
 
-    def listen(self) -> tuple[Listener, Meeting]:
-        """Begin to listen.
+    def listen(self) -> tuple[Listener, Rendezvous]:
+        """Begin to listen for workers.
 
         Raises
         ------
         WorkerError
-            If that is not possible.
+            If the address cannot be listened on.
         """
         host, port = self._address
-        meeting = Meeting.new(host, port)
-        # Other machines come in by whatever name they know; the key keeps strangers out.
+        rendezvous = Rendezvous.new(host, port)
+        # Other machines may use any name of this one; the key keeps other processes out.
         bind = host if host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
         try:
-            listener = Listener((bind, port), authkey=meeting.key)
+            listener = Listener((bind, port), authkey=rendezvous.key)
         except OSError as error:
             raise WorkerError(
                 "a run listens for its workers at an address that is free",
@@ -131,7 +140,7 @@ class ConnectExecutor:
                 place=f"{host}:{port}",
                 remedy="port=0 takes any that is free",
             ) from error
-        return listener, Meeting(host, listener.address[1], meeting.key)
+        return listener, Rendezvous(host, listener.address[1], rendezvous.key)
 
     @property
     def file(self) -> Path | None:
@@ -150,37 +159,37 @@ class ConnectExecutor:
 
 
 @dataclass(slots=True, eq=False)
-class _Member:
+class _ConnectedWorker:
     """The driver's side of one worker."""
 
     number: int
     connection: Connection
     name: str
-    """Where it runs, for people."""
+    """Where it runs, for messages."""
     launched: Launched | None = None
-    """The worker that the run has started, if it is one."""
+    """Its process, if the run has started it."""
     known: set[int] = field(default_factory=set)
     jobs: deque[Job] = field(default_factory=deque)
     since: float = 0.0
-    """When it got the item that it has, by `time.monotonic`."""
+    """When it got its current item, by `time.monotonic`."""
 
     def send(self, message: object) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
 
 
-class _Door:
-    """Lets workers in, in a thread of its own: a stranger may take long to fail the key."""
+class _Acceptor:
+    """Accepts connections in a thread, because one without the key may take long to fail."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._is_closing = False
-        self.bell, self._rope = Pipe(duplex=False)
-        self.guests: queue.SimpleQueue[Connection] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._welcome, name="scutoid-door", daemon=True)
+        self.wakeup, self._wakeup_sender = Pipe(duplex=False)
+        self.accepted: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._accept, name="scutoid-acceptor", daemon=True)
         self._thread.start()
 
-    def _welcome(self) -> None:
+    def _accept(self) -> None:
         while True:
             try:
                 connection = self._listener.accept()
@@ -192,25 +201,25 @@ class _Door:
                 connection.close()
                 return
             keep_alive(connection)
-            self.guests.put(connection)
-            self._rope.send_bytes(b"!")
+            self.accepted.put(connection)
+            self._wakeup_sender.send_bytes(b"!")
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept no more connections."""
         if self._is_closing:
             return
         self._is_closing = True
-        # Closing a socket does not wake who waits at it.
+        # Closing a socket does not wake the thread that waits at it.
         with suppress(OSError):
             host, port = self._listener.address
             socket.create_connection(("127.0.0.1" if host == "0.0.0.0" else host, port)).close()  # noqa: S104
         self._thread.join(_POLL_SECONDS * 8)
         self._listener.close()
-        self.bell.close()
-        self._rope.close()
+        self.wakeup.close()
+        self._wakeup_sender.close()
 
 
-class _ConnectCrew:
+class _ConnectWorkerPool:
     depth = 2
     most_items = 1
     is_one_memory = False
@@ -225,17 +234,17 @@ class _ConnectCrew:
         self._works = works
         self._payloads = payloads
         self._patience = executor.patience
-        self._members: dict[int, _Member] = {}
-        self._strangers: list[Connection] = []
+        self._workers: dict[int, _ConnectedWorker] = {}
+        self._unidentified: list[Connection] = []
         self._next_number = 0
-        listener, meeting = executor.listen()
-        self._door = _Door(listener)
+        listener, rendezvous = executor.listen()
+        self._acceptor = _Acceptor(listener)
         self._folder = Path(tempfile.mkdtemp(prefix="scutoid-"))
         self._file = executor.file or self._folder / "connection.json"
         self._launched: list[Launched] = []
         self._alone_since = time.monotonic()
         try:
-            meeting.write(self._file)
+            rendezvous.write(self._file)
             for launch in executor.launch:
                 self._launched += launch.start(self._file, logs)
         except BaseException:
@@ -243,10 +252,10 @@ class _ConnectCrew:
             raise
 
     def submit(self, worker: int, job: Job) -> None:
-        member = self._members[worker]
-        member.jobs.append(job)
-        if len(member.jobs) == 1:
-            self._send_item(member)
+        connected = self._workers[worker]
+        connected.jobs.append(job)
+        if len(connected.jobs) == 1:
+            self._send_item(connected)
 
     def wait(self, timeout: float | None) -> list[Message]:
         end = None if timeout is None else time.monotonic() + timeout
@@ -258,12 +267,12 @@ class _ConnectCrew:
             self._look_after_launched()
 
     def stop(self, *, grace: float) -> None:
-        for member in self._members.values():
-            member.send(("end",))
-        self._door.close()
-        for connection in (*self._strangers, *(m.connection for m in self._members.values())):
+        for worker in self._workers.values():
+            worker.send(("end",))
+        self._acceptor.close()
+        for connection in (*self._unidentified, *(w.connection for w in self._workers.values())):
             connection.close()
-        self._members.clear()
+        self._workers.clear()
         with suppress(OSError):
             self._file.unlink()
         end = time.monotonic() + grace
@@ -274,27 +283,27 @@ class _ConnectCrew:
     def _pause(self, end: float | None) -> float:
         now = time.monotonic()
         pause = _POLL_SECONDS if end is None else min(end - now, _POLL_SECONDS)
-        deadlines = (self._deadline(member) for member in self._members.values())
+        deadlines = (self._deadline(worker) for worker in self._workers.values())
         soonest = min((d for d in deadlines if d is not None), default=now + pause)
         return max(min(pause, soonest - now + 0.005), 0)
 
     def _read(self, pause: float) -> list[Message]:
         messages: list[Message] = []
-        by_connection = {member.connection: member for member in self._members.values()}
-        ready = wait([self._door.bell, *self._strangers, *by_connection], pause)
+        by_connection = {worker.connection: worker for worker in self._workers.values()}
+        ready = wait([self._acceptor.wakeup, *self._unidentified, *by_connection], pause)
         for connection in ready:
-            if connection is self._door.bell:
-                self._door.bell.recv_bytes()
-                self._strangers.append(self._door.guests.get())
+            if connection is self._acceptor.wakeup:
+                self._acceptor.wakeup.recv_bytes()
+                self._unidentified.append(self._acceptor.accepted.get())
             elif connection in by_connection:
-                messages += self._hear(by_connection[connection])
+                messages += self._receive(by_connection[connection])
             else:
-                self._strangers.remove(connection)  # type: ignore[arg-type]
-                messages += self._introduce(connection)  # type: ignore[arg-type]
+                self._unidentified.remove(connection)  # type: ignore[arg-type]
+                messages += self._admit(connection)  # type: ignore[arg-type]
         return messages
 
-    def _introduce(self, connection: Connection) -> list[Message]:
-        """Take up a worker that says who it is and what it is for."""
+    def _admit(self, connection: Connection) -> list[Message]:
+        """Admit a worker that has sent its name and its tasks."""
         try:
             _, name, tasks, launch = pickle.loads(connection.recv_bytes())
         except (EOFError, OSError, ValueError):
@@ -303,107 +312,112 @@ class _ConnectCrew:
         names = [work.name for work in self._works]
         unknown = [task for task in tasks or () if task not in names]
         launched = next((each for each in self._launched if each.name == launch), None)
-        member = _Member(self._next_number, connection, name, launched)
+        worker = _ConnectedWorker(self._next_number, connection, name, launched)
         if unknown:
-            member.send(("refused", unknown[0], names))
+            worker.send(("refused", unknown[0], names))
             connection.close()
             return []
         self._next_number += 1
-        self._members[member.number] = member
+        self._workers[worker.number] = worker
         if launched is not None:
             launched.has_joined = True
-        member.send(("joined", member.number))
+        worker.send(("joined", worker.number))
         serves = None if tasks is None else frozenset(map(names.index, tasks))
-        return [Joined(member.number, serves)]
+        return [Joined(worker.number, serves)]
 
-    def _hear(self, member: _Member) -> list[Message]:
+    def _receive(self, worker: _ConnectedWorker) -> list[Message]:
         try:
-            message = pickle.loads(member.connection.recv_bytes())
+            message = pickle.loads(worker.connection.recv_bytes())
         except (EOFError, OSError):
-            return [self._lose(member, "went without a word")]
+            return [self._lose(worker, "left without a message")]
         if message[0] == "leave":
-            return [self._let_go(member)]
-        job = member.jobs.popleft()
-        outcome = self._outcome(member, job, message, time.monotonic() - member.since)
-        if member.jobs:
-            self._send_item(member)
-        if member.launched is not None:
-            member.launched.losses = 0
+            return [self._let_go(worker)]
+        job = worker.jobs.popleft()
+        outcome = self._outcome(worker, job, message, time.monotonic() - worker.since)
+        if worker.jobs:
+            self._send_item(worker)
+        if worker.launched is not None:
+            worker.launched.losses = 0
         return [outcome]
 
     def _outcome(
-        self, member: _Member, job: Job, message: tuple[object, ...], seconds: float
+        self, worker: _ConnectedWorker, job: Job, message: tuple[object, ...], seconds: float
     ) -> Outcome:
         statuses = np.zeros(1, dtype=np.uint8)
-        said = {"seconds": seconds, "slowest": ((0, seconds),)}
+        value: object = None
+        failures: tuple[ItemFailure, ...] = ()
         match message:
             case ("failed", ItemFailure() as failure):
                 if failure.position < 0:
-                    return Outcome(member.number, job.number, statuses, setup_failure=failure)
-                return Outcome(member.number, job.number, statuses, (failure,), [None], **said)  # type: ignore[arg-type]
+                    return Outcome(worker.number, job.number, statuses, setup_failure=failure)
+                failures = (failure,)
             case ("done", int(status), payload):
                 try:
                     value = None if payload is None else loads(payload)  # type: ignore[arg-type]
+                    statuses[0] = status
                 except Exception as error:  # noqa: BLE001 - unpickling runs code of its class
-                    failure = ItemFailure.of(0, error)
-                    return Outcome(member.number, job.number, statuses, (failure,), [None], **said)  # type: ignore[arg-type]
-                statuses[0] = status
-                return Outcome(member.number, job.number, statuses, (), [value], **said)  # type: ignore[arg-type]
-        raise WorkerError("a worker says what came of its block", value=message[0])
+                    failures = (ItemFailure.of(0, error),)
+            case _:
+                raise WorkerError("a worker reports its block as done or failed", value=message[0])
+        return Outcome(
+            *(worker.number, job.number, statuses, failures, [value]),
+            seconds=seconds,
+            slowest=((0, seconds),),
+        )
 
-    def _send_item(self, member: _Member) -> None:
-        job = member.jobs[0]
-        if job.work not in member.known:
-            member.known.add(job.work)
-            member.send(("work", job.work, self._payloads[job.work]))
-        member.since = time.monotonic()
-        member.send(("item", job.work, int(job.indices[0])))
+    def _send_item(self, worker: _ConnectedWorker) -> None:
+        job = worker.jobs[0]
+        if job.work not in worker.known:
+            worker.known.add(job.work)
+            worker.send(("work", job.work, self._payloads[job.work]))
+        worker.since = time.monotonic()
+        worker.send(("item", job.work, int(job.indices[0])))
 
-    def _deadline(self, member: _Member) -> float | None:
-        timeout = self._works[member.jobs[0].work].timeout if member.jobs else None
-        return None if timeout is None else member.since + timeout
+    def _deadline(self, worker: _ConnectedWorker) -> float | None:
+        timeout = self._works[worker.jobs[0].work].timeout if worker.jobs else None
+        return None if timeout is None else worker.since + timeout
 
     def _end_overdue(self) -> list[Message]:
         now = time.monotonic()
         messages: list[Message] = []
-        for member in list(self._members.values()):
-            deadline = self._deadline(member)
-            if deadline is not None and now > deadline and not member.connection.poll():
-                timeout = self._works[member.jobs[0].work].timeout
+        for worker in list(self._workers.values()):
+            deadline = self._deadline(worker)
+            if deadline is not None and now > deadline and not worker.connection.poll():
+                timeout = self._works[worker.jobs[0].work].timeout
                 words = f"took more than {timeout:g} s"
-                lost = self._lose(member, f"was given up, because a block {words}", words)
+                lost = self._lose(worker, f"was given up, because a block {words}", words)
                 messages.append(lost)
-                if member.launched is not None:
-                    member.launched.kill()
+                if worker.launched is not None:
+                    worker.launched.kill()
         return messages
 
-    def _lose(self, member: _Member, reason: str, overdue: str = "") -> Lost:
-        """A worker is gone in the middle of its block, or given up."""
-        self._forget(member)
+    def _lose(self, worker: _ConnectedWorker, reason: str, overdue: str = "") -> Lost:
+        """Remove a worker that was lost during its block, or given up."""
+        self._forget(worker)
         charged = None
-        if member.jobs:
-            error = f"WorkerError: the worker {member.name} {reason}"
+        if worker.jobs:
+            error = f"WorkerError: the worker {worker.name} {reason}"
             if overdue:
                 error = f"TimeoutError: the block {overdue}"
-            charged = (member.jobs[0].number, ItemFailure(0, error, ""))
-        jobs = tuple(job.number for job in member.jobs)
-        return Lost(member.number, reason, jobs, charged, was_killed=not overdue)
+            charged = (worker.jobs[0].number, ItemFailure(0, error, ""))
+        jobs = tuple(job.number for job in worker.jobs)
+        return Lost(worker.number, reason, jobs, charged, was_killed=not overdue)
 
-    def _let_go(self, member: _Member) -> Lost:
-        """A worker leaves as it pleases; nobody is to blame."""
-        self._forget(member)
-        return Lost(member.number, "left", tuple(job.number for job in member.jobs))
+    def _let_go(self, worker: _ConnectedWorker) -> Lost:
+        """Remove a worker that leaves by itself; no block is charged."""
+        self._forget(worker)
+        return Lost(worker.number, "left", tuple(job.number for job in worker.jobs))
 
-    def _forget(self, member: _Member) -> None:
-        member.connection.close()
-        del self._members[member.number]
+    def _forget(self, worker: _ConnectedWorker) -> None:
+        worker.connection.close()
+        del self._workers[worker.number]
         self._alone_since = time.monotonic()
 
     def _look_after_launched(self) -> None:
-        """Start again what has left, and give up where nobody comes."""
+        """Restart workers that have left, and give up if none joins."""
         for launched in self._launched:
             launched.restart_if_gone()
-        if self._members or self._patience is None:
+        if self._workers or self._patience is None:
             return
         if time.monotonic() - self._alone_since > self._patience:
             raise WorkerError(

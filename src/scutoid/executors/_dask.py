@@ -4,10 +4,10 @@
 
     driver                        Dask's scheduler               Dask's workers
     a job, for one worker   --->  pinned to its address   --->   carry_out, in its workbench
-    looks who is there      --->  list of workers                each a worker of ours
+    asks for the workers    --->  list of workers                each a worker of ours
 
-Dask moves calls and results.  Which block goes where and when, retries, and whom to charge for a
-lost worker are decided as everywhere else.
+Dask moves calls and results.  The order and place of blocks, retries, and the block that is charged
+for a lost worker are decided as for every executor.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ import numpy as np
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import _dask_worker
 from scutoid.executors._dask_cluster import Link
-from scutoid.executors._dask_errand import Errand, Seat
+from scutoid.executors._dask_job import DaskJob, Seat
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
-    Crew,
     ItemFailure,
     Job,
     Joined,
@@ -41,6 +40,7 @@ from scutoid.executors._work import (
     Message,
     Outcome,
     Work,
+    WorkerPool,
 )
 
 _logger = logging.getLogger(__name__)
@@ -64,8 +64,8 @@ class DaskExecutor:
 
     Notes
     -----
-    Workers that come in the middle of a run join it, up to the number that was asked for, and those
-    that go are done without.
+    Workers that appear during a run join it, up to the number asked for, and those that leave are
+    not replaced.
 
     Ending a block that takes too long needs Dask's nannies, which a `LocalCluster` of processes and
     ``dask worker`` have.  What workers print goes where Dask puts it, and `logs` is ignored.
@@ -80,7 +80,7 @@ class DaskExecutor:
     def __init__(self, cluster: Any = None) -> None:
         self._cluster = cluster
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Connect to the cluster.
 
         Raises
@@ -95,13 +95,13 @@ class DaskExecutor:
         payloads = dump_works(works)
         link = Link.to(self._cluster, workers)
         try:
-            return _DaskCrew(works, payloads, link, workers)
+            return _DaskWorkerPool(works, payloads, link, workers)
         except BaseException:
             link.close(_CLOSING_SECONDS)
             raise
 
 
-class _DaskCrew:
+class _DaskWorkerPool:
     depth = 2
     most_items = MOST_ITEMS
     is_one_memory = False
@@ -124,14 +124,14 @@ class _DaskCrew:
         self._losses = 0
         self._next_look = self._alone_since = time.monotonic()
         self._has_timeouts = any(work.timeout is not None for work in works)
-        self._able(self._there())
+        self._usable(self._workers_present())
 
     def submit(self, worker: int, job: Job) -> None:
         seat = self._seats[worker]
         is_single = self._works[job.work].timeout is not None or any(
             (job.work, index) in self._suspects for index in job.indices.tolist()
         )
-        seat.errands.append(Errand(job, is_single, position=-1 if is_single else 0))
+        seat.dask_jobs.append(DaskJob(job, is_single, position=-1 if is_single else 0))
         self._send_next(seat)
 
     def wait(self, timeout: float | None) -> list[Message]:
@@ -153,9 +153,9 @@ class _DaskCrew:
             self._link.close(max(end - time.monotonic(), _CLOSING_SECONDS))
 
     def _leave(self, end: float) -> None:
-        """Leave the set-ups, in the threads that made them; those that are busy do it later."""
+        """Leave the set-ups, in the threads that made them; busy workers do it later."""
         seats = list(self._seats.values())
-        out = [errand.future for seat in seats for errand in seat.out]
+        out = [dask_job.future for seat in seats for dask_job in seat.out]
         if out:
             self._client.cancel(out)
             asked = {seat.address: (self._run,) for seat in seats}
@@ -172,15 +172,15 @@ class _DaskCrew:
                     del leaving[number]
             except queue.Empty:
                 try:
-                    there = self._there()
+                    present = self._workers_present()
                 except WorkerError:
                     return
-                for number in [n for n in leaving if not _is_at(self._seats[n], there)]:
+                for number in [n for n in leaving if not _is_at(self._seats[n], present)]:
                     del leaving[number]
         importlib.import_module("distributed").fire_and_forget(list(leaving.values()))
 
     def _call(self, seat: Seat, function: Callable[..., object], *args: object, **how: Any) -> Any:
-        """Have a worker call a function; what comes of it arrives in the queue."""
+        """Have a worker call a function; its result arrives in the queue."""
         future = self._client.submit(
             *(function, *args),
             workers=[seat.address],
@@ -211,18 +211,18 @@ class _DaskCrew:
         nanny: bool = False,
         seconds: float = _ANSWER_SECONDS,
     ) -> dict[str, object]:
-        """Call a function in workers (or beside them) at once; their answers, by address.
+        """Call a function in workers (or their nannies) at once; return the answers by address.
 
-        A worker that is stuck in C code answers to nobody, and is left out after some `seconds`;
-        the answer of one that has gone is an exception.
+        A worker that is stuck in C code does not answer, and is left out after some `seconds`; the
+        answer of a lost one is an exception.
         """
         arrived: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
 
         async def ask(address: str, args: tuple[object, ...]) -> None:
             answer: object
             try:
-                got = await self._client.run(function, *args, workers=[address], nanny=nanny)
-                answer = got[address]
+                answers = await self._client.run(function, *args, workers=[address], nanny=nanny)
+                answer = answers[address]
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - sent on
                 answer = error
             arrived.put((address, answer))
@@ -238,25 +238,25 @@ class _DaskCrew:
         return answers
 
     def _send_next(self, seat: Seat) -> None:
-        for errand in seat.next_calls():
-            job = errand.job
+        for dask_job in seat.next_calls():
+            job = dask_job.job
             is_ready = job.work in seat.ready
             if is_ready:
-                errand.position = max(errand.position, 0)
-            errand.since = time.monotonic()
+                dask_job.position = max(dask_job.position, 0)
+            dask_job.since = time.monotonic()
             with warnings.catch_warnings():
                 if not is_ready:
                     # Once per worker is as rarely as it can be sent.
                     warnings.filterwarnings("ignore", "Sending large graph")
-                errand.future = self._call(
+                dask_job.future = self._call(
                     *(seat, _dask_worker.carry_out, self._run, seat.number, seat.identity),
-                    *(job.number, job.work, errand.indices.tobytes()),
+                    *(job.number, job.work, dask_job.indices.tobytes()),
                     None if is_ready else self._payloads[job.work],
                     key=f"scutoid-{self._works[job.work].name}-{uuid.uuid4().hex}",
                 )
 
     def _pause(self, end: float | None) -> float:
-        """How long to wait for a result before looking for lost and hung workers, in seconds."""
+        """Seconds to wait for a result before looking for lost and hung workers."""
         deadlines = [self._next_look, *([] if end is None else [end])]
         if self._has_timeouts:
             each = (self._deadline(seat) for seat in self._seats.values())
@@ -266,39 +266,39 @@ class _DaskCrew:
     def _receive(self, pause: float) -> list[Message]:
         messages: list[Message] = []
         with suppress(queue.Empty):
-            messages += self._taken(*self._done.get(timeout=pause))
+            messages += self._handle(*self._done.get(timeout=pause))
             while True:
-                messages += self._taken(*self._done.get_nowait())
+                messages += self._handle(*self._done.get_nowait())
         return messages
 
-    def _taken(self, number: int, future: Any, result: object) -> list[Message]:
+    def _handle(self, number: int, future: Any, result: object) -> list[Message]:
         seat = self._seats.get(number)
-        errands = () if seat is None else seat.errands
-        errand = next((each for each in errands if each.future is future), None)
-        if seat is None or errand is None:
-            return []  # of a worker that was lost
+        dask_jobs = () if seat is None else seat.dask_jobs
+        dask_job = next((each for each in dask_jobs if each.future is future), None)
+        if seat is None or dask_job is None:
+            return []  # of a lost worker
         if not isinstance(result, Outcome):
             messages = self._look()
             if self._seats.get(number) is seat:
                 raise self._broken(result)
             return messages
-        work, indices = errand.job.work, errand.indices
+        work, indices = dask_job.job.work, dask_job.indices
         if result.setup_failure is None:
             seat.ready.add(work)
         if result.statuses.any():
             self._losses = 0
         done = np.flatnonzero(result.statuses)
         self._suspects -= {(work, index) for index in indices[done].tolist()}
-        outcome = errand.note(result)
+        outcome = dask_job.note(result)
         if outcome is not None:
-            seat.errands.remove(errand)
+            seat.dask_jobs.remove(dask_job)
         self._send_next(seat)
         if outcome is None:
             return []
         return [outcome if outcome.values is None else with_values(outcome)]
 
     def _broken(self, result: object) -> WorkerError:
-        """What Dask could not do, though the worker is there, would never come back."""
+        """The error for a job that Dask fails although its worker is present."""
         return WorkerError(
             "Dask carries out every job that it is given",
             value=f"{type(result).__name__}: {result}",
@@ -307,17 +307,17 @@ class _DaskCrew:
             "be restarted nor closed in the middle of a run",
         )
 
-    def _there(self) -> dict[str, tuple[str, str, bool]]:
-        """Identity, status and whether there is a nanny of each worker of the cluster."""
+    def _workers_present(self) -> dict[str, tuple[str, str, bool]]:
+        """Identity, status and presence of a nanny, by address of each worker of the cluster."""
         trouble = None
         if self._client.status == "running":
             try:
-                there: dict[str, tuple[str, str, bool]]
-                there = self._client.run_on_scheduler(_dask_worker.who_is_there)
+                present: dict[str, tuple[str, str, bool]]
+                present = self._client.run_on_scheduler(_dask_worker.list_workers)
             except Exception as error:  # noqa: BLE001 - raised again below
                 trouble = error
             else:
-                return there
+                return present
         raise WorkerError(
             "Dask's scheduler answers while a run goes on",
             value=f"the client is {self._client.status}"
@@ -328,35 +328,35 @@ class _DaskCrew:
             "again, and the run: what was done is kept where there is a journal",
         ) from trouble
 
-    def _able(
-        self, there: Mapping[str, tuple[str, str, bool]]
+    def _usable(
+        self, present: Mapping[str, tuple[str, str, bool]]
     ) -> Mapping[str, tuple[str, str, bool]]:
-        """Those of the workers that can be ended where a block's time is limited."""
+        """The workers that can be used: where a block's time is limited, those with a nanny."""
         if not self._has_timeouts:
-            return there
-        able = {address: state for address, state in there.items() if state[2]}
-        if there and not able:
+            return present
+        usable = {address: state for address, state in present.items() if state[2]}
+        if present and not usable:
             raise ParameterError(
                 "a timeout is given only where a nanny can end the worker",
-                value=next(iter(there)),
+                value=next(iter(present)),
                 place="DaskExecutor",
                 remedy="start the workers with a nanny (LocalCluster(processes=True)), or leave "
                 "timeout= out",
             )
-        return able
+        return usable
 
     def _look(self) -> list[Message]:
-        """See who has come and who has gone."""
+        """Find new and lost workers."""
         began = time.monotonic()
-        there = self._there()
+        present = self._workers_present()
         now = time.monotonic()
         self._next_look = now + max(_LOOK_SECONDS, (now - began) / _LOOK_SHARE)
-        gone = [seat for seat in self._seats.values() if not _is_at(seat, there)]
+        gone = [seat for seat in self._seats.values() if not _is_at(seat, present)]
         messages: list[Message] = [self._lose(seat, "was lost") for seat in gone]
-        taken = {seat.address for seat in self._seats.values()}
-        for address, (identity, status, _) in self._able(there).items():
+        occupied = {seat.address for seat in self._seats.values()}
+        for address, (identity, status, _) in self._usable(present).items():
             self._note_pause(address, identity, status)
-            is_free = address not in taken and identity not in self._buried
+            is_free = address not in occupied and identity not in self._buried
             if is_free and status == "running" and len(self._seats) < self._most:
                 seat = Seat(self._next_number, address, identity)
                 self._next_number += 1
@@ -378,19 +378,19 @@ class _DaskCrew:
             _logger.warning("Dask has paused %s until it has more memory free", address)
 
     def _lose(self, seat: Seat, reason: str, overdue: str = "") -> Lost:
-        """Take away a worker's seat, and find out whom to charge."""
+        """Remove a worker's seat, and find the item to charge."""
         del self._seats[seat.number]
         self._buried.add(seat.identity)
         out = seat.out
         if out:
-            self._client.cancel([errand.future for errand in out])
+            self._client.cancel([dask_job.future for dask_job in out])
         charged = None
         if len(out) == 1:
             charged = self._blame(seat, out[0], reason, overdue)
-        else:  # the first may have been done, and the word of it lost with the worker
-            for errand in out:
-                self._suspect(errand)
-        jobs = tuple(errand.job.number for errand in seat.errands)
+        else:  # the first may have been done, and its result lost with the worker
+            for dask_job in out:
+                self._suspect(dask_job)
+        jobs = tuple(dask_job.job.number for dask_job in seat.dask_jobs)
         if out and not overdue:
             self._losses += 1
         if self._losses > 8 + 4 * self._most:
@@ -402,29 +402,29 @@ class _DaskCrew:
         return Lost(seat.number, f"{seat.address} {reason}", jobs, charged, was_killed=not overdue)
 
     def _blame(
-        self, seat: Seat, errand: Errand, reason: str, overdue: str
+        self, seat: Seat, dask_job: DaskJob, reason: str, overdue: str
     ) -> tuple[int, ItemFailure] | None:
-        """Charge the item that was at work; if there were several, they are tried one by one."""
-        job = errand.job
+        """Charge the current item; if it may be one of several, they are tried one by one."""
+        job = dask_job.job
         is_set_up = job.work in seat.ready or not self._works[job.work].setup
-        if not errand.is_single and (len(job.indices) > 1 or not is_set_up):
-            self._suspect(errand)
+        if not dask_job.is_single and (len(job.indices) > 1 or not is_set_up):
+            self._suspect(dask_job)
             return None
         error = f"TimeoutError: the block {overdue}"
         if not overdue:
             error = f"WorkerError: the worker was lost in the middle of it ({reason})"
-        return job.number, ItemFailure(errand.position, error, "")
+        return job.number, ItemFailure(dask_job.position, error, "")
 
-    def _suspect(self, errand: Errand) -> None:
-        """Have the items of a call go one by one at their next try."""
-        self._suspects |= {(errand.job.work, index) for index in errand.indices.tolist()}
+    def _suspect(self, dask_job: DaskJob) -> None:
+        """Send the items of a call one by one at their next try."""
+        self._suspects |= {(dask_job.job.work, index) for index in dask_job.indices.tolist()}
 
     def _deadline(self, seat: Seat) -> float | None:
-        errand = seat.errands[0] if seat.errands else None
-        if errand is None or errand.future is None or errand.position < 0:
+        dask_job = seat.dask_jobs[0] if seat.dask_jobs else None
+        if dask_job is None or dask_job.future is None or dask_job.position < 0:
             return None
-        timeout = self._works[errand.job.work].timeout
-        return None if timeout is None else errand.since + timeout
+        timeout = self._works[dask_job.job.work].timeout
+        return None if timeout is None else dask_job.since + timeout
 
     def _end_overdue(self) -> list[Message]:
         if not self._has_timeouts:
@@ -435,7 +435,7 @@ class _DaskCrew:
             for seat in self._seats.values()
             if (deadline := self._deadline(seat)) is not None
             and now > deadline
-            and not seat.errands[0].future.done()
+            and not seat.dask_jobs[0].future.done()
         ]
         if not late:
             return []
@@ -443,33 +443,33 @@ class _DaskCrew:
         self._ask(_dask_worker.kill, {seat.address: (seat.address,) for seat in hung}, nanny=True)
         messages: list[Message] = []
         for seat in hung:
-            words = f"took more than {self._works[seat.errands[0].job.work].timeout:g} s"
+            words = f"took more than {self._works[seat.dask_jobs[0].job.work].timeout:g} s"
             messages.append(self._lose(seat, f"was ended, because a block {words}", words))
         return messages
 
     def _hung(self, late: Sequence[Seat]) -> list[Seat]:
-        """Those at whose item the time is up, and not spent on the way or waiting for others."""
+        """The late workers whose item itself has used up its time, not the way or the queue."""
         questions = {seat.address: (self._run, seat.number) for seat in late}
         answers = self._ask(_dask_worker.seconds_at_item, questions)
         now = time.monotonic()
         hung = []
         for seat in late:
-            errand = seat.errands[0]
-            timeout = self._works[errand.job.work].timeout
+            dask_job = seat.dask_jobs[0]
+            timeout = self._works[dask_job.job.work].timeout
             answer = answers.get(seat.address, timeout)  # stuck in C code, it does not answer
-            if errand.future.done() or isinstance(answer, Exception):
+            if dask_job.future.done() or isinstance(answer, Exception):
                 continue
             seconds = answer if isinstance(answer, (int, float)) else 0.0
             if timeout is not None and seconds >= timeout:
                 hung.append(seat)
             else:
-                errand.since = now - seconds
+                dask_job.since = now - seconds
         return hung
 
 
-def _is_at(seat: Seat, there: Mapping[str, tuple[str, str, bool]]) -> bool:
-    """Whether a worker is where it was, and no other in its place."""
-    return seat.address in there and there[seat.address][0] == seat.identity
+def _is_at(seat: Seat, present: Mapping[str, tuple[str, str, bool]]) -> bool:
+    """Whether a worker is still at its address, and no other in its place."""
+    return seat.address in present and present[seat.address][0] == seat.identity
 
 
 def _left(end: float) -> float:

@@ -1,4 +1,4 @@
-"""Ways to a Dask cluster: one that the caller has, or one of our own on this machine."""
+"""Connections to a Dask cluster: the caller's, or a new one on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CLOSING_SECONDS = 5.0
 
 
 class Link:
-    """A client of a scheduler, and what of it is ours to close.
+    """A client of a scheduler, and the parts of it that are ours to close.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class Link:
         self._own = own
 
     @classmethod
-    def to(cls, given: Any, workers: int) -> Link:
-        """Connect to a client's, a cluster's or an address's scheduler; None: to a new cluster.
+    def to(cls, cluster: Any, workers: int) -> Link:
+        """Connect to the scheduler of a client, a cluster or an address; None: to a new cluster.
 
         Raises
         ------
@@ -53,12 +53,12 @@ class Link:
             distributed: Any = importlib.import_module("distributed")
         except ImportError as error:
             raise MissingExtra.of("distributed", extra="dask") from error
-        if isinstance(given, distributed.Client):
-            _check(given)
-            return cls(given)
-        own = _start(workers) if given is None else None
+        if isinstance(cluster, distributed.Client):
+            _check(cluster)
+            return cls(cluster)
+        own = _start(workers) if cluster is None else None
         try:
-            client = distributed.Client(own or given, set_as_default=False)
+            client = distributed.Client(own or cluster, set_as_default=False)
         except BaseException as error:
             if own is not None:
                 _end(own, _CLOSING_SECONDS)
@@ -67,12 +67,12 @@ class Link:
             raise WorkerError(
                 "a Dask scheduler can be reached",
                 value=f"{type(error).__name__}: {error}",
-                place=str(given),
+                place=str(cluster),
             ) from error
         return cls(client, is_ours=True, own=own)
 
     def close(self, seconds: float) -> None:
-        """Close what is ours; our own cluster's processes are killed after `seconds`."""
+        """Close our client and cluster; the cluster's processes are killed after `seconds`."""
         try:
             if self._is_ours:
                 try:
@@ -120,7 +120,7 @@ def _start(workers: int) -> Any:
 
 
 def settle(driver: int) -> None:
-    """Make a process of our cluster end with the driver, and unreachable for Ctrl-C before that."""
+    """Make a process of our cluster end with the driver, and not by Ctrl-C in the terminal."""
     with suppress(PermissionError):
         os.setpgid(0, 0)
     _die_with(driver)

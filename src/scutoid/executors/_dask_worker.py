@@ -1,4 +1,4 @@
-"""What runs in Dask's workers, and for the crew in its scheduler and nannies.
+"""Functions that run in the workers of Dask, and in its scheduler and nannies.
 
 A worker keeps a workbench for each run, from job to job.
 """
@@ -23,20 +23,20 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Clock:
-    """Knows since when the item at hand runs."""
+    """The time at which the current item began."""
 
     since: float | None = None
     """By `time.monotonic`; None between items."""
 
     def begin(self, job: int) -> None:
-        """A job begins with its set-up, the time of which is not limited."""
+        """Note that a job begins with its set-up, whose time is not limited."""
 
     def at(self, position: int) -> None:
-        """An item begins."""
+        """Note that an item begins."""
         self.since = time.monotonic()
 
     def end(self) -> None:
-        """No item is being worked on."""
+        """Note that no item is running."""
         self.since = None
 
 
@@ -53,7 +53,7 @@ class _Place:
 
 # By run and worker.  This process is the worker: Dask calls functions and keeps nothing for them.
 _places: dict[tuple[str, int], _Place] = {}
-# What undoes that numeric libraries are kept to one thread, which holds for the whole process.
+# Limits of numeric libraries to one thread, for the whole process; restored at the end.
 _limits: list[Any] = []
 _lock = threading.Lock()
 
@@ -76,7 +76,7 @@ def carry_out(
     worker, number, work : int
         Numbers of the worker, the job and the work.
     identity : str
-        Dask's own name of the process that is meant.
+        Dask's own name of the intended process.
     indices : bytes
         Numbers of the items, int64; none: only make the set-up.
     payload : bytes, optional
@@ -97,10 +97,10 @@ def carry_out(
     job = Job(number, work, np.frombuffer(indices, dtype=np.int64))
     with place.lock:
         try:
-            known = _known(place, work, payload)
+            loaded = _load_work(place, work, payload)
         except BaseException as error:  # noqa: BLE001 - unpickling runs the user's imports
             return place.bench.refusal(job, ItemFailure.of(-1, error))
-        return place.bench.carry_out(job, known, place.clock)
+        return place.bench.carry_out(job, loaded, place.clock)
 
 
 def close(run: str, worker: int) -> None:
@@ -120,7 +120,7 @@ def close(run: str, worker: int) -> None:
 
 
 def cancel(run: str) -> None:
-    """Let the jobs of a run end with the item that they are at."""
+    """End the jobs of a run after their current items."""
     with _lock:
         places = [place for (other, _), place in _places.items() if other == run]
     for place in places:
@@ -128,9 +128,9 @@ def cancel(run: str) -> None:
 
 
 def seconds_at_item(run: str, worker: int) -> float | None:
-    """How long the item at hand has been running; None if there is none.
+    """Seconds that the current item has been running; None if there is none.
 
-    An item may have waited long before it, for what else the cluster is used for.
+    An item may have waited long before that, for other users of the cluster.
     """
     place = _places.get((run, worker))
     since = None if place is None else place.clock.since
@@ -138,7 +138,7 @@ def seconds_at_item(run: str, worker: int) -> float | None:
 
 
 def kill(address: str, dask_worker: Any) -> None:
-    """End a worker's process, stuck in C code or not; called beside it, in its nanny.
+    """End a worker's process, stuck in C code or not; called in its nanny.
 
     Parameters
     ----------
@@ -151,8 +151,8 @@ def kill(address: str, dask_worker: Any) -> None:
         os.kill(dask_worker.pid, signal.SIGKILL)
 
 
-def who_is_there(dask_scheduler: Any) -> dict[str, tuple[str, str, bool]]:
-    """By address, each worker's identity, its status, and whether it has a nanny.
+def list_workers(dask_scheduler: Any) -> dict[str, tuple[str, str, bool]]:
+    """Return, by address, each worker's identity, its status, and whether it has a nanny.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def who_is_there(dask_scheduler: Any) -> dict[str, tuple[str, str, bool]]:
     }
 
 
-def _known(place: _Place, number: int, payload: bytes | None) -> Work:
+def _load_work(place: _Place, number: int, payload: bytes | None) -> Work:
     if number not in place.works:
         if payload is None:
             raise RuntimeError(f"work {number} has not arrived")

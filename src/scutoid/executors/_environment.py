@@ -1,4 +1,4 @@
-"""Environment variables that workers are started with."""
+"""Environment variables of worker processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TASK_VARIABLE = "SCUTOID_TASK"
 """The name of the one task that a worker is for."""
 
 LAUNCH_VARIABLE = "SCUTOID_LAUNCH"
-"""Which of the workers that a run has started a process is, or is a child of."""
+"""The name of the launched worker that a process is, or is a child of."""
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -19,10 +19,10 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
-"""Those by which numeric libraries are kept to some number of threads."""
+"""Variables that limit the threads of numeric libraries."""
 
 # Blocks take and give back some ten megabytes many times a second.  Without these, glibc hands each
-# back to the system, which clears the pages anew (a third of a second of four in the benchmark of
+# back to the system, which clears the pages again (a third of a second of four in the benchmark of
 # smoothing), and keeps arenas for threads that come and go (a fifth of a worker's memory).
 MEMORY_VARIABLES = {
     "MALLOC_ARENA_MAX": "1",
@@ -30,4 +30,4 @@ MEMORY_VARIABLES = {
     "MALLOC_TRIM_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TOP_PAD_": str(4 * 2**20),
 }
-"""How the C library's allocator is set in worker processes, unless the user has set it."""
+"""Settings of the C library's allocator in worker processes, unless the user has set them."""

@@ -12,14 +12,14 @@ from scutoid.errors import WorkerError
 from scutoid.executors._pickling import dumps, loads
 from scutoid.executors._work import (
     MOST_ITEMS,
-    Crew,
     Job,
     Joined,
     Message,
-    NoBeacon,
+    NoHeartbeat,
     Outcome,
     Work,
     Workbench,
+    WorkerPool,
 )
 
 
@@ -38,13 +38,13 @@ class ForeignExecutor:
     def __init__(self, pool: concurrent.futures.Executor) -> None:
         self._pool = pool
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
-        """Begin with as many places as workers were asked for."""
-        return _ForeignCrew(self._pool, works, workers)
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
+        """Begin with as many workers as were asked for."""
+        return _ForeignWorkerPool(self._pool, works, workers)
 
 
 class _Portable:
-    """A work that passes to threads as it is, and to processes by cloudpickle."""
+    """A work that is passed to threads directly, and to processes by cloudpickle."""
 
     def __init__(self, work: Work) -> None:
         self.work = work
@@ -64,10 +64,10 @@ def _unpack(payload: bytes) -> _Portable:
 
 
 def _carry_out(worker: int, portable: _Portable, job: Job) -> Outcome:
-    return Workbench(worker).carry_out(job, portable.work, NoBeacon())
+    return Workbench(worker).carry_out(job, portable.work, NoHeartbeat())
 
 
-class _ForeignCrew:
+class _ForeignWorkerPool:
     depth = 2
     most_items = MOST_ITEMS
     is_one_memory = False

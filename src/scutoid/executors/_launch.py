@@ -45,9 +45,9 @@ class Launch:
     command: Sequence[str]
     """Program and arguments."""
     workers: int = 1
-    """How many to start."""
+    """Number of workers to start."""
     task: str | None = None
-    """The one task that they are for; None: any."""
+    """The only task that they serve; None: all."""
     variables: Mapping[str, str] | None = None
     """More environment variables for it."""
 
@@ -58,17 +58,17 @@ class Launch:
             raise ParameterError("1 worker or more is launched", value=self.workers)
 
     def start(self, file: Path, logs: Path | None) -> list[Launched]:
-        """Start the workers for the run of a connection file; what they print goes to `logs`."""
+        """Start the workers for the run of a connection file; their output goes to `logs`."""
         return [Launched(self, number, file, logs) for number in range(self.workers)]
 
     @property
     def label(self) -> str:
-        """What its log files and its workers are called by."""
+        """Prefix of the names of its log files and workers."""
         return (self.task or "worker").replace("/", "_")
 
 
 class Launched:
-    """A worker that was started, and is started again when it leaves too early."""
+    """A worker that the run has started, and restarts when it leaves too early."""
 
     def __init__(self, launch: Launch, number: int, file: Path, logs: Path | None) -> None:
         self._launch = launch

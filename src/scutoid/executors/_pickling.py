@@ -1,4 +1,4 @@
-"""Functions on their way to another process.
+"""Pickle functions and values for other processes.
 
 A function of a module that the other process can import travels by name.  All others (lambdas,
 closures, those of a script's or a notebook's ``__main__``, of a module loaded from a path) travel
@@ -21,7 +21,7 @@ from scutoid.executors._work import ItemFailure, Outcome, Work
 
 
 def dumps(value: object) -> bytes:
-    """Pickle anything that a worker needs; what cannot be imported by name goes by value."""
+    """Pickle a value for a worker; functions that it cannot import by name go by value."""
     import cloudpickle
 
     by_value: list[types.ModuleType] = []
@@ -79,7 +79,7 @@ def loads(payload: bytes) -> object:
 
 
 def dump_value(value: object) -> bytes:
-    """Pickle what a block returned: plainly where that works, as it nearly always does."""
+    """Pickle the return value of a block: by pickle if possible, else by cloudpickle."""
     try:
         return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     except (pickle.PicklingError, AttributeError, TypeError):
@@ -117,7 +117,7 @@ def _find(name: str, path: object) -> ModuleSpec | None:
 
 
 def with_values(outcome: Outcome) -> Outcome:
-    """Unpickle what blocks returned; what does not survive the way is that block's failure."""
+    """Unpickle the return values of blocks; a value that cannot be is its block's failure."""
     values: list[object] = []
     statuses = outcome.statuses.copy()
     failures = list(outcome.failures)

@@ -1,11 +1,11 @@
-"""Worker processes, started afresh: never forked, and never importing the user's ``__main__``.
+"""New worker processes: never forked, and never importing the user's ``__main__``.
 
 ::
 
     driver  --[socket pair: works, jobs ->, <- outcomes]--  worker
             --[shared page: <- job, item, since when]-----
 
-A worker that dies or hangs is replaced; the page tells which item was to blame.
+A worker that dies or hangs is replaced; the page tells which item to charge.
 """
 
 from __future__ import annotations
@@ -23,14 +23,23 @@ from pathlib import Path
 from typing import IO
 
 from scutoid.errors import WorkerError
-from scutoid.executors._beacon import SharedBeacon
 from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
+from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dump_works, with_values
-from scutoid.executors._work import MOST_ITEMS, Crew, ItemFailure, Job, Lost, Message, Outcome, Work
+from scutoid.executors._work import (
+    MOST_ITEMS,
+    ItemFailure,
+    Job,
+    Lost,
+    Message,
+    Outcome,
+    Work,
+    WorkerPool,
+)
 
-# A worker that closes its connection has this long to be gone.
+# A worker that closes its connection has this long to end.
 _LEAVING_SECONDS = 5.0
-# A worker whose connection a child of its own keeps open is noticed this often.
+# A lost worker whose child keeps its connection open is noticed this often.
 _POLL_SECONDS = 0.5
 
 _BOOT = (
@@ -44,12 +53,12 @@ _BOOT = (
 
 
 class ProcessesExecutor:
-    """Carries out jobs in processes of its own; replaces those that die, ends those that hang."""
+    """Carries out jobs in new processes; replaces those that die, ends those that hang."""
 
     handles_timeout = True
     handles_setup = True
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Pickle the works, and start the processes.
 
         Raises
@@ -57,7 +66,7 @@ class ProcessesExecutor:
         ParameterError
             If a function cannot be sent to another process.
         """
-        return _ProcessesCrew(works, dump_works(works), workers, logs)
+        return _ProcessesWorkerPool(works, dump_works(works), workers, logs)
 
 
 class _Process:
@@ -67,7 +76,7 @@ class _Process:
         self.number = number
         self.jobs: dict[int, Job] = {}
         self.known: set[int] = set()
-        self.beacon, page = SharedBeacon.create()
+        self.heartbeat, page = SharedHeartbeat.create()
         self.connection, theirs = Pipe(duplex=True)
         try:
             with _log_file(logs, number) as log:
@@ -88,7 +97,7 @@ class _Process:
                 )
         except BaseException:
             self.connection.close()
-            self.beacon.close()
+            self.heartbeat.close()
             raise
         finally:
             theirs.close()
@@ -97,12 +106,12 @@ class _Process:
         self.send(number)
 
     def send(self, message: object) -> None:
-        """Send; a worker that is gone is noticed when it is read from."""
+        """Send a message; a lost worker is noticed when it is read from."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
 
     def kill(self) -> None:
-        """End the process and what it has started, now."""
+        """Kill the process and its children."""
         if self.process.poll() is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -110,9 +119,9 @@ class _Process:
         self.process.wait()
 
     def close(self) -> None:
-        """Give back what the driver holds for a process that has ended."""
+        """Release the driver's resources for a process that has ended."""
         self.connection.close()
-        self.beacon.close()
+        self.heartbeat.close()
 
 
 @contextmanager
@@ -125,7 +134,7 @@ def _log_file(logs: Path | None, number: int) -> Iterator[IO[bytes] | None]:
         yield file
 
 
-class _ProcessesCrew:
+class _ProcessesWorkerPool:
     depth = 2
     most_items = MOST_ITEMS
     is_one_memory = False
@@ -173,14 +182,14 @@ class _ProcessesCrew:
         for process in leaving.values():
             process.send(("stop",))
         while leaving and time.monotonic() < end:
-            self._drop_last_words(leaving, end)
+            self._drop_messages(leaving, end)
         for process in self._processes.values():
             process.kill()
             process.close()
         self._processes.clear()
 
-    def _drop_last_words(self, leaving: dict[int, _Process], end: float) -> None:
-        """Read on, for a worker that cannot send its last outcome cannot end."""
+    def _drop_messages(self, leaving: dict[int, _Process], end: float) -> None:
+        """Read and drop messages: a worker that cannot send its last outcome cannot end."""
         by_connection = {process.connection: process for process in leaving.values()}
         pause = max(min(end - time.monotonic(), _POLL_SECONDS), 0)
         for connection in wait(list(by_connection), pause):
@@ -201,7 +210,7 @@ class _ProcessesCrew:
         self._processes[number] = _Process(number, self._folder, self._logs)
 
     def _pause(self, end: float | None) -> float:
-        """How long to wait for a message before looking for hung and dead workers, in seconds."""
+        """Seconds to wait for a message before looking for hung and dead workers."""
         now = time.monotonic()
         pause = _POLL_SECONDS if end is None else min(end - now, _POLL_SECONDS)
         if self._has_timeouts:
@@ -223,18 +232,18 @@ class _ProcessesCrew:
         return messages
 
     def _receive(self, process: _Process) -> list[Message]:
-        """All that a worker has sent, and its loss if it is gone."""
+        """All messages that a worker has sent, and its loss if it is gone."""
         messages: list[Message] = []
         try:
             while process.connection.poll():
-                messages.append(self._taken(process, process.connection.recv_bytes()))
+                messages.append(self._unpickled(process, process.connection.recv_bytes()))
         except (EOFError, OSError):
             return [*messages, self._lose(process)]
         if process.process.poll() is not None and not process.connection.poll():
             return [*messages, self._lose(process)]
         return messages
 
-    def _taken(self, process: _Process, payload: bytes) -> Message:
+    def _unpickled(self, process: _Process, payload: bytes) -> Message:
         message: Message = pickle.loads(payload)
         if isinstance(message, Outcome):
             process.jobs.pop(message.job, None)
@@ -245,7 +254,7 @@ class _ProcessesCrew:
         return message
 
     def _deadline(self, process: _Process) -> float | None:
-        seen = process.beacon.look()
+        seen = process.heartbeat.look()
         if seen is None or seen.position < 0 or seen.job not in process.jobs:
             return None
         timeout = self._works[process.jobs[seen.job].work].timeout
@@ -266,12 +275,12 @@ class _ProcessesCrew:
         return messages
 
     def _lose(self, process: _Process, *, overdue: bool = False) -> Lost:
-        """Bury a worker, find out whom to charge, and start another."""
+        """Remove a lost worker, find the item to charge, and start another worker."""
         if not overdue:
             with suppress(subprocess.TimeoutExpired):
                 process.process.wait(_LEAVING_SECONDS)
         process.kill()
-        seen = process.beacon.look()
+        seen = process.heartbeat.look()
         charged = None
         reason = _ending(process.process.returncode)
         if seen is not None and seen.job in process.jobs:
@@ -301,7 +310,7 @@ class _ProcessesCrew:
 
 
 def _ending(code: int | None) -> str:
-    """How a process ended, in words."""
+    """Describe how a process ended."""
     if code is None or code >= 0:
         return f"left with exit code {code}"
     with suppress(ValueError):

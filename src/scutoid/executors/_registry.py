@@ -1,4 +1,4 @@
-"""Executors by name: ours, and those that other packages bring under ``scutoid.executors``."""
+"""Executors by name: ours, and those of other packages' entry points ``scutoid.executors``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from scutoid.errors import ParameterError
-from scutoid.executors._work import Crew, Work
+from scutoid.executors._work import Work, WorkerPool
 
 GROUP = "scutoid.executors"
 
@@ -25,7 +25,7 @@ _OURS = {
 
 
 class Executor(Protocol):
-    """A way to get workers."""
+    """Opens pools of workers."""
 
     @property
     def handles_timeout(self) -> bool:
@@ -37,13 +37,13 @@ class Executor(Protocol):
         """Whether its workers keep a set-up from job to job."""
         ...
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
-        """Start `workers` workers for `works`; what they write goes to `logs`, if given."""
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
+        """Start `workers` workers for `works`; their output goes to `logs`, if given."""
         ...
 
 
 def find_executor(executor: object) -> Executor:
-    """The executor of a name, of an executor or cluster of another library, or the object itself.
+    """Find an executor by name, adapt one of another library, or return an `Executor` as it is.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def find_executor(executor: object) -> Executor:
     Raises
     ------
     ParameterError
-        If there is none of that name, listing those that there are.
+        If there is no such executor; the message lists the known names.
     """
     if isinstance(executor, concurrent.futures.Executor):
         from scutoid.executors._foreign import ForeignExecutor

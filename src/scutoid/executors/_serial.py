@@ -9,13 +9,13 @@ from pathlib import Path
 
 from scutoid.executors._work import (
     MOST_ITEMS,
-    Crew,
     Job,
     Joined,
     Message,
-    NoBeacon,
+    NoHeartbeat,
     Work,
     Workbench,
+    WorkerPool,
 )
 
 _logger = logging.getLogger(__name__)
@@ -27,19 +27,19 @@ class SerialExecutor:
     handles_timeout = False
     handles_setup = True
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Begin with one worker, the caller."""
-        return _SerialCrew(works)
+        return _SerialWorkerPool(works)
 
 
-class _SerialCrew:
+class _SerialWorkerPool:
     depth = 1
     most_items = MOST_ITEMS
     is_one_memory = True
 
     def __init__(self, works: Sequence[Work]) -> None:
         self._works = works
-        # Ctrl-C arrives in the very thread that works, and must not pass for a block's failure.
+        # Ctrl-C arrives in the working thread, and must not count as a block's failure.
         self._bench = Workbench(0, passes=(KeyboardInterrupt,))
         self._jobs: deque[Job] = deque()
         self._joined = False
@@ -54,7 +54,7 @@ class _SerialCrew:
         if not self._jobs:
             return []
         job = self._jobs.popleft()
-        return [self._bench.carry_out(job, self._works[job.work], NoBeacon())]
+        return [self._bench.carry_out(job, self._works[job.work], NoHeartbeat())]
 
     def stop(self, *, grace: float) -> None:
         try:

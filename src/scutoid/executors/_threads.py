@@ -1,4 +1,4 @@
-"""Threads of the calling process: for functions that leave Python's lock, no copies of data."""
+"""Threads of the calling process: for functions that release Python's lock; data is shared."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from typing import Any
 
 from scutoid.executors._work import (
     MOST_ITEMS,
-    Crew,
     Job,
     Joined,
     Message,
-    NoBeacon,
+    NoHeartbeat,
     Work,
     Workbench,
+    WorkerPool,
 )
 
 _logger = logging.getLogger(__name__)
 
 
 class ThreadsExecutor:
-    """Carries out jobs in threads of its own; cannot end a block that hangs."""
+    """Carries out jobs in threads; cannot end a block that hangs."""
 
     handles_timeout = False
     handles_setup = True
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Start the threads."""
-        return _ThreadsCrew(works, workers)
+        return _ThreadsWorkerPool(works, workers)
 
 
-class _ThreadsCrew:
+class _ThreadsWorkerPool:
     depth = 2
     most_items = MOST_ITEMS
     is_one_memory = True
@@ -85,7 +85,7 @@ class _ThreadsCrew:
     def _work(self, bench: Workbench, inbox: queue.SimpleQueue[Job | None]) -> None:
         self._messages.put(Joined(bench.worker))
         while (job := inbox.get()) is not None and not bench.cancelled:
-            self._messages.put(bench.carry_out(job, self._works[job.work], NoBeacon()))
+            self._messages.put(bench.carry_out(job, self._works[job.work], NoHeartbeat()))
         try:
             bench.close()
         except Exception:

@@ -1,4 +1,4 @@
-"""What workers are given, what they hand back, and the loop that every kind of worker runs.
+"""Works, jobs and outcomes, and the loop that every kind of worker runs.
 
 An executor knows neither blocks nor tasks: it carries out `Work`, numbered items of which arrive in
 a `Job` and go back as an `Outcome`.
@@ -24,16 +24,16 @@ FAILED = 0
 """The status of an item that raised; every status that work itself returns is above it."""
 
 MOST_ITEMS = 4096
-"""How many items a job has at most, for workers that take as many as come."""
+"""Largest number of items in a job, for workers without a smaller limit."""
 
 _MAX_TEXT = 20_000
-# How many of a job's items are timed to be told of.
+# Number of a job's slowest items whose times are reported.
 _SLOWEST = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one task asks of a worker; must be picklable for workers in other processes."""
+    """The work of one task, for any worker; must be picklable for other processes."""
 
     name: str
     """The task's name."""
@@ -46,24 +46,24 @@ class Work:
     timeout: float | None = None
     """Seconds that one item may take."""
     returns: bool = False
-    """Whether the values are wanted."""
+    """Whether the values go back to the driver."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """Some items of one work, to be carried out by one worker in this order."""
+    """Items of one work, to be carried out by one worker in this order."""
 
     number: int
     """Unique in a run."""
     work: int
-    """Which of the works."""
+    """Number of the work."""
     indices: NDArray[np.int64]
     """The items' numbers, shape (n,), int64."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemFailure:
-    """How an item, or the set-up before it, failed."""
+    """The failure of an item, or of the set-up before it."""
 
     position: int
     """The item's place in its job; -1 for the set-up."""
@@ -92,10 +92,10 @@ class ItemFailure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What came of a job."""
+    """The outcome of a job: statuses, values, failures and times of its items."""
 
     worker: int
-    """Who did it."""
+    """Number of the worker."""
     job: int
     """The job's number."""
     statuses: NDArray[np.uint8]
@@ -103,7 +103,7 @@ class Outcome:
     failures: tuple[ItemFailure, ...] = ()
     """The items that raised."""
     values: Sequence[object] | None = None
-    """One value an item, where wanted; None for those that failed."""
+    """One value an item, if the work returns them; None for those that failed."""
     seconds: float = 0.0
     """Time taken, in seconds, without the set-up."""
     slowest: tuple[tuple[int, float], ...] = ()
@@ -119,12 +119,12 @@ class Joined:
     worker: int
     """Its number."""
     serves: frozenset[int] | None = None
-    """Which works it carries out; None: all."""
+    """Numbers of the works that it carries out; None: all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lost:
-    """A worker is gone, and the jobs that it had come back."""
+    """A worker is lost, and its jobs come back."""
 
     worker: int
     """Its number."""
@@ -133,31 +133,31 @@ class Lost:
     jobs: tuple[int, ...] = ()
     """Numbers of the jobs that it held."""
     charged: tuple[int, ItemFailure] | None = None
-    """The job, and the item in it, that was being carried out when it happened."""
+    """Number of the current job, and the failure of its current item, if known."""
     was_killed: bool = False
-    """Whether it may have been ended for want of memory: then its item is better tried with fewer
-    others beside it."""
+    """Whether it may have been killed for lack of memory: then its item is tried again with fewer
+    busy workers."""
 
 
 Message = Outcome | Joined | Lost
 
 
-class Crew(Protocol):
-    """Workers that carry out jobs; told apart by their numbers."""
+class WorkerPool(Protocol):
+    """Workers that carry out jobs, identified by their numbers."""
 
     @property
     def depth(self) -> int:
-        """How many jobs a worker may hold at once, the one that it works on included."""
+        """Number of jobs that a worker may hold at once, the running one included."""
         ...
 
     @property
     def most_items(self) -> int:
-        """How many items a job may have."""
+        """Largest number of items in a job."""
         ...
 
     @property
     def is_one_memory(self) -> bool:
-        """Whether its workers share a memory, and so what each of them has read."""
+        """Whether its workers share memory, and so the data that each of them has read."""
         ...
 
     def submit(self, worker: int, job: Job) -> None:
@@ -169,28 +169,28 @@ class Crew(Protocol):
         ...
 
     def stop(self, *, grace: float) -> None:
-        """End all workers, by force after `grace` seconds; what they still do is dropped."""
+        """End all workers, by force after `grace` seconds; unfinished jobs are dropped."""
         ...
 
 
-class Beacon(Protocol):
-    """Where a worker says what it is doing, for whoever finds it dead."""
+class Heartbeat(Protocol):
+    """Notes a worker's current item, for the driver to read if the worker is lost."""
 
     def begin(self, job: int) -> None:
-        """A job begins with its set-up."""
+        """Note that a job begins with its set-up."""
         ...
 
     def at(self, position: int) -> None:
-        """An item begins."""
+        """Note that an item begins."""
         ...
 
     def end(self) -> None:
-        """No item is being worked on."""
+        """Note that no item is running."""
         ...
 
 
-class NoBeacon:
-    """For workers that die only together with their driver."""
+class NoHeartbeat:
+    """A heartbeat that notes nothing, for workers that end only with their driver."""
 
     def begin(self, job: int) -> None:
         """Ignore."""
@@ -209,16 +209,16 @@ def _slowest(ends: Sequence[float]) -> tuple[tuple[int, float], ...]:
 
 
 class Workbench:
-    """One worker's own state: set-up values by work, and how to take them down.
+    """One worker's own state: set-up values by work, and their context managers.
 
     Parameters
     ----------
     worker : int
         The worker's number.
     encode : callable, optional
-        Applied to each value that goes back; what it raises is charged to the item.
+        Applied to each value that goes back; an exception of it is the item's failure.
     passes : tuple of exception types, optional
-        What is not caught, but ends the worker.
+        Not caught as failures of items; they end the worker.
     """
 
     def __init__(
@@ -235,15 +235,15 @@ class Workbench:
         self._values: dict[int, dict[str, object]] = {}
         self._stack = ExitStack()
 
-    def carry_out(self, job: Job, work: Work, beacon: Beacon) -> Outcome:
-        """Do a job from its set-up to its last item; no exception of an item gets out."""
-        beacon.begin(job.number)
+    def carry_out(self, job: Job, work: Work, heartbeat: Heartbeat) -> Outcome:
+        """Carry out a job from its set-up to its last item; exceptions of items become failures."""
+        heartbeat.begin(job.number)
         try:
             values = self._set_up(job.work, work)
         except BaseException as error:
             if isinstance(error, self._passes):
                 raise
-            beacon.end()
+            heartbeat.end()
             return self.refusal(job, ItemFailure.of(-1, error, skip=2))
         n = len(job.indices)
         statuses = np.zeros(n, dtype=np.uint8)
@@ -252,7 +252,7 @@ class Workbench:
         call, encode, clock = work.call, self._encode, time.perf_counter
         ends = [clock()]
         for position, item in enumerate(work.items(job.indices)):
-            beacon.at(position)
+            heartbeat.at(position)
             try:
                 status, value = call(item, values)
                 if results is not None:
@@ -265,7 +265,7 @@ class Workbench:
             ends.append(clock())
             if self.cancelled:
                 break
-        beacon.end()
+        heartbeat.end()
         return Outcome(
             *(self.worker, job.number, statuses, tuple(failures), results),
             seconds=ends[-1] - ends[0],
@@ -273,7 +273,7 @@ class Workbench:
         )
 
     def refusal(self, job: Job, failure: ItemFailure) -> Outcome:
-        """The outcome of a job that could not be begun."""
+        """The outcome of a job that could not begin."""
         statuses = np.zeros(len(job.indices), dtype=np.uint8)
         return Outcome(self.worker, job.number, statuses, setup_failure=failure)
 

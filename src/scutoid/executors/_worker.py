@@ -1,4 +1,4 @@
-"""What runs in a worker process.
+"""The main function of a worker process.
 
 A thread reads from the driver all the time, so that the driver can always send, and so that the
 worker ends at once when its driver is gone; the main thread carries out the jobs.
@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from scutoid.executors._beacon import SharedBeacon
+from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dump_value, loads
 from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
 
@@ -29,14 +29,14 @@ _PR_SET_PDEATHSIG = 1
 _IDLE = 0.1  # seconds
 
 
-def main(connection: Connection, beacon: int, parent: int) -> None:
-    """Serve the driver at the other end until it says stop.
+def main(connection: Connection, heartbeat: int, parent: int) -> None:
+    """Carry out the driver's jobs until it sends the end.
 
     Parameters
     ----------
     connection : Connection
         To the driver.
-    beacon : int
+    heartbeat : int
         Descriptor of the shared page.
     parent : int
         The driver's process number.
@@ -45,12 +45,12 @@ def main(connection: Connection, beacon: int, parent: int) -> None:
     os.set_inheritable(connection.fileno(), False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
-    _Worker(connection, SharedBeacon(beacon)).run()
+    _Worker(connection, SharedHeartbeat(heartbeat)).run()
     _leave()
 
 
 def _leave() -> None:
-    """End at once: taking down all modules one by one would keep the driver waiting for nothing."""
+    """End at once: the interpreter's tear-down would only keep the driver waiting."""
     atexit._run_exitfuncs()  # noqa: SLF001 - there is no public name for it
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -59,7 +59,7 @@ def _leave() -> None:
 
 
 def _die_with(parent: int) -> None:
-    """Ask the kernel to end this process with its parent, where the kernel can."""
+    """Make this process end with its parent, where the kernel supports it."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -67,11 +67,11 @@ def _die_with(parent: int) -> None:
 
 
 class _Worker:
-    """The worker's two threads and what they share."""
+    """The two threads of a worker and their shared state."""
 
-    def __init__(self, connection: Connection, beacon: SharedBeacon) -> None:
+    def __init__(self, connection: Connection, heartbeat: SharedHeartbeat) -> None:
         self._connection = connection
-        self._beacon = beacon
+        self._heartbeat = heartbeat
         self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._payloads: dict[int, bytes] = {}
         self._works: dict[int, Work] = {}
@@ -94,7 +94,7 @@ class _Worker:
             _logger.exception("worker %d: leaving a set-up failed", number)
 
     def _next(self) -> Job | None:
-        """Wait for a job; one that is not there at once finds the freed memory given back."""
+        """Wait for a job; give freed memory back to the system while idle."""
         try:
             return self._inbox.get(timeout=_IDLE)
         except queue.Empty:
@@ -106,7 +106,7 @@ class _Worker:
             try:
                 message = pickle.loads(self._connection.recv_bytes())
             except (EOFError, OSError):
-                # The driver is gone, and nobody will ever ask for what is being computed.
+                # The driver is gone, and nobody will ask for the current result.
                 os._exit(1)
             match message:
                 case ("work", number, payload):
@@ -123,7 +123,7 @@ class _Worker:
             work = self._work(job.work)
         except BaseException as error:  # noqa: BLE001 - unpickling runs the user's imports
             return self._bench.refusal(job, ItemFailure.of(-1, error))
-        return self._bench.carry_out(job, work, self._beacon)
+        return self._bench.carry_out(job, work, self._heartbeat)
 
     def _work(self, number: int) -> Work:
         if number not in self._works:

@@ -11,12 +11,12 @@ from scutoid.errors import GeometryError
 
 
 def as_int(value: object, place: str = "a coordinate") -> int:
-    """Return `value` as a Python int; nothing is ever rounded.
+    """Return `value` as a Python int; nothing is rounded.
 
     Raises
     ------
     GeometryError
-        If `value` is not an integer (``2.0`` is refused as well: nobody knows how it was rounded).
+        If `value` is not an integer (``2.0`` is refused too: it may be the result of rounding).
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise GeometryError(
@@ -64,7 +64,7 @@ class Coordinate(tuple[int, ...]):
 
     @classmethod
     def of(cls, value: SupportsIndex | Iterable[SupportsIndex], ndim: int) -> Coordinate:
-        """Read an int (held for all axes) or one int an axis.
+        """Read one int for all axes, or one int an axis.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How a region is cut into blocks: all by arithmetic, nothing is listed ahead.
+"""Grids of blocks: a region cut into blocks by arithmetic, nothing is listed ahead.
 
 ::
 
@@ -70,12 +70,12 @@ class BlockGrid:
     total : Roi
         The region that all blocks together write.
     block_shape : int or sequence of int
-        What one block writes, in voxels, 1 or more on each axis.
+        Shape of what one block writes, in voxels, 1 or more on each axis.
     halo : int or sequence, optional
         Voxels read around each block: one int, or one entry an axis, an int or ``(low, high)``.
     fit : {"shrink", "valid", "overhang"}, optional
-        What happens where `block_shape` does not divide `total`: the last blocks are cut to it,
-        left out, or stick out.
+        Treatment of the remainder where `block_shape` does not divide `total`: the last blocks are
+        cut to it, left out, or stick out.
 
     Notes
     -----
@@ -94,11 +94,11 @@ class BlockGrid:
     total: Roi
     """The region that all blocks together write."""
     block_shape: Coordinate
-    """What one block writes, before `fit`."""
+    """Shape of what one block writes, before `fit`."""
     halo: tuple[Coordinate, Coordinate] = field(kw_only=True)
     """Voxels read below and above each block."""
     fit: Fit = field(kw_only=True)
-    """What happens where `block_shape` does not divide `total`."""
+    """Treatment of the remainder where `block_shape` does not divide `total`."""
     shape: Coordinate = field(init=False, repr=False, compare=False)
     """Number of blocks on each axis."""
 
@@ -175,13 +175,13 @@ class BlockGrid:
         return number
 
     def write_roi(self, index: SupportsIndex) -> Roi:
-        """What block `index` writes."""
+        """The region that block `index` writes."""
         offset = self.total.offset + self.position(index) * self.block_shape
         region = Roi(offset, self.block_shape)
         return region.intersect(self.total) if self.fit == "shrink" else region
 
     def read_roi(self, index: SupportsIndex) -> Roi:
-        """What block `index` reads: its write region and the halo."""
+        """The region that block `index` reads: its write region and the halo."""
         return self.write_roi(index).grow(*self.halo)
 
     def block_at(self, point: Iterable[SupportsIndex]) -> int:
@@ -199,7 +199,7 @@ class BlockGrid:
     def range_bounds(
         self, start: NDArray[np.int64], end: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """As `ranges`, for many regions at once.
+        """Compute `ranges` for many regions at once.
 
         Parameters
         ----------

@@ -80,7 +80,7 @@ class Roi:
 
     @classmethod
     def of(cls, region: RoiLike) -> Roi:
-        """Take over any object with `offset` and `shape`."""
+        """Convert any object with `offset` and `shape` to a `Roi`."""
         return region if isinstance(region, Roi) else cls(region.offset, region.shape)
 
     @classmethod

@@ -1,1 +1,1 @@
-"""Bridges to other systems: their names and arguments, our engine and store beneath."""
+"""Integrations with other systems: their names and arguments, our engine and store."""

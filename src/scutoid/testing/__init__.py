@@ -1,6 +1,6 @@
-"""What executors, formats and pipelines are tested with, and runs: an executor in virtual time.
+"""Tests for executors, formats and pipelines, and an executor in virtual time for runs.
 
-Needs pytest only in the sense that the tests are written in its style.
+The test classes are written for pytest; nothing imports it.
 """
 
 from scutoid.pipeline import with_given

@@ -1,4 +1,4 @@
-"""What every executor must do, as tests to be subclassed."""
+"""Tests that every executor passes, to be subclassed."""
 
 # Tests assert, and their blocks' functions take a block whether they look at it or not.
 # ruff: noqa: S101, ARG001
@@ -55,7 +55,7 @@ def _nothing(block: Block) -> None:
 
 
 def _note_in(folder: Path, block: Block) -> None:
-    """Leave a mark each time that a block is run, which no two runs can make at once."""
+    """Leave a new file each time that a block runs, also if it runs twice at once."""
     number = 0
     while True:
         try:
@@ -71,12 +71,12 @@ def _times_run(folder: Path, task: str, n: int) -> list[int]:
 
 
 class ExecutorTests:
-    """Subclass it, and give a fixture `executor` (a name or an executor).
+    """Tests of an executor: subclass it, with a fixture `executor` (a name or an executor).
 
     Attributes
     ----------
     workers : int
-        How many workers the tests ask for.
+        Number of workers that the tests ask for.
 
     Examples
     --------

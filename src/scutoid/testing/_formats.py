@@ -1,4 +1,4 @@
-"""What every format must do, as tests to be subclassed."""
+"""Tests that every format passes, to be subclassed."""
 
 # Tests assert.
 # ruff: noqa: S101
@@ -22,7 +22,7 @@ from scutoid.store import FORMATS, Entry, EntryStore, Format, Recipe
 __all__ = ["FormatTests"]
 
 _HEADER = 64
-"""Bytes at the beginning of a file in which each one is damaged."""
+"""Number of bytes at the beginning of a file that are all damaged in turn."""
 _OLD = b"what was there before"
 
 
@@ -37,20 +37,20 @@ class _Mark:
 
 
 class FormatTests:
-    """Subclass it; give the format, and values that it holds.
+    """Tests of a format: subclass it, with the format, and values that it holds.
 
     Attributes
     ----------
     format : Format
-        What is tested.
+        The format under test.
     finds_cuts : bool
-        Whether the format notices that a file is cut off wherever that is.  One that does not, such
-        as CSV at the end of a line, still notices an empty file.
+        Whether the format detects that a file is cut off, at any place.  One that does not, such as
+        CSV at the end of a line, still detects an empty file.
     finds_flips : bool
-        Whether the format notices a damaged byte wherever it is.
+        Whether the format detects a damaged byte, at any place.
 
-    What a format does not notice may be another value, or a `DamagedResult`, never another error;
-    the digest that a store keeps of each file finds it.
+    Damage that a format does not detect may give another value, or a `DamagedResult`, never another
+    error; the digest that a store keeps of each file finds it.
 
     Examples
     --------
@@ -68,46 +68,46 @@ class FormatTests:
     finds_flips = False
 
     def values(self) -> Sequence[Any]:
-        """Values that the format holds: small ones, an empty one, and those that are hard."""
+        """Values that the format holds: small ones, an empty one, and difficult ones."""
         raise NotImplementedError
 
     def strangers(self) -> Sequence[Any]:
-        """Values that the format does not hold, beside those that none holds."""
+        """Values that the format does not hold, besides those that no format holds."""
         return []
 
     def expected(self, value: Any) -> Any:
-        """What a value is when it has been read back: itself, unless the format says otherwise."""
+        """The value that is read back: the same, unless a subclass says otherwise."""
         return value
 
-    def is_same(self, one: Any, other: Any) -> bool:
+    def is_same(self, first: Any, second: Any) -> bool:
         """Whether two values are equal, in their types too; arrays are compared item by item."""
-        if type(one) is not type(other):
+        if type(first) is not type(second):
             return False
-        if isinstance(one, np.ndarray):
+        if isinstance(first, np.ndarray):
             return (
-                (one.dtype, one.shape) == (other.dtype, other.shape)
-                and one.tobytes() == other.tobytes()
+                (first.dtype, first.shape) == (second.dtype, second.shape)
+                and first.tobytes() == second.tobytes()
             )  # fmt: skip
-        return bool(one == other)
+        return bool(first == second)
 
     def test_values_come_back_as_they_were(self, tmp_path: Path) -> None:
         path = self._path(tmp_path)
-        for value in self._given():
+        for value in self._checked_values():
             self.format.save(value, path)
-            found = self.format.load(path)
-            assert self.is_same(found, self.expected(value)), f"{value!r} came back as {found!r}"
+            loaded = self.format.load(path)
+            assert self.is_same(loaded, self.expected(value)), f"{value!r} came back as {loaded!r}"
 
     def test_what_was_read_can_be_saved_and_changed(self, tmp_path: Path) -> None:
         path = self._path(tmp_path)
-        for value in self._given():
+        for value in self._checked_values():
             self.format.save(value, path)
-            found = self.format.load(path)
+            loaded = self.format.load(path)
             path.unlink()
-            assert self.is_same(found, self.expected(value)), "it hung on its file"
-            assert not isinstance(found, np.ndarray) or found.flags.writeable
+            assert self.is_same(loaded, self.expected(value)), "it depends on its file"
+            assert not isinstance(loaded, np.ndarray) or loaded.flags.writeable
 
     def test_equal_values_are_equal_bytes(self, tmp_path: Path) -> None:
-        for first, second in zip(self._given(), self._given(), strict=True):
+        for first, second in zip(self._checked_values(), self._checked_values(), strict=True):
             self.format.save(first, self._path(tmp_path, "a"))
             self.format.save(second, self._path(tmp_path, "b"))
             again = self._path(tmp_path, "b").read_bytes()
@@ -115,10 +115,10 @@ class FormatTests:
 
     def test_a_value_takes_the_place_of_the_one_before(self, tmp_path: Path) -> None:
         path = self._path(tmp_path)
-        for value in self._given():
+        for value in self._checked_values():
             path.write_bytes(_OLD)
             self.format.save(value, path)
-            assert [one.name for one in tmp_path.iterdir()] == [path.name]
+            assert [each.name for each in tmp_path.iterdir()] == [path.name]
             assert path.read_bytes() != _OLD
 
     def test_a_file_is_written_beside_and_synced_before_it_is_renamed(self, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ class FormatTests:
             sync(descriptor)
 
         with mock.patch("os.fsync", watch):
-            self.format.save(self._given()[0], path)
+            self.format.save(self._checked_values()[0], path)
         assert seen, "nothing was synced"
         assert seen[0] == _OLD, "the file was in its place before it was on the disk"
 
@@ -143,11 +143,11 @@ class FormatTests:
         def refuse(_descriptor: int) -> None:
             raise OSError(28, "No space left on device")
 
-        for value in self._given():
+        for value in self._checked_values():
             with mock.patch("os.fsync", refuse), _raising(OSError, "the disk was full"):
                 self.format.save(value, path)
             assert path.read_bytes() == _OLD
-            assert [one.name for one in tmp_path.iterdir()] == [path.name]
+            assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
     def test_a_missing_file_is_damage(self, tmp_path: Path) -> None:
         with _raising(DamagedResult, "the file is missing"):
@@ -192,7 +192,7 @@ class FormatTests:
         except DamagedResult as error:
             damage = error
         else:
-            assert not is_noticed, f"{what}, and nobody noticed"
+            assert not is_noticed, f"{what}, and it is not detected"
             return
         assert damage.place, "it does not say where"
         assert damage.remedy, "it does not say what to do"
@@ -211,7 +211,7 @@ class FormatTests:
         assert not (tmp_path / "unpickled").exists()
 
     def test_it_accepts_what_it_holds_and_nothing_else(self, tmp_path: Path) -> None:
-        for value in self._given():
+        for value in self._checked_values():
             assert self.format.accepts(value) is True
         entry = _entry(tmp_path)
         with mock.patch.dict(FORMATS, {self.format.name: self.format}):
@@ -223,13 +223,13 @@ class FormatTests:
 
     def test_its_name_and_its_ending_are_its_own(self) -> None:
         assert self.format.name.isidentifier()
-        others = [one for one in FORMATS.values() if one.name != self.format.name]
-        assert self.format.suffix not in [one.suffix for one in others]
+        others = [each for each in FORMATS.values() if each.name != self.format.name]
+        assert self.format.suffix not in [each.suffix for each in others]
         assert FORMATS.get(self.format.name, self.format) is self.format
 
     def test_a_store_keeps_it(self, tmp_path: Path) -> None:
         with mock.patch.dict(FORMATS, {self.format.name: self.format}):
-            for number, value in enumerate(self._given()):
+            for number, value in enumerate(self._checked_values()):
                 entry = _entry(tmp_path, str(number))
                 path = entry.save(value, "value", format=self.format.name)
                 entry.commit()
@@ -240,17 +240,17 @@ class FormatTests:
                 with _raising(DamagedResult, "a bit was flipped in the store"):
                     entry.load("value")
 
-    def _given(self) -> Sequence[Any]:
-        given = self.values()
-        assert len(given), "give values to test the format with"
-        return given
+    def _checked_values(self) -> Sequence[Any]:
+        values = self.values()
+        assert len(values), "give values to test the format with"
+        return values
 
     def _path(self, folder: Path, name: str = "value") -> Path:
         return folder / f"{name}{self.format.suffix}"
 
     def _written(self, folder: Path) -> Iterator[bytes]:
         path = self._path(folder)
-        for value in self._given():
+        for value in self._checked_values():
             self.format.save(value, path)
             yield path.read_bytes()
 
@@ -273,7 +273,7 @@ def _strangers() -> list[object]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what readers log of damaged files out of the report."""
+    """Suppress the log messages of readers of damaged files."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,7 +1,7 @@
-"""An executor whose workers exist only in a virtual time, where every fault follows a seed.
+"""An executor whose workers exist only in virtual time, with faults drawn from a seed.
 
-Nothing sleeps and nothing runs beside anything else, so a run is as fast as its functions, and one
-that went wrong goes wrong again with the same seed.
+Nothing sleeps and nothing runs in parallel, so a run is as fast as its functions, and one that
+failed fails again with the same seed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scutoid.errors import ParameterError, WorkerError
-from scutoid.executors import MOST_ITEMS, Crew, Job, Lost, Message, Work
+from scutoid.executors import MOST_ITEMS, Job, Lost, Message, Work, WorkerPool
 from scutoid.testing._simulated_worker import (
     STARTING,
     Agenda,
@@ -23,8 +23,8 @@ from scutoid.testing._simulated_worker import (
     World,
 )
 
-# Ranges of the drawn times, in virtual seconds.  Tasks are cheap or dear, for the sizes of batches
-# follow from what items cost; a driver that is busy finds several messages when it comes back.
+# Ranges of the drawn times, in virtual seconds.  Tasks are cheap or costly, because the sizes of
+# batches depend on that; a driver that is busy finds several messages when it comes back.
 _ITEM = (1e-4, 1.0)
 _EVEN_ITEM = 0.01
 _DRIVER_BUSY = (1e-3, 0.5)
@@ -36,36 +36,36 @@ class SimulatedExecutor:
     Parameters
     ----------
     seed : int, optional
-        What all times and faults are drawn from.
+        Seed of all times and faults.
     delays : bool, optional
         Whether times are drawn; else all items take the same, and ties are broken by the seed.
     failure : float, optional
         Chance that an item raises, before its function is called or after it has returned.
     loss : float, optional
-        Chance that the worker of a job is lost in the middle of one of its items, which is charged
-        with it or not; what the job has done by then is not told.
+        Chance that the worker of a job is lost during one of its items, which is charged with it or
+        not; the results of the job so far are lost too.
     leave : float, optional
         Chance that a worker leaves without blame instead of taking up a job.
     late : float, optional
         Chance that a worker joins late.
     partial : float, optional
-        Chance that a worker, but the first, serves only some of the works.
+        Chance that a worker, except the first, serves only some of the works.
     depth : int, optional
-        How many jobs a worker may hold at once.
+        Number of jobs that a worker may hold at once.
     is_one_memory : bool, optional
-        Whether its workers pass for sharing a memory.
+        Whether its workers count as sharing memory.
     horizon : float, optional
         Virtual seconds after which a run counts as one that never ends.
 
     Attributes
     ----------
     trace : list of SimulatedEvent
-        What happened since the last crew was opened, in the order of virtual time.
+        Events since the last pool was opened, in the order of virtual time.
 
     Raises
     ------
     ParameterError
-        If a chance is not one, or `depth` is below 1.
+        If a chance is not from 0 to 1, or `depth` is below 1.
 
     Notes
     -----
@@ -114,17 +114,19 @@ class SimulatedExecutor:
         self._is_one_memory = is_one_memory
         self._horizon = horizon
 
-    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> Crew:
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Begin a new virtual time, with the seed's first draw and an empty trace."""
         self.trace = []
         dice = Dice(self._seed, even=not self._delays)
         costs = [dice.time(*_ITEM, even=_EVEN_ITEM) for _ in works]
         agenda = Agenda(dice, self._horizon)
         world = World(works, costs, dice, self._odds, agenda, self.trace)
-        return _SimulatedCrew(world, workers, depth=self._depth, is_one_memory=self._is_one_memory)
+        return _SimulatedWorkerPool(
+            world, workers, depth=self._depth, is_one_memory=self._is_one_memory
+        )
 
 
-class _SimulatedCrew:
+class _SimulatedWorkerPool:
     most_items = MOST_ITEMS
 
     def __init__(self, world: World, workers: int, *, depth: int, is_one_memory: bool) -> None:
@@ -136,24 +138,24 @@ class _SimulatedCrew:
         self._workers: dict[int, Worker] = {}
         self._messages: list[Message] = []
         for place in range(workers):
-            # The first serves all, or a work might have nobody.
+            # The first serves all, or a work might have no worker.
             is_partial = place > 0 and world.dice.happens(world.odds.partial)
             some = (n for n in range(len(world.works)) if world.dice.happens(0.5))
             self._start(frozenset(some) if is_partial else None, 0.0)
 
     def submit(self, worker: int, job: Job) -> None:
-        there = self._workers.get(worker)
-        if there is None or not there.has_joined or len(there.held) >= self.depth:
+        target = self._workers.get(worker)
+        if target is None or not target.has_joined or len(target.held) >= self.depth:
             raise WorkerError(
                 f"a worker that has joined and is not lost gets jobs, up to {self.depth} at once",
                 value=f"job {job.number} for worker {worker}",
             )
-        if len(job.indices) == 0 or (there.serves is not None and job.work not in there.serves):
+        if len(job.indices) == 0 or (target.serves is not None and job.work not in target.serves):
             raise WorkerError(
                 "a job has items, of a work that its worker serves",
                 value=f"{len(job.indices)} items of work {job.work} for worker {worker}",
             )
-        there.take(job)
+        target.take(job)
 
     def wait(self, timeout: float | None) -> list[Message]:
         agenda, dice = self._agenda, self._world.dice
@@ -161,7 +163,7 @@ class _SimulatedCrew:
         while not self._messages:
             if agenda.next_time == math.inf:
                 raise WorkerError(
-                    "a driver waits only while something is under way",
+                    "a driver waits only while an action is due",
                     value=f"{len(self._workers)} workers without a job",
                     place=f"{agenda.now:g} virtual seconds after the beginning",
                 )

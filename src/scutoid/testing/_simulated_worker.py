@@ -1,6 +1,6 @@
-"""What a simulated worker does with its virtual time, and the clock and dice that it goes by.
+"""Simulated workers, and the virtual clock and dice that they share.
 
-One agenda, sorted by virtual time, holds what is to happen next; waiting moves the clock to it::
+One agenda, sorted by virtual time, holds the next actions; waiting moves the clock to them::
 
     agenda    0.013 worker 0 ends item 4 | 0.020 worker 1 joins | 0.020 worker 2 is lost | ...
               ^ now                        ties: the order is drawn
@@ -28,7 +28,7 @@ from scutoid.executors import (
     Joined,
     Lost,
     Message,
-    NoBeacon,
+    NoHeartbeat,
     Outcome,
     Work,
     Workbench,
@@ -41,33 +41,32 @@ _UNEVEN = (0.3, 3.0)
 _LATE = (0.5, 20.0)
 _ON_THE_WAY = (1e-4, 0.02)
 STARTING = (0.05, 0.5)
-"""How long a worker takes to come up, in virtual seconds, from and to."""
-# How many of a job's items are told of as the slowest.
+"""Range of the time that a worker takes to start, in virtual seconds."""
+# Number of a job's slowest items whose times are reported.
 _SLOWEST = 3
 
 What = Literal["join", "begin", "call", "end", "fail", "done", "lost", "leave"]
 
 
 class SimulatedFault(RuntimeError):
-    """What an item raises that fails by chance, not by its own doing."""
+    """The error of an item that fails by chance, not by its own function."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """Something that happened to a simulated worker or to an item that it had."""
+    """An event of a simulated worker or of one of its items."""
 
     time: float
-    """Virtual seconds since the crew was opened."""
+    """Virtual seconds since the pool was opened."""
     worker: int
     """The worker's number."""
     what: What
-    """An item begins, its function is called, it ends or fails; it is "done" once the driver has
-    been told of its end.  A worker joins, leaves, or is lost, in the middle of the item if one is
-    named."""
+    """An item begins, its function is called, it ends or fails; it is "done" once its end has
+    reached the driver.  A worker joins, leaves, or is lost, during the item if one is named."""
     work: str = ""
-    """Name of the item's work; empty where the worker is at none."""
+    """Name of the item's work; empty between items."""
     index: int = -1
-    """The item's number; -1 where the worker is at none."""
+    """The item's number; -1 between items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Odds:
 
 
 class Dice:
-    """Everything that is left to chance."""
+    """The source of all random choices."""
 
     def __init__(self, seed: int, *, even: bool) -> None:
         self._rng = np.random.default_rng(seed)
@@ -117,7 +116,7 @@ class Dice:
 
 
 class Agenda:
-    """The virtual clock, and what is to happen when."""
+    """The virtual clock, and the actions due at later times."""
 
     def __init__(self, dice: Dice, horizon: float) -> None:
         self.now = 0.0
@@ -128,31 +127,31 @@ class Agenda:
 
     @property
     def next_time(self) -> float:
-        """When the next thing happens; infinity if nothing does."""
+        """Time of the next action; infinity if there is none."""
         return self._entries[0][0] if self._entries else math.inf
 
-    def later(self, seconds: float, happen: Callable[[], None]) -> None:
-        entry = (self.now + seconds, self._dice.fraction(), next(self._count), happen)
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        entry = (self.now + seconds, self._dice.fraction(), next(self._count), action)
         heapq.heappush(self._entries, entry)
 
     def step(self) -> None:
-        """Move the clock to the next thing, and let it happen."""
-        self.now, _, _, happen = heapq.heappop(self._entries)
+        """Move the clock to the next action, and carry it out."""
+        self.now, _, _, action = heapq.heappop(self._entries)
         if self.now > self._horizon:
             raise WorkerError(
                 "a simulated run comes to an end",
                 value=f"more than {self._horizon:g} virtual seconds",
-                place=f"after {next(self._count)} happenings",
-                remedy="see in the trace what goes round, or give a later horizon=",
+                place=f"after {next(self._count)} actions",
+                remedy="see in the trace what repeats, or give a later horizon=",
             )
-        happen()
+        action()
 
     def clear(self) -> None:
         self._entries.clear()
 
 
 class _Gone(Exception):
-    """A worker is lost in the middle of a job."""
+    """A worker is lost during a job."""
 
     def __init__(self, lost: Lost) -> None:
         super().__init__(lost.reason)
@@ -161,11 +160,11 @@ class _Gone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What all workers of a crew share."""
+    """State that the workers of a pool share."""
 
     works: Sequence[Work]
     costs: Sequence[float]
-    """By work, what its items take, in virtual seconds."""
+    """By work, time that its items take, in virtual seconds."""
     dice: Dice
     odds: Odds
     agenda: Agenda
@@ -173,7 +172,7 @@ class World:
 
 
 class Worker:
-    """One worker from its coming to its end; what it does takes virtual time.
+    """One worker from its start to its end, whose actions take virtual time.
 
     Parameters
     ----------
@@ -182,7 +181,7 @@ class Worker:
     serves : frozenset of int or None
         Which works it carries out.
     world : World
-        Where it lives.
+        The state shared with other workers.
     arrive : callable
         Called with the worker and a message when that reaches the driver.
     """
@@ -197,11 +196,11 @@ class Worker:
         self.number = number
         self.serves = serves
         self.held: dict[int, Job] = {}
-        """The jobs that the driver knows it to have, by number."""
+        """Its jobs as far as the driver knows, by number."""
         self.has_joined = False
         self._world = world
         self._arrive = arrive
-        # Ctrl-C arrives in the very thread that works, and must not pass for an item's failure.
+        # Ctrl-C arrives in the working thread, and must not count as an item's failure.
         self._bench = Workbench(number, passes=(KeyboardInterrupt,))
         self._inbox: deque[Job] = deque()
         self._outbox: deque[Message] = deque()
@@ -211,13 +210,13 @@ class Worker:
         self._life = self._live()
 
     def go_on(self) -> None:
-        """Do what comes next, until that takes time or there is nothing to do."""
+        """Carry on until an action takes time, or there is nothing to do."""
         pause = next(self._life, None)
         if pause is not None:
             self._world.agenda.later(pause, self.go_on)
 
     def take(self, job: Job) -> None:
-        """Be given a job."""
+        """Receive a job."""
         self.held[job.number] = job
         self._inbox.append(job)
         if self._is_idle:
@@ -225,7 +224,7 @@ class Worker:
             self._world.agenda.later(0.0, self.go_on)
 
     def end(self, *, finish: bool) -> None:
-        """Be told to end, by chance not before the item that it is at has been done."""
+        """End, by chance only after the current item."""
         call, self._call = self._call, None
         if finish and call is not None and self._world.dice.happens(0.5):
             call()
@@ -242,7 +241,7 @@ class Worker:
         self._world.trace.append(SimulatedEvent(now, self.number, what, work, index))
 
     def _send(self, message: Message) -> None:
-        """Messages of a worker arrive in the order in which they were sent."""
+        """Send a message, to arrive after all earlier ones."""
         agenda = self._world.agenda
         self._outbox.append(message)
         self._arrives = max(self._arrives, agenda.now + self._world.dice.time(*_ON_THE_WAY))
@@ -254,7 +253,7 @@ class Worker:
             self.has_joined = True
             self._note("join")
         elif isinstance(message, Lost):
-            # Jobs were handed to it as long as nobody knew.
+            # The driver has handed it jobs until now.
             message = dataclasses.replace(message, jobs=tuple(self.held))
         else:
             job = self.held.pop(message.job)
@@ -263,7 +262,7 @@ class Worker:
         self._arrive(self, message)
 
     def _live(self) -> Generator[float | None, None, None]:
-        """Yield how long it is busy, in virtual seconds; None: until it is given a job."""
+        """Yield the times for which it is busy, in virtual seconds; None: until it gets a job."""
         dice, odds = self._world.dice, self._world.odds
         yield dice.time(*(_LATE if dice.happens(odds.late) else STARTING))
         self._send(Joined(self.number, self.serves))
@@ -287,7 +286,7 @@ class Worker:
     def _carry_out(self, job: Job) -> Generator[float, None, Outcome]:
         work, dice, n = self._world.works[job.work], self._world.dice, len(job.indices)
         nothing = Job(job.number, job.work, job.indices[:0])
-        refused = self._bench.carry_out(nothing, work, NoBeacon()).setup_failure
+        refused = self._bench.carry_out(nothing, work, NoHeartbeat()).setup_failure
         if refused is not None:
             return self._bench.refusal(job, refused)
         last = dice.below(n) if dice.happens(self._world.odds.loss) else n
@@ -323,7 +322,7 @@ class Worker:
         def call() -> Outcome:
             self._call = None
             self._note("call", *key)
-            return self._bench.carry_out(alone, work, NoBeacon())
+            return self._bench.carry_out(alone, work, NoHeartbeat())
 
         self._note("begin", *key)
         self._call = None if fails and not is_torn else call
@@ -348,7 +347,7 @@ class Worker:
     def _lost(
         self, job: Job, position: int, seconds: float, *, is_lost: bool
     ) -> tuple[float, Lost] | None:
-        """How long after the beginning of an item the worker is lost, if it is, and who is told."""
+        """Time from an item's beginning to the worker's loss, and its message; None: no loss."""
         dice, timeout = self._world.dice, self._world.works[job.work].timeout
         if is_lost:
             after = seconds * dice.fraction()

@@ -1,6 +1,6 @@
-"""Looking at results: images, labels and tables as layers of napari, read as they are shown.
+"""View results in napari: images, labels and tables as layers, read as they are shown.
 
-What is shown where is decided by `view_layers`, which needs no viewer; `view` hands it to napari.
+`view_layers` chooses the layers and their places, and needs no viewer; `view` hands them to napari.
 """
 
 from scutoid.views._layer_array import LayerArray

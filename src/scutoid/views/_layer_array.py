@@ -1,4 +1,4 @@
-"""An image as a viewer wants it: an array that is sliced freely and read only in the end."""
+"""An image as a lazy array for viewers: sliced freely, read only at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Pick = int | tuple[int, int]
 
 
 class Readable(Protocol):
-    """What is asked of an image; `scutoid.pipeline.Image` has it."""
+    """The properties of an image that a layer needs; `scutoid.pipeline.Image` has them."""
 
     @property
     def axes(self) -> str: ...
@@ -34,18 +34,18 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerArray:
-    """A lazy view of an image with its axes in the order of the viewer's.
+    """A lazy view of an image, with axes in the order of the viewer's.
 
-    Slices and integers give another lazy view; ``np.asarray`` reads what is left, and no more.
+    Slices and integers give another lazy view; ``np.asarray`` reads only the voxels that are left.
     Axes that the image does not have are one voxel long.
     """
 
     image: Readable
-    """Where voxels come from."""
+    """The image."""
     axes: str
     """The viewer's axes, outermost first."""
     picks: Mapping[str, Pick]
-    """For each axis of the image and the viewer, a half-open range of voxels, or one of them."""
+    """For each axis of the image and the viewer, a half-open range of voxels, or one voxel."""
 
     @classmethod
     def of(cls, image: Readable, axes: str, *, channel: int | None = None) -> LayerArray:
@@ -88,7 +88,7 @@ class LayerArray:
         for (axis, pick), item in zip(self._kept(), items, strict=False):
             narrowed = _narrow(pick, item)
             if narrowed is None:
-                # Steps, lists and masks: rare in viewers, so what they are taken from is read whole
+                # Steps, lists and masks: rare in viewers, so the whole array is read
                 return np.asarray(self)[index]  # type: ignore[call-overload, no-any-return]
             picks[axis] = narrowed
         if len(items) > self.ndim:
@@ -121,7 +121,7 @@ class LayerArray:
 
 
 def _narrow(pick: tuple[int, int], item: object) -> Pick | None:
-    """Take a part of a range of voxels; None if the index is not a plain one."""
+    """Index a range of voxels; None if the index is no integer or slice with step 1."""
     start, stop = pick
     if isinstance(item, slice):
         first, last, step = item.indices(stop - start)
@@ -129,6 +129,6 @@ def _narrow(pick: tuple[int, int], item: object) -> Pick | None:
     if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
         place = int(item)
         if not start - stop <= place < stop - start:
-            raise IndexError(f"index {place} is outside of an axis of {stop - start}")
+            raise IndexError(f"index {place} is outside an axis of {stop - start}")
         return (stop if place < 0 else start) + place
     return None

@@ -1,4 +1,4 @@
-"""Which layers show some results, and where: decided without a viewer."""
+"""Choose the layers that show results, and their places; needs no viewer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["image", "labels", "points"]
 
-# Of channels, in order; chosen to add up to white in pairs and to be told apart by most eyes
+# Of channels, in order; pairs add up to white, and most people can distinguish them
 _COLORS = ("green", "magenta", "cyan", "yellow", "red", "blue")
 # Planes, and voxels along each of their sides, that are read to set the contrast
 _SAMPLED_PLANES = 3
@@ -34,9 +34,9 @@ class LayerSpec:
     """One layer of a viewer."""
 
     kind: Kind
-    """What is drawn."""
+    """Kind of the layer."""
     name: str
-    """What the layer list says."""
+    """Name in the list of layers."""
     data: Any
     """`LayerArray`, or for points an array of float64, shape (n, ndim), in voxels."""
     axes: str
@@ -44,7 +44,7 @@ class LayerSpec:
     scale: tuple[float, ...]
     """Size of a voxel on each axis, in `units`."""
     translate: tuple[float, ...]
-    """Where the centre of the first voxel lies, in `units`."""
+    """Position of the centre of the first voxel, in `units`."""
     units: tuple[str, ...]
     """Unit of each axis: "um", or "pixel" where the voxel size is unknown."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -52,13 +52,13 @@ class LayerSpec:
 
 
 def view_layers(*results: Any, labels: Any = ()) -> list[LayerSpec]:
-    """Decide which layers show `results`.
+    """Choose the layers that show `results`.
 
     Parameters
     ----------
     *results : Image, Table, array, DataFrame, path
-        Images become image layers, one a channel.  Images of object numbers (those that `label`
-        made, or whose name contains "label") and masks become label layers.  Tables become
+        Images become image layers, one a channel.  Images of object numbers (results of `label`, or
+        with "label" in their name) and masks become label layers.  Tables become
         points, from their columns ``y`` and ``x`` (and ``z``) in the unit of the images.
     labels : Image or sequence of them, optional
         Further images to show as labels, whatever their names.
@@ -66,12 +66,12 @@ def view_layers(*results: Any, labels: Any = ()) -> list[LayerSpec]:
     Returns
     -------
     list of LayerSpec
-        Nothing is read but some planes for the contrast, and the tables.
+        Only some planes for the contrast, and the tables, are read.
 
     Raises
     ------
     PipelineError
-        If something can not be shown.
+        If something cannot be shown.
     MetadataError
         If units do not convert into each other.
     """
@@ -91,7 +91,7 @@ def view_layers(*results: Any, labels: Any = ()) -> list[LayerSpec]:
 
 
 def _opened(result: Any) -> Any:
-    """Return an image or a table for what was given."""
+    """Return an argument as an image or a table."""
     if _is_table(result) or (hasattr(result, "read") and hasattr(result, "roi")):
         return result
     if isinstance(result, (np.ndarray, str)) or hasattr(result, "__fspath__"):
@@ -181,7 +181,7 @@ def _colour(image: Any, world: World) -> LayerSpec:
 
 
 def _contrasted(layer: LayerSpec) -> LayerSpec:
-    """Set the contrast from a few planes, so that the viewer need not read more to find it."""
+    """Set the contrast from a few planes, so that the viewer does not read more for it."""
     limits = _contrast(layer.data)
     return LayerSpec(
         layer.kind,
@@ -232,13 +232,13 @@ def _points(table: Any, world: World) -> LayerSpec:
         )
     # A table of volumes may be shown without their images
     axes = world.axes if "z" in world.axes or "z" not in frame.columns else "zyx"
-    given = [axis for axis in axes if axis in frame.columns]
-    axes = axes[axes.index(given[0]) :]
+    present = [axis for axis in axes if axis in frame.columns]
+    axes = axes[axes.index(present[0]) :]
     scale, translate = world.scale(axes), world.translate(axes)
     # In voxels, so that a viewer's slices of one voxel hold the points inside them
     data = np.zeros((len(frame), len(axes)))
     for column, axis in enumerate(axes):
-        if axis in given:
+        if axis in present:
             position = frame[axis].to_numpy(np.float64)
             data[:, column] = (position - translate[column]) / scale[column]
     return LayerSpec(
@@ -262,7 +262,7 @@ def _points(table: Any, world: World) -> LayerSpec:
 
 
 def _point_size(frame: pd.DataFrame, spacing: Sequence[float]) -> NDArray[np.float64] | float:
-    """Return diameters, in voxels: half of a ball's or disc's with the objects' size."""
+    """Return diameters, in voxels: half of those of balls or discs of the objects' sizes."""
     if "n_voxels" not in frame.columns or len(frame) == 0:
         return 5.0
     ndim = len(spacing)

@@ -1,4 +1,4 @@
-"""napari shows the layers.  It is imported when something is viewed, and not before."""
+"""Show layers in napari, which is imported only when something is viewed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def view(
     Parameters
     ----------
     *results : Image, Table, array, DataFrame, path
-        What to show; see `view_layers` for what becomes which layer.
+        The results to show; `view_layers` tells which layers they become.
     labels : Image or sequence of them, optional
         Images to show as labels, whatever their names.
     viewer : napari.Viewer, optional
-        Where to add the layers; default: a new window.
+        Viewer to add the layers to; default: a new window.
     show : bool, optional
         Whether a new window is shown at once.
     block : bool, optional
@@ -38,7 +38,7 @@ def view(
     MissingExtra
         If napari, or a Qt to draw with, is not installed.
     PipelineError
-        If something can not be shown.
+        If something cannot be shown.
     """
     try:
         import napari
@@ -71,7 +71,7 @@ def _show_scale_bar(viewer: Any, layers: list[LayerSpec]) -> None:
     if hasattr(viewer, "canvas"):
         viewer.canvas.overlays.scale_bar.visible = True
     else:
-        # napari before 0.9, which does not take the unit from the layers either
+        # napari before 0.9 does not take the unit from the layers either
         viewer.scale_bar.visible = True
         viewer.scale_bar.unit = unit
 
@@ -92,5 +92,5 @@ def _add(viewer: Any, layer: LayerSpec) -> None:
         **layer.options,
     )
     if layer.kind == "labels":
-        # They are read from storage: there is nowhere to paint
+        # They are read from storage, and cannot be painted
         added.editable = False

@@ -17,15 +17,15 @@ class World:
     axes: str
     """All axes of all images but channels, spatial ones last: ``"tzyx"``."""
     unit: str | None
-    """Unit of the spatial axes; None where no voxel size is known and voxels are shown."""
+    """Unit of the spatial axes; None if no voxel size is known: then it is voxels."""
     spacing: dict[str, float]
-    """Voxel size of the first image that knows it, by axis; 1 for others."""
+    """Voxel size, by axis, of the first image with a known one; 1 for other axes."""
     start: dict[str, float]
-    """World position of that image's first voxel, uncropped, by axis; 0 for others."""
+    """World position, by axis, of that image's first voxel, uncropped; 0 for other axes."""
 
     @classmethod
     def of(cls, images: Sequence[Any]) -> World:
-        """Find the space that holds all `images`."""
+        """Return the space that holds all `images`."""
         letters = dict.fromkeys("".join(image.axes for image in images))
         axes = "".join(axis for axis in letters if axis not in SPATIAL + "c")
         # A viewer shows planes: at least y and x
@@ -44,11 +44,11 @@ class World:
     def below(self, axes: Iterable[str]) -> str:
         """Return the world's axes from the first of `axes` on, at least two.
 
-        Viewers align layers at their last axis, so an axis that is missing in between stands
-        there with one voxel.
+        Viewers align layers at their last axis, so an axis that is missing in between is added
+        with one voxel.
         """
-        given = set(axes)
-        first = next((n for n, axis in enumerate(self.axes) if axis in given), len(self.axes))
+        wanted = set(axes)
+        first = next((n for n, axis in enumerate(self.axes) if axis in wanted), len(self.axes))
         return self.axes[min(first, len(self.axes) - 2) :]
 
     def scale(self, axes: str, image: Any = None) -> tuple[float, ...]:
@@ -56,7 +56,7 @@ class World:
         return tuple(self._sizes(image).get(axis, 1.0) for axis in axes)
 
     def translate(self, axes: str, image: Any = None) -> tuple[float, ...]:
-        """Return where the centre of the first voxel of `image` lies, on each of `axes`."""
+        """Return the position of the centre of the first voxel of `image`, on each of `axes`."""
         if image is None:
             return tuple(self.start.get(axis, 0.0) for axis in axes)
         place = dict.fromkeys(axes, 0.0)
@@ -73,11 +73,11 @@ class World:
         return tuple(place[axis] for axis in axes)
 
     def units(self, axes: str) -> tuple[str, ...]:
-        """Return the unit of each of `axes`: "pixel" where there is none."""
+        """Return the unit of each of `axes`: "pixel" for those without one."""
         return tuple((self.unit or "pixel") if axis in SPATIAL else "pixel" for axis in axes)
 
     def _sizes(self, image: Any) -> dict[str, float]:
-        """Return the voxel size by axis; an image that does not know its own takes the world's."""
+        """Return the voxel size by axis; that of the world for an image of unknown voxel size."""
         if image is None or image.voxel_size is None:
             return self.spacing
         spatial = [axis for axis in image.axes if axis in SPATIAL]
@@ -86,7 +86,7 @@ class World:
         return {**self.spacing, **own}
 
     def _factor(self, image: Any) -> float:
-        """Return what turns lengths of `image` into the world's unit."""
+        """Return the factor from lengths of `image` to the world's unit."""
         if image.unit == self.unit or image.unit is None or self.unit is None:
             return 1.0
         if image.unit not in METRES or self.unit not in METRES:

@@ -1,10 +1,10 @@
-"""daisy's names over the block engine: a script of daisy 1 or 2 needs one changed import.
+"""The API of daisy on our block engine: a script for daisy 1 or 2 needs one changed import.
 
 ::
 
     from scutoid.integrations import daisy  # was: import daisy
 
-What is the same, and where the answers are honest that daisy's are not, stands in docs/daisy.md.
+docs/daisy.md lists what is the same, and where results differ from daisy's.
 """
 
 from scutoid.integrations.daisy._block import Block, BlockStatus

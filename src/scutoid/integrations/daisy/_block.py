@@ -1,4 +1,4 @@
-"""A block as daisy's users know it."""
+"""A block with daisy's names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scutoid.integrations.daisy._geometry import ours, theirs
 
 
 class BlockStatus(enum.Enum):
-    """What has become of a block."""
+    """The status of a block."""
 
     CREATED = "created"
     PROCESSING = "processing"
@@ -26,7 +26,7 @@ class Block:
     total_roi : Roi
         The total region that is read; only kept.
     read_roi, write_roi : Roi
-        What the block reads and writes.
+        The regions that the block reads and writes.
     block_id : int, optional
         Its number in its task.
     task_id : str, optional
@@ -50,16 +50,16 @@ class Block:
 
     @classmethod
     def of(cls, block: blocks.Block, total_roi: Any = None) -> Block:
-        """The engine's block in daisy's terms."""
-        made = cls(
+        """Convert a block of the engine to daisy's terms."""
+        converted = cls(
             theirs(block.read_roi) if total_roi is None else total_roi,
             theirs(block.read_roi),
             theirs(block.write_roi),
             block.index,
             block.task,
         )
-        made.status = BlockStatus.PROCESSING
-        return made
+        converted.status = BlockStatus.PROCESSING
+        return converted
 
     @property
     def block_id(self) -> tuple[str | None, int]:

@@ -1,4 +1,4 @@
-"""Workers that take blocks in a loop of their own, in daisy's terms."""
+"""The client of workers with a loop of their own, with daisy's names."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ CONTEXT_VARIABLE = "DAISY_CONTEXT"
 
 
 class Context(dict[str, str]):
-    """What a worker is told: its task, its number, where its logs go."""
+    """Options of a worker: its task, its number, its log folder."""
 
     ENV_VARIABLE = CONTEXT_VARIABLE
 
     @staticmethod
     def from_env() -> Context:
-        """Read it from the environment."""
+        """Read a context from the environment."""
         text = os.environ.get(CONTEXT_VARIABLE, "")
         return Context(pair.split("=", 1) for pair in text.split(":") if "=" in pair)
 
     def to_env(self) -> str:
-        """As the environment holds it."""
+        """Format the context for the environment."""
         return ":".join(f"{name}={value}" for name, value in self.items())
 
 
@@ -54,18 +54,18 @@ class Client:
 
     @contextmanager
     def acquire_block(self) -> Iterator[Block | None]:
-        """A block to work on, or None when there are no more.
+        """Yield a block to work on, or None at the end.
 
         The block is done when the body ends.  An exception in it is the block's failure: it is
         logged and goes to the run with its traceback, and this worker takes the next block.
-        What is no `Exception`, such as Ctrl-C, goes on its way.
+        Other exceptions, such as KeyboardInterrupt, are not caught.
         """
-        found = next(self._blocks, None)
-        if found is None:
+        following = next(self._blocks, None)
+        if following is None:
             self._blocks.leave()
             yield None
             return
-        block = Block.of(found)
+        block = Block.of(following)
         try:
             yield block
             raise_if_failed(block)

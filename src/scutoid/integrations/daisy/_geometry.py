@@ -1,4 +1,4 @@
-"""Regions and points as daisy's users know them: funlib's where it is installed, else ours.
+"""Regions and points for daisy's users: funlib's if it is installed, else ours.
 
 funlib.persistence takes funlib's regions only, so those must be handed to the user's function.
 """
@@ -22,10 +22,10 @@ __all__ = ["Coordinate", "Roi", "ours", "theirs"]
 
 
 def ours(roi: Any) -> geometry.Roi:
-    """A region of anybody's as one of ours."""
+    """Convert any region to one of ours."""
     return geometry.Roi(tuple(roi.offset), tuple(roi.shape))
 
 
 def theirs(roi: geometry.Roi) -> Any:
-    """A region of ours as daisy's users expect it."""
+    """Convert a region of ours to the type that daisy's users expect."""
     return Roi(tuple(roi.offset), tuple(roi.shape))

@@ -1,4 +1,4 @@
-"""Our regions and points with the names that funlib's have besides."""
+"""Our regions and points with the additional names of funlib's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Coordinate(geometry.Coordinate):
 
 
 class Roi(geometry.Roi):
-    """A half-open box, with the names that funlib's has besides."""
+    """A half-open box, with the additional names of funlib's."""
 
     __slots__ = ()
 
@@ -64,7 +64,7 @@ class Roi(geometry.Roi):
         return Coordinate(*self.shape)
 
     def grow(self, amount_neg: Any = 0, amount_pos: Any = 0) -> Self:
-        """A region that is larger below and above; smaller where an amount is negative."""
+        """The region, larger below and above; smaller for negative amounts."""
         return type(self).like(super().grow(amount_neg, amount_pos))
 
     def shift(self, by: Any) -> Self:
@@ -72,14 +72,14 @@ class Roi(geometry.Roi):
         return type(self).like(super().shift(by))
 
     def intersect(self, other: geometry.RoiLike) -> Self:
-        """What both have in common."""
+        """The region in both."""
         return type(self).like(super().intersect(other))
 
     def union(self, other: geometry.RoiLike) -> Self:
-        """The least region that holds both."""
+        """The smallest region that holds both."""
         return type(self).like(super().union(other))
 
     @classmethod
     def like(cls, roi: geometry.RoiLike) -> Self:
-        """The same region as one of these."""
+        """Convert a region to this type."""
         return cls(roi.offset, roi.shape)

@@ -1,4 +1,4 @@
-"""Running tasks, and what is said of it."""
+"""Run tasks, with daisy's names for the results."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _folders: dict[str, Path | None] = {"logs": Path("daisy_logs"), "tracking": None
 
 
 def set_log_basedir(path: str | Path | None) -> None:
-    """Say where workers' output goes, a folder a run of tasks; None: to the terminal."""
+    """Set the folder for workers' output; None: to the terminal."""
     _folders["logs"] = None if path is None else Path(path)
 
 
 def set_tracking_basedir(path: str | Path | None) -> None:
-    """Say where what is done is kept, a folder a task; None: it is not, unless a task says so."""
+    """Set the folder of journals, one folder a task; None: only tasks with their own keep one."""
     _folders["tracking"] = None if path is None else Path(path)
 
 
 def get_tracking_basedir() -> Path | None:
-    """Where what is done is kept."""
+    """The folder of journals."""
     return _folders["tracking"]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """What came of a task."""
+    """The outcome of a task."""
 
     total_block_count: int
     """Blocks, those that were left out included."""
     completed_count: int
-    """Blocks that are done, those that were done before or were left out included."""
+    """Blocks that are done, those done before or left out included."""
     skipped_count: int
     """Those of them that did not run."""
     failed_count: int
@@ -72,24 +72,24 @@ def run_blockwise(
     summary: bool = True,
     host: str | None = None,
 ) -> Any:
-    """Run tasks; those that they wait for run too.
+    """Run tasks, and the tasks that they wait for.
 
     Parameters
     ----------
     pipeline : Task, Pipeline or iterable of Task
-        What to run.
+        The tasks to run.
     multiprocessing : bool, optional
         In worker processes; else in this process, one block at a time.
     resources : mapping of str to int, optional
         Amounts of what the tasks require.
     progress : bool or Listener, optional
-        Whether to log what is done; or a listener of `scutoid.events`.
+        Whether to log progress; or a listener of `scutoid.events`.
     return_states : bool, optional
-        Return what came of each task instead of whether all succeeded.
+        Return the outcome of each task instead of whether all succeeded.
     block_tracking : bool, optional
-        Whether to look at what is kept as done, and to keep it, for tasks with a `tracking_path`.
+        Whether to use and keep journals, for tasks with a `tracking_path`.
     summary : bool, optional
-        Whether to log what came of each task at the end.
+        Whether to log the outcome of each task at the end.
     host : str, optional
         Name of this machine for workers on others.
 
@@ -126,7 +126,7 @@ def run_blockwise(
 
 
 class Server:
-    """As daisy has it: runs tasks and gives their states."""
+    """Runs tasks and returns their states, as daisy's server."""
 
     def run_blockwise(
         self,
@@ -143,11 +143,11 @@ class Server:
 
 
 def _pipeline(tasks: Task | Iterable[Task]) -> Pipeline:
-    given: list[object] = [tasks] if isinstance(tasks, Task) else list(tasks)
-    strange = [task for task in given if not isinstance(task, Task)]
-    if strange:
-        raise PipelineError("run_blockwise runs tasks", value=strange[0])
-    return Pipeline(task for task in given if isinstance(task, Task))
+    items: list[object] = [tasks] if isinstance(tasks, Task) else list(tasks)
+    invalid = [item for item in items if not isinstance(item, Task)]
+    if invalid:
+        raise PipelineError("run_blockwise runs tasks", value=invalid[0])
+    return Pipeline(item for item in items if isinstance(item, Task))
 
 
 def _block_task(whole: Pipeline, task: Task, *, tracks: bool) -> blocks.BlockTask:
@@ -173,7 +173,7 @@ def _state(task: blocks.TaskReport) -> TaskState:
 def _executor(
     whole: Pipeline, *, multiprocessing: bool, host: str | None, logs: Path | None
 ) -> Iterator[object]:
-    """Our worker processes; where a function takes blocks by itself, processes that join."""
+    """Worker processes; if a function takes blocks by itself, processes that join the run."""
     if not multiprocessing:
         yield "serial"
         return
@@ -203,14 +203,14 @@ def _launch(task: Task, payload: Path, logs: Path | None) -> Launch:
 
 
 def _take_all() -> None:
-    """A worker for tasks with a function of a block: the engine's client calls it by itself."""
-    with blocks.connect() as found:
-        for _ in found:
+    """Work on tasks with a function of a block, which the engine's client calls by itself."""
+    with blocks.connect() as run:
+        for _ in run:
             pass
 
 
 class _Log:
-    """A listener that logs what daisy's progress bar shows."""
+    """A listener that logs the facts of daisy's progress bar."""
 
     def on_event(self, event: events.Event) -> None:
         """Log the ends of tasks, and failures."""

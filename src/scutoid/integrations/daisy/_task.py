@@ -1,4 +1,4 @@
-"""A task in daisy's arguments, and what it is to the block engine."""
+"""Tasks and pipelines with daisy's arguments, converted to tasks of the block engine."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from scutoid.integrations.daisy._geometry import ours
 
 _WITHOUT_MEANING = {
     "resource_tracking": "the times of batches and of the slowest blocks are always kept",
-    "max_worker_restarts": "the engine has a limit of its own for workers that keep dying",
+    "max_worker_restarts": "the engine has its own limit for workers that keep dying",
     "init_callback_fn": "nothing is set up between the tasks and the workers",
 }
 
 
 class Task:
-    """A function to be called for each block of a total region.
+    """A function to call for each block of a total region.
 
     Parameters
     ----------
     task_id : str
         Its name.
     total_roi : Roi
-        The total region that is read; what is written is smaller by the context on each side.
+        The total region that is read; the written one is smaller by the context on each side.
     read_roi, write_roi : Roi
-        Of one block; only their shapes count, and where the one lies in the other.
+        Of one block; only their shapes and their relative position count.
     process_function : callable, optional
         With a block as its (last) argument; or without arguments: then it is called once in each
         worker, and takes blocks from a `Client`.
@@ -45,11 +45,11 @@ class Task:
     read_write_conflict : bool, optional
         Whether blocks read what others of the task write.
     num_workers, max_workers : int, optional
-        How many workers are at this task at once.
+        Number of workers at this task at once.
     max_retries : int, optional
-        How often a block that failed is tried again.
+        Number of retries of a block that failed.
     fit : {"valid", "overhang", "shrink"}, optional
-        What happens to the remainder; "valid" leaves it unwritten, with a warning.
+        Treatment of the remainder; "valid" leaves it unwritten, with a warning.
     timeout : float or timedelta, optional
         Seconds that a block may take.
     upstream_tasks : sequence of Task, optional
@@ -59,14 +59,14 @@ class Task:
     skip_mask : ndarray, optional
         Shape of the grid of blocks; those that are not zero are left out.
     tracking_path, done_marker_path : path, optional
-        A folder that keeps what is done; False: none, also where there is a base directory.
+        A folder for the journal; False: none, even with a base directory.
     **others
-        Arguments of daisy without a meaning here; those that are given are warned of.
+        Arguments of daisy without a meaning here; each raises a warning.
 
     Raises
     ------
     ParameterError
-        If an argument is none of daisy's, or two say the same.
+        If an argument is not one of daisy's, or two mean the same.
     GeometryError
         If a write region does not lie in its read region, or the total holds no block.
     """
@@ -117,7 +117,7 @@ class Task:
 
     @property
     def num_workers(self) -> int:
-        """How many workers are at this task at once."""
+        """Number of workers at this task at once."""
         return self.max_workers
 
     @property
@@ -132,7 +132,7 @@ class Task:
         return function is not None and not _takes_a_block(function)
 
     def block_task(self, journal: Path | None, after: Sequence[Task]) -> blocks.BlockTask:
-        """What it is to the engine, which runs it after other tasks.
+        """Convert it to a task of the engine, to run after other tasks.
 
         Raises
         ------
@@ -171,14 +171,14 @@ class Task:
 
 
 class Pipeline:
-    """Tasks and who waits for whom: ``a + b`` runs b after a, ``a | b`` has both side by side.
+    """Tasks and their order: ``a + b`` runs b after a, ``a | b`` runs both independently.
 
     Parameters
     ----------
     tasks : iterable of Task, optional
-        Tasks; those that they wait for come along.
+        Tasks; the ones that they wait for are included.
     edges : iterable of (Task, Task), optional
-        Which task waits for which: (earlier, later).
+        Pairs (earlier, later) of a task and one that waits for it.
     """
 
     def __init__(
@@ -198,13 +198,13 @@ class Pipeline:
 
     @property
     def sources(self) -> list[Task]:
-        """Tasks that wait for none."""
+        """Tasks that wait for no other."""
         later = [down for _, down in self.edges]
         return [task for task in self.tasks if task not in later]
 
     @property
     def outputs(self) -> list[Task]:
-        """Tasks that none waits for."""
+        """Tasks that no other waits for."""
         earlier = [up for up, _ in self.edges]
         return [task for task in self.tasks if task not in earlier]
 
@@ -218,8 +218,8 @@ class Pipeline:
         return Pipeline([*self.tasks, *after.tasks], [*self.edges, *after.edges, *between])
 
     def __or__(self, other: Task | Pipeline) -> Pipeline:
-        beside = _as_pipeline(other)
-        return Pipeline([*self.tasks, *beside.tasks], [*self.edges, *beside.edges])
+        parallel = _as_pipeline(other)
+        return Pipeline([*self.tasks, *parallel.tasks], [*self.edges, *parallel.edges])
 
 
 def _as_pipeline(item: Task | Pipeline) -> Pipeline:
@@ -237,9 +237,9 @@ class Process:
 
     def __call__(self, block: blocks.Block) -> None:
         """Run in a worker."""
-        given = Block.of(block, self.total_roi)
-        self.function(given)
-        raise_if_failed(given)
+        converted = Block.of(block, self.total_roi)
+        self.function(converted)
+        raise_if_failed(converted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,19 +255,19 @@ class Check:
 
 
 def raise_if_failed(block: Block) -> None:
-    """A block that its function marked as failed has failed.
+    """Raise if a block's function has marked it as failed.
 
     Raises
     ------
     StepError
-        Then.
+        If it has.
     """
     if block.status is BlockStatus.FAILED:
         raise StepError("a block's function did not mark it as failed", value=block.block_id)
 
 
 def block_grid(task: str, total: Roi, read: Roi, write: Roi, fit: str) -> BlockGrid:
-    """The blocks of a total *read* region.
+    """The grid of blocks of a total *read* region.
 
     ::
 
@@ -277,7 +277,7 @@ def block_grid(task: str, total: Roi, read: Roi, write: Roi, fit: str) -> BlockG
     Raises
     ------
     GeometryError
-        If there is none.
+        If there is no such grid.
     """
     low, high = write.offset - read.offset, read.end - write.end
     if min((*low, *high), default=0) < 0:
@@ -289,7 +289,7 @@ def block_grid(task: str, total: Roi, read: Roi, write: Roi, fit: str) -> BlockG
     written = total.shape - low - high
     if min(written, default=0) < 0:
         raise GeometryError(
-            "the total region is that which is read, and has room for the context on both sides",
+            "the total region is the one that is read, with room for the context on both sides",
             value=f"total {total}, context {tuple(low)} below and {tuple(high)} above",
             place=f"task {task!r}",
             remedy="grow total_roi by the context",

@@ -1,4 +1,4 @@
-"""A process that calls a worker function: ``python -m scutoid.integrations.daisy._worker FILE``."""
+"""Call a worker function: ``python -m scutoid.integrations.daisy._worker FILE``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scutoid.executors import loads
 
 
 def main() -> None:
-    """Call what the file holds; it takes blocks by a `Client` or starts what does."""
+    """Call the function in the file, which takes blocks by a `Client`."""
     path, function = pickle.loads(Path(sys.argv[1]).read_bytes())
     sys.path[:] = path
     loads(function)()  # type: ignore[operator]

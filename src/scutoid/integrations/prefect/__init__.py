@@ -1,12 +1,12 @@
-"""Prefect 3: results of tasks as open files that are verified, and keys made of code and content.
+"""Prefect 3: results of tasks as verified open files, and keys made of code and content.
 
 ::
 
     result_serializer=StoreSerializer(folder="results")   what tasks return, as TIFF, Parquet, ...
-    cache_policy=ByContent()                              when a stored result is the right one
-    ImageSource("plate/A01.tif")                          an input that is known by its content
+    cache_policy=ByContent()                              which stored result is reused
+    ImageSource("plate/A01.tif")                          an input that is identified by content
 
-What Prefect keeps itself is a reference of some hundred bytes.  See docs/prefect.md.
+Prefect itself keeps a reference of some hundred bytes.  See docs/prefect.md.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ _HOMES = {"ByContent": "_policy", "ImageSource": "_source", "StoreSerializer": "
 
 
 def __getattr__(name: str) -> Any:
-    """Import Prefect when something is asked for that needs it."""
+    """Import Prefect when a name that needs it is used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib

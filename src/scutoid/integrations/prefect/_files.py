@@ -1,4 +1,4 @@
-"""Files of results: named by their content, put in place whole.
+"""Files of results, named by their content and put in place in one atomic step.
 
 ::
 
@@ -27,19 +27,19 @@ _NOT_IN_NAMES = re.compile(r"[^\w.+-]+")
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where the files of one task's results go."""
+    """The folder of one task's results."""
 
     folder: Path
     """The folder of all results."""
     task: str
     """Name of the task: a folder within."""
     run: str = ""
-    """What the names of its files begin with; may be empty."""
+    """Prefix of the names of its files; may be empty."""
 
     def put(
         self, suffix: str, save: Callable[[Path], None], digest: Callable[[Path], str]
     ) -> tuple[str, str]:
-        """Let a file or folder be written, and put it in its place.
+        """Have a file or folder written, and put it in its place.
 
         Parameters
         ----------
@@ -48,7 +48,7 @@ class Shelf:
         save : function of a path
             Writes it.
         digest : function of a path
-            Digests what was written; raises `ScutoidError` where it is damaged.
+            Digests the file or folder; raises `ScutoidError` if it is damaged.
 
         Returns
         -------
@@ -65,11 +65,11 @@ class Shelf:
         try:
             place.mkdir(parents=True, exist_ok=True)
             save(beside)
-            found = digest(beside)
+            digested = digest(beside)
             start = f"{_plain(self.run)}-" if _plain(self.run) else ""
-            path = place / f"{start}{found[:_DIGITS]}{suffix}"
+            path = place / f"{start}{digested[:_DIGITS]}{suffix}"
             if beside.is_dir():
-                _move_folder(beside, path, lambda: digest(path) == found)
+                _move_folder(beside, path, lambda: digest(path) == digested)
             else:
                 beside.replace(path)
         except OSError as error:
@@ -83,32 +83,32 @@ class Shelf:
             ) from error
         finally:
             _remove(beside)
-        return path.relative_to(self.folder).as_posix(), found
+        return path.relative_to(self.folder).as_posix(), digested
 
 
 def check(path: Path, digest: str) -> None:
-    """See that a file or folder is what was written.
+    """Check that a file or folder is unchanged.
 
     Raises
     ------
     DamagedResult
-        If it is gone or differs.
+        If it is missing or differs.
     """
     try:
-        found = key_of_path(path)
+        key = key_of_path(path)
     except ScutoidError as error:
         raise damaged(path, str(error.value or error.rule)) from error
-    if found != digest:
-        raise damaged(path, f"digest {found[:_DIGITS]}, and it was {digest[:_DIGITS]}")
+    if key != digest:
+        raise damaged(path, f"digest {key[:_DIGITS]}, and it was {digest[:_DIGITS]}")
 
 
 def damaged(path: Path, value: str) -> DamagedResult:
-    """Say that a file is gone or not what was written."""
+    """The error for a file that is missing or has changed."""
     return DamagedResult(
         "the stored result of a task is what was written",
         value=value,
         place=str(path),
-        remedy="run the flow again: the task makes it anew",
+        remedy="run the flow again: the task makes it again",
     )
 
 
@@ -117,7 +117,7 @@ def _plain(name: str) -> str:
 
 
 def _move_folder(beside: Path, path: Path, is_intact: Callable[[], bool]) -> None:
-    """Put a folder in its place; one that is there stays if it is intact."""
+    """Put a folder in its place; an existing one stays if it is intact."""
     while True:
         try:
             beside.rename(path)

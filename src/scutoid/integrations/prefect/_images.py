@@ -1,7 +1,7 @@
-"""Images of tasks: numpy arrays and scutoid's own, as TIFF, or as OME-Zarr where they are large.
+"""Images of tasks: numpy arrays and scutoid's own, as TIFF, or as OME-Zarr if they are large.
 
-They are known by their voxels and not by the bytes of their files, in which compressors and
-identifiers may differ.
+They are identified by their voxels and not by the bytes of their files, which depend on compressors
+and identifiers.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from scutoid.geometry import Roi
 from scutoid.pipeline import Image
 
 _SLAB = 2**26
-"""Bytes that are held at once of an image that is larger."""
+"""Bytes of an image that are in memory at once."""
 _EDGE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Voxels:
-    """What an image holds, read piece by piece."""
+    """The voxels of an image, read piece by piece."""
 
     spec: ImageSpec
-    """What it is."""
+    """Description of the image."""
     read: Callable[[Roi], NDArray[Any]]
     """Reads a region, counted from its first voxel."""
 
     @classmethod
     def stored(cls, path: Path) -> Voxels:
-        """Return those of a file.
+        """Return the voxels of a file.
 
         Raises
         ------
@@ -50,7 +50,7 @@ class Voxels:
 
     @classmethod
     def of(cls, value: Image | NDArray[Any]) -> Voxels | None:
-        """Return those of an image; None for an array that no image format holds as it is."""
+        """Return the voxels of an image; None for an array that no image format holds exactly."""
         if isinstance(value, Image):
             offset = value.roi.offset
             return cls(value.framed.spec, lambda roi: value.read(roi.shift(offset)))
@@ -59,7 +59,7 @@ class Voxels:
             return None
         try:
             spec = open_source(value).spec
-        except ScutoidError:  # more axes than images have, or a type that they have not
+        except ScutoidError:  # more axes than images have, or another type
             return None
         return cls(spec, lambda roi: value[roi.to_slices()])
 
@@ -81,15 +81,15 @@ class Voxels:
             writer.write(roi, np.ascontiguousarray(self.read(roi)))
 
     def digest(self) -> str:
-        """Digest all voxels and what is said of them, wherever they lie."""
+        """Digest all voxels and their description, whatever the file."""
         spec = self.spec
         scale = [spec.voxel_size, spec.unit, spec.origin, list(spec.channels)]
-        said = json.dumps([spec.axes, list(spec.shape), spec.dtype.str, scale])
-        found = hashlib.sha256(said.encode())
+        metadata = json.dumps([spec.axes, list(spec.shape), spec.dtype.str, scale])
+        digest = hashlib.sha256(metadata.encode())
         if spec.size:
             step = max(_SLAB * spec.shape[0] // spec.nbytes, 1)
             for start in range(0, spec.shape[0], step):
                 size = min(step, spec.shape[0] - start)
                 roi = Roi((start, *(0,) * (spec.ndim - 1)), (size, *spec.shape[1:]))
-                found.update(np.ascontiguousarray(self.read(roi)).reshape(-1).view(np.uint8).data)
-        return found.hexdigest()
+                digest.update(np.ascontiguousarray(self.read(roi)).reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()

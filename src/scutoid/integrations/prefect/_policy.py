@@ -1,4 +1,4 @@
-"""The cache policy: a key of the code that a task reaches, and of the content of its inputs."""
+"""The cache policy: keys of a task's code and of the content of its inputs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class ByContent(CachePolicy):  # type: ignore[misc, unused-ignore]
     ----------
     key_storage, isolation_level, lock_manager : optional
         As in Prefect.  With ``key_storage`` Prefect no longer looks at a result before it takes it
-        for good, so that a damaged one fails its task instead of being made anew.
+        for good, so that a damaged one fails its task instead of being made again.
     exclude : tuple of str
         Parameters that do not count; ``ByContent() - "name"`` adds one.
     version : str, optional
-        Stands for the code, which is then not looked at.
+        Stands for the code, which then does not count.
     environment : tuple of str
         Installed packages whose versions count.
     """
@@ -71,7 +71,7 @@ class ByContent(CachePolicy):  # type: ignore[misc, unused-ignore]
 def _as_sent(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of a script or notebook as it arrives in another process.
 
-    There it lacks what only its decorators name, and its key must be the same here and there.
+    There it lacks the names that only its decorators use; its key must be the same in both places.
     """
     if getattr(function, "__module__", None) != "__main__":
         return function
@@ -84,18 +84,18 @@ def _as_sent(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Keyed:
-    """Stands for an image."""
+    """Stands for an image in a key."""
 
     image: Image
 
     def __scutoid_key__(self) -> str:
-        # By voxels, so that a result has the same key in memory and where it was stored.
+        # By voxels, so that a result has the same key in memory and in storage.
         voxels = Voxels.of(self.image)
         return voxels.digest() if voxels is not None else ""
 
 
 def _keyed(value: object) -> object:
-    """Put what has a key in the place of images, in containers too."""
+    """Replace images by values with a key, in containers too."""
     if isinstance(value, Image):
         return _Keyed(value)
     if type(value) in (list, tuple):

@@ -1,4 +1,4 @@
-"""What Prefect keeps of a result: a reference to verified files, in plain JSON.
+"""References to verified files, in plain JSON, which Prefect keeps as results.
 
 ::
 
@@ -34,7 +34,7 @@ class References:
     """Makes references and follows them."""
 
     shelf: Shelf
-    """Where files are put."""
+    """The folder of the files."""
     zarr_above: int
     """Bytes above which an image is an OME-Zarr rather than a TIFF."""
 
@@ -44,7 +44,7 @@ class References:
         Raises
         ------
         ParameterError
-            If there is no open format for it.
+            If no open format holds it.
         StoreError
             If it cannot be written.
         """
@@ -56,9 +56,9 @@ class References:
             return self._image("image", value)
         if isinstance(value, np.ndarray) and value.ndim >= 2:
             return self._image("array", value)
-        if (one := _format_of(value)) is not None:
-            path, digest = self.shelf.put(one.suffix, partial(one.save, value), key_of_path)
-            return {"kind": "value", "format": one.name, "path": path, "digest": digest}
+        if (chosen := _format_of(value)) is not None:
+            path, digest = self.shelf.put(chosen.suffix, partial(chosen.save, value), key_of_path)
+            return {"kind": "value", "format": chosen.name, "path": path, "digest": digest}
         if type(value) in (list, tuple):
             items = [self.make(item) for item in value]  # type: ignore[attr-defined]
             return {"kind": type(value).__name__, "items": items}
@@ -94,12 +94,12 @@ class References:
         return {"kind": "value", "format": "npy", "path": path, "digest": digest}
 
     def follow(self, reference: Mapping[str, Any]) -> Any:
-        """Read what was stored; it is verified first.
+        """Read a stored result, after verifying it.
 
         Raises
         ------
         DamagedResult
-            If a file is gone, or is not what was written.
+            If a file is missing or has changed.
         """
         kind = reference["kind"]
         if kind == "list":
@@ -136,10 +136,10 @@ def _image(kind: str, path: Path, digest: str) -> Any:
         if kind == "array":
             array = voxels.read(voxels.spec.roi)
             voxels = Voxels(voxels.spec, lambda roi: array[roi.to_slices()])
-        found = voxels.digest()
+        digested = voxels.digest()
     except Exception as error:  # a reader of damaged bytes may raise anything
         raise damaged(path, str(getattr(error, "value", None) or error)) from error
-    if found != digest:
+    if digested != digest:
         raise damaged(path, "its voxels or their description differ")
     return sc.open(path, key="content") if kind == "image" else array
 
@@ -147,10 +147,10 @@ def _image(kind: str, path: Path, digest: str) -> Any:
 def _source(reference: Mapping[str, Any]) -> ImageSource:
     source = ImageSource.from_json(reference["said"])
     try:
-        found = source.digest()
+        digested = source.digest()
     except OSError as error:
         raise _changed(source, str(error)) from error
-    if found != reference["digest"]:
+    if digested != reference["digest"]:
         raise _changed(source, "its content differs")
     return source
 
@@ -160,7 +160,7 @@ def _changed(source: ImageSource, value: str) -> DamagedResult:
         "an input that a task returned is as it was",
         value=value,
         place=source.path,
-        remedy="run the flow again: the task that returned it runs anew",
+        remedy="run the flow again: the task that returned it runs again",
     )
 
 

@@ -1,4 +1,4 @@
-"""The serializer: Prefect keeps references, the data lie in open files."""
+"""The serializer: Prefect keeps references to data in open files."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class StoreSerializer(Serializer):  # type: ignore[misc, unused-ignore]
     Parquet, and values JSON.  A returned `pathlib.Path` stands for the content of its file, which
     stays where it is.  No pickle is written or read.
 
-    Where a file is damaged or gone, `loads` raises, by which Prefect finds that it has no such
-    result, and runs the task.  This holds as long as the cache policy has no ``key_storage``.
+    If a file is damaged or missing, `loads` raises; then Prefect counts the result as missing, and
+    runs the task.  This holds as long as the cache policy has no ``key_storage``.
 
     Parameters
     ----------
     folder : path
         Where the files go: a folder for each task, created when it is needed.  A relative one is
-        taken from where the process stands now.
+        resolved against the current directory.
     zarr_above : int
         Bytes above which an image becomes an OME-Zarr.
 
@@ -77,7 +77,7 @@ class StoreSerializer(Serializer):  # type: ignore[misc, unused-ignore]
         Raises
         ------
         DamagedResult
-            If a file is gone, or is not what was written.
+            If a file is missing or has changed.
         """
         try:
             reference = _parse(blob)
@@ -103,12 +103,12 @@ def _parse(blob: bytes) -> dict[str, Any]:
         raise DamagedResult(
             "Prefect's record of a result is what scutoid wrote",
             value=f"{type(error).__name__}: {error}",
-            remedy="run the flow again: the task makes it anew",
+            remedy="run the flow again: the task makes it again",
         ) from error
 
 
 def _names() -> tuple[str, str]:
-    """Names of the task that is running, and of its run where the user named it."""
+    """Names of the running task, and of its run if the user named it."""
     task_run = TaskRunContext.get()
     if task_run is not None:
         named = task_run.task.task_run_name is not None

@@ -1,4 +1,4 @@
-"""An input image that is known by its content, and so notices that it was edited in place."""
+"""An input image that is identified by its content, so that edits in place are detected."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from scutoid.store import key_of_source
 def _renamed(path: str) -> Iterator[str]:
     """Give a local image another name while it is read.
 
-    What this process has decoded before is known by name, size and time, and these are kept where a
-    file is edited in place.
+    This process caches decoded data by name, size and time, which may stay the same when a file is
+    edited in place.
     """
     if "://" in path or _is_in_parts(path):
         yield path
@@ -34,16 +34,16 @@ def _renamed(path: str) -> Iterator[str]:
 
 
 def _is_in_parts(path: str) -> bool:
-    """Whether it is one of several files that find each other by their names."""
+    """Whether it is one of several files that refer to each other by name."""
     return Path(path).is_file() and len(open_source(path).identity.locations) > 1
 
 
 class ImageSource:
     """An image file that a task reads.
 
-    The key of a task that it is passed to holds its content, what is said of it and its name, but
-    not its folder.  The content is read for each key: a file that was edited in place is noticed,
-    also if its size and time are as they were.
+    The key of a task that it is passed to holds its content, its description and its name, but not
+    its folder.  The content is read for each key: a file that was edited in place is detected, even
+    if its size and time are the same.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class ImageSource:
     axes, voxel_size, unit : optional
         As in `scutoid.open`.
     key : {"content", "listing"}
-        Whether a zarr is known by its content or by names, sizes and times of its chunks.
+        Whether a zarr is identified by its content or by names, sizes and times of its chunks.
 
     Examples
     --------
@@ -90,11 +90,11 @@ class ImageSource:
         return self.path.rstrip("/").rpartition("/")[2].partition(".")[0]
 
     def image(self) -> sc.Image:
-        """Open it lazily, with its axes and voxel size."""
+        """Open the image lazily, with its axes and voxel size."""
         return sc.open(self.path, **self._options)
 
     def read(self) -> NDArray[Any]:
-        """Read all of it.
+        """Read the whole image.
 
         Raises
         ------
@@ -113,18 +113,18 @@ class ImageSource:
         return array
 
     def digest(self) -> str:
-        """Digest its content, and what is said of it."""
+        """Digest the content and description of the image."""
         source = open_source(self.path, **self._options)
         return key_of_source(source.identity, source.spec)
 
     def to_json(self) -> dict[str, Any]:
-        """Say all of it in plain JSON."""
+        """Convert to plain JSON."""
         return {"path": self.path, **self._options}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> ImageSource:
-        """The reverse of `to_json`."""
-        options = dict(said)
+    def from_json(cls, record: Mapping[str, Any]) -> ImageSource:
+        """Convert from the JSON of `to_json`."""
+        options = dict(record)
         size = options.pop("voxel_size")
         return cls(
             options.pop("path"),

@@ -1,4 +1,4 @@
-"""Where Prefect is missing, pytest looks for no examples in these modules."""
+"""Exclude these modules from doctests if Prefect is not installed."""
 
 from importlib.util import find_spec
 

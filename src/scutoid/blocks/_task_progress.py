@@ -1,4 +1,4 @@
-"""How each task of a run gets on, and what the listeners hear of it."""
+"""The progress of the tasks of a run, and the events that listeners receive about it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scutoid import events
+from scutoid.blocks._batch_sizer import BatchSizer
 from scutoid.blocks._block import BlockStatus
-from scutoid.blocks._pace import Pace
 from scutoid.blocks._report import BlockTime, Failure, TaskReport
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
@@ -25,19 +25,19 @@ _MOST_SLOW = 10
 
 
 @dataclass(slots=True)
-class Course:
-    """How one task is getting on."""
+class TaskProgress:
+    """The progress of one task."""
 
     task: BlockTask
     """The task."""
     n_cached: int
     """Blocks that were done before."""
-    pace: Pace = field(default_factory=Pace)
-    """What its blocks cost."""
+    sizer: BatchSizer = field(default_factory=BatchSizer)
+    """The size of its batches."""
     failures: list[Failure] = field(default_factory=list)
     """The first failures."""
     setup_failures: int = 0
-    """How often its set-up has failed."""
+    """Number of times that its set-up has failed."""
     slowest: list[tuple[float, int]] = field(default_factory=list)
     """Seconds and number of the blocks that took longest, a heap with the fastest of them first."""
     begun: float | None = None
@@ -45,11 +45,11 @@ class Course:
     ended: float | None = None
     """When its last batch came back."""
     is_over: bool = False
-    """Whether its end has been told."""
+    """Whether its end has been reported."""
 
     @property
     def seconds(self) -> float:
-        """From the first batch to the last."""
+        """Time from the first batch to the last, in seconds."""
         return 0.0 if self.begun is None or self.ended is None else self.ended - self.begun
 
     def take_time(self, index: int, seconds: float) -> None:
@@ -58,7 +58,7 @@ class Course:
         put(self.slowest, (seconds, index))
 
     def report(self, tally: Mapping[BlockStatus, int]) -> TaskReport:
-        """Sum up."""
+        """The task's report."""
         done = (BlockStatus.WRITTEN, BlockStatus.EMPTY, BlockStatus.FOUND)
         return TaskReport(
             n_blocks=self.task.grid.n_blocks,
@@ -75,17 +75,17 @@ class Course:
         )
 
 
-class Courses:
-    """All tasks' courses, and the listeners that are told of them.
+class RunProgress:
+    """The progress of all tasks of a run, reported to its listeners.
 
     Parameters
     ----------
     tasks : sequence of BlockTask
         The tasks.
     scheduler : Scheduler
-        Knows what is done.
+        Knows the status of all blocks.
     listeners : iterable of Listener
-        Told of each event; one that raises is heard no more.
+        Receive each event; one that raises is left out from then on.
     """
 
     def __init__(
@@ -96,59 +96,59 @@ class Courses:
     ) -> None:
         self._scheduler = scheduler
         self._listeners = list(listeners)
-        self._courses = []
+        self._by_task = []
         for number, task in enumerate(tasks):
             tally = scheduler.tally(number)
             n_done = sum(tally[s] for s in (BlockStatus.WRITTEN, BlockStatus.EMPTY))
-            self._courses.append(Course(task, n_done + tally[BlockStatus.FOUND]))
+            self._by_task.append(TaskProgress(task, n_done + tally[BlockStatus.FOUND]))
         self.n_failed = 0
         self._started = time.perf_counter()
 
     @property
-    def paces(self) -> list[Pace]:
-        """By task, what its blocks cost."""
-        return [course.pace for course in self._courses]
+    def sizers(self) -> list[BatchSizer]:
+        """By task, the size of its batches."""
+        return [progress.sizer for progress in self._by_task]
 
     @property
     def seconds(self) -> float:
-        """Since the beginning of the run."""
+        """Time since the beginning of the run, in seconds."""
         return time.perf_counter() - self._started
 
     def begin(self, workers: int) -> None:
-        """The run begins."""
+        """Report that the run begins."""
         infos = tuple(
             events.TaskInfo(
-                *(course.task.name, course.task.grid.n_blocks, course.n_cached),
+                *(progress.task.name, progress.task.grid.n_blocks, progress.n_cached),
                 self._scheduler.tally(number)[BlockStatus.SKIPPED],
             )
-            for number, course in enumerate(self._courses)
+            for number, progress in enumerate(self._by_task)
         )
         self.tell(events.RunStarted(time.time(), infos, workers))
 
     def handed_out(self, task: int) -> None:
-        """A batch of a task is under way."""
-        course = self._courses[task]
-        if course.begun is None:
-            course.begun = time.perf_counter()
+        """Note that a batch of a task was handed out."""
+        progress = self._by_task[task]
+        if progress.begun is None:
+            progress.begun = time.perf_counter()
 
     def came_back(self, batch: Batch, outcome: Outcome) -> None:
-        """A batch has come back, and what succeeded in it is journalled."""
-        course = self._courses[batch.task]
-        course.ended = time.perf_counter()
-        course.pace.note(len(batch.indices), outcome.seconds)
+        """Note a batch that has come back, and whose finished blocks are journalled."""
+        progress = self._by_task[batch.task]
+        progress.ended = time.perf_counter()
+        progress.sizer.note(len(batch.indices), outcome.seconds)
         tally = np.bincount(outcome.statuses, minlength=len(BlockStatus)).tolist()
-        course.n_cached += tally[BlockStatus.FOUND]
+        progress.n_cached += tally[BlockStatus.FOUND]
         n_done = len(batch.indices) - tally[BlockStatus.WAITING]
         slowest = tuple((int(batch.indices[at]), seconds) for at, seconds in outcome.slowest)
         for index, seconds in slowest:
-            course.take_time(index, seconds)
+            progress.take_time(index, seconds)
         if n_done:
             # Workers come and go over hours; only set-ups that fail in a row mean something.
-            if course.setup_failures <= course.task.retries:
-                course.setup_failures = 0
+            if progress.setup_failures <= progress.task.retries:
+                progress.setup_failures = 0
             self.tell(
                 events.BatchDone(
-                    *(time.time(), course.task.name, n_done, tally[BlockStatus.EMPTY]),
+                    *(time.time(), progress.task.name, n_done, tally[BlockStatus.EMPTY]),
                     *(outcome.seconds, outcome.worker, slowest),
                 )
             )
@@ -156,80 +156,88 @@ class Courses:
     def block_failed(
         self, batch: Batch, index: int, failure: ItemFailure, *, will_retry: bool
     ) -> None:
-        """An attempt at a block has failed."""
-        course = self._courses[batch.task]
-        course.ended = time.perf_counter()
-        self._tell_failure(course, failure, index, batch.attempt, will_retry=will_retry)
+        """Note an attempt at a block that has failed."""
+        progress = self._by_task[batch.task]
+        progress.ended = time.perf_counter()
+        self._tell_failure(progress, failure, index, batch.attempt, will_retry=will_retry)
         if not will_retry:
-            self._record(course, failure, index, batch.attempt)
+            self._record(progress, failure, index, batch.attempt)
 
     def setup_failed(self, task: int, failure: ItemFailure) -> bool:
-        """A set-up has failed; it is tried as often as a block.  Gives whether that was the last.
+        """Note a failed set-up; return whether that was its last try, as for a block.
 
-        Batches that were already with workers may bring it again; that is told no more.
+        Batches that were already with workers may bring it again; that is not reported again.
         """
-        course = self._courses[task]
-        course.ended = time.perf_counter()
-        course.setup_failures += 1
-        tries = course.task.retries + 1
-        if course.setup_failures > tries:
+        progress = self._by_task[task]
+        progress.ended = time.perf_counter()
+        progress.setup_failures += 1
+        tries = progress.task.retries + 1
+        if progress.setup_failures > tries:
             return False
-        is_last = course.setup_failures == tries
-        self._tell_failure(course, failure, -1, course.setup_failures, will_retry=not is_last)
+        is_last = progress.setup_failures == tries
+        self._tell_failure(progress, failure, -1, progress.setup_failures, will_retry=not is_last)
         if is_last:
-            self._record(course, failure, -1, course.setup_failures)
+            self._record(progress, failure, -1, progress.setup_failures)
         return is_last
 
     def orphaned(self, orphans: Mapping[int, int]) -> None:
-        """Blocks, by task how many, will not run."""
+        """Report blocks that will not run, by task how many."""
         for task, n in orphans.items():
-            self.tell(events.BlocksOrphaned(time.time(), self._courses[task].task.name, n))
+            self.tell(events.BlocksOrphaned(time.time(), self._by_task[task].task.name, n))
 
     def note_ends(self) -> None:
-        """Tell of the tasks that are over."""
-        for number, course in enumerate(self._courses):
+        """Report the tasks that are over."""
+        for number, progress in enumerate(self._by_task):
             if (
-                course.begun is not None
-                and not course.is_over
+                progress.begun is not None
+                and not progress.is_over
                 and not self._scheduler.n_open(number)
             ):
-                course.is_over = True
-                self.tell(events.TaskDone(time.time(), course.task.name, course.seconds))
+                progress.is_over = True
+                self.tell(events.TaskDone(time.time(), progress.task.name, progress.seconds))
 
     def end(self) -> dict[str, TaskReport]:
-        """The run is over; sums up by task's name."""
+        """Report the end of the run; return the reports by task's name."""
         reports = {
-            course.task.name: course.report(self._scheduler.tally(number))
-            for number, course in enumerate(self._courses)
+            progress.task.name: progress.report(self._scheduler.tally(number))
+            for number, progress in enumerate(self._by_task)
         }
         ok = all(report.ok for report in reports.values())
         self.tell(events.RunDone(time.time(), ok, self.seconds))
         return reports
 
     def tell(self, event: events.Event) -> None:
-        """Tell the listeners."""
+        """Send an event to the listeners."""
         for listener in list(self._listeners):
             try:
                 listener.on_event(event)
             except Exception:
-                # A progress bar must not end a run of many hours; it is heard no more.
+                # A progress bar must not end a run of many hours; it is left out.
                 _logger.exception("a listener failed and is left out from here on")
                 self._listeners.remove(listener)
 
     def _tell_failure(
-        self, course: Course, failure: ItemFailure, index: int, attempt: int, *, will_retry: bool
+        self,
+        progress: TaskProgress,
+        failure: ItemFailure,
+        index: int,
+        attempt: int,
+        *,
+        will_retry: bool,
     ) -> None:
         self.tell(
             events.BlockFailed(
-                *(time.time(), course.task.name, index, attempt, will_retry),
+                *(time.time(), progress.task.name, index, attempt, will_retry),
                 *(failure.error, failure.traceback),
             )
         )
 
-    def _record(self, course: Course, failure: ItemFailure, index: int, attempt: int) -> None:
+    def _record(
+        self, progress: TaskProgress, failure: ItemFailure, index: int, attempt: int
+    ) -> None:
         self.n_failed += 1
-        if len(course.failures) < _MOST_FAILURES:
-            roi = course.task.grid.write_roi(index) if index >= 0 else None
-            course.failures.append(
-                Failure(course.task.name, index, attempt, failure.error, failure.traceback, roi)
+        if len(progress.failures) < _MOST_FAILURES:
+            roi = progress.task.grid.write_roi(index) if index >= 0 else None
+            progress.failures.append(
+                Failure(progress.task.name, index, attempt, failure.error, failure.traceback, roi)
             )

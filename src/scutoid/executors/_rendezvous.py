@@ -1,6 +1,6 @@
-"""Where a run and workers that it did not start find each other: a file with address and key.
+"""The connection file, by which workers find a run that did not start them: address and key.
 
-The transport is that of `multiprocessing.connection`: who has the key may join, and nobody else.
+The transport is `multiprocessing.connection`; only processes with the key can join.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 from scutoid.errors import WorkerError
 
 _RETRY_SECONDS = 0.1
-# A machine that is switched off says no goodbye; the system asks after it.
+# A machine that is switched off closes no connection; the system probes for it.
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class Rendezvous:
     """An address and the key to it."""
 
     host: str
@@ -31,35 +31,35 @@ class Meeting:
     port: int
     """The port."""
     key: bytes
-    """What both sides prove to have, without sending it."""
+    """The secret that both sides prove to know, without sending it."""
 
     @classmethod
-    def new(cls, host: str, port: int) -> Meeting:
+    def new(cls, host: str, port: int) -> Rendezvous:
         """An address with a fresh key."""
         return cls(host, port, secrets.token_bytes(32))
 
     def write(self, path: Path) -> None:
-        """Write the connection file, readable by its owner alone, all at once."""
+        """Write the connection file in one atomic step, readable by its owner alone."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        said = {"host": self.host, "port": self.port, "key": self.key.hex()}
+        record = {"host": self.host, "port": self.port, "key": self.key.hex()}
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            json.dump(said, file)
+            json.dump(record, file)
         beside.replace(path)
 
     @classmethod
-    def read(cls, path: Path) -> Meeting:
+    def read(cls, path: Path) -> Rendezvous:
         """Read a connection file.
 
         Raises
         ------
         OSError, ValueError
-            If it is not there, or is none.
+            If there is no such file, or it is no connection file.
         """
-        said = json.loads(path.read_text())
+        record = json.loads(path.read_text())
         try:
-            return cls(said["host"], said["port"], bytes.fromhex(said["key"]))
+            return cls(record["host"], record["port"], bytes.fromhex(record["key"]))
         except (KeyError, TypeError) as error:
             raise ValueError(str(error)) from error
 
@@ -82,10 +82,10 @@ def meet(path: Path, patience: float) -> Connection:
     end = time.monotonic() + patience
     while True:
         try:
-            meeting = Meeting.read(path)
-            connection = Client((meeting.host, meeting.port), authkey=meeting.key)
+            rendezvous = Rendezvous.read(path)
+            connection = Client((rendezvous.host, rendezvous.port), authkey=rendezvous.key)
         except (OSError, ValueError, EOFError) as error:
-            # The file of a run that was broken off may lie there until the next one begins.
+            # The file of an interrupted run may remain until the next one begins.
             if time.monotonic() >= end:
                 raise WorkerError(
                     "a worker finds the run that it is to join",
@@ -101,7 +101,7 @@ def meet(path: Path, patience: float) -> Connection:
 
 
 def keep_alive(connection: object) -> None:
-    """Have the system notice that the other machine is gone, within a minute."""
+    """Make the system notice within a minute that the other machine is gone."""
     with (
         suppress(OSError),
         socket.socket(fileno=os.dup(connection.fileno())) as end,  # type: ignore[attr-defined]

@@ -1,11 +1,11 @@
-"""The order in which blocks without open dependencies are handed out: near ones together.
+"""A queue of the blocks that are ready from the start, near ones together.
 
 ::
 
     tiles of some thousand blocks, one after the other;     1 2 | 5 6
     in a tile, small cubes of blocks, one after the other   3 4 | 7 8
 
-Nothing is sorted or listed for the whole grid: a tile is worked out when it is reached.
+Nothing is sorted or listed for the whole grid: a tile is computed when it is reached.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _TILE_BLOCKS = 4096
 _CUBE_BLOCKS = 64
 
 
-class Cursor:
-    """Walks once over all blocks of a grid, a tile at a time.
+class TileWalk:
+    """All blocks of a grid, each once, a tile at a time.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Cursor:
 
     Examples
     --------
-    >>> [tile.tolist() for tile in Cursor((2, 3))]
+    >>> [tile.tolist() for tile in TileWalk((2, 3))]
     [[0, 1, 2, 3, 4, 5]]
     """
 
@@ -69,8 +69,8 @@ class Cursor:
         return offsets[order]
 
 
-class Ready:
-    """Takes from a cursor those blocks that pass a test, as many as are wanted.
+class ReadyQueue:
+    """The blocks of a grid that pass a test, a tile at a time.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Ready:
     """
 
     def __init__(self, shape: tuple[int, ...], test: Callable[[Ints], NDArray[np.bool_]]) -> None:
-        self._tiles = iter(Cursor(shape))
+        self._tiles = iter(TileWalk(shape))
         self._test = test
 
     def next_tile(self) -> Ints | None:

@@ -1,4 +1,4 @@
-"""The driver's notes on jobs that are out in a Dask cluster, and on the workers that have them."""
+"""The driver's record of jobs in a Dask cluster, and of the workers that hold them."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _SLOWEST = 3
 
 
 @dataclass(slots=True, eq=False)
-class Errand:
-    """A job on its way: as one call, or as one for the set-up and one for each item."""
+class DaskJob:
+    """A job in a cluster: one call, or one for the set-up and one for each item."""
 
     job: Job
-    """What is to be done."""
+    """The job."""
     is_single: bool
-    """Whether its items go one by one, so that it is known which one is at work."""
+    """Whether its items go one by one, so that the current one is known."""
     position: int = 0
-    """The item that is out or next, where they go one by one; -1 is the set-up."""
+    """The item that is running or next, if they go one by one; -1 is the set-up."""
     future: Any = None
-    """The call that is out, if one is."""
+    """The running call, if any."""
     since: float = 0.0
-    """When the item can have begun at the earliest, by `time.monotonic`."""
+    """Earliest time at which the item may have begun, by `time.monotonic`."""
     parts: list[Outcome] = field(default_factory=list)
     """Outcomes of the items that are done."""
 
     @property
     def indices(self) -> NDArray[np.int64]:
-        """Numbers of the items of the call that is out or next, shape (n,), int64."""
+        """Numbers of the items of the running or next call, shape (n,), int64."""
         if not self.is_single:
             return self.job.indices
         return self.job.indices[max(self.position, 0) : self.position + 1]
 
     def note(self, outcome: Outcome) -> Outcome | None:
-        """Take in what a call gave; returns the job's outcome once it is complete."""
+        """Take in the outcome of a call; return the job's outcome once it is complete."""
         self.future = None
         if not self.is_single:
             return outcome
@@ -78,34 +78,34 @@ class Seat:
     number: int
     """The worker's number."""
     address: str
-    """Where it is."""
+    """Its address in the cluster."""
     identity: str
-    """Dask's own name of this very process."""
-    errands: deque[Errand] = field(default_factory=deque)
-    """What it has, in this order."""
+    """Dask's own name of its process."""
+    dask_jobs: deque[DaskJob] = field(default_factory=deque)
+    """Its jobs, in this order."""
     ready: set[int] = field(default_factory=set)
-    """Works that have arrived there for certain, and are set up."""
+    """Works that have arrived there and are set up."""
 
     @property
-    def out(self) -> list[Errand]:
-        """Errands of which a call is out."""
-        return [errand for errand in self.errands if errand.future is not None]
+    def out(self) -> list[DaskJob]:
+        """Jobs with a running call."""
+        return [dask_job for dask_job in self.dask_jobs if dask_job.future is not None]
 
-    def next_calls(self) -> list[Errand]:
-        """What can be sent now.
+    def next_calls(self) -> list[DaskJob]:
+        """Jobs of which a call can be sent now.
 
-        Jobs go behind each other, so that the worker never waits; but one that goes item by item
-        has it for itself, and a work goes there once, with the first of its jobs.
+        Jobs are queued behind each other, so that the worker never waits; but one that goes item by
+        item has the worker to itself, and a work is sent once, with the first of its jobs.
         """
-        calls: list[Errand] = []
+        calls: list[DaskJob] = []
         coming: set[int] = set()
-        for place, errand in enumerate(self.errands):
-            if place and (errand.is_single or errand.job.work in coming):
+        for place, dask_job in enumerate(self.dask_jobs):
+            if place and (dask_job.is_single or dask_job.job.work in coming):
                 break
-            if errand.future is None:
-                calls.append(errand)
-            if errand.is_single:
+            if dask_job.future is None:
+                calls.append(dask_job)
+            if dask_job.is_single:
                 break
-            if errand.job.work not in self.ready:
-                coming.add(errand.job.work)
+            if dask_job.job.work not in self.ready:
+                coming.add(dask_job.job.work)
         return calls

@@ -1,7 +1,7 @@
-"""Where a worker process says what it is doing: three numbers in memory shared with the driver.
+"""The current item of a worker process: three numbers in memory shared with the driver.
 
-A process that is killed says nothing more, but the page stays; so the driver can tell which block
-took it down, and how long a block has been going on.
+The page outlives a process that is killed; so the driver can tell which block it was at, and how
+long a block has been running.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SETUP = -1
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a worker was last seen doing."""
+    """The job and item that a worker was last seen at."""
 
     job: int
     """The job's number."""
@@ -29,8 +29,8 @@ class Sighting:
     """When it began, by `time.monotonic`, in seconds."""
 
 
-class SharedBeacon:
-    """The page of one worker, seen from either side.
+class SharedHeartbeat:
+    """The page of one worker, from either side.
 
     Parameters
     ----------
@@ -46,33 +46,33 @@ class SharedBeacon:
         self._clock = self._view[16:24].cast("d")
 
     @staticmethod
-    def create() -> tuple[SharedBeacon, int]:
-        """A new page, and a descriptor of it for the worker; the caller closes the descriptor."""
+    def create() -> tuple[SharedHeartbeat, int]:
+        """Create a page, and a descriptor of it for the worker, which the caller closes."""
         with tempfile.TemporaryFile() as file:
             file.truncate(_SIZE)
             for_worker = os.dup(file.fileno())
-            beacon = SharedBeacon(os.dup(file.fileno()))
-        beacon.end()
-        return beacon, for_worker
+            heartbeat = SharedHeartbeat(os.dup(file.fileno()))
+        heartbeat.end()
+        return heartbeat, for_worker
 
     def begin(self, job: int) -> None:
-        """A job begins with its set-up."""
+        """Note that a job begins with its set-up."""
         self._numbers[1] = _SETUP
         self._clock[0] = time.monotonic()
         self._numbers[0] = job
 
     def at(self, position: int) -> None:
-        """An item begins."""
+        """Note that an item begins."""
         # The clock goes first: an item seen with the time of the one before would look too old.
         self._clock[0] = time.monotonic()
         self._numbers[1] = position
 
     def end(self) -> None:
-        """No item is being worked on."""
+        """Note that no item is running."""
         self._numbers[0] = _NOTHING
 
     def look(self) -> Sighting | None:
-        """What the worker is doing; None between jobs.
+        """Return the worker's current job and item; None between jobs.
 
         The driver reads while the worker writes, so it reads until two readings agree on the item.
         """
@@ -83,7 +83,7 @@ class SharedBeacon:
                 return None if job == _NOTHING else Sighting(job, position, since)
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         for view in (self._numbers, self._clock, self._view):
             view.release()
         self._map.close()

@@ -1,4 +1,4 @@
-"""How many blocks go to a worker at once: many cheap ones, few dear ones, fewer near the end."""
+"""The size of batches: many cheap blocks, few costly ones, fewer near the end."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ _BATCH_SECONDS = 0.1
 # Below this, the way to the worker and back costs more than an uneven end.
 _LEAST_SECONDS = 0.005
 _GROWTH = 8
-# Blocks dearer than this do not queue behind another batch.
+# Costlier blocks do not queue behind another batch.
 _CHEAP_SECONDS = 0.5
 
 
-class Pace:
-    """What one task's blocks cost, as measured by the workers."""
+class BatchSizer:
+    """The size of a task's batches, from the time that its blocks took in the workers."""
 
     def __init__(self) -> None:
         self._seconds: float | None = None
         self._largest = 1
 
     def note(self, n_blocks: int, seconds: float) -> None:
-        """A batch of `n_blocks` took `seconds`; recent batches count more."""
+        """Note that a batch of `n_blocks` took `seconds`; recent batches count more."""
         if n_blocks == 0:
             return
         cost = max(seconds / n_blocks, 1e-7)
@@ -30,7 +30,7 @@ class Pace:
         self._largest = max(self._largest, n_blocks)
 
     def size(self, n_ready: int, workers: int) -> int:
-        """How many of `n_ready` blocks to hand to one of `workers` workers."""
+        """The number of the `n_ready` blocks to hand to one of `workers` workers."""
         if self._seconds is None:
             return 1
         wanted = min(_BATCH_SECONDS / self._seconds, self._largest * _GROWTH, MOST_ITEMS)
@@ -38,7 +38,7 @@ class Pace:
         return max(int(min(wanted, share)), 1)
 
     def may_queue(self, n_ready: int, workers: int) -> bool:
-        """Whether a worker may get a batch before it has finished the one that it has."""
+        """Whether a worker may get a batch before it has finished the last one."""
         if self._seconds is None:
             return False
         n_blocks = self.size(n_ready, workers)
