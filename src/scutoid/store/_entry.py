@@ -23,8 +23,8 @@ from typing import Any, Literal
 
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.store._durable import is_beside, make_folder, storing, sync_folder, write_file
-from scutoid.store._formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store._recipe import Recipe
+from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
 
 Status = Literal["absent", "partial", "complete"]
 RECIPE = "recipe.json"

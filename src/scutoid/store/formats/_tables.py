@@ -22,8 +22,8 @@ import numpy as np
 
 from scutoid.errors import ParameterError
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._format_damage import reading
 from scutoid.store._parts import arrow_of_table
+from scutoid.store.formats._damage import reading
 
 if TYPE_CHECKING:
     import pandas as pd

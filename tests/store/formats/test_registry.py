@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from scutoid.errors import DamagedResult, ParameterError
 from scutoid.store import FORMATS, EntryStore, Format, Recipe
-from scutoid.store._formats import choose_format, installed_formats
+from scutoid.store.formats import choose_format, installed_formats
 from scutoid.testing import FormatTests
 
 NUMBERS = (
@@ -205,7 +205,7 @@ def test_nothing_heavy_is_imported_to_look_at_a_value():
     code = """
 import sys
 import scutoid.store as store
-from scutoid.store._formats import choose_format
+from scutoid.store.formats import choose_format
 before = set(sys.modules)
 choose_format([1, "a"])
 for one in store.FORMATS.values():

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._format_damage import reading
 from scutoid.store._parts import PLAIN_KINDS
+from scutoid.store.formats._damage import reading
 
 _TAG = "__scutoid__"
 _MAX_JSON_ARRAY = 1000

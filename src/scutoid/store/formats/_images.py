@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._format_damage import reading
+from scutoid.store.formats._damage import reading
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.errors import ParameterError
-from scutoid.store import _format_images as images
-from scutoid.store import _format_tables as tables
-from scutoid.store import _format_values as values
+from scutoid.store.formats import _images as images
+from scutoid.store.formats import _tables as tables
+from scutoid.store.formats import _values as values
 
 _logger = logging.getLogger(__name__)
 _GROUP = "scutoid.formats"
