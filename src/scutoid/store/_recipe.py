@@ -35,7 +35,7 @@ class Fact:
         >>> Fact.of(2.5).text
         '2.5'
         """
-        from scutoid.store._canonical import canonical_digest, describe
+        from scutoid.store.keys import canonical_digest, describe
 
         return cls(canonical_digest(value, where), describe(value))
 

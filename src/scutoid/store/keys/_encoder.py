@@ -28,7 +28,7 @@ import numpy as np
 from scutoid.errors import ParameterError
 
 if TYPE_CHECKING:
-    from scutoid.store._inputs import HashMemo
+    from scutoid.store.keys._input_hashes import HashMemo
 
 _TEXT_LIMIT = 60
 _PANDAS_SCALARS = {"NAType", "NaTType", "Timestamp", "Timedelta", "Period", "Interval"}
@@ -94,13 +94,13 @@ class Encoder:
 
     def code(self, value: Any, where: str) -> bytes:
         """Encode a function or a class."""
-        from scutoid.store._fingerprint import fingerprint
+        from scutoid.store.keys._fingerprint import fingerprint
 
         return fingerprint(value).digest.encode()
 
     def path(self, value: PurePath, where: str) -> bytes:
         """Encode a file or folder by its content."""
-        from scutoid.store._inputs import key_of_path
+        from scutoid.store.keys._input_hashes import key_of_path
 
         return tagged("path", key_of_path(value, self._memo).encode())
 

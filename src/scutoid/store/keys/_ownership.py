@@ -39,7 +39,7 @@ def file_of_class(kind: type) -> str | None:
 @functools.cache
 def _installed() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    ours = str(Path(os.path.abspath(__file__)).parents[2])  # noqa: PTH100  # the folder of scutoid
     found = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
     return tuple(f"{os.path.abspath(path)}{os.sep}" for path in found)  # noqa: PTH100
 

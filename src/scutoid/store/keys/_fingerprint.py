@@ -25,9 +25,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from scutoid.errors import ParameterError
-from scutoid.store._canonical import Encoder, is_code, tagged
-from scutoid.store._ownership import file_of_class, functions_of, is_own, is_own_file
-from scutoid.store._source import (
+from scutoid.store.keys._encoder import Encoder, is_code, tagged
+from scutoid.store.keys._ownership import file_of_class, functions_of, is_own, is_own_file
+from scutoid.store.keys._source import (
     Chain,
     Source,
     loads_of,

@@ -198,7 +198,7 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
 
 def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
     if identity.array is not None:
-        from scutoid.store._canonical import canonical_digest
+        from scutoid.store.keys._encoder import canonical_digest
 
         return canonical_digest(np.asarray(identity.array))
     if identity.kind == "files":
