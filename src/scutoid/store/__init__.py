@@ -4,7 +4,7 @@ Readable without scutoid: OME-Zarr, TIFF, PNG, Parquet, JSON, npy and CSV.
 """
 
 from scutoid.store._durable import is_beside
-from scutoid.store._entry import COMPLETE, RECIPE, Entry, checksum_file, distrust_around
+from scutoid.store._entry import COMPLETE, RECIPE, Entry, distrust_around
 from scutoid.store._entry_store import MARK, EntryStore
 from scutoid.store._lock import Lock, Owner, one_by_one
 from scutoid.store._pack import Pack
@@ -21,6 +21,7 @@ from scutoid.store.keys import (
     CodeFingerprint,
     HashMemo,
     canonical_digest,
+    checksum_file,
     describe,
     fingerprint,
     is_own,

@@ -9,12 +9,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +23,7 @@ from scutoid.errors import DamagedResult, StoreError
 from scutoid.store._durable import is_beside, make_folder, storing, sync_folder, write_file
 from scutoid.store._recipe import Recipe
 from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
+from scutoid.store.keys import digest_file
 
 Status = Literal["absent", "partial", "complete"]
 RECIPE = "recipe.json"
@@ -34,7 +33,6 @@ COMPLETED = "completed"
 """In a recipe: that the result was complete once."""
 SUSPECT = "suspect"
 """In a recipe: that damage was noticed in the result before it was complete."""
-_PIECE = 2**22
 _TICK = 1e-6
 _ZARR_METADATA = "zarr.json"
 
@@ -387,27 +385,3 @@ def _was_intact(path: Path, said: Mapping[str, Any]) -> bool:
             return False
         _INTACT.add(known)
     return True
-
-
-def checksum_file(path: Path) -> int:
-    """Return the CRC-32 of a file: a fifth of the time that `digest_file` takes."""
-    found = 0
-    for piece in _pieces(path):
-        found = zlib.crc32(piece, found)
-    return found
-
-
-def _pieces(path: Path) -> Iterator[memoryview]:
-    with path.open("rb", buffering=0) as file:
-        # For a small file a small buffer: mapping a large one would take longer than the reading.
-        buffer = memoryview(bytearray(min(os.fstat(file.fileno()).st_size + 1, _PIECE)))
-        while n := file.readinto(buffer):
-            yield buffer[:n]
-
-
-def digest_file(path: Path) -> str:
-    """Return the sha256 of a file, as ``sha256sum`` prints it."""
-    found = hashlib.sha256()
-    for piece in _pieces(path):
-        found.update(piece)
-    return found.hexdigest()

@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import scutoid.store.formats._images as images
+import scutoid.store.formats._tables as tables
+import scutoid.store.formats._values as values
 from scutoid.errors import ParameterError
-from scutoid.store.formats import _images as images
-from scutoid.store.formats import _tables as tables
-from scutoid.store.formats import _values as values
 
 _logger = logging.getLogger(__name__)
 _GROUP = "scutoid.formats"

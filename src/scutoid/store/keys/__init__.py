@@ -1,6 +1,8 @@
 """Keys of results: one digest for a value, for the code of a step, and for an input."""
 
-from scutoid.store.keys._encoder import canonical_digest, describe
+from scutoid.store.keys._digest import canonical_digest
+from scutoid.store.keys._encoder import describe
+from scutoid.store.keys._files import checksum_file, digest_file
 from scutoid.store.keys._fingerprint import VERSION_PART, CodeFingerprint, fingerprint
 from scutoid.store.keys._input_hashes import HashMemo, key_of_path, key_of_source
 from scutoid.store.keys._ownership import is_own
@@ -10,7 +12,9 @@ __all__ = [
     "CodeFingerprint",
     "HashMemo",
     "canonical_digest",
+    "checksum_file",
     "describe",
+    "digest_file",
     "fingerprint",
     "is_own",
     "key_of_path",

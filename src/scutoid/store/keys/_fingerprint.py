@@ -26,6 +26,8 @@ from typing import Any
 
 from scutoid.errors import ParameterError
 from scutoid.store.keys._encoder import Encoder, is_code, tagged
+from scutoid.store.keys._first_modules import first_module
+from scutoid.store.keys._input_hashes import encode_path
 from scutoid.store.keys._ownership import file_of_class, functions_of, is_own, is_own_file
 from scutoid.store.keys._source import (
     Chain,
@@ -126,11 +128,11 @@ def _distributions(top: str) -> Sequence[str]:
         return tuple(dict.fromkeys(metadata.packages_distributions().get(top, ())))
 
 
-class _Walk(Encoder):
+class _Walk:
     """Follows what a function reaches: each thing once, so that recursion ends."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._encoder = Encoder(code=self.code, path=self.path, unknown=self.unknown)
         self.parts: dict[str, str] = {}
         self.opaque: set[str] = set()
         self.stale: set[str] = set()
@@ -148,7 +150,7 @@ class _Walk(Encoder):
             self._reach(item, str(name), as_root=True)
         else:
             self.parts[str(name)] = ""  # its place is first
-            self.parts[str(name)] = _sha(self.encode(item, str(name)))
+            self.parts[str(name)] = _sha(self._encoder.encode(item, str(name)))
         while self._queue:
             self._queue.popleft()()
 
@@ -181,14 +183,14 @@ class _Walk(Encoder):
     def path(self, value: PurePath, where: str) -> bytes:
         """Encode a file by its content; a folder, which may hold anything, by its name."""
         if Path(value).is_file():
-            return super().path(value, where)
+            return encode_path(value)
         self.opaque.add(f"{where} (a path that is no file: what lies there does not count)")
         return tagged("folder", str(value).encode("utf-8", "surrogateescape"))
 
     def _lenient(self, value: object, where: str) -> bytes:
         """Encode a value; what contains itself or cannot be read is noted."""
         try:
-            return self.encode(value, where)
+            return self._encoder.encode(value, where)
         except (ParameterError, OSError) as error:
             self.opaque.add(f"{where} ({getattr(error, 'rule', error)})")
             return tagged("opaque", type(value).__qualname__.encode())
@@ -458,12 +460,16 @@ def _identity(item: Any) -> str:
     if isinstance(inner, types.FunctionType) and is_own(inner):
         # It took over the names of the user's function, whose module differs when it is a script.
         if isinstance(item, types.FunctionType):
-            return f"{item.__globals__['__name__']}:{item.__code__.co_qualname}"
+            return _named(item.__globals__["__name__"], item.__code__.co_qualname)
         item = type(item)
     if not hasattr(item, "__qualname__") and not hasattr(item, "__name__"):
         item = type(item)
     name = getattr(item, "__qualname__", None) or item.__name__
-    return f"{getattr(item, '__module__', None) or ''}:{name}"
+    return _named(str(getattr(item, "__module__", None) or ""), str(name))
+
+
+def _named(module: str, name: str) -> str:
+    return f"{first_module(module, name)}:{name}"
 
 
 def _top(item: Any) -> str:

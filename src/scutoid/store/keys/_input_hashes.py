@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ import numpy as np
 from scutoid.arrays import ImageSpec, SourceIdentity
 from scutoid.errors import SourceError, SourceNotFound, StoreError
 from scutoid.records import RecordLog
-from scutoid.store._entry import digest_file
+from scutoid.store.keys._encoder import Encoder, tagged
+from scutoid.store.keys._files import digest_file
 
 _ATTEMPTS = 3
 _SETTLED_NS = 2_000_000_000
@@ -130,6 +131,11 @@ def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> s
         ) from error
 
 
+def encode_path(path: PurePath, memo: HashMemo | None = None) -> bytes:
+    """Encode a file or folder by its content, as a value that enters a key."""
+    return tagged("path", key_of_path(path, memo).encode())
+
+
 def _members(folder: Path) -> list[tuple[str, Path]]:
     """List the files below a folder by their names within it; links to folders are followed."""
     found = []
@@ -198,9 +204,8 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
 
 def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
     if identity.array is not None:
-        from scutoid.store.keys._encoder import canonical_digest
-
-        return canonical_digest(np.asarray(identity.array))
+        content = Encoder().encode(np.asarray(identity.array), "value")
+        return hashlib.sha256(content).hexdigest()
     if identity.kind == "files":
         return _joined("files", (key_of_path(path, memo) for path in identity.locations))
     if identity.kind == "zarr":
