@@ -79,7 +79,7 @@ def label_components(
         order = np.argsort(first)
         table = np.zeros(count + 1, np.uint32)
         table[order + 1] = np.arange(1, count + 1, dtype=np.uint32)
-        labels, first = look_up(table, labels), first[order]
+        labels, first = apply_lookup(table, labels), first[order]
     return labels.reshape(shape), first
 
 
@@ -100,14 +100,14 @@ def find_components(
     return labels.reshape(mask.shape)
 
 
-def look_up(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+def apply_lookup(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
     """Return the entry of a table for each label; all of them are in range.
 
     A quarter of the time of ``table[labels]``, which looks whether they are.
 
     Examples
     --------
-    >>> look_up(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
+    >>> apply_lookup(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
     [[0, 5], [7, 7]]
     """
     found = np.empty(labels.shape, table.dtype)

@@ -151,13 +151,13 @@ def by_region(candidates: NDArray[np.bool_], inside: NDArray[Any] | None) -> NDA
     return np.where(candidates, inside, 0)
 
 
-def lowered(
+def h_reconstruction(
     image: NDArray[Any],
     h: float,
     inside: NDArray[Any] | None = None,
     connectivity: int | None = None,
 ) -> NDArray[np.float64]:
-    """Cut an image's maxima down by `h`, so that those less deep than that are none any more.
+    """Cut maxima down by `h`, so that those of less depth are no maxima: h-reconstruction.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def lowered(
 
     Examples
     --------
-    >>> lowered(np.array([0, 5, 4, 5, 0, 3]), 2).tolist()
+    >>> h_reconstruction(np.array([0, 5, 4, 5, 0, 3]), 2).tolist()
     [0.0, 3.0, 3.0, 3.0, 0.0, 1.0]
     """
     from scipy import ndimage
@@ -194,17 +194,17 @@ def lowered(
     image, regions, hops = _checked(image, inside, connectivity)
     structure = ndimage.generate_binary_structure(image.ndim, hops)
     if not _beside_another(regions, hops).any():
-        return _lowered(image, h, regions != 0, structure)
+        return _reconstructed(image, h, regions != 0, structure)
     # Regions that touch are cut down one by one, for what is higher may lie in another
     parts, _ = label_components(regions, hops, by_value=True)
     cut = np.zeros(image.shape)
     for number, box in enumerate(ndimage.find_objects(parts), start=1):
         within = parts[box] == number
-        cut[box] += _lowered(image[box], h, within, structure)
+        cut[box] += _reconstructed(image[box], h, within, structure)
     return cut
 
 
-def _lowered(
+def _reconstructed(
     image: NDArray[Any], h: float, within: NDArray[np.bool_], structure: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     from skimage.morphology import reconstruction
