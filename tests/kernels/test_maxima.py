@@ -1,4 +1,4 @@
-"""Local maxima of one array, beside scikit-image and beside their definition."""
+"""Local maxima of one array, against scikit-image and against their definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connected components of one array, numbered so that numbering does not depend on the method.
+"""Label connected components of one array, with numbers that do not depend on the method.
 
 Labels count up in the order of each object's first voxel in C order, which is how
 ``scipy.ndimage.label`` numbers them.  The first voxels are handed back as well: they are what the
@@ -101,7 +101,7 @@ def find_components(
 
 
 def apply_lookup(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the entry of a table for each label; all of them are in range.
+    """Replace each label by its entry in a table; all labels are in range.
 
     A quarter of the time of ``table[labels]``, which looks whether they are.
 
@@ -122,7 +122,7 @@ def apply_lookup(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
 def _found(
     mask: NDArray[Any], connectivity: int | None, *, by_value: bool
 ) -> tuple[NDArray[Any], NDArray[np.uint32], int]:
-    """Label by the library: what it was given, its labels and their number."""
+    """Label by the library; return what it was given, its labels and their number."""
     if mask.ndim == 0:
         raise ParameterError("a mask has at least one axis", value="a single value")
     if mask.dtype.kind not in "biu":
@@ -148,7 +148,7 @@ def _found(
 
 
 def checked_connectivity(connectivity: int | None, ndim: int) -> int:
-    """Return the number of hops, 1 if not given.
+    """Return the connectivity as a number of hops, 1 if not given.
 
     Raises
     ------

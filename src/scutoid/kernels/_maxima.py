@@ -1,4 +1,4 @@
-"""Local maxima, each marked by one voxel, by rules that blocks can follow.
+"""Find local maxima, each marked by one voxel, by rules that blocks can follow.
 
 A maximum is a plateau: connected voxels of one value, all voxels around them lower.  Whether a
 voxel is a *candidate*, no neighbour being higher, shows within one voxel of it.  Candidates that
@@ -30,7 +30,7 @@ _EXACT = 2**53
 def maximum_candidates(
     image: NDArray[Any], inside: NDArray[Any] | None = None, connectivity: int | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find voxels that no neighbour exceeds, and those among them beside an equal that one does.
+    """Find voxels that no neighbour exceeds, and those of them next to an equal that one exceeds.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def highest_within(
     distance: int,
     groups: NDArray[Any] | None = None,
 ) -> NDArray[np.bool_]:
-    """Tell which points no higher point lies near.
+    """Return which points have no higher point near them.
 
     Parameters
     ----------

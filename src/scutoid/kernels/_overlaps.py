@@ -1,4 +1,4 @@
-"""Objects that blocks found for themselves: which of them are the same, by what both blocks see.
+"""Match objects that blocks found independently: the same object if both blocks see it alike.
 
 ::
 
@@ -135,7 +135,7 @@ def match_pieces(
     match: Match,
     threshold: float,
 ) -> Overlaps:
-    """Tell which pieces of different blocks are the same object.
+    """Return which pieces of different blocks are the same object.
 
     Parameters
     ----------

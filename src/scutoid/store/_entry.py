@@ -49,7 +49,7 @@ _CHECKED_ELSEWHERE = re.compile(r"recipe\.json|COMPLETE|journal|items|.*\.pack(\
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A place for one result; nothing is read or written until it is asked for."""
+    """The folder of one result; nothing is read or written until it is asked for."""
 
     path: Path
     """The folder."""
@@ -69,7 +69,7 @@ class Entry:
 
     @property
     def status(self) -> Status:
-        """Whether the result is there, in part or whole."""
+        """Whether the result is absent, partial or complete."""
         if self.recipe is None:
             return "absent"
         try:
@@ -85,7 +85,7 @@ class Entry:
         return self.path / JOURNAL
 
     def begin(self, recipe: Recipe, *, keeps_items: bool = False) -> None:
-        """Write the recipe, unless it stands already: then what is there is continued.
+        """Write the recipe, unless it is there already: then what was begun is continued.
 
         What a run that was killed left without a recipe is removed.  A result of another key in
         the same folder, or one with a recipe that cannot be read, is moved aside.
@@ -119,7 +119,7 @@ class Entry:
         self.write(RECIPE, self._last(recipe).to_json().encode())
 
     def _last(self, recipe: Recipe) -> Recipe:
-        """Have a recipe be the newest of its step, also where the clock was set back."""
+        """Return a recipe whose time makes it the newest of its step, whatever the clock says."""
         times = [0.0]
         for path in self.path.parent.glob(f"*/{RECIPE}"):
             with suppress(OSError, StoreError):
@@ -197,7 +197,7 @@ class Entry:
         return chosen.load(path)
 
     def check(self, *names: str) -> None:
-        """See that files are what was written: those of these names, and those below them.
+        """Check that files are what was written: those of these names, and those below them.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class Entry:
         return bool(is_marked) and self.status == "partial"
 
     def distrust(self) -> None:
-        """Let the result no longer count as right, where the store can be written."""
+        """Mark the result as damaged, where the store can be written."""
         with suppress(OSError):
             (self.path / COMPLETE).unlink(missing_ok=True)
             recipe = self.recipe
@@ -239,7 +239,7 @@ class Entry:
                 self.write(RECIPE, marked.to_json().encode())
 
     def trust(self) -> None:
-        """Say that what is there, the result in part, was looked through and is right."""
+        """Remove the mark of damage: what is there of the result was checked and is right."""
         recipe = self.recipe
         if recipe is not None and recipe.extra.keys() & {COMPLETED, SUSPECT}:
             self.write(RECIPE, replace(recipe, files={}, extra={}).to_json().encode())
@@ -344,7 +344,7 @@ class Entry:
 
 
 def distrust_around(path: Path) -> None:
-    """Let the result no longer count as right that a file belongs to."""
+    """Mark the result that a file belongs to as damaged."""
     for folder in path.parents:
         if (folder / RECIPE).exists():
             with suppress(OSError):
@@ -355,7 +355,7 @@ def distrust_around(path: Path) -> None:
 
 
 def _damaged(rule: str, value: str, path: Path) -> DamagedResult:
-    return DamagedResult(rule, value=value, place=str(path), remedy="run again: it is made anew")
+    return DamagedResult(rule, value=value, place=str(path), remedy="run again to compute it")
 
 
 def _size(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""One maker for each result: a lock file that says who holds it, and is taken over from the dead.
+"""Lock a result so that one process computes it: a lock file that is taken over from the dead.
 
 ::
 
@@ -39,7 +39,7 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a lock."""
+    """The process that holds a lock."""
 
     host: str
     """Name of the machine."""
@@ -70,7 +70,7 @@ class Owner:
 
 
 class Lock:
-    """The right to make one result; at most one process of all has it.
+    """A lock of one result: at most one process holds it, and computes the result.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ class Lock:
 
 @contextmanager
 def one_by_one(path: Path) -> Iterator[None]:
-    """Let one caller at a time in, of all processes and threads, where the file system can."""
+    """Let in one caller at a time, of all processes and threads, where the file system can lock."""
     with storing(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:

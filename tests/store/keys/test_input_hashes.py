@@ -144,7 +144,7 @@ def test_a_file_changed_just_now_is_read_again(tmp_path, memo, reads):
 
 
 @pytest.mark.parametrize("damage", ["torn", "flipped", "foreign", "empty", "folder"])
-def test_a_damaged_memo_is_passed_over_and_made_anew(tmp_path, memo, reads, damage):
+def test_a_damaged_memo_is_passed_over_and_computed_again(tmp_path, memo, reads, damage):
     path = write(tmp_path / "a", b"one")
     key = key_of_path(path, memo)
     memo.save()

@@ -1,4 +1,4 @@
-"""Formats that values are stored in: each an open one, with a name and an ending."""
+"""Formats of stored values: open ones, each with a name and an ending; never pickle."""
 
 from scutoid.store.formats._registry import (
     FORMATS,

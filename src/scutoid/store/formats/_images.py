@@ -1,4 +1,4 @@
-"""Arrays as PNG and TIFF, pictures of PIL and figures of matplotlib as PNG.
+"""Store arrays as PNG and TIFF, pictures of PIL and figures of matplotlib as PNG.
 
 Neither PIL nor matplotlib is imported unless a value is one of theirs, or a PNG is written or read.
 """
@@ -94,7 +94,7 @@ def _read_png(path: Path) -> Image:
 
 
 def _check_chunks(content: bytes) -> None:
-    """See that a PNG is whole; PIL lets the checksums of pixels and a missing end pass."""
+    """Check that a PNG is whole; PIL lets the checksums of pixels and a missing end pass."""
     if not content.startswith(_SIGNATURE):
         raise ValueError("it does not begin as a PNG does")
     at, kind = len(_SIGNATURE), b""
@@ -154,7 +154,7 @@ def is_number_array(value: object) -> bool:
 
 
 def save_tiff(value: NDArray[Any], path: Path) -> None:
-    """Write an array as TIFF, with its shape and type beside what TIFF says of them.
+    """Write an array as TIFF, with a note of its shape and type, of which TIFF loses some.
 
     Arrays of uint8, uint16 and float32 with two to five axes are written as ImageJ does: (y, x),
     (z, y, x), (z, c, y, x), (t, z, c, y, x), and colours (y, x, 3 or 4) of uint8.  Behind the image

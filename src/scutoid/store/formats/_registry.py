@@ -1,4 +1,4 @@
-"""Formats of tables and values: open ones, each by a name and an ending; never pickle."""
+"""Choose the format of a table or value, by name or by type; those of other packages too."""
 
 from __future__ import annotations
 

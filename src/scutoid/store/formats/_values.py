@@ -1,4 +1,4 @@
-"""Numbers, text, and lists and dicts of these as JSON; arrays as npy."""
+"""Store numbers, text, and lists and dicts of these as JSON; arrays as npy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of results: one digest for a value, for the code of a step, and for an input."""
+"""Keys of results: digests of values, of the code of steps and of inputs."""
 
 from scutoid.store.keys._digest import canonical_digest
 from scutoid.store.keys._encoder import describe

@@ -1,4 +1,4 @@
-"""One digest for a value: of its content, of the files it names and of the code it holds."""
+"""Digest a value: its content, the files that it names and the code that it holds."""
 
 from __future__ import annotations
 

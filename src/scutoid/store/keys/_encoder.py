@@ -64,7 +64,7 @@ def refuse(value: object, where: str) -> bytes:
 
 
 class Encoder:
-    """Turns values into bytes.
+    """Encodes values as bytes.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class Encoder:
         return tagged("set", *sorted(self.encode(item, f"{where}, member") for item in met))
 
     def _subclass(self, value: Any, where: str) -> bytes:
-        """Of a builtin type: its class, its content as the builtin, and attributes of its own."""
+        """Encode a value of a class derived from a builtin: its class, content and attributes."""
         base = next(kind for kind in type(value).__mro__ if kind in _SIMPLE or kind in _EXACT)
         plain = base(value)
         simple = _SIMPLE.get(base)

@@ -1,4 +1,4 @@
-"""The fingerprint of a step's code: what it does, not how it is written down.
+"""Fingerprint a step's code: what it does, not how it is written down.
 
 A walk from a function over every helper, constant, class and default that it reaches in the user's
 own modules.  Each becomes a part: its label ("helper `normalise`") and a digest of its normal form.
@@ -121,7 +121,7 @@ def _version(name: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _distributions(top: str) -> Sequence[str]:
-    """Names of the packages that bring a module; most are called as it is."""
+    """Return the names of the packages that bring a module; most are called as it is."""
     try:
         return (metadata.distribution(top).name,)
     except metadata.PackageNotFoundError:
@@ -159,7 +159,7 @@ class _Walk:
         return self._reach(value, where).encode()
 
     def unknown(self, value: object, where: str) -> bytes:
-        """Look into objects of the user's own classes; note all others."""
+        """Encode objects of the user's own classes by their attributes; note all others."""
         kind = type(value)
         if is_own(kind):
             state = dict(getattr(value, "__dict__", {}))
@@ -245,7 +245,7 @@ class _Walk:
             self._package(item.__name__)
         inside: list[object] = [getattr(item, "__wrapped__", None)]
         if isinstance(item, types.FunctionType):
-            inside += [cell for cell in _cells(item).values() if callable(cell)]
+            inside += [held for held in _closure(item).values() if callable(held)]
             registry = item.__dict__.get("registry")  # of functools.singledispatch
             inside += registry.values() if isinstance(registry, Mapping) else ()
         labels = [self._reach(one, where) for one in inside if one is not None and is_code(one)]
@@ -287,11 +287,11 @@ class _Walk:
     def _loads(self, function: types.FunctionType) -> list[bytes]:
         """Follow the global names, closure variables and imports of a function."""
         loads = loads_of(function.__code__)
-        cells = _cells(function)
+        closure = _closure(function)
         items = []
         for chain in loads.chains:
-            if chain[0] in cells:
-                items.append(self._resolve(chain, cells, "closure"))
+            if chain[0] in closure:
+                items.append(self._resolve(chain, closure, "closure"))
             elif chain[0] in _MODULE_NAMES:
                 if chain[0] == "__file__":
                     self.opaque.add(f"{function.__qualname__} (uses __file__)")
@@ -430,8 +430,8 @@ class _Walk:
         return tagged("", *items)
 
 
-def _cells(function: types.FunctionType) -> dict[str, Any]:
-    """The closure variables of a function that are bound by now."""
+def _closure(function: types.FunctionType) -> dict[str, Any]:
+    """Return the closure variables of a function that are bound by now."""
     found = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -442,7 +442,7 @@ def _cells(function: types.FunctionType) -> dict[str, Any]:
 
 
 def _spec_of_step(item: Any) -> Any:
-    """What a step was declared to be; None of everything else."""
+    """Return what a step was declared to be; None for all else."""
     if type(item).__module__.partition(".")[0] == "scutoid":
         spec = getattr(item, "spec", None)
         return spec if hasattr(spec, "function") else None

@@ -1,4 +1,4 @@
-"""Keys of inputs: files by content, zarrs by metadata and listing, arrays by content."""
+"""Hash inputs: files by content, zarrs by metadata and listing, arrays by content."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class HashMemo:
         try:
             self._append(text.encode())
         except (StoreError, OSError):
-            # It may be damaged: begin it anew, or do without where nothing can be written.
+            # It may be damaged: begin it again, or do without where nothing can be written.
             with suppress(StoreError, OSError):
                 self.path.unlink()
                 self._append(text.encode())
