@@ -73,11 +73,11 @@ class Entry:
         if self.recipe is None:
             return "absent"
         try:
-            said = (self.path / COMPLETE).read_bytes().strip()
+            stored = (self.path / COMPLETE).read_bytes().strip()
             found = digest_file(self.path / RECIPE).encode()
         except OSError:
             return "partial"
-        return "complete" if said == found else "partial"
+        return "complete" if stored == found else "partial"
 
     @property
     def journal(self) -> Path:
@@ -205,9 +205,9 @@ class Entry:
             If one is not; the entry then no longer counts as complete.
         """
         recipe = self.recipe
-        for file, said in {} if recipe is None else recipe.files.items():
+        for file, record in {} if recipe is None else recipe.files.items():
             is_meant = any(file == name or file.startswith(f"{name}/") for name in names)
-            if is_meant and not _was_intact(self.path / file, said):
+            if is_meant and not _was_intact(self.path / file, record):
                 self.distrust()
                 is_there = (self.path / file).exists()
                 raise _damaged(
@@ -220,7 +220,9 @@ class Entry:
         """Names of files that are missing or of another size; none is read."""
         recipe = self.recipe
         files = {} if recipe is None else recipe.files
-        return [name for name, said in files.items() if _size(self.path / name) != said["bytes"]]
+        return [
+            name for name, record in files.items() if _size(self.path / name) != record["bytes"]
+        ]
 
     @property
     def is_suspect(self) -> bool:
@@ -273,11 +275,11 @@ class Entry:
                 }
                 for path in self._unprotected()
             }
-            said = dict(extra or {})
-            seconds = said.pop("seconds", recipe.seconds)
-            said = {**recipe.extra, **said, COMPLETED: True}
-            said.pop(SUSPECT, None)
-            changed = replace(recipe, files=files, seconds=seconds, extra=said)
+            added = dict(extra or {})
+            seconds = added.pop("seconds", recipe.seconds)
+            added = {**recipe.extra, **added, COMPLETED: True}
+            added.pop(SUSPECT, None)
+            changed = replace(recipe, files=files, seconds=seconds, extra=added)
             (self.path / COMPLETE).unlink(missing_ok=True)
             self.write(RECIPE, changed.to_json().encode())
             self.write(COMPLETE, digest_file(self.path / RECIPE).encode() + b"\n")
@@ -313,7 +315,9 @@ class Entry:
         if recipe is None:
             return [RECIPE]
         return [
-            name for name, said in recipe.files.items() if not _is_intact(self.path / name, said)
+            name
+            for name, record in recipe.files.items()
+            if not _is_intact(self.path / name, record)
         ]
 
     def clear(self) -> None:
@@ -365,23 +369,25 @@ def _size(path: Path) -> int:
         return -1
 
 
-def _is_intact(path: Path, said: Mapping[str, Any]) -> bool:
+def _is_intact(path: Path, record: Mapping[str, Any]) -> bool:
     try:
-        return path.stat().st_size == said.get("bytes") and digest_file(path) == said.get("sha256")
+        return path.stat().st_size == record.get("bytes") and digest_file(path) == record.get(
+            "sha256"
+        )
     except OSError:
         return False
 
 
-def _was_intact(path: Path, said: Mapping[str, Any]) -> bool:
+def _was_intact(path: Path, record: Mapping[str, Any]) -> bool:
     """Whether a file is what was written; read once in a process for each version of it."""
     try:
         found = path.stat()
     except OSError:
         return False
     version = (str(path), found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
-    known = (*version, said.get("sha256"))
+    known = (*version, record.get("sha256"))
     if known not in _INTACT:
-        if not _is_intact(path, said):
+        if not _is_intact(path, record):
             return False
         _INTACT.add(known)
     return True

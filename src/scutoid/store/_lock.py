@@ -60,8 +60,8 @@ class Owner:
     def read(cls, path: Path) -> Owner | None:
         """Who a lock file names; None if there is no file, or none that was written whole."""
         try:
-            said = json.loads(path.read_bytes())
-            return cls(said["host"], said["process"], said["started"], said["token"])
+            record = json.loads(path.read_bytes())
+            return cls(record["host"], record["process"], record["started"], record["token"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -163,7 +163,7 @@ class Lock:
 
     def _make(self) -> bool:
         mine = Owner.new()
-        said = {name: getattr(mine, name) for name in Owner.__slots__}
+        record = {name: getattr(mine, name) for name in Owner.__slots__}
         with storing(self.path):
             try:
                 descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -171,7 +171,7 @@ class Lock:
                 return False
             try:
                 with os.fdopen(descriptor, "w") as file:
-                    json.dump(said, file)
+                    json.dump(record, file)
             except OSError:  # such as of a full disk: half a lock would hold up the next run
                 self.path.unlink(missing_ok=True)
                 raise

@@ -241,11 +241,11 @@ class Pack:
         return iter(tuple(self._known()))
 
     def meta(self, name: PackName) -> Mapping[str, Any]:
-        """Return what was said about a payload when it was appended."""
+        """Return the metadata that a payload was appended with."""
         return self._place(name).meta
 
     def find(self, name: PackName) -> Mapping[str, Any] | None:
-        """Return what was said about a payload; None if there is none of that name."""
+        """Return the metadata of a payload; None if there is none of that name."""
         place = self._known().get(name)
         return None if place is None else place.meta
 

@@ -7,7 +7,8 @@ import importlib
 import pytest
 
 import scutoid.store
-from scutoid.store.keys._first_modules import _FIRST_MODULES, first_module
+from scutoid.store.keys import first_module
+from scutoid.store.keys._first_modules import _FIRST_MODULES
 
 
 @pytest.mark.parametrize("name", _FIRST_MODULES)

@@ -101,8 +101,8 @@ def _check_chunks(content: bytes) -> None:
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, at)
         end = at + 8 + length
-        (said,) = struct.unpack_from(">I", content, end)
-        if zlib.crc32(memoryview(content)[at + 4 : end]) != said:
+        (checksum,) = struct.unpack_from(">I", content, end)
+        if zlib.crc32(memoryview(content)[at + 4 : end]) != checksum:
             raise ValueError(f"the checksum of {kind!r} at byte {at} differs")
         at = end + 4
     if at != len(content):
@@ -165,7 +165,7 @@ def save_tiff(value: NDArray[Any], path: Path) -> None:
     native = np.ascontiguousarray(value.astype(value.dtype.newbyteorder("="), copy=False))
     stored = native.view(np.uint8) if native.dtype == bool else native
     stored = stored.reshape((1,) * (2 - value.ndim) + value.shape)
-    said = {_SHAPE: json.dumps(value.shape), _TYPE: value.dtype.str}
+    metadata = {_SHAPE: json.dumps(value.shape), _TYPE: value.dtype.str}
     is_colour = value.ndim == 3 and value.shape[2] in _COLOURS and value.dtype == np.uint8
     options: dict[str, Any] = {"photometric": "rgb" if is_colour else "minisblack"}
     if is_colour:
@@ -173,9 +173,9 @@ def save_tiff(value: NDArray[Any], path: Path) -> None:
     axes = "YXS" if is_colour else _IMAGEJ_AXES.get(value.ndim)
     if value.dtype.name in _IMAGEJ_TYPES and axes and value.nbytes < _MAX_IMAGEJ:
         options["imagej"] = True
-        said["axes"] = axes
+        metadata["axes"] = axes
     written = io.BytesIO()
-    tifffile.imwrite(written, stored, metadata=said, **options)
+    tifffile.imwrite(written, stored, metadata=metadata, **options)
     written.seek(0, io.SEEK_END)
     written.write(_END.pack(_END_MARK, zlib.crc32(written.getbuffer())))
     with replacing(path) as beside, beside.open("wb") as file:
@@ -188,8 +188,8 @@ def load_tiff(path: Path) -> NDArray[Any]:
 
     with reading("image", path):
         content = path.read_bytes()
-        mark, said = _END.unpack(content[-_END.size :])
-        if mark != _END_MARK or zlib.crc32(memoryview(content)[: -_END.size]) != said:
+        mark, checksum = _END.unpack(content[-_END.size :])
+        if mark != _END_MARK or zlib.crc32(memoryview(content)[: -_END.size]) != checksum:
             raise ValueError("its checksum differs")
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             notes = file.imagej_metadata or (file.shaped_metadata or ({},))[0]

@@ -133,6 +133,6 @@ def load_npy(path: Path) -> NDArray[Any]:
 
 
 def _check_length(mapped: np.memmap[Any, Any], path: Path) -> None:
-    found, said = path.stat().st_size, mapped.offset + mapped.nbytes
-    if found != said:
-        raise ValueError(f"{found} bytes, its header names {said}")
+    size, announced = path.stat().st_size, mapped.offset + mapped.nbytes
+    if size != announced:
+        raise ValueError(f"{size} bytes, its header names {announced}")

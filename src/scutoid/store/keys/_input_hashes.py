@@ -177,7 +177,7 @@ def _stamp(found: os.stat_result) -> Stamp:
 
 
 def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | None = None) -> str:
-    """Return the key of an opened image: its content, and what is said of it.
+    """Return the key of an opened image: its content, and its metadata.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
     memo : HashMemo, optional
         Remembers hashes of files.
     """
-    said = json.dumps(
+    metadata = json.dumps(
         [
             spec.axes,
             list(spec.shape),
@@ -199,7 +199,7 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
             list(spec.channels),
         ]
     )
-    return _joined("source", [identity.detail, said, _content(identity, memo)])
+    return _joined("source", [identity.detail, metadata, _content(identity, memo)])
 
 
 def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
@@ -246,9 +246,9 @@ def _url(location: str) -> str:
         if system.isdir(path):
             found: dict[str, dict[str, Any]] = system.find(path, detail=True)
             members = sorted(found.items())
-            return _joined("remote", (f"{n}={_said(system, n, info)}" for n, info in members))
+            return _joined("remote", (f"{n}={_remote_tag(system, n, info)}" for n, info in members))
         if system.exists(path):
-            return _said(system, path, system.info(path), is_alone=True)
+            return _remote_tag(system, path, system.info(path), is_alone=True)
         # A server that lists no folders: what it has of a zarr's metadata.
         places = [f"{path.rstrip('/')}/{name}" for name in sorted(_METADATA)]
         texts = {name: system.cat_file(name).hex() for name in places if system.exists(name)}
@@ -264,7 +264,7 @@ def _url(location: str) -> str:
     return _joined("metadata", (location, *texts.items()))
 
 
-def _said(system: Any, path: str, info: dict[str, Any], *, is_alone: bool = False) -> str:
+def _remote_tag(system: Any, path: str, info: dict[str, Any], *, is_alone: bool = False) -> str:
     tags = [f"{name} {info[name]}" for name in _REMOTE_TAGS if info.get(name)]
     if not tags and (is_alone or path.rpartition("/")[2] in _METADATA):
         tags = [hashlib.sha256(system.cat_file(path)).hexdigest()]
