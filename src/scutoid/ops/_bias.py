@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import MissingExtra, ParameterError, StepError
-from scutoid.kernels import interpolate_cells, n_cells
+from scutoid.kernels import coarse_shape, interpolate_coarse
 from scutoid.ops._coarse import (
     Coarse,
     cell_factors,
@@ -201,7 +201,7 @@ def divide_field(
     cells = list(factors) * (len(shape) if len(factors) == 1 else 1)
     iterated = [n for n, axis in enumerate(block.axes) if axis not in block.function_axes]
     sizes = [block.image_roi.shape[n] for n in iterated]
-    if len(cells) != len(shape) or fields.shape != (math.prod(sizes), *n_cells(shape, cells)):
+    if len(cells) != len(shape) or fields.shape != (math.prod(sizes), *coarse_shape(shape, cells)):
         raise ParameterError(
             "a bias field is that of an image of the same shape, with the same factor",
             value=f"image {(*sizes, *shape)}, field {fields.shape} of cells {tuple(factors)}",
@@ -211,7 +211,7 @@ def divide_field(
     place = [block.write_roi.offset[n] - block.image_roi.offset[n] for n in iterated]
     field = fields[int(np.ravel_multi_index(place, sizes)) if sizes else 0]
     under = field[cells_slices(start, stop, cells, shape)]
-    return (image / interpolate_cells(under, start, stop, cells, shape)).astype(np.float32)
+    return (image / interpolate_coarse(under, start, stop, cells, shape)).astype(np.float32)
 
 
 bias_field = bias_field.options(name="estimate_bias")

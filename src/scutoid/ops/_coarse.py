@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import cells_under, mean_cells, n_cells
+from scutoid.kernels import coarse_means, coarse_range, coarse_shape
 from scutoid.ops._inputs import check_given, check_real, first_of
 from scutoid.ops._label import images_of
 from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise
@@ -37,14 +37,14 @@ def cell_means(
 ) -> dict[str, Coarse]:
     """Average the cells of voxels that begin in one block."""
     start, stop, shape = extent_of(block)
-    return {"cells": mean_cells(image, start, stop, factors, shape)}
+    return {"cells": coarse_means(image, start, stop, factors, shape)}
 
 
 def coarse_images(cells: BlockParts, factors: Sequence[int]) -> Iterator[tuple[list[int], Coarse]]:
     """Yield the numbers of an image's blocks and its coarse image, one image after the other."""
     for blocks, _ in images_of(cells):
         shape = block_extent(cells, blocks[0])[2]
-        coarse = np.zeros(n_cells(shape, factors))
+        coarse = np.zeros(coarse_shape(shape, factors))
         for index in blocks:
             start, stop, _ = block_extent(cells, index)
             place = tuple(
@@ -92,7 +92,7 @@ def cells_slices(
 ) -> tuple[slice, ...]:
     """Return the cells that interpolation over a region needs."""
     return tuple(
-        slice(*cells_under(*along)) for along in zip(start, stop, factors, shape, strict=True)
+        slice(*coarse_range(*along)) for along in zip(start, stop, factors, shape, strict=True)
     )
 
 
