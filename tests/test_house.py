@@ -89,6 +89,12 @@ def test_imports_point_up_between_layers_and_between_packages_of_the_pipeline(
     assert len(found) == is_up
 
 
+def test_the_order_of_packages_is_that_of_the_layers_where_these_name_them(house):
+    ranks = house.ranks_of([("store.formats", "store.keys"), ("store",), ("steps",)])
+    assert ranks["store.keys"] == ranks["store.formats"] < ranks["store"]
+    assert ranks["store"] < ranks["steps.layout"] < ranks["steps.graph"] < ranks["steps"]
+
+
 def test_files_and_lines_are_given_for_a_package_alone_and_with_those_in_it(house, source_of):
     source = source_of(
         {"a/__init__.py": "x = 1\n\n", "a/b/__init__.py": "", "a/b/_c.py": "y = 2\n"}

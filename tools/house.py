@@ -232,12 +232,13 @@ def layers_of(root: Path) -> tuple[tuple[str, ...], ...]:
 
 def ranks_of(layers: Sequence[Sequence[str]]) -> dict[str, int]:
     """Return the rank of each layer, and of each package in it that has one of its own."""
+    named = {name for names in layers for name in names}
     order: list[list[str]] = []
     for names in layers:
-        for name in names:
-            order += [[f"{name}.{room}"] for room in ROOMS.get(name, ())]
+        rooms = (f"{name}.{room}" for name in names for room in ROOMS.get(name, ()))
+        # Where the layers name a package within a layer, their order holds
+        order += [[room] for room in rooms if room not in named]
         order.append(list(names))
-    # A layer that names a package itself comes later here, and holds
     return {name: rank for rank, names in enumerate(order) for name in names}
 
 
