@@ -21,7 +21,7 @@ LAYERS = (
     ("arrays",),
     ("blocks",),
     ("store",),
-    ("pipeline",),
+    ("steps",),
     ("ops",),
     ("",),  # scutoid/__init__.py
     ("testing", "views", "cli", "integrations", "reports", "cluster"),
@@ -118,12 +118,12 @@ def test_every_folder_and_file_has_a_layer():
     [
         ("geometry/_x.py", "import scutoid.arrays"),
         ("geometry/_x.py", "from scutoid.blocks import Block"),
-        ("kernels/_x.py", "def f():\n    from scutoid import pipeline"),
-        ("kernels/_x.py", "from ..pipeline import step"),
+        ("kernels/_x.py", "def f():\n    from scutoid import steps"),
+        ("kernels/_x.py", "from ..steps import step"),
         ("store/_x.py", "if TYPE_CHECKING:\n    import scutoid.ops"),
         ("blocks/_x.py", "import scutoid as sc"),
         ("ops/_x.py", "from scutoid.views import view"),
-        ("ops/_x.py", "from scutoid.pipeline._single import Image")(
+        ("ops/_x.py", "from scutoid.steps._single import Image")(
             "cli/_x.py", "from scutoid.testing import ExecutorTests"
         ),
         ("__init__.py", "from scutoid.views import view"),

@@ -23,7 +23,7 @@ from scutoid.ops._grids import (
     seen_to,
 )
 from scutoid.ops._inputs import first_of
-from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.steps import Image, Images, OutputGrid, StepBlock, blockwise
 
 # Flipping
 

@@ -22,7 +22,7 @@ from scutoid.ops._coarse import (
     spatial_shape,
 )
 from scutoid.ops._composed import composed
-from scutoid.pipeline import BlockParts, Image, Images, Length, StepBlock, blockwise, step
+from scutoid.steps import BlockParts, Image, Images, Length, StepBlock, blockwise, step
 
 Method = Literal["opening", "gaussian", "median"]
 

@@ -23,8 +23,8 @@ from scutoid.ops._coarse import (
 )
 from scutoid.ops._composed import composed, operation
 from scutoid.ops._inputs import check_real, check_voxels
-from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
-from scutoid.pipeline import open as open_image
+from scutoid.steps import BlockParts, StepBlock, blockwise, is_lazy, step
+from scutoid.steps import open as open_image
 
 Estimator = Callable[[Coarse], NDArray[Any]]
 

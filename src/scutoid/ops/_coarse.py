@@ -16,7 +16,7 @@ from scutoid.errors import ParameterError
 from scutoid.kernels import coarse_means, coarse_range, coarse_shape
 from scutoid.ops._inputs import check_given, check_real, first_of
 from scutoid.ops._label import images_of
-from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise
+from scutoid.steps import BlockParts, Image, Images, StepBlock, blockwise
 
 Coarse = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import numpy as np
 
-from scutoid.pipeline import Image, Table, Value, is_lazy, with_options
-from scutoid.pipeline import open as open_image
+from scutoid.steps import Image, Table, Value, is_lazy, with_options
+from scutoid.steps import open as open_image
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)

@@ -13,7 +13,7 @@ from scutoid.ops._composed import composed, operation
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
-from scutoid.pipeline import BlockParts, Table, Tables, is_lazy, step
+from scutoid.steps import BlockParts, Table, Tables, is_lazy, step
 
 if TYPE_CHECKING:
     import pandas as pd

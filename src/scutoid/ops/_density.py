@@ -16,7 +16,7 @@ from scutoid.ops._composed import composed
 from scutoid.ops._count import estimated_cells
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
-from scutoid.pipeline import (
+from scutoid.steps import (
     BlockParts,
     Image,
     OutputGrid,

@@ -29,7 +29,7 @@ from scutoid.ops._grids import (
     seen_to,
 )
 from scutoid.ops._inputs import check_voxels
-from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.steps import Image, Images, OutputGrid, StepBlock, blockwise
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.kernels import Affine
-from scutoid.pipeline import Image, Images, OutputGrid, Step
+from scutoid.steps import Image, Images, OutputGrid, Step
 
 REACH = 2
 """Voxels that interpolation reads beyond the scaled region, at most."""

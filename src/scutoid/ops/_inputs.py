@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, ScutoidError
 from scutoid.kernels import checked_connectivity
-from scutoid.pipeline import Image, Images, is_lazy
+from scutoid.steps import Image, Images, is_lazy
 
 Given = Image | NDArray[Any]
 

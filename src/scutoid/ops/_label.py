@@ -22,7 +22,7 @@ from scutoid.kernels import (
 )
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._inputs import check_given, check_hops
-from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise, step
+from scutoid.steps import BlockParts, Image, Images, StepBlock, blockwise, step
 
 
 @operation

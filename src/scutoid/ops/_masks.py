@@ -23,7 +23,7 @@ from scutoid.kernels import (
     footprint_shape,
 )
 from scutoid.ops._inputs import n_spatial
-from scutoid.pipeline import Image, blockwise, is_lazy
+from scutoid.steps import Image, blockwise, is_lazy
 
 Pairs = list[tuple[int, int]]
 

@@ -19,7 +19,7 @@ from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._label import components, images_of
 from scutoid.ops._watershed import MAX_EXTENT, check_extent
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, is_lazy, step
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, is_lazy, step
 
 
 @operation

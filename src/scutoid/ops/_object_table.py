@@ -20,7 +20,7 @@ from scutoid.kernels import (
     shape_columns,
 )
 from scutoid.ops._partitions import Place, Range, ranges
-from scutoid.pipeline import BlockParts, step
+from scutoid.steps import BlockParts, step
 
 if TYPE_CHECKING:
     import pandas as pd

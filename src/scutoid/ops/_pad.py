@@ -18,7 +18,7 @@ from scutoid.kernels import Affine
 from scutoid.ops._composed import of_images
 from scutoid.ops._grids import Extent, kept_labels, plain, seen_to
 from scutoid.ops._inputs import check_voxels
-from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.steps import Image, Images, OutputGrid, StepBlock, blockwise
 
 Widths = int | Sequence[int | Sequence[int]]
 _SEQUENCES = (list, tuple, np.ndarray)

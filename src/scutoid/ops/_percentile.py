@@ -12,7 +12,7 @@ from scutoid import kernels
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._inputs import check_intensities, check_voxels, first_of
-from scutoid.pipeline import blockwise, reduction
+from scutoid.steps import blockwise, reduction
 
 
 @operation

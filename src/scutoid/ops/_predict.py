@@ -14,8 +14,8 @@ from scutoid.kernels import Model, Tiling, check_tiling, predict_tiles
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._inputs import first_of
 from scutoid.ops._networks import check_loader
-from scutoid.pipeline import Image, Images, StepBlock, blockwise
-from scutoid.pipeline import open as open_image
+from scutoid.steps import Image, Images, StepBlock, blockwise
+from scutoid.steps import open as open_image
 
 _PLACE = "predict"
 

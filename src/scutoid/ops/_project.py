@@ -23,7 +23,7 @@ from scutoid.geometry import Roi
 from scutoid.ops._composed import of_images
 from scutoid.ops._grids import are_labels, check_images, letters_of, seen_to
 from scutoid.ops._inputs import first_of
-from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.steps import Image, Images, OutputGrid, StepBlock, blockwise
 
 _SLAB = 64
 _REDUCE = "make a value of all voxels by a step of your own, see scutoid.reduction"

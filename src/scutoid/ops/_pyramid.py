@@ -11,7 +11,7 @@ from scutoid.arrays import Storage, pyramid_levels, pyramid_method
 from scutoid.errors import PipelineError
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._grids import are_labels, kept_labels, plain
-from scutoid.pipeline import Image, Images, blockwise
+from scutoid.steps import Image, Images, blockwise
 
 
 @blockwise(dtype="same", block_invariant=True, version="1")

@@ -16,7 +16,7 @@ from scutoid.ops._count import estimated_cells
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
-from scutoid.pipeline import BlockParts, Image, ImageRef, Images, Table, Tables, step
+from scutoid.steps import BlockParts, Image, ImageRef, Images, Table, Tables, step
 
 if TYPE_CHECKING:
     import pandas as pd

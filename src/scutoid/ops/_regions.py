@@ -25,7 +25,7 @@ from scutoid.ops._inputs import check_real
 from scutoid.ops._region_cells import cells_to_count, n_places
 from scutoid.ops._region_rows import BACKGROUND, OUTSIDE, region_rows
 from scutoid.ops._region_tree import read_regions
-from scutoid.pipeline import StepBlock, is_lazy, reduction
+from scutoid.steps import StepBlock, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd

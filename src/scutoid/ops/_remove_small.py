@@ -13,7 +13,7 @@ from scutoid.ops._composed import composed
 from scutoid.ops._inputs import check_given, check_hops
 from scutoid.ops._label import components, images_of
 from scutoid.ops._objects import merged_pieces
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, step
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, step
 
 
 @composed

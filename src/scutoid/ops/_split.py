@@ -31,7 +31,7 @@ from scutoid.ops._watershed import (
     watershed_report,
     watershed_step,
 )
-from scutoid.pipeline import StepBlock, blockwise, is_lazy
+from scutoid.steps import StepBlock, blockwise, is_lazy
 
 _UNREACHED = int(np.iinfo(np.uint32).max)
 

@@ -15,7 +15,7 @@ from scutoid.kernels import SpotMethod, Spots, find_spots, spot_reach, spot_resp
 from scutoid.ops._composed import of_images
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
-from scutoid.pipeline import Image, Images, StepBlock, is_lazy, reduction
+from scutoid.steps import Image, Images, StepBlock, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,7 @@ from scutoid.kernels import Match
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._extent import image_part
 from scutoid.ops._label import check_count, images_of
-from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
+from scutoid.steps import BlockParts, StepBlock, blockwise, is_lazy, step
 
 if TYPE_CHECKING:
     import pandas as pd

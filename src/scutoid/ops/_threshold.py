@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._inputs import check_intensities, check_number, check_voxels
-from scutoid.pipeline import Image, Images, blockwise, reduction
+from scutoid.steps import Image, Images, blockwise, reduction
 
 _BINS = 256
 

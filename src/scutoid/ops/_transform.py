@@ -22,7 +22,7 @@ from scutoid.ops._grids import (
     seen_to,
 )
 from scutoid.ops._inputs import check_voxels
-from scutoid.pipeline import (
+from scutoid.steps import (
     Beneath,
     Image,
     Images,

@@ -25,7 +25,7 @@ from scutoid.kernels import check_mask_type
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_hops, check_real
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, is_lazy, step
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, is_lazy, step
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ Pick = int | tuple[int, int]
 
 
 class Readable(Protocol):
-    """The properties of an image that a layer needs; `scutoid.pipeline.Image` has them."""
+    """The properties of an image that a layer needs; `scutoid.steps.Image` has them."""
 
     @property
     def axes(self) -> str: ...

@@ -7,14 +7,14 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scutoid.steps._compute import trial
 
 from scutoid.arrays import ImageSpec
 from scutoid.errors import PipelineError, StepError
 from scutoid.geometry import Coordinate
-from scutoid.pipeline._compute import trial
-from scutoid.pipeline._fit import make_layout
-from scutoid.pipeline._layout import Framed
-from scutoid.pipeline._spec import Options, make_spec
+from scutoid.steps._fit import make_layout
+from scutoid.steps._layout import Framed
+from scutoid.steps._spec import Options, make_spec
 
 IMAGE = ("zyx", (40, 50, 60))
 

@@ -9,13 +9,13 @@ import itertools
 
 import numpy as np
 import pytest
+from scutoid.steps._grids import OutputGrid
 
 from scutoid.arrays import ImageSpec, pad_to
 from scutoid.geometry import Coordinate, Roi
-from scutoid.pipeline._fit import make_layout
-from scutoid.pipeline._grids import OutputGrid
-from scutoid.pipeline._layout import Framed, Layout, Placed
-from scutoid.pipeline._spec import Options, make_spec
+from scutoid.steps._fit import make_layout
+from scutoid.steps._layout import Framed, Layout, Placed
+from scutoid.steps._spec import Options, make_spec
 
 
 def spec_of(out="image", **declared):

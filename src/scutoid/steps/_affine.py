@@ -1,0 +1,75 @@
+"""What all steps share that interpolate an image at places that an affine transformation gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid import kernels
+from scutoid.errors import ParameterError
+from scutoid.geometry import Roi
+from scutoid.kernels import Affine
+from scutoid.steps._block import StepBlock
+from scutoid.steps._single import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Beneath:
+    """Reads what lies beneath voxels to write: the source of an `OutputGrid`."""
+
+    affine: Affine
+    """From an index of the result to a place in the image."""
+    image: tuple[int, ...]
+    """Shape of the image, along the same axes."""
+    mode: Any
+    """What lies beyond its edge, as in `scutoid.kernels.affine`."""
+
+    def __call__(self, number: int, region: Roi) -> Roi:
+        """Return the region of the image."""
+        del number
+        found = self.affine.source(region.offset, region.shape, self.image, self.mode)
+        return Roi(*found)
+
+
+def interpolate(
+    image: NDArray[Any], affine: Affine, block: StepBlock, *, order: int, mode: Any, cval: float = 0
+) -> NDArray[Any]:
+    """Compute what a block of a transformed image writes, from what `Beneath` read for it."""
+    write = block.local_write
+    return kernels.affine(
+        image,
+        affine,
+        write.offset,
+        write.shape,
+        order=order,
+        mode=mode,
+        cval=cval,
+        offset=block.source().offset,
+    )
+
+
+def check_order(image: Image, order: object) -> None:
+    """Refuse an order of interpolation that there is not, or that an image does not take.
+
+    Raises
+    ------
+    ParameterError
+        If it is not 0 or 1, or masks or object numbers would be interpolated.
+    """
+    if order not in (0, 1) or isinstance(order, (bool, np.bool_)):
+        raise ParameterError(
+            "order= is 0, the nearest voxel, or 1, linear between voxels",
+            value=order,
+            place=image.name,
+        )
+    if order and (image.is_labels or image.dtype.kind in "bc"):
+        what = "complex numbers" if image.dtype.kind == "c" else "masks and labels"
+        raise ParameterError(
+            f"{what} are not interpolated",
+            value=f"order={order} of {image.dtype}",
+            place=image.name,
+            remedy="give order=0, or convert a mask to floating-point numbers first",
+        )

@@ -1,0 +1,66 @@
+"""The inputs and parameters of a block-wise step, as they are sent to a worker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scutoid.arrays import Readable
+from scutoid.steps._block import StepBlock
+from scutoid.steps._block_step import BlockStep
+from scutoid.steps._parts import BlockParts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deferred:
+    """A value that a worker loads when it first needs it."""
+
+    load: Callable[[], Any]
+    """Returns the value."""
+
+
+class Loaded:
+    """The deferred values that a process has loaded; a copy that was sent loads them again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[Deferred, Any] = {}
+
+    def of(self, item: object) -> Any:
+        """Return an item, loaded if it is deferred."""
+        if not isinstance(item, Deferred):
+            return item
+        with self._lock:
+            if item not in self._values:
+                self._values[item] = item.load()
+            return self._values[item]
+
+    def __reduce__(self) -> tuple[type[Loaded], tuple[()]]:
+        return Loaded, ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockInputs:
+    """The inputs and parameters of a block-wise step, as a worker gets them."""
+
+    step: BlockStep
+    """The step."""
+    inputs: tuple[object, ...]
+    """Readable images, `Deferred` values, or values."""
+    params: Mapping[str, object]
+    """Values, deferred or not."""
+    loaded: Loaded = field(default_factory=Loaded)
+    """Those that were loaded."""
+
+    def compute(
+        self, block: StepBlock, ready: Mapping[str, object], written: Readable | None = None
+    ) -> tuple[object, ...]:
+        """Compute one block; `written` is the step's own image, if it sees its neighbours."""
+        inputs = []
+        for item in self.inputs:
+            value = self.loaded.of(item)
+            inputs.append(value[block.index] if isinstance(value, BlockParts) else value)
+        params = {name: self.loaded.of(value) for name, value in self.params.items()}
+        return self.step.compute_block(block, inputs, {**params, **ready}, written=written)

@@ -1,0 +1,268 @@
+"""One block of a block-wise step or a reduction: read, call, check, crop.
+
+The same code serves a worker that writes to a store and a read in the user's own process, so that
+both give the same voxels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays import Readable, pad_to
+from scutoid.blocks import lower_neighbours
+from scutoid.errors import StepError
+from scutoid.geometry import Coordinate, Roi
+from scutoid.steps._block import StepBlock
+from scutoid.steps._calling import call, check_parts, unpack, wrong_shape
+from scutoid.steps._layout import Layout
+from scutoid.steps._parameters import NEIGHBOURS
+from scutoid.steps._spec import StepSpec
+from scutoid.steps._where import chosen_blocks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockStep:
+    """A step bound to its layout: all that one block needs but its inputs."""
+
+    spec: StepSpec
+    """The step."""
+    layout: Layout
+    """Axes and grid."""
+    dtypes: tuple[np.dtype[Any] | None, ...]
+    """dtype of each image output."""
+    voxel_size: tuple[float, ...] | None
+    """Voxel size along the function's spatial axes."""
+    origin: tuple[float, ...] | None
+    """World position of voxel zero of the frame, along the same axes."""
+    unit: str | None = None
+    """Of both."""
+
+    def chosen(self) -> NDArray[np.bool_] | None:
+        """Return which blocks run at all, shape (n_blocks,); None: all."""
+        return chosen_blocks(
+            self.spec.options.where,
+            self.layout,
+            voxel_size=self.voxel_size,
+            origin=self.origin,
+            unit=self.unit,
+            place=f"where of step {self.spec.label!r}",
+        )
+
+    def indices(self) -> list[int]:
+        """Return the numbers of the blocks that run."""
+        chosen = self.chosen()
+        n_blocks = self.layout.grid.n_blocks
+        return list(range(n_blocks)) if chosen is None else np.flatnonzero(chosen).tolist()
+
+    def injected(self) -> dict[str, object]:
+        """Return what a function may ask for that holds for every block."""
+        return {"voxel_size": self.voxel_size, "origin": self.origin}
+
+    def block(self, index: int) -> StepBlock:
+        """Describe block `index`."""
+        return self.block_of(self.layout.grid.write_roi(index), index)
+
+    def block_of(self, write: Roi, index: int = -1) -> StepBlock:
+        """Describe a block that writes a region of its own."""
+        layout = self.layout
+        sources: tuple[Roi | None, ...] = ()
+        if layout.target is not None:
+            sources = tuple(
+                None if placed is None else layout.source_of_function(position, write)
+                for position, placed in enumerate(layout.inputs)
+            )
+        return StepBlock(
+            index=index,
+            axes=layout.axes,
+            read_roi=layout.read_roi(write),
+            write_roi=write,
+            image_roi=layout.image,
+            function_axes=layout.function_axes,
+            sources=sources,
+        )
+
+    def compute(
+        self,
+        index: int,
+        inputs: Sequence[object],
+        params: Mapping[str, object],
+        *,
+        key: str | None = None,
+        written: Readable | None = None,
+    ) -> tuple[object, ...]:
+        """Compute one block.
+
+        Parameters
+        ----------
+        index : int
+            Number of the block.
+        inputs : sequence
+            For each input: something with ``read(roi)`` where the layout knows an image, or the
+            value itself.
+        params : mapping
+            Parameters and the values of the set-up.
+        key : str, optional
+            The member's key, in a collection.
+        written : Readable, optional
+            What is written of the image, in its own voxels, for a step that sees its neighbours.
+
+        Returns
+        -------
+        tuple
+            An entry an output: an array in the output's axes that covers the write region, a
+            DataFrame, a dict of arrays, or a value.
+        """
+        return self.compute_block(self.block(index), inputs, params, key=key, written=written)
+
+    def compute_block(
+        self,
+        block: StepBlock,
+        inputs: Sequence[object],
+        params: Mapping[str, object],
+        *,
+        key: str | None = None,
+        written: Readable | None = None,
+    ) -> tuple[object, ...]:
+        """Compute one block, as `compute` does."""
+        arrays = [
+            self._read(position, source, block)  # type: ignore[arg-type]
+            if position < len(self.layout.inputs) and self.layout.inputs[position]
+            else source
+            for position, source in enumerate(inputs)
+        ]
+        if written is not None:
+            params = {**params, NEIGHBOURS: self._neighbours(block, written)}
+        shape = self._returned_shape(block, arrays)
+        result = call(self.spec, arrays, params, {**self.injected(), "block": block, "key": key})
+        if self.spec.kind == "reduction":
+            return (result,)
+        return tuple(
+            self._take(kind, item, dtype, block, shape)
+            for kind, item, dtype in zip(
+                self.spec.outputs, unpack(self.spec, result), self.dtypes, strict=True
+            )
+        )
+
+    def _returned_shape(self, block: StepBlock, arrays: Sequence[object]) -> tuple[int, ...]:
+        """Return the sizes on the function's axes that an image it returns may have."""
+        layout = self.layout
+        if layout.target is not None:
+            made = layout.returned_roi(block.write_roi)
+            sizes = dict(zip(layout.axes, made.shape, strict=True))
+            return tuple(sizes.get(axis, 1) for axis in layout.function_axes)
+        return next(
+            array.shape
+            for array, placed in zip(arrays, layout.inputs, strict=True)
+            if placed and isinstance(array, np.ndarray)
+        )
+
+    def _neighbours(self, block: StepBlock, written: Readable) -> NDArray[Any]:
+        """What blocks of lower level have written where this one reads, as the function gets it."""
+        layout, region = self.layout, block.read_roi
+        axes = layout.output_axes
+        places = [layout.axes.index(axis) for axis in axes]
+        dtype = self.dtypes[self.spec.outputs.index("image")]
+        seen = np.zeros([region.shape[place] for place in places], dtype)
+        grid = layout.grid
+        for index in lower_neighbours(grid, block.index):
+            part = grid.write_roi(index).intersect(region)
+            inside = Roi([part.offset[p] for p in places], [part.shape[p] for p in places])
+            total = Coordinate(*(grid.total.offset[p] for p in places))
+            origin = Coordinate(*(region.offset[p] for p in places))
+            seen[inside.to_slices(origin)] = written.read(inside.shift(-total))
+        kept = axes[len(layout.iterated) :]
+        seen = seen.reshape(seen.shape[len(layout.iterated) :])
+        whole = tuple(slice(None) if a in kept else None for a in layout.function_axes)
+        return seen[whole]
+
+    def _read(self, position: int, source: Readable, block: StepBlock) -> NDArray[Any]:
+        layout = self.layout
+        wanted = layout.source(position, block.write_roi)
+        array = source.read(wanted)
+        if layout.target is None and layout.local(position, block.read_roi) != wanted:
+            array = pad_to(
+                array,
+                wanted,
+                layout.local(position, block.read_roi),
+                layout.border,  # type: ignore[arg-type]
+            )
+        return layout.to_function(position, array)  # type: ignore[no-any-return]
+
+    def _take(
+        self,
+        kind: str,
+        item: object,
+        dtype: np.dtype[Any] | None,
+        block: StepBlock,
+        shape: tuple[int, ...],
+    ) -> object:
+        if kind == "image":
+            return self._take_image(item, dtype, block, shape)
+        if kind == "table":
+            return self._take_table(item, block)
+        if kind == "parts":
+            return check_parts(item, self.spec.label)
+        return item
+
+    def _take_image(
+        self,
+        item: object,
+        dtype: np.dtype[Any] | None,
+        block: StepBlock,
+        shape: tuple[int, ...],
+    ) -> NDArray[Any]:
+        array = np.asarray(item)
+        layout = self.layout
+        sizes = {**dict(zip(layout.function_axes, shape, strict=True)), **layout.new_sizes}
+        fits = array.ndim == len(layout.returned_axes) and all(
+            sizes.get(axis, size) == size
+            for axis, size in zip(layout.returned_axes, array.shape, strict=True)
+        )
+        if not fits:
+            raise wrong_shape(self.spec, array.shape, sizes, layout.returned_axes)
+        if dtype is not None and array.dtype != dtype:
+            if self.spec.dtype is None:
+                raise StepError(
+                    "a step returns the same dtype for every block",
+                    value=f"{array.dtype}; a trial call returned {dtype}",
+                    place=f"step {self.spec.label!r}, block {block.index}",
+                    remedy="give dtype= to the decorator",
+                )
+            array = array.astype(dtype)
+        returned = layout.returned_roi(block.write_roi)
+        return layout.from_function(array, returned, block.write_roi)  # type: ignore[no-any-return]
+
+    def _take_table(self, item: object, block: StepBlock) -> object:
+        import pandas as pd
+
+        if not isinstance(item, pd.DataFrame):
+            raise StepError(
+                "a step with out='table' returns a DataFrame",
+                value=type(item).__name__,
+                place=f"step {self.spec.label!r}",
+            )
+        table = item
+        if self.spec.position is not None:
+            inside = np.ones(len(table), dtype=bool)
+            moved = {}
+            for axis, column in zip(self._position_axes(), self.spec.position, strict=True):
+                values = table[column].to_numpy()
+                bounds = block.inner[block.function_axes.index(axis)]
+                nearest = np.floor(values + 0.5)
+                inside &= (nearest >= bounds.start) & (nearest < bounds.stop)
+                moved[column] = values + block.coordinate(axis)
+            table = table.assign(**moved).loc[inside]
+        for axis in self.layout.iterated:
+            if axis not in table.columns:
+                table = table.assign(**{axis: block.write_roi.offset[block.axes.index(axis)]})
+        return table.reset_index(drop=True)
+
+    def _position_axes(self) -> str:
+        spatial = [a for a in self.layout.function_axes if a in "zyx"]
+        columns = self.spec.position or ()
+        return "".join(spatial[len(spatial) - len(columns) :])

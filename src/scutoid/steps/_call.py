@@ -1,0 +1,368 @@
+"""Calls: a step applied to inputs.  Each knows how its images look, and how it can be cut.
+
+::
+
+    Call
+    ├── BlockCall    a function of a block, or a reduction: cut into a grid of blocks
+    ├── WholeCall    a function of whole values
+    └── MappedCall   either of these, once for each member of its collections
+
+A call says how it is cut where nobody says otherwise (`BlockCall.layout`).  How a plan cuts it is
+the plan's affair; see `Layouts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scutoid.arrays import pyramid_levels
+from scutoid.errors import PipelineError
+from scutoid.steps._block_step import BlockStep
+from scutoid.steps._fit import make_layout
+from scutoid.steps._layout import Layout
+from scutoid.steps._output import frame_output
+from scutoid.steps._output_grid import call_grid
+from scutoid.steps._placement import Framed, PartsGrid
+from scutoid.steps._refs import (
+    CollectionRef,
+    Gathered,
+    ImageRef,
+    Node,
+    Ref,
+    dependencies_in,
+    refs_of,
+    zip_keys,
+)
+from scutoid.steps._spec import StepSpec
+from scutoid.steps._trial import trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STAND_IN = 1
+"""What a trial call gets for a value that is not known yet."""
+
+
+@dataclass(frozen=True, eq=False)
+class Call(Node):
+    """A step applied to inputs."""
+
+    spec: StepSpec
+    """The step."""
+    inputs: tuple[object, ...]
+    """References, or values that are given whole."""
+    params: Mapping[str, object]
+    """The same, by name."""
+    key: str | None = None
+    """Which member of a collection it is made for."""
+
+    @property
+    def name(self) -> str:
+        """The name in the store and in reports."""
+        return self.spec.label
+
+    @property
+    def outputs(self) -> tuple[Ref | CollectionRef, ...]:
+        """The references to its outputs."""
+        return refs_of(self, self.spec.outputs)
+
+    @cached_property
+    def images(self) -> tuple[ImageRef, ...]:
+        """The images among its inputs."""
+        return tuple(item for item in self.inputs if isinstance(item, ImageRef))
+
+    @property
+    def dependencies(self) -> tuple[Ref | CollectionRef, ...]:
+        """The references that this call needs, in order of its arguments."""
+        return tuple(dependencies_in((*self.inputs, *self.params.values())))
+
+    @property
+    def fused_inputs(self) -> tuple[BlockCall, ...]:
+        """The calls that are computed inside the blocks of this one."""
+        return ()
+
+    @property
+    def is_block_invariant(self) -> bool:
+        """Whether its results are the same for every block shape, what is fused included."""
+        return self.spec.block_invariant and all(c.is_block_invariant for c in self.fused_inputs)
+
+    @cached_property
+    def given_parts(self) -> Node | None:
+        """The node of the parts that it gets, whose blocks are its own."""
+        kinds = (item for item in self.inputs if isinstance(item, Ref) and item.kind == "parts")
+        first = next(kinds, None)
+        return None if first is None else first.node
+
+    @property
+    def voxel_size(self) -> tuple[float, ...] | None:
+        """Voxel size along the function's spatial axes, from the first image that knows it."""
+        return self._along_axes("voxel_size")
+
+    @property
+    def origin(self) -> tuple[float, ...] | None:
+        """World position of voxel zero of the frame, from the first image that knows its scale."""
+        return self._along_axes("origin")
+
+    @property
+    def unit(self) -> str | None:
+        """Unit of the voxel size."""
+        sized = (image for image in self.images if image.voxel_size is not None)
+        return next((image.unit for image in sized), None)
+
+    def _along_axes(self, which: str) -> tuple[float, ...] | None:
+        for image in self.images:
+            if image.voxel_size is None:
+                continue
+            spec = image.framed.spec
+            sizes = dict(zip(spec.spatial_axes, image.voxel_size, strict=True))
+            first = dict(zip(spec.spatial_axes, image.origin, strict=True))
+            start = dict(zip(spec.axes, image.framed.offset, strict=True))
+            wanted = [axis for axis in self.spec.axes or spec.spatial_axes if axis in sizes]
+            if which == "voxel_size":
+                return tuple(sizes[axis] for axis in wanted)
+            return tuple(first[axis] - start[axis] * sizes[axis] for axis in wanted)
+        return None
+
+    def framed(self, output: int) -> Framed:
+        """Describe an image output, by the declared dtype or a trial call."""
+        framed = self.frames[output]
+        if framed is None:
+            raise PipelineError("only images have a shape", value=self.name)
+        return framed
+
+    @cached_property
+    def frames(self) -> tuple[Framed | None, ...]:
+        """The description of each output that is an image; None for the others."""
+        if "image" not in self.spec.outputs:
+            return (None,) * len(self.spec.outputs)
+        return self._frame_images()
+
+    def _frame_images(self) -> tuple[Framed | None, ...]:
+        raise NotImplementedError
+
+    def levels(self, output: int) -> int:
+        """Number of pyramid levels that its image will be stored with."""
+        return len(pyramid_levels(self.framed(output).spec, self.spec.options.storage))
+
+    def is_labels(self, output: int) -> bool:
+        """Whether the step declared its images to hold object numbers."""
+        return self.spec.labels
+
+    def _placed(self) -> list[Framed | None]:
+        return [item.framed if isinstance(item, ImageRef) else None for item in self.inputs]
+
+    def _trial(self, layout: Layout) -> tuple[Any, ...]:
+        """Call the function on small arrays; return the images that it makes."""
+        if self.spec.setup:
+            raise PipelineError(
+                "a step with setup= declares the dtype of its images",
+                place=f"step {self.name!r}",
+                remedy="give dtype= to the decorator",
+            )
+        dtypes = [item.dtype if isinstance(item, ImageRef) else None for item in self.inputs]
+        is_unknown = (Ref, CollectionRef, Gathered)
+        params = {k: _STAND_IN if isinstance(v, is_unknown) else v for k, v in self.params.items()}
+        return trial(self.spec, layout, dtypes, self.inputs, params, self.voxel_size)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockCall(Call):
+    """A function of a block, or a reduction, on single images."""
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How it is cut where no plan says otherwise."""
+        given = self.given_parts
+        return self.cut(None, None if given is None else given.parts_grid)
+
+    def cut(self, block: object, given: PartsGrid | None) -> Layout:
+        """Fit the step to its images, and cut it into blocks.
+
+        Parameters
+        ----------
+        block : object
+            A block shape for steps that ask for none; None: chosen from inputs, halo and chunks.
+        given : PartsGrid, optional
+            The blocks of the parts that it gets, which are its own.
+        """
+        wanted = self.spec.options.block
+        if given is not None:
+            wanted = dict(zip(given.axes, given.grid.block_shape, strict=True))
+        place = f"step {self.name!r}"
+        grid = self.spec.grid
+        layout = make_layout(
+            self.spec,
+            self.params,
+            self._placed(),
+            block=block if wanted is None else wanted,
+            is_suggested=wanted is None,
+            target=None if grid is None else call_grid(grid, self.images, self.params, place),
+        )
+        if given is not None and layout.grid.shape != given.grid.shape:
+            raise PipelineError(
+                "parts are read on the grid on which they were made",
+                value=f"{layout.grid.shape} and {given.grid.shape} blocks",
+                place=place,
+                remedy="give both steps images of the same shape, and the same axes",
+            )
+        return layout
+
+    def step_on(self, layout: Layout) -> BlockStep:
+        """Return what the workers need to compute one block of a layout."""
+        dtypes = tuple(None if framed is None else framed.spec.dtype for framed in self.frames)
+        return BlockStep(self.spec, layout, dtypes, self.voxel_size, self.origin, self.unit)
+
+    @property
+    def parts_grid(self) -> PartsGrid:
+        """The blocks that its parts belong to, where no plan says otherwise."""
+        return self.layout.parts_grid
+
+    @property
+    def has_finish(self) -> bool:
+        """Whether the values of its blocks are joined at the end."""
+        is_table = "table" in self.spec.outputs and self.spec.kind == "blockwise"
+        return self.spec.kind == "reduction" or is_table
+
+    @cached_property
+    def is_fused(self) -> bool:
+        """Whether its image is computed inside the blocks of whoever reads it, region by region."""
+        spec = self.spec
+        asks_for_its_block = "block" in spec.parameters.injected and not spec.block_invariant
+        return (
+            spec.options.keep is not True
+            and spec.kind == "blockwise"
+            and spec.outputs == ("image",)
+            and self.key is None
+            and spec.options.where is None
+            and not (spec.sees_neighbours or asks_for_its_block)
+            and self.given_parts is None
+        )
+
+    @cached_property
+    def fused_inputs(self) -> tuple[BlockCall, ...]:
+        """The calls that are computed inside the blocks of this one."""
+        if self.key is not None:
+            return ()
+        nodes = (image.node for image in self.images)
+        return tuple(node for node in nodes if isinstance(node, BlockCall) and node.is_fused)
+
+    def _frame_images(self) -> tuple[Framed | None, ...]:
+        layout, kinds = self.layout, self.spec.outputs
+        known = self.images[0]
+        declared = tuple(known.dtype if d == "same" else d for d in self.spec.dtypes)
+        known_axes = {*layout.function_axes, *layout.new_sizes}
+        is_new = any(axis not in known_axes for axis in layout.returned_axes)
+        is_open = any(d is None for k, d in zip(kinds, declared, strict=True) if k == "image")
+        images = iter(self._trial(layout) if is_new or is_open else ())
+        framed: list[Framed | None] = []
+        for kind, dtype in zip(kinds, declared, strict=True):
+            if kind != "image":
+                framed.append(None)
+                continue
+            sample = next(images, None)
+            found: Any = sample.dtype if dtype is None and sample is not None else dtype
+            framed.append(frame_output(layout, known.framed, np.dtype(found), sample))
+        return tuple(framed)
+
+
+@dataclass(frozen=True, eq=False)
+class WholeCall(Call):
+    """A function of whole values."""
+
+    @property
+    def parts_grid(self) -> PartsGrid | None:
+        """The blocks of the parts that it gets."""
+        return None if self.given_parts is None else self.given_parts.parts_grid
+
+    def _frame_images(self) -> tuple[Framed | None, ...]:
+        """Describe its images, which are like the first of its inputs but for their dtype."""
+        if not self.images:
+            raise PipelineError(
+                "a step with out='image' has an image among its inputs, whose shape it keeps",
+                place=f"step {self.name!r}",
+            )
+        known = self.images[0].framed
+        is_open = any(
+            dtype is None
+            for kind, dtype in zip(self.spec.outputs, self.spec.dtypes, strict=True)
+            if kind == "image"
+        )
+        samples = iter(self._trial(make_layout(self.spec, {}, self._placed())) if is_open else ())
+        framed: list[Framed | None] = []
+        for kind, declared in zip(self.spec.outputs, self.spec.dtypes, strict=True):
+            if kind != "image":
+                framed.append(None)
+                continue
+            sample = next(samples, None)
+            dtype: Any = sample.dtype if declared is None and sample is not None else declared
+            spec = known.spec.replace(dtype=np.dtype(dtype))
+            framed.append(Framed(spec, known.offset, known.chunks))
+        return tuple(framed)
+
+
+@dataclass(frozen=True, eq=False)
+class MappedCall(Call):
+    """A step that runs once for each member of the collections among its inputs."""
+
+    @cached_property
+    def collections(self) -> tuple[CollectionRef, ...]:
+        """The collections among its inputs and parameters."""
+        items = (*self.inputs, *self.params.values())
+        return tuple(item for item in items if isinstance(item, CollectionRef))
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Keys that its collections have in common."""
+        place = f"step {self.name!r}"
+        return zip_keys(self.collections, join=self.spec.options.join, place=place)
+
+    @property
+    def groups(self) -> pd.DataFrame | None:
+        """Columns of the first of its collections that has some."""
+        found = (item.node.groups for item in self.collections)
+        return next((groups for groups in found if groups is not None), None)
+
+    def member(self, key: str) -> Call:
+        """Return the same call for one key of its collections."""
+
+        def single(item: object) -> object:
+            return item.member(key) if isinstance(item, CollectionRef) else item
+
+        params = {name: single(value) for name, value in self.params.items()}
+        return make_call(self.spec, [single(item) for item in self.inputs], params, key=key)
+
+    def framed(self, output: int) -> Framed:
+        """Refuse: each member has a shape of its own."""
+        raise PipelineError(
+            "the members of a collection have a shape each",
+            value=self.name,
+            remedy="take one member: images[key]",
+        )
+
+
+def make_call(
+    spec: StepSpec,
+    inputs: Sequence[object],
+    params: Mapping[str, object],
+    *,
+    key: str | None = None,
+) -> Call:
+    """Return the call of a step on references and values, of the kind that it is.
+
+    Raises
+    ------
+    PipelineError
+        If its collections have different keys.
+    """
+    items = (*inputs, *params.values())
+    if any(isinstance(item, CollectionRef) for item in items):
+        mapped = MappedCall(spec, tuple(inputs), dict(params))
+        _ = mapped.keys  # raises now what would fail later
+        return mapped
+    kind = WholeCall if spec.kind == "step" else BlockCall
+    return kind(spec, tuple(inputs), dict(params), key)

@@ -1,0 +1,76 @@
+"""One maker for each result: planning again until nobody else makes what is to be made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+
+from scutoid.events import DamageFound, Listener, StepAwaited
+from scutoid.steps._damage import Examination
+from scutoid.steps._planned import PlannedCall, PlannedRun
+from scutoid.steps._planner import Planner
+from scutoid.steps._refs import CollectionRef, Ref
+from scutoid.store import Lock
+
+_PATIENCE_SECONDS = 60.0
+
+
+def claim(
+    held: ExitStack,
+    new_planner: Callable[[], Planner],
+    targets: Sequence[Ref | CollectionRef],
+    listeners: Sequence[Listener],
+) -> PlannedRun:
+    """Plan, and hold the locks of all that is to be made; first wait for who is making some of it.
+
+    Results in which damage was noticed are looked through: what is damaged is then to be made too.
+
+    While it waits it holds nothing, so that two runs never wait for each other.
+    """
+    while True:
+        planner = new_planner()
+        planned = planner.plan(targets)
+        planner.memo.save()
+        with ExitStack() as taken:
+            busy = _take_locks(taken, planned)
+            if busy is None:
+                if heal(planned, listeners):
+                    continue
+                held.push(taken.pop_all())
+                return planned
+        name, lock = busy
+        for listener in listeners:
+            listener.on_event(StepAwaited(time.time(), name, str(lock.owner)))
+        while not lock.wait(_PATIENCE_SECONDS):
+            pass
+
+
+def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | None:
+    """Lock every result that is to be made; or give the first that another process makes."""
+    to_make = {
+        each.entry.path: each
+        for each in planned
+        if each.is_kept and (not each.is_cached or each.is_relisted)
+    }
+    for path in sorted(to_make):
+        lock = Lock(path)
+        if not lock.acquire():
+            return to_make[path].task, lock
+        taken.callback(lock.release)
+    return None
+
+
+def heal(planned: Iterable[PlannedCall], listeners: Sequence[Listener]) -> bool:
+    """Look through the results in which damage was noticed; says whether there were any."""
+    suspects = [each for each in planned if each.is_kept and each.entry.is_suspect]
+    for each in suspects:
+        recipe = each.entry.recipe
+        if recipe is None:
+            continue
+        for damage in Examination(each.entry, recipe, heal=True).run():
+            for listener in listeners:
+                listener.on_event(
+                    DamageFound(time.time(), each.task, str(damage.place), damage.what)
+                )
+    return bool(suspects)

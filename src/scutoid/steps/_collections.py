@@ -1,0 +1,164 @@
+"""Collections: results of one kind, one a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from scutoid.errors import PipelineError
+from scutoid.steps._evaluate import Evaluation
+from scutoid.steps._nodes import CollectionFromStore
+from scutoid.steps._refs import CollectionRef, Gathered, Ref
+from scutoid.steps._single import SINGLE, Files, Image, Lazy, Parts, Table, Value
+from scutoid.steps._tables import concatenate, with_groups
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Collection(Lazy):
+    """Results of one kind, one a key; steps map over them."""
+
+    ref: CollectionRef
+    member_kind: ClassVar[type[Lazy]] = Lazy
+
+    def __init__(self, ref: CollectionRef, stored: CollectionFromStore | None = None) -> None:
+        self.ref = ref
+        self._stored = stored
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the members: relative paths, in natural order."""
+        return self.ref.keys
+
+    @property
+    def groups(self) -> pd.DataFrame | None:
+        """Columns that ``group=`` read from the members' paths, indexed by key; None without."""
+        return self.ref.node.groups
+
+    def member(self, key: str) -> Lazy:
+        """Return one member.
+
+        Raises
+        ------
+        PipelineError
+            If there is no such key.
+        """
+        ref = self.ref.member(key)
+        return SINGLE[ref.kind](ref, None if self._stored is None else self._stored.find(key))
+
+    def _member_refs(self) -> Iterator[tuple[str, Ref]]:
+        """Go through the keys and what each member is read from."""
+        for key, member in self.items():
+            yield key, member.read_ref
+
+    def __getitem__(self, key: str) -> Any:
+        return self.member(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.ref.node.places
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Yield key and member."""
+        return ((key, self.member(key)) for key in self.keys)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {len(self)} members)"
+
+
+class Images(Collection):
+    """A collection of images, such as a folder of files."""
+
+    kind = "image"
+    member_kind = Image
+
+
+class Tables(Collection):
+    """A collection of tables."""
+
+    kind = "table"
+    member_kind = Table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Concatenate the members' tables, with a column `key` and those of the groups first."""
+        evaluation = Evaluation()
+        tables = ((key, evaluation.value(ref)) for key, ref in self._member_refs())
+        return concatenate(tables, self.groups)
+
+
+class Values(Collection):
+    """A collection of values."""
+
+    kind = "value"
+    member_kind = Value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the value of each key."""
+        evaluation = Evaluation()
+        return {key: evaluation.value(ref) for key, ref in self._member_refs()}
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row a member: `key`, the groups' columns, `value` (or a dict's entries)."""
+        import pandas as pd
+
+        values = self.to_dict()
+        rows = [
+            value if isinstance(value, Mapping) else {"value": value} for value in values.values()
+        ]
+        frame = pd.DataFrame(rows, index=range(len(rows)))
+        frame.insert(0, "key", pd.Series(list(values), dtype=str))
+        return with_groups(frame, self.groups)
+
+
+class PartsCollection(Collection):
+    """A collection of parts."""
+
+    kind = "parts"
+    member_kind = Parts
+
+
+class FilesCollection(Collection):
+    """A collection of folders."""
+
+    kind = "files"
+    member_kind = Files
+
+
+COLLECTION: dict[str, type[Collection]] = {
+    c.kind: c for c in (Images, Tables, Values, PartsCollection, FilesCollection)
+}
+
+
+def gather(collection: Collection) -> Gathered:
+    """Hand all members of a collection to one call of a step, as a dict by key.
+
+    Parameters
+    ----------
+    collection : Images, Tables or Values
+        What the step shall see as a whole.
+
+    Returns
+    -------
+    Gathered
+        To be passed as an input of a step.
+    """
+    if not isinstance(collection, Collection):
+        raise PipelineError(
+            "gather takes a collection",
+            value=type(collection).__name__,
+            remedy="pass a single result as it is",
+        )
+    return Gathered(collection.ref)
+
+
+def handle_of(ref: Ref | CollectionRef, stored: Any = None) -> Lazy:
+    """Return what the user holds of a reference, and reads from `stored` where that is given."""
+    if isinstance(ref, CollectionRef):
+        return COLLECTION[ref.kind](ref, stored)
+    return SINGLE[ref.kind](ref, stored)

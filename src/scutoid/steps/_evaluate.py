@@ -1,0 +1,392 @@
+"""Results without a run: computed in this process, block by block, and kept nowhere.
+
+The blocks are those that a run would make, so the voxels are the same.  What a step needs of the
+steps before it is worked out from the region that is asked for; global values (reductions, whole
+steps) are computed from the whole image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scutoid.arrays import ArraySource, Readable
+from scutoid.blocks import conflict_order
+from scutoid.errors import MemoryLimitError, PipelineError
+from scutoid.geometry import Coordinate, Roi
+from scutoid.steps._block_inputs import BlockInputs
+from scutoid.steps._block_step import BlockStep
+from scutoid.steps._call import BlockCall, Call, WholeCall
+from scutoid.steps._calling import merge_in_order
+from scutoid.steps._computed import ComputedImage
+from scutoid.steps._latest import LATEST
+from scutoid.steps._needs import physical_memory
+from scutoid.steps._nodes import Constant, DeferredConstant, FromStore, Opened, StoredOutputs
+from scutoid.steps._parts import MemoryParts
+from scutoid.steps._placement import PartsGrid
+from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
+from scutoid.steps._spec import StepSpec
+from scutoid.steps._tables import join_tables
+from scutoid.steps._view import ViewSource, Window
+from scutoid.steps._whole_step import call_step, finish, prepared
+
+_SHARE_OF_MEMORY = 0.5
+
+
+class Evaluation:
+    """Computes results in this process; remembers what it computed while it lives.
+
+    Parameters
+    ----------
+    limit : int, optional
+        Bytes that the arrays of all results together may take; default: half of the machine's
+        memory.
+    ready : mapping, optional
+        Values of a set-up that was made already.
+    folder : Path, optional
+        Where a step with ``out="files"`` writes.
+    """
+
+    def __init__(
+        self,
+        limit: int | None = None,
+        *,
+        ready: Mapping[str, object] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        self._ready = ready
+        self._folder = folder
+        self.limit = int(physical_memory() * _SHARE_OF_MEMORY) if limit is None else limit
+        self._used = 0
+        self._singles: dict[Member, Node] = {}
+        self._images: dict[tuple[Call, int, Roi], Readable] = {}
+        self._values: dict[Call, tuple[Any, ...]] = {}
+        self._whole: dict[WholeCall, tuple[Any, ...]] = {}
+        self._blocks_of: dict[tuple[BlockCall, int], tuple[object, ...]] = {}
+
+    def image(self, ref: ImageRef, region: Roi) -> ArraySource:
+        """Return something that reads a region (in the frame) of an image, in its own voxels."""
+        view = ref.view
+        stored = _stored(ref.node)
+        source: Any
+        if stored is not None:
+            source = stored.image(ref.output)
+        else:
+            node = self._single(ref.node)
+            if isinstance(node, Opened):
+                source = node.source
+            elif isinstance(node, FromStore):
+                source = node.stored.image(ref.output)
+            elif isinstance(node, (BlockCall, WholeCall)):
+                local = region.shift(-ref.framed.offset)
+                below = local if view is None else view.below(local)
+                source = self._compute_image(node, ref.output, below)
+            else:
+                raise PipelineError("this is not an image", value=node.name)
+        return source if view is None else ViewSource(source, view)  # type: ignore[return-value]
+
+    def value(self, ref: Ref) -> Any:
+        """Return a result as the user gets it: array, DataFrame, value, parts by block, folder."""
+        if isinstance(ref, ImageRef):
+            return self.image(ref, ref.roi).read(Roi(ref.roi.offset * 0, ref.shape))
+        stored = _stored(ref.node)
+        if stored is not None:
+            return stored.value(ref.output)
+        node = self._single(ref.node)
+        if isinstance(node, (Constant, DeferredConstant)):
+            return node.value
+        if isinstance(node, FromStore):
+            return node.stored.value(ref.output)
+        if not isinstance(node, (BlockCall, WholeCall)):
+            raise PipelineError("this result cannot be read", value=node.name)
+        if node not in self._values:
+            self._values[node] = self._compute_values(node)
+        return self._values[node][ref.output]
+
+    def _single(self, node: Node) -> Node:
+        """Return what makes a member alone, the same for all that read it."""
+        if not isinstance(node, Member):
+            return node
+        if node not in self._singles:
+            self._singles[node] = node.single
+        return self._singles[node]
+
+    def argument(self, item: object) -> Any:
+        """Return an input or parameter of a whole step as its function gets it."""
+        if isinstance(item, Ref):
+            return self.value(item)
+        if isinstance(item, Gathered):
+            return GatheredValues(item.collection, self)
+        return item
+
+    def _params(self, params: Mapping[str, object]) -> dict[str, Any]:
+        return {name: self.argument(value) for name, value in params.items()}
+
+    def _inputs(self, step: BlockStep, inputs: Sequence[object], write: Roi) -> list[object]:
+        """Return readable images for what a write region needs, and the other inputs whole."""
+        needed: list[object] = []
+        for position, item in enumerate(inputs):
+            if isinstance(item, ImageRef) and step.layout.inputs[position]:
+                needed.append(self._readable(item, step.layout.source(position, write)))
+            else:
+                needed.append(self.argument(item))
+        return needed
+
+    def _readable(self, image: ImageRef, region: Roi) -> Readable:
+        """Return what a block-wise step reads a region from, in the image's own voxels."""
+        call, view = image.node, image.view
+        if (
+            not isinstance(call, BlockCall)
+            or not call.is_fused
+            or (call.is_block_invariant and _stored(call) is not None)
+        ):
+            return self.image(image, region.shift(image.framed.offset))
+        step, framed = call.step_on(call.layout), call.framed(0)
+        below = region if view is None else view.below(region)
+        write = step.layout.grid_region(below.shift(framed.offset))
+        inputs = self._inputs(step, call.inputs, write)
+        given = BlockInputs(step, tuple(inputs), self._params(call.params))
+        source = ComputedImage(
+            given, 0, framed.spec, framed.offset, is_cut_anew=True, is_shared=False
+        )
+        return source if view is None else ViewSource(source, view)
+
+    def _compute_image(self, call: BlockCall | WholeCall, output: int, region: Roi) -> Readable:
+        memo = (call, output, region)
+        if memo in self._images:
+            return self._images[memo]
+        framed = call.framed(output)
+        self._reserve(region.size * framed.spec.dtype.itemsize, call.name)
+        if isinstance(call, WholeCall):
+            array = self._run_step(call)[output]
+            window = Window(array, Roi(region.offset * 0, framed.spec.shape))
+        else:
+            window = self._compute_blocks(call, output, region, framed.offset, framed.spec.dtype)
+        self._images[memo] = window
+        return window
+
+    def _compute_blocks(
+        self, call: BlockCall, output: int, region: Roi, offset: Coordinate, dtype: np.dtype[Any]
+    ) -> Window:
+        step = call.step_on(call.layout)
+        layout = step.layout
+        if call.spec.sees_neighbours:
+            blocks = self._all_blocks(call, step, (output,))
+        else:
+            wanted = layout.grid_region(region.shift(offset))
+            wanted_blocks = layout.grid.blocks_in(wanted)
+            chosen = step.chosen()
+            if chosen is not None:
+                wanted_blocks = (index for index in wanted_blocks if chosen[index])
+            blocks = self._blocks(call, step, list(wanted_blocks), outputs=(output,))
+        target = region.shift(offset)
+        array = np.zeros(tuple(region.shape), dtype)
+        for index, results in blocks:
+            written = layout.output_roi(
+                layout.grid.write_roi(index), call.framed(output).spec.shape
+            )
+            common = written.intersect(target)
+            piece = results[output][common.to_slices(written.offset)]
+            array[common.to_slices(target.offset)] = piece
+        return Window(array, region)
+
+    def _all_blocks(
+        self,
+        call: BlockCall,
+        step: BlockStep,
+        outputs: Sequence[int],
+        *,
+        is_streamed: bool = False,
+    ) -> Iterator[tuple[int, Any]]:
+        """Compute all blocks; those that see their neighbours after these."""
+        if not call.spec.sees_neighbours:
+            yield from self._blocks(
+                call, step, step.indices(), outputs=outputs, is_streamed=is_streamed
+            )
+            return
+        layout, output = step.layout, call.spec.outputs.index("image")
+        framed = call.framed(output)
+        self._reserve(framed.spec.nbytes, call.name)
+        array = np.zeros(framed.spec.shape, framed.spec.dtype)
+        order = conflict_order(layout.grid, step.indices())
+        written = Window(array, framed.spec.roi)
+        for index, results in self._blocks(call, step, order, written, outputs=(output,)):
+            roi = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
+            array[roi.to_slices(framed.offset)] = results[output]
+            yield index, results
+
+    def _blocks(
+        self,
+        call: BlockCall,
+        step: BlockStep,
+        indices: Sequence[int],
+        written: Readable | None = None,
+        *,
+        outputs: Sequence[int],
+        is_streamed: bool = False,
+    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+        """Compute blocks, of a step with several outputs each once for all of them.
+
+        What is streamed is remembered without its images, as is what does not fit in memory.
+        """
+        shared = {
+            index: results
+            for index in indices
+            if (results := self._blocks_of.get((call, index))) is not None
+            and all(results[output] is not None for output in outputs)
+        }
+        missing = [index for index in indices if index not in shared]
+        computed = self._compute(call, step, missing, written)
+        for index in indices:
+            if index in shared:
+                yield index, shared[index]
+                continue
+            _, results = next(computed)
+            self._share(call, index, results, is_streamed=is_streamed)
+            yield index, results
+        next(computed, None)  # it leaves the set-up
+
+    def _share(
+        self, call: BlockCall, index: int, results: tuple[object, ...], *, is_streamed: bool
+    ) -> None:
+        """Remember a block of a step with several outputs."""
+        if len(results) == 1:
+            return
+        kinds = call.spec.outputs
+        images = sum(item.nbytes for item in results if isinstance(item, np.ndarray))
+        if is_streamed or self._used + images > self.limit:
+            results = tuple(
+                None if kind == "image" else item for kind, item in zip(kinds, results, strict=True)
+            )
+        else:
+            self._used += images
+        self._blocks_of[call, index] = results
+
+    def _compute(
+        self,
+        call: BlockCall,
+        step: BlockStep,
+        indices: Sequence[int],
+        written: Readable | None,
+    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+        if not indices:
+            return
+        layout = step.layout
+        write = layout.grid.write_roi(indices[0])
+        for index in indices[1:]:
+            write = write.union(layout.grid.write_roi(index))
+        inputs = self._inputs(step, call.inputs, write)
+        params = self._params(call.params)
+        with prepared(call.spec, self._ready) as ready:
+            for index in indices:
+                here = [
+                    own_part(item, index, given)
+                    for item, given in zip(inputs, call.inputs, strict=True)
+                ]
+                everything = {**params, **ready}
+                yield (
+                    index,
+                    step.compute(index, here, everything, key=call.key, written=written),
+                )
+
+    def blocks(
+        self, call: BlockCall, outputs: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+        """Compute the blocks of images one by one."""
+        yield from self._all_blocks(call, call.step_on(call.layout), outputs, is_streamed=True)
+
+    def _compute_values(self, call: BlockCall | WholeCall) -> tuple[Any, ...]:
+        if isinstance(call, WholeCall):
+            return self._run_step(call)
+        spec = call.spec
+        step = call.step_on(call.layout)
+        values = [number for number, kind in enumerate(spec.outputs) if kind != "image"]
+        blocks = self._all_blocks(call, step, values)
+        if spec.kind == "reduction":
+            parts = (results[0] for _, results in blocks)
+            merged = merge_in_order(parts, spec.merge)  # type: ignore[arg-type]
+            available = {**self._params(call.params), **step.injected()}
+            return (finish(spec, merged, available),)
+        return join_blocks(spec, blocks, step.layout.parts_grid)
+
+    def _run_step(self, call: WholeCall) -> tuple[Any, ...]:
+        """Call a whole step, once for all its outputs."""
+        if call not in self._whole:
+            self._whole[call] = call_step(
+                call.spec,
+                [self.argument(item) for item in call.inputs],
+                self._params(call.params),
+                frames=call.frames,
+                key=call.key,
+                voxel_size=call.voxel_size,
+                origin=call.origin,
+                where=call.parts_grid,
+                folder=self._folder,
+            )
+        return self._whole[call]
+
+    def _reserve(self, nbytes: int, name: str) -> None:
+        self._used += nbytes
+        if self._used > self.limit:
+            raise MemoryLimitError(
+                "a result that is read without a run fits in memory",
+                value=f"{self._used / 2**20:.0f} MiB needed, {self.limit / 2**20:.0f} MiB allowed",
+                place=f"step {name!r}",
+                remedy="run it into a store with sc.run, or read a smaller region",
+            )
+
+
+class GatheredValues(Mapping[str, Any]):
+    """Members of a collection by key, each read when it is asked for."""
+
+    def __init__(self, collection: CollectionRef, evaluation: Evaluation) -> None:
+        self._collection = collection
+        self._evaluation = evaluation
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._collection.node.places:
+            raise KeyError(key)
+        return self._evaluation.value(self._collection.member(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._collection.keys)
+
+    def __len__(self) -> int:
+        return len(self._collection.keys)
+
+
+def stored_levels(ref: ImageRef) -> int:
+    """Return the number of pyramid levels of an image: those stored, or that will be."""
+    stored = _stored(ref.node)
+    return ref.node.levels(ref.output) if stored is None else int(stored.image(ref.output).levels)
+
+
+def _stored(node: Node) -> StoredOutputs | None:
+    """Return where the result of a node lies, if this process has run it."""
+    return LATEST.of(node)
+
+
+def own_part(value: object, index: int, given: object) -> object:
+    """Return a block's own entry, where an input holds parts."""
+    is_parts = isinstance(given, Ref) and given.kind == "parts"
+    return value[index] if is_parts else value  # type: ignore[index]
+
+
+def join_blocks(
+    spec: StepSpec, blocks: Iterable[tuple[int, tuple[object, ...]]], where: PartsGrid
+) -> tuple[Any, ...]:
+    """Join the tables and parts of all blocks, in order of block number."""
+    columns: list[dict[int, Any]] = [{} for _ in spec.outputs]
+    for index, results in blocks:
+        for number, kind in enumerate(spec.outputs):
+            columns[number][index] = None if kind == "image" else results[number]
+    joined: list[Any] = []
+    for kind, values in zip(spec.outputs, columns, strict=True):
+        if kind == "table":
+            joined.append(join_tables(values[index] for index in sorted(values)))
+        else:
+            joined.append(MemoryParts(where, values) if kind == "parts" else None)
+    return tuple(joined)

@@ -1,0 +1,223 @@
+"""What workers read: images, values and members, as descriptions that can be sent to them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scutoid.arrays import ImageSpec, Readable, SourceIdentity
+from scutoid.errors import PipelineError
+from scutoid.geometry import Roi
+from scutoid.steps._block_inputs import BlockInputs, Deferred
+from scutoid.steps._blocks import WholeImage
+from scutoid.steps._call import BlockCall, Call, MappedCall
+from scutoid.steps._computed import ComputedImage
+from scutoid.steps._handover import HandedImage, Handover
+from scutoid.steps._members import FolderInput, GatheredMembers, ItemInput, ValueInput
+from scutoid.steps._names import ITEMS
+from scutoid.steps._nodes import (
+    CollectionFromStore,
+    Constant,
+    ConstantCollection,
+    DeferredConstant,
+    FromStore,
+    Opened,
+    OpenedFolder,
+    open_member,
+)
+from scutoid.steps._planned import PlannedCall, PlannedRun, is_computed
+from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
+from scutoid.steps._spec import OutputKind
+from scutoid.steps._stored import StoredItem, StoredResult
+from scutoid.steps._view import ViewSource
+from scutoid.store import Pack
+
+
+class WorkerInputs:
+    """Describes the inputs of planned calls for the workers."""
+
+    def __init__(self, planned: PlannedRun) -> None:
+        self._planned = planned
+        self._layouts = planned.layouts
+        self._computed: dict[tuple[PlannedCall, bool], ComputedImage] = {}
+        self._name = uuid.uuid4().hex
+
+    def of_blocks(self, call: BlockCall) -> BlockInputs:
+        """Return what the blocks of a call read."""
+        step = self._layouts.step(call)
+        inputs = []
+        for position, item in enumerate(call.inputs):
+            is_image = isinstance(item, ImageRef) and step.layout.inputs[position] is not None
+            inputs.append(self._inside(call, item) if is_image else self.deferred(item))  # type: ignore[arg-type]
+        params = {name: self.deferred(value) for name, value in call.params.items()}
+        return BlockInputs(step, tuple(inputs), params)
+
+    def _inside(self, call: BlockCall, image: ImageRef) -> Any:
+        """Return what the blocks of a call read an image from; it may be computed in them."""
+        above = self._planned.of(image)
+        if above is None or image.node not in call.fused_inputs or not is_computed(above):
+            source = self._readable(image)
+            handover = self.handover(above, call) if above is not None else None
+            return source if handover is None else HandedImage(source, handover)
+        return _viewed(self._computed_image(above, is_cut_anew=True), image)
+
+    def handover(self, above: PlannedCall, reader: Call) -> Handover | None:
+        """Return how blocks of a step go to a reader in memory, if it reads the very same ones."""
+        call = above.call
+        if (
+            above.is_cached
+            or not above.is_kept
+            or not isinstance(call, BlockCall)
+            or call.spec.kind != "blockwise"
+            or call.spec.outputs.count("image") != 1
+            or not isinstance(reader, BlockCall)
+        ):
+            return None
+        images = [image for image in reader.images if image.node is call]
+        if len(images) != 1 or images[0].view is not None:
+            return None
+        layout, own = self._layouts.of(reader), self._layouts.of(call)
+        same = (
+            layout.axes == own.axes == own.output_axes
+            and layout.grid.total == own.grid.total
+            and layout.grid.block_shape == own.grid.block_shape
+            and layout.target is None
+            and not any((*layout.grid.halo[0], *layout.grid.halo[1]))
+        )
+        return Handover(f"{self._name}/{above.task}") if same else None
+
+    def handover_of(self, above: PlannedCall) -> Handover | None:
+        """Return how blocks of a step go on in memory, if any step of the plan takes them."""
+        handovers = (
+            self.handover(above, other.call)
+            for other in self._planned
+            if not other.is_cached and other.is_kept
+        )
+        return next(filter(None, handovers), None)
+
+    def _readable(self, image: ImageRef) -> Any:
+        """Return what a worker reads an image from."""
+        node = self._member(image.node) if isinstance(image.node, Member) else image.node
+        above = self._planned.of(image) if isinstance(node, Call) else None
+        source: Readable
+        if isinstance(node, Opened):
+            source = node.source
+        elif isinstance(node, FromStore):
+            source = node.stored.image(image.output)
+        elif above is None:
+            raise PipelineError("an image belongs to a planned step", value=image.name)
+        elif above.is_kept or above.is_cached:
+            source = StoredResult(above.entry).image(image.output)
+        else:
+            source = self._computed_image(above)
+        return _viewed(source, image)
+
+    def _computed_image(self, above: PlannedCall, *, is_cut_anew: bool = False) -> ComputedImage:
+        """Return the image of a step that is not kept; the same one to all that read it."""
+        call = above.call
+        memo = (above, is_cut_anew)
+        if memo not in self._computed:
+            if not isinstance(call, BlockCall):
+                raise PipelineError("only images of blocks are computed in blocks", value=call.name)
+            readers = sum(
+                image.node is call for other in self._planned for image in other.call.images
+            )
+            framed = call.framed(0)
+            self._computed[memo] = ComputedImage(
+                self.of_blocks(call),
+                0,
+                framed.spec,
+                framed.offset,
+                is_cut_anew=is_cut_anew,
+                is_shared=readers > 1,
+            )
+        return self._computed[memo]
+
+    def _member(self, member: Member) -> Node:
+        """Return one member of a collection as a node of its own."""
+        collection = member.collection
+        if not isinstance(collection, MappedCall):
+            return member.single
+        above = self._planned.by_node.get(collection)
+        if above is None:
+            raise PipelineError("a member belongs to a planned collection", value=member.name)
+        outputs = collection.spec.outputs
+        key = self._planned.keys.member(collection, member.key)
+        pack = Pack(above.entry.path / ITEMS)
+        item = StoredItem(above.entry.path, outputs, pack, key)
+        return FromStore(member.name, key, item, outputs)
+
+    def deferred(self, value: object) -> object:
+        """Return a value as a worker gets it: loaded there if a step makes it."""
+        if isinstance(value, Gathered):
+            collection = value.collection
+            given = self.of_members(collection, collection.keys)
+            return Deferred(partial(GatheredMembers, given, collection.keys))
+        if isinstance(value, ImageRef):
+            return Deferred(WholeImage(self._readable(value), value.shape))
+        if not isinstance(value, Ref):
+            return value
+        node = self._member(value.node) if isinstance(value.node, Member) else value.node
+        if isinstance(node, Constant):
+            return node.value
+        if isinstance(node, FromStore):
+            return Deferred(partial(node.stored.value, value.output))
+        above = self._planned.of(value)
+        if above is None:
+            raise PipelineError("a value belongs to a planned step", value=value.name)
+        return Deferred(partial(StoredResult(above.entry).value, value.output))
+
+    def of_members(self, item: object, keys: Sequence[str]) -> object:
+        """Return an input of a mapped call: what gives each member its own, or one for all."""
+        if not isinstance(item, CollectionRef):
+            return self._single_for_members(item)
+        node = item.node
+        if isinstance(node, OpenedFolder):
+            paths = tuple(node.paths[key] for key in keys)
+            how = (node.options, node.reader, node.kind)
+            return FolderInput(paths, partial(_open_file, *how), node.kind)
+        if isinstance(node, ConstantCollection):
+            return ValueInput(tuple(node.by_key[key] for key in keys))
+        if isinstance(node, CollectionFromStore):
+            return ItemInput(node.stored, tuple(keys), item.kind, item.output)
+        above = self._planned.of(item)
+        if above is None:
+            raise PipelineError("a collection belongs to a planned step", value=item.name)
+        return ItemInput(above.items, tuple(keys), item.kind, item.output)
+
+    def _single_for_members(self, item: object) -> object:
+        """Return a single input that every member gets, as something that can be sent."""
+        if isinstance(item, ImageRef):
+            return ImageRef(Opened(_Sourced(self._readable(item), item.framed.spec), item.name))
+        deferred = self.deferred(item)
+        if isinstance(item, Ref) and isinstance(deferred, Deferred):
+            return Ref(DeferredConstant(item.name, deferred.load), item.kind)
+        return deferred if isinstance(item, Ref) else item
+
+
+def _viewed(source: Readable, image: ImageRef) -> Readable:
+    return source if image.view is None else ViewSource(source, image.view)
+
+
+def _open_file(
+    options: Mapping[str, Any], read: Callable[[str], Any] | None, kind: OutputKind, path: str
+) -> Node:
+    return open_member(path, Path(path).name, options, read, kind)
+
+
+class _Sourced:
+    """Something readable with a description, as an opened image wants it."""
+
+    def __init__(self, source: Readable, spec: ImageSpec) -> None:
+        self.source = source
+        self.spec = spec
+        self.chunks = tuple(spec.shape)
+        self.levels = 1
+        self.identity = SourceIdentity("array")
+
+    def read(self, roi: Roi) -> Any:
+        """Read a region."""
+        return self.source.read(roi)

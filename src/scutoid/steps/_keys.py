@@ -1,0 +1,383 @@
+"""Keys: what each result depends on, as one digest.
+
+A key is made of the step's code and declaration, its parameters, and its inputs' keys; so keys are
+known before anything runs.  In a collection the step has a base key, and each member one of its
+own, made of the base and of the member's inputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from scutoid.errors import PipelineError, StoreError
+from scutoid.steps._call import BlockCall, Call, MappedCall
+from scutoid.steps._layouts import Layouts
+from scutoid.steps._nodes import (
+    CollectionFromStore,
+    Constant,
+    ConstantCollection,
+    FromStore,
+    Opened,
+    OpenedFolder,
+)
+from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
+from scutoid.steps._spec import StepSpec
+from scutoid.store import (
+    CodeFingerprint,
+    Entry,
+    EntryStore,
+    Fact,
+    HashMemo,
+    canonical_digest,
+    describe,
+    fingerprint,
+    key_of_path,
+    key_of_source,
+)
+
+ACCEPTED = "accepted.json"
+"""In the entry of a collection: keys of members, and those that were accepted for them."""
+
+
+_THREADS = 4
+_PIECES = 16
+_LARGE = 2**16
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is known of a step's code."""
+
+    digest: str
+    """Digest of all of it."""
+    parts: Mapping[str, str]
+    """Digest of each function, class and constant that was reached."""
+    opaque: tuple[str, ...]
+    """What could not be followed."""
+    packages: Mapping[str, str]
+    """Third-party packages that were reached, and their versions."""
+    environment: Mapping[str, str]
+    """Those whose versions enter the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallKey:
+    """The key of a call, and what it is made of."""
+
+    key: str
+    """The key; the base key of a collection."""
+    code: Code
+    """The step's code."""
+    parameters: Mapping[str, Fact]
+    """Digest and text of each parameter."""
+    inputs: Mapping[str, Fact]
+    """Key and text of each input."""
+    block: tuple[int, ...] | None = field(default=None)
+    """Block shape, where there are blocks."""
+
+
+class Keys:
+    """Works out keys, each once.
+
+    Parameters
+    ----------
+    memo : HashMemo, optional
+        Remembers the hashes of files by size, time and inode.
+    store : EntryStore, optional
+        Inputs inside it are refused.
+    layouts : Layouts, optional
+        How calls are cut, where that counts; default: as they are cut by themselves.
+    """
+
+    def __init__(
+        self,
+        memo: HashMemo | None = None,
+        store: EntryStore | None = None,
+        layouts: Layouts | None = None,
+    ) -> None:
+        self._memo = memo
+        self._store = store
+        self._layouts = layouts or Layouts()
+        self._calls: dict[Call, CallKey] = {}
+        self._members: dict[tuple[Node, str], str] = {}
+        self._readings: dict[OpenedFolder, tuple[str, str]] = {}
+        self._accepted: dict[Node, Mapping[str, str]] = {}
+        self._folders: dict[OpenedFolder, Mapping[str, str]] = {}
+        self._outside: set[str] = set()
+
+    def of(self, ref: Ref) -> str:
+        """Return the key of a single result."""
+        key = self.node(ref.node)
+        if isinstance(ref, ImageRef) and ref.view is not None:
+            key = _digest("view", key, repr(ref.view.picks))
+        return _digest("output", key, str(ref.output)) if ref.output else key
+
+    def node(self, node: Node) -> str:
+        """Return the key of a node that makes single results, or the base key of a collection."""
+        match node:
+            case Call():
+                return self.call(node).key
+            case Opened():
+                return self._opened(node)
+            case Constant():
+                return canonical_digest(node.value)
+            case Member():
+                return self.member(node.collection, node.key)
+            case FromStore() | CollectionFromStore():
+                return node.stored_key
+        raise PipelineError("this result has no key", value=node.name)
+
+    def call(self, call: Call) -> CallKey:
+        """Return the key of a call and what it is made of."""
+        if call not in self._calls:
+            self._calls[call] = self._make(call)
+        return self._calls[call]
+
+    def member(self, node: Node, key: str) -> str:
+        """Return the key of one member of a collection."""
+        memo = (node, key)
+        if memo not in self._members:
+            made = self._make_member(node, key)
+            self._members[memo] = self._accepted_members(node).get(made, made)
+        return self._members[memo]
+
+    def stand_in(self, call: Call, key: str) -> None:
+        """Take another key for a call from now on, and for all that depends on it."""
+        self._calls[call] = replace(self.call(call), key=key)
+        self._accepted.pop(call, None)
+        for memo in [memo for memo in self._members if memo[0] is call]:
+            del self._members[memo]
+
+    def stand_in_member(self, call: Call, key: str, member: str) -> None:
+        """Take another key for a member from now on."""
+        self._members[call, key] = member
+
+    def _stands_for(self, name: str, key: str) -> str:
+        """Return the key that was accepted for a result, if one was and is there."""
+        if self._store is None:
+            return key
+        entry = self._store.entry(name, key)
+        recipe = entry.recipe
+        other = None if recipe is None else recipe.stands_for
+        if other is None or entry.status != "complete":
+            return key
+        return key if self._store.entry(name, other).recipe is None else other
+
+    def _accepted_members(self, node: Node) -> Mapping[str, str]:
+        if not isinstance(node, Call) or self._store is None:
+            return {}
+        if node not in self._accepted:
+            entry = self._store.entry(node.spec.label, self.call(node).key)
+            self._accepted[node] = accepted_members(entry)
+        return self._accepted[node]
+
+    def _make(self, call: Call) -> CallKey:
+        spec = call.spec
+        code = code_of(spec)
+        parameters = {name: self._fact(value, name) for name, value in call.params.items()}
+        inputs = {
+            name: self._input(call, value, name)
+            for name, value in zip(_input_names(call), call.inputs, strict=True)
+        }
+        block = None
+        if isinstance(call, BlockCall):
+            block = tuple(self._layouts.of(call).grid.block_shape)
+        digest = _digest(
+            "call",
+            spec.kind,
+            code.digest,
+            _declaration(spec),
+            *(f"{name}={fact.digest}" for name, fact in sorted(parameters.items())),
+            *(f"{name}:{fact.digest}" for name, fact in inputs.items()),
+            "collection" if isinstance(call, MappedCall) else "single",
+            "any" if block is None or call.is_block_invariant else repr(block),
+        )
+        key = self._stands_for(spec.label, digest)
+        return CallKey(key, code, parameters, inputs, block)
+
+    def _make_member(self, node: Node, key: str) -> str:
+        match node:
+            case OpenedFolder():
+                return _digest("file", self._files(node)[key], *self._reading(node))
+            case ConstantCollection():
+                return canonical_digest(node.by_key[key])
+            case MappedCall():
+                parts = [self.call(node).key]
+                parts.extend(f"{self.member(c.node, key)}.{c.output}" for c in node.collections)
+                asks_key = "key" in node.spec.parameters.injected
+                return _digest("member", *parts, key if asks_key else "")
+            case CollectionFromStore():
+                return node.member_key(key)
+        raise PipelineError("this collection has no keys for its members", value=node.name)
+
+    def _reading(self, folder: OpenedFolder) -> tuple[str, str]:
+        """Digests of how the files of a folder are opened; worked out once for all of them."""
+        if folder not in self._readings:
+            reader = "" if folder.reader is None else fingerprint(folder.reader).digest
+            self._readings[folder] = (canonical_digest(folder.options), reader)
+        return self._readings[folder]
+
+    def _input(self, call: Call, value: object, name: str) -> Fact:
+        """An input; one that is computed in this call's blocks may depend on where these lie."""
+        fact = self._fact(value, name)
+        node = value.node if isinstance(value, Ref) else None
+        if any(fused is node and not fused.is_block_invariant for fused in call.fused_inputs):
+            return Fact(_digest("inside", fact.digest), fact.text)
+        return fact
+
+    def _fact(self, value: object, name: str) -> Fact:
+        match value:
+            case CollectionRef(node=node, kind=kind, output=output):
+                base = self.call(node).key if isinstance(node, Call) else ""
+                digest = _digest("collection", kind, base, str(output))
+                return Fact(digest, f"members of {value.name}")
+            case Gathered(collection=collection):
+                members = [
+                    f"{key}={self.member(collection.node, key)}.{collection.output}"
+                    for key in collection.keys
+                ]
+                text = f"all {len(members)} of {collection.name}"
+                return Fact(_digest("gathered", *members), text)
+            case Ref():
+                return Fact(self.of(value), value.name)
+        return Fact(canonical_digest(value, name, memo=self._memo), describe(value))
+
+    def _opened(self, opened: Opened) -> str:
+        identity = opened.source.identity
+        self._refuse_inside(identity.locations)
+        return key_of_source(identity, opened.source.spec, self._memo)
+
+    def _file(self, path: str) -> str:
+        self._refuse_inside((path,))
+        return key_of_path(path, self._memo)
+
+    def _files(self, folder: OpenedFolder) -> Mapping[str, str]:
+        """Keys of all files of a folder; of large files in threads, for hashing holds no lock."""
+        if folder not in self._folders:
+            paths = list(folder.paths.values())
+            threads = _THREADS if _are_large(paths) else 1
+            step = -(-len(paths) // (_PIECES * threads)) or 1
+            pieces = [paths[n : n + step] for n in range(0, len(paths), step)]
+            with ThreadPoolExecutor(threads) as pool:
+                found = pool.map(lambda piece: [self._file(path) for path in piece], pieces)
+                digests = [digest for piece in found for digest in piece]
+            self._folders[folder] = dict(zip(folder.paths, digests, strict=True))
+        return self._folders[folder]
+
+    def _refuse_inside(self, locations: tuple[str, ...]) -> None:
+        if self._store is None:
+            return
+        for location in locations:
+            folder = os.path.dirname(location)  # noqa: PTH120  # once for each of 100,000 members
+            if folder in self._outside and not os.path.islink(location):  # noqa: PTH114
+                continue
+            if self._store.contains(location):
+                raise StoreError(
+                    "an input does not lie inside the store",
+                    value=location,
+                    place=str(self._store.path),
+                    remedy='read a stored result by its name, sc.Store(...)["step"], '
+                    "or move the input",
+                )
+            if not self._store.contains(folder):
+                self._outside.add(folder)
+
+
+def _are_large(paths: Sequence[str]) -> bool:
+    """Whether hashing files takes longer than turning to the next, by a few of them."""
+    sample = paths[:: len(paths) // _PIECES or 1]
+    sizes = [os.stat(path).st_size for path in sample if os.path.isfile(path)]  # noqa: PTH113, PTH116
+    return bool(sizes) and sum(sizes) > _LARGE * len(sizes)
+
+
+def accepted_members(entry: Entry) -> dict[str, str]:
+    """Keys of members that others stand for, as the entry of a collection says."""
+    with suppress(OSError, ValueError):
+        return dict(json.loads((entry.path / ACCEPTED).read_bytes()))
+    return {}
+
+
+def _input_names(call: Call) -> list[str]:
+    names = list(call.spec.parameters.inputs)[: len(call.inputs)]
+    return names + [f"input {number}" for number in range(len(names), len(call.inputs))]
+
+
+def _declaration(spec: StepSpec) -> str:
+    return canonical_digest(
+        {
+            "outputs": spec.outputs,
+            "packed": spec.packed,
+            "halo": spec.halo,
+            "axes": spec.axes,
+            "out_axes": spec.out_axes,
+            "border": spec.border,
+            "dtype": None if spec.dtype is None else [str(item) for item in spec.dtypes],
+            "position": spec.position,
+            "where": spec.options.where,
+            # only where it is so: keys of all other steps stay as they are
+            **({"sees_neighbours": True} if spec.sees_neighbours else {}),
+            **({"out_sizes": dict(spec.out_sizes)} if spec.out_sizes else {}),
+            **({"scale": str(spec.scale)} if spec.scale != 1 else {}),
+            **({"grid": spec.grid} if spec.grid is not None and spec.version is None else {}),
+        }
+    )
+
+
+def code_of(spec: StepSpec) -> Code:
+    """Return the fingerprint of all functions of a step."""
+    functions: dict[str, Any] = {"function": spec.function}
+    if spec.version is None:
+        functions |= {f"setup {name}": load for name, load in spec.setup.items()}
+        functions |= {
+            role: given
+            for role, given in (("merge", spec.merge), ("finish", spec.finish))
+            if given is not None
+        }
+    found: dict[str, CodeFingerprint] = {
+        role: fingerprint(given, version=spec.version, environment=spec.environment)
+        for role, given in functions.items()
+    }
+    stale = [name for one in found.values() for name in one.stale]
+    if stale:
+        raise PipelineError(
+            "the code that runs is what its file says",
+            value=f"edited since it was loaded: {', '.join(stale)}",
+            place=f"step {spec.label!r}",
+            remedy="start Python again, or reload the module, so that workers run the same code",
+        )
+    parts: dict[str, str] = {}
+    packages: dict[str, str] = {}
+    for role, one in found.items():
+        own, *reached = one.parts.items()
+        # By their roles, for the names of the others, often "<lambda>", do not tell them apart.
+        parts[own[0] if role == "function" else role] = own[1]
+        parts.update(reached)
+        packages.update(one.packages)
+    digests = [f"{role}={one.digest}" for role, one in sorted(found.items())]
+    if spec.version is not None:  # it says which version, but not of what
+        digests.append(_full_name(spec.function))
+    return Code(
+        digest=_digest("code", *digests),
+        parts=parts,
+        opaque=tuple(dict.fromkeys(name for one in found.values() for name in one.opaque)),
+        packages=packages,
+        environment={name: packages.get(name, "") for name in spec.environment},
+    )
+
+
+def _full_name(function: Any) -> str:
+    """Name a function, the same in a script, a notebook and on the command line."""
+    module = str(getattr(function, "__module__", ""))
+    name = str(getattr(function, "__qualname__", type(function).__qualname__))
+    return name if module.startswith("__") else f"{module}.{name}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,48 @@
+"""What this process has run: where a lazy result that was run is read from.
+
+The graph is frozen, so a call does not know what became of it.  A run enters its results here, and
+whoever reads a lazy result looks here first: a handle that has been run, or that belongs to a step
+in between, is read from the store of the newest run and not computed again.  Plans and runs never
+look here.
+"""
+
+from __future__ import annotations
+
+import threading
+from weakref import WeakKeyDictionary
+
+from scutoid.steps._call import Call, MappedCall
+from scutoid.steps._nodes import StoredMembers, StoredOutputs
+from scutoid.steps._refs import Member, Node
+
+
+class Latest:
+    """The newest stored results of calls, for as long as the calls live."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._results: WeakKeyDictionary[Node, StoredOutputs] = WeakKeyDictionary()
+        self._collections: WeakKeyDictionary[Node, StoredMembers] = WeakKeyDictionary()
+
+    def enter(self, call: Call, stored: StoredOutputs) -> None:
+        """Have a call read from a store from now on."""
+        with self._lock:
+            self._results[call] = stored
+
+    def enter_members(self, call: MappedCall, stored: StoredMembers) -> None:
+        """Have the members of a call read from a store from now on."""
+        with self._lock:
+            self._collections[call] = stored
+
+    def of(self, node: Node) -> StoredOutputs | None:
+        """Return where a single result is read from; None if it was not run."""
+        if isinstance(node, Member):
+            with self._lock:
+                members = self._collections.get(node.collection)
+            return None if members is None else members.member(node.key)
+        with self._lock:
+            return self._results.get(node)
+
+
+LATEST = Latest()
+"""Of this process: it remembers where results lie, never what they are."""

@@ -1,0 +1,58 @@
+"""How the calls of a graph are cut, for one choice of block shapes.
+
+The calls know how they are cut where nobody says otherwise.  A plan has a choice of its own, and so
+its own `Layouts`; the calls are left as they are.
+"""
+
+from __future__ import annotations
+
+from scutoid.steps._block_step import BlockStep
+from scutoid.steps._call import BlockCall, WholeCall
+from scutoid.steps._layout import Layout
+from scutoid.steps._placement import PartsGrid
+from scutoid.steps._refs import Node
+
+
+class Layouts:
+    """The layout of each call, worked out once.
+
+    Parameters
+    ----------
+    block : int, sequence or mapping, optional
+        A block shape for all steps that ask for none; default: each as it is chosen for it.
+    """
+
+    def __init__(self, block: object = None) -> None:
+        self._block = block
+        self._reused: dict[BlockCall, object] = {}
+        self._layouts: dict[BlockCall, Layout] = {}
+        self._steps: dict[BlockCall, BlockStep] = {}
+
+    def reuse(self, call: BlockCall, block: object) -> None:
+        """Cut a call as an earlier run did; before anything that depends on it is asked for."""
+        self._reused[call] = block
+        self._layouts.pop(call, None)
+        self._steps.pop(call, None)
+
+    def of(self, call: BlockCall) -> Layout:
+        """Return how a call is cut."""
+        if self._block is None and not self._reused:
+            return call.layout
+        if call not in self._layouts:
+            given = None if call.given_parts is None else self.parts_grid(call.given_parts)
+            self._layouts[call] = call.cut(self._reused.get(call, self._block), given)
+        return self._layouts[call]
+
+    def step(self, call: BlockCall) -> BlockStep:
+        """Return what the workers need to compute one block of a call."""
+        if call not in self._steps:
+            self._steps[call] = call.step_on(self.of(call))
+        return self._steps[call]
+
+    def parts_grid(self, node: Node) -> PartsGrid | None:
+        """Return the blocks that the parts of a node belong to."""
+        if isinstance(node, BlockCall):
+            return self.of(node).parts_grid
+        if isinstance(node, WholeCall):
+            return None if node.given_parts is None else self.parts_grid(node.given_parts)
+        return node.parts_grid

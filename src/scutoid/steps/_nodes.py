@@ -1,0 +1,293 @@
+"""Nodes without inputs: an image that was opened, values that were given, results in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from scutoid.arrays import ArraySource, open_source
+from scutoid.errors import PipelineError
+from scutoid.geometry import Coordinate
+from scutoid.steps._placement import Framed, PartsGrid
+from scutoid.steps._refs import Node, whole_offset
+from scutoid.steps._spec import OutputKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Opened(Node):
+    """An image that was opened."""
+
+    source: ArraySource
+    """What reads it."""
+    name: str
+    """Name of the file, or of what it was made of."""
+    offset: Coordinate | None = None
+    """Place of its first voxel in the frame; None: the frame begins with it."""
+
+    def framed(self, output: int) -> Framed:
+        """Describe the image."""
+        spec = self.source.spec
+        offset = whole_offset(spec.ndim) if self.offset is None else self.offset
+        return Framed(spec, offset, tuple(self.source.chunks))
+
+    def levels(self, output: int) -> int:
+        """Number of pyramid levels of the container."""
+        return self.source.levels
+
+    def is_labels(self, output: int) -> bool:
+        """Whether the file says that it holds object numbers."""
+        return bool(getattr(self.source, "is_labels", False))
+
+
+@dataclass(frozen=True, eq=False)
+class Constant(Node):
+    """A value or table that the user gave."""
+
+    value: object
+    """The value."""
+    name: str = "constant"
+    """What it is called in reports."""
+
+
+@dataclass(frozen=True, eq=False)
+class DeferredConstant(Node):
+    """A value that a worker loads when it first needs it."""
+
+    name: str
+    """What it is called in reports."""
+    load: Callable[[], Any]
+    """Returns the value."""
+
+    @cached_property
+    def value(self) -> object:
+        """The value."""
+        return self.load()
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantCollection(Node):
+    """A value for each key, such as a column of a user's table."""
+
+    by_key: Mapping[str, object]
+    """The values."""
+    name: str
+    """What it is called in reports."""
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the values."""
+        return tuple(self.by_key)
+
+    def member(self, key: str) -> Constant:
+        """Return the value of one key."""
+        return Constant(self.by_key[key], f"{self.name}[{key!r}]")
+
+
+class StoredOutputs(Protocol):
+    """The outputs of a result in a store."""
+
+    def image(self, output: int) -> ArraySource:
+        """Return an image."""
+        ...
+
+    def framed(self, output: int) -> Framed:
+        """Describe an image."""
+        ...
+
+    def value(self, output: int) -> Any:
+        """Return anything but an image."""
+        ...
+
+
+class StoredMembers(Protocol):
+    """The outputs of a collection in a store."""
+
+    @property
+    def outputs(self) -> tuple[OutputKind, ...]:
+        """What the step returns."""
+        ...
+
+    @property
+    def member_keys(self) -> Mapping[str, str]:
+        """Keys of the members, and the key under which each is stored."""
+        ...
+
+    def member(self, key: str) -> StoredOutputs | None:
+        """Return the outputs of one member, if they are stored under the key that it must have."""
+        ...
+
+    def unchecked(self, key: str) -> StoredOutputs:
+        """Return the outputs of one member, which may prove not to be there when they are read."""
+        ...
+
+    def existing(self, key: str) -> StoredOutputs:
+        """Return the outputs of one member.
+
+        Raises
+        ------
+        DamagedResult
+            If they are not there.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class FromStore(Node):
+    """A result in a store."""
+
+    name: str
+    """Name of its step."""
+    stored_key: str
+    """Its key."""
+    stored: StoredOutputs
+    """Reads its outputs."""
+    kinds: tuple[OutputKind, ...]
+    """What each output is."""
+    labels: tuple[bool, ...] = ()
+    """Of each output whether it holds object numbers; empty: none does."""
+
+    def framed(self, output: int) -> Framed:
+        """Describe an image."""
+        return self.stored.framed(output)
+
+    def levels(self, output: int) -> int:
+        """Number of pyramid levels of an image."""
+        return int(self.stored.image(output).levels)
+
+    def is_labels(self, output: int) -> bool:
+        """Whether an image holds object numbers."""
+        return bool(self.labels and self.labels[output])
+
+    @property
+    def parts_grid(self) -> PartsGrid | None:
+        """The blocks that its parts belong to."""
+        if "parts" not in self.kinds:
+            return None
+        where: PartsGrid = self.stored.value(self.kinds.index("parts")).where
+        return where
+
+
+@dataclass(frozen=True, eq=False)
+class CollectionFromStore(Node):
+    """The results of a collection in a store."""
+
+    name: str
+    """Name of its step."""
+    stored_key: str
+    """Its key."""
+    stored: StoredMembers
+    """Finds the members."""
+    kinds: tuple[OutputKind, ...]
+    """What each output is."""
+    labels: tuple[bool, ...] = ()
+    """Of each output whether it holds object numbers; empty: none does."""
+    groups: pd.DataFrame | None = None
+    """Columns that belong to the keys."""
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the members."""
+        return tuple(self.stored.member_keys)
+
+    def is_labels(self, output: int) -> bool:
+        """Whether its images hold object numbers."""
+        return bool(self.labels and self.labels[output])
+
+    def member_key(self, key: str) -> str:
+        """Return the key under which a member is stored."""
+        return self.stored.member_keys[key]
+
+    def find(self, key: str) -> FromStore | None:
+        """Return one member; None if it is not there."""
+        stored = self.stored.member(key)
+        return None if stored is None else self._member(key, stored)
+
+    def member(self, key: str) -> FromStore:
+        """Return one member.
+
+        Raises
+        ------
+        DamagedResult
+            If it is not there.
+        """
+        return self._member(key, self.stored.existing(key))
+
+    def _member(self, key: str, stored: StoredOutputs) -> FromStore:
+        name = f"{self.name}[{key!r}]"
+        return FromStore(name, self.member_key(key), stored, self.kinds, self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedFolder(Node):
+    """Files of a folder; each is opened when it is needed."""
+
+    name: str
+    """Name of the folder."""
+    paths: Mapping[str, str]
+    """Where each is, by key."""
+    options: Mapping[str, Any]
+    """How they are opened."""
+    reader: Callable[[str], Any] | None = None
+    """Reads one file; None: as images are opened."""
+    groups: pd.DataFrame | None = field(default=None, repr=False)
+    """Columns that belong to the keys."""
+    kind: OutputKind = "image"
+    """What each is."""
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the files: paths below the folder."""
+        return tuple(self.paths)
+
+    def member(self, key: str) -> Node:
+        """Open one member."""
+        return open_member(self.paths[key], key, self.options, self.reader, self.kind)
+
+
+_SAID = {"image": "an array", "table": "a DataFrame", "value": "a value"}
+
+
+def kind_of(value: object) -> OutputKind:
+    """What a value that was read is: an array is an image, a DataFrame a table.
+
+    Examples
+    --------
+    >>> kind_of(np.zeros(3)), kind_of({"a": 1})
+    ('image', 'value')
+    """
+    if isinstance(value, np.ndarray) and value.ndim:
+        return "image"
+    return "table" if type(value).__name__ == "DataFrame" else "value"
+
+
+def open_member(
+    path: str,
+    name: str,
+    options: Mapping[str, Any],
+    read: Callable[[str], Any] | None,
+    kind: OutputKind,
+) -> Node:
+    """Open a file of a folder, as `read` does where there is one.
+
+    Raises
+    ------
+    PipelineError
+        If it gives something else than for the first of the files.
+    """
+    if read is None:
+        return Opened(open_source(path, **options), name)
+    value = read(path)
+    if value is None or kind_of(value) != kind:
+        raise PipelineError(
+            f"read= returns for every file what it returned for the first, here {_SAID[kind]}",
+            value=type(value).__name__,
+            place=path,
+        )
+    return Opened(open_source(value, **options), name) if kind == "image" else Constant(value, name)

@@ -1,0 +1,80 @@
+"""Options for an operation that is made of several steps.
+
+::
+
+    mask -> pieces -> merge -> labels        label.options(name="cells", block=64)(mask)
+            block=64  block=64 block=64
+                               name="cells"  what is said of the result goes to the last
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from scutoid.steps._call import Call
+from scutoid.steps._collections import handle_of
+from scutoid.steps._refs import CollectionRef, Gathered, Node, Ref
+from scutoid.steps._rewrite import Outputs, Rewriting
+from scutoid.steps._single import Lazy
+from scutoid.steps._spec import StepSpec
+from scutoid.steps._step import Step
+
+_OF_RESULT = ("name", "keep", "storage", "where")
+
+
+def with_options(result: Any, given: Iterable[object], options: Mapping[str, object]) -> Any:
+    """Return the results of an operation, its steps with other options.
+
+    Parameters
+    ----------
+    result : lazy result, or tuple of these
+        What the operation returned.
+    given : iterable
+        Its arguments: what has made these is no part of it.
+    options : mapping
+        As in `Step.options`; name, keep, storage and where are those of the step that makes the
+        result, a name that of the first of several.
+
+    Returns
+    -------
+    The same kind as `result`; what is not lazy as it is.
+    """
+    results = result if isinstance(result, tuple) else (result,)
+    refs = [item.ref for item in results if isinstance(item, Lazy)]
+    last = [ref.node for ref in refs]
+    arguments = {ref.node for ref in _refs_in(given)}
+
+    def kept(call: Call) -> Outputs | None:
+        return call.outputs if call in arguments else None
+
+    def spec(call: Call) -> StepSpec:
+        return Step(call.spec).options(**_options_of(call, last, options)).spec
+
+    rewriting = Rewriting(kept, spec)
+    made = tuple(
+        handle_of(rewriting.item(item.ref)) if isinstance(item, Lazy) else item  # type: ignore[arg-type]
+        for item in results
+    )
+    return made if isinstance(result, tuple) else made[0]
+
+
+def _options_of(call: Call, last: list[Node], options: Mapping[str, object]) -> dict[str, object]:
+    """Return those of the options that are meant for a call; `last` makes the results."""
+    return {
+        name: value
+        for name, value in options.items()
+        if name not in _OF_RESULT or (call is last[0] if name == "name" else call in last)
+    }
+
+
+def _refs_in(items: Iterable[object]) -> Iterator[Ref | CollectionRef]:
+    for item in items:
+        if isinstance(item, Gathered):
+            yield item.collection
+        elif isinstance(item, Lazy):
+            yield item.ref
+        elif isinstance(item, Mapping):
+            yield from _refs_in(item.values())
+        elif isinstance(item, (list, tuple)):
+            yield from _refs_in(item)

@@ -1,0 +1,151 @@
+"""Parts: a small dict of arrays for each block of a grid, in memory or packed in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import DamagedResult, StepError
+from scutoid.geometry import BlockGrid
+from scutoid.steps._placement import PartsGrid
+from scutoid.store import (
+    Pack,
+    arrays_of_bytes,
+    bytes_of_arrays,
+    bytes_of_table,
+    distrust_around,
+    table_of_bytes,
+)
+
+Part = dict[str, NDArray[Any]]
+
+
+class BlockParts(Mapping[int, Part]):
+    """Parts by block number, as a step gets them: each is read when it is asked for."""
+
+    def __init__(self, where: PartsGrid) -> None:
+        self.where = where
+
+    @property
+    def grid(self) -> BlockGrid:
+        """The blocks' grid."""
+        return self.where.grid
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.grid.n_blocks))
+
+    def __len__(self) -> int:
+        return self.grid.n_blocks
+
+    def __getitem__(self, index: int) -> Part:
+        raise NotImplementedError
+
+
+class MemoryParts(BlockParts):
+    """Parts that were computed in this process."""
+
+    def __init__(self, where: PartsGrid, parts: Mapping[int, Part]) -> None:
+        super().__init__(where)
+        self._parts = parts
+
+    def __getitem__(self, index: int) -> Part:
+        return self._parts[index]
+
+
+class PackedParts(BlockParts):
+    """Parts in a pack; one of several outputs of a step."""
+
+    def __init__(self, where: PartsGrid, pack: Pack, slot: int) -> None:
+        super().__init__(where)
+        self._pack = pack
+        self._slot = slot
+
+    def __getitem__(self, index: int) -> Part:
+        values = decode(read_payload(self._pack, index))
+        return values[self._slot]  # type: ignore[no-any-return]
+
+
+def read_payload(pack: Pack, name: str | int) -> bytes:
+    """Read a payload of a stored result, which no longer counts as complete if it is damaged.
+
+    Raises
+    ------
+    DamagedResult
+        If it is.
+    """
+    try:
+        return pack.read(name)
+    except DamagedResult:
+        distrust_around(pack.path)
+        raise
+
+
+def encode(value: object) -> bytes:
+    """Pack a value made of numbers, text, arrays, tables, and lists, tuples and dicts of these.
+
+    Raises
+    ------
+    StepError
+        If it holds anything else.
+
+    Examples
+    --------
+    >>> decode(encode({"n": 3, "sums": np.arange(2.0), "pair": (1, None)}))
+    {'n': 3, 'sums': array([0., 1.]), 'pair': (1, None)}
+    """
+    import json
+
+    arrays: dict[str, NDArray[Any]] = {}
+    tree = _flatten(value, arrays)
+    text = np.frombuffer(json.dumps(tree).encode(), dtype=np.uint8)
+    return bytes_of_arrays({"": text, **arrays})
+
+
+def decode(payload: bytes) -> Any:
+    """Return what was packed by `encode`."""
+    import json
+
+    arrays = arrays_of_bytes(payload)
+    return _restore(json.loads(arrays.pop("").tobytes()), arrays)
+
+
+def _flatten(value: object, arrays: dict[str, NDArray[Any]]) -> object:
+    """Write a value as JSON; arrays move to `arrays`, and a tagged list takes their place."""
+    if value is None or isinstance(value, (bool, str)) or type(value) in (int, float):
+        return value
+    if isinstance(value, dict):
+        items = [[_flatten(k, arrays), _flatten(v, arrays)] for k, v in value.items()]
+        return ["dict", items]
+    if isinstance(value, (list, tuple)):
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return [kind, [_flatten(item, arrays) for item in value]]
+    name = str(len(arrays))
+    if isinstance(value, (np.ndarray, np.generic)):
+        arrays[name] = np.asarray(value)
+        return ["array" if isinstance(value, np.ndarray) else "scalar", name]
+    if type(value).__name__ == "DataFrame":
+        arrays[name] = np.frombuffer(bytes_of_table(value), dtype=np.uint8)  # type: ignore[arg-type]
+        return ["table", name]
+    raise StepError(
+        "a block's value is made of numbers, text, arrays, tables, and lists and dicts of these",
+        value=type(value).__name__,
+        remedy="return a dict of arrays",
+    )
+
+
+def _restore(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    if not isinstance(tree, list):
+        return tree
+    kind, content = tree
+    if kind == "dict":
+        return {_restore(k, arrays): _restore(v, arrays) for k, v in content}
+    if kind in ("list", "tuple"):
+        items = [_restore(item, arrays) for item in content]
+        return tuple(items) if kind == "tuple" else items
+    array = arrays[content]
+    if kind == "table":
+        return table_of_bytes(array.tobytes())
+    return array if kind == "array" else array[()]

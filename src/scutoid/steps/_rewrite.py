@@ -1,0 +1,68 @@
+"""A graph with some of its calls put in place by others; the graph itself is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from scutoid.steps._call import Call, make_call
+from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Ref
+from scutoid.steps._spec import StepSpec
+
+Outputs = tuple[Ref | CollectionRef, ...]
+
+
+class Rewriting:
+    """Rebuilds what depends on calls that change, each call once.
+
+    Parameters
+    ----------
+    replaced : function of a call
+        Returns what stands for the outputs of a call, or None where it is rebuilt.
+    spec : function of a call
+        Returns the step that a call that is rebuilt applies; the same one where it stays.
+    """
+
+    def __init__(
+        self,
+        replaced: Callable[[Call], Outputs | None],
+        spec: Callable[[Call], StepSpec],
+    ) -> None:
+        self._replaced = replaced
+        self._spec = spec
+        self._made: dict[Call, Outputs] = {}
+
+    def item(self, item: object) -> object:
+        """Return an input or a parameter of the rewritten graph."""
+        if isinstance(item, Gathered):
+            return Gathered(self._collection(item.collection))
+        if isinstance(item, Ref):
+            return self.ref(item)
+        return self._collection(item) if isinstance(item, CollectionRef) else item
+
+    def ref(self, ref: Ref) -> Ref:
+        """Return what a reference becomes."""
+        if not isinstance(ref.node, Call):
+            return ref
+        made = self._outputs(ref.node)[ref.output]
+        if isinstance(ref, ImageRef) and isinstance(made, ImageRef) and ref.view is not None:
+            return replace(made, view=ref.view)
+        return made if isinstance(made, Ref) else ref
+
+    def _collection(self, ref: CollectionRef) -> CollectionRef:
+        if not isinstance(ref.node, Call):
+            return ref
+        made = self._outputs(ref.node)[ref.output]
+        return made if isinstance(made, CollectionRef) else ref
+
+    def _outputs(self, call: Call) -> Outputs:
+        if call not in self._made:
+            self._made[call] = self._replaced(call) or self._rebuilt(call)
+        return self._made[call]
+
+    def _rebuilt(self, call: Call) -> Outputs:
+        return make_call(
+            self._spec(call),
+            [self.item(item) for item in call.inputs],
+            {name: self.item(value) for name, value in call.params.items()},
+        ).outputs

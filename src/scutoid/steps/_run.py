@@ -1,0 +1,198 @@
+"""`plan` and `run`: what a user calls."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from scutoid.blocks import (
+    parse_bytes,
+)
+from scutoid.errors import DamagedResult, RunFailed
+from scutoid.events import Listener
+from scutoid.steps._claim import claim
+from scutoid.steps._outcome import Run
+from scutoid.steps._plan import Plan
+from scutoid.steps._planner import Planner
+from scutoid.steps._refs import CollectionRef, Ref
+from scutoid.steps._runner import Runner
+from scutoid.steps._summary import summarize
+from scutoid.steps._targets import refs_in
+from scutoid.store import EntryStore, Lock
+
+_ATTEMPTS = 3
+
+
+def plan(
+    *targets: Any,
+    store: str | os.PathLike[str],
+    block: object = None,
+    memory: int | str | None = None,
+    force: Iterable[str] = (),
+    accept: Iterable[str] = (),
+    paranoid: bool = False,
+) -> Plan:
+    """Say what a run would do, and why; nothing is computed.
+
+    Parameters
+    ----------
+    *targets : Image, Table, Value or a collection of these
+        Results of steps.
+    store : path
+        Folder of the results.
+    block : int or sequence, optional
+        Block shape for all steps that do not give one.
+    memory : int or str, optional
+        Bytes that a worker may take, such as "4GB".
+    force : iterable of str
+        Names of steps to run again.
+    accept : iterable of str
+        Names of steps whose nearest earlier result is taken as good although its key differs.
+    paranoid : bool
+        Whether all input files are read again, also those of the same size, time and inode as when
+        they were last read.
+
+    Returns
+    -------
+    Plan
+        `.steps`, each with `.name`, `.status`, `.reason`, `.n_blocks`, `.n_done`.
+
+    Raises
+    ------
+    ScutoidError
+        If the pipeline cannot run as it stands.
+    """
+    planner = Planner(
+        EntryStore(store),
+        block=block,
+        force=force,
+        accept=accept,
+        memory=_bytes(memory),
+        paranoid=paranoid,
+    )
+    planned = planner.plan(refs_in(targets))
+    planner.memo.save()
+    return summarize(planned)
+
+
+def run(
+    *targets: Any,
+    store: str | os.PathLike[str],
+    workers: int | None = None,
+    executor: Any = "processes",
+    memory: int | str | None = None,
+    block: object = None,
+    on_failure: str | int = "raise",
+    force: Iterable[str] = (),
+    accept: Iterable[str] = (),
+    paranoid: bool = False,
+    resources: Mapping[str, int] | None = None,
+    listeners: Sequence[Listener] = (),
+) -> Run:
+    """Compute results into a store; only what is missing or changed runs.
+
+    Parameters
+    ----------
+    *targets : Image, Table, Value or a collection of these
+        Results of steps; afterwards they read from the store.
+    store : path
+        Folder of the results; it is made if it does not exist.
+    workers : int, optional
+        1 or more; default: the cores that this process may use.
+    executor : {"processes", "threads", "serial", "dask"}, Dask client or cluster, or Executor
+        Where blocks are computed; a text with ``://`` is the address of a Dask scheduler.
+    memory : int or str, optional
+        Bytes that all running blocks may take together, such as "4GB".
+    block : int or sequence, optional
+        Block shape for all steps that do not give one; rounded up to whole voxels of the coarsest
+        level where an image is stored with levels.
+    on_failure : {"raise", "return"} or int
+        "raise" raises `RunFailed` at the end; a number stops at that many failures.
+    force : iterable of str
+        Names of steps to run again.
+    accept : iterable of str
+        Names of steps whose nearest earlier result is taken as good although its key differs, such
+        as after a change of code that changes no value.  The store keeps a record of it.
+    paranoid : bool
+        Whether all input files are read again, also those of the same size, time and inode as when
+        they were last read.
+    resources : mapping of str to int, optional
+        How much there is of what steps say that they require, such as ``{"gpu": 2}``; what is not
+        given is there once.
+    listeners : sequence of Listener
+        Get the events of the run, such as `scutoid.Progress`.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    RunFailed
+        If blocks failed and `on_failure` is "raise"; what was computed is kept.
+    """
+    entry_store = EntryStore(store)
+    entry_store.check_writable()
+    forced = tuple(force)
+
+    def new_planner() -> Planner:
+        return Planner(
+            entry_store,
+            block=block,
+            force=forced,
+            accept=accept,
+            memory=_bytes(memory),
+            paranoid=paranoid,
+        )
+
+    for attempt in range(1, _ATTEMPTS + 1):
+        with ExitStack() as held:
+            runner = _begin(held, new_planner, refs_in(targets), listeners)
+            try:
+                done = runner.run(
+                    workers=len(os.sched_getaffinity(0)) if workers is None else workers,
+                    executor=executor,
+                    memory=memory,
+                    on_failure=on_failure if isinstance(on_failure, int) else "return",
+                    resources=resources,
+                    listeners=listeners,
+                )
+            except DamagedResult:
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+        if not done.met_damage:
+            break
+        forced = tuple(name for name in forced if not done.step(name).is_done)
+    if not done.ok and on_failure != "return":
+        error = RunFailed(
+            "a run ends without failed blocks",
+            value=done.summary(),
+            place=str(entry_store.path),
+            remedy="mend the cause and run again: what was computed is kept",
+        )
+        error.run = done  # type: ignore[attr-defined]
+        raise error
+    return done
+
+
+def _begin(
+    held: ExitStack,
+    new_planner: Callable[[], Planner],
+    targets: Sequence[Ref | CollectionRef],
+    listeners: Sequence[Listener],
+) -> Runner:
+    """Plan, and hold what is to be made and what was found until `held` is closed."""
+    while True:
+        with ExitStack() as taken:
+            runner = Runner(claim(taken, new_planner, targets, listeners))
+            taken.enter_context(Lock(runner.folder))
+            if runner.announce():
+                held.push(taken.pop_all())
+                return runner
+
+
+def _bytes(memory: int | str | None) -> int | None:
+    return None if memory is None else parse_bytes(memory)

@@ -1,0 +1,273 @@
+"""Running a plan: entries are begun, blocks are handed to the engine, results are committed."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from scutoid.blocks import (
+    BlockTask,
+    EventLog,
+    Journal,
+    Report,
+    run_blocks,
+)
+from scutoid.errors import StoreError
+from scutoid.events import Event, Listener, TaskDone
+from scutoid.steps._call import MappedCall
+from scutoid.steps._collections import handle_of
+from scutoid.steps._latest import LATEST
+from scutoid.steps._missing_shards import JOURNALLED, shard_record
+from scutoid.steps._names import MEMBERS, output_names
+from scutoid.steps._nodes import CollectionFromStore, FromStore
+from scutoid.steps._outcome import Run, RunStep
+from scutoid.steps._planned import PlannedCall, PlannedRun
+from scutoid.steps._refs import refs_of
+from scutoid.steps._runs import LOGS, RUN, RUNS, announcing, dead_locks
+from scutoid.steps._sending import sending_own_code
+from scutoid.steps._single import Lazy
+from scutoid.steps._stored import StoredResult
+from scutoid.steps._tables import concatenate
+from scutoid.steps._tasks import TaskBuilder
+
+_NOTED = 100
+EVENTS = "events.jsonl"
+
+
+def _remove_empty(logs: Path) -> None:
+    """Remove the logs of workers that printed nothing."""
+    if not logs.is_dir():
+        return
+    for log in logs.iterdir():
+        if log.stat().st_size == 0:
+            log.unlink()
+    with suppress(OSError):
+        logs.rmdir()
+
+
+class Runner:
+    """Turns planned steps into tasks of the block engine, and their outcome into results."""
+
+    def __init__(self, planned: PlannedRun) -> None:
+        self.planned = planned
+        self.store = planned.store
+        self._builder = TaskBuilder(planned)
+        self._by_task = {each.finish_task: each for each in planned}
+        run_id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
+        self.folder = self.store.path / RUNS / run_id
+        self.started = time.time()
+
+    def run(
+        self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
+    ) -> Run:
+        """Run what is not cached, and write down what came of it."""
+        started = time.monotonic()
+        for each in self.planned:
+            if each.accepted is not None:
+                each.accepted.record()
+        report = self._compute(listeners=listeners, memory=memory, **options)
+        self._record_collections()
+        steps = [self.step(each, report) for each in self.planned]
+        seconds = time.monotonic() - started
+        done = Run(steps, self.results(), seconds, self.store.path, self.folder)
+        self.record(done)
+        for step, each in zip(steps, self.planned, strict=True):
+            if step.has_all_blocks and not step.is_stored and not done.met_damage:
+                raise _not_committed(each)
+        return done
+
+    def _compute(
+        self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
+    ) -> Report | None:
+        tasks: list[BlockTask] = []
+        try:
+            for each in self.planned:
+                if not each.is_cached and each.is_kept:
+                    tasks.extend(self._builder.tasks(each))
+            if not tasks:
+                return None
+            specs = [each.call.spec for each in self.planned]
+            with sending_own_code(specs), EventLog(self.folder / EVENTS) as log:
+                return run_blocks(
+                    tasks,
+                    memory=memory,
+                    listeners=[self, log, *listeners],
+                    logs=self.folder / LOGS,
+                    **options,
+                )
+        finally:
+            _remove_empty(self.folder / LOGS)
+            self._builder.close()
+            for each in self.planned:
+                self._finish(each)
+
+    def on_event(self, event: Event) -> None:
+        """Commit a step when its last task is done."""
+        if isinstance(event, TaskDone) and event.task in self._by_task:
+            self._commit(self._by_task[event.task], event.seconds)
+
+    def _commit(self, each: PlannedCall, seconds: float) -> None:
+        """Commit the image of a step whose blocks are all journalled; others commit themselves."""
+        if each.step is None or each.has_finish:
+            return
+        n_done = int((Journal.read(each.entry.journal) != 0).sum())
+        chosen = each.step.chosen()
+        n_skipped = 0 if chosen is None else int((~chosen).sum())
+        if n_done + n_skipped == each.n_blocks:
+            record = {"seconds": seconds, JOURNALLED: n_done}
+            each.entry.commit({**record, **shard_record(each.entry)})
+
+    def _finish(self, each: PlannedCall) -> None:
+        """Commit what a stopped run did not, and have this process read the result from now on."""
+        if isinstance(each.call, MappedCall):
+            LATEST.enter_members(each.call, each.items)
+            return
+        if not each.is_cached and each.is_kept and each.entry.status == "partial":
+            self._commit(each, 0.0)  # all its blocks were done, and a stopped run did not say so
+        if each.entry.status == "complete":
+            LATEST.enter(each.call, StoredResult(each.entry))
+
+    def step(self, each: PlannedCall, report: Report | None) -> RunStep:
+        """Return what came of a step."""
+        if report is None or each.task not in report.tasks:
+            if not each.is_kept:
+                return RunStep(each.task, each.n_blocks, each.n_blocks, 0, 0, 0, 0.0)
+            n_done = each.n_blocks if each.is_cached else 0
+            return RunStep(each.task, each.n_blocks, n_done, n_done, 0, 0, 0.0)
+        task = report.tasks[each.task]
+        n_failed, n_orphaned, seconds = task.n_failed, task.n_orphaned, task.seconds
+        failures = task.failures
+        if each.has_finish:
+            end = report.tasks[each.finish_task]
+            n_failed += end.n_failed
+            failures += end.failures
+            seconds += end.seconds
+        return RunStep(
+            each.task,
+            task.n_blocks,
+            task.n_done + task.n_skipped,
+            task.n_cached,
+            n_failed,
+            n_orphaned,
+            seconds,
+            failures,
+            task.slowest,
+            each.call.keys or (),
+            is_stored=_is_stored(each),
+        )
+
+    def results(self) -> dict[str, Any]:
+        """Return the results by the names of their steps; each reads this run's store for ever."""
+        return {each.task: _results_of(each) for each in self.planned}
+
+    def record(self, done: Run) -> None:
+        """Write down the run."""
+        steps = [
+            {
+                **self._described(each),
+                "n_blocks": step.n_blocks,
+                "n_done": step.n_done,
+                "n_cached": step.n_cached,
+                "n_failed": step.n_failed,
+                "n_orphaned": step.n_orphaned,
+                "seconds": round(step.seconds, 3),
+                "failures": [f"{step.place(f)}: {f.error}" for f in step.failures[:_NOTED]],
+                "slowest": [
+                    {"block": each.index, "seconds": round(each.seconds, 3)}
+                    for each in step.slowest
+                ],
+            }
+            for step, each in zip(done.steps, self.planned, strict=True)
+        ]
+        self._write({"ok": done.ok, "seconds": round(done.seconds, 3), "steps": steps})
+
+    def _record_collections(self) -> None:
+        """Write down the members of collections, and their joined tables."""
+        for each in self.planned:
+            if isinstance(each.call, MappedCall) and (not each.is_cached or each.is_relisted):
+                self._record_collection(each, each.call)
+
+    def announce(self) -> bool:
+        """Write down which results the run needs, so that nobody takes them away.
+
+        Returns
+        -------
+        bool
+            Whether those that the plan has found are still there.
+        """
+        with announcing(self.store):
+            steps = [self._described(each) for each in self.planned]
+            self._write({"ok": None, "seconds": None, "steps": steps})
+            for lock in dead_locks(self.store.path / RUNS):
+                lock.unlink(missing_ok=True)
+            return all(each.entry.path.is_dir() for each in self.planned if each.is_cached)
+
+    def _described(self, each: PlannedCall) -> dict[str, Any]:
+        return {
+            "name": each.task,
+            "key": each.key.key,
+            "entry": str(each.entry.path.relative_to(self.store.path)),
+            "status": each.status,
+            "reason": each.reason,
+        }
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"started": self.started, **record}, indent=1)
+            (self.folder / RUN).write_text(text + "\n")
+        except OSError as error:
+            raise StoreError(
+                "a run is written down in its store", value=str(error), place=str(self.folder)
+            ) from error
+
+    def _record_collection(self, each: PlannedCall, call: MappedCall) -> None:
+        """Write which members belong together, and tables in one piece for people to read."""
+        items, outputs = each.items, call.spec.outputs
+        members = {key: member for key, member in items.member_keys.items() if items.has(key)}
+        if each.entry.recipe is None:
+            each.entry.begin(self.planned.recipe(each).stamped(), keeps_items=True)
+        each.entry.distrust()
+        text = json.dumps({"outputs": list(outputs), "members": members}, indent=0)
+        each.entry.write(MEMBERS, text.encode())
+        for output, (kind, name) in enumerate(zip(outputs, output_names(outputs), strict=True)):
+            if kind == "table":
+                rows = ((key, items.existing(key).value(output)) for key in members)
+                each.entry.save(concatenate(rows, call.groups), name)
+        if len(members) == len(call.keys):
+            each.entry.commit()
+
+
+def _is_stored(each: PlannedCall) -> bool:
+    """Whether the result of a step is complete in the store, where it is kept there as a whole."""
+    is_part = each.needed is not None and not bool(each.needed.all())
+    return is_part or not each.is_kept or each.entry.status == "complete"
+
+
+def _not_committed(each: PlannedCall) -> StoreError:
+    return StoreError(
+        "a step all of whose blocks are done has a complete result in the store",
+        value=f"{each.n_blocks} blocks done, the result is {each.entry.status}",
+        place=str(each.entry.path),
+        remedy="see whether something else writes there, and run again: blocks that are done stay",
+    )
+
+
+def _results_of(each: PlannedCall) -> Any:
+    """Return the results of a step as handles that read the store of this run."""
+    call, kinds = each.call, each.call.spec.outputs
+    labels = tuple(call.is_labels(number) for number in range(len(kinds)))
+    stored: Any = None
+    if isinstance(call, MappedCall):
+        stored = CollectionFromStore(
+            call.name, each.key.key, each.items, kinds, labels, call.groups
+        )
+    elif each.entry.status == "complete":
+        stored = FromStore(call.name, each.key.key, StoredResult(each.entry), kinds, labels)
+    results: tuple[Lazy, ...] = tuple(handle_of(ref, stored) for ref in refs_of(call, kinds))
+    return results if call.spec.packed else results[0]

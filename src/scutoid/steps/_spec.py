@@ -1,0 +1,238 @@
+"""What a decorated function declared: its inputs, parameters, halo, outputs and options.
+
+A `StepSpec` is frozen data.  It is made once by a decorator, and sent to the workers; what one call
+adds (its inputs, its parameter values) is a `Call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+from scutoid.errors import ParameterError, PipelineError
+from scutoid.steps._options import Options
+from scutoid.steps._parameters import NEIGHBOURS, Parameters
+
+Kind = Literal["blockwise", "step", "reduction"]
+OutputKind = Literal["image", "table", "parts", "value", "files"]
+Border = Literal["clip", "reflect", "nearest", "crop"] | float
+
+_OUTPUTS: dict[Kind, tuple[OutputKind, ...]] = {
+    "blockwise": ("image", "table", "parts"),
+    "step": ("value", "image", "table", "parts", "files"),
+    "reduction": ("value", "table"),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepSpec:
+    """A step as its decorator declared it."""
+
+    kind: Kind
+    """Function of a block, of whole values, or a reduction over blocks."""
+    name: str
+    """The function's name."""
+    function: Callable[..., Any]
+    """The user's function itself."""
+    parameters: Parameters
+    """Its signature."""
+    outputs: tuple[OutputKind, ...]
+    """What it returns, an entry an output."""
+    packed: bool
+    """Whether the function returns a tuple of outputs (also of one)."""
+    halo: object = 0
+    """As declared: int, sequence, mapping, `Length` or a function of the parameters."""
+    axes: str | None = None
+    """Axes that the function gets; None: the spatial axes of its inputs."""
+    out_axes: str | None = None
+    """Axes that it returns, if they differ."""
+    out_sizes: Mapping[str, int] | None = None
+    """Sizes of returned axes that are new, or change."""
+    border: Border = "clip"
+    """What lies beyond the image's edge."""
+    scale: object = 1
+    """Input voxels an output voxel."""
+    grid: Callable[..., Any] | None = None
+    """Finds the grid of the output, where it is no scaled one."""
+    check: Callable[..., None] | None = None
+    """Raises what is wrong with the images and parameters of a call, before anything runs."""
+    dtype: object = None
+    """dtype of an image output, or one for each; None: found by a trial call."""
+    position: tuple[str, ...] | None = None
+    """Columns of a table output that hold a position in the block, in voxels."""
+    labels: bool = False
+    """Whether its images hold object numbers."""
+    block_invariant: bool = False
+    """Whether the result is the same for every block shape."""
+    sees_neighbours: bool = False
+    """Whether the function also gets what its neighbours have written."""
+    merge: Callable[[Any, Any], Any] | None = None
+    """Joins the values of two parts of the image; associative."""
+    finish: Callable[..., Any] | None = None
+    """Makes the result from the merged value."""
+    setup: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    """Called once a worker; the values are passed by name."""
+    version: str | None = None
+    """Replaces the code in the key."""
+    environment: tuple[str, ...] = ()
+    """Packages whose versions enter the key."""
+    options: Options = field(default_factory=Options)
+    """Defaults of what a call may set anew."""
+
+    def with_options(self, **options: object) -> StepSpec:
+        """Return the same step with other options."""
+        known = Options.__dataclass_fields__
+        unknown = [item for item in options if item not in known]
+        if unknown:
+            raise ParameterError(
+                f"options are {', '.join(known)}", value=unknown[0], place=f"step {self.name!r}"
+            )
+        changed = replace(self.options, **cast("dict[str, Any]", options))
+        return replace(self, options=changed)
+
+    @property
+    def label(self) -> str:
+        """The name in the store and in reports."""
+        return self.options.name or self.name
+
+    @property
+    def value_format(self) -> str | None:
+        """Format of what is not an image, if one is asked for."""
+        return None if "image" in self.outputs else self.options.storage.format
+
+    @property
+    def dtypes(self) -> tuple[object, ...]:
+        """The declared dtype of each output (None: not declared)."""
+        if isinstance(self.dtype, (tuple, list)):
+            return tuple(self.dtype)
+        return tuple(self.dtype if kind == "image" else None for kind in self.outputs)
+
+
+def make_spec(
+    kind: Kind,
+    function: Callable[..., Any],
+    *,
+    out: str | Sequence[str],
+    setup: Mapping[str, Callable[[], object]] | None,
+    options: Options,
+    **declared: Any,
+) -> StepSpec:
+    """Check what a decorator was given, and freeze it.
+
+    Raises
+    ------
+    PipelineError
+        If an option cannot be what it is declared to be.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    name = "step" if name == "<lambda>" else name
+    place = f"step {name!r}"
+    outputs = (out,) if isinstance(out, str) else tuple(out)
+    for item in outputs:
+        if item not in _OUTPUTS[kind]:
+            raise PipelineError(
+                f"out= of a {kind} is one of {', '.join(_OUTPUTS[kind])}, or a tuple of these",
+                value=item,
+                place=place,
+            )
+    border = declared.get("border", "clip")
+    if not isinstance(border, (int, float)) and border not in (
+        "clip",
+        "reflect",
+        "nearest",
+        "crop",
+    ):
+        raise PipelineError(
+            "border= is 'clip', 'reflect', 'nearest', 'crop' or a number", value=border, place=place
+        )
+    for option in ("axes", "out_axes"):
+        axes = declared.get(option)
+        if axes is not None and (not isinstance(axes, str) or len(set(axes)) != len(axes)):
+            raise PipelineError(
+                f"{option}= is a string of different letters, one an axis, such as 'zyx'",
+                value=axes,
+                place=place,
+            )
+    given = tuple(setup or ())
+    if declared.get("grid") is not None or declared.get("scale", 1) != 1:
+        _check_grid(outputs, declared, place)
+    if declared.get("sees_neighbours"):
+        _check_neighbours(outputs, declared, place)
+        given = (*given, NEIGHBOURS)
+    parameters = Parameters.of(function, given, name)
+    if not parameters.inputs and not parameters.variadic and kind != "step":
+        raise PipelineError(
+            f"a {kind} has at least one input",
+            value="no positional parameter",
+            place=place,
+            remedy=f"write def {name}(image, *, ...)",
+        )
+    return StepSpec(
+        kind=kind,
+        name=name,
+        function=function,
+        parameters=parameters,
+        outputs=cast("tuple[OutputKind, ...]", outputs),
+        packed=not isinstance(out, str),
+        setup=dict(setup or {}),
+        options=options,
+        **declared,
+    )
+
+
+def _check_grid(outputs: Sequence[str], declared: Mapping[str, object], place: str) -> None:
+    """See that a step that writes on another grid makes images, and says what cannot be found."""
+    has_grid = declared.get("grid") is not None
+    for is_right, rule, value in (
+        (set(outputs) == {"image"}, "a step on another grid returns images", outputs),
+        (
+            not has_grid or declared.get("scale", 1) == 1,
+            "a step has scale= or grid=, not both",
+            declared.get("scale"),
+        ),
+        (
+            not has_grid or declared.get("dtype") is not None,
+            "a step with grid= declares the dtype of its images",
+            None,
+        ),
+        (
+            not declared.get("sees_neighbours"),
+            "a step on another grid does not see its neighbours",
+            "sees_neighbours=True",
+        ),
+    ):
+        if not is_right:
+            raise PipelineError(rule, value=value, place=place)
+
+
+def _check_neighbours(outputs: Sequence[str], declared: Mapping[str, object], place: str) -> None:
+    """See that it is clear what a step sees of its neighbours: voxels of its one image."""
+    for is_right, rule, value, remedy in (
+        (
+            outputs.count("image") == 1,
+            "a step that sees its neighbours has one image among its outputs",
+            outputs,
+            None,
+        ),
+        (
+            declared.get("dtype") is not None,
+            "a step that sees its neighbours declares the dtype of its image",
+            None,
+            "give dtype= to the decorator",
+        ),
+        (
+            declared.get("out_axes") in (None, declared.get("axes")),
+            "a step that sees its neighbours keeps the axes that it gets",
+            declared.get("out_axes"),
+            None,
+        ),
+        (
+            not declared.get("block_invariant"),
+            "what a block sees of its neighbours depends on the shape of the blocks",
+            "block_invariant=True",
+            "leave it out",
+        ),
+    ):
+        if not is_right:
+            raise PipelineError(rule, value=value, place=place, remedy=remedy)

@@ -1,0 +1,218 @@
+"""Planned steps as tasks of the block engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from scutoid.arrays import create_image
+from scutoid.blocks import After, BlockTask, Journal
+from scutoid.errors import StoreError
+from scutoid.geometry import BlockGrid, Roi
+from scutoid.steps._blocks import BlockWork, FinishWork, StepWork
+from scutoid.steps._call import BlockCall, Call, MappedCall
+from scutoid.steps._edges import Edges
+from scutoid.steps._handover import Handover
+from scutoid.steps._inputs import WorkerInputs
+from scutoid.steps._members import MemberWork
+from scutoid.steps._names import BLOCKS, ITEMS, image_file, output_names
+from scutoid.steps._needs import memory_of
+from scutoid.steps._placement import Framed
+from scutoid.steps._planned import PlannedCall, PlannedRun
+from scutoid.store import Pack
+
+_ONE = BlockGrid(Roi((0,), (1,)), 1)
+
+
+class TaskBuilder:
+    """Begins the entries of planned steps and makes their tasks.
+
+    The packs that the driver writes stay open until `close`.
+    """
+
+    def __init__(self, planned: PlannedRun) -> None:
+        self._planned = planned
+        self._layouts = planned.layouts
+        self._edges = Edges(planned)
+        self._inputs = WorkerInputs(planned)
+        self._packs: list[Pack] = []
+        self._handovers: list[Handover] = []
+
+    def close(self) -> None:
+        """Close the packs, and forget what nobody has read."""
+        for pack in self._packs:
+            pack.close()
+        for handover in self._handovers:
+            handover.close()
+
+    def tasks(self, each: PlannedCall) -> list[BlockTask]:
+        """Begin the entry of a step, and return its tasks."""
+        call = each.call
+        if isinstance(call, MappedCall):
+            return [self._member_task(each, call)]
+        if each.restarts:
+            each.entry.clear()
+        elif each.lost is not None:
+            Journal.forget(each.entry.journal, each.lost)
+        each.entry.begin(self._planned.recipe(each).stamped())
+        try:
+            writers = tuple(self._writers(each))
+        except StoreError:
+            if each.restarts:
+                raise
+            # What a stopped run left cannot be continued, for its metadata are damaged.
+            each.entry.clear()
+            each.entry.begin(self._planned.recipe(each).stamped())
+            writers = tuple(self._writers(each))
+        if isinstance(call, BlockCall):
+            return self._block_tasks(each, call, writers)
+        return [self._step_task(each, call, writers)]
+
+    def _options(self, each: PlannedCall) -> dict[str, Any]:
+        options = each.call.spec.options
+        return {
+            "retries": options.retries,
+            "timeout": options.timeout,
+            "requires": options.requires,
+            "setup": dict(each.call.spec.setup) or None,
+        }
+
+    def _block_tasks(
+        self, each: PlannedCall, call: BlockCall, writers: tuple[Any, ...]
+    ) -> list[BlockTask]:
+        spec, step = call.spec, self._layouts.step(call)
+        packs = any(kind != "image" for kind in spec.outputs)
+        pack = Pack(each.entry.path / BLOCKS, "a") if packs else None
+        if pack is not None:
+            self._packs.append(pack)
+        handover = self._inputs.handover_of(each)
+        if handover is not None:
+            self._handovers.append(handover)
+        task = BlockTask(
+            each.task,
+            BlockWork(
+                self._inputs.of_blocks(call),
+                writers,
+                tuple(None if f is None else f.spec.shape for f in call.frames),
+                tuple(None if f is None else f.offset for f in call.frames),
+                self._own_image(each) if spec.sees_neighbours else None,
+                handover,
+            ),
+            self._edges.grid(call),
+            conflict=spec.sees_neighbours,
+            after=self._edges.of(call),
+            where=step.chosen(),
+            journal=each.entry.journal,
+            collect=None if pack is None else partial(_collect_blocks, pack),
+            bytes_per_block=memory_of(call, self._layouts),
+            **self._options(each),
+        )
+        if not each.has_finish:
+            return [task]
+        params = {name: self._inputs.deferred(value) for name, value in call.params.items()}
+        finish = BlockTask(
+            each.finish_task,
+            FinishWork(step, params, each.entry, Pack(each.entry.path / BLOCKS)),
+            _ONE,
+            after=(After.all(each.task, step.layout.grid.ndim),),
+            retries=spec.options.retries,
+        )
+        return [task, finish]
+
+    def _own_image(self, each: PlannedCall) -> str:
+        """Where the image of a step lies that sees its neighbours."""
+        outputs = each.call.spec.outputs
+        name = output_names(outputs)[outputs.index("image")]
+        image_format = each.call.spec.options.storage.format or "zarr"
+        return str(each.entry.path / image_file(name, image_format))
+
+    def _writers(self, each: PlannedCall) -> list[Any]:
+        """Create the images of a step's entry, or open those that a stopped run began."""
+        call, spec = each.call, each.call.spec
+        storage = spec.options.storage
+        image_format = storage.format or "zarr"
+        writers: list[Any] = []
+        for framed, name in zip(call.frames, output_names(spec.outputs), strict=True):
+            if framed is None:
+                writers.append(None)
+                continue
+            writers.append(
+                create_image(
+                    each.entry.path / image_file(name, image_format),
+                    framed.spec,
+                    format=image_format,
+                    block=self._block_of_image(call, framed),
+                    storage=storage,
+                    label=spec.labels and framed.spec.dtype != bool,
+                )
+            )
+        return writers
+
+    def _block_of_image(self, call: Call, framed: Framed) -> tuple[int, ...]:
+        """Return what a full block writes of an image, in voxels of the image."""
+        if not isinstance(call, BlockCall):
+            return tuple(framed.spec.shape)
+        layout = self._layouts.of(call)
+        full = Roi(layout.grid.total.offset, layout.grid.block_shape)
+        return tuple(layout.output_roi(full, framed.spec.shape).shape)
+
+    def _step_task(self, each: PlannedCall, call: Call, writers: tuple[Any, ...]) -> BlockTask:
+        return BlockTask(
+            each.task,
+            StepWork(
+                spec=call.spec,
+                inputs=tuple(self._inputs.deferred(item) for item in call.inputs),
+                params={name: self._inputs.deferred(value) for name, value in call.params.items()},
+                entry=each.entry,
+                frames=call.frames,
+                writers=writers,
+                voxel_size=call.voxel_size,
+                origin=call.origin,
+                where=self._layouts.parts_grid(call),
+                pack=each.entry.path / BLOCKS,
+            ),
+            _ONE,
+            after=self._edges.of(call),
+            bytes_per_block=memory_of(call, self._layouts),
+            **self._options(each),
+        )
+
+    def _member_task(self, each: PlannedCall, call: MappedCall) -> BlockTask:
+        if each.entry.status == "absent":
+            each.entry.begin(self._planned.recipe(each).stamped(), keeps_items=True)
+        pack = Pack(each.entry.path / ITEMS, "a")
+        self._packs.append(pack)
+        needed = None
+        if each.needed is not None and each.done is not None:
+            needed = each.needed | each.done
+        return BlockTask(
+            each.task,
+            MemberWork(
+                spec=call.spec,
+                keys=call.keys,
+                member_keys=each.member_keys,
+                inputs=tuple(self._inputs.of_members(item, call.keys) for item in call.inputs),
+                params={
+                    name: self._inputs.of_members(value, call.keys)
+                    for name, value in call.params.items()
+                },
+                folder=each.entry.path,
+            ),
+            BlockGrid(Roi((0,), (len(call.keys),)), 1),
+            after=self._edges.of(call),
+            is_done=each.done,
+            where=needed,
+            collect=partial(_collect_members, pack, each.member_keys),
+            **self._options(each),
+        )
+
+
+def _collect_blocks(pack: Pack, results: Sequence[tuple[int, object]]) -> None:
+    pack.append_many([(index, {}, payload) for index, payload in results])  # type: ignore[misc]
+
+
+def _collect_members(
+    pack: Pack, members: Sequence[str], results: Sequence[tuple[int, object]]
+) -> None:
+    pack.append_many([(members[index], *result) for index, result in results])  # type: ignore[misc]
