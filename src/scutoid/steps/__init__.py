@@ -6,10 +6,8 @@ process.
 """
 
 from scutoid.steps._affine import Beneath, check_order, interpolate
-from scutoid.steps._block import StepBlock
 from scutoid.steps._collections import Collection, Images, Tables, Values, gather
 from scutoid.steps._export import export
-from scutoid.steps._length import Length, um
 from scutoid.steps._open import open, open_folder, per_member  # noqa: A004
 from scutoid.steps._operation_options import with_options
 from scutoid.steps._outcome import Run, RunStep
@@ -23,6 +21,7 @@ from scutoid.steps._single import Files, Image, Parts, Table, Value
 from scutoid.steps._step import Step, blockwise, is_lazy, reduction, step
 from scutoid.steps._store import Store
 from scutoid.steps._substitute import with_given
+from scutoid.steps.declaration import Length, StepBlock, um
 
 __all__ = [
     "Beneath",

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scutoid.arrays import Readable
-from scutoid.steps._block import StepBlock
 from scutoid.steps._block_step import BlockStep
 from scutoid.steps._parts import BlockParts
+from scutoid.steps.declaration import StepBlock
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,12 +17,10 @@ from scutoid.arrays import Readable, pad_to
 from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._block import StepBlock
 from scutoid.steps._calling import call, check_parts, unpack, wrong_shape
 from scutoid.steps._layout import Layout
-from scutoid.steps._parameters import NEIGHBOURS
-from scutoid.steps._spec import StepSpec
 from scutoid.steps._where import chosen_blocks
+from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -38,8 +38,8 @@ from scutoid.steps._refs import (
     refs_of,
     zip_keys,
 )
-from scutoid.steps._spec import StepSpec
 from scutoid.steps._trial import trial
+from scutoid.steps.declaration import StepSpec
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import StepError
-from scutoid.steps._parameters import INJECTED
-from scutoid.steps._spec import StepSpec
+from scutoid.steps.declaration import INJECTED, StepSpec
 
 
 def call(

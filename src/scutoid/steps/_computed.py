@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import ImageSpec
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._block import StepBlock
 from scutoid.steps._block_inputs import BlockInputs
+from scutoid.steps.declaration import StepBlock
 
 _REMEMBERED = 4
 _REMEMBERED_BLOCKS = 8

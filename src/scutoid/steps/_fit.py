@@ -14,10 +14,9 @@ from scutoid.errors import MetadataError, ParameterError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
 from scutoid.steps._block_shape import block_shape
 from scutoid.steps._layout import Layout
-from scutoid.steps._length import Length
 from scutoid.steps._output_grid import OutputGrid, parse_scale, scaled_grid
 from scutoid.steps._placement import Framed, Placed
-from scutoid.steps._spec import StepSpec
+from scutoid.steps.declaration import Length, StepSpec
 
 _VOXEL_TOLERANCE = 1e-3
 

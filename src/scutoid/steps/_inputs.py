@@ -30,9 +30,9 @@ from scutoid.steps._nodes import (
 )
 from scutoid.steps._planned import PlannedCall, PlannedRun, is_computed
 from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
-from scutoid.steps._spec import OutputKind
 from scutoid.steps._stored import StoredItem, StoredResult
 from scutoid.steps._view import ViewSource
+from scutoid.steps.declaration import OutputKind
 from scutoid.store import Pack
 
 

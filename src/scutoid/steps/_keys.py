@@ -28,7 +28,7 @@ from scutoid.steps._nodes import (
     OpenedFolder,
 )
 from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
-from scutoid.steps._spec import StepSpec
+from scutoid.steps.declaration import StepSpec
 from scutoid.store import (
     CodeFingerprint,
     Entry,

@@ -28,8 +28,8 @@ from scutoid.steps._names import ITEM_FOLDER
 from scutoid.steps._nodes import FromStore, StoredMembers
 from scutoid.steps._parts import BlockParts, encode
 from scutoid.steps._refs import ImageRef, Node, Ref, ref_of
-from scutoid.steps._spec import OutputKind, StepSpec
 from scutoid.steps._stored import checksum_of, plain_parts
+from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.store import choose_format
 
 _IN_MEMORY = 2**29

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scutoid.steps._spec import OutputKind
+from scutoid.steps.declaration import OutputKind
 
 BLOCKS = "blocks.pack"
 ITEMS = "items.pack"

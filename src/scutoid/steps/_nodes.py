@@ -14,7 +14,7 @@ from scutoid.errors import PipelineError
 from scutoid.geometry import Coordinate
 from scutoid.steps._placement import Framed, PartsGrid
 from scutoid.steps._refs import Node, whole_offset
-from scutoid.steps._spec import OutputKind
+from scutoid.steps.declaration import OutputKind
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from scutoid.steps._collections import COLLECTION, Images, Values
 from scutoid.steps._nodes import ConstantCollection, Opened, OpenedFolder, kind_of
 from scutoid.steps._refs import CollectionRef, ImageRef
 from scutoid.steps._single import Image, Table
-from scutoid.steps._spec import OutputKind
+from scutoid.steps.declaration import OutputKind
 
 if TYPE_CHECKING:
     import pandas as pd

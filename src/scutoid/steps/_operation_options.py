@@ -17,8 +17,8 @@ from scutoid.steps._collections import handle_of
 from scutoid.steps._refs import CollectionRef, Gathered, Node, Ref
 from scutoid.steps._rewrite import Outputs, Rewriting
 from scutoid.steps._single import Lazy
-from scutoid.steps._spec import StepSpec
 from scutoid.steps._step import Step
+from scutoid.steps.declaration import StepSpec
 
 _OF_RESULT = ("name", "keep", "storage", "where")
 

@@ -28,8 +28,8 @@ import numpy as np
 from scutoid.errors import GeometryError, PipelineError
 from scutoid.geometry import Coordinate, Roi, RoiLike
 from scutoid.steps._placement import Framed, PartsGrid
-from scutoid.steps._spec import OutputKind
 from scutoid.steps._view import View
+from scutoid.steps.declaration import OutputKind
 
 if TYPE_CHECKING:
     import pandas as pd

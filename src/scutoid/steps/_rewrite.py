@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from scutoid.steps._call import Call, make_call
 from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Ref
-from scutoid.steps._spec import StepSpec
+from scutoid.steps.declaration import StepSpec
 
 Outputs = tuple[Ref | CollectionRef, ...]
 

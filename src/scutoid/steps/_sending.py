@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from scutoid.steps._spec import StepSpec
+from scutoid.steps.declaration import StepSpec
 from scutoid.store import is_own
 
 _LOCK = threading.Lock()

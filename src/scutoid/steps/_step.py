@@ -13,19 +13,16 @@ from scutoid.arrays import Storage, open_source
 from scutoid.blocks import Mask
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.steps._block import StepBlock
 from scutoid.steps._call import make_call
 from scutoid.steps._calling import merge_in_order, unpack
 from scutoid.steps._collections import handle_of
 from scutoid.steps._nodes import Opened
-from scutoid.steps._options import Options
 from scutoid.steps._output_grid import OutputGrid, ask
-from scutoid.steps._parameters import NEIGHBOURS
 from scutoid.steps._refs import Gathered, ImageRef
 from scutoid.steps._single import Image, Lazy
-from scutoid.steps._spec import Border, StepSpec, make_spec
 from scutoid.steps._where import MaskImage
 from scutoid.steps._whole_step import finish, prepared
+from scutoid.steps.declaration import NEIGHBOURS, Border, Options, StepBlock, StepSpec, make_spec
 
 Setup = Mapping[str, Callable[[], object]]
 Out = str | Sequence[str]

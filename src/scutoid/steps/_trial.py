@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.steps._block import StepBlock
 from scutoid.steps._calling import call, unpack, wrong_shape
 from scutoid.steps._layout import Layout
-from scutoid.steps._parameters import NEIGHBOURS
-from scutoid.steps._spec import StepSpec
+from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
 
 _TRIAL_EDGE = 8
 """Voxels along a spatial axis of the arrays, beside the halo."""

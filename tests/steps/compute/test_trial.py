@@ -14,7 +14,7 @@ from scutoid.errors import PipelineError, StepError
 from scutoid.geometry import Coordinate
 from scutoid.steps._fit import make_layout
 from scutoid.steps._layout import Framed
-from scutoid.steps._spec import Options, make_spec
+from scutoid.steps.declaration._spec import Options, make_spec
 
 IMAGE = ("zyx", (40, 50, 60))
 

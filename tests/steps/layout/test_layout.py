@@ -15,7 +15,7 @@ from scutoid.arrays import ImageSpec, pad_to
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps._fit import make_layout
 from scutoid.steps._layout import Framed, Layout, Placed
-from scutoid.steps._spec import Options, make_spec
+from scutoid.steps.declaration._spec import Options, make_spec
 
 
 def spec_of(out="image", **declared):

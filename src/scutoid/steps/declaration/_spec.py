@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from scutoid.errors import ParameterError, PipelineError
-from scutoid.steps._options import Options
-from scutoid.steps._parameters import NEIGHBOURS, Parameters
+from scutoid.steps.declaration._options import Options
+from scutoid.steps.declaration._parameters import NEIGHBOURS, Parameters
 
 Kind = Literal["blockwise", "step", "reduction"]
 OutputKind = Literal["image", "table", "parts", "value", "files"]

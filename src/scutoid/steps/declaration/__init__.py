@@ -1,0 +1,20 @@
+"""What a decorator was told: signature, options, halo; nothing of images."""
+
+from scutoid.steps.declaration._block import StepBlock
+from scutoid.steps.declaration._length import Length, um
+from scutoid.steps.declaration._options import Options
+from scutoid.steps.declaration._parameters import INJECTED, NEIGHBOURS
+from scutoid.steps.declaration._spec import Border, OutputKind, StepSpec, make_spec
+
+__all__ = [
+    "Border",
+    "INJECTED",
+    "Length",
+    "NEIGHBOURS",
+    "Options",
+    "OutputKind",
+    "StepBlock",
+    "StepSpec",
+    "make_spec",
+    "um",
+]
