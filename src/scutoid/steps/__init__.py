@@ -11,7 +11,6 @@ from scutoid.steps._export import export
 from scutoid.steps._open import open, open_folder, per_member  # noqa: A004
 from scutoid.steps._operation_options import with_options
 from scutoid.steps._outcome import Run, RunStep
-from scutoid.steps._output_grid import OutputGrid
 from scutoid.steps._parts import BlockParts
 from scutoid.steps._pipeline import Pipeline, pipeline
 from scutoid.steps._plan import Plan, PlannedStep
@@ -22,6 +21,7 @@ from scutoid.steps._step import Step, blockwise, is_lazy, reduction, step
 from scutoid.steps._store import Store
 from scutoid.steps._substitute import with_given
 from scutoid.steps.declaration import Length, StepBlock, um
+from scutoid.steps.layout import OutputGrid
 
 __all__ = [
     "Beneath",

@@ -18,9 +18,8 @@ from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps._calling import call, check_parts, unpack, wrong_shape
-from scutoid.steps._layout import Layout
-from scutoid.steps._where import chosen_blocks
 from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
+from scutoid.steps.layout import Layout, chosen_blocks
 
 
 @dataclass(frozen=True, slots=True, eq=False)

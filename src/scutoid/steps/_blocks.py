@@ -24,10 +24,10 @@ from scutoid.steps._handover import Handover
 from scutoid.steps._missing_shards import shard_record
 from scutoid.steps._names import FILES_FOLDER, output_names, packed_slot
 from scutoid.steps._parts import decode, encode, read_payload
-from scutoid.steps._placement import PartsGrid
 from scutoid.steps._tables import join_tables
 from scutoid.steps._whole_step import call_step, finish
 from scutoid.steps.declaration import StepSpec
+from scutoid.steps.layout import PartsGrid
 from scutoid.store import Entry, Pack
 
 

@@ -23,11 +23,6 @@ import numpy as np
 from scutoid.arrays import pyramid_levels
 from scutoid.errors import PipelineError
 from scutoid.steps._block_step import BlockStep
-from scutoid.steps._fit import make_layout
-from scutoid.steps._layout import Layout
-from scutoid.steps._output import frame_output
-from scutoid.steps._output_grid import call_grid
-from scutoid.steps._placement import Framed, PartsGrid
 from scutoid.steps._refs import (
     CollectionRef,
     Gathered,
@@ -40,6 +35,7 @@ from scutoid.steps._refs import (
 )
 from scutoid.steps._trial import trial
 from scutoid.steps.declaration import StepSpec
+from scutoid.steps.layout import Framed, Layout, PartsGrid, call_grid, frame_output, make_layout
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,12 +26,11 @@ from scutoid.steps._latest import LATEST
 from scutoid.steps._needs import physical_memory
 from scutoid.steps._nodes import Constant, DeferredConstant, FromStore, Opened, StoredOutputs
 from scutoid.steps._parts import MemoryParts
-from scutoid.steps._placement import PartsGrid
 from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 from scutoid.steps._tables import join_tables
-from scutoid.steps._view import ViewSource, Window
 from scutoid.steps._whole_step import call_step, finish, prepared
 from scutoid.steps.declaration import StepSpec
+from scutoid.steps.layout import PartsGrid, ViewSource, Window
 
 _SHARE_OF_MEMORY = 0.5
 

@@ -31,8 +31,8 @@ from scutoid.steps._nodes import (
 from scutoid.steps._planned import PlannedCall, PlannedRun, is_computed
 from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 from scutoid.steps._stored import StoredItem, StoredResult
-from scutoid.steps._view import ViewSource
 from scutoid.steps.declaration import OutputKind
+from scutoid.steps.layout import ViewSource
 from scutoid.store import Pack
 
 

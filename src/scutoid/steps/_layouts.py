@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from scutoid.steps._block_step import BlockStep
 from scutoid.steps._call import BlockCall, WholeCall
-from scutoid.steps._layout import Layout
-from scutoid.steps._placement import PartsGrid
 from scutoid.steps._refs import Node
+from scutoid.steps.layout import Layout, PartsGrid
 
 
 class Layouts:

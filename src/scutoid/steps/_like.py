@@ -12,10 +12,10 @@ from scutoid.arrays import METRES
 from scutoid.errors import MetadataError, PipelineError
 from scutoid.kernels import Affine
 from scutoid.steps._affine import Beneath, check_order, interpolate
-from scutoid.steps._output_grid import OutputGrid
 from scutoid.steps._single import Image
 from scutoid.steps._step import Step, blockwise
 from scutoid.steps.declaration import StepBlock
+from scutoid.steps.layout import OutputGrid
 
 
 @dataclass(frozen=True, slots=True)

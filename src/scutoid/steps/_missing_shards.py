@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import stored_shards
 from scutoid.blocks import BlockStatus, Journal
-from scutoid.steps._placement import read_parts_grid
+from scutoid.steps.layout import read_parts_grid
 from scutoid.store import Entry
 
 SHARDS = "shards"

@@ -12,9 +12,9 @@ import numpy as np
 from scutoid.arrays import ArraySource, open_source
 from scutoid.errors import PipelineError
 from scutoid.geometry import Coordinate
-from scutoid.steps._placement import Framed, PartsGrid
 from scutoid.steps._refs import Node, whole_offset
 from scutoid.steps.declaration import OutputKind
+from scutoid.steps.layout import Framed, PartsGrid
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import DamagedResult, StepError
 from scutoid.geometry import BlockGrid
-from scutoid.steps._placement import PartsGrid
+from scutoid.steps.layout import PartsGrid
 from scutoid.store import (
     Pack,
     arrays_of_bytes,

@@ -13,7 +13,7 @@ from scutoid.steps._call import BlockCall, Call, MappedCall
 from scutoid.steps._keys import CallKey, Keys
 from scutoid.steps._layouts import Layouts
 from scutoid.steps._names import BLOCKS, image_file, output_names, packed_slot
-from scutoid.steps._placement import describe_parts
+from scutoid.steps.layout import describe_parts
 from scutoid.store import Recipe, differences
 
 _INSIDE = "inside"

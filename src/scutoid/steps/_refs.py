@@ -27,9 +27,8 @@ import numpy as np
 
 from scutoid.errors import GeometryError, PipelineError
 from scutoid.geometry import Coordinate, Roi, RoiLike
-from scutoid.steps._placement import Framed, PartsGrid
-from scutoid.steps._view import View
 from scutoid.steps.declaration import OutputKind
+from scutoid.steps.layout import Framed, PartsGrid, View
 
 if TYPE_CHECKING:
     import pandas as pd

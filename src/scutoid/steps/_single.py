@@ -24,8 +24,8 @@ from scutoid.errors import MissingExtra, PipelineError
 from scutoid.geometry import Roi, RoiLike
 from scutoid.steps._evaluate import Evaluation, stored_levels
 from scutoid.steps._nodes import FromStore
-from scutoid.steps._placement import Framed
 from scutoid.steps._refs import CollectionRef, ImageRef, Ref
+from scutoid.steps.layout import Framed
 
 if TYPE_CHECKING:
     import pandas as pd

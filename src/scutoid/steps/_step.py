@@ -17,12 +17,11 @@ from scutoid.steps._call import make_call
 from scutoid.steps._calling import merge_in_order, unpack
 from scutoid.steps._collections import handle_of
 from scutoid.steps._nodes import Opened
-from scutoid.steps._output_grid import OutputGrid, ask
 from scutoid.steps._refs import Gathered, ImageRef
 from scutoid.steps._single import Image, Lazy
-from scutoid.steps._where import MaskImage
 from scutoid.steps._whole_step import finish, prepared
 from scutoid.steps.declaration import NEIGHBOURS, Border, Options, StepBlock, StepSpec, make_spec
+from scutoid.steps.layout import MaskImage, OutputGrid, ask
 
 Setup = Mapping[str, Callable[[], object]]
 Out = str | Sequence[str]

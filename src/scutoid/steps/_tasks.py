@@ -18,8 +18,8 @@ from scutoid.steps._inputs import WorkerInputs
 from scutoid.steps._members import MemberWork
 from scutoid.steps._names import BLOCKS, ITEMS, image_file, output_names
 from scutoid.steps._needs import memory_of
-from scutoid.steps._placement import Framed
 from scutoid.steps._planned import PlannedCall, PlannedRun
+from scutoid.steps.layout import Framed
 from scutoid.store import Pack
 
 _ONE = BlockGrid(Roi((0,), (1,)), 1)

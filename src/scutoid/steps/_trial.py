@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps._calling import call, unpack, wrong_shape
-from scutoid.steps._layout import Layout
 from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
+from scutoid.steps.layout import Layout
 
 _TRIAL_EDGE = 8
 """Voxels along a spatial axis of the arrays, beside the halo."""

@@ -13,9 +13,9 @@ import numpy as np
 from scutoid.errors import StepError
 from scutoid.steps._calling import call, check_parts, unpack
 from scutoid.steps._parts import MemoryParts
-from scutoid.steps._placement import PartsGrid
 from scutoid.steps._tables import join_tables
 from scutoid.steps.declaration import StepSpec
+from scutoid.steps.layout import PartsGrid
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from scutoid.steps._compute import trial
 from scutoid.arrays import ImageSpec
 from scutoid.errors import PipelineError, StepError
 from scutoid.geometry import Coordinate
-from scutoid.steps._fit import make_layout
-from scutoid.steps._layout import Framed
 from scutoid.steps.declaration._spec import Options, make_spec
+from scutoid.steps.layout._fit import make_layout
+from scutoid.steps.layout._layout import Framed
 
 IMAGE = ("zyx", (40, 50, 60))
 

@@ -13,9 +13,9 @@ from scutoid.steps._grids import OutputGrid
 
 from scutoid.arrays import ImageSpec, pad_to
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._fit import make_layout
-from scutoid.steps._layout import Framed, Layout, Placed
 from scutoid.steps.declaration._spec import Options, make_spec
+from scutoid.steps.layout._fit import make_layout
+from scutoid.steps.layout._layout import Framed, Layout, Placed
 
 
 def spec_of(out="image", **declared):

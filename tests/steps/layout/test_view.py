@@ -10,8 +10,8 @@ import pytest
 from scutoid.arrays import ImageSpec
 from scutoid.errors import GeometryError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._layout import Framed
-from scutoid.steps._view import View, ViewSource, Window
+from scutoid.steps.layout._layout import Framed
+from scutoid.steps.layout._view import View, ViewSource, Window
 
 SHAPE = (4, 5, 6)
 """Of the images whose view is narrowed; axes z, y, x."""

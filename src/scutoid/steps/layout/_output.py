@@ -9,8 +9,8 @@ import numpy as np
 
 from scutoid.arrays import ImageSpec
 from scutoid.geometry import Coordinate
-from scutoid.steps._layout import Layout
-from scutoid.steps._placement import Framed
+from scutoid.steps.layout._layout import Layout
+from scutoid.steps.layout._placement import Framed
 
 
 def frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: Any) -> Framed:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from scutoid.errors import PipelineError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._placement import Framed
+from scutoid.steps.layout._placement import Framed
 
 _EDGE = {1: 2**20, 2: 1024, 3: 128}
 _CHUNK_LIMIT = 2

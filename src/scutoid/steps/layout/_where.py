@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import METRES
 from scutoid.blocks import BlockTask, Mask
 from scutoid.errors import MetadataError
-from scutoid.steps._layout import Layout
+from scutoid.steps.layout._layout import Layout
 
 
 @dataclass(frozen=True, slots=True, eq=False)

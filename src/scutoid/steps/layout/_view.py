@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, Readable
 from scutoid.errors import GeometryError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._placement import Framed
+from scutoid.steps.layout._placement import Framed
 
 Pick = int | tuple[int, int]
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from scutoid.arrays import SPATIAL
 from scutoid.geometry import BlockGrid, Roi
-from scutoid.steps._output_grid import OutputGrid, Scaled
-from scutoid.steps._placement import PartsGrid, Placed
+from scutoid.steps.layout._output_grid import OutputGrid, Scaled
+from scutoid.steps.layout._placement import PartsGrid, Placed
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ import numpy as np
 from scutoid.arrays import SPATIAL, ImageSpec, pyramid_multiple
 from scutoid.errors import MetadataError, ParameterError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
-from scutoid.steps._block_shape import block_shape
-from scutoid.steps._layout import Layout
-from scutoid.steps._output_grid import OutputGrid, parse_scale, scaled_grid
-from scutoid.steps._placement import Framed, Placed
 from scutoid.steps.declaration import Length, StepSpec
+from scutoid.steps.layout._block_shape import block_shape
+from scutoid.steps.layout._layout import Layout
+from scutoid.steps.layout._output_grid import OutputGrid, parse_scale, scaled_grid
+from scutoid.steps.layout._placement import Framed, Placed
 
 _VOXEL_TOLERANCE = 1e-3
 
