@@ -11,7 +11,6 @@ from scutoid.steps._export import export
 from scutoid.steps._open import open, open_folder, per_member  # noqa: A004
 from scutoid.steps._operation_options import with_options
 from scutoid.steps._outcome import Run, RunStep
-from scutoid.steps._parts import BlockParts
 from scutoid.steps._pipeline import Pipeline, pipeline
 from scutoid.steps._plan import Plan, PlannedStep
 from scutoid.steps._refs import ImageRef
@@ -20,6 +19,7 @@ from scutoid.steps._single import Files, Image, Parts, Table, Value
 from scutoid.steps._step import Step, blockwise, is_lazy, reduction, step
 from scutoid.steps._store import Store
 from scutoid.steps._substitute import with_given
+from scutoid.steps.compute import BlockParts
 from scutoid.steps.declaration import Length, StepBlock, um
 from scutoid.steps.layout import OutputGrid
 

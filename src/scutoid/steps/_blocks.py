@@ -17,15 +17,21 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageWriter, Readable, open_source
 from scutoid.blocks import Block, BlockStatus
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._block_inputs import BlockInputs, Loaded
-from scutoid.steps._block_step import BlockStep
-from scutoid.steps._calling import merge_in_order
 from scutoid.steps._handover import Handover
 from scutoid.steps._missing_shards import shard_record
 from scutoid.steps._names import FILES_FOLDER, output_names, packed_slot
-from scutoid.steps._parts import decode, encode, read_payload
-from scutoid.steps._tables import join_tables
-from scutoid.steps._whole_step import call_step, finish
+from scutoid.steps.compute import (
+    BlockInputs,
+    BlockStep,
+    Loaded,
+    call_step,
+    decode,
+    encode,
+    finish,
+    join_tables,
+    merge_in_order,
+    read_payload,
+)
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.layout import PartsGrid
 from scutoid.store import Entry, Pack

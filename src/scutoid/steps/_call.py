@@ -22,7 +22,6 @@ import numpy as np
 
 from scutoid.arrays import pyramid_levels
 from scutoid.errors import PipelineError
-from scutoid.steps._block_step import BlockStep
 from scutoid.steps._refs import (
     CollectionRef,
     Gathered,
@@ -33,7 +32,7 @@ from scutoid.steps._refs import (
     refs_of,
     zip_keys,
 )
-from scutoid.steps._trial import trial
+from scutoid.steps.compute import BlockStep, trial
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.layout import Framed, Layout, PartsGrid, call_grid, frame_output, make_layout
 

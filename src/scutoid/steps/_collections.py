@@ -10,7 +10,7 @@ from scutoid.steps._evaluate import Evaluation
 from scutoid.steps._nodes import CollectionFromStore
 from scutoid.steps._refs import CollectionRef, Gathered, Ref
 from scutoid.steps._single import SINGLE, Files, Image, Lazy, Parts, Table, Value
-from scutoid.steps._tables import concatenate, with_groups
+from scutoid.steps.compute import concatenate, with_groups
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,18 +17,22 @@ from scutoid.arrays import ArraySource, Readable
 from scutoid.blocks import conflict_order
 from scutoid.errors import MemoryLimitError, PipelineError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._block_inputs import BlockInputs
-from scutoid.steps._block_step import BlockStep
 from scutoid.steps._call import BlockCall, Call, WholeCall
-from scutoid.steps._calling import merge_in_order
-from scutoid.steps._computed import ComputedImage
 from scutoid.steps._latest import LATEST
 from scutoid.steps._needs import physical_memory
 from scutoid.steps._nodes import Constant, DeferredConstant, FromStore, Opened, StoredOutputs
-from scutoid.steps._parts import MemoryParts
 from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
-from scutoid.steps._tables import join_tables
-from scutoid.steps._whole_step import call_step, finish, prepared
+from scutoid.steps.compute import (
+    BlockInputs,
+    BlockStep,
+    ComputedImage,
+    MemoryParts,
+    call_step,
+    finish,
+    join_tables,
+    merge_in_order,
+    prepared,
+)
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.layout import PartsGrid, ViewSource, Window
 

@@ -11,10 +11,8 @@ from typing import Any
 from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.steps._block_inputs import BlockInputs, Deferred
 from scutoid.steps._blocks import WholeImage
 from scutoid.steps._call import BlockCall, Call, MappedCall
-from scutoid.steps._computed import ComputedImage
 from scutoid.steps._handover import HandedImage, Handover
 from scutoid.steps._members import FolderInput, GatheredMembers, ItemInput, ValueInput
 from scutoid.steps._names import ITEMS
@@ -31,6 +29,7 @@ from scutoid.steps._nodes import (
 from scutoid.steps._planned import PlannedCall, PlannedRun, is_computed
 from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 from scutoid.steps._stored import StoredItem, StoredResult
+from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.layout import ViewSource
 from scutoid.store import Pack

@@ -26,9 +26,9 @@ from scutoid.steps._call import BlockCall, Call, make_call
 from scutoid.steps._evaluate import Evaluation
 from scutoid.steps._names import ITEM_FOLDER
 from scutoid.steps._nodes import FromStore, StoredMembers
-from scutoid.steps._parts import BlockParts, encode
 from scutoid.steps._refs import ImageRef, Node, Ref, ref_of
 from scutoid.steps._stored import checksum_of, plain_parts
+from scutoid.steps.compute import BlockParts, encode
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.store import choose_format
 

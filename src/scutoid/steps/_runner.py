@@ -32,8 +32,8 @@ from scutoid.steps._runs import LOGS, RUN, RUNS, announcing, dead_locks
 from scutoid.steps._sending import sending_own_code
 from scutoid.steps._single import Lazy
 from scutoid.steps._stored import StoredResult
-from scutoid.steps._tables import concatenate
 from scutoid.steps._tasks import TaskBuilder
+from scutoid.steps.compute import concatenate
 
 _NOTED = 100
 EVENTS = "events.jsonl"

@@ -14,12 +14,11 @@ from scutoid.blocks import Mask
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps._call import make_call
-from scutoid.steps._calling import merge_in_order, unpack
 from scutoid.steps._collections import handle_of
 from scutoid.steps._nodes import Opened
 from scutoid.steps._refs import Gathered, ImageRef
 from scutoid.steps._single import Image, Lazy
-from scutoid.steps._whole_step import finish, prepared
+from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
 from scutoid.steps.declaration import NEIGHBOURS, Border, Options, StepBlock, StepSpec, make_spec
 from scutoid.steps.layout import MaskImage, OutputGrid, ask
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.steps._calling import call, unpack, wrong_shape
+from scutoid.steps.compute._calling import call, unpack, wrong_shape
 from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
 from scutoid.steps.layout import Layout
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scutoid.arrays import Readable
-from scutoid.steps._block_step import BlockStep
-from scutoid.steps._parts import BlockParts
+from scutoid.steps.compute._block_step import BlockStep
+from scutoid.steps.compute._parts import BlockParts
 from scutoid.steps.declaration import StepBlock
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scutoid.errors import StepError
-from scutoid.steps._calling import call, check_parts, unpack
-from scutoid.steps._parts import MemoryParts
-from scutoid.steps._tables import join_tables
+from scutoid.steps.compute._calling import call, check_parts, unpack
+from scutoid.steps.compute._parts import MemoryParts
+from scutoid.steps.compute._tables import join_tables
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.layout import PartsGrid
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import ImageSpec
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._block_inputs import BlockInputs
+from scutoid.steps.compute._block_inputs import BlockInputs
 from scutoid.steps.declaration import StepBlock
 
 _REMEMBERED = 4

@@ -17,7 +17,7 @@ from scutoid.arrays import Readable, pad_to
 from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._calling import call, check_parts, unpack, wrong_shape
+from scutoid.steps.compute._calling import call, check_parts, unpack, wrong_shape
 from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
 from scutoid.steps.layout import Layout, chosen_blocks
 

@@ -1,0 +1,40 @@
+"""One block, or one whole call, on arrays."""
+
+from scutoid.steps.compute._block_inputs import BlockInputs, Deferred, Loaded
+from scutoid.steps.compute._block_step import BlockStep
+from scutoid.steps.compute._calling import merge_in_order, unpack
+from scutoid.steps.compute._computed import ComputedImage
+from scutoid.steps.compute._parts import (
+    BlockParts,
+    MemoryParts,
+    PackedParts,
+    decode,
+    encode,
+    read_payload,
+)
+from scutoid.steps.compute._tables import concatenate, join_tables, with_groups
+from scutoid.steps.compute._trial import trial
+from scutoid.steps.compute._whole_step import call_step, finish, prepared
+
+__all__ = [
+    "BlockInputs",
+    "BlockParts",
+    "BlockStep",
+    "ComputedImage",
+    "Deferred",
+    "Loaded",
+    "MemoryParts",
+    "PackedParts",
+    "call_step",
+    "concatenate",
+    "decode",
+    "encode",
+    "finish",
+    "join_tables",
+    "merge_in_order",
+    "prepared",
+    "read_payload",
+    "trial",
+    "unpack",
+    "with_groups",
+]
