@@ -13,7 +13,6 @@ from scutoid.steps._operation_options import with_options
 from scutoid.steps._outcome import Run, RunStep
 from scutoid.steps._pipeline import Pipeline, pipeline
 from scutoid.steps._plan import Plan, PlannedStep
-from scutoid.steps._refs import ImageRef
 from scutoid.steps._run import plan, run
 from scutoid.steps._single import Files, Image, Parts, Table, Value
 from scutoid.steps._step import Step, blockwise, is_lazy, reduction, step
@@ -21,6 +20,7 @@ from scutoid.steps._store import Store
 from scutoid.steps._substitute import with_given
 from scutoid.steps.compute import BlockParts
 from scutoid.steps.declaration import Length, StepBlock, um
+from scutoid.steps.graph import ImageRef
 from scutoid.steps.layout import OutputGrid
 
 __all__ = [

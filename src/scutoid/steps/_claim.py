@@ -10,7 +10,7 @@ from scutoid.events import DamageFound, Listener, StepAwaited
 from scutoid.steps._damage import Examination
 from scutoid.steps._planned import PlannedCall, PlannedRun
 from scutoid.steps._planner import Planner
-from scutoid.steps._refs import CollectionRef, Ref
+from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.store import Lock
 
 _PATIENCE_SECONDS = 60.0

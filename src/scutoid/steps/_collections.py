@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scutoid.errors import PipelineError
 from scutoid.steps._evaluate import Evaluation
-from scutoid.steps._nodes import CollectionFromStore
-from scutoid.steps._refs import CollectionRef, Gathered, Ref
 from scutoid.steps._single import SINGLE, Files, Image, Lazy, Parts, Table, Value
 from scutoid.steps.compute import concatenate, with_groups
+from scutoid.steps.graph import CollectionFromStore, CollectionRef, Gathered, Ref
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from scutoid.blocks import After
 from scutoid.geometry import BlockGrid, Coordinate
-from scutoid.steps._call import BlockCall, Call, MappedCall
 from scutoid.steps._planned import PlannedRun, is_computed
-from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Ref
+from scutoid.steps.graph import BlockCall, Call, CollectionRef, Gathered, ImageRef, MappedCall, Ref
 
 
 class Edges:

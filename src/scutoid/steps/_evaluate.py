@@ -17,11 +17,7 @@ from scutoid.arrays import ArraySource, Readable
 from scutoid.blocks import conflict_order
 from scutoid.errors import MemoryLimitError, PipelineError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._call import BlockCall, Call, WholeCall
 from scutoid.steps._latest import LATEST
-from scutoid.steps._needs import physical_memory
-from scutoid.steps._nodes import Constant, DeferredConstant, FromStore, Opened, StoredOutputs
-from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 from scutoid.steps.compute import (
     BlockInputs,
     BlockStep,
@@ -34,6 +30,23 @@ from scutoid.steps.compute import (
     prepared,
 )
 from scutoid.steps.declaration import StepSpec
+from scutoid.steps.graph import (
+    BlockCall,
+    Call,
+    CollectionRef,
+    Constant,
+    DeferredConstant,
+    FromStore,
+    Gathered,
+    ImageRef,
+    Member,
+    Node,
+    Opened,
+    Ref,
+    StoredOutputs,
+    WholeCall,
+    physical_memory,
+)
 from scutoid.steps.layout import PartsGrid, ViewSource, Window
 
 _SHARE_OF_MEMORY = 0.5

@@ -12,25 +12,32 @@ from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps._blocks import WholeImage
-from scutoid.steps._call import BlockCall, Call, MappedCall
 from scutoid.steps._handover import HandedImage, Handover
 from scutoid.steps._members import FolderInput, GatheredMembers, ItemInput, ValueInput
 from scutoid.steps._names import ITEMS
-from scutoid.steps._nodes import (
+from scutoid.steps._planned import PlannedCall, PlannedRun, is_computed
+from scutoid.steps._stored import StoredItem, StoredResult
+from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred
+from scutoid.steps.declaration import OutputKind
+from scutoid.steps.graph import (
+    BlockCall,
+    Call,
     CollectionFromStore,
+    CollectionRef,
     Constant,
     ConstantCollection,
     DeferredConstant,
     FromStore,
+    Gathered,
+    ImageRef,
+    MappedCall,
+    Member,
+    Node,
     Opened,
     OpenedFolder,
+    Ref,
     open_member,
 )
-from scutoid.steps._planned import PlannedCall, PlannedRun, is_computed
-from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
-from scutoid.steps._stored import StoredItem, StoredResult
-from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred
-from scutoid.steps.declaration import OutputKind
 from scutoid.steps.layout import ViewSource
 from scutoid.store import Pack
 

@@ -17,18 +17,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scutoid.errors import PipelineError, StoreError
-from scutoid.steps._call import BlockCall, Call, MappedCall
-from scutoid.steps._layouts import Layouts
-from scutoid.steps._nodes import (
+from scutoid.steps.declaration import StepSpec
+from scutoid.steps.graph import (
+    BlockCall,
+    Call,
     CollectionFromStore,
+    CollectionRef,
     Constant,
     ConstantCollection,
     FromStore,
+    Gathered,
+    ImageRef,
+    Layouts,
+    MappedCall,
+    Member,
+    Node,
     Opened,
     OpenedFolder,
+    Ref,
 )
-from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
-from scutoid.steps.declaration import StepSpec
 from scutoid.store import (
     CodeFingerprint,
     Entry,

@@ -11,9 +11,7 @@ from __future__ import annotations
 import threading
 from weakref import WeakKeyDictionary
 
-from scutoid.steps._call import Call, MappedCall
-from scutoid.steps._nodes import StoredMembers, StoredOutputs
-from scutoid.steps._refs import Member, Node
+from scutoid.steps.graph import Call, MappedCall, Member, Node, StoredMembers, StoredOutputs
 
 
 class Latest:

@@ -22,14 +22,22 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
-from scutoid.steps._call import BlockCall, Call, make_call
 from scutoid.steps._evaluate import Evaluation
 from scutoid.steps._names import ITEM_FOLDER
-from scutoid.steps._nodes import FromStore, StoredMembers
-from scutoid.steps._refs import ImageRef, Node, Ref, ref_of
 from scutoid.steps._stored import checksum_of, plain_parts
 from scutoid.steps.compute import BlockParts, encode
 from scutoid.steps.declaration import OutputKind, StepSpec
+from scutoid.steps.graph import (
+    BlockCall,
+    Call,
+    FromStore,
+    ImageRef,
+    Node,
+    Ref,
+    StoredMembers,
+    make_call,
+    ref_of,
+)
 from scutoid.store import choose_format
 
 _IN_MEMORY = 2**29

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
 from scutoid.steps._collections import COLLECTION, Images, Values
-from scutoid.steps._nodes import ConstantCollection, Opened, OpenedFolder, kind_of
-from scutoid.steps._refs import CollectionRef, ImageRef
 from scutoid.steps._single import Image, Table
 from scutoid.steps.declaration import OutputKind
+from scutoid.steps.graph import (
+    CollectionRef,
+    ConstantCollection,
+    ImageRef,
+    Opened,
+    OpenedFolder,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

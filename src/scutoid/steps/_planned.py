@@ -9,14 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.steps._accept import Accepted
-from scutoid.steps._call import BlockCall, Call, MappedCall
 from scutoid.steps._keys import CallKey, Keys
-from scutoid.steps._layouts import Layouts
 from scutoid.steps._plan import Status
 from scutoid.steps._recipes import make_recipe, with_inside
-from scutoid.steps._refs import CollectionRef, Node, Ref, planned_node
 from scutoid.steps._stored import StoredItems
 from scutoid.steps.compute import BlockStep
+from scutoid.steps.graph import (
+    BlockCall,
+    Call,
+    CollectionRef,
+    Layouts,
+    MappedCall,
+    Node,
+    Ref,
+    planned_node,
+)
 from scutoid.store import Entry, EntryStore, Recipe
 
 

@@ -14,16 +14,27 @@ from numpy.typing import NDArray
 from scutoid.blocks import Journal
 from scutoid.errors import MemoryLimitError, PipelineError, StoreError
 from scutoid.steps._accept import Acceptance, Accepted
-from scutoid.steps._call import BlockCall, Call, MappedCall, WholeCall
 from scutoid.steps._keys import CallKey, Keys
-from scutoid.steps._layouts import Layouts
 from scutoid.steps._missing_shards import changed_files, lost_blocks
-from scutoid.steps._needs import bytes_of, memory_of, physical_memory
 from scutoid.steps._plan import Status
 from scutoid.steps._planned import PlannedCall, PlannedRun, as_compared, recipe_of
 from scutoid.steps._recipes import block_of, nearest_inside
-from scutoid.steps._refs import CollectionRef, Gathered, Node, Ref, planned_node
 from scutoid.steps._stored import StoredItems, members_of
+from scutoid.steps.graph import (
+    BlockCall,
+    Call,
+    CollectionRef,
+    Gathered,
+    Layouts,
+    MappedCall,
+    Node,
+    Ref,
+    WholeCall,
+    bytes_of,
+    memory_of,
+    physical_memory,
+    planned_node,
+)
 from scutoid.store import (
     Entry,
     EntryStore,

@@ -16,10 +16,10 @@ from scutoid.steps._claim import claim
 from scutoid.steps._outcome import Run
 from scutoid.steps._plan import Plan
 from scutoid.steps._planner import Planner
-from scutoid.steps._refs import CollectionRef, Ref
 from scutoid.steps._runner import Runner
 from scutoid.steps._summary import summarize
 from scutoid.steps._targets import refs_in
+from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.store import EntryStore, Lock
 
 _ATTEMPTS = 3

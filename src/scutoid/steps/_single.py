@@ -23,8 +23,7 @@ from scutoid.arrays import read_region
 from scutoid.errors import MissingExtra, PipelineError
 from scutoid.geometry import Roi, RoiLike
 from scutoid.steps._evaluate import Evaluation, stored_levels
-from scutoid.steps._nodes import FromStore
-from scutoid.steps._refs import CollectionRef, ImageRef, Ref
+from scutoid.steps.graph import CollectionRef, FromStore, ImageRef, Ref
 from scutoid.steps.layout import Framed
 
 if TYPE_CHECKING:

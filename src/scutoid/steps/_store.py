@@ -13,9 +13,8 @@ from scutoid.steps._collections import handle_of
 from scutoid.steps._damage import Verification, bytes_in, verify_store
 from scutoid.steps._garbage import Collector, Garbage, parse_duration
 from scutoid.steps._names import ITEMS, MEMBERS
-from scutoid.steps._nodes import CollectionFromStore, FromStore
-from scutoid.steps._refs import Node, refs_of
 from scutoid.steps._stored import StoredItems, StoredResult, members_of
+from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
 
 

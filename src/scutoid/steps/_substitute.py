@@ -9,12 +9,21 @@ import numpy as np
 
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError
-from scutoid.steps._call import Call, MappedCall
 from scutoid.steps._collections import handle_of
-from scutoid.steps._nodes import Constant, ConstantCollection, Opened
-from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Ref
-from scutoid.steps._rewrite import Outputs, Rewriting
 from scutoid.steps._single import Lazy
+from scutoid.steps.graph import (
+    Call,
+    CollectionRef,
+    Constant,
+    ConstantCollection,
+    Gathered,
+    ImageRef,
+    MappedCall,
+    Opened,
+    Outputs,
+    Ref,
+    Rewriting,
+)
 
 
 def with_given(targets: Any, given: Mapping[str, Any]) -> Any:

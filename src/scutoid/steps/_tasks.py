@@ -11,14 +11,13 @@ from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.steps._blocks import BlockWork, FinishWork, StepWork
-from scutoid.steps._call import BlockCall, Call, MappedCall
 from scutoid.steps._edges import Edges
 from scutoid.steps._handover import Handover
 from scutoid.steps._inputs import WorkerInputs
 from scutoid.steps._members import MemberWork
 from scutoid.steps._names import BLOCKS, ITEMS, image_file, output_names
-from scutoid.steps._needs import memory_of
 from scutoid.steps._planned import PlannedCall, PlannedRun
+from scutoid.steps.graph import BlockCall, Call, MappedCall, memory_of
 from scutoid.steps.layout import Framed
 from scutoid.store import Pack
 

@@ -22,7 +22,9 @@ import numpy as np
 
 from scutoid.arrays import pyramid_levels
 from scutoid.errors import PipelineError
-from scutoid.steps._refs import (
+from scutoid.steps.compute import BlockStep, trial
+from scutoid.steps.declaration import StepSpec
+from scutoid.steps.graph._refs import (
     CollectionRef,
     Gathered,
     ImageRef,
@@ -32,8 +34,6 @@ from scutoid.steps._refs import (
     refs_of,
     zip_keys,
 )
-from scutoid.steps.compute import BlockStep, trial
-from scutoid.steps.declaration import StepSpec
 from scutoid.steps.layout import Framed, Layout, PartsGrid, call_grid, frame_output, make_layout
 
 if TYPE_CHECKING:

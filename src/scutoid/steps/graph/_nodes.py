@@ -12,8 +12,8 @@ import numpy as np
 from scutoid.arrays import ArraySource, open_source
 from scutoid.errors import PipelineError
 from scutoid.geometry import Coordinate
-from scutoid.steps._refs import Node, whole_offset
 from scutoid.steps.declaration import OutputKind
+from scutoid.steps.graph._refs import Node, whole_offset
 from scutoid.steps.layout import Framed, PartsGrid
 
 if TYPE_CHECKING:

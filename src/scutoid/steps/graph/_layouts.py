@@ -6,9 +6,9 @@ its own `Layouts`; the calls are left as they are.
 
 from __future__ import annotations
 
-from scutoid.steps._call import BlockCall, WholeCall
-from scutoid.steps._refs import Node
 from scutoid.steps.compute import BlockStep
+from scutoid.steps.graph._call import BlockCall, WholeCall
+from scutoid.steps.graph._refs import Node
 from scutoid.steps.layout import Layout, PartsGrid
 
 

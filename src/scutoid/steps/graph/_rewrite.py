@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from scutoid.steps._call import Call, make_call
-from scutoid.steps._refs import CollectionRef, Gathered, ImageRef, Ref
 from scutoid.steps.declaration import StepSpec
+from scutoid.steps.graph._call import Call, make_call
+from scutoid.steps.graph._refs import CollectionRef, Gathered, ImageRef, Ref
 
 Outputs = tuple[Ref | CollectionRef, ...]
 

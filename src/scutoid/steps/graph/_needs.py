@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from scutoid.geometry import Roi
-from scutoid.steps._call import BlockCall, Call, MappedCall
-from scutoid.steps._layouts import Layouts
-from scutoid.steps._refs import ImageRef
+from scutoid.steps.graph._call import BlockCall, Call, MappedCall
+from scutoid.steps.graph._layouts import Layouts
+from scutoid.steps.graph._refs import ImageRef
 
 _WORKING_COPIES = 3
 

@@ -1,0 +1,64 @@
+"""What was asked for, frozen: nodes, references to their outputs, calls of steps."""
+
+from scutoid.steps.graph._call import BlockCall, Call, MappedCall, WholeCall, make_call
+from scutoid.steps.graph._layouts import Layouts
+from scutoid.steps.graph._needs import bytes_of, memory_of, physical_memory
+from scutoid.steps.graph._nodes import (
+    CollectionFromStore,
+    Constant,
+    ConstantCollection,
+    DeferredConstant,
+    FromStore,
+    Opened,
+    OpenedFolder,
+    StoredMembers,
+    StoredOutputs,
+    kind_of,
+    open_member,
+)
+from scutoid.steps.graph._refs import (
+    CollectionRef,
+    Gathered,
+    ImageRef,
+    Member,
+    Node,
+    Ref,
+    planned_node,
+    ref_of,
+    refs_of,
+)
+from scutoid.steps.graph._rewrite import Outputs, Rewriting
+
+__all__ = [
+    "BlockCall",
+    "Call",
+    "CollectionFromStore",
+    "CollectionRef",
+    "Constant",
+    "ConstantCollection",
+    "DeferredConstant",
+    "FromStore",
+    "Gathered",
+    "ImageRef",
+    "Layouts",
+    "MappedCall",
+    "Member",
+    "Node",
+    "Opened",
+    "OpenedFolder",
+    "Outputs",
+    "Ref",
+    "Rewriting",
+    "StoredMembers",
+    "StoredOutputs",
+    "WholeCall",
+    "bytes_of",
+    "kind_of",
+    "make_call",
+    "memory_of",
+    "open_member",
+    "physical_memory",
+    "planned_node",
+    "ref_of",
+    "refs_of",
+]
