@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
 from scutoid.events import DamageFound, Listener, StepAwaited
-from scutoid.steps._damage import Examination
 from scutoid.steps._planned import PlannedCall, PlannedRun
 from scutoid.steps._planner import Planner
 from scutoid.steps.graph import CollectionRef, Ref
+from scutoid.steps.results import Examination
 from scutoid.store import Lock
 
 _PATIENCE_SECONDS = 60.0

@@ -23,8 +23,6 @@ from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
 from scutoid.steps._evaluate import Evaluation
-from scutoid.steps._names import ITEM_FOLDER
-from scutoid.steps._stored import checksum_of, plain_parts
 from scutoid.steps.compute import BlockParts, encode
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.steps.graph import (
@@ -38,6 +36,7 @@ from scutoid.steps.graph import (
     make_call,
     ref_of,
 )
+from scutoid.steps.results import ITEM_FOLDER, checksum_of, plain_parts
 from scutoid.store import choose_format
 
 _IN_MEMORY = 2**29

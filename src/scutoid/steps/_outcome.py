@@ -9,7 +9,7 @@ from typing import Any
 
 from scutoid.blocks import BlockTime, Failure
 from scutoid.errors import DamagedResult, PipelineError
-from scutoid.steps._runs import LOGS
+from scutoid.steps.results import LOGS
 
 _WORTH_TELLING = 1.0
 

@@ -12,7 +12,6 @@ from scutoid.steps._accept import Accepted
 from scutoid.steps._keys import CallKey, Keys
 from scutoid.steps._plan import Status
 from scutoid.steps._recipes import make_recipe, with_inside
-from scutoid.steps._stored import StoredItems
 from scutoid.steps.compute import BlockStep
 from scutoid.steps.graph import (
     BlockCall,
@@ -24,6 +23,7 @@ from scutoid.steps.graph import (
     Ref,
     planned_node,
 )
+from scutoid.steps.results import StoredItems
 from scutoid.store import Entry, EntryStore, Recipe
 
 

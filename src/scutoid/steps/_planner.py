@@ -15,11 +15,9 @@ from scutoid.blocks import Journal
 from scutoid.errors import MemoryLimitError, PipelineError, StoreError
 from scutoid.steps._accept import Acceptance, Accepted
 from scutoid.steps._keys import CallKey, Keys
-from scutoid.steps._missing_shards import changed_files, lost_blocks
 from scutoid.steps._plan import Status
 from scutoid.steps._planned import PlannedCall, PlannedRun, as_compared, recipe_of
 from scutoid.steps._recipes import block_of, nearest_inside
-from scutoid.steps._stored import StoredItems, members_of
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -35,6 +33,7 @@ from scutoid.steps.graph import (
     physical_memory,
     planned_node,
 )
+from scutoid.steps.results import StoredItems, changed_files, lost_blocks, members_of
 from scutoid.store import (
     Entry,
     EntryStore,

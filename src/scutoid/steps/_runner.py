@@ -21,17 +21,25 @@ from scutoid.errors import StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps._collections import handle_of
 from scutoid.steps._latest import LATEST
-from scutoid.steps._missing_shards import JOURNALLED, shard_record
-from scutoid.steps._names import MEMBERS, output_names
 from scutoid.steps._outcome import Run, RunStep
 from scutoid.steps._planned import PlannedCall, PlannedRun
-from scutoid.steps._runs import LOGS, RUN, RUNS, announcing, dead_locks
 from scutoid.steps._sending import sending_own_code
 from scutoid.steps._single import Lazy
-from scutoid.steps._stored import StoredResult
 from scutoid.steps._tasks import TaskBuilder
 from scutoid.steps.compute import concatenate
 from scutoid.steps.graph import CollectionFromStore, FromStore, MappedCall, refs_of
+from scutoid.steps.results import (
+    JOURNALLED,
+    LOGS,
+    MEMBERS,
+    RUN,
+    RUNS,
+    StoredResult,
+    announcing,
+    dead_locks,
+    output_names,
+    shard_record,
+)
 
 _NOTED = 100
 EVENTS = "events.jsonl"

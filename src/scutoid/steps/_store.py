@@ -10,11 +10,20 @@ from typing import Any
 from scutoid.blocks import parse_bytes
 from scutoid.errors import StoreError
 from scutoid.steps._collections import handle_of
-from scutoid.steps._damage import Verification, bytes_in, verify_store
-from scutoid.steps._garbage import Collector, Garbage, parse_duration
-from scutoid.steps._names import ITEMS, MEMBERS
-from scutoid.steps._stored import StoredItems, StoredResult, members_of
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
+from scutoid.steps.results import (
+    ITEMS,
+    MEMBERS,
+    Collector,
+    Garbage,
+    StoredItems,
+    StoredResult,
+    Verification,
+    bytes_in,
+    members_of,
+    parse_duration,
+    verify_store,
+)
 from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
 
 

@@ -25,11 +25,18 @@ from numpy.typing import NDArray
 from scutoid.arrays import ArraySource, ImageSpec, SourceIdentity, open_source
 from scutoid.errors import DamagedResult, MetadataError, SourceError, StoreError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._missing_shards import changed_files, lost_blocks, shard_count
-from scutoid.steps._names import BLOCKS, FILES_FOLDER, ITEM_FOLDER, ITEMS, MEMBERS, packed_slot
 from scutoid.steps.compute import BlockParts, MemoryParts, PackedParts, decode, read_payload
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.steps.layout import Framed, describe_parts, read_parts_grid
+from scutoid.steps.results._missing_shards import changed_files, lost_blocks, shard_count
+from scutoid.steps.results._names import (
+    BLOCKS,
+    FILES_FOLDER,
+    ITEM_FOLDER,
+    ITEMS,
+    MEMBERS,
+    packed_slot,
+)
 from scutoid.store import Entry, Pack, checksum_file, distrust_around, find_format
 
 _NAMED = 3

@@ -17,9 +17,9 @@ import numpy as np
 from scutoid.arrays import damaged_shards
 from scutoid.blocks import Journal
 from scutoid.errors import ScutoidError, StoreError
-from scutoid.steps._missing_shards import JOURNALLED, changed_files, lost_blocks
-from scutoid.steps._names import BLOCKS, ITEM_FOLDER, ITEMS
-from scutoid.steps._stored import checksum_of, members_of
+from scutoid.steps.results._missing_shards import JOURNALLED, changed_files, lost_blocks
+from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
+from scutoid.steps.results._stored import checksum_of, members_of
 from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scutoid.errors import ParameterError, StoreError
-from scutoid.steps._damage import bytes_in
-from scutoid.steps._runs import LOGS, RUN, RUNS, announcing, dead_locks, runs_of
+from scutoid.steps.results._damage import bytes_in
+from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks, runs_of
 from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe, is_beside
 
 _REPORTS = (RUN, "events.jsonl", "report.html")

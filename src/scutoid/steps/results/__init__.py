@@ -1,0 +1,62 @@
+"""What a store has of results, and reading it."""
+
+from scutoid.steps.results._damage import Examination, Verification, bytes_in, verify_store
+from scutoid.steps.results._garbage import Collector, Garbage, parse_duration
+from scutoid.steps.results._missing_shards import (
+    JOURNALLED,
+    changed_files,
+    lost_blocks,
+    shard_record,
+)
+from scutoid.steps.results._names import (
+    BLOCKS,
+    FILES_FOLDER,
+    ITEM_FOLDER,
+    ITEMS,
+    MEMBERS,
+    image_file,
+    output_names,
+    packed_slot,
+)
+from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks
+from scutoid.steps.results._stored import (
+    StoredItem,
+    StoredItems,
+    StoredResult,
+    checksum_of,
+    members_of,
+    plain_parts,
+)
+
+__all__ = [
+    "BLOCKS",
+    "Collector",
+    "Examination",
+    "FILES_FOLDER",
+    "Garbage",
+    "ITEMS",
+    "ITEM_FOLDER",
+    "JOURNALLED",
+    "LOGS",
+    "MEMBERS",
+    "RUN",
+    "RUNS",
+    "StoredItem",
+    "StoredItems",
+    "StoredResult",
+    "Verification",
+    "announcing",
+    "bytes_in",
+    "changed_files",
+    "checksum_of",
+    "dead_locks",
+    "image_file",
+    "lost_blocks",
+    "members_of",
+    "output_names",
+    "packed_slot",
+    "parse_duration",
+    "plain_parts",
+    "shard_record",
+    "verify_store",
+]
