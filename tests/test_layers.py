@@ -123,7 +123,7 @@ def test_every_folder_and_file_has_a_layer():
         ("store/_x.py", "if TYPE_CHECKING:\n    import scutoid.ops"),
         ("blocks/_x.py", "import scutoid as sc"),
         ("ops/_x.py", "from scutoid.views import view"),
-        ("ops/_x.py", "from scutoid.steps._single import Image")(
+        ("ops/_x.py", "from scutoid.steps.handles._single import Image")(
             "cli/_x.py", "from scutoid.testing import ExecutorTests"
         ),
         ("__init__.py", "from scutoid.views import view"),

@@ -238,7 +238,7 @@ def test_a_whole_step_that_does_not_fit_in_memory_is_refused_in_the_plan(tmp_pat
 
 
 def test_reading_too_much_without_a_run_is_refused() -> None:
-    from scutoid.steps._evaluate import Evaluation
+    from scutoid.steps.handles._evaluate import Evaluation
 
     image = smooth(sc.open(np.zeros((300, 300))))
     with pytest.raises(MemoryLimitError, match=r"sc\.run"):

@@ -12,7 +12,7 @@ import tifffile
 
 import scutoid as sc
 from scutoid.errors import ParameterError, StoreError
-from scutoid.steps import _export
+from scutoid.steps.handles import _export
 
 RAW = np.random.default_rng(3).integers(0, 900, (40, 30)).astype("uint16")
 

@@ -6,21 +6,38 @@ process.
 """
 
 from scutoid.steps._affine import Beneath, check_order, interpolate
-from scutoid.steps._collections import Collection, Images, Tables, Values, gather
-from scutoid.steps._export import export
-from scutoid.steps._open import open, open_folder, per_member  # noqa: A004
-from scutoid.steps._operation_options import with_options
 from scutoid.steps._outcome import Run, RunStep
-from scutoid.steps._pipeline import Pipeline, pipeline
 from scutoid.steps._plan import Plan, PlannedStep
 from scutoid.steps._run import plan, run
-from scutoid.steps._single import Files, Image, Parts, Table, Value
-from scutoid.steps._step import Step, blockwise, is_lazy, reduction, step
-from scutoid.steps._store import Store
-from scutoid.steps._substitute import with_given
 from scutoid.steps.compute import BlockParts
 from scutoid.steps.declaration import Length, StepBlock, um
 from scutoid.steps.graph import ImageRef
+from scutoid.steps.handles import (  # noqa: A004
+    Collection,
+    Files,
+    Image,
+    Images,
+    Parts,
+    Pipeline,
+    Step,
+    Store,
+    Table,
+    Tables,
+    Value,
+    Values,
+    blockwise,
+    export,
+    gather,
+    is_lazy,
+    open,
+    open_folder,
+    per_member,
+    pipeline,
+    reduction,
+    step,
+    with_given,
+    with_options,
+)
 from scutoid.steps.layout import OutputGrid
 
 __all__ = [

@@ -12,8 +12,8 @@ from scutoid import kernels
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.kernels import Affine
-from scutoid.steps._single import Image
 from scutoid.steps.declaration import StepBlock
+from scutoid.steps.handles import Image
 
 
 @dataclass(frozen=True, slots=True)

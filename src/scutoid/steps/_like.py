@@ -12,9 +12,8 @@ from scutoid.arrays import METRES
 from scutoid.errors import MetadataError, PipelineError
 from scutoid.kernels import Affine
 from scutoid.steps._affine import Beneath, check_order, interpolate
-from scutoid.steps._single import Image
-from scutoid.steps._step import Step, blockwise
 from scutoid.steps.declaration import StepBlock
+from scutoid.steps.handles import Image, Step, blockwise
 from scutoid.steps.layout import OutputGrid
 
 

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
-from scutoid.steps._evaluate import Evaluation
 from scutoid.steps.compute import BlockParts, encode
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.steps.graph import (
@@ -36,6 +35,7 @@ from scutoid.steps.graph import (
     make_call,
     ref_of,
 )
+from scutoid.steps.handles import Evaluation
 from scutoid.steps.results import ITEM_FOLDER, checksum_of, plain_parts
 from scutoid.store import choose_format
 

@@ -18,8 +18,8 @@ from scutoid.steps._plan import Plan
 from scutoid.steps._planner import Planner
 from scutoid.steps._runner import Runner
 from scutoid.steps._summary import summarize
-from scutoid.steps._targets import refs_in
 from scutoid.steps.graph import CollectionRef, Ref
+from scutoid.steps.handles import refs_in
 from scutoid.store import EntryStore, Lock
 
 _ATTEMPTS = 3

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
-from scutoid.steps._collections import COLLECTION, Images, Values
-from scutoid.steps._single import Image, Table
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
     CollectionRef,
@@ -23,6 +21,8 @@ from scutoid.steps.graph import (
     OpenedFolder,
     kind_of,
 )
+from scutoid.steps.handles._collections import COLLECTION, Images, Values
+from scutoid.steps.handles._single import Image, Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,11 +13,11 @@ from scutoid.arrays import Storage, open_source
 from scutoid.blocks import Mask
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.steps._collections import handle_of
-from scutoid.steps._single import Image, Lazy
 from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
 from scutoid.steps.declaration import NEIGHBOURS, Border, Options, StepBlock, StepSpec, make_spec
 from scutoid.steps.graph import Gathered, ImageRef, Opened, make_call
+from scutoid.steps.handles._collections import handle_of
+from scutoid.steps.handles._single import Image, Lazy
 from scutoid.steps.layout import MaskImage, OutputGrid, ask
 
 Setup = Mapping[str, Callable[[], object]]

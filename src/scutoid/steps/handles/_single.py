@@ -22,8 +22,8 @@ from numpy.typing import DTypeLike, NDArray
 from scutoid.arrays import read_region
 from scutoid.errors import MissingExtra, PipelineError
 from scutoid.geometry import Roi, RoiLike
-from scutoid.steps._evaluate import Evaluation, stored_levels
 from scutoid.steps.graph import CollectionRef, FromStore, ImageRef, Ref
+from scutoid.steps.handles._evaluate import Evaluation, stored_levels
 from scutoid.steps.layout import Framed
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scutoid.errors import PipelineError
-from scutoid.steps._evaluate import Evaluation
-from scutoid.steps._single import SINGLE, Files, Image, Lazy, Parts, Table, Value
 from scutoid.steps.compute import concatenate, with_groups
 from scutoid.steps.graph import CollectionFromStore, CollectionRef, Gathered, Ref
+from scutoid.steps.handles._evaluate import Evaluation
+from scutoid.steps.handles._single import SINGLE, Files, Image, Lazy, Parts, Table, Value
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from scutoid.errors import PipelineError
-from scutoid.steps._single import Lazy
-from scutoid.steps._targets import flatten
+from scutoid.steps.handles._single import Lazy
+from scutoid.steps.handles._targets import flatten
 
 
 class Pipeline:

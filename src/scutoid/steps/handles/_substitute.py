@@ -9,8 +9,6 @@ import numpy as np
 
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError
-from scutoid.steps._collections import handle_of
-from scutoid.steps._single import Lazy
 from scutoid.steps.graph import (
     Call,
     CollectionRef,
@@ -24,6 +22,8 @@ from scutoid.steps.graph import (
     Ref,
     Rewriting,
 )
+from scutoid.steps.handles._collections import handle_of
+from scutoid.steps.handles._single import Lazy
 
 
 def with_given(targets: Any, given: Mapping[str, Any]) -> Any:

@@ -17,7 +17,6 @@ from scutoid.arrays import ArraySource, Readable
 from scutoid.blocks import conflict_order
 from scutoid.errors import MemoryLimitError, PipelineError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._latest import LATEST
 from scutoid.steps.compute import (
     BlockInputs,
     BlockStep,
@@ -47,6 +46,7 @@ from scutoid.steps.graph import (
     WholeCall,
     physical_memory,
 )
+from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.layout import PartsGrid, ViewSource, Window
 
 _SHARE_OF_MEMORY = 0.5

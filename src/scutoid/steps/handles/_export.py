@@ -19,9 +19,9 @@ from typing import Any
 from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
 from scutoid.errors import ParameterError, StoreError
 from scutoid.geometry import BlockGrid
-from scutoid.steps._collections import Collection, Tables, Values
-from scutoid.steps._single import Files, Image, Lazy, Table
 from scutoid.steps.graph import Call
+from scutoid.steps.handles._collections import Collection, Tables, Values
+from scutoid.steps.handles._single import Files, Image, Lazy, Table
 from scutoid.store import FORMATS
 
 _MARK = ".scutoid-export"

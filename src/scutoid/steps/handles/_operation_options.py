@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from scutoid.steps._collections import handle_of
-from scutoid.steps._single import Lazy
-from scutoid.steps._step import Step
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import Call, CollectionRef, Gathered, Node, Outputs, Ref, Rewriting
+from scutoid.steps.handles._collections import handle_of
+from scutoid.steps.handles._single import Lazy
+from scutoid.steps.handles._step import Step
 
 _OF_RESULT = ("name", "keep", "storage", "where")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scutoid.errors import PipelineError
-from scutoid.steps._single import Lazy
 from scutoid.steps.graph import CollectionRef, Ref
+from scutoid.steps.handles._single import Lazy
 
 
 def flatten(targets: Iterable[object]) -> list[object]:
