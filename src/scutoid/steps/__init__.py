@@ -7,7 +7,6 @@ process.
 
 from scutoid.steps._affine import Beneath, check_order, interpolate
 from scutoid.steps._outcome import Run, RunStep
-from scutoid.steps._plan import Plan, PlannedStep
 from scutoid.steps._run import plan, run
 from scutoid.steps.compute import BlockParts
 from scutoid.steps.declaration import Length, StepBlock, um
@@ -39,6 +38,7 @@ from scutoid.steps.handles import (  # noqa: A004
     with_options,
 )
 from scutoid.steps.layout import OutputGrid
+from scutoid.steps.planning import Plan, PlannedStep
 
 __all__ = [
     "Beneath",

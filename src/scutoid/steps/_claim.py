@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
 from scutoid.events import DamageFound, Listener, StepAwaited
-from scutoid.steps._planned import PlannedCall, PlannedRun
-from scutoid.steps._planner import Planner
 from scutoid.steps.graph import CollectionRef, Ref
+from scutoid.steps.planning import PlannedCall, PlannedRun, Planner
 from scutoid.steps.results import Examination
 from scutoid.store import Lock
 

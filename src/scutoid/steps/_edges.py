@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from scutoid.blocks import After
 from scutoid.geometry import BlockGrid, Coordinate
-from scutoid.steps._planned import PlannedRun, is_computed
 from scutoid.steps.graph import BlockCall, Call, CollectionRef, Gathered, ImageRef, MappedCall, Ref
+from scutoid.steps.planning import PlannedRun, is_computed
 
 
 class Edges:

@@ -14,7 +14,6 @@ from scutoid.geometry import Roi
 from scutoid.steps._blocks import WholeImage
 from scutoid.steps._handover import HandedImage, Handover
 from scutoid.steps._members import FolderInput, GatheredMembers, ItemInput, ValueInput
-from scutoid.steps._planned import PlannedCall, PlannedRun, is_computed
 from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
@@ -37,6 +36,7 @@ from scutoid.steps.graph import (
     open_member,
 )
 from scutoid.steps.layout import ViewSource
+from scutoid.steps.planning import PlannedCall, PlannedRun, is_computed
 from scutoid.steps.results import ITEMS, StoredItem, StoredResult
 from scutoid.store import Pack
 

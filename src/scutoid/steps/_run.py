@@ -14,12 +14,10 @@ from scutoid.errors import DamagedResult, RunFailed
 from scutoid.events import Listener
 from scutoid.steps._claim import claim
 from scutoid.steps._outcome import Run
-from scutoid.steps._plan import Plan
-from scutoid.steps._planner import Planner
 from scutoid.steps._runner import Runner
-from scutoid.steps._summary import summarize
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in
+from scutoid.steps.planning import Plan, Planner, summarize
 from scutoid.store import EntryStore, Lock
 
 _ATTEMPTS = 3

@@ -20,12 +20,12 @@ from scutoid.blocks import (
 from scutoid.errors import StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps._outcome import Run, RunStep
-from scutoid.steps._planned import PlannedCall, PlannedRun
 from scutoid.steps._sending import sending_own_code
 from scutoid.steps._tasks import TaskBuilder
 from scutoid.steps.compute import concatenate
 from scutoid.steps.graph import CollectionFromStore, FromStore, MappedCall, refs_of
 from scutoid.steps.handles import LATEST, Lazy, handle_of
+from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import (
     JOURNALLED,
     LOGS,

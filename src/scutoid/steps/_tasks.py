@@ -15,9 +15,9 @@ from scutoid.steps._edges import Edges
 from scutoid.steps._handover import Handover
 from scutoid.steps._inputs import WorkerInputs
 from scutoid.steps._members import MemberWork
-from scutoid.steps._planned import PlannedCall, PlannedRun
 from scutoid.steps.graph import BlockCall, Call, MappedCall, memory_of
 from scutoid.steps.layout import Framed
+from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import BLOCKS, ITEMS, image_file, output_names
 from scutoid.store import Pack
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from scutoid.errors import StoreError
-from scutoid.steps._keys import CallKey, Keys
 from scutoid.steps.graph import BlockCall, Call, Layouts, MappedCall
 from scutoid.steps.layout import describe_parts
+from scutoid.steps.planning._keys import CallKey, Keys
 from scutoid.steps.results import BLOCKS, image_file, output_names, packed_slot
 from scutoid.store import Recipe, differences
 

@@ -8,10 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.steps._accept import Accepted
-from scutoid.steps._keys import CallKey, Keys
-from scutoid.steps._plan import Status
-from scutoid.steps._recipes import make_recipe, with_inside
 from scutoid.steps.compute import BlockStep
 from scutoid.steps.graph import (
     BlockCall,
@@ -23,6 +19,10 @@ from scutoid.steps.graph import (
     Ref,
     planned_node,
 )
+from scutoid.steps.planning._accept import Accepted
+from scutoid.steps.planning._keys import CallKey, Keys
+from scutoid.steps.planning._plan import Status
+from scutoid.steps.planning._recipes import make_recipe, with_inside
 from scutoid.steps.results import StoredItems
 from scutoid.store import Entry, EntryStore, Recipe
 

@@ -13,11 +13,6 @@ from numpy.typing import NDArray
 
 from scutoid.blocks import Journal
 from scutoid.errors import MemoryLimitError, PipelineError, StoreError
-from scutoid.steps._accept import Acceptance, Accepted
-from scutoid.steps._keys import CallKey, Keys
-from scutoid.steps._plan import Status
-from scutoid.steps._planned import PlannedCall, PlannedRun, as_compared, recipe_of
-from scutoid.steps._recipes import block_of, nearest_inside
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -33,6 +28,11 @@ from scutoid.steps.graph import (
     physical_memory,
     planned_node,
 )
+from scutoid.steps.planning._accept import Acceptance, Accepted
+from scutoid.steps.planning._keys import CallKey, Keys
+from scutoid.steps.planning._plan import Status
+from scutoid.steps.planning._planned import PlannedCall, PlannedRun, as_compared, recipe_of
+from scutoid.steps.planning._recipes import block_of, nearest_inside
 from scutoid.steps.results import StoredItems, changed_files, lost_blocks, members_of
 from scutoid.store import (
     Entry,

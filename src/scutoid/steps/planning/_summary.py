@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.arrays import Storage
-from scutoid.steps._plan import Plan, PlannedStep
-from scutoid.steps._planned import PlannedCall, PlannedRun
 from scutoid.steps.graph import bytes_of, memory_of
+from scutoid.steps.planning._plan import Plan, PlannedStep
+from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.store import differences, version_notes
 
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from scutoid.errors import PipelineError
-from scutoid.steps._keys import ACCEPTED, Keys, accepted_members
-from scutoid.steps._recipes import make_recipe
 from scutoid.steps.graph import Call, Layouts, MappedCall
+from scutoid.steps.planning._keys import ACCEPTED, Keys, accepted_members
+from scutoid.steps.planning._recipes import make_recipe
 from scutoid.steps.results import StoredItems, members_of
 from scutoid.store import Entry, EntryStore, Recipe, differences, explain
 

@@ -1,0 +1,16 @@
+"""What would run, and why."""
+
+from scutoid.steps.planning._plan import Plan, PlannedStep
+from scutoid.steps.planning._planned import PlannedCall, PlannedRun, is_computed
+from scutoid.steps.planning._planner import Planner
+from scutoid.steps.planning._summary import summarize
+
+__all__ = [
+    "Plan",
+    "PlannedCall",
+    "PlannedRun",
+    "PlannedStep",
+    "Planner",
+    "is_computed",
+    "summarize",
+]
