@@ -11,9 +11,6 @@ from typing import Any
 from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.steps._blocks import WholeImage
-from scutoid.steps._handover import HandedImage, Handover
-from scutoid.steps._members import FolderInput, GatheredMembers, ItemInput, ValueInput
 from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
@@ -38,6 +35,15 @@ from scutoid.steps.graph import (
 from scutoid.steps.layout import ViewSource
 from scutoid.steps.planning import PlannedCall, PlannedRun, is_computed
 from scutoid.steps.results import ITEMS, StoredItem, StoredResult
+from scutoid.steps.work import (
+    FolderInput,
+    GatheredMembers,
+    HandedImage,
+    Handover,
+    ItemInput,
+    ValueInput,
+    WholeImage,
+)
 from scutoid.store import Pack
 
 

@@ -10,15 +10,13 @@ from scutoid.arrays import create_image
 from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
-from scutoid.steps._blocks import BlockWork, FinishWork, StepWork
 from scutoid.steps._edges import Edges
-from scutoid.steps._handover import Handover
 from scutoid.steps._inputs import WorkerInputs
-from scutoid.steps._members import MemberWork
 from scutoid.steps.graph import BlockCall, Call, MappedCall, memory_of
 from scutoid.steps.layout import Framed
 from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import BLOCKS, ITEMS, image_file, output_names
+from scutoid.steps.work import BlockWork, FinishWork, Handover, MemberWork, StepWork
 from scutoid.store import Pack
 
 _ONE = BlockGrid(Roi((0,), (1,)), 1)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageWriter, Readable, open_source
 from scutoid.blocks import Block, BlockStatus
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps._handover import Handover
 from scutoid.steps.compute import (
     BlockInputs,
     BlockStep,
@@ -33,6 +32,7 @@ from scutoid.steps.compute import (
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.layout import PartsGrid
 from scutoid.steps.results import FILES_FOLDER, output_names, packed_slot, shard_record
+from scutoid.steps.work._handover import Handover
 from scutoid.store import Entry, Pack
 
 
