@@ -165,7 +165,7 @@ def test_what_a_live_run_uses_or_makes_stays(tmp_path):
 
 def test_a_run_that_finds_its_results_gone_plans_again(tmp_path, monkeypatch):
     run(tmp_path, 0)
-    from scutoid.steps import _run
+    from scutoid.steps.running import _run
 
     claim, n_planned = _run.claim, []
 

@@ -6,8 +6,6 @@ process.
 """
 
 from scutoid.steps._affine import Beneath, check_order, interpolate
-from scutoid.steps._outcome import Run, RunStep
-from scutoid.steps._run import plan, run
 from scutoid.steps.compute import BlockParts
 from scutoid.steps.declaration import Length, StepBlock, um
 from scutoid.steps.graph import ImageRef
@@ -39,6 +37,7 @@ from scutoid.steps.handles import (  # noqa: A004
 )
 from scutoid.steps.layout import OutputGrid
 from scutoid.steps.planning import Plan, PlannedStep
+from scutoid.steps.running import Run, RunStep, plan, run
 
 __all__ = [
     "Beneath",

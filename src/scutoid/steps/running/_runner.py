@@ -19,9 +19,6 @@ from scutoid.blocks import (
 )
 from scutoid.errors import StoreError
 from scutoid.events import Event, Listener, TaskDone
-from scutoid.steps._outcome import Run, RunStep
-from scutoid.steps._sending import sending_own_code
-from scutoid.steps._tasks import TaskBuilder
 from scutoid.steps.compute import concatenate
 from scutoid.steps.graph import CollectionFromStore, FromStore, MappedCall, refs_of
 from scutoid.steps.handles import LATEST, Lazy, handle_of
@@ -38,6 +35,9 @@ from scutoid.steps.results import (
     output_names,
     shard_record,
 )
+from scutoid.steps.running._outcome import Run, RunStep
+from scutoid.steps.running._sending import sending_own_code
+from scutoid.steps.running._tasks import TaskBuilder
 
 _NOTED = 100
 EVENTS = "events.jsonl"

@@ -12,12 +12,12 @@ from scutoid.blocks import (
 )
 from scutoid.errors import DamagedResult, RunFailed
 from scutoid.events import Listener
-from scutoid.steps._claim import claim
-from scutoid.steps._outcome import Run
-from scutoid.steps._runner import Runner
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in
 from scutoid.steps.planning import Plan, Planner, summarize
+from scutoid.steps.running._claim import claim
+from scutoid.steps.running._outcome import Run
+from scutoid.steps.running._runner import Runner
 from scutoid.store import EntryStore, Lock
 
 _ATTEMPTS = 3

@@ -10,12 +10,12 @@ from scutoid.arrays import create_image
 from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
-from scutoid.steps._edges import Edges
-from scutoid.steps._inputs import WorkerInputs
 from scutoid.steps.graph import BlockCall, Call, MappedCall, memory_of
 from scutoid.steps.layout import Framed
 from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import BLOCKS, ITEMS, image_file, output_names
+from scutoid.steps.running._edges import Edges
+from scutoid.steps.running._inputs import WorkerInputs
 from scutoid.steps.work import BlockWork, FinishWork, Handover, MemberWork, StepWork
 from scutoid.store import Pack
 
