@@ -48,8 +48,8 @@ PUBLIC = {
         Workbench WorkerPool dump_value dumps find_executor loads meet
     """,
     "scutoid.arrays": """
-        ArraySource ImageSpec ImageWriter METRES PyramidLevel Readable SPATIAL SourceIdentity Storage
-        WritableImage
+        ArraySource ImageSpec ImageWriter METRES PyramidLevel Readable SPATIAL SourceIdentity
+        Storage WritableImage
         create create_image damaged_shards open_source pad_to pyramid_levels pyramid_method
         pyramid_multiple read_region stored_shards write_tiff
     """,
@@ -66,8 +66,8 @@ PUBLIC = {
         one_by_one table_of_bytes version_notes
     """,
     "scutoid.steps": """
-        Beneath BlockParts Collection Files Image ImageRef Images Length OutputGrid Parts Pipeline Plan
-        PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
+        Beneath BlockParts Collection Files Image ImageRef Images Length OutputGrid Parts Pipeline
+        Plan PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
         check_order export gather interpolate is_lazy open open_folder per_member pipeline
         plan reduction run step um with_given with_options
     """,

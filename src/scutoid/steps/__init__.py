@@ -9,7 +9,7 @@ from scutoid.steps._affine import Beneath, check_order, interpolate
 from scutoid.steps.compute import BlockParts
 from scutoid.steps.declaration import Length, StepBlock, um
 from scutoid.steps.graph import ImageRef
-from scutoid.steps.handles import (  # noqa: A004
+from scutoid.steps.handles import (
     Collection,
     Files,
     Image,

@@ -7,10 +7,10 @@ from scutoid.steps.declaration._parameters import INJECTED, NEIGHBOURS
 from scutoid.steps.declaration._spec import Border, OutputKind, StepSpec, make_spec
 
 __all__ = [
-    "Border",
     "INJECTED",
-    "Length",
     "NEIGHBOURS",
+    "Border",
+    "Length",
     "Options",
     "OutputKind",
     "StepBlock",

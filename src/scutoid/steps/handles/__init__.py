@@ -14,12 +14,12 @@ from scutoid.steps.handles._substitute import with_given
 from scutoid.steps.handles._targets import refs_in
 
 __all__ = [
+    "LATEST",
     "Collection",
     "Evaluation",
     "Files",
     "Image",
     "Images",
-    "LATEST",
     "Lazy",
     "Parts",
     "Pipeline",

@@ -48,6 +48,7 @@ from scutoid.store import (
     key_of_path,
     key_of_source,
 )
+from scutoid.store.keys import first_module
 
 ACCEPTED = "accepted.json"
 """In the entry of a collection: keys of members, and those that were accepted for them."""
@@ -383,7 +384,7 @@ def _full_name(function: Any) -> str:
     """Name a function, the same in a script, a notebook and on the command line."""
     module = str(getattr(function, "__module__", ""))
     name = str(getattr(function, "__qualname__", type(function).__qualname__))
-    return name if module.startswith("__") else f"{module}.{name}"
+    return name if module.startswith("__") else f"{first_module(module, name)}.{name}"
 
 
 def _digest(*parts: str) -> str:

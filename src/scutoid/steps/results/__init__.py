@@ -30,10 +30,7 @@ from scutoid.steps.results._stored import (
 
 __all__ = [
     "BLOCKS",
-    "Collector",
-    "Examination",
     "FILES_FOLDER",
-    "Garbage",
     "ITEMS",
     "ITEM_FOLDER",
     "JOURNALLED",
@@ -41,6 +38,9 @@ __all__ = [
     "MEMBERS",
     "RUN",
     "RUNS",
+    "Collector",
+    "Examination",
+    "Garbage",
     "StoredItem",
     "StoredItems",
     "StoredResult",
