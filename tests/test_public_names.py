@@ -66,9 +66,9 @@ PUBLIC = {
         one_by_one table_of_bytes version_notes
     """,
     "scutoid.pipeline": """
-        Beneath BlockParts Collection Files Image Images Length OutputGrid Parts Pipeline Plan
+        BlockParts Collection Files Image Images Length OutputGrid Parts Pipeline Plan
         PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
-        check_order export gather interpolate is_lazy open open_folder per_member pipeline
+        export gather is_lazy open open_folder per_member pipeline
         plan reduction run step um with_given with_options
     """,
     "scutoid.ops": """

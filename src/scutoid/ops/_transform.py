@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.kernels import Affine
+from scutoid.ops._affine_blocks import Beneath, check_order, interpolate
 from scutoid.ops._composed import of_images
 from scutoid.ops._grids import (
     REACH,
@@ -22,16 +23,8 @@ from scutoid.ops._grids import (
     seen_to,
 )
 from scutoid.ops._inputs import check_voxels
-from scutoid.pipeline import (
-    Beneath,
-    Image,
-    Images,
-    OutputGrid,
-    StepBlock,
-    blockwise,
-    check_order,
-    interpolate,
-)
+from scutoid.ops._match_grid import match_grid
+from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
 
 
 def _check_cval(image: Image, cval: float) -> None:
@@ -226,35 +219,47 @@ resample_step = resample_step.options(name="resample")
 
 @of_images
 def resample(
-    image: Image | Images | NDArray[Any], *, voxel_size: float | Sequence[float], order: int = 1
+    image: Image | Images | NDArray[Any],
+    *,
+    voxel_size: float | Sequence[float] | None = None,
+    like: Image | None = None,
+    order: int | None = None,
 ) -> Any:
-    """Give an image another voxel size.
+    """Give an image another voxel size, or the grid of another image.
 
-    **Exact**: equals `scipy.ndimage.affine_transform` on the whole array (mode "nearest", a matrix
-    with scales `s` on its diagonal and offset ``(s - 1) / 2``, so that both images begin at the
-    same corner) bit for bit, for every block shape.
+    **Exact** for every block shape, bit for bit.  With `voxel_size` it equals
+    `scipy.ndimage.affine_transform` on the whole array (mode "nearest", a matrix with scales `s` on
+    its diagonal and offset ``(s - 1) / 2``, so that both images begin at the same corner).  With
+    `like`, the same at the places where the other image's voxels lie in the world, and 0 outside of
+    this image, whose outermost voxels reach half a voxel beyond their centres.
 
     Parameters
     ----------
     image : Image or Images
-        With a known voxel size; spatial axes are resampled, others are iterated.
-    voxel_size : float or sequence of float
+        With a known voxel size; spatial axes are resampled, others are iterated.  One image with
+        `like`.
+    voxel_size : float or sequence of float, optional
         Of the result, in the image's unit, for all spatial axes or one for each.
-    order : {0, 1}
-        Nearest voxel, or linear between voxels; labels and masks take 0.  Neither averages: make
-        an image coarser by `downsample`, or smooth it first.
+    like : Image, optional
+        Gives shape, voxel size and origin of the spatial axes; both have the same of these.  Give
+        this or `voxel_size`.
+    order : {0, 1}, optional
+        Nearest voxel, or linear between voxels; labels and masks take 0.  Default: 1; with `like`
+        0 for labels and masks.  Neither averages: make an image coarser by `downsample`, or smooth
+        it first.
 
     Returns
     -------
     Image
-        Same dtype; it covers the same space to within half a voxel.
+        Same dtype.  With `voxel_size` it covers the same space to within half a voxel; with `like`
+        that of the other image, in the unit of this one.
 
     Raises
     ------
     MetadataError
-        If the voxel size of the image is unknown.
+        If a voxel size is unknown, or the spatial axes of both images differ.
     ParameterError
-        If labels are to be interpolated.
+        If labels are to be interpolated, or not one of `voxel_size` and `like` is given.
 
     Examples
     --------
@@ -263,7 +268,20 @@ def resample(
     >>> image = sc.open(np.array([[0.0, 8.0]]), voxel_size=(1, 2))
     >>> sc.resample(image, voxel_size=1).read().tolist()
     [[0.0, 2.0, 6.0, 8.0]]
+    >>> fine = sc.open(np.zeros((1, 3)), voxel_size=1)
+    >>> sc.resample(image, like=fine).read().tolist()
+    [[0.0, 4.0, 8.0]]
     """
+    if (voxel_size is None) == (like is None):
+        raise ParameterError(
+            "an image is resampled to a voxel size, or to the grid of another image",
+            value="neither" if like is None else "both",
+            place="resample",
+            remedy="give voxel_size= or like=",
+        )
+    if like is not None:
+        return match_grid(image, like, order)
+    order = 1 if order is None else order
     step = kept_labels(resample_step, image)
     if isinstance(image, Image):
         step = limited(step, image, _resampling(Extent.of(image), voxel_size)[0])

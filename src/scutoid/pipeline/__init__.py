@@ -5,7 +5,6 @@ hands the blocks to the block engine, and a result that is read without a run is
 process.
 """
 
-from scutoid.pipeline._affine import Beneath, check_order, interpolate
 from scutoid.pipeline._collections import Collection, Images, Tables, Values, gather
 from scutoid.pipeline._compute import StepBlock
 from scutoid.pipeline._decorators import Step, blockwise, reduction, step
@@ -25,7 +24,6 @@ from scutoid.pipeline._run import plan, run
 from scutoid.pipeline._store import Store
 
 __all__ = [
-    "Beneath",
     "BlockParts",
     "Collection",
     "Files",
@@ -47,10 +45,8 @@ __all__ = [
     "Value",
     "Values",
     "blockwise",
-    "check_order",
     "export",
     "gather",
-    "interpolate",
     "is_lazy",
     "open",
     "open_folder",

@@ -1,4 +1,4 @@
-"""What all steps share that interpolate an image at places that an affine transformation gives."""
+"""Interpolation of one block at the places that an affine transformation gives."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from scutoid import kernels
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.kernels import Affine
-from scutoid.pipeline._compute import StepBlock
-from scutoid.pipeline._lazy import Image
+from scutoid.pipeline import Image, StepBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def interpolate(
 
 
 def check_order(image: Image, order: object) -> None:
-    """Refuse an order of interpolation that there is not, or that an image does not take.
+    """Refuse an unsupported order of interpolation, and one that an image does not take.
 
     Raises
     ------
