@@ -22,9 +22,11 @@ from scutoid.pipeline._plan import Plan, PlannedStep
 from scutoid.pipeline._producers import is_lazy
 from scutoid.pipeline._run import plan, run
 from scutoid.pipeline._store import Store
+from scutoid.pipeline._typed import CallOptions, TypedCall, injected
 
 __all__ = [
     "BlockParts",
+    "CallOptions",
     "Collection",
     "Files",
     "Image",
@@ -42,11 +44,13 @@ __all__ = [
     "Store",
     "Table",
     "Tables",
+    "TypedCall",
     "Value",
     "Values",
     "blockwise",
     "export",
     "gather",
+    "injected",
     "is_lazy",
     "open",
     "open_folder",

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from scutoid.pipeline._collections import Gathered
 from scutoid.pipeline._decorators import Step
@@ -75,7 +75,7 @@ class _Rebuilt:
         }
         inputs = [self._item(item) for item in call.inputs]
         params = {name: self._item(value) for name, value in call.params.items()}
-        return Call(Step(call.spec).options(**options).spec, inputs, params).outputs()
+        return Call(Step(call.spec).options(**cast("Any", options)).spec, inputs, params).outputs()
 
     def _item(self, item: object) -> object:
         if isinstance(item, Gathered):

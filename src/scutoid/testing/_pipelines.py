@@ -46,7 +46,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def assert_block_invariant(
-    step: Step,
+    step: Step[Any, Any, Any],
     *inputs: Any,
     blocks: Sequence[Any] = (3, 8, 13),
     rtol: float = 0.0,
@@ -96,7 +96,9 @@ def assert_block_invariant(
                 )
 
 
-def _computed(step: Step, images: Sequence[Any], parameters: Mapping[str, Any]) -> list[Any]:
+def _computed(
+    step: Step[Any, Any, Any], images: Sequence[Any], parameters: Mapping[str, Any]
+) -> list[Any]:
     results = step(*images, **parameters)
     found = results if isinstance(results, tuple) else (results,)
     if any(isinstance(one, Collection) for one in found):
