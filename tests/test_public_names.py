@@ -14,7 +14,7 @@ PUBLIC = {
         Table Tables Value Values __version__ affine_transform blockwise closing
         concatenate correct_bias count count_by_region create density detect_spots
         difference_of_gaussians dilation distance_transform downsample erosion
-        estimate_bias estimate_cells export fill_holes flip gather gaussian hysteresis
+        estimate_bias estimate_cells export fill_holes flip gather gaussian hysteresis injected
         label laplacian_of_gaussian li local_maxima measure median n4
         normalize_percentile open open_folder opening otsu pad per_member percentile
         pipeline plan predict project pyramid reduction remove_small resample run
@@ -66,9 +66,9 @@ PUBLIC = {
         one_by_one table_of_bytes version_notes
     """,
     "scutoid.pipeline": """
-        BlockParts Collection Files Image Images Length OutputGrid Parts Pipeline Plan
-        PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
-        export gather is_lazy open open_folder per_member pipeline
+        BlockParts CallOptions Collection Files Image Images Length OutputGrid Parts Pipeline Plan
+        PlannedStep Run RunStep Step StepBlock Store Table Tables TypedCall Value Values blockwise
+        export gather injected is_lazy open open_folder per_member pipeline
         plan reduction run step um with_given with_options
     """,
     "scutoid.ops": """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,9 @@ from scutoid.ops._coarse import (
     per_axis,
     spatial_shape,
 )
-from scutoid.ops._composed import composed
-from scutoid.pipeline import BlockParts, Image, Images, Length, StepBlock, blockwise, step
+from scutoid.ops._composed import as_one, composed
+from scutoid.ops._types import Array, ImageLike
+from scutoid.pipeline import BlockParts, Images, Length, StepBlock, blockwise, injected, step
 
 Method = Literal["opening", "gaussian", "median"]
 
@@ -32,12 +33,12 @@ _CELLS_A_RADIUS = 4
 
 @composed
 def subtract_background(
-    image: Any,
+    image: ImageLike,
     *,
     radius: float | Sequence[float] | Length,
     method: Method = "opening",
     factor: int | Sequence[int] | None = None,
-) -> Any:
+) -> ImageLike:
     """Subtract what is wider than a radius.
 
     **Approximate**: the background is estimated on means of cells of ``factor`` voxels and
@@ -102,6 +103,7 @@ def subtract_background(
             for r, n in zip(radii, shape, strict=True)
         ]
     factors = cell_factors(factor, len(shape))
+    image = as_one(image)
     cells = cell_means(image, factors=factors)
     found = background_field(cells, factors=factors, radii=radii, method=method)
     return subtract_field(image, found, factors=factors)
@@ -124,11 +126,11 @@ def background_field(
 
 @blockwise(dtype=np.float32, block_invariant=True, version="1")
 def subtract_field(
-    image: NDArray[Any],
+    image: Array,
     field: dict[str, Coarse],
     *,
     factors: Sequence[int],
-    block: StepBlock,
+    block: StepBlock = injected,
 ) -> NDArray[np.float32]:
     """Interpolate the background over one block, and subtract it."""
     start, stop, shape = extent_of(block)
@@ -139,7 +141,7 @@ def subtract_field(
 subtract_field = subtract_field.options(name="subtract_background")
 
 
-def _radii(image: Image | Images, radius: Any, ndim: int) -> list[float]:
+def _radii(image: ImageLike, radius: float | Sequence[float] | Length, ndim: int) -> list[float]:
     """Return a radius in voxels for each spatial axis."""
     if isinstance(radius, Length):
         if isinstance(image, Images):
@@ -148,7 +150,8 @@ def _radii(image: Image | Images, radius: Any, ndim: int) -> list[float]:
                 value=radius,
                 place="subtract_background",
             )
-        voxels = radius.voxels(image.voxel_size, image.unit, place="subtract_background")
+        one = as_one(image)
+        voxels = radius.voxels(one.voxel_size, one.unit, place="subtract_background")
         return [float(n) for n in voxels]
     footprint_shape(radius)  # refuses what is no radius
     return per_axis(radius, ndim, "radius")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,21 +21,22 @@ from scutoid.ops._coarse import (
     extent_of,
     spatial_shape,
 )
-from scutoid.ops._composed import composed, operation
+from scutoid.ops._composed import as_one, composed_value, operation
 from scutoid.ops._inputs import check_real, check_voxels
-from scutoid.pipeline import BlockParts, StepBlock, blockwise, is_lazy, step
+from scutoid.ops._types import Array, ImageLike
+from scutoid.pipeline import BlockParts, StepBlock, Value, blockwise, injected, is_lazy, step
 from scutoid.pipeline import open as open_image
 
-Estimator = Callable[[Coarse], NDArray[Any]]
+Estimator = Callable[[Coarse], Array]
 
 _SMOOTHING = 4.0
 _DIMMEST = 0.01
 
 
-@composed
+@composed_value
 def estimate_bias(
-    image: Any, *, factor: int | Sequence[int], estimator: Estimator | None = None
-) -> Any:
+    image: ImageLike, *, factor: int | Sequence[int], estimator: Estimator | None = None
+) -> Value | Array:
     """Estimate an illumination (bias) field that multiplies an image.
 
     **Approximate**, as the estimator is; the same for every block shape.
@@ -77,12 +78,14 @@ def estimate_bias(
     shape = spatial_shape(image)
     check_voxels(image, "estimate_bias")
     factors = cell_factors(factor, len(shape))
-    cells = cell_means(image, factors=factors)
+    cells = cell_means(as_one(image), factors=factors)
     return bias_field(cells, factors=factors, estimator=estimator or smooth_bias)
 
 
 @operation
-def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
+def correct_bias(
+    image: ImageLike, bias: Value | Array, *, factor: int | Sequence[int]
+) -> ImageLike:
     """Divide an image by a bias field.
 
     **Approximate**: the field is interpolated linearly between its cells; the same for every block
@@ -120,7 +123,9 @@ def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
     given = [factor] if isinstance(factor, (int, np.integer)) else list(factor)
     # As an image, for a parameter that is one arrives whole; as an input it would be cut in blocks
     field = open_image(bias) if isinstance(bias, np.ndarray) and is_lazy(image) else bias
-    return divide_field(image, fields=field, factors=cell_factors(given, len(given)))
+    return divide_field(
+        as_one(image), fields=cast("Coarse", field), factors=cell_factors(given, len(given))
+    )
 
 
 def smooth_bias(cells: Coarse) -> Coarse:
@@ -194,7 +199,7 @@ def bias_field(cells: BlockParts, *, factors: Sequence[int], estimator: Estimato
 
 @blockwise(dtype=np.float32, block_invariant=True, version="1")
 def divide_field(
-    image: NDArray[Any], *, fields: Coarse, factors: Sequence[int], block: StepBlock
+    image: Array, *, fields: Coarse, factors: Sequence[int], block: StepBlock = injected
 ) -> NDArray[np.float32]:
     """Interpolate the bias over one block, and divide by it."""
     start, stop, shape = extent_of(block)

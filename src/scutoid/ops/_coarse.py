@@ -7,7 +7,6 @@ that what is estimated on it is the same whatever the blocks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,8 @@ from scutoid.errors import ParameterError
 from scutoid.kernels import cells_under, mean_cells, n_cells
 from scutoid.ops._inputs import check_given, check_real, first_of
 from scutoid.ops._label import images_of
-from scutoid.pipeline import BlockParts, Image, Images, StepBlock, blockwise
+from scutoid.ops._types import Array, ImageLike
+from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, injected
 
 Coarse = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def _check_real(images: list[Image]) -> None:
     version="1",
 )
 def cell_means(
-    image: NDArray[Any], *, factors: Sequence[int], block: StepBlock
+    image: Array, *, factors: Sequence[int], block: StepBlock = injected
 ) -> dict[str, Coarse]:
     """Average the cells of voxels that begin in one block."""
     start, stop, shape = extent_of(block)
@@ -96,7 +96,7 @@ def cells_slices(
     )
 
 
-def spatial_shape(image: Image | Images) -> list[int]:
+def spatial_shape(image: ImageLike) -> list[int]:
     """Return the voxels along the spatial axes; of a collection, of its first member."""
     check_given(image, "image")
     one = first_of(image)

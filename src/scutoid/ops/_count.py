@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeGuard, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import cells_per_object, check_cell_size
-from scutoid.ops._composed import composed, operation
+from scutoid.ops._composed import as_number, composed, operation
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
-from scutoid.pipeline import BlockParts, Table, Tables, is_lazy, step
+from scutoid.ops._types import ImageLike, Number, TableLike
+from scutoid.pipeline import BlockParts, Image, Table, Tables, is_lazy, step
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class _Sizes(TypedDict):
+    """Parameters that both steps have."""
+
+    size: float | None
+    by: SizeBy
+    min_size: float
+    edge_weight: float
+
 
 SizeBy = Literal["n_voxels", "size"]
 _AXES = "tcsmp"
@@ -25,13 +37,13 @@ _NAMES = ("n_objects", "n_clusters", "n_edge", "n_cells")
 
 @composed
 def count(
-    objects: Any,
+    objects: ImageLike | TableLike,
     *,
-    size: Any = None,
+    size: Number | None = None,
     by: SizeBy = "n_voxels",
     min_size: float = 0,
     edge_weight: float = 0.5,
-) -> Any:
+) -> TableLike:
     """Count objects, and estimate the number of cells in them.
 
     **Exact**: each object is counted once, with its size in the whole image, whatever the blocks.
@@ -78,23 +90,28 @@ def count(
     0          2           1       1      2.5
     """
     _check(size, by, min_size, edge_weight)
-    params = {"size": size, "by": by, "min_size": min_size, "edge_weight": edge_weight}
-    if _is_table(objects):
+    params: _Sizes = {
+        "size": None if size is None else as_number(size),
+        "by": by,
+        "min_size": min_size,
+        "edge_weight": edge_weight,
+    }
+    if is_table(objects):
         return count_rows(objects, **params)
     check_labels(objects, "count")
-    pieces = measure_pieces(objects, moments=False, weighted=False)
+    pieces = measure_pieces(cast("Image", objects), moments=False, weighted=False)
     return count_pieces(pieces, **params)
 
 
 @operation
 def estimate_cells(
-    cells: Any,
+    cells: TableLike,
     *,
-    size: Any = None,
+    size: Number | None = None,
     by: SizeBy = "n_voxels",
     min_size: float = 0,
     edge_weight: float = 0.5,
-) -> Any:
+) -> TableLike:
     """Add a column ``n_cells`` to a table of `measure`: the cells that each object stands for.
 
     **Exact** as `count`, whose parameters and formula these are.
@@ -120,23 +137,26 @@ def estimate_cells(
     [1.5]
     """
     _check(size, by, min_size, edge_weight)
-    if not _is_table(cells):
+    if not is_table(cells):
         raise ParameterError(
             "estimates are of a table of measure",
             value=type(cells).__name__,
             place="estimate_cells",
             remedy="measure labels first, or count them: scutoid.count(labels)",
         )
-    return with_cells(cells, size=size, by=by, min_size=min_size, edge_weight=edge_weight)
+    cell_size = None if size is None else as_number(size)
+    return with_cells(cells, size=cell_size, by=by, min_size=min_size, edge_weight=edge_weight)
 
 
-def _check(size: Any, by: str, min_size: float, edge_weight: float) -> None:
+def _check(size: Number | None, by: str, min_size: float, edge_weight: float) -> None:
     if by not in ("n_voxels", "size"):
         raise ParameterError('by is "n_voxels" or "size"', value=by, place="count")
-    check_cell_size(None if is_lazy(size) else size, min_size, edge_weight)
+    is_known = size is not None and not is_lazy(size)
+    check_cell_size(cast("float", size) if is_known else None, min_size, edge_weight)
 
 
-def _is_table(objects: object) -> bool:
+def is_table(objects: ImageLike | TableLike) -> TypeGuard[Table]:
+    """Whether objects are given as a table."""
     return isinstance(objects, (Table, Tables)) or type(objects).__name__ == "DataFrame"
 
 
@@ -154,7 +174,7 @@ def estimated_cells(
     by: SizeBy = "n_voxels",
     min_size: float = 0,
     edge_weight: float = 0.5,
-) -> Any:
+) -> NDArray[np.float64]:
     """Return the number of cells that each object of a table stands for."""
     missing = [name for name in (by, "touches_edge") if name not in cells.columns]
     if missing:
@@ -218,7 +238,7 @@ def _counted(
     }
 
 
-def _summary(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+def _summary(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     import pandas as pd
 
     table = pd.DataFrame(list(rows))

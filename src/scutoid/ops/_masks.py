@@ -23,6 +23,7 @@ from scutoid.kernels import (
     footprint_shape,
 )
 from scutoid.ops._inputs import n_spatial
+from scutoid.ops._types import Array
 from scutoid.pipeline import Image, blockwise, is_lazy
 
 Pairs = list[tuple[int, int]]
@@ -57,9 +58,7 @@ def _reach(footprint: Footprint, pairs: Pairs) -> Any:
 
 
 @blockwise(halo=_erosion_reach, dtype=bool, check=_check_both, block_invariant=True, version="1")
-def erosion(
-    mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
-) -> NDArray[np.bool_]:
+def erosion(mask: Array, *, footprint: Footprint, border_value: bool = False) -> NDArray[np.bool_]:
     """Keep the voxels around which the whole footprint lies in the foreground.
 
     **Exact**: equals `scipy.ndimage.binary_erosion` on the whole array.
@@ -102,9 +101,7 @@ def erosion(
 
 
 @blockwise(halo=_dilation_reach, dtype=bool, check=_check_both, block_invariant=True, version="1")
-def dilation(
-    mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
-) -> NDArray[np.bool_]:
+def dilation(mask: Array, *, footprint: Footprint, border_value: bool = False) -> NDArray[np.bool_]:
     """Put the footprint on every voxel of the foreground.
 
     **Exact**: equals `scipy.ndimage.binary_dilation` on the whole array.
@@ -141,9 +138,7 @@ def dilation(
 
 
 @blockwise(halo=_reach_of_both, dtype=bool, check=_check_both, block_invariant=True, version="1")
-def opening(
-    mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
-) -> NDArray[np.bool_]:
+def opening(mask: Array, *, footprint: Footprint, border_value: bool = False) -> NDArray[np.bool_]:
     """Remove what the footprint does not fit into: an erosion, and a dilation of what is left.
 
     **Exact**: equals `scipy.ndimage.binary_opening` on the whole array.
@@ -180,9 +175,7 @@ def opening(
 
 
 @blockwise(halo=_reach_of_both, dtype=bool, check=_check_both, block_invariant=True, version="1")
-def closing(
-    mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
-) -> NDArray[np.bool_]:
+def closing(mask: Array, *, footprint: Footprint, border_value: bool = False) -> NDArray[np.bool_]:
     """Fill gaps that the footprint does not fit into: a dilation, and an erosion of it.
 
     **Exact**: equals `scipy.ndimage.binary_closing` on the whole array.

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.arrays import METRES, SPATIAL
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.kernels import Affine
 from scutoid.ops._affine_blocks import Beneath, check_order, interpolate
 from scutoid.ops._grids import Extent, kept_labels
-from scutoid.pipeline import Image, OutputGrid, StepBlock, blockwise
+from scutoid.ops._types import Array
+from scutoid.pipeline import Image, OutputGrid, StepBlock, blockwise, injected
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +33,7 @@ def _grid_of(images: list[Image], grid: _Grid) -> OutputGrid:
 
 
 @blockwise(grid=_grid_of, dtype="same", block_invariant=True, version="1")
-def match_grid_step(
-    image: NDArray[Any], *, grid: _Grid, order: int, block: StepBlock
-) -> NDArray[Any]:
+def match_grid_step(image: Array, *, grid: _Grid, order: int, block: StepBlock = injected) -> Array:
     """Compute one block of an image on another grid."""
     return interpolate(image, Affine.of(grid.matrix, image.ndim), block, order=order, mode="voxel")
 

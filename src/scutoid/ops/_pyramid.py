@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-from numpy.typing import NDArray
 
 from scutoid.arrays import Storage, pyramid_levels, pyramid_method
 from scutoid.errors import PipelineError
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._grids import are_labels, kept_labels, plain
+from scutoid.ops._types import Array, ImageLike
 from scutoid.pipeline import Image, Images, blockwise
 
 
 @blockwise(dtype="same", block_invariant=True, version="1")
-def pyramid_step(
-    image: NDArray[Any], *, levels: int, factors: object, method: str | None
-) -> NDArray[Any]:
+def pyramid_step(image: Array, *, levels: int, factors: object, method: str | None) -> Array:
     """Hand on one block; its levels are made as it is written."""
     del levels, factors, method  # of the storage; as parameters they tell one result from another
     return image
@@ -28,12 +24,12 @@ pyramid_step = pyramid_step.options(name="pyramid")
 
 @operation
 def pyramid(
-    image: Image | Images,
+    image: ImageLike,
     *,
     levels: int,
     factors: int | Sequence[int] | None = None,
     method: str | None = None,
-) -> Any:
+) -> ImageLike:
     """Store an image with coarser levels, as OME-Zarr; they are made while a block is in memory.
 
     **Exact**: each level equals `scutoid.downsample` of the one above it, for every block shape.

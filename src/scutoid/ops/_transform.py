@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.kernels import Affine
-from scutoid.ops._affine_blocks import Beneath, check_order, interpolate
-from scutoid.ops._composed import of_images
+from scutoid.ops._affine_blocks import Beneath, Edge, check_order, interpolate
+from scutoid.ops._composed import as_one, of_images
 from scutoid.ops._grids import (
     REACH,
     Extent,
+    Placed,
     check_shape,
     corner_affine,
     kept_labels,
@@ -24,7 +24,8 @@ from scutoid.ops._grids import (
 )
 from scutoid.ops._inputs import check_voxels
 from scutoid.ops._match_grid import match_grid
-from scutoid.pipeline import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.ops._types import Array, ImageLike
+from scutoid.pipeline import Image, OutputGrid, StepBlock, blockwise, injected
 
 
 def _check_cval(image: Image, cval: float) -> None:
@@ -42,9 +43,9 @@ def _affine_grid(
     matrix: object,
     shape: int | Sequence[int] | None,
     order: int,
-    mode: str,
+    mode: Edge,
     cval: float,
-    placed: tuple[Any, Any],
+    placed: tuple[object, object],
 ) -> OutputGrid:
     image, extent = images[0], Extent.of(images[0])
     check_order(image, order)
@@ -54,7 +55,7 @@ def _affine_grid(
     check_voxels(image, "affine_transform")
     affine = Affine.of(matrix, extent.ndim)
     sizes = check_shape(extent.shape if shape is None else shape, extent.ndim)
-    more = {}
+    more = Placed()
     if placed[0] is not None:
         more["voxel_size"] = _voxel_sizes(placed[0], extent.ndim, "affine_transform")
     elif extent.voxel_size is not None and not np.any(affine.matrix, axis=0).all():
@@ -69,7 +70,7 @@ def _affine_grid(
     return extent.grid(affine, sizes, Beneath(affine, extent.shape, mode), **more)
 
 
-def _numbers(given: Any, ndim: int, place: str) -> tuple[float, ...]:
+def _numbers(given: object, ndim: int, place: str) -> tuple[float, ...]:
     """Read finite numbers, one for all axes or one for each."""
     try:
         found = np.broadcast_to(np.asarray(given, np.float64), (ndim,))
@@ -85,7 +86,7 @@ def _numbers(given: Any, ndim: int, place: str) -> tuple[float, ...]:
     return tuple(found.tolist())
 
 
-def _voxel_sizes(given: Any, ndim: int, place: str) -> tuple[float, ...]:
+def _voxel_sizes(given: object, ndim: int, place: str) -> tuple[float, ...]:
     sizes = _numbers(given, ndim, f"{place}, voxel_size")
     if min(sizes, default=1.0) <= 0:
         raise ParameterError("voxel sizes are positive numbers", value=given, place=place)
@@ -94,16 +95,16 @@ def _voxel_sizes(given: Any, ndim: int, place: str) -> tuple[float, ...]:
 
 @blockwise(grid=_affine_grid, dtype="same", block_invariant=True, version="1")
 def affine_step(
-    image: NDArray[Any],
+    image: Array,
     *,
     matrix: object,
     shape: int | Sequence[int] | None,
     order: int,
-    mode: Any,
+    mode: Edge,
     cval: float,
-    placed: tuple[Any, Any],
-    block: StepBlock,
-) -> NDArray[Any]:
+    placed: tuple[object, object],
+    block: StepBlock = injected,
+) -> Array:
     """Compute one block of a transformed image."""
     del shape, placed  # they make the grid
     affine = Affine.of(matrix, image.ndim)
@@ -115,16 +116,16 @@ affine_step = affine_step.options(name="affine_transform")
 
 @of_images
 def affine_transform(
-    image: Image | Images | NDArray[Any],
+    image: ImageLike,
     *,
     matrix: object,
     shape: int | Sequence[int] | None = None,
     order: int = 1,
-    mode: str = "constant",
+    mode: Literal["constant", "nearest"] = "constant",
     cval: float = 0.0,
     voxel_size: float | Sequence[float] | None = None,
     origin: float | Sequence[float] | None = None,
-) -> Any:
+) -> ImageLike:
     """Apply an affine transformation.
 
     **Exact**: equals `scipy.ndimage.affine_transform` on the whole array bit for bit, for every
@@ -172,7 +173,7 @@ def affine_transform(
     if isinstance(image, Image):
         step = limited(step, image, Affine.of(matrix, Extent.of(image).ndim))
     found = step(
-        image,
+        as_one(image),
         matrix=np.asarray(matrix, np.float64).tolist(),
         shape=plain(shape),
         order=order,
@@ -183,7 +184,7 @@ def affine_transform(
     return seen_to(found)
 
 
-def _resampling(extent: Extent, to: Any) -> tuple[Affine, tuple[float, ...]]:
+def _resampling(extent: Extent, to: object) -> tuple[Affine, tuple[float, ...]]:
     """Return where voxels of another size lie, from the same corner; and their sizes."""
     if extent.voxel_size is None:
         raise MetadataError(
@@ -195,7 +196,7 @@ def _resampling(extent: Extent, to: Any) -> tuple[Affine, tuple[float, ...]]:
     return corner_affine(np.array(sizes) / np.array(extent.voxel_size)), sizes
 
 
-def _resampled_grid(images: list[Image], to: Any, order: int) -> OutputGrid:
+def _resampled_grid(images: list[Image], to: object, order: int) -> OutputGrid:
     check_order(images[0], order)
     extent = Extent.of(images[0])
     affine, sizes = _resampling(extent, to)
@@ -207,8 +208,13 @@ def _resampled_grid(images: list[Image], to: Any, order: int) -> OutputGrid:
 
 @blockwise(grid=_resampled_grid, dtype="same", block_invariant=True, version="1")
 def resample_step(
-    image: NDArray[Any], *, to: Any, order: int, voxel_size: Any, block: StepBlock
-) -> NDArray[Any]:
+    image: Array,
+    *,
+    to: object,
+    order: int,
+    voxel_size: tuple[float, ...] | None = injected,
+    block: StepBlock = injected,
+) -> Array:
     """Compute one block of an image with another voxel size."""
     affine, _ = _resampling(Extent(image.shape, voxel_size, ()), to)
     return interpolate(image, affine, block, order=order, mode="nearest")
@@ -219,12 +225,12 @@ resample_step = resample_step.options(name="resample")
 
 @of_images
 def resample(
-    image: Image | Images | NDArray[Any],
+    image: ImageLike,
     *,
     voxel_size: float | Sequence[float] | None = None,
     like: Image | None = None,
     order: int | None = None,
-) -> Any:
+) -> ImageLike:
     """Give an image another voxel size, or the grid of another image.
 
     **Exact** for every block shape, bit for bit.  With `voxel_size` it equals
@@ -285,4 +291,4 @@ def resample(
     step = kept_labels(resample_step, image)
     if isinstance(image, Image):
         step = limited(step, image, _resampling(Extent.of(image), voxel_size)[0])
-    return seen_to(step(image, to=plain(voxel_size), order=order))
+    return seen_to(step(as_one(image), to=plain(voxel_size), order=order))
