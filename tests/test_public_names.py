@@ -73,8 +73,8 @@ PUBLIC = {
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces
-        background_field bias_field cell_means closing coarse_counts
-        coarse_counts_of_pieces concatenate correct_bias count count_by_region
+        background_field bias_field closing coarse_counts
+        coarse_counts_of_pieces coarse_means concatenate correct_bias count count_by_region
         count_pieces count_rows density density_map density_points detect_spots
         difference_of_gaussians dilation distance_transform distance_within divide_field
         downsample downsample_step erosion estimate_bias estimate_cells field_of_view

@@ -13,39 +13,42 @@ from scutoid.kernels import footprint_array, footprint_shape, interpolate_cells
 from scutoid.ops._coarse import (
     Coarse,
     block_extent,
-    cell_factors,
-    cell_means,
-    cells_slices,
+    coarse_factors,
     coarse_images,
+    coarse_means,
+    coarse_slices,
     extent_of,
     per_axis,
     spatial_shape,
 )
 from scutoid.ops._composed import as_one, composed
+from scutoid.ops._renamed import renamed
 from scutoid.ops._types import Array, ImageLike
 from scutoid.pipeline import BlockParts, Images, Length, StepBlock, blockwise, injected, step
 
 Method = Literal["opening", "gaussian", "median"]
 
 _METHODS = ("opening", "gaussian", "median")
-_CELLS_A_RADIUS = 4
+_COARSE_A_RADIUS = 4
 
 
 @composed
+@renamed(factor="factors=")
 def subtract_background(
     image: ImageLike,
     *,
     radius: float | Sequence[float] | Length,
     method: Method = "opening",
-    factor: int | Sequence[int] | None = None,
+    factors: int | Sequence[int] | None = None,
 ) -> ImageLike:
     """Subtract what is wider than a radius.
 
-    **Approximate**: the background is estimated on means of cells of ``factor`` voxels and
-    interpolated linearly.  Where it curves by at most ``c`` (its second derivative, per voxel
-    squared) along each axis, both together are off by at most ``c * factor ** 2 / 6`` an axis, and
-    at the image's edge by half a cell's change.  For "median", an object counts with the whole of
-    each cell that it touches.  The result is the same for every block shape.
+    **Approximate**: the background is estimated on a coarse image, whose voxels are means of
+    ``factors`` voxels of the image, and interpolated linearly.  Where it curves by at most ``c``
+    (its second derivative, per voxel squared) along each axis, both together are off by at most
+    ``c * factors ** 2 / 6`` an axis, and at the image's edge by half a coarse voxel's change.  For
+    "median", an object counts with the whole of each coarse voxel that it touches.  The result is
+    the same for every block shape.
 
     Parameters
     ----------
@@ -58,8 +61,9 @@ def subtract_background(
         Grey opening by a ball of this radius (bright objects that it covers vanish, as in a
         rolling ball; of noise it takes the lower side); a Gaussian of this sigma; or the median of
         such a ball.
-    factor : int or sequence of int, optional
-        Voxels along the edges of a cell; default: a quarter of the radius, no more than the image.
+    factors : int or sequence of int, optional
+        Voxels of the image along the edges of a coarse voxel; default: a quarter of the radius, no
+        more than the image.
 
     Returns
     -------
@@ -69,13 +73,14 @@ def subtract_background(
     Raises
     ------
     ParameterError
-        If a radius or factor is out of range, the method is none of these, or a value is NaN.
+        If a radius or a factor is out of range, the method is none of these, or a value is NaN.
     MetadataError
         If the radius is physical, and the voxel size or its unit is not known.
 
     Notes
     -----
-    The coarse image is held as a whole in the driver: 8 bytes a cell, and what the method needs.
+    The coarse image is held as a whole in the driver: 8 bytes a voxel of it, and what the method
+    needs.
 
     References
     ----------
@@ -97,30 +102,30 @@ def subtract_background(
         )
     shape = spatial_shape(image)
     radii = _radii(image, radius, len(shape))
-    if factor is None:
-        factor = [
-            min(max(int(r / _CELLS_A_RADIUS), 1), max(n, 1))
+    if factors is None:
+        factors = [
+            min(max(int(r / _COARSE_A_RADIUS), 1), max(n, 1))
             for r, n in zip(radii, shape, strict=True)
         ]
-    factors = cell_factors(factor, len(shape))
+    edges = coarse_factors(factors, len(shape))
     image = as_one(image)
-    cells = cell_means(image, factors=factors)
-    found = background_field(cells, factors=factors, radii=radii, method=method)
-    return subtract_field(image, found, factors=factors)
+    means = coarse_means(image, factors=edges)
+    found = background_field(means, factors=edges, radii=radii, method=method)
+    return subtract_field(image, found, factors=edges)
 
 
-@step(out="parts", version="1")
+@step(out="parts", version="2")
 def background_field(
-    cells: BlockParts, *, factors: Sequence[int], radii: Sequence[float], method: str
+    means: BlockParts, *, factors: Sequence[int], radii: Sequence[float], method: str
 ) -> dict[int, dict[str, Coarse]]:
     """Estimate the background on the coarse image; give each block what it interpolates."""
     ratio = [radius / factor for radius, factor in zip(radii, factors, strict=True)]
     found: dict[int, dict[str, Coarse]] = {}
-    for blocks, field in coarse_images(cells, factors):
+    for blocks, field in coarse_images(means, factors):
         background = _background(field, ratio, method)
         for index in blocks:
-            start, stop, shape = block_extent(cells, index)
-            found[index] = {"field": background[cells_slices(start, stop, factors, shape)]}
+            start, stop, shape = block_extent(means, index)
+            found[index] = {"field": background[coarse_slices(start, stop, factors, shape)]}
     return found
 
 

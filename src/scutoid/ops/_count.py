@@ -14,6 +14,7 @@ from scutoid.ops._composed import as_number, composed, operation
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
+from scutoid.ops._renamed import renamed
 from scutoid.ops._types import ImageLike, Number, TableLike
 from scutoid.pipeline import BlockParts, Image, Table, Tables, is_lazy, step
 
@@ -36,10 +37,11 @@ _NAMES = ("n_objects", "n_clusters", "n_edge", "n_cells")
 
 
 @composed
+@renamed(size="cell_size=")
 def count(
     objects: ImageLike | TableLike,
     *,
-    size: Number | None = None,
+    cell_size: Number | None = None,
     by: SizeBy = "n_voxels",
     min_size: float = 0,
     edge_weight: float = 0.5,
@@ -50,18 +52,18 @@ def count(
     The number of cells is an estimate by the formula below; as a sum of floating-point numbers it
     is the same for every block shape within rounding.
 
-    An object stands for ``max(1, size of the object / size)`` cells; for ``1 - edge_weight`` less
-    if it touches the edge of the image (one of its voxels lies there), and for none if it is
+    An object stands for ``max(1, size of the object / cell_size)`` cells; for ``1 - edge_weight``
+    less if it touches the edge of the image (one of its voxels lies there), and for none if it is
     smaller than `min_size`.
 
     Parameters
     ----------
     objects : Image, Images or ndarray of labels, or Table or DataFrame of `measure`
         0 is background.
-    size : number or Value, optional
+    cell_size : number or Value, optional
         Size of one cell: an object above it is several.  Without it every object is one cell.
     by : {"n_voxels", "size"}
-        What `size` and `min_size` are given in: voxels, or the unit (length, area or volume).
+        What `cell_size` and `min_size` are given in: voxels, or the unit (length, area or volume).
     min_size : number
         Smaller objects are no cells, and no objects.
     edge_weight : float
@@ -85,13 +87,13 @@ def count(
     >>> import numpy as np
     >>> import scutoid as sc
     >>> labels = np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
-    >>> sc.count(labels, size=1)
+    >>> sc.count(labels, cell_size=1)
        n_objects  n_clusters  n_edge  n_cells
     0          2           1       1      2.5
     """
-    _check(size, by, min_size, edge_weight)
+    _check(cell_size, by, min_size, edge_weight)
     params: _Sizes = {
-        "size": None if size is None else as_number(size),
+        "size": None if cell_size is None else as_number(cell_size),
         "by": by,
         "min_size": min_size,
         "edge_weight": edge_weight,
@@ -104,10 +106,11 @@ def count(
 
 
 @operation
+@renamed(size="cell_size=", cells="objects=")
 def estimate_cells(
-    cells: TableLike,
+    objects: TableLike,
     *,
-    size: Number | None = None,
+    cell_size: Number | None = None,
     by: SizeBy = "n_voxels",
     min_size: float = 0,
     edge_weight: float = 0.5,
@@ -118,9 +121,9 @@ def estimate_cells(
 
     Parameters
     ----------
-    cells : Table, Tables or DataFrame
+    objects : Table, Tables or DataFrame
         Of `measure`.
-    size, by, min_size, edge_weight
+    cell_size, by, min_size, edge_weight
         As in `count`.
 
     Returns
@@ -133,19 +136,19 @@ def estimate_cells(
     >>> import numpy as np
     >>> import scutoid as sc
     >>> table = sc.measure(np.pad(np.full((2, 3), 7), 1))
-    >>> sc.estimate_cells(table, size=4)["n_cells"].tolist()
+    >>> sc.estimate_cells(table, cell_size=4)["n_cells"].tolist()
     [1.5]
     """
-    _check(size, by, min_size, edge_weight)
-    if not is_table(cells):
+    _check(cell_size, by, min_size, edge_weight)
+    if not is_table(objects):
         raise ParameterError(
             "estimates are of a table of measure",
-            value=type(cells).__name__,
+            value=type(objects).__name__,
             place="estimate_cells",
             remedy="measure labels first, or count them: scutoid.count(labels)",
         )
-    cell_size = None if size is None else as_number(size)
-    return with_cells(cells, size=cell_size, by=by, min_size=min_size, edge_weight=edge_weight)
+    size = None if cell_size is None else as_number(cell_size)
+    return with_cells(objects, size=size, by=by, min_size=min_size, edge_weight=edge_weight)
 
 
 def _check(size: Number | None, by: str, min_size: float, edge_weight: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -24,8 +24,18 @@ from scutoid.ops._grids import (
 )
 from scutoid.ops._inputs import check_voxels
 from scutoid.ops._match_grid import match_grid
+from scutoid.ops._renamed import renamed
 from scutoid.ops._types import Array, ImageLike
 from scutoid.pipeline import Image, OutputGrid, StepBlock, blockwise, injected
+
+
+def _read_fill(fill: object) -> tuple[Edge, float]:
+    """Return how the kernel takes what lies outside: its mode, and a number."""
+    if isinstance(fill, str) and fill == "nearest":
+        return "nearest", 0.0
+    if not isinstance(fill, (int, float, np.number, np.bool_)):
+        raise ParameterError("fill= is a number or 'nearest'", value=fill, place="affine_transform")
+    return "constant", cast("float", plain(fill))
 
 
 def _check_cval(image: Image, cval: float) -> None:
@@ -34,7 +44,7 @@ def _check_cval(image: Image, cval: float) -> None:
         low, high = (0, 1) if is_bool else (np.iinfo(image.dtype).min, np.iinfo(image.dtype).max)
         if not (low <= cval <= high and int(cval) == cval):
             raise ParameterError(
-                f"what lies outside is a value that {image.dtype} holds", value=cval, place="cval"
+                f"what lies outside is a value that {image.dtype} holds", value=cval, place="fill"
             )
 
 
@@ -50,8 +60,6 @@ def _affine_grid(
     image, extent = images[0], Extent.of(images[0])
     check_order(image, order)
     _check_cval(image, cval)
-    if mode not in ("constant", "nearest"):
-        raise ParameterError("mode= is 'constant' or 'nearest'", value=mode)
     check_voxels(image, "affine_transform")
     affine = Affine.of(matrix, extent.ndim)
     sizes = check_shape(extent.shape if shape is None else shape, extent.ndim)
@@ -115,14 +123,14 @@ affine_step = affine_step.options(name="affine_transform")
 
 
 @of_images
+@renamed(cval="fill=", mode='fill="nearest", or fill= a number')
 def affine_transform(
     image: ImageLike,
     *,
     matrix: object,
     shape: int | Sequence[int] | None = None,
     order: int = 1,
-    mode: Literal["constant", "nearest"] = "constant",
-    cval: float = 0.0,
+    fill: float | Literal["nearest"] = 0.0,
     voxel_size: float | Sequence[float] | None = None,
     origin: float | Sequence[float] | None = None,
 ) -> ImageLike:
@@ -143,10 +151,8 @@ def affine_transform(
         Of the result, for all spatial axes or one for each; default: as the image.
     order : {0, 1}
         Nearest voxel, or linear between voxels; labels and masks take 0.
-    mode : {"constant", "nearest"}
-        What lies beyond the centres of the outermost voxels: `cval`, or the outermost voxel.
-    cval : number
-        What lies outside.
+    fill : number or "nearest"
+        What lies beyond the centres of the outermost voxels: a number, or the outermost voxel.
     voxel_size, origin : float or sequence of float, optional
         Of the result, for all spatial axes or one for each.  Default: what a step of the result
         measures in the image, and where its first voxel lies; a rotated result has axes of its own.
@@ -169,6 +175,7 @@ def affine_transform(
     >>> sc.affine_transform(np.array([[10, 20, 30]]), matrix=[[1, 0, 0], [0, 1, 0.5]])
     array([[15, 25,  0]])
     """
+    mode, cval = _read_fill(fill)
     step = kept_labels(affine_step, image)
     if isinstance(image, Image):
         step = limited(step, image, Affine.of(matrix, Extent.of(image).ndim))
