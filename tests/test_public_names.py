@@ -80,7 +80,7 @@ PUBLIC = {
         downsample downsample_step erosion estimate_bias estimate_cells field_of_view
         fill_holes flip flip_step gaussian hole_fill hole_merge hole_pieces hysteresis
         hysteresis_apply hysteresis_merge hysteresis_pieces keep_highest label
-        label_apply label_apply_wide label_merge label_pieces labels_cut
+        label_apply label_apply_uint64 label_merge label_pieces labels_cut
         laplacian_of_gaussian li li_step local_maxima lower maximum_marks maximum_merge
         maximum_pieces measure measure_channel_pieces measure_objects measure_pieces
         median n4 normalize_percentile object_counts opening otsu otsu_step pad pad_step

@@ -46,7 +46,7 @@ from scutoid.ops._hysteresis import (
     hysteresis_merge,
     hysteresis_pieces,
 )
-from scutoid.ops._label import label, label_apply, label_apply_wide, label_merge, label_pieces
+from scutoid.ops._label import label, label_apply, label_apply_uint64, label_merge, label_pieces
 from scutoid.ops._masks import (
     closing,
     dilation,
@@ -140,7 +140,7 @@ __all__ = [
     "keep_highest",
     "label",
     "label_apply",
-    "label_apply_wide",
+    "label_apply_uint64",
     "label_merge",
     "label_pieces",
     "labels_cut",

@@ -99,7 +99,7 @@ def label(
         check_count(len(first), kind.name)
         return labels.astype(kind, copy=False)
     how: dict[str, Any] = {"connectivity": connectivity, "by_value": by_value}
-    find, apply = label_pieces, label_apply if kind == np.uint32 else label_apply_wide
+    find, apply = label_pieces, label_apply if kind == np.uint32 else label_apply_uint64
     if axes is not None:
         find, apply = find.along(axes), apply.along(axes)
     merged = label_merge(find(mask, **how), connectivity=connectivity, dtype=kind.name)
@@ -233,7 +233,7 @@ def _apply(
 label_apply = blockwise(dtype=np.uint32, labels=True, block_invariant=True, version="1")(
     _apply
 ).options(name="label")
-label_apply_wide = blockwise(dtype=np.uint64, labels=True, block_invariant=True, version="1")(
+label_apply_uint64 = blockwise(dtype=np.uint64, labels=True, block_invariant=True, version="1")(
     _apply
 ).options(name="label")
 
