@@ -50,14 +50,10 @@ ThreeInputs = Callable[Concatenate[First, Any, Any, P], R]
 AnyInputs = Callable[Concatenate[Any, Any, Any, Any, Any, Any, Any, Any, P], R]
 """A function of ``*images``."""
 
+injected: Any = None
+"""Default of what the engine passes by name, such as ``block: StepBlock = sc.injected``.
 
-class _Injected:
-    def __repr__(self) -> str:
-        return "injected"
-
-
-injected: Any = _Injected()
-"""Default of what the engine passes by name, such as ``block: StepBlock = sc.injected``."""
+Names decide what it passes, and the default is never used.  It is None, so that no key holds it."""
 
 
 class TypedCall(Generic[Function_co, One_co, Many_co]):
