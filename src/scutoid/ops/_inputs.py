@@ -1,4 +1,4 @@
-"""What operations refuse of images and arrays; of lazy ones, before anything runs."""
+"""Checks of what operations are given; of lazy images, before anything runs."""
 
 from __future__ import annotations
 
