@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import faces, find_components, label_components, look_up
+from scutoid.kernels import apply_lookup, faces, find_components, label_components
 
 MASK_DTYPES = ("?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
 
@@ -216,4 +216,4 @@ def test_labels_in_no_order_are_the_same_objects(mask, by_value) -> None:
     np.testing.assert_array_equal(seen[order], first)
     table = np.zeros(len(seen) + 1, int)
     table[order + 1] = np.arange(1, len(seen) + 1)
-    np.testing.assert_array_equal(look_up(table, found), ordered)
+    np.testing.assert_array_equal(apply_lookup(table, found), ordered)

@@ -1,4 +1,4 @@
-"""Local maxima of one array, beside scikit-image and beside their definition."""
+"""Local maxima of one array, against scikit-image and against their definition."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima as skimage_maxima
 
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.kernels import highest_within, label_components, local_maxima, lowered
+from scutoid.kernels import h_reconstruction, highest_within, label_components, local_maxima
 
 
 @st.composite
@@ -70,11 +70,11 @@ def test_labels_that_touch_are_looked_through_each_for_itself(case, seed, h) -> 
     if h is not None and image.dtype == "uint64":
         image = image - np.uint64(2**63)  # what is lowered is float64
     labels = np.random.default_rng(seed).integers(0, 4, image.shape) * 1000
-    found = image if h is None else lowered(image, h, labels, connectivity)
+    found = image if h is None else h_reconstruction(image, h, labels, connectivity)
     together = local_maxima(found, labels, connectivity)
     for number in np.unique(labels[labels != 0]):
         own = labels == number
-        found = image if h is None else lowered(image, h, own, connectivity)
+        found = image if h is None else h_reconstruction(image, h, own, connectivity)
         alone = local_maxima(found, own, connectivity)
         np.testing.assert_array_equal(together & own, alone)
         assert alone.any()
@@ -94,7 +94,7 @@ def test_what_is_lowered_has_the_maxima_that_rise_by_more(case, h) -> None:
     image, connectivity = case
     if image.dtype == "uint64":
         image = image - np.uint64(2**63)  # what is lowered is float64
-    cut = lowered(image, h, None, connectivity)
+    cut = h_reconstruction(image, h, None, connectivity)
     structure = ndimage.generate_binary_structure(image.ndim, connectivity)
     wanted = np.zeros(image.shape, bool)
     values = image.astype("f8")
@@ -129,14 +129,14 @@ def test_a_point_stays_if_no_higher_one_of_its_group_is_near(ndim, seed, distanc
 @pytest.mark.parametrize("shape", [(0,), (3, 0)])
 def test_empty_arrays_have_no_maxima(shape) -> None:
     assert local_maxima(np.zeros(shape)).shape == shape
-    assert lowered(np.zeros(shape), 1).shape == shape
+    assert h_reconstruction(np.zeros(shape), 1).shape == shape
 
 
 def test_what_has_no_order_or_shape_is_refused() -> None:
     with pytest.raises(ParameterError, match="order"):
         local_maxima(np.array([1, np.nan]))
     with pytest.raises(ParameterError, match="order"):
-        lowered(np.array([1j, 2]), 1)
+        h_reconstruction(np.array([1j, 2]), 1)
     with pytest.raises(GeometryError, match="one shape"):
         local_maxima(np.zeros(3), np.ones(4, bool))
     with pytest.raises(ParameterError, match="connectivity"):

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from scutoid.kernels import count_overlaps, match_pieces, overhang, renumbered, spread
+from scutoid.kernels import (
+    count_overlaps,
+    decode_halo_runs,
+    encode_halo_runs,
+    match_pieces,
+    renumbered,
+)
 
 labels_and_inner = hnp.array_shapes(min_dims=1, max_dims=3, max_side=7).flatmap(
     lambda shape: st.tuples(
@@ -45,7 +51,9 @@ def test_what_hangs_over_comes_back(case) -> None:
     labels = labels.astype(np.uint32)
     outside = labels.copy()
     outside[inner] = 0
-    np.testing.assert_array_equal(spread(overhang(labels, inner), labels.shape), outside)
+    np.testing.assert_array_equal(
+        decode_halo_runs(encode_halo_runs(labels, inner), labels.shape), outside
+    )
 
 
 def written(block, labels):

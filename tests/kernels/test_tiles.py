@@ -66,7 +66,7 @@ def test_tiles_give_what_the_whole_array_gives(case) -> None:
 
 
 def pooled(size):
-    """A model that gives each voxel the sum of its cell of `size` voxels on an axis."""
+    """A model that gives each voxel the sum of its window of `size` voxels on an axis."""
 
     def model(batch):
         out = batch[:, 0].astype("int64")

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 import scutoid as sc
 from scutoid.errors import MetadataError, MissingExtra, ParameterError, StepError
-from scutoid.kernels import interpolate_cells, mean_cells
+from scutoid.kernels import coarse_means, interpolate_coarse
 
 
 @st.composite
@@ -59,8 +59,8 @@ def smooth_scene(shape=(60, 160, 170), seed=0):
 def test_cells_cost_no_more_than_what_is_stated() -> None:
     background, _, curvature = smooth_scene()
     shape, factors = background.shape, [4, 6, 7]
-    cells = mean_cells(background, [0, 0, 0], shape, factors, shape)
-    error = np.abs(interpolate_cells(cells, [0, 0, 0], shape, factors, shape) - background)
+    cells = coarse_means(background, [0, 0, 0], shape, factors, shape)
+    error = np.abs(interpolate_coarse(cells, [0, 0, 0], shape, factors, shape) - background)
     inside = tuple(slice(f, -f) for f in factors)
     stated = sum(curvature * factor**2 / 6 for factor in factors[1:])
     assert error[inside].max() <= stated

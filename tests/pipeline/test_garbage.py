@@ -49,7 +49,7 @@ def age(store, run, days):
 
 
 def _garbage_digest(path):
-    from scutoid.store._entry import digest_file
+    from scutoid.store.keys import digest_file
 
     return digest_file(path) + "\n"
 

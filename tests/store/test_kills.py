@@ -168,7 +168,7 @@ SCENARIOS = {
         def prepare(): make(1)
         def scenario(): make(2)
         """,
-    "made anew": """
+    "computed again": """
         def prepare(): make(1)
         def scenario():
             entry().clear()

@@ -226,7 +226,7 @@ def test_a_refresh_reads_only_what_is_new(path, monkeypatch):
         assert len(reader) == 20
 
 
-def test_a_reader_of_a_pack_that_was_begun_anew_does_not_mix_the_two(path):
+def test_a_reader_of_a_pack_that_was_begun_again_does_not_mix_the_two(path):
     with Pack(path, "a") as writer:
         writer.append_many([(0, {}, b"old"), (1, {}, b"old")])
     with Pack(path) as reader:

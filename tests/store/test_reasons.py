@@ -1,4 +1,4 @@
-"""Why a result is made anew, in words."""
+"""Why a result is computed again, in words."""
 
 from __future__ import annotations
 

@@ -6,18 +6,18 @@ their results can be merged.
 
 from scutoid.kernels._affine import Affine, affine
 from scutoid.kernels._atlas import RegionTree, merge_region_sums, nearest_voxels, region_sums
-from scutoid.kernels._cells import (
-    cells_under,
-    interpolate_cells,
-    mean_cells,
-    n_cells,
+from scutoid.kernels._coarse import (
+    coarse_means,
+    coarse_range,
+    coarse_shape,
+    interpolate_coarse,
 )
 from scutoid.kernels._components import (
+    apply_lookup,
     checked_connectivity,
     faces,
     find_components,
     label_components,
-    look_up,
 )
 from scutoid.kernels._counts import cells_per_object, check_cell_size
 from scutoid.kernels._cross_entropy import (
@@ -50,9 +50,9 @@ from scutoid.kernels._intensities import IntensityStats
 from scutoid.kernels._levels import otsu_from_histogram, triangle_from_histogram
 from scutoid.kernels._maxima import (
     by_region,
+    h_reconstruction,
     highest_within,
     local_maxima,
-    lowered,
     maximum_candidates,
 )
 from scutoid.kernels._measures import Measure
@@ -66,10 +66,10 @@ from scutoid.kernels._overlaps import (
     Match,
     Overlaps,
     count_overlaps,
+    decode_halo_runs,
+    encode_halo_runs,
     match_pieces,
-    overhang,
     renumbered,
-    spread,
 )
 from scutoid.kernels._regions import RegionStats, measure_block, merge_regions, region_columns
 from scutoid.kernels._runs import Groups
@@ -103,22 +103,27 @@ __all__ = [
     "Spots",
     "Tiling",
     "affine",
+    "apply_lookup",
     "as_foreground",
     "bin_centers",
     "by_region",
     "cells_per_object",
-    "cells_under",
     "check_cell_size",
     "check_factors",
     "check_mask_type",
     "check_method",
     "check_tiling",
     "checked_connectivity",
+    "coarse_means",
+    "coarse_range",
+    "coarse_shape",
     "components_seen",
     "count_digits",
     "count_floats",
     "count_overlaps",
+    "decode_halo_runs",
     "downsample",
+    "encode_halo_runs",
     "faces",
     "field_of_view",
     "find_components",
@@ -127,20 +132,18 @@ __all__ = [
     "footprint_array",
     "footprint_shape",
     "global_first",
+    "h_reconstruction",
     "highest_within",
     "histogram_of",
-    "interpolate_cells",
+    "interpolate_coarse",
     "label_components",
     "li_from_histogram",
     "li_level",
     "li_window",
     "local_maxima",
-    "look_up",
     "lookup_table",
-    "lowered",
     "match_pieces",
     "maximum_candidates",
-    "mean_cells",
     "measure_block",
     "merge_blocks",
     "merge_digits",
@@ -148,12 +151,10 @@ __all__ = [
     "merge_histograms",
     "merge_region_sums",
     "merge_regions",
-    "n_cells",
     "narrow",
     "nearest_voxels",
     "number_unions",
     "otsu_from_histogram",
-    "overhang",
     "percentile_from_histogram",
     "percentile_passes",
     "predict_tiles",
@@ -164,7 +165,6 @@ __all__ = [
     "shape_columns",
     "spot_reach",
     "spot_response",
-    "spread",
     "triangle_from_histogram",
     "value_range",
     "watershed",

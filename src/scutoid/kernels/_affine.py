@@ -1,4 +1,4 @@
-r"""Resampling a part of an image so that it equals the same part of the whole image's result.
+r"""Resample a part of an image so that it equals the same part of the whole image's result.
 
 ::
 
@@ -28,7 +28,7 @@ _POINTS = 2**18
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """Where the voxels of a result lie in the image that it is made of, in voxels of both.
+    """An affine map from the voxels of a result to those of the image that it is made of.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The tree of an atlas' regions: roll-up of counts, and ids that an atlas has lost.
+"""The tree of an atlas' regions: roll-up of counts, and checks for ids that an atlas has lost.
 
 Ids are whole numbers of any size; nothing here passes through floating point or narrow integers,
 both of which lose ids of the common atlases (they reach 614,454,277).
@@ -135,7 +135,7 @@ class RegionTree:
         return int(rows[0])
 
     def check_ids(self, ids: NDArray[np.int64]) -> None:
-        """See that ids of an atlas were not damaged by a narrow type.
+        """Check that ids of an atlas were not damaged by a narrow type.
 
         Parameters
         ----------
@@ -196,7 +196,7 @@ def nearest_voxels(
     size: Sequence[float],
     shape: Sequence[int],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Place points in an atlas.
+    """Find the voxel of an atlas nearest to each point.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Connected components of one array, numbered so that numbering does not depend on the method.
+"""Label connected components of one array, with numbers that do not depend on the method.
 
 Labels count up in the order of each object's first voxel in C order, which is how
 ``scipy.ndimage.label`` numbers them.  The first voxels are handed back as well: they are what the
@@ -79,7 +79,7 @@ def label_components(
         order = np.argsort(first)
         table = np.zeros(count + 1, np.uint32)
         table[order + 1] = np.arange(1, count + 1, dtype=np.uint32)
-        labels, first = look_up(table, labels), first[order]
+        labels, first = apply_lookup(table, labels), first[order]
     return labels.reshape(shape), first
 
 
@@ -100,14 +100,14 @@ def find_components(
     return labels.reshape(mask.shape)
 
 
-def look_up(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the entry of a table for each label; all of them are in range.
+def apply_lookup(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
+    """Replace each label by its entry in a table; all labels are in range.
 
     A quarter of the time of ``table[labels]``, which looks whether they are.
 
     Examples
     --------
-    >>> look_up(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
+    >>> apply_lookup(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
     [[0, 5], [7, 7]]
     """
     found = np.empty(labels.shape, table.dtype)
@@ -122,7 +122,7 @@ def look_up(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
 def _found(
     mask: NDArray[Any], connectivity: int | None, *, by_value: bool
 ) -> tuple[NDArray[Any], NDArray[np.uint32], int]:
-    """Label by the library: what it was given, its labels and their number."""
+    """Label by the library; return what it was given, its labels and their number."""
     if mask.ndim == 0:
         raise ParameterError("a mask has at least one axis", value="a single value")
     if mask.dtype.kind not in "biu":
@@ -148,7 +148,7 @@ def _found(
 
 
 def checked_connectivity(connectivity: int | None, ndim: int) -> int:
-    """Return the number of hops, 1 if not given.
+    """Return the connectivity as a number of hops, 1 if not given.
 
     Raises
     ------

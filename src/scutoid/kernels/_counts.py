@@ -1,4 +1,4 @@
-"""How many cells an object stands for, by its size and by whether the image's edge cuts it."""
+"""Estimate how many cells an object stands for, by its size and whether the edge cuts it."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def merge_floats(a: Counts, b: Counts) -> Counts:
 
 
 def li_window(counted: Counts) -> dict[str, Any]:
-    """Say, after the first pass, where the second counts in finer bins.
+    """Return the window that the second pass counts in finer bins.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Making an array coarser: each voxel of the result stands for a window of the array.
+"""Downsample an array: each voxel of the result stands for a window of the array.
 
 ::
 
@@ -26,7 +26,7 @@ Slices = tuple[slice, ...]
 def downsample(
     image: NDArray[Any], factors: int | Sequence[int], method: str = "mean"
 ) -> NDArray[Any]:
-    """Make an array coarser by whole factors, window by window from voxel 0.
+    """Downsample an array by whole factors, window by window from voxel 0.
 
     Parameters
     ----------

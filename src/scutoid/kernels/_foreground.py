@@ -1,4 +1,4 @@
-"""Masks: what of an array is foreground."""
+"""Masks: which voxels of an array are foreground."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scutoid.errors import ParameterError
 
 
 def check_mask_type(dtype: np.dtype[Any], place: str) -> None:
-    """Refuse what is not a mask.
+    """Raise a `ParameterError` unless an array is a mask.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Histograms that can be taken block by block and merged, and what is read off them.
+"""Histograms that are taken block by block and merged, and the percentiles read off them.
 
 Integers are counted value by value, hence exactly.  Floats are counted in bins over a range that
 has to be known first, exactly as numpy does on the whole array.
@@ -21,7 +21,7 @@ _DENSE = 2**16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histogram:
-    """How often each integer occurs."""
+    """A histogram of integers: how often each occurs."""
 
     values: NDArray[Any]
     """The values that occur, increasing; int64, and uint64 for counts of uint64."""
@@ -39,7 +39,7 @@ class Histogram:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Histogram:
-        """Take back what `to_arrays` returned."""
+        """Rebuild from what `to_arrays` returned."""
         return cls(np.asarray(arrays["values"]), np.asarray(arrays["counts"], np.int64))
 
 

@@ -23,7 +23,7 @@ _LOW_BITS = np.uint64(2**_LIMB - 1)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IntensityStats:
-    """What is known of the intensities of objects, one row an object, one column a channel."""
+    """Sums of the intensities of objects, one row an object, one column a channel."""
 
     minimum: NDArray[Any]
     """Least value, int64, uint64 or float64, shape (n, n_channels)."""
@@ -61,7 +61,7 @@ class IntensityStats:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IntensityStats:
-        """Take back what `to_arrays` returned."""
+        """Rebuild from what `to_arrays` returned."""
         fields = {name: np.asarray(array) for name, array in arrays.items()}
         return cls(**{**fields, "has_channels": bool(fields["has_channels"])})  # type: ignore[arg-type]
 

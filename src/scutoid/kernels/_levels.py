@@ -1,4 +1,4 @@
-"""Levels between background and foreground, read off one histogram of the whole image.
+"""Thresholds between background and foreground, read off one histogram of the whole image.
 
 The arithmetic is that of scikit-image, so that the levels are the same to the last bit.
 """

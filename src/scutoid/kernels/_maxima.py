@@ -1,4 +1,4 @@
-"""Local maxima, each marked by one voxel, by rules that blocks can follow.
+"""Find local maxima, each marked by one voxel, by rules that blocks can follow.
 
 A maximum is a plateau: connected voxels of one value, all voxels around them lower.  Whether a
 voxel is a *candidate*, no neighbour being higher, shows within one voxel of it.  Candidates that
@@ -30,7 +30,7 @@ _EXACT = 2**53
 def maximum_candidates(
     image: NDArray[Any], inside: NDArray[Any] | None = None, connectivity: int | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find voxels that no neighbour exceeds, and those among them beside an equal that one does.
+    """Find voxels that no neighbour exceeds, and those of them next to an equal that one exceeds.
 
     Parameters
     ----------
@@ -151,13 +151,13 @@ def by_region(candidates: NDArray[np.bool_], inside: NDArray[Any] | None) -> NDA
     return np.where(candidates, inside, 0)
 
 
-def lowered(
+def h_reconstruction(
     image: NDArray[Any],
     h: float,
     inside: NDArray[Any] | None = None,
     connectivity: int | None = None,
 ) -> NDArray[np.float64]:
-    """Cut an image's maxima down by `h`, so that those less deep than that are none any more.
+    """Cut maxima down by `h`, so that those of less depth are no maxima: h-reconstruction.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def lowered(
 
     Examples
     --------
-    >>> lowered(np.array([0, 5, 4, 5, 0, 3]), 2).tolist()
+    >>> h_reconstruction(np.array([0, 5, 4, 5, 0, 3]), 2).tolist()
     [0.0, 3.0, 3.0, 3.0, 0.0, 1.0]
     """
     from scipy import ndimage
@@ -194,17 +194,17 @@ def lowered(
     image, regions, hops = _checked(image, inside, connectivity)
     structure = ndimage.generate_binary_structure(image.ndim, hops)
     if not _beside_another(regions, hops).any():
-        return _lowered(image, h, regions != 0, structure)
+        return _reconstructed(image, h, regions != 0, structure)
     # Regions that touch are cut down one by one, for what is higher may lie in another
     parts, _ = label_components(regions, hops, by_value=True)
     cut = np.zeros(image.shape)
     for number, box in enumerate(ndimage.find_objects(parts), start=1):
         within = parts[box] == number
-        cut[box] += _lowered(image[box], h, within, structure)
+        cut[box] += _reconstructed(image[box], h, within, structure)
     return cut
 
 
-def _lowered(
+def _reconstructed(
     image: NDArray[Any], h: float, within: NDArray[np.bool_], structure: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     from skimage.morphology import reconstruction
@@ -224,7 +224,7 @@ def highest_within(
     distance: int,
     groups: NDArray[Any] | None = None,
 ) -> NDArray[np.bool_]:
-    """Tell which points no higher point lies near.
+    """Return which points have no higher point near them.
 
     Parameters
     ----------

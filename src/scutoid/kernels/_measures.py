@@ -1,4 +1,4 @@
-"""Measures of the user's own: taken of the objects in each block, and merged."""
+"""A user's own measures: taken of the objects in each block, and merged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that blocks found for themselves: which of them are the same, by what both blocks see.
+"""Match objects that blocks found independently: the same object if both blocks see it alike.
 
 ::
 
@@ -62,8 +62,10 @@ def renumbered(
     return np.where(values[place] == labels, numbers[place], np.uint32(0)), first[order]
 
 
-def overhang(labels: NDArray[np.uint32], inner: tuple[slice, ...]) -> dict[str, NDArray[Any]]:
-    """Keep what a block says of its halo, as runs of equal labels along the last axis."""
+def encode_halo_runs(
+    labels: NDArray[np.uint32], inner: tuple[slice, ...]
+) -> dict[str, NDArray[Any]]:
+    """Encode a block's labels of its halo as runs of equal labels along the last axis."""
     outside = labels.copy()
     outside[inner] = 0
     runs = Runs.of(np.ascontiguousarray(outside))
@@ -74,8 +76,8 @@ def overhang(labels: NDArray[np.uint32], inner: tuple[slice, ...]) -> dict[str, 
     }
 
 
-def spread(runs: Mapping[str, NDArray[Any]], shape: Sequence[int]) -> NDArray[np.uint32]:
-    """Make the array of which `overhang` kept the runs."""
+def decode_halo_runs(runs: Mapping[str, NDArray[Any]], shape: Sequence[int]) -> NDArray[np.uint32]:
+    """Decode what `encode_halo_runs` encoded: the labels of the halo, 0 in the block itself."""
     length = runs["length"].astype(np.int64)
     flat = np.zeros(int(np.prod(shape, dtype=np.int64)), np.uint32)
     before = np.cumsum(length) - length
@@ -133,7 +135,7 @@ def match_pieces(
     match: Match,
     threshold: float,
 ) -> Overlaps:
-    """Tell which pieces of different blocks are the same object.
+    """Return which pieces of different blocks are the same object.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measures of labelled objects that can be taken block by block and merged.
+"""Measure labelled objects block by block, and merge the measures.
 
 What is kept of an object are sums, minima and maxima.  For labels and for intensities of up to 32
 bits all sums are exact integers, so the result is the same whatever the blocks.  Only labels that
@@ -22,7 +22,7 @@ from scutoid.kernels._runs import Groups, Runs
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionStats:
-    """What is known of the objects seen so far, one row an object, ordered by label."""
+    """Sums and bounds of the objects seen so far, one row an object, ordered by label."""
 
     image_shape: tuple[int, ...]
     """Shape of the whole image, in voxels."""
@@ -67,7 +67,7 @@ class RegionStats:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> RegionStats:
-        """Take back what `to_arrays` returned."""
+        """Rebuild from what `to_arrays` returned."""
         intensity = None
         if "intensity_total" in arrays:
             intensity = IntensityStats.from_arrays(

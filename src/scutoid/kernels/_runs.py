@@ -93,7 +93,7 @@ class Groups:
         return self._reduce(np.maximum, rows, _bounds(rows.dtype)[0])
 
     def spread(self, values: NDArray[_T]) -> NDArray[_T]:
-        """Give each row, in the original order, the value of its group."""
+        """Return the value of its group for each row, in the original order."""
         rows: NDArray[_T] = values[self.group]
         return rows
 

@@ -1,4 +1,4 @@
-"""Objects that cross blocks: one number for all their pieces.
+"""Give the pieces of objects that cross blocks one label.
 
 Two voxels that touch and lie in different blocks straddle a seam on some axis: the one lies in the
 last plane of the lower block, the other in the first plane of the upper one, moved by up to one
@@ -36,7 +36,7 @@ _PAIRS_HELD = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MergedLabels:
-    """How the labels of each block are called in the whole image."""
+    """The labels in the whole image of the labels of each block."""
 
     table: NDArray[np.uint64]
     """Global label of every label of every block, one block after the other."""

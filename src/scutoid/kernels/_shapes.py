@@ -1,4 +1,4 @@
-"""Columns of objects beyond the plain ones: diameter, principal axes, weighted centroid."""
+"""More columns of objects: diameter, principal axes, weighted centroid."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shape_columns(
     origin: Sequence[float] | None = None,
     channels: Sequence[str] | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Return more columns of objects, as far as they were measured.
+    """Return the columns of shape of objects, as far as they were measured.
 
     Parameters
     ----------

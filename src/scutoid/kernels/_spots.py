@@ -1,4 +1,4 @@
-"""Bright spots in scale space: what makes one is decided by voxels within a bounded distance.
+"""Detect bright spots in scale space, each decided by voxels within a bounded distance.
 
 The response to a spot of width sigma is that of a Laplacian of a Gaussian, or of a difference of
 two Gaussians.  A candidate is a maximum over its neighbours in space and scale; a candidate stands

@@ -1,4 +1,4 @@
-"""A model over an array, tile by tile: each tile is read with a margin and cropped again.
+"""Run a model over an array tile by tile: each tile is read with a margin and cropped again.
 
 ::
 

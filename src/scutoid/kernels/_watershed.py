@@ -1,4 +1,4 @@
-"""Seeded watershed by a rule that a part of an image follows as the whole does.
+"""Seeded watershed, by a rule under which a block gives the labels of the whole image.
 
 The rule: voxels are flooded in the order of their value and, among equals, of their linear index
 in C order, as far as the flood has reached them; each takes the label of the neighbour through

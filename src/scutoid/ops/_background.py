@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import footprint_array, footprint_shape, interpolate_cells
+from scutoid.kernels import footprint_array, footprint_shape, interpolate_coarse
 from scutoid.ops._coarse import (
     Coarse,
     block_extent,
@@ -139,7 +139,7 @@ def subtract_field(
 ) -> NDArray[np.float32]:
     """Interpolate the background over one block, and subtract it."""
     start, stop, shape = extent_of(block)
-    background = interpolate_cells(field["field"], start, stop, factors, shape)
+    background = interpolate_coarse(field["field"], start, stop, factors, shape)
     return (image - background).astype(np.float32)
 
 

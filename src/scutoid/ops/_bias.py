@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import MissingExtra, ParameterError, StepError
-from scutoid.kernels import interpolate_cells, n_cells
+from scutoid.kernels import coarse_shape, interpolate_coarse
 from scutoid.ops._coarse import (
     Coarse,
     coarse_factors,
@@ -210,7 +210,7 @@ def divide_field(
     edges = list(factors) * (len(shape) if len(factors) == 1 else 1)
     iterated = [n for n, axis in enumerate(block.axes) if axis not in block.function_axes]
     sizes = [block.image_roi.shape[n] for n in iterated]
-    if len(edges) != len(shape) or fields.shape != (math.prod(sizes), *n_cells(shape, edges)):
+    if len(edges) != len(shape) or fields.shape != (math.prod(sizes), *coarse_shape(shape, edges)):
         raise ParameterError(
             "a bias field is that of an image of the same shape, with the same factors",
             value=f"image {(*sizes, *shape)}, field {fields.shape}, factors {tuple(factors)}",
@@ -220,7 +220,7 @@ def divide_field(
     place = [block.write_roi.offset[n] - block.image_roi.offset[n] for n in iterated]
     field = fields[int(np.ravel_multi_index(place, sizes)) if sizes else 0]
     under = field[coarse_slices(start, stop, edges, shape)]
-    return (image / interpolate_cells(under, start, stop, edges, shape)).astype(np.float32)
+    return (image / interpolate_coarse(under, start, stop, edges, shape)).astype(np.float32)
 
 
 bias_field = bias_field.options(name="estimate_bias")

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid import kernels
 from scutoid.errors import ParameterError
-from scutoid.kernels import cells_under, mean_cells, n_cells
+from scutoid.kernels import coarse_range, coarse_shape
 from scutoid.ops._inputs import check_given, check_real, first_of
 from scutoid.ops._label import images_of
 from scutoid.ops._types import Array, ImageLike
@@ -37,14 +38,14 @@ def coarse_means(
 ) -> dict[str, Coarse]:
     """Average the voxels of each coarse voxel that begins in one block."""
     start, stop, shape = extent_of(block)
-    return {"means": mean_cells(image, start, stop, factors, shape)}
+    return {"means": meacoarse_shape(image, start, stop, factors, shape)}
 
 
 def coarse_images(means: BlockParts, factors: Sequence[int]) -> Iterator[tuple[list[int], Coarse]]:
     """Yield the numbers of an image's blocks and its coarse image, one image after the other."""
     for blocks, _ in images_of(means):
         shape = block_extent(means, blocks[0])[2]
-        coarse = np.zeros(n_cells(shape, factors))
+        coarse = np.zeros(coarse_shape(shape, factors))
         for index in blocks:
             start, stop, _ = block_extent(means, index)
             place = tuple(
@@ -92,7 +93,7 @@ def coarse_slices(
 ) -> tuple[slice, ...]:
     """Return the coarse voxels that interpolation over a region needs."""
     return tuple(
-        slice(*cells_under(*along)) for along in zip(start, stop, factors, shape, strict=True)
+        slice(*coarse_range(*along)) for along in zip(start, stop, factors, shape, strict=True)
     )
 
 

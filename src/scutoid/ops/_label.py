@@ -13,11 +13,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.kernels import (
+    apply_lookup,
     faces,
     find_components,
     global_first,
     label_components,
-    look_up,
     merge_blocks,
 )
 from scutoid.ops._composed import opened, operation
@@ -227,7 +227,7 @@ def _apply(
     by_value: bool = False,
 ) -> Array:
     """Label one block again, and give its pieces their numbers in the whole image."""
-    return look_up(merged["lut"], find_components(mask, connectivity, by_value=by_value))
+    return apply_lookup(merged["lut"], find_components(mask, connectivity, by_value=by_value))
 
 
 label_apply = blockwise(dtype=np.uint32, labels=True, block_invariant=True, version="1")(

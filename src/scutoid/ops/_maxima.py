@@ -153,7 +153,7 @@ def lower(
         near, _ = kernels.components_seen(within, inner, goes_on, connectivity or within.ndim)
         reaches = np.where(near, within, 0)
     cut = np.zeros(image.shape)
-    cut[inside] = kernels.lowered(image[inside], h, reaches, connectivity)
+    cut[inside] = kernels.h_reconstruction(image[inside], h, reaches, connectivity)
     return cut
 
 

@@ -377,7 +377,7 @@ def _segment_block(
     # Background carries it too: what a block says of its halo is compared with "nothing" as well
     written = np.zeros(images[0].shape, np.uint64)
     written[inside] = numbered | (np.uint64(block.index + 1) << np.uint64(32))
-    return written, {"first": seen, **kernels.overhang(numbered, inner)}
+    return written, {"first": seen, **kernels.encode_halo_runs(numbered, inner)}
 
 
 def _compare_block(
@@ -387,7 +387,9 @@ def _compare_block(
     inside, inner, _ = image_part(block)
     others = found[inside].copy()
     others[inner] = 0
-    return {"counts": kernels.count_overlaps(kernels.spread(pieces, others.shape), others)}
+    return {
+        "counts": kernels.count_overlaps(kernels.decode_halo_runs(pieces, others.shape), others)
+    }
 
 
 def _matched(

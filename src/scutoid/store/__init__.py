@@ -3,15 +3,10 @@
 Readable without scutoid: OME-Zarr, TIFF, PNG, Parquet, JSON, npy and CSV.
 """
 
-from scutoid.store._canonical import canonical_digest, describe
 from scutoid.store._durable import is_beside
-from scutoid.store._entry import COMPLETE, RECIPE, Entry, checksum_file, distrust_around
+from scutoid.store._entry import COMPLETE, RECIPE, Entry, distrust_around
 from scutoid.store._entry_store import MARK, EntryStore
-from scutoid.store._fingerprint import CodeFingerprint, fingerprint
-from scutoid.store._formats import FORMATS, Format, choose_format, find_format
-from scutoid.store._inputs import HashMemo, key_of_path, key_of_source
 from scutoid.store._lock import Lock, Owner, one_by_one
-from scutoid.store._ownership import is_own
 from scutoid.store._pack import Pack
 from scutoid.store._parts import (
     arrays_of_bytes,
@@ -21,6 +16,18 @@ from scutoid.store._parts import (
 )
 from scutoid.store._reasons import differences, explain, version_notes
 from scutoid.store._recipe import Fact, Recipe
+from scutoid.store.formats import FORMATS, Format, choose_format, find_format
+from scutoid.store.keys import (
+    CodeFingerprint,
+    HashMemo,
+    canonical_digest,
+    checksum_file,
+    describe,
+    fingerprint,
+    is_own,
+    key_of_path,
+    key_of_source,
+)
 
 __all__ = [
     "COMPLETE",

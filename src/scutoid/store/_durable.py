@@ -1,4 +1,4 @@
-"""Writing files so that a power cut or a kill leaves the old file or the new one, never a half.
+"""Write files whole: a power cut or a kill leaves the old file or the new one, never a half.
 
 A file is written beside its place, synced, renamed over it, and its folder is synced.  What the
 operating system refuses becomes a `StoreError` that says what to do.
@@ -32,7 +32,7 @@ _REMEDIES = {
 
 
 def store_error(error: OSError, path: Path) -> StoreError:
-    """Say what the operating system refused, where, and what to do about it."""
+    """Return an error that says what the operating system refused, where, and what to do."""
     return StoreError(
         "the store can be written and read",
         value=error.strerror or str(error),
@@ -101,7 +101,7 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to; rename what was written to `path` once it is on the disk.
+    """Replace a file whole: what is written to the path given is renamed to `path` once synced.
 
     If the body raises, what it wrote is removed and `path` stays as it was.
 
@@ -126,7 +126,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole, or leave what was there.
+    """Write bytes to a file, whole, or leave what was there.
 
     Raises
     ------

@@ -9,12 +9,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,8 +21,9 @@ from typing import Any, Literal
 
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.store._durable import is_beside, make_folder, storing, sync_folder, write_file
-from scutoid.store._formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store._recipe import Recipe
+from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
+from scutoid.store.keys import digest_file
 
 Status = Literal["absent", "partial", "complete"]
 RECIPE = "recipe.json"
@@ -34,7 +33,6 @@ COMPLETED = "completed"
 """In a recipe: that the result was complete once."""
 SUSPECT = "suspect"
 """In a recipe: that damage was noticed in the result before it was complete."""
-_PIECE = 2**22
 _TICK = 1e-6
 _ZARR_METADATA = "zarr.json"
 
@@ -51,7 +49,7 @@ _CHECKED_ELSEWHERE = re.compile(r"recipe\.json|COMPLETE|journal|items|.*\.pack(\
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A place for one result; nothing is read or written until it is asked for."""
+    """The folder of one result; nothing is read or written until it is asked for."""
 
     path: Path
     """The folder."""
@@ -71,15 +69,15 @@ class Entry:
 
     @property
     def status(self) -> Status:
-        """Whether the result is there, in part or whole."""
+        """Whether the result is absent, partial or complete."""
         if self.recipe is None:
             return "absent"
         try:
-            said = (self.path / COMPLETE).read_bytes().strip()
+            stored = (self.path / COMPLETE).read_bytes().strip()
             found = digest_file(self.path / RECIPE).encode()
         except OSError:
             return "partial"
-        return "complete" if said == found else "partial"
+        return "complete" if stored == found else "partial"
 
     @property
     def journal(self) -> Path:
@@ -87,7 +85,7 @@ class Entry:
         return self.path / JOURNAL
 
     def begin(self, recipe: Recipe, *, keeps_items: bool = False) -> None:
-        """Write the recipe, unless it stands already: then what is there is continued.
+        """Write the recipe, unless it is there already: then what was begun is continued.
 
         What a run that was killed left without a recipe is removed.  A result of another key in
         the same folder, or one with a recipe that cannot be read, is moved aside.
@@ -121,7 +119,7 @@ class Entry:
         self.write(RECIPE, self._last(recipe).to_json().encode())
 
     def _last(self, recipe: Recipe) -> Recipe:
-        """Have a recipe be the newest of its step, also where the clock was set back."""
+        """Return a recipe whose time makes it the newest of its step, whatever the clock says."""
         times = [0.0]
         for path in self.path.parent.glob(f"*/{RECIPE}"):
             with suppress(OSError, StoreError):
@@ -199,7 +197,7 @@ class Entry:
         return chosen.load(path)
 
     def check(self, *names: str) -> None:
-        """See that files are what was written: those of these names, and those below them.
+        """Check that files are what was written: those of these names, and those below them.
 
         Raises
         ------
@@ -207,9 +205,9 @@ class Entry:
             If one is not; the entry then no longer counts as complete.
         """
         recipe = self.recipe
-        for file, said in {} if recipe is None else recipe.files.items():
+        for file, record in {} if recipe is None else recipe.files.items():
             is_meant = any(file == name or file.startswith(f"{name}/") for name in names)
-            if is_meant and not _was_intact(self.path / file, said):
+            if is_meant and not _was_intact(self.path / file, record):
                 self.distrust()
                 is_there = (self.path / file).exists()
                 raise _damaged(
@@ -222,7 +220,9 @@ class Entry:
         """Names of files that are missing or of another size; none is read."""
         recipe = self.recipe
         files = {} if recipe is None else recipe.files
-        return [name for name, said in files.items() if _size(self.path / name) != said["bytes"]]
+        return [
+            name for name, record in files.items() if _size(self.path / name) != record["bytes"]
+        ]
 
     @property
     def is_suspect(self) -> bool:
@@ -232,7 +232,7 @@ class Entry:
         return bool(is_marked) and self.status == "partial"
 
     def distrust(self) -> None:
-        """Let the result no longer count as right, where the store can be written."""
+        """Mark the result as damaged, where the store can be written."""
         with suppress(OSError):
             (self.path / COMPLETE).unlink(missing_ok=True)
             recipe = self.recipe
@@ -241,7 +241,7 @@ class Entry:
                 self.write(RECIPE, marked.to_json().encode())
 
     def trust(self) -> None:
-        """Say that what is there, the result in part, was looked through and is right."""
+        """Remove the mark of damage: what is there of the result was checked and is right."""
         recipe = self.recipe
         if recipe is not None and recipe.extra.keys() & {COMPLETED, SUSPECT}:
             self.write(RECIPE, replace(recipe, files={}, extra={}).to_json().encode())
@@ -275,11 +275,11 @@ class Entry:
                 }
                 for path in self._unprotected()
             }
-            said = dict(extra or {})
-            seconds = said.pop("seconds", recipe.seconds)
-            said = {**recipe.extra, **said, COMPLETED: True}
-            said.pop(SUSPECT, None)
-            changed = replace(recipe, files=files, seconds=seconds, extra=said)
+            added = dict(extra or {})
+            seconds = added.pop("seconds", recipe.seconds)
+            added = {**recipe.extra, **added, COMPLETED: True}
+            added.pop(SUSPECT, None)
+            changed = replace(recipe, files=files, seconds=seconds, extra=added)
             (self.path / COMPLETE).unlink(missing_ok=True)
             self.write(RECIPE, changed.to_json().encode())
             self.write(COMPLETE, digest_file(self.path / RECIPE).encode() + b"\n")
@@ -315,7 +315,9 @@ class Entry:
         if recipe is None:
             return [RECIPE]
         return [
-            name for name, said in recipe.files.items() if not _is_intact(self.path / name, said)
+            name
+            for name, record in recipe.files.items()
+            if not _is_intact(self.path / name, record)
         ]
 
     def clear(self) -> None:
@@ -346,7 +348,7 @@ class Entry:
 
 
 def distrust_around(path: Path) -> None:
-    """Let the result no longer count as right that a file belongs to."""
+    """Mark the result that a file belongs to as damaged."""
     for folder in path.parents:
         if (folder / RECIPE).exists():
             with suppress(OSError):
@@ -357,7 +359,7 @@ def distrust_around(path: Path) -> None:
 
 
 def _damaged(rule: str, value: str, path: Path) -> DamagedResult:
-    return DamagedResult(rule, value=value, place=str(path), remedy="run again: it is made anew")
+    return DamagedResult(rule, value=value, place=str(path), remedy="run again to compute it")
 
 
 def _size(path: Path) -> int:
@@ -367,47 +369,25 @@ def _size(path: Path) -> int:
         return -1
 
 
-def _is_intact(path: Path, said: Mapping[str, Any]) -> bool:
+def _is_intact(path: Path, record: Mapping[str, Any]) -> bool:
     try:
-        return path.stat().st_size == said.get("bytes") and digest_file(path) == said.get("sha256")
+        return path.stat().st_size == record.get("bytes") and digest_file(path) == record.get(
+            "sha256"
+        )
     except OSError:
         return False
 
 
-def _was_intact(path: Path, said: Mapping[str, Any]) -> bool:
+def _was_intact(path: Path, record: Mapping[str, Any]) -> bool:
     """Whether a file is what was written; read once in a process for each version of it."""
     try:
         found = path.stat()
     except OSError:
         return False
     version = (str(path), found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
-    known = (*version, said.get("sha256"))
+    known = (*version, record.get("sha256"))
     if known not in _INTACT:
-        if not _is_intact(path, said):
+        if not _is_intact(path, record):
             return False
         _INTACT.add(known)
     return True
-
-
-def checksum_file(path: Path) -> int:
-    """Return the CRC-32 of a file: a fifth of the time that `digest_file` takes."""
-    found = 0
-    for piece in _pieces(path):
-        found = zlib.crc32(piece, found)
-    return found
-
-
-def _pieces(path: Path) -> Iterator[memoryview]:
-    with path.open("rb", buffering=0) as file:
-        # For a small file a small buffer: mapping a large one would take longer than the reading.
-        buffer = memoryview(bytearray(min(os.fstat(file.fileno()).st_size + 1, _PIECE)))
-        while n := file.readinto(buffer):
-            yield buffer[:n]
-
-
-def digest_file(path: Path) -> str:
-    """Return the sha256 of a file, as ``sha256sum`` prints it."""
-    found = hashlib.sha256()
-    for piece in _pieces(path):
-        found.update(piece)
-    return found.hexdigest()

@@ -1,4 +1,4 @@
-"""A folder of results, each an entry under the name of its step."""
+"""A store: a folder of results, each an entry under the name of its step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONTAINER_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
 class EntryStore:
-    """A folder of results.
+    """A store: a folder of results.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class EntryStore:
                 "a store is a folder of its own, not one that holds an image",
                 value=f"it contains {marks[0]}",
                 place=str(self.path),
-                remedy="name another folder, such as the one beside it",
+                remedy="name another folder, such as the one above it",
             )
 
     def entry(self, name: str, key: str) -> Entry:

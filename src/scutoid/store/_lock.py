@@ -1,4 +1,4 @@
-"""One maker for each result: a lock file that says who holds it, and is taken over from the dead.
+"""Lock a result so that one process computes it: a lock file that is taken over from the dead.
 
 ::
 
@@ -39,7 +39,7 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a lock."""
+    """The process that holds a lock."""
 
     host: str
     """Name of the machine."""
@@ -60,8 +60,8 @@ class Owner:
     def read(cls, path: Path) -> Owner | None:
         """Who a lock file names; None if there is no file, or none that was written whole."""
         try:
-            said = json.loads(path.read_bytes())
-            return cls(said["host"], said["process"], said["started"], said["token"])
+            record = json.loads(path.read_bytes())
+            return cls(record["host"], record["process"], record["started"], record["token"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -70,7 +70,7 @@ class Owner:
 
 
 class Lock:
-    """The right to make one result; at most one process of all has it.
+    """A lock of one result: at most one process holds it, and computes the result.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ class Lock:
 
     def _make(self) -> bool:
         mine = Owner.new()
-        said = {name: getattr(mine, name) for name in Owner.__slots__}
+        record = {name: getattr(mine, name) for name in Owner.__slots__}
         with storing(self.path):
             try:
                 descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -171,7 +171,7 @@ class Lock:
                 return False
             try:
                 with os.fdopen(descriptor, "w") as file:
-                    json.dump(said, file)
+                    json.dump(record, file)
             except OSError:  # such as of a full disk: half a lock would hold up the next run
                 self.path.unlink(missing_ok=True)
                 raise
@@ -231,7 +231,7 @@ class Lock:
 
 @contextmanager
 def one_by_one(path: Path) -> Iterator[None]:
-    """Let one caller at a time in, of all processes and threads, where the file system can."""
+    """Let in one caller at a time, of all processes and threads, where the file system can lock."""
     with storing(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:

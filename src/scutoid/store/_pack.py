@@ -1,4 +1,4 @@
-"""Many small results in one file: the values of blocks, or the members of a collection.
+"""Pack many small results into one file: the values of blocks, or the members of a collection.
 
 ::
 
@@ -126,7 +126,7 @@ class Pack:
                 "the index of a pack is what scutoid wrote",
                 value=str(error),
                 place=str(self.index_path),
-                remedy="remove the file; the results in it are made anew",
+                remedy="remove the file; the results in it are computed again",
             ) from error
         return places
 
@@ -176,7 +176,7 @@ class Pack:
                 self._places[name] = _Place(offset, length, crc, meta)
 
     def refresh(self) -> None:
-        """See what another process has appended since the index was read; reads only that."""
+        """Read what another process has appended since the index was read, and only that."""
         if self._log is not None:
             return
         with self._lock:
@@ -187,7 +187,7 @@ class Pack:
             self._parse(payloads, self._places)
 
     def _is_index_new(self) -> bool:
-        """Whether the index is not the one that was read: the result was begun anew."""
+        """Whether the index is not the one that was read: the result was begun again."""
         try:
             found = self.index_path.stat()
         except OSError:
@@ -241,16 +241,16 @@ class Pack:
         return iter(tuple(self._known()))
 
     def meta(self, name: PackName) -> Mapping[str, Any]:
-        """What was said about a payload when it was appended."""
+        """Return the metadata that a payload was appended with."""
         return self._place(name).meta
 
     def find(self, name: PackName) -> Mapping[str, Any] | None:
-        """What was said about a payload; None if there is none of that name."""
+        """Return the metadata of a payload; None if there is none of that name."""
         place = self._known().get(name)
         return None if place is None else place.meta
 
     def read(self, name: PackName) -> bytes:
-        """One payload, checked.
+        """Return one payload, checked.
 
         Raises
         ------
@@ -275,7 +275,7 @@ class Pack:
                 "a stored result is what was written",
                 value=problem,
                 place=f"{self.path}, {name!r}",
-                remedy="run again: this one is made anew",
+                remedy="run again to compute it",
             )
         return payload
 
@@ -295,7 +295,7 @@ class Pack:
             return self._descriptor
 
     def damaged(self) -> list[PackName]:
-        """Names of the payloads that fail their checks; reads the whole file.
+        """Return the names of the payloads that fail their checks; reads the whole file.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Small arrays and tables as bytes: what the results of single blocks are packed from.
+"""Turn small arrays and tables into bytes, which the results of single blocks are packed from.
 
 ::
 
@@ -68,7 +68,7 @@ def bytes_of_arrays(arrays: Mapping[str, ArrayLike]) -> bytes:
 
 
 def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
-    """The reverse of `bytes_of_arrays`; the arrays can be written to.
+    """Return the arrays that `bytes_of_arrays` packed; they can be written to.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
         raise DamagedResult(
             "packed arrays are what scutoid wrote",
             value=str(error),
-            remedy="run again: the result is made anew",
+            remedy="run again to compute the result",
         ) from error
     return arrays
 
@@ -130,7 +130,7 @@ def _decompressed(
 
 
 def bytes_of_table(table: pd.DataFrame) -> bytes:
-    """A table as an Arrow stream, compressed; column types and the index come back as they were.
+    """Pack a table as a compressed Arrow stream, with the types of its columns and its index.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def bytes_of_table(table: pd.DataFrame) -> bytes:
 
 
 def table_of_bytes(packed: bytes) -> pd.DataFrame:
-    """The reverse of `bytes_of_table`.
+    """Return the table that `bytes_of_table` packed.
 
     Raises
     ------
@@ -166,12 +166,18 @@ def table_of_bytes(packed: bytes) -> pd.DataFrame:
         raise DamagedResult(
             "a packed table is what scutoid wrote",
             value=str(error),
-            remedy="run again: the result is made anew",
+            remedy="run again to compute the result",
         ) from error
 
 
 def arrow_of_table(table: pd.DataFrame) -> Any:
-    """A table as an Arrow table, or a `ParameterError` that names the column at fault."""
+    """Return a table as an Arrow table.
+
+    Raises
+    ------
+    ParameterError
+        If a column holds values that Arrow has no type for; it is named.
+    """
     import pyarrow as pa
 
     if not table.columns.is_unique or not all(isinstance(name, str) for name in table.columns):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scutoid.store._fingerprint import VERSION_PART
 from scutoid.store._recipe import Recipe
+from scutoid.store.keys import VERSION_PART
 
 
 def explain(new: Recipe, old: Recipe | None) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from scutoid.errors import StoreError
+from scutoid.store.keys import canonical_digest, describe
 
 VERSION = 1
 """Version of the layout of `recipe.json`."""
@@ -35,8 +36,6 @@ class Fact:
         >>> Fact.of(2.5).text
         '2.5'
         """
-        from scutoid.store._canonical import canonical_digest, describe
-
         return cls(canonical_digest(value, where), describe(value))
 
 

@@ -1,4 +1,4 @@
-"""Formats of tables and values: open ones, each by a name and an ending; never pickle."""
+"""Choose the format of a table or value, by name or by type; those of other packages too."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import scutoid.store.formats._images as images
+import scutoid.store.formats._tables as tables
+import scutoid.store.formats._values as values
 from scutoid.errors import ParameterError
-from scutoid.store import _format_images as images
-from scutoid.store import _format_tables as tables
-from scutoid.store import _format_values as values
 
 _logger = logging.getLogger(__name__)
 _GROUP = "scutoid.formats"

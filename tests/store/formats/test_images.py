@@ -10,7 +10,7 @@ import pytest
 from scutoid.arrays import open_source
 from scutoid.errors import DamagedResult
 from scutoid.store import FORMATS
-from scutoid.store._formats import choose_format
+from scutoid.store.formats import choose_format
 from scutoid.testing import FormatTests
 
 

@@ -275,7 +275,7 @@ def test_a_module_attribute_that_is_not_used_does_not_count(tmp_path):
     assert found[0] == found[1]
 
 
-def test_a_constant_set_anew_in_a_running_session_is_seen(tmp_path):
+def test_a_constant_set_again_in_a_running_session_is_seen(tmp_path):
     module = load(tmp_path, BASE)
     before = fingerprint(module.own).digest
     module.LEVEL = 4

@@ -1,4 +1,4 @@
-"""Arrays as PNG and TIFF, pictures of PIL and figures of matplotlib as PNG.
+"""Store arrays as PNG and TIFF, pictures of PIL and figures of matplotlib as PNG.
 
 Neither PIL nor matplotlib is imported unless a value is one of theirs, or a PNG is written or read.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._format_damage import reading
+from scutoid.store.formats._damage import reading
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -94,15 +94,15 @@ def _read_png(path: Path) -> Image:
 
 
 def _check_chunks(content: bytes) -> None:
-    """See that a PNG is whole; PIL lets the checksums of pixels and a missing end pass."""
+    """Check that a PNG is whole; PIL lets the checksums of pixels and a missing end pass."""
     if not content.startswith(_SIGNATURE):
         raise ValueError("it does not begin as a PNG does")
     at, kind = len(_SIGNATURE), b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, at)
         end = at + 8 + length
-        (said,) = struct.unpack_from(">I", content, end)
-        if zlib.crc32(memoryview(content)[at + 4 : end]) != said:
+        (checksum,) = struct.unpack_from(">I", content, end)
+        if zlib.crc32(memoryview(content)[at + 4 : end]) != checksum:
             raise ValueError(f"the checksum of {kind!r} at byte {at} differs")
         at = end + 4
     if at != len(content):
@@ -154,7 +154,7 @@ def is_number_array(value: object) -> bool:
 
 
 def save_tiff(value: NDArray[Any], path: Path) -> None:
-    """Write an array as TIFF, with its shape and type beside what TIFF says of them.
+    """Write an array as TIFF, with a note of its shape and type, of which TIFF loses some.
 
     Arrays of uint8, uint16 and float32 with two to five axes are written as ImageJ does: (y, x),
     (z, y, x), (z, c, y, x), (t, z, c, y, x), and colours (y, x, 3 or 4) of uint8.  Behind the image
@@ -165,7 +165,7 @@ def save_tiff(value: NDArray[Any], path: Path) -> None:
     native = np.ascontiguousarray(value.astype(value.dtype.newbyteorder("="), copy=False))
     stored = native.view(np.uint8) if native.dtype == bool else native
     stored = stored.reshape((1,) * (2 - value.ndim) + value.shape)
-    said = {_SHAPE: json.dumps(value.shape), _TYPE: value.dtype.str}
+    metadata = {_SHAPE: json.dumps(value.shape), _TYPE: value.dtype.str}
     is_colour = value.ndim == 3 and value.shape[2] in _COLOURS and value.dtype == np.uint8
     options: dict[str, Any] = {"photometric": "rgb" if is_colour else "minisblack"}
     if is_colour:
@@ -173,9 +173,9 @@ def save_tiff(value: NDArray[Any], path: Path) -> None:
     axes = "YXS" if is_colour else _IMAGEJ_AXES.get(value.ndim)
     if value.dtype.name in _IMAGEJ_TYPES and axes and value.nbytes < _MAX_IMAGEJ:
         options["imagej"] = True
-        said["axes"] = axes
+        metadata["axes"] = axes
     written = io.BytesIO()
-    tifffile.imwrite(written, stored, metadata=said, **options)
+    tifffile.imwrite(written, stored, metadata=metadata, **options)
     written.seek(0, io.SEEK_END)
     written.write(_END.pack(_END_MARK, zlib.crc32(written.getbuffer())))
     with replacing(path) as beside, beside.open("wb") as file:
@@ -188,8 +188,8 @@ def load_tiff(path: Path) -> NDArray[Any]:
 
     with reading("image", path):
         content = path.read_bytes()
-        mark, said = _END.unpack(content[-_END.size :])
-        if mark != _END_MARK or zlib.crc32(memoryview(content)[: -_END.size]) != said:
+        mark, checksum = _END.unpack(content[-_END.size :])
+        if mark != _END_MARK or zlib.crc32(memoryview(content)[: -_END.size]) != checksum:
             raise ValueError("its checksum differs")
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             notes = file.imagej_metadata or (file.shaped_metadata or ({},))[0]

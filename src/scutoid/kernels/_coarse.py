@@ -1,10 +1,10 @@
-"""Coarse images: the mean of each cell of voxels, and the way back by linear interpolation.
+"""Average voxels into coarse voxels, and interpolate linearly between these.
 
-Cells are counted from the image's first voxel, so they are the same whatever the blocks.  A block
-has the cells that *begin* in it, and sees them whole by a halo of one cell less a voxel above::
+Coarse voxels are counted from the image's first voxel, so they are the same whatever the blocks.  A
+block has those that *begin* in it, and sees them whole by a halo of ``factor - 1`` voxels above::
 
-    cells of 3 voxels     |0 0 0|1 1 1|2 2 2|3 3        the last is cut off by the edge
-    blocks of 4 voxels    [a a a a|b b b b|c c c]       a has cells 0 and 1, b has 2, c has 3
+    factor 3              |0 0 0|1 1 1|2 2 2|3 3        the last is cut off by the edge
+    blocks of 4 voxels    [a a a a|b b b b|c c c]       a has 0 and 1, b has 2, c has 3
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from scutoid.errors import ParameterError
 Ints = Sequence[int]
 
 
-def n_cells(image_shape: Ints, factors: Ints) -> tuple[int, ...]:
-    """Return the number of cells along each axis."""
+def coarse_shape(image_shape: Ints, factors: Ints) -> tuple[int, ...]:
+    """Return the number of coarse voxels along each axis."""
     return tuple(-(-size // factor) for size, factor in zip(image_shape, factors, strict=True))
 
 
-def mean_cells(
+def coarse_means(
     values: NDArray[Any], start: Ints, stop: Ints, factors: Ints, image_shape: Ints
 ) -> NDArray[np.float64]:
-    """Average the voxels of each cell that begins in a block.
+    """Average the voxels of each coarse voxel that begins in a block.
 
     Parameters
     ----------
     values : ndarray of real numbers
-        From `start` on, and up to a cell less a voxel beyond `stop`, as far as the image goes.
+        From `start` on, and up to ``factor - 1`` voxels beyond `stop`, as far as the image goes.
     start, stop : sequence of int
         Voxels of the block, half-open, in the image.
     factors : sequence of int
-        Voxels along the edges of a cell.
+        Voxels along the edges of a coarse voxel.
     image_shape : sequence of int
 
     Returns
     -------
     ndarray of float64
-        One a cell; those at the image's edge are means of the voxels that they have.  The same for
-        every block shape, to the last bit: a cell is always summed up as a whole.
+        One a coarse voxel; those at the image's edge are means of the voxels that they have.  The
+        same for every block shape, to the last bit: a coarse voxel is always summed up as a whole.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def mean_cells(
 
     Examples
     --------
-    >>> mean_cells(np.array([4, 5, 6, 7, 9]), (4,), (9,), (3,), (9,))
+    >>> coarse_means(np.array([4, 5, 6, 7, 9]), (4,), (9,), (3,), (9,))
     array([7.33333333])
     """
     if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -77,30 +77,30 @@ def mean_cells(
     whole = np.pad(values[tuple(inside)].astype(exact), padding)
     ndim = values.ndim
     order = [*range(0, 2 * ndim, 2), *range(1, 2 * ndim, 2)]
-    # A row a cell, so that floats are added up in the same order whatever the block
+    # A row a coarse voxel, so that floats are added up in the same order whatever the block
     rows = np.ascontiguousarray(whole.reshape(shape).transpose(order))
     total = rows.reshape(*counts.shape, int(np.prod(factors))).sum(axis=-1)
     return np.asarray(total / counts, np.float64)
 
 
-def cells_under(start: int, stop: int, factor: int, size: int) -> tuple[int, int]:
-    """Return the cells, half-open, that interpolation over voxels of one axis needs."""
+def coarse_range(start: int, stop: int, factor: int, size: int) -> tuple[int, int]:
+    """Return the coarse voxels, half-open, that interpolation over one axis needs."""
     return max(start // factor - 1, 0), min((stop - 1) // factor + 2, -(-size // factor))
 
 
-def interpolate_cells(
-    cells: NDArray[Any], start: Ints, stop: Ints, factors: Ints, image_shape: Ints
+def interpolate_coarse(
+    coarse: NDArray[Any], start: Ints, stop: Ints, factors: Ints, image_shape: Ints
 ) -> NDArray[np.float64]:
-    """Interpolate between the centres of cells, linearly along each axis.
+    """Interpolate between the centres of coarse voxels, linearly along each axis.
 
     Parameters
     ----------
-    cells : ndarray
-        Those that `cells_under` names on each axis.
+    coarse : ndarray
+        Values of the coarse voxels that `coarse_range` names on each axis.
     start, stop : sequence of int
         Voxels to interpolate at, half-open, in the image.
     factors, image_shape : sequence of int
-        As in `mean_cells`.
+        As in `coarse_means`.
 
     Returns
     -------
@@ -109,14 +109,14 @@ def interpolate_cells(
 
     Examples
     --------
-    >>> interpolate_cells(np.array([1.0, 4.0, 7.0]), (0,), (9,), (3,), (9,))
+    >>> interpolate_coarse(np.array([1.0, 4.0, 7.0]), (0,), (9,), (3,), (9,))
     array([1., 1., 2., 3., 4., 5., 6., 7., 7.])
     """
-    found: NDArray[Any] = np.asarray(cells, np.float64)
+    found: NDArray[Any] = np.asarray(coarse, np.float64)
     # The first axis last: whole planes are mixed where there are most voxels
     for axis in reversed(range(found.ndim)):
         factor, size = factors[axis], image_shape[axis]
-        first, last = cells_under(start[axis], stop[axis], factor, size)
+        first, last = coarse_range(start[axis], stop[axis], factor, size)
         begins = np.arange(first, last) * factor
         centres = (begins + np.minimum(begins + factor, size) - 1) / 2
         voxels = np.arange(start[axis], stop[axis])

@@ -1,4 +1,4 @@
-"""Numbers, text, and lists and dicts of these as JSON; arrays as npy."""
+"""Store numbers, text, and lists and dicts of these as JSON; arrays as npy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._format_damage import reading
 from scutoid.store._parts import PLAIN_KINDS
+from scutoid.store.formats._damage import reading
 
 _TAG = "__scutoid__"
 _MAX_JSON_ARRAY = 1000
@@ -133,6 +133,6 @@ def load_npy(path: Path) -> NDArray[Any]:
 
 
 def _check_length(mapped: np.memmap[Any, Any], path: Path) -> None:
-    found, said = path.stat().st_size, mapped.offset + mapped.nbytes
-    if found != said:
-        raise ValueError(f"{found} bytes, its header names {said}")
+    size, announced = path.stat().st_size, mapped.offset + mapped.nbytes
+    if size != announced:
+        raise ValueError(f"{size} bytes, its header names {announced}")

@@ -14,7 +14,8 @@ import zarr
 from scutoid.arrays import ImageSpec, SourceIdentity, open_source
 from scutoid.errors import SourceError, SourceNotFound
 from scutoid.records import RecordLog
-from scutoid.store import HashMemo, _inputs, canonical_digest, key_of_path, key_of_source
+from scutoid.store import HashMemo, canonical_digest, key_of_path, key_of_source
+from scutoid.store.keys import _input_hashes
 
 LONG_AGO = time.time_ns() - 10**12
 
@@ -34,9 +35,9 @@ def memo(tmp_path):
 def reads(monkeypatch):
     """Names of the files that were read in full."""
     found = []
-    digest_file = _inputs.digest_file
+    digest_file = _input_hashes.digest_file
     monkeypatch.setattr(
-        _inputs, "digest_file", lambda path: found.append(path.name) or digest_file(path)
+        _input_hashes, "digest_file", lambda path: found.append(path.name) or digest_file(path)
     )
     return found
 
@@ -101,7 +102,7 @@ def test_a_file_that_keeps_changing_is_refused(tmp_path, monkeypatch):
             more.write(b"x")
         return "digest"
 
-    monkeypatch.setattr(_inputs, "digest_file", slow)
+    monkeypatch.setattr(_input_hashes, "digest_file", slow)
     with pytest.raises(SourceError, match="does not change while it is read"):
         key_of_path(path)
 
@@ -143,7 +144,7 @@ def test_a_file_changed_just_now_is_read_again(tmp_path, memo, reads):
 
 
 @pytest.mark.parametrize("damage", ["torn", "flipped", "foreign", "empty", "folder"])
-def test_a_damaged_memo_is_passed_over_and_made_anew(tmp_path, memo, reads, damage):
+def test_a_damaged_memo_is_passed_over_and_computed_again(tmp_path, memo, reads, damage):
     path = write(tmp_path / "a", b"one")
     key = key_of_path(path, memo)
     memo.save()

@@ -1,4 +1,4 @@
-"""Keys of inputs: files by content, zarrs by metadata and listing, arrays by content."""
+"""Hash inputs: files by content, zarrs by metadata and listing, arrays by content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ import numpy as np
 from scutoid.arrays import ImageSpec, SourceIdentity
 from scutoid.errors import SourceError, SourceNotFound, StoreError
 from scutoid.records import RecordLog
-from scutoid.store._entry import digest_file
+from scutoid.store.keys._encoder import Encoder, tagged
+from scutoid.store.keys._files import digest_file
 
 _ATTEMPTS = 3
 _SETTLED_NS = 2_000_000_000
@@ -80,7 +81,7 @@ class HashMemo:
         try:
             self._append(text.encode())
         except (StoreError, OSError):
-            # It may be damaged: begin it anew, or do without where nothing can be written.
+            # It may be damaged: begin it again, or do without where nothing can be written.
             with suppress(StoreError, OSError):
                 self.path.unlink()
                 self._append(text.encode())
@@ -130,6 +131,11 @@ def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> s
         ) from error
 
 
+def encode_path(path: PurePath, memo: HashMemo | None = None) -> bytes:
+    """Encode a file or folder by its content, as a value that enters a key."""
+    return tagged("path", key_of_path(path, memo).encode())
+
+
 def _members(folder: Path) -> list[tuple[str, Path]]:
     """List the files below a folder by their names within it; links to folders are followed."""
     found = []
@@ -171,7 +177,7 @@ def _stamp(found: os.stat_result) -> Stamp:
 
 
 def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | None = None) -> str:
-    """Return the key of an opened image: its content, and what is said of it.
+    """Return the key of an opened image: its content, and its metadata.
 
     Parameters
     ----------
@@ -182,7 +188,7 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
     memo : HashMemo, optional
         Remembers hashes of files.
     """
-    said = json.dumps(
+    metadata = json.dumps(
         [
             spec.axes,
             list(spec.shape),
@@ -193,14 +199,13 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
             list(spec.channels),
         ]
     )
-    return _joined("source", [identity.detail, said, _content(identity, memo)])
+    return _joined("source", [identity.detail, metadata, _content(identity, memo)])
 
 
 def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
     if identity.array is not None:
-        from scutoid.store._canonical import canonical_digest
-
-        return canonical_digest(np.asarray(identity.array))
+        content = Encoder().encode(np.asarray(identity.array), "value")
+        return hashlib.sha256(content).hexdigest()
     if identity.kind == "files":
         return _joined("files", (key_of_path(path, memo) for path in identity.locations))
     if identity.kind == "zarr":
@@ -241,9 +246,9 @@ def _url(location: str) -> str:
         if system.isdir(path):
             found: dict[str, dict[str, Any]] = system.find(path, detail=True)
             members = sorted(found.items())
-            return _joined("remote", (f"{n}={_said(system, n, info)}" for n, info in members))
+            return _joined("remote", (f"{n}={_remote_tag(system, n, info)}" for n, info in members))
         if system.exists(path):
-            return _said(system, path, system.info(path), is_alone=True)
+            return _remote_tag(system, path, system.info(path), is_alone=True)
         # A server that lists no folders: what it has of a zarr's metadata.
         places = [f"{path.rstrip('/')}/{name}" for name in sorted(_METADATA)]
         texts = {name: system.cat_file(name).hex() for name in places if system.exists(name)}
@@ -259,7 +264,7 @@ def _url(location: str) -> str:
     return _joined("metadata", (location, *texts.items()))
 
 
-def _said(system: Any, path: str, info: dict[str, Any], *, is_alone: bool = False) -> str:
+def _remote_tag(system: Any, path: str, info: dict[str, Any], *, is_alone: bool = False) -> str:
     tags = [f"{name} {info[name]}" for name in _REMOTE_TAGS if info.get(name)]
     if not tags and (is_alone or path.rpartition("/")[2] in _METADATA):
         tags = [hashlib.sha256(system.cat_file(path)).hexdigest()]

@@ -1,4 +1,4 @@
-"""Whose code it is: the user's own, which is followed, or installed, which counts by its name."""
+"""Tell the user's own code, which keys follow, from installed code, which counts by its name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def functions_of(value: Any) -> list[types.FunctionType]:
-    """The functions that a member of a class holds."""
+    """Return the functions that a member of a class holds."""
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
     if isinstance(value, types.FunctionType):
@@ -25,7 +25,7 @@ def functions_of(value: Any) -> list[types.FunctionType]:
 
 
 def file_of_class(kind: type) -> str | None:
-    """The file that a class was defined in, also if its module cannot be imported by name."""
+    """Return the file that a class was defined in, also if its module has no name to import by."""
     module = sys.modules.get(kind.__module__)
     for value in vars(kind).values():  # the class may come from a module that was loaded by path
         for function in functions_of(value):
@@ -39,7 +39,7 @@ def file_of_class(kind: type) -> str | None:
 @functools.cache
 def _installed() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    ours = str(Path(os.path.abspath(__file__)).parents[2])  # noqa: PTH100  # the folder of scutoid
     found = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
     return tuple(f"{os.path.abspath(path)}{os.sep}" for path in found)  # noqa: PTH100
 

@@ -1,7 +1,7 @@
-"""One digest for a value, the same in every run: tagged, never by `repr`, `hash` or pickle.
+"""Encode a value as bytes that are the same in every run: tagged, never `repr`, `hash` or pickle.
 
-An `Encoder` turns a value into bytes that say its kind and its content.  The strict one raises for
-what has no stable form; the one of the code fingerprint notes it and goes on.
+The bytes say the kind of a value and its content.  How functions, paths and values without a
+stable form are encoded is handed in: a digest refuses the last, a code fingerprint notes them.
 """
 
 from __future__ import annotations
@@ -21,59 +21,15 @@ import types
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scutoid.errors import ParameterError
 
-if TYPE_CHECKING:
-    from scutoid.store._inputs import HashMemo
-
 _TEXT_LIMIT = 60
 _PANDAS_SCALARS = {"NAType", "NaTType", "Timestamp", "Timedelta", "Period", "Interval"}
 _LENGTH = struct.Struct("<Q")
-
-
-def canonical_digest(value: object, where: str = "value", *, memo: HashMemo | None = None) -> str:
-    """Digest a value so that the same value has the same digest in every process.
-
-    Parameters
-    ----------
-    value : object
-        None, bool, numbers, text, bytes, tuples, lists, dicts, sets, enums, dataclasses, slices,
-        ranges, dates, numpy arrays and scalars, DataFrames and Series, paths (by content),
-        functions and classes (by code), and objects with a method ``__scutoid_key__``.
-    where : str
-        What the value is called in errors, such as the parameter's name.
-    memo : HashMemo, optional
-        Remembers the hashes of files, for paths.
-
-    Returns
-    -------
-    str
-        Hexadecimal sha256.
-
-    Raises
-    ------
-    ParameterError
-        If a value within has no stable form; the message names where it is.
-
-    Notes
-    -----
-    Values of different types differ: 2, 2.0, ``np.float64(2)`` and True, a tuple and a list; for
-    they give results of different types.  All NaN are one, and so are 0.0 and -0.0.  The order of
-    dicts and sets means nothing.  Dataclasses and enums count with the code of their class, if it
-    is the user's own.
-
-    Examples
-    --------
-    >>> canonical_digest({"a": 1, "b": 2}) == canonical_digest({"b": 2, "a": 1})
-    True
-    >>> canonical_digest(2) == canonical_digest(2.0)
-    False
-    """
-    return hashlib.sha256(Encoder(memo).encode(value, where)).hexdigest()
 
 
 def tagged(tag: str, *parts: bytes) -> bytes:
@@ -85,35 +41,46 @@ def tagged(tag: str, *parts: bytes) -> bytes:
     return b"".join(pieces)
 
 
+Hook = Callable[[Any, str], bytes]
+"""Encodes a value; the text is what the value is called in errors."""
+
+
+def refuse(value: object, where: str) -> bytes:
+    """Refuse a value that has no stable form.
+
+    Raises
+    ------
+    ParameterError
+        Always.
+    """
+    kind = type(value)
+    raise ParameterError(
+        "a value that enters a key has a form that is the same in every run",
+        value=f"{kind.__module__}.{kind.__qualname__}",
+        place=where,
+        remedy="pass numbers, text, arrays, dataclasses or paths instead, or give its class a "
+        "method __scutoid_key__ that returns these",
+    )
+
+
 class Encoder:
-    """Turns values into bytes; a subclass may do otherwise for `code`, `path` and `unknown`."""
+    """Encodes values as bytes.
 
-    def __init__(self, memo: HashMemo | None = None) -> None:
-        self._memo = memo
+    Parameters
+    ----------
+    code : callable
+        Encodes a function or a class.
+    path : callable
+        Encodes a `PurePath`.
+    unknown : callable
+        Encodes a value that has no stable form.
+    """
+
+    def __init__(self, *, code: Hook = refuse, path: Hook = refuse, unknown: Hook = refuse) -> None:
+        self.code = code
+        self.path = path
+        self.unknown = unknown
         self._within: list[object] = []
-
-    def code(self, value: Any, where: str) -> bytes:
-        """Encode a function or a class."""
-        from scutoid.store._fingerprint import fingerprint
-
-        return fingerprint(value).digest.encode()
-
-    def path(self, value: PurePath, where: str) -> bytes:
-        """Encode a file or folder by its content."""
-        from scutoid.store._inputs import key_of_path
-
-        return tagged("path", key_of_path(value, self._memo).encode())
-
-    def unknown(self, value: object, where: str) -> bytes:
-        """Encode a value that has no stable form, or refuse it."""
-        kind = type(value)
-        raise ParameterError(
-            "a value that enters a key has a form that is the same in every run",
-            value=f"{kind.__module__}.{kind.__qualname__}",
-            place=where,
-            remedy="pass numbers, text, arrays, dataclasses or paths instead, or give its class a "
-            "method __scutoid_key__ that returns these",
-        )
 
     def encode(self, value: object, where: str) -> bytes:
         """Encode a value.
@@ -172,7 +139,7 @@ class Encoder:
         return tagged("set", *sorted(self.encode(item, f"{where}, member") for item in met))
 
     def _subclass(self, value: Any, where: str) -> bytes:
-        """Of a builtin type: its class, its content as the builtin, and attributes of its own."""
+        """Encode a value of a class derived from a builtin: its class, content and attributes."""
         base = next(kind for kind in type(value).__mro__ if kind in _SIMPLE or kind in _EXACT)
         plain = base(value)
         simple = _SIMPLE.get(base)

@@ -1,4 +1,4 @@
-"""The fingerprint of a step's code: what it does, not how it is written down.
+"""Fingerprint a step's code: what it does, not how it is written down.
 
 A walk from a function over every helper, constant, class and default that it reaches in the user's
 own modules.  Each becomes a part: its label ("helper `normalise`") and a digest of its normal form.
@@ -25,9 +25,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from scutoid.errors import ParameterError
-from scutoid.store._canonical import Encoder, is_code, tagged
-from scutoid.store._ownership import file_of_class, functions_of, is_own, is_own_file
-from scutoid.store._source import (
+from scutoid.store.keys._encoder import Encoder, is_code, tagged
+from scutoid.store.keys._first_modules import first_module
+from scutoid.store.keys._input_hashes import encode_path
+from scutoid.store.keys._ownership import file_of_class, functions_of, is_own, is_own_file
+from scutoid.store.keys._source import (
     Chain,
     Source,
     loads_of,
@@ -119,18 +121,18 @@ def _version(name: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _distributions(top: str) -> Sequence[str]:
-    """Names of the packages that bring a module; most are called as it is."""
+    """Return the names of the packages that bring a module; most are called as it is."""
     try:
         return (metadata.distribution(top).name,)
     except metadata.PackageNotFoundError:
         return tuple(dict.fromkeys(metadata.packages_distributions().get(top, ())))
 
 
-class _Walk(Encoder):
+class _Walk:
     """Follows what a function reaches: each thing once, so that recursion ends."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._encoder = Encoder(code=self.code, path=self.path, unknown=self.unknown)
         self.parts: dict[str, str] = {}
         self.opaque: set[str] = set()
         self.stale: set[str] = set()
@@ -148,7 +150,7 @@ class _Walk(Encoder):
             self._reach(item, str(name), as_root=True)
         else:
             self.parts[str(name)] = ""  # its place is first
-            self.parts[str(name)] = _sha(self.encode(item, str(name)))
+            self.parts[str(name)] = _sha(self._encoder.encode(item, str(name)))
         while self._queue:
             self._queue.popleft()()
 
@@ -157,7 +159,7 @@ class _Walk(Encoder):
         return self._reach(value, where).encode()
 
     def unknown(self, value: object, where: str) -> bytes:
-        """Look into objects of the user's own classes; note all others."""
+        """Encode objects of the user's own classes by their attributes; note all others."""
         kind = type(value)
         if is_own(kind):
             state = dict(getattr(value, "__dict__", {}))
@@ -181,14 +183,14 @@ class _Walk(Encoder):
     def path(self, value: PurePath, where: str) -> bytes:
         """Encode a file by its content; a folder, which may hold anything, by its name."""
         if Path(value).is_file():
-            return super().path(value, where)
+            return encode_path(value)
         self.opaque.add(f"{where} (a path that is no file: what lies there does not count)")
         return tagged("folder", str(value).encode("utf-8", "surrogateescape"))
 
     def _lenient(self, value: object, where: str) -> bytes:
         """Encode a value; what contains itself or cannot be read is noted."""
         try:
-            return self.encode(value, where)
+            return self._encoder.encode(value, where)
         except (ParameterError, OSError) as error:
             self.opaque.add(f"{where} ({getattr(error, 'rule', error)})")
             return tagged("opaque", type(value).__qualname__.encode())
@@ -243,7 +245,7 @@ class _Walk(Encoder):
             self._package(item.__name__)
         inside: list[object] = [getattr(item, "__wrapped__", None)]
         if isinstance(item, types.FunctionType):
-            inside += [cell for cell in _cells(item).values() if callable(cell)]
+            inside += [held for held in _closure(item).values() if callable(held)]
             registry = item.__dict__.get("registry")  # of functools.singledispatch
             inside += registry.values() if isinstance(registry, Mapping) else ()
         labels = [self._reach(one, where) for one in inside if one is not None and is_code(one)]
@@ -285,11 +287,11 @@ class _Walk(Encoder):
     def _loads(self, function: types.FunctionType) -> list[bytes]:
         """Follow the global names, closure variables and imports of a function."""
         loads = loads_of(function.__code__)
-        cells = _cells(function)
+        closure = _closure(function)
         items = []
         for chain in loads.chains:
-            if chain[0] in cells:
-                items.append(self._resolve(chain, cells, "closure"))
+            if chain[0] in closure:
+                items.append(self._resolve(chain, closure, "closure"))
             elif chain[0] in _MODULE_NAMES:
                 if chain[0] == "__file__":
                     self.opaque.add(f"{function.__qualname__} (uses __file__)")
@@ -428,8 +430,8 @@ class _Walk(Encoder):
         return tagged("", *items)
 
 
-def _cells(function: types.FunctionType) -> dict[str, Any]:
-    """The closure variables of a function that are bound by now."""
+def _closure(function: types.FunctionType) -> dict[str, Any]:
+    """Return the closure variables of a function that are bound by now."""
     found = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -440,7 +442,7 @@ def _cells(function: types.FunctionType) -> dict[str, Any]:
 
 
 def _spec_of_step(item: Any) -> Any:
-    """What a step was declared to be; None of everything else."""
+    """Return what a step was declared to be; None for all else."""
     if type(item).__module__.partition(".")[0] == "scutoid":
         spec = getattr(item, "spec", None)
         return spec if hasattr(spec, "function") else None
@@ -458,12 +460,16 @@ def _identity(item: Any) -> str:
     if isinstance(inner, types.FunctionType) and is_own(inner):
         # It took over the names of the user's function, whose module differs when it is a script.
         if isinstance(item, types.FunctionType):
-            return f"{item.__globals__['__name__']}:{item.__code__.co_qualname}"
+            return _named(item.__globals__["__name__"], item.__code__.co_qualname)
         item = type(item)
     if not hasattr(item, "__qualname__") and not hasattr(item, "__name__"):
         item = type(item)
     name = getattr(item, "__qualname__", None) or item.__name__
-    return f"{getattr(item, '__module__', None) or ''}:{name}"
+    return _named(str(getattr(item, "__module__", None) or ""), str(name))
+
+
+def _named(module: str, name: str) -> str:
+    return f"{first_module(module, name)}:{name}"
 
 
 def _top(item: Any) -> str:

@@ -1,4 +1,4 @@
-"""Tables as Parquet and as CSV.
+"""Store tables as Parquet and as CSV.
 
 CSV has no types, so a few rules bring back what it can bring back::
 
@@ -22,19 +22,19 @@ import numpy as np
 
 from scutoid.errors import ParameterError
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._format_damage import reading
 from scutoid.store._parts import arrow_of_table
+from scutoid.store.formats._damage import reading
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _PARQUET = b"PAR1"
 _TRUTH = {"True": True, "False": False}
-_CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n)')
+_FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n)')
 _ODD = re.compile('[",\r\n\ufeff]')
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf|nan", re.ASCII)
 
-Cells = list[list[str | None]]
+Fields = list[list[str | None]]
 """Rows of a file; None where there is nothing between two commas."""
 
 
@@ -127,7 +127,7 @@ def _joined(value: pd.DataFrame | Partitioned) -> pd.DataFrame:
 
 
 def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
-    """Write a table as CSV: UTF-8, a comma between cells, quotes where they are needed.
+    """Write a table as CSV: UTF-8, a comma between fields, quotes where they are needed.
 
     Come back as they were: numbers of 64 bits, truth values, text (also text that looks like a
     number, and with commas, quotes and lines), and missing values among numbers and text.  Lost is
@@ -140,7 +140,7 @@ def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
     Raises
     ------
     ParameterError
-        If names of columns are not text or not unique, or a cell holds anything but the above.
+        If names of columns are not text or not unique, or a field holds anything but the above.
     """
     table = _with_index(_joined(value))
     names = list(table.columns)
@@ -181,16 +181,16 @@ def _with_index(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _written(name: str, column: Any) -> list[str]:
-    """Return the cells of a column as they stand in the file."""
+    """Return the fields of a column as they stand in the file."""
     column = column.infer_objects()
     missing = column.isna().to_numpy()
     if column.dtype.kind in "biuf" and not hasattr(column.dtype, "categories"):
         values = column.to_numpy(object, na_value=None) if missing.any() else column.tolist()
-        return ["" if gone else str(cell) for cell, gone in zip(values, missing, strict=True)]
-    cells = list(column.astype(object))
-    kinds = {type(cell) for cell, gone in zip(cells, missing, strict=True) if not gone}
+        return ["" if gone else str(field) for field, gone in zip(values, missing, strict=True)]
+    fields = list(column.astype(object))
+    kinds = {type(field) for field, gone in zip(fields, missing, strict=True) if not gone}
     if kinds and kinds <= {bool, np.bool_}:
-        return ["" if gone else str(cell) for cell, gone in zip(cells, missing, strict=True)]
+        return ["" if gone else str(field) for field, gone in zip(fields, missing, strict=True)]
     is_text = all(issubclass(kind, str) for kind in kinds)
     if not (is_text or column.dtype.kind in "mM" or hasattr(column.dtype, "categories")):
         raise ParameterError(
@@ -199,7 +199,7 @@ def _written(name: str, column: Any) -> list[str]:
             place=f"column {name!r}",
             remedy="convert the column with astype, or choose format='parquet'",
         )
-    texts = [None if gone else str(cell) for cell, gone in zip(cells, missing, strict=True)]
+    texts = [None if gone else str(field) for field, gone in zip(fields, missing, strict=True)]
     needs_quotes = "" in texts or _typed(texts) is not None
     quote = _quoted if needs_quotes else _if_odd
     return ["" if text is None else quote(text) for text in texts]
@@ -222,32 +222,32 @@ def load_csv(path: Path) -> pd.DataFrame:
         text = path.read_bytes().decode()
         if not text.endswith("\n"):
             raise ValueError("cut off")
-        rows, quoted = _cells(text) if '"' in text else _plain_cells(text)
+        rows, quoted = _fields(text) if '"' in text else _plain_fields(text)
         if len(rows[0]) == 1 and not rows[0][0] and (0, 0) not in quoted:
             rows[0].clear()
         names, body = [name or "" for name in rows[0]], rows[1:]
         if any(len(row) != len(names) for row in body):
-            raise ValueError("a row has not as many cells as there are columns")
+            raise ValueError("a row has not as many fields as there are columns")
         as_text = {column for row, column in quoted if row and body[row - 1][column]}
-        cells = [[row[column] for row in body] for column in range(len(names))]
+        fields = [[row[column] for row in body] for column in range(len(names))]
         if len(names) == 1:
-            cells = [[text or None for text in cells[0]]]
-        columns = [_column(texts, column in as_text) for column, texts in enumerate(cells)]
+            fields = [[text or None for text in fields[0]]]
+        columns = [_column(texts, column in as_text) for column, texts in enumerate(fields)]
         return pd.DataFrame(dict(zip(names, columns, strict=True)), columns=pd.Index(names))
 
 
-def _plain_cells(text: str) -> tuple[Cells, set[tuple[int, int]]]:
-    """Take the text of a CSV file without quotes apart, several times as fast as `_cells`."""
+def _plain_fields(text: str) -> tuple[Fields, set[tuple[int, int]]]:
+    """Take the text of a CSV file without quotes apart, several times as fast as `_fields`."""
     lines = text.replace("\r\n", "\n").split("\n")[:-1]
-    return [[cell or None for cell in line.split(",")] for line in lines], set()
+    return [[field or None for field in line.split(",")] for line in lines], set()
 
 
-def _cells(text: str) -> tuple[Cells, set[tuple[int, int]]]:
-    """Take the text of a CSV file apart; also return the row and column of each quoted cell."""
-    rows: Cells = [[]]
+def _fields(text: str) -> tuple[Fields, set[tuple[int, int]]]:
+    """Take the text of a CSV file apart; also return the row and column of each quoted field."""
+    rows: Fields = [[]]
     quoted = set()
     at = 0
-    for found in _CELL.finditer(text):
+    for found in _FIELD.finditer(text):
         if found.start() != at:
             break
         at = found.end()

@@ -1,7 +1,7 @@
-"""The source of loaded code: found in its file, checked against what is loaded, in a normal form.
+"""Find the source of loaded code in its file, check it against what is loaded, and normalize it.
 
 A function is found by comparing its byte code with that of every function in the file, compiled
-anew.  So two lambdas on one line are told apart, lines may have moved since the file was loaded,
+again.  So two lambdas on one line are told apart, lines may have moved since the file was loaded,
 and code that is no longer what the file says is noticed.
 """
 
@@ -75,7 +75,7 @@ class Loads:
 
 
 def source_of_function(function: FunctionType) -> Source | None:
-    """The source of a function; None where there is none.
+    """Return the source of a function; None where there is none.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def source_of_function(function: FunctionType) -> Source | None:
 
 
 def source_of_class(qualname: str, filename: str) -> Source | None:
-    """The source of a class by its qualified name; all of its definitions where it has several."""
+    """Return the source of a class by its qualified name: of all definitions if it has several."""
     index = _index(filename, _stamp(filename))
     nodes = index.classes.get(qualname, ()) if index else ()
     if not nodes:
@@ -103,14 +103,14 @@ def source_of_class(qualname: str, filename: str) -> Source | None:
 
 
 def source_of_module(filename: str) -> str | None:
-    """The normal form of a whole file; None where it cannot be read."""
+    """Return the normal form of a whole file; None where it cannot be read."""
     index = _index(filename, _stamp(filename))
     return normal_form(index.tree) if index else None
 
 
 @functools.lru_cache(maxsize=4096)
 def loads_of(code: CodeType) -> Loads:
-    """What a code object, and those within it, take from outside."""
+    """Return what a code object, and those within it, take from outside."""
     chains: dict[Chain, None] = {}
     imports: dict[tuple[str, int, tuple[str, ...]], None] = {}
     names: set[str] = set()
@@ -138,7 +138,7 @@ def loads_of(code: CodeType) -> Loads:
 
 
 def text_of_code(code: CodeType) -> str:
-    """Byte code without lines and names of files: the fallback where there is no source."""
+    """Return byte code without lines and names of files: the fallback where there is no source."""
     constants = [
         text_of_code(item) if isinstance(item, CodeType) else f"{type(item).__name__} {item!r}"
         for item in code.co_consts
@@ -156,7 +156,7 @@ class _Index:
 
 
 def _stamp(filename: str) -> tuple[int, ...]:
-    """What changes when a file is edited; for text that is in no file, its length."""
+    """Return what changes when a file is edited; for text that is in no file, its length."""
     try:
         stat = os.stat(filename)  # noqa: PTH116
     except (OSError, ValueError):
@@ -173,7 +173,7 @@ def _read(filename: str) -> str:
 
 @functools.lru_cache(maxsize=128)
 def _index(filename: str, stamp: tuple[int, ...]) -> _Index | None:  # noqa: ARG001
-    """Parse a file; `stamp` makes it be parsed anew after an edit."""
+    """Parse a file; `stamp` has it parsed again after an edit."""
     try:
         text = _read(filename)
         tree, numbered = ast.parse(text), ast.parse(text)
@@ -296,7 +296,7 @@ def _chain(node: ast.AST) -> Chain | None:
 
 
 def _chains(node: ast.AST) -> Iterator[Chain]:
-    """Names that an expression or statement loads, without those that it binds for itself."""
+    """Yield names that an expression or statement loads, without those that it binds for itself."""
     chain = _chain(node)
     if chain is not None:
         if not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Load):
@@ -313,7 +313,7 @@ def _chains(node: ast.AST) -> Iterator[Chain]:
 
 
 def _class_loads(node: ast.ClassDef) -> Iterator[Chain]:
-    """Names in the body of a class, but not within its functions: those have byte code."""
+    """Yield names in the body of a class, but not within its functions: those have byte code."""
     for item in (*node.bases, *node.keywords, *node.body):
         if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
             for decorator in item.decorator_list:
@@ -328,7 +328,7 @@ _SKIPPED = {"ctx", "type_comment", "type_ignores", "kind", "returns", "type_para
 
 
 def normal_form(node: ast.AST) -> str:
-    r"""A syntax tree as text, without all that does not change what it does.
+    r"""Return a syntax tree as text, without all that does not change what it does.
 
     Left out are positions, comments, docstrings, annotations (but those of class attributes, which
     make the fields of a dataclass), statements that are only a constant or `pass`; and of the

@@ -1,4 +1,4 @@
-"""Reading a stored value: whatever a reader says of a damaged file becomes `DamagedResult`."""
+"""Raise `DamagedResult` for whatever a reader raises of a damaged file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scutoid.errors import SIGNS_OF_DAMAGE, DamagedResult, ScutoidError
 
-# What numpy raises of a header that it cannot read, beside the others.
+# What numpy raises of a header that it cannot read, besides the others.
 _SIGNS = (*SIGNS_OF_DAMAGE, tokenize.TokenError)
 _LONGEST = 300
 
@@ -41,5 +41,5 @@ def reading(kind: str, path: Path, *others: type[Exception]) -> Iterator[None]:
             f"a stored {kind} can be read",
             value=f"{type(error).__name__}: {error}"[:_LONGEST],
             place=str(path),
-            remedy="run again: it is made anew",
+            remedy="run again to compute it",
         ) from error

@@ -1,0 +1,50 @@
+"""Moved code keeps the name that keys know it by."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+import scutoid.store
+from scutoid.store.keys import first_module
+from scutoid.store.keys._first_modules import _FIRST_MODULES
+
+
+@pytest.mark.parametrize("name", _FIRST_MODULES)
+def test_a_moved_module_exists_and_has_what_is_named(name):
+    module, _, qualname = name.partition(":")
+    found = importlib.import_module(module)
+    assert not qualname or hasattr(found, qualname.partition(".")[0])
+
+
+def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
+    found = {}
+    for name in scutoid.store.__all__:
+        item = getattr(scutoid.store, name)
+        if hasattr(item, "__qualname__"):
+            found.setdefault(first_module(item.__module__, name), []).append(name)
+    assert found == {
+        "scutoid.store._canonical": ["canonical_digest", "describe"],
+        "scutoid.store._durable": ["is_beside"],
+        "scutoid.store._entry": ["Entry", "checksum_file", "distrust_around"],
+        "scutoid.store._entry_store": ["EntryStore"],
+        "scutoid.store._fingerprint": ["CodeFingerprint", "fingerprint"],
+        "scutoid.store._formats": ["Format", "choose_format", "find_format"],
+        "scutoid.store._inputs": ["HashMemo", "key_of_path", "key_of_source"],
+        "scutoid.store._lock": ["Lock", "Owner", "one_by_one"],
+        "scutoid.store._ownership": ["is_own"],
+        "scutoid.store._pack": ["Pack"],
+        "scutoid.store._parts": [
+            "arrays_of_bytes",
+            "bytes_of_arrays",
+            "bytes_of_table",
+            "table_of_bytes",
+        ],
+        "scutoid.store._reasons": ["differences", "explain", "version_notes"],
+        "scutoid.store._recipe": ["Fact", "Recipe"],
+    }
+
+
+def test_code_of_other_packages_keeps_its_module():
+    assert first_module("numpy.linalg", "norm") == "numpy.linalg"
