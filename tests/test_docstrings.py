@@ -13,7 +13,7 @@ from scutoid import errors
 
 LAYERS = (
     "scutoid", "scutoid.errors", "scutoid.geometry", "scutoid.kernels", "scutoid.executors",
-    "scutoid.arrays", "scutoid.blocks", "scutoid.store", "scutoid.pipeline", "scutoid.ops",
+    "scutoid.arrays", "scutoid.blocks", "scutoid.store", "scutoid.steps", "scutoid.ops",
     "scutoid.views", "scutoid.cli", "scutoid.testing",
 )  # fmt: skip
 

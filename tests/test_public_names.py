@@ -65,7 +65,7 @@ PUBLIC = {
         explain find_format fingerprint is_beside is_own key_of_path key_of_source
         one_by_one table_of_bytes version_notes
     """,
-    "scutoid.pipeline": """
+    "scutoid.steps": """
         BlockParts CallOptions Collection Files Image Images Length OutputGrid Parts Pipeline Plan
         PlannedStep Run RunStep Step StepBlock Store Table Tables TypedCall Value Values blockwise
         export gather injected is_lazy open open_folder per_member pipeline
@@ -113,7 +113,7 @@ def test_public_names_are_these(name):
 
 
 def test_names_of_the_package_are_the_same_objects_as_those_of_its_layers():
-    layer = importlib.import_module("scutoid.pipeline")
+    layer = importlib.import_module("scutoid.steps")
     for name in set(scutoid.__all__) & set(layer.__all__):
         assert getattr(scutoid, name) is getattr(layer, name)
 

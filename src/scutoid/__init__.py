@@ -58,7 +58,7 @@ from scutoid.ops import (
     watershed,
     white_tophat,
 )
-from scutoid.pipeline import (
+from scutoid.steps import (
     Files,
     Image,
     Images,

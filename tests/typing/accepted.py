@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import scutoid as sc
-from scutoid.pipeline import BlockParts, StepBlock
+from scutoid.steps import BlockParts, StepBlock
 
 Array = NDArray[Any]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from scutoid.cli._progress import Progress
 from scutoid.errors import ParameterError, StoreError
-from scutoid.pipeline import Store, Table, Tables, Value, Values
-from scutoid.pipeline import export as export_result
-from scutoid.pipeline import plan as plan_targets
-from scutoid.pipeline import run as run_targets
+from scutoid.steps import Store, Table, Tables, Value, Values
+from scutoid.steps import export as export_result
+from scutoid.steps import plan as plan_targets
+from scutoid.steps import run as run_targets
 
 _ROWS = 10
 

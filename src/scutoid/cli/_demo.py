@@ -124,7 +124,7 @@ def run_demo(out: Path, workers: int | None) -> int:
     """Simulate, run the pipeline, and say what was found and where it lies."""
     from scutoid.cli import _demo_pipeline as demo
     from scutoid.cli._progress import Progress
-    from scutoid.pipeline import run
+    from scutoid.steps import run
 
     brain = simulate()
     data = out / "brain"

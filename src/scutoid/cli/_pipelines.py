@@ -38,7 +38,7 @@ def load_pipeline(text: str) -> Any:
             remedy="check the path: scutoid run FILE.py --store DIR",
         )
     module = _load(path.absolute())
-    from scutoid.pipeline import Pipeline
+    from scutoid.steps import Pipeline
 
     found = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
     if name:

@@ -12,7 +12,7 @@ from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.kernels import Affine
 from scutoid.ops._types import Array
-from scutoid.pipeline import Image, StepBlock
+from scutoid.steps import Image, StepBlock
 
 Edge = Literal["constant", "nearest", "voxel"]
 

@@ -23,7 +23,7 @@ from scutoid.ops._grids import (
 )
 from scutoid.ops._inputs import first_of
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import CallOptions, Image, Images, OutputGrid, StepBlock, blockwise, injected
+from scutoid.steps import CallOptions, Image, Images, OutputGrid, StepBlock, blockwise, injected
 
 # Flipping
 

@@ -15,8 +15,8 @@ from scutoid.errors import GeometryError, MetadataError, ParameterError
 from scutoid.kernels import nearest_voxels
 from scutoid.ops._composed import opened
 from scutoid.ops._inputs import check_voxels
-from scutoid.pipeline import Image
-from scutoid.pipeline import open as open_image
+from scutoid.steps import Image
+from scutoid.steps import open as open_image
 
 _PLACE = "count_by_region"
 Matrix = tuple[tuple[float, ...], ...]

@@ -24,7 +24,7 @@ from scutoid.ops._coarse import (
 from scutoid.ops._composed import as_one, composed
 from scutoid.ops._renamed import renamed
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import BlockParts, Images, Length, StepBlock, blockwise, injected, step
+from scutoid.steps import BlockParts, Images, Length, StepBlock, blockwise, injected, step
 
 Method = Literal["opening", "gaussian", "median"]
 

@@ -25,8 +25,8 @@ from scutoid.ops._composed import as_one, composed_value, operation
 from scutoid.ops._inputs import check_real, check_voxels
 from scutoid.ops._renamed import renamed
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import BlockParts, StepBlock, Value, blockwise, injected, is_lazy, step
-from scutoid.pipeline import open as open_image
+from scutoid.steps import BlockParts, StepBlock, Value, blockwise, injected, is_lazy, step
+from scutoid.steps import open as open_image
 
 Estimator = Callable[[Coarse], Array]
 

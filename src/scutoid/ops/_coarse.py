@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid import kernels
 from scutoid.errors import ParameterError
 from scutoid.kernels import coarse_range, coarse_shape
 from scutoid.ops._inputs import check_given, check_real, first_of
 from scutoid.ops._label import images_of
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, injected
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected
 
 Coarse = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overloa
 import numpy as np
 
 from scutoid.ops._types import Array, ImageLike, Number, TableLike
-from scutoid.pipeline import (
+from scutoid.steps import (
     CallOptions,
     Image,
     Images,
@@ -21,7 +21,7 @@ from scutoid.pipeline import (
     is_lazy,
     with_options,
 )
-from scutoid.pipeline import open as open_image
+from scutoid.steps import open as open_image
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
 from scutoid.ops._renamed import renamed
 from scutoid.ops._types import ImageLike, Number, TableLike
-from scutoid.pipeline import BlockParts, Image, Table, Tables, is_lazy, step
+from scutoid.steps import BlockParts, Image, Table, Tables, is_lazy, step
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from scutoid.ops._count import estimated_cells, is_table
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._types import Array, ImageLike, TableLike
-from scutoid.pipeline import (
+from scutoid.steps import (
     BlockParts,
     CallOptions,
     Image,

@@ -12,7 +12,7 @@ from scutoid.errors import ParameterError
 from scutoid.kernels import as_foreground
 from scutoid.ops._masks import check_mask
 from scutoid.ops._types import Array
-from scutoid.pipeline import Image, blockwise, is_lazy
+from scutoid.steps import Image, blockwise, is_lazy
 
 # 2 um over voxels of 0.4 um are 5 voxels, not 6 by the rounding of the division
 _ROUNDING = 1e-9

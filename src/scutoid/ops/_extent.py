@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scutoid.pipeline import StepBlock
+from scutoid.steps import StepBlock
 
 Slices = tuple[slice, ...]
 

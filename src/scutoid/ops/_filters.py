@@ -11,7 +11,7 @@ from scutoid.errors import ParameterError
 from scutoid.kernels import footprint_array, footprint_shape
 from scutoid.ops._inputs import check_intensities, check_per_axis
 from scutoid.ops._types import Array
-from scutoid.pipeline import Image, blockwise, is_lazy
+from scutoid.steps import Image, blockwise, is_lazy
 
 _TRUNCATE = 4.0
 _RATIO = 1.6

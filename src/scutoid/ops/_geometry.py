@@ -29,7 +29,7 @@ from scutoid.ops._grids import (
 )
 from scutoid.ops._inputs import check_voxels
 from scutoid.ops._types import Array, DType, ImageLike
-from scutoid.pipeline import Image, OutputGrid, StepBlock, blockwise, injected
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
 
 
 @dataclass(frozen=True, slots=True)

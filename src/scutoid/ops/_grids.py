@@ -14,7 +14,7 @@ from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.geometry import Roi
 from scutoid.kernels import Affine
-from scutoid.pipeline import Image, Images, OutputGrid, Step
+from scutoid.steps import Image, Images, OutputGrid, Step
 
 AnyStep = TypeVar("AnyStep", bound=Step[Any, Any, Any])
 T = TypeVar("T")

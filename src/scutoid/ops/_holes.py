@@ -17,7 +17,7 @@ from scutoid.ops._inputs import check_given, check_hops
 from scutoid.ops._label import components
 from scutoid.ops._objects import merged_pieces
 from scutoid.ops._types import Array, Arrays, ImageLike
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, injected, step
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected, step
 
 
 @composed

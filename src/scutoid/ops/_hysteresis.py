@@ -17,7 +17,7 @@ from scutoid.ops._inputs import check_hops, check_intensities, check_number
 from scutoid.ops._label import components
 from scutoid.ops._objects import merged_pieces
 from scutoid.ops._types import Array, Arrays, ImageLike, Number
-from scutoid.pipeline import BlockParts, StepBlock, blockwise, injected, is_lazy, step
+from scutoid.steps import BlockParts, StepBlock, blockwise, injected, is_lazy, step
 
 
 @composed

@@ -12,7 +12,7 @@ from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, ScutoidError
 from scutoid.kernels import checked_connectivity
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import Image, Images, is_lazy
+from scutoid.steps import Image, Images, is_lazy
 
 Given = Image | Array
 

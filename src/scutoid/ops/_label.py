@@ -23,7 +23,7 @@ from scutoid.kernels import (
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._inputs import check_given, check_hops
 from scutoid.ops._types import Array, Arrays, DType, ImageLike
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, injected, step
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected, step
 
 
 @operation

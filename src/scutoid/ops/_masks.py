@@ -24,7 +24,7 @@ from scutoid.kernels import (
 )
 from scutoid.ops._inputs import n_spatial
 from scutoid.ops._types import Array
-from scutoid.pipeline import Image, blockwise, is_lazy
+from scutoid.steps import Image, blockwise, is_lazy
 
 Pairs = list[tuple[int, int]]
 

@@ -12,7 +12,7 @@ from scutoid.kernels import Affine
 from scutoid.ops._affine_blocks import Beneath, check_order, interpolate
 from scutoid.ops._grids import Extent, kept_labels
 from scutoid.ops._types import Array
-from scutoid.pipeline import Image, OutputGrid, StepBlock, blockwise, injected
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._label import components, images_of
 from scutoid.ops._types import Array, Arrays, ImageLike, Number
 from scutoid.ops._watershed import MAX_EXTENT, check_extent
-from scutoid.pipeline import BlockParts, Image, StepBlock, blockwise, injected, is_lazy, step
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected, is_lazy, step
 
 
 @operation

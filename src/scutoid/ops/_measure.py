@@ -19,8 +19,8 @@ from scutoid.ops._composed import as_one, opened, operation
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._object_table import measure_objects
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
-from scutoid.pipeline import Image, Images, StepBlock, blockwise, injected
-from scutoid.pipeline import open as open_image
+from scutoid.steps import Image, Images, StepBlock, blockwise, injected
+from scutoid.steps import open as open_image
 
 
 @operation

@@ -20,7 +20,7 @@ from scutoid.kernels import (
 )
 from scutoid.ops._partitions import Place, Range, ranges
 from scutoid.ops._types import Array, Arrays
-from scutoid.pipeline import BlockParts, step
+from scutoid.steps import BlockParts, step
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scutoid.kernels import merge_blocks
 from scutoid.ops._label import images_of
 from scutoid.ops._types import Array
-from scutoid.pipeline import BlockParts
+from scutoid.steps import BlockParts
 
 
 @dataclass(frozen=True, slots=True, eq=False)

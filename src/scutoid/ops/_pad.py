@@ -17,7 +17,7 @@ from scutoid.ops._composed import of_images
 from scutoid.ops._grids import Extent, kept_labels, plain, seen_to
 from scutoid.ops._inputs import check_voxels
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import Image, OutputGrid, StepBlock, blockwise, injected
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
 
 Widths = int | Sequence[int | Sequence[int]]
 _SEQUENCES = (list, tuple, np.ndarray)

@@ -13,7 +13,7 @@ from scutoid.errors import ParameterError, PipelineError
 from scutoid.ops._composed import as_one, opened, operation, value_operation
 from scutoid.ops._inputs import check_intensities, check_voxels, first_of
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import Value, blockwise, reduction
+from scutoid.steps import Value, blockwise, reduction
 
 Counted = dict[str, Any]
 """Counts of the digits of voxels, and the digits that are known."""

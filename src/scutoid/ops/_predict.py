@@ -15,8 +15,8 @@ from scutoid.ops._composed import as_one, opened, operation
 from scutoid.ops._inputs import first_of
 from scutoid.ops._networks import check_loader
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import Image, Images, StepBlock, blockwise, injected
-from scutoid.pipeline import open as open_image
+from scutoid.steps import Image, Images, StepBlock, blockwise, injected
+from scutoid.steps import open as open_image
 
 _PLACE = "predict"
 

@@ -22,7 +22,7 @@ from scutoid.ops._composed import as_one, of_images
 from scutoid.ops._grids import are_labels, check_images, letters_of, seen_to
 from scutoid.ops._inputs import first_of
 from scutoid.ops._types import Array, DType, ImageLike
-from scutoid.pipeline import CallOptions, Image, Images, OutputGrid, StepBlock, blockwise, injected
+from scutoid.steps import CallOptions, Image, Images, OutputGrid, StepBlock, blockwise, injected
 
 _SLAB = 64
 _REDUCE = "make a value of all voxels by a step of your own, see scutoid.reduction"

@@ -10,7 +10,7 @@ from scutoid.ops._composed import opened, operation
 from scutoid.ops._grids import are_labels, kept_labels, plain
 from scutoid.ops._renamed import renamed
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import Image, Images, blockwise
+from scutoid.steps import Image, Images, blockwise
 
 
 @blockwise(dtype="same", block_invariant=True, version="1")

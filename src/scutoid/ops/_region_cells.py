@@ -17,7 +17,7 @@ from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
-from scutoid.pipeline import BlockParts, Image, Images, Table, Tables, injected, step
+from scutoid.steps import BlockParts, Image, Images, Table, Tables, injected, step
 
 if TYPE_CHECKING:
     import pandas as pd

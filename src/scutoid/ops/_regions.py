@@ -26,7 +26,7 @@ from scutoid.ops._region_cells import cells_to_count, n_places
 from scutoid.ops._region_rows import BACKGROUND, OUTSIDE, region_rows
 from scutoid.ops._region_tree import Regions, read_regions
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
-from scutoid.pipeline import Image, StepBlock, injected, is_lazy, reduction
+from scutoid.steps import Image, StepBlock, injected, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -33,7 +33,7 @@ from scutoid.ops._watershed import (
     watershed_report,
     watershed_step,
 )
-from scutoid.pipeline import (
+from scutoid.steps import (
     CallOptions,
     Image,
     Images,

@@ -15,7 +15,7 @@ from scutoid.ops._composed import as_number, as_one, of_images
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._types import Array, Arrays, ImageLike, Number, TableLike
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
-from scutoid.pipeline import Image, Images, StepBlock, injected, is_lazy, reduction
+from scutoid.steps import Image, Images, StepBlock, injected, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -31,7 +31,7 @@ from scutoid.ops._composed import as_one, opened, with_call_options
 from scutoid.ops._extent import image_part
 from scutoid.ops._label import check_count, images_of
 from scutoid.ops._types import Array, Arrays, ImageLike
-from scutoid.pipeline import (
+from scutoid.steps import (
     BlockParts,
     CallOptions,
     Image,

@@ -11,7 +11,7 @@ from scutoid import kernels
 from scutoid.ops._composed import as_one, opened, value_operation
 from scutoid.ops._inputs import check_intensities, check_number, check_voxels
 from scutoid.ops._types import Array, ImageLike, Number
-from scutoid.pipeline import Image, Images, Value, blockwise, reduction
+from scutoid.steps import Image, Images, Value, blockwise, reduction
 
 _BINS = 256
 

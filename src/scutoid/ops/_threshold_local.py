@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.ops._inputs import check_intensities, check_number, check_per_axis
 from scutoid.ops._types import Array
-from scutoid.pipeline import Image, blockwise, is_lazy
+from scutoid.steps import Image, blockwise, is_lazy
 
 
 def _local_reach(size: int | Sequence[int], method: str) -> int | list[int]:

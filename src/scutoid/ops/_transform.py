@@ -26,7 +26,7 @@ from scutoid.ops._inputs import check_voxels
 from scutoid.ops._match_grid import match_grid
 from scutoid.ops._renamed import renamed
 from scutoid.ops._types import Array, ImageLike
-from scutoid.pipeline import Image, OutputGrid, StepBlock, blockwise, injected
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
 
 
 def _read_fill(fill: object) -> tuple[Edge, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.pipeline import Image, Images, Table, Tables, Value, Values
+from scutoid.steps import Image, Images, Table, Tables, Value, Values
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ import numpy as np
 
 from scutoid.arrays import METRES
 from scutoid.errors import MetadataError, ParameterError
-from scutoid.pipeline import Image, Images, Length
+from scutoid.steps import Image, Images, Length
 
 Width = float | Length | Sequence[float]
 """Voxels, a physical length, or voxels for each axis."""

@@ -3,7 +3,7 @@
 Needs pytest only in the sense that the tests are written in its style.
 """
 
-from scutoid.pipeline import with_given
+from scutoid.steps import with_given
 from scutoid.testing._executors import ExecutorTests, Recorder
 from scutoid.testing._formats import FormatTests
 from scutoid.testing._pipelines import assert_block_invariant, assert_would_run

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from scutoid.errors import ParameterError
-from scutoid.pipeline import Collection, Image, Step, plan
-from scutoid.pipeline import open as open_image
+from scutoid.steps import Collection, Image, Step, plan
+from scutoid.steps import open as open_image
 
 
 def assert_would_run(

@@ -16,7 +16,7 @@ Pick = int | tuple[int, int]
 
 
 class Readable(Protocol):
-    """What is asked of an image; `scutoid.pipeline.Image` has it."""
+    """What is asked of an image; `scutoid.steps.Image` has it."""
 
     @property
     def axes(self) -> str: ...

@@ -95,7 +95,7 @@ def _opened(result: Any) -> Any:
     if _is_table(result) or (hasattr(result, "read") and hasattr(result, "roi")):
         return result
     if isinstance(result, (np.ndarray, str)) or hasattr(result, "__fspath__"):
-        from scutoid.pipeline import open as open_image
+        from scutoid.steps import open as open_image
 
         return open_image(result)
     remedy = "show an Image, a Table, an array or a path"

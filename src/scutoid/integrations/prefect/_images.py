@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.errors import ScutoidError
 from scutoid.geometry import Roi
-from scutoid.pipeline import Image
+from scutoid.steps import Image
 
 _SLAB = 2**26
 """Bytes that are held at once of an image that is larger."""

@@ -13,7 +13,7 @@ from prefect.cache_policies import CachePolicy  # type: ignore[import-not-found,
 from prefect.context import TaskRunContext  # type: ignore[import-not-found, unused-ignore]
 
 from scutoid.integrations.prefect._images import Voxels
-from scutoid.pipeline import Image
+from scutoid.steps import Image
 from scutoid.store import canonical_digest, fingerprint
 
 

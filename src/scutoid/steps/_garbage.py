@@ -1,0 +1,287 @@
+"""Collection of garbage: which results may go, and taking them away.
+
+A result counts as used by every run that needed it, whether it was made then or found.  What a run
+that is going on uses is never touched, nor what scutoid did not make.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scutoid.errors import ParameterError, StoreError
+from scutoid.steps._damage import bytes_in
+from scutoid.steps._outcome import LOGS
+from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe, is_beside, one_by_one
+
+RUNS = "runs"
+RUN = "run.json"
+_REPORTS = (RUN, "events.jsonl", "report.html")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run that a store remembers."""
+
+    folder: Path
+    """Its folder."""
+    started: float
+    """When, in seconds since 1970."""
+    entries: frozenset[Path]
+    """Results that it needed."""
+    is_live: bool
+    """Whether it is going on."""
+
+    @classmethod
+    def at(cls, folder: Path, store: Path) -> PastRun:
+        """Read what a run has written down of itself."""
+        said: dict[str, Any] = {}
+        with suppress(OSError, ValueError):
+            said = json.loads((folder / RUN).read_bytes())
+        entries = frozenset(store / step["entry"] for step in said.get("steps", ()))
+        started = float(said.get("started") or folder.stat().st_mtime)
+        return cls(folder, started, entries, Lock(folder).is_held)
+
+
+def runs_of(store: EntryStore) -> list[PastRun]:
+    """Return all runs that a store remembers."""
+    folders = (path for path in (store.path / RUNS).glob("*/") if not path.name.startswith("."))
+    return [PastRun.at(folder, store.path) for folder in folders]
+
+
+def dead_locks(folder: Path) -> list[Path]:
+    """Return the locks of processes that are dead, in a folder of a store."""
+    return [
+        lock
+        for lock in sorted(folder.glob(".*.lock"))
+        if not Lock(lock.with_name(lock.name[1:].removesuffix(".lock"))).is_held
+    ]
+
+
+@contextmanager
+def announcing(store: EntryStore) -> Iterator[None]:
+    """Let either a run say what it uses and see that it is there, or a result be removed."""
+    (store.path / RUNS).mkdir(exist_ok=True)
+    with one_by_one(store.path / RUNS / ".locks"):
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Something that is taken away."""
+
+    path: Path
+    """The folder or file."""
+    nbytes: int
+    """What it takes."""
+    why: str
+    """Why it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """What was taken away from a store, or would be."""
+
+    removals: tuple[Removal, ...]
+    """What."""
+    n_kept: int
+    """Results that stay."""
+    is_dry: bool
+    """Whether nothing was touched."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are freed."""
+        return sum(one.nbytes for one in self.removals)
+
+    def __str__(self) -> str:
+        lines = [f"{one.nbytes / 1e6:10.1f} MB  {one.path}  ({one.why})" for one in self.removals]
+        word = "would be removed" if self.is_dry else "removed"
+        said = (
+            f"{len(self.removals)} {word}, {self.nbytes / 1e6:.1f} MB; {self.n_kept} results kept"
+        )
+        return "\n".join([*lines, said])
+
+
+class Collector:
+    """Finds and removes garbage.
+
+    Parameters
+    ----------
+    store : EntryStore
+        The store.
+    older_than : float, optional
+        Results that were used in these last seconds stay.
+    keep_runs : int, optional
+        Results that the last so many runs needed stay.
+    max_bytes : int, optional
+        What the store may take: of all that may go, the results that were not used for longest go
+        until it takes no more.
+    """
+
+    def __init__(
+        self,
+        store: EntryStore,
+        *,
+        older_than: float | None = None,
+        keep_runs: int | None = None,
+        max_bytes: int | None = None,
+    ) -> None:
+        self.store = store
+        self.older_than = older_than
+        self.keep_runs = keep_runs
+        self.max_bytes = max_bytes
+        self.runs = sorted(runs_of(store), key=lambda run: run.started, reverse=True)
+
+    def collect(self, *, dry_run: bool) -> Garbage:
+        """Take away what may go; with `dry_run` only say what."""
+        if not (self.store.path / MARK).exists():
+            raise StoreError(
+                "garbage is collected only in a folder that scutoid has made a store of",
+                value=f"no file {MARK}",
+                place=str(self.store.path),
+                remedy="check the path",
+            )
+        results = {entry.path: (entry, entry.recipe) for entry in self.store.places()}
+        chosen = list(self._chosen(results))
+        removals = [r for r in chosen if dry_run or self._remove_result(r, results)]
+        for removal in (*self._debris(), *self._old_runs()):
+            if not dry_run:
+                _remove(removal.path)
+            removals.append(removal)
+        gone = {removal.path for removal in removals}
+        return Garbage(tuple(removals), len(results.keys() - gone), dry_run)
+
+    def _last_used(self, path: Path, recipe: Recipe | None) -> float:
+        used = (run.started for run in self.runs if path in run.entries)
+        return max(used, default=0.0 if recipe is None else recipe.created)
+
+    def _protected(self, results: dict[Path, tuple[Entry, Recipe | None]]) -> set[Path]:
+        """Return what runs that are going on use, or the last so many, and is being made."""
+        found = {path for path in results if Lock(path).is_held}
+        for number, run in enumerate(self.runs):
+            if run.is_live or number < (self.keep_runs or 0):
+                found |= run.entries
+        return found
+
+    def _chosen(self, results: dict[Path, tuple[Entry, Recipe | None]]) -> Iterator[Removal]:
+        protected = self._protected(results)
+        now = time.time()
+        ages: dict[Path, float] = {}
+        for path, (entry, recipe) in results.items():
+            target = path
+            if recipe is not None and recipe.stands_for is not None:  # goes with what it names
+                target = self.store.entry(entry.name, recipe.stands_for).path
+                if target not in results:
+                    yield Removal(path, bytes_in(path), "what it stands for is gone")
+                    continue
+            if target not in protected:
+                ages[path] = now - self._last_used(target, recipe)
+        by_age = sorted(ages, key=lambda path: ages[path], reverse=True)
+        going = []
+        if self.older_than is not None or self.keep_runs is not None:
+            going = [path for path in by_age if ages[path] >= (self.older_than or 0.0)]
+        for path in going:
+            yield Removal(path, bytes_in(path), f"not used for {_in_words(ages[path])}")
+        if self.max_bytes is None:
+            return
+        total = bytes_in(self.store.path) - sum(bytes_in(path) for path in going)
+        for path in by_age:
+            if total <= self.max_bytes:
+                return
+            if path not in going:
+                nbytes = bytes_in(path)
+                total -= nbytes
+                yield Removal(path, nbytes, f"too much; not used for {_in_words(ages[path])}")
+
+    def _remove_result(
+        self, removal: Removal, results: dict[Path, tuple[Entry, Recipe | None]]
+    ) -> bool:
+        """Remove a result, unless somebody has begun to make or to use it just now."""
+        lock = Lock(removal.path)
+        if not lock.acquire():
+            return False
+        try:
+            with announcing(self.store):
+                known = {run.folder for run in self.runs}
+                new = (run for run in runs_of(self.store) if run.folder not in known)
+                if any(removal.path in run.entries for run in new):
+                    return False
+                results[removal.path][0].clear()
+        finally:
+            lock.release()
+        with suppress(OSError):
+            for folder in removal.path.relative_to(self.store.path).parents[:-1]:
+                (self.store.path / folder).rmdir()  # the step's, if this was its last result
+        return True
+
+    def _debris(self) -> Iterator[Removal]:
+        """Find what runs that were killed have left."""
+        for folder in (*self.store.step_folders(), self.store.path / RUNS):
+            for path in sorted(folder.glob("*.aside-*")):
+                yield Removal(path, bytes_in(path), "a result that could not be read")
+            for lock in dead_locks(folder):
+                yield Removal(lock, lock.stat().st_size, "its process is dead")
+        for root, folders, names in os.walk(self.store.path):
+            place = Path(root)
+            held = [name for name in folders if Lock(place / name).is_held]
+            folders[:] = [name for name in folders if name not in held and ".aside-" not in name]
+            for name in names:
+                if is_beside(name):
+                    path = place / name
+                    yield Removal(path, path.stat().st_size, "not finished when its run was killed")
+
+    def _old_runs(self) -> Iterator[Removal]:
+        if self.older_than is None and self.keep_runs is None:
+            return
+        for run in self.runs[self.keep_runs or 0 :]:
+            age = time.time() - run.started
+            if not run.is_live and age >= (self.older_than or 0.0):
+                yield Removal(run.folder, bytes_in(run.folder), f"a run {_in_words(age)} ago")
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.parent.name == RUNS:  # only what a run writes
+            shutil.rmtree(path / LOGS, ignore_errors=True)
+            for name in _REPORTS:
+                (path / name).unlink(missing_ok=True)
+            path.rmdir()
+        elif path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _in_words(seconds: float) -> str:
+    for unit in ("w", "d", "h", "m"):
+        if seconds >= 2 * _UNITS[unit]:
+            return f"{seconds / _UNITS[unit]:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def parse_duration(text: str | float) -> float:
+    """Return seconds: of a number, or of a text such as "90s", "45m", "12h", "30d", "2w".
+
+    Examples
+    --------
+    >>> parse_duration("12h"), parse_duration(5)
+    (43200.0, 5.0)
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw]?)\s*", str(text))
+    if found is None:
+        raise ParameterError(
+            "a time is a number of seconds, or one with a unit: s, m, h, d or w",
+            value=text,
+            remedy='write for example "30d"',
+        )
+    return float(found[1]) * _UNITS[found[2] or "s"]

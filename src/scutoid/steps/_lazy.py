@@ -1,0 +1,393 @@
+"""What a pipeline is made of: results that know how they come about and hold no data.
+
+::
+
+    Producer                     makes outputs, numbered          Lazy: one output of a producer
+    ├── Opened    a file, folder or array                         ├── Image
+    ├── Constant  a table or value that the user gave             ├── Table   Value   Parts   Files
+    ├── Call      a step applied to inputs                        └── Collection of each
+    ├── Member    one key of a collection
+    └── Stored    an entry that was found in a store
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from scutoid.arrays import read_region
+from scutoid.errors import GeometryError, PipelineError
+from scutoid.geometry import Roi, RoiLike
+from scutoid.steps._layout import Framed
+from scutoid.steps._view import View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scutoid.steps._producers import Producer
+
+Fill = float | str | None
+
+
+class Lazy:
+    """One output of a producer: nothing is computed until it is run or read."""
+
+    kind: ClassVar[str] = ""
+
+    def __init__(self, producer: Producer, output: int = 0) -> None:
+        self.producer = producer
+        self.output = output
+
+    @property
+    def name(self) -> str:
+        """The step's name, or the file's."""
+        return self.producer.name
+
+    def _value(self) -> Any:
+        from scutoid.steps._evaluate import Evaluation
+
+        return Evaluation().value(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class Image(Lazy):
+    """A lazy labelled array.
+
+    Made by `scutoid.open` and by steps.  Indexing and `crop` are lazy; `read`, ``np.asarray`` and
+    `to_dask` read voxels.  A result that has not been run is computed in this process, unstored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> image = sc.open(np.arange(12).reshape(3, 4), voxel_size=0.5, unit="um")
+    >>> image[1:, :2]
+    Image('array', yx, (2, 2), int64, voxel size (0.5, 0.5) um)
+    >>> np.asarray(image[1:, :2])
+    array([[4, 5],
+           [8, 9]])
+    """
+
+    kind = "image"
+
+    def __init__(self, producer: Producer, output: int = 0, view: View | None = None) -> None:
+        super().__init__(producer, output)
+        self.view = view
+
+    @cached_property
+    def framed(self) -> Framed:
+        """The description and the place in the frame of the uncropped image."""
+        framed = self.producer.framed(self.output)
+        return framed if self.view is None else self.view.apply(framed)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels on each axis."""
+        return self.framed.spec.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a voxel."""
+        return self.framed.spec.dtype
+
+    @property
+    def axes(self) -> str:
+        """One letter an axis."""
+        return self.framed.spec.axes
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return self.framed.spec.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all voxels, uncompressed."""
+        return self.framed.spec.nbytes
+
+    @property
+    def voxel_size(self) -> tuple[float, ...] | None:
+        """Size of a voxel along each spatial axis, in `unit`; None if unknown."""
+        return self.framed.spec.voxel_size
+
+    @property
+    def unit(self) -> str | None:
+        """Unit of the spatial axes."""
+        return self.framed.spec.unit
+
+    @property
+    def origin(self) -> tuple[float, ...]:
+        """World position of the centre of the first voxel along each spatial axis, in `unit`."""
+        spec = self.framed.spec
+        return spec.origin or (0.0,) * len(spec.spatial_axes)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels, where they are known."""
+        return self.framed.spec.channels
+
+    @property
+    def levels(self) -> int:
+        """Number of pyramid levels behind this image."""
+        return self.producer.levels(self.output)
+
+    @property
+    def roi(self) -> Roi:
+        """The image's region in the frame of the uncropped image, in voxels."""
+        return self.framed.roi
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether voxels are object numbers rather than intensities."""
+        return self.producer.is_labels(self.output) and self.dtype != bool
+
+    def __getitem__(self, index: object) -> Image:
+        view = self.view or View.whole(self.producer.framed(self.output).spec.shape)
+        return Image(self.producer, self.output, view.narrow(index))
+
+    def crop(self, roi: RoiLike) -> Image:
+        """Take a region, given in the frame of the uncropped image.
+
+        Raises
+        ------
+        GeometryError
+            If the region is not inside the image.
+        """
+        region = Roi.of(roi)
+        if not self.roi.contains(region):
+            raise GeometryError(
+                "a crop lies inside the image",
+                value=region,
+                place=f"{self.name!r} with region {self.roi}",
+                remedy="intersect it with image.roi, or read(roi, fill=...)",
+            )
+        return self[region.to_slices(self.roi.offset)]
+
+    def channel(self, which: str | int) -> Image:
+        """Take one channel, by name or number; its axis goes.
+
+        Raises
+        ------
+        PipelineError
+            If the image has no channel axis, or no such channel.
+        """
+        if "c" not in self.axes:
+            raise PipelineError(
+                "an image with an axis 'c' has channels", value=self.axes, place=repr(self.name)
+            )
+        number = which
+        if isinstance(which, str):
+            if which not in self.channels:
+                raise PipelineError(
+                    f"the image's channels are {', '.join(self.channels) or 'not named'}",
+                    value=which,
+                    place=repr(self.name),
+                    remedy="give a channel's number",
+                )
+            number = self.channels.index(which)
+        index = [slice(None)] * self.ndim
+        return self[(*index[: self.axes.index("c")], number)]
+
+    def like(self, other: Image, *, order: int | None = None) -> Image:
+        """Put the image on the grid of another, by where the voxels of both lie in the world.
+
+        Parameters
+        ----------
+        other : Image
+            Gives shape, voxel size and origin of the spatial axes; both have the same of these.
+        order : {0, 1}, optional
+            The nearest voxel, or linear interpolation; default: 0 for labels and masks, else 1.
+
+        Returns
+        -------
+        Image
+            Lazy; of this image's dtype and other axes; 0 outside of this image, whose outermost
+            voxels reach half a voxel beyond their centres.
+
+        Raises
+        ------
+        MetadataError
+            If a voxel size is unknown, or the spatial axes differ.
+        ParameterError
+            If labels would be interpolated.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import scutoid as sc
+        >>> coarse = sc.open(np.array([10.0, 20.0, 30.0]), axes="x", voxel_size=2)
+        >>> fine = sc.open(np.zeros(5), axes="x", voxel_size=1)
+        >>> np.asarray(coarse.like(fine))
+        array([10., 15., 20., 25., 30.])
+        """
+        from scutoid.steps._like import like
+
+        return like(self, other, order)
+
+    def read(self, roi: RoiLike | None = None, *, fill: Fill = None) -> NDArray[Any]:
+        """Read a region.
+
+        Parameters
+        ----------
+        roi : Roi, optional
+            In the frame of the uncropped image, in voxels; default: all.
+        fill : number, "nearest" or "reflect", optional
+            What lies beyond the image's edge; without it such a region raises.
+
+        Returns
+        -------
+        ndarray
+            Of the image's dtype and axes; the caller's own.
+        """
+        from scutoid.steps._evaluate import Evaluation
+
+        region = self.roi if roi is None else Roi.of(roi)
+        inside = region.intersect(self.roi)
+        source = Evaluation().image(self, inside)
+        local = region.shift(-self.roi.offset)
+        return read_region(source, local, fill=fill, spec=self.framed.spec)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("an Image is read from storage: its array is always a copy")
+        array = self.read()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def to_dask(self, *, chunks: object = "auto") -> Any:
+        """Return a dask array whose chunks are read when dask asks for them.
+
+        Needs the extra ``dask``.
+        """
+        from scutoid.errors import MissingExtra
+
+        try:
+            import dask.array as da
+        except ImportError as error:
+            raise MissingExtra.of("dask", extra="dask") from error
+        wanted = self.framed.chunks if chunks == "auto" else chunks
+        return da.from_array(  # type: ignore[no-untyped-call]
+            _Indexable(self), chunks=wanted, asarray=True, name=False
+        )
+
+    def __repr__(self) -> str:
+        spec = self.framed.spec
+        size = (
+            f", voxel size {spec.voxel_size} {spec.unit or ''}".rstrip() if spec.voxel_size else ""
+        )
+        return f"Image({self.name!r}, {spec.axes}, {spec.shape}, {spec.dtype}{size})"
+
+
+class _Indexable:
+    """An image as dask wants it: read by slices."""
+
+    def __init__(self, image: Image) -> None:
+        self.image = image
+        self.shape, self.dtype, self.ndim = image.shape, image.dtype, image.ndim
+
+    def __getitem__(self, index: object) -> NDArray[Any]:
+        return self.image[index].read()
+
+
+class Table(Lazy):
+    """A lazy table: one row an object, or whatever the step returns."""
+
+    kind = "table"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the table; computed in this process if it has not been run."""
+        return self._value()  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        return len(self.to_pandas())
+
+
+class Value(Lazy):
+    """A lazy scalar, small array or JSON value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> level = sc.otsu(sc.open(np.array([[0, 0, 0], [9, 9, 9]])))
+    >>> level
+    Value('otsu')
+    >>> level.get()
+    0
+    """
+
+    kind = "value"
+
+    def get(self) -> Any:
+        """Return the value; computed in this process if it has not been run."""
+        return self._value()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the value, if the step returned a table.
+
+        Raises
+        ------
+        PipelineError
+            If it did not.
+        """
+        import pandas as pd
+
+        value = self._value()
+        if isinstance(value, pd.DataFrame):
+            return value
+        raise PipelineError(
+            "to_pandas() is for steps that return a DataFrame",
+            value=type(value).__name__,
+            place=f"step {self.name!r}",
+            remedy="use .get()",
+        )
+
+    def __float__(self) -> float:
+        return float(self.get())
+
+    def __int__(self) -> int:
+        return int(self.get())
+
+    def __index__(self) -> int:
+        return operator.index(self.get())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.get(), dtype=dtype, copy=copy)
+
+
+class Parts(Lazy):
+    """A lazy dict of small arrays a block."""
+
+    kind = "parts"
+
+    def read(self) -> Mapping[int, dict[str, NDArray[Any]]]:
+        """Return the parts of all blocks, by block number; each is read when it is asked for."""
+        return self._value()  # type: ignore[no-any-return]
+
+
+class Files(Lazy):
+    """A lazy folder of files that a step wrote."""
+
+    kind = "files"
+
+    @property
+    def path(self) -> Any:
+        """The folder; only results that have been run have one."""
+        return self._value()
+
+
+SINGLE: dict[str, type[Lazy]] = {c.kind: c for c in (Image, Table, Value, Parts, Files)}

@@ -1,0 +1,329 @@
+"""What workers do for a member of a collection: compute its results and keep them.
+
+::
+
+    items/A01.tif.3f9a1c0b.tif     an image; a zarr where it is large
+    items/A01.tif.3f9a1c0b.npy     a value in a format that was asked for, or a figure
+    items/A01.tif.3f9a1c0b.files/  what a step wrote into a folder
+    items.pack                     everything else
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
+from scutoid.blocks import Block
+from scutoid.errors import ParameterError, ScutoidError, StepError
+from scutoid.steps._evaluate import Evaluation
+from scutoid.steps._lazy import SINGLE, Files, Image, Lazy
+from scutoid.steps._parts import BlockParts, encode
+from scutoid.steps._producers import Call, Producer
+from scutoid.steps._spec import OutputKind, StepSpec
+from scutoid.steps._stored import ITEM_FOLDER, checksum_of, plain_parts
+from scutoid.store import choose_format
+
+_IN_MEMORY = 2**29
+_ENDINGS = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is said in the index of a member's results that lie in files of their own."""
+
+    images: dict[str, str] = field(default_factory=dict)
+    """By output, the name of its file or folder."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Of files, how many bytes."""
+    checksums: dict[str, object] = field(default_factory=dict)
+    """What `checksum_of` says."""
+    formats: dict[str, str] = field(default_factory=dict)
+    """Of values, the format."""
+    specs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of images in formats that do not say it: axes, voxel size, unit and origin."""
+
+    def add(self, output: int, path: Path, name: str) -> None:
+        """Take note of a file or folder."""
+        place = str(output)
+        self.images[place] = name
+        self.checksums[place] = checksum_of(path)
+        if path.is_file():
+            self.sizes[place] = path.stat().st_size
+
+    def meta(self, key: str) -> dict[str, Any]:
+        """Return it as what can be written down."""
+        said = {name: getattr(self, name) for name in ("sizes", "checksums", "formats", "specs")}
+        return {"key": key, "images": self.images, **{k: v for k, v in said.items() if v}}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberWork:
+    """Computes one member of a collection: its images become files, the rest is returned packed."""
+
+    spec: StepSpec
+    """The step."""
+    keys: tuple[str, ...]
+    """Keys of the members, in the order of the blocks."""
+    member_keys: tuple[str, ...]
+    """What each member depends on."""
+    inputs: tuple[object, ...]
+    """Each a `MemberInput`, a lazy result or a value."""
+    params: Mapping[str, object]
+    """The same."""
+    folder: Path
+    """The collection's entry."""
+
+    def __call__(self, block: Block, **ready: object) -> tuple[dict[str, Any], bytes]:
+        """Run in a worker."""
+        number = block.index
+        call = Call(
+            self.spec,
+            [self._one(item, number) for item in self.inputs],
+            {name: self._one(value, number) for name, value in self.params.items()},
+        )
+        call.key = self.keys[number]
+        if "files" in self.spec.outputs:
+            stem = self._stem(number, self.spec.outputs.index("files"))
+            call.folder = self._new_folder(f"{stem}.files")
+        evaluation = Evaluation(ready=ready)
+        kept = Kept()
+        packed: list[object] = []
+        results = [SINGLE[kind](call, output) for output, kind in enumerate(self.spec.outputs)]
+        images = [item for item in results if isinstance(item, Image)]
+        self._write(call, images, evaluation, number, kept)
+        for output, lazy in enumerate(results):
+            if isinstance(lazy, Image):
+                continue
+            stem = self._stem(number, output)
+            value = evaluation.value(lazy)
+            if isinstance(lazy, Files):
+                folder = self._items / f"{stem}.files"
+                kept.add(output, folder, folder.relative_to(self._items).as_posix())
+                packed.append(None)
+            elif isinstance(value, BlockParts):
+                packed.append(plain_parts(value))
+            elif self._saved(value, stem, output, kept):
+                packed.append(None)
+            else:
+                packed.append(value)
+        return kept.meta(self.keys[number]), encode(packed)
+
+    @property
+    def _items(self) -> Path:
+        return self.folder / ITEM_FOLDER
+
+    def _one(self, item: object, number: int) -> object:
+        return item.lazy(number) if isinstance(item, MemberInput) else item
+
+    def _stem(self, number: int, output: int) -> str:
+        suffix = "" if output == 0 else f"-{output + 1}"
+        return f"{self.keys[number]}.{self.member_keys[number][:8]}{suffix}"
+
+    def _place(self, name: str) -> Path:
+        path = self._items / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _new_folder(self, name: str) -> Path:
+        path = self._place(name)
+        if path.exists():  # of an attempt that failed
+            shutil.rmtree(path)
+        path.mkdir()
+        return path
+
+    def _saved(self, value: Any, stem: str, output: int, kept: Kept) -> bool:
+        """Save a value as a file of its own, if that is asked for or it cannot be packed."""
+        asked = self.spec.value_format
+        if asked is None:
+            try:
+                encode([value])
+            except StepError:
+                pass
+            else:
+                return False
+        chosen = choose_format(value, asked)
+        name = f"{stem}{chosen.suffix}"
+        path = self._place(name)
+        chosen.save(value, path)
+        kept.add(output, path, name)
+        kept.formats[str(output)] = chosen.name
+        return True
+
+    def _write(
+        self,
+        call: Call,
+        images: Sequence[Image],
+        evaluation: Evaluation,
+        number: int,
+        kept: Kept,
+    ) -> None:
+        """Write images: as is asked for, else as TIFFs, or as zarrs if they are large."""
+        paths = {
+            image.output: self._place(self._stem(number, image.output) + _ENDINGS[chosen])
+            for image in images
+            if (chosen := self._format(image))
+        }
+        streamed = [image for image in images if paths[image.output].suffix == ".zarr"]
+        self._write_zarrs(call, streamed, evaluation, paths)
+        for image in images:
+            path, spec = paths[image.output], image.framed.spec
+            if path.suffix == ".tif":
+                write_tiff(path, evaluation.value(image), spec)
+            elif path.suffix != ".zarr":
+                self._save(image, evaluation.value(image), path, kept)
+            kept.add(image.output, path, path.relative_to(self._items).as_posix())
+
+    def _format(self, image: Image) -> str:
+        storage = self.spec.options.storage
+        if storage.format is None:
+            is_small = image.framed.spec.nbytes <= _IN_MEMORY and storage.levels == 1
+            return "tiff" if is_small else "zarr"
+        if storage.format not in _ENDINGS:
+            raise ParameterError(
+                f"the image of a member is stored as {', '.join(_ENDINGS)}",
+                value=storage.format,
+                place=f"storage of step {self.spec.label!r}",
+            )
+        return storage.format
+
+    def _save(self, image: Image, array: NDArray[Any], path: Path, kept: Kept) -> None:
+        spec, name = image.framed.spec, self._format(image)
+        choose_format(array, name).save(array, path)
+        said = {
+            "axes": spec.axes,
+            "voxel_size": spec.voxel_size,
+            "unit": spec.unit,
+            "origin": spec.origin,
+        }
+        _check_holds(path, spec, said, name)
+        kept.specs[str(image.output)] = said
+
+    def _write_zarrs(
+        self,
+        call: Call,
+        images: Sequence[Image],
+        evaluation: Evaluation,
+        paths: Mapping[int, Path],
+    ) -> None:
+        """Write block by block, all images at a time."""
+        if not images:
+            return
+        layout = None if call.spec.kind == "step" else call.layout()
+        writers = {}
+        for image in images:
+            spec = image.framed.spec
+            writers[image.output] = create_image(
+                paths[image.output],
+                spec,
+                block=None
+                if layout is None
+                else tuple(layout.output_roi(layout.grid.write_roi(0), spec.shape).shape),
+                storage=self.spec.options.storage,
+                label=image.is_labels,
+            )
+        if layout is None:
+            for image in images:
+                writers[image.output].write(image.framed.spec.roi, evaluation.value(image))
+            return
+        for index, results in evaluation.blocks(call, list(writers)):
+            for image in images:
+                framed, found = image.framed, np.asarray(results[image.output])
+                place = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
+                writers[image.output].write(place.shift(-framed.offset), found)
+
+
+def _check_holds(path: Path, spec: ImageSpec, said: Mapping[str, Any], name: str) -> None:
+    """See that an image in a format that is not made for images can be read back as it was."""
+    try:
+        found = open_source(str(path), **said).spec
+    except ScutoidError:
+        found = None
+    if found is None or (found.shape, found.dtype) != (spec.shape, spec.dtype):
+        raise ParameterError(
+            f"the format {name!r} holds images of this kind",
+            value=f"{spec.shape} {spec.dtype} {spec.axes!r}",
+            place=str(path),
+            remedy="use tiff or zarr",
+        )
+
+
+class MemberInput:
+    """A collection among the inputs of a step: gives each member."""
+
+    def lazy(self, number: int) -> Lazy | object:
+        """Return the member that belongs to block `number`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FolderInput(MemberInput):
+    """Files of a folder."""
+
+    paths: tuple[str, ...]
+    """A path a member."""
+    open: Callable[[str], Producer]
+    """Opens one."""
+    kind: OutputKind = "image"
+    """What each is."""
+
+    def lazy(self, number: int) -> Lazy:
+        """Return one member."""
+        return SINGLE[self.kind](self.open(self.paths[number]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemInput(MemberInput):
+    """Results of an earlier step on the same members."""
+
+    stored: Any
+    """The `StoredItems` of that step."""
+    keys: tuple[str, ...]
+    """A key a member."""
+    kind: str
+    output: int
+
+    def lazy(self, number: int) -> Lazy:
+        """Return the result of one member."""
+        from scutoid.steps._stored import FromStore, StoredItem
+
+        items = self.stored
+        key = self.keys[number]
+        member = items.member_keys[key]
+        item = StoredItem(items.folder, items.outputs, items.pack, member)
+        return SINGLE[self.kind](FromStore(key, member, item, items.outputs), self.output)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueInput(MemberInput):
+    """A value for each member."""
+
+    values: tuple[object, ...]
+
+    def lazy(self, number: int) -> object:
+        """Return the value of one member."""
+        return self.values[number]
+
+
+class GatheredMembers(Mapping[str, Any]):
+    """Members of a collection by key, each read when it is asked for."""
+
+    def __init__(self, given: Any, keys: tuple[str, ...]) -> None:
+        self._given = given
+        self._places = {key: number for number, key in enumerate(keys)}
+
+    def __getitem__(self, key: str) -> Any:
+        item = self._given.lazy(self._places[key])
+        return Evaluation().value(item) if isinstance(item, Lazy) else item
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)

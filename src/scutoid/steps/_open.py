@@ -1,0 +1,279 @@
+"""Opening inputs: one image, a folder of images, a table with a value for each."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from scutoid.arrays import open_source
+from scutoid.errors import ParameterError, PipelineError, SourceNotFound
+from scutoid.steps._collections import COLLECTION, Images, Values
+from scutoid.steps._lazy import Image, Table
+from scutoid.steps._producers import ConstantCollection, Opened, OpenedFolder, kind_of
+from scutoid.steps._spec import OutputKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MAGIC = re.compile(r"[*?\[]")
+_THREADS = 4
+_NUMBER = re.compile(r"(\d+)")
+
+
+def open(  # noqa: A001
+    source: Any,
+    *,
+    axes: str | None = None,
+    voxel_size: float | Iterable[float] | None = None,
+    unit: str | None = None,
+    origin: Iterable[float] | None = None,
+    level: int = 0,
+    key: Literal["listing", "content"] | None = None,
+) -> Image:
+    """Open an image lazily.
+
+    Parameters
+    ----------
+    source : path, URL, numpy or dask array, or Image
+        OME-Zarr 0.4 and 0.5, plain zarr v2 and v3, TIFF and OME-TIFF, npy, PNG, or a folder of
+        planes (one TIFF a plane), which is opened as one volume.
+    axes : str, optional
+        One letter an axis, such as "zyx"; default: what the file says.
+    voxel_size : float or sequence of float, optional
+        Size of a voxel along each spatial axis, in `unit`; default: what the file says.
+    unit : str, optional
+        Unit of the spatial axes, such as "um".
+    origin : sequence of float, optional
+        World position of the centre of the first voxel along each spatial axis, in `unit`.
+    level : int, optional
+        Pyramid level, 0 is the finest.
+    key : {"listing", "content"}, optional
+        How a change of a zarr is noticed: by its listing (names, sizes and times of chunks; the
+        default), or by reading all of it.
+
+    Returns
+    -------
+    Image
+
+    Raises
+    ------
+    SourceNotFound, SourceError, MetadataError
+        If it does not exist, cannot be read, or its axes or voxel size make no sense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> sc.open(np.zeros((2, 3, 4), "uint8"), voxel_size=(2, 1, 1), unit="um")
+    Image('array', zyx, (2, 3, 4), uint8, voxel size (2.0, 1.0, 1.0) um)
+    """
+    if isinstance(source, Image):
+        return source
+    opened = open_source(
+        source, axes=axes, voxel_size=voxel_size, unit=unit, origin=origin, level=level, key=key
+    )
+    name = Path(os.fspath(source)).name if isinstance(source, (str, os.PathLike)) else "array"
+    return Image(Opened(opened, name))
+
+
+@overload
+def open_folder(
+    pattern: str | os.PathLike[str],
+    *,
+    read: None = None,
+    group: str | None = None,
+    axes: str | None = None,
+    voxel_size: float | Iterable[float] | None = None,
+    unit: str | None = None,
+) -> Images: ...
+@overload
+def open_folder(
+    pattern: str | os.PathLike[str],
+    *,
+    read: Callable[[str], Any],
+    group: str | None = None,
+    axes: str | None = None,
+    voxel_size: float | Iterable[float] | None = None,
+    unit: str | None = None,
+) -> Any: ...
+def open_folder(
+    pattern: str | os.PathLike[str],
+    *,
+    read: Callable[[str], Any] | None = None,
+    group: str | None = None,
+    axes: str | None = None,
+    voxel_size: float | Iterable[float] | None = None,
+    unit: str | None = None,
+) -> Any:
+    """Open all files that match a pattern as a collection of images.
+
+    Parameters
+    ----------
+    pattern : str
+        A glob such as "plate/**/*.tif"; keys are the paths below its fixed part.
+    read : function of a path, optional
+        Returns what the file holds, for all files of one kind: a numpy array, a DataFrame, or a
+        value; or None to skip the file.  It is called once here, to see which files there are, and
+        in the workers.
+    group : str, optional
+        Regular expression with named groups, searched in each key; the groups become columns.
+    axes, voxel_size, unit
+        As in `open`, for every member.
+
+    Returns
+    -------
+    Images
+        Or Tables or Values, if `read` returns such.
+
+    Raises
+    ------
+    SourceNotFound
+        If nothing matches.
+    """
+    text = os.fspath(pattern)
+    if not _MAGIC.search(text):
+        if not Path(text).is_dir():
+            raise SourceNotFound(
+                "a pattern has a * or names a folder",
+                value=text,
+                remedy='write for example "plate/*.tif", or use sc.open for one file',
+            )
+        text = str(Path(text) / "*")
+    root, rest = _split_pattern(text)
+    paths = _members(root, rest)
+    kind: OutputKind = "image"
+    if read is not None:
+        paths, kind = _taken(read, paths)
+    if not paths:
+        raise SourceNotFound(
+            "a pattern matches at least one file",
+            value=text,
+            place=str(root.resolve()),
+            remedy="check the folder and the ending"
+            if root.is_dir()
+            else "the folder does not exist",
+        )
+    options = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
+    groups = None if group is None else _groups(group, paths)
+    name = root.resolve().name or "folder"
+    return COLLECTION[kind](OpenedFolder(name, paths, options, read, groups, kind))
+
+
+def _taken(
+    read: Callable[[str], Any], paths: Mapping[str, str]
+) -> tuple[dict[str, str], OutputKind]:
+    """Leave out the files that a reader skips, and see what it makes of the others.
+
+    Those on which it fails stay: they fail in a run, which tells of them and does all others.
+    """
+
+    def look(path: str) -> OutputKind | bool:
+        try:
+            value = read(path)
+        except Exception:  # noqa: BLE001 - the user's code; it is called again in the run
+            return True
+        return value is not None and kind_of(value)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = dict(zip(paths, pool.map(look, paths.values()), strict=True))
+    kinds = [kind for kind in found.values() if isinstance(kind, str)]
+    return {key: paths[key] for key, taken in found.items() if taken}, (
+        kinds[0] if kinds else "image"
+    )
+
+
+def _members(root: Path, pattern: str) -> dict[str, str]:
+    """Find the files below a folder: where each is, by its path below the folder."""
+    # Plain strings: of 100,000 files, Path objects would take several seconds.
+    place = os.path.realpath(root)
+    found = (
+        key.replace(os.sep, "/")
+        for key in glob.iglob(pattern, root_dir=place, recursive=True)  # noqa: PTH207
+        if key.endswith(".zarr") or os.path.isfile(f"{place}{os.sep}{key}")  # noqa: PTH113
+    )
+    return {key: f"{place}{os.sep}{key}" for key in sorted(set(found), key=_natural)}
+
+
+def _split_pattern(text: str) -> tuple[Path, str]:
+    parts = Path(text).parts
+    first = next(n for n, part in enumerate(parts) if _MAGIC.search(part))
+    return Path(*parts[:first]), str(Path(*parts[first:]))
+
+
+def _natural(key: str) -> list[tuple[int, int, str]]:
+    return [(1, int(p), p) if p.isdecimal() else (0, 0, p) for p in _NUMBER.split(key)]
+
+
+def _groups(group: str, paths: Mapping[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        expression = re.compile(group)
+    except re.error as error:
+        raise ParameterError(
+            "group= is a regular expression", value=group, place=f"position {error.pos}"
+        ) from error
+    if not expression.groupindex:
+        raise ParameterError(
+            "group= has named groups, which become columns",
+            value=group,
+            remedy=r"write for example r'(?P<well>[A-H]\d\d)'",
+        )
+    rows = []
+    for key in paths:
+        match = expression.search(key)
+        if match is None:
+            raise ParameterError(
+                "group= matches the key of every member", value=key, place=f"group={group!r}"
+            )
+        rows.append(match.groupdict())
+    return pd.DataFrame(rows, index=list(paths))
+
+
+def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str) -> Values:
+    """Take a parameter for each member of a collection from a table.
+
+    Parameters
+    ----------
+    table : DataFrame, Table or path of a CSV file
+        Has a column `key` (or keys as its index).
+    column : str
+        The column whose value a member gets.
+
+    Returns
+    -------
+    Values
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import scutoid as sc
+    >>> sc.per_member(pd.DataFrame({"key": ["a", "b"], "level": [3, 4]}), "level")["b"].get()
+    4
+    """
+    import pandas as pd
+
+    frame = table.to_pandas() if isinstance(table, Table) else table
+    if isinstance(frame, (str, os.PathLike)):
+        frame = pd.read_csv(frame)
+    if "key" in frame.columns:
+        frame = frame.set_index("key")
+    if column not in frame.columns:
+        raise PipelineError(
+            f"the table's columns are {', '.join(map(str, frame.columns))}",
+            value=column,
+            place="per_member",
+        )
+    if frame.index.has_duplicates:
+        twice = frame.index[frame.index.duplicated()][0]
+        raise PipelineError("a table has one row for each key", value=twice, place="per_member")
+    values = {
+        str(key): value.item() if hasattr(value, "item") else value
+        for key, value in frame[column].items()
+    }
+    return Values(ConstantCollection(values, column))

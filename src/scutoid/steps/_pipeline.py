@@ -1,0 +1,80 @@
+"""Pipelines: functions that return results, and give the command line its flags."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from scutoid.errors import PipelineError
+from scutoid.steps._lazy import Lazy
+from scutoid.steps._planner import flatten
+
+
+class Pipeline:
+    """A function that returns lazy results; its parameters are the command line's flags."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.function.__name__
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The function's signature, its annotations resolved."""
+        return inspect.signature(self.function, eval_str=True)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Build the results; nothing is computed."""
+        return self.function(*args, **kwargs)
+
+    def targets(self, *args: Any, **kwargs: Any) -> list[Lazy]:
+        """Build the results and return them as a flat list.
+
+        Raises
+        ------
+        PipelineError
+            If the function returns anything else.
+        """
+        found: list[Any] = list(flatten([self.function(*args, **kwargs)]))
+        wrong = [item for item in found if not isinstance(item, Lazy)]
+        if wrong or not found:
+            raise PipelineError(
+                "a pipeline returns results of steps: one, a tuple or a dict of them",
+                value=type(wrong[0]).__name__ if wrong else "nothing",
+                place=f"pipeline {self.name!r}",
+                remedy="return the images, tables and values that you want computed",
+            )
+        return found
+
+
+def pipeline(function: Callable[..., Any]) -> Pipeline:
+    """Make a pipeline of a function that returns lazy results.
+
+    ``scutoid run FILE.py`` runs it; its parameters become flags, by their annotations and defaults.
+
+    Parameters
+    ----------
+    function : callable
+        Returns one result, or a tuple or dict of them.
+
+    Returns
+    -------
+    Pipeline
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> @sc.pipeline
+    ... def bright(level: float = 3.0):
+    ...     return sc.threshold(sc.open(np.arange(6).reshape(2, 3)), level=level)
+    >>> bright.targets(level=4)
+    [Image('threshold', yx, (2, 3), bool)]
+    """
+    return Pipeline(function)

@@ -1,0 +1,203 @@
+"""Results found again by the names of their steps."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from scutoid.blocks import parse_bytes
+from scutoid.errors import StoreError
+from scutoid.steps._collections import COLLECTION
+from scutoid.steps._damage import Verification, bytes_in, verify_store
+from scutoid.steps._garbage import Collector, Garbage, parse_duration
+from scutoid.steps._lazy import SINGLE
+from scutoid.steps._stored import (
+    ITEMS,
+    MEMBERS,
+    FromStore,
+    StoredItems,
+    StoredResult,
+    members_of,
+)
+from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
+
+
+class Store:
+    """A folder of results.
+
+    ``store["cells"]`` is the newest complete result of the step `cells`; a tuple where it has
+    several outputs.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+
+    Raises
+    ------
+    StoreError
+        If it does not exist.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.entries_store = EntryStore(path)
+        if not self.entries_store.path.is_dir():
+            raise StoreError(
+                "a store that is read exists",
+                value=str(path),
+                place=str(self.entries_store.path),
+                remedy="check the path; a store is made by sc.run(..., store=...)",
+            )
+
+    @property
+    def path(self) -> Any:
+        """The folder."""
+        return self.entries_store.path
+
+    def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
+        """Return all results, whole or in part, the newest first."""
+        return self.entries_store.entries(name)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of steps with a complete result, in order of their first run."""
+        found = [recipe.step for _, recipe in reversed(self._complete(None))]
+        return tuple(dict.fromkeys(found))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __getitem__(self, name: str) -> Any:
+        found = self._complete(name)
+        if not found:
+            names = self.names()
+            close = difflib.get_close_matches(name, names, n=1)
+            raise StoreError(
+                f"the store has results of {', '.join(names) or 'no step'}",
+                value=name,
+                place=str(self.path),
+                remedy=f"did you mean {close[0]!r}?" if close else "run the pipeline first",
+            )
+        return self._result(*found[0])
+
+    def find(self, name: str | None = None, **parameters: object) -> list[Any]:
+        """Return complete results whose parameters have these values, the newest first."""
+        wanted = {key: _digests(value) for key, value in parameters.items()}
+        return [
+            self._result(entry, recipe)
+            for entry, recipe in self._complete(name)
+            if all(
+                key in recipe.parameters and recipe.parameters[key].digest in digests
+                for key, digests in wanted.items()
+            )
+        ]
+
+    def verify(self, *, heal: bool = True) -> Verification:
+        """Read all that is stored and check it against what was written.
+
+        Parameters
+        ----------
+        heal : bool
+            Whether what is damaged is removed, so that the next run makes it anew: a block, a
+            member of a collection, a value.  Nothing that scutoid did not make is touched.
+
+        Returns
+        -------
+        Verification
+            `.ok`, `.damages`; as text, a line for each.
+        """
+        return verify_store(self.entries_store, heal=heal)
+
+    def gc(
+        self,
+        *,
+        older_than: str | float | None = None,
+        keep_runs: int | None = None,
+        max_size: str | int | None = None,
+        dry_run: bool = False,
+    ) -> Garbage:
+        """Remove results that are no longer needed, and what killed runs have left.
+
+        A result that several conditions are given for goes only if it meets all of them.  What a
+        run that is going on uses stays, and so does all that scutoid did not make.
+
+        Parameters
+        ----------
+        older_than : str or float, optional
+            Results that no run has used for so long may go: seconds, or "12h", "30d", "2w".
+        keep_runs : int, optional
+            Results that the last so many runs needed stay; all others may go.
+        max_size : int or str, optional
+            Results that were not used for longest go until the store takes no more than this, such
+            as "100GB".
+        dry_run : bool
+            Only say what would go.
+
+        Returns
+        -------
+        Garbage
+            `.removals`, `.nbytes`; as text, a line for each.
+        """
+        collector = Collector(
+            self.entries_store,
+            older_than=None if older_than is None else parse_duration(older_than),
+            keep_runs=keep_runs,
+            max_bytes=None if max_size is None else parse_bytes(max_size),
+        )
+        return collector.collect(dry_run=dry_run)
+
+    def du(self) -> dict[str, int]:
+        """Return the bytes that the results of each step take, the largest first."""
+        found: dict[str, int] = {}
+        for entry in self.entries_store.places():
+            found[entry.name] = found.get(entry.name, 0) + bytes_in(entry.path)
+        return dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
+
+    def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
+        found = [self._resolved(e, r) for e, r in self.entries_store.entries(name)]
+        return [(e, r) for e, r in found if "outputs" in r.output and _is_readable(e, r)]
+
+    def _resolved(self, entry: Entry, recipe: Recipe) -> tuple[Entry, Recipe]:
+        """Follow a record of acceptance to the result that was accepted."""
+        if recipe.stands_for is None or entry.status != "complete":
+            return entry, recipe
+        other = self.entries_store.entry(recipe.step, recipe.stands_for)
+        return other, other.recipe or recipe
+
+    def _result(self, entry: Entry, recipe: Recipe) -> Any:
+        kinds = tuple(said["kind"] for said in recipe.output["outputs"])
+        stored: Any = StoredResult(entry)
+        handles: Any = SINGLE
+        if recipe.kind == "collection":
+            if entry.status == "complete":
+                entry.check(MEMBERS)
+            stored = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members_of(entry))
+            handles = COLLECTION
+        labels = [bool(said.get("labels")) for said in recipe.output["outputs"]]
+        producer = FromStore(entry.name, entry.key, stored, kinds, labels)
+        results = tuple(handles[kind](producer, n) for n, kind in enumerate(kinds))
+        return results if len(results) > 1 else results[0]
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r}, {len(self.names())} steps)"
+
+
+def _digests(value: object) -> set[str]:
+    """Digest a value, and the number of the other type that equals it: 2 finds 2.0."""
+    same: list[object] = [value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        same.append(float(value))
+    elif isinstance(value, float) and value.is_integer():
+        same.append(int(value))
+    return {canonical_digest(one) for one in same}
+
+
+def _is_readable(entry: Entry, recipe: Recipe) -> bool:
+    """Whether there is something to read: a complete result, or those members that are done."""
+    if recipe.kind == "collection":
+        return bool(members_of(entry))
+    return entry.status == "complete"

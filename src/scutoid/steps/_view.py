@@ -1,0 +1,163 @@
+"""Views: a part of an image, by slices and single places, read lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays import ImageSpec
+from scutoid.errors import GeometryError
+from scutoid.geometry import Coordinate, Roi
+from scutoid.steps._layout import Framed
+
+if TYPE_CHECKING:
+    from scutoid.steps._compute import Readable
+
+Pick = int | tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Which part of each axis of an image is taken: a half-open range, or one place."""
+
+    picks: tuple[Pick, ...]
+    """An entry an axis of the uncropped image: ``(start, stop)``, or one index, whose axis goes."""
+
+    @classmethod
+    def whole(cls, shape: Sequence[int]) -> View:
+        """Take everything."""
+        return cls(tuple((0, size) for size in shape))
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Axes that stay."""
+        return tuple(axis for axis, pick in enumerate(self.picks) if isinstance(pick, tuple))
+
+    def narrow(self, index: object) -> View:
+        """Apply a numpy index (slices of step 1, integers, an ellipsis) to what this view takes.
+
+        Raises
+        ------
+        GeometryError
+            For other indices, and integers outside.
+        """
+        items = list(index) if isinstance(index, tuple) else [index]
+        if sum(item is Ellipsis for item in items) > 1:
+            raise GeometryError("an index has one ellipsis at most", value=index)
+        if Ellipsis in [item for item in items if item is Ellipsis]:
+            at = next(i for i, item in enumerate(items) if item is Ellipsis)
+            items[at : at + 1] = [slice(None)] * (len(self.kept) - len(items) + 1)
+        if len(items) > len(self.kept):
+            raise GeometryError(
+                f"an image with {len(self.kept)} axes takes as many indices", value=len(items)
+            )
+        picks = list(self.picks)
+        for axis, item in zip(self.kept, items, strict=False):
+            picks[axis] = _narrow(picks[axis], item)
+        return View(tuple(picks))
+
+    def apply(self, framed: Framed) -> Framed:
+        """Describe what the view shows of an image."""
+        spec = framed.spec
+        shape = [stop - start for start, stop in self._ranges()]
+        axes = "".join(spec.axes[axis] for axis in self.kept)
+        spatial = [axis for axis in self.kept if spec.axes[axis] in spec.spatial_axes]
+        place = {axis: spec.spatial_axes.index(spec.axes[axis]) for axis in spatial}
+        starts = {axis: start for axis, (start, _) in zip(self.kept, self._ranges(), strict=True)}
+        voxel_size = origin = None
+        if spec.voxel_size is not None:
+            voxel_size = tuple(spec.voxel_size[place[axis]] for axis in spatial) or None
+            base = spec.origin or (0.0,) * len(spec.voxel_size)
+            origin = tuple(base[place[a]] + starts[a] * spec.voxel_size[place[a]] for a in spatial)
+        return Framed(
+            ImageSpec(
+                tuple(shape),
+                spec.dtype,
+                axes,
+                voxel_size=voxel_size,
+                unit=spec.unit if spatial else None,
+                origin=origin or None,
+                channels=self._channels(spec, axes),
+            ),
+            Coordinate(*(framed.offset[axis] + starts[axis] for axis in self.kept)),
+            tuple(framed.chunks[axis] for axis in self.kept),
+        )
+
+    def _channels(self, spec: ImageSpec, axes: str) -> tuple[str, ...]:
+        if not spec.channels or "c" not in axes:
+            return ()
+        pick = self.picks[spec.axes.index("c")]
+        return spec.channels[slice(*pick)] if isinstance(pick, tuple) else ()
+
+    def _ranges(self) -> list[tuple[int, int]]:
+        return [pick for pick in self.picks if isinstance(pick, tuple)]
+
+    def below(self, roi: Roi) -> Roi:
+        """Return the region of the image beneath that `roi` of this view shows."""
+        offset, shape, at = [], [], 0
+        for pick in self.picks:
+            if isinstance(pick, tuple):
+                offset.append(pick[0] + roi.offset[at])
+                shape.append(roi.shape[at])
+                at += 1
+            else:
+                offset.append(pick)
+                shape.append(1)
+        return Roi(offset, shape)
+
+
+def _narrow(pick: Pick, item: object) -> Pick:
+    if not isinstance(pick, tuple):
+        raise GeometryError("an axis that was picked is gone", value=item)
+    start, stop = pick
+    if isinstance(item, slice):
+        first, last, step = item.indices(stop - start)
+        if step != 1:
+            raise GeometryError(
+                "images are cropped by slices of step 1",
+                value=item,
+                remedy="resample the image to another grid instead",
+            )
+        return (start + first, start + max(first, last))
+    if isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+        place = int(item)
+        if not -(stop - start) <= place < stop - start:
+            raise GeometryError(f"this axis has places 0 to {stop - start - 1}", value=place)
+        return stop + place if place < 0 else start + place
+    raise GeometryError(
+        "images are indexed lazily by slices, integers and an ellipsis",
+        value=item,
+        remedy="use np.asarray(image) first for other indices",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSource:
+    """A view of something readable, itself readable."""
+
+    source: Readable
+    """What lies beneath."""
+    view: View
+    """What is taken of it."""
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region, in the view's own voxels."""
+        return self.source.read(self.view.below(roi)).reshape(tuple(roi.shape))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """An array that stands for a region of a larger image; readable where it covers."""
+
+    array: NDArray[Any]
+    """The voxels."""
+    roi: Roi
+    """Where they lie in the image, in the image's own voxels."""
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region that the array covers; a copy."""
+        return self.array[roi.to_slices(self.roi.offset)].copy()

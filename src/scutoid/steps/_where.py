@@ -1,0 +1,129 @@
+"""Which blocks of a step run at all: what ``options(where=)`` says, in terms of its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays import METRES
+from scutoid.blocks import BlockTask, Mask
+from scutoid.errors import MetadataError, PipelineError
+from scutoid.geometry import Roi
+from scutoid.steps._layout import Layout
+from scutoid.steps._lazy import Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskImage:
+    """A coarse image that says where there is something to do, read once and for all."""
+
+    array: NDArray[np.bool_]
+    """True where blocks shall run."""
+    axes: str
+    """Its axes."""
+    voxel_size: tuple[float, ...] | None
+    """Along its spatial axes."""
+    origin: tuple[float, ...] | None
+    """World position of its first voxel, along its spatial axes."""
+    unit: str | None
+    """Of both."""
+
+    def on(
+        self,
+        layout: Layout,
+        voxel_size: Sequence[float] | None,
+        origin: Sequence[float] | None,
+        unit: str | None,
+        place: str,
+    ) -> Mask:
+        """The mask over the grid of a step.
+
+        Raises
+        ------
+        MetadataError
+            If the mask has an axis that the step has not, or it is not known how voxels of the two
+            belong together.
+        """
+        strange = [axis for axis in self.axes if axis not in layout.axes]
+        if strange:
+            raise MetadataError(
+                f"a mask has no axes but those of the step's blocks ({layout.axes})",
+                value=f"axes {self.axes!r}",
+                place=place,
+            )
+        array = self.array.transpose([self.axes.index(a) for a in layout.axes if a in self.axes])
+        spatial = [axis for axis in layout.function_axes if axis in "zyx"]
+        known = None not in (self.voxel_size, voxel_size)
+        sizes = dict(zip(spatial, voxel_size or (), strict=False))
+        starts = dict(zip(spatial, origin or (), strict=False))
+        own_spatial = [axis for axis in self.axes if axis in "zyx"]
+        own_sizes = dict(zip(own_spatial, self.voxel_size or (), strict=False))
+        own_starts = dict(zip(own_spatial, self.origin or (), strict=False))
+        factor = METRES[self.unit] / METRES[unit] if self.unit and unit else 1.0
+        shape: list[int] = []
+        scale: list[float] = []
+        offset: list[float] = []
+        for axis, extent, first in zip(
+            layout.axes, layout.image.shape, layout.image.offset, strict=True
+        ):
+            n = self.array.shape[self.axes.index(axis)] if axis in self.axes else 1
+            shape.append(n)
+            if axis in own_sizes and axis in sizes and known:
+                scale.append(own_sizes[axis] * factor / sizes[axis])
+                moved = own_starts.get(axis, 0.0) * factor - starts.get(axis, 0.0)
+                # A voxel's position is its centre: the mask's first one begins half a voxel before.
+                # Where both say that they begin at the same place, they mean their corners.
+                half = (scale[-1] - 1) / 2 if moved else 0.0
+                offset.append(moved / sizes[axis] - half)
+            else:
+                self._check_covers(axis, n, extent, place)
+                scale.append(extent / max(n, 1))
+                offset.append(first)
+        return Mask(array.reshape(shape), tuple(scale), tuple(offset))
+
+    def _check_covers(self, axis: str, n: int, extent: int, place: str) -> None:
+        """Without voxel sizes, a mask covers the image in whole steps."""
+        if axis in self.axes and (n == 0 or extent % n):
+            raise MetadataError(
+                "a mask and the image have voxel sizes, or the mask's shape divides the image's",
+                value=f"{n} voxels for {extent}",
+                place=f"{place}, axis {axis!r}",
+                remedy="give voxel_size= to sc.open for both",
+            )
+
+
+def frozen_where(where: object) -> object:
+    """What ``options(where=)`` got, as a value that can enter a key: images are read."""
+    if isinstance(where, Image):
+        spec = where.framed.spec
+        return MaskImage(np.asarray(where) != 0, spec.axes, spec.voxel_size, spec.origin, spec.unit)
+    if where is None or isinstance(where, (np.ndarray, Mask, MaskImage)):
+        return where
+    if isinstance(where, (list, tuple)):
+        return tuple(Roi.of(region) for region in where)
+    if isinstance(where, Roi):
+        return (where,)
+    raise PipelineError(
+        "where= is a list of regions, an image or Mask, or an array of the blocks' grid",
+        value=type(where).__name__,
+        place="options(where=)",
+    )
+
+
+def chosen_blocks(
+    where: Any,
+    layout: Layout,
+    *,
+    voxel_size: Sequence[float] | None,
+    origin: Sequence[float] | None,
+    unit: str | None,
+    place: str,
+) -> NDArray[np.bool_] | None:
+    """The blocks of a layout that run, shape (n_blocks,); None: all."""
+    if isinstance(where, MaskImage):
+        where = where.on(layout, voxel_size, origin, unit, place)
+    return BlockTask(place, None, layout.grid, where=where).chosen()

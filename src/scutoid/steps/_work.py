@@ -1,0 +1,192 @@
+"""What workers do: a block of a step, the end of a reduction, a whole step, a collection's member.
+
+Everything here is sent to a worker once, holds descriptions and paths, and reads and writes storage
+itself; only small results (parts, values and tables of a block) go back to the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays import ImageWriter, open_source
+from scutoid.blocks import Block, BlockStatus
+from scutoid.geometry import Coordinate, Roi
+from scutoid.steps._block_inputs import BlockInputs, Resolved
+from scutoid.steps._call_step import call_step, finish
+from scutoid.steps._compute import BlockStep, Readable, merge_in_order
+from scutoid.steps._handover import Handover
+from scutoid.steps._losses import shard_record
+from scutoid.steps._parts import PartsGrid, decode, encode, read_payload
+from scutoid.steps._spec import StepSpec
+from scutoid.steps._stored import (
+    FILES_FOLDER,
+    output_names,
+    packed_slot,
+)
+from scutoid.steps._tables import join_tables
+from scutoid.store import Entry, Pack
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockWork:
+    """Computes a block, writes its images, and returns the rest packed."""
+
+    given: BlockInputs
+    """What to compute."""
+    writers: tuple[ImageWriter | None, ...]
+    """Where each output goes, if it is an image."""
+    shapes: tuple[tuple[int, ...] | None, ...]
+    """Shape of each image output."""
+    offsets: tuple[Coordinate | None, ...]
+    """Frame offset of each image output."""
+    own: str | None = None
+    """Where its own image lies, for a step that sees its neighbours."""
+    handover: Handover | None = None
+    """How its image goes to a step that reads the same blocks."""
+
+    def __call__(self, block: Block, **ready: object) -> object:
+        """Run in a worker."""
+        # Blocks before this one are done for good, so what is read is not yet to change.
+        written = None if self.own is None else open_source(self.own)
+        step = self.given.step
+        results = self.given.compute(step.block(block.index), ready, written)
+        layout = step.layout
+        images = [
+            np.asarray(result)
+            for result, writer in zip(results, self.writers, strict=True)
+            if writer is not None
+        ]
+        # A block is journalled as empty only if all of it is: else a missing shard is a lost one.
+        is_one = len(self.writers) == 1
+        stores_zeros = not is_one and (len(images) < len(results) or any(map(_is_stored, images)))
+        wrote = False
+        packed: list[object] = []
+        for result, writer, shape, offset in zip(
+            results, self.writers, self.shapes, self.offsets, strict=True
+        ):
+            if writer is None or shape is None or offset is None:
+                packed.append(result)
+                continue
+            roi = layout.output_roi(block.write_roi, shape).shift(-offset)
+            wrote |= writer.write(roi, np.asarray(result), stores_zeros=stores_zeros)
+            if self.handover is not None:
+                self.handover.put(roi, np.asarray(result))
+        if packed:
+            return encode(packed)
+        return None if wrote else BlockStatus.EMPTY
+
+
+def _is_stored(image: NDArray[Any]) -> bool:
+    """Whether an image has anything but zeros; -0.0 is none."""
+    return bool(image.any() or (image.dtype.kind == "f" and np.signbit(image).any()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinishWork:
+    """Joins what the blocks of a step returned, saves it and commits the entry."""
+
+    step: BlockStep
+    """The step."""
+    params: Mapping[str, object]
+    """Values, held or not."""
+    entry: Entry
+    """Where the result goes."""
+    pack: Pack
+    """What the blocks returned."""
+    resolved: Resolved = field(default_factory=Resolved)
+
+    def __call__(self, block: Block) -> None:
+        """Run in a worker."""
+        spec = self.step.spec
+        indices = self.step.indices()
+        names = output_names(spec.outputs)
+        if spec.kind == "reduction":
+            values = (decode(read_payload(self.pack, index))[0] for index in indices)
+            merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
+            params = {name: self.resolved.of(value) for name, value in self.params.items()}
+            result = finish(spec, merged, {**params, **self.step.injected()})
+            self.entry.save(result, names[0], format=spec.value_format)
+        else:
+            for output, kind in enumerate(spec.outputs):
+                if kind == "table":
+                    slot = packed_slot(spec.outputs, output)
+                    tables = (decode(read_payload(self.pack, n))[slot] for n in indices)
+                    self.entry.save(join_tables(tables), names[output], format=spec.value_format)
+        self.pack.close()
+        self.entry.commit()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepWork:
+    """Calls a whole step, saves what it returns and commits the entry."""
+
+    spec: StepSpec
+    """The step."""
+    inputs: tuple[object, ...]
+    """Readable images with their shapes, `Held` values, or values."""
+    params: Mapping[str, object]
+    """Values, held or not."""
+    entry: Entry
+    """Where the result goes."""
+    frames: tuple[Any, ...]
+    """Description of each image output."""
+    writers: tuple[ImageWriter | None, ...]
+    """Where each image output goes."""
+    voxel_size: tuple[float, ...] | None
+    origin: tuple[float, ...] | None
+    where: PartsGrid | None
+    """Blocks of a parts output."""
+    pack: Path
+    """Where parts go."""
+    resolved: Resolved = field(default_factory=Resolved)
+
+    def __call__(self, block: Block, **ready: object) -> None:
+        """Run in a worker."""
+        spec = self.spec
+        folder = None
+        if "files" in spec.outputs:
+            folder = self.entry.path / FILES_FOLDER
+            folder.mkdir(exist_ok=True)
+        params = {name: self.resolved.of(value) for name, value in self.params.items()}
+        results = call_step(
+            spec,
+            [self.resolved.of(item) for item in self.inputs],
+            {**params, **ready},
+            frames=self.frames,
+            key=None,
+            voxel_size=self.voxel_size,
+            origin=self.origin,
+            where=self.where,
+            folder=folder,
+            in_partitions=True,
+        )
+        names = output_names(spec.outputs)
+        for kind, name, result, writer in zip(
+            spec.outputs, names, results, self.writers, strict=True
+        ):
+            if writer is not None:
+                writer.write(Roi((0,) * result.ndim, result.shape), result)
+            elif kind == "parts":
+                with Pack(self.pack, "a") as pack:
+                    pack.append_many((n, {}, encode([part])) for n, part in result.items())
+            elif kind != "files":
+                self.entry.save(result, name, format=spec.value_format)
+        self.entry.commit(shard_record(self.entry))
+
+
+@dataclass(frozen=True, slots=True)
+class WholeImage:
+    """Reads all of an image, for a whole step."""
+
+    source: Readable
+    shape: tuple[int, ...]
+
+    def __call__(self) -> NDArray[Any]:
+        """Return the array."""
+        return self.source.read(Roi((0,) * len(self.shape), self.shape))

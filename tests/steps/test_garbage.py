@@ -1,0 +1,245 @@
+"""Collection of garbage: what may go goes, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import scutoid as sc
+from scutoid.errors import ParameterError, StoreError
+from scutoid.store import Lock
+
+RAW = sc.open(np.arange(64, dtype="uint8").reshape(8, 8))
+
+
+@sc.blockwise(version="1", dtype="same")
+def add(image, *, n):
+    return image + np.uint8(n)
+
+
+@sc.step(version="1")
+def total(image, *, twice=False):
+    return int(image.sum()) * (1 + twice)
+
+
+def run(store, *numbers):
+    """One run that needs a sum for each number."""
+    targets = [total(add(RAW, n=n)) for n in numbers]
+    return sc.run(targets, store=store, executor="serial")
+
+
+def age(store, run, days):
+    """Let a run, and the results that it made, be some days old."""
+    then = time.time() - 86400 * days
+    place = run.folder / "run.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), "started": then}))
+    for step in json.loads(place.read_text())["steps"]:
+        recipe = store / step["entry"] / "recipe.json"
+        if step["n_cached"] == 0:
+            recipe.write_text(json.dumps({**json.loads(recipe.read_text()), "created": then}))
+            complete = recipe.with_name("COMPLETE")
+            complete.write_text(_garbage_digest(recipe))
+
+
+def _garbage_digest(path):
+    from scutoid.store.keys import digest_file
+
+    return digest_file(path) + "\n"
+
+
+def sums(store):
+    return sorted(one.get() for one in sc.Store(store).find("total"))
+
+
+ALL = [int((np.arange(64) + n).sum()) for n in range(5)]
+
+
+def test_without_a_condition_no_result_goes(tmp_path):
+    run(tmp_path, 0, 1)
+    collected = sc.Store(tmp_path).gc()
+    assert collected.removals == ()
+    assert collected.n_kept == 4
+    assert sums(tmp_path) == ALL[:2]
+
+
+def test_results_that_no_run_has_used_for_long_go(tmp_path):
+    age(tmp_path, run(tmp_path, 0, 1), days=40)
+    age(tmp_path, run(tmp_path, 1, 2), days=20)
+    told = sc.Store(tmp_path).gc(older_than="30d", dry_run=True)
+    assert sums(tmp_path) == ALL[:3]
+    collected = sc.Store(tmp_path).gc(older_than="30d")
+    assert [r.path for r in collected.removals] == [r.path for r in told.removals]
+    assert sums(tmp_path) == ALL[1:3]  # 1 was used by the later run
+    assert {one.path.parent.name for one in collected.removals} == {"add", "total", "runs"}
+    assert "not used for 6 w" in str(collected)
+    assert "would be removed" in str(told)
+    assert run(tmp_path, 0, 1, 2).ok
+    assert sums(tmp_path) == ALL[:3]
+
+
+def test_what_the_last_runs_needed_stays(tmp_path):
+    for number in range(4):
+        run(tmp_path, number)
+        time.sleep(0.002)
+    run(tmp_path, 0)
+    sc.Store(tmp_path).gc(keep_runs=2)
+    assert sums(tmp_path) == [ALL[0], ALL[3]]
+    assert len([p for p in (tmp_path / "runs").iterdir() if not p.name.startswith(".")]) == 2
+
+
+def test_both_conditions_must_be_met(tmp_path):
+    age(tmp_path, run(tmp_path, 0), days=40)
+    age(tmp_path, run(tmp_path, 1), days=35)
+    run(tmp_path, 2)
+    sc.Store(tmp_path).gc(keep_runs=2, older_than="30d")
+    assert sums(tmp_path) == [ALL[1], ALL[2]]
+
+
+def test_a_size_takes_what_was_not_used_for_longest(tmp_path):
+    for number, days in ((0, 3), (1, 2), (2, 1)):
+        age(tmp_path, run(tmp_path, number), days=days)
+    size = sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file())
+    sc.Store(tmp_path).gc(max_size=size)
+    assert sums(tmp_path) == ALL[:3]
+    collected = sc.Store(tmp_path).gc(max_size=size - 1000)
+    assert collected.nbytes >= 1000
+    assert sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file()) <= size - 1000
+    assert sums(tmp_path)[-2:] == ALL[1:3]  # nothing of the later runs
+    assert len(sc.Store(tmp_path).find("add", n=1)) == 1
+    sc.Store(tmp_path).gc(max_size=1)
+    assert sums(tmp_path) == []
+    with pytest.raises(ParameterError):
+        sc.Store(tmp_path).gc(max_size="much")
+
+
+def test_what_scutoid_did_not_make_stays(tmp_path):
+    run(tmp_path, 0)
+    notes = [tmp_path / "notes.txt", tmp_path / "mine" / "a" / "b.tif"]
+    notes += [next(tmp_path.glob("total/*")) / "why.txt", tmp_path / "total" / "plan.md"]
+    notes += [next((tmp_path / "runs").glob("2*")) / "mine.txt"]
+    for note in notes:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text("mine")
+    sc.Store(tmp_path).gc(older_than=0, keep_runs=0)
+    assert all(note.read_text() == "mine" for note in notes)
+    assert sums(tmp_path) == []
+
+
+def test_a_folder_that_is_no_store_is_refused(tmp_path):
+    (tmp_path / "total" / "a").mkdir(parents=True)
+    (tmp_path / "total" / "a" / "recipe.json").write_text("{}")
+    with pytest.raises(StoreError, match="made a store of"):
+        sc.Store(tmp_path).gc(older_than=0)
+    assert (tmp_path / "total" / "a" / "recipe.json").exists()
+
+
+def test_what_a_live_run_uses_or_makes_stays(tmp_path):
+    run(tmp_path, 0)
+    go, begun = threading.Event(), threading.Event()
+
+    @sc.step(version="1")
+    def waiting(image):
+        begun.set()
+        assert go.wait(240)
+        return int(image.sum())
+
+    result = waiting(add(RAW, n=0))
+    thread = threading.Thread(
+        target=sc.run, args=[result], kwargs={"store": tmp_path, "executor": "serial"}
+    )
+    thread.start()
+    assert begun.wait(240)
+    collected = sc.Store(tmp_path).gc(older_than=0, keep_runs=0)
+    assert {one.path.parent.name for one in collected.removals} == {"total", "runs"}
+    go.set()
+    thread.join()
+    assert result.get() == ALL[0]
+
+
+def test_a_run_that_finds_its_results_gone_plans_again(tmp_path, monkeypatch):
+    run(tmp_path, 0)
+    from scutoid.steps import _run
+
+    plan_alone, n_planned = _run.plan_alone, []
+
+    def then_collect(*args):
+        found = plan_alone(*args)
+        n_planned.append(1)
+        if len(n_planned) == 1:
+            for entry, _ in sc.Store(tmp_path).entries("add"):
+                entry.clear()
+        return found
+
+    monkeypatch.setattr(_run, "plan_alone", then_collect)
+    second = total(add(RAW, n=0), twice=True)
+    assert sc.run(second, store=tmp_path, executor="serial").ok
+    assert second.get() == 2 * ALL[0]
+    assert len(n_planned) == 2
+
+
+def test_remains_of_killed_runs_go(tmp_path):
+    run(tmp_path, 0)
+    entry = next(tmp_path.glob("total/*"))
+    remains = [entry / ".value.77-3.new.json", entry.with_name("abc.aside-1") / "recipe.json"]
+    for path in remains:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
+    dead = Lock(tmp_path / "total" / "77")
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)  # noqa: PLW1510
+    owner = {"host": os.uname().nodename, "process": int(done.stdout), "started": 1, "token": "x"}
+    dead.path.write_text(json.dumps(owner))
+    collected = sc.Store(tmp_path).gc()
+    assert len(collected.removals) == 3
+    assert not any(path.exists() for path in [*remains, dead.path])
+    assert sums(tmp_path) == ALL[:1]
+
+
+def test_an_accepted_result_stays_with_its_record(tmp_path):
+    run(tmp_path, 0)
+
+    @sc.blockwise(version="2", dtype="same")
+    def add(image, *, n):
+        return image + n
+
+    other = add(RAW, n=0)
+    sc.run(other, store=tmp_path, executor="serial", accept=["add"])
+    sc.Store(tmp_path).gc(keep_runs=1)
+    assert sc.plan(add(RAW, n=0), store=tmp_path).is_done
+    sc.Store(tmp_path).gc(keep_runs=0)
+    assert not list(tmp_path.glob("add/*"))
+
+
+def test_how_much_each_step_takes(tmp_path):
+    run(tmp_path, 0, 1)
+    found = sc.Store(tmp_path).du()
+    assert list(found) == ["add", "total"]
+    for name, nbytes in found.items():
+        assert nbytes == sum(p.stat().st_size for p in (tmp_path / name).rglob("*") if p.is_file())
+
+
+def test_stages_are_folders_of_the_store(tmp_path):
+    def pipeline(n=0):
+        smooth = add.options(name="interim/add")(RAW, n=n)
+        return total.options(name="final/total")(smooth)
+
+    sc.run(pipeline(), store=tmp_path, executor="serial")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["final", "interim", "runs"]
+    opened = sc.Store(tmp_path)
+    assert set(opened) == {"interim/add", "final/total"}
+    assert opened["final/total"].get() == ALL[0]
+    assert np.array_equal(np.asarray(opened["interim/add"]), np.asarray(RAW))
+    assert sc.plan(pipeline(), store=tmp_path).is_done
+    assert sc.plan(pipeline(1), store=tmp_path)["interim/add"].reason == "`n` 0 -> 1"
+    assert opened.verify().n_results == 2
+    assert set(opened.du()) == {"interim/add", "final/total"}
+    opened.gc(keep_runs=0)
+    assert not (tmp_path / "interim").exists()
+    # The name is no part of the key, but of the place
+    assert sc.plan(total(add(RAW, n=0)), store=tmp_path)["add"].status == "run"
