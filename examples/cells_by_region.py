@@ -31,7 +31,7 @@ def cells_by_region(
     smooth = sc.gaussian(raw, sigma=sigma)
     mask = sc.threshold(smooth, level=sc.otsu(smooth))
     objects = sc.measure(sc.label(mask), intensity=raw)
-    cells = sc.estimate_cells(objects, size=cell_size, min_size=min_size)
+    cells = sc.estimate_cells(objects, cell_size=cell_size, min_size=min_size)
     counts = sc.count_by_region(
         cells,
         regions,

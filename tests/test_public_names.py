@@ -14,7 +14,7 @@ PUBLIC = {
         Table Tables Value Values __version__ affine_transform blockwise closing
         concatenate correct_bias count count_by_region create density detect_spots
         difference_of_gaussians dilation distance_transform downsample erosion
-        estimate_bias estimate_cells export fill_holes flip gather gaussian hysteresis
+        estimate_bias estimate_cells export fill_holes flip gather gaussian hysteresis injected
         label laplacian_of_gaussian li local_maxima measure median n4
         normalize_percentile open open_folder opening otsu pad per_member percentile
         pipeline plan predict project pyramid reduction remove_small resample run
@@ -66,21 +66,21 @@ PUBLIC = {
         one_by_one table_of_bytes version_notes
     """,
     "scutoid.steps": """
-        Beneath BlockParts Collection Files Image ImageRef Images Length OutputGrid Parts Pipeline
-        Plan PlannedStep Run RunStep Step StepBlock Store Table Tables Value Values blockwise
-        check_order export gather interpolate is_lazy open open_folder per_member pipeline
+        BlockParts CallOptions Collection Files Image ImageRef Images Length OutputGrid Parts
+        Pipeline Plan PlannedStep Run RunStep Step StepBlock Store Table Tables TypedCall Value
+        Values blockwise export gather injected is_lazy open open_folder per_member pipeline
         plan reduction run step um with_given with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces
-        background_field bias_field cell_means closing coarse_counts
-        coarse_counts_of_pieces concatenate correct_bias count count_by_region
+        background_field bias_field closing coarse_counts
+        coarse_counts_of_pieces coarse_means concatenate correct_bias count count_by_region
         count_pieces count_rows density density_map density_points detect_spots
         difference_of_gaussians dilation distance_transform distance_within divide_field
         downsample downsample_step erosion estimate_bias estimate_cells field_of_view
         fill_holes flip flip_step gaussian hole_fill hole_merge hole_pieces hysteresis
         hysteresis_apply hysteresis_merge hysteresis_pieces keep_highest label
-        label_apply label_apply_wide label_merge label_pieces labels_cut
+        label_apply label_apply_uint64 label_merge label_pieces labels_cut
         laplacian_of_gaussian li li_step local_maxima lower maximum_marks maximum_merge
         maximum_pieces measure measure_channel_pieces measure_objects measure_pieces
         median n4 normalize_percentile object_counts opening otsu otsu_step pad pad_step

@@ -74,6 +74,7 @@ from scutoid.steps import (
     blockwise,
     export,
     gather,
+    injected,
     open,  # noqa: A004
     open_folder,
     per_member,
@@ -127,6 +128,7 @@ __all__ = [
     "gather",
     "gaussian",
     "hysteresis",
+    "injected",
     "label",
     "laplacian_of_gaussian",
     "li",

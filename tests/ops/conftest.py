@@ -218,7 +218,7 @@ def footprint(s: Scene, p: Chosen) -> Any:
 def binary(by_scipy: Callable[..., Any]) -> Callable[[Scene, Chosen], np.ndarray]:
     def whole(s: Scene, p: Chosen) -> np.ndarray:
         shape = round_one(s, p.footprint) if p.footprint else footprint(s, p)
-        return by_scipy(a(s.mask), shape, border_value=p.border_value)
+        return by_scipy(a(s.mask), shape, border_value=p.border)
 
     return whole
 
@@ -306,7 +306,7 @@ def by_region(s: Scene, p: Chosen) -> Any:
 
 
 def bias_of(s: Scene, p: Chosen) -> Any:
-    return sc.estimate_bias(s.image, factor=p.factor)
+    return sc.estimate_bias(s.image, factors=p.factors)
 
 
 # fmt: off
@@ -331,11 +331,11 @@ IMAGES = (
          {"radius": (2, 1, 3)}),
     Case("subtract_background", APPROXIMATE,
          lambda s, p: sc.subtract_background(
-             s.image, radius=p.radius, method=p.method, factor=p.factor),
-         None, {"radius": (5, 3), "method": ("opening", "median"), "factor": (2, 3)}),
+             s.image, radius=p.radius, method=p.method, factors=p.factors),
+         None, {"radius": (5, 3), "method": ("opening", "median"), "factors": (2, 3)}),
     Case("correct_bias", APPROXIMATE,
-         lambda s, p: sc.correct_bias(s.image, bias_of(s, p), factor=p.factor),
-         None, {"factor": (3, 2)}),
+         lambda s, p: sc.correct_bias(s.image, bias_of(s, p), factors=p.factors),
+         None, {"factors": (3, 2)}),
     Case("threshold", EXACT, lambda s, p: sc.threshold(s.image, level=s.level(p.level)),
          lambda s, p: a(s.image) > s.level(p.level), {"level": (0.5, 0.1)}),
     Case("threshold_local", EXACT,
@@ -348,9 +348,9 @@ IMAGES = (
          above_low_from_high, {"connectivity": (None, 2, 3)}),
     *(Case(name, EXACT,
            lambda s, p, name=name: getattr(sc, name)(
-               s.mask, footprint=footprint(s, p), border_value=p.border_value),
+               s.mask, footprint=footprint(s, p), border=p.border),
            binary(getattr(ndimage, f"binary_{name}")),
-           {"footprint": (1, 2, None), "border_value": (False, True)})
+           {"footprint": (1, 2, None), "border": (False, True)})
       for name in ("erosion", "dilation", "opening", "closing")),
     Case("fill_holes", EXACT,
          lambda s, p: sc.fill_holes(
@@ -437,7 +437,7 @@ OTHERS = (
          lambda s, p: filters.threshold_triangle(a(s.image))),
     Case("percentile", EXACT, lambda s, p: sc.percentile(s.image, q=p.q),
          lambda s, p: np.percentile(a(s.image), p.q).tolist(), {"q": ([3, 50], 99.9)}),
-    Case("estimate_bias", APPROXIMATE, bias_of, None, {"factor": (3, 2)}),
+    Case("estimate_bias", APPROXIMATE, bias_of, None, {"factors": (3, 2)}),
     Case("transpose", EXACT,
          lambda s, p: sc.transpose(s.image, axes=s.image.axes[-1] + s.image.axes[:-1]),
          lambda s, p: np.moveaxis(a(s.image), -1, 0)),
@@ -445,10 +445,11 @@ OTHERS = (
          lambda s, p: sc.detect_spots(s.image, sigma=p.sigma, threshold_rel=0.2, method=p.method),
          None, {"sigma": (1, [1, 2], 0.7), "method": ("log", "dog")}),
     Case("measure", EXACT, lambda s, p: sc.measure(s.labels, intensity=s.image), is_summed=True),
-    Case("count", EXACT, lambda s, p: sc.count(s.labels, size=p.size), None, {"size": (20, 5)}),
+    Case("count", EXACT, lambda s, p: sc.count(s.labels, cell_size=p.cell_size),
+         None, {"cell_size": (20, 5)}),
     Case("estimate_cells", EXACT,
-         lambda s, p: sc.estimate_cells(sc.measure(s.labels), size=p.size),
-         None, {"size": (20, 5)}),
+         lambda s, p: sc.estimate_cells(sc.measure(s.labels), cell_size=p.cell_size),
+         None, {"cell_size": (20, 5)}),
     Case("count_by_region", EXACT, by_region, None, {"level": (None, 1)}),
 )
 # fmt: on

@@ -27,7 +27,7 @@ def grids(draw):
 
 def subtracted(image, block, factors, **how):
     lazy = sc.open(image)
-    cells = sc.ops.cell_means.options(block=block)(lazy, factors=factors)
+    cells = sc.ops.coarse_means.options(block=block)(lazy, factors=factors)
     found = sc.ops.background_field(cells, factors=factors, **how)
     return np.asarray(sc.ops.subtract_field(lazy, found, factors=factors))
 
@@ -96,17 +96,17 @@ def test_the_coarse_estimate_is_near_that_at_full_resolution(method, share) -> N
 
 def test_factor_one_is_the_method_at_full_resolution() -> None:
     image = np.random.default_rng(1).random((30, 31)).astype("float32")
-    found = sc.subtract_background(image, radius=3, method="gaussian", factor=1)
+    found = sc.subtract_background(image, radius=3, method="gaussian", factors=1)
     expected = image - ndimage.gaussian_filter(image.astype("float64"), 3)
     np.testing.assert_array_equal(found, expected.astype("float32"))
 
 
 def test_a_factor_may_be_of_any_integer_type() -> None:
     image = np.random.default_rng(1).random((30, 31))
-    bias = sc.estimate_bias(image, factor=np.int32(2))
-    assert np.array_equal(bias, sc.estimate_bias(image, factor=2))
-    flat = sc.correct_bias(image, bias, factor=np.uint8(2))
-    assert np.array_equal(flat, sc.correct_bias(image, bias, factor=2))
+    bias = sc.estimate_bias(image, factors=np.int32(2))
+    assert np.array_equal(bias, sc.estimate_bias(image, factors=2))
+    flat = sc.correct_bias(image, bias, factors=np.uint8(2))
+    assert np.array_equal(flat, sc.correct_bias(image, bias, factors=2))
 
 
 @pytest.mark.parametrize("executor", ["serial", "threads"])
@@ -141,8 +141,8 @@ def test_bad_input_of_backgrounds_is_refused() -> None:
         {"radius": -1},
         {"radius": (1, 2, 3)},
         {"radius": 3, "method": "mode"},
-        {"radius": 3, "factor": 0},
-        {"radius": 3, "factor": 1.5},
+        {"radius": 3, "factors": 0},
+        {"radius": 3, "factors": 1.5},
     ):
         with pytest.raises(ParameterError):
             sc.subtract_background(sc.open(image), **params)
@@ -162,8 +162,8 @@ def shaded_scene():
 
 def test_a_known_field_is_divided_away_within_its_interpolation() -> None:
     truth, field = shaded_scene()
-    bias = sc.estimate_bias(truth * field, factor=4, estimator=lambda cells: cells / cells.mean())
-    flat = sc.correct_bias(truth * field, bias, factor=4)
+    bias = sc.estimate_bias(truth * field, factors=4, estimator=lambda cells: cells / cells.mean())
+    flat = sc.correct_bias(truth * field, bias, factors=4)
     smooth = ndimage.uniform_filter(flat, 36)[20:-20, 20:-20]
     assert np.ptp(smooth) < 0.02 * smooth.mean()
 
@@ -171,7 +171,7 @@ def test_a_known_field_is_divided_away_within_its_interpolation() -> None:
 def test_the_default_flattens_the_light() -> None:
     truth, field = shaded_scene()
     image = truth * field
-    flat = sc.correct_bias(image, sc.estimate_bias(image, factor=4), factor=4)
+    flat = sc.correct_bias(image, sc.estimate_bias(image, factors=4), factors=4)
     inside = np.s_[12:-12, 12:-12]
     assert np.std(flat[truth == 100]) < 0.5 * np.std(image[truth == 100])
     assert np.std(flat[inside][truth[inside] == 100]) < 0.3 * np.std(image[truth == 100])
@@ -185,7 +185,7 @@ def test_bias_is_the_same_for_every_block_shape(case) -> None:
     lazy = sc.open(image)
     found = []
     for shape in (image.shape, block):
-        cells = sc.ops.cell_means.options(block=shape)(lazy, factors=factors)
+        cells = sc.ops.coarse_means.options(block=shape)(lazy, factors=factors)
         bias = sc.ops.bias_field(cells, factors=factors, estimator=square_root)
         divide = sc.ops.divide_field.options(block=shape)
         found.append(np.asarray(divide(lazy, fields=bias, factors=factors)))
@@ -195,10 +195,10 @@ def test_bias_is_the_same_for_every_block_shape(case) -> None:
 def test_a_field_may_be_an_array_that_each_block_gets_whole() -> None:
     movie = np.random.default_rng(3).integers(1, 255, (3, 14, 15)).astype("uint8")
     lazy = sc.open(movie, axes="tyx")
-    bias = sc.estimate_bias(lazy, factor=3)
-    expected = np.asarray(sc.correct_bias(lazy, bias, factor=3))
-    np.testing.assert_array_equal(sc.correct_bias(lazy, bias.get(), factor=3), expected)
-    alone = sc.correct_bias(movie[1], np.asarray(bias.get())[1:2], factor=3)
+    bias = sc.estimate_bias(lazy, factors=3)
+    expected = np.asarray(sc.correct_bias(lazy, bias, factors=3))
+    np.testing.assert_array_equal(sc.correct_bias(lazy, bias.get(), factors=3), expected)
+    alone = sc.correct_bias(movie[1], np.asarray(bias.get())[1:2], factors=3)
     np.testing.assert_array_equal(alone, expected[1])
 
 
@@ -210,13 +210,13 @@ def test_each_channel_has_a_field_of_its_own(tmp_path) -> None:
     truth, field = shaded_scene()
     channels = np.stack([truth * field, truth * field[::-1] ** 2]).astype("uint16")
     raw = sc.open(channels, axes="cyx")
-    bias = sc.estimate_bias(raw, factor=(4, 5), estimator=square_root)
-    flat = sc.correct_bias(raw, bias, factor=(4, 5))
+    bias = sc.estimate_bias(raw, factors=(4, 5), estimator=square_root)
+    flat = sc.correct_bias(raw, bias, factors=(4, 5))
     sc.run(flat, store=tmp_path, executor="threads", workers=2, block=50)
     assert bias.get().shape == (2, 30, 26)
     for channel, found in zip(channels, np.asarray(flat), strict=True):
-        one = sc.estimate_bias(channel, factor=(4, 5), estimator=square_root)
-        np.testing.assert_array_equal(found, sc.correct_bias(channel, one, factor=(4, 5)))
+        one = sc.estimate_bias(channel, factors=(4, 5), estimator=square_root)
+        np.testing.assert_array_equal(found, sc.correct_bias(channel, one, factors=(4, 5)))
 
 
 @pytest.mark.parametrize(
@@ -226,24 +226,24 @@ def test_each_channel_has_a_field_of_its_own(tmp_path) -> None:
 )
 def test_estimators_that_return_no_field_are_named(estimator) -> None:
     with pytest.raises(StepError, match="estimator"):
-        sc.estimate_bias(np.ones((20, 20)), factor=4, estimator=estimator)
+        sc.estimate_bias(np.ones((20, 20)), factors=4, estimator=estimator)
 
 
 def test_a_field_fits_the_image_that_it_was_estimated_on() -> None:
-    bias = sc.estimate_bias(np.ones((20, 20)), factor=4)
+    bias = sc.estimate_bias(np.ones((20, 20)), factors=4)
     with pytest.raises(ParameterError, match="same shape"):
-        sc.correct_bias(np.ones((20, 30)), bias, factor=4)
+        sc.correct_bias(np.ones((20, 30)), bias, factors=4)
     with pytest.raises(ParameterError, match="same factor"):
-        sc.correct_bias(np.ones((20, 20)), bias, factor=5)
+        sc.correct_bias(np.ones((20, 20)), bias, factors=5)
     with pytest.raises(ParameterError, match="not dark"):
-        sc.estimate_bias(np.zeros((20, 20)), factor=4)
+        sc.estimate_bias(np.zeros((20, 20)), factors=4)
 
 
 def test_what_is_dark_all_around_stays_dark() -> None:
     image = np.zeros((200, 200))
     image[:20, :20] = 100
     image[60:] = -1.0  # as after an offset was taken off
-    flat = sc.correct_bias(image, sc.estimate_bias(image, factor=2), factor=2)
+    flat = sc.correct_bias(image, sc.estimate_bias(image, factors=2), factors=2)
     assert np.isfinite(flat).all()
     assert (flat[20:60, 20:] == 0).all()
     assert (flat[:20, :20] > 0).all()
@@ -253,8 +253,8 @@ def test_n4_flattens_the_light() -> None:
     pytest.importorskip("SimpleITK", reason="N4 needs the extra n4")
     truth, field = shaded_scene()
     image = truth * field
-    bias = sc.estimate_bias(image, factor=3, estimator=sc.n4)
-    flat = sc.correct_bias(image, bias, factor=3)
+    bias = sc.estimate_bias(image, factors=3, estimator=sc.n4)
+    flat = sc.correct_bias(image, bias, factors=3)
     is_flat = (truth == 100) & (image > np.percentile(image, 60))
     assert np.std(flat[is_flat]) < 0.5 * np.std(image[is_flat])
 

@@ -77,7 +77,7 @@ COMPLEX = {
     "laplacian_of_gaussian": lambda i: sc.laplacian_of_gaussian(i, sigma=1),
     "white_tophat": lambda i: sc.white_tophat(i, radius=1),
     "subtract_background": lambda i: sc.subtract_background(i, radius=3),
-    "estimate_bias": lambda i: sc.estimate_bias(i, factor=2),
+    "estimate_bias": lambda i: sc.estimate_bias(i, factors=2),
     "threshold": lambda i: sc.threshold(i, level=1),
     "threshold_local": lambda i: sc.threshold_local(i, size=3),
     "hysteresis": lambda i: sc.hysteresis(i, low=1, high=2),
@@ -130,7 +130,7 @@ SHAPES = {
     "stitch": lambda o: sc.stitch(o(MASK), o(SHORT), segment=lambda a, b: a * 1, halo=2),
     "measure": lambda o: sc.measure(o(LABELS), intensity=o(SHORT)),
     "concatenate": lambda o: sc.concatenate([o(IMAGE), o(SHORT)], axis="x"),
-    "correct_bias": lambda o: sc.correct_bias(o(IMAGE), np.ones((1, 4, 7)), factor=2),
+    "correct_bias": lambda o: sc.correct_bias(o(IMAGE), np.ones((1, 4, 7)), factors=2),
 }
 
 
@@ -157,7 +157,7 @@ NANS = {
     "percentile": lambda i: sc.percentile(i, q=50),
     "normalize_percentile": sc.normalize_percentile,
     "subtract_background": lambda i: sc.subtract_background(i, radius=3),
-    "estimate_bias": lambda i: sc.estimate_bias(i, factor=2),
+    "estimate_bias": lambda i: sc.estimate_bias(i, factors=2),
     "detect_spots": lambda i: sc.detect_spots(i, sigma=1, threshold=0.1),
     "local_maxima": sc.local_maxima,
     "local_maxima, h": lambda i: sc.local_maxima(i, h=0.1),

@@ -52,8 +52,9 @@ def test_cells_are_counted_as_the_formula_says_whatever_the_blocks(
     assert counted["n_objects"].item() == sum(
         np.count_nonzero(labels == one) >= min_size for one in np.unique(labels[labels > 0])
     )
-    pd.testing.assert_frame_equal(counted, sc.count(labels, **params))
-    pd.testing.assert_frame_equal(counted, sc.count(sc.measure(labels), **params))
+    asked = {"cell_size": size, "min_size": min_size, "edge_weight": edge_weight}
+    pd.testing.assert_frame_equal(counted, sc.count(labels, **asked))
+    pd.testing.assert_frame_equal(counted, sc.count(sc.measure(labels), **asked))
 
 
 def test_only_objects_that_touch_the_edge_weigh_less() -> None:
@@ -94,8 +95,8 @@ def test_a_size_may_be_in_the_unit() -> None:
     labels = np.zeros((8, 8), "uint8")
     labels[2:4, 2:6] = 1
     image = sc.open(labels, voxel_size=0.5, unit="um")
-    assert sc.count(image, size=1.0, by="size").to_pandas()["n_cells"].item() == 2
-    assert sc.count(image, size=4).to_pandas()["n_cells"].item() == 2
+    assert sc.count(image, cell_size=1.0, by="size").to_pandas()["n_cells"].item() == 2
+    assert sc.count(image, cell_size=4).to_pandas()["n_cells"].item() == 2
 
 
 def test_each_time_point_is_counted_for_itself() -> None:
@@ -120,17 +121,17 @@ def test_estimates_are_a_column_and_do_not_jump() -> None:
     assert np.all(np.diff(cells) >= 0)
     assert np.diff(cells).max() < 0.01
     table = sc.measure(np.pad(np.full((4, 4), 3), 1))
-    assert sc.estimate_cells(table, size=4)["n_cells"].tolist() == [4.0 - 0.0]
+    assert sc.estimate_cells(table, cell_size=4)["n_cells"].tolist() == [4.0 - 0.0]
 
 
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"size": 0}, "above 0"),
+        ({"cell_size": 0}, "above 0"),
         ({"edge_weight": 2}, "from 0 to 1"),
         ({"min_size": -1}, "0 or more"),
         ({"by": "area"}, "n_voxels"),
-        ({"size": "30"}, "above 0"),
+        ({"cell_size": "30"}, "above 0"),
         ({"min_size": np.nan}, "0 or more"),
     ],
     ids=["size", "edge", "least", "by", "text", "nan"],
@@ -190,7 +191,7 @@ def test_a_density_map_of_each_time_point_and_of_weights() -> None:
     labels[0, 1, 1], labels[1, 2:5, 2:5] = 1, 1
     over_time = sc.density(sc.open(labels, axes="tyx"), factors=3)
     assert np.asarray(over_time).sum(axis=(1, 2)).tolist() == [1, 1]
-    cells = sc.estimate_cells(sc.measure(labels[1]), size=3)
+    cells = sc.estimate_cells(sc.measure(labels[1]), cell_size=3)
     weighted = sc.density(cells, like=sc.open(labels[1]), factors=3, weights="n_cells")
     assert np.asarray(weighted).tolist() == [[0, 0], [0, 3]]
 
@@ -259,7 +260,7 @@ def test_a_density_map_needs_to_know_how_coarse() -> None:
 def test_counts_and_densities_come_from_a_run(tmp_path, executor) -> None:
     labels = ndimage.label(np.random.default_rng(1).random((20, 21)) < 0.2)[0].astype("uint32")
     image = sc.open(labels)
-    counted, mapped = sc.count(image, size=3), sc.density(image, factors=4)
+    counted, mapped = sc.count(image, cell_size=3), sc.density(image, factors=4)
     sc.run(counted, mapped, store=tmp_path, executor=executor, workers=2, block=6)
-    pd.testing.assert_frame_equal(counted.to_pandas(), sc.count(labels, size=3))
+    pd.testing.assert_frame_equal(counted.to_pandas(), sc.count(labels, cell_size=3))
     np.testing.assert_array_equal(np.asarray(mapped), sc.density(labels, factors=4))

@@ -43,7 +43,7 @@ def cases(draw):
 def test_equals_scipy_for_footprints_of_any_shape(name, case, border_value) -> None:
     mask, block, footprint = case
     step, whole = STEPS[name]
-    params = {"footprint": footprint, "border_value": border_value}
+    params = {"footprint": footprint, "border": border_value}
     found = np.asarray(step.options(block=block)(sc.open(mask), **params))
     expected = whole(mask, footprint, border_value=border_value)
     assert found.dtype == bool

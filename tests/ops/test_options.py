@@ -56,3 +56,13 @@ def test_arrays_just_run_and_unknown_options_are_refused():
     np.testing.assert_array_equal(sc.label.options(name="cells")(MASK), sc.label(MASK))
     with pytest.raises(ParameterError, match="options are"):
         sc.label.options(nmae="cells")(sc.open(MASK))
+
+
+def test_a_default_that_stands_for_what_the_engine_passes_is_no_part_of_the_code(tmp_path) -> None:
+    @sc.blockwise
+    def ramp(image, *, slope, block=sc.injected):
+        return image + slope * block.write_roi.offset[-1]
+
+    plan = sc.plan(ramp(sc.open(np.zeros((2, 6))), slope=2), store=tmp_path, block=3)
+    assert "not noticed" not in str(plan)
+    assert ramp(np.zeros((2, 3)), slope=2).tolist() == np.zeros((2, 3)).tolist()

@@ -154,7 +154,7 @@ def test_fewer_and_other_levels_are_another_result(tmp_path):
     for other in (
         sc.pyramid(image, levels=3),
         sc.pyramid(image, levels=2, factors=(1, 2, 2)),
-        sc.pyramid(image, levels=2, method="max"),
+        sc.pyramid(image, levels=2, downsampling="max"),
     ):
         run = sc.run(other, **options)
         assert run.step("pyramid").n_cached == 0
@@ -184,8 +184,8 @@ def test_a_damaged_level_is_made_anew(tmp_path):
         (lambda: sc.pyramid(sc.open(RAW), levels=2, factors=0), ParameterError),
         (lambda: sc.pyramid(sc.open(RAW), levels=2, factors=(2, 2)), ParameterError),
         (lambda: sc.pyramid(sc.open(RAW), levels=2, factors=1.5), ParameterError),
-        (lambda: sc.pyramid(sc.open(RAW), levels=2, method="median"), ParameterError),
-        (lambda: sc.pyramid(sc.label(sc.open(RAW)), levels=2, method="mean"), MetadataError),
+        (lambda: sc.pyramid(sc.open(RAW), levels=2, downsampling="median"), ParameterError),
+        (lambda: sc.pyramid(sc.label(sc.open(RAW)), levels=2, downsampling="mean"), MetadataError),
         (lambda: sc.pyramid(RAW, levels=2), PipelineError),
     ],
     ids=[

@@ -19,7 +19,7 @@ from scutoid.ops._bias import (
     n4,
 )
 from scutoid.ops._coarse import (
-    cell_means,
+    coarse_means,
 )
 from scutoid.ops._count import count, count_pieces, count_rows, estimate_cells, with_cells
 from scutoid.ops._density import coarse_counts, coarse_counts_of_pieces, density, density_map
@@ -46,7 +46,7 @@ from scutoid.ops._hysteresis import (
     hysteresis_merge,
     hysteresis_pieces,
 )
-from scutoid.ops._label import label, label_apply, label_apply_wide, label_merge, label_pieces
+from scutoid.ops._label import label, label_apply, label_apply_uint64, label_merge, label_pieces
 from scutoid.ops._masks import (
     closing,
     dilation,
@@ -101,10 +101,10 @@ __all__ = [
     "atlas_points_of_pieces",
     "background_field",
     "bias_field",
-    "cell_means",
     "closing",
     "coarse_counts",
     "coarse_counts_of_pieces",
+    "coarse_means",
     "concatenate",
     "correct_bias",
     "count",
@@ -140,7 +140,7 @@ __all__ = [
     "keep_highest",
     "label",
     "label_apply",
-    "label_apply_wide",
+    "label_apply_uint64",
     "label_merge",
     "label_pieces",
     "labels_cut",

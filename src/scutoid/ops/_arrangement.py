@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, Unpack, cast, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
-from scutoid.ops._composed import of_images, operation
+from scutoid.ops._composed import as_one, of_images, with_call_options
 from scutoid.ops._grids import (
     Extent,
     are_labels,
@@ -23,7 +22,8 @@ from scutoid.ops._grids import (
     seen_to,
 )
 from scutoid.ops._inputs import first_of
-from scutoid.steps import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.ops._types import Array, ImageLike
+from scutoid.steps import CallOptions, Image, Images, OutputGrid, StepBlock, blockwise, injected
 
 # Flipping
 
@@ -60,7 +60,7 @@ def _flipped_grid(images: list[Image], axis: str) -> OutputGrid:
 
 
 @blockwise(grid=_flipped_grid, dtype="same", block_invariant=True, version="1")
-def flip_step(image: NDArray[Any], *, axis: str, block: StepBlock) -> NDArray[Any]:
+def flip_step(image: Array, *, axis: str, block: StepBlock = injected) -> Array:
     """Flip one block."""
     axes = tuple(block.function_axes.index(letter) for letter in axis)
     return np.asarray(np.flip(image, axes))
@@ -70,7 +70,7 @@ flip_step = flip_step.options(name="flip")
 
 
 @of_images
-def flip(image: Image | Images | NDArray[Any], *, axis: str | int | Sequence[int]) -> Any:
+def flip(image: ImageLike, *, axis: str | int | Sequence[int]) -> ImageLike:
     """Mirror an image within the space that it takes.
 
     **Exact**: equals `numpy.flip` on the whole array for every block shape.
@@ -107,8 +107,8 @@ def flip(image: Image | Images | NDArray[Any], *, axis: str | int | Sequence[int
 
 
 def _transposed(
-    image: NDArray[Any], *, order: Sequence[int], axes: str, block: StepBlock
-) -> NDArray[Any]:
+    image: Array, *, order: Sequence[int], axes: str, block: StepBlock = injected
+) -> Array:
     if sorted(block.axes) != sorted(axes):
         raise _other_axes(axes, block.axes)
     return image.transpose(list(order))
@@ -123,9 +123,7 @@ def _other_axes(wanted: object, axes: str) -> ParameterError:
 
 
 @of_images
-def transpose(
-    image: Image | Images | NDArray[Any], *, axes: str | Sequence[int] | None = None
-) -> Any:
+def transpose(image: ImageLike, *, axes: str | Sequence[int] | None = None) -> ImageLike:
     """Change the order of an image's axes.
 
     **Exact**: equals `numpy.transpose` on the whole array for every block shape.  Axes that are not
@@ -156,6 +154,7 @@ def transpose(
     (3, 4, 2)
     """
     check_images(image, "transpose")
+    image = as_one(image)
     own = first_of(image).axes
     wanted = own[::-1] if axes is None else letters_of(axes, own)
     if sorted(wanted) != sorted(own):
@@ -170,7 +169,7 @@ def transpose(
         axes=seen,
         out_axes=wanted[n_front:],
         dtype="same",
-        labels=are_labels(image),  # type: ignore[arg-type]
+        labels=are_labels(image),
         block_invariant=True,
         version="1",
     )(_transposed)
@@ -226,13 +225,41 @@ def _joined_grid(images: list[Image], axis: str, axes: str) -> OutputGrid:
     return OutputGrid(tuple(shape), source, first.voxel_size, first.origin)
 
 
-def _joined(*images: NDArray[Any], axis: str, axes: str) -> NDArray[Any]:
+def _joined(*images: Array, axis: str, axes: str) -> Array:
     parts = [image for image in images if image.shape[axes.index(axis)]]
     return np.concatenate(parts, axes.index(axis)) if parts else images[0]
 
 
-@operation
-def concatenate(images: Iterable[Any], *, axis: str | int) -> Any:
+class _Concatenate(Protocol):
+    """The type of `concatenate`: what the images are decides."""
+
+    __name__: str
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # of nothing: refused
+        self, images: Iterable[Array], *, axis: str | int
+    ) -> Array: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, images: Iterable[Image | Array], *, axis: str | int
+    ) -> Image: ...
+    @overload
+    def __call__(self, images: Iterable[Images | Array], *, axis: str | int) -> Images: ...
+    @overload
+    def __call__(self, images: Iterable[ImageLike], *, axis: str | int) -> ImageLike: ...
+
+    def options(self, **options: Unpack[CallOptions]) -> _Concatenate:
+        """Return the same operation with options for this call; see `scutoid.blockwise`."""
+        ...
+
+
+def _typed(function: object) -> _Concatenate:
+    return cast("_Concatenate", function)
+
+
+@_typed
+@with_call_options
+def concatenate(images: Iterable[ImageLike], *, axis: str | int) -> ImageLike:
     """Join images along an axis.
 
     **Exact**: equals `numpy.concatenate` on the whole arrays for every block shape.  Along an axis
@@ -275,7 +302,8 @@ def concatenate(images: Iterable[Any], *, axis: str | int) -> Any:
 
 
 @of_images
-def _concatenate(*images: Any, axis: str | int) -> Any:
+def _concatenate(*given: ImageLike, axis: str | int) -> ImageLike:
+    images = [as_one(image) for image in given]
     for image in images:
         check_images(image, "concatenate")
     own = first_of(images[0]).axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ _PLACE = "count_by_region"
 Matrix = tuple[tuple[float, ...], ...]
 
 
-def checked_atlas(atlas: Any) -> Image:
+def checked_atlas(atlas: object) -> Image:
     atlas = as_image(atlas)
     check_voxels(atlas, f"{_PLACE}, atlas")
     if not isinstance(atlas, Image):
@@ -90,7 +90,7 @@ class AtlasFrame:
         return voxel, position[:, self.plane[0]] >= self.plane[1]
 
 
-def world_matrix(transform: Any, atlas: Image, unit: str | None) -> Matrix:
+def world_matrix(transform: object, atlas: Image, unit: str | None) -> Matrix:
     """Return the affine matrix from positions to the world of the atlas."""
     axes = list(atlas.axes)
     ndim = len(axes)
@@ -147,7 +147,7 @@ def _axis_matrix(order: list[str], axes: list[str], atlas: Image, unit: str | No
     return tuple(rows)
 
 
-def find_midplane(midplane: Any, atlas: Image) -> tuple[int, float] | None:
+def find_midplane(midplane: object, atlas: Image) -> tuple[int, float] | None:
     """Return the axis and the position of the plane between the hemispheres."""
     if midplane is None:
         return None
@@ -155,8 +155,8 @@ def find_midplane(midplane: Any, atlas: Image) -> tuple[int, float] | None:
     match midplane:
         case str():
             name = midplane
-        case [str(), Real()] if np.isfinite(midplane[1]):
-            name, at = midplane[0], float(midplane[1])
+        case [str(letter), Real() as position] if math.isfinite(position):
+            name, at = letter, float(position)
     if name not in tuple(atlas.axes):
         raise ParameterError(
             f"a midplane lies across one of the atlas' axes {atlas.axes!r}, at a number",
@@ -188,6 +188,6 @@ def voxel_volume(atlas: Image) -> float:
     return float(np.prod([size * metres / METRES["mm"] for size in atlas.voxel_size]))
 
 
-def as_image(item: Any) -> Any:
+def as_image(item: object) -> object:
     """Open an array as an image; hand on anything else."""
     return open_image(item) if isinstance(item, np.ndarray) else opened(item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,38 +13,42 @@ from scutoid.kernels import footprint_array, footprint_shape, interpolate_coarse
 from scutoid.ops._coarse import (
     Coarse,
     block_extent,
-    cell_factors,
-    cell_means,
-    cells_slices,
+    coarse_factors,
     coarse_images,
+    coarse_means,
+    coarse_slices,
     extent_of,
     per_axis,
     spatial_shape,
 )
-from scutoid.ops._composed import composed
-from scutoid.steps import BlockParts, Image, Images, Length, StepBlock, blockwise, step
+from scutoid.ops._composed import as_one, composed
+from scutoid.ops._renamed import renamed
+from scutoid.ops._types import Array, ImageLike
+from scutoid.steps import BlockParts, Images, Length, StepBlock, blockwise, injected, step
 
 Method = Literal["opening", "gaussian", "median"]
 
 _METHODS = ("opening", "gaussian", "median")
-_CELLS_A_RADIUS = 4
+_COARSE_A_RADIUS = 4
 
 
 @composed
+@renamed(factor="factors=")
 def subtract_background(
-    image: Any,
+    image: ImageLike,
     *,
     radius: float | Sequence[float] | Length,
     method: Method = "opening",
-    factor: int | Sequence[int] | None = None,
-) -> Any:
+    factors: int | Sequence[int] | None = None,
+) -> ImageLike:
     """Subtract what is wider than a radius.
 
-    **Approximate**: the background is estimated on means of cells of ``factor`` voxels and
-    interpolated linearly.  Where it curves by at most ``c`` (its second derivative, per voxel
-    squared) along each axis, both together are off by at most ``c * factor ** 2 / 6`` an axis, and
-    at the image's edge by half a cell's change.  For "median", an object counts with the whole of
-    each cell that it touches.  The result is the same for every block shape.
+    **Approximate**: the background is estimated on a coarse image, whose voxels are means of
+    ``factors`` voxels of the image, and interpolated linearly.  Where it curves by at most ``c``
+    (its second derivative, per voxel squared) along each axis, both together are off by at most
+    ``c * factors ** 2 / 6`` an axis, and at the image's edge by half a coarse voxel's change.  For
+    "median", an object counts with the whole of each coarse voxel that it touches.  The result is
+    the same for every block shape.
 
     Parameters
     ----------
@@ -57,8 +61,9 @@ def subtract_background(
         Grey opening by a ball of this radius (bright objects that it covers vanish, as in a
         rolling ball; of noise it takes the lower side); a Gaussian of this sigma; or the median of
         such a ball.
-    factor : int or sequence of int, optional
-        Voxels along the edges of a cell; default: a quarter of the radius, no more than the image.
+    factors : int or sequence of int, optional
+        Voxels of the image along the edges of a coarse voxel; default: a quarter of the radius, no
+        more than the image.
 
     Returns
     -------
@@ -68,13 +73,14 @@ def subtract_background(
     Raises
     ------
     ParameterError
-        If a radius or factor is out of range, the method is none of these, or a value is NaN.
+        If a radius or a factor is out of range, the method is none of these, or a value is NaN.
     MetadataError
         If the radius is physical, and the voxel size or its unit is not known.
 
     Notes
     -----
-    The coarse image is held as a whole in the driver: 8 bytes a cell, and what the method needs.
+    The coarse image is held as a whole in the driver: 8 bytes a voxel of it, and what the method
+    needs.
 
     References
     ----------
@@ -96,39 +102,40 @@ def subtract_background(
         )
     shape = spatial_shape(image)
     radii = _radii(image, radius, len(shape))
-    if factor is None:
-        factor = [
-            min(max(int(r / _CELLS_A_RADIUS), 1), max(n, 1))
+    if factors is None:
+        factors = [
+            min(max(int(r / _COARSE_A_RADIUS), 1), max(n, 1))
             for r, n in zip(radii, shape, strict=True)
         ]
-    factors = cell_factors(factor, len(shape))
-    cells = cell_means(image, factors=factors)
-    found = background_field(cells, factors=factors, radii=radii, method=method)
-    return subtract_field(image, found, factors=factors)
+    edges = coarse_factors(factors, len(shape))
+    image = as_one(image)
+    means = coarse_means(image, factors=edges)
+    found = background_field(means, factors=edges, radii=radii, method=method)
+    return subtract_field(image, found, factors=edges)
 
 
-@step(out="parts", version="1")
+@step(out="parts", version="2")
 def background_field(
-    cells: BlockParts, *, factors: Sequence[int], radii: Sequence[float], method: str
+    means: BlockParts, *, factors: Sequence[int], radii: Sequence[float], method: str
 ) -> dict[int, dict[str, Coarse]]:
     """Estimate the background on the coarse image; give each block what it interpolates."""
     ratio = [radius / factor for radius, factor in zip(radii, factors, strict=True)]
     found: dict[int, dict[str, Coarse]] = {}
-    for blocks, field in coarse_images(cells, factors):
+    for blocks, field in coarse_images(means, factors):
         background = _background(field, ratio, method)
         for index in blocks:
-            start, stop, shape = block_extent(cells, index)
-            found[index] = {"field": background[cells_slices(start, stop, factors, shape)]}
+            start, stop, shape = block_extent(means, index)
+            found[index] = {"field": background[coarse_slices(start, stop, factors, shape)]}
     return found
 
 
 @blockwise(dtype=np.float32, block_invariant=True, version="1")
 def subtract_field(
-    image: NDArray[Any],
+    image: Array,
     field: dict[str, Coarse],
     *,
     factors: Sequence[int],
-    block: StepBlock,
+    block: StepBlock = injected,
 ) -> NDArray[np.float32]:
     """Interpolate the background over one block, and subtract it."""
     start, stop, shape = extent_of(block)
@@ -139,7 +146,7 @@ def subtract_field(
 subtract_field = subtract_field.options(name="subtract_background")
 
 
-def _radii(image: Image | Images, radius: Any, ndim: int) -> list[float]:
+def _radii(image: ImageLike, radius: float | Sequence[float] | Length, ndim: int) -> list[float]:
     """Return a radius in voxels for each spatial axis."""
     if isinstance(radius, Length):
         if isinstance(image, Images):
@@ -148,7 +155,8 @@ def _radii(image: Image | Images, radius: Any, ndim: int) -> list[float]:
                 value=radius,
                 place="subtract_background",
             )
-        voxels = radius.voxels(image.voxel_size, image.unit, place="subtract_background")
+        one = as_one(image)
+        voxels = radius.voxels(one.voxel_size, one.unit, place="subtract_background")
         return [float(n) for n in voxels]
     footprint_shape(radius)  # refuses what is no radius
     return per_axis(radius, ndim, "radius")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,28 +14,31 @@ from scutoid.errors import MissingExtra, ParameterError, StepError
 from scutoid.kernels import coarse_shape, interpolate_coarse
 from scutoid.ops._coarse import (
     Coarse,
-    cell_factors,
-    cell_means,
-    cells_slices,
+    coarse_factors,
     coarse_images,
+    coarse_means,
+    coarse_slices,
     extent_of,
     spatial_shape,
 )
-from scutoid.ops._composed import composed, operation
+from scutoid.ops._composed import as_one, composed_value, operation
 from scutoid.ops._inputs import check_real, check_voxels
-from scutoid.steps import BlockParts, StepBlock, blockwise, is_lazy, step
+from scutoid.ops._renamed import renamed
+from scutoid.ops._types import Array, ImageLike
+from scutoid.steps import BlockParts, StepBlock, Value, blockwise, injected, is_lazy, step
 from scutoid.steps import open as open_image
 
-Estimator = Callable[[Coarse], NDArray[Any]]
+Estimator = Callable[[Coarse], Array]
 
 _SMOOTHING = 4.0
 _DIMMEST = 0.01
 
 
-@composed
+@composed_value
+@renamed(factor="factors=")
 def estimate_bias(
-    image: Any, *, factor: int | Sequence[int], estimator: Estimator | None = None
-) -> Any:
+    image: ImageLike, *, factors: int | Sequence[int], estimator: Estimator | None = None
+) -> Value | Array:
     """Estimate an illumination (bias) field that multiplies an image.
 
     **Approximate**, as the estimator is; the same for every block shape.
@@ -44,19 +47,20 @@ def estimate_bias(
     ----------
     image : Image, Images or ndarray of real numbers
         Intensities, finite.  Each place along axes other than the spatial ones has its own field.
-    factor : int or sequence of int
-        Voxels along the edges of a cell, one for all spatial axes or one for each.  The field is
-        held by each worker as a whole: choose it so that some megabytes are left.
+    factors : int or sequence of int
+        Voxels of the image along the edges of a coarse voxel, one for all spatial axes or one for
+        each.  The field is held by each worker as a whole: choose them so that some megabytes are
+        left.
     estimator : function, optional
-        Gets the means of the cells as a float64 array, and returns the field, an array of the same
-        shape, above zero.  Default: the means smoothed by a Gaussian of 4 cells, divided by their
-        mean, and 0.01 where it is darker than that; ``scutoid.n4`` for N4.
+        Gets the coarse image as a float64 array, and returns the field, an array of the same
+        shape, above zero.  Default: the coarse image smoothed by a Gaussian of 4 of its voxels,
+        divided by its mean, and 0.01 where it is darker than that; ``scutoid.n4`` for N4.
 
     Returns
     -------
     Value or ndarray
-        float64, shape (n_places, cells...), with a place for each image along the other axes; for
-        `correct_bias`.
+        float64, shape (n_places, coarse voxels...), with a place for each image along the other
+        axes; for `correct_bias`.
 
     Raises
     ------
@@ -70,23 +74,26 @@ def estimate_bias(
     >>> import numpy as np
     >>> import scutoid as sc
     >>> image = np.outer(np.ones(8), np.linspace(1, 3, 8))
-    >>> bias = sc.estimate_bias(image, factor=2, estimator=lambda coarse: coarse / coarse.mean())
+    >>> bias = sc.estimate_bias(image, factors=2, estimator=lambda coarse: coarse / coarse.mean())
     >>> bias[0, 0].round(2)
     array([0.57, 0.86, 1.14, 1.43])
     """
     shape = spatial_shape(image)
     check_voxels(image, "estimate_bias")
-    factors = cell_factors(factor, len(shape))
-    cells = cell_means(image, factors=factors)
-    return bias_field(cells, factors=factors, estimator=estimator or smooth_bias)
+    edges = coarse_factors(factors, len(shape))
+    means = coarse_means(as_one(image), factors=edges)
+    return bias_field(means, factors=edges, estimator=estimator or smooth_bias)
 
 
 @operation
-def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
+@renamed(factor="factors=")
+def correct_bias(
+    image: ImageLike, bias: Value | Array, *, factors: int | Sequence[int]
+) -> ImageLike:
     """Divide an image by a bias field.
 
-    **Approximate**: the field is interpolated linearly between its cells; the same for every block
-    shape.
+    **Approximate**: the field is interpolated linearly between the voxels of a coarse image; the
+    same for every block shape.
 
     Parameters
     ----------
@@ -94,7 +101,7 @@ def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
         Of the shape of the image that the field was estimated on.
     bias : Value or ndarray
         From `estimate_bias`.
-    factor : int or sequence of int
+    factors : int or sequence of int
         As there.
 
     Returns
@@ -105,32 +112,34 @@ def correct_bias(image: Any, bias: Any, *, factor: int | Sequence[int]) -> Any:
     Raises
     ------
     ParameterError
-        If the field is of an image of another shape, or of another factor.
+        If the field is of an image of another shape, or of other factors.
 
     Examples
     --------
     >>> import numpy as np
     >>> import scutoid as sc
     >>> image = np.outer(np.ones(8), np.linspace(1, 3, 8))
-    >>> bias = sc.estimate_bias(image, factor=1, estimator=lambda coarse: coarse / 2)
-    >>> sc.correct_bias(image, bias, factor=1)[0, :3]
+    >>> bias = sc.estimate_bias(image, factors=1, estimator=lambda coarse: coarse / 2)
+    >>> sc.correct_bias(image, bias, factors=1)[0, :3]
     array([2., 2., 2.], dtype=float32)
     """
     check_real(image, "correct_bias")
-    given = [factor] if isinstance(factor, (int, np.integer)) else list(factor)
+    given = [factors] if isinstance(factors, (int, np.integer)) else list(factors)
     # As an image, for a parameter that is one arrives whole; as an input it would be cut in blocks
     field = open_image(bias) if isinstance(bias, np.ndarray) and is_lazy(image) else bias
-    return divide_field(image, fields=field, factors=cell_factors(given, len(given)))
+    return divide_field(
+        as_one(image), fields=cast("Coarse", field), factors=coarse_factors(given, len(given))
+    )
 
 
-def smooth_bias(cells: Coarse) -> Coarse:
-    """Smooth means of cells by a Gaussian of 4 cells, and divide them by their mean.
+def smooth_bias(coarse: Coarse) -> Coarse:
+    """Smooth a coarse image by a Gaussian of 4 of its voxels, and divide it by its mean.
 
     Where nothing is seen, as beside a specimen, the field stays at 0.01.
     """
     from scipy import ndimage
 
-    smooth = ndimage.gaussian_filter(cells, _SMOOTHING)
+    smooth = ndimage.gaussian_filter(coarse, _SMOOTHING)
     mean = float(smooth.mean())
     if not mean > 0:
         raise ParameterError(
@@ -141,12 +150,12 @@ def smooth_bias(cells: Coarse) -> Coarse:
     return np.asarray(np.maximum(smooth / mean, _DIMMEST))
 
 
-def n4(cells: Coarse) -> Coarse:
+def n4(coarse: Coarse) -> Coarse:
     """Estimate a bias field by N4, inside of Otsu's foreground; for `estimate_bias`.
 
     Parameters
     ----------
-    cells : ndarray of float64, 2 or 3 axes
+    coarse : ndarray of float64, 2 or 3 axes
         Coarse image.
 
     Returns
@@ -167,7 +176,7 @@ def n4(cells: Coarse) -> Coarse:
         sitk: Any = importlib.import_module("SimpleITK")
     except ImportError as error:
         raise MissingExtra.of("SimpleITK", extra="n4") from error
-    image = sitk.GetImageFromArray(cells.astype(np.float32))
+    image = sitk.GetImageFromArray(coarse.astype(np.float32))
     foreground = sitk.OtsuThreshold(image, 0, 1)
     correct = sitk.N4BiasFieldCorrectionImageFilter()
     correct.SetNumberOfThreads(1)  # the same sums on every machine
@@ -176,11 +185,11 @@ def n4(cells: Coarse) -> Coarse:
     return np.asarray(np.exp(logarithm.astype(np.float64)))
 
 
-@step(version="2")
-def bias_field(cells: BlockParts, *, factors: Sequence[int], estimator: Estimator) -> Coarse:
+@step(version="3")
+def bias_field(means: BlockParts, *, factors: Sequence[int], estimator: Estimator) -> Coarse:
     """Estimate the bias on the coarse image, for each place along the iterated axes."""
     fields = []
-    for _, coarse in coarse_images(cells, factors):
+    for _, coarse in coarse_images(means, factors):
         field = np.asarray(estimator(coarse), np.float64)
         if field.shape != coarse.shape or not np.all((field > 0) & np.isfinite(field)):
             raise StepError(
@@ -194,24 +203,24 @@ def bias_field(cells: BlockParts, *, factors: Sequence[int], estimator: Estimato
 
 @blockwise(dtype=np.float32, block_invariant=True, version="1")
 def divide_field(
-    image: NDArray[Any], *, fields: Coarse, factors: Sequence[int], block: StepBlock
+    image: Array, *, fields: Coarse, factors: Sequence[int], block: StepBlock = injected
 ) -> NDArray[np.float32]:
     """Interpolate the bias over one block, and divide by it."""
     start, stop, shape = extent_of(block)
-    cells = list(factors) * (len(shape) if len(factors) == 1 else 1)
+    edges = list(factors) * (len(shape) if len(factors) == 1 else 1)
     iterated = [n for n, axis in enumerate(block.axes) if axis not in block.function_axes]
     sizes = [block.image_roi.shape[n] for n in iterated]
-    if len(cells) != len(shape) or fields.shape != (math.prod(sizes), *coarse_shape(shape, cells)):
+    if len(edges) != len(shape) or fields.shape != (math.prod(sizes), *coarse_shape(shape, edges)):
         raise ParameterError(
-            "a bias field is that of an image of the same shape, with the same factor",
-            value=f"image {(*sizes, *shape)}, field {fields.shape} of cells {tuple(factors)}",
+            "a bias field is that of an image of the same shape, with the same factors",
+            value=f"image {(*sizes, *shape)}, field {fields.shape}, factors {tuple(factors)}",
             place="correct_bias",
-            remedy="estimate it on this image, and give the same factor= to both",
+            remedy="estimate it on this image, and give the same factors= to both",
         )
     place = [block.write_roi.offset[n] - block.image_roi.offset[n] for n in iterated]
     field = fields[int(np.ravel_multi_index(place, sizes)) if sizes else 0]
-    under = field[cells_slices(start, stop, cells, shape)]
-    return (image / interpolate_coarse(under, start, stop, cells, shape)).astype(np.float32)
+    under = field[coarse_slices(start, stop, edges, shape)]
+    return (image / interpolate_coarse(under, start, stop, edges, shape)).astype(np.float32)
 
 
 bias_field = bias_field.options(name="estimate_bias")

@@ -1,22 +1,23 @@
 """The coarse level that slow changes are estimated on.
 
-Each block averages the cells of voxels that begin in it; a step puts the coarse image together, so
-that what is estimated on it is the same whatever the blocks.
+Each block averages the windows that begin in it, each a coarse voxel; a step puts the coarse image
+together, so that what is estimated on it is the same whatever the blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid import kernels
 from scutoid.errors import ParameterError
-from scutoid.kernels import coarse_means, coarse_range, coarse_shape
+from scutoid.kernels import coarse_range, coarse_shape
 from scutoid.ops._inputs import check_given, check_real, first_of
 from scutoid.ops._label import images_of
-from scutoid.steps import BlockParts, Image, Images, StepBlock, blockwise
+from scutoid.ops._types import Array, ImageLike
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected
 
 Coarse = NDArray[np.float64]
 
@@ -30,28 +31,28 @@ def _check_real(images: list[Image]) -> None:
     check=_check_real,
     halo=lambda factors: [(0, factor - 1) for factor in factors],
     block_invariant=True,
-    version="1",
+    version="2",
 )
-def cell_means(
-    image: NDArray[Any], *, factors: Sequence[int], block: StepBlock
+def coarse_means(
+    image: Array, *, factors: Sequence[int], block: StepBlock = injected
 ) -> dict[str, Coarse]:
-    """Average the cells of voxels that begin in one block."""
+    """Average the voxels of each coarse voxel that begins in one block."""
     start, stop, shape = extent_of(block)
-    return {"cells": coarse_means(image, start, stop, factors, shape)}
+    return {"means": kernels.coarse_means(image, start, stop, factors, shape)}
 
 
-def coarse_images(cells: BlockParts, factors: Sequence[int]) -> Iterator[tuple[list[int], Coarse]]:
+def coarse_images(means: BlockParts, factors: Sequence[int]) -> Iterator[tuple[list[int], Coarse]]:
     """Yield the numbers of an image's blocks and its coarse image, one image after the other."""
-    for blocks, _ in images_of(cells):
-        shape = block_extent(cells, blocks[0])[2]
+    for blocks, _ in images_of(means):
+        shape = block_extent(means, blocks[0])[2]
         coarse = np.zeros(coarse_shape(shape, factors))
         for index in blocks:
-            start, stop, _ = block_extent(cells, index)
+            start, stop, _ = block_extent(means, index)
             place = tuple(
                 slice(-(-low // factor), -(-high // factor))
                 for low, high, factor in zip(start, stop, factors, strict=True)
             )
-            coarse[place] = cells[index]["cells"]
+            coarse[place] = means[index]["means"]
         yield blocks, coarse
 
 
@@ -87,16 +88,16 @@ def _along(
     )
 
 
-def cells_slices(
+def coarse_slices(
     start: Sequence[int], stop: Sequence[int], factors: Sequence[int], shape: Sequence[int]
 ) -> tuple[slice, ...]:
-    """Return the cells that interpolation over a region needs."""
+    """Return the coarse voxels that interpolation over a region needs."""
     return tuple(
         slice(*coarse_range(*along)) for along in zip(start, stop, factors, shape, strict=True)
     )
 
 
-def spatial_shape(image: Image | Images) -> list[int]:
+def spatial_shape(image: ImageLike) -> list[int]:
     """Return the voxels along the spatial axes; of a collection, of its first member."""
     check_given(image, "image")
     one = first_of(image)
@@ -115,17 +116,17 @@ def per_axis(given: float | Sequence[float], ndim: int, name: str) -> list[float
     return np.broadcast_to(values, (ndim,)).astype(np.float64).tolist()  # type: ignore[no-any-return]
 
 
-def cell_factors(factor: int | Sequence[int], ndim: int) -> list[int]:
-    """Return the edges of a cell along each spatial axis.
+def coarse_factors(factors: int | Sequence[int], ndim: int) -> list[int]:
+    """Return the edges of a coarse voxel along each spatial axis, in voxels.
 
     Raises
     ------
     ParameterError
         If one is not a whole number of voxels, 1 or more.
     """
-    found = per_axis(factor, ndim, "factor")
+    found = per_axis(factors, ndim, "factors")
     if not all(value >= 1 and value.is_integer() for value in found):
         raise ParameterError(
-            "factor is a number of voxels, 1 or more", value=factor, place="factor"
+            "factors are numbers of voxels, 1 or more", value=factors, place="factors"
         )
     return [int(value) for value in found]

@@ -4,98 +4,154 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 import numpy as np
 
-from scutoid.steps import Image, Table, Value, is_lazy, with_options
+from scutoid.ops._types import Array, ImageLike, Number, TableLike
+from scutoid.steps import (
+    CallOptions,
+    Image,
+    Images,
+    Table,
+    Tables,
+    TypedCall,
+    Value,
+    Values,
+    is_lazy,
+    with_options,
+)
 from scutoid.steps import open as open_image
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 P = ParamSpec("P")
-R_co = TypeVar("R_co", covariant=True)
+R = TypeVar("R")
+Function_co = TypeVar("Function_co", bound=Callable[..., object], covariant=True)
+One_co = TypeVar("One_co", covariant=True)
+Many_co = TypeVar("Many_co", covariant=True)
 
 
-class Operation(Protocol[P, R_co]):
-    """A function of images that takes options, as a step does."""
+class Operation(TypedCall[Function_co, One_co, Many_co]):
+    """The type of a function of images that takes options, as a step does.
 
-    __doc__: str | None
+    There are no instances: an operation is a plain function, with an attribute `options`.
+    """
+
     __name__: str
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Run on arrays, or return a lazy result."""
-        ...
-
-    def options(self, **options: object) -> Callable[P, R_co]:
+    def options(self, **options: Unpack[CallOptions]) -> Operation[Function_co, One_co, Many_co]:
         """Return the same operation with options for this call; see `scutoid.blockwise`.
 
         name, keep, storage and where are those of the step that makes the result; the others hold
         for all steps of the operation.
         """
-        ...
+        raise NotImplementedError
 
 
-def operation(function: Callable[P, R_co]) -> Operation[P, R_co]:
+ImageOperation = Operation[Callable[P, Array], Image, Images]
+TableOperation = Operation[Callable[P, "pd.DataFrame"], Table, Tables]
+
+
+@overload
+def operation(function: Callable[P, ImageLike], /) -> ImageOperation[P]: ...
+@overload
+def operation(function: Callable[P, TableLike], /) -> TableOperation[P]: ...
+def operation(function: Callable[..., Any], /) -> Any:
     """Let a function of images take options."""
+    return with_call_options(function)
 
-    def options(**options: object) -> Callable[P, R_co]:
+
+def value_operation(
+    function: Callable[P, Value | R], /
+) -> Operation[Callable[P, R], Value, Values]:
+    """Let a function that returns a value take options."""
+    return cast("Operation[Callable[P, R], Value, Values]", with_call_options(function))
+
+
+def with_call_options(function: Callable[..., Any]) -> Any:
+    """Give a function of images an attribute `options`."""
+
+    def options(**options: Unpack[CallOptions]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R_co:
+        def run(*args: Any, **kwargs: Any) -> Any:
             found = function(*args, **kwargs)
-            return cast("R_co", with_options(found, [*args, *kwargs.values()], options))
+            return with_options(found, [*args, *kwargs.values()], cast("dict[str, Any]", options))
 
         return run
 
     options.__doc__ = Operation.options.__doc__
     function.options = options  # type: ignore[attr-defined]
-    return cast("Operation[P, R_co]", function)
+    return function
 
 
-def composed(function: Callable[P, R_co]) -> Operation[P, R_co]:
+@overload
+def composed(function: Callable[P, ImageLike], /) -> ImageOperation[P]: ...
+@overload
+def composed(function: Callable[P, TableLike], /) -> TableOperation[P]: ...
+def composed(function: Callable[..., Any], /) -> Any:
     """Let an operation on lazy results take arrays as well.
 
     Of numpy arrays alone the result itself is returned; dask arrays are opened as images.
     """
-    lazily = cast("Callable[..., Any]", function)
 
-    @operation
     @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R_co:
+    def run(*args: Any, **kwargs: Any) -> Any:
         given, named = [opened(item) for item in args], {k: opened(v) for k, v in kwargs.items()}
         items = (*given, *named.values())
         if any(is_lazy(item) for item in items) or not any(map(_is_array, items)):
-            return cast("R_co", lazily(*given, **named))
+            return function(*given, **named)
         arrays = [open_image(item) if _is_array(item) else item for item in given]
         named = {k: open_image(v) if _is_array(v) else v for k, v in named.items()}
-        return cast("R_co", _read(lazily(*arrays, **named)))
+        return _read(function(*arrays, **named))
 
-    return run
+    return with_call_options(run)
 
 
-def of_images(function: Callable[P, R_co]) -> Operation[P, R_co]:
+def composed_value(function: Callable[P, Value | R], /) -> Operation[Callable[P, R], Value, Values]:
+    """Do the same for an operation that returns a value."""
+    return cast("Operation[Callable[P, R], Value, Values]", composed(cast("Any", function)))
+
+
+@overload
+def of_images(function: Callable[P, ImageLike], /) -> ImageOperation[P]: ...
+@overload
+def of_images(function: Callable[P, TableLike], /) -> TableOperation[P]: ...
+def of_images(function: Callable[..., Any], /) -> Any:
     """Do the same for an operation of which all that is named is a parameter, an array too."""
-    lazily = cast("Callable[..., Any]", function)
 
-    @operation
     @functools.wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R_co:
+    def run(*args: Any, **kwargs: Any) -> Any:
         given = [opened(item) for item in args]
         arrays = [open_image(item) if _is_array(item) else item for item in given]
-        found = lazily(*arrays, **kwargs)
-        return cast("R_co", found if any(map(is_lazy, given)) else _read(found))
+        found = function(*arrays, **kwargs)
+        return found if any(map(is_lazy, given)) else _read(found)
 
-    return run
+    return with_call_options(run)
 
 
-def opened(item: Any) -> Any:
+def as_number(value: Number) -> float:
+    """Take what a step gets for one number in its type: a lazy value is known when it runs."""
+    return cast("float", value)
+
+
+def as_one(image: ImageLike) -> Image:
+    """Take what a step gets for one image in its type: collections run through steps alike."""
+    return cast("Image", image)
+
+
+def opened(item: R) -> R:
     """Open a dask array as an image; hand on anything else."""
-    return open_image(item) if type(item).__module__.startswith("dask.array") else item
+    is_dask = type(item).__module__.startswith("dask.array")
+    return cast("R", open_image(item)) if is_dask else item
 
 
 def _is_array(item: object) -> bool:
     return isinstance(item, np.ndarray) and item.ndim > 0
 
 
-def _read(result: object) -> Any:
+def _read(result: object) -> object:
     if isinstance(result, Image):
         return np.asarray(result)
     if isinstance(result, Table):

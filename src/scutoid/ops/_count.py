@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeGuard, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import cells_per_object, check_cell_size
-from scutoid.ops._composed import composed, operation
+from scutoid.ops._composed import as_number, composed, operation
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
-from scutoid.steps import BlockParts, Table, Tables, is_lazy, step
+from scutoid.ops._renamed import renamed
+from scutoid.ops._types import ImageLike, Number, TableLike
+from scutoid.steps import BlockParts, Image, Table, Tables, is_lazy, step
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class _Sizes(TypedDict):
+    """Parameters that both steps have."""
+
+    size: float | None
+    by: SizeBy
+    min_size: float
+    edge_weight: float
+
 
 SizeBy = Literal["n_voxels", "size"]
 _AXES = "tcsmp"
@@ -24,32 +37,33 @@ _NAMES = ("n_objects", "n_clusters", "n_edge", "n_cells")
 
 
 @composed
+@renamed(size="cell_size=")
 def count(
-    objects: Any,
+    objects: ImageLike | TableLike,
     *,
-    size: Any = None,
+    cell_size: Number | None = None,
     by: SizeBy = "n_voxels",
     min_size: float = 0,
     edge_weight: float = 0.5,
-) -> Any:
+) -> TableLike:
     """Count objects, and estimate the number of cells in them.
 
     **Exact**: each object is counted once, with its size in the whole image, whatever the blocks.
     The number of cells is an estimate by the formula below; as a sum of floating-point numbers it
     is the same for every block shape within rounding.
 
-    An object stands for ``max(1, size of the object / size)`` cells; for ``1 - edge_weight`` less
-    if it touches the edge of the image (one of its voxels lies there), and for none if it is
+    An object stands for ``max(1, size of the object / cell_size)`` cells; for ``1 - edge_weight``
+    less if it touches the edge of the image (one of its voxels lies there), and for none if it is
     smaller than `min_size`.
 
     Parameters
     ----------
     objects : Image, Images or ndarray of labels, or Table or DataFrame of `measure`
         0 is background.
-    size : number or Value, optional
+    cell_size : number or Value, optional
         Size of one cell: an object above it is several.  Without it every object is one cell.
     by : {"n_voxels", "size"}
-        What `size` and `min_size` are given in: voxels, or the unit (length, area or volume).
+        What `cell_size` and `min_size` are given in: voxels, or the unit (length, area or volume).
     min_size : number
         Smaller objects are no cells, and no objects.
     edge_weight : float
@@ -73,37 +87,43 @@ def count(
     >>> import numpy as np
     >>> import scutoid as sc
     >>> labels = np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
-    >>> sc.count(labels, size=1)
+    >>> sc.count(labels, cell_size=1)
        n_objects  n_clusters  n_edge  n_cells
     0          2           1       1      2.5
     """
-    _check(size, by, min_size, edge_weight)
-    params = {"size": size, "by": by, "min_size": min_size, "edge_weight": edge_weight}
-    if _is_table(objects):
+    _check(cell_size, by, min_size, edge_weight)
+    params: _Sizes = {
+        "size": None if cell_size is None else as_number(cell_size),
+        "by": by,
+        "min_size": min_size,
+        "edge_weight": edge_weight,
+    }
+    if is_table(objects):
         return count_rows(objects, **params)
     check_labels(objects, "count")
-    pieces = measure_pieces(objects, moments=False, weighted=False)
+    pieces = measure_pieces(cast("Image", objects), moments=False, weighted=False)
     return count_pieces(pieces, **params)
 
 
 @operation
+@renamed(size="cell_size=", cells="objects=")
 def estimate_cells(
-    cells: Any,
+    objects: TableLike,
     *,
-    size: Any = None,
+    cell_size: Number | None = None,
     by: SizeBy = "n_voxels",
     min_size: float = 0,
     edge_weight: float = 0.5,
-) -> Any:
+) -> TableLike:
     """Add a column ``n_cells`` to a table of `measure`: the cells that each object stands for.
 
     **Exact** as `count`, whose parameters and formula these are.
 
     Parameters
     ----------
-    cells : Table, Tables or DataFrame
+    objects : Table, Tables or DataFrame
         Of `measure`.
-    size, by, min_size, edge_weight
+    cell_size, by, min_size, edge_weight
         As in `count`.
 
     Returns
@@ -116,27 +136,30 @@ def estimate_cells(
     >>> import numpy as np
     >>> import scutoid as sc
     >>> table = sc.measure(np.pad(np.full((2, 3), 7), 1))
-    >>> sc.estimate_cells(table, size=4)["n_cells"].tolist()
+    >>> sc.estimate_cells(table, cell_size=4)["n_cells"].tolist()
     [1.5]
     """
-    _check(size, by, min_size, edge_weight)
-    if not _is_table(cells):
+    _check(cell_size, by, min_size, edge_weight)
+    if not is_table(objects):
         raise ParameterError(
             "estimates are of a table of measure",
-            value=type(cells).__name__,
+            value=type(objects).__name__,
             place="estimate_cells",
             remedy="measure labels first, or count them: scutoid.count(labels)",
         )
-    return with_cells(cells, size=size, by=by, min_size=min_size, edge_weight=edge_weight)
+    size = None if cell_size is None else as_number(cell_size)
+    return with_cells(objects, size=size, by=by, min_size=min_size, edge_weight=edge_weight)
 
 
-def _check(size: Any, by: str, min_size: float, edge_weight: float) -> None:
+def _check(size: Number | None, by: str, min_size: float, edge_weight: float) -> None:
     if by not in ("n_voxels", "size"):
         raise ParameterError('by is "n_voxels" or "size"', value=by, place="count")
-    check_cell_size(None if is_lazy(size) else size, min_size, edge_weight)
+    is_known = size is not None and not is_lazy(size)
+    check_cell_size(cast("float", size) if is_known else None, min_size, edge_weight)
 
 
-def _is_table(objects: object) -> bool:
+def is_table(objects: ImageLike | TableLike) -> TypeGuard[Table]:
+    """Whether objects are given as a table."""
     return isinstance(objects, (Table, Tables)) or type(objects).__name__ == "DataFrame"
 
 
@@ -154,7 +177,7 @@ def estimated_cells(
     by: SizeBy = "n_voxels",
     min_size: float = 0,
     edge_weight: float = 0.5,
-) -> Any:
+) -> NDArray[np.float64]:
     """Return the number of cells that each object of a table stands for."""
     missing = [name for name in (by, "touches_edge") if name not in cells.columns]
     if missing:
@@ -218,7 +241,7 @@ def _counted(
     }
 
 
-def _summary(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+def _summary(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     import pandas as pd
 
     table = pd.DataFrame(list(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,21 @@ from scutoid.arrays import SPATIAL
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.geometry import Roi
 from scutoid.ops._composed import composed
-from scutoid.ops._count import estimated_cells
+from scutoid.ops._count import estimated_cells, is_table
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
+from scutoid.ops._types import Array, ImageLike, TableLike
 from scutoid.steps import (
     BlockParts,
+    CallOptions,
     Image,
+    Images,
     OutputGrid,
     StepBlock,
     Table,
     Tables,
     blockwise,
+    injected,
     step,
 )
 
@@ -31,18 +35,67 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PLACE = "density"
+Steps = float | Sequence[float] | None
 
 
+class _Coarse(TypedDict):
+    """How coarse the image is."""
+
+    factors: float | Sequence[float] | None
+    spacing: float | Sequence[float] | None
+
+
+class _Asked(_Coarse):
+    """What is counted."""
+
+    weights: str | None
+    outside: str
+
+
+class _Options(TypedDict, total=False):
+    """What `density` takes besides what it counts."""
+
+    like: Image | None
+    factors: float | Sequence[float] | None
+    voxel_size: float | Sequence[float] | None
+    weights: str | None
+    outside: Literal["raise", "drop"]
+
+
+class _Density(Protocol):
+    """The type of `density`: a DataFrame has its space from an image, so the result is one."""
+
+    __name__: str
+
+    @overload
+    def __call__(self, objects: Images | Tables, /, **options: Unpack[_Options]) -> Images: ...
+    @overload
+    def __call__(
+        self, objects: Image | Table | pd.DataFrame, /, **options: Unpack[_Options]
+    ) -> Image: ...
+    @overload
+    def __call__(self, objects: Array, /, **options: Unpack[_Options]) -> Array: ...
+
+    def options(self, **options: Unpack[CallOptions]) -> _Density:
+        """Return the same operation with options for this call; see `scutoid.blockwise`."""
+        ...
+
+
+def _typed(function: object) -> _Density:
+    return cast("_Density", function)
+
+
+@_typed
 @composed
 def density(
-    objects: Any,
+    objects: ImageLike | TableLike,
     *,
-    like: Any = None,
+    like: Image | None = None,
     factors: float | Sequence[float] | None = None,
     voxel_size: float | Sequence[float] | None = None,
     weights: str | None = None,
     outside: Literal["raise", "drop"] = "raise",
-) -> Any:
+) -> ImageLike:
     """Count objects in each voxel of a coarse image.
 
     **Exact**: an object is counted in the voxel that holds its centroid, once, so the image adds up
@@ -89,14 +142,12 @@ def density(
     array([[2., 0., 0.],
            [0., 0., 1.]])
     """
-    is_table = isinstance(objects, (Table, Tables)) or type(objects).__name__ == "DataFrame"
-    if not is_table:
+    if not is_table(objects):
         check_labels(objects, _PLACE)
-    if like is None and not is_table:
+    space: object = like
+    if like is None and not is_table(objects):
         space = objects
-    elif isinstance(like, Image):
-        space = like
-    else:
+    elif not isinstance(space, Image):
         raise ParameterError(
             "a density map divides up the space of an image",
             value=type(objects if like is None else like).__name__,
@@ -108,15 +159,15 @@ def density(
         _steps(factors, voxel_size, space.voxel_size, ndim)
     if outside not in ("raise", "drop"):
         raise ParameterError('outside is "raise" or "drop"', value=outside, place=_PLACE)
-    coarse = {"factors": factors, "spacing": voxel_size}
-    asked = {**coarse, "weights": weights, "outside": outside}
+    coarse: _Coarse = {"factors": factors, "spacing": voxel_size}
+    asked: _Asked = {**coarse, "weights": weights, "outside": outside}
     given = None if like is None else _Space.of(like)
-    if is_table:
-        counts = coarse_counts(objects, space=given, **asked)
+    if is_table(objects):
+        counts = coarse_counts(objects, space=cast("_Space", given), **asked)
     else:
-        pieces = measure_pieces(objects, moments=False, weighted=False)
+        pieces = measure_pieces(cast("Image", objects), moments=False, weighted=False)
         counts = coarse_counts_of_pieces(pieces, space=given, **asked)
-    return density_map(space, counts, **coarse)
+    return density_map(cast("Image", space), counts, **coarse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +207,7 @@ class _Space:
         )
 
     @classmethod
-    def of_part(cls, part: Mapping[str, NDArray[Any]]) -> _Space:
+    def of_part(cls, part: Mapping[str, Array]) -> _Space:
         """Describe the image that was measured; by voxels, free of the rounding of sizes."""
         axes = str(part["axes"])
         return cls(
@@ -171,7 +222,7 @@ class _Space:
 
 
 def _steps(
-    factors: Any, spacing: Any, voxel_size: Sequence[float] | None, ndim: int
+    factors: Steps, spacing: Steps, voxel_size: Sequence[float] | None, ndim: int
 ) -> tuple[float, ...]:
     """Return the voxels of the image for each of the result."""
     if (factors is None) == (spacing is None):
@@ -205,8 +256,8 @@ def coarse_counts(
     cells: pd.DataFrame,
     *,
     space: _Space,
-    factors: Any,
-    spacing: Any,
+    factors: Steps,
+    spacing: Steps,
     weights: str | None,
     outside: str,
 ) -> pd.DataFrame:
@@ -255,8 +306,8 @@ def coarse_counts_of_pieces(
     pieces: BlockParts,
     *,
     space: _Space | None,
-    factors: Any,
-    spacing: Any,
+    factors: Steps,
+    spacing: Steps,
     weights: str | None,
     outside: str,
 ) -> pd.DataFrame:
@@ -264,7 +315,12 @@ def coarse_counts_of_pieces(
     import pandas as pd
 
     space = space or _Space.of_part(pieces[0])
-    asked = {"factors": factors, "spacing": spacing, "weights": weights, "outside": outside}
+    asked: _Asked = {
+        "factors": factors,
+        "spacing": spacing,
+        "weights": weights,
+        "outside": outside,
+    }
     found: list[pd.DataFrame] = []
     for _, objects in objects_by_range(pieces):
         cells = objects
@@ -279,7 +335,7 @@ def _shape(shape: Sequence[int], steps: Sequence[float]) -> tuple[int, ...]:
     return tuple(max(1, int(np.ceil(n / f - 1e-9))) for n, f in zip(shape, steps, strict=True))
 
 
-def _grid(images: list[Image], factors: Any, spacing: Any) -> OutputGrid:
+def _grid(images: list[Image], factors: Steps, spacing: Steps) -> OutputGrid:
     image = images[0]
     sizes = [n for n, axis in zip(image.shape, image.axes, strict=True) if axis in SPATIAL]
     steps = _steps(factors, spacing, image.voxel_size, len(sizes))
@@ -296,12 +352,12 @@ def _grid(images: list[Image], factors: Any, spacing: Any) -> OutputGrid:
 
 @blockwise(grid=_grid, dtype=np.float64, block_invariant=True, version="2")
 def density_map(
-    space: NDArray[Any],
+    space: Array,
     counts: pd.DataFrame,
     *,
     factors: float | Sequence[float] | None,  # noqa: ARG001 - these make the grid
     spacing: float | Sequence[float] | None,  # noqa: ARG001
-    block: StepBlock,
+    block: StepBlock = injected,
 ) -> NDArray[np.float64]:
     """Put counts in their place in one block of the coarse image."""
     del space  # only its grid counts
@@ -324,8 +380,8 @@ def density_map(
     return found[whole]
 
 
-def _finite(weights: pd.Series[Any]) -> NDArray[np.float64]:
-    values = weights.to_numpy(float)
+def _finite(weights: pd.Series[float]) -> NDArray[np.float64]:
+    values = np.asarray(weights, np.float64)
     if not np.isfinite(values).all():
         raise ParameterError(
             "weights are finite", value="NaN or infinity", place=f"{_PLACE}, {weights.name!r}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,14 @@ from numpy.typing import NDArray
 from scutoid.errors import ParameterError
 from scutoid.kernels import as_foreground
 from scutoid.ops._masks import check_mask
+from scutoid.ops._types import Array
 from scutoid.steps import Image, blockwise, is_lazy
 
 # 2 um over voxels of 0.4 um are 5 voxels, not 6 by the rounding of the division
 _ROUNDING = 1e-9
 
 
-def _check_distance(max_distance: Any) -> None:
+def _check_distance(max_distance: float) -> None:
     is_number = np.asarray(max_distance).dtype.kind in "iuf" and np.ndim(max_distance) == 0
     if not is_number or not 0 < max_distance < math.inf:
         raise ParameterError(
@@ -29,7 +29,7 @@ def _check_distance(max_distance: Any) -> None:
         )
 
 
-def _sampling(voxel_size: Any, ndim: int) -> tuple[float, ...] | None:
+def _sampling(voxel_size: Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
     """Return the size of a voxel along each axis; None where it is not known."""
     if voxel_size is None:
         return None
@@ -50,7 +50,7 @@ def _check(images: list[Image], max_distance: float) -> None:
         _check_distance(max_distance)
 
 
-def _reach(max_distance: float, voxel_size: Sequence[float] | None) -> Any:
+def _reach(max_distance: float, voxel_size: Sequence[float] | None) -> int | list[int]:
     _check_distance(max_distance)
     if voxel_size is None:
         return math.ceil(max_distance)
@@ -59,7 +59,7 @@ def _reach(max_distance: float, voxel_size: Sequence[float] | None) -> Any:
 
 @blockwise(halo=_reach, dtype=np.float64, check=_check, block_invariant=True, version="1")
 def distance_transform(
-    mask: NDArray[Any], *, max_distance: float, voxel_size: Sequence[float] | None
+    mask: Array, *, max_distance: float, voxel_size: Sequence[float] | None = None
 ) -> NDArray[np.float64]:
     """Measure how far each voxel of the foreground lies from the background.
 

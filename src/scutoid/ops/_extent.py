@@ -1,4 +1,4 @@
-"""What of a padded block is image: steps with ``border=0`` may have halos larger than the image."""
+"""Which part of a padded block is image: steps with ``border=0`` may have wider halos than it."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import footprint_array, footprint_shape
 from scutoid.ops._inputs import check_intensities, check_per_axis
+from scutoid.ops._types import Array
 from scutoid.steps import Image, blockwise, is_lazy
 
 _TRUNCATE = 4.0
@@ -38,9 +38,7 @@ def _check_sigma(images: list[Image], sigma: Widths) -> None:
     _check(images[0], sigma, "sigma", _radius)
 
 
-def _check(
-    image: Image | NDArray[Any], given: Any, name: str, reach: Callable[[Any], object]
-) -> None:
+def _check(image: Image | Array, given: Any, name: str, reach: Callable[[Any], object]) -> None:
     """Refuse an image of no real numbers, and widths that have no reach or are not one an axis."""
     place = repr(image.name) if isinstance(image, Image) else "image"
     check_intensities(image, place)
@@ -50,7 +48,7 @@ def _check(
 
 
 @blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
-def gaussian(image: NDArray[Any], *, sigma: float | Sequence[float]) -> NDArray[Any]:
+def gaussian(image: Array, *, sigma: float | Sequence[float]) -> Array:
     """Smooth by a Gaussian.
 
     **Exact**: bit for bit `scipy.ndimage.gaussian_filter` on the whole array, in float32 (float64
@@ -86,7 +84,7 @@ def gaussian(image: NDArray[Any], *, sigma: float | Sequence[float]) -> NDArray[
     return _smooth(_as_float(image), sigma)
 
 
-def _as_float(image: NDArray[Any]) -> NDArray[Any]:
+def _as_float(image: Array) -> Array:
     return image.astype(np.float64 if image.dtype == np.float64 else np.float32, copy=False)
 
 
@@ -95,7 +93,7 @@ def _plain(numbers: Widths) -> Any:
     return np.asarray(numbers).tolist()
 
 
-def _smooth(image: NDArray[Any], sigma: Widths) -> NDArray[Any]:
+def _smooth(image: Array, sigma: Widths) -> Array:
     from scipy import ndimage
 
     return ndimage.gaussian_filter(image, _plain(sigma), truncate=_TRUNCATE)  # type: ignore[no-any-return]
@@ -120,7 +118,7 @@ def _check_size(images: list[Image], size: int | Sequence[int]) -> None:
 
 
 @blockwise(halo=_window, dtype="same", check=_check_size, block_invariant=True, version="1")
-def median(image: NDArray[Any], *, size: int | Sequence[int]) -> NDArray[Any]:
+def median(image: Array, *, size: int | Sequence[int]) -> Array:
     """Take the median of each voxel's neighbourhood.
 
     **Exact**: bit for bit `scipy.ndimage.median_filter` on the whole array, with boundary mode
@@ -157,7 +155,7 @@ def median(image: NDArray[Any], *, size: int | Sequence[int]) -> NDArray[Any]:
     return found.astype(image.dtype, copy=False)  # type: ignore[no-any-return]
 
 
-def _served(image: NDArray[Any]) -> NDArray[Any]:
+def _served(image: Array) -> Array:
     """Return voxels of a type that scipy's filters serve; float32 holds every float16."""
     return image.astype(np.float32) if image.dtype == np.float16 else image
 
@@ -191,9 +189,7 @@ def _check_both(images: list[Image], low: Widths, high: Widths | None) -> None:
 
 
 @blockwise(halo=_wider, check=_check_both, block_invariant=True, version="1")
-def difference_of_gaussians(
-    image: NDArray[Any], *, low: Widths, high: Widths | None = None
-) -> NDArray[Any]:
+def difference_of_gaussians(image: Array, *, low: Widths, high: Widths | None = None) -> Array:
     """Pass structures between two widths: the image smoothed a little, less smoothed a lot.
 
     **Exact**: bit for bit the difference of two `scipy.ndimage.gaussian_filter` on the whole
@@ -241,7 +237,7 @@ def difference_of_gaussians(
 
 
 @blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
-def laplacian_of_gaussian(image: NDArray[Any], *, sigma: Widths) -> NDArray[Any]:
+def laplacian_of_gaussian(image: Array, *, sigma: Widths) -> Array:
     """Sum up the second derivatives of the image smoothed by a Gaussian.
 
     **Exact**: bit for bit `scipy.ndimage.gaussian_laplace` on the whole array, in float32 (float64
@@ -301,7 +297,7 @@ def _check_radius(images: list[Image], radius: Widths) -> None:
 
 
 @blockwise(halo=_twice, dtype="same", check=_check_radius, block_invariant=True, version="1")
-def white_tophat(image: NDArray[Any], *, radius: Widths) -> NDArray[Any]:
+def white_tophat(image: Array, *, radius: Widths) -> Array:
     """Keep bright structures that are smaller than a ball: the image less its opening.
 
     **Exact**: bit for bit `scipy.ndimage.white_tophat` on the whole array with the footprint of

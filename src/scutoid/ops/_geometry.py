@@ -8,7 +8,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,8 @@ from scutoid.ops._grids import (
     seen_to,
 )
 from scutoid.ops._inputs import check_voxels
-from scutoid.steps import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.ops._types import Array, DType, ImageLike
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,7 @@ def _downsampled_grid(images: list[Image], factors: int | Sequence[int]) -> Outp
 
 
 @blockwise(grid=_downsampled_grid, dtype="same", block_invariant=True, version="1")
-def downsample_step(
-    image: NDArray[Any], *, factors: int | Sequence[int], method: str | None
-) -> NDArray[Any]:
+def downsample_step(image: Array, *, factors: int | Sequence[int], method: str | None) -> Array:
     """Join the windows that one block is made of."""
     return kernels.downsample(image, factors, method or _default_method(image.dtype))
 
@@ -63,17 +61,17 @@ def downsample_step(
 downsample_step = downsample_step.options(name="downsample")
 
 
-def _default_method(dtype: np.dtype[Any]) -> str:
+def _default_method(dtype: DType) -> str:
     return "mode" if dtype.kind == "b" else "mean"
 
 
 @operation
 def downsample(
-    image: Image | Images | NDArray[Any],
+    image: ImageLike,
     *,
     factors: int | Sequence[int],
     method: str | None = None,
-) -> Any:
+) -> ImageLike:
     """Make an image coarser by whole factors.
 
     **Exact**: equals `scutoid.kernels.downsample` on the whole array for every block shape, and so
@@ -180,12 +178,12 @@ class _Whole:
 
 @blockwise(grid=_scaled_grid, dtype="same", block_invariant=True, version="1")
 def scale_step(
-    image: NDArray[Any],
+    image: Array,
     *,
     image_shape: Sequence[int] | None,
     shape: int | Sequence[int],
-    block: StepBlock,
-) -> NDArray[Any]:
+    block: StepBlock = injected,
+) -> Array:
     """Take the nearest voxels for one block; without a shape, of the image that is read whole."""
     extent = image.shape if image_shape is None else tuple(image_shape)
     indices = _Nearest(extent, check_shape(shape, image.ndim)).indices(block.local_write)
@@ -199,7 +197,7 @@ scale_step = scale_step.options(name="scale_nearest")
 
 
 @of_images
-def scale_nearest(image: Image | Images | NDArray[Any], *, shape: int | Sequence[int]) -> Any:
+def scale_nearest(image: ImageLike, *, shape: int | Sequence[int]) -> ImageLike:
     """Give an image another shape, by the nearest voxel.
 
     **Exact**: voxel i of m is voxel ``(2 * i + 1) * n // (2 * m)`` of n, in integers, for every

@@ -6,14 +6,19 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 import numpy as np
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, PipelineError
+from scutoid.geometry import Roi
 from scutoid.kernels import Affine
 from scutoid.steps import Image, Images, OutputGrid, Step
+
+AnyStep = TypeVar("AnyStep", bound=Step[Any, Any, Any])
+T = TypeVar("T")
+Source = Callable[[int, Roi], Roi]
 
 REACH = 2
 """Voxels that interpolation reads beyond the scaled region, at most."""
@@ -21,6 +26,15 @@ _EDGES = {1: 2**20, 2: 1024, 3: 128}
 """Edge of a block that the engine chooses, by the number of spatial axes."""
 _READ = 2**24
 """Voxels that a block shall read, at most about."""
+
+
+class Placed(TypedDict, total=False):
+    """What else an `OutputGrid` says."""
+
+    voxel_size: tuple[float, ...]
+    origin: tuple[float, ...]
+    scale: tuple[float, ...]
+    margin: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +59,18 @@ class Extent:
         """Number of spatial axes."""
         return len(self.shape)
 
-    def grid(self, affine: Affine, shape: Sequence[int], source: Any, **more: Any) -> OutputGrid:
+    def grid(
+        self, affine: Affine, shape: Sequence[int], source: Source, **more: Unpack[Placed]
+    ) -> OutputGrid:
         """Place an output whose voxels lie in the image where `affine` says."""
-        placed: dict[str, Any] = {}
+        placed = Placed()
         if self.voxel_size is not None:
             sizes, matrix = np.array(self.voxel_size), np.array(affine.matrix)
             steps = np.linalg.norm(sizes[:, None] * matrix, axis=0)
             first = np.array(self.origin) + np.array(affine.shift) * sizes
             placed = {"voxel_size": tuple(steps.tolist()), "origin": tuple(first.tolist())}
-        return OutputGrid(tuple(shape), source, **{**placed, **more})
+        placed.update(more)
+        return OutputGrid(tuple(shape), source, **placed)
 
 
 def corner_affine(scale: Sequence[float]) -> Affine:
@@ -62,7 +79,7 @@ def corner_affine(scale: Sequence[float]) -> Affine:
     return Affine.of(np.column_stack([np.diag(numbers), (numbers - 1) / 2]), len(numbers))
 
 
-def check_images(image: Any, place: str) -> None:
+def check_images(image: object, place: str) -> None:
     """Raise a `PipelineError` for what is no image, nor a collection of images."""
     if not isinstance(image, (Image, Images)):
         raise PipelineError(
@@ -85,12 +102,12 @@ def letters_of(axis: object, axes: str) -> str:
         return ""
 
 
-def plain(value: Any) -> Any:
+def plain(value: T) -> T:
     """Return a parameter without numpy's types, which would make another key."""
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    return cast("T", value.tolist()) if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def seen_to(result: Any) -> Any:
+def seen_to(result: T) -> T:
     """Hand on a result; of an image's grid all is said now that would fail later."""
     if isinstance(result, Image):
         _ = result.framed
@@ -102,7 +119,7 @@ def are_labels(image: Image | Images) -> bool:
     return image.ref.holds_labels
 
 
-def kept_labels(step: Step, image: Any) -> Step:
+def kept_labels(step: AnyStep, image: object) -> AnyStep:
     """Return a step whose images hold object numbers where those of its input do.
 
     Raises
@@ -111,10 +128,12 @@ def kept_labels(step: Step, image: Any) -> Step:
         If the input is no image, nor a collection of images.
     """
     check_images(image, step.spec.label)
-    return Step(replace(step.spec, labels=True)) if are_labels(image) else step
+    if not are_labels(cast("Image | Images", image)):
+        return step
+    return cast("AnyStep", Step(replace(step.spec, labels=True)))
 
 
-def limited(step: Step, image: Image | Images, affine: Affine) -> Step:
+def limited(step: AnyStep, image: object, affine: Affine) -> AnyStep:
     """Return a step whose blocks are small enough that what they read is of moderate size.
 
     Members of a collection, which fit in memory, are left as they are.
@@ -130,26 +149,27 @@ def limited(step: Step, image: Image | Images, affine: Affine) -> Step:
     return _of_edge(step, len(shape), n_read)
 
 
-def limited_depth(step: Step, images: Sequence[Any], seen: str) -> Step:
+def limited_depth(step: AnyStep, images: Sequence[object], seen: str) -> AnyStep:
     """Do the same for a step whose function sees axes, `seen`, that blocks do not cut."""
-    if not all(isinstance(image, Image) for image in images):
+    single = [image for image in images if isinstance(image, Image)]
+    if len(single) < len(images):
         return step
     n_spatial = sum(axis in SPATIAL for axis in seen)
     deep = set(seen) - set(SPATIAL)
     depth = sum(
         math.prod(n for n, axis in zip(image.shape, image.axes, strict=True) if axis in deep)
-        for image in images
+        for image in single
     )
     return _of_edge(step, n_spatial, lambda edge: float(depth * edge**n_spatial))
 
 
-def _of_edge(step: Step, n_spatial: int, n_read: Callable[[int], float]) -> Step:
+def _of_edge(step: AnyStep, n_spatial: int, n_read: Callable[[int], float]) -> AnyStep:
     edge = _EDGES.get(n_spatial, 1)
     if n_read(edge) <= 2 * _READ:
         return step
     while edge > 1 and n_read(edge) > _READ:
         edge //= 2
-    return step.options(block=edge)
+    return cast("AnyStep", step.options(block=edge))
 
 
 def check_shape(shape: int | Sequence[int], ndim: int) -> tuple[int, ...]:

@@ -7,22 +7,23 @@ block labels its background again and fills what is not open.  No intermediate i
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import as_foreground, check_mask_type, label_components
-from scutoid.ops._composed import composed
+from scutoid.ops._composed import as_one, composed
 from scutoid.ops._inputs import check_given, check_hops
 from scutoid.ops._label import components
 from scutoid.ops._objects import merged_pieces
-from scutoid.steps import BlockParts, Image, StepBlock, blockwise, step
+from scutoid.ops._types import Array, Arrays, ImageLike
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected, step
 
 
 @composed
-def fill_holes(mask: Any, *, connectivity: int | None = None, max_size: int | None = None) -> Any:
+def fill_holes(
+    mask: ImageLike, *, connectivity: int | None = None, max_size: int | None = None
+) -> ImageLike:
     """Fill the holes of a mask: background that does not reach the image's edge.
 
     **Exact**: equals `scipy.ndimage.binary_fill_holes` on the whole array, for every block shape.
@@ -68,6 +69,7 @@ def fill_holes(mask: Any, *, connectivity: int | None = None, max_size: int | No
         raise ParameterError(
             "max_size is a number of voxels, 0 or more", value=max_size, place="fill_holes"
         )
+    mask = as_one(mask)
     pieces = hole_pieces(mask, connectivity=connectivity)
     size = None if max_size is None else int(max_size)
     holes = hole_merge(pieces, connectivity=connectivity, max_size=size)
@@ -75,9 +77,7 @@ def fill_holes(mask: Any, *, connectivity: int | None = None, max_size: int | No
 
 
 @blockwise(out="parts", block_invariant=True, version="1")
-def hole_pieces(
-    mask: NDArray[Any], *, connectivity: int | None, block: StepBlock
-) -> dict[str, NDArray[Any]]:
+def hole_pieces(mask: Array, *, connectivity: int | None, block: StepBlock = injected) -> Arrays:
     """Label the background of one block; count each piece, and say if it lies at the edge."""
     labels, parts = components(~as_foreground(mask, "fill_holes"), block, connectivity)
     n_pieces = len(parts["first"])
@@ -110,7 +110,7 @@ def hole_merge(
 
 @blockwise(dtype=bool, block_invariant=True, version="1")
 def hole_fill(
-    mask: NDArray[Any], pieces: dict[str, NDArray[np.bool_]], *, connectivity: int | None
+    mask: Array, pieces: dict[str, NDArray[np.bool_]], *, connectivity: int | None
 ) -> NDArray[np.bool_]:
     """Label the background of one block again, and fill what is a hole."""
     inside = as_foreground(mask, "fill_holes")

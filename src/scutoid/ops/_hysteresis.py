@@ -7,22 +7,23 @@ and keeps its strong pieces.  No intermediate image.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import label_components
-from scutoid.ops._composed import composed
+from scutoid.ops._composed import as_number, as_one, composed
 from scutoid.ops._inputs import check_hops, check_intensities, check_number
 from scutoid.ops._label import components
 from scutoid.ops._objects import merged_pieces
-from scutoid.steps import BlockParts, StepBlock, blockwise, is_lazy, step
+from scutoid.ops._types import Array, Arrays, ImageLike, Number
+from scutoid.steps import BlockParts, StepBlock, blockwise, injected, is_lazy, step
 
 
 @composed
-def hysteresis(image: Any, *, low: Any, high: Any, connectivity: int | None = None) -> Any:
+def hysteresis(
+    image: ImageLike, *, low: Number, high: Number, connectivity: int | None = None
+) -> ImageLike:
     """Mark what is brighter than a low level and connected to what is brighter than a high one.
 
     **Exact**: equals `skimage.filters.apply_hysteresis_threshold` on the whole array, for every
@@ -62,9 +63,12 @@ def hysteresis(image: Any, *, low: Any, high: Any, connectivity: int | None = No
     check_intensities(image, "hysteresis")
     check_number(low, "low level of hysteresis")
     check_number(high, "high level of hysteresis")
-    if not (is_lazy(low) or is_lazy(high)):
+    is_known = not (is_lazy(low) or is_lazy(high))
+    low, high = as_number(low), as_number(high)
+    if is_known:
         _check_order(low, high)
     check_hops(image, connectivity)
+    image = as_one(image)
     pieces = hysteresis_pieces(image, low=low, high=high, connectivity=connectivity)
     strong = hysteresis_merge(pieces, connectivity=connectivity)
     return hysteresis_apply(image, strong, low=low, connectivity=connectivity)
@@ -72,8 +76,13 @@ def hysteresis(image: Any, *, low: Any, high: Any, connectivity: int | None = No
 
 @blockwise(out="parts", block_invariant=True, version="1")
 def hysteresis_pieces(
-    image: NDArray[Any], *, low: float, high: float, connectivity: int | None, block: StepBlock
-) -> dict[str, NDArray[Any]]:
+    image: Array,
+    *,
+    low: float,
+    high: float,
+    connectivity: int | None,
+    block: StepBlock = injected,
+) -> Arrays:
     """Label the weak voxels of one block, and say which pieces hold a strong one."""
     _check_order(low, high)
     labels, parts = components(image > low, block, connectivity)
@@ -96,7 +105,7 @@ def hysteresis_merge(
 
 @blockwise(dtype=bool, block_invariant=True, version="1")
 def hysteresis_apply(
-    image: NDArray[Any],
+    image: Array,
     pieces: dict[str, NDArray[np.bool_]],
     *,
     low: float,

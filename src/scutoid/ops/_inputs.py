@@ -1,22 +1,23 @@
-"""What operations refuse of images and arrays; of lazy ones, before anything runs."""
+"""Checks of what operations are given; of lazy images, before anything runs."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, ScutoidError
 from scutoid.kernels import checked_connectivity
+from scutoid.ops._types import Array, ImageLike
 from scutoid.steps import Image, Images, is_lazy
 
-Given = Image | NDArray[Any]
+Given = Image | Array
 
 
-def check_given(image: Any, place: str) -> None:
+def check_given(image: object, place: str) -> None:
     """Refuse what is neither an array nor a lazy result.
 
     Raises
@@ -33,7 +34,7 @@ def check_given(image: Any, place: str) -> None:
         )
 
 
-def check_intensities(image: Any, place: str) -> None:
+def check_intensities(image: object, place: str) -> None:
     """Refuse what is no image of real numbers.
 
     Raises
@@ -45,7 +46,7 @@ def check_intensities(image: Any, place: str) -> None:
     check_real(image, place)
 
 
-def check_number(given: Any, place: str) -> None:
+def check_number(given: object, place: str) -> None:
     """Refuse what is no real number, or NaN; a lazy one is seen when it is known.
 
     Raises
@@ -65,7 +66,7 @@ def check_number(given: Any, place: str) -> None:
         )
 
 
-def check_real(image: Any, place: str) -> None:
+def check_real(image: object, place: str) -> None:
     """Refuse voxels that are no real numbers.
 
     Raises
@@ -82,22 +83,23 @@ def check_real(image: Any, place: str) -> None:
         )
 
 
-def first_of(image: Any) -> Any:
-    """Return an image, or the first of a collection that can be opened: it stands for all.
+def first_of(image: ImageLike) -> Image:
+    """Return an image or array, or the first of a collection that can be opened: it stands for all.
 
     A bad member is no matter of the others; where all are bad, the first is returned and says so.
     """
     if not isinstance(image, Images):
-        return image
+        return cast("Image", image)
     for key in image.keys:
         with contextlib.suppress(ScutoidError):
-            one = image[key]
+            one: Image = image[key]
             _ = one.framed
             return one
-    return image[image.keys[0]]
+    first: Image = image[image.keys[0]]
+    return first
 
 
-def check_voxels(image: Any, place: str) -> None:
+def check_voxels(image: object, place: str) -> None:
     """Refuse an image without voxels, of which there is nothing to tell.
 
     Raises
@@ -114,14 +116,14 @@ def check_voxels(image: Any, place: str) -> None:
         )
 
 
-def n_spatial(image: Any) -> int:
+def n_spatial(image: Image | Array) -> int:
     """Return the number of an image's spatial axes; all those of an array are."""
     if isinstance(image, Image):
         return sum(axis in SPATIAL for axis in image.axes)
     return int(image.ndim)
 
 
-def check_per_axis(given: Any, image: Any, place: str) -> None:
+def check_per_axis(given: float | Sequence[float], image: Image | Array, place: str) -> None:
     """Refuse numbers that are neither one for all spatial axes nor one for each.
 
     Parameters
@@ -139,7 +141,7 @@ def check_per_axis(given: Any, image: Any, place: str) -> None:
     if is_lazy(given) or not np.ndim(given):
         return
     ndim = n_spatial(image)
-    if len(given) != ndim:
+    if np.shape(given) != (ndim,):
         raise ParameterError(
             f"there is one number for all spatial axes, or one for each of {ndim}",
             value=given,
@@ -147,7 +149,7 @@ def check_per_axis(given: Any, image: Any, place: str) -> None:
         )
 
 
-def check_hops(image: Any, connectivity: int | None, axes: str | None = None) -> None:
+def check_hops(image: object, connectivity: int | None, axes: str | None = None) -> None:
     """Refuse a connectivity that an image's axes do not have.
 
     Raises

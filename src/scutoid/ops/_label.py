@@ -22,18 +22,19 @@ from scutoid.kernels import (
 )
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._inputs import check_given, check_hops
-from scutoid.steps import BlockParts, Image, Images, StepBlock, blockwise, step
+from scutoid.ops._types import Array, Arrays, DType, ImageLike
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected, step
 
 
 @operation
 def label(
-    mask: Image | Images | NDArray[Any],
+    mask: ImageLike,
     *,
     connectivity: int | None = None,
     by_value: bool = False,
     axes: str | None = None,
     dtype: DTypeLike = np.uint32,
-) -> Any:
+) -> ImageLike:
     """Number the objects of a mask; objects that cross blocks are one.
 
     **Exact**: equals `scipy.ndimage.label` on the whole array, numbers included, for every block
@@ -98,14 +99,14 @@ def label(
         check_count(len(first), kind.name)
         return labels.astype(kind, copy=False)
     how: dict[str, Any] = {"connectivity": connectivity, "by_value": by_value}
-    find, apply = label_pieces, label_apply if kind == np.uint32 else label_apply_wide
+    find, apply = label_pieces, label_apply if kind == np.uint32 else label_apply_uint64
     if axes is not None:
         find, apply = find.along(axes), apply.along(axes)
     merged = label_merge(find(mask, **how), connectivity=connectivity, dtype=kind.name)
     return apply(mask, merged, **how)
 
 
-def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+def _checked_dtype(dtype: DTypeLike) -> DType:
     try:
         kind = np.dtype(dtype)
     except TypeError:
@@ -115,10 +116,9 @@ def _checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return kind
 
 
-def _checked_axes(mask: Any, axes: str | None) -> str | None:
+def _checked_axes(mask: object, axes: str | None) -> str | None:
     """Refuse before anything runs what can be told by the description; put axes in order."""
-    is_described = isinstance(mask, (Image, np.ndarray))
-    if is_described and mask.dtype.kind not in "biu":
+    if isinstance(mask, (Image, np.ndarray)) and mask.dtype.kind not in "biu":
         raise ParameterError(
             "a mask is of bool or integers",
             value=f"dtype {mask.dtype}",
@@ -159,13 +159,13 @@ def check_count(n_objects: int, dtype: str) -> None:
 
 
 def components(
-    mask: NDArray[Any],
+    mask: Array,
     block: StepBlock,
     connectivity: int | None,
     *,
     by_value: bool = False,
     is_ordered: bool = True,
-) -> tuple[NDArray[np.uint32], dict[str, NDArray[Any]]]:
+) -> tuple[NDArray[np.uint32], Arrays]:
     """Label one block; return what merging needs of it as well.
 
     Who labels the block again finds the same numbers by `label_components`, or by
@@ -186,8 +186,12 @@ def components(
 
 @blockwise(out="parts", block_invariant=True, version="2")
 def label_pieces(
-    mask: NDArray[Any], *, connectivity: int | None, by_value: bool = False, block: StepBlock
-) -> dict[str, NDArray[Any]]:
+    mask: Array,
+    *,
+    connectivity: int | None,
+    by_value: bool = False,
+    block: StepBlock = injected,
+) -> Arrays:
     """Label one block, and keep the first voxel of each piece and the block's outer planes."""
     return components(mask, block, connectivity, by_value=by_value, is_ordered=False)[1]
 
@@ -195,9 +199,9 @@ def label_pieces(
 @step(out="parts", version="1")
 def label_merge(
     pieces: BlockParts, *, connectivity: int | None, dtype: str = "uint32"
-) -> dict[int, dict[str, NDArray[Any]]]:
+) -> dict[int, Arrays]:
     """Give each piece of each block its number in the whole image."""
-    found: dict[int, dict[str, NDArray[Any]]] = {}
+    found: dict[int, Arrays] = {}
     for blocks, shape in images_of(pieces):
         first = [pieces[index]["first"] for index in blocks]
         by_value = "value" in pieces[blocks[0]]
@@ -216,12 +220,12 @@ def label_merge(
 
 
 def _apply(
-    mask: NDArray[Any],
-    merged: dict[str, NDArray[Any]],
+    mask: Array,
+    merged: Arrays,
     *,
     connectivity: int | None,
     by_value: bool = False,
-) -> NDArray[Any]:
+) -> Array:
     """Label one block again, and give its pieces their numbers in the whole image."""
     return apply_lookup(merged["lut"], find_components(mask, connectivity, by_value=by_value))
 
@@ -229,7 +233,7 @@ def _apply(
 label_apply = blockwise(dtype=np.uint32, labels=True, block_invariant=True, version="1")(
     _apply
 ).options(name="label")
-label_apply_wide = blockwise(dtype=np.uint64, labels=True, block_invariant=True, version="1")(
+label_apply_uint64 = blockwise(dtype=np.uint64, labels=True, block_invariant=True, version="1")(
     _apply
 ).options(name="label")
 

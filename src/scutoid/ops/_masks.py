@@ -23,6 +23,7 @@ from scutoid.kernels import (
     footprint_shape,
 )
 from scutoid.ops._inputs import n_spatial
+from scutoid.ops._types import Array
 from scutoid.steps import Image, blockwise, is_lazy
 
 Pairs = list[tuple[int, int]]
@@ -57,9 +58,7 @@ def _reach(footprint: Footprint, pairs: Pairs) -> Any:
 
 
 @blockwise(halo=_erosion_reach, dtype=bool, check=_check_both, block_invariant=True, version="1")
-def erosion(
-    mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
-) -> NDArray[np.bool_]:
+def erosion(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Keep the voxels around which the whole footprint lies in the foreground.
 
     **Exact**: equals `scipy.ndimage.binary_erosion` on the whole array.
@@ -71,7 +70,7 @@ def erosion(
     footprint : float, sequence of float or ndarray
         Radius of a ball in voxels, or of an ellipsoid one for each spatial axis; or the footprint
         itself, an array of bool centred on index ``size // 2``.
-    border_value : bool, optional
+    border : bool, optional
         What lies beyond the image's edge.  With False, as in scipy, objects are eroded there as
         well.
 
@@ -97,21 +96,19 @@ def erosion(
     return ndimage.binary_erosion(  # type: ignore[no-any-return]
         as_foreground(mask, "erosion"),
         footprint_array(footprint, mask.ndim),
-        border_value=int(border_value),
+        border_value=int(border),
     )
 
 
 @blockwise(halo=_dilation_reach, dtype=bool, check=_check_both, block_invariant=True, version="1")
-def dilation(
-    mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
-) -> NDArray[np.bool_]:
+def dilation(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Put the footprint on every voxel of the foreground.
 
     **Exact**: equals `scipy.ndimage.binary_dilation` on the whole array.
 
     Parameters
     ----------
-    mask, footprint, border_value
+    mask, footprint, border
         As in `erosion`.
 
     Returns
@@ -136,21 +133,19 @@ def dilation(
     return ndimage.binary_dilation(  # type: ignore[no-any-return]
         as_foreground(mask, "dilation"),
         footprint_array(footprint, mask.ndim),
-        border_value=int(border_value),
+        border_value=int(border),
     )
 
 
 @blockwise(halo=_reach_of_both, dtype=bool, check=_check_both, block_invariant=True, version="1")
-def opening(
-    mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
-) -> NDArray[np.bool_]:
+def opening(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Remove what the footprint does not fit into: an erosion, and a dilation of what is left.
 
     **Exact**: equals `scipy.ndimage.binary_opening` on the whole array.
 
     Parameters
     ----------
-    mask, footprint, border_value
+    mask, footprint, border
         As in `erosion`.
 
     Returns
@@ -175,22 +170,20 @@ def opening(
     return ndimage.binary_opening(  # type: ignore[no-any-return]
         as_foreground(mask, "opening"),
         footprint_array(footprint, mask.ndim),
-        border_value=int(border_value),
+        border_value=int(border),
     )
 
 
 @blockwise(halo=_reach_of_both, dtype=bool, check=_check_both, block_invariant=True, version="1")
-def closing(
-    mask: NDArray[Any], *, footprint: Footprint, border_value: bool = False
-) -> NDArray[np.bool_]:
+def closing(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Fill gaps that the footprint does not fit into: a dilation, and an erosion of it.
 
     **Exact**: equals `scipy.ndimage.binary_closing` on the whole array.
 
     Parameters
     ----------
-    mask, footprint, border_value
-        As in `erosion`.  With ``border_value=False``, as in scipy, objects lose voxels at the
+    mask, footprint, border
+        As in `erosion`.  With ``border=False``, as in scipy, objects lose voxels at the
         image's edge; with True, gaps between an object and the edge are filled.
 
     Returns
@@ -216,5 +209,5 @@ def closing(
     return ndimage.binary_closing(  # type: ignore[no-any-return]
         as_foreground(mask, "closing"),
         footprint_array(footprint, mask.ndim),
-        border_value=int(border_value),
+        border_value=int(border),
     )

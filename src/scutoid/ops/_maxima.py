@@ -7,31 +7,30 @@ is decided between the marks.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import ParameterError
-from scutoid.ops._composed import opened, operation
+from scutoid.ops._composed import as_number, as_one, opened, operation
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._label import components, images_of
+from scutoid.ops._types import Array, Arrays, ImageLike, Number
 from scutoid.ops._watershed import MAX_EXTENT, check_extent
-from scutoid.steps import BlockParts, Image, StepBlock, blockwise, is_lazy, step
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected, is_lazy, step
 
 
 @operation
 def local_maxima(
-    image: Any,
-    labels: Any = None,
+    image: ImageLike,
+    labels: ImageLike | None = None,
     *,
     min_distance: int = 1,
-    h: float | None = None,
+    h: Number | None = None,
     connectivity: int | None = None,
     max_extent: int = MAX_EXTENT,
-) -> Any:
+) -> ImageLike:
     """Mark local maxima, each by one voxel: the first in C order of its plateau.
 
     **Exact** without `h`, `min_distance` included: equals the same on the whole array for every
@@ -96,17 +95,18 @@ def local_maxima(
     check_real(image, "local_maxima")
     check_hops(image, connectivity)
     _check_labels(labels)
-    given = [opened(image)] if labels is None else [opened(image), opened(labels)]
+    given = [as_one(opened(item)) for item in (image, labels) if item is not None]
     if h is not None:
         if not is_lazy(h):
             _check_height(h)
-        given[0] = lower(*given, h=h, connectivity=connectivity, max_extent=max_extent)
+        given[0] = lower(*given, h=as_number(h), connectivity=connectivity, max_extent=max_extent)
     if any(map(is_lazy, given)):
         pieces = maximum_pieces(*given, connectivity=connectivity)
         merged = maximum_merge(pieces, connectivity=connectivity, within=labels is not None)
         marks = maximum_marks(given[0], merged, *given[1:], connectivity=connectivity)
     else:
-        marks = kernels.local_maxima(given[0], labels, connectivity)
+        array, *within = (np.asarray(item) for item in given)
+        marks = as_one(kernels.local_maxima(array, within[0] if within else None, connectivity))
     if min_distance > 1:
         marks = keep_highest(marks, *given, min_distance=min_distance)
     return marks
@@ -118,7 +118,7 @@ def _check_height(h: object) -> None:
         raise ParameterError("h is a height above 0", value=h, place="local_maxima")
 
 
-def _check_labels(labels: Any) -> None:
+def _check_labels(labels: object) -> None:
     if isinstance(labels, (Image, np.ndarray)) and labels.dtype.kind not in "biu":
         raise ParameterError(
             "labels are integers, or a mask",
@@ -135,13 +135,13 @@ def _check_labels(labels: Any) -> None:
     version="2",
 )
 def lower(
-    image: NDArray[Any],
-    labels: NDArray[Any] | None = None,
+    image: Array,
+    labels: Array | None = None,
     *,
     h: float,
     connectivity: int | None,
     max_extent: int,  # noqa: ARG001 - the halo
-    block: StepBlock,
+    block: StepBlock = injected,
 ) -> NDArray[np.float64]:
     """Cut the maxima of one block down by `h`."""
     _check_height(h)
@@ -159,12 +159,12 @@ def lower(
 
 @blockwise(halo=2, border=0, out="parts", block_invariant=True, version="2")
 def maximum_pieces(
-    image: NDArray[Any],
-    labels: NDArray[Any] | None = None,
+    image: Array,
+    labels: Array | None = None,
     *,
     connectivity: int | None,
-    block: StepBlock,
-) -> dict[str, NDArray[Any]]:
+    block: StepBlock = injected,
+) -> Arrays:
     """Find the pieces of plateaus in one block, and which of them are no maxima for sure."""
     _check_labels(labels)
     inside, inner, _ = image_part(block)
@@ -181,9 +181,9 @@ def maximum_pieces(
 @step(out="parts", version="2")
 def maximum_merge(
     pieces: BlockParts, *, connectivity: int | None, within: bool
-) -> dict[int, dict[str, NDArray[Any]]]:
+) -> dict[int, Arrays]:
     """Tell each block which of its pieces hold the first voxel of a maximum."""
-    found: dict[int, dict[str, NDArray[Any]]] = {}
+    found: dict[int, Arrays] = {}
     for blocks, shape in images_of(pieces):
         first = [pieces[index]["first"] for index in blocks]
         merged = kernels.merge_blocks(
@@ -211,12 +211,12 @@ def maximum_merge(
 
 @blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="2")
 def maximum_marks(
-    image: NDArray[Any],
+    image: Array,
     merged: dict[str, NDArray[np.bool_]],
-    labels: NDArray[Any] | None = None,
+    labels: Array | None = None,
     *,
     connectivity: int | None,
-    block: StepBlock,
+    block: StepBlock = injected,
 ) -> NDArray[np.bool_]:
     """Find the pieces of plateaus of one block again, and mark the first voxels of maxima."""
     inside, inner, _ = image_part(block)
@@ -243,8 +243,8 @@ maximum_marks = maximum_marks.options(name="local_maxima")
 )
 def keep_highest(
     marks: NDArray[np.bool_],
-    image: NDArray[Any],
-    labels: NDArray[Any] | None = None,
+    image: Array,
+    labels: Array | None = None,
     *,
     min_distance: int,
 ) -> NDArray[np.bool_]:

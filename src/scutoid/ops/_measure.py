@@ -8,29 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import NoneType
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels import SHAPES, Measure, measure_block
-from scutoid.ops._composed import opened, operation
+from scutoid.ops._composed import as_one, opened, operation
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._object_table import measure_objects
-from scutoid.steps import Image, Images, StepBlock, blockwise
+from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
+from scutoid.steps import Image, Images, StepBlock, blockwise, injected
 from scutoid.steps import open as open_image
 
 
 @operation
 def measure(
-    labels: Any,
+    labels: ImageLike,
     *,
-    intensity: Any = None,
+    intensity: ImageLike | None = None,
     properties: Sequence[str] | None = None,
     measures: Measure | Sequence[Measure] = (),
-) -> Any:
+) -> TableLike:
     """Measure labelled objects: one row an object.
 
     **Exact** on integers of up to 32 bits: equals `skimage.measure.regionprops_table` on the whole
@@ -101,12 +101,12 @@ def measure(
     is_eager = isinstance(labels, np.ndarray) and isinstance(intensity, (np.ndarray, NoneType))
     labels = opened(labels)
     check_labels(labels, "measure")
-    labels = open_image(labels) if isinstance(labels, np.ndarray) else labels
+    labels = as_one(open_image(labels) if isinstance(labels, np.ndarray) else labels)
     intensity = _with_channels(intensity, labels)
     check_real(intensity, "measure, intensity")
     wanted = _wanted(properties)
     own = _own(measures)
-    asked = {
+    asked: _Asked = {
         "moments": bool({"axes", "orientation"} & set(wanted)),
         "weighted": "weighted_centroid" in wanted and intensity is not None,
         "measures": own,
@@ -128,7 +128,15 @@ def measure(
     return table.to_pandas() if is_eager else table
 
 
-def _with_channels(intensity: Any, labels: Image | Images) -> Any:
+class _Asked(TypedDict):
+    """What a block sums up."""
+
+    moments: bool
+    weighted: bool
+    measures: tuple[Measure, ...]
+
+
+def _with_channels(intensity: ImageLike | None, labels: Image | Images) -> Image | Images | None:
     """Open an intensity; in an array, an axis before those of the labels is of channels."""
     if intensity is None or isinstance(intensity, (Image, Images)):
         return intensity
@@ -161,7 +169,7 @@ def _check_axes(labels: str, intensity: str) -> None:
         )
 
 
-def _own(measures: Any) -> tuple[Measure, ...]:
+def _own(measures: Measure | Sequence[Measure]) -> tuple[Measure, ...]:
     own = tuple(measures) if isinstance(measures, (list, tuple)) else (measures,)
     for one in own:
         if not isinstance(one, Measure):
@@ -174,7 +182,7 @@ def _own(measures: Any) -> tuple[Measure, ...]:
     return own
 
 
-def check_labels(labels: Any, place: str) -> None:
+def check_labels(labels: object, place: str) -> None:
     """Refuse an image that cannot hold labels before anything runs.
 
     Raises
@@ -214,16 +222,16 @@ def _wanted(properties: Sequence[str] | None) -> tuple[str, ...]:
 
 @blockwise(out="parts", block_invariant=True, version="2")
 def measure_pieces(
-    labels: NDArray[Any],
-    intensity: NDArray[Any] | None = None,
+    labels: Array,
+    intensity: Array | None = None,
     *,
     moments: bool = True,
     weighted: bool = True,
     measures: tuple[Measure, ...] = (),
-    block: StepBlock,
-    voxel_size: tuple[float, ...] | None,
-    origin: tuple[float, ...] | None,
-) -> dict[str, NDArray[Any]]:
+    block: StepBlock = injected,
+    voxel_size: tuple[float, ...] | None = injected,
+    origin: tuple[float, ...] | None = injected,
+) -> Arrays:
     """Sum up what one block sees of its objects."""
     asked = {"moments": moments, "weighted": weighted and intensity is not None}
     stats = _block_stats(labels, intensity, block, block.function_axes, asked)
@@ -233,16 +241,16 @@ def measure_pieces(
 
 @blockwise(out="parts", block_invariant=True, version="2")
 def measure_channel_pieces(
-    labels: NDArray[Any],
-    intensity: NDArray[Any],
+    labels: Array,
+    intensity: Array,
     *,
     moments: bool = True,
     weighted: bool = True,
     measures: tuple[Measure, ...] = (),
-    block: StepBlock,
-    voxel_size: tuple[float, ...] | None,
-    origin: tuple[float, ...] | None,
-) -> dict[str, NDArray[Any]]:
+    block: StepBlock = injected,
+    voxel_size: tuple[float, ...] | None = injected,
+    origin: tuple[float, ...] | None = injected,
+) -> Arrays:
     """Sum up the same of an image with channels."""
     axes = block.function_axes.replace("c", "")
     asked = {"moments": moments, "weighted": weighted}
@@ -252,12 +260,12 @@ def measure_channel_pieces(
 
 
 def _block_stats(
-    labels: NDArray[Any],
-    intensity: NDArray[Any] | None,
+    labels: Array,
+    intensity: Array | None,
     block: StepBlock,
     axes: str,
     asked: Mapping[str, bool],
-) -> dict[str, NDArray[Any]]:
+) -> Arrays:
     places = [block.axes.index(axis) for axis in axes]
     shape = [block.image_roi.shape[p] for p in places]
     start = [block.write_roi.offset[p] - block.image_roi.offset[p] for p in places]
@@ -269,7 +277,7 @@ def _frame(
     axes: str,
     voxel_size: Sequence[float] | None,
     origin: Sequence[float] | None,
-) -> dict[str, NDArray[Any]]:
+) -> Arrays:
     """Describe where the image lies, for the end: its steps see no image any more."""
     iterated = "".join(axis for axis in block.axes if axis not in block.function_axes)
     scale = [] if voxel_size is None else [voxel_size, origin or (0.0,) * len(voxel_size)]
@@ -284,10 +292,10 @@ def _frame(
 
 def _own_rows(
     measures: Sequence[Measure],
-    labels: NDArray[Any],
-    intensity: NDArray[Any] | None,
-    index: NDArray[Any],
-) -> dict[str, NDArray[Any]]:
+    labels: Array,
+    intensity: Array | None,
+    index: Array,
+) -> Arrays:
     return {
         f"own{number}_{name}": rows
         for number, measure in enumerate(measures)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import MissingExtra, ParameterError
 from scutoid.kernels import Model
+from scutoid.ops._types import Array
 
 
-def torch_model(build: Callable[[], Any], *, device: str = "cpu") -> Callable[[], Model]:
+def torch_model(build: Callable[[], object], *, device: str = "cpu") -> Callable[[], Model]:
     """Make a loader for `predict` of a function that builds a PyTorch module.
 
     Parameters
@@ -76,7 +76,7 @@ def check_loader(load: object, place: str, rule: str) -> None:
         )
 
 
-def _has_arguments(function: Callable[..., Any]) -> bool:
+def _has_arguments(function: Callable[..., object]) -> bool:
     """Whether a function must be given something."""
     try:
         signature = inspect.signature(function)
@@ -122,16 +122,17 @@ def field_of_view(
     return kernels.field_of_view(model(), ndim=ndim, channels=channels, stride=stride, limit=limit)
 
 
-def _load_torch(build: Callable[[], Any], device: str) -> Model:
+def _load_torch(build: Callable[[], object], device: str) -> Model:
     try:
         import torch
     except ModuleNotFoundError as error:
         raise MissingExtra.of("torch", extra="torch") from error
-    network = build().to(device).eval()
+    network: Any = build()
+    network = network.to(device).eval()
     weights = (each.dtype for each in network.parameters() if each.is_floating_point())
     dtype = next(weights, torch.float32)
 
-    def run(batch: NDArray[Any]) -> Any:
+    def run(batch: Array) -> object:
         with torch.inference_mode():
             given = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
             answer = network(given.to(device, dtype))

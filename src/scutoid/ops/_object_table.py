@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import (
@@ -20,6 +19,7 @@ from scutoid.kernels import (
     shape_columns,
 )
 from scutoid.ops._partitions import Place, Range, ranges
+from scutoid.ops._types import Array, Arrays
 from scutoid.steps import BlockParts, step
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class _Frame:
 
     def __init__(
         self,
-        part: Mapping[str, NDArray[Any]],
+        part: Mapping[str, Array],
         channels: Sequence[str] | None,
         properties: Sequence[str],
         measures: Sequence[Measure],
@@ -128,7 +128,7 @@ class _Frame:
         }
         return pd.DataFrame(self._with_own({**places, **columns, **shapes}, found, stats))
 
-    def _in_frame(self, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def _in_frame(self, columns: Arrays) -> Arrays:
         """Move positions in voxels to the frame of the uncropped image."""
         for axis, first in zip(self.axes, self.offset, strict=True):
             columns[f"{axis}_voxel"] = columns[f"{axis}_voxel"] + first
@@ -138,9 +138,7 @@ class _Frame:
                 columns[f"bbox_{axis}{side}"] = columns[f"bbox_{axis}{side}"] + first
         return columns
 
-    def _with_own(
-        self, columns: dict[str, NDArray[Any]], found: Range, stats: RegionStats
-    ) -> dict[str, NDArray[Any]]:
+    def _with_own(self, columns: Arrays, found: Range, stats: RegionStats) -> Arrays:
         if not self.measures:
             return columns
         groups = Groups.of(np.concatenate([piece["label"] for piece in found.pieces]))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.kernels import merge_blocks
 from scutoid.ops._label import images_of
+from scutoid.ops._types import Array
 from scutoid.steps import BlockParts
 
 
@@ -39,7 +39,7 @@ class Pieces:
             np.add.at(found, objects, parts[index][name])
         return found
 
-    def per_block(self, values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    def per_block(self, values: Array) -> Iterator[tuple[int, Array]]:
         """Yield each block, and of `values`, one an object, those of its pieces."""
         for index, objects in zip(self.blocks, self.objects, strict=True):
             yield index, values[objects]

@@ -6,10 +6,8 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Number
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.arrays import pad_to
 from scutoid.errors import ParameterError
@@ -18,7 +16,8 @@ from scutoid.kernels import Affine
 from scutoid.ops._composed import of_images
 from scutoid.ops._grids import Extent, kept_labels, plain, seen_to
 from scutoid.ops._inputs import check_voxels
-from scutoid.steps import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.ops._types import Array, ImageLike
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
 
 Widths = int | Sequence[int | Sequence[int]]
 _SEQUENCES = (list, tuple, np.ndarray)
@@ -99,8 +98,8 @@ def _check_fill(image: Image, fill: object) -> None:
 
 @blockwise(grid=_padded_grid, dtype="same", block_invariant=True, version="1")
 def pad_step(
-    image: NDArray[Any], *, width: Widths, fill: float | str, block: StepBlock
-) -> NDArray[Any]:
+    image: Array, *, width: Widths, fill: float | str, block: StepBlock = injected
+) -> Array:
     """Pad one block."""
     low, _ = _pairs(width, image.ndim)
     return pad_to(image, block.source(), block.local_write.shift(-Coordinate(*low)), fill)
@@ -110,7 +109,7 @@ pad_step = pad_step.options(name="pad")
 
 
 @of_images
-def pad(image: Image | Images | NDArray[Any], *, width: Widths, fill: float | str = 0) -> Any:
+def pad(image: ImageLike, *, width: Widths, fill: float | str = 0) -> ImageLike:
     """Add voxels around an image.
 
     **Exact**: equals `numpy.pad` on the whole array for every block shape.

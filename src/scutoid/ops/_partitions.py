@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.ops._types import Array, Arrays, DType
+
 Place = tuple[int, ...]
-Part = Mapping[str, NDArray[Any]]
+Part = Mapping[str, Array]
 _STRIDE = 64
 
 
@@ -28,7 +29,7 @@ class Range:
 
     place: Place
     """Which image: its place along the iterated axes."""
-    pieces: tuple[dict[str, NDArray[Any]], ...]
+    pieces: tuple[Arrays, ...]
     """Rows of each block that has any, in order of block number; arrays of one name have one type
     in all ranges."""
     top: int
@@ -70,7 +71,7 @@ def ranges(
     held: dict[int, Part] = {}
     n_held = top = 0
     seen: dict[Place, list[_Seen]] = {}
-    types: dict[str, np.dtype[Any]] = {}
+    types: dict[str, DType] = {}
     for index in parts:
         part = parts[index]
         labels = np.asarray(part["label"], np.uint64)
@@ -122,8 +123,8 @@ def _bounds(blocks: list[_Seen], n_rows: int) -> list[tuple[np.uint64, np.uint64
 
 
 def _rows_between(
-    part: Part, low: np.uint64, high: np.uint64, types: Mapping[str, np.dtype[Any]]
-) -> dict[str, NDArray[Any]]:
+    part: Part, low: np.uint64, high: np.uint64, types: Mapping[str, DType]
+) -> Arrays:
     """Return the rows of a range of labels, of these types; arrays without a type have no rows."""
     labels = np.asarray(part["label"], np.uint64)
     first, end = np.searchsorted(labels, low, "left"), np.searchsorted(labels, high, "right")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import ParameterError, PipelineError
-from scutoid.ops._composed import opened, operation
+from scutoid.ops._composed import as_one, opened, operation, value_operation
 from scutoid.ops._inputs import check_intensities, check_voxels, first_of
-from scutoid.steps import blockwise, reduction
+from scutoid.ops._types import Array, ImageLike
+from scutoid.steps import Value, blockwise, reduction
+
+Counted = dict[str, Any]
+"""Counts of the digits of voxels, and the digits that are known."""
 
 
-@operation
-def percentile(image: Any, *, q: float | Sequence[float]) -> Any:
+@value_operation
+def percentile(image: ImageLike, *, q: float | Sequence[float]) -> Value | float | list[float]:
     """Find percentiles of all voxels of an image.
 
     **Exact**: equals ``numpy.percentile(image, q)`` on the whole array, to the last bit, whatever
@@ -54,13 +58,14 @@ def percentile(image: Any, *, q: float | Sequence[float]) -> Any:
     [1.0, 2.5, 4.0]
     """
     percents = _percents(q)
-    image = opened(image)
+    image = as_one(opened(image))
     check_intensities(image, "percentile")
     check_voxels(image, "percentile")
     passes = kernels.percentile_passes(first_of(image).dtype)
-    found = None
+    found: Counted | None = None
     for _ in range(passes - 1):
-        found = percentile_digits(image, found=found, percents=percents, result=None)
+        digits = percentile_digits(image, found=found, percents=percents, result=None)
+        found = cast("Counted", digits)
     return _percentile(image, found=found, percents=percents, result="all" if np.ndim(q) else "one")
 
 
@@ -74,9 +79,9 @@ def _percents(q: float | Sequence[float]) -> list[float]:
 
 
 def _narrowed(
-    counted: dict[str, Any],
+    counted: Counted,
     *,
-    found: dict[str, Any] | None,
+    found: Counted | None,
     percents: list[float],
     result: str | None,
 ) -> Any:
@@ -95,12 +100,12 @@ def _narrowed(
 
 @reduction(merge=kernels.merge_digits, finish=_narrowed, block_invariant=True, version="1")
 def percentile_digits(
-    image: NDArray[Any],
+    image: Array,
     *,
-    found: dict[str, Any] | None,
+    found: Counted | None,
     percents: list[float],  # noqa: ARG001 - for the end
     result: str | None,  # noqa: ARG001
-) -> dict[str, Any]:
+) -> Counted:
     """Count the next digit of the values of one block, after those that were `found`."""
     return kernels.count_digits(image, found)
 
@@ -109,7 +114,7 @@ _percentile = percentile_digits.options(name="percentile")
 
 
 @operation
-def normalize_percentile(image: Any, *, low: float = 1, high: float = 99.8) -> Any:
+def normalize_percentile(image: ImageLike, *, low: float = 1, high: float = 99.8) -> ImageLike:
     """Scale intensities so that two percentiles of the whole image become 0 and 1.
 
     **Exact**: equals the same with ``numpy.percentile`` on the whole array; values outside of the
@@ -147,11 +152,13 @@ def normalize_percentile(image: Any, *, low: float = 1, high: float = 99.8) -> A
             place="normalize_percentile",
             remedy="turn them round",
         )
-    return scale_between(opened(image), levels=percentile(image, q=ends))
+    image = as_one(opened(image))
+    levels = percentile(image, q=ends)
+    return scale_between(image, levels=cast("list[float]", levels))
 
 
 @blockwise(dtype=np.float32, block_invariant=True, version="1")
-def scale_between(image: NDArray[Any], *, levels: Sequence[float]) -> NDArray[np.float32]:
+def scale_between(image: Array, *, levels: Sequence[float]) -> NDArray[np.float32]:
     """Scale intensities so that two levels become 0 and 1."""
     low, high = levels
     if not low < high:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Literal, cast
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import Model, Tiling, check_tiling, predict_tiles
-from scutoid.ops._composed import opened, operation
+from scutoid.ops._composed import as_one, opened, operation
 from scutoid.ops._inputs import first_of
 from scutoid.ops._networks import check_loader
-from scutoid.steps import Image, Images, StepBlock, blockwise
+from scutoid.ops._types import Array, ImageLike
+from scutoid.steps import Image, Images, StepBlock, blockwise, injected
 from scutoid.steps import open as open_image
 
 _PLACE = "predict"
@@ -27,7 +28,7 @@ Halo = int | Sequence[int | tuple[int, int]]
 
 @operation
 def predict(
-    image: Any,
+    image: ImageLike,
     *,
     model: Callable[[], Model],
     halo: Halo,
@@ -37,12 +38,12 @@ def predict(
     channels: int | None = None,
     axes: str | None = None,
     dtype: DTypeLike = "float32",
-    border: Any = "clip",
-    block: Any = None,
+    border: Literal["clip", "reflect", "nearest"] | float = "clip",
+    block: int | Sequence[int] | Mapping[str, int] | None = None,
     requires: Mapping[str, int] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
-) -> Any:
+) -> ImageLike:
     """Run a model over an image of any size.
 
     **Exact within halo**: where `halo` covers the model's field of view, which
@@ -124,14 +125,14 @@ def predict(
     array([[2., 2., 2.],
            [2., 2., 2.]], dtype=float32)
     """
-    source = _opened(image, axes)
+    source = as_one(_opened(image, axes))
     seen = _axes_of(source, axes)
     spatial = [axis for axis in seen if axis in SPATIAL]
     tiling = _tiling(halo, tile, batch, stride, len(spatial))
     check_loader(model, _PLACE, "model is a function without arguments that loads a model")
     if channels is not None and not (_is_whole(channels) and channels > 0):
         raise ParameterError("channels is 1 or more", value=channels, place=_PLACE)
-    if border == "crop":
+    if cast("object", border) == "crop":
         raise ParameterError(
             "border is 'clip', 'reflect', 'nearest' or a number",
             value=border,
@@ -164,7 +165,7 @@ def predict(
         margin=tiling.margin,
         tile=tiling.tile,
         batch=tiling.batch,
-        stride=tiling.stride,
+        stride=cast("tuple[int, ...]", tiling.stride),
         n_outputs=channels,
         dtype=str(np.dtype(dtype)),
         limit=_limit(source, spatial, border),
@@ -172,7 +173,7 @@ def predict(
     return np.asarray(result) if isinstance(image, np.ndarray) else result
 
 
-def _opened(image: Any, axes: str | None) -> Any:
+def _opened(image: ImageLike, axes: str | None) -> ImageLike:
     """Open arrays; one with as many axes as the model gets has these."""
     if not isinstance(image, np.ndarray):
         return opened(image)
@@ -185,7 +186,7 @@ def _source_axes(image: Image | Images) -> str:
     return str(one.axes)
 
 
-def _axes_of(image: Any, axes: str | None) -> str:
+def _axes_of(image: object, axes: str | None) -> str:
     """Return the axes that the model gets."""
     if not isinstance(image, (Image, Images)):
         raise ParameterError(
@@ -223,7 +224,7 @@ def _is_whole(given: object) -> bool:
     return isinstance(given, (int, np.integer)) and not isinstance(given, bool)
 
 
-def _whole(given: Any, n_entries: int, name: str) -> tuple[int, ...]:
+def _whole(given: object, n_entries: int, name: str) -> tuple[int, ...]:
     """Read one whole number for all entries, or one for each."""
     entries = list(given) if isinstance(given, Iterable) else [given] * n_entries
     if len(entries) != n_entries or not all(map(_is_whole, entries)):
@@ -232,10 +233,10 @@ def _whole(given: Any, n_entries: int, name: str) -> tuple[int, ...]:
             value=given,
             place=_PLACE,
         )
-    return tuple(map(int, entries))
+    return tuple(map(int, cast("list[int]", entries)))
 
 
-def _limit(image: Any, spatial: Sequence[str], border: Any) -> tuple[int, ...] | None:
+def _limit(image: object, spatial: Sequence[str], border: object) -> tuple[int, ...] | None:
     """Sizes of the spatial axes, above which a clipped halo need not go."""
     if not isinstance(image, Image) or border != "clip":
         return None
@@ -257,9 +258,9 @@ def _reach(
 
 
 def _predict_block(
-    image: NDArray[Any],
+    image: Array,
     *,
-    model: Model,
+    model: Model = injected,
     margin: tuple[tuple[int, int], ...],
     tile: tuple[int, ...] | None,
     batch: int,
@@ -267,8 +268,8 @@ def _predict_block(
     n_outputs: int | None,
     dtype: str,
     limit: tuple[int, ...] | None,  # noqa: ARG001 - of the halo
-    block: StepBlock,
-) -> NDArray[Any]:
+    block: StepBlock = injected,
+) -> Array:
     """Run the model over the tiles of one block."""
     spatial = [n for n, axis in enumerate(block.function_axes) if axis in SPATIAL]
     places = [block.axes.index(block.function_axes[n]) for n in spatial]

@@ -9,21 +9,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
-from scutoid.ops._composed import of_images
+from scutoid.ops._composed import as_one, of_images
 from scutoid.ops._grids import are_labels, check_images, letters_of, seen_to
 from scutoid.ops._inputs import first_of
-from scutoid.steps import Image, Images, OutputGrid, StepBlock, blockwise
+from scutoid.ops._types import Array, DType, ImageLike
+from scutoid.steps import CallOptions, Image, Images, OutputGrid, StepBlock, blockwise, injected
 
 _SLAB = 64
 _REDUCE = "make a value of all voxels by a step of your own, see scutoid.reduction"
@@ -31,7 +30,7 @@ _VOXELS = 2**22
 """Voxels that a block reads, about."""
 
 
-def _sum_dtype(dtype: np.dtype[Any], *, is_mean: bool) -> np.dtype[Any]:
+def _sum_dtype(dtype: DType, *, is_mean: bool) -> DType:
     """Return what sums are held in: integers exactly, unless they are 64-bit ones to average."""
     if dtype.kind == "c":
         return np.dtype(np.complex128)
@@ -40,7 +39,7 @@ def _sum_dtype(dtype: np.dtype[Any], *, is_mean: bool) -> np.dtype[Any]:
     return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
 
 
-def _added(image: NDArray[Any], axis: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _added(image: Array, axis: int, dtype: DType) -> Array:
     """Add up planes in order: numpy's own order of sums depends on the shape of a block."""
     planes = np.moveaxis(image, axis, 0)
     total = np.zeros(planes.shape[1:], dtype)
@@ -49,25 +48,25 @@ def _added(image: NDArray[Any], axis: int, dtype: np.dtype[Any]) -> NDArray[Any]
     return np.expand_dims(total, axis)
 
 
-def _largest(image: NDArray[Any], axis: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _largest(image: Array, axis: int, dtype: DType) -> Array:
     return np.asarray(image.max(axis, keepdims=True), dtype)
 
 
-def _smallest(image: NDArray[Any], axis: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _smallest(image: Array, axis: int, dtype: DType) -> Array:
     return np.asarray(image.min(axis, keepdims=True), dtype)
 
 
-_METHODS: Mapping[str, Callable[[NDArray[Any], int, np.dtype[Any]], NDArray[Any]]] = (
-    MappingProxyType({"max": _largest, "min": _smallest, "sum": _added, "mean": _added})
+_METHODS: Mapping[str, Callable[[Array, int, DType], Array]] = MappingProxyType(
+    {"max": _largest, "min": _smallest, "sum": _added, "mean": _added}
 )
 
 
-def _are_labels(image: Any, method: str) -> bool:
+def _are_labels(image: Image | Images, method: str) -> bool:
     """Whether a projection holds object numbers: sums of them are none."""
     return method in ("max", "min") and are_labels(image)
 
 
-def _held_dtype(dtype: np.dtype[Any], method: str) -> np.dtype[Any]:
+def _held_dtype(dtype: DType, method: str) -> DType:
     is_sum = method in ("sum", "mean")
     return _sum_dtype(dtype, is_mean=method == "mean") if is_sum else dtype
 
@@ -100,14 +99,14 @@ def _slab_grid(images: list[Image], axis: str, axes: str) -> OutputGrid:
     )
 
 
-def _of_axes(image: Image, values: Any, axes: str) -> tuple[float, ...] | None:
+def _of_axes(image: Image, values: Sequence[float] | None, axes: str) -> tuple[float, ...] | None:
     if values is None or image.voxel_size is None:
         return None
     known = dict(zip((a for a in image.axes if a in SPATIAL), values, strict=True))
     return tuple(known[a] for a in axes if a in known)
 
 
-def _slabs(image: NDArray[Any], *, axis: str, axes: str, method: str) -> NDArray[Any]:
+def _slabs(image: Array, *, axis: str, axes: str, method: str) -> Array:
     number = axes.index(axis)
     parts = [
         _METHODS[method](part, number, _held_dtype(image.dtype, method))
@@ -117,15 +116,15 @@ def _slabs(image: NDArray[Any], *, axis: str, axes: str, method: str) -> NDArray
 
 
 def _projected(
-    image: NDArray[Any],
+    image: Array,
     *,
     axis: str,
     axes: str,
     method: str,
     count: int | None,
     dtype: str | None,
-    block: StepBlock,
-) -> NDArray[Any]:
+    block: StepBlock = injected,
+) -> Array:
     number = axes.index(axis)
     if axis not in block.axes or not image.shape[number]:  # a member that differs from the first
         raise ParameterError(
@@ -140,7 +139,7 @@ def _projected(
     return np.asarray(held, wanted)
 
 
-def _result_dtype(dtype: np.dtype[Any], method: str) -> np.dtype[Any]:
+def _result_dtype(dtype: DType, method: str) -> DType:
     """Return the type that numpy's method of the same name returns."""
     if method == "mean":
         return dtype if dtype.kind in "fc" else np.dtype(np.float64)
@@ -148,7 +147,7 @@ def _result_dtype(dtype: np.dtype[Any], method: str) -> np.dtype[Any]:
 
 
 @of_images
-def project(image: Image | Images | NDArray[Any], *, axis: str | int, method: str = "max") -> Any:
+def project(image: ImageLike, *, axis: str | int, method: str = "max") -> ImageLike:
     """Project an image along an axis.
 
     **Exact** for every block shape: "max", "min" and "sum" of integers equal numpy's on the whole
@@ -204,7 +203,7 @@ def project(image: Image | Images | NDArray[Any], *, axis: str | int, method: st
             remedy=_REDUCE if len(own) == 1 else None,
         )
     if not isinstance(image, Image):
-        return _finish(image, axis, method, None, None)
+        return _finish(as_one(image), axis, method, None, None)
     count = image.shape[image.axes.index(axis)]
     if not count:
         raise ParameterError(
@@ -241,10 +240,12 @@ def _edge(depth: int, n_others: int) -> int:
     return int(2 ** max(int(np.log2(max(_VOXELS / depth, 1)) / n_others), 3))
 
 
-def _finish(image: Any, axis: str, method: str, count: int | None, dtype: Any) -> Any:
+def _finish(
+    image: Image | Images, axis: str, method: str, count: int | None, dtype: DType | None
+) -> ImageLike:
     """Project what is left of the axis at once."""
     axes = "".join(a for a in first_of(image).axes if a in SPATIAL or a == axis)
-    options: dict[str, Any] = {"name": "project"}
+    options: CallOptions = {"name": "project"}
     if isinstance(image, Image):
         others = [a for a in axes if a in SPATIAL and a != axis]
         depth = image.shape[image.axes.index(axis)]

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-from numpy.typing import NDArray
 
 from scutoid.arrays import Storage, pyramid_levels, pyramid_method
 from scutoid.errors import PipelineError
 from scutoid.ops._composed import opened, operation
 from scutoid.ops._grids import are_labels, kept_labels, plain
+from scutoid.ops._renamed import renamed
+from scutoid.ops._types import Array, ImageLike
 from scutoid.steps import Image, Images, blockwise
 
 
 @blockwise(dtype="same", block_invariant=True, version="1")
-def pyramid_step(
-    image: NDArray[Any], *, levels: int, factors: object, method: str | None
-) -> NDArray[Any]:
+def pyramid_step(image: Array, *, levels: int, factors: object, method: str | None) -> Array:
     """Hand on one block; its levels are made as it is written."""
     del levels, factors, method  # of the storage; as parameters they tell one result from another
     return image
@@ -27,13 +24,14 @@ pyramid_step = pyramid_step.options(name="pyramid")
 
 
 @operation
+@renamed(method="downsampling=")
 def pyramid(
-    image: Image | Images,
+    image: ImageLike,
     *,
     levels: int,
     factors: int | Sequence[int] | None = None,
-    method: str | None = None,
-) -> Any:
+    downsampling: str | None = None,
+) -> ImageLike:
     """Store an image with coarser levels, as OME-Zarr; they are made while a block is in memory.
 
     **Exact**: each level equals `scutoid.downsample` of the one above it, for every block shape.
@@ -48,8 +46,8 @@ def pyramid(
     factors : int or sequence of int, optional
         Voxels of a level in one of the next, for all spatial axes or one for each.  Default: 2, but
         an axis whose voxels are twice as long as those of others waits until these have caught up.
-    method : {"mean", "mode", "nearest", "max"}, optional
-        As in `downsample`; default: the mean, of labels and masks the mode.
+    downsampling : {"mean", "mode", "nearest", "max"}, optional
+        The method of `downsample`; default: the mean, of labels and masks the mode.
 
     Returns
     -------
@@ -81,11 +79,12 @@ def pyramid(
             remedy="open an array by sc.open",
         )
     widths = tuple(plain(factors)) if isinstance(factors, Iterable) else factors
-    storage = Storage(format="zarr", levels=levels, factors=widths, downsampling=method)
+    storage = Storage(format="zarr", levels=levels, factors=widths, downsampling=downsampling)
     if isinstance(image, Image):  # raises now what would fail later
         spec = image.framed.spec
         pyramid_levels(spec, storage)
         pyramid_method(spec, storage, label=image.is_labels)
+    method = downsampling
     if method is None and are_labels(image):
         method = "mode"  # in the key: what a file says of its voxels is not
     step = kept_labels(pyramid_step, image).options(storage=storage)

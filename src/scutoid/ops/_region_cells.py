@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from scutoid.ops._count import estimated_cells
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
-from scutoid.steps import BlockParts, Image, ImageRef, Images, Table, Tables, step
+from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
+from scutoid.steps import BlockParts, Image, ImageRef, Images, Table, Tables, injected, step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ Iterated = tuple[tuple[str, int, int], ...]
 class CellsToCount:
     """What is counted."""
 
-    points: Any
+    points: object
     """Table of positions; or the pieces of labelled objects."""
     unit: str | None = None
     """Of the positions, if known."""
@@ -43,16 +44,18 @@ class CellsToCount:
     are_pieces: bool = False
     """Whether it is pieces."""
 
-    def placed(self, frame: AtlasFrame, column: str | None) -> Any:
+    def placed(self, frame: AtlasFrame, column: str | None) -> tuple[Any, Any]:
         """Return where in the atlas they lie, and the places that are counted apart."""
-        asked = {"frame": frame, "weights": self.weights, "column": column}
+        weights, points = self.weights, cast("Table", self.points)
         if self.are_pieces:
-            return atlas_points_of_pieces(self.points, **asked)
-        return atlas_points(self.points, iterated=self.iterated, **asked)
+            return atlas_points_of_pieces(points, frame=frame, weights=weights, column=column)
+        return atlas_points(
+            points, frame=frame, weights=weights, column=column, iterated=self.iterated
+        )
 
 
 def cells_to_count(
-    cells: Any, axes: str, weights: str | None, *, has_transform: bool
+    cells: ImageLike | TableLike, axes: str, weights: str | None, *, has_transform: bool
 ) -> CellsToCount:
     """Find out what cells are given as: a table of positions, labels, or a density map."""
     import pandas as pd
@@ -107,15 +110,14 @@ def _density(image: Image, weights: str | None) -> CellsToCount:
     return CellsToCount(points, image.unit, "n_cells", iterated)
 
 
-def _is_positions(cells: Any, axes: str) -> bool:
+def _is_positions(cells: object, axes: str) -> TypeGuard[Array]:
     """Whether an array is of positions; in 2-D, integers in two columns are labels."""
-    is_flat = isinstance(cells, np.ndarray) and cells.ndim == 2
-    if not is_flat or cells.dtype.kind not in "iuf":
+    if not isinstance(cells, np.ndarray) or cells.ndim != 2 or cells.dtype.kind not in "iuf":
         return False
     return cells.shape[1] == len(axes) and (cells.dtype.kind == "f" or len(axes) > 2)
 
 
-def _behind(node: Any) -> Iterator[ImageRef]:
+def _behind(node: object) -> Iterator[ImageRef]:
     """Go through the images that a table was made of, the nearest ones."""
     for item in getattr(node, "inputs", ()):
         if isinstance(item, ImageRef):
@@ -137,12 +139,12 @@ def _check_scale(images: Sequence[Image | ImageRef], has_transform: bool) -> Non
 
 @step(out="table", version="2")
 def density_points(
-    counts: NDArray[Any],
+    counts: Array,
     *,
     axes: str,
     iterated: Iterated,
-    voxel_size: tuple[float, ...] | None,
-    origin: tuple[float, ...] | None,
+    voxel_size: tuple[float, ...] | None = injected,
+    origin: tuple[float, ...] | None = injected,
 ) -> pd.DataFrame:
     """Return the voxels of a density map that are not zero, as points of a weight."""
     import pandas as pd
@@ -154,7 +156,7 @@ def density_points(
             place=_PLACE,
         )
     voxels = dict(zip(axes, np.nonzero(counts), strict=True))
-    columns: dict[str, NDArray[Any]] = {axis: voxels[axis] + first for axis, first, _ in iterated}
+    columns: Arrays = {axis: voxels[axis] + first for axis, first, _ in iterated}
     spatial = [axis for axis in axes if axis in SPATIAL]
     sizes, starts = voxel_size or (1.0,) * len(spatial), origin or (0.0,) * len(spatial)
     for axis, size, start in zip(spatial, sizes, starts, strict=True):
@@ -240,7 +242,7 @@ def _placed(
     return _added_up(table)
 
 
-def _weights(given: pd.Series[Any]) -> NDArray[Any]:
+def _weights(given: pd.Series[float]) -> Array:
     values = given.to_numpy(np.float64 if given.dtype.kind == "f" else np.int64)
     if not np.isfinite(values).all():
         raise ParameterError(

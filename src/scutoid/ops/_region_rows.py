@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.kernels import RegionTree, merge_region_sums
+from scutoid.ops._types import Array, Arrays
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,14 +25,14 @@ MeanOf = Literal["n", "voxels"] | None
 class _Sums:
     """Sums of all rows of the table, each shape (n_rows, 2): below and above the plane."""
 
-    own: Mapping[str, NDArray[Any]]
+    own: Mapping[str, Array]
     """Of the regions themselves."""
-    total: Mapping[str, NDArray[Any]]
+    total: Mapping[str, Array]
     """Of their parts as well."""
 
 
 def region_rows(
-    sums: Mapping[str, NDArray[Any]],
+    sums: Mapping[str, Array],
     tree: RegionTree,
     *,
     level: int | Sequence[int | str] | None,
@@ -80,9 +81,7 @@ def region_rows(
     return pd.DataFrame(columns)
 
 
-def _split(
-    sums: Mapping[str, NDArray[Any]], tree: RegionTree
-) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+def _split(sums: Mapping[str, Array], tree: RegionTree) -> tuple[Arrays, Arrays]:
     """Return the sums of the tree's regions, a row each, and those of all other ids."""
     rows = tree.rows_of(sums["id"])
     known = rows >= 0
@@ -97,8 +96,8 @@ def _split(
 
 
 def _at_level(
-    own: Mapping[str, NDArray[Any]], tree: RegionTree, level: int | Sequence[int | str]
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64], dict[str, NDArray[Any]] | None]:
+    own: Mapping[str, Array], tree: RegionTree, level: int | Sequence[int | str]
+) -> tuple[Arrays, NDArray[np.int64], Arrays | None]:
     """Count each region to the one that stands for it; what none stands for apart."""
     stands = tree.representatives(level)
     known = stands >= 0
@@ -139,9 +138,7 @@ def _names(tree: RegionTree, shown: NDArray[np.int64], others: NDArray[np.int64]
     }
 
 
-def _columns(
-    sums: _Sums, side: slice, suffix: str, voxel_mm3: float, mean_of: MeanOf
-) -> dict[str, NDArray[Any]]:
+def _columns(sums: _Sums, side: slice, suffix: str, voxel_mm3: float, mean_of: MeanOf) -> Arrays:
     own = {name: rows[:, side].sum(axis=1) for name, rows in sums.own.items()}
     total = {name: rows[:, side].sum(axis=1) for name, rows in sums.total.items()}
     volume = total["voxels"] * voxel_mm3
@@ -157,7 +154,7 @@ def _columns(
     return columns
 
 
-def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
+def _ratio(above: Array, below: Array) -> NDArray[np.float64]:
     """Divide, NaN where there is nothing to divide by."""
     found: NDArray[np.float64] = above / np.where(below == 0, np.nan, below)
     return found

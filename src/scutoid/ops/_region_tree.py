@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from scutoid.errors import ParameterError, SourceNotFound
 from scutoid.kernels import RegionTree
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PARENTS = ("parent_id", "parent_structure_id", "parent")
 _PATHS = ("structure_id_path", "id_path")
@@ -18,9 +21,13 @@ _ACRONYMS = ("acronym", "abbreviation")
 _NAMES = ("name", "safe_name")
 _PLACE = "regions"
 Node = Mapping[str, Any]
+Regions: TypeAlias = (
+    "RegionTree | pd.DataFrame | Mapping[str, object] | Sequence[Mapping[str, object]] | str | Path"
+)
+"""A tree of regions, in any of its forms."""
 
 
-def read_regions(regions: Any) -> RegionTree:
+def read_regions(regions: object) -> RegionTree:
     """Read a tree of regions, now: it is small, and what is wrong with it is said at once.
 
     Parameters

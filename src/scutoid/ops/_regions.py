@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,9 @@ from scutoid.ops._composed import operation
 from scutoid.ops._inputs import check_real
 from scutoid.ops._region_cells import cells_to_count, n_places
 from scutoid.ops._region_rows import BACKGROUND, OUTSIDE, region_rows
-from scutoid.ops._region_tree import read_regions
-from scutoid.steps import StepBlock, is_lazy, reduction
+from scutoid.ops._region_tree import Regions, read_regions
+from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
+from scutoid.steps import Image, StepBlock, injected, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,17 +36,17 @@ _PLACE = "count_by_region"
 
 @operation
 def count_by_region(
-    cells: Any,
-    atlas: Any,
+    cells: ImageLike | TableLike,
+    atlas: Image | Array,
     *,
-    regions: Any,
-    transform: Any = None,
+    regions: Regions,
+    transform: Sequence[str] | Array | Sequence[Sequence[float]] | None = None,
     level: int | Sequence[int | str] | None = None,
     midplane: str | tuple[str, float] | None = None,
     sides: tuple[str, str] = ("left", "right"),
     weights: str | None = None,
-    intensity: Any = None,
-) -> Any:
+    intensity: str | Image | Array | None = None,
+) -> TableLike:
     """Count cells by region of an atlas: one row a region, for each time point its own.
 
     **Exact**: each cell is counted once, in the voxel of the atlas that holds it, whatever the
@@ -162,7 +163,7 @@ def count_by_region(
     return counted.to_pandas() if is_eager else counted
 
 
-def _checked_level(level: Any) -> int | tuple[int | str, ...] | None:
+def _checked_level(level: object) -> int | tuple[int | str, ...] | None:
     match level:
         case None:
             return None
@@ -171,13 +172,13 @@ def _checked_level(level: Any) -> int | tuple[int | str, ...] | None:
         case int() | np.integer() if not isinstance(level, bool):
             return int(level)
         case [*named] if all(isinstance(one, (str, int, np.integer)) for one in named):
-            return tuple(named)
+            return tuple(cast("list[int | str]", named))
     raise ParameterError(
         "a level is a depth of the tree, or ids and acronyms of regions", value=level, place=_PLACE
     )
 
 
-def _checked_sides(sides: Any) -> tuple[str, str]:
+def _checked_sides(sides: object) -> tuple[str, str]:
     match sides:
         case [str(low), str(high)] if low != high and "total" not in sides:
             return low, high
@@ -187,7 +188,7 @@ def _checked_sides(sides: Any) -> tuple[str, str]:
 
 
 def _finish(
-    merged: Mapping[str, NDArray[Any]],
+    merged: Mapping[str, Array],
     *,
     places: Mapping[str, Sequence[Any]],
     tree: RegionTree,
@@ -224,9 +225,9 @@ def _finish(
 
 @reduction(merge=merge_region_sums, finish=_finish, out="table", block_invariant=True, version="2")
 def region_counts(
-    atlas: NDArray[Any],
+    atlas: Array,
     placed: pd.DataFrame,
-    image: NDArray[Any] | None = None,
+    image: Array | None = None,
     *,
     plane: tuple[int, int] | None,
     places: Mapping[str, Sequence[Any]],
@@ -236,8 +237,8 @@ def region_counts(
     voxel_mm3: float,  # noqa: ARG001
     of_image: bool,  # noqa: ARG001
     of_column: bool,  # noqa: ARG001
-    block: StepBlock,
-) -> dict[str, NDArray[Any]]:
+    block: StepBlock = injected,
+) -> Arrays:
     """Count the voxels and the cells of each id in one block of the atlas.
 
     The id -1 stands for background, -2 for what lies outside; the last axis is below and above the
@@ -271,7 +272,7 @@ def region_counts(
     return merge_region_sums(*parts)
 
 
-def _keys(ids: NDArray[Any]) -> NDArray[np.int64]:
+def _keys(ids: Array) -> NDArray[np.int64]:
     keys = ids.astype(np.int64)
     keys[keys == 0] = BACKGROUND
     return keys
@@ -293,9 +294,7 @@ def _rows_in(
     return rows[is_in], tuple(at[is_in] - start for at, start in zip(index, low, strict=True))
 
 
-def _cell_sums(
-    ids: NDArray[np.int64], rows: pd.DataFrame, n_places: int
-) -> dict[str, NDArray[Any]]:
+def _cell_sums(ids: NDArray[np.int64], rows: pd.DataFrame, n_places: int) -> Arrays:
     sums = {}
     for name in ("n", "intensity"):
         if name in rows:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import label_components
-from scutoid.ops._composed import composed
+from scutoid.ops._composed import as_one, composed
 from scutoid.ops._inputs import check_given, check_hops
 from scutoid.ops._label import components, images_of
 from scutoid.ops._objects import merged_pieces
-from scutoid.steps import BlockParts, Image, StepBlock, blockwise, step
+from scutoid.ops._types import Array, Arrays, DType, ImageLike
+from scutoid.steps import BlockParts, Image, StepBlock, blockwise, injected, step
 
 
 @composed
-def remove_small(image: Any, *, min_size: Any, connectivity: int | None = None) -> Any:
+def remove_small(image: ImageLike, *, min_size: int, connectivity: int | None = None) -> ImageLike:
     """Remove objects of fewer voxels than a minimum.
 
     **Exact**: equals the same on the whole array for every block shape.
@@ -49,7 +50,8 @@ def remove_small(image: Any, *, min_size: Any, connectivity: int | None = None) 
     >>> sc.remove_small(np.array([[1, 1, 0, 2]]), min_size=2)
     array([[1, 1, 0, 0]])
     """
-    if not isinstance(min_size, (int, np.integer)) or min_size < 0:
+    is_size = isinstance(cast("object", min_size), (int, np.integer))
+    if not is_size or min_size < 0:
         raise ParameterError(
             "min_size is a number of voxels, 0 or more", value=min_size, place="remove_small"
         )
@@ -57,15 +59,14 @@ def remove_small(image: Any, *, min_size: Any, connectivity: int | None = None) 
     if isinstance(image, Image):
         _check_kind(image.dtype)
     check_hops(image, connectivity)
+    image = as_one(image)
     counts = object_counts(image, connectivity=connectivity)
     small = small_objects(counts, min_size=int(min_size), connectivity=connectivity)
     return remove_objects(image, small, connectivity=connectivity)
 
 
 @blockwise(out="parts", block_invariant=True, version="1")
-def object_counts(
-    image: NDArray[Any], *, connectivity: int | None, block: StepBlock
-) -> dict[str, NDArray[Any]]:
+def object_counts(image: Array, *, connectivity: int | None, block: StepBlock = injected) -> Arrays:
     """Count the voxels of each object in one block."""
     if image.dtype == bool:
         labels, parts = components(image, block, connectivity)
@@ -87,9 +88,9 @@ def object_counts(
 @step(out="parts", version="1")
 def small_objects(
     parts: BlockParts, *, min_size: int, connectivity: int | None
-) -> dict[int, dict[str, NDArray[Any]]]:
+) -> dict[int, Arrays]:
     """Say for each block which of its objects are small in the whole image."""
-    found: dict[int, dict[str, NDArray[Any]]] = {}
+    found: dict[int, Arrays] = {}
     if "first" in next(iter(parts.values()), {}):
         for merged in merged_pieces(parts, connectivity):
             small = merged.total(parts, "counts") < min_size
@@ -109,7 +110,7 @@ def small_objects(
     return found
 
 
-def _check_kind(dtype: np.dtype[Any]) -> None:
+def _check_kind(dtype: DType) -> None:
     if dtype.kind not in "biu":
         raise ParameterError(
             "objects are those of a mask or of labels",
@@ -121,8 +122,8 @@ def _check_kind(dtype: np.dtype[Any]) -> None:
 
 @blockwise(dtype="same", labels=True, block_invariant=True, version="1")
 def remove_objects(
-    image: NDArray[Any], small: dict[str, NDArray[np.bool_]], *, connectivity: int | None
-) -> NDArray[Any]:
+    image: Array, small: dict[str, NDArray[np.bool_]], *, connectivity: int | None
+) -> Array:
     """Set the voxels of small objects to background."""
     if image.dtype == bool:
         labels, _ = label_components(image, connectivity)

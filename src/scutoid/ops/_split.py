@@ -11,43 +11,138 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.ops._composed import opened, operation
+from scutoid.ops._composed import as_one, opened, with_call_options
 from scutoid.ops._distance import distance_transform
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_real
 from scutoid.ops._label import label, label_apply, label_merge, label_pieces
 from scutoid.ops._maxima import local_maxima
+from scutoid.ops._types import Array, ImageLike, Number
 from scutoid.ops._watershed import (
     MAX_EXTENT,
+    Reach,
     check_extent,
     labels_cut,
     report_table,
     watershed_report,
     watershed_step,
 )
-from scutoid.steps import StepBlock, blockwise, is_lazy
+from scutoid.steps import (
+    CallOptions,
+    Image,
+    Images,
+    StepBlock,
+    Table,
+    Tables,
+    blockwise,
+    injected,
+    is_lazy,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNREACHED = int(np.iinfo(np.uint32).max)
 
 
-@operation
+class _Options(TypedDict, total=False):
+    """What `split_touching` takes besides images and report=."""
+
+    min_distance: int
+    h: Number | None
+    connectivity: int | None
+    max_extent: int
+    exact: bool
+
+
+class _Split(Protocol):
+    """The type of `split_touching`: with report=True it returns a table as well."""
+
+    __name__: str
+
+    @overload
+    def __call__(
+        self,
+        mask: Images,
+        image: ImageLike | None = ...,
+        *,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Images: ...
+    @overload
+    def __call__(
+        self,
+        mask: Images,
+        image: ImageLike | None = ...,
+        *,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Images, Tables]: ...
+    @overload
+    def __call__(
+        self,
+        mask: Image,
+        image: Image | Array | None = ...,
+        *,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Image: ...
+    @overload
+    def __call__(
+        self,
+        mask: Image,
+        image: Image | Array | None = ...,
+        *,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Image, Table]: ...
+    @overload
+    def __call__(
+        self,
+        mask: Array,
+        image: Array | None = ...,
+        *,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Array: ...
+    @overload
+    def __call__(
+        self,
+        mask: Array,
+        image: Array | None = ...,
+        *,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Array, pd.DataFrame]: ...
+
+    def options(self, **options: Unpack[CallOptions]) -> _Split:
+        """Return the same operation with options for this call; see `scutoid.blockwise`."""
+        ...
+
+
+def _typed(function: object) -> _Split:
+    return cast("_Split", function)
+
+
+@_typed
+@with_call_options
 def split_touching(
-    mask: Any,
-    image: Any = None,
+    mask: ImageLike,
+    image: ImageLike | None = None,
     *,
     min_distance: int = 5,
-    h: float | None = None,
+    h: Number | None = None,
     connectivity: int | None = None,
     max_extent: int = MAX_EXTENT,
     exact: bool = False,
     report: bool = False,
-) -> Any:
+) -> object:
     """Number the objects of a mask, and part those that touch.
 
     Each component of the mask is flooded from the maxima of the distance to the background, or of
@@ -115,7 +210,8 @@ def split_touching(
     check_extent(max_extent, "split_touching")
     check_extent(min_distance, "split_touching", name="min_distance")
     check_real(image, "split_touching")
-    mask, image = opened(mask), opened(image)
+    mask = as_one(opened(mask))
+    image = None if image is None else as_one(opened(image))
     components = label(mask, connectivity=connectivity)
     if not is_lazy(components):
         max_extent = max(*components.shape, 1)
@@ -125,17 +221,21 @@ def split_touching(
         local_maxima(heights, components, min_distance=min_distance, h=h, max_extent=max_extent)
     )
     if not is_lazy(seeds):
-        flooded = kernels.watershed(heights, seeds, components, connectivity, descending=True)
-        flooded[(components != 0) & (flooded == 0)] = _UNREACHED
-        objects = label(flooded, connectivity=connectivity, by_value=True)
-        return (objects, report_table([])) if report else objects
-    reach: dict[str, Any] = {"connectivity": connectivity, "max_extent": max_extent}
+        parts = np.asarray(components)
+        found = kernels.watershed(
+            np.asarray(heights), np.asarray(seeds), parts, connectivity, descending=True
+        )
+        found[(parts != 0) & (found == 0)] = _UNREACHED
+        numbered = label(found, connectivity=connectivity, by_value=True)
+        return (numbered, report_table([])) if report else numbered
+    reach: Reach = {"connectivity": connectivity, "max_extent": max_extent}
     flooded = watershed_step(
         seeds, heights, components, **reach, exact=exact, descending=True, unreached=_UNREACHED
     )
-    how: dict[str, Any] = {"connectivity": connectivity, "by_value": True}
-    merged = label_merge(label_pieces(flooded, **how), connectivity=connectivity)
-    objects = label_apply.options(name="split_touching")(flooded, merged, **how)
+    pieces = label_pieces(flooded, connectivity=connectivity, by_value=True)
+    merged = label_merge(pieces, connectivity=connectivity)
+    number = label_apply.options(name="split_touching")
+    objects = number(flooded, merged, connectivity=connectivity, by_value=True)
     if not report:
         return objects
     return objects, watershed_report(labels_cut(objects, components, **reach))
@@ -149,11 +249,11 @@ def split_touching(
     version="2",
 )
 def distance_within(
-    mask: NDArray[Any],
+    mask: Array,
     *,
     max_extent: int,
-    voxel_size: Sequence[float] | None,
-    block: StepBlock,
+    voxel_size: Sequence[float] | None = injected,
+    block: StepBlock = injected,
 ) -> NDArray[np.float32]:
     """Measure how far voxels lie from the background, as far as every block sees it.
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import SpotMethod, Spots, find_spots, spot_reach, spot_response
-from scutoid.ops._composed import of_images
+from scutoid.ops._composed import as_number, as_one, of_images
 from scutoid.ops._inputs import check_real, check_voxels, first_of
+from scutoid.ops._types import Array, Arrays, ImageLike, Number, TableLike
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
-from scutoid.steps import Image, Images, StepBlock, is_lazy, reduction
+from scutoid.steps import Image, Images, StepBlock, injected, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,15 +26,15 @@ _METHODS = ("log", "dog")
 
 @of_images
 def detect_spots(
-    image: Any,
+    image: ImageLike,
     *,
     sigma: Width | Sequence[Width],
-    threshold: Any = None,
+    threshold: Number | None = None,
     threshold_rel: float | None = None,
     n_scales: int | None = None,
     method: SpotMethod = "log",
     min_distance: Width | None = None,
-) -> Any:
+) -> TableLike:
     """Find bright spots of one or more sizes: one row a spot.
 
     **Exact**: the table is the same, bit for bit, for every block shape, executor and number of
@@ -107,6 +107,7 @@ def detect_spots(
     0      4.0      5.0
     1     12.0      9.0
     """
+    image = _checked_image(image)
     ndim = _n_axes(image)
     if method not in _METHODS:
         raise ParameterError(f"method is one of {_METHODS}", value=method, place=_PLACE)
@@ -118,7 +119,7 @@ def detect_spots(
     if min_distance is not None:
         least, is_apart = read_widths(image, [min_distance], ndim, f"{_PLACE}, min_distance")
         exclusion = least * len(widths)
-    common = {
+    common: _Scales = {
         "widths": widths,
         "exclusion": exclusion,
         "physical": (is_physical, is_apart),
@@ -126,17 +127,34 @@ def detect_spots(
     }
     strongest = None if threshold_rel is None else strongest_response(image, **common)
     return spot_table(
-        image, **common, threshold=threshold, threshold_rel=threshold_rel, strongest=strongest
+        image,
+        **common,
+        threshold=None if threshold is None else as_number(threshold),
+        threshold_rel=threshold_rel,
+        strongest=cast("float | None", strongest),
     )
 
 
-def _n_axes(image: Any) -> int:
+class _Scales(TypedDict):
+    """Parameters that both steps have."""
+
+    widths: Widths
+    exclusion: Widths
+    physical: tuple[bool, bool]
+    method: SpotMethod
+
+
+def _checked_image(image: object) -> Image:
     if not isinstance(image, (Image, Images)):
         raise ParameterError(
             "spots are found in an image, a collection of images or an array",
             value=type(image).__name__,
             place=_PLACE,
         )
+    return as_one(image)
+
+
+def _n_axes(image: Image) -> int:
     n_axes = sum(axis in SPATIAL for axis in first_of(image).axes)
     if not n_axes:
         raise ParameterError(
@@ -157,12 +175,12 @@ def _check_thresholds(threshold: object, threshold_rel: object) -> None:
     _check_range("threshold_rel", threshold_rel, 1.0)
 
 
-def _check_range(name: str, value: Any, most: float) -> None:
+def _check_range(name: str, value: object, most: float) -> None:
     """Refuse what is no number or out of range; what is computed first is checked later."""
     if value is None or is_lazy(value):
         return
     is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= most:
+    if not is_number or not 0 <= cast("float", value) <= most:
         raise ParameterError(f"{name} is from 0 to {most}", value=value, place=_PLACE)
 
 
@@ -194,14 +212,14 @@ def _strongest(a: float, b: float) -> float:
 
 @reduction(merge=_strongest, halo=_halo, block_invariant=True, version="1")
 def strongest_response(
-    image: NDArray[Any],
+    image: Array,
     *,
     widths: Widths,
     exclusion: Widths,
     physical: tuple[bool, bool],
     method: SpotMethod,
-    voxel_size: tuple[float, ...] | None,
-    block: StepBlock,
+    voxel_size: tuple[float, ...] | None = injected,
+    block: StepBlock = injected,
 ) -> float:
     """Find the strongest response of any voxel at any scale; 0 where none is above."""
     sigmas, _ = _both_in_voxels(widths, exclusion, physical, voxel_size)
@@ -238,7 +256,7 @@ def _finish(
     world = first + position * sizes
     last = np.array([one[-1] for one in in_voxels(widths, physical[0], voxel_size, _PLACE)])
     of_scale = last[scale[order]]
-    columns: dict[str, NDArray[Any]] = {a: place[order, n] for n, a in enumerate(iterated)}
+    columns: Arrays = {a: place[order, n] for n, a in enumerate(iterated)}
     columns |= {axis: world[:, n] for n, axis in enumerate(axes)}
     columns |= {f"{axis}_voxel": position[:, n] for n, axis in enumerate(axes)}
     columns |= {"scale": of_scale * sizes[-1], "scale_voxel": of_scale, "strength": strength[order]}
@@ -247,7 +265,7 @@ def _finish(
 
 @reduction(merge=_merge, finish=_finish, out="table", halo=_halo, block_invariant=True, version="2")
 def spot_table(
-    image: NDArray[Any],
+    image: Array,
     *,
     widths: Widths,
     exclusion: Widths,
@@ -256,8 +274,8 @@ def spot_table(
     threshold: float | None,
     threshold_rel: float | None,
     strongest: float | None,
-    voxel_size: tuple[float, ...] | None,
-    block: StepBlock,
+    voxel_size: tuple[float, ...] | None = injected,
+    block: StepBlock = injected,
 ) -> dict[str, Any]:
     """Find the spots of one block: those whose brightest voxel lies in it."""
     sigmas, radii = _both_in_voxels(widths, exclusion, physical, voxel_size)
@@ -279,7 +297,7 @@ def spot_table(
     }
 
 
-def _arrays(spots: Spots) -> tuple[NDArray[Any], ...]:
+def _arrays(spots: Spots) -> tuple[Array, ...]:
     """Return what a block keeps of its spots; plain arrays travel to the driver."""
     return spots.voxel, spots.shift, spots.scale, spots.strength
 

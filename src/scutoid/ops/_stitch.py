@@ -10,7 +10,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import (
+    TYPE_CHECKING,
+    Literal,
+    Protocol,
+    Required,
+    TypedDict,
+    Unpack,
+    cast,
+    overload,
+)
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +27,23 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.errors import GeometryError, ParameterError, StepError
 from scutoid.kernels import Match
-from scutoid.ops._composed import opened, operation
+from scutoid.ops._composed import as_one, opened, with_call_options
 from scutoid.ops._extent import image_part
 from scutoid.ops._label import check_count, images_of
-from scutoid.steps import BlockParts, StepBlock, blockwise, is_lazy, step
+from scutoid.ops._types import Array, Arrays, ImageLike
+from scutoid.steps import (
+    BlockParts,
+    CallOptions,
+    Image,
+    Images,
+    StepBlock,
+    Table,
+    Tables,
+    blockwise,
+    injected,
+    is_lazy,
+    step,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +56,12 @@ _PLACE = "stitch"
 class Versioned:
     """A segmenter whose code is replaced by a version."""
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     """The segmenter."""
     version: str
     """What enters the key instead."""
 
-    def __call__(self, *images: NDArray[Any], **loaded: object) -> Any:
+    def __call__(self, *images: Array, **loaded: object) -> object:
         """Segment."""
         return self.function(*images, **loaded)
 
@@ -47,14 +69,107 @@ class Versioned:
         return (getattr(self.function, "__qualname__", ""), self.version)
 
 
-@operation
+class _How(TypedDict):
+    """When objects are one."""
+
+    match: Match
+    threshold: float
+
+
+class _Options(TypedDict, total=False):
+    """What `stitch` takes besides images and report=."""
+
+    segment: Required[Callable[..., Array]]
+    halo: Required[object]
+    match: Match
+    threshold: float
+    block: object
+    setup: Mapping[str, Callable[[], object]] | None
+    requires: Mapping[str, int] | None
+    retries: int
+    timeout: float | None
+    version: str | None
+    environment: Sequence[str]
+
+
+class _Stitch(Protocol):
+    """The type of `stitch`: with report=True it returns a table as well."""
+
+    __name__: str
+
+    @overload
+    def __call__(
+        self,
+        first: Images,
+        /,
+        *images: ImageLike,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Images: ...
+    @overload
+    def __call__(
+        self,
+        first: Images,
+        /,
+        *images: ImageLike,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Images, Tables]: ...
+    @overload
+    def __call__(
+        self,
+        first: Image,
+        /,
+        *images: Image | Array,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Image: ...
+    @overload
+    def __call__(
+        self,
+        first: Image,
+        /,
+        *images: Image | Array,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Image, Table]: ...
+    @overload
+    def __call__(
+        self,
+        first: Array,
+        /,
+        *images: Array,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Array: ...
+    @overload
+    def __call__(
+        self,
+        first: Array,
+        /,
+        *images: Array,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Array, pd.DataFrame]: ...
+
+    def options(self, **options: Unpack[CallOptions]) -> _Stitch:
+        """Return the same operation with options for this call; see `scutoid.blockwise`."""
+        ...
+
+
+def _typed(function: object) -> _Stitch:
+    return cast("_Stitch", function)
+
+
+@_typed
+@with_call_options
 def stitch(
-    *images: Any,
-    segment: Callable[..., NDArray[Any]],
-    halo: Any,
+    *images: ImageLike,
+    segment: Callable[..., Array],
+    halo: object,
     match: Match = "iou",
     threshold: float = 0.5,
-    block: Any = None,
+    block: object = None,
     setup: Mapping[str, Callable[[], object]] | None = None,
     requires: Mapping[str, int] | None = None,
     retries: int = 2,
@@ -62,7 +177,7 @@ def stitch(
     version: str | None = None,
     environment: Sequence[str] = (),
     report: bool = False,
-) -> Any:
+) -> object:
     """Segment block by block by any function, and give objects that cross blocks one number.
 
     **Approximate**: each voxel gets what the block that writes it says of it, and a segmenter may
@@ -136,10 +251,10 @@ def stitch(
     array([[0, 1, 1, 1, 1, 1, 1, 0, 2, 0]], dtype=uint32)
     """
     _check(images, segment, halo, match, threshold, setup)
-    images = tuple(map(opened, images))
-    if not any(map(is_lazy, images)):
-        labels = step(setup=setup)(_segment_whole)(*images, segment=segment)
-        return (labels, _table([])) if report else labels
+    given = [as_one(opened(image)) for image in images]
+    if not any(map(is_lazy, given)):
+        whole = step(setup=setup)(_segment_whole)(*given, segment=segment)
+        return (whole, _table([])) if report else whole
     find = blockwise(
         halo=halo,
         border=0,
@@ -156,9 +271,9 @@ def stitch(
     )(_segment_block).options(name="stitch_segment")
     compare = blockwise(halo=halo, border=0, out="parts", version="1")(_compare_block)
     function = segment if version is None else Versioned(segment, version)
-    found, pieces = find(*images, segment=function)
+    found, pieces = find(*given, segment=function)
     overlaps = compare.options(name="stitch_overlaps")(found, pieces)
-    how: dict[str, Any] = {"match": match, "threshold": float(threshold)}
+    how: _How = {"match": match, "threshold": float(threshold)}
     labels = stitch_apply(found, stitch_merge(pieces, overlaps, **how))
     return (labels, stitch_report(pieces, overlaps, **how)) if report else labels
 
@@ -203,7 +318,7 @@ def _check(
 
 
 def _segment_whole(
-    *images: NDArray[Any], segment: Callable[..., Any], **loaded: object
+    *images: Array, segment: Callable[..., object], **loaded: object
 ) -> NDArray[np.uint32]:
     """Segment arrays as they are."""
     shape = np.shape(images[0])
@@ -219,7 +334,7 @@ def _segment_whole(
     return kernels.renumbered(found, tuple(slice(None) for _ in shape))[0]
 
 
-def _checked(found: object, shape: tuple[int, ...], where: str) -> NDArray[Any]:
+def _checked(found: object, shape: tuple[int, ...], where: str) -> Array:
     """Return what a segmenter returned, if it is labels."""
     labels = np.asarray(found)
     if labels.shape != shape or labels.dtype.kind not in "iu":
@@ -239,8 +354,11 @@ def _checked(found: object, shape: tuple[int, ...], where: str) -> NDArray[Any]:
 
 
 def _segment_block(
-    *images: NDArray[Any], segment: Callable[..., Any], block: StepBlock, **loaded: object
-) -> tuple[NDArray[np.uint64], dict[str, NDArray[Any]]]:
+    *images: Array,
+    segment: Callable[..., object],
+    block: StepBlock = injected,
+    **loaded: object,
+) -> tuple[NDArray[np.uint64], Arrays]:
     """Segment one block; what is written carries the block's number in its upper half."""
     inside, inner, _ = image_part(block)
     parts = [image[inside] for image in images]
@@ -263,8 +381,8 @@ def _segment_block(
 
 
 def _compare_block(
-    found: NDArray[np.uint64], pieces: dict[str, NDArray[Any]], *, block: StepBlock
-) -> dict[str, NDArray[Any]]:
+    found: NDArray[np.uint64], pieces: Arrays, *, block: StepBlock = injected
+) -> Arrays:
     """Compare what one block said of its halo with what its neighbours wrote."""
     inside, inner, _ = image_part(block)
     others = found[inside].copy()
@@ -313,7 +431,7 @@ def _numbered(
 @step(out="parts", version="1")
 def stitch_merge(
     pieces: BlockParts, overlaps: BlockParts, *, match: Match, threshold: float
-) -> dict[int, dict[str, NDArray[Any]]]:
+) -> dict[int, Arrays]:
     """Unite what is one object, and give each piece of each block its number."""
     first, offsets, found = _matched(pieces, overlaps, match, threshold)
     numbers = _numbered(pieces, first, offsets, found)
@@ -358,7 +476,7 @@ def stitch_report(
     return _table([rows])
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     import pandas as pd
 
     none = np.zeros(0, np.int64)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.ops._composed import opened, operation
+from scutoid.ops._composed import as_one, opened, value_operation
 from scutoid.ops._inputs import check_intensities, check_number, check_voxels
-from scutoid.steps import Image, Images, blockwise, reduction
+from scutoid.ops._types import Array, ImageLike, Number
+from scutoid.steps import Image, Images, Value, blockwise, reduction
 
 _BINS = 256
 
+Range = tuple[float, float]
+"""Least and greatest value."""
+Span = Range | None
+"""The same as a parameter; None where integers need none."""
+Counted = dict[str, Any]
+"""Arrays of a histogram, and what belongs to them."""
 
-def _check_level(images: list[Image], level: Any) -> None:
+
+def _check_level(images: list[Image], level: object) -> None:
     check_intensities(images[0], repr(images[0].name))
     check_number(level, "level of threshold")
 
 
 @blockwise(dtype=bool, check=_check_level, block_invariant=True, version="1")
-def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
+def threshold(image: Array, *, level: Number) -> NDArray[np.bool_]:
     """Mark voxels that are brighter than a level.
 
     **Exact** for every block shape.
@@ -55,8 +63,8 @@ def threshold(image: NDArray[Any], *, level: float) -> NDArray[np.bool_]:
     return np.asarray(image > level)
 
 
-@operation
-def otsu(image: Image | Images | NDArray[Any]) -> Any:
+@value_operation
+def otsu(image: ImageLike) -> Value | float:
     """Find Otsu's threshold of an image.
 
     **Exact**: equals `skimage.filters.threshold_otsu` on the whole array: integers from a histogram
@@ -93,8 +101,8 @@ def otsu(image: Image | Images | NDArray[Any]) -> Any:
     return _otsu(image, span=_span(image))
 
 
-@operation
-def li(image: Image | Images | NDArray[Any]) -> Any:
+@value_operation
+def li(image: ImageLike) -> Value | float:
     """Find Li's threshold of an image, of least cross entropy.
 
     **Exact**: equals `skimage.filters.threshold_li` on the whole array, from a histogram with a bin
@@ -139,12 +147,13 @@ def li(image: Image | Images | NDArray[Any]) -> Any:
     span = _span(image)
     if span is None or _is_narrow(image):
         return _li(image, span=span, window=None, is_last=True)
-    window = _li_bins(image, span=span, window=None, is_last=False)
+    bins = _li_bins(image, span=span, window=None, is_last=False)
+    window = cast("Counted", bins)
     return _li(image, span=span, window=window, is_last=True)
 
 
-@operation
-def triangle(image: Image | Images | NDArray[Any]) -> Any:
+@value_operation
+def triangle(image: ImageLike) -> Value | float:
     """Find the threshold at the foot of a histogram's longer tail.
 
     **Exact**: equals `skimage.filters.threshold_triangle` on the whole array: integers from a
@@ -181,33 +190,33 @@ def triangle(image: Image | Images | NDArray[Any]) -> Any:
     return _triangle(image, span=_span(image))
 
 
-def _checked(image: Any) -> Any:
+def _checked(image: ImageLike) -> Image:
     """Refuse what has no histogram."""
     image = opened(image)
     check_intensities(image, "a level from a histogram")
     check_voxels(image, "a level from a histogram")
-    return image
+    return as_one(image)
 
 
-def _span(image: Any) -> Any:
+def _span(image: Image | Images) -> Range | None:
     """Return the range that floats are counted in; integers need none."""
     has_range = isinstance(image, Images) or image.dtype.kind not in "iu"
-    return value_range(image) if has_range else None
+    return cast("Range", value_range(image)) if has_range else None
 
 
-def _is_narrow(image: Any) -> bool:
+def _is_narrow(image: Image | Images) -> bool:
     """Whether all values that the type has can be counted one by one."""
     return not isinstance(image, Images) and image.dtype.itemsize <= 2
 
 
-def _wider(a: tuple[Any, Any] | None, b: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
+def _wider(a: Range | None, b: Range | None) -> Range | None:
     if a is None or b is None:
         return a or b
     return min(a[0], b[0]), max(a[1], b[1])
 
 
 @reduction(merge=_wider, block_invariant=True, version="1")
-def value_range(image: NDArray[Any]) -> tuple[Any, Any] | None:
+def value_range(image: Array) -> Range | None:
     """Find the smallest and the largest value of an image.
 
     Parameters
@@ -229,38 +238,40 @@ def value_range(image: NDArray[Any]) -> tuple[Any, Any] | None:
     return None if found is None else (found[0].item(), found[1].item())
 
 
-def _add(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+def _add(a: Counted, b: Counted) -> Counted:
     if "values" in a:
         parts = (kernels.Histogram.from_arrays(a), kernels.Histogram.from_arrays(b))
         return kernels.merge_histograms(*parts).to_arrays()
     return {"counts": a["counts"] + b["counts"], "centers": a["centers"]}
 
 
-def _bins(histogram: dict[str, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _bins(histogram: Counted) -> tuple[Array, Array]:
     return histogram["counts"], histogram["values" if "values" in histogram else "centers"]
 
 
-def _otsu_level(histogram: dict[str, Any]) -> Any:
-    return kernels.otsu_from_histogram(*_bins(histogram)).item()
+def _otsu_level(histogram: Counted) -> float:
+    level: float = kernels.otsu_from_histogram(*_bins(histogram)).item()
+    return level
 
 
-def _triangle_level(histogram: dict[str, Any]) -> Any:
-    return kernels.triangle_from_histogram(*_bins(histogram)).item()
+def _triangle_level(histogram: Counted) -> float:
+    level: float = kernels.triangle_from_histogram(*_bins(histogram)).item()
+    return level
 
 
 @reduction(merge=_add, finish=_otsu_level, block_invariant=True, version="2")
-def otsu_step(image: NDArray[Any], *, span: tuple[float, float] | None) -> dict[str, Any]:
+def otsu_step(image: Array, *, span: Span) -> Counted:
     """Count the values of one block; `span` is the range of the whole image, for floats."""
     return _count(image, span, _BINS)
 
 
 @reduction(merge=_add, finish=_triangle_level, block_invariant=True, version="2")
-def triangle_step(image: NDArray[Any], *, span: tuple[float, float] | None) -> dict[str, Any]:
+def triangle_step(image: Array, *, span: Span) -> Counted:
     """Count the values of one block."""
     return _count(image, span, _BINS)
 
 
-def _count(image: NDArray[Any], span: tuple[float, float] | None, n_bins: int) -> dict[str, Any]:
+def _count(image: Array, span: Span, n_bins: int) -> Counted:
     if image.dtype.kind in "iu":
         return kernels.histogram_of(image).to_arrays()
     values = _as_float(image)
@@ -274,20 +285,20 @@ def _count(image: NDArray[Any], span: tuple[float, float] | None, n_bins: int) -
     }
 
 
-def _as_float(image: NDArray[Any]) -> NDArray[Any]:
+def _as_float(image: Array) -> Array:
     """Return floats as they are, and masks as scikit-image bins them."""
     return image.astype(np.float64) if image.dtype == bool else image
 
 
-def _merge_li(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+def _merge_li(a: Counted, b: Counted) -> Counted:
     return kernels.merge_floats(a, b) if "span" in a else _add(a, b)
 
 
 def _li_level(
-    counted: dict[str, Any],
+    counted: Counted,
     *,
-    span: tuple[float, float] | None,  # noqa: ARG001 - for the blocks
-    window: dict[str, Any] | None,
+    span: Span,  # noqa: ARG001 - for the blocks
+    window: Counted | None,
     is_last: bool,
 ) -> Any:
     if "span" not in counted:
@@ -297,12 +308,12 @@ def _li_level(
 
 @reduction(merge=_merge_li, finish=_li_level, block_invariant=True, version="2")
 def li_step(
-    image: NDArray[Any],
+    image: Array,
     *,
-    span: tuple[float, float] | None,
-    window: dict[str, Any] | None,
+    span: Span,
+    window: Counted | None,
     is_last: bool,  # noqa: ARG001 - for the end
-) -> dict[str, Any]:
+) -> Counted:
     """Count the values of one block; floats in bins, in a second pass in those of a `window`."""
     if span is None or image.dtype.kind in "iu":
         return kernels.histogram_of(image).to_arrays()

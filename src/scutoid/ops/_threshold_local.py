@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.ops._inputs import check_intensities, check_number, check_per_axis
+from scutoid.ops._types import Array
 from scutoid.steps import Image, blockwise, is_lazy
 
 
@@ -42,7 +43,7 @@ def _check_local(
 
 @blockwise(dtype=bool, halo=_local_reach, check=_check_local, block_invariant=True, version="1")
 def threshold_local(
-    image: NDArray[Any],
+    image: Array,
     *,
     size: int | Sequence[int],
     method: Literal["gaussian", "mean", "median"] = "gaussian",
@@ -99,11 +100,11 @@ def threshold_local(
     return np.asarray(image > levels)
 
 
-def _window_means(image: NDArray[Any], window: Sequence[int]) -> NDArray[Any]:
+def _window_means(image: Array, window: Sequence[int]) -> Array:
     from scipy import ndimage
 
     total = image.astype(np.float32 if image.dtype == np.float32 else np.float64)
     for axis, size in enumerate(window):
         total = ndimage.correlate1d(total, np.ones(size), axis=axis)
-    means: NDArray[Any] = np.divide(total, math.prod(window))
+    means: Array = np.divide(total, math.prod(window))
     return means

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.kernels import Affine
-from scutoid.ops._composed import of_images
+from scutoid.ops._affine_blocks import Beneath, Edge, check_order, interpolate
+from scutoid.ops._composed import as_one, of_images
 from scutoid.ops._grids import (
     REACH,
     Extent,
+    Placed,
     check_shape,
     corner_affine,
     kept_labels,
@@ -22,16 +23,19 @@ from scutoid.ops._grids import (
     seen_to,
 )
 from scutoid.ops._inputs import check_voxels
-from scutoid.steps import (
-    Beneath,
-    Image,
-    Images,
-    OutputGrid,
-    StepBlock,
-    blockwise,
-    check_order,
-    interpolate,
-)
+from scutoid.ops._match_grid import match_grid
+from scutoid.ops._renamed import renamed
+from scutoid.ops._types import Array, ImageLike
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
+
+
+def _read_fill(fill: object) -> tuple[Edge, float]:
+    """Return how the kernel takes what lies outside: its mode, and a number."""
+    if isinstance(fill, str) and fill == "nearest":
+        return "nearest", 0.0
+    if not isinstance(fill, (int, float, np.number, np.bool_)):
+        raise ParameterError("fill= is a number or 'nearest'", value=fill, place="affine_transform")
+    return "constant", cast("float", plain(fill))
 
 
 def _check_cval(image: Image, cval: float) -> None:
@@ -40,7 +44,7 @@ def _check_cval(image: Image, cval: float) -> None:
         low, high = (0, 1) if is_bool else (np.iinfo(image.dtype).min, np.iinfo(image.dtype).max)
         if not (low <= cval <= high and int(cval) == cval):
             raise ParameterError(
-                f"what lies outside is a value that {image.dtype} holds", value=cval, place="cval"
+                f"what lies outside is a value that {image.dtype} holds", value=cval, place="fill"
             )
 
 
@@ -49,19 +53,17 @@ def _affine_grid(
     matrix: object,
     shape: int | Sequence[int] | None,
     order: int,
-    mode: str,
+    mode: Edge,
     cval: float,
-    placed: tuple[Any, Any],
+    placed: tuple[object, object],
 ) -> OutputGrid:
     image, extent = images[0], Extent.of(images[0])
     check_order(image, order)
     _check_cval(image, cval)
-    if mode not in ("constant", "nearest"):
-        raise ParameterError("mode= is 'constant' or 'nearest'", value=mode)
     check_voxels(image, "affine_transform")
     affine = Affine.of(matrix, extent.ndim)
     sizes = check_shape(extent.shape if shape is None else shape, extent.ndim)
-    more = {}
+    more = Placed()
     if placed[0] is not None:
         more["voxel_size"] = _voxel_sizes(placed[0], extent.ndim, "affine_transform")
     elif extent.voxel_size is not None and not np.any(affine.matrix, axis=0).all():
@@ -76,7 +78,7 @@ def _affine_grid(
     return extent.grid(affine, sizes, Beneath(affine, extent.shape, mode), **more)
 
 
-def _numbers(given: Any, ndim: int, place: str) -> tuple[float, ...]:
+def _numbers(given: object, ndim: int, place: str) -> tuple[float, ...]:
     """Read finite numbers, one for all axes or one for each."""
     try:
         found = np.broadcast_to(np.asarray(given, np.float64), (ndim,))
@@ -92,7 +94,7 @@ def _numbers(given: Any, ndim: int, place: str) -> tuple[float, ...]:
     return tuple(found.tolist())
 
 
-def _voxel_sizes(given: Any, ndim: int, place: str) -> tuple[float, ...]:
+def _voxel_sizes(given: object, ndim: int, place: str) -> tuple[float, ...]:
     sizes = _numbers(given, ndim, f"{place}, voxel_size")
     if min(sizes, default=1.0) <= 0:
         raise ParameterError("voxel sizes are positive numbers", value=given, place=place)
@@ -101,16 +103,16 @@ def _voxel_sizes(given: Any, ndim: int, place: str) -> tuple[float, ...]:
 
 @blockwise(grid=_affine_grid, dtype="same", block_invariant=True, version="1")
 def affine_step(
-    image: NDArray[Any],
+    image: Array,
     *,
     matrix: object,
     shape: int | Sequence[int] | None,
     order: int,
-    mode: Any,
+    mode: Edge,
     cval: float,
-    placed: tuple[Any, Any],
-    block: StepBlock,
-) -> NDArray[Any]:
+    placed: tuple[object, object],
+    block: StepBlock = injected,
+) -> Array:
     """Compute one block of a transformed image."""
     del shape, placed  # they make the grid
     affine = Affine.of(matrix, image.ndim)
@@ -121,17 +123,17 @@ affine_step = affine_step.options(name="affine_transform")
 
 
 @of_images
+@renamed(cval="fill=", mode='fill="nearest", or fill= a number')
 def affine_transform(
-    image: Image | Images | NDArray[Any],
+    image: ImageLike,
     *,
     matrix: object,
     shape: int | Sequence[int] | None = None,
     order: int = 1,
-    mode: str = "constant",
-    cval: float = 0.0,
+    fill: float | Literal["nearest"] = 0.0,
     voxel_size: float | Sequence[float] | None = None,
     origin: float | Sequence[float] | None = None,
-) -> Any:
+) -> ImageLike:
     """Apply an affine transformation.
 
     **Exact**: equals `scipy.ndimage.affine_transform` on the whole array bit for bit, for every
@@ -149,10 +151,8 @@ def affine_transform(
         Of the result, for all spatial axes or one for each; default: as the image.
     order : {0, 1}
         Nearest voxel, or linear between voxels; labels and masks take 0.
-    mode : {"constant", "nearest"}
-        What lies beyond the centres of the outermost voxels: `cval`, or the outermost voxel.
-    cval : number
-        What lies outside.
+    fill : number or "nearest"
+        What lies beyond the centres of the outermost voxels: a number, or the outermost voxel.
     voxel_size, origin : float or sequence of float, optional
         Of the result, for all spatial axes or one for each.  Default: what a step of the result
         measures in the image, and where its first voxel lies; a rotated result has axes of its own.
@@ -175,11 +175,12 @@ def affine_transform(
     >>> sc.affine_transform(np.array([[10, 20, 30]]), matrix=[[1, 0, 0], [0, 1, 0.5]])
     array([[15, 25,  0]])
     """
+    mode, cval = _read_fill(fill)
     step = kept_labels(affine_step, image)
     if isinstance(image, Image):
         step = limited(step, image, Affine.of(matrix, Extent.of(image).ndim))
     found = step(
-        image,
+        as_one(image),
         matrix=np.asarray(matrix, np.float64).tolist(),
         shape=plain(shape),
         order=order,
@@ -190,7 +191,7 @@ def affine_transform(
     return seen_to(found)
 
 
-def _resampling(extent: Extent, to: Any) -> tuple[Affine, tuple[float, ...]]:
+def _resampling(extent: Extent, to: object) -> tuple[Affine, tuple[float, ...]]:
     """Return where voxels of another size lie, from the same corner; and their sizes."""
     if extent.voxel_size is None:
         raise MetadataError(
@@ -202,7 +203,7 @@ def _resampling(extent: Extent, to: Any) -> tuple[Affine, tuple[float, ...]]:
     return corner_affine(np.array(sizes) / np.array(extent.voxel_size)), sizes
 
 
-def _resampled_grid(images: list[Image], to: Any, order: int) -> OutputGrid:
+def _resampled_grid(images: list[Image], to: object, order: int) -> OutputGrid:
     check_order(images[0], order)
     extent = Extent.of(images[0])
     affine, sizes = _resampling(extent, to)
@@ -214,8 +215,13 @@ def _resampled_grid(images: list[Image], to: Any, order: int) -> OutputGrid:
 
 @blockwise(grid=_resampled_grid, dtype="same", block_invariant=True, version="1")
 def resample_step(
-    image: NDArray[Any], *, to: Any, order: int, voxel_size: Any, block: StepBlock
-) -> NDArray[Any]:
+    image: Array,
+    *,
+    to: object,
+    order: int,
+    voxel_size: tuple[float, ...] | None = injected,
+    block: StepBlock = injected,
+) -> Array:
     """Compute one block of an image with another voxel size."""
     affine, _ = _resampling(Extent(image.shape, voxel_size, ()), to)
     return interpolate(image, affine, block, order=order, mode="nearest")
@@ -226,35 +232,47 @@ resample_step = resample_step.options(name="resample")
 
 @of_images
 def resample(
-    image: Image | Images | NDArray[Any], *, voxel_size: float | Sequence[float], order: int = 1
-) -> Any:
-    """Give an image another voxel size.
+    image: ImageLike,
+    *,
+    voxel_size: float | Sequence[float] | None = None,
+    like: Image | None = None,
+    order: int | None = None,
+) -> ImageLike:
+    """Give an image another voxel size, or the grid of another image.
 
-    **Exact**: equals `scipy.ndimage.affine_transform` on the whole array (mode "nearest", a matrix
-    with scales `s` on its diagonal and offset ``(s - 1) / 2``, so that both images begin at the
-    same corner) bit for bit, for every block shape.
+    **Exact** for every block shape, bit for bit.  With `voxel_size` it equals
+    `scipy.ndimage.affine_transform` on the whole array (mode "nearest", a matrix with scales `s` on
+    its diagonal and offset ``(s - 1) / 2``, so that both images begin at the same corner).  With
+    `like`, the same at the places where the other image's voxels lie in the world, and 0 outside of
+    this image, whose outermost voxels reach half a voxel beyond their centres.
 
     Parameters
     ----------
     image : Image or Images
-        With a known voxel size; spatial axes are resampled, others are iterated.
-    voxel_size : float or sequence of float
+        With a known voxel size; spatial axes are resampled, others are iterated.  One image with
+        `like`.
+    voxel_size : float or sequence of float, optional
         Of the result, in the image's unit, for all spatial axes or one for each.
-    order : {0, 1}
-        Nearest voxel, or linear between voxels; labels and masks take 0.  Neither averages: make
-        an image coarser by `downsample`, or smooth it first.
+    like : Image, optional
+        Gives shape, voxel size and origin of the spatial axes; both have the same of these.  Give
+        this or `voxel_size`.
+    order : {0, 1}, optional
+        Nearest voxel, or linear between voxels; labels and masks take 0.  Default: 1; with `like`
+        0 for labels and masks.  Neither averages: make an image coarser by `downsample`, or smooth
+        it first.
 
     Returns
     -------
     Image
-        Same dtype; it covers the same space to within half a voxel.
+        Same dtype.  With `voxel_size` it covers the same space to within half a voxel; with `like`
+        that of the other image, in the unit of this one.
 
     Raises
     ------
     MetadataError
-        If the voxel size of the image is unknown.
+        If a voxel size is unknown, or the spatial axes of both images differ.
     ParameterError
-        If labels are to be interpolated.
+        If labels are to be interpolated, or not one of `voxel_size` and `like` is given.
 
     Examples
     --------
@@ -263,8 +281,21 @@ def resample(
     >>> image = sc.open(np.array([[0.0, 8.0]]), voxel_size=(1, 2))
     >>> sc.resample(image, voxel_size=1).read().tolist()
     [[0.0, 2.0, 6.0, 8.0]]
+    >>> fine = sc.open(np.zeros((1, 3)), voxel_size=1)
+    >>> sc.resample(image, like=fine).read().tolist()
+    [[0.0, 4.0, 8.0]]
     """
+    if (voxel_size is None) == (like is None):
+        raise ParameterError(
+            "an image is resampled to a voxel size, or to the grid of another image",
+            value="neither" if like is None else "both",
+            place="resample",
+            remedy="give voxel_size= or like=",
+        )
+    if like is not None:
+        return match_grid(image, like, order)
+    order = 1 if order is None else order
     step = kept_labels(resample_step, image)
     if isinstance(image, Image):
         step = limited(step, image, _resampling(Extent.of(image), voxel_size)[0])
-    return seen_to(step(image, to=plain(voxel_size), order=order))
+    return seen_to(step(as_one(image), to=plain(voxel_size), order=order))

@@ -14,18 +14,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, cast, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import ParameterError, StepError
 from scutoid.kernels import check_mask_type
-from scutoid.ops._composed import opened, operation
+from scutoid.ops._composed import as_one, opened, with_call_options
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_hops, check_real
-from scutoid.steps import BlockParts, Image, StepBlock, blockwise, is_lazy, step
+from scutoid.ops._types import Array, Arrays, ImageLike
+from scutoid.steps import (
+    BlockParts,
+    CallOptions,
+    Image,
+    Images,
+    StepBlock,
+    Table,
+    Tables,
+    blockwise,
+    injected,
+    is_lazy,
+    step,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,17 +45,108 @@ if TYPE_CHECKING:
 MAX_EXTENT = 32
 
 
-@operation
+class Reach(TypedDict):
+    """How components hang together, and how far they are seen."""
+
+    connectivity: int | None
+    max_extent: int
+
+
+class _Options(TypedDict, total=False):
+    """What `watershed` takes besides images and report=."""
+
+    connectivity: int | None
+    max_extent: int
+    exact: bool
+
+
+class _Watershed(Protocol):
+    """The type of `watershed`: with report=True it returns a table as well."""
+
+    __name__: str
+
+    @overload
+    def __call__(
+        self,
+        image: Images,
+        seeds: ImageLike,
+        mask: ImageLike | None = ...,
+        *,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Images: ...
+    @overload
+    def __call__(
+        self,
+        image: Images,
+        seeds: ImageLike,
+        mask: ImageLike | None = ...,
+        *,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Images, Tables]: ...
+    @overload
+    def __call__(
+        self,
+        image: Image,
+        seeds: Image | Array,
+        mask: Image | Array | None = ...,
+        *,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Image: ...
+    @overload
+    def __call__(
+        self,
+        image: Image,
+        seeds: Image | Array,
+        mask: Image | Array | None = ...,
+        *,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Image, Table]: ...
+    @overload
+    def __call__(
+        self,
+        image: Array,
+        seeds: Array,
+        mask: Array | None = ...,
+        *,
+        report: Literal[False] = ...,
+        **options: Unpack[_Options],
+    ) -> Array: ...
+    @overload
+    def __call__(
+        self,
+        image: Array,
+        seeds: Array,
+        mask: Array | None = ...,
+        *,
+        report: Literal[True],
+        **options: Unpack[_Options],
+    ) -> tuple[Array, pd.DataFrame]: ...
+
+    def options(self, **options: Unpack[CallOptions]) -> _Watershed:
+        """Return the same operation with options for this call; see `scutoid.blockwise`."""
+        ...
+
+
+def _typed(function: object) -> _Watershed:
+    return cast("_Watershed", function)
+
+
+@_typed
+@with_call_options
 def watershed(
-    image: Any,
-    seeds: Any,
-    mask: Any = None,
+    image: ImageLike,
+    seeds: ImageLike,
+    mask: ImageLike | None = None,
     *,
     connectivity: int | None = None,
     max_extent: int = MAX_EXTENT,
     exact: bool = False,
     report: bool = False,
-) -> Any:
+) -> object:
     """Flood an image from seeds: each voxel of the mask gets the label of a seed.
 
     **Exact within halo**: components of the mask that extend over up to `max_extent` voxels on each
@@ -103,25 +206,29 @@ def watershed(
     array([1, 1, 2, 2, 2])
     """
     check_extent(max_extent, "watershed")
-    image, seeds, mask = opened(image), opened(seeds), opened(mask)
-    given = [image, seeds] if mask is None else [image, seeds, mask]
-    if isinstance(seeds, (Image, np.ndarray)) and seeds.dtype.kind not in "iu":
+    image, seeds = as_one(opened(image)), as_one(opened(seeds))
+    masks = [] if mask is None else [as_one(opened(mask))]
+    given: object = seeds
+    if isinstance(given, (Image, np.ndarray)) and given.dtype.kind not in "iu":
         raise ParameterError(
             "seeds are integers",
-            value=f"dtype {seeds.dtype}",
+            value=f"dtype {given.dtype}",
             place="watershed",
             remedy="number them first: sc.label(seeds)",
         )
     check_real(image, "watershed")
     check_hops(image, connectivity)
-    _check_mask(mask)
-    if not any(map(is_lazy, given)):
-        _check_seeds(np.asarray(seeds))
-        flooded = kernels.watershed(image, seeds, mask, connectivity)
+    for item in masks:
+        _check_mask(item)
+    if not any(map(is_lazy, (image, seeds, *masks))):
+        arrays = [np.asarray(item) for item in (image, seeds, *masks)]
+        _check_seeds(arrays[1])
+        where = arrays[2] if masks else None
+        flooded = kernels.watershed(arrays[0], arrays[1], where, connectivity)
         return (flooded, report_table([])) if report else flooded
-    how: dict[str, Any] = {"connectivity": connectivity, "max_extent": max_extent}
-    labels = watershed_step(seeds, image, *given[2:], **how, exact=exact)
-    return (labels, watershed_report(labels_cut(labels, *given[2:], **how))) if report else labels
+    how: Reach = {"connectivity": connectivity, "max_extent": max_extent}
+    labels = watershed_step(seeds, image, *masks, **how, exact=exact)
+    return (labels, watershed_report(labels_cut(labels, *masks, **how))) if report else labels
 
 
 def check_extent(voxels: object, place: str, *, name: str = "max_extent") -> None:
@@ -137,7 +244,7 @@ def check_extent(voxels: object, place: str, *, name: str = "max_extent") -> Non
         raise ParameterError(f"{name} is a number of voxels, 1 or more", value=voxels, place=place)
 
 
-def _check_seeds(seeds: NDArray[Any]) -> None:
+def _check_seeds(seeds: Array) -> None:
     if seeds.dtype.kind == "i" and seeds.size and seeds.min() < 0:
         raise ParameterError(
             "seeds are 0 or more",
@@ -147,24 +254,24 @@ def _check_seeds(seeds: NDArray[Any]) -> None:
         )
 
 
-def _check_mask(mask: Any) -> None:
+def _check_mask(mask: object) -> None:
     if isinstance(mask, (Image, np.ndarray)):
         check_mask_type(mask.dtype, "watershed")
 
 
 @blockwise(halo=lambda max_extent: max_extent, border=0, dtype="same", labels=True, version="1")
 def watershed_step(
-    seeds: NDArray[Any],
-    image: NDArray[Any],
-    mask: NDArray[Any] | None = None,
+    seeds: Array,
+    image: Array,
+    mask: Array | None = None,
     *,
     connectivity: int | None,
     max_extent: int,
     exact: bool = False,
     descending: bool = False,
     unreached: int = 0,
-    block: StepBlock,
-) -> NDArray[Any]:
+    block: StepBlock = injected,
+) -> Array:
     """Flood one block; `unreached` is written where the mask is and no flood comes."""
     _check_seeds(seeds)
     _check_mask(mask)
@@ -193,13 +300,13 @@ watershed_step = watershed_step.options(name="watershed")
 
 @blockwise(halo=lambda max_extent: max_extent, border=0, out="parts", version="1")
 def labels_cut(
-    labels: NDArray[Any],
-    mask: NDArray[Any] | None = None,
+    labels: Array,
+    mask: Array | None = None,
     *,
     connectivity: int | None,
     max_extent: int,  # noqa: ARG001 - the halo
-    block: StepBlock,
-) -> dict[str, NDArray[Any]]:
+    block: StepBlock = injected,
+) -> Arrays:
     """Count the voxels of labels whose component of the mask one block does not see whole."""
     inside, inner, goes_on = image_part(block)
     part = labels[inside]
@@ -223,7 +330,7 @@ def watershed_report(parts: BlockParts) -> pd.DataFrame:
     return report_table(rows, where.iterated)
 
 
-def report_table(rows: Sequence[Mapping[str, Any]], iterated: str = "") -> pd.DataFrame:
+def report_table(rows: Sequence[Mapping[str, object]], iterated: str = "") -> pd.DataFrame:
     """Join the counts of blocks, a row a label."""
     import pandas as pd
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TypeGuard, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ Widths = tuple[tuple[float, ...], ...]
 
 
 def read_scales(
-    image: Image | Images, given: Any, n_scales: Any, ndim: int, place: str
+    image: Image | Images, given: object, n_scales: int | None, ndim: int, place: str
 ) -> tuple[Widths, bool]:
     """Read one width or several, in ascending order.
 
@@ -58,7 +58,7 @@ def read_scales(
         raise ParameterError("there is at least one width", value=given, place=place)
     widths, is_physical = read_widths(image, several, ndim, place)
     if n_scales is not None:
-        is_whole = isinstance(n_scales, (int, np.integer)) and not isinstance(n_scales, bool)
+        is_whole = isinstance(cast("object", n_scales), (int, np.integer)) and n_scales is not True
         if len(widths) != 2 or not is_whole or n_scales < 2:
             raise ParameterError(
                 "n_scales is 2 or more, and then there are two widths: the least and the largest",
@@ -80,7 +80,7 @@ def read_scales(
 
 
 def read_widths(
-    image: Image | Images, given: Sequence[Any], ndim: int, place: str
+    image: Image | Images, given: Sequence[object], ndim: int, place: str
 ) -> tuple[Widths, bool]:
     """Read widths of one kind.
 
@@ -97,9 +97,10 @@ def read_widths(
     unit = METRES[_unit_of(image, place)] if is_physical else 1.0
     found = []
     for one in given:
-        value: Any = one.value * METRES[one.unit] / unit if isinstance(one, Length) else one
+        value: object = one.value * METRES[one.unit] / unit if isinstance(one, Length) else one
         try:
-            entries = tuple(map(float, value if _is_several(value) else [value] * ndim))
+            several = list(value) if _is_several(value) else [value] * ndim
+            entries = tuple(map(float, cast("list[float]", several)))
         except (TypeError, ValueError):
             entries = ()
         if len(entries) != ndim or not all(0 < entry < math.inf for entry in entries):
@@ -113,7 +114,7 @@ def read_widths(
     return tuple(found), is_physical
 
 
-def _is_several(given: object) -> bool:
+def _is_several(given: object) -> TypeGuard[Iterable[object]]:
     return (
         isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
     )
@@ -122,7 +123,7 @@ def _is_several(given: object) -> bool:
 def _unit_of(image: Image | Images, place: str) -> str:
     """Return the unit that all members have."""
     members = [image.member(key) for key in image.keys] if isinstance(image, Images) else [image]
-    units = {one.unit if one.voxel_size else None for one in members if isinstance(one, Image)}
+    units = {one.unit if one.voxel_size else None for one in members}
     unit = units.pop() if len(units) == 1 else None
     if unit not in METRES:
         raise MetadataError(

@@ -5,11 +5,11 @@ hands the blocks to the block engine, and a result that is read without a run is
 process.
 """
 
-from scutoid.steps._affine import Beneath, check_order, interpolate
 from scutoid.steps.compute import BlockParts
 from scutoid.steps.declaration import Length, StepBlock, um
 from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import (
+    CallOptions,
     Collection,
     Files,
     Image,
@@ -20,13 +20,15 @@ from scutoid.steps.handles import (
     Store,
     Table,
     Tables,
+    TypedCall,
     Value,
     Values,
     blockwise,
     export,
     gather,
+    injected,
     is_lazy,
-    open,
+    open,  # noqa: A004
     open_folder,
     per_member,
     pipeline,
@@ -40,8 +42,8 @@ from scutoid.steps.planning import Plan, PlannedStep
 from scutoid.steps.running import Run, RunStep, plan, run
 
 __all__ = [
-    "Beneath",
     "BlockParts",
+    "CallOptions",
     "Collection",
     "Files",
     "Image",
@@ -60,13 +62,13 @@ __all__ = [
     "Store",
     "Table",
     "Tables",
+    "TypedCall",
     "Value",
     "Values",
     "blockwise",
-    "check_order",
     "export",
     "gather",
-    "interpolate",
+    "injected",
     "is_lazy",
     "open",
     "open_folder",

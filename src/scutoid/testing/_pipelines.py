@@ -1,4 +1,4 @@
-"""Assertions about a pipeline: which steps would run, and that blocks make no difference."""
+"""What a user tests a pipeline with: what would run, and whether blocks make a difference."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def assert_block_invariant(
-    step: Step,
+    step: Step[Any, Any, Any],
     *inputs: Any,
     blocks: Sequence[Any] = (3, 8, 13),
     rtol: float = 0.0,
@@ -59,11 +59,11 @@ def assert_block_invariant(
     step : Step
         Made by `scutoid.blockwise` or `scutoid.reduction`.
     *inputs : ndarray or Image
-        The step's inputs.
+        What it is called with.
     blocks : sequence of int or tuple of int
         Block shapes, in voxels; the first result is that of one block.
     rtol : float
-        Tolerance of floating-point numbers, relative to the result in one block.
+        How far floating-point numbers may differ, relative to the result in one block.
     **parameters
         Parameters of the step.
 
@@ -87,21 +87,23 @@ def assert_block_invariant(
     largest = max(max(item.shape) for item in images if isinstance(item, Image))
     expected = _computed(step.options(block=largest), images, parameters)
     for block in blocks:
-        results = _computed(step.options(block=block), images, parameters)
-        for result, reference in zip(results, expected, strict=True):
-            place = _first_difference(result, reference, rtol)
+        found = _computed(step.options(block=block), images, parameters)
+        for one, other in zip(found, expected, strict=True):
+            place = _first_difference(one, other, rtol)
             if place is not None:
                 raise AssertionError(
                     f"{step.spec.label!r} in blocks of {block} differs from one block{place}"
                 )
 
 
-def _computed(step: Step, images: Sequence[Any], parameters: Mapping[str, Any]) -> list[Any]:
+def _computed(
+    step: Step[Any, Any, Any], images: Sequence[Any], parameters: Mapping[str, Any]
+) -> list[Any]:
     results = step(*images, **parameters)
-    outputs = results if isinstance(results, tuple) else (results,)
-    if any(isinstance(output, Collection) for output in outputs):
-        raise ParameterError("blocks are compared for one image", value="a collection")
-    return [_read(output) for output in outputs]
+    found = results if isinstance(results, tuple) else (results,)
+    if any(isinstance(one, Collection) for one in found):
+        raise ParameterError("blocks are compared of one image", value="a collection")
+    return [_read(one) for one in found]
 
 
 def _read(result: Any) -> Any:
@@ -110,20 +112,16 @@ def _read(result: Any) -> Any:
     return result.to_pandas() if result.kind == "table" else result.get()
 
 
-def _first_difference(result: Any, reference: Any, rtol: float) -> str | None:
-    if not isinstance(result, np.ndarray):
-        is_same = (
-            result.equals(reference)
-            if hasattr(result, "equals")
-            else bool(np.all(result == reference))
-        )
-        return None if is_same else f": {result!r}, not {reference!r}"
-    if result.shape != reference.shape or result.dtype != reference.dtype:
-        return f": {result.shape} {result.dtype}, not {reference.shape} {reference.dtype}"
-    same = result == reference
-    if result.dtype.kind in "fc":
-        same |= np.isclose(result, reference, rtol=rtol, atol=0, equal_nan=True)
+def _first_difference(one: Any, other: Any, rtol: float) -> str | None:
+    if not isinstance(one, np.ndarray):
+        is_same = one.equals(other) if hasattr(one, "equals") else bool(np.all(one == other))
+        return None if is_same else f": {one!r}, not {other!r}"
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return f": {one.shape} {one.dtype}, not {other.shape} {other.dtype}"
+    same = one == other
+    if one.dtype.kind in "fc":
+        same |= np.isclose(one, other, rtol=rtol, atol=0, equal_nan=True)
     if same.all():
         return None
     place = tuple(map(int, np.argwhere(~same)[0]))
-    return f" at {place}: {result[place]}, not {reference[place]}"
+    return f" at {place}: {one[place]}, not {other[place]}"

@@ -12,9 +12,11 @@ from scutoid.steps.handles._step import Step, blockwise, is_lazy, reduction, ste
 from scutoid.steps.handles._store import Store
 from scutoid.steps.handles._substitute import with_given
 from scutoid.steps.handles._targets import refs_in
+from scutoid.steps.handles._typed import CallOptions, TypedCall, injected
 
 __all__ = [
     "LATEST",
+    "CallOptions",
     "Collection",
     "Evaluation",
     "Files",
@@ -27,12 +29,14 @@ __all__ = [
     "Store",
     "Table",
     "Tables",
+    "TypedCall",
     "Value",
     "Values",
     "blockwise",
     "export",
     "gather",
     "handle_of",
+    "injected",
     "is_lazy",
     "open",
     "open_folder",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from scutoid.errors import PipelineError
 from scutoid.steps.compute import concatenate, with_groups
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Collection(Lazy):
+L = TypeVar("L", bound=Lazy)
+
+
+class Collection(Lazy, Generic[L]):
     """Results of one kind, one a key; steps map over them."""
 
     ref: CollectionRef
@@ -35,7 +38,7 @@ class Collection(Lazy):
         """Columns that ``group=`` read from the members' paths, indexed by key; None without."""
         return self.ref.node.groups
 
-    def member(self, key: str) -> Lazy:
+    def member(self, key: str) -> L:
         """Return one member.
 
         Raises
@@ -44,14 +47,15 @@ class Collection(Lazy):
             If there is no such key.
         """
         ref = self.ref.member(key)
-        return SINGLE[ref.kind](ref, None if self._stored is None else self._stored.find(key))
+        stored = None if self._stored is None else self._stored.find(key)
+        return cast("L", SINGLE[ref.kind](ref, stored))
 
     def _member_refs(self) -> Iterator[tuple[str, Ref]]:
         """Go through the keys and what each member is read from."""
         for key, member in self.items():
             yield key, member.read_ref
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> L:
         return self.member(key)
 
     def __iter__(self) -> Iterator[str]:
@@ -63,7 +67,7 @@ class Collection(Lazy):
     def __len__(self) -> int:
         return len(self.keys)
 
-    def items(self) -> Iterator[tuple[str, Any]]:
+    def items(self) -> Iterator[tuple[str, L]]:
         """Yield key and member."""
         return ((key, self.member(key)) for key in self.keys)
 
@@ -71,14 +75,14 @@ class Collection(Lazy):
         return f"{type(self).__name__}({self.name!r}, {len(self)} members)"
 
 
-class Images(Collection):
+class Images(Collection[Image]):
     """A collection of images, such as a folder of files."""
 
     kind = "image"
     member_kind = Image
 
 
-class Tables(Collection):
+class Tables(Collection[Table]):
     """A collection of tables."""
 
     kind = "table"
@@ -91,7 +95,7 @@ class Tables(Collection):
         return concatenate(tables, self.groups)
 
 
-class Values(Collection):
+class Values(Collection[Value]):
     """A collection of values."""
 
     kind = "value"
@@ -115,26 +119,26 @@ class Values(Collection):
         return with_groups(frame, self.groups)
 
 
-class PartsCollection(Collection):
+class PartsCollection(Collection[Parts]):
     """A collection of parts."""
 
     kind = "parts"
     member_kind = Parts
 
 
-class FilesCollection(Collection):
+class FilesCollection(Collection[Files]):
     """A collection of folders."""
 
     kind = "files"
     member_kind = Files
 
 
-COLLECTION: dict[str, type[Collection]] = {
+COLLECTION: dict[str, type[Collection[Any]]] = {
     c.kind: c for c in (Images, Tables, Values, PartsCollection, FilesCollection)
 }
 
 
-def gather(collection: Collection) -> Gathered:
+def gather(collection: Collection[Any]) -> Gathered:
     """Hand all members of a collection to one call of a step, as a dict by key.
 
     Parameters

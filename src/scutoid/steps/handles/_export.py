@@ -161,7 +161,7 @@ def _export_value(value: Any, target: Path) -> None:
     _replace_file(target, lambda beside: found[0].save(value, beside))
 
 
-def _export_collection(results: Collection, target: Path) -> None:
+def _export_collection(results: Collection[Any], target: Path) -> None:
     if isinstance(results, (Tables, Values)) and target.suffix in (".csv", ".parquet"):
         _export_value(results.to_pandas(), target)
         return

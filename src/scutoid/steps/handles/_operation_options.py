@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import Call, CollectionRef, Gathered, Node, Outputs, Ref, Rewriting
@@ -47,7 +47,7 @@ def with_options(result: Any, given: Iterable[object], options: Mapping[str, obj
         return call.outputs if call in arguments else None
 
     def spec(call: Call) -> StepSpec:
-        return Step(call.spec).options(**_options_of(call, last, options)).spec
+        return Step(call.spec).options(**cast("Any", _options_of(call, last, options))).spec
 
     rewriting = Rewriting(kept, spec)
     made = tuple(

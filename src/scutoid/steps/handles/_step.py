@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any, Literal, Protocol, Unpack, overload
 
 import numpy as np
 
@@ -16,15 +16,37 @@ from scutoid.geometry import Roi
 from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
 from scutoid.steps.declaration import NEIGHBOURS, Border, Options, StepBlock, StepSpec, make_spec
 from scutoid.steps.graph import Gathered, ImageRef, Opened, make_call
-from scutoid.steps.handles._collections import handle_of
-from scutoid.steps.handles._single import Image, Lazy
+from scutoid.steps.handles._collections import (
+    FilesCollection,
+    Images,
+    PartsCollection,
+    Tables,
+    Values,
+    handle_of,
+)
+from scutoid.steps.handles._single import Files, Image, Lazy, Parts, Table, Value
+from scutoid.steps.handles._typed import (
+    BlockwiseOptions,
+    CallOptions,
+    Function,
+    Function_co,
+    Many_co,
+    One_co,
+    P,
+    R,
+    R_co,
+    ReductionOptions,
+    TypedCall,
+    WholeOptions,
+)
 from scutoid.steps.layout import MaskImage, OutputGrid, ask
 
 Setup = Mapping[str, Callable[[], object]]
 Out = str | Sequence[str]
+Several = tuple[str, ...] | list[str]
 
 
-class Step:
+class Step(TypedCall[Function_co, One_co, Many_co]):
     """A function that runs on arrays, and is put off on lazy inputs.
 
     Called with numpy arrays it just runs.  Called with an Image, Table, Value or a collection among
@@ -35,8 +57,7 @@ class Step:
         self.spec = spec
         functools.update_wrapper(self, spec.function)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run on arrays, or return a lazy result."""
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
         if not any(is_lazy(item) or _is_dask(item) for item in (*args, *kwargs.values())):
             return self._run(args, kwargs)
         given, params = self.spec.parameters.bind(self.spec.label, args, kwargs)
@@ -52,7 +73,7 @@ class Step:
         handles = tuple(handle_of(ref) for ref in call.outputs)
         return handles if self.spec.packed else handles[0]
 
-    def options(self, **options: object) -> Step:
+    def options(self, **options: Unpack[CallOptions]) -> Step[Function_co, One_co, Many_co]:
         """Return the same step with options for this call.
 
         Parameters
@@ -83,7 +104,7 @@ class Step:
                 )
         return Step(self.spec.with_options(**options))
 
-    def along(self, axes: str) -> Step:
+    def along(self, axes: str) -> Step[Function_co, One_co, Many_co]:
         """Return the same step working on other axes."""
         return Step(replace(self.spec, axes=axes))
 
@@ -164,11 +185,43 @@ def _no_neighbours(spec: StepSpec, image: Any) -> Any:
     return np.zeros(array.shape, array.dtype if declared == "same" else declared)
 
 
+class Decorator(Protocol[One_co, Many_co]):
+    """Makes a step of a function; its results are of these kinds."""
+
+    def __call__(self, function: Function, /) -> Step[Function, One_co, Many_co]:
+        """Make the step."""
+        ...
+
+
+class FinishedDecorator(Protocol[One_co, Many_co, R_co]):
+    """Does the same for a reduction with finish=, whose result of arrays is what that returns."""
+
+    def __call__(
+        self, function: Callable[P, object], /
+    ) -> Step[Callable[P, R_co], One_co, Many_co]:
+        """Make the step."""
+        ...
+
+
 @overload
-def blockwise(function: Callable[..., Any], /) -> Step: ...
+def blockwise(function: Function, /) -> Step[Function, Image, Images]: ...
 @overload
-def blockwise(**declared: Any) -> Callable[[Callable[..., Any]], Step]: ...
-def blockwise(  # type: ignore[misc]  # the second overload stands for the options below
+def blockwise(
+    *, out: Literal["image"] = ..., **declared: Unpack[BlockwiseOptions]
+) -> Decorator[Image, Images]: ...
+@overload
+def blockwise(
+    *, out: Literal["table"], **declared: Unpack[BlockwiseOptions]
+) -> Decorator[Table, Tables]: ...
+@overload
+def blockwise(
+    *, out: Literal["parts"], **declared: Unpack[BlockwiseOptions]
+) -> Decorator[Parts, PartsCollection]: ...
+@overload
+def blockwise(
+    *, out: Several, **declared: Unpack[BlockwiseOptions]
+) -> Decorator[tuple[Any, ...], tuple[Any, ...]]: ...
+def blockwise(
     function: Callable[..., Any] | None = None,
     /,
     *,
@@ -199,7 +252,11 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
     """Make a step of a function of a block.
 
     Positional parameters of the function are inputs: images are cut into blocks with a halo, tables
-    and values are given whole.  Keyword-only parameters are parameters: never cut.
+    and values are given whole.  Keyword-only parameters are parameters: never cut.  Those named
+    ``block``, ``key``, ``voxel_size``, ``origin`` or ``folder``, and what `setup` and
+    `sees_neighbours` name, are passed by the engine; ``= sc.injected`` as their default tells
+    editors and mypy that a call leaves them out.  A parameter that may be a lazy value, or one for
+    each member, is annotated so: ``level: float | sc.Value | sc.Values``.
 
     Parameters
     ----------
@@ -317,10 +374,32 @@ def blockwise(  # type: ignore[misc]  # the second overload stands for the optio
 
 
 @overload
-def step(function: Callable[..., Any], /) -> Step: ...
+def step(function: Function, /) -> Step[Function, Value, Values]: ...
 @overload
-def step(**declared: Any) -> Callable[[Callable[..., Any]], Step]: ...
-def step(  # type: ignore[misc]  # the second overload stands for the options below
+def step(
+    *, out: Literal["value"] | None = ..., **declared: Unpack[WholeOptions]
+) -> Decorator[Value, Values]: ...
+@overload
+def step(
+    *, out: Literal["image"], **declared: Unpack[WholeOptions]
+) -> Decorator[Image, Images]: ...
+@overload
+def step(
+    *, out: Literal["table"], **declared: Unpack[WholeOptions]
+) -> Decorator[Table, Tables]: ...
+@overload
+def step(
+    *, out: Literal["parts"], **declared: Unpack[WholeOptions]
+) -> Decorator[Parts, PartsCollection]: ...
+@overload
+def step(
+    *, out: Literal["files"], **declared: Unpack[WholeOptions]
+) -> Decorator[Files, FilesCollection]: ...
+@overload
+def step(
+    *, out: Several, **declared: Unpack[WholeOptions]
+) -> Decorator[tuple[Any, ...], tuple[Any, ...]]: ...
+def step(
     function: Callable[..., Any] | None = None,
     /,
     *,
@@ -381,10 +460,25 @@ def step(  # type: ignore[misc]  # the second overload stands for the options be
 
 
 @overload
-def reduction(function: Callable[..., Any], /) -> Step: ...
+def reduction(
+    *, out: Literal["value"] = ..., finish: None = ..., **declared: Unpack[ReductionOptions]
+) -> Decorator[Value, Values]: ...
 @overload
-def reduction(**declared: Any) -> Callable[[Callable[..., Any]], Step]: ...
-def reduction(  # type: ignore[misc]  # the second overload stands for the options below
+def reduction(
+    *, out: Literal["table"], finish: None = ..., **declared: Unpack[ReductionOptions]
+) -> Decorator[Table, Tables]: ...
+@overload
+def reduction(
+    *,
+    out: Literal["value"] = ...,
+    finish: Callable[..., R],
+    **declared: Unpack[ReductionOptions],
+) -> FinishedDecorator[Value, Values, R]: ...
+@overload
+def reduction(
+    *, out: Literal["table"], finish: Callable[..., R], **declared: Unpack[ReductionOptions]
+) -> FinishedDecorator[Table, Tables, R]: ...
+def reduction(
     function: Callable[..., Any] | None = None,
     /,
     *,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 _FIRST_MODULES = {
-    "scutoid.steps._affine": "scutoid.pipeline._affine",
+    "scutoid.ops._affine_blocks": "scutoid.pipeline._affine",
+    "scutoid.ops._match_grid": "scutoid.pipeline._like",
     "scutoid.steps.compute._parts": "scutoid.pipeline._parts",
     "scutoid.steps.declaration._block": "scutoid.pipeline._compute",
     "scutoid.steps.declaration._length": "scutoid.pipeline._length",

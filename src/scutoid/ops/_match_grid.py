@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scutoid.arrays import METRES
-from scutoid.errors import MetadataError, PipelineError
+from scutoid.arrays import METRES, SPATIAL
+from scutoid.errors import MetadataError, ParameterError
 from scutoid.kernels import Affine
-from scutoid.steps._affine import Beneath, check_order, interpolate
-from scutoid.steps.declaration import StepBlock
-from scutoid.steps.handles import Image, Step, blockwise
-from scutoid.steps.layout import OutputGrid
+from scutoid.ops._affine_blocks import Beneath, check_order, interpolate
+from scutoid.ops._grids import Extent, kept_labels
+from scutoid.ops._types import Array
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +27,54 @@ class _Grid:
 
 
 def _grid_of(images: list[Image], grid: _Grid) -> OutputGrid:
-    image = images[0]
-    shape = tuple(n for n, axis in zip(image.shape, image.axes, strict=True) if axis in "zyx")
+    shape = Extent.of(images[0]).shape
     source = Beneath(Affine.of(grid.matrix, len(shape)), shape, "voxel")
     return OutputGrid(grid.shape, source, grid.voxel_size, grid.origin)
 
 
 @blockwise(grid=_grid_of, dtype="same", block_invariant=True, version="1")
-def on_grid(image: NDArray[Any], *, grid: _Grid, order: int, block: StepBlock) -> NDArray[Any]:
+def match_grid_step(image: Array, *, grid: _Grid, order: int, block: StepBlock = injected) -> Array:
     """Compute one block of an image on another grid."""
     return interpolate(image, Affine.of(grid.matrix, image.ndim), block, order=order, mode="voxel")
 
 
-def like(image: Image, other: Image, order: int | None) -> Image:
-    """Put an image on the grid of another; see `Image.like`."""
+match_grid_step = match_grid_step.options(name="resample")
+
+
+def match_grid(image: object, other: object, order: int | None) -> Image:
+    """Put an image on the grid of another; see `scutoid.resample`."""
+    if not isinstance(image, Image):
+        raise _not_one_image(image, "resample")
     if not isinstance(other, Image):
-        raise PipelineError(
-            "an image is put on the grid of another image",
-            value=type(other).__name__,
-            place=f"{image.name!r}.like",
-            remedy="open it by scutoid.open, with its voxel_size=",
-        )
+        raise _not_one_image(other, "like= of resample")
     if order is None:
         order = 0 if image.is_labels or image.dtype == bool else 1
     check_order(image, order)
-    axes = [axis for axis in image.axes if axis in "zyx"]
-    theirs = [axis for axis in other.axes if axis in "zyx"]
+    step = kept_labels(match_grid_step, image)
+    made: Image = step(image, grid=_found_grid(image, other), order=order)
+    return made
+
+
+def _not_one_image(given: object, place: str) -> ParameterError:
+    return ParameterError(
+        "one image is put on the grid of another",
+        value=type(given).__name__,
+        place=place,
+        remedy="open it by scutoid.open, with its voxel_size=; resample the members of a "
+        "collection one by one, or give voxel_size=",
+    )
+
+
+def _found_grid(image: Image, other: Image) -> _Grid:
+    """Return the grid of another image, in the unit of this one."""
+    axes, theirs = ("".join(axis for axis in one.axes if axis in SPATIAL) for one in (image, other))
     if axes != theirs or image.voxel_size is None or other.voxel_size is None:
         raise MetadataError(
             "an image is put on the grid of another if both have the same spatial axes, and voxel "
             "sizes",
-            value=f"axes {''.join(axes)!r} and {''.join(theirs)!r}, "
+            value=f"axes {axes!r} and {theirs!r}, "
             f"voxel sizes {image.voxel_size} and {other.voxel_size}",
-            place=f"{image.name!r} like {other.name!r}",
+            place=f"resample of {image.name!r} like {other.name!r}",
             remedy="give voxel_size= to sc.open, or use scutoid.affine_transform",
         )
     to_ours = METRES[other.unit] / METRES[image.unit] if image.unit and other.unit else 1.0
@@ -69,12 +82,9 @@ def like(image: Image, other: Image, order: int | None) -> Image:
     first = np.array(other.origin) * to_ours
     size = np.array(image.voxel_size)
     shift = (first - np.array(image.origin)) / size
-    grid = _Grid(
-        tuple(n for n, axis in zip(other.shape, other.axes, strict=True) if axis in "zyx"),
+    return _Grid(
+        Extent.of(other).shape,
         tuple(pitch.tolist()),
         tuple(first.tolist()),
         tuple(map(tuple, np.column_stack([np.diag(pitch / size), shift]).tolist())),
     )
-    step = Step(replace(on_grid.spec, labels=image.is_labels)).options(name="like")
-    made: Image = step(image, grid=grid, order=order)
-    return made

@@ -1,19 +1,20 @@
-"""What all steps share that interpolate an image at places that an affine transformation gives."""
+"""Interpolation of one block at the places that an affine transformation gives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid import kernels
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.kernels import Affine
-from scutoid.steps.declaration import StepBlock
-from scutoid.steps.handles import Image
+from scutoid.ops._types import Array
+from scutoid.steps import Image, StepBlock
+
+Edge = Literal["constant", "nearest", "voxel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Beneath:
     """From an index of the result to a place in the image."""
     image: tuple[int, ...]
     """Shape of the image, along the same axes."""
-    mode: Any
+    mode: Edge
     """What lies beyond its edge, as in `scutoid.kernels.affine`."""
 
     def __call__(self, number: int, region: Roi) -> Roi:
@@ -35,8 +36,8 @@ class Beneath:
 
 
 def interpolate(
-    image: NDArray[Any], affine: Affine, block: StepBlock, *, order: int, mode: Any, cval: float = 0
-) -> NDArray[Any]:
+    image: Array, affine: Affine, block: StepBlock, *, order: int, mode: Edge, cval: float = 0
+) -> Array:
     """Compute what a block of a transformed image writes, from what `Beneath` read for it."""
     write = block.local_write
     return kernels.affine(
@@ -52,7 +53,7 @@ def interpolate(
 
 
 def check_order(image: Image, order: object) -> None:
-    """Refuse an order of interpolation that there is not, or that an image does not take.
+    """Refuse an unsupported order of interpolation, and one that an image does not take.
 
     Raises
     ------

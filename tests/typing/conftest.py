@@ -1,0 +1,3 @@
+"""Files that mypy reads and nobody imports."""
+
+collect_ignore = ["accepted.py", "refused.py"]
