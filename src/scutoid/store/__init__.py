@@ -20,11 +20,12 @@ from scutoid.store._parts import (
     table_of_bytes,
 )
 from scutoid.store._reasons import differences, explain, version_notes
-from scutoid.store._recipe import Fact, Recipe
+from scutoid.store._recipe import KEY_RULE, Fact, Recipe
 
 __all__ = [
     "COMPLETE",
     "FORMATS",
+    "KEY_RULE",
     "MARK",
     "RECIPE",
     "CodeFingerprint",
