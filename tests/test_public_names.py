@@ -59,8 +59,8 @@ PUBLIC = {
         lower_neighbours parse_bytes run_blocks
     """,
     "scutoid.store": """
-        COMPLETE CodeFingerprint Entry EntryStore FORMATS Fact Format HashMemo Lock MARK
-        Owner Pack RECIPE Recipe arrays_of_bytes bytes_of_arrays bytes_of_table
+        COMPLETE CodeFingerprint Entry EntryStore FORMATS Fact Format HashMemo KEY_RULE
+        Lock MARK Owner Pack RECIPE Recipe arrays_of_bytes bytes_of_arrays bytes_of_table
         canonical_digest checksum_file choose_format describe differences distrust_around
         explain find_format fingerprint is_beside is_own key_of_path key_of_source
         one_by_one table_of_bytes version_notes

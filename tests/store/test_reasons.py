@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scutoid.store import Fact, Recipe, explain
+from scutoid.store import Fact, Recipe, differences, explain
 
 OLD = Recipe(
     step="denoise",
@@ -76,3 +76,22 @@ def test_a_default_that_shows_as_a_parameter_is_said_once():
         for value in (2.0, 3.0)
     )
     assert explain(new, old) == "`sigma` 2.0 -> 3.0"
+
+
+def test_a_change_of_the_rule_of_keys_is_told_from_a_change_of_code():
+    digests = {
+        "code": dict.fromkeys(OLD.code, "by another rule"),
+        "parameters": {name: Fact("other", fact.text) for name, fact in OLD.parameters.items()},
+        "inputs": {name: Fact("other", fact.text) for name, fact in OLD.inputs.items()},
+    }
+    new = changed(rule=OLD.rule + 1, **digests)
+    assert differences(new, OLD) == ["the rule of keys changed: 1 -> 2"]
+    assert differences(OLD, new) == ["the rule of keys changed: 2 -> 1"]
+
+
+def test_what_shows_without_digests_is_named_with_a_change_of_the_rule():
+    values = {**OLD.parameters, "sigma": Fact.of(3.0)}
+    new = changed(rule=OLD.rule + 1, parameters=values, environment={"numpy": "2.4"})
+    assert explain(new, OLD) == (
+        "the rule of keys changed: 1 -> 2; `sigma` 2.0 -> 3.0; numpy 2.3 -> 2.4"
+    )

@@ -15,7 +15,7 @@ from scutoid.store._parts import (
     table_of_bytes,
 )
 from scutoid.store._reasons import differences, explain, version_notes
-from scutoid.store._recipe import Fact, Recipe
+from scutoid.store._recipe import KEY_RULE, Fact, Recipe
 from scutoid.store.formats import FORMATS, Format, choose_format, find_format
 from scutoid.store.keys import (
     CodeFingerprint,
@@ -32,6 +32,7 @@ from scutoid.store.keys import (
 __all__ = [
     "COMPLETE",
     "FORMATS",
+    "KEY_RULE",
     "MARK",
     "RECIPE",
     "CodeFingerprint",

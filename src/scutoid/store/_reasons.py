@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from scutoid.store._recipe import Recipe
+from scutoid.store._recipe import Fact, Recipe
 from scutoid.store.keys import VERSION_PART
 
 
@@ -33,7 +34,15 @@ def explain(new: Recipe, old: Recipe | None) -> str:
 
 
 def differences(new: Recipe, old: Recipe) -> list[str]:
-    """Return each difference between two recipes, the most telling first."""
+    """Return each difference between two recipes, the most telling first.
+
+    Where the rule of keys changed, digests differ even of the same code and values, so only what
+    can be compared without them is named besides.
+    """
+    if new.rule != old.rule:
+        rule = f"the rule of keys changed: {old.rule} -> {new.rule}"
+        same = replace(old, rule=new.rule)
+        return [rule, *differences(_without_digests(new), _without_digests(same))]
     return [
         *_parameters(new, old),
         *_code(new, old),
@@ -41,6 +50,12 @@ def differences(new: Recipe, old: Recipe) -> list[str]:
         *_versions(new.environment, old.environment),
         *([f"block {old.block} -> {new.block}"] if new.block != old.block else []),
     ]
+
+
+def _without_digests(recipe: Recipe) -> Recipe:
+    parameters = {name: Fact(fact.text, fact.text) for name, fact in recipe.parameters.items()}
+    inputs = {name: Fact(fact.text, fact.text) for name, fact in recipe.inputs.items()}
+    return replace(recipe, code={}, parameters=parameters, inputs=inputs)
 
 
 def version_notes(new: Recipe, old: Recipe) -> list[str]:

@@ -16,6 +16,10 @@ from scutoid.store.keys import canonical_digest, describe
 
 VERSION = 1
 """Version of the layout of `recipe.json`."""
+KEY_RULE = 1
+"""Version of the rule by which keys, and the digests that they are made of, are worked out."""
+_UNSAID_RULE = 1
+"""Of recipes that do not name one: of results from before rules had versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Recipe:
     """Name of the step."""
     key: str
     """Key of the result, hexadecimal."""
+    rule: int = KEY_RULE
+    """Version of the rule by which the key was made."""
     code: Mapping[str, str] = field(default_factory=dict)
     """Digest of each piece of the user's code that was reached, by what it is called."""
     parameters: Mapping[str, Fact] = field(default_factory=dict)
@@ -152,6 +158,7 @@ class Recipe:
             if version == VERSION and said != found:
                 raise ValueError("its digest differs")  # noqa: TRY301
             known = {name: content[name] for name in _CHECKS if name in content}
+            known.setdefault("rule", _UNSAID_RULE)
             wrong = [name for name, value in known.items() if not _CHECKS[name](value)]
             if wrong or not {"step", "key"} <= known.keys():
                 raise ValueError(f"wrong or missing: {', '.join(wrong) or 'step, key'}")  # noqa: TRY301
@@ -217,6 +224,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def _is_block(value: object) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(n, int) for n in value))
 
@@ -228,6 +239,7 @@ def _is_name_list(value: object) -> bool:
 _CHECKS = {
     "step": _is_text,
     "key": _is_text,
+    "rule": _is_count,
     "code": _is_texts,
     "parameters": _is_facts("digest"),
     "inputs": _is_facts("key"),

@@ -1,0 +1,261 @@
+"""Typed records of the members of a collection, as they stand in JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+
+from scutoid.steps.results._record import OutputKind, read_kind
+from scutoid.steps.results._record_fields import (
+    VERSION_FIELD,
+    Fields,
+    count,
+    items,
+    mapping,
+    number,
+    optional,
+    text,
+    texts,
+    whole,
+)
+
+T = TypeVar("T")
+Checksum: TypeAlias = int | tuple[int, ...] | tuple[tuple[str, int], ...]
+"""Of a file its CRC-32; of a zarr how many shards there are, and a checksum of which; of a folder
+the CRC-32 of each file in it, by its path there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpecRecord:
+    """What an image is, where its format does not say so."""
+
+    axes: str
+    """One letter an axis."""
+    voxel_size: tuple[float, ...] | None
+    """Along each spatial axis, in `unit`."""
+    unit: str | None
+    """Unit of the spatial axes."""
+    origin: tuple[float, ...] | None
+    """World position of the centre of the first voxel, in `unit`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it stands in JSON, and as `open_source` takes it."""
+        return {
+            "axes": self.axes,
+            "voxel_size": None if self.voxel_size is None else list(self.voxel_size),
+            "unit": self.unit,
+            "origin": None if self.origin is None else list(self.origin),
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """Read it from the fields of another record."""
+        numbers = optional(items(number))
+        return cls(
+            axes=fields.take("axes", text),
+            voxel_size=fields.take("voxel_size", numbers),
+            unit=fields.take("unit", optional(text)),
+            origin=fields.take("origin", numbers),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file or folder in which an output of a member lies."""
+
+    name: str
+    """Its path in the folder of the collection's items."""
+    checksum: Checksum | None = None
+    """What it was when it was written; None where that was not noted."""
+    nbytes: int | None = None
+    """Of a file, its bytes."""
+    format: str | None = None
+    """Of a table or value, the name of its format."""
+    spec: SpecRecord | None = None
+    """Of an image in a format that does not say it."""
+
+    def __post_init__(self) -> None:
+        if self.checksum is not None and type(self.checksum) is not int:
+            object.__setattr__(self, "checksum", _checksum(self.checksum))
+
+    def fits(self, checksum: object) -> bool:
+        """Whether a checksum is the one that was noted; lists count as tuples."""
+        return self.checksum is None or self.checksum == _checksum(checksum)
+
+
+def _checksum(value: object) -> Checksum | None:
+    """Take a checksum as it stands in JSON, or as it is."""
+    if value is None or type(value) is int:
+        return value
+    if not isinstance(value, (list, tuple)):
+        raise TypeError("no checksum")
+    if all(type(item) is int for item in value):
+        return tuple(value)
+    return tuple([(text(name), whole(crc)) for name, crc in value])
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """Which files a member has: what the index of a pack says of it.
+
+    Examples
+    --------
+    >>> record = MemberRecord("A01.tif", {0: FileRecord("A01.tif.3f9a1c0b.tif", 77, 1024)})
+    >>> record.to_dict()["images"]
+    {'0': 'A01.tif.3f9a1c0b.tif'}
+    >>> MemberRecord.from_dict(record.to_dict()) == record
+    True
+    """
+
+    VERSION: ClassVar[int] = 1
+    """Version that is written, and the latest that is read; it covers the packed payload too."""
+
+    key: str
+    """The member's key in its collection when it was made."""
+    files: Mapping[int, FileRecord] = field(default_factory=dict)
+    """By number of the output, those that lie in a file or folder of their own."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        files = {str(output): file for output, file in self.files.items()}
+        columns: dict[str, dict[str, Any]] = {
+            "sizes": {output: file.nbytes for output, file in files.items()},
+            "checksums": {output: file.checksum for output, file in files.items()},
+            "formats": {output: file.format for output, file in files.items()},
+            "specs": {
+                output: None if file.spec is None else file.spec.to_dict()
+                for output, file in files.items()
+            },
+        }
+        content: dict[str, Any] = {
+            VERSION_FIELD: self.VERSION,
+            "key": self.key,
+            "images": {output: file.name for output, file in files.items()},
+        }
+        for name, column in columns.items():
+            noted = {output: value for output, value in column.items() if value is not None}
+            if noted:
+                content[name] = noted
+        return content
+
+    @staticmethod
+    def has_files(content: Mapping[str, Any]) -> bool:
+        """Whether a record names files; a plan asks it of 100,000 members and reads none of them.
+
+        Parameters
+        ----------
+        content : mapping
+            What `from_dict` takes.  What is damaged has files, so it is read, and found to be.
+        """
+        return content.get("images") != {}
+
+    @classmethod
+    def from_dict(cls, content: object, *, place: Path | str = "items.pack") -> Self:
+        """Read it.
+
+        Raises
+        ------
+        StoreError
+            If it is of a later version; a `DamagedResult` if a field is missing or is not what
+            belongs there.
+        """
+        fields = Fields(content, "record of a member", place)
+        fields.check_version(cls.VERSION)
+        key, names = fields.take("key", text), fields.take("images", _texts)
+        checksums = _column(fields, "checksums", _checksums)
+        sizes = _column(fields, "sizes", _sizes)
+        formats = _column(fields, "formats", _texts)
+        specs = _column(fields, "specs", _by_output(partial(_spec, fields)))
+        files = {
+            n: FileRecord(name, checksums.get(n), sizes.get(n), formats.get(n), specs.get(n))
+            for n, name in names.items()
+        }
+        return cls(key, files)
+
+
+def _by_output(read: Callable[[Any], T]) -> Callable[[Any], dict[int, T]]:
+    """Take an object whose names are numbers of outputs, and whose values `read` takes."""
+    return lambda value: {int(n): read(item) for n, item in mapping(value).items()}
+
+
+_texts = _by_output(text)
+_sizes = _by_output(count)
+_checksums = _by_output(_checksum)
+
+
+def _spec(fields: Fields, content: object) -> SpecRecord:
+    return SpecRecord.read(fields.within("specs")(content))
+
+
+def _column(fields: Fields, name: str, read: Callable[[Any], dict[int, T]]) -> Mapping[int, T]:
+    """Take what is noted of some outputs; nothing where there is no such column."""
+    return fields.take(name, read) if name in fields.content else {}
+
+
+@dataclass(frozen=True, slots=True)
+class MembersRecord:
+    """Which members a collection has: `members.json`."""
+
+    VERSION: ClassVar[int] = 1
+    """Version that is written, and the latest that is read."""
+
+    outputs: tuple[OutputKind, ...]
+    """What the step returns for each."""
+    members: Mapping[str, str]
+    """By key, under which key of a result each is packed."""
+
+    def to_json(self) -> str:
+        """Return the text of the file."""
+        content = {
+            VERSION_FIELD: self.VERSION,
+            "outputs": self.outputs,
+            "members": dict(self.members),
+        }
+        return json.dumps(content, indent=0)
+
+    @classmethod
+    def from_json(cls, content: str | bytes, *, place: Path | str = "members.json") -> Self:
+        """Read the text of the file.
+
+        Raises
+        ------
+        StoreError
+            If it is of a later version; a `DamagedResult` if a field is missing or is not what
+            belongs there.
+        """
+        fields = Fields.parse(content, "list of members", place)
+        fields.check_version(cls.VERSION)
+        return cls(fields.take("outputs", items(read_kind)), fields.take("members", texts))
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRecord:
+    """Which results of members stand for others: `accepted.json`."""
+
+    VERSION: ClassVar[int] = 1
+    """Version that is written, and the latest that is read."""
+
+    members: Mapping[str, str]
+    """By the key that a member would have, the key of the one that was accepted for it."""
+
+    def to_json(self) -> str:
+        """Return the text of the file: the version among the keys, which are hexadecimal."""
+        return json.dumps({VERSION_FIELD: self.VERSION, **self.members})
+
+    @classmethod
+    def from_json(cls, content: str | bytes, *, place: Path | str = "accepted.json") -> Self:
+        """Read the text of the file.
+
+        Raises
+        ------
+        StoreError
+            If it is of a later version; a `DamagedResult` if a key is not text.
+        """
+        fields = Fields.parse(content, "list of accepted members", place)
+        fields.check_version(cls.VERSION)
+        keys = [name for name in fields.content if name != VERSION_FIELD]
+        return cls({key: fields.take(key, text) for key in keys})

@@ -1,0 +1,173 @@
+"""Typed records of runs: which results a run needed, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from scutoid.steps.results._record_fields import (
+    VERSION_FIELD,
+    Fields,
+    count,
+    items,
+    number,
+    optional,
+    text,
+    truth,
+    whole,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """What came of one step of a run."""
+
+    n_blocks: int
+    """Blocks, or members of a collection."""
+    n_done: int
+    """Those that were done in the end."""
+    n_cached: int
+    """Those of them that were done before."""
+    n_failed: int
+    """Those that failed at every attempt."""
+    n_orphaned: int
+    """Those that did not run, because what they depend on failed."""
+    seconds: float
+    """From the first batch to the last, in seconds."""
+    failures: tuple[str, ...] = ()
+    """The first failures, each in a line: where, and the error."""
+    slowest: tuple[tuple[int, float], ...] = ()
+    """Numbers of the blocks that took longest, and their seconds."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {
+            "n_blocks": self.n_blocks,
+            "n_done": self.n_done,
+            "n_cached": self.n_cached,
+            "n_failed": self.n_failed,
+            "n_orphaned": self.n_orphaned,
+            "seconds": self.seconds,
+            "failures": list(self.failures),
+            "slowest": [{"block": block, "seconds": seconds} for block, seconds in self.slowest],
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """Read it from the fields of another record."""
+        within = fields.within("slowest")
+
+        def slow(content: object) -> tuple[int, float]:
+            one = within(content)
+            return one.take("block", whole), one.take("seconds", number)
+
+        return cls(
+            n_blocks=fields.take("n_blocks", count),
+            n_done=fields.take("n_done", count),
+            n_cached=fields.take("n_cached", count),
+            n_failed=fields.take("n_failed", count),
+            n_orphaned=fields.take("n_orphaned", count),
+            seconds=fields.take("seconds", number),
+            failures=fields.take("failures", items(text)),
+            slowest=fields.take("slowest", items(slow)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunStepRecord:
+    """One step of a run."""
+
+    name: str
+    """Name of the step."""
+    key: str
+    """Key of its result."""
+    entry: str
+    """The result's folder, below the store."""
+    status: str
+    """Whether it was cached, partial or to be run, when the run was planned."""
+    reason: str
+    """Why."""
+    outcome: OutcomeRecord | None = None
+    """What came of it; None while the run is going on, or if it was killed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {
+            "name": self.name,
+            "key": self.key,
+            "entry": self.entry,
+            "status": self.status,
+            "reason": self.reason,
+            **({} if self.outcome is None else self.outcome.to_dict()),
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """Read it from the fields of another record."""
+        return cls(
+            name=fields.take("name", text),
+            key=fields.take("key", text),
+            entry=fields.take("entry", text),
+            status=fields.take("status", text),
+            reason=fields.take("reason", text),
+            outcome=OutcomeRecord.read(fields) if "n_blocks" in fields.content else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run has written down of itself: `run.json`.
+
+    Examples
+    --------
+    >>> step = RunStepRecord("denoise", "3f9a", "denoise/3f9a", "run", "first run")
+    >>> record = RunRecord(1000.0, (step,))
+    >>> RunRecord.from_json(record.to_json()) == record
+    True
+    """
+
+    VERSION: ClassVar[int] = 1
+    """Version that is written, and the latest that is read."""
+
+    started: float
+    """When it began, in seconds since 1970."""
+    steps: tuple[RunStepRecord, ...]
+    """The steps that it planned, upstream first."""
+    ok: bool | None = None
+    """Whether all was done; None while it is going on, or if it was killed."""
+    seconds: float | None = None
+    """How long it took."""
+
+    def to_json(self) -> str:
+        """Return the text of the file."""
+        content = {
+            VERSION_FIELD: self.VERSION,
+            "started": self.started,
+            "ok": self.ok,
+            "seconds": self.seconds,
+            "steps": [step.to_dict() for step in self.steps],
+        }
+        return json.dumps(content, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, content: str | bytes, *, place: Path | str = "run.json") -> Self:
+        """Read the text of the file.
+
+        Raises
+        ------
+        StoreError
+            If it is of a later version; a `DamagedResult` if a field is missing or is not what
+            belongs there.
+        """
+        remedy = "remove the folder of the run: no result depends on it"
+        fields = Fields.parse(content, "record of a run", place, remedy=remedy)
+        fields.check_version(cls.VERSION)
+        within = fields.within("step")
+        return cls(
+            started=fields.take("started", number),
+            steps=fields.take("steps", items(lambda one: RunStepRecord.read(within(one)))),
+            ok=fields.take("ok", optional(truth)),
+            seconds=fields.take("seconds", optional(number)),
+        )
