@@ -21,7 +21,8 @@ from scutoid.errors import ParameterError, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.steps.graph import Call
 from scutoid.steps.handles._collections import Collection, Tables, Values
-from scutoid.steps.handles._single import Files, Image, Lazy, Table
+from scutoid.steps.handles._lazy import Lazy
+from scutoid.steps.handles._single import Files, Image, Table
 from scutoid.store import FORMATS
 
 _MARK = ".scutoid-export"
