@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from numbers import Number
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from scutoid.errors import PipelineError
 from scutoid.steps.graph import astype_call, operator_call
 from scutoid.steps.handles._lazy import Lazy, handle_of
+
+Operand: TypeAlias = "Operators | complex | np.generic | NDArray[Any]"
+"""What an operator takes beside an image or a value."""
 
 
 class Operators(Lazy):
@@ -22,88 +25,88 @@ class Operators(Lazy):
     __array_priority__ = 1000.0  # `array - image` is asked of the image, which stays lazy
     __hash__ = Lazy.__hash__
 
-    def __add__(self, other: Any) -> Self:
+    def __add__(self, other: Operand) -> Self:
         return self._combined("add", self, other)
 
-    def __radd__(self, other: Any) -> Self:
+    def __radd__(self, other: Operand) -> Self:
         return self._combined("add", other, self)
 
-    def __sub__(self, other: Any) -> Self:
+    def __sub__(self, other: Operand) -> Self:
         return self._combined("subtract", self, other)
 
-    def __rsub__(self, other: Any) -> Self:
+    def __rsub__(self, other: Operand) -> Self:
         return self._combined("subtract", other, self)
 
-    def __mul__(self, other: Any) -> Self:
+    def __mul__(self, other: Operand) -> Self:
         return self._combined("multiply", self, other)
 
-    def __rmul__(self, other: Any) -> Self:
+    def __rmul__(self, other: Operand) -> Self:
         return self._combined("multiply", other, self)
 
-    def __truediv__(self, other: Any) -> Self:
+    def __truediv__(self, other: Operand) -> Self:
         return self._combined("true_divide", self, other)
 
-    def __rtruediv__(self, other: Any) -> Self:
+    def __rtruediv__(self, other: Operand) -> Self:
         return self._combined("true_divide", other, self)
 
-    def __floordiv__(self, other: Any) -> Self:
+    def __floordiv__(self, other: Operand) -> Self:
         return self._combined("floor_divide", self, other)
 
-    def __rfloordiv__(self, other: Any) -> Self:
+    def __rfloordiv__(self, other: Operand) -> Self:
         return self._combined("floor_divide", other, self)
 
-    def __mod__(self, other: Any) -> Self:
+    def __mod__(self, other: Operand) -> Self:
         return self._combined("remainder", self, other)
 
-    def __rmod__(self, other: Any) -> Self:
+    def __rmod__(self, other: Operand) -> Self:
         return self._combined("remainder", other, self)
 
-    def __pow__(self, other: Any) -> Self:
+    def __pow__(self, other: Operand) -> Self:
         return self._combined("power", self, other)
 
-    def __rpow__(self, other: Any) -> Self:
+    def __rpow__(self, other: Operand) -> Self:
         return self._combined("power", other, self)
 
-    def __and__(self, other: Any) -> Self:
+    def __and__(self, other: Operand) -> Self:
         return self._combined("bitwise_and", self, other)
 
-    def __rand__(self, other: Any) -> Self:
+    def __rand__(self, other: Operand) -> Self:
         return self._combined("bitwise_and", other, self)
 
-    def __or__(self, other: Any) -> Self:
+    def __or__(self, other: Operand) -> Self:
         return self._combined("bitwise_or", self, other)
 
-    def __ror__(self, other: Any) -> Self:
+    def __ror__(self, other: Operand) -> Self:
         return self._combined("bitwise_or", other, self)
 
-    def __xor__(self, other: Any) -> Self:
+    def __xor__(self, other: Operand) -> Self:
         return self._combined("bitwise_xor", self, other)
 
-    def __rxor__(self, other: Any) -> Self:
+    def __rxor__(self, other: Operand) -> Self:
         return self._combined("bitwise_xor", other, self)
 
-    def __lshift__(self, other: Any) -> Self:
+    def __lshift__(self, other: Operand) -> Self:
         return self._combined("left_shift", self, other)
 
-    def __rlshift__(self, other: Any) -> Self:
+    def __rlshift__(self, other: Operand) -> Self:
         return self._combined("left_shift", other, self)
 
-    def __rshift__(self, other: Any) -> Self:
+    def __rshift__(self, other: Operand) -> Self:
         return self._combined("right_shift", self, other)
 
-    def __rrshift__(self, other: Any) -> Self:
+    def __rrshift__(self, other: Operand) -> Self:
         return self._combined("right_shift", other, self)
 
-    def __gt__(self, other: Any) -> Self:
+    def __gt__(self, other: Operand) -> Self:
         return self._combined("greater", self, other)
 
-    def __ge__(self, other: Any) -> Self:
+    def __ge__(self, other: Operand) -> Self:
         return self._combined("greater_equal", self, other)
 
-    def __lt__(self, other: Any) -> Self:
+    def __lt__(self, other: Operand) -> Self:
         return self._combined("less", self, other)
 
-    def __le__(self, other: Any) -> Self:
+    def __le__(self, other: Operand) -> Self:
         return self._combined("less_equal", self, other)
 
     def __eq__(self, other: object) -> Self:  # type: ignore[override]
