@@ -62,7 +62,7 @@ PUBLIC = {
         COMPLETE CodeFingerprint Entry EntryStore FORMATS Fact Format HashMemo KEY_RULE
         Lock MARK Owner Pack RECIPE Recipe arrays_of_bytes bytes_of_arrays bytes_of_table
         canonical_digest checksum_file choose_format describe differences distrust_around
-        explain find_format fingerprint is_beside is_own key_of_path key_of_source
+        explain find_format fingerprint is_own key_of_path key_of_source
         one_by_one table_of_bytes version_notes
     """,
     "scutoid.steps": """
