@@ -77,6 +77,20 @@ def test_contributing(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+def test_names_in_the_code_are_those_of_the_page_of_terms():
+    """New names are there, old ones are gone."""
+    text = (DOCS / "terms.md").read_text(encoding="utf-8").split("## Names in the code")[1]
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| ")]
+    old, new = (set(re.findall(r"`(\w+)`", " ".join(column))) for column in zip(*rows, strict=True))
+    files = list(Path(sc.__file__).parent.rglob("*.py"))
+    known = {path.stem for path in files} | {path.parent.name for path in files}
+    for path in files:
+        known |= set(re.findall(r"^(?:class|def) (\w+)", path.read_text(), flags=re.MULTILINE))
+        known |= set(re.findall(r"^(\w+) = ", path.read_text(), flags=re.MULTILINE))
+    assert new - known == set()
+    assert old & known == set()
+
+
 def test_links_between_pages_lead_to_files_that_are_there():
     pages = [DOCS.parent / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
     linked = [
