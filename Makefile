@@ -72,7 +72,7 @@ import-cost: $(core)
 soak: $(ready)
 	$(bin)/python tools/soak.py --runs $(SOAK_RUNS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
-	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/test_store_faults.py
+	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/results/test_store_faults.py
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist scutoid-demo

@@ -29,6 +29,7 @@ from scutoid.store.keys._encoder import Encoder, is_code, tagged
 from scutoid.store.keys._first_modules import first_module
 from scutoid.store.keys._input_hashes import encode_path
 from scutoid.store.keys._ownership import file_of_class, functions_of, is_own, is_own_file
+from scutoid.store.keys._same import Same
 from scutoid.store.keys._source import (
     Chain,
     Source,
@@ -137,8 +138,7 @@ class _Walk:
         self.opaque: set[str] = set()
         self.stale: set[str] = set()
         self.packages: set[str] = set()
-        self._labels: dict[int, str] = {}
-        self._alive: list[object] = []
+        self._labels: dict[Same, str] = {}
         self._queue: deque[Callable[[], None]] = deque()
 
     def start(self, item: Any) -> None:
@@ -197,8 +197,9 @@ class _Walk:
 
     def _reach(self, item: Any, where: str, *, as_root: bool = False) -> str:
         """Give the label of a function, class or module, and queue what it reaches."""
-        if id(item) in self._labels:
-            return self._labels[id(item)]
+        known = self._labels.get(Same(item))
+        if known is not None:
+            return known
         if _spec_of_step(item) is not None:
             return self._step(item, where)
         process: Callable[[Any, str], None]
@@ -217,8 +218,7 @@ class _Walk:
             name = item.__code__.co_qualname  # functools.wraps gives wrappers another name
             name = where if name == "<lambda>" and where.isidentifier() else name
         label = self._label(name if as_root else f"{kind} `{_short(name)}`")
-        self._labels[id(item)] = label
-        self._alive.append(item)  # its id() must stay its own
+        self._labels[Same(item)] = label
         self.parts[label] = ""
         self._queue.append(functools.partial(process, item, label))
         return label
