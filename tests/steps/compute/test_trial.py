@@ -7,14 +7,14 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from scutoid.steps._compute import trial
 
 from scutoid.arrays import ImageSpec
 from scutoid.errors import PipelineError, StepError
 from scutoid.geometry import Coordinate
+from scutoid.steps.compute._trial import trial
 from scutoid.steps.declaration._spec import Options, make_spec
 from scutoid.steps.layout._fit import make_layout
-from scutoid.steps.layout._layout import Framed
+from scutoid.steps.layout._placement import Framed
 
 IMAGE = ("zyx", (40, 50, 60))
 

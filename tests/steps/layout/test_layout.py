@@ -9,13 +9,14 @@ import itertools
 
 import numpy as np
 import pytest
-from scutoid.steps._grids import OutputGrid
 
 from scutoid.arrays import ImageSpec, pad_to
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.declaration._spec import Options, make_spec
 from scutoid.steps.layout._fit import make_layout
-from scutoid.steps.layout._layout import Framed, Layout, Placed
+from scutoid.steps.layout._layout import Layout
+from scutoid.steps.layout._output_grid import OutputGrid
+from scutoid.steps.layout._placement import Framed, Placed
 
 
 def spec_of(out="image", **declared):

@@ -10,7 +10,7 @@ import pytest
 from scutoid.arrays import ImageSpec
 from scutoid.errors import GeometryError
 from scutoid.geometry import Coordinate, Roi
-from scutoid.steps.layout._layout import Framed
+from scutoid.steps.layout._placement import Framed
 from scutoid.steps.layout._view import View, ViewSource, Window
 
 SHAPE = (4, 5, 6)
