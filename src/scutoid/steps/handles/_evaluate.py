@@ -8,6 +8,7 @@ steps) are computed from the whole image.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from scutoid.steps.compute import (
     BlockInputs,
     BlockStep,
     ComputedImage,
+    GatheredMembers,
     MemoryParts,
     call_step,
     finish,
@@ -135,8 +137,12 @@ class Evaluation:
         if isinstance(item, Ref):
             return self.value(item)
         if isinstance(item, Gathered):
-            return GatheredValues(item.collection, self)
+            collection = item.collection
+            return GatheredMembers(collection.keys, partial(self._member, collection))
         return item
+
+    def _member(self, collection: CollectionRef, key: str) -> Any:
+        return self.value(collection.member(key))
 
     def _params(self, params: Mapping[str, object]) -> dict[str, Any]:
         return {name: self.argument(value) for name, value in params.items()}
@@ -353,25 +359,6 @@ class Evaluation:
                 place=f"step {name!r}",
                 remedy="run it into a store with sc.run, or read a smaller region",
             )
-
-
-class GatheredValues(Mapping[str, Any]):
-    """Members of a collection by key, each read when it is asked for."""
-
-    def __init__(self, collection: CollectionRef, evaluation: Evaluation) -> None:
-        self._collection = collection
-        self._evaluation = evaluation
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._collection.node.places:
-            raise KeyError(key)
-        return self._evaluation.value(self._collection.member(key))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._collection.keys)
-
-    def __len__(self) -> int:
-        return len(self._collection.keys)
 
 
 def stored_levels(ref: ImageRef) -> int:

@@ -37,12 +37,12 @@ from scutoid.steps.planning import PlannedCall, PlannedRun, is_computed
 from scutoid.steps.results import ITEMS, StoredItem, StoredResult
 from scutoid.steps.work import (
     FolderInput,
-    GatheredMembers,
     HandedImage,
     Handover,
     ItemInput,
     ValueInput,
     WholeImage,
+    members_by_key,
 )
 from scutoid.store import Pack
 
@@ -166,7 +166,7 @@ class WorkerInputs:
         if isinstance(value, Gathered):
             collection = value.collection
             given = self.of_members(collection, collection.keys)
-            return Deferred(partial(GatheredMembers, given, collection.keys))
+            return Deferred(partial(members_by_key, given, collection.keys))
         if isinstance(value, ImageRef):
             return Deferred(WholeImage(self._readable(value), value.shape))
         if not isinstance(value, Ref):
