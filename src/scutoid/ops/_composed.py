@@ -76,8 +76,8 @@ def with_call_options(function: Callable[..., Any]) -> Any:
     def options(**options: Unpack[CallOptions]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            found = function(*args, **kwargs)
-            return with_options(found, [*args, *kwargs.values()], cast("dict[str, Any]", options))
+            results = function(*args, **kwargs)
+            return with_options(results, [*args, *kwargs.values()], cast("dict[str, Any]", options))
 
         return run
 
@@ -125,8 +125,8 @@ def of_images(function: Callable[..., Any], /) -> Any:
     def run(*args: Any, **kwargs: Any) -> Any:
         given = [opened(item) for item in args]
         arrays = [open_image(item) if _is_array(item) else item for item in given]
-        found = function(*arrays, **kwargs)
-        return found if any(map(is_lazy, given)) else _read(found)
+        result = function(*arrays, **kwargs)
+        return result if any(map(is_lazy, given)) else _read(result)
 
     return with_call_options(run)
 

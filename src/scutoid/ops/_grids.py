@@ -96,7 +96,7 @@ def letters_of(axis: object, axes: str) -> str:
         return axis
     try:
         if isinstance(axis, Iterable):
-            return "".join(letters_of(one, axes) for one in axis)
+            return "".join(letters_of(entry, axes) for entry in axis)
         return axes[operator.index(axis)]  # type: ignore[arg-type]
     except (TypeError, IndexError):
         return ""
@@ -181,8 +181,8 @@ def check_shape(shape: int | Sequence[int], ndim: int) -> tuple[int, ...]:
         If it is not whole numbers of 1 or more, or there is not one an axis.
     """
     try:
-        given = shape if isinstance(shape, Iterable) else (shape,) * ndim
-        sizes = tuple(operator.index(size) for size in given)
+        entries = shape if isinstance(shape, Iterable) else (shape,) * ndim
+        sizes = tuple(operator.index(size) for size in entries)
     except TypeError:
         sizes = ()
     if len(sizes) != ndim or any(size < 1 for size in sizes):

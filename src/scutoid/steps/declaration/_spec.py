@@ -154,13 +154,13 @@ def make_spec(
                 value=axes,
                 place=place,
             )
-    given = tuple(setup or ())
+    injected = tuple(setup or ())
     if declared.get("grid") is not None or declared.get("scale", 1) != 1:
         _check_grid(outputs, declared, place)
     if declared.get("sees_neighbours"):
         _check_neighbours(outputs, declared, place)
-        given = (*given, NEIGHBOURS)
-    parameters = Parameters.of(function, given, name)
+        injected = (*injected, NEIGHBOURS)
+    parameters = Parameters.of(function, injected, name)
     if not parameters.inputs and not parameters.variadic and kind != "step":
         raise PipelineError(
             f"a {kind} has at least one input",

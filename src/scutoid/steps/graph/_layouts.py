@@ -38,8 +38,8 @@ class Layouts:
         if self._block is None and not self._reused:
             return call.layout
         if call not in self._layouts:
-            given = None if call.given_parts is None else self.parts_grid(call.given_parts)
-            self._layouts[call] = call.cut(self._reused.get(call, self._block), given)
+            parts = None if call.given_parts is None else self.parts_grid(call.given_parts)
+            self._layouts[call] = call.cut(self._reused.get(call, self._block), parts)
         return self._layouts[call]
 
     def step(self, call: BlockCall) -> BlockStep:

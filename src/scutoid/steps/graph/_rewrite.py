@@ -44,10 +44,10 @@ class Rewriting:
         """Return what a reference becomes."""
         if not isinstance(ref.node, Call):
             return ref
-        made = self._outputs(ref.node)[ref.output]
-        if isinstance(ref, ImageRef) and isinstance(made, ImageRef) and ref.view is not None:
-            return replace(made, view=ref.view)
-        return made if isinstance(made, Ref) else ref
+        replacement = self._outputs(ref.node)[ref.output]
+        if isinstance(ref, ImageRef) and isinstance(replacement, ImageRef) and ref.view is not None:
+            return replace(replacement, view=ref.view)
+        return replacement if isinstance(replacement, Ref) else ref
 
     def _collection(self, ref: CollectionRef) -> CollectionRef:
         if not isinstance(ref.node, Call):

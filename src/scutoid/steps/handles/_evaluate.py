@@ -170,9 +170,9 @@ class Evaluation:
         below = region if view is None else view.below(region)
         write = step.layout.grid_region(below.shift(framed.offset))
         inputs = self._inputs(step, call.inputs, write)
-        given = BlockInputs(step, tuple(inputs), self._params(call.params))
+        block_inputs = BlockInputs(step, tuple(inputs), self._params(call.params))
         source = ComputedImage(
-            given, 0, framed.spec, framed.offset, is_cut_anew=True, is_shared=False
+            block_inputs, 0, framed.spec, framed.offset, is_cut_anew=True, is_shared=False
         )
         return source if view is None else ViewSource(source, view)
 
@@ -305,8 +305,8 @@ class Evaluation:
         with prepared(call.spec, self._ready) as ready:
             for index in indices:
                 here = [
-                    own_part(item, index, given)
-                    for item, given in zip(inputs, call.inputs, strict=True)
+                    own_part(item, index, argument)
+                    for item, argument in zip(inputs, call.inputs, strict=True)
                 ]
                 everything = {**params, **ready}
                 yield (
@@ -372,9 +372,9 @@ def _stored(node: Node) -> StoredOutputs | None:
     return LATEST.of(node)
 
 
-def own_part(value: object, index: int, given: object) -> object:
+def own_part(value: object, index: int, argument: object) -> object:
     """Return a block's own entry, where an input holds parts."""
-    is_parts = isinstance(given, Ref) and given.kind == "parts"
+    is_parts = isinstance(argument, Ref) and argument.kind == "parts"
     return value[index] if is_parts else value  # type: ignore[index]
 
 

@@ -216,11 +216,11 @@ def _replacing_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def _is_same(new: Path, old: Path) -> bool:
     files = [
         {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
-        for root in (one, other)
+        for root in (new, old)
     ]
     return files[0] == files[1] and all(
-        filecmp.cmp(one / name, other / name, shallow=False) for name in files[0]
+        filecmp.cmp(new / name, old / name, shallow=False) for name in files[0]
     )

@@ -205,12 +205,12 @@ class Image(Lazy):
         PipelineError
             With the call to write.
         """
-        given = "" if order is None else f", order={order}"
+        order_text = "" if order is None else f", order={order}"
         raise PipelineError(
             "an image is put on the grid of another by scutoid.resample",
             value="image.like(other)",
             place=repr(self.name),
-            remedy=f"write sc.resample(image, like=other{given})",
+            remedy=f"write sc.resample(image, like=other{order_text})",
         )
 
     def read(self, roi: RoiLike | None = None, *, fill: Fill = None) -> NDArray[Any]:

@@ -123,7 +123,7 @@ def _joined(value: pd.DataFrame | Partitioned) -> pd.DataFrame:
     if not isinstance(value, Partitioned):
         return value
     tables = list(value.table_partitions())
-    return pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
 def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
@@ -145,7 +145,7 @@ def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
     table = _with_index(_joined(value))
     names = list(table.columns)
     is_bare = bool(len(table)) and not names
-    if is_bare or len(set(names)) < len(names) or not all(isinstance(one, str) for one in names):
+    if is_bare or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
         raise ParameterError(
             "a table has columns, with names that are text and differ",
             value=names,
@@ -247,11 +247,11 @@ def _fields(text: str) -> tuple[Fields, set[tuple[int, int]]]:
     rows: Fields = [[]]
     quoted = set()
     at = 0
-    for found in _FIELD.finditer(text):
-        if found.start() != at:
+    for match in _FIELD.finditer(text):
+        if match.start() != at:
             break
-        at = found.end()
-        inner, plain, end = found.groups()
+        at = match.end()
+        inner, plain, end = match.groups()
         if inner is None:
             rows[-1].append(plain or None)
         else:

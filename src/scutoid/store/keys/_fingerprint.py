@@ -177,7 +177,9 @@ class _Walk:
         functions = {k: v for k, v in held.items() if isinstance(v, types.FunctionType)}
         if not isinstance(value, _UNSEEN) and not functions:
             self.opaque.add(f"{where} ({kind.__module__}.{kind.__qualname__})")
-        items = (tagged(name, self.code(one, where)) for name, one in sorted(functions.items()))
+        items = (
+            tagged(name, self.code(function, where)) for name, function in sorted(functions.items())
+        )
         return tagged("opaque", self.code(kind, where), _identity(value).encode(), *items)
 
     def path(self, value: PurePath, where: str) -> bytes:
@@ -248,7 +250,7 @@ class _Walk:
             inside += [held for held in _closure(item).values() if callable(held)]
             registry = item.__dict__.get("registry")  # of functools.singledispatch
             inside += registry.values() if isinstance(registry, Mapping) else ()
-        labels = [self._reach(one, where) for one in inside if one is not None and is_code(one)]
+        labels = [self._reach(part, where) for part in inside if part is not None and is_code(part)]
         module = getattr(item, "__module__", None)
         is_extension = isinstance(item, types.BuiltinFunctionType) and isinstance(module, str)
         if is_extension and module in sys.modules and is_own(sys.modules[module]):
@@ -329,7 +331,7 @@ class _Walk:
         return tagged(label)
 
     def _import(
-        self, function: types.FunctionType, name: str, level: int, taken: Iterable[str]
+        self, function: types.FunctionType, name: str, level: int, names_taken: Iterable[str]
     ) -> list[bytes]:
         """Follow an import inside a function; modules of the user's are imported for it."""
         try:
@@ -347,10 +349,13 @@ class _Walk:
             self.opaque.add(f"{function.__qualname__} (import of {name}: {error})")
             return []
         items = []
-        for one in dict.fromkeys((module, sys.modules[top])):
-            found = [attribute for attribute in dict.fromkeys(taken) if hasattr(one, attribute)]
+        for holder in dict.fromkeys((module, sys.modules[top])):
+            found = [
+                attribute for attribute in dict.fromkeys(names_taken) if hasattr(holder, attribute)
+            ]
             items += [
-                self._resolve((one.__name__, a), {one.__name__: one}, "constant") for a in found
+                self._resolve((holder.__name__, a), {holder.__name__: holder}, "constant")
+                for a in found
             ]
         return items
 
@@ -403,7 +408,7 @@ class _Walk:
     def _member(self, kind: type, name: str, value: Any, where: str) -> bytes:
         inner = functions_of(value)
         if inner:
-            return tagged("", *(self._method_of(kind, one, where) for one in inner))
+            return tagged("", *(self._method_of(kind, item, where) for item in inner))
         is_made = name.startswith("__") or name == "_abc_impl" or inspect.isdatadescriptor(value)
         if is_made:
             return b""
@@ -432,13 +437,13 @@ class _Walk:
 
 def _closure(function: types.FunctionType) -> dict[str, Any]:
     """Return the closure variables of a function that are bound by now."""
-    found = {}
+    values = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
-            found[name] = cell.cell_contents
+            values[name] = cell.cell_contents
         except ValueError:
             continue
-    return found
+    return values
 
 
 def _spec_of_step(item: Any) -> Any:
