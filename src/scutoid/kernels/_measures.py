@@ -1,4 +1,4 @@
-"""A user's own measures: taken of the objects in each block, and merged."""
+"""Apply a user's own measures to the objects in each block, and merge the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an atlas lies in the world, and how positions get there."""
+"""The place of an atlas in the world, and the way of positions into its frame."""
 
 from __future__ import annotations
 

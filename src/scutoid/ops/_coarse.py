@@ -68,7 +68,7 @@ def block_extent(parts: BlockParts, index: int) -> Extent:
 
 
 def extent_of(block: StepBlock) -> Extent:
-    """Return the same of the block that a step's function gets."""
+    """Return where the block that a step's function gets begins and ends in its image."""
     places = [block.axes.index(axis) for axis in block.function_axes]
     image = block.image_roi
     return _along(places, block.write_roi.offset, block.write_roi.end, image.offset, image.shape)

@@ -1,4 +1,4 @@
-"""Operations made of several steps; like a single one they just run on arrays, and take options."""
+"""Operations made of several steps: like single steps they run on arrays and take options."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def composed(function: Callable[..., Any], /) -> Any:
 
 
 def composed_value(function: Callable[P, Value | R], /) -> Operation[Callable[P, R], Value, Values]:
-    """Do the same for an operation that returns a value."""
+    """Let an operation on lazy results that returns a value take arrays as well."""
     return cast("Operation[Callable[P, R], Value, Values]", composed(cast("Any", function)))
 
 
@@ -119,7 +119,7 @@ def of_images(function: Callable[P, ImageLike], /) -> ImageOperation[P]: ...
 @overload
 def of_images(function: Callable[P, TableLike], /) -> TableOperation[P]: ...
 def of_images(function: Callable[..., Any], /) -> Any:
-    """Do the same for an operation of which all that is named is a parameter, an array too."""
+    """Let an operation take arrays as images by position; those given by name are parameters."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:

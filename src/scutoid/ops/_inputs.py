@@ -1,4 +1,4 @@
-"""Checks of what operations are given; of lazy images, before anything runs."""
+"""Check the arguments of operations; of lazy images before anything runs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def first_of(image: ImageLike) -> Image:
 
 
 def check_voxels(image: object, place: str) -> None:
-    """Refuse an image without voxels, of which there is nothing to tell.
+    """Refuse an image without voxels.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def check_per_axis(value: float | Sequence[float], image: Image | Array, place: 
 
     Parameters
     ----------
-    given : number, sequence of number, or lazy
+    value : number, sequence of number, or lazy
     image : Image or ndarray
     place : str
         The operation and the parameter.

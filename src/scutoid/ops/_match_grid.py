@@ -1,4 +1,4 @@
-"""An image on the grid of another, by where the voxels of both lie in the world."""
+"""Resample an image on the grid of another, by where the voxels of both lie in the world."""
 
 from __future__ import annotations
 

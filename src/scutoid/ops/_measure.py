@@ -251,7 +251,7 @@ def measure_channel_pieces(
     voxel_size: tuple[float, ...] | None = injected,
     origin: tuple[float, ...] | None = injected,
 ) -> Arrays:
-    """Sum up the same of an image with channels."""
+    """Sum up what one block sees of its objects in an image with channels."""
     axes = block.function_axes.replace("c", "")
     asked = {"moments": moments, "weighted": weighted}
     stats = _block_stats(labels[0], intensity, block, axes, asked)

@@ -1,4 +1,4 @@
-"""The table of objects: what all blocks saw of them, merged a range of labels at a time."""
+"""Merge what blocks measured of objects into one table, a range of labels at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an object is as a whole, put together from what each block knows of its pieces."""
+"""Whole objects, put together from the pieces that each block has of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images with more voxels around them."""
+"""Pad images with voxels around them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `count_by_region` counts: positions in the frame of an atlas, whatever they are given as."""
+"""Positions to count by region, in the frame of an atlas: of tables, labels or density maps."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class CellsToCount:
 def cells_to_count(
     cells: ImageLike | TableLike, axes: str, weights: str | None, *, has_transform: bool
 ) -> CellsToCount:
-    """Find out what cells are given as: a table of positions, labels, or a density map."""
+    """Find out the form of cells: a table of positions, labels, or a density map."""
     import pandas as pd
 
     if isinstance(cells, pd.DataFrame):

@@ -1,4 +1,4 @@
-"""Images that are transformed: interpolated at places that an affine transformation gives."""
+"""Transform and resample images: interpolate at places that an affine transformation gives."""
 
 from __future__ import annotations
 

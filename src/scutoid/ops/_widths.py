@@ -1,4 +1,4 @@
-"""Widths that a user gives: voxels, physical lengths, or voxels for each axis; one or several.
+"""Read widths: voxels, physical lengths, or voxels for each axis; one or several.
 
 They are read when a pipeline is built, and turned into voxels by the voxel size of each image, so
 that one physical width serves a collection whose members differ in voxel size.
@@ -32,7 +32,7 @@ def read_scales(
     ----------
     image : Image or Images
         What they are for.
-    given : number, Length or sequence
+    width : number, Length or sequence
         One width, or several.
     n_scales : int, optional
         How many to make of the two that are given, evenly spaced in their logarithm.

@@ -1,4 +1,4 @@
-"""What a stored result was made of: enough to explain it, to find it, to compare it."""
+"""The recipe of a stored result: what it was made of, to explain, find and compare it."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Recipe:
                 "a recipe is what scutoid wrote",
                 value=str(error),
                 place=str(place),
-                remedy="the result beside it is made anew; nothing needs to be done",
+                remedy="its result is computed again; nothing needs to be done",
             ) from error
         if version != VERSION:
             raise StoreError(
@@ -187,7 +187,7 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object) -> object:
-    """What JSON does not know: numpy numbers, tuples of them, types, paths."""
+    """Convert what JSON does not know: numpy numbers, tuples of them, types, paths."""
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():
         return item()

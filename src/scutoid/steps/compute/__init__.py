@@ -1,4 +1,4 @@
-"""One block, or one whole call, on arrays."""
+"""Compute one block, or one whole call, on arrays."""
 
 from scutoid.steps.compute._block_inputs import BlockInputs, Deferred, Loaded
 from scutoid.steps.compute._block_step import BlockStep

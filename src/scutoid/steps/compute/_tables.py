@@ -1,4 +1,4 @@
-"""Joining tables: those of blocks, and those of a collection's members."""
+"""Join tables: those of blocks, and those of a collection's members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call of a step on small arrays, to learn the dtype and the axes of its images."""
+"""Call a step on small arrays, to learn the dtype and the axes of its images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
 from scutoid.steps.layout import Layout
 
 _TRIAL_EDGE = 8
-"""Voxels along a spatial axis of the arrays, beside the halo."""
+"""Voxels along a spatial axis of the arrays, without the halo."""
 
 
 def trial(

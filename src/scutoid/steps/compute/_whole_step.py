@@ -1,4 +1,4 @@
-"""Calling the function of a whole step, and checking what it returned."""
+"""Call the function of a whole step, and check what it returned."""
 
 from __future__ import annotations
 

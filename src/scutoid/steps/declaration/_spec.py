@@ -78,7 +78,7 @@ class StepSpec:
     environment: tuple[str, ...] = ()
     """Packages whose versions enter the key."""
     options: Options = field(default_factory=Options)
-    """Defaults of what a call may set anew."""
+    """Options that a call may set differently."""
 
     def with_options(self, **options: object) -> StepSpec:
         """Return the same step with other options."""

@@ -182,7 +182,7 @@ class BlockCall(Call):
         ----------
         block : object
             A block shape for steps that ask for none; None: chosen from inputs, halo and chunks.
-        given : PartsGrid, optional
+        parts : PartsGrid, optional
             The blocks of the parts that it gets, which are its own.
         """
         wanted = self.spec.options.block

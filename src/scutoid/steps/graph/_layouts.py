@@ -1,4 +1,4 @@
-"""How the calls of a graph are cut, for one choice of block shapes.
+"""The layouts of the calls of a graph, for one choice of block shapes.
 
 The calls know how they are cut where nobody says otherwise.  A plan has a choice of its own, and so
 its own `Layouts`; the calls are left as they are.

@@ -1,4 +1,4 @@
-"""A graph with some of its calls put in place by others; the graph itself is left as it is."""
+"""Rebuild a graph with some of its calls replaced; the graph itself stays as it is."""
 
 from __future__ import annotations
 

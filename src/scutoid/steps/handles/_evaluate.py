@@ -1,4 +1,4 @@
-"""Results without a run: computed in this process, block by block, and kept nowhere.
+"""Compute results without a run: in this process, block by block, and kept nowhere.
 
 The blocks are those that a run would make, so the voxels are the same.  What a step needs of the
 steps before it is worked out from the region that is asked for; global values (reductions, whole
@@ -172,7 +172,7 @@ class Evaluation:
         inputs = self._inputs(step, call.inputs, write)
         block_inputs = BlockInputs(step, tuple(inputs), self._params(call.params))
         source = ComputedImage(
-            block_inputs, 0, framed.spec, framed.offset, is_cut_anew=True, is_shared=False
+            block_inputs, 0, framed.spec, framed.offset, is_cut_again=True, is_shared=False
         )
         return source if view is None else ViewSource(source, view)
 

@@ -180,7 +180,7 @@ def _export_collection(results: Collection[Any], target: Path) -> None:
 
 
 def _replace_file(target: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside its place; move it there if it is another than the one that is."""
+    """Write a file beside its place, and move it there if it differs from the file there."""
     beside = target.with_name(f".{secrets.token_hex(4)}.new.{target.name}")
     try:
         write(beside)
@@ -193,7 +193,7 @@ def _replace_file(target: Path, write: Callable[[Path], None]) -> None:
 
 @contextmanager
 def _replacing_folder(target: Path) -> Iterator[Path]:
-    """Give a folder to be made; swap it for what is there, if an export made that."""
+    """Give a folder to write into; then swap it for what an earlier export made there."""
     if target.exists() and not (target / _MARK).exists() and any(target.iterdir()):
         raise StoreError(
             "an export replaces only a folder that an export made",

@@ -1,4 +1,4 @@
-"""Opening inputs: one image, a folder of images, a table with a value for each."""
+"""Open inputs: one image, a folder of images, a table with a value for each."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def open_folder(
 def _taken(
     read: Callable[[str], Any], paths: Mapping[str, str]
 ) -> tuple[dict[str, str], OutputKind]:
-    """Leave out the files that a reader skips, and see what it makes of the others.
+    """Return the files that a reader does not skip, and the kind of what it makes of them.
 
     Those on which it fails stay: they fail in a run, which tells of them and does all others.
     """

@@ -28,7 +28,7 @@ def with_options(result: Any, inputs: Iterable[object], options: Mapping[str, ob
     ----------
     result : lazy result, or tuple of these
         What the operation returned.
-    given : iterable
+    inputs : iterable
         Its arguments: what has made these is no part of it.
     options : mapping
         As in `Step.options`; name, keep, storage and where are those of the step that makes the

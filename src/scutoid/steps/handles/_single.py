@@ -1,4 +1,4 @@
-"""What the user holds: results that know how they come about, and are read when they are asked for.
+"""Lazy results: images, tables, values, parts and files, each read when it is asked for.
 
 ::
 

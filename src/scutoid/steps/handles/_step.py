@@ -144,7 +144,7 @@ def is_lazy(value: object) -> bool:
 
 
 def _in_graph(item: object) -> object:
-    """Return what a call holds of an argument: of a handle what it refers to."""
+    """Return an argument as a call holds it: of a handle its reference."""
     return item.ref if isinstance(item, Lazy) else item
 
 
@@ -194,7 +194,7 @@ class Decorator(Protocol[One_co, Many_co]):
 
 
 class FinishedDecorator(Protocol[One_co, Many_co, R_co]):
-    """Does the same for a reduction with finish=, whose result of arrays is what that returns."""
+    """Makes a step of a reduction with finish=; on arrays it returns what that returns."""
 
     def __call__(
         self, function: Callable[P, object], /

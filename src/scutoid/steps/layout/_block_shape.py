@@ -1,4 +1,4 @@
-"""What one block writes: chosen from inputs, halo and chunks, never from workers or memory."""
+"""Choose the shape of blocks from inputs, halo and chunks, never from workers or memory."""
 
 from __future__ import annotations
 

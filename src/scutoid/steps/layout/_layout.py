@@ -1,4 +1,4 @@
-"""How a step's function meets its images: which axes it gets, which are iterated, how they are cut.
+"""The layout of a call: which axes its function gets, which are iterated, how they are cut.
 
 ::
 
@@ -100,7 +100,7 @@ class Layout:
         return Roi(offset, shape).intersect(Roi((0,) * len(placed.shape), placed.shape))
 
     def source_of_function(self, position: int, write: Roi) -> Roi:
-        """The same over the function's axes; an axis that the input has not is one voxel."""
+        """The source over the function's axes; an axis that the input lacks is one voxel."""
         placed = self._placed(position)
         region = self.source(position, write)
         at = [placed.axes.find(axis) for axis in self.function_axes]

@@ -1,4 +1,4 @@
-"""Steps whose output lies on another grid than their inputs: which voxels a block needs.
+"""The grid of an output that is not its inputs' grid: which voxels a block needs.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Which blocks of a step run at all: what ``options(where=)`` says, in terms of its grid."""
+"""Choose the blocks of a step that run, by the mask of ``options(where=)``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scutoid.steps.layout._layout import Layout
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskImage:
-    """A coarse image that says where there is something to do, read once and for all."""
+    """A coarse mask, read once, of where a step has something to do."""
 
     array: NDArray[np.bool_]
     """True where blocks shall run."""

@@ -36,7 +36,7 @@ class Format:
     accepts: Callable[[object], bool]
     """Whether it can hold a value; asked of any value, so it must not import what is slow."""
     save: Callable[[Any, Path], None]
-    """Writes a value to a path: beside it, synced and renamed."""
+    """Writes a value to a path: a new file is written, synced and renamed."""
     load: Callable[[Path], Any]
     """Reads it back as it was; raises `DamagedResult` if it cannot."""
 

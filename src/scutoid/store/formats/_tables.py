@@ -103,7 +103,7 @@ def _like(schema: Any, piece: Any) -> Any:
 
 
 def load_parquet(path: Path) -> pd.DataFrame:
-    """Read it back, with its types and its index."""
+    """Read a table back, with its types and its index."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
