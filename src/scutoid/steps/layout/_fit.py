@@ -66,10 +66,7 @@ def make_layout(
     halo = resolve_halo(spec, params, axes, known, place)
     is_checked = target is None and not spec.block_invariant
     total = _total(extent, halo, axes.grid, spec.border, place, is_checked=is_checked)
-    if spec.options.where is not None and (spec.scale != 1 or target is not None):
-        raise PipelineError(
-            "blocks are left out of steps that write on the grid of their inputs", place=place
-        )
+    _check_where(spec, target, place)
     if spec.scale != 1:
         target = _scaled(spec, extent, halo, axes, known, place)
     shaping_halo, shaping_images = halo, known
@@ -93,16 +90,28 @@ def make_layout(
         iterated=axes.iterated,
         function_axes=axes.function,
         returned_axes=axes.returned,
-        inputs=tuple(
-            None if item is None else Placed(item.spec.axes, item.offset, tuple(item.spec.shape))
-            for item in images
-        ),
+        inputs=tuple(map(_placed, images)),
         image=extent,
         grid=BlockGrid(total, shape, halo=halo),
         border=spec.border,
         target=target,
         new_sizes=_new_sizes(spec, axes, place),
     )
+
+
+def _placed(image: Framed | None) -> Placed | None:
+    """Return where an input lies, if it is an image."""
+    if image is None:
+        return None
+    return Placed(image.spec.axes, image.offset, tuple(image.spec.shape))
+
+
+def _check_where(spec: StepSpec, target: OutputGrid | None, place: str) -> None:
+    """Refuse to leave out blocks of a step that writes on a grid of its own."""
+    if spec.options.where is not None and (spec.scale != 1 or target is not None):
+        raise PipelineError(
+            "blocks are left out of steps that write on the grid of their inputs", place=place
+        )
 
 
 def _cut_axes(spec: StepSpec, axes: Axes) -> list[bool]:
