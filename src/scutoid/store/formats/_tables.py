@@ -186,11 +186,11 @@ def _written(name: str, column: Any) -> list[str]:
     missing = column.isna().to_numpy()
     if column.dtype.kind in "biuf" and not hasattr(column.dtype, "categories"):
         values = column.to_numpy(object, na_value=None) if missing.any() else column.tolist()
-        return ["" if gone else str(field) for field, gone in zip(values, missing, strict=True)]
+        return _texts(values, missing)
     fields = list(column.astype(object))
     kinds = {type(field) for field, gone in zip(fields, missing, strict=True) if not gone}
     if kinds and kinds <= {bool, np.bool_}:
-        return ["" if gone else str(field) for field, gone in zip(fields, missing, strict=True)]
+        return _texts(fields, missing)
     is_text = all(issubclass(kind, str) for kind in kinds)
     if not (is_text or column.dtype.kind in "mM" or hasattr(column.dtype, "categories")):
         raise ParameterError(
@@ -203,6 +203,11 @@ def _written(name: str, column: Any) -> list[str]:
     needs_quotes = "" in texts or _typed(texts) is not None
     quote = _quoted if needs_quotes else _if_odd
     return ["" if text is None else quote(text) for text in texts]
+
+
+def _texts(values: Iterable[object], missing: Iterable[bool]) -> list[str]:
+    """Return values as text, empty where they are missing."""
+    return ["" if gone else str(value) for value, gone in zip(values, missing, strict=True)]
 
 
 def _quoted(text: str) -> str:

@@ -384,22 +384,12 @@ class _Walk:
         items += [tagged("base", self.code(base, label)) for base in kind.__bases__]
         if type(kind) is not type:
             items.append(tagged("metaclass", self.code(type(kind), label)))
-        members = dict(vars(kind))
-        names: dict[str, Any] = {}
-        for value in members.values():
-            if isinstance(value, types.FunctionType) and value.__module__ == kind.__module__:
-                names = value.__globals__
-        names = names or vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
+        names = _names_seen_by(kind)
         items += self._decorators(source, names)
         for chain in source.loads if source else ():
-            if chain[0] in names and chain[0] not in members:
+            if chain[0] in names and chain[0] not in vars(kind):
                 items.append(self._resolve(chain, names, "constant"))
-        if issubclass(kind, enum.Enum):
-            # The members themselves are of this class; their values are what it holds.
-            held = set(kind.__members__) | {n for n in members if n.startswith("_")}
-            members = {name: value for name, value in members.items() if name not in held}
-            members |= {name: item._value_ for name, item in kind.__members__.items()}
-        for name, value in members.items():
+        for name, value in _members_of(kind).items():
             items.append(tagged(name, self._member(kind, name, value, f"{label}.{name}")))
         if source is None:
             self.opaque.add(f"{label} (no source; known by its members)")
@@ -433,6 +423,25 @@ class _Walk:
         items += self._decorators(source, function.__globals__)
         items += self._loads(function)
         return tagged("", *items)
+
+
+def _names_seen_by(kind: type) -> dict[str, Any]:
+    """Return the global names of the module that a class was defined in."""
+    names: dict[str, Any] = {}
+    for value in vars(kind).values():  # the module may have been loaded by path
+        if isinstance(value, types.FunctionType) and value.__module__ == kind.__module__:
+            names = value.__globals__
+    return names or vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
+
+
+def _members_of(kind: type) -> dict[str, Any]:
+    """Return what a class holds; of an enumeration the values, for its members are of the class."""
+    members = dict(vars(kind))
+    if not issubclass(kind, enum.Enum):
+        return members
+    left_out = set(kind.__members__) | {name for name in members if name.startswith("_")}
+    members = {name: value for name, value in members.items() if name not in left_out}
+    return members | {name: item._value_ for name, item in kind.__members__.items()}
 
 
 def _closure(function: types.FunctionType) -> dict[str, Any]:
