@@ -58,16 +58,16 @@ class Affine:
             Number of axes, n.
         """
         try:
-            given = np.array(matrix, np.float64)
+            array = np.array(matrix, np.float64)
         except (TypeError, ValueError):
-            given = np.array(math.nan)
+            array = np.array(math.nan)
         shapes = ((ndim,), (ndim, ndim), (ndim, ndim + 1), (ndim + 1, ndim + 1))
-        is_square = given.shape == (ndim + 1, ndim + 1)
+        is_square = array.shape == (ndim + 1, ndim + 1)
         last = [0.0] * ndim + [1.0]
         if (
-            given.shape not in shapes
-            or not np.isfinite(given).all()
-            or (is_square and given[-1].tolist() != last)
+            array.shape not in shapes
+            or not np.isfinite(array).all()
+            or (is_square and array[-1].tolist() != last)
         ):
             raise ParameterError(
                 f"a transformation of {ndim} axes is finite numbers of one of the shapes "
@@ -75,10 +75,10 @@ class Affine:
                 value=matrix,
                 place="matrix",
             )
-        if given.ndim == 1:
-            given = np.diag(given)
-        shift = given[:ndim, ndim] if given.shape[1] > ndim else np.zeros(ndim)
-        rows = given[:ndim, :ndim].tolist()
+        if array.ndim == 1:
+            array = np.diag(array)
+        shift = array[:ndim, ndim] if array.shape[1] > ndim else np.zeros(ndim)
+        rows = array[:ndim, :ndim].tolist()
         return cls(tuple(map(tuple, rows)), tuple(shift.tolist()))
 
     def places(self, start: Sequence[int], shape: Sequence[int]) -> list[NDArray[np.float64]]:
@@ -94,14 +94,14 @@ class Affine:
             )
             for axis, (first, size) in enumerate(zip(start, shape, strict=True))
         ]
-        found = []
+        places = []
         for row, shift in zip(self.matrix, self.shift, strict=True):
             place = np.full((1,) * ndim, shift)
             for number, index in zip(row, indices, strict=True):
                 if number:
                     place = place + index * number
-            found.append(place)
-        return found
+            places.append(place)
+        return places
 
     def source(
         self, start: Sequence[int], shape: Sequence[int], image: Sequence[int], mode: Mode
@@ -241,8 +241,8 @@ def _nearest(
         local = place - first  # exact: both are multiples of the place's last bit
         is_inside = is_inside & _is_inside(local, edge, mode)
         flat = flat * edge + np.floor(np.clip(local, 0, edge - 1) + 0.5).astype(np.intp)
-    found = image.reshape(-1)[flat]
-    np.copyto(result, found, where=np.broadcast_to(is_inside, result.shape))
+    nearest = image.reshape(-1)[flat]
+    np.copyto(result, nearest, where=np.broadcast_to(is_inside, result.shape))
 
 
 def _linear(
@@ -264,7 +264,7 @@ def _linear(
         if mode == "voxel":
             is_inside = is_inside & _is_inside(place - first, image.shape[axis], mode)
     is_half = image.dtype == np.float16  # which scipy does not know
-    found = ndimage.map_coordinates(
+    interpolated = ndimage.map_coordinates(
         image.astype(np.float32) if is_half else image,
         local,
         output=np.float32 if is_half else result,
@@ -273,6 +273,6 @@ def _linear(
         cval=cval,
     )
     if is_half:
-        result[...] = found
+        result[...] = interpolated
     if mode == "voxel":
         result[~np.broadcast_to(is_inside, result.shape)] = cval

@@ -57,16 +57,16 @@ class RegionTree:
             If there is no region, an id is there twice, below 0 or beyond 64 bits, a parent is no
             region, or regions are parts of each other.
         """
-        rows = {int(one): row for row, one in enumerate(ids)}
+        rows = {int(id_): row for row, id_ in enumerate(ids)}
         _refuse("a tree has at least one region", [] if rows else ["none"])
         _refuse("an id is a whole number from 0 to 2**63 - 1", [i for i in rows if i >> 63])
         seen: set[int] = set()
         _refuse("an id is that of one region", [i for i in ids if i in seen or seen.add(i)])  # type: ignore[func-returns-value]
         _refuse(
             "the parent of a region is a region of the same tree",
-            [one for one in parents if one is not None and int(one) not in rows],
+            [id_ for id_ in parents if id_ is not None and int(id_) not in rows],
         )
-        parent = np.array([-1 if one is None else rows[int(one)] for one in parents], np.int64)
+        parent = np.array([-1 if id_ is None else rows[int(id_)] for id_ in parents], np.int64)
         depth = _depths(parent, ids)
         empty = ("",) * len(ids)
         return cls(
@@ -84,8 +84,8 @@ class RegionTree:
         """Return the row of each id; -1 where it is not in the tree."""
         order = np.argsort(self.id)
         place = np.minimum(np.searchsorted(self.id[order], ids), len(order) - 1)
-        found: NDArray[np.int64] = np.where(self.id[order][place] == ids, order[place], -1)
-        return found
+        rows: NDArray[np.int64] = np.where(self.id[order][place] == ids, order[place], -1)
+        return rows
 
     def rolled_up(self, values: NDArray[Any]) -> NDArray[Any]:
         """Add to each region what its parts have; `values` has a row for each region."""
@@ -119,12 +119,12 @@ class RegionTree:
             is_kept = self.depth <= level
         else:
             is_kept = np.zeros(len(self), bool)
-            is_kept[[self._row(one) for one in level]] = True  # type: ignore[union-attr]
-        found = np.where(is_kept, np.arange(len(self)), -1)
+            is_kept[[self._row(region) for region in level]] = True  # type: ignore[union-attr]
+        standing = np.where(is_kept, np.arange(len(self)), -1)
         for depth in range(1, int(self.depth.max()) + 1):
             rows = np.flatnonzero((self.depth == depth) & ~is_kept)
-            found[rows] = found[self.parent[rows]]
-        return found
+            standing[rows] = standing[self.parent[rows]]
+        return standing
 
     def _row(self, region: int | str) -> int:
         if isinstance(region, str):
@@ -158,11 +158,11 @@ class RegionTree:
         ):
             is_left = np.isin(unknown, left[left != self.id])
             if is_left.any() and 2 * is_left.sum() >= len(unknown):
-                one = unknown[is_left][0]
-                meant = self.id[(left == one) & (left != self.id)][0]
+                first = unknown[is_left][0]
+                meant = self.id[(left == first) & (left != self.id)][0]
                 raise ParameterError(
                     "an atlas holds the ids of its regions",
-                    value=f"{is_left.sum()} ids are what {kind} leaves: {one} of {meant}",
+                    value=f"{is_left.sum()} ids are what {kind} leaves: {first} of {meant}",
                     place="atlas",
                     remedy="load the atlas as uint32, and write and resample it as such",
                 )
@@ -252,14 +252,14 @@ def region_sums(
     sums : ndarray, shape (m, n_columns)
         float64 for values of floats, else int64.
     """
-    found, inverse = np.unique(ids, return_inverse=True)
-    place, size = inverse * n_columns + column, n_columns * len(found)
+    unique, inverse = np.unique(ids, return_inverse=True)
+    place, size = inverse * n_columns + column, n_columns * len(unique)
     if values is None or values.dtype.kind == "f":
         sums = np.bincount(place, weights=values, minlength=size)
     else:  # bincount would add integers as floats
         sums = np.zeros(size, np.int64)
         np.add.at(sums, place, values.astype(np.int64))
-    return found.astype(np.int64), sums.reshape(len(found), n_columns)
+    return unique.astype(np.int64), sums.reshape(len(unique), n_columns)
 
 
 def merge_region_sums(*parts: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -278,9 +278,9 @@ def merge_region_sums(*parts: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
     ids = np.unique(np.concatenate([part["id"] for part in parts]))
     merged: dict[str, NDArray[Any]] = {"id": ids}
     for name in dict.fromkeys(name for part in parts for name in part if name != "id"):
-        given = [(part["id"], part[name]) for part in parts if name in part]
-        kind = np.result_type(*(rows for _, rows in given))
-        merged[name] = np.zeros((len(ids), *given[0][1].shape[1:]), kind)
-        for own, rows in given:
+        columns = [(part["id"], part[name]) for part in parts if name in part]
+        kind = np.result_type(*(rows for _, rows in columns))
+        merged[name] = np.zeros((len(ids), *columns[0][1].shape[1:]), kind)
+        for own, rows in columns:
             merged[name][np.searchsorted(ids, own)] += rows
     return merged

@@ -112,9 +112,9 @@ def interpolate_coarse(
     >>> interpolate_coarse(np.array([1.0, 4.0, 7.0]), (0,), (9,), (3,), (9,))
     array([1., 1., 2., 3., 4., 5., 6., 7., 7.])
     """
-    found: NDArray[Any] = np.asarray(coarse, np.float64)
+    values: NDArray[Any] = np.asarray(coarse, np.float64)
     # The first axis last: whole planes are mixed where there are most voxels
-    for axis in reversed(range(found.ndim)):
+    for axis in reversed(range(values.ndim)):
         factor, size = factors[axis], image_shape[axis]
         first, last = coarse_range(start[axis], stop[axis], factor, size)
         begins = np.arange(first, last) * factor
@@ -125,7 +125,7 @@ def interpolate_coarse(
         above = np.minimum(below + 1, len(centres) - 1)
         gap = np.maximum(centres[above] - centres[below], 1)
         share = np.clip((voxels - centres[below]) / gap, 0, 1)
-        share = share.reshape([-1 if n == axis else 1 for n in range(found.ndim)])
-        low = found.take(below, axis=axis)
-        found = low + (found.take(above, axis=axis) - low) * share
-    return found
+        share = share.reshape([-1 if n == axis else 1 for n in range(values.ndim)])
+        low = values.take(below, axis=axis)
+        values = low + (values.take(above, axis=axis) - low) * share
+    return values

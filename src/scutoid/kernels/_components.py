@@ -110,13 +110,13 @@ def apply_lookup(table: NDArray[Any], labels: NDArray[Any]) -> NDArray[Any]:
     >>> apply_lookup(np.array([0, 7, 5]), np.array([[0, 2], [1, 1]])).tolist()
     [[0, 5], [7, 7]]
     """
-    found = np.empty(labels.shape, table.dtype)
-    line, into = labels.reshape(-1), found.reshape(-1)
+    looked_up = np.empty(labels.shape, table.dtype)
+    line, into = labels.reshape(-1), looked_up.reshape(-1)
     # numpy makes 64-bit indices of the labels: a stretch at a time these stay in the cache
     for at in range(0, line.size, _STRETCH):
         stretch = slice(at, at + _STRETCH)
         table.take(line[stretch], out=into[stretch], mode="wrap")
-    return found
+    return looked_up
 
 
 def _found(
@@ -237,10 +237,10 @@ def _label_by_cc3d(values: NDArray[Any], hops: int) -> tuple[NDArray[np.uint32],
         values = values.copy()
     if values.dtype == np.uint64:  # of which it cannot read the upper half; equal stays equal
         values = values.view(np.int64)
-    found, count = cc3d.connected_components(
+    labels, count = cc3d.connected_components(
         values, connectivity=_CC3D[values.ndim][hops], out_dtype=np.uint32, return_N=True
     )
-    return np.ascontiguousarray(found, np.uint32), int(count)
+    return np.ascontiguousarray(labels, np.uint32), int(count)
 
 
 def _label_values(values: NDArray[Any], hops: int) -> tuple[NDArray[np.uint32], int]:
@@ -262,9 +262,9 @@ def _label_values(values: NDArray[Any], hops: int) -> tuple[NDArray[np.uint32], 
     _, part = connected_components(graph, directed=False)
     inside = values.reshape(-1) != 0
     numbers, labels = np.unique(part[inside], return_inverse=True)
-    found = np.zeros(values.size, np.uint32)
-    found[inside] = labels + 1
-    return found.reshape(values.shape), len(numbers)
+    numbered = np.zeros(values.size, np.uint32)
+    numbered[inside] = labels + 1
+    return numbered.reshape(values.shape), len(numbers)
 
 
 def neighbour_shifts(ndim: int, hops: int) -> list[tuple[int, ...]]:

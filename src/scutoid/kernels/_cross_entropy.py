@@ -120,9 +120,9 @@ def count_floats(
     ends = np.array(span, np.float64)
     if window is None:
         few = len(np.unique(flat[: 2 * _VALUES])) <= _VALUES
-        found, counts = np.unique(flat, return_counts=True) if few else (flat, None)
-        if counts is not None and len(found) <= _VALUES:
-            return {"span": ends, "values": found + 0.0, "counts": counts.astype(np.int64)}
+        values_seen, counts = np.unique(flat, return_counts=True) if few else (flat, None)
+        if counts is not None and len(values_seen) <= _VALUES:
+            return {"span": ends, "values": values_seen + 0.0, "counts": counts.astype(np.int64)}
         return {"span": ends, **_in_bins(_positions(flat, ends), 1, 0, _SHIFT)}
     if window["level"] is not None:
         return {"span": ends, "counts": np.zeros(0, np.int64), "sums": np.zeros(0, np.int64)}
@@ -135,12 +135,12 @@ def count_floats(
 def merge_floats(a: Counts, b: Counts) -> Counts:
     """Add up the counts of two parts of an image."""
     if "values" in a and "values" in b:
-        found, inverse = np.unique(np.append(a["values"], b["values"]), return_inverse=True)
-        counts = np.zeros(len(found), np.int64)
+        values, inverse = np.unique(np.append(a["values"], b["values"]), return_inverse=True)
+        counts = np.zeros(len(values), np.int64)
         np.add.at(counts, inverse, np.append(a["counts"], b["counts"]))
-        if len(found) <= _VALUES:
-            return {"span": a["span"], "values": found, "counts": counts}
-        return {"span": a["span"], **_in_bins(_positions(found, a["span"]), counts, 0, _SHIFT)}
+        if len(values) <= _VALUES:
+            return {"span": a["span"], "values": values, "counts": counts}
+        return {"span": a["span"], **_in_bins(_positions(values, a["span"]), counts, 0, _SHIFT)}
     a, b = _as_bins(a), _as_bins(b)
     return {name: a[name] + (b[name] if name != "span" else 0) for name in a}
 

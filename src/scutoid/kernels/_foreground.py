@@ -55,5 +55,5 @@ def as_foreground(mask: NDArray[Any], place: str) -> NDArray[np.bool_]:
             remedy="make an array of a list by numpy.asarray",
         )
     check_mask_type(mask.dtype, place)
-    found: NDArray[np.bool_] = mask if mask.dtype == bool else mask != 0
-    return found
+    foreground: NDArray[np.bool_] = mask if mask.dtype == bool else mask != 0
+    return foreground

@@ -71,8 +71,8 @@ def histogram_of(values: ArrayLike) -> Histogram:
         return Histogram(np.zeros(0, kept), np.zeros(0, np.int64))
     low, high = int(flat.min()), int(flat.max())
     if high - low >= _DENSE:
-        found, counts = np.unique(flat, return_counts=True)
-        return Histogram(found.astype(kept), counts.astype(np.int64))
+        unique, counts = np.unique(flat, return_counts=True)
+        return Histogram(unique.astype(kept), counts.astype(np.int64))
     # Small unsigned values are their own places; others are moved to start at 0
     places = flat if low >= 0 and high < _DENSE else flat - array.dtype.type(low)
     if array.dtype.kind == "i" and places is not flat:

@@ -313,21 +313,21 @@ def merge_intensities(
     ParameterError
         If they do not measure the same kind of image.
     """
-    given = [part for part in parts if part is not None]
-    if not given:
+    known = [part for part in parts if part is not None]
+    if not known:
         return None
-    kinds = {(part.total.dtype.name, part.total.shape[1], part.has_channels) for part in given}
-    if len(given) != len(parts) or len(kinds) > 1:
+    kinds = {(part.total.dtype.name, part.total.shape[1], part.has_channels) for part in known}
+    if len(known) != len(parts) or len(kinds) > 1:
         raise ParameterError(
             "parts to merge measure the same intensity",
-            value=f"{len(parts) - len(given)} without, the others of {sorted(kinds)}",
+            value=f"{len(parts) - len(known)} without, the others of {sorted(kinds)}",
         )
     minimum, maximum, total, squares = (
-        np.concatenate(list(columns)) for columns in zip(*map(_rows, given), strict=True)
+        np.concatenate(list(columns)) for columns in zip(*map(_rows, known), strict=True)
     )
     merged_total = groups.total(total)
-    moved = [part.weighted for part in _moved(given, by) if part.weighted is not None]
-    if not given[0].is_exact:
+    moved = [part.weighted for part in _moved(known, by) if part.weighted is not None]
+    if not known[0].is_exact:
         n = groups.total(n_voxels)[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
             shift = total / n_voxels[:, None] - groups.spread(merged_total / n)
@@ -337,7 +337,7 @@ def merge_intensities(
         groups.maximum(maximum),
         merged_total,
         groups.total(squares),
-        given[0].has_channels,
+        known[0].has_channels,
         groups.total(np.concatenate(moved)) if moved else None,
     )
 

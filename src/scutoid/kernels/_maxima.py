@@ -212,10 +212,10 @@ def _reconstructed(
     if not within.any():
         return np.zeros(image.shape)
     landscape = np.where(within, image, -np.inf)
-    found = reconstruction(  # type: ignore[no-untyped-call]
+    lowered = reconstruction(  # type: ignore[no-untyped-call]
         landscape - h, landscape, method="dilation", footprint=structure
     )
-    return np.where(within, found, 0.0)
+    return np.where(within, lowered, 0.0)
 
 
 def highest_within(
@@ -308,8 +308,8 @@ def _beside_another(regions: NDArray[Any], hops: int) -> NDArray[np.bool_]:
     for shift in neighbour_shifts(regions.ndim, hops):
         here = tuple(slice(max(-s, 0), -s if s > 0 else None) for s in shift)
         there = tuple(slice(max(s, 0), s if s < 0 else None) for s in shift)
-        one, other = regions[here], regions[there]
-        touch = (one != other) & (one != 0) & (other != 0)
+        first, second = regions[here], regions[there]
+        touch = (first != second) & (first != 0) & (second != 0)
         beside[here] |= touch
         beside[there] |= touch
     return beside

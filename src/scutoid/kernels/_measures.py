@@ -1,4 +1,4 @@
-"""A user's own measures: taken of the objects in each block, and merged."""
+"""Apply a user's own measures to the objects in each block, and merge the results."""
 
 from __future__ import annotations
 
@@ -73,9 +73,11 @@ class Measure:
             raise ParameterError(
                 "map returns a dict of arrays", value=type(mapped).__name__, place="Measure"
             )
-        found = {name: np.asarray(rows) for name, rows in mapped.items()}
-        shapes = {name: rows.shape for name, rows in found.items()}
-        if found.keys() != self.merge.keys() or any(s[:1] != index.shape for s in shapes.values()):
+        measured = {name: np.asarray(rows) for name, rows in mapped.items()}
+        shapes = {name: rows.shape for name, rows in measured.items()}
+        if measured.keys() != self.merge.keys() or any(
+            s[:1] != index.shape for s in shapes.values()
+        ):
             raise ParameterError(
                 f"map returns {', '.join(self.merge)}, each with {len(index)} entries, one an "
                 "object",
@@ -83,13 +85,15 @@ class Measure:
                 place="Measure",
             )
         odd = {
-            name: str(rows.dtype) for name, rows in found.items() if rows.dtype.kind not in "biuf"
+            name: str(rows.dtype)
+            for name, rows in measured.items()
+            if rows.dtype.kind not in "biuf"
         }
         if odd:
             raise ParameterError("map returns real numbers", value=odd, place="Measure")
         return {
             name: rows.astype(_WIDE[rows.dtype.kind]) if self.merge[name] == "sum" else rows
-            for name, rows in found.items()
+            for name, rows in measured.items()
         }
 
     def merged(self, pieces: Sequence[Rows], groups: Groups) -> dict[str, NDArray[Any]]:
@@ -108,8 +112,8 @@ class Measure:
         ParameterError
             If they are not one number an object.
         """
-        made = merged if self.finish is None else self.finish({**merged, "n_voxels": n_voxels})
-        columns = {name: np.asarray(column) for name, column in made.items()}
+        finished = merged if self.finish is None else self.finish({**merged, "n_voxels": n_voxels})
+        columns = {name: np.asarray(column) for name, column in finished.items()}
         for name, column in columns.items():
             if column.shape != n_voxels.shape:
                 raise ParameterError(

@@ -155,12 +155,12 @@ def match_pieces(
         Sorted by pair.
     """
     rows = [np.insert(table, 0, block, axis=1) for block, table in enumerate(counts)]
-    one, other, ours, theirs, number = np.concatenate(
+    piece, other, ours, theirs, number = np.concatenate(
         [np.zeros((0, 5), np.int64), *rows]
     ).T  # fmt: skip
     # Each pair of blocks tells of two halves of its overlap: the lower block's view comes first
-    swaps = one > other
-    low, high = np.where(swaps, other, one), np.where(swaps, one, other)
+    swaps = piece > other
+    low, high = np.where(swaps, other, piece), np.where(swaps, piece, other)
     first = np.where(swaps, theirs, ours)
     second = np.where(swaps, ours, theirs)
     # -1 for background; pieces are unique over all blocks

@@ -71,8 +71,8 @@ class Groups:
         low = keys.min()
         span = int(keys.max() - low) + 1
         if span > _SPARSE * len(keys) + _FEW:
-            found, inverse = np.unique(keys, return_inverse=True)
-            return cls(found, inverse)
+            unique, inverse = np.unique(keys, return_inverse=True)
+            return cls(unique, inverse)
         # Labels that lie close together need no sorting: a table of their range says it all
         place = (keys - low).astype(np.intp)
         occurs = np.zeros(span, bool)

@@ -226,9 +226,9 @@ class _Seams:
         held: list[NDArray[np.int64]] = [np.zeros((0, 2), np.int64)]
         n_held = 0
         for axis in range(len(self._shape)):
-            for found in self._along(axis):
-                held.append(found)
-                n_held += len(found)
+            for touching in self._along(axis):
+                held.append(touching)
+                n_held += len(touching)
                 if n_held > _PAIRS_HELD:
                     held = [_distinct(np.concatenate(held))]
                     # Without the floor, many distinct pairs would be sorted again at every block
@@ -317,12 +317,12 @@ class _Seams:
         centre = np.zeros(len(labels), np.int64)
         for along, stride in zip(voxels, strides, strict=False):
             centre += (along + 1) * stride
-        found = []
+        pairs = []
         for shift in self._shifts:
             other = flat[centre + int(np.dot(shift, strides))]
             met = np.flatnonzero(other)
-            found.append(np.stack([labels[met], other[met]], axis=1))
-        return _distinct(np.concatenate(found))
+            pairs.append(np.stack([labels[met], other[met]], axis=1))
+        return _distinct(np.concatenate(pairs))
 
 
 # Where a neighbour's plane goes in the frame, and which of its lines: by the side it lies on

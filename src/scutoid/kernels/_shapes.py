@@ -1,4 +1,4 @@
-"""More columns of objects: diameter, principal axes, weighted centroid."""
+"""Columns of the shape of objects: diameter, principal axes, weighted centroid."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def find_spots(
         raise ParameterError("a threshold of spots is 0 or more", value=threshold)
     if not image.size:
         return Spots.none(image.ndim)
-    found = []
+    by_scale = []
     before: NDArray[Any] | None = None
     here: NDArray[Any] | None = spot_response(image, sigmas[0], method=method)
     for scale in range(len(sigmas)):
@@ -209,9 +209,9 @@ def find_spots(
         spots = _candidates(here, before, after, scale, threshold)  # type: ignore[arg-type]
         dtype = here.dtype  # type: ignore[union-attr]
         rises = _rise_above_rounding(image, spots, sigmas[scale], method, dtype)
-        found.append(spots.take(rises))
+        by_scale.append(spots.take(rises))
         before, here = here, after
-    return _standing(_joined(found), exclusion)
+    return _standing(_joined(by_scale), exclusion)
 
 
 def _kernels(sigma: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -327,13 +327,13 @@ def _shifts(response: NDArray[Any], voxel: NDArray[np.int64]) -> NDArray[np.floa
     return shift
 
 
-def _joined(found: Sequence[Spots]) -> Spots:
+def _joined(by_scale: Sequence[Spots]) -> Spots:
     """Join the spots of all scales, in C order of their voxels, at one voxel by scale."""
     spots = Spots(
-        np.concatenate([one.voxel for one in found]),
-        np.concatenate([one.shift for one in found]),
-        np.concatenate([one.scale for one in found]),
-        np.concatenate([one.strength for one in found]),
+        np.concatenate([item.voxel for item in by_scale]),
+        np.concatenate([item.shift for item in by_scale]),
+        np.concatenate([item.scale for item in by_scale]),
+        np.concatenate([item.strength for item in by_scale]),
     )
     return spots.take(np.lexsort((spots.scale, *spots.voxel.T[::-1])))
 
@@ -354,10 +354,10 @@ def _standing(spots: Spots, exclusion: Sequence[Widths]) -> Spots:
         others = np.flatnonzero(spots.scale <= scale)
         one_tree, other_tree = (KDTree(spots.voxel[which] / radius) for which in (ours, others))
         near = one_tree.sparse_distance_matrix(other_tree, 1 + _MARGIN, output_type="ndarray")
-        one, other = ours[near["i"]], others[near["j"]]
+        spot, other = ours[near["i"]], others[near["j"]]
         # the tree's distances are rounded by where the voxels lie; differences of integers are not
-        apart = (spots.voxel[one] - spots.voxel[other]) / radius
-        is_near = ((apart**2).sum(axis=1) < 1) & (one != other)
-        one, other = one[is_near], other[is_near]
-        stands[np.where(rank[one] > rank[other], one, other)] = False
+        apart = (spots.voxel[spot] - spots.voxel[other]) / radius
+        is_near = ((apart**2).sum(axis=1) < 1) & (spot != other)
+        spot, other = spot[is_near], other[is_near]
+        stands[np.where(rank[spot] > rank[other], spot, other)] = False
     return spots.take(stands)

@@ -332,12 +332,12 @@ def check_tiling(tiling: Tiling, ndim: int, place: str) -> None:
         Naming the one that is wrong.
     """
     sizes = {"tile": tiling.tile, "stride": tiling.stride, "batch": (tiling.batch,)}
-    for name, given in sizes.items():
+    for name, entries in sizes.items():
         n_entries = 1 if name == "batch" else ndim
-        if given is not None and (len(given) != n_entries or min(given) < 1):
+        if entries is not None and (len(entries) != n_entries or min(entries) < 1):
             raise ParameterError(
                 f"{name} is 1 or more" + ("" if name == "batch" else f" on {ndim} spatial axes"),
-                value=given,
+                value=entries,
                 place=place,
             )
     if len(tiling.margin) != ndim or min(side for pair in tiling.margin for side in pair) < 0:

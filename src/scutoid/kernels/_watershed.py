@@ -85,10 +85,10 @@ def watershed(
     markers[planted] = compact + 1
     ranks = np.zeros(image.shape)
     ranks[inside] = order_ranks(image[inside], descending=descending)
-    found = flood(  # type: ignore[no-untyped-call]
+    flooded_ranks = flood(  # type: ignore[no-untyped-call]
         ranks, markers, connectivity=hops, mask=inside
     )
-    flooded[box] = np.concatenate([numbers[:1] * 0, numbers])[found]
+    flooded[box] = np.concatenate([numbers[:1] * 0, numbers])[flooded_ranks]
     return flooded
 
 
@@ -214,8 +214,8 @@ def _bounding_box(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
     box = []
     for axis in range(inside.ndim):
         others = tuple(n for n in range(inside.ndim) if n != axis)
-        found = np.flatnonzero(inside.any(axis=others))
-        box.append(slice(found[0], found[-1] + 1) if len(found) else slice(0, 0))
+        filled = np.flatnonzero(inside.any(axis=others))
+        box.append(slice(filled[0], filled[-1] + 1) if len(filled) else slice(0, 0))
     return tuple(box)
 
 

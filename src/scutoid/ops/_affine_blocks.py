@@ -31,8 +31,8 @@ class Beneath:
     def __call__(self, number: int, region: Roi) -> Roi:
         """Return the region of the image."""
         del number
-        found = self.affine.source(region.offset, region.shape, self.image, self.mode)
-        return Roi(*found)
+        offset_and_shape = self.affine.source(region.offset, region.shape, self.image, self.mode)
+        return Roi(*offset_and_shape)
 
 
 def interpolate(

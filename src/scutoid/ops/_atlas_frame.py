@@ -1,4 +1,4 @@
-"""How an atlas lies in the world, and how positions get there."""
+"""The place of an atlas in the world, and the way of positions into its frame."""
 
 from __future__ import annotations
 
@@ -106,24 +106,24 @@ def world_matrix(transform: object, atlas: Image, unit: str | None) -> Matrix:
         order = axes if transform is None else [str(name) for name in cast("list[str]", names)]
         return _axis_matrix(order, axes, atlas, unit)
     try:
-        given = np.array(transform, np.float64)
+        matrix = np.array(transform, np.float64)
     except (TypeError, ValueError):
-        given = np.zeros(0)
-    is_square = given.shape == (ndim + 1, ndim + 1)
+        matrix = np.zeros(0)
+    is_square = matrix.shape == (ndim + 1, ndim + 1)
     if (
-        not (is_square or given.shape == (ndim, ndim + 1))
-        or not np.isfinite(given).all()
-        or (is_square and given[-1].tolist() != [0.0] * ndim + [1.0])
-        or np.linalg.matrix_rank(given[:ndim, :ndim]) < ndim
+        not (is_square or matrix.shape == (ndim, ndim + 1))
+        or not np.isfinite(matrix).all()
+        or (is_square and matrix[-1].tolist() != [0.0] * ndim + [1.0])
+        or np.linalg.matrix_rank(matrix[:ndim, :ndim]) < ndim
     ):
         raise GeometryError(
             f"a transform to an atlas of {ndim} axes is the axes' names in order, or a finite "
             f"affine matrix of shape {(ndim, ndim + 1)} or {(ndim + 1, ndim + 1)} that keeps all "
             "axes apart",
-            value=transform if given.ndim < 2 else given.tolist(),
+            value=transform if matrix.ndim < 2 else matrix.tolist(),
             place=f"{_PLACE}, transform",
         )
-    return tuple(map(tuple, given[:ndim].tolist()))
+    return tuple(map(tuple, matrix[:ndim].tolist()))
 
 
 def _axis_matrix(order: list[str], axes: list[str], atlas: Image, unit: str | None) -> Matrix:

@@ -110,8 +110,8 @@ def subtract_background(
     edges = coarse_factors(factors, len(shape))
     image = as_one(image)
     means = coarse_means(image, factors=edges)
-    found = background_field(means, factors=edges, radii=radii, method=method)
-    return subtract_field(image, found, factors=edges)
+    field = background_field(means, factors=edges, radii=radii, method=method)
+    return subtract_field(image, field, factors=edges)
 
 
 @step(out="parts", version="2")
@@ -120,13 +120,13 @@ def background_field(
 ) -> dict[int, dict[str, Coarse]]:
     """Estimate the background on the coarse image; give each block what it interpolates."""
     ratio = [radius / factor for radius, factor in zip(radii, factors, strict=True)]
-    found: dict[int, dict[str, Coarse]] = {}
+    fields: dict[int, dict[str, Coarse]] = {}
     for blocks, field in coarse_images(means, factors):
         background = _background(field, ratio, method)
         for index in blocks:
             start, stop, shape = block_extent(means, index)
-            found[index] = {"field": background[coarse_slices(start, stop, factors, shape)]}
-    return found
+            fields[index] = {"field": background[coarse_slices(start, stop, factors, shape)]}
+    return fields
 
 
 @blockwise(dtype=np.float32, block_invariant=True, version="1")
@@ -155,8 +155,8 @@ def _radii(image: ImageLike, radius: float | Sequence[float] | Length, ndim: int
                 value=radius,
                 place="subtract_background",
             )
-        one = as_one(image)
-        voxels = radius.voxels(one.voxel_size, one.unit, place="subtract_background")
+        first = as_one(image)
+        voxels = radius.voxels(first.voxel_size, first.unit, place="subtract_background")
         return [float(n) for n in voxels]
     footprint_shape(radius)  # refuses what is no radius
     return per_axis(radius, ndim, "radius")

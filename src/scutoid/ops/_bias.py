@@ -124,11 +124,11 @@ def correct_bias(
     array([2., 2., 2.], dtype=float32)
     """
     check_real(image, "correct_bias")
-    given = [factors] if isinstance(factors, (int, np.integer)) else list(factors)
+    edges = [factors] if isinstance(factors, (int, np.integer)) else list(factors)
     # As an image, for a parameter that is one arrives whole; as an input it would be cut in blocks
     field = open_image(bias) if isinstance(bias, np.ndarray) and is_lazy(image) else bias
     return divide_field(
-        as_one(image), fields=cast("Coarse", field), factors=coarse_factors(given, len(given))
+        as_one(image), fields=cast("Coarse", field), factors=coarse_factors(edges, len(edges))
     )
 
 

@@ -68,7 +68,7 @@ def block_extent(parts: BlockParts, index: int) -> Extent:
 
 
 def extent_of(block: StepBlock) -> Extent:
-    """Return the same of the block that a step's function gets."""
+    """Return where the block that a step's function gets begins and ends in its image."""
     places = [block.axes.index(axis) for axis in block.function_axes]
     image = block.image_roi
     return _along(places, block.write_roi.offset, block.write_roi.end, image.offset, image.shape)
@@ -100,17 +100,17 @@ def coarse_slices(
 def spatial_shape(image: ImageLike) -> list[int]:
     """Return the voxels along the spatial axes; of a collection, of its first member."""
     check_given(image, "image")
-    one = first_of(image)
-    return [size for axis, size in zip(one.axes, one.shape, strict=True) if axis in "zyx"]
+    first = first_of(image)
+    return [size for axis, size in zip(first.axes, first.shape, strict=True) if axis in "zyx"]
 
 
-def per_axis(given: float | Sequence[float], ndim: int, name: str) -> list[float]:
+def per_axis(entries: float | Sequence[float], ndim: int, name: str) -> list[float]:
     """Return a number for each spatial axis."""
-    values = np.asarray(given)
+    values = np.asarray(entries)
     if values.dtype.kind not in "iuf" or values.shape not in ((), (ndim,)):
         raise ParameterError(
             f"{name} is one number, or one for each of {ndim} spatial axes",
-            value=given,
+            value=entries,
             place=name,
         )
     return np.broadcast_to(values, (ndim,)).astype(np.float64).tolist()  # type: ignore[no-any-return]
@@ -124,9 +124,9 @@ def coarse_factors(factors: int | Sequence[int], ndim: int) -> list[int]:
     ParameterError
         If one is not a whole number of voxels, 1 or more.
     """
-    found = per_axis(factors, ndim, "factors")
-    if not all(value >= 1 and value.is_integer() for value in found):
+    edges = per_axis(factors, ndim, "factors")
+    if not all(value >= 1 and value.is_integer() for value in edges):
         raise ParameterError(
             "factors are numbers of voxels, 1 or more", value=factors, place="factors"
         )
-    return [int(value) for value in found]
+    return [int(value) for value in edges]

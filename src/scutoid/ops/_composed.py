@@ -1,4 +1,4 @@
-"""Operations made of several steps; like a single one they just run on arrays, and take options."""
+"""Operations made of several steps: like single steps they run on arrays and take options."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def with_call_options(function: Callable[..., Any]) -> Any:
     def options(**options: Unpack[CallOptions]) -> Callable[..., Any]:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            found = function(*args, **kwargs)
-            return with_options(found, [*args, *kwargs.values()], cast("dict[str, Any]", options))
+            results = function(*args, **kwargs)
+            return with_options(results, [*args, *kwargs.values()], cast("dict[str, Any]", options))
 
         return run
 
@@ -110,7 +110,7 @@ def composed(function: Callable[..., Any], /) -> Any:
 
 
 def composed_value(function: Callable[P, Value | R], /) -> Operation[Callable[P, R], Value, Values]:
-    """Do the same for an operation that returns a value."""
+    """Let an operation on lazy results that returns a value take arrays as well."""
     return cast("Operation[Callable[P, R], Value, Values]", composed(cast("Any", function)))
 
 
@@ -119,14 +119,14 @@ def of_images(function: Callable[P, ImageLike], /) -> ImageOperation[P]: ...
 @overload
 def of_images(function: Callable[P, TableLike], /) -> TableOperation[P]: ...
 def of_images(function: Callable[..., Any], /) -> Any:
-    """Do the same for an operation of which all that is named is a parameter, an array too."""
+    """Let an operation take arrays as images by position; those given by name are parameters."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         given = [opened(item) for item in args]
         arrays = [open_image(item) if _is_array(item) else item for item in given]
-        found = function(*arrays, **kwargs)
-        return found if any(map(is_lazy, given)) else _read(found)
+        result = function(*arrays, **kwargs)
+        return result if any(map(is_lazy, given)) else _read(result)
 
     return with_call_options(run)
 

@@ -216,13 +216,13 @@ def count_pieces(
 ) -> pd.DataFrame:
     """Count the objects of all blocks, a range of labels at a time."""
     iterated = str(pieces[0]["iterated"]).strip()
-    found: dict[Place, dict[str, float]] = {}
+    counts: dict[Place, dict[str, float]] = {}
     for place, rows in objects_by_range(pieces):
         counted = _counted(rows, size, by, min_size, edge_weight)
-        before = found.get(place, {})
-        found[place] = {name: before.get(name, 0) + counted[name] for name in _NAMES}
+        before = counts.get(place, {})
+        counts[place] = {name: before.get(name, 0) + counted[name] for name in _NAMES}
     return _summary(
-        {**dict(zip(iterated, place, strict=True)), **counted} for place, counted in found.items()
+        {**dict(zip(iterated, place, strict=True)), **counted} for place, counted in counts.items()
     )
 
 

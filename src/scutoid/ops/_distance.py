@@ -1,4 +1,4 @@
-"""Distance to the background, exact up to a distance that is given."""
+"""Distance to the background, exact up to a maximum distance."""
 
 from __future__ import annotations
 

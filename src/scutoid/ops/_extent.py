@@ -1,4 +1,4 @@
-"""Which part of a padded block is image: steps with ``border=0`` may have wider halos than it."""
+"""Find the image in a padded block: steps with ``border=0`` may have wider halos than it."""
 
 from __future__ import annotations
 

@@ -38,13 +38,13 @@ def _check_sigma(images: list[Image], sigma: Widths) -> None:
     _check(images[0], sigma, "sigma", _radius)
 
 
-def _check(image: Image | Array, given: Any, name: str, reach: Callable[[Any], object]) -> None:
+def _check(image: Image | Array, width: Any, name: str, reach: Callable[[Any], object]) -> None:
     """Refuse an image of no real numbers, and widths that have no reach or are not one an axis."""
     place = repr(image.name) if isinstance(image, Image) else "image"
     check_intensities(image, place)
-    if not is_lazy(given):
-        reach(given)
-        check_per_axis(given, image, name)
+    if not is_lazy(width):
+        reach(width)
+        check_per_axis(width, image, name)
 
 
 @blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
@@ -151,8 +151,8 @@ def median(image: Array, *, size: int | Sequence[int]) -> Array:
     from scipy import ndimage
 
     _check(image, size, "size", _window)
-    found = ndimage.median_filter(_served(image), size=_plain(size))
-    return found.astype(image.dtype, copy=False)  # type: ignore[no-any-return]
+    filtered = ndimage.median_filter(_served(image), size=_plain(size))
+    return filtered.astype(image.dtype, copy=False)  # type: ignore[no-any-return]
 
 
 def _served(image: Array) -> Array:
@@ -335,5 +335,5 @@ def white_tophat(image: Array, *, radius: Widths) -> Array:
 
     _check(image, radius, "radius", _twice)
     footprint = footprint_array(_plain(radius), image.ndim)
-    found = ndimage.white_tophat(_served(image), footprint=footprint)
-    return found.astype(image.dtype, copy=False)  # type: ignore[no-any-return]
+    filtered = ndimage.white_tophat(_served(image), footprint=footprint)
+    return filtered.astype(image.dtype, copy=False)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What steps on another grid share: where images lie, and what a block is given of them."""
+"""Shared parts of steps on another grid: where images lie, and what a block reads of them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ REACH = 2
 _EDGES = {1: 2**20, 2: 1024, 3: 128}
 """Edge of a block that the engine chooses, by the number of spatial axes."""
 _READ = 2**24
-"""Voxels that a block shall read, at most about."""
+"""Voxels that a block reads, roughly at most."""
 
 
 class Placed(TypedDict, total=False):
-    """What else an `OutputGrid` says."""
+    """Optional fields of an `OutputGrid`: where it lies, and how it is scaled."""
 
     voxel_size: tuple[float, ...]
     origin: tuple[float, ...]
@@ -96,7 +96,7 @@ def letters_of(axis: object, axes: str) -> str:
         return axis
     try:
         if isinstance(axis, Iterable):
-            return "".join(letters_of(one, axes) for one in axis)
+            return "".join(letters_of(entry, axes) for entry in axis)
         return axes[operator.index(axis)]  # type: ignore[arg-type]
     except (TypeError, IndexError):
         return ""
@@ -108,7 +108,7 @@ def plain(value: T) -> T:
 
 
 def seen_to(result: T) -> T:
-    """Hand on a result; of an image's grid all is said now that would fail later."""
+    """Return a result; errors of an image's grid are raised now rather than when it runs."""
     if isinstance(result, Image):
         _ = result.framed
     return result
@@ -150,7 +150,7 @@ def limited(step: AnyStep, image: object, affine: Affine) -> AnyStep:
 
 
 def limited_depth(step: AnyStep, images: Sequence[object], seen: str) -> AnyStep:
-    """Do the same for a step whose function sees axes, `seen`, that blocks do not cut."""
+    """Limit the blocks of a step whose function sees axes, `seen`, that blocks do not cut."""
     single = [image for image in images if isinstance(image, Image)]
     if len(single) < len(images):
         return step
@@ -181,8 +181,8 @@ def check_shape(shape: int | Sequence[int], ndim: int) -> tuple[int, ...]:
         If it is not whole numbers of 1 or more, or there is not one an axis.
     """
     try:
-        given = shape if isinstance(shape, Iterable) else (shape,) * ndim
-        sizes = tuple(operator.index(size) for size in given)
+        entries = shape if isinstance(shape, Iterable) else (shape,) * ndim
+        sizes = tuple(operator.index(size) for size in entries)
     except TypeError:
         sizes = ()
     if len(sizes) != ndim or any(size < 1 for size in sizes):

@@ -99,13 +99,13 @@ def hole_merge(
     pieces: BlockParts, *, connectivity: int | None, max_size: int | None
 ) -> dict[int, dict[str, NDArray[np.bool_]]]:
     """Say for each piece of background of each block whether it is part of a hole to fill."""
-    found: dict[int, dict[str, NDArray[np.bool_]]] = {}
+    by_block: dict[int, dict[str, NDArray[np.bool_]]] = {}
     for merged in merged_pieces(pieces, connectivity):
         is_hole = ~merged.any(pieces, "open")
         if max_size is not None:
             is_hole &= merged.total(pieces, "counts") <= max_size
-        found.update((index, {"hole": held}) for index, held in merged.per_block(is_hole))
-    return found
+        by_block.update((index, {"hole": held}) for index, held in merged.per_block(is_hole))
+    return by_block
 
 
 @blockwise(dtype=bool, block_invariant=True, version="1")

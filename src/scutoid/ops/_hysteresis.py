@@ -96,11 +96,11 @@ def hysteresis_merge(
     pieces: BlockParts, *, connectivity: int | None
 ) -> dict[int, dict[str, NDArray[np.bool_]]]:
     """Say for each piece of each block whether its object holds a strong voxel."""
-    found: dict[int, dict[str, NDArray[np.bool_]]] = {}
+    by_block: dict[int, dict[str, NDArray[np.bool_]]] = {}
     for merged in merged_pieces(pieces, connectivity):
         strong = merged.any(pieces, "strong")
-        found.update((index, {"strong": held}) for index, held in merged.per_block(strong))
-    return found
+        by_block.update((index, {"strong": held}) for index, held in merged.per_block(strong))
+    return by_block
 
 
 @blockwise(dtype=bool, block_invariant=True, version="1")

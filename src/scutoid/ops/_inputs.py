@@ -1,4 +1,4 @@
-"""Checks of what operations are given; of lazy images, before anything runs."""
+"""Check the arguments of operations; of lazy images before anything runs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_intensities(image: object, place: str) -> None:
     check_real(image, place)
 
 
-def check_number(given: object, place: str) -> None:
+def check_number(value: object, place: str) -> None:
     """Refuse what is no real number, or NaN; a lazy one is seen when it is known.
 
     Raises
@@ -54,13 +54,13 @@ def check_number(given: object, place: str) -> None:
     ParameterError
         If it is.
     """
-    if is_lazy(given):
+    if is_lazy(value):
         return
-    number = np.asarray(given)
+    number = np.asarray(value)
     if number.ndim or number.dtype.kind not in "biuf" or np.isnan(number):
         raise ParameterError(
             "it is a real number, and not NaN",
-            value=repr(given),
+            value=repr(value),
             place=place,
             remedy="see where NaN comes from, such as an image with NaN",
         )
@@ -92,15 +92,15 @@ def first_of(image: ImageLike) -> Image:
         return cast("Image", image)
     for key in image.keys:
         with contextlib.suppress(ScutoidError):
-            one: Image = image[key]
-            _ = one.framed
-            return one
+            member: Image = image[key]
+            _ = member.framed
+            return member
     first: Image = image[image.keys[0]]
     return first
 
 
 def check_voxels(image: object, place: str) -> None:
-    """Refuse an image without voxels, of which there is nothing to tell.
+    """Refuse an image without voxels.
 
     Raises
     ------
@@ -123,12 +123,12 @@ def n_spatial(image: Image | Array) -> int:
     return int(image.ndim)
 
 
-def check_per_axis(given: float | Sequence[float], image: Image | Array, place: str) -> None:
+def check_per_axis(value: float | Sequence[float], image: Image | Array, place: str) -> None:
     """Refuse numbers that are neither one for all spatial axes nor one for each.
 
     Parameters
     ----------
-    given : number, sequence of number, or lazy
+    value : number, sequence of number, or lazy
     image : Image or ndarray
     place : str
         The operation and the parameter.
@@ -138,13 +138,13 @@ def check_per_axis(given: float | Sequence[float], image: Image | Array, place: 
     ParameterError
         If there are more or fewer.
     """
-    if is_lazy(given) or not np.ndim(given):
+    if is_lazy(value) or not np.ndim(value):
         return
     ndim = n_spatial(image)
-    if np.shape(given) != (ndim,):
+    if np.shape(value) != (ndim,):
         raise ParameterError(
             f"there is one number for all spatial axes, or one for each of {ndim}",
-            value=given,
+            value=value,
             place=place,
         )
 

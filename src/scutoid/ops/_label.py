@@ -201,7 +201,7 @@ def label_merge(
     pieces: BlockParts, *, connectivity: int | None, dtype: str = "uint32"
 ) -> dict[int, Arrays]:
     """Give each piece of each block its number in the whole image."""
-    found: dict[int, Arrays] = {}
+    by_block: dict[int, Arrays] = {}
     for blocks, shape in images_of(pieces):
         first = [pieces[index]["first"] for index in blocks]
         by_value = "value" in pieces[blocks[0]]
@@ -215,8 +215,8 @@ def label_merge(
         )
         check_count(merged.n_objects, dtype)
         for number, index in enumerate(blocks):
-            found[index] = {"lut": merged.lut(number).astype(dtype, copy=False)}
-    return found
+            by_block[index] = {"lut": merged.lut(number).astype(dtype, copy=False)}
+    return by_block
 
 
 def _apply(

@@ -1,4 +1,4 @@
-"""An image on the grid of another, by where the voxels of both lie in the world."""
+"""Resample an image on the grid of another, by where the voxels of both lie in the world."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def match_grid(image: object, other: object, order: int | None) -> Image:
         order = 0 if image.is_labels or image.dtype == bool else 1
     check_order(image, order)
     step = kept_labels(match_grid_step, image)
-    made: Image = step(image, grid=_found_grid(image, other), order=order)
-    return made
+    matched: Image = step(image, grid=_found_grid(image, other), order=order)
+    return matched
 
 
-def _not_one_image(given: object, place: str) -> ParameterError:
+def _not_one_image(value: object, place: str) -> ParameterError:
     return ParameterError(
         "one image is put on the grid of another",
-        value=type(given).__name__,
+        value=type(value).__name__,
         place=place,
         remedy="open it by scutoid.open, with its voxel_size=; resample the members of a "
         "collection one by one, or give voxel_size=",
@@ -67,7 +67,9 @@ def _not_one_image(given: object, place: str) -> ParameterError:
 
 def _found_grid(image: Image, other: Image) -> _Grid:
     """Return the grid of another image, in the unit of this one."""
-    axes, theirs = ("".join(axis for axis in one.axes if axis in SPATIAL) for one in (image, other))
+    axes, theirs = (
+        "".join(axis for axis in item.axes if axis in SPATIAL) for item in (image, other)
+    )
     if axes != theirs or image.voxel_size is None or other.voxel_size is None:
         raise MetadataError(
             "an image is put on the grid of another if both have the same spatial axes, and voxel "

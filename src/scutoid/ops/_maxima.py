@@ -95,20 +95,20 @@ def local_maxima(
     check_real(image, "local_maxima")
     check_hops(image, connectivity)
     _check_labels(labels)
-    given = [as_one(opened(item)) for item in (image, labels) if item is not None]
+    images = [as_one(opened(item)) for item in (image, labels) if item is not None]
     if h is not None:
         if not is_lazy(h):
             _check_height(h)
-        given[0] = lower(*given, h=as_number(h), connectivity=connectivity, max_extent=max_extent)
-    if any(map(is_lazy, given)):
-        pieces = maximum_pieces(*given, connectivity=connectivity)
+        images[0] = lower(*images, h=as_number(h), connectivity=connectivity, max_extent=max_extent)
+    if any(map(is_lazy, images)):
+        pieces = maximum_pieces(*images, connectivity=connectivity)
         merged = maximum_merge(pieces, connectivity=connectivity, within=labels is not None)
-        marks = maximum_marks(given[0], merged, *given[1:], connectivity=connectivity)
+        marks = maximum_marks(images[0], merged, *images[1:], connectivity=connectivity)
     else:
-        array, *within = (np.asarray(item) for item in given)
+        array, *within = (np.asarray(item) for item in images)
         marks = as_one(kernels.local_maxima(array, within[0] if within else None, connectivity))
     if min_distance > 1:
-        marks = keep_highest(marks, *given, min_distance=min_distance)
+        marks = keep_highest(marks, *images, min_distance=min_distance)
     return marks
 
 
@@ -183,7 +183,7 @@ def maximum_merge(
     pieces: BlockParts, *, connectivity: int | None, within: bool
 ) -> dict[int, Arrays]:
     """Tell each block which of its pieces hold the first voxel of a maximum."""
-    found: dict[int, Arrays] = {}
+    by_block: dict[int, Arrays] = {}
     for blocks, shape in images_of(pieces):
         first = [pieces[index]["first"] for index in blocks]
         merged = kernels.merge_blocks(
@@ -205,8 +205,8 @@ def maximum_merge(
         marked = (places == start[plateau]) & ~is_none[plateau]
         for number, index in enumerate(blocks):
             own = slice(merged.offsets[number], merged.offsets[number + 1])
-            found[index] = {"marked": marked[own]}
-    return found
+            by_block[index] = {"marked": marked[own]}
+    return by_block
 
 
 @blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="2")

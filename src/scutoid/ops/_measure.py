@@ -115,12 +115,12 @@ def measure(
     if intensity is None:
         pieces = measure_pieces(labels, **asked)
     else:
-        one, other = first_of(labels), first_of(intensity)
-        _check_axes(one.axes, other.axes)
+        first, other = first_of(labels), first_of(intensity)
+        _check_axes(first.axes, other.axes)
         has_names = other.channels and len(set(other.channels)) == len(other.channels)
         channels = other.channels if has_names else None
-        if "c" in other.axes and "c" not in one.axes:
-            axes = "c" + "".join(axis for axis in one.axes if axis in SPATIAL)
+        if "c" in other.axes and "c" not in first.axes:
+            axes = "c" + "".join(axis for axis in first.axes if axis in SPATIAL)
             pieces = measure_channel_pieces.along(axes)(labels, intensity, **asked)
         else:
             pieces = measure_pieces(labels, intensity, **asked)
@@ -140,23 +140,23 @@ def _with_channels(intensity: ImageLike | None, labels: Image | Images) -> Image
     """Open an intensity; in an array, an axis before those of the labels is of channels."""
     if intensity is None or isinstance(intensity, (Image, Images)):
         return intensity
-    given = getattr(intensity, "shape", None)
-    if given is None:
+    shape = getattr(intensity, "shape", None)
+    if shape is None:
         raise ParameterError(
             "an intensity is an image, a folder of images or an array",
             value=type(intensity).__name__,
             place="measure, intensity",
         )
-    one = first_of(labels)
-    has_channels = len(given) == one.ndim + 1
-    if tuple(given[has_channels:]) != tuple(one.shape):
+    first = first_of(labels)
+    has_channels = len(shape) == first.ndim + 1
+    if tuple(shape[has_channels:]) != tuple(first.shape):
         raise GeometryError(
             "an intensity has the same shape as its labels, with or without channels first",
-            value=f"labels {tuple(one.shape)}, intensity {tuple(given)}",
+            value=f"labels {tuple(first.shape)}, intensity {tuple(shape)}",
             place="measure, intensity",
             remedy="crop one of them, or bring channels to the front, by numpy.moveaxis",
         )
-    return open_image(intensity, axes="c" * has_channels + one.axes)
+    return open_image(intensity, axes="c" * has_channels + first.axes)
 
 
 def _check_axes(labels: str, intensity: str) -> None:
@@ -171,11 +171,11 @@ def _check_axes(labels: str, intensity: str) -> None:
 
 def _own(measures: Measure | Sequence[Measure]) -> tuple[Measure, ...]:
     own = tuple(measures) if isinstance(measures, (list, tuple)) else (measures,)
-    for one in own:
-        if not isinstance(one, Measure):
+    for measure in own:
+        if not isinstance(measure, Measure):
             raise ParameterError(
                 "measures are of the type Measure",
-                value=type(one).__name__,
+                value=type(measure).__name__,
                 place="measure, measures",
                 remedy='wrap the function: sc.Measure(function, merge={"name": "sum"})',
             )
@@ -211,13 +211,13 @@ def check_labels(labels: object, place: str) -> None:
 def _wanted(properties: Sequence[str] | None) -> tuple[str, ...]:
     if properties is None:
         return SHAPES
-    given = (properties,) if isinstance(properties, str) else tuple(properties)
-    unknown = [name for name in given if name not in SHAPES]
+    names = (properties,) if isinstance(properties, str) else tuple(properties)
+    unknown = [name for name in names if name not in SHAPES]
     if unknown:
         raise ParameterError(
             f"properties are some of {', '.join(SHAPES)}", value=unknown[0], place="measure"
         )
-    return tuple(name for name in SHAPES if name in given)
+    return tuple(name for name in SHAPES if name in names)
 
 
 @blockwise(out="parts", block_invariant=True, version="2")
@@ -251,7 +251,7 @@ def measure_channel_pieces(
     voxel_size: tuple[float, ...] | None = injected,
     origin: tuple[float, ...] | None = injected,
 ) -> Arrays:
-    """Sum up the same of an image with channels."""
+    """Sum up what one block sees of its objects in an image with channels."""
     axes = block.function_axes.replace("c", "")
     asked = {"moments": moments, "weighted": weighted}
     stats = _block_stats(labels[0], intensity, block, axes, asked)

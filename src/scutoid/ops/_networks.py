@@ -134,8 +134,8 @@ def _load_torch(build: Callable[[], object], device: str) -> Model:
 
     def run(batch: Array) -> object:
         with torch.inference_mode():
-            given = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
-            answer = network(given.to(device, dtype))
+            tensor = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
+            answer = network(tensor.to(device, dtype))
         return answer.float().cpu().numpy() if isinstance(answer, torch.Tensor) else answer
 
     return run

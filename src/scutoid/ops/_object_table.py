@@ -1,4 +1,4 @@
-"""The table of objects: what all blocks saw of them, merged a range of labels at a time."""
+"""Merge what blocks measured of objects into one table, a range of labels at a time."""
 
 from __future__ import annotations
 
@@ -69,8 +69,11 @@ def objects_by_range(
     """
     frame = _Frame(pieces[0], channels, properties, measures)
     none = {name: array[:0] if _has_rows(name) else array for name, array in pieces[0].items()}
-    for found in ranges(pieces, _has_rows, _ROWS):
-        yield found.place, frame.table(found if found.pieces else replace(found, pieces=(none,)))
+    for objects in ranges(pieces, _has_rows, _ROWS):
+        yield (
+            objects.place,
+            frame.table(objects if objects.pieces else replace(objects, pieces=(none,))),
+        )
 
 
 def _has_rows(name: str) -> bool:
@@ -98,11 +101,11 @@ class _Frame:
                 s + o * v for s, o, v in zip(start, self.offset, self.voxel_size, strict=True)
             ]
 
-    def table(self, found: Range) -> pd.DataFrame:
+    def table(self, objects: Range) -> pd.DataFrame:
         """Return the rows of a range of labels."""
         import pandas as pd
 
-        stats = merge_regions(*map(RegionStats.from_arrays, found.pieces))
+        stats = merge_regions(*map(RegionStats.from_arrays, objects.pieces))
         columns = self._in_frame(
             region_columns(
                 stats,
@@ -112,7 +115,7 @@ class _Frame:
                 channels=self.channels,
             )
         )
-        if found.top > np.iinfo(np.int64).max:
+        if objects.top > np.iinfo(np.int64).max:
             columns["label"] = stats.label  # of one type in all ranges
         shapes = shape_columns(
             stats,
@@ -124,9 +127,9 @@ class _Frame:
         )
         places = {
             axis: np.full(len(stats), at)
-            for axis, at in zip(self.iterated, found.place, strict=True)
+            for axis, at in zip(self.iterated, objects.place, strict=True)
         }
-        return pd.DataFrame(self._with_own({**places, **columns, **shapes}, found, stats))
+        return pd.DataFrame(self._with_own({**places, **columns, **shapes}, objects, stats))
 
     def _in_frame(self, columns: Arrays) -> Arrays:
         """Move positions in voxels to the frame of the uncropped image."""
@@ -138,22 +141,22 @@ class _Frame:
                 columns[f"bbox_{axis}{side}"] = columns[f"bbox_{axis}{side}"] + first
         return columns
 
-    def _with_own(self, columns: Arrays, found: Range, stats: RegionStats) -> Arrays:
+    def _with_own(self, columns: Arrays, objects: Range, stats: RegionStats) -> Arrays:
         if not self.measures:
             return columns
-        groups = Groups.of(np.concatenate([piece["label"] for piece in found.pieces]))
+        groups = Groups.of(np.concatenate([piece["label"] for piece in objects.pieces]))
         for number, measure in enumerate(self.measures):
             start = f"own{number}_"
             pieces = [
                 {k.removeprefix(start): rows for k, rows in piece.items() if k.startswith(start)}
-                for piece in found.pieces
+                for piece in objects.pieces
             ]
             own = measure.columns(measure.merged(pieces, groups), stats.n_voxels)
-            taken = own.keys() & columns.keys()
-            if taken:
+            double = own.keys() & columns.keys()
+            if double:
                 raise ParameterError(
                     "columns of a measure have names that no other column has",
-                    value=sorted(taken),
+                    value=sorted(double),
                     place="measure",
                 )
             columns = {**columns, **own}

@@ -1,4 +1,4 @@
-"""What an object is as a whole, put together from what each block knows of its pieces."""
+"""Whole objects, put together from the pieces that each block has of them."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Pieces:
 
     def any(self, parts: BlockParts, name: str) -> NDArray[np.bool_]:
         """Say of each object whether `name` holds for a piece of it."""
-        found = np.zeros(self.n_objects, bool)
+        holds = np.zeros(self.n_objects, bool)
         for index, objects in zip(self.blocks, self.objects, strict=True):
-            found[objects[parts[index][name]]] = True
-        return found
+            holds[objects[parts[index][name]]] = True
+        return holds
 
     def total(self, parts: BlockParts, name: str) -> NDArray[np.int64]:
         """Add up what `name` counts over the pieces of each object."""
-        found = np.zeros(self.n_objects, np.int64)
+        totals = np.zeros(self.n_objects, np.int64)
         for index, objects in zip(self.blocks, self.objects, strict=True):
-            np.add.at(found, objects, parts[index][name])
-        return found
+            np.add.at(totals, objects, parts[index][name])
+        return totals
 
     def per_block(self, values: Array) -> Iterator[tuple[int, Array]]:
         """Yield each block, and of `values`, one an object, those of its pieces."""

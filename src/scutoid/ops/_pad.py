@@ -1,4 +1,4 @@
-"""Images with more voxels around them."""
+"""Pad images with voxels around them."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def _check_fill(image: Image, fill: object) -> None:
     if isinstance(fill, str):
         check_voxels(image, "pad")
         return
-    one = Roi((0,), (1,))  # refused now if the type does not hold it
-    pad_to(np.zeros(0, image.dtype), Roi((0,), (0,)), one, fill)  # type: ignore[arg-type]
+    voxel = Roi((0,), (1,))  # refused now if the type does not hold it
+    pad_to(np.zeros(0, image.dtype), Roi((0,), (0,)), voxel, fill)  # type: ignore[arg-type]
 
 
 @blockwise(grid=_padded_grid, dtype="same", block_invariant=True, version="1")

@@ -71,11 +71,11 @@ def percentile(image: ImageLike, *, q: float | Sequence[float]) -> Value | float
 
 def _percents(q: float | Sequence[float]) -> list[float]:
     """Return percentiles as a list."""
-    given = np.asarray(q)
-    is_number = given.dtype.kind in "iuf" and given.size > 0 and given.ndim < 2
-    if not is_number or not np.all((given >= 0) & (given <= 100)):
+    percents = np.asarray(q)
+    is_number = percents.dtype.kind in "iuf" and percents.size > 0 and percents.ndim < 2
+    if not is_number or not np.all((percents >= 0) & (percents <= 100)):
         raise ParameterError("percentiles are 0 to 100, one or more", value=q, place="percentile")
-    return np.atleast_1d(given.astype(np.float64)).tolist()  # type: ignore[no-any-return]
+    return np.atleast_1d(percents.astype(np.float64)).tolist()  # type: ignore[no-any-return]
 
 
 def _narrowed(

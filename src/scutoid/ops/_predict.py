@@ -182,8 +182,8 @@ def _opened(image: ImageLike, axes: str | None) -> ImageLike:
 
 def _source_axes(image: Image | Images) -> str:
     """Return the axes of an image, or of the first member of a collection."""
-    one = first_of(image)
-    return str(one.axes)
+    first = first_of(image)
+    return str(first.axes)
 
 
 def _axes_of(image: object, axes: str | None) -> str:
@@ -195,16 +195,16 @@ def _axes_of(image: object, axes: str | None) -> str:
             place=_PLACE,
         )
     present = _source_axes(image)
-    found = "".join(axis for axis in present if axis in SPATIAL) if axes is None else axes
-    spatial = found.removeprefix("c")
+    letters = "".join(axis for axis in present if axis in SPATIAL) if axes is None else axes
+    spatial = letters.removeprefix("c")
     if not spatial or any(axis not in SPATIAL or axis not in present for axis in spatial):
         raise ParameterError(
             "a model gets spatial axes, and the channels before them",
-            value=f"axes {found!r} of an image with axes {present!r}",
+            value=f"axes {letters!r} of an image with axes {present!r}",
             place=_PLACE,
             remedy="give axes such as 'zyx' or 'cyx', or axes= to sc.open",
         )
-    return found
+    return letters
 
 
 def _tiling(halo: Halo, tile: PerAxis | None, batch: int, stride: PerAxis, ndim: int) -> Tiling:
@@ -220,17 +220,17 @@ def _tiling(halo: Halo, tile: PerAxis | None, batch: int, stride: PerAxis, ndim:
     return tiling
 
 
-def _is_whole(given: object) -> bool:
-    return isinstance(given, (int, np.integer)) and not isinstance(given, bool)
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _whole(given: object, n_entries: int, name: str) -> tuple[int, ...]:
+def _whole(value: object, n_entries: int, name: str) -> tuple[int, ...]:
     """Read one whole number for all entries, or one for each."""
-    entries = list(given) if isinstance(given, Iterable) else [given] * n_entries
+    entries = list(value) if isinstance(value, Iterable) else [value] * n_entries
     if len(entries) != n_entries or not all(map(_is_whole, entries)):
         raise ParameterError(
             f"{name} is a whole number" + (f", or {n_entries} of them" if n_entries > 1 else ""),
-            value=given,
+            value=value,
             place=_PLACE,
         )
     return tuple(map(int, cast("list[int]", entries)))

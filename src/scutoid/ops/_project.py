@@ -194,11 +194,11 @@ def project(image: ImageLike, *, axis: str | int, method: str = "max") -> ImageL
         )
     check_images(image, "project")
     own = first_of(image).axes
-    axis, given = letters_of(axis, own), axis
+    axis, asked = letters_of(axis, own), axis
     if axis not in own or len(axis) != 1 or len(own) == 1:
         raise ParameterError(
             f"an image is projected along one of its axes, here {own!r}, and keeps one",
-            value=given,
+            value=asked,
             place="project",
             remedy=_REDUCE if len(own) == 1 else None,
         )
@@ -227,10 +227,10 @@ def _slab_step(image: Image, axis: str, method: str) -> Image:
         version="1",
     )(_slabs)
     block = {a: 1 if a == axis else _edge(_SLAB, len(axes) - 1) for a in axes}
-    found: Image = step.options(name="project_slabs", block=block)(
+    slabs: Image = step.options(name="project_slabs", block=block)(
         image, axis=axis, axes=axes, method=method
     )
-    return found
+    return slabs
 
 
 def _edge(depth: int, n_others: int) -> int:
@@ -258,8 +258,8 @@ def _finish(
         block_invariant=True,
         version="1",
     )(_projected)
-    said = None if dtype is None else dtype.name
-    found = step.options(**options)(
-        image, axis=axis, axes=axes, method=method, count=count, dtype=said
+    dtype_name = None if dtype is None else dtype.name
+    projected = step.options(**options)(
+        image, axis=axis, axes=axes, method=method, count=count, dtype=dtype_name
     )
-    return seen_to(found)
+    return seen_to(projected)

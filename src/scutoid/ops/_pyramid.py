@@ -1,4 +1,4 @@
-"""Images with coarser levels beside them, for viewers and for work on a coarse scale."""
+"""Images stored with coarser levels, for viewers and for work on a coarse scale."""
 
 from __future__ import annotations
 

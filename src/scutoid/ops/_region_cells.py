@@ -1,4 +1,4 @@
-"""What `count_by_region` counts: positions in the frame of an atlas, whatever they are given as."""
+"""Positions to count by region, in the frame of an atlas: of tables, labels or density maps."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class CellsToCount:
 def cells_to_count(
     cells: ImageLike | TableLike, axes: str, weights: str | None, *, has_transform: bool
 ) -> CellsToCount:
-    """Find out what cells are given as: a table of positions, labels, or a density map."""
+    """Find out the form of cells: a table of positions, labels, or a density map."""
     import pandas as pd
 
     if isinstance(cells, pd.DataFrame):
@@ -65,7 +65,7 @@ def cells_to_count(
     if isinstance(cells, (Table, Tables)):
         images: list[Image | ImageRef] = list(_behind(cells.ref.node))
         _check_scale(images, has_transform)
-        unit = next((one.unit for one in images if one.unit), None)
+        unit = next((item.unit for item in images if item.unit), None)
         return CellsToCount(cells, unit, weights)
     if _is_positions(cells, axes):
         return CellsToCount(pd.DataFrame(cells.astype(float), columns=list(axes)), weights=weights)
@@ -242,13 +242,13 @@ def _placed(
     return _added_up(table)
 
 
-def _weights(given: pd.Series[float]) -> Array:
-    values = given.to_numpy(np.float64 if given.dtype.kind == "f" else np.int64)
+def _weights(column: pd.Series[float]) -> Array:
+    values = column.to_numpy(np.float64 if column.dtype.kind == "f" else np.int64)
     if not np.isfinite(values).all():
         raise ParameterError(
             "weights are finite",
             value=f"{int((~np.isfinite(values)).sum())} NaN or infinite",
-            place=f"{_PLACE}, column {given.name!r}",
+            place=f"{_PLACE}, column {column.name!r}",
             remedy="drop these cells, or give them a weight",
         )
     return values
@@ -284,9 +284,9 @@ def _places(
             f"each cell has its place in the columns {', '.join(axes)}", value="NaN", place=_PLACE
         )
     groups = points.groupby(axes, sort=True)
-    found = groups.size().reset_index()
+    unique = groups.size().reset_index()
     number = groups.ngroup().to_numpy().astype(np.int64)
-    return number, {axis: found[axis].tolist() for axis in axes}
+    return number, {axis: unique[axis].tolist() for axis in axes}
 
 
 def n_places(places: Mapping[str, Sequence[Any]]) -> int:

@@ -115,7 +115,7 @@ def _at_level(
 def _in_order(ids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Order ids that are not in the tree: missing ones, elsewhere, background, outside."""
     ranks = {ELSEWHERE: 1, BACKGROUND: 2, OUTSIDE: 3}
-    return np.argsort([ranks.get(int(one), 0) for one in ids], kind="stable")
+    return np.argsort([ranks.get(int(id_), 0) for id_ in ids], kind="stable")
 
 
 def _names(tree: RegionTree, shown: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _names(tree: RegionTree, shown: NDArray[np.int64], others: NDArray[np.int64]
 
     parent = tree.parent[shown]
     n_others = len(others)
-    kinds = [_KINDS.get(int(one), "missing") for one in others]
+    kinds = [_KINDS.get(int(id_), "missing") for id_ in others]
     labels = [kind if kind != "missing" else "" for kind in kinds]
     parents = pd.array(np.where(parent < 0, 0, tree.id[parent]), dtype="Int64")
     parents[parent < 0] = pd.NA
@@ -156,5 +156,5 @@ def _columns(sums: _Sums, side: slice, suffix: str, voxel_mm3: float, mean_of: M
 
 def _ratio(above: Array, below: Array) -> NDArray[np.float64]:
     """Divide, NaN where there is nothing to divide by."""
-    found: NDArray[np.float64] = above / np.where(below == 0, np.nan, below)
-    return found
+    ratio: NDArray[np.float64] = above / np.where(below == 0, np.nan, below)
+    return ratio

@@ -84,13 +84,14 @@ def _of_table(table: Any) -> RegionTree:
         next((table[name].astype(str).tolist() for name in names if name in table.columns), None)
         for names in (_ACRONYMS, _NAMES)
     ]
-    given = [None if _is_missing(one) else _whole(one) for one in table[parents]]
+    above = [None if _is_missing(entry) else _whole(entry) for entry in table[parents]]
     path = next((name for name in _PATHS if name in table.columns), None)
     if path is not None:
-        given = [
-            _above(row) if one is None else one for one, row in zip(given, table[path], strict=True)
+        above = [
+            _above(row) if entry is None else entry
+            for entry, row in zip(above, table[path], strict=True)
         ]
-    return RegionTree.of([_whole(one) for one in table["id"]], given, *texts)
+    return RegionTree.of([_whole(entry) for entry in table["id"]], above, *texts)
 
 
 def _above(path: object) -> int | None:
@@ -105,7 +106,7 @@ def _of_nodes(tree: Node | Sequence[Node]) -> RegionTree:
     roots = [tree] if isinstance(tree, Mapping) else list(tree)
     rows = list(_walk(roots, None))
     return RegionTree.of(
-        [one for one, *_ in rows],
+        [id_ for id_, *_ in rows],
         [parent for _, parent, *_ in rows],
         [acronym for *_, acronym, _ in rows],
         [name for *_, name in rows],
@@ -125,21 +126,26 @@ def _walk(nodes: Sequence[Node], parent: int | None) -> Iterator[tuple[int, int 
         yield from _walk(node.get("children") or [], own)
 
 
-def _is_missing(one: Any) -> bool:
+def _is_missing(entry: Any) -> bool:
     import pandas as pd
 
-    return one is None or one is pd.NA or one == "" or (isinstance(one, float) and np.isnan(one))
+    return (
+        entry is None
+        or entry is pd.NA
+        or entry == ""
+        or (isinstance(entry, float) and np.isnan(entry))
+    )
 
 
-def _whole(one: Any) -> int:
+def _whole(entry: Any) -> int:
     try:
-        number = int(one) if isinstance(one, (int, np.integer)) else int(str(one).strip())
+        number = int(entry) if isinstance(entry, (int, np.integer)) else int(str(entry).strip())
     except ValueError:
         try:
-            number = int(float(one))
-            is_whole = number == float(one)
+            number = int(float(entry))
+            is_whole = number == float(entry)
         except (TypeError, ValueError, OverflowError):
             is_whole = False
         if not is_whole:
-            raise ParameterError("an id is a whole number", value=one, place=_PLACE) from None
+            raise ParameterError("an id is a whole number", value=entry, place=_PLACE) from None
     return number

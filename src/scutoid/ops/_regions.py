@@ -140,13 +140,13 @@ def count_by_region(
     level = _checked_level(level)
     if level is not None:
         tree.representatives(level)
-    given = cells_to_count(cells, atlas.axes, weights, has_transform=transform is not None)
+    to_count = cells_to_count(cells, atlas.axes, weights, has_transform=transform is not None)
     column = intensity if isinstance(intensity, str) else None
     image = None if intensity is None or column else as_image(intensity)
     check_real(image, f"{_PLACE}, intensity")
     plane = find_midplane(midplane, atlas)
-    frame = AtlasFrame.of(atlas, world_matrix(transform, atlas, given.unit), plane)
-    placed, places = given.placed(frame, column)
+    frame = AtlasFrame.of(atlas, world_matrix(transform, atlas, to_count.unit), plane)
+    placed, places = to_count.placed(frame, column)
     counted = region_counts(
         atlas,
         placed,
@@ -171,7 +171,7 @@ def _checked_level(level: object) -> int | tuple[int | str, ...] | None:
             return (level,)
         case int() | np.integer() if not isinstance(level, bool):
             return int(level)
-        case [*named] if all(isinstance(one, (str, int, np.integer)) for one in named):
+        case [*named] if all(isinstance(entry, (str, int, np.integer)) for entry in named):
             return tuple(cast("list[int | str]", named))
     raise ParameterError(
         "a level is a depth of the tree, or ids and acronyms of regions", value=level, place=_PLACE
@@ -259,11 +259,11 @@ def region_counts(
         upper[axis] = slice(max(0, first - low[axis]), None)
         above[tuple(upper)] = True
     ids, side = _keys(atlas.reshape(-1)), above.reshape(-1)
-    found, voxels = region_sums(ids, side)
-    parts = [{"id": found, "voxels": voxels}]
+    unique, voxels = region_sums(ids, side)
+    parts = [{"id": unique, "voxels": voxels}]
     if image is not None:
-        found, sums = region_sums(ids, side, image.reshape(-1).astype(np.float64))
-        parts.append({"id": found, "intensity": sums})
+        unique, sums = region_sums(ids, side, image.reshape(-1).astype(np.float64))
+        parts.append({"id": unique, "intensity": sums})
     own, at = _rows_in(placed, block)
     parts.append(_cell_sums(_keys(atlas[at]), own, n_places(places)))
     if block.index == 0:
@@ -298,11 +298,11 @@ def _cell_sums(ids: NDArray[np.int64], rows: pd.DataFrame, n_places: int) -> Arr
     sums = {}
     for name in ("n", "intensity"):
         if name in rows:
-            found, total = region_sums(
+            unique, total = region_sums(
                 ids, rows["column"].to_numpy(), rows[name].to_numpy(), n_columns=2 * n_places
             )
-            sums[name] = total.reshape(len(found), n_places, 2)
-    return {"id": found, **sums}
+            sums[name] = total.reshape(len(unique), n_places, 2)
+    return {"id": unique, **sums}
 
 
 region_counts = region_counts.options(name="count_by_region")

@@ -90,12 +90,12 @@ def small_objects(
     parts: BlockParts, *, min_size: int, connectivity: int | None
 ) -> dict[int, Arrays]:
     """Say for each block which of its objects are small in the whole image."""
-    found: dict[int, Arrays] = {}
+    by_block: dict[int, Arrays] = {}
     if "first" in next(iter(parts.values()), {}):
         for merged in merged_pieces(parts, connectivity):
             small = merged.total(parts, "counts") < min_size
-            found.update((index, {"small": held}) for index, held in merged.per_block(small))
-        return found
+            by_block.update((index, {"small": held}) for index, held in merged.per_block(small))
+        return by_block
     for blocks, _ in images_of(parts):
         labels = [parts[index]["labels"] for index in blocks]
         counts = np.concatenate([parts[index]["counts"] for index in blocks])
@@ -103,11 +103,11 @@ def small_objects(
         total = np.zeros(len(every), np.int64)
         np.add.at(total, inverse, counts)
         small = every[total < min_size]
-        found.update(
+        by_block.update(
             (index, {"small": np.isin(ids, small)})
             for index, ids in zip(blocks, labels, strict=True)
         )
-    return found
+    return by_block
 
 
 def _check_kind(dtype: DType) -> None:

@@ -202,8 +202,8 @@ def _both_in_voxels(
     physical: tuple[bool, bool],
     voxel_size: tuple[float, ...] | None,
 ) -> tuple[Widths, Widths]:
-    one, other = zip((widths, exclusion), physical, strict=True)
-    return in_voxels(*one, voxel_size, _PLACE), in_voxels(*other, voxel_size, _PLACE)
+    first, second = zip((widths, exclusion), physical, strict=True)
+    return in_voxels(*first, voxel_size, _PLACE), in_voxels(*second, voxel_size, _PLACE)
 
 
 def _strongest(a: float, b: float) -> float:
@@ -247,14 +247,14 @@ def _finish(
 
     axes, iterated, ndim = merged["axes"], merged["iterated"], len(merged["axes"])
     none = (np.zeros((0, len(iterated)), np.int64), *_arrays(Spots.none(ndim)))
-    found = [none, *merged["found"]]
-    place, voxel, shift, scale, strength = (np.concatenate(c) for c in zip(*found, strict=True))
+    blocks = [none, *merged["found"]]
+    place, voxel, shift, scale, strength = (np.concatenate(c) for c in zip(*blocks, strict=True))
     order = np.lexsort((*voxel.T[::-1], *place.T[::-1]))
     position = (voxel + shift)[order]
     sizes = np.ones(ndim) if voxel_size is None else np.asarray(voxel_size)
     first = np.zeros(ndim) if origin is None or voxel_size is None else np.asarray(origin)
     world = first + position * sizes
-    last = np.array([one[-1] for one in in_voxels(widths, physical[0], voxel_size, _PLACE)])
+    last = np.array([size[-1] for size in in_voxels(widths, physical[0], voxel_size, _PLACE)])
     of_scale = last[scale[order]]
     columns: Arrays = {a: place[order, n] for n, a in enumerate(iterated)}
     columns |= {axis: world[:, n] for n, axis in enumerate(axes)}
@@ -280,7 +280,7 @@ def spot_table(
     """Find the spots of one block: those whose brightest voxel lies in it."""
     sigmas, radii = _both_in_voxels(widths, exclusion, physical, voxel_size)
     levels = [threshold, None if strongest is None else strongest * (threshold_rel or 0.0)]
-    level = max(float(one) for one in levels if one is not None)
+    level = max(float(limit) for limit in levels if limit is not None)
     spots = find_spots(image, sigmas, threshold=level, exclusion=radii, method=method)
     low = [part.start for part in block.inner]
     high = [part.stop for part in block.inner]

@@ -234,8 +234,8 @@ def value_range(image: Array) -> Range | None:
     ParameterError
         If a value is NaN or infinite.
     """
-    found = kernels.value_range(image)
-    return None if found is None else (found[0].item(), found[1].item())
+    extremes = kernels.value_range(image)
+    return None if extremes is None else (extremes[0].item(), extremes[1].item())
 
 
 def _add(a: Counted, b: Counted) -> Counted:
@@ -277,8 +277,8 @@ def _count(image: Array, span: Span, n_bins: int) -> Counted:
     values = _as_float(image)
     low, high = span if span is not None else (0.0, 0.0)
     if low == high:  # one value only: a histogram of it, as for integers
-        found, counts = np.unique(values, return_counts=True)
-        return {"centers": found.astype(np.float64), "counts": counts}
+        unique, counts = np.unique(values, return_counts=True)
+        return {"centers": unique.astype(np.float64), "counts": counts}
     return {
         "counts": kernels.float_histogram(values, low, high, n_bins),
         "centers": kernels.bin_centers(low, high, n_bins, values.dtype),

@@ -1,4 +1,4 @@
-"""Images that are transformed: interpolated at places that an affine transformation gives."""
+"""Transform and resample images: interpolate at places that an affine transformation gives."""
 
 from __future__ import annotations
 
@@ -78,26 +78,26 @@ def _affine_grid(
     return extent.grid(affine, sizes, Beneath(affine, extent.shape, mode), **more)
 
 
-def _numbers(given: object, ndim: int, place: str) -> tuple[float, ...]:
+def _numbers(value: object, ndim: int, place: str) -> tuple[float, ...]:
     """Read finite numbers, one for all axes or one for each."""
     try:
-        found = np.broadcast_to(np.asarray(given, np.float64), (ndim,))
+        numbers = np.broadcast_to(np.asarray(value, np.float64), (ndim,))
     except (TypeError, ValueError):
-        found = np.array([np.nan])
-    if not np.isfinite(found).all():
+        numbers = np.array([np.nan])
+    if not np.isfinite(numbers).all():
         raise ParameterError(
             f"a place or size is finite numbers, one for all or for each of the {ndim} spatial "
             "axes",
-            value=given,
+            value=value,
             place=place,
         )
-    return tuple(found.tolist())
+    return tuple(numbers.tolist())
 
 
-def _voxel_sizes(given: object, ndim: int, place: str) -> tuple[float, ...]:
-    sizes = _numbers(given, ndim, f"{place}, voxel_size")
+def _voxel_sizes(value: object, ndim: int, place: str) -> tuple[float, ...]:
+    sizes = _numbers(value, ndim, f"{place}, voxel_size")
     if min(sizes, default=1.0) <= 0:
-        raise ParameterError("voxel sizes are positive numbers", value=given, place=place)
+        raise ParameterError("voxel sizes are positive numbers", value=value, place=place)
     return sizes
 
 
@@ -179,7 +179,7 @@ def affine_transform(
     step = kept_labels(affine_step, image)
     if isinstance(image, Image):
         step = limited(step, image, Affine.of(matrix, Extent.of(image).ndim))
-    found = step(
+    transformed = step(
         as_one(image),
         matrix=np.asarray(matrix, np.float64).tolist(),
         shape=plain(shape),
@@ -188,7 +188,7 @@ def affine_transform(
         cval=cval,
         placed=(plain(voxel_size), plain(origin)),
     )
-    return seen_to(found)
+    return seen_to(transformed)
 
 
 def _resampling(extent: Extent, to: object) -> tuple[Affine, tuple[float, ...]]:

@@ -1,4 +1,4 @@
-"""Widths that a user gives: voxels, physical lengths, or voxels for each axis; one or several.
+"""Read widths: voxels, physical lengths, or voxels for each axis; one or several.
 
 They are read when a pipeline is built, and turned into voxels by the voxel size of each image, so
 that one physical width serves a collection whose members differ in voxel size.
@@ -24,7 +24,7 @@ Widths = tuple[tuple[float, ...], ...]
 
 
 def read_scales(
-    image: Image | Images, given: object, n_scales: int | None, ndim: int, place: str
+    image: Image | Images, width: object, n_scales: int | None, ndim: int, place: str
 ) -> tuple[Widths, bool]:
     """Read one width or several, in ascending order.
 
@@ -32,7 +32,7 @@ def read_scales(
     ----------
     image : Image or Images
         What they are for.
-    given : number, Length or sequence
+    width : number, Length or sequence
         One width, or several.
     n_scales : int, optional
         How many to make of the two that are given, evenly spaced in their logarithm.
@@ -53,9 +53,9 @@ def read_scales(
     MetadataError
         If they are physical, and the image's unit is not known.
     """
-    several = list(given) if _is_several(given) else [given]
+    several = list(width) if _is_several(width) else [width]
     if not several:
-        raise ParameterError("there is at least one width", value=given, place=place)
+        raise ParameterError("there is at least one width", value=width, place=place)
     widths, is_physical = read_widths(image, several, ndim, place)
     if n_scales is not None:
         is_whole = isinstance(cast("object", n_scales), (int, np.integer)) and n_scales is not True
@@ -72,7 +72,7 @@ def read_scales(
     if (steps < 0).any() or not (steps > 0).any(axis=1).all():
         raise ParameterError(
             "several widths are in ascending order on every axis",
-            value=given,
+            value=width,
             place=place,
             remedy="write one width of several axes as [(1, 2, 2)]",
         )
@@ -80,7 +80,7 @@ def read_scales(
 
 
 def read_widths(
-    image: Image | Images, given: Sequence[object], ndim: int, place: str
+    image: Image | Images, widths: Sequence[object], ndim: int, place: str
 ) -> tuple[Widths, bool]:
     """Read widths of one kind.
 
@@ -89,15 +89,17 @@ def read_widths(
     (widths, is_physical)
         In the unit of the image where `is_physical`, else in voxels.
     """
-    is_physical = any(isinstance(one, Length) for one in given)
-    if is_physical and not all(isinstance(one, Length) for one in given):
+    is_physical = any(isinstance(width, Length) for width in widths)
+    if is_physical and not all(isinstance(width, Length) for width in widths):
         raise ParameterError(
-            "widths are all physical, or all in voxels", value=list(given), place=place
+            "widths are all physical, or all in voxels", value=list(widths), place=place
         )
     unit = METRES[_unit_of(image, place)] if is_physical else 1.0
-    found = []
-    for one in given:
-        value: object = one.value * METRES[one.unit] / unit if isinstance(one, Length) else one
+    read = []
+    for width in widths:
+        value: object = (
+            width.value * METRES[width.unit] / unit if isinstance(width, Length) else width
+        )
         try:
             several = list(value) if _is_several(value) else [value] * ndim
             entries = tuple(map(float, cast("list[float]", several)))
@@ -106,24 +108,24 @@ def read_widths(
         if len(entries) != ndim or not all(0 < entry < math.inf for entry in entries):
             raise ParameterError(
                 f"a width is above zero: one number, or one for each of {ndim} spatial axes",
-                value=one,
+                value=width,
                 place=place,
                 remedy="write several widths of several axes as [(1, 2, 2), (2, 4, 4)]",
             )
-        found.append(entries)
-    return tuple(found), is_physical
+        read.append(entries)
+    return tuple(read), is_physical
 
 
-def _is_several(given: object) -> TypeGuard[Iterable[object]]:
+def _is_several(width: object) -> TypeGuard[Iterable[object]]:
     return (
-        isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
+        isinstance(width, Iterable) and not isinstance(width, str) and getattr(width, "ndim", 1) > 0
     )
 
 
 def _unit_of(image: Image | Images, place: str) -> str:
     """Return the unit that all members have."""
     members = [image.member(key) for key in image.keys] if isinstance(image, Images) else [image]
-    units = {one.unit if one.voxel_size else None for one in members}
+    units = {member.unit if member.voxel_size else None for member in members}
     unit = units.pop() if len(units) == 1 else None
     if unit not in METRES:
         raise MetadataError(
@@ -149,5 +151,6 @@ def in_voxels(
             remedy="give voxel_size= and unit= to sc.open, or the width in voxels",
         )
     return tuple(
-        tuple(width / size for width, size in zip(one, voxel_size, strict=True)) for one in widths
+        tuple(width / size for width, size in zip(entries, voxel_size, strict=True))
+        for entries in widths
     )

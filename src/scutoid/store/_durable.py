@@ -56,7 +56,7 @@ def make_folder(path: Path) -> None:
     """
     with storing(path):
         missing = [path, *path.parents]
-        missing = missing[: next(i for i, one in enumerate(missing) if one.exists())]
+        missing = missing[: next(i for i, place in enumerate(missing) if place.exists())]
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
             sync_folder(folder.parent)

@@ -75,10 +75,10 @@ class Entry:
             return "absent"
         try:
             stored = (self.path / COMPLETE).read_bytes().strip()
-            found = digest_file(self.path / RECIPE).encode()
+            digest = digest_file(self.path / RECIPE).encode()
         except OSError:
             return "partial"
-        return "complete" if stored == found else "partial"
+        return "complete" if stored == digest else "partial"
 
     @property
     def journal(self) -> Path:
@@ -176,11 +176,11 @@ class Entry:
 
     def _saved(self, name: str) -> Iterator[tuple[Path, Format]]:
         """Yield the files of a saved value with their formats; installed ones only if need be."""
-        places = [(self.path / f"{name}{one.suffix}", one) for one in FORMATS.values()]
+        places = [(self.path / f"{name}{kind.suffix}", kind) for kind in FORMATS.values()]
         if not any(path.is_file() for path, _ in places):
             installed = installed_formats().values()
-            places = [(self.path / f"{name}{one.suffix}", one) for one in installed]
-        yield from ((path, one) for path, one in places if path.is_file())
+            places = [(self.path / f"{name}{kind.suffix}", kind) for kind in installed]
+        yield from ((path, kind) for path, kind in places if path.is_file())
 
     def load(self, name: str) -> Any:
         """Return a value that was saved; its digest is checked first.
@@ -382,10 +382,10 @@ def _is_intact(path: Path, record: Mapping[str, Any]) -> bool:
 def _was_intact(path: Path, record: Mapping[str, Any]) -> bool:
     """Whether a file is what was written; read once in a process for each version of it."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return False
-    version = (str(path), found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+    version = (str(path), status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
     known = (*version, record.get("sha256"))
     if known not in _INTACT:
         if not _is_intact(path, record):

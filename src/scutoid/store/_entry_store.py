@@ -89,7 +89,7 @@ class EntryStore:
 
     def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
         """Return all results with their recipes, the newest first."""
-        found = []
+        results = []
         folders = self.step_folders() if name is None else [self.path / folder_name(name)]
         for path in (path for folder in folders for path in folder.glob(f"*/{RECIPE}")):
             if ".aside-" in path.parent.name:
@@ -99,31 +99,31 @@ class EntryStore:
             except (OSError, StoreError):
                 continue
             if name is None or recipe.step == name:
-                found.append((Entry(path.parent, recipe.step, recipe.key), recipe))
-        return sorted(found, key=lambda item: (item[1].created, item[1].key), reverse=True)
+                results.append((Entry(path.parent, recipe.step, recipe.key), recipe))
+        return sorted(results, key=lambda item: (item[1].created, item[1].key), reverse=True)
 
     def places(self) -> list[Entry]:
         """Return where there are results or remains of some, readable or not, by path."""
-        found = []
+        entries = []
         for path in (path for folder in self.step_folders() for path in sorted(folder.glob("*/"))):
             if not _is_result(path) or ".aside-" in path.name:
                 continue
             try:
                 recipe = Recipe.from_json((path / RECIPE).read_bytes(), place=path)
             except (OSError, StoreError):
-                found.append(Entry(path, path.parent.name, path.name))
+                entries.append(Entry(path, path.parent.name, path.name))
             else:
-                found.append(Entry(path, recipe.step, recipe.key))
-        return found
+                entries.append(Entry(path, recipe.step, recipe.key))
+        return entries
 
     def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
         """Return the complete result of a step that differs least from a recipe; newest first."""
-        found = [
+        candidates = [
             other
             for entry, other in self.entries(name)
             if other.key != recipe.key and other.stands_for is None and entry.status == "complete"
         ]
-        return min(found, key=lambda other: len(differences(recipe, other)), default=None)
+        return min(candidates, key=lambda other: len(differences(recipe, other)), default=None)
 
     def check_writable(self) -> None:
         """Make the store's folder, and check that files can be written there.

@@ -190,10 +190,10 @@ class Pack:
     def _is_index_new(self) -> bool:
         """Whether the index is not the one that was read: the result was begun again."""
         try:
-            found = self.index_path.stat()
+            status = self.index_path.stat()
         except OSError:
             return True
-        return found.st_ino != self._index_inode or found.st_size < self._index_end
+        return status.st_ino != self._index_inode or status.st_size < self._index_end
 
     def _load(self) -> dict[PackName, _Place]:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Why a stored result does not serve: what differs between two recipes, in words."""
+"""Explain why a stored result does not serve: the differences between two recipes, in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stored result was made of: enough to explain it, to find it, to compare it."""
+"""The recipe of a stored result: what it was made of, to explain, find and compare it."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ class Recipe:
     @property
     def stands_for(self) -> str | None:
         """Key of the result that was accepted for this one; None if this is a result itself."""
-        said = self.extra.get("accepted")
-        return str(said["key"]) if isinstance(said, Mapping) and "key" in said else None
+        accepted = self.extra.get("accepted")
+        return str(accepted["key"]) if isinstance(accepted, Mapping) and "key" in accepted else None
 
     def stamped(self) -> Self:
         """The same with this machine's name, the time, and the versions of Python and scutoid."""
@@ -153,9 +153,9 @@ class Recipe:
         """
         try:
             content = json.loads(text)
-            said, found = content.pop("digest", None), _digest(content)
+            written, digest = content.pop("digest", None), _digest(content)
             version = content.pop("scutoid_recipe")
-            if version == VERSION and said != found:
+            if version == VERSION and written != digest:
                 raise ValueError("its digest differs")  # noqa: TRY301
             known = {name: content[name] for name in _CHECKS if name in content}
             known.setdefault("rule", _UNSAID_RULE)
@@ -167,7 +167,7 @@ class Recipe:
                 "a recipe is what scutoid wrote",
                 value=str(error),
                 place=str(place),
-                remedy="the result beside it is made anew; nothing needs to be done",
+                remedy="its result is computed again; nothing needs to be done",
             ) from error
         if version != VERSION:
             raise StoreError(
@@ -182,12 +182,12 @@ class Recipe:
 def _digest(content: Mapping[str, Any]) -> str:
     """Digest what the result is, whatever its order and its spaces; not when it was made."""
     told = ("digest", "host", "created", "seconds")
-    said = {name: value for name, value in content.items() if name not in told}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    kept = {name: value for name, value in content.items() if name not in told}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: object) -> object:
-    """What JSON does not know: numpy numbers, tuples of them, types, paths."""
+    """Convert what JSON does not know: numpy numbers, tuples of them, types, paths."""
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():
         return item()

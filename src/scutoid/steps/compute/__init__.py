@@ -1,9 +1,10 @@
-"""One block, or one whole call, on arrays."""
+"""Compute one block, or one whole call, on arrays."""
 
 from scutoid.steps.compute._block_inputs import BlockInputs, Deferred, Loaded
 from scutoid.steps.compute._block_step import BlockStep
 from scutoid.steps.compute._calling import merge_in_order, unpack
 from scutoid.steps.compute._computed import ComputedImage
+from scutoid.steps.compute._gathered import GatheredMembers
 from scutoid.steps.compute._parts import (
     BlockParts,
     MemoryParts,
@@ -22,6 +23,7 @@ __all__ = [
     "BlockStep",
     "ComputedImage",
     "Deferred",
+    "GatheredMembers",
     "Loaded",
     "MemoryParts",
     "PackedParts",

@@ -149,8 +149,8 @@ class BlockStep:
         """Return the sizes on the function's axes that an image it returns may have."""
         layout = self.layout
         if layout.target is not None:
-            made = layout.returned_roi(block.write_roi)
-            sizes = dict(zip(layout.axes, made.shape, strict=True))
+            returned = layout.returned_roi(block.write_roi)
+            sizes = dict(zip(layout.axes, returned.shape, strict=True))
             return tuple(sizes.get(axis, 1) for axis in layout.function_axes)
         return next(
             array.shape

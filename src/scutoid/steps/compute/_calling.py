@@ -1,4 +1,4 @@
-"""Calling the function of a step, and taking what it returned apart."""
+"""Call the function of a step, and take apart what it returned."""
 
 from __future__ import annotations
 

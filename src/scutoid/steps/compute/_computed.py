@@ -1,4 +1,4 @@
-"""Images that are not kept: computed inside the blocks of whoever reads them.
+"""Images that are not stored: computed inside the blocks that read them.
 
 ::
 
@@ -6,7 +6,7 @@
     keep=False     raw --> [smooth   ---------->    mask   ---------->    label]
 
 What is read is computed as one block of its own, halos added up, so that no neighbour is computed
-for its rim, and each chunk of the input is decoded once.  Steps that cannot be cut anew (they get
+for its rim, and each chunk of the input is decoded once.  Steps that cannot be cut again (they get
 parts, or leave blocks out) are computed in the blocks of their own grid.
 """
 
@@ -46,7 +46,7 @@ class ComputedImage:
         Description of the image.
     offset : Coordinate
         Of its first voxel in the frame.
-    is_cut_anew : bool
+    is_cut_again : bool
         Whether a region that is read is one block; else the blocks of the step's grid are.
     is_shared : bool
         Whether several read it.
@@ -59,14 +59,14 @@ class ComputedImage:
         spec: ImageSpec,
         offset: Coordinate,
         *,
-        is_cut_anew: bool,
+        is_cut_again: bool,
         is_shared: bool,
     ) -> None:
         self.given = given
         self.output = output
         self.spec = spec
         self.offset = offset
-        self.is_cut_anew = is_cut_anew
+        self.is_cut_again = is_cut_again
         self.is_shared = is_shared
         self.chunks = tuple(given.step.layout.grid.block_shape)
         self._computed: OrderedDict[Roi, NDArray[Any]] = OrderedDict()
@@ -87,7 +87,7 @@ class ComputedImage:
 
     def _blocks(self, region: Roi) -> Iterator[StepBlock]:
         step = self.given.step
-        if self.is_cut_anew:
+        if self.is_cut_again:
             if not region.is_empty:
                 yield from map(step.block_of, step.layout.whole_blocks(region))
             return
@@ -112,13 +112,13 @@ class ComputedImage:
 
     @property
     def _remembered(self) -> int:
-        if not self.is_cut_anew:
+        if not self.is_cut_again:
             return _REMEMBERED_BLOCKS
         return _REMEMBERED if self.is_shared else 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         given = (self.given, self.output, self.spec, self.offset)
         return (
-            partial(ComputedImage, is_cut_anew=self.is_cut_anew, is_shared=self.is_shared),
+            partial(ComputedImage, is_cut_again=self.is_cut_again, is_shared=self.is_shared),
             given,
         )

@@ -1,4 +1,4 @@
-"""Joining tables: those of blocks, and those of a collection's members."""
+"""Join tables: those of blocks, and those of a collection's members."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def join_tables(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Join tables; empty ones give their columns only where all are empty."""
     import pandas as pd
 
-    found = list(tables)
-    filled = [table for table in found if len(table)] or found[:1]
+    listed = list(tables)
+    filled = [table for table in listed if len(table)] or listed[:1]
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 
 

@@ -1,4 +1,4 @@
-"""A call of a step on small arrays, to learn the dtype and the axes of its images."""
+"""Call a step on small arrays, to learn the dtype and the axes of its images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute._calling import call, unpack, wrong_shape
@@ -16,7 +17,7 @@ from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
 from scutoid.steps.layout import Layout
 
 _TRIAL_EDGE = 8
-"""Voxels along a spatial axis of the arrays, beside the halo."""
+"""Voxels along a spatial axis of the arrays, without the halo."""
 
 
 def trial(
@@ -41,23 +42,9 @@ def trial(
     PipelineError
         If the call fails; the step must then say dtype= itself.
     """
-    low, high = layout.grid.halo
-    extent = dict(zip(layout.axes, layout.image.shape, strict=True))
-    sizes = {}
-    for axis in layout.function_axes:
-        place = layout.axes.find(axis)
-        wanted = _TRIAL_EDGE + (low[place] + high[place] if place >= 0 else 0)
-        is_cut = axis in "zyx"
-        sizes[axis] = min(extent.get(axis, 1), wanted) if is_cut else extent.get(axis, 1)
+    sizes = _trial_sizes(layout)
     shape = tuple(max(size, 1) for size in sizes.values())
-    ramp = np.arange(int(np.prod(shape))).reshape(shape) % 97
-    arrays: list[object] = []
-    for entry, dtype, other in zip(layout.inputs, dtypes, others, strict=True):
-        if entry is None or dtype is None:
-            arrays.append(other)
-            continue
-        missing = tuple(slice(0, 1 if a not in entry[0] else None) for a in layout.function_axes)
-        arrays.append(ramp[missing].astype(dtype))
+    arrays = _trial_inputs(layout, shape, dtypes, others)
     if spec.sees_neighbours:
         params = {**params, NEIGHBOURS: np.zeros(shape, spec.dtypes[spec.outputs.index("image")])}  # type: ignore[call-overload]
     region = Roi(layout.image.offset, [sizes.get(axis, 1) for axis in layout.axes])
@@ -73,18 +60,52 @@ def trial(
             place=f"step {spec.label!r}, called on {shape}",
             remedy="give dtype= to the decorator, or mend the function",
         ) from error
-    images = []
-    for kind, item in zip(spec.outputs, unpack(spec, result), strict=True):
-        if kind != "image":
-            continue
-        array = np.asarray(item)
-        axes = layout.returned_axes
-        expected = {**dict(zip(layout.function_axes, shape, strict=True)), **layout.new_sizes}
-        fits = layout.target is not None or (
-            array.ndim == len(axes)
-            and all(expected.get(axis, n) == n for axis, n in zip(axes, array.shape, strict=True))
-        )
-        if not fits:
-            raise wrong_shape(spec, array.shape, expected, axes)
-        images.append(array)
+    outputs = zip(spec.outputs, unpack(spec, result), strict=True)
+    images = [np.asarray(item) for kind, item in outputs if kind == "image"]
+    for image in images:
+        _check_shape(spec, layout, image.shape, shape)
     return tuple(images)
+
+
+def _trial_sizes(layout: Layout) -> dict[str, int]:
+    """Return the voxels of the arrays on each of the function's axes: few on the spatial ones."""
+    extent = dict(zip(layout.axes, layout.image.shape, strict=True))
+    halo = dict(zip(layout.axes, map(sum, zip(*layout.grid.halo, strict=True)), strict=True))
+    return {
+        axis: min(extent.get(axis, 1), _TRIAL_EDGE + halo.get(axis, 0))
+        if axis in SPATIAL
+        else extent.get(axis, 1)
+        for axis in layout.function_axes
+    }
+
+
+def _trial_inputs(
+    layout: Layout,
+    shape: tuple[int, ...],
+    dtypes: Sequence[np.dtype[Any] | None],
+    others: Sequence[object],
+) -> list[object]:
+    """Return a ramp for each input that is an image, one voxel on axes that the image lacks."""
+    ramp = np.arange(int(np.prod(shape))).reshape(shape) % 97
+    arrays: list[object] = []
+    for placed, dtype, other in zip(layout.inputs, dtypes, others, strict=True):
+        if placed is None or dtype is None:
+            arrays.append(other)
+            continue
+        part = tuple(slice(None if a in placed.axes else 1) for a in layout.function_axes)
+        arrays.append(ramp[part].astype(dtype))
+    return arrays
+
+
+def _check_shape(
+    spec: StepSpec, layout: Layout, returned: tuple[int, ...], shape: tuple[int, ...]
+) -> None:
+    """Refuse an image whose sizes are neither those of the arrays nor declared."""
+    axes = layout.returned_axes
+    expected = {**dict(zip(layout.function_axes, shape, strict=True)), **layout.new_sizes}
+    fits = layout.target is not None or (
+        len(returned) == len(axes)
+        and all(expected.get(axis, n) == n for axis, n in zip(axes, returned, strict=True))
+    )
+    if not fits:
+        raise wrong_shape(spec, returned, expected, axes)

@@ -1,4 +1,4 @@
-"""Calling the function of a whole step, and checking what it returned."""
+"""Call the function of a whole step, and check what it returned."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def prepared(
         yield ready
         return
     with contextlib.ExitStack() as stack:
-        made = {}
+        values = {}
         for name, load in spec.setup.items():
             value = load()
             if hasattr(value, "__enter__") and hasattr(value, "__exit__"):
                 value = stack.enter_context(value)
-            made[name] = value
-        yield made
+            values[name] = value
+        yield values
 
 
 def finish(spec: StepSpec, merged: Any, available: Mapping[str, Any]) -> Any:
@@ -106,10 +106,10 @@ def call_step(
         ]
         if not in_partitions or spec.setup:
             items = [_joined(item) for item in items]
-    taken: list[Any] = []
+    results: list[Any] = []
     for kind, item, framed in zip(spec.outputs, items, frames, strict=True):
         if isinstance(item, TablePartitions):
-            taken.append(item)
+            results.append(item)
         elif kind == "image":
             array = np.asarray(item)
             if array.shape != framed.spec.shape:
@@ -119,12 +119,12 @@ def call_step(
                     place=f"step {spec.label!r}",
                     remedy="return a value instead (out='value'), or keep the shape",
                 )
-            taken.append(array.astype(framed.spec.dtype, copy=False))
+            results.append(array.astype(framed.spec.dtype, copy=False))
         elif kind == "parts":
-            taken.append(_step_parts(spec, item, where))
+            results.append(_step_parts(spec, item, where))
         else:
-            taken.append(check_output(spec, kind, item))
-    return tuple(taken)
+            results.append(check_output(spec, kind, item))
+    return tuple(results)
 
 
 class TablePartitions:

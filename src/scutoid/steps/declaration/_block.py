@@ -46,10 +46,10 @@ class StepBlock:
 
     def source(self, number: int = 0) -> Roi:
         """What the array of an image shows of it; see `sources`."""
-        found = self.sources[number]
-        if found is None:
+        region = self.sources[number]
+        if region is None:
             raise TypeError(number)
-        return found
+        return region
 
     def coordinate(self, axis: str) -> int:
         """First voxel read along `axis`, in the frame of the uncropped image."""

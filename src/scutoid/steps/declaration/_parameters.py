@@ -77,12 +77,12 @@ class Parameters:
             If an input is missing or one too many, or a parameter is unknown or missing.
         """
         place = f"step {name!r}"
-        given = dict(kwargs)
+        named = dict(kwargs)
         values = list(args)
         for item in self.inputs[len(values) :]:
-            if item not in given:
+            if item not in named:
                 break
-            values.append(given.pop(item))
+            values.append(named.pop(item))
         if len(values) < self.required or (len(values) > len(self.inputs) and not self.variadic):
             raise ParameterError(
                 f"this step takes the inputs ({', '.join(self.inputs)})",
@@ -90,7 +90,7 @@ class Parameters:
                 place=place,
                 remedy="parameters are passed by keyword: step(image, sigma=2)",
             )
-        unknown = [item for item in given if item not in self.defaults]
+        unknown = [item for item in named if item not in self.defaults]
         if unknown and not self.open_ended:
             close = difflib.get_close_matches(unknown[0], list(self.defaults), n=1)
             names = ", ".join(self.defaults) or "none"
@@ -100,7 +100,7 @@ class Parameters:
                 place=place,
                 remedy=f"did you mean {close[0]!r}?" if close else None,
             )
-        params = {**self.defaults, **given}
+        params = {**self.defaults, **named}
         missing = [item for item, value in params.items() if value is inspect.Parameter.empty]
         if missing:
             raise ParameterError(

@@ -18,6 +18,8 @@ Kind = Literal["blockwise", "step", "reduction"]
 OutputKind = Literal["image", "table", "parts", "value", "files"]
 Border = Literal["clip", "reflect", "nearest", "crop"] | float
 
+_BORDERS = ("clip", "reflect", "nearest", "crop")
+
 _OUTPUTS: dict[Kind, tuple[OutputKind, ...]] = {
     "blockwise": ("image", "table", "parts"),
     "step": ("value", "image", "table", "parts", "files"),
@@ -78,7 +80,7 @@ class StepSpec:
     environment: tuple[str, ...] = ()
     """Packages whose versions enter the key."""
     options: Options = field(default_factory=Options)
-    """Defaults of what a call may set anew."""
+    """Options that a call may set differently."""
 
     def with_options(self, **options: object) -> StepSpec:
         """Return the same step with other options."""
@@ -129,38 +131,17 @@ def make_spec(
     name = "step" if name == "<lambda>" else name
     place = f"step {name!r}"
     outputs = (out,) if isinstance(out, str) else tuple(out)
-    for item in outputs:
-        if item not in _OUTPUTS[kind]:
-            raise PipelineError(
-                f"out= of a {kind} is one of {', '.join(_OUTPUTS[kind])}, or a tuple of these",
-                value=item,
-                place=place,
-            )
-    border = declared.get("border", "clip")
-    if not isinstance(border, (int, float)) and border not in (
-        "clip",
-        "reflect",
-        "nearest",
-        "crop",
-    ):
-        raise PipelineError(
-            "border= is 'clip', 'reflect', 'nearest', 'crop' or a number", value=border, place=place
-        )
+    _check_outputs(kind, outputs, place)
+    _check_border(declared.get("border", "clip"), place)
     for option in ("axes", "out_axes"):
-        axes = declared.get(option)
-        if axes is not None and (not isinstance(axes, str) or len(set(axes)) != len(axes)):
-            raise PipelineError(
-                f"{option}= is a string of different letters, one an axis, such as 'zyx'",
-                value=axes,
-                place=place,
-            )
-    given = tuple(setup or ())
+        _check_axes(option, declared.get(option), place)
+    injected = tuple(setup or ())
     if declared.get("grid") is not None or declared.get("scale", 1) != 1:
         _check_grid(outputs, declared, place)
     if declared.get("sees_neighbours"):
         _check_neighbours(outputs, declared, place)
-        given = (*given, NEIGHBOURS)
-    parameters = Parameters.of(function, given, name)
+        injected = (*injected, NEIGHBOURS)
+    parameters = Parameters.of(function, injected, name)
     if not parameters.inputs and not parameters.variadic and kind != "step":
         raise PipelineError(
             f"a {kind} has at least one input",
@@ -179,6 +160,35 @@ def make_spec(
         options=options,
         **declared,
     )
+
+
+def _check_outputs(kind: Kind, outputs: Sequence[str], place: str) -> None:
+    """Refuse outputs that a step of this kind does not make."""
+    for item in outputs:
+        if item not in _OUTPUTS[kind]:
+            raise PipelineError(
+                f"out= of a {kind} is one of {', '.join(_OUTPUTS[kind])}, or a tuple of these",
+                value=item,
+                place=place,
+            )
+
+
+def _check_border(border: object, place: str) -> None:
+    """Refuse an unknown border."""
+    if not isinstance(border, (int, float)) and border not in _BORDERS:
+        raise PipelineError(
+            "border= is 'clip', 'reflect', 'nearest', 'crop' or a number", value=border, place=place
+        )
+
+
+def _check_axes(option: str, axes: object, place: str) -> None:
+    """Refuse axes that are no different letters."""
+    if axes is not None and (not isinstance(axes, str) or len(set(axes)) != len(axes)):
+        raise PipelineError(
+            f"{option}= is a string of different letters, one an axis, such as 'zyx'",
+            value=axes,
+            place=place,
+        )
 
 
 def _check_grid(outputs: Sequence[str], declared: Mapping[str, object], place: str) -> None:

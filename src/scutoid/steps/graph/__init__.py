@@ -1,4 +1,4 @@
-"""What was asked for, frozen: nodes, references to their outputs, calls of steps."""
+"""The frozen graph: nodes, references to their outputs, calls of steps."""
 
 from scutoid.steps.graph._arithmetic import astype_call, operator_call
 from scutoid.steps.graph._call import BlockCall, Call, MappedCall, WholeCall, make_call

@@ -172,22 +172,22 @@ class BlockCall(Call):
     @cached_property
     def layout(self) -> Layout:
         """How it is cut where no plan says otherwise."""
-        given = self.given_parts
-        return self.cut(None, None if given is None else given.parts_grid)
+        parts = self.given_parts
+        return self.cut(None, None if parts is None else parts.parts_grid)
 
-    def cut(self, block: object, given: PartsGrid | None) -> Layout:
+    def cut(self, block: object, parts: PartsGrid | None) -> Layout:
         """Fit the step to its images, and cut it into blocks.
 
         Parameters
         ----------
         block : object
             A block shape for steps that ask for none; None: chosen from inputs, halo and chunks.
-        given : PartsGrid, optional
+        parts : PartsGrid, optional
             The blocks of the parts that it gets, which are its own.
         """
         wanted = self.spec.options.block
-        if given is not None:
-            wanted = dict(zip(given.axes, given.grid.block_shape, strict=True))
+        if parts is not None:
+            wanted = dict(zip(parts.axes, parts.grid.block_shape, strict=True))
         place = f"step {self.name!r}"
         grid = self.spec.grid
         layout = make_layout(
@@ -198,10 +198,10 @@ class BlockCall(Call):
             is_suggested=wanted is None,
             target=None if grid is None else call_grid(grid, self.images, self.params, place),
         )
-        if given is not None and layout.grid.shape != given.grid.shape:
+        if parts is not None and layout.grid.shape != parts.grid.shape:
             raise PipelineError(
                 "parts are read on the grid on which they were made",
-                value=f"{layout.grid.shape} and {given.grid.shape} blocks",
+                value=f"{layout.grid.shape} and {parts.grid.shape} blocks",
                 place=place,
                 remedy="give both steps images of the same shape, and the same axes",
             )
@@ -260,8 +260,8 @@ class BlockCall(Call):
                 framed.append(None)
                 continue
             sample = next(images, None)
-            found: Any = sample.dtype if dtype is None and sample is not None else dtype
-            framed.append(frame_output(layout, known.framed, np.dtype(found), sample))
+            image_dtype: Any = sample.dtype if dtype is None and sample is not None else dtype
+            framed.append(frame_output(layout, known.framed, np.dtype(image_dtype), sample))
         return tuple(framed)
 
 
@@ -319,8 +319,8 @@ class MappedCall(Call):
     @property
     def groups(self) -> pd.DataFrame | None:
         """Columns of the first of its collections that has some."""
-        found = (item.node.groups for item in self.collections)
-        return next((groups for groups in found if groups is not None), None)
+        columns = (item.node.groups for item in self.collections)
+        return next((groups for groups in columns if groups is not None), None)
 
     def member(self, key: str) -> Call:
         """Return the same call for one key of its collections."""

@@ -1,4 +1,4 @@
-"""How the calls of a graph are cut, for one choice of block shapes.
+"""The layouts of the calls of a graph, for one choice of block shapes.
 
 The calls know how they are cut where nobody says otherwise.  A plan has a choice of its own, and so
 its own `Layouts`; the calls are left as they are.
@@ -38,8 +38,8 @@ class Layouts:
         if self._block is None and not self._reused:
             return call.layout
         if call not in self._layouts:
-            given = None if call.given_parts is None else self.parts_grid(call.given_parts)
-            self._layouts[call] = call.cut(self._reused.get(call, self._block), given)
+            parts = None if call.given_parts is None else self.parts_grid(call.given_parts)
+            self._layouts[call] = call.cut(self._reused.get(call, self._block), parts)
         return self._layouts[call]
 
     def step(self, call: BlockCall) -> BlockStep:

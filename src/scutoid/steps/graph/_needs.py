@@ -1,4 +1,4 @@
-"""What a step takes: bytes of its results, and memory of a worker."""
+"""Estimate the bytes of a step's results, and the memory of a worker."""
 
 from __future__ import annotations
 

@@ -255,7 +255,7 @@ _SAID = {"image": "an array", "table": "a DataFrame", "value": "a value"}
 
 
 def kind_of(value: object) -> OutputKind:
-    """What a value that was read is: an array is an image, a DataFrame a table.
+    """Return the kind of a value that was read: an array is an image, a DataFrame a table.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A graph with some of its calls put in place by others; the graph itself is left as it is."""
+"""Rebuild a graph with some of its calls replaced; the graph itself stays as it is."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Rewriting:
         """Return what a reference becomes."""
         if not isinstance(ref.node, Call):
             return ref
-        made = self._outputs(ref.node)[ref.output]
-        if isinstance(ref, ImageRef) and isinstance(made, ImageRef) and ref.view is not None:
-            return replace(made, view=ref.view)
-        return made if isinstance(made, Ref) else ref
+        replacement = self._outputs(ref.node)[ref.output]
+        if isinstance(ref, ImageRef) and isinstance(replacement, ImageRef) and ref.view is not None:
+            return replace(replacement, view=ref.view)
+        return replacement if isinstance(replacement, Ref) else ref
 
     def _collection(self, ref: CollectionRef) -> CollectionRef:
         if not isinstance(ref.node, Call):

@@ -1,4 +1,4 @@
-"""Results without a run: computed in this process, block by block, and kept nowhere.
+"""Compute results without a run: in this process, block by block, and kept nowhere.
 
 The blocks are those that a run would make, so the voxels are the same.  What a step needs of the
 steps before it is worked out from the region that is asked for; global values (reductions, whole
@@ -8,6 +8,7 @@ steps) are computed from the whole image.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from scutoid.steps.compute import (
     BlockInputs,
     BlockStep,
     ComputedImage,
+    GatheredMembers,
     MemoryParts,
     call_step,
     finish,
@@ -135,8 +137,12 @@ class Evaluation:
         if isinstance(item, Ref):
             return self.value(item)
         if isinstance(item, Gathered):
-            return GatheredValues(item.collection, self)
+            collection = item.collection
+            return GatheredMembers(collection.keys, partial(self._member, collection))
         return item
+
+    def _member(self, collection: CollectionRef, key: str) -> Any:
+        return self.value(collection.member(key))
 
     def _params(self, params: Mapping[str, object]) -> dict[str, Any]:
         return {name: self.argument(value) for name, value in params.items()}
@@ -164,9 +170,9 @@ class Evaluation:
         below = region if view is None else view.below(region)
         write = step.layout.grid_region(below.shift(framed.offset))
         inputs = self._inputs(step, call.inputs, write)
-        given = BlockInputs(step, tuple(inputs), self._params(call.params))
+        block_inputs = BlockInputs(step, tuple(inputs), self._params(call.params))
         source = ComputedImage(
-            given, 0, framed.spec, framed.offset, is_cut_anew=True, is_shared=False
+            block_inputs, 0, framed.spec, framed.offset, is_cut_again=True, is_shared=False
         )
         return source if view is None else ViewSource(source, view)
 
@@ -299,8 +305,8 @@ class Evaluation:
         with prepared(call.spec, self._ready) as ready:
             for index in indices:
                 here = [
-                    own_part(item, index, given)
-                    for item, given in zip(inputs, call.inputs, strict=True)
+                    own_part(item, index, argument)
+                    for item, argument in zip(inputs, call.inputs, strict=True)
                 ]
                 everything = {**params, **ready}
                 yield (
@@ -355,25 +361,6 @@ class Evaluation:
             )
 
 
-class GatheredValues(Mapping[str, Any]):
-    """Members of a collection by key, each read when it is asked for."""
-
-    def __init__(self, collection: CollectionRef, evaluation: Evaluation) -> None:
-        self._collection = collection
-        self._evaluation = evaluation
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._collection.node.places:
-            raise KeyError(key)
-        return self._evaluation.value(self._collection.member(key))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._collection.keys)
-
-    def __len__(self) -> int:
-        return len(self._collection.keys)
-
-
 def stored_levels(ref: ImageRef) -> int:
     """Return the number of pyramid levels of an image: those stored, or that will be."""
     stored = _stored(ref.node)
@@ -385,9 +372,9 @@ def _stored(node: Node) -> StoredOutputs | None:
     return LATEST.of(node)
 
 
-def own_part(value: object, index: int, given: object) -> object:
+def own_part(value: object, index: int, argument: object) -> object:
     """Return a block's own entry, where an input holds parts."""
-    is_parts = isinstance(given, Ref) and given.kind == "parts"
+    is_parts = isinstance(argument, Ref) and argument.kind == "parts"
     return value[index] if is_parts else value  # type: ignore[index]
 
 

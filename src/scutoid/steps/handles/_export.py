@@ -181,7 +181,7 @@ def _export_collection(results: Collection[Any], target: Path) -> None:
 
 
 def _replace_file(target: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside its place; move it there if it is another than the one that is."""
+    """Write a file beside its place, and move it there if it differs from the file there."""
     new = beside(target)
     try:
         write(new)
@@ -194,7 +194,7 @@ def _replace_file(target: Path, write: Callable[[Path], None]) -> None:
 
 @contextmanager
 def _replacing_folder(target: Path) -> Iterator[Path]:
-    """Give a folder to be made; swap it for what is there, if an export made that."""
+    """Give a folder to write into; then swap it for what an earlier export made there."""
     if target.exists() and not (target / _MARK).exists() and any(target.iterdir()):
         raise StoreError(
             "an export replaces only a folder that an export made",
@@ -216,11 +216,11 @@ def _replacing_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def _is_same(new: Path, old: Path) -> bool:
     files = [
         {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
-        for root in (one, other)
+        for root in (new, old)
     ]
     return files[0] == files[1] and all(
-        filecmp.cmp(one / name, other / name, shallow=False) for name in files[0]
+        filecmp.cmp(new / name, old / name, shallow=False) for name in files[0]
     )

@@ -1,4 +1,4 @@
-"""What this process has run: where a lazy result that was run is read from.
+"""The newest stored results of this process: where a lazy result that was run is read from.
 
 The graph is frozen, so a call does not know what became of it.  A run enters its results here, and
 whoever reads a lazy result looks here first: a handle that has been run, or that belongs to a step

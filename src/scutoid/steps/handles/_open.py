@@ -1,4 +1,4 @@
-"""Opening inputs: one image, a folder of images, a table with a value for each."""
+"""Open inputs: one image, a folder of images, a table with a value for each."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def open_folder(
 def _taken(
     read: Callable[[str], Any], paths: Mapping[str, str]
 ) -> tuple[dict[str, str], OutputKind]:
-    """Leave out the files that a reader skips, and see what it makes of the others.
+    """Return the files that a reader does not skip, and the kind of what it makes of them.
 
     Those on which it fails stay: they fail in a run, which tells of them and does all others.
     """
@@ -189,9 +189,9 @@ def _taken(
         return value is not None and kind_of(value)
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = dict(zip(paths, pool.map(look, paths.values()), strict=True))
-    kinds = [kind for kind in found.values() if isinstance(kind, str)]
-    return {key: paths[key] for key, taken in found.items() if taken}, (
+        verdicts = dict(zip(paths, pool.map(look, paths.values()), strict=True))
+    kinds = [kind for kind in verdicts.values() if isinstance(kind, str)]
+    return {key: paths[key] for key, verdict in verdicts.items() if verdict}, (
         kinds[0] if kinds else "image"
     )
 
@@ -200,12 +200,12 @@ def _members(root: Path, pattern: str) -> dict[str, str]:
     """Find the files below a folder: where each is, by its path below the folder."""
     # Plain strings: of 100,000 files, Path objects would take several seconds.
     place = os.path.realpath(root)
-    found = (
+    keys = (
         key.replace(os.sep, "/")
         for key in glob.iglob(pattern, root_dir=place, recursive=True)  # noqa: PTH207
         if key.endswith(".zarr") or os.path.isfile(f"{place}{os.sep}{key}")  # noqa: PTH113
     )
-    return {key: f"{place}{os.sep}{key}" for key in sorted(set(found), key=_natural)}
+    return {key: f"{place}{os.sep}{key}" for key in sorted(set(keys), key=_natural)}
 
 
 def _split_pattern(text: str) -> tuple[Path, str]:

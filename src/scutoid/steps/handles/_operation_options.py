@@ -20,14 +20,14 @@ from scutoid.steps.handles._step import Step
 _OF_RESULT = ("name", "keep", "storage", "where")
 
 
-def with_options(result: Any, given: Iterable[object], options: Mapping[str, object]) -> Any:
+def with_options(result: Any, inputs: Iterable[object], options: Mapping[str, object]) -> Any:
     """Return the results of an operation, its steps with other options.
 
     Parameters
     ----------
     result : lazy result, or tuple of these
         What the operation returned.
-    given : iterable
+    inputs : iterable
         Its arguments: what has made these is no part of it.
     options : mapping
         As in `Step.options`; name, keep, storage and where are those of the step that makes the
@@ -40,7 +40,7 @@ def with_options(result: Any, given: Iterable[object], options: Mapping[str, obj
     results = result if isinstance(result, tuple) else (result,)
     refs = [item.ref for item in results if isinstance(item, Lazy)]
     last = [ref.node for ref in refs]
-    arguments = {ref.node for ref in _refs_in(given)}
+    arguments = {ref.node for ref in _refs_in(inputs)}
 
     def kept(call: Call) -> Outputs | None:
         return call.outputs if call in arguments else None
@@ -49,11 +49,11 @@ def with_options(result: Any, given: Iterable[object], options: Mapping[str, obj
         return Step(call.spec).options(**cast("Any", _options_of(call, last, options))).spec
 
     rewriting = Rewriting(kept, spec)
-    made = tuple(
+    changed = tuple(
         handle_of(rewriting.item(item.ref)) if isinstance(item, Lazy) else item  # type: ignore[arg-type]
         for item in results
     )
-    return made if isinstance(result, tuple) else made[0]
+    return changed if isinstance(result, tuple) else changed[0]
 
 
 def _options_of(call: Call, last: list[Node], options: Mapping[str, object]) -> dict[str, object]:

@@ -41,16 +41,16 @@ class Pipeline:
         PipelineError
             If the function returns anything else.
         """
-        found: list[Any] = list(flatten([self.function(*args, **kwargs)]))
-        wrong = [item for item in found if not isinstance(item, Lazy)]
-        if wrong or not found:
+        results: list[Any] = list(flatten([self.function(*args, **kwargs)]))
+        wrong = [item for item in results if not isinstance(item, Lazy)]
+        if wrong or not results:
             raise PipelineError(
                 "a pipeline returns results of steps: one, a tuple or a dict of them",
                 value=type(wrong[0]).__name__ if wrong else "nothing",
                 place=f"pipeline {self.name!r}",
                 remedy="return the images, tables and values that you want computed",
             )
-        return found
+        return results
 
 
 def pipeline(function: Callable[..., Any]) -> Pipeline:

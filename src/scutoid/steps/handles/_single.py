@@ -1,4 +1,4 @@
-"""What the user holds: results that know how they come about, and are read when they are asked for.
+"""Lazy results: images, tables, values, parts and files, each read when it is asked for.
 
 ::
 
@@ -181,12 +181,12 @@ class Image(ImageOperators):
         PipelineError
             With the call to write.
         """
-        given = "" if order is None else f", order={order}"
+        order_text = "" if order is None else f", order={order}"
         raise PipelineError(
             "an image is put on the grid of another by scutoid.resample",
             value="image.like(other)",
             place=repr(self.name),
-            remedy=f"write sc.resample(image, like=other{given})",
+            remedy=f"write sc.resample(image, like=other{order_text})",
         )
 
     def read(self, roi: RoiLike | None = None, *, fill: Fill = None) -> NDArray[Any]:

@@ -60,8 +60,8 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         if not any(is_lazy(item) or _is_dask(item) for item in (*args, *kwargs.values())):
             return self._run(args, kwargs)
-        given, params = self.spec.parameters.bind(self.spec.label, args, kwargs)
-        inputs = [self._lazy(item) for item in given]
+        arguments, params = self.spec.parameters.bind(self.spec.label, args, kwargs)
+        inputs = [self._lazy(item) for item in arguments]
         images = [item for item in inputs if isinstance(item, Image)]
         if self.spec.check is not None and images:
             ask(self.spec.check, "check", images, params, f"step {self.spec.label!r}")
@@ -118,8 +118,8 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
     def _run(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         spec = self.spec
         injected = {name: kwargs[name] for name in spec.parameters.injected if name in kwargs}
-        given = {name: value for name, value in kwargs.items() if name not in injected}
-        inputs, params = spec.parameters.bind(spec.label, args, given)
+        named = {name: value for name, value in kwargs.items() if name not in injected}
+        inputs, params = spec.parameters.bind(spec.label, args, named)
         missing = [name for name in spec.parameters.injected if name not in injected]
         for name in missing:
             if name == NEIGHBOURS and spec.sees_neighbours:
@@ -144,7 +144,7 @@ def is_lazy(value: object) -> bool:
 
 
 def _in_graph(item: object) -> object:
-    """Return what a call holds of an argument: of a handle what it refers to."""
+    """Return an argument as a call holds it: of a handle its reference."""
     return item.ref if isinstance(item, Lazy) else item
 
 
@@ -194,7 +194,7 @@ class Decorator(Protocol[One_co, Many_co]):
 
 
 class FinishedDecorator(Protocol[One_co, Many_co, R_co]):
-    """Does the same for a reduction with finish=, whose result of arrays is what that returns."""
+    """Makes a step of a reduction with finish=; on arrays it returns what that returns."""
 
     def __call__(
         self, function: Callable[P, object], /

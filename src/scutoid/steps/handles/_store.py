@@ -65,8 +65,8 @@ class Store:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of steps with a complete result, in order of their first run."""
-        found = [recipe.step for _, recipe in reversed(self._complete(None))]
-        return tuple(dict.fromkeys(found))
+        steps = [recipe.step for _, recipe in reversed(self._complete(None))]
+        return tuple(dict.fromkeys(steps))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
@@ -75,8 +75,8 @@ class Store:
         return name in self.names()
 
     def __getitem__(self, name: str) -> Any:
-        found = self._complete(name)
-        if not found:
+        results = self._complete(name)
+        if not results:
             names = self.names()
             close = difflib.get_close_matches(name, names, n=1)
             raise StoreError(
@@ -85,7 +85,7 @@ class Store:
                 place=str(self.path),
                 remedy=f"did you mean {close[0]!r}?" if close else "run the pipeline first",
             )
-        return self._result(*found[0])
+        return self._result(*results[0])
 
     def find(self, name: str | None = None, **parameters: object) -> list[Any]:
         """Return complete results whose parameters have these values, the newest first."""
@@ -155,14 +155,14 @@ class Store:
 
     def du(self) -> dict[str, int]:
         """Return the bytes that the results of each step take, the largest first."""
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for entry in self.entries_store.places():
-            found[entry.name] = found.get(entry.name, 0) + bytes_in(entry.path)
-        return dict(sorted(found.items(), key=lambda item: item[1], reverse=True))
+            sizes[entry.name] = sizes.get(entry.name, 0) + bytes_in(entry.path)
+        return dict(sorted(sizes.items(), key=lambda item: item[1], reverse=True))
 
     def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
-        found = [self._followed(e, r) for e, r in self.entries_store.entries(name)]
-        return [(e, r) for e, r in found if "outputs" in r.output and _is_readable(e, r)]
+        results = [self._followed(e, r) for e, r in self.entries_store.entries(name)]
+        return [(e, r) for e, r in results if "outputs" in r.output and _is_readable(e, r)]
 
     def _followed(self, entry: Entry, recipe: Recipe) -> tuple[Entry, Recipe]:
         """Follow a record of acceptance to the result that was accepted."""
@@ -196,7 +196,7 @@ def _digests(value: object) -> set[str]:
         same.append(float(value))
     elif isinstance(value, float) and value.is_integer():
         same.append(int(value))
-    return {canonical_digest(one) for one in same}
+    return {canonical_digest(number) for number in same}
 
 
 def _is_readable(entry: Entry, recipe: Recipe) -> bool:

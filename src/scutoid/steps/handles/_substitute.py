@@ -1,4 +1,4 @@
-"""A pipeline with results put in the place of some of its steps, to test what comes after them."""
+"""Replace some steps of a pipeline by given results, to test what comes after them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scutoid.steps.handles._lazy import Lazy, handle_of
 
 
 def with_given(targets: Any, given: Mapping[str, Any]) -> Any:
-    """Return the same results, with what some steps would have made put in their place.
+    """Return the same results, with some steps replaced by what they would have made.
 
     The steps that are replaced, and what only they need, do not run.
 

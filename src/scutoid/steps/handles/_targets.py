@@ -1,4 +1,4 @@
-"""What a user asks for: results in nested tuples, lists and dicts."""
+"""Find the results in nested tuples, lists and dicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one block writes: chosen from inputs, halo and chunks, never from workers or memory."""
+"""Choose the shape of blocks from inputs, halo and chunks, never from workers or memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def block_shape(
         for axis, size, is_cut in zip(axes, total.shape, cut, strict=True)
         if not is_cut
     }
-    given = _given_block(block, axes, fixed, place)
+    edges = _given_block(block, axes, fixed, place)
     usual = _EDGE.get(sum(cut), 64)
     chunks: dict[str, int] = {}
     for image in images:
@@ -46,8 +46,8 @@ def block_shape(
             shape.append(1)
         elif not is_cut:
             shape.append(max(size, 1))
-        elif given:
-            edge, multiple = given[axis], multiples.get(axis, 1)
+        elif edges:
+            edge, multiple = edges[axis], multiples.get(axis, 1)
             if is_suggested:
                 edge = -(-edge // multiple) * multiple
             _check_multiple(axis, edge, size, multiple, place)

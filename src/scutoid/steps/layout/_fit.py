@@ -1,19 +1,19 @@
-"""Fitting a step to its images: what they have in common, the halo, the grid of blocks."""
+"""Fit a step to its images: their common extent, the grid of blocks, the grid of the output."""
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from scutoid.arrays import SPATIAL, ImageSpec, pyramid_multiple
-from scutoid.errors import MetadataError, ParameterError, PipelineError
+from scutoid.errors import MetadataError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
-from scutoid.steps.declaration import Length, StepSpec
+from scutoid.steps.declaration import StepSpec
+from scutoid.steps.layout._axes import Axes, find_axes
 from scutoid.steps.layout._block_shape import block_shape
+from scutoid.steps.layout._halo import first_sized, halo_text, resolve_halo
 from scutoid.steps.layout._layout import Layout
 from scutoid.steps.layout._output_grid import OutputGrid, parse_scale, scaled_grid
 from scutoid.steps.layout._placement import Framed, Placed
@@ -60,76 +60,92 @@ def make_layout(
             "a block-wise step has at least one image among its inputs", place=place
         )
     _check_voxel_sizes(known, place)
-    function_axes = spec.axes or _spatial_axes(known)
-    if not function_axes:
-        raise PipelineError(
-            "a block-wise step works on spatial axes unless it names others",
-            value=f"image axes {known[0].spec.axes!r}",
-            place=place,
-            remedy="give axes= to the decorator, or axes= to sc.open",
-        )
-    iterated = "".join(
-        dict.fromkeys(a for image in known for a in image.spec.axes if a not in function_axes)
-    )
-    present = {a for image in known for a in image.spec.axes}
-    if not present & set(function_axes):
-        raise PipelineError(
-            f"the images have none of the axes {function_axes!r} that the step works on",
-            value=f"axes {known[0].spec.axes!r}",
-            place=place,
-        )
-    axes = iterated + "".join(a for a in function_axes if a in present)
-    seen = [axis for axis in function_axes if axis in present]
-    spatial = [axis for axis in seen if axis in SPATIAL]
-    image = _common_extent(known, axes, iterated if target is not None else axes, place)
-    returned = spec.out_axes if spec.out_axes is not None else function_axes
-    halo = _halo(spec, params, axes, function_axes, known, place)
+    axes = find_axes(spec, known, place)
+    same_size = axes.grid if target is None else axes.iterated
+    extent = _common_extent(known, axes.grid, same_size, place)
+    halo = resolve_halo(spec, params, axes, known, place)
     is_checked = target is None and not spec.block_invariant
-    total = _total(image, halo, axes, spec.border, place, is_checked=is_checked)
-    if (spec.scale != 1 or target is not None) and spec.options.where is not None:
-        raise PipelineError(
-            "blocks are left out of steps that write on the grid of their inputs", place=place
-        )
+    total = _total(extent, halo, axes.grid, spec.border, place, is_checked=is_checked)
+    _check_where(spec, target, place)
     if spec.scale != 1:
-        target = _scaled(spec, image, halo, axes, seen, spatial, known, place)
-    if target is not None:
-        image = total = _on_target(target, image, axes, seen, place)
-        low = [math.ceil(target.margin / s) for s in target.scale or (1.0,) * len(seen)]
-        halo = halo_pair([low[seen.index(a)] if a in spatial else 0 for a in axes], len(axes))
-    cut = [a in spatial and a in returned for a in axes]
-    if any(kind in ("table", "parts", "value") for kind in spec.outputs) and spec.out_axes is None:
-        cut = [a in spatial for a in axes]
-    near = halo if target is None else halo_pair(0, len(axes))
-    chunks = known if target is None else ()
-    multiples = _pyramid_multiples(spec, axes, total, known, target)
+        target = _scaled(spec, extent, halo, axes, known, place)
+    shaping_halo, shaping_images = halo, known
+    if target is not None:  # blocks are then chosen by the output's grid alone
+        extent = total = _on_target(target, extent, axes, place)
+        halo = _target_halo(target, axes)
+        shaping_halo, shaping_images = halo_pair(0, len(axes.grid)), []
     shape = block_shape(
-        axes, total, near, cut, iterated, chunks, block, place, multiples, is_suggested=is_suggested
+        axes.grid,
+        total,
+        shaping_halo,
+        _cut_axes(spec, axes),
+        axes.iterated,
+        shaping_images,
+        block,
+        place,
+        _pyramid_multiples(spec, axes.grid, total, known, target),
+        is_suggested=is_suggested,
     )
     return Layout(
-        iterated=iterated,
-        function_axes=function_axes,
-        returned_axes=returned,
-        inputs=tuple(
-            None if item is None else Placed(item.spec.axes, item.offset, tuple(item.spec.shape))
-            for item in images
-        ),
-        image=image,
+        iterated=axes.iterated,
+        function_axes=axes.function,
+        returned_axes=axes.returned,
+        inputs=tuple(map(_placed, images)),
+        image=extent,
         grid=BlockGrid(total, shape, halo=halo),
         border=spec.border,
         target=target,
-        new_sizes=_new_sizes(spec, iterated, returned, place),
+        new_sizes=_new_sizes(spec, axes, place),
     )
 
 
-def _new_sizes(spec: StepSpec, iterated: str, returned: str, place: str) -> dict[str, int]:
+def _placed(image: Framed | None) -> Placed | None:
+    """Return where an input lies, if it is an image."""
+    if image is None:
+        return None
+    return Placed(image.spec.axes, image.offset, tuple(image.spec.shape))
+
+
+def _check_where(spec: StepSpec, target: OutputGrid | None, place: str) -> None:
+    """Refuse to leave out blocks of a step that writes on a grid of its own."""
+    if spec.options.where is not None and (spec.scale != 1 or target is not None):
+        raise PipelineError(
+            "blocks are left out of steps that write on the grid of their inputs", place=place
+        )
+
+
+def _cut_axes(spec: StepSpec, axes: Axes) -> list[bool]:
+    """Return for each axis of the grid whether blocks may cut it.
+
+    An image can be joined from blocks along the axes that the function returns; anything else
+    along all spatial axes.
+    """
+    is_image_alone = spec.out_axes is not None or set(spec.outputs).isdisjoint(
+        ("table", "parts", "value")
+    )
+    joined = axes.returned if is_image_alone else axes.spatial
+    return [axis in axes.spatial and axis in joined for axis in axes.grid]
+
+
+def _target_halo(target: OutputGrid, axes: Axes) -> tuple[Coordinate, Coordinate]:
+    """Return what the source of an output grid reaches beyond a block, in voxels of the output."""
+    scales = dict(zip(axes.seen, target.scale or (1.0,) * len(axes.seen), strict=False))
+    reach = [
+        math.ceil(target.margin / scales[axis]) if axis in axes.spatial else 0 for axis in axes.grid
+    ]
+    return halo_pair(reach, len(axes.grid))
+
+
+def _new_sizes(spec: StepSpec, axes: Axes, place: str) -> dict[str, int]:
     """Return the sizes of axes that a step declares, which are among those that it returns."""
     sizes = dict(spec.out_sizes or {})
     for axis, size in sizes.items():
-        if axis in iterated or axis not in returned or axis in SPATIAL or size < 1:
+        is_new = axis in axes.returned and axis not in axes.iterated and axis not in SPATIAL
+        if not is_new or size < 1:
             raise PipelineError(
                 "out_sizes= gives the size, 1 or more, of axes that the step returns and that are "
                 "neither spatial nor iterated",
-                value=f"{axis!r}: {size}; returned {returned!r}, iterated {iterated!r}",
+                value=f"{axis!r}: {size}; returned {axes.returned!r}, iterated {axes.iterated!r}",
                 place=place,
                 remedy="name the axis in out_axes=, and in axes= if the image has it",
             )
@@ -147,7 +163,7 @@ def _pyramid_multiples(
     storage = spec.options.storage
     if storage.levels == 1 or "image" not in spec.outputs:
         return {}
-    sized = next((item.spec for item in images if item.spec.voxel_size is not None), None)
+    sized = first_sized(images)
     spatial = [axis for axis in axes if axis in SPATIAL]
     voxel_size = None
     if target is not None:
@@ -177,7 +193,7 @@ def _total(
         if any(s <= a + b for s, a, b in zip(image.shape, low, high, strict=True) if a + b):
             raise PipelineError(
                 "with border='crop' an image is larger than the halo on both sides",
-                value=f"shape {tuple(image.shape)}, halo {_halo_text(halo)}",
+                value=f"shape {tuple(image.shape)}, halo {halo_text(halo)}",
                 place=place,
                 remedy="use border='clip', or a smaller halo",
             )
@@ -191,7 +207,7 @@ def _total(
         if too_large:
             raise PipelineError(
                 "a halo is not larger than the image",
-                value=f"halo {_halo_text(halo)} on axes {axes!r}, shape {tuple(image.shape)}",
+                value=f"halo {halo_text(halo)} on axes {axes!r}, shape {tuple(image.shape)}",
                 place=f"{place}, axis {too_large[0]!r}",
                 remedy="check voxels against units, use a smaller halo, or border='reflect'",
             )
@@ -202,9 +218,7 @@ def _scaled(
     spec: StepSpec,
     image: Roi,
     halo: tuple[Coordinate, Coordinate],
-    axes: str,
-    seen: Sequence[str],
-    spatial: Sequence[str],
+    axes: Axes,
     images: Sequence[Framed],
     place: str,
 ) -> OutputGrid:
@@ -216,42 +230,40 @@ def _scaled(
             place=place,
             remedy="leave border= out, and pad in the function",
         )
-    scale = parse_scale(spec.scale, "".join(seen), spatial, place)
-    at = [axes.index(axis) for axis in seen]
-    sized = next((item.spec for item in images if item.spec.voxel_size is not None), None)
-    voxel_size: dict[int, float] = {}
-    origin: dict[int, float] = {}
-    if sized is not None:
-        sizes = dict(zip(sized.spatial_axes, sized.voxel_size or (), strict=True))
-        first = sized.origin or (0.0,) * len(sizes)
-        starts = dict(zip(sized.spatial_axes, first, strict=True))
-        voxel_size = {n: sizes[a] for n, a in enumerate(seen) if a in sizes}
-        origin = {n: starts[a] for n, a in enumerate(seen) if a in starts}
-    sides = [[side[n] for n in at] for side in halo]
-    return scaled_grid(
-        scale, [image.shape[n] for n in at], (sides[0], sides[1]), voxel_size, origin
+    scale = parse_scale(spec.scale, axes.seen, axes.spatial, place)
+    at = [axes.grid.index(axis) for axis in axes.seen]
+    low, high = ([side[n] for n in at] for side in halo)
+    voxel_size, origin = _scale_of(images, axes.seen)
+    return scaled_grid(scale, [image.shape[n] for n in at], (low, high), voxel_size, origin)
+
+
+def _scale_of(images: Sequence[Framed], seen: str) -> tuple[dict[int, float], dict[int, float]]:
+    """Return voxel size and origin by the number of the axis; empty where they are unknown."""
+    sized = first_sized(images)
+    if sized is None:
+        return {}, {}
+    sizes = dict(zip(sized.spatial_axes, sized.voxel_size or (), strict=True))
+    origin = sized.origin or (0.0,) * len(sizes)
+    starts = dict(zip(sized.spatial_axes, origin, strict=True))
+    return (
+        {n: sizes[a] for n, a in enumerate(seen) if a in sizes},
+        {n: starts[a] for n, a in enumerate(seen) if a in starts},
     )
 
 
-def _on_target(target: OutputGrid, image: Roi, axes: str, seen: Sequence[str], place: str) -> Roi:
+def _on_target(target: OutputGrid, image: Roi, axes: Axes, place: str) -> Roi:
     """Return the extent of the output: a frame of its own on the function's axes."""
-    if len(target.shape) != len(seen) or any(size < 0 for size in target.shape):
+    if len(target.shape) != len(axes.seen) or any(size < 0 for size in target.shape):
         raise PipelineError(
-            f"an output grid has a size for each of the axes {''.join(seen)!r}",
+            f"an output grid has a size for each of the axes {axes.seen!r}",
             value=target.shape,
             place=place,
         )
-    offset = [0 if a in seen else image.offset[n] for n, a in enumerate(axes)]
-    shape = [
-        target.shape[seen.index(a)] if a in seen else image.shape[n] for n, a in enumerate(axes)
-    ]
-    return Roi(offset, shape)
-
-
-def _spatial_axes(images: Sequence[Framed]) -> str:
-    present = {axis for image in images for axis in image.spec.axes}
-    first = [axis for axis in images[0].spec.axes if axis in SPATIAL]
-    return "".join(dict.fromkeys([*first, *(a for a in SPATIAL if a in present)]))
+    sizes = dict(zip(axes.seen, target.shape, strict=True))
+    return Roi(
+        [0 if axis in sizes else image.offset[n] for n, axis in enumerate(axes.grid)],
+        [sizes.get(axis, image.shape[n]) for n, axis in enumerate(axes.grid)],
+    )
 
 
 def _check_voxel_sizes(images: Sequence[Framed], place: str) -> None:
@@ -287,73 +299,3 @@ def _common_extent(images: Sequence[Framed], axes: str, same: str, place: str) -
                 )
             offset.setdefault(axis, start)
     return Roi([offset[axis] for axis in axes], [shape[axis] for axis in axes])
-
-
-def _halo(
-    spec: StepSpec,
-    params: Mapping[str, object],
-    axes: str,
-    function_axes: str,
-    images: Sequence[Framed],
-    place: str,
-) -> tuple[Coordinate, Coordinate]:
-    """Resolve a declared halo to voxels low and high over the grid's axes."""
-    sized = next((image.spec for image in images if image.spec.voxel_size is not None), None)
-    halo = spec.halo
-    if callable(halo):
-        halo = _call_halo(halo, params, sized, place)
-    spatial = [axis for axis in function_axes if axis in SPATIAL]
-    if isinstance(halo, Length):
-        sizes = dict(zip(sized.spatial_axes, sized.voxel_size or (), strict=True)) if sized else {}
-        voxel_size = [sizes[a] for a in spatial if a in sizes] if sizes else None
-        halo = halo.voxels(voxel_size, sized.unit if sized else None, place=place)
-    if isinstance(halo, Mapping):
-        entries = {axis: halo.get(axis, 0) for axis in function_axes}
-    elif isinstance(halo, (list, tuple)):
-        names = spatial if len(halo) == len(spatial) else list(function_axes)
-        if len(halo) != len(names):
-            raise PipelineError(
-                f"a halo has one entry for each of the axes {''.join(spatial)!r}",
-                value=halo,
-                place=place,
-                remedy="give one int, or one int or (low, high) an axis",
-            )
-        entries = dict(zip(names, halo, strict=True))
-    else:
-        entries = dict.fromkeys(spatial, halo)
-    rounded = [_round_up(entries.get(axis, 0), place) for axis in axes]
-    return halo_pair(rounded, len(axes))
-
-
-def _call_halo(
-    halo: Callable[..., object], params: Mapping[str, object], sized: ImageSpec | None, place: str
-) -> object:
-    available = {**params, "voxel_size": sized.voxel_size if sized else None}
-    names = inspect.signature(halo).parameters
-    unknown = [name for name in names if name not in available]
-    if unknown:
-        raise ParameterError(
-            f"a halo is a function of the step's parameters ({', '.join(params) or 'none'})",
-            value=unknown[0],
-            place=place,
-        )
-    return halo(**{name: available[name] for name in names})
-
-
-def _round_up(entry: object, place: str) -> Any:
-    if isinstance(entry, (list, tuple)):
-        return tuple(_round_up(side, place) for side in entry)
-    try:
-        return math.ceil(entry)  # type: ignore[call-overload]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise PipelineError(
-            "a halo is a number of voxels known before the run",
-            value=entry,
-            place=place,
-            remedy="compute it from parameters that are plain numbers",
-        ) from error
-
-
-def _halo_text(halo: tuple[Coordinate, Coordinate]) -> str:
-    low, high = halo
-    return str(tuple(low)) if low == high else f"{tuple(low)} low and {tuple(high)} high"

@@ -1,4 +1,4 @@
-"""How a step's function meets its images: which axes it gets, which are iterated, how they are cut.
+"""The layout of a call: which axes its function gets, which are iterated, how they are cut.
 
 ::
 
@@ -86,20 +86,21 @@ class Layout:
         )
         if region.is_empty:  # as what a reader takes of one of several images; nothing is asked
             return Roi((0,) * len(placed.shape), (0,) * len(placed.shape))
-        found = self.target.source(position, region)
+        region_read = self.target.source(position, region)
         offset = [
-            found.offset[seen.index(a)]
+            region_read.offset[seen.index(a)]
             if a in seen
             else write.offset[places[a]] - origin[places[a]]
             for a in placed.axes
         ]
         shape = [
-            found.shape[seen.index(a)] if a in seen else write.shape[places[a]] for a in placed.axes
+            region_read.shape[seen.index(a)] if a in seen else write.shape[places[a]]
+            for a in placed.axes
         ]
         return Roi(offset, shape).intersect(Roi((0,) * len(placed.shape), placed.shape))
 
     def source_of_function(self, position: int, write: Roi) -> Roi:
-        """The same over the function's axes; an axis that the input has not is one voxel."""
+        """The source over the function's axes; an axis that the input lacks is one voxel."""
         placed = self._placed(position)
         region = self.source(position, write)
         at = [placed.axes.find(axis) for axis in self.function_axes]
@@ -160,15 +161,15 @@ class Layout:
         seen = [axis for axis in self.function_axes if axis in self.axes]
         read = self.source_of_function(position, write)
         kept = [self.function_axes.index(axis) for axis in seen]
-        made = self.target.source.returned(
+        returned = self.target.source.returned(
             Roi([read.offset[n] for n in kept], [read.shape[n] for n in kept])
         )
         origin = self.grid.total.offset
         offset = [
-            made.offset[seen.index(a)] + origin[n] if a in seen else write.offset[n]
+            returned.offset[seen.index(a)] + origin[n] if a in seen else write.offset[n]
             for n, a in enumerate(self.axes)
         ]
-        return Roi(offset, [made.shape[seen.index(a)] if a in seen else 1 for a in self.axes])
+        return Roi(offset, [returned.shape[seen.index(a)] if a in seen else 1 for a in self.axes])
 
     def from_function(self, array: Any, returned: Roi, write: Roi) -> Any:
         """Crop what the function returned to the write region, in the output's axes."""

@@ -1,4 +1,4 @@
-"""Describing the images that a block-wise call makes: shape, axes, and their place in the world."""
+"""Describe the images that a block-wise call makes: shape, axes, and their place in the world."""
 
 from __future__ import annotations
 
@@ -7,33 +7,41 @@ from typing import Any
 
 import numpy as np
 
-from scutoid.arrays import ImageSpec
+from scutoid.arrays import SPATIAL, ImageSpec
 from scutoid.geometry import Coordinate
 from scutoid.steps.layout._layout import Layout
 from scutoid.steps.layout._placement import Framed
 
+_CHUNK = 64
+"""Voxels along an axis of a chunk, at most."""
+
 
 def frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: Any) -> Framed:
-    """Describe the image that a block-wise call makes."""
-    axes = layout.output_axes
-    new = {} if sample is None else dict(zip(layout.returned_axes, sample.shape, strict=True))
-    new.update(layout.new_sizes)
-    total = layout.grid.total
-    place = {axis: -1 if axis in layout.new_sizes else layout.axes.find(axis) for axis in axes}
-    shape = tuple(total.shape[place[a]] if place[a] >= 0 else int(new[a]) for a in axes)
-    offset = Coordinate(*(total.offset[place[a]] if place[a] >= 0 else 0 for a in axes))
+    """Describe the image that a block-wise call makes.
+
+    Parameters
+    ----------
+    layout : Layout
+        How the call is cut.
+    known : Framed
+        The image among its inputs that tells voxel size, unit, origin and channels.
+    dtype : dtype
+        Of the image.
+    sample : array or None
+        An image that the function returned, over the axes that it returns; None where all sizes
+        are known without it.
+    """
+    axes, total = layout.output_axes, layout.grid.total
+    sizes = {} if sample is None else dict(zip(layout.returned_axes, sample.shape, strict=True))
+    sizes.update(layout.new_sizes)
+    places = _grid_places(layout)
+    shape = tuple(total.shape[places[a]] if a in places else int(sizes[a]) for a in axes)
     source = known.spec
-    spatial = [a for a in axes if a in source.spatial_axes]
-    voxel_size = origin = None
+    spatial = [axis for axis in axes if axis in source.spatial_axes]
     if layout.target is not None:
-        voxel_size, origin = _place_output(layout, spatial)
-    elif source.voxel_size is not None and spatial:
-        sizes = dict(zip(source.spatial_axes, source.voxel_size, strict=True))
-        starts = dict(zip(source.spatial_axes, source.origin or (0.0,) * 3, strict=False))
-        shift = {a: total.offset[place[a]] - layout.image.offset[place[a]] for a in spatial}
-        if all(a in sizes for a in axes if a in "zyx"):
-            voxel_size = tuple(sizes[a] for a in spatial)
-            origin = tuple(starts[a] + shift[a] * sizes[a] for a in spatial)
+        voxel_size, origin = _place_on_target(layout, spatial)
+    else:
+        voxel_size, origin = _place_like(source, layout, spatial)
     spec = ImageSpec(
         shape,
         dtype,
@@ -43,11 +51,26 @@ def frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: An
         origin=origin,
         channels=source.channels if "c" in axes and _is_named(source, shape, axes) else (),
     )
-    blocks = layout.grid.block_shape
-    chunks = tuple(
-        min(blocks[place[a]], 64) if place[a] >= 0 else n for a, n in zip(axes, shape, strict=True)
+    offset = Coordinate(*(total.offset[places[axis]] if axis in places else 0 for axis in axes))
+    return Framed(spec, offset, _chunks(layout, shape))
+
+
+def _grid_places(layout: Layout) -> dict[str, int]:
+    """Return by axis of the output its number in the grid, for those whose size the grid tells."""
+    return {
+        axis: layout.axes.index(axis)
+        for axis in layout.output_axes
+        if axis in layout.axes and axis not in layout.new_sizes
+    }
+
+
+def _chunks(layout: Layout, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the chunks of an output image: parts of a block, whole on axes that have no blocks."""
+    places, blocks = _grid_places(layout), layout.grid.block_shape
+    return tuple(
+        min(blocks[places[axis]], _CHUNK) if axis in places else size
+        for axis, size in zip(layout.output_axes, shape, strict=True)
     )
-    return Framed(spec, offset, chunks)
 
 
 def _is_named(source: ImageSpec, shape: Sequence[int], axes: str) -> bool:
@@ -55,14 +78,32 @@ def _is_named(source: ImageSpec, shape: Sequence[int], axes: str) -> bool:
     return "c" in source.axes and shape[axes.index("c")] == len(source.channels)
 
 
-def _place_output(
+def _place_like(
+    source: ImageSpec, layout: Layout, spatial: Sequence[str]
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Return voxel size and origin of an image on the grid of its input, along its spatial axes."""
+    if source.voxel_size is None or not spatial:
+        return None, None
+    sizes = dict(zip(source.spatial_axes, source.voxel_size, strict=True))
+    if not all(axis in sizes for axis in layout.output_axes if axis in SPATIAL):
+        return None, None
+    starts = dict(zip(source.spatial_axes, source.origin or (0.0,) * 3, strict=False))
+    places, total, image = _grid_places(layout), layout.grid.total, layout.image
+    shifts = {a: total.offset[places[a]] - image.offset[places[a]] for a in spatial}
+    return (
+        tuple(sizes[axis] for axis in spatial),
+        tuple(starts[axis] + shifts[axis] * sizes[axis] for axis in spatial),
+    )
+
+
+def _place_on_target(
     layout: Layout, spatial: Sequence[str]
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
     """Return voxel size and origin of an image on a grid of its own, along its spatial axes."""
     target = layout.target
     if target is None or target.voxel_size is None or not spatial:
         return None, None
-    seen = [axis for axis in layout.function_axes if axis in layout.axes and axis in "zyx"]
+    seen = [axis for axis in layout.function_axes if axis in layout.axes and axis in SPATIAL]
     sizes = dict(zip(seen, target.voxel_size, strict=True))
     starts = dict(zip(seen, target.origin or (0.0,) * len(seen), strict=True))
     return tuple(sizes[a] for a in spatial), tuple(starts[a] for a in spatial)

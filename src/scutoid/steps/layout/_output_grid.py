@@ -1,4 +1,4 @@
-"""Steps whose output lies on another grid than their inputs: which voxels a block needs.
+"""The grid of an output that is not its inputs' grid: which voxels a block needs.
 
 ::
 
@@ -132,8 +132,8 @@ def parse_scale(scale: object, axes: str, spatial: Sequence[str], place: str) ->
         entries = dict(zip(names, scale, strict=False))
     else:
         unknown, entries = [], dict.fromkeys(spatial, scale)
-    found = [_fraction(entries.get(axis, 1)) for axis in axes]
-    if unknown or None in found:
+    fractions = [_fraction(entries.get(axis, 1)) for axis in axes]
+    if unknown or None in fractions:
         raise PipelineError(
             "scale= is the input voxels an output voxel: a whole number, or one divided by one, "
             f"for all or for each of the axes {''.join(spatial)!r}",
@@ -141,18 +141,18 @@ def parse_scale(scale: object, axes: str, spatial: Sequence[str], place: str) ->
             place=place,
             remedy="use scutoid.resample for other grids",
         )
-    return [item for item in found if item is not None]
+    return [item for item in fractions if item is not None]
 
 
 def _fraction(entry: Any) -> Fraction | None:
     if isinstance(entry, bool):
         return None
     try:
-        found = Fraction(entry).limit_denominator(2**20)
+        fraction = Fraction(entry).limit_denominator(2**20)
     except (TypeError, ValueError, OverflowError):
         return None
-    is_close = found > 0 and abs(float(found) - float(entry)) <= _CLOSE * float(entry)
-    return found if is_close and 1 in (found.numerator, found.denominator) else None
+    is_close = fraction > 0 and abs(float(fraction) - float(entry)) <= _CLOSE * float(entry)
+    return fraction if is_close and 1 in (fraction.numerator, fraction.denominator) else None
 
 
 def ask(
@@ -183,7 +183,9 @@ def call_grid(
     grid: Callable[..., object], images: Sequence[object], params: Mapping[str, object], place: str
 ) -> OutputGrid:
     """Ask a step's ``grid=`` function for the grid of one call."""
-    found = ask(grid, "grid", images, params, place)
-    if not isinstance(found, OutputGrid):
-        raise PipelineError("grid= returns an OutputGrid", value=type(found).__name__, place=place)
-    return found
+    output_grid = ask(grid, "grid", images, params, place)
+    if not isinstance(output_grid, OutputGrid):
+        raise PipelineError(
+            "grid= returns an OutputGrid", value=type(output_grid).__name__, place=place
+        )
+    return output_grid

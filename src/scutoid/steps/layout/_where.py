@@ -1,4 +1,4 @@
-"""Which blocks of a step run at all: what ``options(where=)`` says, in terms of its grid."""
+"""Choose the blocks of a step that run, by the mask of ``options(where=)``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import METRES
+from scutoid.arrays import METRES, SPATIAL
 from scutoid.blocks import BlockTask, Mask
 from scutoid.errors import MetadataError
 from scutoid.steps.layout._layout import Layout
@@ -17,7 +17,7 @@ from scutoid.steps.layout._layout import Layout
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskImage:
-    """A coarse image that says where there is something to do, read once and for all."""
+    """A coarse mask, read once, of where a step has something to do."""
 
     array: NDArray[np.bool_]
     """True where blocks shall run."""
@@ -54,34 +54,23 @@ class MaskImage:
                 place=place,
             )
         array = self.array.transpose([self.axes.index(a) for a in layout.axes if a in self.axes])
-        spatial = [axis for axis in layout.function_axes if axis in "zyx"]
-        known = None not in (self.voxel_size, voxel_size)
-        sizes = dict(zip(spatial, voxel_size or (), strict=False))
-        starts = dict(zip(spatial, origin or (), strict=False))
-        own_spatial = [axis for axis in self.axes if axis in "zyx"]
-        own_sizes = dict(zip(own_spatial, self.voxel_size or (), strict=False))
-        own_starts = dict(zip(own_spatial, self.origin or (), strict=False))
+        own = _world_grid(self.axes, self.voxel_size, self.origin)
+        step = _world_grid(layout.function_axes, voxel_size, origin)
         factor = METRES[self.unit] / METRES[unit] if self.unit and unit else 1.0
         shape: list[int] = []
-        scale: list[float] = []
-        offset: list[float] = []
+        lines: list[tuple[float, float]] = []
         for axis, extent, first in zip(
             layout.axes, layout.image.shape, layout.image.offset, strict=True
         ):
             n = self.array.shape[self.axes.index(axis)] if axis in self.axes else 1
             shape.append(n)
-            if axis in own_sizes and axis in sizes and known:
-                scale.append(own_sizes[axis] * factor / sizes[axis])
-                moved = own_starts.get(axis, 0.0) * factor - starts.get(axis, 0.0)
-                # A voxel's position is its centre: the mask's first one begins half a voxel before.
-                # Where both say that they begin at the same place, they mean their corners.
-                half = (scale[-1] - 1) / 2 if moved else 0.0
-                offset.append(moved / sizes[axis] - half)
+            if axis in own and axis in step:
+                lines.append(_line(own[axis], step[axis], factor))
             else:
                 self._check_covers(axis, n, extent, place)
-                scale.append(extent / max(n, 1))
-                offset.append(first)
-        return Mask(array.reshape(shape), tuple(scale), tuple(offset))
+                lines.append((extent / max(n, 1), first))
+        scale, offset = zip(*lines, strict=True)
+        return Mask(array.reshape(shape), scale, offset)
 
     def _check_covers(self, axis: str, n: int, extent: int, place: str) -> None:
         """Without voxel sizes, a mask covers the image in whole steps."""
@@ -92,6 +81,29 @@ class MaskImage:
                 place=f"{place}, axis {axis!r}",
                 remedy="give voxel_size= to sc.open for both",
             )
+
+
+def _world_grid(
+    axes: str, voxel_size: Sequence[float] | None, origin: Sequence[float] | None
+) -> dict[str, tuple[float, float]]:
+    """Return voxel size and origin of each spatial axis; empty where the size is unknown."""
+    spatial = [axis for axis in axes if axis in SPATIAL]
+    starts = dict(zip(spatial, origin or (), strict=False))
+    sizes = zip(spatial, voxel_size or (), strict=False)
+    return {axis: (size, starts.get(axis, 0.0)) for axis, size in sizes}
+
+
+def _line(
+    own: tuple[float, float], step: tuple[float, float], factor: float
+) -> tuple[float, float]:
+    """Return scale and offset of a mask on one axis, in voxels of the step.
+
+    A voxel's position is its centre: the mask's first one begins half a voxel before.  Where both
+    say that they begin at the same place, they mean their corners.
+    """
+    scale = own[0] * factor / step[0]
+    moved = own[1] * factor - step[1]
+    return scale, moved / step[0] - ((scale - 1) / 2 if moved else 0.0)
 
 
 def chosen_blocks(

@@ -37,12 +37,12 @@ from scutoid.steps.planning import PlannedCall, PlannedRun, is_computed
 from scutoid.steps.results import ITEMS, StoredItem, StoredResult
 from scutoid.steps.work import (
     FolderInput,
-    GatheredMembers,
     HandedImage,
     Handover,
     ItemInput,
     ValueInput,
     WholeImage,
+    members_by_key,
 )
 from scutoid.store import Pack
 
@@ -73,7 +73,7 @@ class WorkerInputs:
             source = self._readable(image)
             handover = self.handover(above, call) if above is not None else None
             return source if handover is None else HandedImage(source, handover)
-        return _viewed(self._computed_image(above, is_cut_anew=True), image)
+        return _viewed(self._computed_image(above, is_cut_again=True), image)
 
     def handover(self, above: PlannedCall, reader: Call) -> Handover | None:
         """Return how blocks of a step go to a reader in memory, if it reads the very same ones."""
@@ -126,10 +126,10 @@ class WorkerInputs:
             source = self._computed_image(above)
         return _viewed(source, image)
 
-    def _computed_image(self, above: PlannedCall, *, is_cut_anew: bool = False) -> ComputedImage:
+    def _computed_image(self, above: PlannedCall, *, is_cut_again: bool = False) -> ComputedImage:
         """Return the image of a step that is not kept; the same one to all that read it."""
         call = above.call
-        memo = (above, is_cut_anew)
+        memo = (above, is_cut_again)
         if memo not in self._computed:
             if not isinstance(call, BlockCall):
                 raise PipelineError("only images of blocks are computed in blocks", value=call.name)
@@ -142,7 +142,7 @@ class WorkerInputs:
                 0,
                 framed.spec,
                 framed.offset,
-                is_cut_anew=is_cut_anew,
+                is_cut_again=is_cut_again,
                 is_shared=readers > 1,
             )
         return self._computed[memo]
@@ -166,7 +166,7 @@ class WorkerInputs:
         if isinstance(value, Gathered):
             collection = value.collection
             given = self.of_members(collection, collection.keys)
-            return Deferred(partial(GatheredMembers, given, collection.keys))
+            return Deferred(partial(members_by_key, given, collection.keys))
         if isinstance(value, ImageRef):
             return Deferred(WholeImage(self._readable(value), value.shape))
         if not isinstance(value, Ref):

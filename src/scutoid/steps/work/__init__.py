@@ -4,17 +4,16 @@ from scutoid.steps.work._blocks import BlockWork, FinishWork, StepWork, WholeIma
 from scutoid.steps.work._handover import HandedImage, Handover
 from scutoid.steps.work._members import (
     FolderInput,
-    GatheredMembers,
     ItemInput,
     MemberWork,
     ValueInput,
+    members_by_key,
 )
 
 __all__ = [
     "BlockWork",
     "FinishWork",
     "FolderInput",
-    "GatheredMembers",
     "HandedImage",
     "Handover",
     "ItemInput",
@@ -22,4 +21,5 @@ __all__ = [
     "StepWork",
     "ValueInput",
     "WholeImage",
+    "members_by_key",
 ]

@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
-from scutoid.steps.compute import BlockParts, encode
+from scutoid.steps.compute import BlockParts, GatheredMembers, encode
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.steps.graph import (
     BlockCall,
@@ -321,19 +322,12 @@ class ValueInput(MemberInput):
         return self.values[number]
 
 
-class GatheredMembers(Mapping[str, Any]):
-    """Members of a collection by key, each read when it is asked for."""
+def members_by_key(members: Any, keys: tuple[str, ...]) -> GatheredMembers:
+    """Return the members of a collection by key, each read whenever it is asked for."""
+    numbers = {key: number for number, key in enumerate(keys)}
+    return GatheredMembers(keys, partial(_read_member, members, numbers))
 
-    def __init__(self, given: Any, keys: tuple[str, ...]) -> None:
-        self._given = given
-        self._places = {key: number for number, key in enumerate(keys)}
 
-    def __getitem__(self, key: str) -> Any:
-        item = self._given.member(self._places[key])
-        return Evaluation().value(item) if isinstance(item, Ref) else item
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
+def _read_member(members: Any, numbers: Mapping[str, int], key: str) -> Any:
+    item = members.member(numbers[key])
+    return Evaluation().value(item) if isinstance(item, Ref) else item

@@ -66,7 +66,7 @@ def save_png(value: NDArray[Any], path: Path) -> None:
 
 
 def load_png(path: Path) -> NDArray[Any]:
-    """Read it back."""
+    """Read an array back from a PNG."""
     with reading("picture", path):
         picture = _read_png(path)
         array: NDArray[Any] = np.array(picture)
@@ -183,7 +183,7 @@ def save_tiff(value: NDArray[Any], path: Path) -> None:
 
 
 def load_tiff(path: Path) -> NDArray[Any]:
-    """Read it back."""
+    """Read an array back from a TIFF."""
     import tifffile
 
     with reading("image", path):

@@ -36,7 +36,7 @@ class Format:
     accepts: Callable[[object], bool]
     """Whether it can hold a value; asked of any value, so it must not import what is slow."""
     save: Callable[[Any, Path], None]
-    """Writes a value to a path: beside it, synced and renamed."""
+    """Writes a value to a path: a new file is written, synced and renamed."""
     load: Callable[[Path], Any]
     """Reads it back as it was; raises `DamagedResult` if it cannot."""
 
@@ -91,29 +91,29 @@ def _installed(_stamps: tuple[tuple[str, int], ...]) -> dict[str, Format]:
     """Look through what is installed, which takes milliseconds: once for each state of it."""
     from importlib import metadata
 
-    found: dict[str, Format] = {}
+    installed: dict[str, Format] = {}
     for point in metadata.entry_points(group=_GROUP):
         try:
-            one = point.load()
+            loaded = point.load()
         except (ImportError, AttributeError) as error:
             _logger.warning("the format %r of another package is left out: %s", point.name, error)
             continue
-        _check(point.name, one, {**FORMATS, **found})
-        found[point.name] = one
-    return found
+        _check(point.name, loaded, {**FORMATS, **installed})
+        installed[point.name] = loaded
+    return installed
 
 
-def _check(name: str, one: object, others: Mapping[str, Format]) -> None:
+def _check(name: str, item: object, others: Mapping[str, Format]) -> None:
     place = f"entry point {name!r} of the group {_GROUP!r}"
-    if not isinstance(one, Format):
+    if not isinstance(item, Format):
         raise ParameterError(
-            "a format is a scutoid.store.Format", value=type(one).__name__, place=place
+            "a format is a scutoid.store.Format", value=type(item).__name__, place=place
         )
-    taken = [other.suffix for other in others.values()]
-    if name in others or one.suffix in taken:
+    suffixes = [other.suffix for other in others.values()]
+    if name in others or item.suffix in suffixes:
         raise ParameterError(
             "a format has a name and an ending that no other format has",
-            value=f"{name!r}, {one.suffix!r}",
+            value=f"{name!r}, {item.suffix!r}",
             place=place,
             remedy="uninstall one of the two packages, or ask its authors for another name",
         )
@@ -162,20 +162,20 @@ def choose_format(value: object, name: str | None = None) -> Format:
         If there is none.
     """
     if name is not None:
-        found = find_format(name)
-        if not found.accepts(value):
+        chosen = find_format(name)
+        if not chosen.accepts(value):
             raise ParameterError(
                 f"the format {name!r} holds what it is made for",
                 value=_described(value),
                 remedy="convert it first, or leave out format=, and one that fits is chosen",
             )
-        return found
-    for one in FORMATS.values():
-        if one.accepts(value):
-            return one
-    for one in installed_formats().values():
-        if one.accepts(value):
-            return one
+        return chosen
+    for item in FORMATS.values():
+        if item.accepts(value):
+            return item
+    for item in installed_formats().values():
+        if item.accepts(value):
+            return item
     raise ParameterError(
         "a step returns tables, arrays, numbers, text, figures, and lists and dicts of these",
         value=_misfit(value),

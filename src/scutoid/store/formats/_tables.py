@@ -103,7 +103,7 @@ def _like(schema: Any, piece: Any) -> Any:
 
 
 def load_parquet(path: Path) -> pd.DataFrame:
-    """Read it back, with its types and its index."""
+    """Read a table back, with its types and its index."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -123,7 +123,7 @@ def _joined(value: pd.DataFrame | Partitioned) -> pd.DataFrame:
     if not isinstance(value, Partitioned):
         return value
     tables = list(value.table_partitions())
-    return pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
 def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
@@ -145,7 +145,7 @@ def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
     table = _with_index(_joined(value))
     names = list(table.columns)
     is_bare = bool(len(table)) and not names
-    if is_bare or len(set(names)) < len(names) or not all(isinstance(one, str) for one in names):
+    if is_bare or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
         raise ParameterError(
             "a table has columns, with names that are text and differ",
             value=names,
@@ -186,11 +186,11 @@ def _written(name: str, column: Any) -> list[str]:
     missing = column.isna().to_numpy()
     if column.dtype.kind in "biuf" and not hasattr(column.dtype, "categories"):
         values = column.to_numpy(object, na_value=None) if missing.any() else column.tolist()
-        return ["" if gone else str(field) for field, gone in zip(values, missing, strict=True)]
+        return _texts(values, missing)
     fields = list(column.astype(object))
     kinds = {type(field) for field, gone in zip(fields, missing, strict=True) if not gone}
     if kinds and kinds <= {bool, np.bool_}:
-        return ["" if gone else str(field) for field, gone in zip(fields, missing, strict=True)]
+        return _texts(fields, missing)
     is_text = all(issubclass(kind, str) for kind in kinds)
     if not (is_text or column.dtype.kind in "mM" or hasattr(column.dtype, "categories")):
         raise ParameterError(
@@ -203,6 +203,11 @@ def _written(name: str, column: Any) -> list[str]:
     needs_quotes = "" in texts or _typed(texts) is not None
     quote = _quoted if needs_quotes else _if_odd
     return ["" if text is None else quote(text) for text in texts]
+
+
+def _texts(values: Iterable[object], missing: Iterable[bool]) -> list[str]:
+    """Return values as text, empty where they are missing."""
+    return ["" if gone else str(value) for value, gone in zip(values, missing, strict=True)]
 
 
 def _quoted(text: str) -> str:
@@ -247,11 +252,11 @@ def _fields(text: str) -> tuple[Fields, set[tuple[int, int]]]:
     rows: Fields = [[]]
     quoted = set()
     at = 0
-    for found in _FIELD.finditer(text):
-        if found.start() != at:
+    for match in _FIELD.finditer(text):
+        if match.start() != at:
             break
-        at = found.end()
-        inner, plain, end = found.groups()
+        at = match.end()
+        inner, plain, end = match.groups()
         if inner is None:
             rows[-1].append(plain or None)
         else:

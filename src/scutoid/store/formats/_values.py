@@ -94,7 +94,7 @@ def save_json(value: Any, path: Path) -> None:
 
 
 def load_json(path: Path) -> Any:
-    """Read it back; the types of numbers, tuples and arrays as well."""
+    """Read a value back; the types of numbers, tuples and arrays as well."""
     with reading("value", path):
         content = path.read_bytes()
         if not content.endswith(b"\n"):  # 12 cut off is 1, which is JSON too
@@ -123,7 +123,7 @@ def save_npy(value: Any, path: Path) -> None:
 
 
 def load_npy(path: Path) -> NDArray[Any]:
-    """Read it back, if the file has the length that its header says."""
+    """Read an array back, if the file has the length that its header says."""
     with reading("array", path):
         # Mapped first: a damaged header may name a size that no memory holds.
         mapped = np.load(path, allow_pickle=False, mmap_mode="r", max_header_size=_MAX_HEADER)

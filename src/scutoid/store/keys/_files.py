@@ -14,10 +14,10 @@ _PIECE = 2**22
 
 def checksum_file(path: Path) -> int:
     """Return the CRC-32 of a file: a fifth of the time that `digest_file` takes."""
-    found = 0
+    checksum = 0
     for piece in _pieces(path):
-        found = zlib.crc32(piece, found)
-    return found
+        checksum = zlib.crc32(piece, checksum)
+    return checksum
 
 
 def _pieces(path: Path) -> Iterator[memoryview]:
@@ -30,7 +30,7 @@ def _pieces(path: Path) -> Iterator[memoryview]:
 
 def digest_file(path: Path) -> str:
     """Return the sha256 of a file, as ``sha256sum`` prints it."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for piece in _pieces(path):
-        found.update(piece)
-    return found.hexdigest()
+        digest.update(piece)
+    return digest.hexdigest()

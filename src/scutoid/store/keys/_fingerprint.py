@@ -177,7 +177,9 @@ class _Walk:
         functions = {k: v for k, v in held.items() if isinstance(v, types.FunctionType)}
         if not isinstance(value, _UNSEEN) and not functions:
             self.opaque.add(f"{where} ({kind.__module__}.{kind.__qualname__})")
-        items = (tagged(name, self.code(one, where)) for name, one in sorted(functions.items()))
+        items = (
+            tagged(name, self.code(function, where)) for name, function in sorted(functions.items())
+        )
         return tagged("opaque", self.code(kind, where), _identity(value).encode(), *items)
 
     def path(self, value: PurePath, where: str) -> bytes:
@@ -248,7 +250,7 @@ class _Walk:
             inside += [held for held in _closure(item).values() if callable(held)]
             registry = item.__dict__.get("registry")  # of functools.singledispatch
             inside += registry.values() if isinstance(registry, Mapping) else ()
-        labels = [self._reach(one, where) for one in inside if one is not None and is_code(one)]
+        labels = [self._reach(part, where) for part in inside if part is not None and is_code(part)]
         module = getattr(item, "__module__", None)
         is_extension = isinstance(item, types.BuiltinFunctionType) and isinstance(module, str)
         if is_extension and module in sys.modules and is_own(sys.modules[module]):
@@ -329,7 +331,7 @@ class _Walk:
         return tagged(label)
 
     def _import(
-        self, function: types.FunctionType, name: str, level: int, taken: Iterable[str]
+        self, function: types.FunctionType, name: str, level: int, names_taken: Iterable[str]
     ) -> list[bytes]:
         """Follow an import inside a function; modules of the user's are imported for it."""
         try:
@@ -347,10 +349,13 @@ class _Walk:
             self.opaque.add(f"{function.__qualname__} (import of {name}: {error})")
             return []
         items = []
-        for one in dict.fromkeys((module, sys.modules[top])):
-            found = [attribute for attribute in dict.fromkeys(taken) if hasattr(one, attribute)]
+        for holder in dict.fromkeys((module, sys.modules[top])):
+            found = [
+                attribute for attribute in dict.fromkeys(names_taken) if hasattr(holder, attribute)
+            ]
             items += [
-                self._resolve((one.__name__, a), {one.__name__: one}, "constant") for a in found
+                self._resolve((holder.__name__, a), {holder.__name__: holder}, "constant")
+                for a in found
             ]
         return items
 
@@ -379,22 +384,12 @@ class _Walk:
         items += [tagged("base", self.code(base, label)) for base in kind.__bases__]
         if type(kind) is not type:
             items.append(tagged("metaclass", self.code(type(kind), label)))
-        members = dict(vars(kind))
-        names: dict[str, Any] = {}
-        for value in members.values():
-            if isinstance(value, types.FunctionType) and value.__module__ == kind.__module__:
-                names = value.__globals__
-        names = names or vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
+        names = _names_seen_by(kind)
         items += self._decorators(source, names)
         for chain in source.loads if source else ():
-            if chain[0] in names and chain[0] not in members:
+            if chain[0] in names and chain[0] not in vars(kind):
                 items.append(self._resolve(chain, names, "constant"))
-        if issubclass(kind, enum.Enum):
-            # The members themselves are of this class; their values are what it holds.
-            held = set(kind.__members__) | {n for n in members if n.startswith("_")}
-            members = {name: value for name, value in members.items() if name not in held}
-            members |= {name: item._value_ for name, item in kind.__members__.items()}
-        for name, value in members.items():
+        for name, value in _members_of(kind).items():
             items.append(tagged(name, self._member(kind, name, value, f"{label}.{name}")))
         if source is None:
             self.opaque.add(f"{label} (no source; known by its members)")
@@ -403,7 +398,7 @@ class _Walk:
     def _member(self, kind: type, name: str, value: Any, where: str) -> bytes:
         inner = functions_of(value)
         if inner:
-            return tagged("", *(self._method_of(kind, one, where) for one in inner))
+            return tagged("", *(self._method_of(kind, item, where) for item in inner))
         is_made = name.startswith("__") or name == "_abc_impl" or inspect.isdatadescriptor(value)
         if is_made:
             return b""
@@ -430,15 +425,34 @@ class _Walk:
         return tagged("", *items)
 
 
+def _names_seen_by(kind: type) -> dict[str, Any]:
+    """Return the global names of the module that a class was defined in."""
+    names: dict[str, Any] = {}
+    for value in vars(kind).values():  # the module may have been loaded by path
+        if isinstance(value, types.FunctionType) and value.__module__ == kind.__module__:
+            names = value.__globals__
+    return names or vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
+
+
+def _members_of(kind: type) -> dict[str, Any]:
+    """Return what a class holds; of an enumeration the values, for its members are of the class."""
+    members = dict(vars(kind))
+    if not issubclass(kind, enum.Enum):
+        return members
+    left_out = set(kind.__members__) | {name for name in members if name.startswith("_")}
+    members = {name: value for name, value in members.items() if name not in left_out}
+    return members | {name: item._value_ for name, item in kind.__members__.items()}
+
+
 def _closure(function: types.FunctionType) -> dict[str, Any]:
     """Return the closure variables of a function that are bound by now."""
-    found = {}
+    values = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
-            found[name] = cell.cell_contents
+            values[name] = cell.cell_contents
         except ValueError:
             continue
-    return found
+    return values
 
 
 def _spec_of_step(item: Any) -> Any:

@@ -91,15 +91,15 @@ class HashMemo:
             log.append(record)
 
     def _load(self) -> dict[str, tuple[int, int, int, int, str]]:
-        found: dict[str, tuple[int, int, int, int, str]] = {}
+        rows_by_path: dict[str, tuple[int, int, int, int, str]] = {}
         try:
             header, payloads = RecordLog.read(self.path)
             for payload in payloads if header == _HEADER else ():
                 paths, *columns = json.loads(payload)
-                found.update(zip(paths, zip(*columns, strict=True), strict=True))
+                rows_by_path.update(zip(paths, zip(*columns, strict=True), strict=True))
         except (StoreError, ValueError, TypeError):
             return {}
-        return found
+        return rows_by_path
 
 
 def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> str:
@@ -112,11 +112,11 @@ def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> s
     """
     place = os.path.abspath(path)  # noqa: PTH100  # pathlib would take half of the time
     try:
-        found = os.stat(place)  # noqa: PTH116
-        if stat.S_ISDIR(found.st_mode):
+        status = os.stat(place)  # noqa: PTH116
+        if stat.S_ISDIR(status.st_mode):
             members = (f"{name}={key_of_path(file, memo)}" for name, file in _members(Path(place)))
             return _joined("folder", members)
-        return _key_of_file(place, _stamp(found), memo)
+        return _key_of_file(place, _stamp(status), memo)
     except FileNotFoundError as error:
         if isinstance(error, SourceNotFound):
             raise
@@ -138,18 +138,18 @@ def encode_path(path: PurePath, memo: HashMemo | None = None) -> bytes:
 
 def _members(folder: Path) -> list[tuple[str, Path]]:
     """List the files below a folder by their names within it; links to folders are followed."""
-    found = []
+    members = []
     seen: set[tuple[int, int]] = set()
     for root, folders, names in os.walk(folder, followlinks=True):
-        one = Path(root).stat()
-        if (one.st_dev, one.st_ino) in seen:  # a link back up
+        folder_status = Path(root).stat()
+        if (folder_status.st_dev, folder_status.st_ino) in seen:  # a link back up
             folders.clear()
             continue
         folders.sort()  # so that of two links to one folder the same is followed in every run
-        seen.add((one.st_dev, one.st_ino))
+        seen.add((folder_status.st_dev, folder_status.st_ino))
         files = [Path(root) / name for name in names]
-        found += [(file.relative_to(folder).as_posix(), file) for file in files if file.is_file()]
-    return sorted(found)
+        members += [(file.relative_to(folder).as_posix(), file) for file in files if file.is_file()]
+    return sorted(members)
 
 
 def _key_of_file(path: str, stamp: Stamp, memo: HashMemo | None) -> str:
@@ -172,8 +172,8 @@ def _key_of_file(path: str, stamp: Stamp, memo: HashMemo | None) -> str:
     )
 
 
-def _stamp(found: os.stat_result) -> Stamp:
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
 def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | None = None) -> str:
@@ -229,8 +229,8 @@ def _listing(folder: Path, memo: HashMemo | None, inside: str = "") -> Iterator[
         elif entry.name in _METADATA:
             yield f"{name}={key_of_path(entry.path, memo)}"
         elif not entry.name.endswith("__lock"):  # left by a writer of ours that was killed
-            found = entry.stat()
-            yield f"{name}={found.st_size},{found.st_mtime_ns}"
+            status = entry.stat()
+            yield f"{name}={status.st_size},{status.st_mtime_ns}"
 
 
 def _url(location: str) -> str:
@@ -244,8 +244,8 @@ def _url(location: str) -> str:
     try:
         system, path = fsspec.core.url_to_fs(location)
         if system.isdir(path):
-            found: dict[str, dict[str, Any]] = system.find(path, detail=True)
-            members = sorted(found.items())
+            described: dict[str, dict[str, Any]] = system.find(path, detail=True)
+            members = sorted(described.items())
             return _joined("remote", (f"{n}={_remote_tag(system, n, info)}" for n, info in members))
         if system.exists(path):
             return _remote_tag(system, path, system.info(path), is_alone=True)
@@ -272,9 +272,9 @@ def _remote_tag(system: Any, path: str, info: dict[str, Any], *, is_alone: bool 
 
 
 def _joined(tag: str, parts: Iterable[object]) -> str:
-    found = hashlib.sha256(tag.encode())
+    digest = hashlib.sha256(tag.encode())
     for part in parts:
         content = str(part).encode("utf-8", "surrogateescape")
-        found.update(len(content).to_bytes(8, "little"))
-        found.update(content)
-    return found.hexdigest()
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
+    return digest.hexdigest()

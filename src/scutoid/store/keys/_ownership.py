@@ -18,10 +18,10 @@ def functions_of(value: Any) -> list[types.FunctionType]:
         value = value.__func__
     if isinstance(value, types.FunctionType):
         return [value]
-    found = [getattr(value, "func", None), getattr(value, "__wrapped__", None)]
+    held = [getattr(value, "func", None), getattr(value, "__wrapped__", None)]
     if isinstance(value, property):
-        found = [value.fget, value.fset, value.fdel]
-    return [one for one in found if isinstance(one, types.FunctionType)]
+        held = [value.fget, value.fset, value.fdel]
+    return [item for item in held if isinstance(item, types.FunctionType)]
 
 
 def file_of_class(kind: type) -> str | None:
@@ -40,8 +40,8 @@ def file_of_class(kind: type) -> str | None:
 def _installed() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     ours = str(Path(os.path.abspath(__file__)).parents[2])  # noqa: PTH100  # the folder of scutoid
-    found = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
-    return tuple(f"{os.path.abspath(path)}{os.sep}" for path in found)  # noqa: PTH100
+    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {ours}
+    return tuple(f"{os.path.abspath(path)}{os.sep}" for path in folders)  # noqa: PTH100
 
 
 @functools.lru_cache(maxsize=4096)

@@ -115,19 +115,21 @@ def loads_of(code: CodeType) -> Loads:
     imports: dict[tuple[str, int, tuple[str, ...]], None] = {}
     names: set[str] = set()
     instructions = list(dis.get_instructions(code))
-    for at, one in enumerate(instructions):
-        if one.opname in _ROOT_LOADS:
-            chain = [str(one.argval)]
+    for at, instruction in enumerate(instructions):
+        if instruction.opname in _ROOT_LOADS:
+            chain = [str(instruction.argval)]
             for following in instructions[at + 1 :]:
                 if following.opname not in _ATTRIBUTE_LOADS:
                     break
                 chain.append(str(following.argval))
             chains[tuple(chain)] = None
-        elif one.opname in _ATTRIBUTE_LOADS:
-            names.add(str(one.argval))
-        elif one.opname == "IMPORT_NAME":
-            level, taken = instructions[at - 2].argval, instructions[at - 1].argval
-            imports[str(one.argval), level if isinstance(level, int) else 0, taken or ()] = None
+        elif instruction.opname in _ATTRIBUTE_LOADS:
+            names.add(str(instruction.argval))
+        elif instruction.opname == "IMPORT_NAME":
+            level, names_taken = instructions[at - 2].argval, instructions[at - 1].argval
+            imports[
+                str(instruction.argval), level if isinstance(level, int) else 0, names_taken or ()
+            ] = None
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = loads_of(constant)
@@ -191,7 +193,7 @@ def _index(filename: str, stamp: tuple[int, ...]) -> _Index | None:  # noqa: ARG
                 item.col_offset = item.end_col_offset = 0
     functions: dict[str, list[tuple[FunctionNode, CodeType]]] = defaultdict(list)
     try:
-        marked, plain = (list(_codes(_compiled(one, filename))) for one in (numbered, tree))
+        marked, plain = (list(_codes(_compiled(each, filename))) for each in (numbered, tree))
     except (SyntaxError, ValueError):
         return None
     # Lines leave traces in byte code, so what is compared comes from the file as it is.
@@ -218,20 +220,20 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _classes(tree: ast.Module) -> Mapping[str, list[ast.ClassDef]]:
-    found: dict[str, list[ast.ClassDef]] = defaultdict(list)
+    classes: dict[str, list[ast.ClassDef]] = defaultdict(list)
 
     def visit(node: ast.AST, prefix: str) -> None:
         for child in ast.iter_child_nodes(node):
             inner = prefix
             if isinstance(child, ast.ClassDef):
-                found[prefix + child.name].append(child)
+                classes[prefix + child.name].append(child)
                 inner = f"{prefix}{child.name}."
             elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 inner = f"{prefix}{child.name}.<locals>."
             visit(child, inner)
 
     visit(tree, "")
-    return found
+    return classes
 
 
 @functools.lru_cache(maxsize=4096)
@@ -254,27 +256,27 @@ def _first_line(node: FunctionNode) -> int:
     return int(decorators[0].lineno if decorators else node.lineno)
 
 
-def _is_same(one: CodeType, other: CodeType) -> bool:
+def _is_same(code: CodeType, other: CodeType) -> bool:
     return (
-        one.co_code == other.co_code
-        and one.co_names == other.co_names
-        and one.co_varnames == other.co_varnames
-        and one.co_freevars == other.co_freevars
-        and one.co_argcount == other.co_argcount
-        and one.co_kwonlyargcount == other.co_kwonlyargcount
-        and len(one.co_consts) == len(other.co_consts)
-        and all(map(_is_same_constant, one.co_consts, other.co_consts))
+        code.co_code == other.co_code
+        and code.co_names == other.co_names
+        and code.co_varnames == other.co_varnames
+        and code.co_freevars == other.co_freevars
+        and code.co_argcount == other.co_argcount
+        and code.co_kwonlyargcount == other.co_kwonlyargcount
+        and len(code.co_consts) == len(other.co_consts)
+        and all(map(_is_same_constant, code.co_consts, other.co_consts))
     )
 
 
-def _is_same_constant(one: object, other: object) -> bool:
-    if isinstance(one, CodeType) and isinstance(other, CodeType):
-        return one.co_name == other.co_name and _is_same(one, other)
-    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
-        return all(map(_is_same_constant, one, other))
-    if isinstance(one, frozenset):
-        return one == other
-    return type(one) is type(other) and repr(one) == repr(other)
+def _is_same_constant(constant: object, other: object) -> bool:
+    if isinstance(constant, CodeType) and isinstance(other, CodeType):
+        return constant.co_name == other.co_name and _is_same(constant, other)
+    if isinstance(constant, tuple) and isinstance(other, tuple) and len(constant) == len(other):
+        return all(map(_is_same_constant, constant, other))
+    if isinstance(constant, frozenset):
+        return constant == other
+    return type(constant) is type(other) and repr(constant) == repr(other)
 
 
 def _source(node: FunctionNode) -> Source:

@@ -1,0 +1,33 @@
+"""The members of a collection as one call gets them: a mapping that reads when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+
+class GatheredMembers(Mapping[str, Any]):
+    """Members of a collection by key, each read whenever it is asked for.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Keys of the members, in order.
+    read : callable
+        Returns the member of a key.
+    """
+
+    def __init__(self, keys: Sequence[str], read: Callable[[str], Any]) -> None:
+        self._keys = dict.fromkeys(keys)
+        self._read = read
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._read(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
