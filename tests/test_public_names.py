@@ -69,7 +69,7 @@ PUBLIC = {
         BlockParts CallOptions Collection Files Image ImageRef Images Length OutputGrid Parts
         Pipeline Plan PlannedStep Run RunStep Step StepBlock Store Table Tables TypedCall Value
         Values blockwise export gather injected is_lazy open open_folder per_member pipeline
-        plan reduction run step um with_given with_options
+        plan reduction refuse_renamed run step um with_given with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces

@@ -36,7 +36,7 @@ class StepSpec:
     function: Callable[..., Any]
     """The user's function itself."""
     parameters: Parameters
-    """Its signature."""
+    """Its signature, and old names in it, which are no part of a key."""
     outputs: tuple[OutputKind, ...]
     """What it returns, an entry an output."""
     packed: bool
@@ -115,6 +115,7 @@ def make_spec(
     *,
     out: str | Sequence[str],
     setup: Mapping[str, Callable[[], object]] | None,
+    renamed: Mapping[str, str] | None = None,
     options: Options,
     **declared: Any,
 ) -> StepSpec:
@@ -160,7 +161,7 @@ def make_spec(
     if declared.get("sees_neighbours"):
         _check_neighbours(outputs, declared, place)
         given = (*given, NEIGHBOURS)
-    parameters = Parameters.of(function, given, name)
+    parameters = Parameters.of(function, given, name, renamed)
     if not parameters.inputs and not parameters.variadic and kind != "step":
         raise PipelineError(
             f"a {kind} has at least one input",
