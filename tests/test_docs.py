@@ -68,6 +68,56 @@ def test_ops_lists_every_operation():
     assert sorted(listed) == sorted(set(sc.__all__) & set(sc.ops.__all__) - {"n4"})
 
 
+def test_contributing(tmp_path):
+    """The page runs, and so do the law of its example and its suite for a format."""
+    run_page("../CONTRIBUTING.md", tmp_path)
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:napari", "-k", "brightest or Npy"]
+    command = [sys.executable, "-m", "pytest", *options, "page.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_names_in_the_code_are_those_of_the_page_of_terms():
+    """New names are there, old ones are gone."""
+    text = (DOCS / "terms.md").read_text(encoding="utf-8").split("## Names in the code")[1]
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| ")]
+    old, new = (set(re.findall(r"`(\w+)`", " ".join(column))) for column in zip(*rows, strict=True))
+    files = list(Path(sc.__file__).parent.rglob("*.py"))
+    known = {path.stem for path in files} | {path.parent.name for path in files}
+    for path in files:
+        known |= set(re.findall(r"^(?:class|def) (\w+)", path.read_text(), flags=re.MULTILINE))
+        known |= set(re.findall(r"^(\w+) = ", path.read_text(), flags=re.MULTILINE))
+    assert new - known == set()
+    assert old & known == set()
+
+
+def test_links_between_pages_lead_to_files_that_are_there():
+    pages = [DOCS.parent / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+    linked = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)", page.read_text(encoding="utf-8"))
+    ]
+    assert len(linked) > 20
+    assert [
+        f"{page.name}: {link}" for page, link in linked if not (page.parent / link).exists()
+    ] == []
+
+
+def test_decisions_are_listed_with_the_status_that_they_state():
+    folder, link = DOCS / "decisions", re.compile(r"\[([^]]*)\]\([^)]*\)")
+    table = (folder / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| \[(.*?)\]\((.*?)\) \| (.*?) \|$", table, flags=re.MULTILINE)
+    stated = []
+    for path in sorted(folder.glob("[0-9]*.md")):
+        title, *lines = path.read_text(encoding="utf-8").splitlines()
+        number, text = title.removeprefix("# ").split(". ", 1)
+        status = next(line for line in lines if line.startswith("Status: "))
+        short = re.split("[:;.]", link.sub(r"\1", status.removeprefix("Status: ")))[0]
+        stated.append((number, text, path.name, short))
+    assert rows == stated
+
+
 def test_store(tmp_path):
     said = run_page("store.md", tmp_path)
     assert "1 damaged, removed" in said

@@ -62,7 +62,7 @@ from typing import Any
 
 NAME = "scutoid"
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "events", "records", "_version"),
+    ("durable", "errors", "events", "records", "_version"),
     ("geometry",),
     ("kernels",),
     ("executors",),

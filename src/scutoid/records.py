@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from scutoid.durable import replacing
 from scutoid.errors import DamagedResult, StoreError
 
 __all__ = ["RecordLog"]
@@ -261,15 +262,6 @@ class RecordLog:
 def _create(path: Path, header: bytes) -> int:
     """Write a file that holds only `header`, by renaming, and return its length in bytes."""
     content = _MAGIC + _framed(header)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with replacing(path) as new:
+        new.write_bytes(content)
     return len(content)

@@ -165,19 +165,18 @@ def test_what_a_live_run_uses_or_makes_stays(tmp_path):
 
 def test_a_run_that_finds_its_results_gone_plans_again(tmp_path, monkeypatch):
     run(tmp_path, 0)
-    from scutoid.steps.running import _run
+    from scutoid.steps.running._runner import Runner
 
-    claim, n_planned = _run.claim, []
+    announce, n_planned = Runner.announce, []
 
-    def then_collect(*args):
-        found = claim(*args)
+    def collect_before(runner):
         n_planned.append(1)
         if len(n_planned) == 1:
             for entry, _ in sc.Store(tmp_path).entries("add"):
                 entry.clear()
-        return found
+        return announce(runner)
 
-    monkeypatch.setattr(_run, "claim", then_collect)
+    monkeypatch.setattr(Runner, "announce", collect_before)
     second = total(add(RAW, n=0), twice=True)
     assert sc.run(second, store=tmp_path, executor="serial").ok
     assert second.get() == 2 * ALL[0]

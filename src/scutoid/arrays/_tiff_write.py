@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import threading
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff import open_tiff
 from scutoid.arrays._tiff_metadata import note
+from scutoid.durable import replacing
 from scutoid.errors import GeometryError, ScutoidError, StoreError
 from scutoid.geometry import Roi
 
@@ -49,32 +50,22 @@ def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec
             place=str(target),
         )
     values = _as_stored(stored_values(data, spec, str(target)))
-    beside = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.new.tif")
-    with _reporting(target, beside):
+    with _reporting(target), replacing(target) as new:
         stored = values.reshape(_at_least_2d(spec.shape))
-        tifffile.imwrite(beside, stored, **_how(spec), **_compression(values))
-        _sync(beside)
-        beside.replace(target)
+        tifffile.imwrite(new, stored, **_how(spec), **_compression(values))
 
 
 @contextlib.contextmanager
-def _reporting(target: Path, beside: Path | None = None) -> Any:
+def _reporting(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
         raise StoreError(
             "an image can be written",
             value=error.strerror or str(error),
             place=str(target),
             remedy="check the folder, its permissions and the free space",
         ) from error
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _compression(values: NDArray[Any]) -> dict[str, Any]:
@@ -167,12 +158,10 @@ def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:
 
     if not path.exists():
         dtype = np.dtype(np.uint8) if spec.dtype == bool else spec.dtype
-        beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.new.tif")
-        with _reporting(path, beside):
+        with _reporting(path), replacing(path) as new:
             # The byte order is fixed by numpy's native type, so that blocks are copied as they are.
-            tifffile.imwrite(beside, shape=_at_least_2d(spec.shape), dtype=dtype, **_how(spec))
-            _reserve(beside)
-            beside.replace(path)
+            tifffile.imwrite(new, shape=_at_least_2d(spec.shape), dtype=dtype, **_how(spec))
+            _reserve(new)
     return TiffWriter(spec, str(path), _dataoffset(path, spec))
 
 

@@ -18,7 +18,6 @@ import json
 import math
 import os
 import shutil
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,7 @@ from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._zarr import ZarrArray, open_array, read_node
+from scutoid.durable import beside, sync_folder
 from scutoid.errors import GeometryError, MetadataError, ScutoidError, StoreError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.kernels import downsample
@@ -315,7 +315,7 @@ def _holds(
             remedy="choose another path, or remove what exists there",
         )
     # Renamed first: the owner of a half removed folder could not be known.
-    away = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.old")
+    away = beside(path, ending=".old")
     path.rename(away)
     shutil.rmtree(away)
     return False
@@ -323,29 +323,21 @@ def _holds(
 
 def _place(path: Path, arrays: dict[str, dict[str, Any]], group: dict[str, Any]) -> None:
     """Write the metadata in one atomic step: to a temporary folder, synced and renamed."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.new")
-    beside.mkdir(parents=True)
+    new = beside(path)
+    new.mkdir(parents=True)
     try:
-        for folder, content in (*((beside / n, a) for n, a in arrays.items()), (beside, group)):
+        for folder, content in (*((new / n, a) for n, a in arrays.items()), (new, group)):
             folder.mkdir(exist_ok=True)
             with (folder / "zarr.json").open("w") as stream:
                 json.dump(content, stream, indent=1)
                 stream.flush()
                 os.fsync(stream.fileno())
-            _sync_folder(folder)
-        beside.rename(path)
-        _sync_folder(path.parent)
+            sync_folder(folder)
+        new.rename(path)
+        sync_folder(path.parent)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _array_metadata(

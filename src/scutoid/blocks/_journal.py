@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks._block import BlockStatus
+from scutoid.durable import replacing
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.records import RecordLog
@@ -114,11 +114,8 @@ class Journal:
         header, payloads = RecordLog.read(path)
         entries = np.frombuffer(b"".join(payloads), dtype=_ENTRY)
         kept = entries[~np.isin(entries["index"], indices)]
-        beside = path.with_name(f".{path.name}.new-{os.getpid()}")
-        beside.unlink(missing_ok=True)
-        with RecordLog.open(beside, header) as log:
+        with replacing(path) as new, RecordLog.open(new, header) as log:
             log.append(kept.tobytes())
-        beside.replace(path)
 
     def append(self, batches: list[tuple[NDArray[np.int64], NDArray[np.uint8], int]]) -> None:
         """Record batches of (indices, statuses, attempt); they are on the disk when this returns.

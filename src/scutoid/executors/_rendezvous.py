@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
+from scutoid.durable import replacing
 from scutoid.errors import WorkerError
 
 _RETRY_SECONDS = 0.1
@@ -42,11 +43,10 @@ class Rendezvous:
         """Write the connection file in one atomic step, readable by its owner alone."""
         path.parent.mkdir(parents=True, exist_ok=True)
         record = {"host": self.host, "port": self.port, "key": self.key.hex()}
-        beside = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(record, file)
-        beside.replace(path)
+        with replacing(path) as new:
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(record, file)
 
     @classmethod
     def read(cls, path: Path) -> Rendezvous:

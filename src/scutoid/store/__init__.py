@@ -3,7 +3,6 @@
 Readable without scutoid: OME-Zarr, TIFF, PNG, Parquet, JSON, npy and CSV.
 """
 
-from scutoid.store._durable import is_beside
 from scutoid.store._entry import COMPLETE, RECIPE, Entry, distrust_around
 from scutoid.store._entry_store import MARK, EntryStore
 from scutoid.store._lock import Lock, Owner, one_by_one
@@ -57,7 +56,6 @@ __all__ = [
     "explain",
     "find_format",
     "fingerprint",
-    "is_beside",
     "is_own",
     "key_of_path",
     "key_of_source",

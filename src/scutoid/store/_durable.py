@@ -1,23 +1,15 @@
-"""Write files whole: a power cut or a kill leaves the old file or the new one, never a half.
-
-A file is written beside its place, synced, renamed over it, and its folder is synced.  What the
-operating system refuses becomes a `StoreError` that says what to do.
-"""
+"""Files and folders of a store: what the operating system refuses becomes a `StoreError`."""
 
 from __future__ import annotations
 
 import errno
-import itertools
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from scutoid import durable
+from scutoid.durable import sync_folder
 from scutoid.errors import ScutoidError, StoreError
-
-_SERIAL = itertools.count()
-BESIDE = ".new"
-"""Ending of files that are being written."""
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and run again; what was finished is kept",
@@ -54,28 +46,6 @@ def storing(path: Path) -> Iterator[None]:
         raise store_error(error, path) from error
 
 
-def sync_file(path: Path) -> None:
-    """Wait until the content of a file is on the disk."""
-    _sync(path, os.O_RDONLY)
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems cannot sync a folder; their renames are ordered by the server.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, durably.
 
@@ -101,28 +71,15 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Replace a file whole: what is written to the path given is renamed to `path` once synced.
-
-    If the body raises, what it wrote is removed and `path` stays as it was.
+    """Replace a file whole, as `scutoid.durable.replacing` does.
 
     Raises
     ------
     StoreError
         If the file cannot be written.
     """
-    beside = path.with_name(
-        f".{path.stem[:100]}.{os.getpid()}-{next(_SERIAL)}{BESIDE}{path.suffix}"
-    )
-    with storing(path):
-        try:
-            yield beside
-            sync_file(beside)
-            beside.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
-        sync_folder(path.parent)
+    with storing(path), durable.replacing(path) as beside:
+        yield beside
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -138,8 +95,3 @@ def write_file(path: Path, content: bytes) -> None:
         written = beside.stat().st_size
         if written != len(content):
             raise OSError(errno.EIO, f"{written} of {len(content)} bytes arrived")
-
-
-def is_beside(name: str) -> bool:
-    """Whether a file name is one that `replacing` gives to unfinished files."""
-    return name.startswith(".") and BESIDE in name

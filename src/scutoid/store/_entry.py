@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from scutoid.durable import is_beside, sync_folder
 from scutoid.errors import DamagedResult, StoreError
-from scutoid.store._durable import is_beside, make_folder, storing, sync_folder, write_file
+from scutoid.store._durable import make_folder, storing, write_file
 from scutoid.store._recipe import Recipe
 from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store.keys import digest_file

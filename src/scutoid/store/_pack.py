@@ -22,9 +22,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from scutoid.durable import sync_folder
 from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.records import RecordLog
-from scutoid.store._durable import make_folder, storing, sync_folder
+from scutoid.store._durable import make_folder, storing
 
 PackName = str | int
 _HEADER = b'{"scutoid":"pack","version":1}'

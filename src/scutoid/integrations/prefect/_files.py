@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from scutoid.durable import beside
 from scutoid.errors import DamagedResult, ScutoidError, StoreError
 from scutoid.store import key_of_path
 
@@ -61,17 +61,17 @@ class Shelf:
             If it cannot be written.
         """
         place = self.folder / (_plain(self.task) or "results")
-        beside = place / f".{os.getpid()}-{next(_SERIAL)}.new{suffix}"
+        new = beside(place / f"result{suffix}")
         try:
             place.mkdir(parents=True, exist_ok=True)
-            save(beside)
-            digested = digest(beside)
+            save(new)
+            digested = digest(new)
             start = f"{_plain(self.run)}-" if _plain(self.run) else ""
             path = place / f"{start}{digested[:_DIGITS]}{suffix}"
-            if beside.is_dir():
-                _move_folder(beside, path, lambda: digest(path) == digested)
+            if new.is_dir():
+                _move_folder(new, path, lambda: digest(path) == digested)
             else:
-                beside.replace(path)
+                new.replace(path)
         except OSError as error:
             if isinstance(error, ScutoidError):
                 raise
@@ -82,7 +82,7 @@ class Shelf:
                 remedy="check the folder, its permissions and the free space",
             ) from error
         finally:
-            _remove(beside)
+            _remove(new)
         return path.relative_to(self.folder).as_posix(), digested
 
 
@@ -116,11 +116,11 @@ def _plain(name: str) -> str:
     return _NOT_IN_NAMES.sub("_", name).strip("._")[:80]
 
 
-def _move_folder(beside: Path, path: Path, is_intact: Callable[[], bool]) -> None:
+def _move_folder(new: Path, path: Path, is_intact: Callable[[], bool]) -> None:
     """Put a folder in its place; an existing one stays if it is intact."""
     while True:
         try:
-            beside.rename(path)
+            new.rename(path)
         except OSError:
             if not path.exists():
                 raise
@@ -129,7 +129,7 @@ def _move_folder(beside: Path, path: Path, is_intact: Callable[[], bool]) -> Non
         with suppress(ScutoidError):  # it cannot be read
             if is_intact():
                 return
-        aside = beside.with_name(f"{beside.name}.old")
+        aside = beside(path, ending=".old")
         with suppress(FileNotFoundError):  # another run was faster
             path.rename(aside)
             _remove(aside)

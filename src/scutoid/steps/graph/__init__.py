@@ -1,5 +1,6 @@
 """What was asked for, frozen: nodes, references to their outputs, calls of steps."""
 
+from scutoid.steps.graph._arithmetic import astype_call, operator_call
 from scutoid.steps.graph._call import BlockCall, Call, MappedCall, WholeCall, make_call
 from scutoid.steps.graph._layouts import Layouts
 from scutoid.steps.graph._needs import bytes_of, memory_of, physical_memory
@@ -52,11 +53,13 @@ __all__ = [
     "StoredMembers",
     "StoredOutputs",
     "WholeCall",
+    "astype_call",
     "bytes_of",
     "kind_of",
     "make_call",
     "memory_of",
     "open_member",
+    "operator_call",
     "physical_memory",
     "planned_node",
     "ref_of",

@@ -1,14 +1,15 @@
 """What a user holds and writes: lazy images and tables, decorators, opening, stores."""
 
-from scutoid.steps.handles._collections import Collection, Images, Tables, Values, gather, handle_of
+from scutoid.steps.handles._collections import Collection, Images, Tables, Values, gather
 from scutoid.steps.handles._evaluate import Evaluation
 from scutoid.steps.handles._export import export
 from scutoid.steps.handles._latest import LATEST
+from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._named_results import NamedResults, Result
 from scutoid.steps.handles._open import open, open_folder, per_member  # noqa: A004
 from scutoid.steps.handles._operation_options import with_options
 from scutoid.steps.handles._pipeline import Pipeline, pipeline
-from scutoid.steps.handles._single import Files, Image, Lazy, Parts, Table, Value
+from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
 from scutoid.steps.handles._step import Step, blockwise, is_lazy, reduction, step
 from scutoid.steps.handles._store import Store
 from scutoid.steps.handles._substitute import with_given

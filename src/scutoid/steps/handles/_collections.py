@@ -9,7 +9,9 @@ from scutoid.errors import PipelineError
 from scutoid.steps.compute import concatenate, with_groups
 from scutoid.steps.graph import CollectionFromStore, CollectionRef, Gathered, Ref
 from scutoid.steps.handles._evaluate import Evaluation
-from scutoid.steps.handles._single import SINGLE, Files, Image, Lazy, Parts, Table, Value
+from scutoid.steps.handles._lazy import Lazy, handle_of
+from scutoid.steps.handles._operators import ImageOperators, Operators
+from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +24,7 @@ class Collection(Lazy, Generic[L]):
     """Results of one kind, one a key; steps map over them."""
 
     ref: CollectionRef
+    is_collection = True
     member_kind: ClassVar[type[Lazy]] = Lazy
 
     def __init__(self, ref: CollectionRef, stored: CollectionFromStore | None = None) -> None:
@@ -48,7 +51,7 @@ class Collection(Lazy, Generic[L]):
         """
         ref = self.ref.member(key)
         stored = None if self._stored is None else self._stored.find(key)
-        return cast("L", SINGLE[ref.kind](ref, stored))
+        return cast("L", handle_of(ref, stored))
 
     def _member_refs(self) -> Iterator[tuple[str, Ref]]:
         """Go through the keys and what each member is read from."""
@@ -67,6 +70,9 @@ class Collection(Lazy, Generic[L]):
     def __len__(self) -> int:
         return len(self.keys)
 
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
     def items(self) -> Iterator[tuple[str, L]]:
         """Yield key and member."""
         return ((key, self.member(key)) for key in self.keys)
@@ -75,7 +81,7 @@ class Collection(Lazy, Generic[L]):
         return f"{type(self).__name__}({self.name!r}, {len(self)} members)"
 
 
-class Images(Collection[Image]):
+class Images(Collection[Image], ImageOperators):
     """A collection of images, such as a folder of files."""
 
     kind = "image"
@@ -95,7 +101,7 @@ class Tables(Collection[Table]):
         return concatenate(tables, self.groups)
 
 
-class Values(Collection[Value]):
+class Values(Collection[Value], Operators):
     """A collection of values."""
 
     kind = "value"
@@ -133,11 +139,6 @@ class FilesCollection(Collection[Files]):
     member_kind = Files
 
 
-COLLECTION: dict[str, type[Collection[Any]]] = {
-    c.kind: c for c in (Images, Tables, Values, PartsCollection, FilesCollection)
-}
-
-
 def gather(collection: Collection[Any]) -> Gathered:
     """Hand all members of a collection to one call of a step, as a dict by key.
 
@@ -158,10 +159,3 @@ def gather(collection: Collection[Any]) -> Gathered:
             remedy="pass a single result as it is",
         )
     return Gathered(collection.ref)
-
-
-def handle_of(ref: Ref | CollectionRef, stored: Any = None) -> Lazy:
-    """Return what the user holds of a reference, and reads from `stored` where that is given."""
-    if isinstance(ref, CollectionRef):
-        return COLLECTION[ref.kind](ref, stored)
-    return SINGLE[ref.kind](ref, stored)

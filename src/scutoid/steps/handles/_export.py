@@ -9,7 +9,6 @@ from __future__ import annotations
 import filecmp
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
+from scutoid.durable import beside
 from scutoid.errors import ParameterError, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.steps.graph import Call
 from scutoid.steps.handles._collections import Collection, Tables, Values
-from scutoid.steps.handles._single import Files, Image, Lazy, Table
+from scutoid.steps.handles._lazy import Lazy
+from scutoid.steps.handles._single import Files, Image, Table
 from scutoid.store import FORMATS
 
 _MARK = ".scutoid-export"
@@ -96,8 +97,8 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
 
 def _export_one(result: Lazy, target: Path) -> None:
     if isinstance(result, Files):
-        with _replacing_folder(target) as beside:
-            shutil.copytree(result.path, beside)
+        with _replacing_folder(target) as new:
+            shutil.copytree(result.path, new)
     elif isinstance(result, Image):
         _export_image(result, target)
     else:
@@ -107,8 +108,8 @@ def _export_one(result: Lazy, target: Path) -> None:
 
 def _export_image(image: Image, target: Path) -> None:
     if target.suffix == ".zarr":
-        with _replacing_folder(target) as beside:
-            _copy_blocks(image, beside)
+        with _replacing_folder(target) as new:
+            _copy_blocks(image, new)
     elif target.suffix in (".tif", ".tiff"):
         spec = image.framed.spec
         _replace_file(target, lambda beside: write_tiff(beside, image.read(), spec))
@@ -181,14 +182,14 @@ def _export_collection(results: Collection[Any], target: Path) -> None:
 
 def _replace_file(target: Path, write: Callable[[Path], None]) -> None:
     """Write a file beside its place; move it there if it is another than the one that is."""
-    beside = target.with_name(f".{secrets.token_hex(4)}.new.{target.name}")
+    new = beside(target)
     try:
-        write(beside)
-        if target.is_file() and filecmp.cmp(beside, target, shallow=False):
+        write(new)
+        if target.is_file() and filecmp.cmp(new, target, shallow=False):
             return
-        beside.replace(target)
+        new.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -201,18 +202,17 @@ def _replacing_folder(target: Path) -> Iterator[Path]:
             place=str(target),
             remedy="choose another path, or move away what is there",
         )
-    beside = target.with_name(f".{secrets.token_hex(4)}.new.{target.name}")
-    old = target.with_name(f".{secrets.token_hex(4)}.old.{target.name}")
+    new, old = beside(target), beside(target, ending=".old")
     try:
-        yield beside
-        (beside / _MARK).write_text(json.dumps({"made by": "scutoid.export"}) + "\n")
-        if _is_same(beside, target):
+        yield new
+        (new / _MARK).write_text(json.dumps({"made by": "scutoid.export"}) + "\n")
+        if _is_same(new, target):
             return
         with suppress(FileNotFoundError):
             target.rename(old)
-        beside.rename(target)
+        new.rename(target)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
 

@@ -18,7 +18,8 @@ from scutoid.steps.handles._collections import (
     Tables,
     Values,
 )
-from scutoid.steps.handles._single import Files, Image, Lazy, Parts, Table, Value
+from scutoid.steps.handles._lazy import Lazy
+from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
 
 Result: TypeAlias = (
     Image | Images | Table | Tables | Value | Values | Parts | PartsCollection | Files

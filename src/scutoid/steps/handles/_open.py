@@ -21,7 +21,8 @@ from scutoid.steps.graph import (
     OpenedFolder,
     kind_of,
 )
-from scutoid.steps.handles._collections import COLLECTION, Images, Values
+from scutoid.steps.handles._collections import Images, Values
+from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._single import Image, Table
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def open_folder(
     groups = None if group is None else _groups(group, paths)
     name = root.resolve().name or "folder"
     folder = OpenedFolder(name, paths, options, read, groups, kind)
-    return COLLECTION[kind](CollectionRef(folder, kind))
+    return handle_of(CollectionRef(folder, kind))
 
 
 def _taken(

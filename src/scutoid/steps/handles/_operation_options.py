@@ -14,8 +14,7 @@ from typing import Any, cast
 
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import Call, CollectionRef, Gathered, Node, Outputs, Ref, Rewriting
-from scutoid.steps.handles._collections import handle_of
-from scutoid.steps.handles._single import Lazy
+from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._step import Step
 
 _OF_RESULT = ("name", "keep", "storage", "where")

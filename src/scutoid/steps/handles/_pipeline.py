@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scutoid.errors import PipelineError
-from scutoid.steps.handles._single import Lazy
+from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._targets import flatten
 
 

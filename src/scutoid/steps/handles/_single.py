@@ -13,8 +13,8 @@ A handle of a run reads the store of that run for ever.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,8 +22,10 @@ from numpy.typing import DTypeLike, NDArray
 from scutoid.arrays import read_region
 from scutoid.errors import MissingExtra, PipelineError
 from scutoid.geometry import Roi, RoiLike
-from scutoid.steps.graph import CollectionRef, FromStore, ImageRef, Ref
+from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles._evaluate import Evaluation, stored_levels
+from scutoid.steps.handles._lazy import Lazy
+from scutoid.steps.handles._operators import ImageOperators, Operators
 from scutoid.steps.layout import Framed
 
 if TYPE_CHECKING:
@@ -32,42 +34,7 @@ if TYPE_CHECKING:
 Fill = float | str | None
 
 
-class Lazy:
-    """One output of a step or an input: nothing is computed until it is run or read.
-
-    Parameters
-    ----------
-    ref : Ref
-        What it is, in the graph: what new steps depend on.
-    stored : FromStore, optional
-        Where it is read from; default: the newest store that it was run into, else it is computed.
-    """
-
-    kind: ClassVar[str] = ""
-    ref: Ref | CollectionRef
-
-    def __init__(self, ref: Ref, stored: FromStore | None = None) -> None:
-        self.ref = ref
-        self._stored: Any = stored
-
-    @property
-    def name(self) -> str:
-        """The step's name, or the file's."""
-        return self.ref.name
-
-    @property
-    def read_ref(self) -> Any:
-        """What is read when this is read."""
-        return self.ref if self._stored is None else self.ref.on(self._stored)
-
-    def _value(self) -> Any:
-        return Evaluation().value(self.read_ref)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r})"
-
-
-class Image(Lazy):
+class Image(ImageOperators):
     """A lazy labelled array.
 
     Made by `scutoid.open` and by steps.  Indexing and `crop` are lazy; `read`, ``np.asarray`` and
@@ -87,6 +54,7 @@ class Image(Lazy):
 
     kind = "image"
     ref: ImageRef
+    _instead_of_bool = "use np.any(image) or np.all(image); & | ~ join masks voxel by voxel"
 
     @property
     def framed(self) -> Framed:
@@ -160,6 +128,14 @@ class Image(Lazy):
         return self.ref.is_labels
 
     def __getitem__(self, index: object) -> Image:
+        if isinstance(index, Lazy) or (isinstance(index, np.ndarray) and index.ndim):
+            raise PipelineError(
+                "an image is cut by slices and integers, never picked from by a mask",
+                value=f"image[{type(index).__name__}]",
+                place=repr(self.name),
+                remedy="write np.asarray(image)[np.asarray(mask)], or image * mask; sc.measure "
+                "takes the voxels of objects",
+            )
         return Image(self.ref.narrow(index), self._stored)
 
     def crop(self, roi: RoiLike) -> Image:
@@ -243,6 +219,17 @@ class Image(Lazy):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Image]:
+        return (self[place] for place in range(len(self)))
+
+    def __contains__(self, value: object) -> bool:
+        raise PipelineError(
+            "whether an image has a value is seen only when all of it is read",
+            value=f"{value!r} in image",
+            place=repr(self.name),
+            remedy="write np.any(image == value)",
+        )
+
     def to_dask(self, *, chunks: object = "auto") -> Any:
         """Return a dask array whose chunks are read when dask asks for them.
 
@@ -280,6 +267,7 @@ class Table(Lazy):
     """A lazy table: one row an object, or whatever the step returns."""
 
     kind = "table"
+    _instead_of_bool = "use len(table) > 0, or table.to_pandas().empty"
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the table; computed in this process if it has not been run."""
@@ -289,7 +277,7 @@ class Table(Lazy):
         return len(self.to_pandas())
 
 
-class Value(Lazy):
+class Value(Operators):
     """A lazy scalar, small array or JSON value.
 
     Examples
@@ -304,6 +292,7 @@ class Value(Lazy):
     """
 
     kind = "value"
+    _instead_of_bool = "use value.get()"
 
     def get(self) -> Any:
         """Return the value; computed in this process if it has not been run."""
@@ -361,6 +350,3 @@ class Files(Lazy):
     def path(self) -> Any:
         """The folder; only results that have been run have one."""
         return self._value()
-
-
-SINGLE: dict[str, type[Lazy]] = {c.kind: c for c in (Image, Table, Value, Parts, Files)}

@@ -22,9 +22,9 @@ from scutoid.steps.handles._collections import (
     PartsCollection,
     Tables,
     Values,
-    handle_of,
 )
-from scutoid.steps.handles._single import Files, Image, Lazy, Parts, Table, Value
+from scutoid.steps.handles._lazy import Lazy, handle_of
+from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
 from scutoid.steps.handles._typed import (
     BlockwiseOptions,
     CallOptions,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from scutoid.blocks import parse_bytes
 from scutoid.errors import StoreError
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
-from scutoid.steps.handles._collections import handle_of
+from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._named_results import NamedResults
 from scutoid.steps.results import (
     ITEMS,

@@ -22,8 +22,7 @@ from scutoid.steps.graph import (
     Ref,
     Rewriting,
 )
-from scutoid.steps.handles._collections import handle_of
-from scutoid.steps.handles._single import Lazy
+from scutoid.steps.handles._lazy import Lazy, handle_of
 
 
 def with_given(targets: Any, given: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scutoid.errors import PipelineError
 from scutoid.steps.graph import CollectionRef, Ref
-from scutoid.steps.handles._single import Lazy
+from scutoid.steps.handles._lazy import Lazy
 
 
 def flatten(targets: Iterable[object]) -> list[object]:

@@ -31,7 +31,7 @@ from scutoid.arrays import Storage
 from scutoid.steps.declaration import Border
 from scutoid.steps.graph import Gathered
 from scutoid.steps.handles._collections import Collection
-from scutoid.steps.handles._single import Lazy
+from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.layout import OutputGrid
 
 P = ParamSpec("P")

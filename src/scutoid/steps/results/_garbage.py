@@ -15,10 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from scutoid.durable import is_beside
 from scutoid.errors import ParameterError, StoreError
 from scutoid.steps.results._damage import bytes_in
 from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks, runs_of
-from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe, is_beside
+from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe
 
 _REPORTS = (RUN, "events.jsonl", "report.html")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from typing import TypeVar
 
 from scutoid.events import DamageFound, Listener, StepAwaited
 from scutoid.steps.graph import CollectionRef, Ref
@@ -15,17 +16,39 @@ from scutoid.store import Lock
 _PATIENCE_SECONDS = 60.0
 
 
+T = TypeVar("T")
+
+
 def claim(
     held: ExitStack,
     new_planner: Callable[[], Planner],
     targets: Sequence[Ref | CollectionRef],
     listeners: Sequence[Listener],
-) -> PlannedRun:
-    """Plan, and hold the locks of all that is to be made; first wait for who is making some of it.
+    begin: Callable[[PlannedRun, ExitStack], T | None],
+) -> T:
+    """Plan, hold the locks of all that is to be made, and begin.
 
-    Results in which damage was noticed are looked through: what is damaged is then to be made too.
+    It plans again as long as somebody else makes some of it, for which it waits and holds nothing,
+    so that two runs never wait for each other; as long as damage was noticed in a result, which is
+    looked through, so that what is damaged is to be made too; and as long as `begin` returns None,
+    for what the plan has found is gone.
 
-    While it waits it holds nothing, so that two runs never wait for each other.
+    Parameters
+    ----------
+    held : ExitStack
+        Gets the locks, once all is begun.
+    new_planner : callable
+        Returns a planner that knows nothing yet.
+    targets : sequence of Ref or CollectionRef
+        What is to be made.
+    listeners : sequence of Listener
+        Are told of waiting and of damage.
+    begin : callable
+        Begins what was planned; what it holds goes to the `ExitStack` that it gets.
+
+    Returns
+    -------
+    What `begin` returns.
     """
     while True:
         planner = new_planner()
@@ -34,10 +57,11 @@ def claim(
         with ExitStack() as taken:
             busy = _take_locks(taken, planned)
             if busy is None:
-                if heal(planned, listeners):
+                begun = None if heal(planned, listeners) else begin(planned, taken)
+                if begun is None:
                     continue
                 held.push(taken.pop_all())
-                return planned
+                return begun
         name, lock = busy
         for listener in listeners:
             listener.on_event(StepAwaited(time.time(), name, str(lock.owner)))

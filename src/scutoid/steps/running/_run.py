@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,9 +12,8 @@ from scutoid.blocks import (
 )
 from scutoid.errors import DamagedResult, RunFailed
 from scutoid.events import Listener
-from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in
-from scutoid.steps.planning import Plan, Planner, summarize
+from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
 from scutoid.steps.running._claim import claim
 from scutoid.steps.running._outcome import Run
 from scutoid.steps.running._runner import Runner
@@ -147,7 +146,7 @@ def run(
 
     for attempt in range(1, _ATTEMPTS + 1):
         with ExitStack() as held:
-            runner = _begin(held, new_planner, refs_in(targets), listeners)
+            runner = claim(held, new_planner, refs_in(targets), listeners, _begin)
             try:
                 done = runner.run(
                     workers=len(os.sched_getaffinity(0)) if workers is None else workers,
@@ -176,20 +175,11 @@ def run(
     return done
 
 
-def _begin(
-    held: ExitStack,
-    new_planner: Callable[[], Planner],
-    targets: Sequence[Ref | CollectionRef],
-    listeners: Sequence[Listener],
-) -> Runner:
-    """Plan, and hold what is to be made and what was found until `held` is closed."""
-    while True:
-        with ExitStack() as taken:
-            runner = Runner(claim(taken, new_planner, targets, listeners))
-            taken.enter_context(Lock(runner.folder))
-            if runner.announce():
-                held.push(taken.pop_all())
-                return runner
+def _begin(planned: PlannedRun, held: ExitStack) -> Runner | None:
+    """Make the runner of a plan, and announce what it uses; None if some of that is gone."""
+    runner = Runner(planned)
+    held.enter_context(Lock(runner.folder))
+    return runner if runner.announce() else None
 
 
 def _bytes(memory: int | str | None) -> int | None:

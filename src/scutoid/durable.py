@@ -1,0 +1,91 @@
+"""Write files beside their place, sync them and rename them: the old one or the new, never a half.
+
+One way to name what is not finished serves all that scutoid writes, so that what a killed process
+has left is known by its name.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["beside", "is_beside", "replacing", "sync_file", "sync_folder"]
+
+_SERIAL = itertools.count()
+_NEW = ".new"
+_LONGEST = 100
+"""Characters of a name that are kept: the whole has to fit into what a file system allows."""
+
+
+def beside(path: Path, *, ending: str = _NEW) -> Path:
+    """Return a path in the same folder, for what is to be renamed to `path` or was there before.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder.
+    ending : str
+        Stands before the suffix of `path`, which is kept: what is written often goes by it.
+
+    Examples
+    --------
+    >>> name = beside(Path("image.ome.tif")).name
+    >>> name.startswith(".image.ome."), name.endswith(".new.tif"), is_beside(name)
+    (True, True, True)
+    """
+    stem = path.stem[:_LONGEST]
+    return path.with_name(f".{stem}.{os.getpid()}-{next(_SERIAL)}{ending}{path.suffix}")
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file name is one that `beside` gives to what is not finished."""
+    return name.startswith(".") and _NEW in name
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Replace a file whole: what is written to the path given is renamed to `path` once synced.
+
+    If the body raises, what it wrote is removed and `path` stays as it was.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    new = beside(path)
+    try:
+        yield new
+        sync_file(new)
+        new.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            new.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; their renames are ordered by the server.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)

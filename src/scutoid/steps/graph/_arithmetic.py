@@ -1,0 +1,205 @@
+"""Arithmetic and comparison as steps: each operator is a call, named and keyed like any.
+
+::
+
+    raw > 300            greater        a blockwise step; the number is a parameter
+    a - b                subtract       both images are inputs, voxel by voxel
+    (raw > 9) & mask     bitwise_and
+    level * 2            multiply       of values: a whole step
+
+The rules of dtypes are numpy's: an image counts as an array, and a lazy value as a Python number.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scutoid.arrays import open_source
+from scutoid.errors import MetadataError, ParameterError
+from scutoid.steps.declaration import Options, StepSpec, make_spec
+from scutoid.steps.graph._call import Call, make_call
+from scutoid.steps.graph._nodes import Opened
+from scutoid.steps.graph._refs import CollectionRef, ImageRef, Ref
+
+_COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
+_BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")
+_TOLERANCE = 0.1
+"""How far apart the places of two images may be, in voxels."""
+_FRAMES_ABOVE = 5
+"""From `warnings.warn` up to the operator in the user's code."""
+
+Number = complex | np.generic
+Operand = Ref | CollectionRef | np.ndarray | Number
+"""What takes part in an operator: a reference, an array, a number."""
+
+
+def operator_call(operator: str, *operands: Operand) -> Call:
+    """Return the call that applies an operator of numpy.
+
+    Parameters
+    ----------
+    operator : str
+        Name of a function of numpy of one or two arrays, such as "subtract".
+    *operands : Ref, CollectionRef, ndarray or number
+        In their order.  Arrays count as images.
+
+    Raises
+    ------
+    ParameterError
+        If numpy has no such operator for these dtypes.
+    MetadataError
+        If two images are known to lie in different places.
+    """
+    items = tuple(_as_ref(item) for item in operands)
+    images = [item for item in items if _is_image(item)]
+    _check_places(operator, images)
+    dtype = _dtype_of(operator, items)
+    if not images:
+        return make_call(_whole(operator, _of_values), items, {"operator": operator})
+    if len(images) == len(items):
+        return make_call(_blockwise(operator, _of_images, dtype), items, {"operator": operator})
+    is_first = not _is_image(items[0])
+    number = items[0] if is_first else items[1]
+    params = {
+        "operator": operator,
+        "number": _plain(number),
+        "is_first": is_first,
+        "is_real": _is_real(operator, number),
+    }
+    return make_call(_blockwise(operator, _of_number, dtype), images, params)
+
+
+def astype_call(image: Ref | CollectionRef, dtype: np.dtype[Any]) -> Call:
+    """Return the call that converts an image to another dtype."""
+    return make_call(_blockwise("astype", _as_type, dtype), (image,), {"dtype": dtype.str})
+
+
+def _of_images(*images: Any, operator: str) -> Any:
+    return getattr(np, operator)(*images)
+
+
+def _of_number(image: Any, *, operator: str, number: Any, is_first: bool, is_real: bool) -> Any:
+    plain = float(number) if is_real else _plain(number)
+    return getattr(np, operator)(*((plain, image) if is_first else (image, plain)))
+
+
+def _of_values(*values: Any, operator: str) -> Any:
+    return _plain(getattr(np, operator)(*values))
+
+
+def _as_type(image: Any, *, dtype: str) -> Any:
+    return np.asarray(image).astype(dtype)
+
+
+def _blockwise(name: str, function: Callable[..., Any], dtype: np.dtype[Any] | None) -> StepSpec:
+    return make_spec(
+        "blockwise",
+        function,
+        out="image",
+        setup=None,
+        options=Options(name=name),
+        dtype=dtype,
+        block_invariant=True,
+        version="1",
+    )
+
+
+def _whole(name: str, function: Callable[..., Any]) -> StepSpec:
+    options = Options(name=name)
+    return make_spec("step", function, out="value", setup=None, options=options, version="1")
+
+
+def _as_ref(item: Operand) -> Any:
+    if isinstance(item, np.ndarray) and item.ndim:
+        return ImageRef(Opened(open_source(item), "array"))
+    return item
+
+
+def _is_image(item: Any) -> bool:
+    return isinstance(item, (Ref, CollectionRef)) and item.kind == "image"
+
+
+def _is_value(item: Any) -> bool:
+    return isinstance(item, (Ref, CollectionRef)) and item.kind != "image"
+
+
+def _plain(number: Any) -> Any:
+    """Return a number without a type of numpy's, which would count in the dtype of the result."""
+    return number.item() if isinstance(number, (np.generic, np.ndarray)) else number
+
+
+def _is_real(operator: str, number: Any) -> bool:
+    """Whether a number that is not known yet counts as one with a fraction."""
+    return _is_value(number) and operator not in (*_COMPARISONS, *_BITWISE)
+
+
+def _dtype_of(operator: str, items: tuple[Any, ...]) -> np.dtype[Any] | None:
+    """Return the dtype that numpy gives the result; None where an image is one of several."""
+    if any(isinstance(item, CollectionRef) for item in items) or not any(map(_is_image, items)):
+        return None
+    stand_ins = [_stand_in(operator, item) for item in items]
+    try:
+        with np.errstate(all="ignore"):
+            dtype: np.dtype[Any] = getattr(np, operator)(*stand_ins).dtype
+    except (TypeError, ValueError, OverflowError) as error:
+        given = ", ".join(str(getattr(item, "dtype", item)) for item in stand_ins)
+        raise ParameterError(
+            f"{operator} of images follows numpy, which has it for these types",
+            value=f"{given}: {error}",
+            place=operator,
+            remedy='convert first, such as image.astype("float32")',
+        ) from error
+    if dtype.kind == "u" and operator in ("subtract", "negative"):
+        warnings.warn(
+            f"{operator} of unsigned images ({dtype}) wraps where the result is below 0; "
+            f'convert first, such as image.astype("int{min(16 * dtype.itemsize, 64)}")',
+            stacklevel=_FRAMES_ABOVE,
+        )
+    return dtype
+
+
+def _stand_in(operator: str, item: Any) -> Any:
+    """Return what has the type of an operand, as far as that is known."""
+    if isinstance(item, ImageRef):
+        return np.empty(0, item.dtype)
+    if isinstance(item, Ref):
+        return 1.0 if _is_real(operator, item) else 1
+    return _plain(item)
+
+
+def _check_places(operator: str, images: list[Any]) -> None:
+    """Refuse two images that are known to lie in different places."""
+    if len(images) != 2 or not all(isinstance(image, ImageRef) for image in images):
+        return
+    first, second = images
+    apart = _distance_in_voxels(first, second)
+    if apart > _TOLERANCE:
+        raise MetadataError(
+            "images that are joined voxel by voxel lie in the same place",
+            value=f"{apart:.3g} voxels apart: regions {first.roi} and {second.roi}",
+            place=f"{operator} of {first.name!r} and {second.name!r}",
+            remedy="crop both alike, or use sc.resample(a, like=b); where the places are to be "
+            "ignored, join arrays: sc.open(a.read()) has no place",
+        )
+
+
+def _distance_in_voxels(first: ImageRef, second: ImageRef) -> float:
+    """Return how far apart two images begin, along the axes that both have; 0 where unknown."""
+    if first.voxel_size and second.voxel_size:
+        starts = [_origin_by_axis(image) for image in (first, second)]
+        sizes = dict(zip(first.framed.spec.spatial_axes, first.voxel_size, strict=True))
+        common = starts[0].keys() & starts[1].keys()
+        return max((abs(starts[0][a] - starts[1][a]) / sizes[a] for a in common), default=0.0)
+    if first.node != second.node:
+        return 0.0
+    offsets = [dict(zip(i.axes, i.framed.offset, strict=True)) for i in (first, second)]
+    common = offsets[0].keys() & offsets[1].keys()
+    return float(max((abs(offsets[0][a] - offsets[1][a]) for a in common), default=0))
+
+
+def _origin_by_axis(image: ImageRef) -> dict[str, float]:
+    return dict(zip(image.framed.spec.spatial_axes, image.origin, strict=True))
