@@ -1,115 +1,181 @@
-"""The names that users rely on: a change here is a change for them, and stands in the changelog."""
+"""The names that packages export: those that users rely on, and those that may change.
+
+A change of `PROMISED` is a change for users, and stands in the changelog.  `INTERNAL` names are
+what packages of scutoid take from each other.
+"""
 
 from __future__ import annotations
 
 import importlib
+import re
+from pathlib import Path
 
 import pytest
 
 import scutoid
 
-PUBLIC = {
+ROOT = Path(__file__).parents[1]
+PROMISED = {
     "scutoid": """
-        Coordinate Files Image Images Measure OutputGrid Parts Plan Progress Roi Run Storage Store
-        Table Tables Value Values __version__ affine_transform blockwise closing
-        concatenate correct_bias count count_by_region create density detect_spots
-        difference_of_gaussians dilation distance_transform downsample erosion
-        estimate_bias estimate_cells export fill_holes flip gather gaussian hysteresis injected
-        label laplacian_of_gaussian li local_maxima measure median n4
-        normalize_percentile open open_folder opening otsu pad per_member percentile
-        pipeline plan predict project pyramid reduction remove_small resample run
-        scale_nearest split_touching step stitch subtract_background threshold
-        threshold_local transpose triangle um view watershed white_tophat
+        __version__ affine_transform blockwise closing concatenate Coordinate correct_bias count
+        count_by_region create density detect_spots difference_of_gaussians dilation
+        distance_transform downsample erosion estimate_bias estimate_cells export Files fill_holes
+        flip gather gaussian hysteresis Image Images injected label laplacian_of_gaussian li
+        local_maxima Measure measure median n4 normalize_percentile open open_folder opening otsu
+        OutputGrid pad Parts per_member percentile pipeline Plan plan predict Progress project
+        pyramid reduction remove_small resample Roi Run run scale_nearest split_touching step
+        stitch Storage Store subtract_background Table Tables threshold threshold_local transpose
+        triangle um Value Values view watershed white_tophat
     """,
     "scutoid.errors": """
         DamagedResult GeometryError MemoryLimitError MetadataError MissingExtra ParameterError
         PipelineError RunFailed ScutoidError SourceError SourceNotFound StepError StoreError
         WorkerError
     """,
-    "scutoid.geometry": "BlockGrid Coordinate Fit HaloLike Roi RoiLike halo_pair",
-    "scutoid.kernels": """
-        Affine affine apply_lookup as_foreground bin_centers by_region cells_per_object
-        check_cell_size check_factors check_mask_type check_method check_tiling checked_connectivity
-        coarse_means coarse_range coarse_shape components_seen count_digits count_floats
-        count_overlaps decode_halo_runs downsample encode_halo_runs faces field_of_view
-        find_components find_spots float_histogram Footprint footprint_array footprint_shape
-        global_first Groups h_reconstruction highest_within Histogram histogram_of IntensityStats
-        interpolate_coarse label_components li_from_histogram li_level li_window local_maxima
-        lookup_table Match match_pieces maximum_candidates Measure measure_block merge_blocks
-        merge_digits merge_floats merge_histograms merge_region_sums merge_regions MergedLabels
-        Model narrow nearest_voxels number_unions otsu_from_histogram Overlaps
-        percentile_from_histogram percentile_passes predict_tiles reference_watershed region_columns
-        region_sums RegionStats RegionTree renumbered shape_columns SHAPES spot_reach spot_response
-        SpotMethod Spots Tiling triangle_from_histogram value_range watershed
+    "scutoid.events": """
+        BatchDone BlockFailed BlocksOrphaned DamageFound Event Listener RunDone RunStarted
+        StepAwaited TaskDone TaskInfo WorkerLost WorkerStarted
     """,
-    "scutoid.executors": """
-        CONNECTION_VARIABLE ConnectExecutor Executor FAILED ItemFailure Job Joined
-        LAUNCH_VARIABLE Launch Lost MOST_ITEMS Message NoHeartbeat Outcome TASK_VARIABLE Work
-        Workbench WorkerPool dump_value dumps find_executor loads meet
-    """,
-    "scutoid.arrays": """
-        ArraySource ImageSpec ImageWriter METRES PyramidLevel Readable SPATIAL SourceIdentity
-        Storage WritableImage
-        create create_image damaged_shards open_source pad_to pyramid_levels pyramid_method
-        pyramid_multiple read_region stored_shards write_tiff
-    """,
+    "scutoid.geometry": "BlockGrid Coordinate Roi",
     "scutoid.blocks": """
-        After Batch Block BlockGrid BlockStatus BlockTask BlockTime Blocks EventLog Failure
-        Journal Mask Report Scheduler TaskReport WorkerFailure conflict_order connect
-        lower_neighbours parse_bytes run_blocks
+        After Block BlockGrid Blocks BlockStatus BlockTask BlockTime connect Failure Mask Report
+        run_blocks TaskReport
     """,
-    "scutoid.store": """
-        COMPLETE CodeFingerprint Entry EntryStore FORMATS Fact Format HashMemo KEY_RULE
-        Lock MARK Owner Pack RECIPE Recipe arrays_of_bytes bytes_of_arrays bytes_of_table
-        canonical_digest checksum_file choose_format describe differences distrust_around
-        explain find_format fingerprint is_own key_of_path key_of_source
-        one_by_one table_of_bytes version_notes
-    """,
-    "scutoid.steps": """
-        BlockParts CallOptions Collection Files Image ImageRef Images Length OutputGrid Parts
-        Pipeline Plan PlannedStep Run RunStep Step StepBlock Store Table Tables TypedCall Value
-        Values blockwise export gather injected is_lazy open open_folder per_member pipeline
-        plan reduction run step um with_given with_options
-    """,
-    "scutoid.ops": """
-        affine_step affine_transform atlas_points atlas_points_of_pieces
-        background_field bias_field closing coarse_counts
-        coarse_counts_of_pieces coarse_means concatenate correct_bias count count_by_region
-        count_pieces count_rows density density_map density_points detect_spots
-        difference_of_gaussians dilation distance_transform distance_within divide_field
-        downsample downsample_step erosion estimate_bias estimate_cells field_of_view
-        fill_holes flip flip_step gaussian hole_fill hole_merge hole_pieces hysteresis
-        hysteresis_apply hysteresis_merge hysteresis_pieces keep_highest label
-        label_apply label_apply_uint64 label_merge label_pieces labels_cut
-        laplacian_of_gaussian li li_step local_maxima lower maximum_marks maximum_merge
-        maximum_pieces measure measure_channel_pieces measure_objects measure_pieces
-        median n4 normalize_percentile object_counts opening otsu otsu_step pad pad_step
-        percentile percentile_digits predict project pyramid pyramid_step region_counts
-        remove_objects remove_small resample resample_step scale_between scale_nearest
-        scale_step small_objects split_touching spot_table stitch stitch_apply
-        stitch_merge stitch_report strongest_response subtract_background subtract_field
-        threshold threshold_local torch_model transpose triangle triangle_step
-        value_range watershed watershed_report watershed_step white_tophat with_cells
-    """,
-    "scutoid.views": "LayerArray LayerSpec view view_layers",
-    "scutoid.cli": "Progress main",
-    "scutoid.integrations.daisy": """
-        Block BlockStatus Client Context Coordinate Pipeline Roi Server Task TaskState
-        get_tracking_basedir run_blockwise set_log_basedir set_tracking_basedir
+    "scutoid.steps": "BlockParts StepBlock",
+    "scutoid.ops": "field_of_view torch_model",
+    "scutoid.kernels": "reference_watershed",
+    "scutoid.arrays": "ArraySource ImageSpec SourceIdentity WritableImage",
+    "scutoid.store": "find_format Format",
+    "scutoid.executors": """
+        ConnectExecutor dump_value dumps Executor FAILED find_executor ItemFailure Job Joined
+        Launch loads Lost Message Outcome Work Workbench WorkerPool
     """,
     "scutoid.testing": """
-        ExecutorTests FormatTests Recorder SimulatedEvent SimulatedExecutor SimulatedFault
-        assert_block_invariant assert_would_run with_given
+        assert_block_invariant assert_would_run ExecutorTests FormatTests Recorder SimulatedEvent
+        SimulatedExecutor SimulatedFault with_given
     """,
+    "scutoid.views": "LayerArray LayerSpec view view_layers",
+    "scutoid.integrations.daisy": """
+        Block BlockStatus Client Context Coordinate get_tracking_basedir Pipeline Roi
+        run_blockwise Server set_log_basedir set_tracking_basedir Task TaskState
+    """,
+    "scutoid.integrations.prefect": "ByContent ImageSource StoreSerializer",
 }
+INTERNAL = {
+    "scutoid.geometry": "Fit halo_pair HaloLike RoiLike",
+    "scutoid.kernels": """
+        Affine affine apply_lookup as_foreground bin_centers by_region cells_per_object
+        check_cell_size check_factors check_mask_type check_method check_tiling
+        checked_connectivity coarse_means coarse_range coarse_shape components_seen count_digits
+        count_floats count_overlaps decode_halo_runs downsample encode_halo_runs faces
+        field_of_view find_components find_spots float_histogram Footprint footprint_array
+        footprint_shape global_first Groups h_reconstruction highest_within Histogram histogram_of
+        IntensityStats interpolate_coarse label_components li_from_histogram li_level li_window
+        local_maxima lookup_table Match match_pieces maximum_candidates Measure measure_block
+        merge_blocks merge_digits merge_floats merge_histograms merge_region_sums merge_regions
+        MergedLabels Model narrow nearest_voxels number_unions otsu_from_histogram Overlaps
+        percentile_from_histogram percentile_passes predict_tiles region_columns region_sums
+        RegionStats RegionTree renumbered shape_columns SHAPES spot_reach spot_response SpotMethod
+        Spots Tiling triangle_from_histogram value_range watershed
+    """,
+    "scutoid.executors": """
+        CONNECTION_VARIABLE LAUNCH_VARIABLE meet MOST_ITEMS NoHeartbeat TASK_VARIABLE
+    """,
+    "scutoid.arrays": """
+        create create_image damaged_shards ImageWriter METRES open_source pad_to pyramid_levels
+        pyramid_method pyramid_multiple PyramidLevel read_region Readable SPATIAL Storage
+        stored_shards write_tiff
+    """,
+    "scutoid.blocks": """
+        Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure
+    """,
+    "scutoid.store": """
+        arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest checksum_file
+        choose_format CodeFingerprint COMPLETE describe differences distrust_around Entry
+        EntryStore explain Fact fingerprint FORMATS HashMemo is_own key_of_path
+        key_of_source KEY_RULE Lock MARK one_by_one Owner Pack RECIPE Recipe table_of_bytes
+        version_notes
+    """,
+    "scutoid.steps": """
+        blockwise CallOptions Collection export Files gather Image ImageRef Images injected
+        is_lazy Length open open_folder OutputGrid Parts per_member Pipeline pipeline Plan plan
+        PlannedStep reduction refuse_renamed Run run RunStep step Step Store Table Tables
+        TypedCall um Value Values with_given with_options
+    """,
+    "scutoid.ops": """
+        affine_step affine_transform atlas_points atlas_points_of_pieces background_field
+        bias_field closing coarse_counts coarse_counts_of_pieces coarse_means concatenate
+        correct_bias count count_by_region count_pieces count_rows density density_map
+        density_points detect_spots difference_of_gaussians dilation distance_transform
+        distance_within divide_field downsample downsample_step erosion estimate_bias
+        estimate_cells fill_holes flip flip_step gaussian hole_fill hole_merge hole_pieces
+        hysteresis hysteresis_apply hysteresis_merge hysteresis_pieces keep_highest label
+        label_apply label_apply_uint64 label_merge label_pieces labels_cut laplacian_of_gaussian
+        li li_step local_maxima lower maximum_marks maximum_merge maximum_pieces measure
+        measure_channel_pieces measure_objects measure_pieces median n4 normalize_percentile
+        object_counts opening otsu otsu_step pad pad_step percentile percentile_digits predict
+        project pyramid pyramid_step region_counts remove_objects remove_small resample
+        resample_step scale_between scale_nearest scale_step small_objects split_touching
+        spot_table stitch stitch_apply stitch_merge stitch_report strongest_response
+        subtract_background subtract_field threshold threshold_local transpose triangle
+        triangle_step value_range watershed watershed_report watershed_step white_tophat
+        with_cells
+    """,
+    "scutoid.cli": "main Progress",
+}
+MODULES = sorted({*PROMISED, *INTERNAL})
+SHOWN = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "examples").glob("*.py")),
+]
+IMPORTED = re.compile(r"^ *from (scutoid[\w.]*) import (\w[\w, ]*)", re.MULTILINE)
+NAMED = re.compile(r"\b(?:scutoid|sc)\.([a-z]+)\.([A-Za-z]\w*)")
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_public_names_are_these(name):
+def names_of(lists, module):
+    """Return the names of a module in one of the lists."""
+    return lists.get(module, "").split()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_exported_names_are_these(name):
+    if name.endswith(".prefect"):
+        pytest.importorskip("prefect")
     module = importlib.import_module(name)
-    assert sorted(module.__all__) == sorted(PUBLIC[name].split())
+    known = names_of(PROMISED, name) + names_of(INTERNAL, name)
+    assert sorted(module.__all__) == sorted(known)
     missing = [public for public in module.__all__ if not hasattr(module, public)]
     assert not missing
+
+
+def test_the_page_of_public_names_lists_what_is_promised():
+    listed = {}
+    for line in (ROOT / "docs" / "public.md").read_text(encoding="utf-8").splitlines():
+        row = re.match(r"\| `(scutoid[\w.]*)` \|", line)
+        if row:
+            found = re.findall(r"`(\w+)`", line[row.end() :].rpartition("|")[0].rpartition("|")[2])
+            listed.setdefault(row[1], []).extend(found)
+    promised = {module: sorted(names_of(PROMISED, module)) for module in PROMISED}
+    assert {module: sorted(names) for module, names in listed.items()} == promised
+
+
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.name)
+def test_pages_and_examples_use_what_is_promised_alone(page):
+    text = page.read_text(encoding="utf-8")
+    used = {
+        (module, name.strip().split(" ")[0])
+        for module, names in IMPORTED.findall(text)
+        for name in names.split(",")
+        if module not in ("scutoid", "scutoid.integrations")
+    }
+    used |= {
+        (f"scutoid.{package}", name)
+        for package, name in NAMED.findall(text)
+        if name in names_of(INTERNAL, f"scutoid.{package}")
+    }
+    assert not sorted((m, name) for m, name in used if name not in names_of(PROMISED, m))
 
 
 def test_names_of_the_package_are_the_same_objects_as_those_of_its_layers():

@@ -164,3 +164,26 @@ def both(image: Array) -> tuple[Array, pd.DataFrame]:
 
 
 first, second = both(image)
+
+
+# Results of a run and of a store: by name of any kind, by method or by what was run of one
+smooth = sc.gaussian(image, sigma=2)
+cells = sc.measure(sc.label(smooth))
+run = sc.run(cells, smooth, store="results")
+store = sc.Store("results")
+assert_type(run["measure"].to_pandas()["size"].mean(), Any)
+assert_type(run[cells], sc.Table)
+assert_type(run[smooth], sc.Image)
+assert_type(run[sc.measure(sc.label(images))], sc.Tables)
+assert_type(run.image("gaussian"), sc.Image)
+assert_type(run.images("gaussian"), sc.Images)
+assert_type(run.table("measure").to_pandas(), pd.DataFrame)
+assert_type(run.tables("measure"), sc.Tables)
+assert_type(run.value("otsu"), sc.Value)
+assert_type(run.values("otsu"), sc.Values)
+assert_type(run.files("report"), sc.Files)
+assert_type(run.table("both", output=1), sc.Table)
+assert_type(store["measure"].to_pandas()["size"].mean(), Any)
+assert_type(store.image("gaussian").shape, tuple[int, ...])
+assert_type(store.table("measure"), sc.Table)
+assert_type(sc.gaussian(store.images("gaussian"), sigma=1), sc.Images)

@@ -37,6 +37,7 @@ sc.watershed(image, sc.label(image), maxextent=3)  # error: call-overload
 sc.density(image, factor=2)  # error: call-overload
 bright(image, levl=3)  # error: call-overload
 inside(image, image, level=3)  # error: call-overload
+sc.erosion(image, footprint=1, border_value=True)  # error: call-overload
 
 # What a call must give, and of which type
 sc.gaussian(image)  # error: call-overload
@@ -59,3 +60,13 @@ sc.blockwise(hallo=2)  # error: call-overload
 sc.blockwise(out="imge")  # error: call-overload
 sc.blockwise(border="mirror")  # error: call-overload
 sc.reduction(out="value")  # error: call-overload
+sc.blockwise(renamed=("cutoff", "level"))  # error: call-overload
+
+# Results of a run and of a store
+run = sc.run(image, store="results")
+cells_shape = run.table("cells").shape  # error: attr-defined
+run.image("smooth").to_pandas()  # error: attr-defined
+run.image("both", outputs=1)  # error: call-arg
+run[image].to_pandas()  # error: attr-defined
+run[0]  # error: call-overload
+sc.Store("results").value("otsu").read()  # error: attr-defined

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Unpack, cast, overload
+from typing import Protocol, Unpack, overload
 
 import numpy as np
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
-from scutoid.ops._composed import as_one, of_images, with_call_options
+from scutoid.ops._composed import TypedAs, as_one, of_images, with_call_options
 from scutoid.ops._grids import (
     Extent,
     are_labels,
@@ -253,11 +253,7 @@ class _Concatenate(Protocol):
         ...
 
 
-def _typed(function: object) -> _Concatenate:
-    return cast("_Concatenate", function)
-
-
-@_typed
+@TypedAs[_Concatenate]()
 @with_call_options
 def concatenate(images: Iterable[ImageLike], *, axis: str | int) -> ImageLike:
     """Join images along an axis.

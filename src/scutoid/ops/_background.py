@@ -33,7 +33,7 @@ _COARSE_A_RADIUS = 4
 
 
 @composed
-@renamed(factor="factors=")
+@renamed(factor="factors")
 def subtract_background(
     image: ImageLike,
     *,

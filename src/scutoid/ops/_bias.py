@@ -35,7 +35,7 @@ _DIMMEST = 0.01
 
 
 @composed_value
-@renamed(factor="factors=")
+@renamed(factor="factors")
 def estimate_bias(
     image: ImageLike, *, factors: int | Sequence[int], estimator: Estimator | None = None
 ) -> Value | Array:
@@ -86,7 +86,7 @@ def estimate_bias(
 
 
 @operation
-@renamed(factor="factors=")
+@renamed(factor="factors")
 def correct_bias(
     image: ImageLike, bias: Value | Array, *, factors: int | Sequence[int]
 ) -> ImageLike:

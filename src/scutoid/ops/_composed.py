@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
 Function_co = TypeVar("Function_co", bound=Callable[..., object], covariant=True)
 One_co = TypeVar("One_co", covariant=True)
 Many_co = TypeVar("Many_co", covariant=True)
@@ -48,6 +49,18 @@ class Operation(TypedCall[Function_co, One_co, Many_co]):
         for all steps of the operation.
         """
         raise NotImplementedError
+
+
+class TypedAs(Generic[T_co]):
+    """Say of which type an operation is whose result depends on more than its first argument.
+
+    ``@TypedAs[_Density]()`` leaves the function as it is; editors and mypy take it for a
+    `_Density`, a Protocol with an overload for each kind of call.
+    """
+
+    def __call__(self, function: object) -> T_co:
+        """Return the function itself."""
+        return cast("T_co", function)
 
 
 ImageOperation = Operation[Callable[P, Array], Image, Images]

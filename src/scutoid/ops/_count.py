@@ -37,7 +37,7 @@ _NAMES = ("n_objects", "n_clusters", "n_edge", "n_cells")
 
 
 @composed
-@renamed(size="cell_size=")
+@renamed(size="cell_size")
 def count(
     objects: ImageLike | TableLike,
     *,
@@ -106,7 +106,7 @@ def count(
 
 
 @operation
-@renamed(size="cell_size=", cells="objects=")
+@renamed(size="cell_size", cells="objects")
 def estimate_cells(
     objects: TableLike,
     *,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import SPATIAL
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.geometry import Roi
-from scutoid.ops._composed import composed
+from scutoid.ops._composed import TypedAs, composed
 from scutoid.ops._count import estimated_cells, is_table
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
@@ -81,11 +81,7 @@ class _Density(Protocol):
         ...
 
 
-def _typed(function: object) -> _Density:
-    return cast("_Density", function)
-
-
-@_typed
+@TypedAs[_Density]()
 @composed
 def density(
     objects: ImageLike | TableLike,

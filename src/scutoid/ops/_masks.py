@@ -28,6 +28,8 @@ from scutoid.steps import Image, blockwise, is_lazy
 
 Pairs = list[tuple[int, int]]
 
+_RENAMED = {"border_value": "border"}
+
 
 def check_mask(images: list[Image]) -> None:
     """Refuse an image that is no mask before anything runs."""
@@ -57,7 +59,14 @@ def _reach(footprint: Footprint, pairs: Pairs) -> Any:
     return pairs if np.ndim(footprint) else pairs[0][0]
 
 
-@blockwise(halo=_erosion_reach, dtype=bool, check=_check_both, block_invariant=True, version="1")
+@blockwise(
+    halo=_erosion_reach,
+    dtype=bool,
+    check=_check_both,
+    renamed=_RENAMED,
+    block_invariant=True,
+    version="1",
+)
 def erosion(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Keep the voxels around which the whole footprint lies in the foreground.
 
@@ -100,7 +109,14 @@ def erosion(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArr
     )
 
 
-@blockwise(halo=_dilation_reach, dtype=bool, check=_check_both, block_invariant=True, version="1")
+@blockwise(
+    halo=_dilation_reach,
+    dtype=bool,
+    check=_check_both,
+    renamed=_RENAMED,
+    block_invariant=True,
+    version="1",
+)
 def dilation(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Put the footprint on every voxel of the foreground.
 
@@ -137,7 +153,14 @@ def dilation(mask: Array, *, footprint: Footprint, border: bool = False) -> NDAr
     )
 
 
-@blockwise(halo=_reach_of_both, dtype=bool, check=_check_both, block_invariant=True, version="1")
+@blockwise(
+    halo=_reach_of_both,
+    dtype=bool,
+    check=_check_both,
+    renamed=_RENAMED,
+    block_invariant=True,
+    version="1",
+)
 def opening(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Remove what the footprint does not fit into: an erosion, and a dilation of what is left.
 
@@ -174,7 +197,14 @@ def opening(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArr
     )
 
 
-@blockwise(halo=_reach_of_both, dtype=bool, check=_check_both, block_invariant=True, version="1")
+@blockwise(
+    halo=_reach_of_both,
+    dtype=bool,
+    check=_check_both,
+    renamed=_RENAMED,
+    block_invariant=True,
+    version="1",
+)
 def closing(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Fill gaps that the footprint does not fit into: a dilation, and an erosion of it.
 

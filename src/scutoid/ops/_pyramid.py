@@ -24,7 +24,7 @@ pyramid_step = pyramid_step.options(name="pyramid")
 
 
 @operation
-@renamed(method="downsampling=")
+@renamed(method="downsampling")
 def pyramid(
     image: ImageLike,
     *,

@@ -1,4 +1,7 @@
-"""Old names of parameters, refused by name with the new one; each for one release."""
+"""Old names of parameters of operations of several steps, refused by name with the new one.
+
+Operations of one step give them to their decorator: ``blockwise(renamed=)``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from scutoid.errors import ParameterError
+from scutoid.steps import refuse_renamed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,11 +21,16 @@ def renamed(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     Parameters
     ----------
     **names
-        For each old name what to write now, such as ``factor="factors="``.
+        For each old name the new one, or what to write now where that is more than a name.
+
+    Raises
+    ------
+    ParameterError
+        By the decorated function, if an argument has an old name.
 
     Examples
     --------
-    >>> @renamed(factor="factors=")
+    >>> @renamed(factor="factors")
     ... def coarser(image, *, factors):
     ...     return image[::factors]
     >>> coarser("abcd", factor=2)
@@ -33,13 +41,7 @@ def renamed(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            for old in names.keys() & kwargs.keys():
-                raise ParameterError(
-                    f"`{old}=` is `{names[old]}` now",
-                    value=kwargs[old],
-                    place=function.__name__,
-                    remedy=f"write {names[old]}",
-                )
+            refuse_renamed(names, kwargs, function.__name__)
             return function(*args, **kwargs)
 
         return run

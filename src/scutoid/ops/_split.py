@@ -11,13 +11,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
-from scutoid.ops._composed import as_one, opened, with_call_options
+from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
 from scutoid.ops._distance import distance_transform
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_real
@@ -126,11 +126,7 @@ class _Split(Protocol):
         ...
 
 
-def _typed(function: object) -> _Split:
-    return cast("_Split", function)
-
-
-@_typed
+@TypedAs[_Split]()
 @with_call_options
 def split_touching(
     mask: ImageLike,

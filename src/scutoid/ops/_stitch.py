@@ -17,7 +17,6 @@ from typing import (
     Required,
     TypedDict,
     Unpack,
-    cast,
     overload,
 )
 
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from scutoid import kernels
 from scutoid.errors import GeometryError, ParameterError, StepError
 from scutoid.kernels import Match
-from scutoid.ops._composed import as_one, opened, with_call_options
+from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
 from scutoid.ops._extent import image_part
 from scutoid.ops._label import check_count, images_of
 from scutoid.ops._types import Array, Arrays, ImageLike
@@ -157,11 +156,7 @@ class _Stitch(Protocol):
         ...
 
 
-def _typed(function: object) -> _Stitch:
-    return cast("_Stitch", function)
-
-
-@_typed
+@TypedAs[_Stitch]()
 @with_call_options
 def stitch(
     *images: ImageLike,

@@ -123,7 +123,7 @@ affine_step = affine_step.options(name="affine_transform")
 
 
 @of_images
-@renamed(cval="fill=", mode='fill="nearest", or fill= a number')
+@renamed(cval="fill", mode='fill="nearest", or fill= a number')
 def affine_transform(
     image: ImageLike,
     *,

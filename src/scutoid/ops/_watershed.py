@@ -14,14 +14,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, overload
 
 import numpy as np
 
 from scutoid import kernels
 from scutoid.errors import ParameterError, StepError
 from scutoid.kernels import check_mask_type
-from scutoid.ops._composed import as_one, opened, with_call_options
+from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_hops, check_real
 from scutoid.ops._types import Array, Arrays, ImageLike
@@ -131,11 +131,7 @@ class _Watershed(Protocol):
         ...
 
 
-def _typed(function: object) -> _Watershed:
-    return cast("_Watershed", function)
-
-
-@_typed
+@TypedAs[_Watershed]()
 @with_call_options
 def watershed(
     image: ImageLike,

@@ -6,7 +6,7 @@ process.
 """
 
 from scutoid.steps.compute import BlockParts
-from scutoid.steps.declaration import Length, StepBlock, um
+from scutoid.steps.declaration import Length, StepBlock, refuse_renamed, um
 from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import (
     CallOptions,
@@ -76,6 +76,7 @@ __all__ = [
     "pipeline",
     "plan",
     "reduction",
+    "refuse_renamed",
     "run",
     "step",
     "um",

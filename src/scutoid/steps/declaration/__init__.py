@@ -3,7 +3,7 @@
 from scutoid.steps.declaration._block import StepBlock
 from scutoid.steps.declaration._length import Length, um
 from scutoid.steps.declaration._options import Options
-from scutoid.steps.declaration._parameters import INJECTED, NEIGHBOURS
+from scutoid.steps.declaration._parameters import INJECTED, NEIGHBOURS, refuse_renamed
 from scutoid.steps.declaration._spec import Border, OutputKind, StepSpec, make_spec
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "StepBlock",
     "StepSpec",
     "make_spec",
+    "refuse_renamed",
     "um",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scutoid.errors import ParameterError
 
@@ -30,9 +30,17 @@ class Parameters:
     """Which of `INJECTED` and of the set-up's names the engine passes."""
     open_ended: bool = False
     """Whether the function takes ``**parameters``."""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Old names of inputs and parameters, and what they are called now."""
 
     @classmethod
-    def of(cls, function: Callable[..., object], setup: Sequence[str], name: str) -> Parameters:
+    def of(
+        cls,
+        function: Callable[..., object],
+        setup: Sequence[str],
+        name: str,
+        renamed: Mapping[str, str] | None = None,
+    ) -> Parameters:
         """Read the signature of `function`."""
         try:
             signature = inspect.signature(function)
@@ -64,7 +72,9 @@ class Parameters:
                 place=f"step {name!r}",
                 remedy=f"write def {name}(..., *, {missing[0]})",
             )
-        return cls(tuple(inputs), required, variadic, defaults, tuple(injected), open_ended)
+        old = dict(renamed or {})
+        _check_renamed(old, (*inputs, *defaults), f"step {name!r}")
+        return cls(tuple(inputs), required, variadic, defaults, tuple(injected), open_ended, old)
 
     def bind(
         self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]
@@ -74,9 +84,11 @@ class Parameters:
         Raises
         ------
         ParameterError
-            If an input is missing or one too many, or a parameter is unknown or missing.
+            If an input is missing or one too many, or a parameter is unknown, missing or given by
+            an old name.
         """
         place = f"step {name!r}"
+        refuse_renamed(self.renamed, kwargs, place)
         named = dict(kwargs)
         values = list(args)
         for item in self.inputs[len(values) :]:
@@ -110,3 +122,43 @@ class Parameters:
                 remedy=f"{name}(..., {missing[0]}=...)",
             )
         return tuple(values), params
+
+
+def refuse_renamed(renamed: Mapping[str, str], given: Mapping[str, object], place: str) -> None:
+    """Refuse arguments by old names, with the new ones.
+
+    Parameters
+    ----------
+    renamed : mapping of str to str
+        For each old name the new one, or what to write now where that is more than a name.
+    given : mapping
+        Arguments by name.
+    place : str
+        What was called.
+
+    Raises
+    ------
+    ParameterError
+        If one of them has an old name.
+    """
+    for old in renamed.keys() & given.keys():
+        new = renamed[old]
+        now = f"{new}=" if new.isidentifier() else new
+        raise ParameterError(
+            f"`{old}=` is `{now}` now", value=given[old], place=place, remedy=f"write {now}"
+        )
+
+
+def _check_renamed(renamed: Mapping[str, str], names: Sequence[str], place: str) -> None:
+    """See that old names are free, and new ones are there."""
+    for old, new in renamed.items():
+        if old in names:
+            raise ParameterError(
+                "renamed= has names that a step no longer takes", value=old, place=place
+            )
+        if new.isidentifier() and new not in names:
+            raise ParameterError(
+                f"renamed= gives one of the present names ({', '.join(names)}) for an old one",
+                value=new,
+                place=place,
+            )

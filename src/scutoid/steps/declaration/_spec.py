@@ -38,7 +38,7 @@ class StepSpec:
     function: Callable[..., Any]
     """The user's function itself."""
     parameters: Parameters
-    """Its signature."""
+    """Its signature, and old names in it, which are no part of a key."""
     outputs: tuple[OutputKind, ...]
     """What it returns, an entry an output."""
     packed: bool
@@ -117,6 +117,7 @@ def make_spec(
     *,
     out: str | Sequence[str],
     setup: Mapping[str, Callable[[], object]] | None,
+    renamed: Mapping[str, str] | None = None,
     options: Options,
     **declared: Any,
 ) -> StepSpec:
@@ -141,7 +142,7 @@ def make_spec(
     if declared.get("sees_neighbours"):
         _check_neighbours(outputs, declared, place)
         injected = (*injected, NEIGHBOURS)
-    parameters = Parameters.of(function, injected, name)
+    parameters = Parameters.of(function, injected, name, renamed)
     if not parameters.inputs and not parameters.variadic and kind != "step":
         raise PipelineError(
             f"a {kind} has at least one input",

@@ -5,6 +5,7 @@ from scutoid.steps.handles._evaluate import Evaluation
 from scutoid.steps.handles._export import export
 from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.handles._lazy import Lazy, handle_of
+from scutoid.steps.handles._named_results import NamedResults, Result
 from scutoid.steps.handles._open import open, open_folder, per_member  # noqa: A004
 from scutoid.steps.handles._operation_options import with_options
 from scutoid.steps.handles._pipeline import Pipeline, pipeline
@@ -24,8 +25,10 @@ __all__ = [
     "Image",
     "Images",
     "Lazy",
+    "NamedResults",
     "Parts",
     "Pipeline",
+    "Result",
     "Step",
     "Store",
     "Table",

@@ -244,6 +244,7 @@ def blockwise(
     requires: Mapping[str, int] | None = None,
     retries: int = 2,
     timeout: float | None = None,
+    renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
     keep: Any = True,
@@ -311,6 +312,9 @@ def blockwise(
         Whether the result is the same for every block shape, which then stays out of the key.
     requires, retries, timeout
         Resources a block holds, how often it is tried again, seconds it may take.
+    renamed : mapping of str to str, optional
+        Old names of inputs and parameters with the new ones: a call by an old name is refused with
+        the new one.  No part of the key.
     version : str, optional
         Replaces the code in the key.
     environment : sequence of str
@@ -354,6 +358,7 @@ def blockwise(
         function,
         out=out,
         setup=setup,
+        renamed=renamed,
         options=options,
         halo=halo,
         axes=axes,
@@ -410,6 +415,7 @@ def step(
     requires: Mapping[str, int] | None = None,
     retries: int = 2,
     timeout: float | None = None,
+    renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
     keep: Any = True,
@@ -426,7 +432,7 @@ def step(
         An image has the shape of the first image among the inputs.
     dtype : dtype or tuple, optional
         Of the image output(s); default: found by calling the function on a small array.
-    labels, setup, requires, retries, timeout, version, environment, keep, storage
+    labels, setup, requires, retries, timeout, renamed, version, environment, keep, storage
         As in `blockwise`.
 
     Returns
@@ -451,6 +457,7 @@ def step(
         function,
         out="value" if out is None else out,
         setup=setup,
+        renamed=renamed,
         options=options,
         dtype=dtype,
         labels=labels,
@@ -493,6 +500,7 @@ def reduction(
     requires: Mapping[str, int] | None = None,
     retries: int = 2,
     timeout: float | None = None,
+    renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
     keep: Any = True,
@@ -511,8 +519,8 @@ def reduction(
         the step, ``voxel_size`` or ``origin`` are passed.
     out : {"value", "table"}
         What `finish` returns.
-    halo, axes, setup, block, block_invariant, requires, retries, timeout, version, environment, \
-keep, storage
+    halo, axes, setup, block, block_invariant, requires, retries, timeout, renamed, version, \
+environment, keep, storage
         As in `blockwise`.
 
     Returns
@@ -542,6 +550,7 @@ keep, storage
         function,
         out=out,
         setup=setup,
+        renamed=renamed,
         options=options,
         halo=halo,
         axes=axes,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from scutoid.blocks import parse_bytes
 from scutoid.errors import StoreError
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.steps.handles._lazy import handle_of
+from scutoid.steps.handles._named_results import NamedResults
 from scutoid.steps.results import (
     ITEMS,
     MEMBERS,
@@ -27,11 +28,12 @@ from scutoid.steps.results import (
 from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
 
 
-class Store:
+class Store(NamedResults):
     """A folder of results.
 
     ``store["cells"]`` is the newest complete result of the step `cells`; a tuple where it has
-    several outputs.
+    several outputs.  ``store.table("cells")`` is the same, which editors and mypy know to be a
+    table.
 
     Parameters
     ----------
@@ -42,7 +44,22 @@ class Store:
     ------
     StoreError
         If it does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> raw = sc.open(np.eye(4))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sc.run(sc.gaussian(raw, sigma=1), store=folder)
+    ...     store = sc.Store(folder)
+    ...     print(store.names(), store.image("gaussian").shape)
+    Run(1 steps, done, ...)
+    ('gaussian',) (4, 4)
     """
+
+    _error: ClassVar[type[StoreError]] = StoreError
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.entries_store = EntryStore(path)
@@ -58,6 +75,10 @@ class Store:
     def path(self) -> Any:
         """The folder."""
         return self.entries_store.path
+
+    @property
+    def _place(self) -> str:
+        return str(self.path)
 
     def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
         """Return all results, whole or in part, the newest first."""
@@ -88,7 +109,20 @@ class Store:
         return self._result(*results[0])
 
     def find(self, name: str | None = None, **parameters: object) -> list[Any]:
-        """Return complete results whose parameters have these values, the newest first."""
+        """Return complete results whose parameters have these values, the newest first.
+
+        Parameters
+        ----------
+        name : str, optional
+            The step's name; default: all steps.
+        **parameters
+            Values of parameters.
+
+        Returns
+        -------
+        list
+            What ``store[name]`` would be of each.
+        """
         wanted = {key: _digests(value) for key, value in parameters.items()}
         return [
             self._result(entry, recipe)

@@ -185,6 +185,7 @@ class StepOptions(TypedDict, total=False):
     requires: Mapping[str, int] | None
     retries: int
     timeout: float | None
+    renamed: Mapping[str, str] | None
     version: str | None
     environment: Sequence[str]
     keep: bool | Literal["memory"]

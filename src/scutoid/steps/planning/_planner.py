@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +127,8 @@ class Planner:
         self._force = frozenset(force)
         self._acceptance = Acceptance(store, self.keys, self.layouts, accept)
         self._drafts: list[_Draft] = []
-        self._by_key: dict[str, _Draft] = {}
+        self._by_key: dict[object, _Draft] = {}
+        self._by_entry: dict[Path, _Draft] = {}
         self._by_node: dict[Node, _Draft] = {}
 
     def plan(self, targets: Sequence[Ref | CollectionRef]) -> PlannedRun:
@@ -165,9 +167,23 @@ class Planner:
             if isinstance(node, Call):
                 self._visit(node)
         draft = self._make(call)
-        self._by_node[call] = same = self._by_key.setdefault(draft.key.key, draft)
+        members = tuple(zip(call.keys or (), draft.member_keys, strict=True))
+        same = self._by_key.setdefault((draft.key.key, members), draft)
         if same is draft:
+            self._check_entry(draft)
             self._drafts.append(draft)
+        self._by_node[call] = same
+
+    def _check_entry(self, draft: _Draft) -> None:
+        """Refuse other members under the name and the key of a collection that is planned."""
+        other = self._by_entry.setdefault(draft.entry.path, draft)
+        if other is not draft:
+            raise PipelineError(
+                "a step that is applied to two collections has a name for each",
+                value=f"collections of {other.n_blocks} and {draft.n_blocks} members",
+                place=f"step {other.task!r}",
+                remedy='name one of them: step.options(name="other")(images)',
+            )
 
     def _make(self, call: Call) -> _Draft:
         spec = call.spec
@@ -179,6 +195,7 @@ class Planner:
         entry = self.store.entry(spec.label, key.key)
         if isinstance(call, BlockCall) and call.is_block_invariant and self._reuse(call, entry):
             key = replace(key, block=block_of(call, self.layouts))
+        members = call.keys if isinstance(call, MappedCall) else ()
         is_whole = not isinstance(call, BlockCall) or spec.kind != "blockwise"
         return _Draft(
             call=call,
@@ -191,6 +208,7 @@ class Planner:
             or is_whole
             or spec.sees_neighbours,
             accepted=accepted,
+            member_keys=tuple(self.keys.member(call, member) for member in members),
         )
 
     def _reuse(self, call: BlockCall, entry: Entry) -> bool:
@@ -284,7 +302,6 @@ class Planner:
         call, entry = draft.call, draft.entry
         forced = draft.task in self._force
         if isinstance(call, MappedCall):
-            draft.member_keys = tuple(self.keys.member(call, key) for key in call.keys)
             by_key = dict(zip(call.keys, draft.member_keys, strict=True))
             items = StoredItems.of(entry, call.spec, by_key)
             done = np.array([items.has(key) for key in call.keys], bool)

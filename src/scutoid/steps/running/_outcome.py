@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar, overload
 
 from scutoid.blocks import BlockTime, Failure
 from scutoid.errors import DamagedResult, PipelineError
+from scutoid.steps.handles import Lazy, NamedResults, Result
 from scutoid.steps.results import LOGS
+
+L = TypeVar("L", bound=Lazy)
 
 _WORTH_TELLING = 1.0
 
@@ -68,13 +71,31 @@ class RunStep:
         return f"{self.label(failure.index)}{where}"
 
 
-class Run:
-    """What came of a run; results are indexed by the names of their steps."""
+class Run(NamedResults):
+    """What came of a run.
+
+    ``run["cells"]`` is the result of the step `cells`, a tuple where it has several outputs;
+    ``run.table("cells")`` and ``run[cells]`` are the same with a type that editors and mypy know.
+    Each reads the store of this run for ever.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> smooth = sc.gaussian(sc.open(np.zeros((8, 8))), sigma=1)
+    >>> with tempfile.TemporaryDirectory() as store:
+    ...     run = sc.run(smooth, store=store)
+    ...     run["gaussian"], run.image("gaussian"), run[smooth]
+    (Image(...), Image(...), Image(...))
+    """
+
+    _error: ClassVar[type[PipelineError]] = PipelineError
 
     def __init__(
         self,
         steps: Sequence[RunStep],
-        results: Mapping[str, Any],
+        results: Mapping[str, Result | tuple[Result, ...]],
         seconds: float,
         store: Path,
         folder: Path,
@@ -97,7 +118,17 @@ class Run:
         was_read = any(failure.error.startswith(DamagedResult.__name__) for failure in failures)
         return was_read or any(step.was_found_and_lost for step in self.steps)
 
-    def __getitem__(self, name: str) -> Any:
+    @property
+    def _place(self) -> str:
+        return f"a run into {self.store}"
+
+    @overload
+    def __getitem__(self, name: str) -> Any: ...
+    @overload
+    def __getitem__(self, name: L) -> L: ...
+    def __getitem__(self, name: str | Lazy) -> Any:
+        if isinstance(name, Lazy):
+            return self._of_step(name)
         if name not in self._results:
             raise PipelineError(
                 "a run is indexed by the names of its steps",
@@ -105,6 +136,19 @@ class Run:
                 remedy=", ".join(self._results),
             )
         return self._results[name]
+
+    def _of_step(self, asked: Lazy) -> Result:
+        """Return the result of a step that was run, as this run has it."""
+        for found in self._results.values():
+            for result in found if isinstance(found, tuple) else (found,):
+                if result.ref == asked.ref:
+                    return result
+        raise PipelineError(
+            "a run has the results of its steps",
+            value=asked,
+            place=self._place,
+            remedy=", ".join(f'run["{name}"]' for name in self._results),
+        )
 
     def step(self, name: str) -> RunStep:
         """Return what came of one step."""
