@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
-from scutoid.arrays._memory import open_dask, open_numpy
+from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
 from scutoid.arrays._planes import PICTURE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._source import ArraySource, SourceMode
 from scutoid.arrays._tiff import TIFF_ENDINGS
@@ -98,9 +99,12 @@ def _numpy(source: object, request: Request) -> ArraySource | None:
 
 
 def _dask(source: object, request: Request) -> ArraySource | None:
+    return open_dask(source, axes=request.axes) if _is_dask(source) else None
+
+
+def _is_dask(source: object) -> TypeGuard[DaskArray]:
     # Recognized by name: importing dask takes longer than everything else here.
-    is_dask = type(source).__module__.partition(".")[0] == "dask" and hasattr(source, "chunks")
-    return open_dask(source, axes=request.axes) if is_dask else None
+    return type(source).__module__.partition(".")[0] == "dask" and hasattr(source, "chunks")
 
 
 def _url(source: object, request: Request) -> ArraySource | None:

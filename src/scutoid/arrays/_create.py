@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from scutoid.arrays._open import open_source
 from scutoid.arrays._spec import SPATIAL, ImageSpec
@@ -242,8 +242,8 @@ class WritableImage:
 def create(
     path: str | os.PathLike[str],
     *,
-    like: Any,
-    dtype: Any = None,
+    like: object,
+    dtype: DTypeLike | None = None,
     block: int | Sequence[int] | None = None,
     format: str | None = None,  # noqa: A002
     storage: Storage | None = None,

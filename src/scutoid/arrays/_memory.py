@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from scutoid.arrays._cache import SHARED
 from scutoid.arrays._source import SourceIdentity, check_inside, owned
@@ -51,13 +51,56 @@ def open_numpy(array: NDArray[Any], *, axes: str | None = None) -> NumpySource:
     return NumpySource(ImageSpec(shape, dtype, letters), array)
 
 
+class DaskChunk(Protocol):
+    """A chunk of a dask array, not computed yet."""
+
+    def compute(self, *, scheduler: str) -> ArrayLike:
+        """Compute its voxels."""
+        ...
+
+
+class DaskChunks(Protocol):
+    """The chunks of a dask array."""
+
+    def __getitem__(self, place: tuple[int, ...], /) -> DaskChunk: ...
+
+
+class DaskArray(Protocol):
+    """What is asked of a `dask.array.Array`."""
+
+    @property
+    def name(self) -> str:
+        """Dask's token of the array."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of voxels on each axis; NaN where it is unknown."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of a voxel."""
+        ...
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]:
+        """Sizes of the chunks along each axis, in voxels."""
+        ...
+
+    @property
+    def blocks(self) -> DaskChunks:
+        """The chunks, by their number along each axis."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DaskSource:
     """A dask array; each of its chunks is computed about once, in the thread that asks first."""
 
     spec: ImageSpec
     """Description of the image."""
-    array: Any = field(repr=False)
+    array: DaskArray = field(repr=False)
     """The dask array."""
     levels: int = 1
     """1: no pyramid."""
@@ -104,7 +147,7 @@ class DaskSource:
 
         return compute
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[..., DaskSource], tuple[ImageSpec, bytes]]:
         # The graph may hold lambdas, which only cloudpickle can carry.
         import cloudpickle
 
@@ -136,7 +179,7 @@ def _pieces(sizes: tuple[int, ...], low: int, high: int) -> list[tuple[int, slic
     return pieces
 
 
-def open_dask(array: Any, *, axes: str | None = None) -> DaskSource:
+def open_dask(array: DaskArray, *, axes: str | None = None) -> DaskSource:
     """Take a dask array as an image; nothing is computed yet.
 
     Raises

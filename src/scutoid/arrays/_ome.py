@@ -39,7 +39,7 @@ class Multiscale:
     """Whether voxels are object numbers."""
 
 
-def read_multiscale(attributes: Mapping[str, Any], place: str) -> Multiscale | None:
+def read_multiscale(attributes: Mapping[str, object], place: str) -> Multiscale | None:
     """Read the attributes of a group; None if it is no multiscale group.
 
     Raises
@@ -122,7 +122,7 @@ def _transform(
 
 def describe_group(
     levels: Sequence[PyramidLevel], *, label: bool, method: str | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the OME-NGFF 0.5 attributes of an image.
 
     Parameters
@@ -144,7 +144,7 @@ def describe_group(
         if letter in SPATIAL and spec.unit is not None:
             axis["unit"] = long_unit(spec.unit)
         axes.append(axis)
-    multiscale: dict[str, Any] = {
+    multiscale: dict[str, object] = {
         "axes": axes,
         "datasets": [
             {"path": str(number), "coordinateTransformations": _place(spec, level.total)}
@@ -158,7 +158,7 @@ def describe_group(
             "method": "scutoid.kernels.downsample",
             "args": [[list(level.factors) for level in levels[1:]], method],
         }
-    ome: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
+    ome: dict[str, object] = {"version": "0.5", "multiscales": [multiscale]}
     if spec.channels:
         ome["omero"] = {"channels": [_channel(spec, name) for name in spec.channels]}
     if label:
@@ -166,7 +166,7 @@ def describe_group(
     return {"ome": ome, _MARK: {"has_voxel_size": spec.voxel_size is not None}}
 
 
-def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, Any]]:
+def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, object]]:
     """Describe the place of a level; in voxels of level 0 if their size is unknown."""
     sizes = dict(zip(spec.spatial_axes, spec.voxel_size or (), strict=False))
     starts = dict(zip(spec.spatial_axes, spec.origin or (), strict=False))
@@ -175,19 +175,19 @@ def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, Any]]:
         size = sizes.get(letter, 1.0)
         scale.append(size * width)
         moved.append(starts.get(letter, 0.0) + (width - 1) / 2 * size)
-    transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    transforms: list[dict[str, object]] = [{"type": "scale", "scale": scale}]
     if any(moved):
         transforms.append({"type": "translation", "translation": moved})
     return transforms
 
 
-def _channel(spec: ImageSpec, name: str) -> dict[str, Any]:
+def _channel(spec: ImageSpec, name: str) -> dict[str, object]:
     """Describe a channel for OME-NGFF, which requires colour and window."""
     top: float = np.iinfo(spec.dtype).max if spec.dtype.kind in "iu" else 1.0
     window = {"min": 0, "max": top, "start": 0, "end": top}
     return {"label": name, "color": "FFFFFF", "active": True, "window": window}
 
 
-def is_ours(attributes: Mapping[str, Any]) -> bool:
+def is_ours(attributes: Mapping[str, object]) -> bool:
     """Whether scutoid wrote the attributes of a group."""
     return _MARK in attributes

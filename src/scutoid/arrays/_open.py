@@ -16,7 +16,7 @@ from scutoid.geometry import Roi
 
 
 def open_source(
-    source: Any,
+    source: object,
     *,
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
@@ -61,7 +61,7 @@ def open_source(
         raise ParameterError("key= is 'listing' or 'content'", value=key, place="open")
     opened = find_source(source, Request(axes, level, key or "listing"))
     spec = _renamed(opened.spec, axes)
-    overrides: dict[str, Any] = {
+    overrides: dict[str, object] = {
         "voxel_size": voxel_size,
         "unit": unit,
         "origin": None if origin is None else tuple(origin),
@@ -111,7 +111,7 @@ def _renamed(spec: ImageSpec, axes: str | None) -> ImageSpec:
     if axes is None or axes == spec.axes:
         return spec
     renamed = ImageSpec(spec.shape, spec.dtype, axes)
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     if renamed.spatial_axes == spec.spatial_axes:
         changes = {"voxel_size": spec.voxel_size, "unit": spec.unit, "origin": spec.origin}
     if spec.channels and spec.axes.find("c") == renamed.axes.find("c"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from scutoid.errors import (
     SourceError,
 )
 from scutoid.geometry import Roi
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 TIFF_ENDINGS = (".tif", ".tiff")
 _SMALL = 16 * 2**20
@@ -106,12 +109,14 @@ class TiffSource:
         )
 
 
-def _series(file: Any, level: int) -> Any:
+def _series(file: TiffFile, level: int) -> TiffPageSeries:
     with file.filehandle.lock:  # parses the file the first time
         return file.series[0].levels[level]
 
 
-def _page(file: Any, level: int, place: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+def _page(
+    file: TiffFile, level: int, place: tuple[int, ...], shape: tuple[int, ...]
+) -> TiffPage | TiffFrame | None:
     """Return the page of a chunk; None for a page that the file leaves out."""
     series = _series(file, level)
     n_lead = len(shape) - len(series.keyframe.shape)
@@ -120,33 +125,40 @@ def _page(file: Any, level: int, place: tuple[int, ...], shape: tuple[int, ...])
         return series.pages[number]
 
 
-def _whole(source: TiffSource, file: Any, _place: tuple[int, ...]) -> NDArray[Any]:
+def _whole(source: TiffSource, file: TiffFile, _place: tuple[int, ...]) -> NDArray[Any]:
     array = _series(file, source.level).asarray(maxworkers=1)
-    return array.reshape(source.spec.shape)  # type: ignore[no-any-return]
+    return array.reshape(source.spec.shape)
 
 
-def _mapped(source: TiffSource, file: Any, place: tuple[int, ...]) -> NDArray[Any]:
+def _mapped(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
     series = _series(file, source.level)
     dtype = np.dtype(series.dtype).newbyteorder(file.byteorder)
+    if series.dataoffset is None:
+        raise ValueError("its pages are not in one piece")
     shape = tuple(source.spec.shape)
-    mapped = np.memmap(source.path, dtype, mode="r", offset=series.dataoffset, shape=shape)
-    return mapped[source._slices(place)]  # noqa: SLF001 - one module
+    mapped: NDArray[Any] = np.memmap(
+        source.path, dtype, mode="r", offset=series.dataoffset, shape=shape
+    )
+    piece: NDArray[Any] = mapped[source._slices(place)]  # noqa: SLF001 - one module
+    return piece
 
 
-def _paged(source: TiffSource, file: Any, place: tuple[int, ...]) -> NDArray[Any]:
+def _paged(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
     shape = [s.stop - s.start for s in source._slices(place)]  # noqa: SLF001
     page = _page(file, source.level, place, source.spec.shape)
     if page is None:
         return np.zeros(shape, source.spec.dtype)
-    return page.asarray(maxworkers=1).reshape(shape)  # type: ignore[no-any-return]
+    return page.asarray(maxworkers=1).reshape(shape)
 
 
-def _segment(source: TiffSource, file: Any, place: tuple[int, ...]) -> NDArray[Any]:
+def _segment(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
     shape = [s.stop - s.start for s in source._slices(place)]  # noqa: SLF001
     page = _page(file, source.level, place, source.spec.shape)
     if page is None:
         return np.zeros(shape, source.spec.dtype)
     keyframe = page.keyframe
+    if keyframe is None:
+        raise ValueError("a page refers to no other that describes it")
     n_page = len(keyframe.chunked)
     index = int(np.ravel_multi_index(place[len(place) - n_page :], keyframe.chunked))
     count = page.databytecounts[index]
@@ -156,18 +168,18 @@ def _segment(source: TiffSource, file: Any, place: tuple[int, ...]) -> NDArray[A
     with handle.lock:
         handle.seek(page.dataoffsets[index])
         data = handle.read(count)
-    options: dict[str, Any] = {"_fullsize": True} if keyframe.is_tiled else {}
+    options: dict[str, object] = {"_fullsize": True} if keyframe.is_tiled else {}
     if keyframe.compression in {6, 7, 34892, 33007}:  # JPEG keeps its tables apart
         options |= {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
-    segment = keyframe.decode(data, index, **options)[0]
+    segment: NDArray[Any] = np.asarray(keyframe.decode(data, index, **options)[0])
     # (depth, length, width, samples) to the axes of the page; a tile may stick out of it.
     full = (1,) * (len(shape) - len(keyframe.chunks)) + tuple(keyframe.chunks)
     if not keyframe.is_tiled:
-        return segment.reshape(shape)  # type: ignore[no-any-return]
-    return segment.reshape(full)[tuple(slice(n) for n in shape)]  # type: ignore[no-any-return]
+        return segment.reshape(shape)
+    return segment.reshape(full)[tuple(slice(n) for n in shape)]
 
 
-_WAYS: dict[Way, Callable[[TiffSource, Any, tuple[int, ...]], NDArray[Any]]] = {
+_WAYS: dict[Way, Callable[[TiffSource, TiffFile, tuple[int, ...]], NDArray[Any]]] = {
     "whole": _whole,
     "mapped": _mapped,
     "pages": _paged,
@@ -202,7 +214,9 @@ def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSour
     return source
 
 
-def _describe(file: Any, path: str, level: int, axes: str | None, cut: list[str]) -> TiffSource:
+def _describe(
+    file: TiffFile, path: str, level: int, axes: str | None, cut: list[str]
+) -> TiffSource:
     levels = file.series[0].levels if file.series else ()
     if cut or not levels:
         raise SourceError(
@@ -226,7 +240,7 @@ def _describe(file: Any, path: str, level: int, axes: str | None, cut: list[str]
     return TiffSource(spec, path, chunks, way, stamp_of(path), level, len(levels), tuple(others))
 
 
-def _check_length(series: Any, path: str) -> None:
+def _check_length(series: TiffPageSeries, path: str) -> None:
     """Refuse a truncated file."""
     if getattr(series, "is_multifile", False):
         return
@@ -234,8 +248,8 @@ def _check_length(series: Any, path: str) -> None:
     if series.dataoffset is not None:
         needed = series.dataoffset + series.nbytes
         if needed > size:
-            page = max((size - series.dataoffset) // max(series.keyframe.nbytes, 1), 0)
-            raise _cut_off(path, f"page {page}", needed, size)
+            whole = max((size - series.dataoffset) // max(series.keyframe.nbytes, 1), 0)
+            raise _cut_off(path, f"page {whole}", needed, size)
         return
     for number, page in enumerate(series.pages[:_CHECKED_PAGES]):
         if page is None:
@@ -255,7 +269,7 @@ def _cut_off(path: str, where: str, needed: int, size: int) -> SourceError:
     )
 
 
-def _chunks(series: Any, spec: ImageSpec) -> tuple[tuple[int, ...], Way]:
+def _chunks(series: TiffPageSeries, spec: ImageSpec) -> tuple[tuple[int, ...], Way]:
     shape = tuple(max(n, 1) for n in spec.shape)
     page = series.keyframe
     of_page = tuple(page.shape)

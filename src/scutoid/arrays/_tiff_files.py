@@ -9,9 +9,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scutoid.arrays._source import Stamp
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
 
 _LIMIT = 16
 _SIGNS_OF_A_CUT = (
@@ -25,7 +28,7 @@ _SIGNS_OF_A_CUT = (
 
 @dataclass(slots=True)
 class _Held:
-    file: Any
+    file: TiffFile
     users: int = 0
 
 
@@ -45,7 +48,7 @@ class OpenFiles:
         self._closes_at_exit = False
 
     @contextlib.contextmanager
-    def borrow(self, path: str, stamp: Stamp) -> Iterator[Any]:
+    def borrow(self, path: str, stamp: Stamp) -> Iterator[TiffFile]:
         """Lend the open file, which other threads may be reading too.
 
         Its position and its pages are guarded by ``file.filehandle.lock``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -13,6 +13,9 @@ import numpy as np
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._units import METRES, known_unit
 from scutoid.errors import MetadataError
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPageSeries
 
 _MARK = "scutoid"
 _UNKNOWN = "qi"
@@ -22,7 +25,7 @@ Scale = tuple[dict[str, float], str | None, tuple[str, ...]]
 """Voxel size by axis, their unit, and the names of the channels."""
 
 
-def note(spec: ImageSpec) -> dict[str, Any]:
+def note(spec: ImageSpec) -> dict[str, object]:
     """Return scutoid's record for its files, for TIFF drops axes of size one, types and more."""
     return {
         _MARK: {
@@ -37,7 +40,13 @@ def note(spec: ImageSpec) -> dict[str, Any]:
     }
 
 
-def read_spec(file: Any, series: Any, finest: Any, path: str, axes: str | None) -> ImageSpec:
+def read_spec(
+    file: TiffFile,
+    series: TiffPageSeries,
+    finest: TiffPageSeries,
+    path: str,
+    axes: str | None,
+) -> ImageSpec:
     """Describe an image of an open file.
 
     Parameters
@@ -56,7 +65,8 @@ def read_spec(file: Any, series: Any, finest: Any, path: str, axes: str | None) 
     MetadataError
         If the axes are unknown.
     """
-    root = ET.fromstring(file.ome_metadata) if file.is_ome else None  # noqa: S314
+    ome = file.ome_metadata
+    root = None if ome is None else ET.fromstring(ome)  # noqa: S314
     noted = _noted(file, root)
     if noted and math.prod(noted["shape"]) == math.prod(series.shape):
         return ImageSpec(**noted)
@@ -70,7 +80,9 @@ def read_spec(file: Any, series: Any, finest: Any, path: str, axes: str | None) 
     return _scaled(series, finest, letters, scale)
 
 
-def _scaled(series: Any, finest: Any, letters: str, scale: Scale) -> ImageSpec:
+def _scaled(
+    series: TiffPageSeries, finest: TiffPageSeries, letters: str, scale: Scale
+) -> ImageSpec:
     sizes, unit, channels = scale
     factors = np.array(finest.shape) / np.maximum(series.shape, 1)
     factor = dict(zip(letters, factors.tolist(), strict=True))
@@ -89,7 +101,7 @@ def _scaled(series: Any, finest: Any, letters: str, scale: Scale) -> ImageSpec:
     )
 
 
-def _letters(series: Any, path: str) -> str:
+def _letters(series: TiffPageSeries, path: str) -> str:
     """Convert tifffile's axes: S are samples, our channels; an unknown one is z if possible."""
     letters: str = series.axes.lower()
     if "c" not in letters:
@@ -108,9 +120,9 @@ def _letters(series: Any, path: str) -> str:
     return letters
 
 
-def _noted(file: Any, root: ET.Element | None) -> dict[str, Any]:
+def _noted(file: TiffFile, root: ET.Element | None) -> dict[str, Any]:
     """Return scutoid's own record in the file; empty if there is none."""
-    metadata: Any = None
+    metadata: object = None
     if root is not None:
         for element in root.iter():
             if element.tag.rpartition("}")[2] == "Description" and _MARK in (element.text or ""):
@@ -153,7 +165,7 @@ def _ome(root: ET.Element) -> Scale:
     return sizes, unit, tuple(str(n) for n in names) if names and all(names) else ()
 
 
-def _imagej(file: Any, series: Any) -> Scale:
+def _imagej(file: TiffFile, series: TiffPageSeries) -> Scale:
     metadata = file.imagej_metadata or {}
     unit = known_unit(str(metadata.get("unit", "")))
     sizes: dict[str, float] = {}

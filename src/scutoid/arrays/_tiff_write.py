@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,21 @@ from scutoid.geometry import Roi
 _OME_TYPES = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"}
 _SAMPLE = 2**15
 _WORTH_IT = 0.5
+
+
+class _Layout(TypedDict, total=False):
+    """Options by which tifffile lays a file out."""
+
+    ome: bool
+    photometric: str
+    metadata: dict[str, object]
+
+
+class _Compression(TypedDict, total=False):
+    """Options by which tifffile compresses; empty: it does not."""
+
+    compression: str
+    compressionargs: dict[str, int]
 
 
 def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec) -> None:
@@ -68,7 +83,7 @@ def _reporting(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _compression(values: NDArray[Any]) -> dict[str, Any]:
+def _compression(values: NDArray[Any]) -> _Compression:
     """Compress masks and labels, which shrink a lot; not noise, which hardly does."""
     plain = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
     if not plain.size or values.dtype.kind in "fc":
@@ -89,7 +104,7 @@ def _at_least_2d(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (1,) * (2 - len(shape)) + shape
 
 
-def _how(spec: ImageSpec) -> dict[str, Any]:
+def _how(spec: ImageSpec) -> _Layout:
     """Return the options by which tifffile writes an image."""
     is_ome = (
         spec.dtype.name in _OME_TYPES
@@ -99,7 +114,7 @@ def _how(spec: ImageSpec) -> dict[str, Any]:
     )
     if not is_ome:
         return {"photometric": "minisblack", "metadata": note(spec)}
-    metadata: dict[str, Any] = {
+    metadata: dict[str, object] = {
         "axes": spec.axes.upper(),
         "Description": json.dumps(note(spec)),
     }

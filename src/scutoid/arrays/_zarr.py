@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec, default_axes
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
+if TYPE_CHECKING:
+    import tensorstore
+
 CACHE_BYTES = 160 * 2**20
 """Bytes of decoded chunks that a process holds for regions that cut chunks."""
 _WHOLE_BYTES = 12 * 2**20
@@ -31,7 +34,7 @@ _WHOLE_BYTES = 12 * 2**20
 
 
 @functools.cache
-def _context(cache_bytes: int) -> Any:
+def _context(cache_bytes: int) -> tensorstore.Context:
     import tensorstore as ts
 
     # A worker process is one of many, one a core; its environment says so to numeric libraries.
@@ -97,7 +100,7 @@ def open_array(array: ZarrArray, cache_bytes: int, *, stores_zeros: bool = False
     kvstore = _kvstore(array.location)
     if kvstore is not None:
         driver = "zarr3" if array.version == 3 else "zarr"
-        spec: dict[str, Any] = {"driver": driver, "kvstore": kvstore, "open": True}
+        spec: dict[str, object] = {"driver": driver, "kvstore": kvstore, "open": True}
         if stores_zeros:
             spec["store_data_equal_to_fill_value"] = True
         try:
@@ -107,7 +110,7 @@ def open_array(array: ZarrArray, cache_bytes: int, *, stores_zeros: bool = False
     return _ZarrPython(array)
 
 
-def _kvstore(location: str) -> dict[str, Any] | None:
+def _kvstore(location: str) -> dict[str, str] | None:
     scheme = location.partition("://")[0] if "://" in location else "file"
     if scheme == "file":
         return {"driver": "file", "path": location.removeprefix("file://").rstrip("/") + "/"}
@@ -124,7 +127,7 @@ class _ZarrPython:
 
         self.key = array
         try:
-            self.array: Any = zarr.open_array(
+            self.array = zarr.open_array(
                 array.location, mode="r", zarr_format=3 if array.version == 3 else 2
             )
         except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
@@ -351,6 +354,7 @@ def _source(
             else (),
         )
         return ZarrSource(spec, array, chunks, n_levels, mode, multiscale.is_labels)
+    names: Sequence[object]
     names = node.metadata.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
     known = [name.lower() for name in names if isinstance(name, str)]
     is_named = len(known) == len(names) and all(letter in KNOWN_AXES for letter in known)

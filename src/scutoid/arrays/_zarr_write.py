@@ -21,7 +21,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,17 @@ from scutoid.kernels import downsample
 _CHUNK = 64
 """Voxels along an axis of a chunk: good for viewers, and little waste at a halo."""
 _SMALL_CHUNK = 16
+
+
+class _Codec(TypedDict):
+    """A codec in the metadata of an array."""
+
+    name: str
+    configuration: dict[str, object]
+
+
 # Level 1: level 3 gave files of the same size on images of cells.
-_COMPRESSORS: dict[str, list[dict[str, Any]]] = {
+_COMPRESSORS: dict[str, list[_Codec]] = {
     "none": [],
     "zstd": [{"name": "zstd", "configuration": {"level": 1}}],
     "gzip": [{"name": "gzip", "configuration": {"level": 1}}],
@@ -290,7 +299,7 @@ def _placed(path: Path) -> ZarrArray:
 
 
 def _holds(
-    path: Path, arrays: dict[str, dict[str, Any]], group: dict[str, Any], *, overwrite: bool
+    path: Path, arrays: dict[str, dict[str, object]], group: dict[str, object], *, overwrite: bool
 ) -> bool:
     """Return whether this same image exists; remove a different one of ours."""
     if not path.exists():
@@ -321,7 +330,7 @@ def _holds(
     return False
 
 
-def _place(path: Path, arrays: dict[str, dict[str, Any]], group: dict[str, Any]) -> None:
+def _place(path: Path, arrays: dict[str, dict[str, object]], group: dict[str, object]) -> None:
     """Write the metadata in one atomic step: to a temporary folder, synced and renamed."""
     new = beside(path)
     new.mkdir(parents=True)
@@ -344,13 +353,13 @@ def _array_metadata(
     spec: ImageSpec,
     shard: Sequence[int],
     chunk: Sequence[int],
-    compressor: list[dict[str, Any]],
-) -> dict[str, Any]:
-    little: dict[str, Any] = {"name": "bytes"}
+    compressor: list[_Codec],
+) -> dict[str, object]:
+    little: dict[str, object] = {"name": "bytes"}
     if spec.dtype.itemsize > 1:
         little["configuration"] = {"endian": "little"}
     index = {"name": "bytes", "configuration": {"endian": "little"}}
-    fill: Any = {"b": False, "f": 0.0, "c": [0.0, 0.0]}.get(spec.dtype.kind, 0)
+    fill: object = {"b": False, "f": 0.0, "c": [0.0, 0.0]}.get(spec.dtype.kind, 0)
     sharding = {
         "chunk_shape": list(chunk),
         "codecs": [little, *_sized(compressor, spec), {"name": "crc32c"}],
@@ -371,9 +380,9 @@ def _array_metadata(
     }
 
 
-def _sized(compressor: list[dict[str, Any]], spec: ImageSpec) -> list[dict[str, Any]]:
+def _sized(compressor: list[_Codec], spec: ImageSpec) -> list[_Codec]:
     """Add blosc's size of a voxel, which it shuffles by; no checksum of zstd besides crc32c."""
-    added: dict[str, dict[str, Any]] = {
+    added: dict[str, dict[str, object]] = {
         "blosc": {"typesize": spec.dtype.itemsize, "blocksize": 0},
         "zstd": {"checksum": False},
     }

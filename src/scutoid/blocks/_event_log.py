@@ -51,7 +51,7 @@ class EventLog:
 
     def on_event(self, event: events.Event) -> None:
         """Write an event."""
-        record: dict[str, Any] = {"event": type(event).__name__}
+        record: dict[str, object] = {"event": type(event).__name__}
         record |= {field.name: getattr(event, field.name) for field in fields(event)}
         try:
             self._file.write(json.dumps(record, default=_plain) + "\n")
@@ -88,5 +88,5 @@ class EventLog:
         self.close()
 
 
-def _plain(value: Any) -> dict[str, Any]:
+def _plain(value: Any) -> dict[str, object]:
     return {field.name: getattr(value, field.name) for field in fields(value)}

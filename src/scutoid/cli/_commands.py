@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
+from scutoid.cli._pipelines import Executor
 from scutoid.cli._progress import Progress
 from scutoid.errors import ParameterError, StoreError
 from scutoid.steps import Store, Table, Tables, Value, Values
 from scutoid.steps import export as export_result
 from scutoid.steps import plan as plan_targets
 from scutoid.steps import run as run_targets
+from scutoid.steps.handles import Lazy
 
 _ROWS = 10
 
 
-def run(targets: Sequence[Any], **options: Any) -> int:
+class PlanOptions(TypedDict):
+    """Options of the commands that take a file with a pipeline."""
+
+    store: str
+    block: int | None
+    memory: str | None
+    paranoid: bool
+    force: tuple[str, ...]
+    accept: tuple[str, ...]
+
+
+class RunOptions(PlanOptions):
+    """Options of a run."""
+
+    workers: int | None
+    executor: Executor
+
+
+def run(targets: Sequence[object], **options: Unpack[RunOptions]) -> int:
     """Run a pipeline and print its outcome; options are those of `scutoid.run`."""
     with Progress() as progress:
         done = run_targets(*targets, **options, on_failure="return", listeners=[progress])
@@ -40,13 +60,13 @@ def run(targets: Sequence[Any], **options: Any) -> int:
     return 0
 
 
-def plan(targets: Sequence[Any], **options: Any) -> int:
+def plan(targets: Sequence[object], **options: Unpack[PlanOptions]) -> int:
     """Print what a run would do; options are those of `scutoid.plan`."""
     print(plan_targets(*targets, **options))
     return 0
 
 
-def why(targets: Sequence[Any], *, step: tuple[str, ...], **options: Any) -> int:
+def why(targets: Sequence[object], *, step: tuple[str, ...], **options: Unpack[PlanOptions]) -> int:
     """Print why steps of a pipeline would run; options are those of `scutoid.plan`."""
     planned = plan_targets(*targets, **options)
     for name in step or [planned_step.name for planned_step in planned]:
@@ -119,16 +139,16 @@ def show(step: str, *, store: str = "results") -> int:
     return 0
 
 
-def _facts(word: str, facts: Any) -> None:
+def _facts(word: str, facts: Mapping[str, str]) -> None:
     for number, (name, text) in enumerate(facts.items()):
         print(f"  {word if not number else '':<7} {name} = {text}")
 
 
-def _several(result: Any) -> tuple[Any, ...]:
+def _several(result: Lazy | tuple[Lazy, ...]) -> tuple[Lazy, ...]:
     return result if isinstance(result, tuple) else (result,)
 
 
-def _print_result(result: Any) -> None:
+def _print_result(result: Lazy) -> None:
     if isinstance(result, (Table, Tables)):
         frame = result.to_pandas()
         n_shown = min(_ROWS, len(frame))

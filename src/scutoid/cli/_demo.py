@@ -7,12 +7,17 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays import ImageSpec, create_image
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scutoid.steps import Run
 
 SHAPE = (96, 160, 160)
 VOXEL_SIZE = (2.0, 1.0, 1.0)
@@ -163,16 +168,17 @@ def _write(path: Path, array: NDArray[Any]) -> None:
     create_image(path, spec).write(spec.roi, array)
 
 
-def _print_regions(counts: Any, brain: Brain, names: dict[int, str]) -> None:
+def _print_regions(counts: pd.DataFrame, brain: Brain, names: dict[int, str]) -> None:
     places = brain.centres.round().astype(int).clip(0, np.array(brain.image.shape) - 1)
     truth = brain.regions[tuple(places.T)]
     print(f"\n{'region':<14}{'found':>7}{'placed':>8}")
+    n_cells = counts.set_index("region")["cells"].to_dict()
     for number, name in names.items():
-        n_found = int(counts.set_index("region").loc[name, "cells"])
+        n_found = int(n_cells[name])
         print(f"{name:<14}{n_found:>7}{int((truth == number).sum()):>8}")
 
 
-def _print_where(done: Any, out: Path, image: Path, store: Path) -> None:
+def _print_where(done: Run, out: Path, image: Path, store: Path) -> None:
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     print(
         f"\n{len(done.steps)} steps, of which {n_cached} were up to date, in {done.seconds:.1f} s"

@@ -75,7 +75,7 @@ def count_cells(
     sigma: float = 1.0,
     contrast: float = 80.0,
     min_size: int = 12,
-) -> tuple[Any, ...]:
+) -> tuple[sc.Image, sc.Image, sc.Table, sc.Table]:
     """Count the cells of a volume by region.
 
     Parameters

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scutoid._version import __version__
 from scutoid.errors import RunFailed, ScutoidError
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
 _ON_FILES = {
@@ -73,7 +76,7 @@ def _dispatch(argv: list[str]) -> int:
     return _call(_app(), argv)
 
 
-def _call(app: Any, tokens: Sequence[str]) -> int:
+def _call(app: App, tokens: Sequence[str]) -> int:
     from cyclopts import CycloptsError
 
     try:
@@ -83,7 +86,7 @@ def _call(app: Any, tokens: Sequence[str]) -> int:
     return result if isinstance(result, int) else DONE
 
 
-def _app() -> Any:
+def _app() -> App:
     from cyclopts import App
 
     from scutoid.cli import _commands as commands
@@ -125,7 +128,7 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
     carry_out: dict[str, Callable[..., int]]
     carry_out = {"run": commands.run, "plan": commands.plan, "why": commands.why}
 
-    def call(parameters: dict[str, Any], **options: Any) -> int:
+    def call(parameters: dict[str, object], **options: object) -> int:
         targets = pipeline.targets(**parameters)
         del options["debug"]  # looked at where errors are caught
         return carry_out[command](targets, **options)

@@ -7,15 +7,19 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
+
+if TYPE_CHECKING:
+    from scutoid.steps import Pipeline
 
 _MODULE = "__scutoid_pipeline__"
 Executor = Literal["processes", "threads", "serial"]
 
 
-def load_pipeline(text: str) -> Any:
+def load_pipeline(text: str) -> Pipeline:
     """Load ``FILE.py`` or ``FILE.py:name`` and return the pipeline in it.
 
     Raises
@@ -60,7 +64,7 @@ def load_pipeline(text: str) -> Any:
     )
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> ModuleType:
     import cloudpickle
 
     spec = importlib.util.spec_from_file_location(_MODULE, path)
@@ -77,7 +81,9 @@ def _load(path: Path) -> Any:
     return module
 
 
-def with_flags(pipeline: Any, carry_out: Callable[..., int], *, command: str) -> Callable[..., int]:
+def with_flags(
+    pipeline: Pipeline, carry_out: Callable[..., int], *, command: str
+) -> Callable[..., int]:
     """Return a function whose signature has the pipeline's parameters and the command's options.
 
     Parameters
@@ -96,7 +102,7 @@ def with_flags(pipeline: Any, carry_out: Callable[..., int], *, command: str) ->
     """
     from cyclopts import Parameter
 
-    def option(name: str, kind: Any, default: Any, text: str) -> inspect.Parameter:
+    def option(name: str, kind: object, default: object, text: str) -> inspect.Parameter:
         about = Parameter(help=text, group="Options of scutoid")
         return inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, about]
@@ -131,7 +137,7 @@ def with_flags(pipeline: Any, carry_out: Callable[..., int], *, command: str) ->
             remedy="rename the parameter",
         )
 
-    def call(**flags: Any) -> int:
+    def call(**flags: object) -> int:
         chosen = {item.name: flags.pop(item.name, item.default) for item in options}
         return carry_out(flags, **chosen)
 
@@ -141,7 +147,7 @@ def with_flags(pipeline: Any, carry_out: Callable[..., int], *, command: str) ->
     return call
 
 
-def _flag(item: inspect.Parameter, pipeline: Any) -> inspect.Parameter:
+def _flag(item: inspect.Parameter, pipeline: Pipeline) -> inspect.Parameter:
     from cyclopts import Parameter
 
     if item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from scutoid.events import (
     BatchDone,
@@ -19,6 +19,10 @@ from scutoid.events import (
     TaskDone,
     WorkerLost,
 )
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 _EVERY = 5.0
 _FINISH = ":finish"
@@ -64,8 +68,8 @@ class Progress:
         self._stream = sys.stderr if stream is None else stream
         self._live = self._stream.isatty() if live is None else live
         self._counts: dict[str, _Count] = {}
-        self._table: Any = None
-        self._rows: dict[str, Any] = {}
+        self._table: Bars | None = None
+        self._rows: dict[str, TaskID] = {}
 
     def on_event(self, event: Event) -> None:
         """Handle an event of the run."""

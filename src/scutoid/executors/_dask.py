@@ -22,7 +22,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import _dask_worker
 from scutoid.executors._dask_cluster import Link
 from scutoid.executors._dask_job import DaskJob, Seat
+from scutoid.executors._dask_types import DaskFuture
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
@@ -77,7 +77,7 @@ class DaskExecutor:
     handles_timeout = True
     handles_setup = True
 
-    def __init__(self, cluster: Any = None) -> None:
+    def __init__(self, cluster: object = None) -> None:
         self._cluster = cluster
 
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
@@ -119,7 +119,7 @@ class _DaskWorkerPool:
         self._buried: set[str] = set()
         self._paused: set[str] = set()
         self._next_number = 0
-        self._done: queue.SimpleQueue[tuple[int, Any, object]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[int, DaskFuture, object]] = queue.SimpleQueue()
         self._suspects: set[tuple[int, int]] = set()
         self._losses = 0
         self._next_look = self._alone_since = time.monotonic()
@@ -155,7 +155,7 @@ class _DaskWorkerPool:
     def _leave(self, end: float) -> None:
         """Leave the set-ups, in the threads that made them; busy workers do it later."""
         seats = list(self._seats.values())
-        out = [dask_job.future for seat in seats for dask_job in seat.out]
+        out = [future for seat in seats for future in seat.futures]
         if out:
             self._client.cancel(out)
             asked = {seat.address: (self._run,) for seat in seats}
@@ -179,7 +179,9 @@ class _DaskWorkerPool:
                     del leaving[number]
         importlib.import_module("distributed").fire_and_forget(list(leaving.values()))
 
-    def _call(self, seat: Seat, function: Callable[..., object], *args: object, **how: Any) -> Any:
+    def _call(
+        self, seat: Seat, function: Callable[..., object], *args: object, **options: object
+    ) -> DaskFuture:
         """Have a worker call a function; its result arrives in the queue."""
         future = self._client.submit(
             *(function, *args),
@@ -187,7 +189,7 @@ class _DaskWorkerPool:
             allow_other_workers=False,
             pure=False,
             retries=0,
-            **how,
+            **options,
         )
 
         async def fetch() -> None:
@@ -271,7 +273,7 @@ class _DaskWorkerPool:
                 messages += self._handle(*self._done.get_nowait())
         return messages
 
-    def _handle(self, number: int, future: Any, result: object) -> list[Message]:
+    def _handle(self, number: int, future: DaskFuture, result: object) -> list[Message]:
         seat = self._seats.get(number)
         dask_jobs = () if seat is None else seat.dask_jobs
         dask_job = next((each for each in dask_jobs if each.future is future), None)
@@ -383,7 +385,7 @@ class _DaskWorkerPool:
         self._buried.add(seat.identity)
         out = seat.out
         if out:
-            self._client.cancel([dask_job.future for dask_job in out])
+            self._client.cancel(seat.futures)
         charged = None
         if len(out) == 1:
             charged = self._blame(seat, out[0], reason, overdue)
@@ -435,7 +437,8 @@ class _DaskWorkerPool:
             for seat in self._seats.values()
             if (deadline := self._deadline(seat)) is not None
             and now > deadline
-            and not seat.dask_jobs[0].future.done()
+            and (future := seat.dask_jobs[0].future) is not None
+            and not future.done()
         ]
         if not late:
             return []
@@ -457,7 +460,7 @@ class _DaskWorkerPool:
             dask_job = seat.dask_jobs[0]
             timeout = self._works[dask_job.job.work].timeout
             answer = answers.get(seat.address, timeout)  # stuck in C code, it does not answer
-            if dask_job.future.done() or isinstance(answer, Exception):
+            if dask_job.future is None or dask_job.future.done() or isinstance(answer, Exception):
                 continue
             seconds = answer if isinstance(answer, (int, float)) else 0.0
             if timeout is not None and seconds >= timeout:

@@ -8,9 +8,9 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import Any
 
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
+from scutoid.executors._dask_types import DaskClient, DaskCluster
 from scutoid.executors._worker import _die_with
 
 _logger = logging.getLogger(__name__)
@@ -31,13 +31,15 @@ class Link:
         A cluster that is ended with the link.
     """
 
-    def __init__(self, client: Any, *, is_ours: bool = False, own: Any = None) -> None:
+    def __init__(
+        self, client: DaskClient, *, is_ours: bool = False, own: DaskCluster | None = None
+    ) -> None:
         self.client = client
         self._is_ours = is_ours
         self._own = own
 
     @classmethod
-    def to(cls, cluster: Any, workers: int) -> Link:
+    def to(cls, cluster: object, workers: int) -> Link:
         """Connect to the scheduler of a client, a cluster or an address; None: to a new cluster.
 
         Raises
@@ -50,7 +52,7 @@ class Link:
             If the scheduler cannot be reached, or the new cluster does not start.
         """
         try:
-            distributed: Any = importlib.import_module("distributed")
+            distributed = importlib.import_module("distributed")
         except ImportError as error:
             raise MissingExtra.of("distributed", extra="dask") from error
         if isinstance(cluster, distributed.Client):
@@ -84,7 +86,7 @@ class Link:
                 _end(self._own, seconds)
 
 
-def _check(client: Any) -> None:
+def _check(client: DaskClient) -> None:
     if client.status != "running" or client.asynchronous:
         raise ParameterError(
             "a Dask client is connected, and is not called from its own event loop",
@@ -94,7 +96,7 @@ def _check(client: Any) -> None:
         )
 
 
-def _start(workers: int) -> Any:
+def _start(workers: int) -> DaskCluster:
     """Start processes; not a LocalCluster, whose processes import the user's script again."""
     # The driver's own path, so that the modules beside its script are found.  Dask starts workers
     # from its nannies, and hands the path down.
@@ -104,7 +106,7 @@ def _start(workers: int) -> Any:
     )
     deploy = importlib.import_module("distributed.deploy.subprocess")
     try:
-        return deploy.SubprocessCluster(
+        cluster: DaskCluster = deploy.SubprocessCluster(
             n_workers=workers,
             threads_per_worker=1,
             dashboard_address=None,
@@ -117,6 +119,7 @@ def _start(workers: int) -> Any:
         raise WorkerError(
             "a Dask cluster starts on this machine", value=f"{type(error).__name__}: {error}"
         ) from error
+    return cluster
 
 
 def settle(driver: int) -> None:
@@ -126,7 +129,7 @@ def settle(driver: int) -> None:
     _die_with(driver)
 
 
-def _end(cluster: Any, seconds: float) -> None:
+def _end(cluster: DaskCluster, seconds: float) -> None:
     parts = [cluster.scheduler, *cluster.workers.values()]
     processes = [process for part in parts if (process := getattr(part, "process", None))]
     try:

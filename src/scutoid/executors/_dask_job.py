@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.executors._dask_types import DaskFuture
 from scutoid.executors._work import ItemFailure, Job, Outcome
 
 _SLOWEST = 3
@@ -24,7 +24,7 @@ class DaskJob:
     """Whether its items go one by one, so that the current one is known."""
     position: int = 0
     """The item that is running or next, if they go one by one; -1 is the set-up."""
-    future: Any = None
+    future: DaskFuture | None = None
     """The running call, if any."""
     since: float = 0.0
     """Earliest time at which the item may have begun, by `time.monotonic`."""
@@ -90,6 +90,11 @@ class Seat:
     def out(self) -> list[DaskJob]:
         """Jobs with a running call."""
         return [dask_job for dask_job in self.dask_jobs if dask_job.future is not None]
+
+    @property
+    def futures(self) -> list[DaskFuture]:
+        """The running calls."""
+        return [dask_job.future for dask_job in self.dask_jobs if dask_job.future is not None]
 
     def next_calls(self) -> list[DaskJob]:
         """Jobs of which a call can be sent now.

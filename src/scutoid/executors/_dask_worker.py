@@ -11,10 +11,11 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from scutoid.executors._dask_types import DaskNanny, DaskScheduler
+from scutoid.executors._limits import Limits, limit_libraries
 from scutoid.executors._pickling import dump_value, loads
 from scutoid.executors._work import ItemFailure, Job, Outcome, Work, Workbench
 
@@ -54,7 +55,7 @@ class _Place:
 # By run and worker.  This process is the worker: Dask calls functions and keeps nothing for them.
 _places: dict[tuple[str, int], _Place] = {}
 # Limits of numeric libraries to one thread, for the whole process; restored at the end.
-_limits: list[Any] = []
+_limits: list[Limits] = []
 _lock = threading.Lock()
 
 
@@ -137,7 +138,7 @@ def seconds_at_item(run: str, worker: int) -> float | None:
     return None if since is None else time.monotonic() - since
 
 
-def kill(address: str, dask_worker: Any) -> None:
+def kill(address: str, dask_worker: DaskNanny) -> None:
     """End a worker's process, stuck in C code or not; called in its nanny.
 
     Parameters
@@ -151,7 +152,7 @@ def kill(address: str, dask_worker: Any) -> None:
         os.kill(dask_worker.pid, signal.SIGKILL)
 
 
-def list_workers(dask_scheduler: Any) -> dict[str, tuple[str, str, bool]]:
+def list_workers(dask_scheduler: DaskScheduler) -> dict[str, tuple[str, str, bool]]:
     """Return, by address, each worker's identity, its status, and whether it has a nanny.
 
     Parameters
@@ -174,12 +175,5 @@ def _load_work(place: _Place, number: int, payload: bytes | None) -> Work:
             raise TypeError(type(work).__name__)
         place.works[number] = work
         with _lock:
-            _limits.append(_limit_libraries())
+            _limits.append(limit_libraries())
     return place.works[number]
-
-
-def _limit_libraries() -> Any:
-    """Keep the numeric libraries that the function has brought in to one thread each."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=1)

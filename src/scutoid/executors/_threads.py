@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from scutoid.executors._limits import limit_libraries
 from scutoid.executors._work import (
     MOST_ITEMS,
     Job,
@@ -46,7 +46,8 @@ class _ThreadsWorkerPool:
         self._inboxes: list[queue.SimpleQueue[Job | None]] = []
         self._benches = [Workbench(number) for number in range(workers)]
         self._threads: list[threading.Thread] = []
-        self._limits = _limit_libraries() if workers > 1 else None
+        # While several workers call them
+        self._limits = limit_libraries() if workers > 1 else None
         for bench in self._benches:
             inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
             # A daemon, for Ctrl-C must not wait at the interpreter's end for a block of an hour.
@@ -90,10 +91,3 @@ class _ThreadsWorkerPool:
             bench.close()
         except Exception:
             _logger.exception("leaving a set-up failed")
-
-
-def _limit_libraries() -> Any:
-    """Keep numeric libraries to one thread each while several workers call them."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=1)

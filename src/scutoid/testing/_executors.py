@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid import events
 from scutoid.blocks import After, Block, BlockGrid, BlockStatus, BlockTask, Report, run_blocks
@@ -20,6 +21,8 @@ from scutoid.executors import find_executor
 from scutoid.geometry import Roi
 
 __all__ = ["ExecutorTests", "Recorder"]
+
+Kind = TypeVar("Kind", bound=events.Event)
 
 
 class Recorder:
@@ -31,7 +34,7 @@ class Recorder:
         Called with each event after it has been kept.
     """
 
-    def __init__(self, act: Any = None) -> None:
+    def __init__(self, act: Callable[[events.Event], object] | None = None) -> None:
         self.events: list[events.Event] = []
         self._act = act
 
@@ -41,7 +44,7 @@ class Recorder:
         if self._act is not None:
             self._act(event)
 
-    def of(self, kind: type) -> list[Any]:
+    def of(self, kind: type[Kind]) -> list[Kind]:
         """The events of one kind."""
         return [event for event in self.events if isinstance(event, kind)]
 
@@ -211,7 +214,7 @@ class ExecutorTests:
             def __str__(self) -> str:
                 raise RuntimeError
 
-            def __reduce__(self) -> Any:
+            def __reduce__(self) -> NoReturn:
                 raise RuntimeError
 
         def leave(block: Block) -> None:
@@ -246,7 +249,7 @@ class ExecutorTests:
             if len(got) > 20:
                 raise OSError("the disk is full")
 
-        def square(block: Block) -> Any:
+        def square(block: Block) -> NDArray[np.int64]:
             return np.full(3, block.index**2)
 
         task = BlockTask("t", square, _grid(40), collect=collect)

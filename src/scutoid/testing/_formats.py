@@ -11,7 +11,6 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -32,7 +31,7 @@ class _Mark:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[str]]:
         return os.mkdir, (str(self._path),)
 
 
@@ -67,23 +66,23 @@ class FormatTests:
     finds_cuts = True
     finds_flips = False
 
-    def values(self) -> Sequence[Any]:
+    def values(self) -> Sequence[object]:
         """Values that the format holds: small ones, an empty one, and difficult ones."""
         raise NotImplementedError
 
-    def strangers(self) -> Sequence[Any]:
+    def strangers(self) -> Sequence[object]:
         """Values that the format does not hold, besides those that no format holds."""
         return []
 
-    def expected(self, value: Any) -> Any:
+    def expected(self, value: object) -> object:
         """The value that is read back: the same, unless a subclass says otherwise."""
         return value
 
-    def is_same(self, first: Any, second: Any) -> bool:
+    def is_same(self, first: object, second: object) -> bool:
         """Whether two values are equal, in their types too; arrays are compared item by item."""
         if type(first) is not type(second):
             return False
-        if isinstance(first, np.ndarray):
+        if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
             return (
                 (first.dtype, first.shape) == (second.dtype, second.shape)
                 and first.tobytes() == second.tobytes()
@@ -240,7 +239,7 @@ class FormatTests:
                 with _raising(DamagedResult, "a bit was flipped in the store"):
                     entry.load("value")
 
-    def _checked_values(self) -> Sequence[Any]:
+    def _checked_values(self) -> Sequence[object]:
         values = self.values()
         assert len(values), "give values to test the format with"
         return values

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from scutoid.errors import ParameterError
-from scutoid.steps import Collection, Image, Step, plan
+from scutoid.steps import Collection, Image, Step, Table, Value, plan
 from scutoid.steps import open as open_image
+
+AnyStep = Step[Callable[..., object], object, object]
+"""A step with any parameters and results."""
 
 
 def assert_would_run(
-    *targets: Any, store: str | os.PathLike[str], steps: Iterable[str], **options: Any
+    *targets: object, store: str | os.PathLike[str], steps: Iterable[str], **options: Any
 ) -> None:
     """Assert that a run would compute these steps, in part or whole, and no others.
 
@@ -46,11 +49,11 @@ def _names(names: Iterable[str]) -> str:
 
 
 def assert_block_invariant(
-    step: Step[Any, Any, Any],
-    *inputs: Any,
-    blocks: Sequence[Any] = (3, 8, 13),
+    step: AnyStep,
+    *inputs: object,
+    blocks: Sequence[int | Sequence[int]] = (3, 8, 13),
     rtol: float = 0.0,
-    **parameters: Any,
+    **parameters: object,
 ) -> None:
     """Assert that a step gives the same result however its image is cut into blocks.
 
@@ -97,8 +100,8 @@ def assert_block_invariant(
 
 
 def _computed(
-    step: Step[Any, Any, Any], images: Sequence[Any], parameters: Mapping[str, Any]
-) -> list[Any]:
+    step: AnyStep, images: Sequence[object], parameters: Mapping[str, object]
+) -> list[object]:
     results = step(*images, **parameters)
     found = results if isinstance(results, tuple) else (results,)
     if any(isinstance(one, Collection) for one in found):
@@ -106,14 +109,20 @@ def _computed(
     return [_read(one) for one in found]
 
 
-def _read(result: Any) -> Any:
+def _read(result: object) -> object:
     if isinstance(result, Image):
         return result.read()
-    return result.to_pandas() if result.kind == "table" else result.get()
+    if isinstance(result, Table):
+        return result.to_pandas()
+    if isinstance(result, Value):
+        return result.get()
+    raise ParameterError(
+        "blocks are compared of images, tables and values", value=type(result).__name__
+    )
 
 
-def _first_difference(one: Any, other: Any, rtol: float) -> str | None:
-    if not isinstance(one, np.ndarray):
+def _first_difference(one: object, other: object, rtol: float) -> str | None:
+    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
         is_same = one.equals(other) if hasattr(one, "equals") else bool(np.all(one == other))
         return None if is_same else f": {one!r}, not {other!r}"
     if one.shape != other.shape or one.dtype != other.dtype:

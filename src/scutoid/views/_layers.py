@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, PipelineError
-from scutoid.views._layer_array import LayerArray
-from scutoid.views._world import World
+from scutoid.views._layer_array import LayerArray, Readable
+from scutoid.views._world import PlacedImage, World
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,36 @@ _SAMPLED_SIDE = 1024
 _CLIPPED = 0.1
 
 
+class ShownImage(Readable, PlacedImage, Protocol):
+    """An image that layers show; `scutoid.steps.Image` is one."""
+
+
+class _HasFrame(Protocol):
+    """A lazy table."""
+
+    def to_pandas(self) -> pd.DataFrame: ...
+
+
+class _Placing(TypedDict):
+    """The voxels of a layer and their place."""
+
+    data: LayerArray
+    axes: str
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+    units: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ShownTable:
+    """A table that becomes points."""
+
+    name: str
+    """Name of the layer."""
+    frame: Callable[[], pd.DataFrame]
+    """Reads the table."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerSpec:
     """One layer of a viewer."""
@@ -37,7 +67,7 @@ class LayerSpec:
     """Kind of the layer."""
     name: str
     """Name in the list of layers."""
-    data: Any
+    data: LayerArray | NDArray[np.float64]
     """`LayerArray`, or for points an array of float64, shape (n, ndim), in voxels."""
     axes: str
     """One letter for each axis of the data."""
@@ -47,11 +77,11 @@ class LayerSpec:
     """Position of the centre of the first voxel, in `units`."""
     units: tuple[str, ...]
     """Unit of each axis: "um", or "pixel" where the voxel size is unknown."""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     """Further arguments of napari's layer."""
 
 
-def view_layers(*results: Any, labels: Any = ()) -> list[LayerSpec]:
+def view_layers(*results: object, labels: object = ()) -> list[LayerSpec]:
     """Choose the layers that show `results`.
 
     Parameters
@@ -77,10 +107,10 @@ def view_layers(*results: Any, labels: Any = ()) -> list[LayerSpec]:
     """
     marked = list(labels) if isinstance(labels, (list, tuple)) else [labels]
     shown = [(_opened(r), False) for r in results] + [(_opened(r), True) for r in marked]
-    world = World.of([result for result, _ in shown if not _is_table(result)])
+    world = World.of([result for result, _ in shown if not isinstance(result, _ShownTable)])
     layers: list[LayerSpec] = []
     for result, as_labels in shown:
-        if _is_table(result):
+        if isinstance(result, _ShownTable):
             layers.append(_points(result, world))
         elif as_labels or _holds_labels(result):
             layers.append(_labels(result, world))
@@ -90,9 +120,12 @@ def view_layers(*results: Any, labels: Any = ()) -> list[LayerSpec]:
     return layers
 
 
-def _opened(result: Any) -> Any:
+def _opened(result: object) -> ShownImage | _ShownTable:
     """Return an argument as an image or a table."""
-    if _is_table(result) or (hasattr(result, "read") and hasattr(result, "roi")):
+    table = _table(result)
+    if table is not None:
+        return table
+    if _is_image(result):
         return result
     if isinstance(result, (np.ndarray, str)) or hasattr(result, "__fspath__"):
         from scutoid.steps import open as open_image
@@ -100,7 +133,7 @@ def _opened(result: Any) -> Any:
         return open_image(result)
     remedy = "show an Image, a Table, an array or a path"
     if hasattr(result, "member"):
-        example = next(iter(result.keys), "key")
+        example = next(iter(getattr(result, "keys", ())), "key")
         remedy = f"show one member, as in images[{example!r}]"
     raise PipelineError(
         "what is shown is an image or a table",
@@ -110,20 +143,39 @@ def _opened(result: Any) -> Any:
     )
 
 
-def _is_table(result: Any) -> bool:
+def _is_image(result: object) -> TypeGuard[ShownImage]:
+    return hasattr(result, "read") and hasattr(result, "roi")
+
+
+def _is_frame(result: object) -> TypeGuard[pd.DataFrame]:
+    return hasattr(result, "iloc")
+
+
+def _has_frame(result: object) -> TypeGuard[_HasFrame]:
+    return hasattr(result, "to_pandas")
+
+
+def _table(result: object) -> _ShownTable | None:
+    """Return an argument as a table; None if it is none."""
     if hasattr(result, "member"):
-        return False
-    return hasattr(result, "to_pandas") or hasattr(result, "iloc")
+        return None
+    if _is_frame(result):
+        return _ShownTable(_table_name(result), lambda: result)
+    return _ShownTable(_table_name(result), result.to_pandas) if _has_frame(result) else None
 
 
-def _holds_labels(image: Any) -> bool:
+def _table_name(table: object) -> str:
+    return str(getattr(table, "name", None) or "points")
+
+
+def _holds_labels(image: ShownImage) -> bool:
     if image.dtype == bool:
         return True
     named = image.dtype.kind in "iu" and "label" in image.name.lower()
     return bool(getattr(image, "is_labels", False)) or named
 
 
-def _placed(image: Any, world: World, *, channel: int | None = None) -> dict[str, Any]:
+def _placed(image: ShownImage, world: World, *, channel: int | None = None) -> _Placing:
     axes = world.below(image.axes)
     return {
         "data": LayerArray.of(image, axes, channel=channel),
@@ -134,7 +186,7 @@ def _placed(image: Any, world: World, *, channel: int | None = None) -> dict[str
     }
 
 
-def _labels(image: Any, world: World) -> LayerSpec:
+def _labels(image: ShownImage, world: World) -> LayerSpec:
     if image.dtype.kind not in "biu" or "c" in image.axes:
         raise PipelineError(
             "labels are integers, without an axis of channels",
@@ -144,8 +196,8 @@ def _labels(image: Any, world: World) -> LayerSpec:
     return LayerSpec("labels", image.name, **_placed(image, world))
 
 
-def _images(image: Any, world: World, *, first: bool) -> Iterator[LayerSpec]:
-    options: dict[str, Any] = {} if first else {"blending": "additive"}
+def _images(image: ShownImage, world: World, *, first: bool) -> Iterator[LayerSpec]:
+    options: dict[str, object] = {} if first else {"blending": "additive"}
     if "c" not in image.axes:
         yield _contrasted(LayerSpec("image", image.name, **_placed(image, world), options=options))
         return
@@ -168,13 +220,13 @@ def _images(image: Any, world: World, *, first: bool) -> Iterator[LayerSpec]:
         yield _contrasted(layer)
 
 
-def _is_colour(image: Any, n_channels: int) -> bool:
+def _is_colour(image: ShownImage, n_channels: int) -> bool:
     """Whether the channels are red, green and blue: last, of 8 bits and without names."""
     last = image.axes.endswith("c") and image.dtype == np.uint8
     return last and n_channels in (3, 4) and not getattr(image, "channels", ())
 
 
-def _colour(image: Any, world: World) -> LayerSpec:
+def _colour(image: ShownImage, world: World) -> LayerSpec:
     placed = _placed(image, world)
     placed["data"] = LayerArray.of(image, placed["axes"] + "c")
     return LayerSpec("image", image.name, **placed, options={"rgb": True})
@@ -195,7 +247,7 @@ def _contrasted(layer: LayerSpec) -> LayerSpec:
     )
 
 
-def _contrast(data: LayerArray) -> tuple[float, float]:
+def _contrast(data: LayerArray | NDArray[np.float64]) -> tuple[float, float]:
     if data.dtype == np.uint8:
         return (0.0, 255.0)
     *outer, height, width = data.shape
@@ -205,7 +257,10 @@ def _contrast(data: LayerArray) -> tuple[float, float]:
         # Along the innermost of the outer axes, z where there is one
         at = {outer[-1] * (n + 1) // (_SAMPLED_PLANES + 1) for n in range(_SAMPLED_PLANES)}
         places = [(*places[0][:-1], place) for place in sorted(at)]
-    planes = [np.asarray(data[(*place, *middle)]) for place in places if 0 not in data.shape]
+    cuts: list[tuple[int | slice, ...]] = [
+        (*place, *middle) for place in places if 0 not in data.shape
+    ]
+    planes = [np.asarray(data[cut]) for cut in cuts]
     values = np.concatenate([np.zeros(0), *(plane.reshape(-1) for plane in planes)])
     values = values[np.isfinite(values)]
     if len(values) == 0:
@@ -219,15 +274,14 @@ def _middle(size: int, length: int) -> slice:
     return slice(start, start + min(size, length))
 
 
-def _points(table: Any, world: World) -> LayerSpec:
-    frame: pd.DataFrame = table if hasattr(table, "iloc") else table.to_pandas()
-    name = str(getattr(table, "name", None) or "points")
+def _points(table: _ShownTable, world: World) -> LayerSpec:
+    frame = table.frame()
     missing = [axis for axis in "yx" if axis not in frame.columns]
     if missing:
         raise ParameterError(
             "a table is shown as points at its columns y and x, and z if it has one",
             value=f"columns {', '.join(map(str, frame.columns))}",
-            place=repr(name),
+            place=repr(table.name),
             remedy=f"add {' and '.join(missing)}, or leave the table out",
         )
     # A table of volumes may be shown without their images
@@ -243,7 +297,7 @@ def _points(table: Any, world: World) -> LayerSpec:
             data[:, column] = (position - translate[column]) / scale[column]
     return LayerSpec(
         "points",
-        name,
+        table.name,
         data,
         axes,
         scale,

@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from scutoid.errors import MissingExtra
 from scutoid.views._layers import LayerSpec, view_layers
 
 
+class _Layer(Protocol):
+    """A layer of napari."""
+
+    editable: bool
+
+
+class _Dims(Protocol):
+    """The axes of a viewer."""
+
+    ndim: int
+    axis_labels: tuple[str, ...]
+
+
+class _ScaleBar(Protocol):
+    """The scale bar of a viewer, before napari 0.9."""
+
+    visible: bool
+    unit: str
+
+
+class _Viewer(Protocol):
+    """What is asked of a `napari.Viewer`."""
+
+    dims: _Dims
+    scale_bar: _ScaleBar
+    add_image: Callable[..., _Layer]
+    add_labels: Callable[..., _Layer]
+    add_points: Callable[..., _Layer]
+
+
 def view(
-    *results: Any, labels: Any = (), viewer: Any = None, show: bool = True, block: bool = False
+    *results: object,
+    labels: object = (),
+    viewer: Any = None,
+    show: bool = True,
+    block: bool = False,
 ) -> Any:
     """Open napari with images, labels and tables at their place in the world.
 
@@ -64,7 +99,7 @@ def view(
     return viewer
 
 
-def _show_scale_bar(viewer: Any, layers: list[LayerSpec]) -> None:
+def _show_scale_bar(viewer: _Viewer, layers: list[LayerSpec]) -> None:
     unit = next((unit for layer in layers for unit in layer.units if unit != "pixel"), None)
     if unit is None:
         return
@@ -76,7 +111,7 @@ def _show_scale_bar(viewer: Any, layers: list[LayerSpec]) -> None:
         viewer.scale_bar.unit = unit
 
 
-def _add(viewer: Any, layer: LayerSpec) -> None:
+def _add(viewer: _Viewer, layer: LayerSpec) -> None:
     add = {
         "image": viewer.add_image,
         "labels": viewer.add_labels,

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from scutoid.arrays import METRES, SPATIAL
 from scutoid.errors import MetadataError
+from scutoid.geometry import Roi
+
+
+class PlacedImage(Protocol):
+    """An image with its place in the world; `scutoid.steps.Image` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def axes(self) -> str: ...
+    @property
+    def roi(self) -> Roi: ...
+    @property
+    def voxel_size(self) -> tuple[float, ...] | None: ...
+    @property
+    def unit(self) -> str | None: ...
+    @property
+    def origin(self) -> tuple[float, ...] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +42,14 @@ class World:
     """World position, by axis, of that image's first voxel, uncropped; 0 for other axes."""
 
     @classmethod
-    def of(cls, images: Sequence[Any]) -> World:
+    def of(cls, images: Sequence[PlacedImage]) -> World:
         """Return the space that holds all `images`."""
         letters = dict.fromkeys("".join(image.axes for image in images))
         axes = "".join(axis for axis in letters if axis not in SPATIAL + "c")
         # A viewer shows planes: at least y and x
         axes += "".join(axis for axis in SPATIAL if axis in letters or axis != "z")
         known = next((image for image in images if image.voxel_size is not None), None)
-        if known is None:
+        if known is None or known.voxel_size is None:
             return cls(axes, None, {}, {})
         spatial = [axis for axis in known.axes if axis in SPATIAL]
         spacing = dict(zip(spatial, map(float, known.voxel_size), strict=True))
@@ -51,11 +69,11 @@ class World:
         first = next((n for n, axis in enumerate(self.axes) if axis in wanted), len(self.axes))
         return self.axes[min(first, len(self.axes) - 2) :]
 
-    def scale(self, axes: str, image: Any = None) -> tuple[float, ...]:
+    def scale(self, axes: str, image: PlacedImage | None = None) -> tuple[float, ...]:
         """Return the size of a voxel of `image`, in the world's unit, on each of `axes`."""
         return tuple(self._sizes(image).get(axis, 1.0) for axis in axes)
 
-    def translate(self, axes: str, image: Any = None) -> tuple[float, ...]:
+    def translate(self, axes: str, image: PlacedImage | None = None) -> tuple[float, ...]:
         """Return the position of the centre of the first voxel of `image`, on each of `axes`."""
         if image is None:
             return tuple(self.start.get(axis, 0.0) for axis in axes)
@@ -76,7 +94,7 @@ class World:
         """Return the unit of each of `axes`: "pixel" for those without one."""
         return tuple((self.unit or "pixel") if axis in SPATIAL else "pixel" for axis in axes)
 
-    def _sizes(self, image: Any) -> dict[str, float]:
+    def _sizes(self, image: PlacedImage | None) -> dict[str, float]:
         """Return the voxel size by axis; that of the world for an image of unknown voxel size."""
         if image is None or image.voxel_size is None:
             return self.spacing
@@ -85,7 +103,7 @@ class World:
         own = {axis: s * factor for axis, s in zip(spatial, image.voxel_size, strict=True)}
         return {**self.spacing, **own}
 
-    def _factor(self, image: Any) -> float:
+    def _factor(self, image: PlacedImage) -> float:
         """Return the factor from lengths of `image` to the world's unit."""
         if image.unit == self.unit or image.unit is None or self.unit is None:
             return 1.0

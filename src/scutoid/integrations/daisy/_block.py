@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
 
 from scutoid import blocks
-from scutoid.integrations.daisy._geometry import ours, theirs
+from scutoid.geometry import RoiLike
+from scutoid.integrations.daisy._geometry import Roi, ours, theirs
 
 
 class BlockStatus(enum.Enum):
@@ -35,9 +35,9 @@ class Block:
 
     def __init__(
         self,
-        total_roi: Any,
-        read_roi: Any,
-        write_roi: Any,
+        total_roi: RoiLike,
+        read_roi: Roi,
+        write_roi: Roi,
         block_id: int | None = None,
         task_id: str | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class Block:
         self._number = 0 if block_id is None else int(block_id)
 
     @classmethod
-    def of(cls, block: blocks.Block, total_roi: Any = None) -> Block:
+    def of(cls, block: blocks.Block, total_roi: RoiLike | None = None) -> Block:
         """Convert a block of the engine to daisy's terms."""
         converted = cls(
             theirs(block.read_roi) if total_roi is None else total_roi,

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import NoReturn
 
 from scutoid import blocks
 from scutoid.integrations.daisy._block import Block
@@ -75,5 +75,5 @@ class Client:
         else:
             self._blocks.done()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"a client has acquire_block, context and worker_id, not {name!r}")

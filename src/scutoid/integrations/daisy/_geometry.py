@@ -5,13 +5,13 @@ funlib.persistence takes funlib's regions only, so those must be handed to the u
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scutoid import geometry
 
 if TYPE_CHECKING:
-    Coordinate: Any
-    Roi: Any
+    # The names that both have
+    from scutoid.integrations.daisy._regions import Coordinate, Roi
 else:
     try:
         from funlib.geometry import Coordinate, Roi
@@ -21,11 +21,11 @@ else:
 __all__ = ["Coordinate", "Roi", "ours", "theirs"]
 
 
-def ours(roi: Any) -> geometry.Roi:
+def ours(roi: geometry.RoiLike) -> geometry.Roi:
     """Convert any region to one of ours."""
     return geometry.Roi(tuple(roi.offset), tuple(roi.shape))
 
 
-def theirs(roi: geometry.Roi) -> Any:
+def theirs(roi: geometry.Roi) -> Roi:
     """Convert a region of ours to the type that daisy's users expect."""
     return Roi(tuple(roi.offset), tuple(roi.shape))

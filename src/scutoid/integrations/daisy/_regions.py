@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self, SupportsIndex
+from typing import Self, SupportsIndex
 
 from scutoid import geometry
+
+Amount = SupportsIndex | Iterable[SupportsIndex]
+"""A number of voxels: one for all axes, or one an axis."""
 
 
 class Coordinate(geometry.Coordinate):
@@ -63,11 +66,11 @@ class Roi(geometry.Roi):
         """Number of points on each axis."""
         return Coordinate(*self.shape)
 
-    def grow(self, amount_neg: Any = 0, amount_pos: Any = 0) -> Self:
+    def grow(self, amount_neg: Amount = 0, amount_pos: Amount | None = 0) -> Self:
         """The region, larger below and above; smaller for negative amounts."""
         return type(self).like(super().grow(amount_neg, amount_pos))
 
-    def shift(self, by: Any) -> Self:
+    def shift(self, by: Amount) -> Self:
         """The region moved."""
         return type(self).like(super().shift(by))
 

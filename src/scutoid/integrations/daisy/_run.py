@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 from urllib.parse import quote
 
 from scutoid import blocks, events
@@ -61,6 +61,30 @@ class TaskState:
         return self.completed_count == self.total_block_count
 
 
+@overload
+def run_blockwise(
+    pipeline: Task | Pipeline | Iterable[Task],
+    multiprocessing: bool = True,
+    resources: Mapping[str, int] | None = None,
+    progress: object = True,
+    *,
+    return_states: Literal[False] = False,
+    block_tracking: bool = True,
+    summary: bool = True,
+    host: str | None = None,
+) -> bool: ...
+@overload
+def run_blockwise(
+    pipeline: Task | Pipeline | Iterable[Task],
+    multiprocessing: bool = True,
+    resources: Mapping[str, int] | None = None,
+    progress: object = True,
+    *,
+    return_states: Literal[True],
+    block_tracking: bool = True,
+    summary: bool = True,
+    host: str | None = None,
+) -> dict[str, TaskState]: ...
 def run_blockwise(
     pipeline: Task | Pipeline | Iterable[Task],
     multiprocessing: bool = True,
@@ -71,7 +95,7 @@ def run_blockwise(
     block_tracking: bool = True,
     summary: bool = True,
     host: str | None = None,
-) -> Any:
+) -> bool | dict[str, TaskState]:
     """Run tasks, and the tasks that they wait for.
 
     Parameters
@@ -136,10 +160,9 @@ class Server:
         **options: Any,
     ) -> dict[str, TaskState]:
         """Run tasks in worker processes; see `run_blockwise`."""
-        states: dict[str, TaskState] = run_blockwise(
+        return run_blockwise(
             pipeline, resources=resources, progress=progress, return_states=True, **options
         )
-        return states
 
 
 def _pipeline(tasks: Task | Iterable[Task]) -> Pipeline:

@@ -9,13 +9,13 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scutoid import blocks
 from scutoid.errors import GeometryError, ParameterError, StepError
-from scutoid.geometry import BlockGrid, Roi
+from scutoid.geometry import BlockGrid, Roi, RoiLike
 from scutoid.integrations.daisy._block import Block, BlockStatus
 from scutoid.integrations.daisy._geometry import ours
 
@@ -74,10 +74,10 @@ class Task:
     def __init__(
         self,
         task_id: str,
-        total_roi: Any,
-        read_roi: Any,
-        write_roi: Any,
-        process_function: Callable[..., Any] | None = None,
+        total_roi: RoiLike,
+        read_roi: RoiLike,
+        write_roi: RoiLike,
+        process_function: Callable[..., object] | None = None,
         check_function: Callable[[Block], bool] | None = None,
         read_write_conflict: bool = True,
         num_workers: int | None = None,
@@ -88,10 +88,10 @@ class Task:
         *,
         max_workers: int | None = None,
         requires: Mapping[str, int] | None = None,
-        skip_mask: Any = None,
+        skip_mask: ArrayLike | None = None,
         tracking_path: str | Path | bool | None = None,
         done_marker_path: str | Path | bool | None = None,
-        **others: Any,
+        **others: object,
     ) -> None:
         _check_others(others, task_id)
         if num_workers is not None and max_workers is not None:
@@ -230,9 +230,9 @@ def _as_pipeline(item: Task | Pipeline) -> Pipeline:
 class Process:
     """Calls a user's function with a block in daisy's terms."""
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     """The function."""
-    total_roi: Any
+    total_roi: RoiLike
     """The task's total region."""
 
     def __call__(self, block: blocks.Block) -> None:
@@ -307,7 +307,7 @@ def block_grid(task: str, total: Roi, read: Roi, write: Roi, fit: str) -> BlockG
     return grid
 
 
-def _takes_a_block(function: Callable[..., Any]) -> bool:
+def _takes_a_block(function: Callable[..., object]) -> bool:
     """Whether a function has a positional argument left for a block."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -318,7 +318,7 @@ def _takes_a_block(function: Callable[..., Any]) -> bool:
     )
 
 
-def _check_others(others: Mapping[str, Any], task: str) -> None:
+def _check_others(others: Mapping[str, object], task: str) -> None:
     for name in others:
         if name not in _WITHOUT_MEANING:
             raise ParameterError(

@@ -9,7 +9,7 @@
 Prefect itself keeps a reference of some hundred bytes.  See docs/prefect.md.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scutoid.errors import MissingExtra
 
@@ -23,7 +23,7 @@ __all__ = ["ByContent", "ImageSource", "StoreSerializer"]
 _HOMES = {"ByContent": "_policy", "ImageSource": "_source", "StoreSerializer": "_serializer"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import Prefect when a name that needs it is used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

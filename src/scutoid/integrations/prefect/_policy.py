@@ -6,7 +6,6 @@ import hashlib
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cloudpickle
 from prefect.cache_policies import CachePolicy  # type: ignore[import-not-found, unused-ignore]
@@ -45,9 +44,9 @@ class ByContent(CachePolicy):  # type: ignore[misc, unused-ignore]
     def compute_key(
         self,
         task_ctx: TaskRunContext,
-        inputs: dict[str, Any],
-        flow_parameters: dict[str, Any],
-        **kwargs: Any,
+        inputs: dict[str, object],
+        flow_parameters: dict[str, object],
+        **kwargs: object,
     ) -> str | None:
         """Return the key of a task run.
 
@@ -68,7 +67,7 @@ class ByContent(CachePolicy):  # type: ignore[misc, unused-ignore]
         return replace(self, exclude=(*self.exclude, other))
 
 
-def _as_sent(function: Callable[..., Any]) -> Callable[..., Any]:
+def _as_sent(function: Callable[..., object]) -> Callable[..., object]:
     """Return a function of a script or notebook as it arrives in another process.
 
     There it lacks the names that only its decorators use; its key must be the same in both places.
@@ -76,7 +75,7 @@ def _as_sent(function: Callable[..., Any]) -> Callable[..., Any]:
     if getattr(function, "__module__", None) != "__main__":
         return function
     try:
-        sent: Callable[..., Any] = cloudpickle.loads(cloudpickle.dumps(function))
+        sent: Callable[..., object] = cloudpickle.loads(cloudpickle.dumps(function))
     except (TypeError, AttributeError, ValueError, pickle.PicklingError):
         return function  # it cannot be sent
     return sent

@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import scutoid as sc
 from scutoid.errors import DamagedResult, ParameterError
 from scutoid.integrations.prefect._files import Shelf, check, damaged
 from scutoid.integrations.prefect._images import Voxels
-from scutoid.integrations.prefect._source import ImageSource
+from scutoid.integrations.prefect._source import ImageRecord, ImageSource
 from scutoid.store import FORMATS, Format, choose_format, find_format, key_of_path
 
-Reference = dict[str, Any]
+Reference = dict[str, object]
 _TIFF, _ZARR = ".tif", ".ome.zarr"
 
 
@@ -76,7 +77,7 @@ class References:
     def _place(self) -> str | None:
         return f"task {self.shelf.task!r}" if self.shelf.task else None
 
-    def _image(self, kind: str, value: Any) -> Reference:
+    def _image(self, kind: str, value: sc.Image | NDArray[Any]) -> Reference:
         voxels = Voxels.of(value)
         if voxels is not None:
             is_large = voxels.spec.nbytes > self.zarr_above or not voxels.spec.size
@@ -93,7 +94,7 @@ class References:
         path, digest = self.shelf.put(".npy", save, key_of_path)
         return {"kind": "value", "format": "npy", "path": path, "digest": digest}
 
-    def follow(self, reference: Mapping[str, Any]) -> Any:
+    def follow(self, reference: Mapping[str, Any]) -> object:
         """Read a stored result, after verifying it.
 
         Raises
@@ -109,7 +110,7 @@ class References:
         if kind == "dict":
             return {name: self.follow(item) for name, item in reference["items"].items()}
         if kind == "source":
-            return _source(reference)
+            return _source(reference["said"], reference["digest"])
         path = self.shelf.folder / reference["path"]
         if kind in ("array", "image"):
             return _image(kind, path, reference["digest"])
@@ -130,7 +131,7 @@ def _digest_voxels(path: Path) -> str:
     return Voxels.stored(path).digest()
 
 
-def _image(kind: str, path: Path, digest: str) -> Any:
+def _image(kind: str, path: Path, digest: str) -> sc.Image | NDArray[Any]:
     try:
         voxels = Voxels.stored(path)
         if kind == "array":
@@ -144,13 +145,13 @@ def _image(kind: str, path: Path, digest: str) -> Any:
     return sc.open(path, key="content") if kind == "image" else array
 
 
-def _source(reference: Mapping[str, Any]) -> ImageSource:
-    source = ImageSource.from_json(reference["said"])
+def _source(record: ImageRecord, digest: str) -> ImageSource:
+    source = ImageSource.from_json(record)
     try:
         digested = source.digest()
     except OSError as error:
         raise _changed(source, str(error)) from error
-    if digested != reference["digest"]:
+    if digested != digest:
         raise _changed(source, "its content differs")
     return source
 
@@ -166,9 +167,9 @@ def _changed(source: ImageSource, value: str) -> DamagedResult:
 
 def _holds_images(value: object) -> bool:
     """Whether a list or dict holds an array that people look at as an image."""
-    items: Any = value.values() if isinstance(value, dict) else value
     if not isinstance(value, (list, tuple, dict)):
         return False
+    items = value.values() if isinstance(value, dict) else value
     return any(
         _holds_images(item) or (isinstance(item, np.ndarray) and item.ndim >= 2) for item in items
     )

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from scutoid.errors import DamagedResult, ScutoidError
 from scutoid.integrations.prefect._files import Shelf
-from scutoid.integrations.prefect._references import References
+from scutoid.integrations.prefect._references import Reference, References
 
 _log = logging.getLogger(__name__)
 _VERSION = 1
@@ -58,10 +58,10 @@ class StoreSerializer(Serializer):  # type: ignore[misc, unused-ignore]
     def _absolute(cls, value: str | os.PathLike[str]) -> str:
         return str(Path(value).expanduser().absolute())
 
-    def dumps(self, obj: Any) -> bytes:
+    def dumps(self, obj: object) -> bytes:
         """Store a result; return a reference to it."""
         if isinstance(obj, BaseException):
-            reference = {"kind": "error", "said": JSONSerializer().dumps(obj).decode()}
+            reference: Reference = {"kind": "error", "said": JSONSerializer().dumps(obj).decode()}
         else:
             try:
                 reference = self._references().make(obj)
@@ -71,7 +71,7 @@ class StoreSerializer(Serializer):  # type: ignore[misc, unused-ignore]
                 raise
         return json.dumps({_MARK: _VERSION, **reference}).encode()
 
-    def loads(self, blob: bytes) -> Any:
+    def loads(self, blob: bytes) -> object:
         """Return the result that a reference stands for.
 
         Raises

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from numpy.typing import DTypeLike, NDArray
 
@@ -15,6 +15,25 @@ import scutoid as sc
 from scutoid.arrays import open_source
 from scutoid.errors import SourceError
 from scutoid.store import key_of_source
+
+
+class _Description(TypedDict):
+    """The user's description of an image, as `scutoid.open` takes it."""
+
+    axes: str | None
+    voxel_size: float | tuple[float, ...] | None
+    unit: str | None
+    key: Literal["content", "listing"]
+
+
+class ImageRecord(TypedDict):
+    """An `ImageSource` in JSON, which has lists for tuples."""
+
+    path: str
+    axes: str | None
+    voxel_size: float | tuple[float, ...] | list[float] | None
+    unit: str | None
+    key: Literal["content", "listing"]
 
 
 @contextmanager
@@ -76,7 +95,7 @@ class ImageSource:
     ) -> None:
         text = os.fspath(path)
         self.path = text if "://" in text else str(Path(text).absolute())
-        self._options: dict[str, Any] = {
+        self._options: _Description = {
             "axes": axes,
             "voxel_size": voxel_size,
             "unit": unit,
@@ -117,19 +136,20 @@ class ImageSource:
         source = open_source(self.path, **self._options)
         return key_of_source(source.identity, source.spec)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ImageRecord:
         """Convert to plain JSON."""
         return {"path": self.path, **self._options}
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> ImageSource:
+    def from_json(cls, record: ImageRecord) -> ImageSource:
         """Convert from the JSON of `to_json`."""
-        options = dict(record)
-        size = options.pop("voxel_size")
+        size = record["voxel_size"]
         return cls(
-            options.pop("path"),
+            record["path"],
+            axes=record["axes"],
             voxel_size=tuple(size) if isinstance(size, list) else size,
-            **options,
+            unit=record["unit"],
+            key=record["key"],
         )
 
     def __scutoid_key__(self) -> tuple[str, str]:

@@ -151,7 +151,27 @@ class Call(Node):
     def _placed(self) -> list[Framed | None]:
         return [item.framed if isinstance(item, ImageRef) else None for item in self.inputs]
 
-    def _trial(self, layout: Layout) -> tuple[Any, ...]:
+    def _types_of_images(
+        self, layout: Layout | None, *, is_tried: bool = False
+    ) -> tuple[list[np.dtype[Any] | None], list[Any]]:
+        """Return the dtype of each output that is an image, and what a trial call made of it.
+
+        The trial is made where a dtype is not declared, or if `is_tried`; else there is no sample.
+        """
+        kinds = self.spec.outputs
+        declared = [self.images[0].dtype if d == "same" else d for d in self.spec.dtypes]
+        is_open = any(d is None and k == "image" for k, d in zip(kinds, declared, strict=True))
+        samples = iter(self._trial(layout) if is_open or is_tried else ())
+        dtypes: list[np.dtype[Any] | None] = []
+        taken = []
+        for kind, dtype in zip(kinds, declared, strict=True):
+            sample = next(samples, None) if kind == "image" else None
+            found: Any = sample.dtype if dtype is None and sample is not None else dtype
+            dtypes.append(np.dtype(found) if kind == "image" else None)
+            taken.append(sample)
+        return dtypes, taken
+
+    def _trial(self, layout: Layout | None) -> tuple[Any, ...]:
         """Call the function on small arrays; return the images that it makes."""
         if self.spec.setup:
             raise PipelineError(
@@ -159,6 +179,7 @@ class Call(Node):
                 place=f"step {self.name!r}",
                 remedy="give dtype= to the decorator",
             )
+        layout = layout or make_layout(self.spec, {}, self._placed())
         dtypes = [item.dtype if isinstance(item, ImageRef) else None for item in self.inputs]
         is_unknown = (Ref, CollectionRef, Gathered)
         params = {k: _STAND_IN if isinstance(v, is_unknown) else v for k, v in self.params.items()}
@@ -247,22 +268,15 @@ class BlockCall(Call):
         return tuple(node for node in nodes if isinstance(node, BlockCall) and node.is_fused)
 
     def _frame_images(self) -> tuple[Framed | None, ...]:
-        layout, kinds = self.layout, self.spec.outputs
-        known = self.images[0]
-        declared = tuple(known.dtype if d == "same" else d for d in self.spec.dtypes)
+        layout = self.layout
         known_axes = {*layout.function_axes, *layout.new_sizes}
         is_new = any(axis not in known_axes for axis in layout.returned_axes)
-        is_open = any(d is None for k, d in zip(kinds, declared, strict=True) if k == "image")
-        images = iter(self._trial(layout) if is_new or is_open else ())
-        framed: list[Framed | None] = []
-        for kind, dtype in zip(kinds, declared, strict=True):
-            if kind != "image":
-                framed.append(None)
-                continue
-            sample = next(images, None)
-            image_dtype: Any = sample.dtype if dtype is None and sample is not None else dtype
-            framed.append(frame_output(layout, known.framed, np.dtype(image_dtype), sample))
-        return tuple(framed)
+        dtypes, samples = self._types_of_images(layout, is_tried=is_new)
+        known = self.images[0].framed
+        return tuple(
+            None if dtype is None else frame_output(layout, known, dtype, sample)
+            for dtype, sample in zip(dtypes, samples, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,22 +296,13 @@ class WholeCall(Call):
                 place=f"step {self.name!r}",
             )
         known = self.images[0].framed
-        is_open = any(
-            dtype is None
-            for kind, dtype in zip(self.spec.outputs, self.spec.dtypes, strict=True)
-            if kind == "image"
+        dtypes, _ = self._types_of_images(None)
+        return tuple(
+            None
+            if dtype is None
+            else Framed(known.spec.replace(dtype=dtype), known.offset, known.chunks)
+            for dtype in dtypes
         )
-        samples = iter(self._trial(make_layout(self.spec, {}, self._placed())) if is_open else ())
-        framed: list[Framed | None] = []
-        for kind, declared in zip(self.spec.outputs, self.spec.dtypes, strict=True):
-            if kind != "image":
-                framed.append(None)
-                continue
-            sample = next(samples, None)
-            dtype: Any = sample.dtype if declared is None and sample is not None else declared
-            spec = known.spec.replace(dtype=np.dtype(dtype))
-            framed.append(Framed(spec, known.offset, known.chunks))
-        return tuple(framed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -182,7 +182,8 @@ class Planner:
                 "a step that is applied to two collections has a name for each",
                 value=f"collections of {other.n_blocks} and {draft.n_blocks} members",
                 place=f"step {other.task!r}",
-                remedy='name one of them: step.options(name="other")(images)',
+                remedy='name one of them, step.options(name="other")(images), or run one after '
+                "the other",
             )
 
     def _make(self, call: Call) -> _Draft:
