@@ -17,10 +17,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeAlias, cast, get_args
+from typing import Any, ClassVar, Self, cast, get_args
 
 from scutoid.errors import GeometryError
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.steps.declaration import OutputKind
+from scutoid.steps.layout import PartsGrid
 from scutoid.steps.results._record_fields import (
     VERSION_FIELD,
     Fields,
@@ -33,7 +35,6 @@ from scutoid.steps.results._record_fields import (
 )
 from scutoid.store import Recipe
 
-OutputKind: TypeAlias = Literal["image", "table", "parts", "value", "files"]
 _KINDS = get_args(OutputKind)
 
 
@@ -47,6 +48,16 @@ class GridRecord:
     """Axes of the grid."""
     iterated: str
     """Those of them along which every place is an image of its own."""
+
+    @classmethod
+    def of(cls, where: PartsGrid) -> Self:
+        """Describe the blocks of parts."""
+        return cls(where.grid, where.axes, where.iterated)
+
+    @property
+    def parts_grid(self) -> PartsGrid:
+        """The same as blocks of parts."""
+        return PartsGrid(self.grid, self.axes, self.iterated)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
