@@ -1,4 +1,4 @@
-"""Collection of garbage: which results may go, and taking them away.
+"""Remove garbage: results that no run needs any more, and what killed runs have left.
 
 A result counts as used by every run that needed it, whether it was made then or found.  What a run
 that is going on uses is never touched, nor what scutoid did not make.
@@ -55,10 +55,10 @@ class Garbage:
     def __str__(self) -> str:
         lines = [f"{one.nbytes / 1e6:10.1f} MB  {one.path}  ({one.why})" for one in self.removals]
         word = "would be removed" if self.is_dry else "removed"
-        said = (
+        total = (
             f"{len(self.removals)} {word}, {self.nbytes / 1e6:.1f} MB; {self.n_kept} results kept"
         )
-        return "\n".join([*lines, said])
+        return "\n".join([*lines, total])
 
 
 class Collector:
