@@ -16,6 +16,7 @@ from scutoid.steps.results import (
     MEMBERS,
     Collector,
     Garbage,
+    ResultRecord,
     StoredItems,
     StoredResult,
     Verification,
@@ -24,7 +25,7 @@ from scutoid.steps.results import (
     parse_duration,
     verify_store,
 )
-from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
+from scutoid.store import RECIPE, Entry, EntryStore, Pack, Recipe, canonical_digest
 
 
 class Store:
@@ -172,8 +173,9 @@ class Store:
         return other, other.recipe or recipe
 
     def _result(self, entry: Entry, recipe: Recipe) -> Any:
-        kinds = tuple(record["kind"] for record in recipe.output["outputs"])
-        labels = tuple(bool(record.get("labels")) for record in recipe.output["outputs"])
+        record = ResultRecord.from_dict(recipe.output, place=entry.path / RECIPE)
+        kinds = tuple(output.kind for output in record.outputs)
+        labels = tuple(output.labels for output in record.outputs)
         node: Node
         if recipe.kind == "collection":
             if entry.status == "complete":
