@@ -25,7 +25,7 @@ from scutoid.steps.results._missing_shards import (
     zarr_images,
 )
 from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
-from scutoid.steps.results._record import OutputRecord, ResultRecord
+from scutoid.steps.results._record import OutputRecord, ResultRecord, check_recipe
 from scutoid.steps.results._stored import is_intact, members_of
 from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe
 
@@ -260,6 +260,7 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
             n_results += 1
             nbytes += bytes_in(entry.path)
             if recipe is None:
+                check_recipe(entry)
                 what = "cannot be read; the result counts as never made"
                 damages.append(Damage(entry.name, entry.key, entry.path / RECIPE, what))
             else:

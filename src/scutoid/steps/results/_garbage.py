@@ -17,6 +17,7 @@ from pathlib import Path
 
 from scutoid.errors import ParameterError, StoreError
 from scutoid.steps.results._damage import bytes_in
+from scutoid.steps.results._record import check_recipe
 from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks, runs_of
 from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe, is_beside
 
@@ -92,7 +93,13 @@ class Collector:
         self.runs = sorted(runs_of(store), key=lambda run: run.started, reverse=True)
 
     def collect(self, *, dry_run: bool) -> Garbage:
-        """Take away what may go; with `dry_run` only say what."""
+        """Take away what may go; with `dry_run` only say what.
+
+        Raises
+        ------
+        StoreError
+            If the folder is no store, or has a result of a later version.
+        """
         if not (self.store.path / MARK).exists():
             raise StoreError(
                 "garbage is collected only in a folder that scutoid has made a store of",
@@ -101,6 +108,9 @@ class Collector:
                 remedy="check the path",
             )
         results = {entry.path: (entry, entry.recipe) for entry in self.store.places()}
+        for entry, recipe in results.values():
+            if recipe is None:
+                check_recipe(entry)
         chosen = list(self._chosen(results))
         removals = [r for r in chosen if dry_run or self._remove_result(r, results)]
         for removal in (*self._debris(), *self._old_runs()):

@@ -29,13 +29,16 @@ from scutoid.steps.results._record_fields import (
     count,
     items,
     optional,
+    read_file,
     text,
     truth,
     whole,
 )
-from scutoid.store import Recipe
+from scutoid.store import RECIPE, Entry, Recipe
 
 _KINDS = get_args(OutputKind)
+_RECIPE_VERSION = 1
+"""The latest layout of recipes that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +293,21 @@ class ResultRecord:
         if recipe is None or not recipe.output:
             return None
         return cls.from_dict(recipe.output, place=place)
+
+
+def check_recipe(entry: Entry) -> None:
+    """Refuse a recipe of a later version, which an entry takes for none; let damaged ones pass.
+
+    Raises
+    ------
+    StoreError
+        If it is of a later version.
+    """
+
+    def check(content: bytes, *, place: Path) -> None:
+        Fields.parse(content, "recipe", place).check_version(_RECIPE_VERSION, "scutoid_recipe")
+
+    read_file(entry.path / RECIPE, check)
 
 
 def _recipe(content: object, place: Path | str) -> Recipe:

@@ -73,17 +73,17 @@ class Fields:
             cls({}, record, place, remedy).refuse("is JSON", str(error))
         return cls(content, record, place, remedy)
 
-    def check_version(self, known: int) -> None:
-        """See that the record is of a version that is known.
+    def check_version(self, known: int, name: str = VERSION_FIELD) -> None:
+        """See that the record is of a version that is known; `name` is the field that says it.
 
         Raises
         ------
         StoreError
             If it is of a later one; a `DamagedResult` if it names something else.
         """
-        version = self.content.get(VERSION_FIELD, FIRST_VERSION)
+        version = self.content.get(name, FIRST_VERSION)
         if type(version) is not int or version < 1:
-            self.refuse(f"has a whole number as its {VERSION_FIELD!r}", version)
+            self.refuse(f"has a whole number as its {name!r}", version)
         if version > known:
             raise StoreError(
                 f"this version of scutoid reads a {self.record} of version {known}",
