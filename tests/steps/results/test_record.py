@@ -203,7 +203,7 @@ def test_a_checksum_fits_whether_it_stands_in_lists_or_tuples() -> None:
 def test_sizes_of_a_members_files_are_told_as_its_record_tells_them() -> None:
     sizes = [(file.name, file.nbytes) for file in MEMBER.files.values()]
     assert MemberRecord.sizes(in_json(MEMBER.to_dict())) == sizes
-    assert MemberRecord.sizes(MemberRecord("A01.tif").to_dict()) == []
+    assert not MemberRecord.sizes(MemberRecord("A01.tif").to_dict())
     assert MemberRecord.sizes({"key": "A01.tif", "images": {"0": "a"}}) == [("a", None)]
 
 

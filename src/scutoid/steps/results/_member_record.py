@@ -164,6 +164,8 @@ class MemberRecord:
         """
         names, sizes = content.get("images"), content.get("sizes", {})
         is_known = content.get(VERSION_FIELD, FIRST_VERSION) == cls.VERSION
+        if is_known and names == {}:
+            return ()
         if is_known and type(names) is dict and type(sizes) is dict:
             return [(name, sizes.get(output)) for output, name in names.items()]
         files = cls.from_dict(content, place=place).files

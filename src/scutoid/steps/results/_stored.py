@@ -334,7 +334,9 @@ class StoredItems:
             sizes = MemberRecord.sizes(metadata, place=self.pack.index_path)
         except DamagedResult:
             return False
-        return all(_has_size(f"{self.folder}/{ITEM_FOLDER}/{name}", size) for name, size in sizes)
+        return not sizes or all(
+            _has_size(f"{self.folder}/{ITEM_FOLDER}/{name}", size) for name, size in sizes
+        )
 
 
 def _has_size(path: str, size: int | None) -> bool:
