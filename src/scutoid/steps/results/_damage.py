@@ -7,7 +7,7 @@ what was removed counts as never done, so the next run makes it, and it alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,12 +77,18 @@ class Examination:
         if self.recipe.stands_for is not None:
             return []
         try:
-            outputs = self._outputs()
-        except DamagedResult as error:
+            record = ResultRecord.of(self.recipe, place=self.entry.path / RECIPE)
+        except DamagedResult as error:  # then a plan begins the result again
             self._note(self.entry.path / RECIPE, error.rule)
-            if self.heal:
-                self.entry.distrust()
-            return self.damages
+        else:
+            self._look_at(() if record is None else record.outputs)
+        if self.heal and self.damages:
+            self.entry.distrust()
+        if self.heal and self.entry.is_suspect:
+            self.entry.trust()
+        return self.damages
+
+    def _look_at(self, outputs: Sequence[OutputRecord]) -> None:
         try:
             statuses = Journal.read(self.entry.journal)
         except StoreError as error:
@@ -101,15 +107,6 @@ class Examination:
             self._members()
         elif has_values and ((self.entry.path / BLOCKS).exists() or any(statuses)):
             self._blocks(statuses)
-        if self.heal and self.damages:
-            self.entry.distrust()
-        if self.heal and self.entry.is_suspect:
-            self.entry.trust()
-        return self.damages
-
-    def _outputs(self) -> tuple[OutputRecord, ...]:
-        record = ResultRecord.of(self.recipe, place=self.entry.path / RECIPE)
-        return () if record is None else record.outputs
 
     def _note(self, place: Path, what: str) -> None:
         self.damages.append(Damage(self.entry.name, self.entry.key, place, what))

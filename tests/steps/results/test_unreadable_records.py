@@ -1,4 +1,4 @@
-"""A store of a later version is refused; nothing of it is taken for damage or for garbage."""
+"""Records of later versions are refused and left as they are; damaged ones are made again."""
 
 from __future__ import annotations
 
@@ -74,13 +74,18 @@ def made(tmp_path):
     return Made(tmp_path)
 
 
-def later_output(made, step):
-    """Raise the version of what a recipe says of the outputs, as a later scutoid would write it."""
+def describe_otherwise(made, step, **fields):
+    """Change what a recipe says of the outputs, and have it fit its digest."""
     entry = made.entry(step)
     recipe = Recipe.from_json((entry.path / RECIPE).read_bytes())
-    later = replace(recipe, output={**recipe.output, "version": 2})
-    entry.write(RECIPE, later.to_json().encode())
+    changed = replace(recipe, output={**recipe.output, **fields})
+    entry.write(RECIPE, changed.to_json().encode())
     entry.commit()
+
+
+def later_output(made, step):
+    """Raise the version of what a recipe says of the outputs, as a later scutoid would write it."""
+    describe_otherwise(made, step, version=2)
 
 
 def later_recipe(made):
@@ -163,4 +168,16 @@ def test_a_member_whose_record_is_damaged_is_made_again_alone(made) -> None:
     assert found.place.name == "items.pack.index"
     done = made.run()
     assert [step.n_done - step.n_cached for step in done.steps] == [0, 1, 0]
+    assert made.verify().ok
+
+
+def test_a_result_whose_outputs_are_not_described_is_damaged_and_made_again(made) -> None:
+    describe_otherwise(made, "doubled", storage=None)
+    with pytest.raises(DamagedResult, match="storage"):
+        made.read("doubled")
+    assert "its recipe is damaged" in made.plan()["doubled"].reason
+    (found,) = made.verify().damages
+    assert (found.step, found.place.name) == ("doubled", RECIPE)
+    assert made.run().ok
+    np.testing.assert_array_equal(np.asarray(made.read("doubled")), made.image * 2)
     assert made.verify().ok
