@@ -16,6 +16,8 @@ from scutoid.steps import export as export_result
 from scutoid.steps import plan as plan_targets
 from scutoid.steps import run as run_targets
 from scutoid.steps.handles import Lazy
+from scutoid.steps.results import ResultRecord
+from scutoid.store import RECIPE, Entry, Recipe
 
 _ROWS = 10
 
@@ -97,7 +99,7 @@ def ls(*, store: str = "results") -> int:
             recipe.kind,
             entry.status,
             f"{size / 1e6:.1f}",
-            str(recipe.output.get("n_blocks", "")),
+            _n_blocks(entry, recipe),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(recipe.created)),
         )
     Console(width=None if sys.stdout.isatty() else 120).print(table)
@@ -132,11 +134,16 @@ def show(step: str, *, store: str = "results") -> int:
     _facts("code", {name: digest[:12] for name, digest in recipe.code.items()})
     _facts("using", recipe.versions)
     if recipe.block is not None:
-        print(f"  blocks  {recipe.output.get('n_blocks')} of {' x '.join(map(str, recipe.block))}")
+        print(f"  blocks  {_n_blocks(entry, recipe)} of {' x '.join(map(str, recipe.block))}")
     if step in opened:
         for result in _several(opened[step]):
             _print_result(result)
     return 0
+
+
+def _n_blocks(entry: Entry, recipe: Recipe) -> str:
+    record = ResultRecord.of(recipe, place=entry.path / RECIPE)
+    return "" if record is None else str(record.n_blocks)
 
 
 def _facts(word: str, facts: Mapping[str, str]) -> None:

@@ -200,10 +200,19 @@ def test_a_checksum_fits_whether_it_stands_in_lists_or_tuples() -> None:
     assert FileRecord("not noted").fits(124)
 
 
-def test_whether_a_member_has_files_is_told_without_reading_its_record() -> None:
-    assert MemberRecord.has_files(MEMBER.to_dict())
-    assert not MemberRecord.has_files(MemberRecord("A01.tif").to_dict())
-    assert MemberRecord.has_files({"key": "A01.tif"})
+def test_sizes_of_a_members_files_are_told_as_its_record_tells_them() -> None:
+    sizes = [(file.name, file.nbytes) for file in MEMBER.files.values()]
+    assert MemberRecord.sizes(in_json(MEMBER.to_dict())) == sizes
+    assert not MemberRecord.sizes(MemberRecord("A01.tif").to_dict())
+    assert MemberRecord.sizes({"key": "A01.tif", "images": {"0": "a"}}) == [("a", None)]
+
+
+@pytest.mark.parametrize("column", ["images", "sizes"])
+def test_sizes_of_a_members_files_are_not_taken_from_a_damaged_record(column) -> None:
+    with pytest.raises(DamagedResult):
+        MemberRecord.sizes({**MEMBER.to_dict(), column: [{}]})
+    with pytest.raises(StoreError, match="version 1"):
+        MemberRecord.sizes({**MEMBER.to_dict(), "version": 2})
 
 
 # What stands in the golden store, which was written before records had versions

@@ -17,6 +17,7 @@ from scutoid.steps.results import (
     MEMBERS,
     Collector,
     Garbage,
+    ResultRecord,
     StoredItems,
     StoredResult,
     Verification,
@@ -25,7 +26,7 @@ from scutoid.steps.results import (
     parse_duration,
     verify_store,
 )
-from scutoid.store import Entry, EntryStore, Pack, Recipe, canonical_digest
+from scutoid.store import RECIPE, Entry, EntryStore, Pack, Recipe, canonical_digest
 
 
 class Store(NamedResults):
@@ -206,8 +207,9 @@ class Store(NamedResults):
         return other, other.recipe or recipe
 
     def _result(self, entry: Entry, recipe: Recipe) -> Any:
-        kinds = tuple(record["kind"] for record in recipe.output["outputs"])
-        labels = tuple(bool(record.get("labels")) for record in recipe.output["outputs"])
+        record = ResultRecord.from_dict(recipe.output, place=entry.path / RECIPE)
+        kinds = tuple(output.kind for output in record.outputs)
+        labels = tuple(output.labels for output in record.outputs)
         node: Node
         if recipe.kind == "collection":
             if entry.status == "complete":

@@ -4,7 +4,7 @@ from scutoid.steps.layout._fit import make_layout
 from scutoid.steps.layout._layout import Layout
 from scutoid.steps.layout._output import frame_output
 from scutoid.steps.layout._output_grid import OutputGrid, ask, call_grid
-from scutoid.steps.layout._placement import Framed, PartsGrid, describe_parts, read_parts_grid
+from scutoid.steps.layout._placement import Framed, PartsGrid
 from scutoid.steps.layout._view import View, ViewSource, Window
 from scutoid.steps.layout._where import MaskImage, chosen_blocks
 
@@ -20,8 +20,6 @@ __all__ = [
     "ask",
     "call_grid",
     "chosen_blocks",
-    "describe_parts",
     "frame_output",
     "make_layout",
-    "read_parts_grid",
 ]

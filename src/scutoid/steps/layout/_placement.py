@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scutoid.arrays import ImageSpec
 from scutoid.geometry import BlockGrid, Coordinate, Roi
@@ -48,25 +47,3 @@ class PartsGrid:
     """Axes of the grid."""
     iterated: str
     """Those of them along which every place is an image of its own."""
-
-
-def describe_parts(where: PartsGrid | None) -> dict[str, Any] | None:
-    """Return a grid as plain JSON; the reverse of `read_parts_grid`."""
-    if where is None:
-        return None
-    grid = where.grid
-    return {
-        "offset": list(grid.total.offset),
-        "shape": list(grid.total.shape),
-        "block": list(grid.block_shape),
-        "halo": [list(side) for side in grid.halo],
-        "axes": where.axes,
-        "iterated": where.iterated,
-    }
-
-
-def read_parts_grid(record: Mapping[str, Any]) -> PartsGrid:
-    """Return the grid that `describe_parts` wrote down."""
-    low, high = (Coordinate(*side) for side in record["halo"])
-    grid = BlockGrid(Roi(record["offset"], record["shape"]), record["block"], halo=(low, high))
-    return PartsGrid(grid, record["axes"], record["iterated"])

@@ -9,7 +9,6 @@ depends on the result gets the earlier key too, so nothing downstream runs again
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,8 +16,14 @@ from scutoid.errors import PipelineError
 from scutoid.steps.graph import Call, Layouts, MappedCall
 from scutoid.steps.planning._keys import ACCEPTED, Keys, accepted_members
 from scutoid.steps.planning._recipes import make_recipe
-from scutoid.steps.results import StoredItems, members_of
-from scutoid.store import Entry, EntryStore, Recipe, differences, explain
+from scutoid.steps.results import (
+    AcceptedRecord,
+    OutputRecord,
+    ResultRecord,
+    StoredItems,
+    members_of,
+)
+from scutoid.store import RECIPE, Entry, EntryStore, Recipe, differences, explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,14 @@ class Accepted:
 
     def record(self) -> None:
         """Write it down in the store."""
-        said = {"key": self.key, "reason": self.reason}
         if self.key != self.recipe.key:
             self.entry.begin(replace(self.recipe, output={}, kind="accepted").stamped())
-            self.entry.commit({"accepted": said})
+            self.entry.commit({"accepted": {"key": self.key, "reason": self.reason}})
         if self.members:
             folder = self.entry.path.with_name(self.key[: len(self.entry.path.name)])
             place = Entry(folder, self.entry.name, self.key)
-            place.write(ACCEPTED, json.dumps({**accepted_members(place), **self.members}).encode())
+            record = AcceptedRecord({**accepted_members(place), **self.members})
+            place.write(ACCEPTED, record.to_json().encode())
 
 
 class Acceptance:
@@ -80,7 +85,7 @@ class Acceptance:
         old = recipe
         if not self._is_there(entry, call):
             old = self._nearest(recipe, name)
-            _check_same(recipe, old, name)
+            _check_same(recipe, old, name, self.store.entry(call.spec.label, old.key))
             self.keys.stand_in(call, old.key)
         members = self._members(call, self.store.entry(call.spec.label, old.key))
         if old is recipe and not members:
@@ -118,11 +123,11 @@ class Acceptance:
         """Have earlier members stand for those that are not there."""
         if not isinstance(call, MappedCall):
             return {}
-        said = members_of(entry)
+        listed = members_of(entry)
         now = {key: self.keys.member(call, key) for key in call.keys}
         items = StoredItems.of(entry, call.spec, now)
-        before = StoredItems.of(entry, call.spec, said)
-        chosen = {k: said[k] for k in call.keys if not items.has(k) and before.has(k)}
+        before = StoredItems.of(entry, call.spec, listed)
+        chosen = {k: listed[k] for k in call.keys if not items.has(k) and before.has(k)}
         for key, member in chosen.items():
             self.keys.stand_in_member(call, key, member)
         return {now[key]: member for key, member in chosen.items()}
@@ -132,17 +137,33 @@ def _changed(members: Mapping[str, str]) -> str:
     return f"{len(members)} members changed"
 
 
-def _check_same(new: Recipe, old: Recipe, name: str) -> None:
+def _check_same(new: Recipe, old: Recipe, name: str, entry: Entry) -> None:
     """See that whoever reads the earlier result finds what the step now declares."""
-    outputs = new.output["outputs"], old.output.get("outputs", ())
-    for wanted, there in zip(*outputs, strict=False):
-        for what in ("kind", "axes", "shape", "dtype", "offset"):
-            if wanted.get(what) != there.get(what):
-                raise _unlike(what, wanted.get(what), there.get(what), name)
-        if wanted["kind"] == "parts" and wanted.get("grid") != there.get("grid"):
-            raise _unlike("grid of blocks", wanted.get("grid"), there.get("grid"), name)
-    if len(outputs[0]) != len(outputs[1]):
-        raise _unlike("number of outputs", len(outputs[0]), len(outputs[1]), name)
+    wanted, there = _outputs(new), _outputs(old, entry)
+    for output, other in zip(wanted, there, strict=False):
+        found = _compared(other)
+        for what, value in _compared(output).items():
+            if found.get(what) != value:
+                raise _unlike(what, value, found.get(what), name)
+    if len(wanted) != len(there):
+        raise _unlike("number of outputs", len(wanted), len(there), name)
+
+
+def _outputs(recipe: Recipe, entry: Entry | None = None) -> tuple[OutputRecord, ...]:
+    place = RECIPE if entry is None else entry.path / RECIPE
+    record = ResultRecord.of(recipe, place=place)
+    return () if record is None else record.outputs
+
+
+def _compared(output: OutputRecord) -> dict[str, object]:
+    """Return what of an output whoever reads it depends on, by what it is called."""
+    image, parts = output.image, output.parts
+    if image is not None:
+        placed = {"shape": image.shape, "dtype": image.dtype, "offset": image.offset}
+        return {"kind": output.kind, "axes": image.axes, **placed}
+    if parts is not None:
+        return {"kind": output.kind, "grid of blocks": parts.grid}
+    return {"kind": output.kind}
 
 
 def _unlike(what: str, wanted: object, there: object, name: str) -> PipelineError:

@@ -8,11 +8,9 @@ own, made of the base and of the member's inputs.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +34,7 @@ from scutoid.steps.graph import (
     OpenedFolder,
     Ref,
 )
+from scutoid.steps.results import AcceptedRecord, read_file
 from scutoid.store import (
     CodeFingerprint,
     Entry,
@@ -306,10 +305,15 @@ def _are_large(paths: Sequence[str]) -> bool:
 
 
 def accepted_members(entry: Entry) -> dict[str, str]:
-    """Keys of members that others stand for, as the entry of a collection says."""
-    with suppress(OSError, ValueError):
-        return dict(json.loads((entry.path / ACCEPTED).read_bytes()))
-    return {}
+    """Keys of members that others stand for, as the entry of a collection says.
+
+    Raises
+    ------
+    StoreError
+        If its list of them is of a later version.
+    """
+    record = read_file(entry.path / ACCEPTED, AcceptedRecord.from_json)
+    return {} if record is None else dict(record.members)
 
 
 def _input_names(call: Call) -> list[str]:

@@ -1,4 +1,4 @@
-"""Working out a plan: keys, shapes, block grids and reasons, before anything runs.
+"""Work out a plan: keys, shapes, block grids and reasons, before anything runs.
 
 What cannot work raises here.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks import Journal
-from scutoid.errors import MemoryLimitError, PipelineError, StoreError
+from scutoid.errors import DamagedResult, MemoryLimitError, PipelineError, StoreError
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -33,9 +33,16 @@ from scutoid.steps.planning._accept import Acceptance, Accepted
 from scutoid.steps.planning._keys import CallKey, Keys
 from scutoid.steps.planning._plan import Status
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun, as_compared, recipe_of
-from scutoid.steps.planning._recipes import block_of, nearest_inside
-from scutoid.steps.results import StoredItems, changed_files, lost_blocks, members_of
+from scutoid.steps.planning._recipes import block_of, is_stored_otherwise, nearest_inside
+from scutoid.steps.results import (
+    ResultRecord,
+    StoredItems,
+    changed_files,
+    lost_blocks,
+    members_of,
+)
 from scutoid.store import (
+    RECIPE,
     Entry,
     EntryStore,
     HashMemo,
@@ -319,7 +326,8 @@ class Planner:
         if entry.is_suspect:
             draft.reason = "damage was noticed in it: it is looked through when it runs"
         draft.restarts = forced or not self._is_whole(draft)
-        if not draft.restarts and self._is_stored_otherwise(draft):
+        is_begun = entry.status == "partial"
+        if not draft.restarts and is_begun and is_stored_otherwise(entry, call.spec):
             draft.restarts, draft.reason = True, "it was begun with another storage="
         if draft.restarts:
             return
@@ -340,26 +348,19 @@ class Planner:
         """See whether the entry of a collection lists its members, all of which are done."""
         if draft.entry.status != "complete" or draft.entry.misfits():
             draft.is_relisted = True
-            draft.reason = "its list of members was damaged or not finished: it is written anew"
+            draft.reason = "its list of members was damaged or not finished: it is written again"
         else:
             draft.is_relisted = members_of(draft.entry) != by_key
 
     def _take_losses(
         self, draft: _Draft, lost: Mapping[str, NDArray[np.int64]], statuses: NDArray[np.uint8]
     ) -> None:
-        """Have blocks made anew whose shards are gone; they are struck from `statuses`."""
+        """Have blocks made again whose shards are gone; they are struck from `statuses`."""
         for file, blocks in lost.items():
             statuses[blocks] = 0
             draft.reason = f"{len(blocks)} of {draft.n_blocks} blocks of {file} are missing"
         if lost:
             draft.lost = np.unique(np.concatenate(list(lost.values())))
-
-    def _is_stored_otherwise(self, draft: _Draft) -> bool:
-        """Whether a result was begun in other chunks or another format than is asked for."""
-        recipe = draft.entry.recipe
-        if recipe is None or draft.entry.status != "partial":
-            return False
-        return bool(recipe.output.get("storage") != str(draft.call.spec.options.storage))
 
     def _is_whole(self, draft: _Draft) -> bool:
         """Whether all that the recipe names is there."""
@@ -369,10 +370,14 @@ class Planner:
         if recipe.stands_for is not None:
             draft.reason = "the result that was accepted for it is gone"
             return False
-        for said in recipe.output.get("outputs", ()):
-            file = said.get("file")
-            if file and not (draft.entry.path / file).exists():
-                draft.reason = f"output {file} is missing"
+        try:
+            record = ResultRecord.of(recipe, place=draft.entry.path / RECIPE)
+        except DamagedResult as error:
+            draft.reason = f"its recipe is damaged: {error.rule}"
+            return False
+        for output in () if record is None else record.outputs:
+            if output.file is not None and not (draft.entry.path / output.file).exists():
+                draft.reason = f"output {output.file} is missing"
                 return False
         changed = changed_files(draft.entry) if draft.entry.status == "complete" else []
         if changed:
@@ -395,11 +400,11 @@ class Planner:
             elif draft.status == "partial":
                 draft.reason = f"{draft.n_done} of {draft.n_blocks} are done"
             elif not draft.is_kept:
-                draft.reason = self._said_of_readers(draft)
+                draft.reason = self._explain_readers(draft)
             else:
                 draft.reason = self._explain(draft)
 
-    def _said_of_readers(self, draft: _Draft) -> str:
+    def _explain_readers(self, draft: _Draft) -> str:
         names = ", ".join(reader.task for reader in self._readers(draft))
         text = f"not kept: computed inside the blocks of {names}" if names else "not kept"
         draft.nearest = self._nearest_inside(draft)
@@ -428,10 +433,10 @@ class Planner:
 
     def _changed_members(self, draft: _Draft) -> str:
         """Say which members are not as they were when the collection was last run."""
-        said = members_of(draft.entry)
+        listed = members_of(draft.entry)
         pairs = list(zip(draft.call.keys or (), draft.member_keys, strict=True))
-        changed = [key for key, member in pairs if said.get(key, member) != member]
-        added = [key for key, _ in pairs if key not in said]
+        changed = [key for key, member in pairs if listed.get(key, member) != member]
+        added = [key for key, _ in pairs if key not in listed]
         lists = (("changed", changed), ("are new", added))
         words = [
             f"{len(keys)} of {len(pairs)} members {what}: {', '.join(keys[:3])}"

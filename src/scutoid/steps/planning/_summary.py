@@ -1,4 +1,4 @@
-"""A plan that was worked out, in words and numbers for the user."""
+"""Summarize a plan in words and numbers for the user."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scutoid.arrays import Storage
 from scutoid.steps.graph import bytes_of, memory_of
 from scutoid.steps.planning._plan import Plan, PlannedStep
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
+from scutoid.steps.planning._recipes import is_stored_otherwise
 from scutoid.store import differences, version_notes
 
 
@@ -50,10 +51,11 @@ def _compared(planned: PlannedRun, each: PlannedCall) -> dict[str, Any]:
 
 def _warnings(planned: PlannedRun) -> Iterator[str]:
     for each in planned:
-        if _is_stored_otherwise(each):
+        is_asked = each.call.spec.options.storage != Storage()
+        if each.is_cached and is_asked and is_stored_otherwise(each.entry, each.call.spec):
             yield (
                 f"step {each.task!r} is there, stored in another way than storage= asks for, which "
-                f"is no part of its key; force=[{each.task!r}] stores it anew"
+                f"is no part of its key; force=[{each.task!r}] stores it again"
             )
         if each.key.code.opaque:
             yield (
@@ -66,15 +68,6 @@ def _warnings(planned: PlannedRun) -> Iterator[str]:
                     f"step {each.task!r}: {name}={value!r} is text that names a file; "
                     "pass a pathlib.Path to notice when its content changes"
                 )
-
-
-def _is_stored_otherwise(each: PlannedCall) -> bool:
-    """Whether a result that is there lies in other chunks, levels or another format than asked."""
-    recipe = each.entry.recipe
-    asked = each.call.spec.options.storage
-    if each.status != "cached" or recipe is None or asked == Storage():
-        return False
-    return bool(recipe.output.get("storage", str(asked)) != str(asked))
 
 
 def _names_a_file(text: str) -> bool:

@@ -2,6 +2,13 @@
 
 from scutoid.steps.results._damage import Examination, Verification, bytes_in, verify_store
 from scutoid.steps.results._garbage import Collector, Garbage, parse_duration
+from scutoid.steps.results._member_record import (
+    AcceptedRecord,
+    FileRecord,
+    MemberRecord,
+    MembersRecord,
+    SpecRecord,
+)
 from scutoid.steps.results._missing_shards import (
     JOURNALLED,
     changed_files,
@@ -18,6 +25,15 @@ from scutoid.steps.results._names import (
     output_names,
     packed_slot,
 )
+from scutoid.steps.results._record import (
+    GridRecord,
+    ImageRecord,
+    OutputRecord,
+    PartsRecord,
+    ResultRecord,
+)
+from scutoid.steps.results._record_fields import read_file
+from scutoid.steps.results._run_record import OutcomeRecord, RunRecord, RunStepRecord
 from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks
 from scutoid.steps.results._stored import (
     StoredItem,
@@ -38,9 +54,22 @@ __all__ = [
     "MEMBERS",
     "RUN",
     "RUNS",
+    "AcceptedRecord",
     "Collector",
     "Examination",
+    "FileRecord",
     "Garbage",
+    "GridRecord",
+    "ImageRecord",
+    "MemberRecord",
+    "MembersRecord",
+    "OutcomeRecord",
+    "OutputRecord",
+    "PartsRecord",
+    "ResultRecord",
+    "RunRecord",
+    "RunStepRecord",
+    "SpecRecord",
     "StoredItem",
     "StoredItems",
     "StoredResult",
@@ -57,6 +86,7 @@ __all__ = [
     "packed_slot",
     "parse_duration",
     "plain_parts",
+    "read_file",
     "shard_record",
     "verify_store",
 ]

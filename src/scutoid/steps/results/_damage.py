@@ -1,4 +1,4 @@
-"""Looking through stored results: what is damaged is found, and removed so that it is made anew.
+"""Verify stored results: find what is damaged, and remove it so that the next run makes it again.
 
 Every check is one that reading makes as well; here all of a result is read.  Nothing is computed:
 what was removed counts as never done, so the next run makes it, and it alone.
@@ -7,7 +7,7 @@ what was removed counts as never done, so the next run makes it, and it alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,17 @@ import numpy as np
 
 from scutoid.arrays import damaged_shards
 from scutoid.blocks import Journal
-from scutoid.errors import ScutoidError, StoreError
-from scutoid.steps.results._missing_shards import JOURNALLED, changed_files, lost_blocks
+from scutoid.errors import DamagedResult, ScutoidError, StoreError
+from scutoid.steps.results._member_record import FileRecord, MemberRecord
+from scutoid.steps.results._missing_shards import (
+    JOURNALLED,
+    changed_files,
+    lost_blocks,
+    zarr_images,
+)
 from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
-from scutoid.steps.results._stored import checksum_of, members_of
+from scutoid.steps.results._record import OutputRecord, ResultRecord, check_recipe
+from scutoid.steps.results._stored import is_intact, members_of
 from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe
 
 
@@ -60,9 +67,28 @@ class Examination:
         self.damages: list[Damage] = []
 
     def run(self) -> list[Damage]:
-        """Look at everything."""
+        """Look at everything.
+
+        Raises
+        ------
+        StoreError
+            If a record is of a later version.
+        """
         if self.recipe.stands_for is not None:
             return []
+        try:
+            record = ResultRecord.of(self.recipe, place=self.entry.path / RECIPE)
+        except DamagedResult as error:  # then a plan begins the result again
+            self._note(self.entry.path / RECIPE, error.rule)
+        else:
+            self._look_at(() if record is None else record.outputs)
+        if self.heal and self.damages:
+            self.entry.distrust()
+        if self.heal and self.entry.is_suspect:
+            self.entry.trust()
+        return self.damages
+
+    def _look_at(self, outputs: Sequence[OutputRecord]) -> None:
         try:
             statuses = Journal.read(self.entry.journal)
         except StoreError as error:
@@ -74,19 +100,13 @@ class Examination:
         if np.count_nonzero(statuses) < journalled and not self.damages:
             self._note(self.entry.journal, "it does not name all blocks")
         self._files()
-        for said in self.recipe.output.get("outputs", ()):
-            file = said.get("file", "")
-            if said["kind"] == "image" and file.endswith(".zarr"):
-                self._zarr(self.entry.path / file)
+        for image in zarr_images(self.entry):
+            self._zarr(self.entry.path / image.file)
+        has_values = any(output.kind != "image" for output in outputs)
         if self.recipe.kind == "collection":
             self._members()
-        elif (self.entry.path / BLOCKS).exists() or any(statuses):
+        elif has_values and ((self.entry.path / BLOCKS).exists() or any(statuses)):
             self._blocks(statuses)
-        if self.heal and self.damages:
-            self.entry.distrust()
-        if self.heal and self.entry.is_suspect:
-            self.entry.trust()
-        return self.damages
 
     def _note(self, place: Path, what: str) -> None:
         self.damages.append(Damage(self.entry.name, self.entry.key, place, what))
@@ -123,16 +143,8 @@ class Examination:
 
     def _blocks(self, statuses: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
         """Values of blocks: those that are damaged, and those that the journal names in vain."""
-        outputs = self.recipe.output.get("outputs", ())
-        if all(said["kind"] == "image" for said in outputs):
-            return
         bad = set(self._damaged_payloads(self.entry.path / BLOCKS))
-        try:
-            names = set(Pack(self.entry.path / BLOCKS))
-        except StoreError as error:
-            self._note(self.entry.path / BLOCKS, error.rule)
-            names = set()
-        missing = set(np.flatnonzero(statuses).tolist()) - names
+        missing = set(np.flatnonzero(statuses).tolist()) - set(Pack(self.entry.path / BLOCKS))
         if missing - bad:
             self._note(self.entry.path / BLOCKS, f"{len(missing - bad)} values are missing")
         gone = sorted(int(name) for name in (missing | bad))
@@ -142,7 +154,7 @@ class Examination:
     def _damaged_payloads(self, path: Path) -> Iterator[str | int]:
         try:
             bad = Pack(path).damaged()
-        except StoreError as error:
+        except DamagedResult as error:
             self._note(path, error.rule)
             if self.heal:  # the payloads without an index are nothing
                 path.with_name(f"{path.name}.index").unlink(missing_ok=True)
@@ -157,39 +169,40 @@ class Examination:
     def _members(self) -> None:
         path = self.entry.path / ITEMS
         list(self._damaged_payloads(path))
-        gone = []
-        with suppress(StoreError):
-            pack = Pack(path)
-            listed = set(members_of(self.entry).values())
-            for member in pack:
-                meta = pack.meta(member)
-                for output, name in meta["images"].items():
-                    image = self.entry.path / ITEM_FOLDER / name
-                    if image.exists():
-                        is_intact = self._member(image, meta.get("checksums", {}).get(output))
-                    else:
-                        is_intact = False
-                        if member in listed:  # else of an earlier state of the folder
-                            self._note(image, "missing")
-                    if not is_intact:
-                        gone.append(member)
-            pack.close()
+        listed = set(members_of(self.entry).values())
+        with Pack(path) as pack:
+            gone = [name for name in pack if not self._member(pack, name, name in listed)]
         if self.heal and gone:
             with Pack(path, "a") as pack:
                 pack.forget(gone)
 
-    def _member(self, image: Path, said: object) -> bool:
-        """See whether the image of a member is what was written."""
+    def _member(self, pack: Pack, name: str | int, is_listed: bool) -> bool:
+        """See whether the files of a member are what was written."""
+        try:
+            record = MemberRecord.from_dict(pack.meta(name), place=pack.index_path)
+        except DamagedResult as error:
+            self._note(pack.index_path, error.rule)
+            return False
+        checked = [self._file(file, is_listed) for file in record.files.values()]
+        return all(checked)
+
+    def _file(self, file: FileRecord, is_listed: bool) -> bool:
+        """See whether a file or folder of a member is what was written."""
+        path = self.entry.path / ITEM_FOLDER / file.name
+        if not path.exists():
+            if is_listed:  # else of an earlier state of the folder
+                self._note(path, "missing")
+            return False
         bad: list[Path] = []
         with suppress(ScutoidError):
-            bad = damaged_shards(image) if image.is_dir() else []
-        if not bad and (said is None or checksum_of(image) == said):
+            bad = damaged_shards(path) if path.is_dir() else []
+        if not bad and is_intact(path, file):
             return True
-        self._note(image, "its checksum differs")
+        self._note(path, "its checksum differs")
         if self.heal:
-            for file in bad or [image]:
-                if file.is_file():
-                    file.unlink()
+            for damaged in bad or [path]:
+                if damaged.is_file():
+                    damaged.unlink()
         return False
 
 
@@ -206,7 +219,7 @@ class Verification:
     skipped: tuple[str, ...]
     """Results that another process is making."""
     is_healed: bool
-    """Whether what is damaged was removed, so that the next run makes it anew."""
+    """Whether what is damaged was removed, so that the next run makes it again."""
 
     @property
     def ok(self) -> bool:
@@ -216,15 +229,21 @@ class Verification:
     def __str__(self) -> str:
         lines = [str(damage) for damage in self.damages]
         lines += [f"{name}: not looked at, for it is being made" for name in self.skipped]
-        said = f"{self.n_results} results, {self.nbytes / 1e6:.1f} MB: "
+        looked_at = f"{self.n_results} results, {self.nbytes / 1e6:.1f} MB: "
         if self.ok:
-            return "\n".join([*lines, f"{said}all of it is what was written"])
-        what = "removed; run again, and it is made anew" if self.is_healed else "left as it is"
-        return "\n".join([*lines, f"{said}{len(self.damages)} damaged, {what}"])
+            return "\n".join([*lines, f"{looked_at}all of it is what was written"])
+        what = "removed; run again, and it is made again" if self.is_healed else "left as it is"
+        return "\n".join([*lines, f"{looked_at}{len(self.damages)} damaged, {what}"])
 
 
 def verify_store(store: EntryStore, *, heal: bool) -> Verification:
-    """Look through all results of a store."""
+    """Look through all results of a store.
+
+    Raises
+    ------
+    StoreError
+        If a record is of a later version; what was looked through before it is healed.
+    """
     damages: list[Damage] = []
     skipped: list[str] = []
     n_results = nbytes = 0
@@ -238,6 +257,7 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
             n_results += 1
             nbytes += bytes_in(entry.path)
             if recipe is None:
+                check_recipe(entry)
                 what = "cannot be read; the result counts as never made"
                 damages.append(Damage(entry.name, entry.key, entry.path / RECIPE, what))
             else:

@@ -1,4 +1,4 @@
-"""Collection of garbage: which results may go, and taking them away.
+"""Remove garbage: results that no run needs any more, and what killed runs have left.
 
 A result counts as used by every run that needed it, whether it was made then or found.  What a run
 that is going on uses is never touched, nor what scutoid did not make.
@@ -18,6 +18,7 @@ from pathlib import Path
 from scutoid.durable import is_beside
 from scutoid.errors import ParameterError, StoreError
 from scutoid.steps.results._damage import bytes_in
+from scutoid.steps.results._record import check_recipe
 from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks, runs_of
 from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe
 
@@ -56,10 +57,10 @@ class Garbage:
     def __str__(self) -> str:
         lines = [f"{one.nbytes / 1e6:10.1f} MB  {one.path}  ({one.why})" for one in self.removals]
         word = "would be removed" if self.is_dry else "removed"
-        said = (
+        total = (
             f"{len(self.removals)} {word}, {self.nbytes / 1e6:.1f} MB; {self.n_kept} results kept"
         )
-        return "\n".join([*lines, said])
+        return "\n".join([*lines, total])
 
 
 class Collector:
@@ -93,7 +94,13 @@ class Collector:
         self.runs = sorted(runs_of(store), key=lambda run: run.started, reverse=True)
 
     def collect(self, *, dry_run: bool) -> Garbage:
-        """Take away what may go; with `dry_run` only say what."""
+        """Take away what may go; with `dry_run` only say what.
+
+        Raises
+        ------
+        StoreError
+            If the folder is no store, or has a result of a later version.
+        """
         if not (self.store.path / MARK).exists():
             raise StoreError(
                 "garbage is collected only in a folder that scutoid has made a store of",
@@ -102,6 +109,9 @@ class Collector:
                 remedy="check the path",
             )
         results = {entry.path: (entry, entry.recipe) for entry in self.store.places()}
+        for entry, recipe in results.values():
+            if recipe is None:
+                check_recipe(entry)
         chosen = list(self._chosen(results))
         removals = [r for r in chosen if dry_run or self._remove_result(r, results)]
         for removal in (*self._debris(), *self._old_runs()):

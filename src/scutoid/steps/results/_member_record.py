@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
-from scutoid.steps.results._record import OutputKind, read_kind
+from scutoid.steps.declaration import OutputKind
+from scutoid.steps.results._record import read_kind
 from scutoid.steps.results._record_fields import (
+    FIRST_VERSION,
     VERSION_FIELD,
     Fields,
     count,
@@ -142,16 +144,32 @@ class MemberRecord:
                 content[name] = noted
         return content
 
-    @staticmethod
-    def has_files(content: Mapping[str, Any]) -> bool:
-        """Whether a record names files; a plan asks it of 100,000 members and reads none of them.
+    @classmethod
+    def sizes(
+        cls, content: Mapping[str, Any], *, place: Path | str = "items.pack"
+    ) -> Sequence[tuple[str, int | None]]:
+        """Return name and bytes of each file without making a record, for plans of many members.
 
         Parameters
         ----------
         content : mapping
-            What `from_dict` takes.  What is damaged has files, so it is read, and found to be.
+            What `from_dict` takes.
+        place : path
+            Where it lies.
+
+        Raises
+        ------
+        StoreError
+            As `from_dict`, of a later version and of columns that are damaged.
         """
-        return content.get("images") != {}
+        names, sizes = content.get("images"), content.get("sizes", {})
+        is_known = content.get(VERSION_FIELD, FIRST_VERSION) == cls.VERSION
+        if is_known and names == {}:
+            return ()
+        if is_known and type(names) is dict and type(sizes) is dict:
+            return [(name, sizes.get(output)) for output, name in names.items()]
+        files = cls.from_dict(content, place=place).files
+        return [(file.name, file.nbytes) for file in files.values()]
 
     @classmethod
     def from_dict(cls, content: object, *, place: Path | str = "items.pack") -> Self:

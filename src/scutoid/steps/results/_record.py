@@ -17,24 +17,28 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeAlias, cast, get_args
+from typing import Any, ClassVar, Self, cast, get_args
 
 from scutoid.errors import GeometryError
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.steps.declaration import OutputKind
+from scutoid.steps.layout import PartsGrid
 from scutoid.steps.results._record_fields import (
     VERSION_FIELD,
     Fields,
     count,
     items,
     optional,
+    read_file,
     text,
     truth,
     whole,
 )
-from scutoid.store import Recipe
+from scutoid.store import RECIPE, Entry, Recipe
 
-OutputKind: TypeAlias = Literal["image", "table", "parts", "value", "files"]
 _KINDS = get_args(OutputKind)
+_RECIPE_VERSION = 1
+"""The latest layout of recipes that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,16 @@ class GridRecord:
     """Axes of the grid."""
     iterated: str
     """Those of them along which every place is an image of its own."""
+
+    @classmethod
+    def of(cls, where: PartsGrid) -> Self:
+        """Describe the blocks of parts."""
+        return cls(where.grid, where.axes, where.iterated)
+
+    @property
+    def parts_grid(self) -> PartsGrid:
+        """The same as blocks of parts."""
+        return PartsGrid(self.grid, self.axes, self.iterated)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
@@ -279,6 +293,21 @@ class ResultRecord:
         if recipe is None or not recipe.output:
             return None
         return cls.from_dict(recipe.output, place=place)
+
+
+def check_recipe(entry: Entry) -> None:
+    """Refuse a recipe of a later version, which an entry takes for none; let damaged ones pass.
+
+    Raises
+    ------
+    StoreError
+        If it is of a later version.
+    """
+
+    def check(content: bytes, *, place: Path) -> None:
+        Fields.parse(content, "recipe", place).check_version(_RECIPE_VERSION, "scutoid_recipe")
+
+    read_file(entry.path / RECIPE, check)
 
 
 def _recipe(content: object, place: Path | str) -> Recipe:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from scutoid.errors import DamagedResult, StoreError
 
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 VERSION_FIELD = "version"
 """Name of the field that a version stands in."""
 FIRST_VERSION = 1
@@ -72,17 +73,17 @@ class Fields:
             cls({}, record, place, remedy).refuse("is JSON", str(error))
         return cls(content, record, place, remedy)
 
-    def check_version(self, known: int) -> None:
-        """See that the record is of a version that is known.
+    def check_version(self, known: int, name: str = VERSION_FIELD) -> None:
+        """See that the record is of a version that is known; `name` is the field that says it.
 
         Raises
         ------
         StoreError
-            If it is of a later one; a `DamagedResult` if what is said is no version.
+            If it is of a later one; a `DamagedResult` if it names something else.
         """
-        version = self.content.get(VERSION_FIELD, FIRST_VERSION)
+        version = self.content.get(name, FIRST_VERSION)
         if type(version) is not int or version < 1:
-            self.refuse(f"has a whole number as its {VERSION_FIELD!r}", version)
+            self.refuse(f"has a whole number as its {name!r}", version)
         if version > known:
             raise StoreError(
                 f"this version of scutoid reads a {self.record} of version {known}",
@@ -132,6 +133,32 @@ class Fields:
             place=str(self.place),
             remedy=self.remedy,
         ) from cause
+
+
+class _Reader(Protocol[R_co]):
+    """Reads the text of a file."""
+
+    def __call__(self, content: bytes, /, *, place: Path) -> R_co:
+        """Return the record."""
+        ...
+
+
+def read_file(path: Path, read: _Reader[T]) -> T | None:
+    """Read a record from its file; None if there is no such file, or it is damaged.
+
+    Raises
+    ------
+    StoreError
+        If it is of a later version.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    try:
+        return read(content, place=path)
+    except DamagedResult:
+        return None
 
 
 def text(value: object) -> str:

@@ -1,14 +1,14 @@
-"""The runs that a store remembers."""
+"""Runs that a store remembers."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from scutoid.steps.results._record_fields import read_file
+from scutoid.steps.results._run_record import RunRecord
 from scutoid.store import EntryStore, Lock, one_by_one
 
 RUNS = "runs"
@@ -32,13 +32,19 @@ class PastRun:
 
     @classmethod
     def at(cls, folder: Path, store: Path) -> PastRun:
-        """Read what a run has written down of itself."""
-        said: dict[str, Any] = {}
-        with suppress(OSError, ValueError):
-            said = json.loads((folder / RUN).read_bytes())
-        entries = frozenset(store / step["entry"] for step in said.get("steps", ()))
-        started = float(said.get("started") or folder.stat().st_mtime)
-        return cls(folder, started, entries, Lock(folder).is_held)
+        """Read the record of a run; one that was killed before it wrote it down needs nothing.
+
+        Raises
+        ------
+        StoreError
+            If the record is of a later version.
+        """
+        is_live = Lock(folder).is_held
+        record = read_file(folder / RUN, RunRecord.from_json)
+        if record is None:
+            return cls(folder, folder.stat().st_mtime, frozenset(), is_live)
+        entries = frozenset(store / step.entry for step in record.steps)
+        return cls(folder, record.started, entries, is_live)
 
 
 def runs_of(store: EntryStore) -> list[PastRun]:

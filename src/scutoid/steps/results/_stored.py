@@ -1,4 +1,4 @@
-"""Results in a store, read back: the outputs of one entry, or those of each member of a collection.
+"""Read stored results: the outputs of one entry, or those of each member of a collection.
 
 ::
 
@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import functools
-import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,24 +27,32 @@ from scutoid.errors import DamagedResult, MetadataError, SourceError, StoreError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.compute import BlockParts, MemoryParts, PackedParts, decode, read_payload
 from scutoid.steps.declaration import OutputKind, StepSpec
-from scutoid.steps.layout import Framed, describe_parts, read_parts_grid
+from scutoid.steps.layout import Framed
+from scutoid.steps.results._member_record import (
+    Checksum,
+    FileRecord,
+    MemberRecord,
+    MembersRecord,
+    SpecRecord,
+)
 from scutoid.steps.results._missing_shards import changed_files, lost_blocks, shard_count
 from scutoid.steps.results._names import (
-    BLOCKS,
     FILES_FOLDER,
     ITEM_FOLDER,
     ITEMS,
     MEMBERS,
     packed_slot,
 )
-from scutoid.store import Entry, Pack, checksum_file, distrust_around, find_format
+from scutoid.steps.results._record import GridRecord, ImageRecord, OutputRecord, ResultRecord
+from scutoid.steps.results._record_fields import read_file
+from scutoid.store import RECIPE, Entry, Pack, checksum_file, distrust_around, find_format
 
 _NAMED = 3
 
 
 def plain_parts(parts: BlockParts) -> dict[str, Any]:
     """Return parts of a whole member, and their grid, as what can be packed."""
-    return {"grid": describe_parts(parts.where), "parts": dict(parts)}
+    return {"grid": GridRecord.of(parts.where).to_dict(), "parts": dict(parts)}
 
 
 class StoredImage:
@@ -55,16 +63,24 @@ class StoredImage:
         self.path = path
 
     @classmethod
-    def at(cls, path: Path, **said: Any) -> StoredImage:
+    def at(cls, path: Path, spec: SpecRecord | None = None) -> StoredImage:
         """Open the image at a path.
+
+        Parameters
+        ----------
+        path : Path
+            Its file or folder.
+        spec : SpecRecord, optional
+            What it is, where its format does not say so.
 
         Raises
         ------
         DamagedResult
             If it cannot be opened.
         """
+        metadata: dict[str, Any] = {} if spec is None else spec.to_dict()
         try:
-            return cls(open_source(str(path), **said), path)
+            return cls(open_source(str(path), **metadata), path)
         except (SourceError, MetadataError) as error:
             raise _damaged("a stored image can be opened", error.rule, path) from error
 
@@ -106,31 +122,36 @@ class StoredImage:
 def _damaged(rule: str, value: str, path: Path) -> DamagedResult:
     distrust_around(path)
     return DamagedResult(
-        rule, value=value, place=str(path), remedy="run again: what is damaged is made anew"
+        rule, value=value, place=str(path), remedy="run again: what is damaged is made again"
     )
 
 
-def checksum_of(path: Path) -> object:
-    """Return what is said of a member's file: of a zarr its shards, of a folder each file in it."""
+def checksum_of(path: Path) -> Checksum:
+    """Return the checksum of a member's file, of the shards of a zarr, or of a folder's files."""
     if path.is_file():
         return checksum_file(path)
     if path.suffix == ".zarr":
-        return shard_count(path)
+        return tuple(shard_count(path))
     files = sorted(file for file in path.rglob("*") if file.is_file())
-    return [[file.relative_to(path).as_posix(), checksum_file(file)] for file in files]
+    return tuple([(file.relative_to(path).as_posix(), checksum_file(file)) for file in files])
+
+
+def is_intact(path: Path, file: FileRecord) -> bool:
+    """Whether a member's file has the checksum that was noted, if one was."""
+    return file.checksum is None or file.fits(checksum_of(path))
 
 
 @functools.lru_cache(maxsize=64)
-def _open_item(path: Path, _stamp: tuple[int, ...], checksum: str, said: str = "{}") -> StoredImage:
+def _open_item(path: Path, _stamp: tuple[int, ...], file: FileRecord) -> StoredImage:
     """Open the image of a member, and check it: once for each file and version of it."""
-    _check_item(path, json.loads(checksum))
-    return StoredImage.at(path, **json.loads(said))
+    _check_item(path, file)
+    return StoredImage.at(path, file.spec)
 
 
-def _check_item(path: Path, checksum: object) -> None:
-    if checksum is None or checksum_of(path) == checksum:
+def _check_item(path: Path, file: FileRecord) -> None:
+    if is_intact(path, file):
         return
-    with suppress(OSError):  # so that the next run makes it anew
+    with suppress(OSError):  # so that the next run makes it again
         path.unlink()
     raise _damaged("what a member's result was stored in is what was written", "it differs", path)
 
@@ -143,16 +164,28 @@ class StoredResult:
     """Where they lie."""
 
     @property
-    def outputs(self) -> list[Mapping[str, Any]]:
-        """What the recipe says of each output."""
-        recipe = self.entry.recipe
-        if recipe is None:
-            raise StoreError("a result has a recipe", place=str(self.entry.path))
-        return list(recipe.output["outputs"])
+    def outputs(self) -> tuple[OutputRecord, ...]:
+        """The record of each output."""
+        record = ResultRecord.of(self.entry.recipe, place=self.entry.path / RECIPE)
+        if record is None:
+            raise StoreError(
+                "a result has a recipe that describes its outputs",
+                place=str(self.entry.path / RECIPE),
+                remedy="run again to compute it",
+            )
+        return record.outputs
+
+    def _image(self, output: int) -> ImageRecord:
+        record = self.outputs[output].image
+        if record is None:
+            raise _damaged(
+                "the recipe of an image names its file", "none", self.entry.path / RECIPE
+            )
+        return record
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""
-        path = self.entry.path / self.outputs[output]["file"]
+        path = self.entry.path / self._image(output).file
         if not path.exists() or path.name in changed_files(self.entry):
             raise _damaged(
                 "a stored image is where it was written, with all that belongs to it",
@@ -174,19 +207,19 @@ class StoredResult:
     def framed(self, output: int) -> Framed:
         """Describe an image."""
         source = self.image(output)
-        offset = Coordinate(*self.outputs[output]["offset"])
+        offset = Coordinate(*self._image(output).offset)
         return Framed(source.spec, offset, tuple(source.chunks))
 
     def value(self, output: int) -> Any:
         """Return anything but an image."""
-        said = self.outputs[output]
-        if said["kind"] == "parts":
-            where = read_parts_grid(said["grid"])
-            return PackedParts(where, Pack(self.entry.path / BLOCKS), said["slot"])
-        if said["kind"] == "files":
+        record = self.outputs[output]
+        if record.parts is not None:
+            pack = Pack(self.entry.path / record.parts.file)
+            return PackedParts(record.parts.grid.parts_grid, pack, record.parts.slot)
+        if record.kind == "files":
             self.entry.check(FILES_FOLDER)
             return self.entry.path / FILES_FOLDER
-        return self.entry.load(said["name"])
+        return self.entry.load(record.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,26 +237,32 @@ class StoredItem:
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""
-        meta = self.pack.meta(self.member)
-        path = self.folder / ITEM_FOLDER / meta["images"][str(output)]
+        file = self._files.get(output)
+        if file is None:
+            raise _damaged(
+                "an index names the image of a member", self.member, self.pack.index_path
+            )
+        path = self.folder / ITEM_FOLDER / file.name
         try:
-            found = path.stat()
+            status = path.stat()
         except OSError:
             raise _damaged("a stored image is where it was written", "missing", path) from None
-        checksum = meta.get("checksums", {}).get(str(output))
-        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
-        said = meta.get("specs", {}).get(str(output), {})
-        return _open_item(path, stamp, json.dumps(checksum), json.dumps(said))
+        stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
+        return _open_item(path, stamp, file)
 
-    def _saved(self, output: int, meta: Mapping[str, Any]) -> Any:
+    @property
+    def _files(self) -> Mapping[int, FileRecord]:
+        """The files that the member has, by number of the output."""
+        metadata = self.pack.meta(self.member)
+        return MemberRecord.from_dict(metadata, place=self.pack.index_path).files
+
+    def _saved(self, file: FileRecord) -> Any:
         """Return a value that lies in a file of its own, or a folder of files."""
-        path = self.folder / ITEM_FOLDER / meta["images"][str(output)]
+        path = self.folder / ITEM_FOLDER / file.name
         if not path.exists():
             raise _damaged("a stored value is where it was written", "missing", path)
-        _check_item(path, meta["checksums"][str(output)])
-        if self.outputs[output] == "files":
-            return path
-        return find_format(meta["formats"][str(output)]).load(path)
+        _check_item(path, file)
+        return path if file.format is None else find_format(file.format).load(path)
 
     def framed(self, output: int) -> Framed:
         """Describe an image."""
@@ -232,12 +271,13 @@ class StoredItem:
 
     def value(self, output: int) -> Any:
         """Return anything but an image."""
-        meta = self.pack.meta(self.member)
-        if str(output) in meta["images"]:
-            return self._saved(output, meta)
+        file = self._files.get(output)
+        if file is not None:
+            return self._saved(file)
         value = decode(read_payload(self.pack, self.member))[packed_slot(self.outputs, output)]
         if self.outputs[output] == "parts":
-            return MemoryParts(read_parts_grid(value["grid"]), value["parts"])
+            where = GridRecord.from_dict(value["grid"], place=self.pack.path)
+            return MemoryParts(where.parts_grid, value["parts"])
         return value
 
 
@@ -287,29 +327,32 @@ class StoredItems:
     def has(self, key: str) -> bool:
         """Whether a member is stored under the key that it must have."""
         member = self.member_keys.get(key)
-        meta = None if member is None else self.pack.find(member)
-        if meta is None:
+        metadata = None if member is None else self.pack.find(member)
+        if metadata is None:
             return False
-        if not meta["images"]:
-            return True
-        images = self.folder / ITEM_FOLDER
-        return all(
-            _has_size(images / name, meta.get("sizes", {}).get(output))
-            for output, name in meta["images"].items()
+        try:
+            sizes = MemberRecord.sizes(metadata, place=self.pack.index_path)
+        except DamagedResult:
+            return False
+        return not sizes or all(
+            _has_size(f"{self.folder}/{ITEM_FOLDER}/{name}", size) for name, size in sizes
         )
 
 
-def _has_size(path: Path, size: int | None) -> bool:
+def _has_size(path: str, size: int | None) -> bool:
     try:
-        return size is None or path.stat().st_size == size
+        return size is None or os.stat(path).st_size == size  # noqa: PTH116  # of 100,000 members
     except OSError:
         return False
 
 
 def members_of(entry: Entry) -> dict[str, str]:
-    """Members of a collection by key, as its entry lists them; none if there is no such list."""
-    try:
-        found = json.loads((entry.path / MEMBERS).read_bytes())["members"]
-        return {str(key): str(member) for key, member in found.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    """Members of a collection by key, as its entry lists them; none if there is no such list.
+
+    Raises
+    ------
+    StoreError
+        If the list is of a later version.
+    """
+    record = read_file(entry.path / MEMBERS, MembersRecord.from_json)
+    return {} if record is None else dict(record.members)

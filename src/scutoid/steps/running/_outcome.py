@@ -127,8 +127,9 @@ class Run(NamedResults):
     @overload
     def __getitem__(self, name: L) -> L: ...
     def __getitem__(self, name: str | Lazy) -> Any:
-        if isinstance(name, Lazy):
-            return self._of_step(name)
+        return self._of_step(name) if isinstance(name, Lazy) else self._named(name)
+
+    def _named(self, name: str) -> Result | tuple[Result, ...]:
         if name not in self._results:
             raise PipelineError(
                 "a run is indexed by the names of its steps",

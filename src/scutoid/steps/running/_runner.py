@@ -1,12 +1,12 @@
-"""Running a plan: entries are begun, blocks are handed to the engine, results are committed."""
+"""Run a plan: begin entries, hand blocks to the engine, commit results."""
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,10 @@ from scutoid.steps.results import (
     MEMBERS,
     RUN,
     RUNS,
+    MembersRecord,
+    OutcomeRecord,
+    RunRecord,
+    RunStepRecord,
     StoredResult,
     announcing,
     dead_locks,
@@ -171,24 +175,12 @@ class Runner:
 
     def record(self, done: Run) -> None:
         """Write down the run."""
-        steps = [
-            {
-                **self._described(each),
-                "n_blocks": step.n_blocks,
-                "n_done": step.n_done,
-                "n_cached": step.n_cached,
-                "n_failed": step.n_failed,
-                "n_orphaned": step.n_orphaned,
-                "seconds": round(step.seconds, 3),
-                "failures": [f"{step.place(f)}: {f.error}" for f in step.failures[:_NOTED]],
-                "slowest": [
-                    {"block": each.index, "seconds": round(each.seconds, 3)}
-                    for each in step.slowest
-                ],
-            }
+        steps = tuple(
+            replace(self._planned_step(each), outcome=_outcome(step))
             for step, each in zip(done.steps, self.planned, strict=True)
-        ]
-        self._write({"ok": done.ok, "seconds": round(done.seconds, 3), "steps": steps})
+        )
+        seconds = round(done.seconds, 3)
+        self._write(RunRecord(self.started, steps, ok=done.ok, seconds=seconds))
 
     def _record_collections(self) -> None:
         """Write down the members of collections, and their joined tables."""
@@ -205,26 +197,25 @@ class Runner:
             Whether those that the plan has found are still there.
         """
         with announcing(self.store):
-            steps = [self._described(each) for each in self.planned]
-            self._write({"ok": None, "seconds": None, "steps": steps})
+            steps = tuple(self._planned_step(each) for each in self.planned)
+            self._write(RunRecord(self.started, steps))
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
             return all(each.entry.path.is_dir() for each in self.planned if each.is_cached)
 
-    def _described(self, each: PlannedCall) -> dict[str, Any]:
-        return {
-            "name": each.task,
-            "key": each.key.key,
-            "entry": str(each.entry.path.relative_to(self.store.path)),
-            "status": each.status,
-            "reason": each.reason,
-        }
+    def _planned_step(self, each: PlannedCall) -> RunStepRecord:
+        return RunStepRecord(
+            name=each.task,
+            key=each.key.key,
+            entry=str(each.entry.path.relative_to(self.store.path)),
+            status=each.status,
+            reason=each.reason,
+        )
 
-    def _write(self, record: Mapping[str, Any]) -> None:
+    def _write(self, record: RunRecord) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"started": self.started, **record}, indent=1)
-            (self.folder / RUN).write_text(text + "\n")
+            (self.folder / RUN).write_text(record.to_json())
         except OSError as error:
             raise StoreError(
                 "a run is written down in its store", value=str(error), place=str(self.folder)
@@ -237,14 +228,27 @@ class Runner:
         if each.entry.recipe is None:
             each.entry.begin(self.planned.recipe(each).stamped(), keeps_items=True)
         each.entry.distrust()
-        text = json.dumps({"outputs": list(outputs), "members": members}, indent=0)
-        each.entry.write(MEMBERS, text.encode())
+        each.entry.write(MEMBERS, MembersRecord(outputs, members).to_json().encode())
         for output, (kind, name) in enumerate(zip(outputs, output_names(outputs), strict=True)):
             if kind == "table":
                 rows = ((key, items.existing(key).value(output)) for key in members)
                 each.entry.save(concatenate(rows, call.groups), name)
         if len(members) == len(call.keys):
             each.entry.commit()
+
+
+def _outcome(step: RunStep) -> OutcomeRecord:
+    """Describe what came of a step."""
+    return OutcomeRecord(
+        n_blocks=step.n_blocks,
+        n_done=step.n_done,
+        n_cached=step.n_cached,
+        n_failed=step.n_failed,
+        n_orphaned=step.n_orphaned,
+        seconds=round(step.seconds, 3),
+        failures=tuple(f"{step.place(f)}: {f.error}" for f in step.failures[:_NOTED]),
+        slowest=tuple((block.index, round(block.seconds, 3)) for block in step.slowest),
+    )
 
 
 def _is_stored(each: PlannedCall) -> bool:

@@ -1,4 +1,4 @@
-"""What workers do for a member of a collection: compute its results and keep them.
+"""Compute the results of a member of a collection in a worker, and keep them.
 
 ::
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,40 +37,18 @@ from scutoid.steps.graph import (
     ref_of,
 )
 from scutoid.steps.handles import Evaluation
-from scutoid.steps.results import ITEM_FOLDER, checksum_of, plain_parts
+from scutoid.steps.results import (
+    ITEM_FOLDER,
+    FileRecord,
+    MemberRecord,
+    SpecRecord,
+    checksum_of,
+    plain_parts,
+)
 from scutoid.store import choose_format
 
 _IN_MEMORY = 2**29
 _ENDINGS = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
-
-
-@dataclass(slots=True)
-class Kept:
-    """What is said in the index of a member's results that lie in files of their own."""
-
-    images: dict[str, str] = field(default_factory=dict)
-    """By output, the name of its file or folder."""
-    sizes: dict[str, int] = field(default_factory=dict)
-    """Of files, how many bytes."""
-    checksums: dict[str, object] = field(default_factory=dict)
-    """What `checksum_of` says."""
-    formats: dict[str, str] = field(default_factory=dict)
-    """Of values, the format."""
-    specs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Of images in formats that do not say it: axes, voxel size, unit and origin."""
-
-    def add(self, output: int, path: Path, name: str) -> None:
-        """Take note of a file or folder."""
-        place = str(output)
-        self.images[place] = name
-        self.checksums[place] = checksum_of(path)
-        if path.is_file():
-            self.sizes[place] = path.stat().st_size
-
-    def meta(self, key: str) -> dict[str, Any]:
-        """Return it as what can be written down."""
-        said = {name: getattr(self, name) for name in ("sizes", "checksums", "formats", "specs")}
-        return {"key": key, "images": self.images, **{k: v for k, v in said.items() if v}}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,27 +82,27 @@ class MemberWork:
             stem = self._stem(number, self.spec.outputs.index("files"))
             folder = self._new_folder(f"{stem}.files")
         evaluation = Evaluation(ready=ready, folder=folder)
-        kept = Kept()
+        files: dict[int, FileRecord] = {}
         packed: list[object] = []
         results = [ref_of(call, kind, n) for n, kind in enumerate(self.spec.outputs)]
         images = [ref for ref in results if isinstance(ref, ImageRef)]
-        self._write(call, images, evaluation, number, kept)
+        self._write(call, images, evaluation, number, files)
         for output, ref in enumerate(results):
             if isinstance(ref, ImageRef):
                 continue
             stem = self._stem(number, output)
             value = evaluation.value(ref)
             if ref.kind == "files":
-                folder = self._items / f"{stem}.files"
-                kept.add(output, folder, folder.relative_to(self._items).as_posix())
+                files[output] = self._file(f"{stem}.files")
                 packed.append(None)
             elif isinstance(value, BlockParts):
                 packed.append(plain_parts(value))
-            elif self._saved(value, stem, output, kept):
+            elif (file := self._saved(value, stem)) is not None:
+                files[output] = file
                 packed.append(None)
             else:
                 packed.append(value)
-        return kept.meta(self.keys[number]), encode(packed)
+        return MemberRecord(self.keys[number], files).to_dict(), encode(packed)
 
     @property
     def _items(self) -> Path:
@@ -142,6 +120,14 @@ class MemberWork:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def _file(
+        self, name: str, *, value_format: str | None = None, spec: SpecRecord | None = None
+    ) -> FileRecord:
+        """Describe a file or folder that was written."""
+        path = self._items / name
+        nbytes = path.stat().st_size if path.is_file() else None
+        return FileRecord(name, checksum_of(path), nbytes, value_format, spec)
+
     def _new_folder(self, name: str) -> Path:
         path = self._place(name)
         if path.exists():  # of an attempt that failed
@@ -149,7 +135,7 @@ class MemberWork:
         path.mkdir()
         return path
 
-    def _saved(self, value: Any, stem: str, output: int, kept: Kept) -> bool:
+    def _saved(self, value: Any, stem: str) -> FileRecord | None:
         """Save a value as a file of its own, if that is asked for or it cannot be packed."""
         asked = self.spec.value_format
         if asked is None:
@@ -158,14 +144,11 @@ class MemberWork:
             except StepError:
                 pass
             else:
-                return False
+                return None
         chosen = choose_format(value, asked)
         name = f"{stem}{chosen.suffix}"
-        path = self._place(name)
-        chosen.save(value, path)
-        kept.add(output, path, name)
-        kept.formats[str(output)] = chosen.name
-        return True
+        chosen.save(value, self._place(name))
+        return self._file(name, value_format=chosen.name)
 
     def _write(
         self,
@@ -173,7 +156,7 @@ class MemberWork:
         images: Sequence[ImageRef],
         evaluation: Evaluation,
         number: int,
-        kept: Kept,
+        files: dict[int, FileRecord],
     ) -> None:
         """Write images: as is asked for, else as TIFFs, or as zarrs if they are large."""
         paths = {
@@ -184,12 +167,13 @@ class MemberWork:
         streamed = [image for image in images if paths[image.output].suffix == ".zarr"]
         self._write_zarrs(call, streamed, evaluation, paths)
         for image in images:
-            path, spec = paths[image.output], image.framed.spec
+            path, spec = paths[image.output], None
             if path.suffix == ".tif":
-                write_tiff(path, evaluation.value(image), spec)
+                write_tiff(path, evaluation.value(image), image.framed.spec)
             elif path.suffix != ".zarr":
-                self._save(image, evaluation.value(image), path, kept)
-            kept.add(image.output, path, path.relative_to(self._items).as_posix())
+                spec = self._save(image, evaluation.value(image), path)
+            name = path.relative_to(self._items).as_posix()
+            files[image.output] = self._file(name, spec=spec)
 
     def _format(self, image: ImageRef) -> str:
         storage = self.spec.options.storage
@@ -204,17 +188,13 @@ class MemberWork:
             )
         return storage.format
 
-    def _save(self, image: ImageRef, array: NDArray[Any], path: Path, kept: Kept) -> None:
+    def _save(self, image: ImageRef, array: NDArray[Any], path: Path) -> SpecRecord:
+        """Write an image in a format that does not say what it is; return what it is."""
         spec, name = image.framed.spec, self._format(image)
         choose_format(array, name).save(array, path)
-        said = {
-            "axes": spec.axes,
-            "voxel_size": spec.voxel_size,
-            "unit": spec.unit,
-            "origin": spec.origin,
-        }
-        _check_holds(path, spec, said, name)
-        kept.specs[str(image.output)] = said
+        record = SpecRecord(spec.axes, spec.voxel_size, spec.unit, spec.origin)
+        _check_holds(path, spec, record, name)
+        return record
 
     def _write_zarrs(
         self,
@@ -250,10 +230,10 @@ class MemberWork:
                 writers[image.output].write(place.shift(-framed.offset), found)
 
 
-def _check_holds(path: Path, spec: ImageSpec, said: Mapping[str, Any], name: str) -> None:
+def _check_holds(path: Path, spec: ImageSpec, record: SpecRecord, name: str) -> None:
     """See that an image in a format that is not made for images can be read back as it was."""
     try:
-        found = open_source(str(path), **said).spec
+        found = open_source(str(path), **record.to_dict()).spec
     except ScutoidError:
         found = None
     if found is None or (found.shape, found.dtype) != (spec.shape, spec.dtype):
