@@ -19,6 +19,7 @@ the new checkout is slower by more than what chance explains.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import resource
 import statistics
@@ -314,6 +315,8 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     if unknown := set(given.cases) - set(CASES):
         parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    for root in (given.old, given.new):  # what is not compiled yet is no part of any case
+        compileall.compile_dir(root / "src", quiet=2)
     too_slow = []
     print(f"{'CPU seconds':12}  {'old':>6}  {'new':>6}  {'ratio':>6}  95% interval", flush=True)
     for name in given.cases or CASES:
