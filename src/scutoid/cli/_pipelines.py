@@ -19,7 +19,7 @@ _MODULE = "__scutoid_pipeline__"
 Executor = Literal["processes", "threads", "serial"]
 
 
-def load_pipeline(text: str) -> Pipeline:
+def load_pipeline(text: str) -> Pipeline[..., object]:
     """Load ``FILE.py`` or ``FILE.py:name`` and return the pipeline in it.
 
     Raises
@@ -82,7 +82,7 @@ def _load(path: Path) -> ModuleType:
 
 
 def with_flags(
-    pipeline: Pipeline, carry_out: Callable[..., int], *, command: str
+    pipeline: Pipeline[..., object], carry_out: Callable[..., int], *, command: str
 ) -> Callable[..., int]:
     """Return a function whose signature has the pipeline's parameters and the command's options.
 
@@ -147,7 +147,7 @@ def with_flags(
     return call
 
 
-def _flag(item: inspect.Parameter, pipeline: Pipeline) -> inspect.Parameter:
+def _flag(item: inspect.Parameter, pipeline: Pipeline[..., object]) -> inspect.Parameter:
     from cyclopts import Parameter
 
     if item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):

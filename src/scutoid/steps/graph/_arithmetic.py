@@ -13,10 +13,11 @@ The rules of dtypes are numpy's: an image counts as an array, and a lazy value a
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.arrays import open_source
 from scutoid.errors import MetadataError, ParameterError
@@ -32,6 +33,7 @@ _TOLERANCE = 0.1
 _FRAMES_ABOVE = 5
 """From `warnings.warn` up to the operator in the user's code."""
 
+Array = NDArray[Any]
 Number = complex | np.generic
 Operand = Ref | CollectionRef | np.ndarray | Number
 """What takes part in an operator: a reference, an array, a number."""
@@ -78,24 +80,31 @@ def astype_call(image: Ref | CollectionRef, dtype: np.dtype[Any]) -> Call:
     return make_call(_blockwise("astype", _as_type, dtype), (image,), {"dtype": dtype.str})
 
 
-def _of_images(*images: Any, operator: str) -> Any:
-    return getattr(np, operator)(*images)
+def _of_images(*images: Array, operator: str) -> Array:
+    return _apply(operator, *images)
 
 
-def _of_number(image: Any, *, operator: str, number: Any, is_first: bool, is_real: bool) -> Any:
+def _of_number(
+    image: Array, *, operator: str, number: float, is_first: bool, is_real: bool
+) -> Array:
     plain = float(number) if is_real else _plain(number)
-    return getattr(np, operator)(*((plain, image) if is_first else (image, plain)))
+    return _apply(operator, *((plain, image) if is_first else (image, plain)))
 
 
-def _of_values(*values: Any, operator: str) -> Any:
-    return _plain(getattr(np, operator)(*values))
+def _of_values(*values: object, operator: str) -> object:
+    return _plain(_apply(operator, *values))
 
 
-def _as_type(image: Any, *, dtype: str) -> Any:
+def _as_type(image: Array, *, dtype: str) -> Array:
     return np.asarray(image).astype(dtype)
 
 
-def _blockwise(name: str, function: Callable[..., Any], dtype: np.dtype[Any] | None) -> StepSpec:
+def _apply(operator: str, *operands: object) -> Array:
+    applied: Array = getattr(np, operator)(*operands)
+    return applied
+
+
+def _blockwise(name: str, function: Callable[..., object], dtype: np.dtype[Any] | None) -> StepSpec:
     return make_spec(
         "blockwise",
         function,
@@ -108,22 +117,22 @@ def _blockwise(name: str, function: Callable[..., Any], dtype: np.dtype[Any] | N
     )
 
 
-def _whole(name: str, function: Callable[..., Any]) -> StepSpec:
+def _whole(name: str, function: Callable[..., object]) -> StepSpec:
     options = Options(name=name)
     return make_spec("step", function, out="value", setup=None, options=options, version="1")
 
 
-def _as_ref(item: Operand) -> Any:
+def _as_ref(item: Operand) -> Operand:
     if isinstance(item, np.ndarray) and item.ndim:
         return ImageRef(Opened(open_source(item), "array"))
     return item
 
 
-def _is_image(item: Any) -> bool:
+def _is_image(item: object) -> bool:
     return isinstance(item, (Ref, CollectionRef)) and item.kind == "image"
 
 
-def _is_value(item: Any) -> bool:
+def _is_value(item: object) -> bool:
     return isinstance(item, (Ref, CollectionRef)) and item.kind != "image"
 
 
@@ -132,19 +141,19 @@ def _plain(number: Any) -> Any:
     return number.item() if isinstance(number, (np.generic, np.ndarray)) else number
 
 
-def _is_real(operator: str, number: Any) -> bool:
+def _is_real(operator: str, number: object) -> bool:
     """Whether a number that is not known yet counts as one with a fraction."""
     return _is_value(number) and operator not in (*_COMPARISONS, *_BITWISE)
 
 
-def _dtype_of(operator: str, items: tuple[Any, ...]) -> np.dtype[Any] | None:
+def _dtype_of(operator: str, items: Sequence[object]) -> np.dtype[Any] | None:
     """Return the dtype that numpy gives the result; None where an image is one of several."""
     if any(isinstance(item, CollectionRef) for item in items) or not any(map(_is_image, items)):
         return None
     stand_ins = [_stand_in(operator, item) for item in items]
     try:
         with np.errstate(all="ignore"):
-            dtype: np.dtype[Any] = getattr(np, operator)(*stand_ins).dtype
+            dtype: np.dtype[Any] = _apply(operator, *stand_ins).dtype
     except (TypeError, ValueError, OverflowError) as error:
         given = ", ".join(str(getattr(item, "dtype", item)) for item in stand_ins)
         raise ParameterError(
@@ -162,7 +171,7 @@ def _dtype_of(operator: str, items: tuple[Any, ...]) -> np.dtype[Any] | None:
     return dtype
 
 
-def _stand_in(operator: str, item: Any) -> Any:
+def _stand_in(operator: str, item: object) -> object:
     """Return what has the type of an operand, as far as that is known."""
     if isinstance(item, ImageRef):
         return np.empty(0, item.dtype)
@@ -171,11 +180,13 @@ def _stand_in(operator: str, item: Any) -> Any:
     return _plain(item)
 
 
-def _check_places(operator: str, images: list[Any]) -> None:
+def _check_places(operator: str, images: Sequence[object]) -> None:
     """Refuse two images that are known to lie in different places."""
-    if len(images) != 2 or not all(isinstance(image, ImageRef) for image in images):
+    if len(images) != 2:
         return
     first, second = images
+    if not isinstance(first, ImageRef) or not isinstance(second, ImageRef):
+        return
     apart = _distance_in_voxels(first, second)
     if apart > _TOLERANCE:
         raise MetadataError(

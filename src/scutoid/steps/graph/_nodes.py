@@ -62,7 +62,7 @@ class DeferredConstant(Node):
 
     name: str
     """What it is called in reports."""
-    load: Callable[[], Any]
+    load: Callable[[], object]
     """Returns the value."""
 
     @cached_property
@@ -234,7 +234,7 @@ class OpenedFolder(Node):
     """Where each is, by key."""
     options: Mapping[str, Any]
     """How they are opened."""
-    reader: Callable[[str], Any] | None = None
+    reader: Callable[[str], object] | None = None
     """Reads one file; None: as images are opened."""
     groups: pd.DataFrame | None = field(default=None, repr=False)
     """Columns that belong to the keys."""
@@ -271,7 +271,7 @@ def open_member(
     path: str,
     name: str,
     options: Mapping[str, Any],
-    read: Callable[[str], Any] | None,
+    read: Callable[[str], object] | None,
     kind: OutputKind,
 ) -> Node:
     """Open a file of a folder, as `read` does where there is one.

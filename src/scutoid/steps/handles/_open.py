@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"(\d+)")
 
 
 def open(  # noqa: A001
-    source: Any,
+    source: object,
     *,
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
@@ -103,7 +103,7 @@ def open_folder(
 def open_folder(
     pattern: str | os.PathLike[str],
     *,
-    read: Callable[[str], Any],
+    read: Callable[[str], object],
     group: str | None = None,
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
@@ -112,7 +112,7 @@ def open_folder(
 def open_folder(
     pattern: str | os.PathLike[str],
     *,
-    read: Callable[[str], Any] | None = None,
+    read: Callable[[str], object] | None = None,
     group: str | None = None,
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
@@ -174,7 +174,7 @@ def open_folder(
 
 
 def _taken(
-    read: Callable[[str], Any], paths: Mapping[str, str]
+    read: Callable[[str], object], paths: Mapping[str, str]
 ) -> tuple[dict[str, str], OutputKind]:
     """Return the files that a reader does not skip, and the kind of what it makes of them.
 

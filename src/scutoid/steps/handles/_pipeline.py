@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from scutoid.errors import PipelineError
 from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._targets import flatten
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-class Pipeline:
+
+class Pipeline(Generic[P, R]):
     """A function that returns lazy results; its parameters are the command line's flags."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[P, R]) -> None:
         self.function = function
         functools.update_wrapper(self, function)
 
@@ -29,11 +32,11 @@ class Pipeline:
         """The function's signature, its annotations resolved."""
         return inspect.signature(self.function, eval_str=True)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Build the results; nothing is computed."""
         return self.function(*args, **kwargs)
 
-    def targets(self, *args: Any, **kwargs: Any) -> list[Lazy]:
+    def targets(self, *args: P.args, **kwargs: P.kwargs) -> list[Lazy]:
         """Build the results and return them as a flat list.
 
         Raises
@@ -53,7 +56,7 @@ class Pipeline:
         return results
 
 
-def pipeline(function: Callable[..., Any]) -> Pipeline:
+def pipeline(function: Callable[P, R]) -> Pipeline[P, R]:
     """Make a pipeline of a function that returns lazy results.
 
     ``scutoid run FILE.py`` runs it; its parameters become flags, by their annotations and defaults.

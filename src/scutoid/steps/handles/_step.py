@@ -115,7 +115,7 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
             return Image(ImageRef(Opened(open_source(item), "array")))
         return item
 
-    def _run(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _run(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
         spec = self.spec
         injected = {name: kwargs[name] for name in spec.parameters.injected if name in kwargs}
         named = {name: value for name, value in kwargs.items() if name not in injected}
@@ -178,9 +178,9 @@ def _whole_block(inputs: Sequence[Any]) -> StepBlock:
     return StepBlock(0, axes, region, region, region, axes)
 
 
-def _no_neighbours(spec: StepSpec, image: Any) -> Any:
+def _no_neighbours(spec: StepSpec, image: object) -> object:
     """What the one block of a whole array sees: nothing."""
-    declared = spec.dtypes[spec.outputs.index("image")]
+    declared: Any = spec.dtypes[spec.outputs.index("image")]
     array = np.asarray(image)
     return np.zeros(array.shape, array.dtype if declared == "same" else declared)
 
@@ -247,7 +247,7 @@ def blockwise(
     renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
-    keep: Any = True,
+    keep: bool | Literal["memory"] = True,
     storage: Storage | None = None,
 ) -> Any:
     """Make a step of a function of a block.
@@ -418,7 +418,7 @@ def step(
     renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
-    keep: Any = True,
+    keep: bool | Literal["memory"] = True,
     storage: Storage | None = None,
 ) -> Any:
     """Make a step of a function of whole values.
@@ -503,7 +503,7 @@ def reduction(
     renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
-    keep: Any = True,
+    keep: bool | Literal["memory"] = True,
     storage: Storage | None = None,
 ) -> Any:
     """Make a step that maps each block to a value and merges the values.

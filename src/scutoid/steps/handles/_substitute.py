@@ -25,7 +25,7 @@ from scutoid.steps.graph import (
 from scutoid.steps.handles._lazy import Lazy, handle_of
 
 
-def with_given(targets: Any, given: Mapping[str, Any]) -> Any:
+def with_given(targets: Any, given: Mapping[str, object]) -> Any:
     """Return the same results, with some steps replaced by what they would have made.
 
     The steps that are replaced, and what only they need, do not run.
@@ -68,7 +68,7 @@ def with_given(targets: Any, given: Mapping[str, Any]) -> Any:
 class _Replacement:
     """Puts given results in the place of calls, by the names of their steps."""
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    def __init__(self, given: Mapping[str, object]) -> None:
         self.given = dict(given)
         self._used: set[str] = set()
         self._rewriting = Rewriting(self._outputs, lambda call: call.spec)
@@ -101,8 +101,8 @@ class _Replacement:
         if spec.label not in self.given:
             return None
         self._used.add(spec.label)
-        values = self.given[spec.label]
-        values = values if spec.packed else (values,)
+        given = self.given[spec.label]
+        values = tuple(given) if spec.packed and isinstance(given, (tuple, list)) else (given,)
         if len(values) != len(spec.outputs):
             raise ParameterError(
                 f"the step has {len(spec.outputs)} outputs", value=len(values), place=spec.label
@@ -110,7 +110,7 @@ class _Replacement:
         return tuple(_as_result(call, number, value) for number, value in enumerate(values))
 
 
-def _as_result(call: Call, output: int, value: Any) -> Ref | CollectionRef:
+def _as_result(call: Call, output: int, value: object) -> Ref | CollectionRef:
     kind, name = call.spec.outputs[output], call.spec.label
     if isinstance(call, MappedCall):
         if kind == "image" or not isinstance(value, Mapping) or set(value) != set(call.keys):

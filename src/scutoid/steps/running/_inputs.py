@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
@@ -66,7 +68,7 @@ class WorkerInputs:
         params = {name: self.deferred(value) for name, value in call.params.items()}
         return BlockInputs(step, tuple(inputs), params)
 
-    def _inside(self, call: BlockCall, image: ImageRef) -> Any:
+    def _inside(self, call: BlockCall, image: ImageRef) -> Readable:
         """Return what the blocks of a call read an image from; it may be computed in them."""
         above = self._planned.of(image)
         if above is None or image.node not in call.fused_inputs or not is_computed(above):
@@ -109,7 +111,7 @@ class WorkerInputs:
         )
         return next(filter(None, handovers), None)
 
-    def _readable(self, image: ImageRef) -> Any:
+    def _readable(self, image: ImageRef) -> Readable:
         """Return what a worker reads an image from."""
         node = self._member(image.node) if isinstance(image.node, Member) else image.node
         above = self._planned.of(image) if isinstance(node, Call) else None
@@ -214,7 +216,7 @@ def _viewed(source: Readable, image: ImageRef) -> Readable:
 
 
 def _open_file(
-    options: Mapping[str, Any], read: Callable[[str], Any] | None, kind: OutputKind, path: str
+    options: Mapping[str, Any], read: Callable[[str], object] | None, kind: OutputKind, path: str
 ) -> Node:
     return open_member(path, Path(path).name, options, read, kind)
 
@@ -229,6 +231,6 @@ class _Sourced:
         self.levels = 1
         self.identity = SourceIdentity("array")
 
-    def read(self, roi: Roi) -> Any:
+    def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
         return self.source.read(roi)

@@ -23,7 +23,7 @@ _ATTEMPTS = 3
 
 
 def plan(
-    *targets: Any,
+    *targets: object,
     store: str | os.PathLike[str],
     block: object = None,
     memory: int | str | None = None,
@@ -75,7 +75,7 @@ def plan(
 
 
 def run(
-    *targets: Any,
+    *targets: object,
     store: str | os.PathLike[str],
     workers: int | None = None,
     executor: Any = "processes",

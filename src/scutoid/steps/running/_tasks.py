@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from scutoid.arrays import create_image
+from scutoid.arrays import ImageWriter, create_image
 from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
@@ -76,7 +76,7 @@ class TaskBuilder:
         }
 
     def _block_tasks(
-        self, each: PlannedCall, call: BlockCall, writers: tuple[Any, ...]
+        self, each: PlannedCall, call: BlockCall, writers: tuple[ImageWriter | None, ...]
     ) -> list[BlockTask]:
         spec, step = call.spec, self._layouts.step(call)
         packs = any(kind != "image" for kind in spec.outputs)
@@ -124,12 +124,12 @@ class TaskBuilder:
         image_format = each.call.spec.options.storage.format or "zarr"
         return str(each.entry.path / image_file(name, image_format))
 
-    def _writers(self, each: PlannedCall) -> list[Any]:
+    def _writers(self, each: PlannedCall) -> list[ImageWriter | None]:
         """Create the images of a step's entry, or open those that a stopped run began."""
         call, spec = each.call, each.call.spec
         storage = spec.options.storage
         image_format = storage.format or "zarr"
-        writers: list[Any] = []
+        writers: list[ImageWriter | None] = []
         for framed, name in zip(call.frames, output_names(spec.outputs), strict=True):
             if framed is None:
                 writers.append(None)
@@ -154,7 +154,9 @@ class TaskBuilder:
         full = Roi(layout.grid.total.offset, layout.grid.block_shape)
         return tuple(layout.output_roi(full, framed.spec.shape).shape)
 
-    def _step_task(self, each: PlannedCall, call: Call, writers: tuple[Any, ...]) -> BlockTask:
+    def _step_task(
+        self, each: PlannedCall, call: Call, writers: tuple[ImageWriter | None, ...]
+    ) -> BlockTask:
         return BlockTask(
             each.task,
             StepWork(
