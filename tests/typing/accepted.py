@@ -187,3 +187,25 @@ assert_type(store["measure"].to_pandas()["size"].mean(), Any)
 assert_type(store.image("gaussian").shape, tuple[int, ...])
 assert_type(store.table("measure"), sc.Table)
 assert_type(sc.gaussian(store.images("gaussian"), sigma=1), sc.Images)
+
+
+# Arithmetic and comparison
+assert_type(image > 300, sc.Image)
+assert_type((image > 300) & (image < 400), sc.Image)
+assert_type(image - smooth, sc.Image)
+assert_type(2 * image, sc.Image)
+assert_type(image == 5, sc.Image)
+assert_type(~(image > 3), sc.Image)
+assert_type(image.astype("float32"), sc.Image)
+assert_type(images > 3, sc.Images)
+assert_type(sc.otsu(image) * 2, sc.Value)
+assert_type(image[1:, :4], sc.Image)
+assert_type(images["a"], sc.Image)
+
+
+@sc.pipeline
+def nuclei(path: str, *, sigma: float = 2.0) -> sc.Table:
+    return sc.measure(sc.label(sc.gaussian(sc.open(path), sigma=sigma)))
+
+
+assert_type(nuclei("brain.ome.zarr", sigma=3), sc.Table)

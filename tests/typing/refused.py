@@ -70,3 +70,15 @@ run.image("both", outputs=1)  # error: call-arg
 run[image].to_pandas()  # error: attr-defined
 run[0]  # error: call-overload
 sc.Store("results").value("otsu").read()  # error: attr-defined
+
+# Arithmetic
+image + "a"  # error: operator
+above = image > None  # error: operator
+
+
+@sc.pipeline
+def nuclei(path: str, *, sigma: float = 2.0) -> sc.Table:
+    return sc.measure(sc.label(sc.gaussian(sc.open(path), sigma=sigma)))
+
+
+nuclei("brain.ome.zarr", sigmaa=3)  # error: call-arg
