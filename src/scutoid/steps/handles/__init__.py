@@ -1,6 +1,7 @@
 """What a user holds and writes: lazy images and tables, decorators, opening, stores."""
 
 from scutoid.steps.handles._collections import Collection, Images, Tables, Values, gather
+from scutoid.steps.handles._decorators import blockwise, reduction, step
 from scutoid.steps.handles._evaluate import Evaluation
 from scutoid.steps.handles._export import export
 from scutoid.steps.handles._latest import LATEST
@@ -10,7 +11,7 @@ from scutoid.steps.handles._open import open, open_folder, per_member  # noqa: A
 from scutoid.steps.handles._operation_options import with_options
 from scutoid.steps.handles._pipeline import Pipeline, pipeline
 from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
-from scutoid.steps.handles._step import Step, blockwise, is_lazy, reduction, step
+from scutoid.steps.handles._step import Step, is_lazy
 from scutoid.steps.handles._store import Store
 from scutoid.steps.handles._substitute import with_given
 from scutoid.steps.handles._targets import refs_in

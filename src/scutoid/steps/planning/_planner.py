@@ -5,15 +5,14 @@ What cannot work raises here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.blocks import Journal
-from scutoid.errors import DamagedResult, MemoryLimitError, PipelineError, StoreError
+from scutoid.errors import MemoryLimitError, PipelineError, StoreError
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -29,20 +28,16 @@ from scutoid.steps.graph import (
     physical_memory,
     planned_node,
 )
-from scutoid.steps.planning._accept import Acceptance, Accepted
-from scutoid.steps.planning._keys import CallKey, Keys
-from scutoid.steps.planning._plan import Status
-from scutoid.steps.planning._planned import PlannedCall, PlannedRun, as_compared, recipe_of
-from scutoid.steps.planning._recipes import block_of, is_stored_otherwise, nearest_inside
+from scutoid.steps.planning._accept import Acceptance
+from scutoid.steps.planning._draft import Draft
+from scutoid.steps.planning._keys import Keys
+from scutoid.steps.planning._lookup import look_up
+from scutoid.steps.planning._planned import PlannedRun, as_compared, recipe_of
+from scutoid.steps.planning._recipes import block_of, nearest_inside
 from scutoid.steps.results import (
-    ResultRecord,
-    StoredItems,
-    changed_files,
-    lost_blocks,
     members_of,
 )
 from scutoid.store import (
-    RECIPE,
     Entry,
     EntryStore,
     HashMemo,
@@ -54,63 +49,6 @@ from scutoid.store import (
 _NAMED = 3
 _LIKELY_COMPRESSION = 10
 _MEMO = ".input-hashes"
-
-
-@dataclass(slots=True, eq=False)
-class _Draft:
-    """A planned call while the plan is worked out; see `PlannedCall` for the fields."""
-
-    call: Call
-    key: CallKey
-    entry: Entry
-    task: str
-    n_blocks: int
-    is_kept: bool
-    accepted: Accepted | None
-    status: Status = "run"
-    reason: str = ""
-    done: NDArray[np.bool_] | None = None
-    needed: NDArray[np.bool_] | None = None
-    member_keys: tuple[str, ...] = ()
-    restarts: bool = False
-    lost: NDArray[np.int64] | None = None
-    nearest: Recipe | None = None
-    is_relisted: bool = False
-
-    @property
-    def is_to_be_mended(self) -> bool:
-        """Whether the store has some of a result, which was whole or is not finished."""
-        if not self.is_kept or isinstance(self.call, MappedCall) or self.status == "cached":
-            return False
-        return self.restarts or self.entry.status == "partial"
-
-    @property
-    def n_done(self) -> int:
-        """Blocks that are done already."""
-        return 0 if self.done is None else int(self.done.sum())
-
-    def frozen(self, layouts: Layouts) -> PlannedCall:
-        """Return the planned call."""
-        step = layouts.step(self.call) if isinstance(self.call, BlockCall) else None
-        return PlannedCall(
-            call=self.call,
-            key=self.key,
-            entry=self.entry,
-            task=self.task,
-            status=self.status,
-            reason=self.reason,
-            n_blocks=self.n_blocks,
-            is_kept=self.is_kept,
-            done=self.done,
-            needed=self.needed,
-            member_keys=self.member_keys,
-            restarts=self.restarts,
-            lost=self.lost,
-            accepted=self.accepted,
-            nearest=self.nearest,
-            is_relisted=self.is_relisted,
-            step=step,
-        )
 
 
 class Planner:
@@ -133,10 +71,10 @@ class Planner:
         self.keys = Keys(self.memo, store, self.layouts)
         self._force = frozenset(force)
         self._acceptance = Acceptance(store, self.keys, self.layouts, accept)
-        self._drafts: list[_Draft] = []
-        self._by_key: dict[object, _Draft] = {}
-        self._by_entry: dict[Path, _Draft] = {}
-        self._by_node: dict[Node, _Draft] = {}
+        self._drafts: list[Draft] = []
+        self._by_key: dict[object, Draft] = {}
+        self._by_entry: dict[Path, Draft] = {}
+        self._by_node: dict[Node, Draft] = {}
 
     def plan(self, targets: Sequence[Ref | CollectionRef]) -> PlannedRun:
         """Return what is to be done for `targets`.
@@ -162,7 +100,7 @@ class Planner:
             by_node={node: frozen[draft] for node, draft in self._by_node.items()},
         )
 
-    def _of(self, ref: Ref | CollectionRef) -> _Draft | None:
+    def _of(self, ref: Ref | CollectionRef) -> Draft | None:
         """Return the draft of what makes a result; None for what was opened or given."""
         return self._by_node.get(planned_node(ref))
 
@@ -181,7 +119,7 @@ class Planner:
             self._drafts.append(draft)
         self._by_node[call] = same
 
-    def _check_entry(self, draft: _Draft) -> None:
+    def _check_entry(self, draft: Draft) -> None:
         """Refuse other members under the name and the key of a collection that is planned."""
         other = self._by_entry.setdefault(draft.entry.path, draft)
         if other is not draft:
@@ -193,7 +131,7 @@ class Planner:
                 "the other",
             )
 
-    def _make(self, call: Call) -> _Draft:
+    def _make(self, call: Call) -> Draft:
         spec = call.spec
         if not isinstance(call, MappedCall):
             _ = call.frames  # raises now what would fail later
@@ -205,7 +143,7 @@ class Planner:
             key = replace(key, block=block_of(call, self.layouts))
         members = call.keys if isinstance(call, MappedCall) else ()
         is_whole = not isinstance(call, BlockCall) or spec.kind != "blockwise"
-        return _Draft(
+        return Draft(
             call=call,
             key=key,
             entry=entry,
@@ -252,14 +190,14 @@ class Planner:
                 remedy=f"one of {', '.join(draft.task for draft in self._drafts)}",
             )
 
-    def _settle(self, targets: set[_Draft]) -> None:
+    def _settle(self, targets: set[Draft]) -> None:
         """Find out, from the targets upwards, what is there and what is needed."""
         needed = set(targets)
-        masks: dict[_Draft, NDArray[np.bool_] | None] = {}
+        masks: dict[Draft, NDArray[np.bool_] | None] = {}
         for draft in reversed(self._drafts):
             if draft in targets:
                 draft.is_kept = True
-            self._look_up(draft)
+            look_up(draft, is_forced=draft.task in self._force)
             if draft not in needed and not draft.is_to_be_mended:
                 continue
             needed.add(draft)
@@ -290,7 +228,7 @@ class Planner:
                 yield from self._read_by(upstream.call)
 
     def _wanted(
-        self, draft: _Draft, ref: Ref | CollectionRef, upstream: _Draft
+        self, draft: Draft, ref: Ref | CollectionRef, upstream: Draft
     ) -> NDArray[np.bool_] | None:
         """Return the members of `upstream` that `draft` needs; None: all."""
         call = draft.call
@@ -304,85 +242,6 @@ class Planner:
         for key, is_needed, is_done in zip(call.keys, draft.needed, draft.done, strict=True):
             wanted[places[key]] = is_needed and not is_done
         return wanted
-
-    def _look_up(self, draft: _Draft) -> None:
-        """Find out what the store has of a step."""
-        call, entry = draft.call, draft.entry
-        forced = draft.task in self._force
-        if isinstance(call, MappedCall):
-            by_key = dict(zip(call.keys, draft.member_keys, strict=True))
-            items = StoredItems.of(entry, call.spec, by_key)
-            done = np.array([items.has(key) for key in call.keys], bool)
-            draft.done = done & (not forced)
-            draft.status = "partial" if draft.done.any() else "run"
-            if draft.done.all():
-                draft.status = "cached"
-                self._look_up_list(draft, by_key)
-            return
-        if not draft.is_kept:
-            return
-        if entry.status == "absent":
-            return
-        if entry.is_suspect:
-            draft.reason = "damage was noticed in it: it is looked through when it runs"
-        draft.restarts = forced or not self._is_whole(draft)
-        is_begun = entry.status == "partial"
-        if not draft.restarts and is_begun and is_stored_otherwise(entry, call.spec):
-            draft.restarts, draft.reason = True, "it was begun with another storage="
-        if draft.restarts:
-            return
-        try:
-            lost = lost_blocks(entry)
-            statuses = Journal.read(entry.journal)
-        except StoreError:
-            draft.restarts, draft.reason = True, "its journal is damaged"
-            return
-        if entry.status == "complete" and not lost:
-            draft.status = "cached"
-        elif isinstance(call, BlockCall) and len(statuses) == draft.n_blocks:
-            self._take_losses(draft, lost, statuses)
-            draft.done = statuses != 0
-            draft.status = "partial" if draft.done.any() else "run"
-
-    def _look_up_list(self, draft: _Draft, by_key: Mapping[str, str]) -> None:
-        """See whether the entry of a collection lists its members, all of which are done."""
-        if draft.entry.status != "complete" or draft.entry.misfits():
-            draft.is_relisted = True
-            draft.reason = "its list of members was damaged or not finished: it is written again"
-        else:
-            draft.is_relisted = members_of(draft.entry) != by_key
-
-    def _take_losses(
-        self, draft: _Draft, lost: Mapping[str, NDArray[np.int64]], statuses: NDArray[np.uint8]
-    ) -> None:
-        """Have blocks made again whose shards are gone; they are struck from `statuses`."""
-        for file, blocks in lost.items():
-            statuses[blocks] = 0
-            draft.reason = f"{len(blocks)} of {draft.n_blocks} blocks of {file} are missing"
-        if lost:
-            draft.lost = np.unique(np.concatenate(list(lost.values())))
-
-    def _is_whole(self, draft: _Draft) -> bool:
-        """Whether all that the recipe names is there."""
-        recipe = draft.entry.recipe
-        if recipe is None:
-            return False
-        if recipe.stands_for is not None:
-            draft.reason = "the result that was accepted for it is gone"
-            return False
-        try:
-            record = ResultRecord.of(recipe, place=draft.entry.path / RECIPE)
-        except DamagedResult as error:
-            draft.reason = f"its recipe is damaged: {error.rule}"
-            return False
-        for output in () if record is None else record.outputs:
-            if output.file is not None and not (draft.entry.path / output.file).exists():
-                draft.reason = f"output {output.file} is missing"
-                return False
-        changed = changed_files(draft.entry) if draft.entry.status == "complete" else []
-        if changed:
-            draft.reason = f"output {changed[0]} is missing or was changed"
-        return not changed
 
     def _record_reasons(self) -> None:
         for draft in self._drafts:
@@ -404,17 +263,17 @@ class Planner:
             else:
                 draft.reason = self._explain(draft)
 
-    def _explain_readers(self, draft: _Draft) -> str:
+    def _explain_readers(self, draft: Draft) -> str:
         names = ", ".join(reader.task for reader in self._readers(draft))
         text = f"not kept: computed inside the blocks of {names}" if names else "not kept"
         draft.nearest = self._nearest_inside(draft)
         changed = [] if draft.nearest is None else differences(self.compared(draft), draft.nearest)
         return "; ".join([text, *changed])
 
-    def _readers(self, draft: _Draft) -> list[_Draft]:
+    def _readers(self, draft: Draft) -> list[Draft]:
         return [d for d in self._drafts if draft.call in d.call.fused_inputs]
 
-    def _nearest_inside(self, draft: _Draft) -> Recipe | None:
+    def _nearest_inside(self, draft: Draft) -> Recipe | None:
         """Return what the nearest result of a step that is kept says of one inside its blocks."""
         readers = self._readers(draft)
         for reader in readers:  # grows: what is not kept has readers of its own
@@ -427,11 +286,11 @@ class Planner:
                     return found
         return None
 
-    def _explain(self, draft: _Draft) -> str:
+    def _explain(self, draft: Draft) -> str:
         draft.nearest = self.store.nearest(draft.call.spec.label, self.recipe(draft))
         return explain(self.compared(draft), draft.nearest)
 
-    def _changed_members(self, draft: _Draft) -> str:
+    def _changed_members(self, draft: Draft) -> str:
         """Say which members are not as they were when the collection was last run."""
         listed = members_of(draft.entry)
         pairs = list(zip(draft.call.keys or (), draft.member_keys, strict=True))
@@ -446,11 +305,11 @@ class Planner:
         ]
         return "; ".join(words) or "a member's result is missing"
 
-    def recipe(self, draft: _Draft) -> Recipe:
+    def recipe(self, draft: Draft) -> Recipe:
         """Return what the entry of a step shall say of itself."""
         return recipe_of(draft.call, draft.key, draft.n_blocks, self.keys, self.layouts)
 
-    def compared(self, draft: _Draft) -> Recipe:
+    def compared(self, draft: Draft) -> Recipe:
         """Return the recipe as it is compared with the nearest: where blocks count, with them."""
         recipe, near = self.recipe(draft), draft.nearest
         return as_compared(recipe, draft.call, near, is_kept=draft.is_kept)

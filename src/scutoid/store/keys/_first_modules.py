@@ -10,6 +10,7 @@ _FIRST_MODULES = {
     "scutoid.steps.declaration._length": "scutoid.pipeline._length",
     "scutoid.steps.graph._refs": "scutoid.pipeline._collections",
     "scutoid.steps.handles._collections": "scutoid.pipeline._collections",
+    "scutoid.steps.handles._decorators": "scutoid.pipeline._decorators",
     "scutoid.steps.handles._export": "scutoid.pipeline._export",
     "scutoid.steps.handles._open": "scutoid.pipeline._open",
     "scutoid.steps.handles._operation_options": "scutoid.pipeline._options",

@@ -1,0 +1,107 @@
+"""What a store has of a step that is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.blocks import Journal
+from scutoid.errors import DamagedResult, StoreError
+from scutoid.steps.graph import BlockCall, MappedCall
+from scutoid.steps.planning._draft import Draft
+from scutoid.steps.planning._recipes import is_stored_otherwise
+from scutoid.steps.results import (
+    ResultRecord,
+    StoredItems,
+    changed_files,
+    lost_blocks,
+    members_of,
+)
+from scutoid.store import RECIPE
+
+
+def look_up(draft: Draft, *, is_forced: bool) -> None:
+    """Find out what the store has of a step, and note it in its draft."""
+    call, entry = draft.call, draft.entry
+    if isinstance(call, MappedCall):
+        _look_up_members(draft, call, is_forced=is_forced)
+        return
+    if not draft.is_kept or entry.status == "absent":
+        return
+    if entry.is_suspect:
+        draft.reason = "damage was noticed in it: it is looked through when it runs"
+    draft.restarts = is_forced or not _is_whole(draft)
+    is_begun = entry.status == "partial"
+    if not draft.restarts and is_begun and is_stored_otherwise(entry, call.spec):
+        draft.restarts, draft.reason = True, "it was begun with another storage="
+    if draft.restarts:
+        return
+    try:
+        lost = lost_blocks(entry)
+        statuses = Journal.read(entry.journal)
+    except StoreError:
+        draft.restarts, draft.reason = True, "its journal is damaged"
+        return
+    if entry.status == "complete" and not lost:
+        draft.status = "cached"
+    elif isinstance(call, BlockCall) and len(statuses) == draft.n_blocks:
+        _take_losses(draft, lost, statuses)
+        draft.done = statuses != 0
+        draft.status = "partial" if draft.done.any() else "run"
+
+
+def _look_up_members(draft: Draft, call: MappedCall, *, is_forced: bool) -> None:
+    """Find out which members the store has."""
+    by_key = dict(zip(call.keys, draft.member_keys, strict=True))
+    items = StoredItems.of(draft.entry, call.spec, by_key)
+    done = np.array([items.has(key) for key in call.keys], bool)
+    draft.done = done & (not is_forced)
+    draft.status = "partial" if draft.done.any() else "run"
+    if draft.done.all():
+        draft.status = "cached"
+        _look_up_list(draft, by_key)
+
+
+def _look_up_list(draft: Draft, by_key: Mapping[str, str]) -> None:
+    """See whether the entry of a collection lists its members, all of which are done."""
+    if draft.entry.status != "complete" or draft.entry.misfits():
+        draft.is_relisted = True
+        draft.reason = "its list of members was damaged or not finished: it is written again"
+    else:
+        draft.is_relisted = members_of(draft.entry) != by_key
+
+
+def _take_losses(
+    draft: Draft, lost: Mapping[str, NDArray[np.int64]], statuses: NDArray[np.uint8]
+) -> None:
+    """Have blocks made again whose shards are gone; they are struck from `statuses`."""
+    for file, blocks in lost.items():
+        statuses[blocks] = 0
+        draft.reason = f"{len(blocks)} of {draft.n_blocks} blocks of {file} are missing"
+    if lost:
+        draft.lost = np.unique(np.concatenate(list(lost.values())))
+
+
+def _is_whole(draft: Draft) -> bool:
+    """Whether all that the recipe names is there."""
+    recipe = draft.entry.recipe
+    if recipe is None:
+        return False
+    if recipe.stands_for is not None:
+        draft.reason = "the result that was accepted for it is gone"
+        return False
+    try:
+        record = ResultRecord.of(recipe, place=draft.entry.path / RECIPE)
+    except DamagedResult as error:
+        draft.reason = f"its recipe is damaged: {error.rule}"
+        return False
+    for output in () if record is None else record.outputs:
+        if output.file is not None and not (draft.entry.path / output.file).exists():
+            draft.reason = f"output {output.file} is missing"
+            return False
+    changed = changed_files(draft.entry) if draft.entry.status == "complete" else []
+    if changed:
+        draft.reason = f"output {changed[0]} is missing or was changed"
+    return not changed
