@@ -22,11 +22,11 @@ from scutoid.steps.results import (
 from scutoid.store import RECIPE
 
 
-def look_up(draft: Draft, *, is_forced: bool) -> None:
+def find_stored(draft: Draft, *, is_forced: bool) -> None:
     """Find out what the store has of a step, and note it in its draft."""
     call, entry = draft.call, draft.entry
     if isinstance(call, MappedCall):
-        _look_up_members(draft, call, is_forced=is_forced)
+        _find_members(draft, call, is_forced=is_forced)
         return
     if not draft.is_kept or entry.status == "absent":
         return
@@ -52,7 +52,7 @@ def look_up(draft: Draft, *, is_forced: bool) -> None:
         draft.status = "partial" if draft.done.any() else "run"
 
 
-def _look_up_members(draft: Draft, call: MappedCall, *, is_forced: bool) -> None:
+def _find_members(draft: Draft, call: MappedCall, *, is_forced: bool) -> None:
     """Find out which members the store has."""
     by_key = dict(zip(call.keys, draft.member_keys, strict=True))
     items = StoredItems.of(draft.entry, call.spec, by_key)
@@ -61,10 +61,10 @@ def _look_up_members(draft: Draft, call: MappedCall, *, is_forced: bool) -> None
     draft.status = "partial" if draft.done.any() else "run"
     if draft.done.all():
         draft.status = "cached"
-        _look_up_list(draft, by_key)
+        _find_list(draft, by_key)
 
 
-def _look_up_list(draft: Draft, by_key: Mapping[str, str]) -> None:
+def _find_list(draft: Draft, by_key: Mapping[str, str]) -> None:
     """See whether the entry of a collection lists its members, all of which are done."""
     if draft.entry.status != "complete" or draft.entry.misfits():
         draft.is_relisted = True

@@ -31,7 +31,7 @@ from scutoid.steps.graph import (
 from scutoid.steps.planning._accept import Acceptance
 from scutoid.steps.planning._draft import Draft
 from scutoid.steps.planning._keys import Keys
-from scutoid.steps.planning._lookup import look_up
+from scutoid.steps.planning._lookup import find_stored
 from scutoid.steps.planning._planned import PlannedRun, as_compared, recipe_of
 from scutoid.steps.planning._recipes import block_of, nearest_inside
 from scutoid.steps.results import (
@@ -197,7 +197,7 @@ class Planner:
         for draft in reversed(self._drafts):
             if draft in targets:
                 draft.is_kept = True
-            look_up(draft, is_forced=draft.task in self._force)
+            find_stored(draft, is_forced=draft.task in self._force)
             if draft not in needed and not draft.is_to_be_mended:
                 continue
             needed.add(draft)
