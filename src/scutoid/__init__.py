@@ -4,7 +4,7 @@ See `blockwise`, `step` and `reduction` for making steps, `open` and `open_folde
 `plan` and `run` for running them.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scutoid._version import __version__
 from scutoid.arrays import Storage, create
@@ -169,15 +169,23 @@ __all__ = [
 ]
 
 
-_OUTSIDE = {"Progress": "scutoid.cli", "view": "scutoid.views"}
+if TYPE_CHECKING:
+    from scutoid import testing as testing
+    from scutoid.cli import Progress
+    from scutoid.views import view
+else:
+    _OUTSIDE = {"Progress": "scutoid.cli", "view": "scutoid.views"}
 
+    def __getattr__(name: str) -> object:
+        """Import what lies outside of the library's layers when it is first asked for."""
+        import importlib
 
-def __getattr__(name: str) -> Any:
-    """Import what lies outside of the library's layers when it is first asked for."""
-    if name not in _OUTSIDE and name != "testing":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+        if name == "testing":
+            return importlib.import_module("scutoid.testing")
+        if name in _OUTSIDE:
+            return getattr(importlib.import_module(_OUTSIDE[name]), name)
+        import difflib
 
-    if name == "testing":
-        return importlib.import_module("scutoid.testing")
-    return getattr(importlib.import_module(_OUTSIDE[name]), name)
+        close = difflib.get_close_matches(name, __all__, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")

@@ -6,10 +6,9 @@ process.
 """
 
 from scutoid.steps.compute import BlockParts
-from scutoid.steps.declaration import Length, StepBlock, refuse_renamed, um
+from scutoid.steps.declaration import CallOptions, Length, StepBlock, refuse_renamed, um
 from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import (
-    CallOptions,
     Collection,
     Files,
     Image,

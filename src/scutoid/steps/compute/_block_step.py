@@ -152,11 +152,12 @@ class BlockStep:
             returned = layout.returned_roi(block.write_roi)
             sizes = dict(zip(layout.axes, returned.shape, strict=True))
             return tuple(sizes.get(axis, 1) for axis in layout.function_axes)
-        return next(
+        shapes = [
             array.shape
             for array, placed in zip(arrays, layout.inputs, strict=True)
             if placed and isinstance(array, np.ndarray)
-        )
+        ]
+        return tuple(map(max, zip(*shapes, strict=True)))  # an axis that an image lacks is 1 there
 
     def _neighbours(self, block: StepBlock, written: Readable) -> NDArray[Any]:
         """What blocks of lower level have written where this one reads, as the function gets it."""

@@ -2,7 +2,7 @@
 
 from scutoid.steps.declaration._block import StepBlock
 from scutoid.steps.declaration._length import Length, um
-from scutoid.steps.declaration._options import Options
+from scutoid.steps.declaration._options import CallOptions, Options, ResultOptions
 from scutoid.steps.declaration._parameters import INJECTED, NEIGHBOURS, refuse_renamed
 from scutoid.steps.declaration._spec import Border, OutputKind, StepSpec, make_spec
 
@@ -10,9 +10,11 @@ __all__ = [
     "INJECTED",
     "NEIGHBOURS",
     "Border",
+    "CallOptions",
     "Length",
     "Options",
     "OutputKind",
+    "ResultOptions",
     "StepBlock",
     "StepSpec",
     "make_spec",

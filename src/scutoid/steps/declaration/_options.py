@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from scutoid.arrays import Storage
 from scutoid.errors import ParameterError
@@ -61,3 +61,22 @@ def _is_resources(value: Any) -> bool:
         isinstance(value, Mapping)
         and all(isinstance(name, str) and _is_count(n) for name, n in value.items())
     )
+
+
+class ResultOptions(TypedDict, total=False):
+    """Options of a result that is there already; see `scutoid.blockwise`."""
+
+    name: str | None
+    keep: bool | Literal["memory"]
+    storage: Storage
+    block: object
+    retries: int
+    timeout: float | None
+    requires: Mapping[str, int] | None
+
+
+class CallOptions(ResultOptions, total=False):
+    """Options of one call; see `scutoid.blockwise`."""
+
+    where: object
+    join: Literal["equal", "inner"]

@@ -10,6 +10,7 @@ from scutoid.steps.graph._nodes import (
     ConstantCollection,
     DeferredConstant,
     FromStore,
+    NotStored,
     Opened,
     OpenedFolder,
     StoredMembers,
@@ -28,7 +29,7 @@ from scutoid.steps.graph._refs import (
     ref_of,
     refs_of,
 )
-from scutoid.steps.graph._rewrite import Outputs, Rewriting
+from scutoid.steps.graph._rewrite import Outputs, Rewriting, with_spec_options
 
 __all__ = [
     "BlockCall",
@@ -45,6 +46,7 @@ __all__ = [
     "MappedCall",
     "Member",
     "Node",
+    "NotStored",
     "Opened",
     "OpenedFolder",
     "Outputs",
@@ -64,4 +66,5 @@ __all__ = [
     "planned_node",
     "ref_of",
     "refs_of",
+    "with_spec_options",
 ]

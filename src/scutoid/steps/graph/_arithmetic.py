@@ -24,7 +24,7 @@ from scutoid.errors import MetadataError, ParameterError
 from scutoid.steps.declaration import Options, StepSpec, make_spec
 from scutoid.steps.graph._call import Call, make_call
 from scutoid.steps.graph._nodes import Opened
-from scutoid.steps.graph._refs import CollectionRef, ImageRef, Ref
+from scutoid.steps.graph._refs import CollectionRef, ImageRef, Node, Ref
 
 _COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 _BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")
@@ -68,9 +68,9 @@ def operator_call(operator: str, *operands: Operand) -> Call:
     number = items[0] if is_first else items[1]
     params = {
         "operator": operator,
-        "number": _plain(number),
+        "number": number[()] if isinstance(number, np.ndarray) else number,
         "is_first": is_first,
-        "is_real": _is_real(operator, number),
+        "counts_as": _counts_as(operator, number),
     }
     return make_call(_blockwise(operator, _of_number, dtype), images, params)
 
@@ -85,10 +85,10 @@ def _of_images(*images: Array, operator: str) -> Array:
 
 
 def _of_number(
-    image: Array, *, operator: str, number: float, is_first: bool, is_real: bool
+    image: Array, *, operator: str, number: object, is_first: bool, counts_as: str
 ) -> Array:
-    plain = float(number) if is_real else _plain(number)
-    return _apply(operator, *((plain, image) if is_first else (image, plain)))
+    typed = {"given": lambda given: given, "float": float, "python": _plain}[counts_as](number)
+    return _apply(operator, *((typed, image) if is_first else (image, typed)))
 
 
 def _of_values(*values: object, operator: str) -> object:
@@ -141,9 +141,11 @@ def _plain(number: Any) -> Any:
     return number.item() if isinstance(number, (np.generic, np.ndarray)) else number
 
 
-def _is_real(operator: str, number: object) -> bool:
-    """Whether a number that is not known yet counts as one with a fraction."""
-    return _is_value(number) and operator not in (*_COMPARISONS, *_BITWISE)
+def _counts_as(operator: str, number: object) -> str:
+    """How a number counts in numpy's rules: as it is given, or, of a lazy value, as Python's."""
+    if not _is_value(number):
+        return "given"
+    return "python" if operator in (*_COMPARISONS, *_BITWISE) else "float"
 
 
 def _dtype_of(operator: str, items: Sequence[object]) -> np.dtype[Any] | None:
@@ -176,8 +178,8 @@ def _stand_in(operator: str, item: object) -> object:
     if isinstance(item, ImageRef):
         return np.empty(0, item.dtype)
     if isinstance(item, Ref):
-        return 1.0 if _is_real(operator, item) else 1
-    return _plain(item)
+        return 1.0 if _counts_as(operator, item) == "float" else 1
+    return item
 
 
 def _check_places(operator: str, images: Sequence[object]) -> None:
@@ -205,7 +207,7 @@ def _distance_in_voxels(first: ImageRef, second: ImageRef) -> float:
         sizes = dict(zip(first.framed.spec.spatial_axes, first.voxel_size, strict=True))
         common = starts[0].keys() & starts[1].keys()
         return max((abs(starts[0][a] - starts[1][a]) / sizes[a] for a in common), default=0.0)
-    if first.node != second.node:
+    if _source(first) != _source(second):
         return 0.0
     offsets = [dict(zip(i.axes, i.framed.offset, strict=True)) for i in (first, second)]
     common = offsets[0].keys() & offsets[1].keys()
@@ -214,3 +216,13 @@ def _distance_in_voxels(first: ImageRef, second: ImageRef) -> float:
 
 def _origin_by_axis(image: ImageRef) -> dict[str, float]:
     return dict(zip(image.framed.spec.spatial_axes, image.origin, strict=True))
+
+
+def _source(image: ImageRef) -> Node:
+    """Return what was opened, of which an image has the frame: the first image of each step."""
+    node: Node = image.node
+    while isinstance(node, Call) and node.images and node.spec.grid is None:
+        if node.spec.scale != 1:
+            break
+        node = node.images[0].node
+    return node

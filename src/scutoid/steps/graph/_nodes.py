@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
 from scutoid.arrays import ArraySource, open_source
-from scutoid.errors import PipelineError
+from scutoid.errors import PipelineError, StoreError
 from scutoid.geometry import Coordinate
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph._refs import Node, whole_offset
@@ -138,6 +138,36 @@ class StoredMembers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """The outputs of a result that a run did not finish: whoever reads them is told so."""
+
+    name: str
+    """The step, and the member."""
+    place: str
+    """Where they would lie."""
+
+    def image(self, output: int) -> NoReturn:
+        """Refuse to read an image."""
+        raise self._error()
+
+    def framed(self, output: int) -> NoReturn:
+        """Refuse to describe an image."""
+        raise self._error()
+
+    def value(self, output: int) -> NoReturn:
+        """Refuse to read anything else."""
+        raise self._error()
+
+    def _error(self) -> StoreError:
+        return StoreError(
+            "a result of a run is read once the run has finished it",
+            value=f"{self.name!r} is not finished",
+            place=self.place,
+            remedy="see run.summary() for what failed, mend the cause and run again",
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class FromStore(Node):
     """A result in a store."""
@@ -204,10 +234,10 @@ class CollectionFromStore(Node):
         """Return the key under which a member is stored."""
         return self.stored.member_keys[key]
 
-    def find(self, key: str) -> FromStore | None:
-        """Return one member; None if it is not there."""
+    def member_if_stored(self, key: str) -> FromStore:
+        """Return one member; one that is not there says so when it is read."""
         stored = self.stored.member(key)
-        return None if stored is None else self._member(key, stored)
+        return self._member(key, stored or NotStored(f"{self.name}[{key!r}]", "the run's store"))
 
     def member(self, key: str) -> FromStore:
         """Return one member.

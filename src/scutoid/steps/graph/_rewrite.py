@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
+from scutoid.errors import PipelineError
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph._call import Call, make_call
 from scutoid.steps.graph._refs import CollectionRef, Gathered, ImageRef, Ref
@@ -66,3 +68,23 @@ class Rewriting:
             [self.item(item) for item in call.inputs],
             {name: self.item(value) for name, value in call.params.items()},
         ).outputs
+
+
+def with_spec_options(ref: Ref | CollectionRef, options: Mapping[str, object]) -> Any:
+    """Return the same output of the same call, with other options of its step.
+
+    Raises
+    ------
+    PipelineError
+        If it is no result of a step.
+    """
+    call = ref.node
+    if not isinstance(call, Call):
+        raise PipelineError(
+            "options are those of the step that makes a result",
+            value=f"{ref.name!r}, an input",
+            place="options",
+            remedy="give them where a step makes the result",
+        )
+    changed = make_call(call.spec.with_options(**options), call.inputs, call.params, key=call.key)
+    return ref.on(changed)

@@ -2,7 +2,7 @@
 
 from scutoid.steps.handles._collections import Collection, Images, Tables, Values, gather
 from scutoid.steps.handles._decorators import blockwise, reduction, step
-from scutoid.steps.handles._evaluate import Evaluation
+from scutoid.steps.handles._evaluate import Evaluation, refusing_depth
 from scutoid.steps.handles._export import export
 from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.handles._lazy import Lazy, handle_of
@@ -15,11 +15,10 @@ from scutoid.steps.handles._step import Step, is_lazy
 from scutoid.steps.handles._store import Store
 from scutoid.steps.handles._substitute import with_given
 from scutoid.steps.handles._targets import refs_in
-from scutoid.steps.handles._typed import CallOptions, TypedCall, injected
+from scutoid.steps.handles._typed import TypedCall, injected
 
 __all__ = [
     "LATEST",
-    "CallOptions",
     "Collection",
     "Evaluation",
     "Files",
@@ -49,6 +48,7 @@ __all__ = [
     "pipeline",
     "reduction",
     "refs_in",
+    "refusing_depth",
     "step",
     "with_given",
     "with_options",

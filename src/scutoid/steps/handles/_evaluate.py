@@ -8,6 +8,7 @@ steps) are computed from the whole image.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,27 @@ from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.layout import PartsGrid, ViewSource, Window
 
 _SHARE_OF_MEMORY = 0.5
+
+
+@contextmanager
+def refusing_depth() -> Iterator[None]:
+    """Say of a pipeline that is too deep for Python what to do about it.
+
+    Raises
+    ------
+    PipelineError
+        Instead of a RecursionError.
+    """
+    try:
+        yield
+    except RecursionError:
+        raise PipelineError(
+            "steps are some hundred deep at most, one upon the other",
+            value="more than Python's recursion limit allows",
+            place="reading or planning a result",
+            remedy="run a part of them into a store and go on from there, or join many images in "
+            "one step, such as sc.project of sc.concatenate",
+        ) from None
 
 
 class Evaluation:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from scutoid.errors import PipelineError
 from scutoid.steps.graph import CollectionRef, FromStore, Ref
-from scutoid.steps.handles._evaluate import Evaluation
+from scutoid.steps.handles._evaluate import Evaluation, refusing_depth
 
 
 class Lazy:
@@ -48,7 +48,8 @@ class Lazy:
         return self.ref if self._stored is None else self.ref.on(self._stored)
 
     def _value(self) -> Any:
-        return Evaluation().value(self.read_ref)
+        with refusing_depth():
+            return Evaluation().value(self.read_ref)
 
     def __bool__(self) -> bool:
         raise PipelineError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from numbers import Number
-from typing import Any, NoReturn, Self, TypeAlias
+from typing import Any, NoReturn, Self, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from scutoid.errors import PipelineError
-from scutoid.steps.graph import astype_call, operator_call
+from scutoid.steps.declaration import ResultOptions
+from scutoid.steps.graph import astype_call, operator_call, with_spec_options
 from scutoid.steps.handles._lazy import Lazy, handle_of
 
 Operand: TypeAlias = "Operators | complex | np.generic | NDArray[Any]"
@@ -126,6 +127,25 @@ class Operators(Lazy):
 
     def __invert__(self) -> Self:
         return self._combined("invert", self)
+
+    def options(self, **options: Unpack[ResultOptions]) -> Self:
+        """Return the same result, its step with other options.
+
+        Parameters
+        ----------
+        **options
+            name, keep, storage, block, retries, timeout, requires, as in `scutoid.blockwise`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import scutoid as sc
+        >>> raw = sc.open(np.zeros((2, 3), "uint8"))
+        >>> (raw > 3).options(name="bright", keep=False)
+        Image('bright', yx, (2, 3), bool)
+        """
+        result: Self = handle_of(with_spec_options(self.ref, options))
+        return result
 
     def _combined(self, operator: str, *operands: object) -> Self:
         """Apply an operator to handles, arrays and numbers, this among them."""

@@ -23,7 +23,7 @@ from scutoid.arrays import read_region
 from scutoid.errors import MissingExtra, PipelineError
 from scutoid.geometry import Roi, RoiLike
 from scutoid.steps.graph import ImageRef
-from scutoid.steps.handles._evaluate import Evaluation, stored_levels
+from scutoid.steps.handles._evaluate import Evaluation, refusing_depth, stored_levels
 from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._operators import ImageOperators, Operators
 from scutoid.steps.layout import Framed
@@ -206,9 +206,10 @@ class Image(ImageOperators):
         """
         region = self.roi if roi is None else Roi.of(roi)
         inside = region.intersect(self.roi)
-        source = Evaluation().image(self.read_ref, inside)
         local = region.shift(-self.roi.offset)
-        return read_region(source, local, fill=fill, spec=self.framed.spec)
+        with refusing_depth():
+            source = Evaluation().image(self.read_ref, inside)
+            return read_region(source, local, fill=fill, spec=self.framed.spec)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -326,6 +327,12 @@ class Value(Operators):
 
     def __index__(self) -> int:
         return operator.index(self.get())
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.get(), digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.get(), spec) if spec else repr(self)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.get(), dtype=dtype, copy=copy)

@@ -14,12 +14,11 @@ from scutoid.blocks import Mask
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
-from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
+from scutoid.steps.declaration import NEIGHBOURS, CallOptions, StepBlock, StepSpec
 from scutoid.steps.graph import Gathered, ImageRef, Opened, make_call
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._single import Image
 from scutoid.steps.handles._typed import (
-    CallOptions,
     Function_co,
     Many_co,
     One_co,

@@ -164,20 +164,6 @@ class TypedCall(Generic[Function_co, One_co, Many_co]):
         raise NotImplementedError
 
 
-class CallOptions(TypedDict, total=False):
-    """Options of one call; see `scutoid.blockwise`."""
-
-    name: str | None
-    keep: bool | Literal["memory"]
-    storage: Storage
-    block: object
-    where: object
-    join: Literal["equal", "inner"]
-    retries: int
-    timeout: float | None
-    requires: Mapping[str, int] | None
-
-
 class StepOptions(TypedDict, total=False):
     """What all decorators take; see `scutoid.blockwise`."""
 

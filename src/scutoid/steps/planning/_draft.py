@@ -44,6 +44,11 @@ class Draft:
         return self.restarts or self.entry.status == "partial"
 
     @property
+    def members(self) -> tuple[tuple[str, str], ...]:
+        """Members of a collection and their keys; empty for a single result."""
+        return tuple(zip(self.call.keys or (), self.member_keys, strict=True))
+
+    @property
     def n_done(self) -> int:
         """Blocks that are done already."""
         return 0 if self.done is None else int(self.done.sum())

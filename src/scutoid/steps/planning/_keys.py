@@ -162,6 +162,10 @@ class Keys:
         for memo in [memo for memo in self._members if memo[0] is call]:
             del self._members[memo]
 
+    def set_apart(self, call: Call, members: Sequence[str]) -> None:
+        """Take a key for a collection that counts its members, from now on."""
+        self.stand_in(call, _digest("apart", self.call(call).key, *members))
+
     def stand_in_member(self, call: Call, key: str, member: str) -> None:
         """Take another key for a member from now on."""
         self._members[call, key] = member

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +71,7 @@ class Planner:
         self._force = frozenset(force)
         self._acceptance = Acceptance(store, self.keys, self.layouts, accept)
         self._drafts: list[Draft] = []
-        self._by_key: dict[object, Draft] = {}
-        self._by_entry: dict[Path, Draft] = {}
+        self._by_key: dict[str, Draft] = {}
         self._by_node: dict[Node, Draft] = {}
 
     def plan(self, targets: Sequence[Ref | CollectionRef]) -> PlannedRun:
@@ -112,24 +110,13 @@ class Planner:
             if isinstance(node, Call):
                 self._visit(node)
         draft = self._make(call)
-        members = tuple(zip(call.keys or (), draft.member_keys, strict=True))
-        same = self._by_key.setdefault((draft.key.key, members), draft)
+        if self._by_key.get(draft.key.key, draft).members != draft.members:
+            # The key of a collection leaves out its members; two of them need an entry each.
+            self.keys.set_apart(call, draft.member_keys)
+            draft = self._make(call)
+        self._by_node[call] = same = self._by_key.setdefault(draft.key.key, draft)
         if same is draft:
-            self._check_entry(draft)
             self._drafts.append(draft)
-        self._by_node[call] = same
-
-    def _check_entry(self, draft: Draft) -> None:
-        """Refuse other members under the name and the key of a collection that is planned."""
-        other = self._by_entry.setdefault(draft.entry.path, draft)
-        if other is not draft:
-            raise PipelineError(
-                "a step that is applied to two collections has a name for each",
-                value=f"collections of {other.n_blocks} and {draft.n_blocks} members",
-                place=f"step {other.task!r}",
-                remedy='name one of them, step.options(name="other")(images), or run one after '
-                "the other",
-            )
 
     def _make(self, call: Call) -> Draft:
         spec = call.spec

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from scutoid.events import DamageFound, Listener, StepAwaited
 from scutoid.steps.graph import CollectionRef, Ref
+from scutoid.steps.handles import refusing_depth
 from scutoid.steps.planning import PlannedCall, PlannedRun, Planner
 from scutoid.steps.results import Examination
 from scutoid.store import Lock
@@ -52,7 +53,8 @@ def claim(
     """
     while True:
         planner = new_planner()
-        planned = planner.plan(targets)
+        with refusing_depth():
+            planned = planner.plan(targets)
         planner.memo.save()
         with ExitStack() as taken:
             busy = _take_locks(taken, planned)

@@ -12,7 +12,7 @@ from scutoid.blocks import (
 )
 from scutoid.errors import DamagedResult, RunFailed
 from scutoid.events import Listener
-from scutoid.steps.handles import refs_in
+from scutoid.steps.handles import refs_in, refusing_depth
 from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
 from scutoid.steps.running._claim import claim
 from scutoid.steps.running._outcome import Run
@@ -69,7 +69,8 @@ def plan(
         memory=_bytes(memory),
         paranoid=paranoid,
     )
-    planned = planner.plan(refs_in(targets))
+    with refusing_depth():
+        planned = planner.plan(refs_in(targets))
     planner.memo.save()
     return summarize(planned)
 

@@ -20,7 +20,7 @@ from scutoid.blocks import (
 from scutoid.errors import StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps.compute import concatenate
-from scutoid.steps.graph import CollectionFromStore, FromStore, MappedCall, refs_of
+from scutoid.steps.graph import CollectionFromStore, FromStore, MappedCall, NotStored, refs_of
 from scutoid.steps.handles import LATEST, Lazy, handle_of
 from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import (
@@ -275,7 +275,11 @@ def _results_of(each: PlannedCall) -> Any:
         stored = CollectionFromStore(
             call.name, each.key.key, each.items, kinds, labels, call.groups
         )
-    elif each.entry.status == "complete":
-        stored = FromStore(call.name, each.key.key, StoredResult(each.entry), kinds, labels)
+    elif each.is_kept:
+        is_there = each.entry.status == "complete"
+        outputs = (
+            StoredResult(each.entry) if is_there else NotStored(each.task, str(each.entry.path))
+        )
+        stored = FromStore(call.name, each.key.key, outputs, kinds, labels)
     results: tuple[Lazy, ...] = tuple(handle_of(ref, stored) for ref in refs_of(call, kinds))
     return results if call.spec.packed else results[0]
