@@ -21,6 +21,7 @@ from scutoid.kernels._components import (
 )
 from scutoid.kernels._counts import cells_per_object, check_cell_size
 from scutoid.kernels._cross_entropy import (
+    LiWindow,
     count_floats,
     li_from_histogram,
     li_level,
@@ -57,6 +58,8 @@ from scutoid.kernels._maxima import (
 )
 from scutoid.kernels._measures import Measure
 from scutoid.kernels._order import (
+    Digits,
+    Narrowed,
     count_digits,
     merge_digits,
     narrow,
@@ -88,14 +91,17 @@ from scutoid.kernels._watershed import components_seen, reference_watershed, wat
 __all__ = [
     "SHAPES",
     "Affine",
+    "Digits",
     "Footprint",
     "Groups",
     "Histogram",
     "IntensityStats",
+    "LiWindow",
     "Match",
     "Measure",
     "MergedLabels",
     "Model",
+    "Narrowed",
     "Overlaps",
     "RegionStats",
     "RegionTree",

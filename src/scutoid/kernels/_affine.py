@@ -214,7 +214,7 @@ def affine(
     return result
 
 
-def _is_inside(local: NDArray[np.float64], edge: int, mode: Mode) -> Any:
+def _is_inside(local: NDArray[np.float64], edge: int, mode: Mode) -> bool | NDArray[np.bool_]:
     """Whether places are in the image; they are exactly if they are in the part of it that is read.
 
     Voxels reach up to their upper face, which belongs to the next.
@@ -235,8 +235,8 @@ def _nearest(
     mode: Mode,
 ) -> None:
     """Put the voxels nearest to places in the whole image into `result`, where there are any."""
-    is_inside: Any = True
-    flat: Any = 0
+    is_inside: bool | NDArray[np.bool_] = True
+    flat: int | NDArray[np.intp] = 0
     for place, first, edge in zip(places, offset, image.shape, strict=True):
         local = place - first  # exact: both are multiples of the place's last bit
         is_inside = is_inside & _is_inside(local, edge, mode)
@@ -258,7 +258,7 @@ def _linear(
     from scipy import ndimage
 
     local = np.empty((image.ndim, *result.shape))
-    is_inside: Any = True
+    is_inside: bool | NDArray[np.bool_] = True
     for axis, (place, first) in enumerate(zip(places, offset, strict=True)):
         local[axis] = place - first
         if mode == "voxel":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,6 +77,6 @@ def check_cell_size(cell_size: float | None, min_size: float, edge_weight: float
             raise ParameterError(f"{name} is a number {rule}", value=value, place="count")
 
 
-def _real(value: Any) -> float:
+def _real(value: object) -> float:
     """Return a number, NaN for what is none."""
     return float(value) if isinstance(value, Real) else np.nan

@@ -10,8 +10,7 @@ steps of 2^-52 of it, for sums of integers are the same in whatever order blocks
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +26,23 @@ _FINE = 20  # bits of a position in its bin that enter sums: 2^43 voxels fit
 _REACH = 128  # bins around the first estimate that are refined
 
 Counts = dict[str, NDArray[Any]]
+
+
+class LiWindow(TypedDict, total=False):
+    """The window that the second pass counts in finer bins, which has a place without a level."""
+
+    level: float | None
+    """The threshold itself where values were counted one by one, else None."""
+    start: float
+    """Where the iteration comes among the finer bins, as a share of the range."""
+    first: int
+    """Position of the first of them."""
+    shift: int
+    """Logarithm to the base 2 of their width."""
+    below: list[float]
+    """Number of voxels below them, and their mean as a share of the range."""
+    above: list[float]
+    """The same above them."""
 
 
 def li_from_histogram(counts: ArrayLike, values: ArrayLike, tolerance: float = 0.5) -> float:
@@ -85,7 +101,7 @@ def _trajectory(
 
 
 def count_floats(
-    values: NDArray[Any], span: tuple[float, float], window: Mapping[str, Any] | None = None
+    values: NDArray[Any], span: tuple[float, float], window: LiWindow | None = None
 ) -> Counts:
     """Count floats of one block for Li's threshold; `merge_floats` adds up.
 
@@ -145,16 +161,13 @@ def merge_floats(a: Counts, b: Counts) -> Counts:
     return {name: a[name] + (b[name] if name != "span" else 0) for name in a}
 
 
-def li_window(counted: Counts) -> dict[str, Any]:
+def li_window(counted: Counts) -> LiWindow:
     """Return the window that the second pass counts in finer bins.
 
     Returns
     -------
-    dict of plain numbers
-        ``level``: the threshold itself where values were counted one by one, else None; ``first``
-        and ``shift``: position of the first of the finer bins, and the logarithm of their width;
-        ``start``: where the iteration comes among them; ``below`` and ``above``: number of voxels
-        on the two sides of them, and their mean as a share of the range.
+    LiWindow
+        Of plain numbers.
     """
     if "values" in counted:
         return {"level": _level_of_values(counted)}
@@ -164,15 +177,22 @@ def li_window(counted: Counts) -> dict[str, Any]:
     levels = _trajectory(heights, weights, mean, 1 / _RANGE)
     low = min(max(int(levels[-1] * _BINS) - _REACH, 0), _BINS - 2 * _REACH)
     start = next(level for level in levels if low <= level * _BINS < low + 2 * _REACH)
-    sides = {}
-    for name, side in (("below", slice(low)), ("above", slice(low + 2 * _REACH, None))):
+    sides = []
+    for side in (slice(low), slice(low + 2 * _REACH, None)):
         total = float(weights[side].sum())
-        sides[name] = [total, float(np.sum(heights[side] * weights[side])) / max(total, 1)]
+        sides.append([total, float(np.sum(heights[side] * weights[side])) / max(total, 1)])
     shift = _SHIFT - ((_BINS // (2 * _REACH)).bit_length() - 1)
-    return {"level": None, "start": start, "first": low << _SHIFT, "shift": shift, **sides}
+    return {
+        "level": None,
+        "start": start,
+        "first": low << _SHIFT,
+        "shift": shift,
+        "below": sides[0],
+        "above": sides[1],
+    }
 
 
-def li_level(counted: Counts, window: Mapping[str, Any] | None) -> float:
+def li_level(counted: Counts, window: LiWindow | None) -> float:
     """Return Li's threshold, from the counts of the last pass."""
     if window is None:
         return _level_of_values(counted)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from scutoid.errors import ParameterError
 
@@ -122,7 +122,7 @@ def _uniform_parts(
         yield source, target, windows
 
 
-def _sum(image: NDArray[Any], windows: Windows, dtype: Any) -> NDArray[Any]:
+def _sum(image: NDArray[Any], windows: Windows, dtype: DTypeLike) -> NDArray[Any]:
     """Add up each window, axis by axis, in `dtype`."""
     total = image
     for axis, width in enumerate(windows):

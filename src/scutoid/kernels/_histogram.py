@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from scutoid.errors import ParameterError
 
@@ -66,7 +66,7 @@ def histogram_of(values: ArrayLike) -> Histogram:
     if array.dtype.kind == "b":
         array = array.view(np.uint8)
     flat = array.reshape(-1)
-    kept: Any = np.uint64 if array.dtype == np.uint64 else np.int64
+    kept: type[np.uint64 | np.int64] = np.uint64 if array.dtype == np.uint64 else np.int64
     if flat.size == 0:
         return Histogram(np.zeros(0, kept), np.zeros(0, np.int64))
     low, high = int(flat.min()), int(flat.max())
@@ -121,7 +121,7 @@ def merge_histograms(*parts: Histogram) -> Histogram:
     return Histogram(ordered[start], np.add.reduceat(counts[order], start))
 
 
-def value_range(values: ArrayLike) -> tuple[Any, Any] | None:
+def value_range(values: ArrayLike) -> tuple[np.generic, np.generic] | None:
     """Return the least and the greatest value, in the array's own type; None of an empty array.
 
     Raises
@@ -179,7 +179,7 @@ def float_histogram(
 
 
 def bin_centers(
-    low: float, high: float, n_bins: int = 256, dtype: Any = np.float64
+    low: float, high: float, n_bins: int = 256, dtype: DTypeLike = np.float64
 ) -> NDArray[Any]:
     """Return the middle of each bin of `float_histogram` for values of `dtype`."""
     edges = np.histogram_bin_edges(
@@ -189,7 +189,7 @@ def bin_centers(
     return centers
 
 
-def _own_type(dtype: np.dtype[Any], low: float, high: float) -> tuple[Any, Any]:
+def _own_type(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float]:
     """Return the range in the type of the values: numpy computes the edges in it."""
     return (dtype.type(low), dtype.type(high)) if dtype.kind == "f" else (low, high)
 
@@ -241,7 +241,7 @@ def percentile_ranks(total: int, percent: float) -> tuple[int, int, float]:
     return below, below + 1, place - below
 
 
-def between(low: Any, high: Any, share: float) -> Any:
+def between(low: Any, high: Any, share: float) -> np.generic:
     """Return the value a share of the way from one to another, rounded as numpy's percentiles are.
 
     Integers give float64, floating-point numbers their own type.
@@ -251,4 +251,5 @@ def between(low: Any, high: Any, share: float) -> Any:
         return np.float64(a + step * share if share < 0.5 else b - step * (1 - share))
     with np.errstate(invalid="ignore", over="ignore"):
         step = high - low
-        return low + step * share if share < 0.5 else high - step * (1 - share)
+        value: np.generic = low + step * share if share < 0.5 else high - step * (1 - share)
+    return value

@@ -16,7 +16,7 @@ from scutoid.errors import ParameterError
 _MOST_BINS = 2**24
 
 
-def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> Any:
+def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> np.generic:
     """Return the threshold that parts the values into the two most different classes.
 
     Parameters
@@ -51,16 +51,18 @@ def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> Any:
     number, value = filled_bins(counts, centers)
     number = number.astype(np.float32)
     if len(number) == 1:
-        return value[0]
+        only: np.generic = value[0]
+        return only
     below = np.cumsum(number)
     above = np.cumsum(number[::-1])[::-1]
     mean_below = np.cumsum(number * value) / below
     mean_above = (np.cumsum((number * value)[::-1]) / above[::-1])[::-1]
     between = below[:-1] * above[1:] * (mean_below[:-1] - mean_above[1:]) ** 2
-    return value[np.argmax(between)]
+    level: np.generic = value[np.argmax(between)]
+    return level
 
 
-def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> Any:
+def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> np.generic:
     """Return the value that lies farthest below the line from the peak to the longer tail's end.
 
     Parameters
@@ -93,7 +95,8 @@ def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> Any:
     """
     number, value = _every_bin(*filled_bins(counts, values))
     if len(number) == 1:
-        return value[0]
+        only: np.generic = value[0]
+        return only
     peak, last = int(np.argmax(number)), len(number) - 1
     turned = peak < last - peak
     if turned:
@@ -103,7 +106,8 @@ def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> Any:
     along = np.arange(peak)
     below = height / norm * along - width / norm * number[:peak]
     place = int(np.argmax(below))
-    return value[last - place if turned else place]
+    level: np.generic = value[last - place if turned else place]
+    return level
 
 
 def filled_bins(counts: ArrayLike, values: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:

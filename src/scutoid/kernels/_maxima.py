@@ -324,5 +324,5 @@ def _exact_in_float64(image: NDArray[Any]) -> NDArray[Any]:
     return np.unique(image, return_inverse=True)[1].reshape(image.shape)
 
 
-def _lowest(dtype: np.dtype[Any]) -> Any:
+def _lowest(dtype: np.dtype[Any]) -> float:
     return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min

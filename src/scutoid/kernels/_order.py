@@ -8,11 +8,11 @@ rounded, and no more than some bins are ever held: one pass for 16 bits, two for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels._histogram import (
@@ -27,7 +27,31 @@ from scutoid.kernels._histogram import (
 _DIGIT = 16
 
 
-def percentile_passes(dtype: Any) -> int:
+class Digits(TypedDict):
+    """Counts of one digit of the values of a part of an image."""
+
+    dtype: str
+    """Type of the values, as numpy writes it."""
+    counts: list[dict[str, NDArray[Any]]]
+    """For each prefix that may be wanted a `Histogram`, as plain arrays."""
+
+
+class Narrowed(TypedDict):
+    """What is known of the values at the wanted ranks after a pass."""
+
+    level: int
+    """Number of digits that are known."""
+    total: int
+    """Number of values in the image."""
+    prefixes: list[int]
+    """The distinct digits that are known, as one number each."""
+    ranks: list[list[int]]
+    """For each rank the number of its prefix, and the rank among the values of that prefix."""
+    values: list[float] | None
+    """For each percentile its value; None before the last pass."""
+
+
+def percentile_passes(dtype: DTypeLike) -> int:
     """Return how many passes values of a type need: one for 16 bits.
 
     Raises
@@ -80,7 +104,7 @@ def order_keys(values: ArrayLike) -> NDArray[Any]:
     return np.where(bits & top, ~bits, bits | top)
 
 
-def value_of_key(key: int, dtype: Any) -> Any:
+def value_of_key(key: int, dtype: DTypeLike) -> np.generic:
     """Return the value, a scalar of `dtype`, that `order_keys` maps to `key`."""
     kind = np.dtype(dtype)
     unsigned = np.dtype(f"u{kind.itemsize}")
@@ -90,7 +114,8 @@ def value_of_key(key: int, dtype: Any) -> Any:
         bits ^= top
     elif kind.kind == "f":
         bits = np.asarray(bits ^ top if bits & top else ~bits)
-    return bits.view(kind)[()]
+    value: np.generic = bits.view(kind).reshape(-1)[0]
+    return value
 
 
 def digit_histogram(keys: NDArray[Any], level: int, prefix: int = 0) -> Histogram:
@@ -121,19 +146,19 @@ def digit_histogram(keys: NDArray[Any], level: int, prefix: int = 0) -> Histogra
     return histogram_of((flat >> keys.dtype.type(shift)).astype(np.uint16))
 
 
-def count_digits(values: ArrayLike, found: Mapping[str, Any] | None) -> dict[str, Any]:
+def count_digits(values: ArrayLike, found: Narrowed | None) -> Digits:
     """Count, in one block, the next digit of the values that may be those at the wanted ranks.
 
     Parameters
     ----------
     values : array of real numbers
-    found : mapping, optional
+    found : Narrowed, optional
         What `narrow` returned after the pass before; None for the first.
 
     Returns
     -------
-    dict
-        ``dtype`` and a list of ``counts``, for `merge_digits`.
+    Digits
+        For `merge_digits`.
 
     Raises
     ------
@@ -147,33 +172,29 @@ def count_digits(values: ArrayLike, found: Mapping[str, Any] | None) -> dict[str
     return {"dtype": array.dtype.str, "counts": counts}
 
 
-def merge_digits(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+def merge_digits(a: Digits, b: Digits) -> Digits:
     """Add up the counts of two parts of an image."""
     pairs = zip(a["counts"], b["counts"], strict=True)
     merged = [merge_histograms(*map(Histogram.from_arrays, pair)).to_arrays() for pair in pairs]
     return {"dtype": a["dtype"], "counts": merged}
 
 
-def narrow(
-    counted: Mapping[str, Any], found: Mapping[str, Any] | None, percents: Sequence[float]
-) -> dict[str, Any]:
+def narrow(counted: Digits, found: Narrowed | None, percents: Sequence[float]) -> Narrowed:
     """Find the next digit of the values at the ranks that percentiles lie between.
 
     Parameters
     ----------
-    counted : mapping
+    counted : Digits
         Counts of the whole image.
-    found : mapping, optional
+    found : Narrowed, optional
         What this returned after the pass before.
     percents : sequence of float
         0 to 100.
 
     Returns
     -------
-    dict of plain numbers and lists
-        ``level``, ``total``, the distinct ``prefixes``, for each rank the number of its prefix and
-        the rank among the values of that prefix (``ranks``); and, after the last pass, for each
-        percentile its value (``values``).
+    Narrowed
+        Of plain numbers and lists.
     """
     counts = [Histogram.from_arrays(arrays) for arrays in counted["counts"]]
     total = counts[0].total if found is None else int(found["total"])

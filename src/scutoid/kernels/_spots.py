@@ -58,7 +58,7 @@ class Spots:
 
 def spot_response(
     image: NDArray[Any], sigma: Widths, *, method: SpotMethod = "log"
-) -> NDArray[np.floating[Any]]:
+) -> NDArray[np.floating]:
     """Filter for spots of one width.
 
     Parameters

@@ -25,7 +25,7 @@ _FURTHEST = {1: 1024, 2: 128, 3: 40}
 class Model(Protocol):
     """A function of a batch of tiles."""
 
-    def __call__(self, batch: NDArray[Any], /) -> Any:
+    def __call__(self, batch: NDArray[Any], /) -> object:
         """Take (tiles, channels, *spatial), return (tiles, *spatial) or (tiles, outputs, *spatial).
 
         What is returned is anything that numpy takes, or a tensor of PyTorch.
@@ -284,7 +284,7 @@ def _run(
             output[tile.write] = answer[number, channel][kept]
 
 
-def _as_array(answer: Any, ndim: int) -> NDArray[Any]:
+def _as_array(answer: object, ndim: int) -> NDArray[Any]:
     """Return what a model returned, if it is numbers on as many axes as a batch, or one less."""
     found = answer
     if hasattr(found, "detach"):  # a tensor of PyTorch, perhaps with gradients, on any device

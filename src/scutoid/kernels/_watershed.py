@@ -241,7 +241,7 @@ def _steps(shape: tuple[int, ...], hops: int) -> list[int]:
 
 
 def _flood(
-    values: list[Any], labels: list[int], open_voxels: NDArray[np.bool_], steps: list[int]
+    values: list[float], labels: list[int], open_voxels: NDArray[np.bool_], steps: list[int]
 ) -> list[int]:
     is_free = (open_voxels & (np.array(labels) == 0)).tolist()
     reached = [(values[place], place) for place, label in enumerate(labels) if label]

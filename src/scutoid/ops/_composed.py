@@ -71,7 +71,7 @@ TableOperation = Operation[Callable[P, "pd.DataFrame"], Table, Tables]
 def operation(function: Callable[P, ImageLike], /) -> ImageOperation[P]: ...
 @overload
 def operation(function: Callable[P, TableLike], /) -> TableOperation[P]: ...
-def operation(function: Callable[..., Any], /) -> Any:
+def operation(function: Callable[..., object], /) -> object:
     """Let a function of images take options."""
     return with_call_options(function)
 
@@ -83,12 +83,12 @@ def value_operation(
     return cast("Operation[Callable[P, R], Value, Values]", with_call_options(function))
 
 
-def with_call_options(function: Callable[..., Any]) -> Any:
+def with_call_options(function: Callable[..., object]) -> object:
     """Give a function of images an attribute `options`."""
 
-    def options(**options: Unpack[CallOptions]) -> Callable[..., Any]:
+    def options(**options: Unpack[CallOptions]) -> Callable[..., object]:
         @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
+        def run(*args: object, **kwargs: object) -> object:
             results = function(*args, **kwargs)
             return with_options(results, [*args, *kwargs.values()], cast("dict[str, Any]", options))
 
@@ -103,14 +103,14 @@ def with_call_options(function: Callable[..., Any]) -> Any:
 def composed(function: Callable[P, ImageLike], /) -> ImageOperation[P]: ...
 @overload
 def composed(function: Callable[P, TableLike], /) -> TableOperation[P]: ...
-def composed(function: Callable[..., Any], /) -> Any:
+def composed(function: Callable[..., object], /) -> object:
     """Let an operation on lazy results take arrays as well.
 
     Of numpy arrays alone the result itself is returned; dask arrays are opened as images.
     """
 
     @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: object, **kwargs: object) -> object:
         given, named = [opened(item) for item in args], {k: opened(v) for k, v in kwargs.items()}
         items = (*given, *named.values())
         if any(is_lazy(item) for item in items) or not any(map(_is_array, items)):
@@ -131,11 +131,11 @@ def composed_value(function: Callable[P, Value | R], /) -> Operation[Callable[P,
 def of_images(function: Callable[P, ImageLike], /) -> ImageOperation[P]: ...
 @overload
 def of_images(function: Callable[P, TableLike], /) -> TableOperation[P]: ...
-def of_images(function: Callable[..., Any], /) -> Any:
+def of_images(function: Callable[..., object], /) -> object:
     """Let an operation take arrays as images by position; those given by name are parameters."""
 
     @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: object, **kwargs: object) -> object:
         given = [opened(item) for item in args]
         arrays = [open_image(item) if _is_array(item) else item for item in given]
         result = function(*arrays, **kwargs)

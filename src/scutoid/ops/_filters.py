@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,9 +17,10 @@ _TRUNCATE = 4.0
 _RATIO = 1.6
 
 Widths = float | Sequence[float]
+W = TypeVar("W", bound=Widths)
 
 
-def _radius(sigma: Widths) -> Any:
+def _radius(sigma: Widths) -> int | list[int]:
     """Return how far scipy's kernel reaches, in voxels."""
     widths = np.asarray(sigma)
     if widths.dtype.kind not in "iuf" or not np.all(np.isfinite(widths) & (widths >= 0)):
@@ -38,7 +39,7 @@ def _check_sigma(images: list[Image], sigma: Widths) -> None:
     _check(images[0], sigma, "sigma", _radius)
 
 
-def _check(image: Image | Array, width: Any, name: str, reach: Callable[[Any], object]) -> None:
+def _check(image: Image | Array, width: W, name: str, reach: Callable[[W], object]) -> None:
     """Refuse an image of no real numbers, and widths that have no reach or are not one an axis."""
     place = repr(image.name) if isinstance(image, Image) else "image"
     check_intensities(image, place)
@@ -88,9 +89,10 @@ def _as_float(image: Array) -> Array:
     return image.astype(np.float64 if image.dtype == np.float64 else np.float32, copy=False)
 
 
-def _plain(numbers: Widths) -> Any:
+def _plain(numbers: Widths) -> float | list[float]:
     """Return a number or a list, whatever numpy type they were given in."""
-    return np.asarray(numbers).tolist()
+    plain: float | list[float] = np.asarray(numbers).tolist()
+    return plain
 
 
 def _smooth(image: Array, sigma: Widths) -> Array:
@@ -99,7 +101,7 @@ def _smooth(image: Array, sigma: Widths) -> Array:
     return ndimage.gaussian_filter(image, _plain(sigma), truncate=_TRUNCATE)  # type: ignore[no-any-return]
 
 
-def _window(size: int | Sequence[int]) -> Any:
+def _window(size: int | Sequence[int]) -> int | list[tuple[int, int]]:
     """Return how far a window of these edges reaches, low and high; scipy centres it on size//2."""
     sizes = np.asarray(size)
     if sizes.dtype.kind not in "iu" or not np.all(sizes >= 1):
@@ -160,12 +162,13 @@ def _served(image: Array) -> Array:
     return image.astype(np.float32) if image.dtype == np.float16 else image
 
 
-def _wider(low: Widths, high: Widths | None) -> Any:
+def _wider(low: Widths, high: Widths | None) -> int | list[int]:
     """Return the reach of the wider of two Gaussians."""
     reach = _radius(low), _radius(_upper(low, high))
     if not (np.ndim(reach[0]) or np.ndim(reach[1])):
         return max(reach)
-    return np.maximum(*np.broadcast_arrays(*reach)).tolist()
+    wider: list[int] = np.maximum(*np.broadcast_arrays(*reach)).tolist()
+    return wider
 
 
 def _upper(low: Widths, high: Widths | None) -> Widths:
@@ -280,7 +283,7 @@ def laplacian_of_gaussian(image: Array, *, sigma: Widths) -> Array:
     )
 
 
-def _twice(radius: Widths) -> Any:
+def _twice(radius: Widths) -> int | list[int]:
     """Return the reach of an erosion and a dilation after it."""
     if np.ndim(radius) > 1:
         raise ParameterError(

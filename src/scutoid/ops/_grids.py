@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict, TypeVar, Unpack, cast
+from typing import TypedDict, TypeVar, Unpack, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from scutoid.geometry import Roi
 from scutoid.kernels import Affine
 from scutoid.steps import Image, Images, OutputGrid, Step
 
-AnyStep = TypeVar("AnyStep", bound=Step[Any, Any, Any])
+AnyStep = TypeVar("AnyStep", bound=Step[Callable[..., object], object, object])
 T = TypeVar("T")
 Source = Callable[[int, Roi], Roi]
 

@@ -6,8 +6,6 @@ across blocks; each block labels itself again and looks its numbers up.  No inte
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -98,12 +96,12 @@ def label(
         labels, first = label_components(mask, connectivity, by_value=by_value)
         check_count(len(first), kind.name)
         return labels.astype(kind, copy=False)
-    how: dict[str, Any] = {"connectivity": connectivity, "by_value": by_value}
     find, apply = label_pieces, label_apply if kind == np.uint32 else label_apply_uint64
     if axes is not None:
         find, apply = find.along(axes), apply.along(axes)
-    merged = label_merge(find(mask, **how), connectivity=connectivity, dtype=kind.name)
-    return apply(mask, merged, **how)
+    pieces = find(mask, connectivity=connectivity, by_value=by_value)
+    merged = label_merge(pieces, connectivity=connectivity, dtype=kind.name)
+    return apply(mask, merged, connectivity=connectivity, by_value=by_value)
 
 
 def _checked_dtype(dtype: DTypeLike) -> DType:

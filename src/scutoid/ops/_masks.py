@@ -10,11 +10,10 @@ symmetry reaches differently far on the two sides::
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.geometry import HaloLike
 from scutoid.kernels import (
     Footprint,
     as_foreground,
@@ -42,19 +41,19 @@ def _check_both(images: list[Image], footprint: Footprint) -> None:
         footprint_array(footprint, n_spatial(images[0]))
 
 
-def _erosion_reach(footprint: Footprint) -> Any:
+def _erosion_reach(footprint: Footprint) -> HaloLike:
     return _reach(footprint, [(n // 2, n - 1 - n // 2) for n in footprint_shape(footprint)])
 
 
-def _dilation_reach(footprint: Footprint) -> Any:
+def _dilation_reach(footprint: Footprint) -> HaloLike:
     return _reach(footprint, [(n - 1 - n // 2, n // 2) for n in footprint_shape(footprint)])
 
 
-def _reach_of_both(footprint: Footprint) -> Any:
+def _reach_of_both(footprint: Footprint) -> HaloLike:
     return _reach(footprint, [(n - 1, n - 1) for n in footprint_shape(footprint)])
 
 
-def _reach(footprint: Footprint, pairs: Pairs) -> Any:
+def _reach(footprint: Footprint, pairs: Pairs) -> HaloLike:
     """Return one number for a radius of all axes, whose two sides are alike."""
     return pairs if np.ndim(footprint) else pairs[0][0]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ from scutoid.ops._composed import as_one, opened, operation, value_operation
 from scutoid.ops._inputs import check_intensities, check_voxels, first_of
 from scutoid.ops._types import Array, ImageLike
 from scutoid.steps import Value, blockwise, reduction
-
-Counted = dict[str, Any]
-"""Counts of the digits of voxels, and the digits that are known."""
 
 
 @value_operation
@@ -62,10 +59,10 @@ def percentile(image: ImageLike, *, q: float | Sequence[float]) -> Value | float
     check_intensities(image, "percentile")
     check_voxels(image, "percentile")
     passes = kernels.percentile_passes(first_of(image).dtype)
-    found: Counted | None = None
+    found: kernels.Narrowed | None = None
     for _ in range(passes - 1):
         digits = percentile_digits(image, found=found, percents=percents, result=None)
-        found = cast("Counted", digits)
+        found = cast("kernels.Narrowed", digits)
     return _percentile(image, found=found, percents=percents, result="all" if np.ndim(q) else "one")
 
 
@@ -79,12 +76,12 @@ def _percents(q: float | Sequence[float]) -> list[float]:
 
 
 def _narrowed(
-    counted: Counted,
+    counted: kernels.Digits,
     *,
-    found: Counted | None,
+    found: kernels.Narrowed | None,
     percents: list[float],
     result: str | None,
-) -> Any:
+) -> kernels.Narrowed | float | list[float]:
     narrowed = kernels.narrow(counted, found, percents)
     if result is None:
         return narrowed
@@ -102,10 +99,10 @@ def _narrowed(
 def percentile_digits(
     image: Array,
     *,
-    found: Counted | None,
+    found: kernels.Narrowed | None,
     percents: list[float],  # noqa: ARG001 - for the end
     result: str | None,  # noqa: ARG001
-) -> Counted:
+) -> kernels.Digits:
     """Count the next digit of the values of one block, after those that were `found`."""
     return kernels.count_digits(image, found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
@@ -27,6 +27,8 @@ _COUNTED_APART = "tc"
 """Columns of a table that say which image a cell is of."""
 Iterated = tuple[tuple[str, int, int], ...]
 """Axes whose places are counted apart: each with its first place and their number."""
+Places = dict[str, list[Any]]
+"""For each axis along which places are counted apart, where these lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def atlas_points(
     weights: str | None,
     column: str | None,
     iterated: Iterated | None,
-) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
+) -> tuple[pd.DataFrame, Places]:
     """Find the voxel of the atlas that holds each point.
 
     Returns
@@ -191,7 +193,7 @@ def atlas_points(
 @step(out=("table", "value"), version="1")
 def atlas_points_of_pieces(
     pieces: BlockParts, *, frame: AtlasFrame, weights: str | None, column: str | None
-) -> tuple[pd.DataFrame, dict[str, list[Any]]]:
+) -> tuple[pd.DataFrame, Places]:
     """Find the voxel of the atlas that holds the centroid of each object, range by range."""
     import pandas as pd
 
@@ -262,9 +264,7 @@ def _added_up(placed: pd.DataFrame) -> pd.DataFrame:
     return added.reset_index()
 
 
-def _places(
-    points: pd.DataFrame, iterated: Iterated | None
-) -> tuple[NDArray[np.int64], dict[str, list[Any]]]:
+def _places(points: pd.DataFrame, iterated: Iterated | None) -> tuple[NDArray[np.int64], Places]:
     """Return the number of each point's place, and what is at each place."""
     axes = [axis for axis, *_ in iterated or ()]
     if iterated is None:
@@ -289,6 +289,6 @@ def _places(
     return number, {axis: unique[axis].tolist() for axis in axes}
 
 
-def n_places(places: Mapping[str, Sequence[Any]]) -> int:
+def n_places(places: Places) -> int:
     """Return the number of places that are counted apart; one where no axis is iterated."""
     return len(next(iter(places.values()))) if places else 1

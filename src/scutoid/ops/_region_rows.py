@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,7 +118,9 @@ def _in_order(ids: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort([ranks.get(int(id_), 0) for id_ in ids], kind="stable")
 
 
-def _names(tree: RegionTree, shown: NDArray[np.int64], others: NDArray[np.int64]) -> dict[str, Any]:
+def _names(
+    tree: RegionTree, shown: NDArray[np.int64], others: NDArray[np.int64]
+) -> dict[str, object]:
     import pandas as pd
 
     parent = tree.parent[shown]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def read_regions(regions: object) -> RegionTree:
             raise SourceNotFound("a tree of regions is a file", value=str(path), place=_PLACE)
         regions = json.loads(path.read_text()) if path.suffix == ".json" else _csv(path)
     if type(regions).__name__ == "DataFrame":
-        return _of_table(regions)
+        return _of_table(cast("pd.DataFrame", regions))
     if isinstance(regions, (Mapping, list, tuple)):
         return _of_nodes(regions)
     raise ParameterError(
@@ -63,14 +63,14 @@ def read_regions(regions: object) -> RegionTree:
     )
 
 
-def _csv(path: Path) -> Any:
+def _csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     # As text: "NA" is an acronym, and an id of many digits is no float
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
-def _of_table(table: Any) -> RegionTree:
+def _of_table(table: pd.DataFrame) -> RegionTree:
     if table.index.name == "id" and "id" not in table.columns:
         table = table.reset_index()
     parents = next((name for name in _PARENTS if name in table.columns), None)
@@ -126,7 +126,7 @@ def _walk(nodes: Sequence[Node], parent: int | None) -> Iterator[tuple[int, int 
         yield from _walk(node.get("children") or [], own)
 
 
-def _is_missing(entry: Any) -> bool:
+def _is_missing(entry: object) -> bool:
     import pandas as pd
 
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from scutoid.ops._atlas_frame import (
 )
 from scutoid.ops._composed import operation
 from scutoid.ops._inputs import check_real
-from scutoid.ops._region_cells import cells_to_count, n_places
+from scutoid.ops._region_cells import Places, cells_to_count, n_places
 from scutoid.ops._region_rows import BACKGROUND, OUTSIDE, region_rows
 from scutoid.ops._region_tree import Regions, read_regions
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
@@ -190,7 +190,7 @@ def _checked_sides(sides: object) -> tuple[str, str]:
 def _finish(
     merged: Mapping[str, Array],
     *,
-    places: Mapping[str, Sequence[Any]],
+    places: Places,
     tree: RegionTree,
     level: int | tuple[int | str, ...] | None,
     sides: tuple[str, str] | None,
@@ -230,7 +230,7 @@ def region_counts(
     image: Array | None = None,
     *,
     plane: tuple[int, int] | None,
-    places: Mapping[str, Sequence[Any]],
+    places: Places,
     tree: RegionTree,  # noqa: ARG001 - these make the rows at the end
     level: int | tuple[int | str, ...] | None,  # noqa: ARG001
     sides: tuple[str, str] | None,  # noqa: ARG001

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import numpy as np
 
@@ -230,12 +230,23 @@ def strongest_response(
     )
 
 
-def _merge(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+class _Found(TypedDict):
+    """The spots of a part of an image."""
+
+    axes: str
+    """Axes that spots have positions along."""
+    iterated: str
+    """Axes along which planes or volumes are searched one by one."""
+    found: list[tuple[Array, ...]]
+    """For each block with spots: places along `iterated`, and what `_arrays` returns."""
+
+
+def _merge(a: _Found, b: _Found) -> _Found:
     return {**a, "found": [*a["found"], *b["found"]]}
 
 
 def _finish(
-    merged: Mapping[str, Any],
+    merged: _Found,
     *,
     widths: Widths,
     physical: tuple[bool, bool],
@@ -276,7 +287,7 @@ def spot_table(
     strongest: float | None,
     voxel_size: tuple[float, ...] | None = injected,
     block: StepBlock = injected,
-) -> dict[str, Any]:
+) -> _Found:
     """Find the spots of one block: those whose brightest voxel lies in it."""
     sigmas, radii = _both_in_voxels(widths, exclusion, physical, voxel_size)
     levels = [threshold, None if strongest is None else strongest * (threshold_rel or 0.0)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ Range = tuple[float, float]
 """Least and greatest value."""
 Span = Range | None
 """The same as a parameter; None where integers need none."""
-Counted = dict[str, Any]
-"""Arrays of a histogram, and what belongs to them."""
+Counted = dict[str, Array]
+"""Arrays of a histogram."""
 
 
 def _check_level(images: list[Image], level: object) -> None:
@@ -148,7 +148,7 @@ def li(image: ImageLike) -> Value | float:
     if span is None or _is_narrow(image):
         return _li(image, span=span, window=None, is_last=True)
     bins = _li_bins(image, span=span, window=None, is_last=False)
-    window = cast("Counted", bins)
+    window = cast("kernels.LiWindow", bins)
     return _li(image, span=span, window=window, is_last=True)
 
 
@@ -298,9 +298,9 @@ def _li_level(
     counted: Counted,
     *,
     span: Span,  # noqa: ARG001 - for the blocks
-    window: Counted | None,
+    window: kernels.LiWindow | None,
     is_last: bool,
-) -> Any:
+) -> float | kernels.LiWindow:
     if "span" not in counted:
         return kernels.li_from_histogram(*_bins(counted))
     return kernels.li_level(counted, window) if is_last else kernels.li_window(counted)
@@ -311,7 +311,7 @@ def li_step(
     image: Array,
     *,
     span: Span,
-    window: Counted | None,
+    window: kernels.LiWindow | None,
     is_last: bool,  # noqa: ARG001 - for the end
 ) -> Counted:
     """Count the values of one block; floats in bins, in a second pass in those of a `window`."""

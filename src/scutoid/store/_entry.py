@@ -182,7 +182,7 @@ class Entry:
             places = [(self.path / f"{name}{kind.suffix}", kind) for kind in installed]
         yield from ((path, kind) for path, kind in places if path.is_file())
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str) -> object:
         """Return a value that was saved; its digest is checked first.
 
         Raises
@@ -370,7 +370,7 @@ def _size(path: Path) -> int:
         return -1
 
 
-def _is_intact(path: Path, record: Mapping[str, Any]) -> bool:
+def _is_intact(path: Path, record: Mapping[str, object]) -> bool:
     try:
         return path.stat().st_size == record.get("bytes") and digest_file(path) == record.get(
             "sha256"
@@ -379,7 +379,7 @@ def _is_intact(path: Path, record: Mapping[str, Any]) -> bool:
         return False
 
 
-def _was_intact(path: Path, record: Mapping[str, Any]) -> bool:
+def _was_intact(path: Path, record: Mapping[str, object]) -> bool:
     """Whether a file is what was written; read once in a process for each version of it."""
     try:
         status = path.stat()

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from scutoid.durable import sync_folder
 from scutoid.errors import DamagedResult, ParameterError, StoreError
@@ -36,7 +36,7 @@ class _Place:
     offset: int
     length: int
     crc: int
-    meta: Mapping[str, Any]
+    meta: Mapping[str, object]
 
 
 class Pack:
@@ -131,7 +131,7 @@ class Pack:
             ) from error
         return places
 
-    def append_many(self, items: Iterable[tuple[PackName, Mapping[str, Any], bytes]]) -> None:
+    def append_many(self, items: Iterable[tuple[PackName, Mapping[str, object], bytes]]) -> None:
         """Add payloads; all are on the disk when this returns.
 
         Parameters
@@ -151,7 +151,7 @@ class Pack:
                 place=str(self.path),
                 remedy='open it with Pack(path, "a")',
             )
-        entries: list[tuple[PackName, int, int, int, Mapping[str, Any]]] = []
+        entries: list[tuple[PackName, int, int, int, Mapping[str, object]]] = []
         payloads = []
         end = self._end
         for name, meta, payload in items:
@@ -241,11 +241,11 @@ class Pack:
     def __iter__(self) -> Iterator[PackName]:
         return iter(tuple(self._known()))
 
-    def meta(self, name: PackName) -> Mapping[str, Any]:
+    def meta(self, name: PackName) -> Mapping[str, object]:
         """Return the metadata that a payload was appended with."""
         return self._place(name).meta
 
-    def find(self, name: PackName) -> Mapping[str, Any] | None:
+    def find(self, name: PackName) -> Mapping[str, object] | None:
         """Return the metadata of a payload; None if there is none of that name."""
         place = self._known().get(name)
         return None if place is None else place.meta
@@ -282,7 +282,7 @@ class Pack:
 
     def forget(self, names: Iterable[PackName]) -> None:
         """Strike payloads from the index, for they are damaged; the pack is open for appending."""
-        struck: list[tuple[PackName, int, int, int, dict[str, Any]]]
+        struck: list[tuple[PackName, int, int, int, dict[str, object]]]
         struck = [(name, 0, -1, 0, {}) for name in names]
         if struck and self._log is not None and self._places is not None:
             self._log.append(json.dumps(struck, separators=(",", ":")).encode())

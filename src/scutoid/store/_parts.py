@@ -22,6 +22,7 @@ from scutoid.errors import DamagedResult, ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _MAGIC = b"scutarr1"
 _HEAD = struct.Struct("<8sI")
@@ -96,7 +97,7 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _descr(descr: Any) -> Any:
+def _descr(descr: object) -> Any:
     """Undo what JSON did to the description of a structured type: it made lists of tuples."""
     if isinstance(descr, list):
         return [(field[0], _descr(field[1]), *map(tuple, field[2:])) for field in descr]
@@ -117,7 +118,7 @@ def _decompressed(
     content: memoryview, codec: str, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> NDArray[Any]:
     array = np.empty(shape, dtype)
-    raw: Any = content
+    raw: bytes | memoryview = content
     if codec == "zstd":
         from numcodecs import zstd
 
@@ -170,7 +171,7 @@ def table_of_bytes(packed: bytes) -> pd.DataFrame:
         ) from error
 
 
-def arrow_of_table(table: pd.DataFrame) -> Any:
+def arrow_of_table(table: pd.DataFrame) -> pa.Table:
     """Return a table as an Arrow table.
 
     Raises

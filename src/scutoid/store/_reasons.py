@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 from scutoid.store._recipe import Fact, Recipe
 from scutoid.store.keys import VERSION_PART
+
+T = TypeVar("T")
 
 
 def explain(new: Recipe, old: Recipe | None) -> str:
@@ -113,6 +115,6 @@ def _versions(new: Mapping[str, str], old: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} {before or 'not counted'} -> {now or 'not counted'}"
 
 
-def _pairs(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def _pairs(new: Mapping[str, T], old: Mapping[str, T]) -> Iterator[tuple[str, T | None, T | None]]:
     for name in (*new, *(name for name in old if name not in new)):
         yield name, old.get(name), new.get(name)

@@ -90,7 +90,7 @@ class Recipe:
     """Name of the format it is stored in."""
     block: tuple[int, ...] | None = None
     """Block shape in voxels; None if the step was not cut into blocks."""
-    output: Mapping[str, Any] = field(default_factory=dict)
+    output: Mapping[str, object] = field(default_factory=dict)
     """What is needed to open the result again, such as its axes (plain JSON)."""
     host: str = ""
     """Name of the machine that made it."""
@@ -98,7 +98,7 @@ class Recipe:
     """When it was begun, in seconds since 1970."""
     seconds: float | None = None
     """How long it took, once it is complete."""
-    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Size in bytes and sha256 of each file that has no checksums of its own."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """What was added when it was completed (plain JSON)."""
@@ -130,7 +130,7 @@ class Recipe:
 
     def to_json(self) -> str:
         """The text of `recipe.json`: indented, with the fields in the order above."""
-        content: dict[str, Any] = {"scutoid_recipe": VERSION}
+        content: dict[str, object] = {"scutoid_recipe": VERSION}
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name in ("parameters", "inputs"):
@@ -179,7 +179,7 @@ class Recipe:
         return cls(**known)
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def _digest(content: Mapping[str, object]) -> str:
     """Digest what the result is, whatever its order and its spaces; not when it was made."""
     told = ("digest", "host", "created", "seconds")
     kept = {name: value for name, value in content.items() if name not in told}

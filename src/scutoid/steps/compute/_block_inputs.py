@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from scutoid.arrays import Readable
 from scutoid.steps.compute._block_step import BlockStep
@@ -17,7 +16,7 @@ from scutoid.steps.declaration import StepBlock
 class Deferred:
     """A value that a worker loads when it first needs it."""
 
-    load: Callable[[], Any]
+    load: Callable[[], object]
     """Returns the value."""
 
 
@@ -26,9 +25,9 @@ class Loaded:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._values: dict[Deferred, Any] = {}
+        self._values: dict[Deferred, object] = {}
 
-    def of(self, item: object) -> Any:
+    def of(self, item: object) -> object:
         """Return an item, loaded if it is deferred."""
         if not isinstance(item, Deferred):
             return item

@@ -189,7 +189,7 @@ class BlockStep:
                 layout.local(position, block.read_roi),
                 layout.border,  # type: ignore[arg-type]
             )
-        return layout.to_function(position, array)  # type: ignore[no-any-return]
+        return layout.to_function(position, array)
 
     def _take(
         self,
@@ -233,7 +233,7 @@ class BlockStep:
                 )
             array = array.astype(dtype)
         returned = layout.returned_roi(block.write_roi)
-        return layout.from_function(array, returned, block.write_roi)  # type: ignore[no-any-return]
+        return layout.from_function(array, returned, block.write_roi)
 
     def _take_table(self, item: object, block: StepBlock) -> object:
         import pandas as pd

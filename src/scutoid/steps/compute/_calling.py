@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +60,10 @@ def wrong_shape(
     )
 
 
-Merge = Callable[[Any, Any], Any]
+T = TypeVar("T")
 
 
-def merge_in_order(values: Sequence[Any] | Any, merge: Merge) -> Any:
+def merge_in_order(values: Iterable[T], merge: Callable[[T, T], T]) -> T:
     """Merge values in a fixed binary tree over their order.
 
     The tree is that of a binary counter: it depends on the number of values alone, holds at most
@@ -76,7 +76,7 @@ def merge_in_order(values: Sequence[Any] | Any, merge: Merge) -> Any:
     >>> merge_in_order(["a", "b", "c"], lambda a, b: f"({a}{b})")
     '((ab)c)'
     """
-    waiting: list[tuple[int, Any]] = []
+    waiting: list[tuple[int, T]] = []
     for value in values:
         size, merged = 1, value
         while waiting and waiting[-1][0] == size:

@@ -116,7 +116,7 @@ class ComputedImage:
             return _REMEMBERED_BLOCKS
         return _REMEMBERED if self.is_shared else 0
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         given = (self.given, self.output, self.spec, self.offset)
         return (
             partial(ComputedImage, is_cut_again=self.is_cut_again, is_shared=self.is_shared),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 
-class GatheredMembers(Mapping[str, Any]):
+class GatheredMembers(Mapping[str, object]):
     """Members of a collection by key, each read whenever it is asked for.
 
     Parameters
@@ -17,11 +16,11 @@ class GatheredMembers(Mapping[str, Any]):
         Returns the member of a key.
     """
 
-    def __init__(self, keys: Sequence[str], read: Callable[[str], Any]) -> None:
+    def __init__(self, keys: Sequence[str], read: Callable[[str], object]) -> None:
         self._keys = dict.fromkeys(keys)
         self._read = read
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> object:
         if key not in self._keys:
             raise KeyError(key)
         return self._read(key)

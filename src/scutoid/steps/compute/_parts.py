@@ -136,7 +136,7 @@ def _flatten(value: object, arrays: dict[str, NDArray[Any]]) -> object:
     )
 
 
-def _restore(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def _restore(tree: object, arrays: Mapping[str, NDArray[Any]]) -> object:
     if not isinstance(tree, list):
         return tree
     kind, content = tree

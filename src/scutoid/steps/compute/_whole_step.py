@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from scutoid.steps.layout import PartsGrid
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
+
 
 @contextlib.contextmanager
 def prepared(
     spec: StepSpec, ready: Mapping[str, object] | None = None
-) -> Iterator[Mapping[str, Any]]:
+) -> Iterator[Mapping[str, object]]:
     """Call a step's set-up, unless that was done; leave what it entered at the end."""
     if ready:
         yield ready
@@ -39,7 +41,7 @@ def prepared(
         yield values
 
 
-def finish(spec: StepSpec, merged: Any, available: Mapping[str, Any]) -> Any:
+def finish(spec: StepSpec, merged: object, available: Mapping[str, object]) -> object:
     """Turn the merged value of a reduction into its result, by what is available of parameters."""
     if spec.finish is None:
         return merged
@@ -48,13 +50,13 @@ def finish(spec: StepSpec, merged: Any, available: Mapping[str, Any]) -> Any:
     return check_output(spec, spec.outputs[0], result)
 
 
-def _keyword_names(function: Callable[..., Any]) -> list[str]:
+def _keyword_names(function: Callable[..., object]) -> list[str]:
     return [
         p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY
     ]
 
 
-def check_output(spec: StepSpec, kind: str, result: Any) -> Any:
+def check_output(spec: StepSpec, kind: str, result: T) -> T:
     """Check a whole result against what the step declared."""
     if (kind == "table") != is_table(result) and kind in ("table", "value"):
         if kind == "table":
@@ -106,7 +108,7 @@ def call_step(
         ]
         if not in_partitions or spec.setup:
             items = [_joined(item) for item in items]
-    results: list[Any] = []
+    results: list[object] = []
     for kind, item, framed in zip(spec.outputs, items, frames, strict=True):
         if isinstance(item, TablePartitions):
             results.append(item)
@@ -157,7 +159,7 @@ class TablePartitions:
             )
 
 
-def _joined(item: Any) -> Any:
+def _joined(item: object) -> object:
     """Return a table in partitions whole, anything else as it is."""
     return join_tables(item.table_partitions()) if isinstance(item, TablePartitions) else item
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from scutoid.arrays import Storage
 from scutoid.errors import ParameterError
@@ -48,15 +48,15 @@ class Options:
                 raise ParameterError(rule, value=getattr(self, option), place=f"option {option!r}")
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, Integral) and int(value) >= 0
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: object) -> bool:
     return value is None or (isinstance(value, Real) and float(value) > 0)
 
 
-def _is_resources(value: Any) -> bool:
+def _is_resources(value: object) -> bool:
     return value is None or (
         isinstance(value, Mapping)
         and all(isinstance(name, str) and _is_count(n) for name, n in value.items())

@@ -35,7 +35,7 @@ class StepSpec:
     """Function of a block, of whole values, or a reduction over blocks."""
     name: str
     """The function's name."""
-    function: Callable[..., Any]
+    function: Callable[..., object]
     """The user's function itself."""
     parameters: Parameters
     """Its signature, and old names in it, which are no part of a key."""
@@ -55,7 +55,7 @@ class StepSpec:
     """What lies beyond the image's edge."""
     scale: object = 1
     """Input voxels an output voxel."""
-    grid: Callable[..., Any] | None = None
+    grid: Callable[..., object] | None = None
     """Finds the grid of the output, where it is no scaled one."""
     check: Callable[..., None] | None = None
     """Raises what is wrong with the images and parameters of a call, before anything runs."""
@@ -69,9 +69,9 @@ class StepSpec:
     """Whether the result is the same for every block shape."""
     sees_neighbours: bool = False
     """Whether the function also gets what its neighbours have written."""
-    merge: Callable[[Any, Any], Any] | None = None
+    merge: Callable[[Any, Any], object] | None = None
     """Joins the values of two parts of the image; associative."""
-    finish: Callable[..., Any] | None = None
+    finish: Callable[..., object] | None = None
     """Makes the result from the merged value."""
     setup: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     """Called once a worker; the values are passed by name."""
@@ -113,7 +113,7 @@ class StepSpec:
 
 def make_spec(
     kind: Kind,
-    function: Callable[..., Any],
+    function: Callable[..., object],
     *,
     out: str | Sequence[str],
     setup: Mapping[str, Callable[[], object]] | None,

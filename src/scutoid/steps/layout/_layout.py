@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import NDArray
+
 from scutoid.arrays import SPATIAL
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.steps.layout._output_grid import OutputGrid, Scaled
@@ -140,7 +142,7 @@ class Layout:
             [region.shape[p] for p in places],
         )
 
-    def to_function(self, position: int, array: Any) -> Any:
+    def to_function(self, position: int, array: NDArray[Any]) -> NDArray[Any]:
         """Arrange what was read of an input as the function wants it."""
         axes = self._placed(position).axes
         kept = "".join(axis for axis in axes if axis in self.function_axes)
@@ -171,9 +173,9 @@ class Layout:
         ]
         return Roi(offset, [returned.shape[seen.index(a)] if a in seen else 1 for a in self.axes])
 
-    def from_function(self, array: Any, returned: Roi, write: Roi) -> Any:
+    def from_function(self, array: NDArray[Any], returned: Roi, write: Roi) -> NDArray[Any]:
         """Crop what the function returned to the write region, in the output's axes."""
-        index: list[object] = []
+        index: list[slice | int] = []
         for axis in self.returned_axes:
             if axis in self.new_sizes:
                 index.append(slice(None))

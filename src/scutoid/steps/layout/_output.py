@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL, ImageSpec
 from scutoid.geometry import Coordinate
@@ -16,7 +17,9 @@ _CHUNK = 64
 """Voxels along an axis of a chunk, at most."""
 
 
-def frame_output(layout: Layout, known: Framed, dtype: np.dtype[Any], sample: Any) -> Framed:
+def frame_output(
+    layout: Layout, known: Framed, dtype: np.dtype[Any], sample: NDArray[Any] | None
+) -> Framed:
     """Describe the image that a block-wise call makes.
 
     Parameters

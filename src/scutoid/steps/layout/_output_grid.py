@@ -156,12 +156,12 @@ def _fraction(entry: Any) -> Fraction | None:
 
 
 def ask(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     option: str,
     images: Sequence[object],
     params: Mapping[str, object],
     place: str,
-) -> Any:
+) -> object:
     """Call what a step has declared as an option with the images and the parameters it names."""
     names = [
         p.name

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeAlias, TypeVar
+from typing import ClassVar, Self, TypeAlias, TypedDict, TypeVar
 
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.results._record import read_kind
@@ -31,6 +31,15 @@ Checksum: TypeAlias = int | tuple[int, ...] | tuple[tuple[str, int], ...]
 the CRC-32 of each file in it, by its path there."""
 
 
+class SpecFields(TypedDict, total=False):
+    """The fields of a `SpecRecord` as they stand in JSON, and as `open_source` takes them."""
+
+    axes: str
+    voxel_size: list[float] | None
+    unit: str | None
+    origin: list[float] | None
+
+
 @dataclass(frozen=True, slots=True)
 class SpecRecord:
     """What an image is, where its format does not say so."""
@@ -44,7 +53,7 @@ class SpecRecord:
     origin: tuple[float, ...] | None
     """World position of the centre of the first voxel, in `unit`."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> SpecFields:
         """Return it as it stands in JSON, and as `open_source` takes it."""
         return {
             "axes": self.axes,
@@ -121,10 +130,10 @@ class MemberRecord:
     files: Mapping[int, FileRecord] = field(default_factory=dict)
     """By number of the output, those that lie in a file or folder of their own."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
         files = {str(output): file for output, file in self.files.items()}
-        columns: dict[str, dict[str, Any]] = {
+        columns: dict[str, dict[str, object]] = {
             "sizes": {output: file.nbytes for output, file in files.items()},
             "checksums": {output: file.checksum for output, file in files.items()},
             "formats": {output: file.format for output, file in files.items()},
@@ -133,7 +142,7 @@ class MemberRecord:
                 for output, file in files.items()
             },
         }
-        content: dict[str, Any] = {
+        content: dict[str, object] = {
             VERSION_FIELD: self.VERSION,
             "key": self.key,
             "images": {output: file.name for output, file in files.items()},
@@ -146,7 +155,7 @@ class MemberRecord:
 
     @classmethod
     def sizes(
-        cls, content: Mapping[str, Any], *, place: Path | str = "items.pack"
+        cls, content: Mapping[str, object], *, place: Path | str = "items.pack"
     ) -> Sequence[tuple[str, int | None]]:
         """Return name and bytes of each file without making a record, for plans of many members.
 
@@ -195,7 +204,7 @@ class MemberRecord:
         return cls(key, files)
 
 
-def _by_output(read: Callable[[Any], T]) -> Callable[[Any], dict[int, T]]:
+def _by_output(read: Callable[[object], T]) -> Callable[[object], dict[int, T]]:
     """Take an object whose names are numbers of outputs, and whose values `read` takes."""
     return lambda value: {int(n): read(item) for n, item in mapping(value).items()}
 
@@ -209,7 +218,7 @@ def _spec(fields: Fields, content: object) -> SpecRecord:
     return SpecRecord.read(fields.within("specs")(content))
 
 
-def _column(fields: Fields, name: str, read: Callable[[Any], dict[int, T]]) -> Mapping[int, T]:
+def _column(fields: Fields, name: str, read: Callable[[object], dict[int, T]]) -> Mapping[int, T]:
     """Take what is noted of some outputs; nothing where there is no such column."""
     return fields.take(name, read) if name in fields.content else {}
 

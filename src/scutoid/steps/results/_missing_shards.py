@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ def lost_blocks(entry: Entry) -> dict[str, Ints]:
     return lost
 
 
-def shard_record(entry: Entry) -> dict[str, Any]:
+def shard_record(entry: Entry) -> dict[str, object]:
     """Describe, for the recipe, those images whose shards the journal does not tell."""
     statuses = Journal.read(entry.journal)
     counts = {

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast, get_args
+from typing import ClassVar, Self, cast, get_args
 
 from scutoid.errors import GeometryError
 from scutoid.geometry import BlockGrid, Roi
@@ -62,7 +62,7 @@ class GridRecord:
         """The same as blocks of parts."""
         return PartsGrid(self.grid, self.axes, self.iterated)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
         return {
             "offset": list(self.grid.total.offset),
@@ -123,7 +123,7 @@ class ImageRecord:
     grid: GridRecord | None
     """The blocks that wrote it; None of an image that was written whole."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
         return {
             "file": self.file,
@@ -159,7 +159,7 @@ class PartsRecord:
     slot: int
     """Place of the output among those of a block that are packed."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
         return {"file": self.file, "grid": self.grid.to_dict(), "slot": self.slot}
 
@@ -195,9 +195,9 @@ class OutputRecord:
         place = self.image or self.parts
         return None if place is None else place.file
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
-        content: dict[str, Any] = {"kind": self.kind, "name": self.name}
+        content: dict[str, object] = {"kind": self.kind, "name": self.name}
         if self.kind == "image":
             content["labels"] = self.labels
         place = self.image or self.parts
@@ -247,9 +247,9 @@ class ResultRecord:
     inside: tuple[Recipe, ...] = ()
     """Recipes of the steps that were computed inside its blocks."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
-        content: dict[str, Any] = {
+        content: dict[str, object] = {
             VERSION_FIELD: self.VERSION,
             "outputs": [output.to_dict() for output in self.outputs],
             "n_blocks": self.n_blocks,

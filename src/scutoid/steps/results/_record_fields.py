@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 from scutoid.errors import DamagedResult, StoreError
 
@@ -54,7 +54,7 @@ class Fields:
         self.remedy = remedy
         if type(content) is not dict:
             self.refuse("is an object", content)
-        self.content: Mapping[str, Any] = content
+        self.content: Mapping[str, object] = content
 
     @classmethod
     def parse(
@@ -92,7 +92,7 @@ class Fields:
                 remedy="update scutoid, or choose another store",
             )
 
-    def take(self, name: str, read: Callable[[Any], T]) -> T:
+    def take(self, name: str, read: Callable[[object], T]) -> T:
         """Return a field as `read` gives it.
 
         Raises
@@ -109,7 +109,7 @@ class Fields:
         except (TypeError, ValueError) as error:
             self.refuse(f"has what belongs there in its field {name!r}", value, error)
 
-    def find(self, name: str, read: Callable[[Any], T], default: T) -> T:
+    def find(self, name: str, read: Callable[[object], T], default: T) -> T:
         """Return a field, or `default` if there is none of that name.
 
         Raises
@@ -189,17 +189,17 @@ def number(value: object) -> float:
     return float(value) if type(value) is int else _of(value, float)
 
 
-def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+def optional(read: Callable[[object], T]) -> Callable[[object], T | None]:
     """Take null, or what `read` takes."""
     return lambda value: None if value is None else read(value)
 
 
-def items(read: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+def items(read: Callable[[object], T]) -> Callable[[object], tuple[T, ...]]:
     """Take a list of what `read` takes."""
     return lambda value: tuple([read(item) for item in _of(value, list)])
 
 
-def mapping(value: object) -> dict[str, Any]:
+def mapping(value: object) -> dict[str, object]:
     """Take an object."""
     return _of(value, dict)
 
@@ -207,9 +207,10 @@ def mapping(value: object) -> dict[str, Any]:
 def texts(value: object) -> dict[str, str]:
     """Take an object whose values are text."""
     found = mapping(value)
-    if not all(type(item) is str for item in found.values()):
+    kept = {name: item for name, item in found.items() if type(item) is str}
+    if len(kept) != len(found):
         raise TypeError("not all of it is text")
-    return found
+    return kept
 
 
 def _of(value: object, kind: type[T]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from scutoid.steps.results._record_fields import (
     VERSION_FIELD,
@@ -41,7 +41,7 @@ class OutcomeRecord:
     slowest: tuple[tuple[int, float], ...] = ()
     """Numbers of the blocks that took longest, and their seconds."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
         return {
             "n_blocks": self.n_blocks,
@@ -92,7 +92,7 @@ class RunStepRecord:
     outcome: OutcomeRecord | None = None
     """What came of it; None while the run is going on, or if it was killed."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
         return {
             "name": self.name,

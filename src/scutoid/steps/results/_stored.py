@@ -33,6 +33,7 @@ from scutoid.steps.results._member_record import (
     FileRecord,
     MemberRecord,
     MembersRecord,
+    SpecFields,
     SpecRecord,
 )
 from scutoid.steps.results._missing_shards import changed_files, lost_blocks, shard_count
@@ -50,7 +51,7 @@ from scutoid.store import RECIPE, Entry, Pack, checksum_file, distrust_around, f
 _NAMED = 3
 
 
-def plain_parts(parts: BlockParts) -> dict[str, Any]:
+def plain_parts(parts: BlockParts) -> dict[str, object]:
     """Return parts of a whole member, and their grid, as what can be packed."""
     return {"grid": GridRecord.of(parts.where).to_dict(), "parts": dict(parts)}
 
@@ -78,7 +79,7 @@ class StoredImage:
         DamagedResult
             If it cannot be opened.
         """
-        metadata: dict[str, Any] = {} if spec is None else spec.to_dict()
+        metadata: SpecFields = {} if spec is None else spec.to_dict()
         try:
             return cls(open_source(str(path), **metadata), path)
         except (SourceError, MetadataError) as error:
@@ -210,7 +211,7 @@ class StoredResult:
         offset = Coordinate(*self._image(output).offset)
         return Framed(source.spec, offset, tuple(source.chunks))
 
-    def value(self, output: int) -> Any:
+    def value(self, output: int) -> object:
         """Return anything but an image."""
         record = self.outputs[output]
         if record.parts is not None:
@@ -256,7 +257,7 @@ class StoredItem:
         metadata = self.pack.meta(self.member)
         return MemberRecord.from_dict(metadata, place=self.pack.index_path).files
 
-    def _saved(self, file: FileRecord) -> Any:
+    def _saved(self, file: FileRecord) -> object:
         """Return a value that lies in a file of its own, or a folder of files."""
         path = self.folder / ITEM_FOLDER / file.name
         if not path.exists():

@@ -68,7 +68,7 @@ class MemberWork:
     folder: Path
     """The collection's entry."""
 
-    def __call__(self, block: Block, **ready: object) -> tuple[dict[str, Any], bytes]:
+    def __call__(self, block: Block, **ready: object) -> tuple[dict[str, object], bytes]:
         """Run in a worker."""
         number = block.index
         call = make_call(
@@ -135,7 +135,7 @@ class MemberWork:
         path.mkdir()
         return path
 
-    def _saved(self, value: Any, stem: str) -> FileRecord | None:
+    def _saved(self, value: object, stem: str) -> FileRecord | None:
         """Save a value as a file of its own, if that is asked for or it cannot be packed."""
         asked = self.spec.value_format
         if asked is None:
@@ -308,6 +308,6 @@ def members_by_key(members: Any, keys: tuple[str, ...]) -> GatheredMembers:
     return GatheredMembers(keys, partial(_read_member, members, numbers))
 
 
-def _read_member(members: Any, numbers: Mapping[str, int], key: str) -> Any:
+def _read_member(members: MemberInput, numbers: Mapping[str, int], key: str) -> object:
     item = members.member(numbers[key])
     return Evaluation().value(item) if isinstance(item, Ref) else item

@@ -10,7 +10,7 @@ import json
 import struct
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from scutoid.store._durable import replacing, write_file
 from scutoid.store.formats._damage import reading
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL.Image import Image
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -118,7 +119,7 @@ def is_pil(value: object) -> bool:
     """Whether a value is a single picture of PIL, in a mode that a PNG holds."""
     if not _is_a(value, "PIL.Image", "Image"):
         return False
-    picture: Any = value
+    picture = cast("Image", value)
     is_single = getattr(picture, "n_frames", 1) == 1
     return is_single and picture.mode in _MODES and _has_pixels(picture.size)
 
@@ -139,7 +140,7 @@ def is_figure(value: object) -> bool:
     return _is_a(value, "matplotlib.figure", "Figure")
 
 
-def save_figure(value: Any, path: Path) -> None:
+def save_figure(value: Figure, path: Path) -> None:
     """Draw a figure as PNG, the same bytes for the same figure: no date, no version."""
     written = io.BytesIO()
     value.savefig(written, format="png", dpi=_DPI, metadata={"Software": None})
@@ -167,15 +168,19 @@ def save_tiff(value: NDArray[Any], path: Path) -> None:
     stored = stored.reshape((1,) * (2 - value.ndim) + value.shape)
     metadata = {_SHAPE: json.dumps(value.shape), _TYPE: value.dtype.str}
     is_colour = value.ndim == 3 and value.shape[2] in _COLOURS and value.dtype == np.uint8
-    options: dict[str, Any] = {"photometric": "rgb" if is_colour else "minisblack"}
-    if is_colour:
-        options["planarconfig"] = "contig"
-    axes = "YXS" if is_colour else _IMAGEJ_AXES.get(value.ndim)
-    if value.dtype.name in _IMAGEJ_TYPES and axes and value.nbytes < _MAX_IMAGEJ:
-        options["imagej"] = True
+    axes = "YXS" if is_colour else _IMAGEJ_AXES.get(value.ndim, "")
+    is_imagej = bool(axes) and value.dtype.name in _IMAGEJ_TYPES and value.nbytes < _MAX_IMAGEJ
+    if is_imagej:
         metadata["axes"] = axes
     written = io.BytesIO()
-    tifffile.imwrite(written, stored, metadata=metadata, **options)
+    tifffile.imwrite(
+        written,
+        stored,
+        metadata=metadata,
+        photometric="rgb" if is_colour else "minisblack",
+        planarconfig="contig" if is_colour else None,
+        imagej=is_imagej,
+    )
     written.seek(0, io.SEEK_END)
     written.write(_END.pack(_END_MARK, zlib.crc32(written.getbuffer())))
     with replacing(path) as beside, beside.open("wb") as file:

@@ -37,7 +37,7 @@ class Format:
     """Whether it can hold a value; asked of any value, so it must not import what is slow."""
     save: Callable[[Any, Path], None]
     """Writes a value to a path: a new file is written, synced and renamed."""
-    load: Callable[[Path], Any]
+    load: Callable[[Path], object]
     """Reads it back as it was; raises `DamagedResult` if it cannot."""
 
     def __post_init__(self) -> None:

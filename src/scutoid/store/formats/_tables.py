@@ -27,6 +27,7 @@ from scutoid.store.formats._damage import reading
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 _PARQUET = b"PAR1"
 _TRUTH = {"True": True, "False": False}
@@ -91,7 +92,7 @@ def _save_partitions(partitions: Iterator[pd.DataFrame], path: Path) -> None:
                 writer.write_table(piece, row_group_size=len(table))
 
 
-def _like(schema: Any, piece: Any) -> Any:
+def _like(schema: pa.Schema, piece: pa.Table) -> pa.Table:
     if not piece.schema.equals(schema):
         raise ParameterError(
             "partitions of a table have the same columns, of the same types",
@@ -269,7 +270,7 @@ def _fields(text: str) -> tuple[Fields, set[tuple[int, int]]]:
     return rows[:-1], quoted
 
 
-def _column(texts: list[str | None], is_text: bool) -> Any:
+def _column(texts: list[str | None], is_text: bool) -> object:
     import pandas as pd
 
     typed = None if is_text else _typed(texts)
@@ -280,7 +281,7 @@ def _column(texts: list[str | None], is_text: bool) -> Any:
     return pd.Series(texts, dtype=pd.Series(["a"]).dtype)
 
 
-def _typed(texts: Sequence[str | None]) -> Any:
+def _typed(texts: Sequence[str | None]) -> object:
     """Return texts as numbers or truth values if they all are; None if not."""
     there = [text for text in texts if text is not None]
     if not there:

@@ -45,7 +45,7 @@ def is_json(value: object) -> bool:
     return False
 
 
-def _to_json(value: Any) -> Any:
+def _to_json(value: object) -> object:
     if isinstance(value, Mapping):
         if all(type(name) is str and name != _TAG for name in value):
             return {name: _to_json(item) for name, item in value.items()}
@@ -88,12 +88,12 @@ def _from_json(value: Any) -> Any:
     return float(value["text"])
 
 
-def save_json(value: Any, path: Path) -> None:
+def save_json(value: object, path: Path) -> None:
     """Write a value as JSON; what JSON has no word for is a dict with a tag."""
     write_file(path, (json.dumps(_to_json(value), indent=1, allow_nan=False) + "\n").encode())
 
 
-def load_json(path: Path) -> Any:
+def load_json(path: Path) -> object:
     """Read a value back; the types of numbers, tuples and arrays as well."""
     with reading("value", path):
         content = path.read_bytes()
@@ -116,7 +116,7 @@ class _Stream:
         self.write = file.write
 
 
-def save_npy(value: Any, path: Path) -> None:
+def save_npy(value: NDArray[Any], path: Path) -> None:
     """Write an array as npy, piece by piece."""
     with replacing(path) as beside, beside.open("wb") as file:
         np.lib.format.write_array(_Stream(file), value, allow_pickle=False)
@@ -132,7 +132,7 @@ def load_npy(path: Path) -> NDArray[Any]:
         return array
 
 
-def _check_length(mapped: np.memmap[Any, Any], path: Path) -> None:
+def _check_length(mapped: np.memmap[tuple[int, ...], np.dtype[Any]], path: Path) -> None:
     size, announced = path.stat().st_size, mapped.offset + mapped.nbytes
     if size != announced:
         raise ValueError(f"{size} bytes, its header names {announced}")

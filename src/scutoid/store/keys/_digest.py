@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 from scutoid.store.keys._encoder import Encoder
 from scutoid.store.keys._fingerprint import fingerprint
@@ -52,5 +51,5 @@ def canonical_digest(value: object, where: str = "value", *, memo: HashMemo | No
     return hashlib.sha256(encoder.encode(value, where)).hexdigest()
 
 
-def _encode_code(value: Any, _where: str) -> bytes:
+def _encode_code(value: object, _where: str) -> bytes:
     return fingerprint(value).digest.encode()

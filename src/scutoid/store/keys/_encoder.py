@@ -21,11 +21,14 @@ import types
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scutoid.errors import ParameterError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _TEXT_LIMIT = 60
 _PANDAS_SCALARS = {"NAType", "NaTType", "Timestamp", "Timedelta", "Period", "Interval"}
@@ -41,8 +44,10 @@ def tagged(tag: str, *parts: bytes) -> bytes:
     return b"".join(pieces)
 
 
-Hook = Callable[[Any, str], bytes]
+Hook = Callable[[object, str], bytes]
 """Encodes a value; the text is what the value is called in errors."""
+PathHook = Callable[[PurePath, str], bytes]
+"""The same of a path."""
 
 
 def refuse(value: object, where: str) -> bytes:
@@ -76,7 +81,9 @@ class Encoder:
         Encodes a value that has no stable form.
     """
 
-    def __init__(self, *, code: Hook = refuse, path: Hook = refuse, unknown: Hook = refuse) -> None:
+    def __init__(
+        self, *, code: Hook = refuse, path: PathHook = refuse, unknown: Hook = refuse
+    ) -> None:
         self.code = code
         self.path = path
         self.unknown = unknown
@@ -101,7 +108,7 @@ class Encoder:
         finally:
             self._within.pop()
 
-    def _compound(self, value: Any, where: str) -> bytes:
+    def _compound(self, value: object, where: str) -> bytes:
         exact = _EXACT.get(type(value))
         if exact is not None:
             return exact(self, value, where)
@@ -110,7 +117,7 @@ class Encoder:
             return tagged("own", _kind(value), self.encode(own(), f"{where}.__scutoid_key__()"))
         if isinstance(value, type) or is_code(value):
             return tagged("code", self.code(value, where))
-        if dataclasses.is_dataclass(value):
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._dataclass(value, where)
         if _is_pandas(value):
             return self._pandas(value, where)
@@ -126,19 +133,19 @@ class Encoder:
         items = (self.encode(item, f"{where}[{n}]") for n, item in enumerate(values))
         return tagged(tag, *items)
 
-    def _mapping(self, value: Mapping[Any, Any], where: str) -> bytes:
+    def _mapping(self, value: Mapping[object, object], where: str) -> bytes:
         pairs = (
             tagged("", self.encode(k, f"{where}, key {k!r}"), self.encode(v, f"{where}[{k!r}]"))
             for k, v in value.items()
         )
         return tagged("dict", *sorted(pairs))
 
-    def _set(self, value: Iterable[Any], where: str) -> bytes:
+    def _set(self, value: Iterable[object], where: str) -> bytes:
         # Sorted by name first, so that functions in a set are met in the same order in every run.
         met = sorted(value, key=lambda item: str(getattr(item, "__qualname__", "")))
         return tagged("set", *sorted(self.encode(item, f"{where}, member") for item in met))
 
-    def _subclass(self, value: Any, where: str) -> bytes:
+    def _subclass(self, value: object, where: str) -> bytes:
         """Encode a value of a class derived from a builtin: its class, content and attributes."""
         base = next(kind for kind in type(value).__mro__ if kind in _SIMPLE or kind in _EXACT)
         plain = base(value)
@@ -156,7 +163,7 @@ class Encoder:
         name = str(value.name)
         return tagged("enum", self._type(value, where), name.encode())
 
-    def _dataclass(self, value: Any, where: str) -> bytes:
+    def _dataclass(self, value: DataclassInstance, where: str) -> bytes:
         fields = {
             item.name: getattr(value, item.name)
             for item in dataclasses.fields(value)
@@ -167,7 +174,7 @@ class Encoder:
         )
         return tagged("dataclass", self._type(value, where), content)
 
-    def _array(self, value: np.ndarray[Any, Any], where: str) -> bytes:
+    def _array(self, value: np.ndarray[tuple[int, ...], np.dtype[Any]], where: str) -> bytes:
         shape = repr(tuple(map(int, value.shape))).encode()
         if isinstance(value, np.ma.MaskedArray):
             mask = np.ma.getmaskarray(value)
@@ -206,7 +213,7 @@ class Encoder:
             return tagged("column", dtype, ordered, self._array(codes, where), labels)
         return tagged("column", dtype, self.items("list", column.tolist(), where))
 
-    def _partial(self, value: functools.partial[Any], where: str) -> bytes:
+    def _partial(self, value: functools.partial[object], where: str) -> bytes:
         inner = (value.func, value.args, dict(value.keywords))
         return tagged("partial", *(self.encode(item, f"{where}.func") for item in inner))
 
@@ -261,13 +268,16 @@ def _scalar(self: Encoder, value: np.generic, where: str) -> bytes:
     return tagged("scalar", self._array(np.asarray(value), where))
 
 
-def _instant(value: Any) -> bytes:
+def _instant(value: dt.date | dt.time) -> bytes:
     return tagged(type(value).__name__, value.isoformat().encode())
 
 
-def _of_text(tag: str) -> Callable[[Encoder, Any, str], bytes]:
+def _of_text(tag: str) -> Callable[[Encoder, object, str], bytes]:
     return lambda _self, value, _where: tagged(tag, str(value).encode())
 
+
+Encode = Callable[[Encoder, Any, str], bytes]
+"""Encodes a value of one class."""
 
 _SIMPLE: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda _: b"none",
@@ -281,7 +291,7 @@ _SIMPLE: dict[type, Callable[[Any], bytes]] = {
     bytearray: lambda value: tagged("bytearray", bytes(value)),
 }
 
-_EXACT: dict[type, Callable[[Encoder, Any, str], bytes]] = {
+_EXACT: dict[type, Encode] = {
     list: lambda self, value, where: self.items("list", value, where),
     tuple: lambda self, value, where: self.items("tuple", value, where),
     dict: Encoder._mapping,  # noqa: SLF001
@@ -304,7 +314,7 @@ _EXACT: dict[type, Callable[[Encoder, Any, str], bytes]] = {
     re.Pattern: lambda s, v, w: s.items("pattern", (v.pattern, v.flags), w),
 }
 
-_BY_BASE: tuple[tuple[Any, Callable[[Encoder, Any, str], bytes]], ...] = (
+_BY_BASE: tuple[tuple[type | tuple[type, ...], Encode], ...] = (
     (enum.Enum, Encoder._enum),  # noqa: SLF001
     (np.generic, _scalar),
     (np.ndarray, Encoder._array),  # noqa: SLF001

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Protocol
 
 from scutoid.errors import ParameterError
 from scutoid.store.keys._encoder import Encoder, is_code, tagged
@@ -66,7 +66,7 @@ class CodeFingerprint:
 
 
 def fingerprint(
-    function: Any, *, version: str | None = None, environment: Sequence[str] = ()
+    function: object, *, version: str | None = None, environment: Sequence[str] = ()
 ) -> CodeFingerprint:
     """Fingerprint a function, class, partial or callable object.
 
@@ -129,6 +129,34 @@ def _distributions(top: str) -> Sequence[str]:
         return tuple(dict.fromkeys(metadata.packages_distributions().get(top, ())))
 
 
+class _Spec(Protocol):
+    """What a walk asks of the declaration of a step."""
+
+    @property
+    def name(self) -> str:
+        """Name of the step."""
+
+    @property
+    def version(self) -> str | None:
+        """Stands for the code of the step; None: the code counts."""
+
+    @property
+    def function(self) -> Callable[..., object]:
+        """What is called on a block."""
+
+    @property
+    def merge(self) -> Callable[..., object] | None:
+        """Joins the results of two blocks."""
+
+    @property
+    def finish(self) -> Callable[..., object] | None:
+        """Makes the result of what was joined."""
+
+    @property
+    def setup(self) -> Mapping[str, object]:
+        """Functions of its declaration that the result depends on."""
+
+
 class _Walk:
     """Follows what a function reaches: each thing once, so that recursion ends."""
 
@@ -141,7 +169,7 @@ class _Walk:
         self._labels: dict[Same, str] = {}
         self._queue: deque[Callable[[], None]] = deque()
 
-    def start(self, item: Any) -> None:
+    def start(self, item: object) -> None:
         """Follow the function itself, and all that it reaches."""
         name = getattr(item, "__qualname__", type(item).__qualname__)
         spec = _spec_of_step(item)
@@ -154,7 +182,7 @@ class _Walk:
         while self._queue:
             self._queue.popleft()()
 
-    def code(self, value: Any, where: str) -> bytes:
+    def code(self, value: object, where: str) -> bytes:
         """Follow a function or class; what stands for it is its label."""
         return self._reach(value, where).encode()
 
@@ -197,20 +225,21 @@ class _Walk:
             self.opaque.add(f"{where} ({getattr(error, 'rule', error)})")
             return tagged("opaque", type(value).__qualname__.encode())
 
-    def _reach(self, item: Any, where: str, *, as_root: bool = False) -> str:
+    def _reach(self, item: object, where: str, *, as_root: bool = False) -> str:
         """Give the label of a function, class or module, and queue what it reaches."""
         known = self._labels.get(Same(item))
         if known is not None:
             return known
-        if _spec_of_step(item) is not None:
-            return self._step(item, where)
-        process: Callable[[Any, str], None]
+        spec = _spec_of_step(item)
+        if spec is not None:
+            return self._step(spec, where)
+        process: Callable[[str], None]
         if isinstance(item, types.ModuleType):
-            kind, process = "module", self._module
+            kind, process = "module", functools.partial(self._module, item)
         elif isinstance(item, type):
-            kind, process = "class", self._class
+            kind, process = "class", functools.partial(self._class, item)
         elif isinstance(item, types.FunctionType):
-            kind, process = "helper", self._function
+            kind, process = "helper", functools.partial(self._function, item)
         else:
             return self._foreign(item, where)
         if not is_own(item):
@@ -222,12 +251,11 @@ class _Walk:
         label = self._label(name if as_root else f"{kind} `{_short(name)}`")
         self._labels[Same(item)] = label
         self.parts[label] = ""
-        self._queue.append(functools.partial(process, item, label))
+        self._queue.append(functools.partial(process, label))
         return label
 
-    def _step(self, step: Any, where: str) -> str:
+    def _step(self, spec: _Spec, where: str) -> str:
         """Give what stands for a step that is called as a function: all functions it has."""
-        spec = step.spec
         if spec.version is not None:
             return f"step {spec.name} of version {spec.version!r}"
         more = {**spec.setup, "merge": spec.merge, "finish": spec.finish}
@@ -240,7 +268,7 @@ class _Walk:
             label, number = f"{name} ({number})", number + 1
         return label
 
-    def _foreign(self, item: Any, where: str) -> str:
+    def _foreign(self, item: object, where: str) -> str:
         """Name what is installed; look for the user's own code that it wraps."""
         self._package(getattr(item, "__module__", None) or type(item).__module__)
         if isinstance(item, types.ModuleType):
@@ -305,7 +333,7 @@ class _Walk:
             items += self._import(function, module, level, (*taken, *sorted(loads.names)))
         return [item for item in items if item]
 
-    def _resolve(self, chain: Chain, names: Mapping[str, Any], kind: str) -> bytes:
+    def _resolve(self, chain: Chain, names: Mapping[str, object], kind: str) -> bytes:
         """Follow a name and the attributes taken of it, as far as they lie in modules."""
         value, used = names[chain[0]], 1
         while isinstance(value, types.ModuleType) and used < len(chain) and is_own(value):
@@ -359,11 +387,11 @@ class _Walk:
             ]
         return items
 
-    def _decorators(self, source: Source | None, names: Mapping[str, Any]) -> list[bytes]:
+    def _decorators(self, source: Source | None, names: Mapping[str, object]) -> list[bytes]:
         """Follow decorators; those of scutoid declare a step, and enter its key by themselves."""
         items = []
         for decorator in source.decorators if source else ():
-            value: Any = names.get(decorator.chain[0]) if decorator.chain else None
+            value: object = names.get(decorator.chain[0]) if decorator.chain else None
             if _top(value) == "scutoid":
                 continue
             items.append(tagged("decorator", decorator.text.encode()))
@@ -395,7 +423,7 @@ class _Walk:
             self.opaque.add(f"{label} (no source; known by its members)")
         self.parts[label] = _sha(tagged("part", *items))
 
-    def _member(self, kind: type, name: str, value: Any, where: str) -> bytes:
+    def _member(self, kind: type, name: str, value: object, where: str) -> bytes:
         inner = functions_of(value)
         if inner:
             return tagged("", *(self._method_of(kind, item, where) for item in inner))
@@ -425,16 +453,16 @@ class _Walk:
         return tagged("", *items)
 
 
-def _names_seen_by(kind: type) -> dict[str, Any]:
+def _names_seen_by(kind: type) -> dict[str, object]:
     """Return the global names of the module that a class was defined in."""
-    names: dict[str, Any] = {}
+    names: dict[str, object] = {}
     for value in vars(kind).values():  # the module may have been loaded by path
         if isinstance(value, types.FunctionType) and value.__module__ == kind.__module__:
             names = value.__globals__
     return names or vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
 
 
-def _members_of(kind: type) -> dict[str, Any]:
+def _members_of(kind: type) -> dict[str, object]:
     """Return what a class holds; of an enumeration the values, for its members are of the class."""
     members = dict(vars(kind))
     if not issubclass(kind, enum.Enum):
@@ -444,7 +472,7 @@ def _members_of(kind: type) -> dict[str, Any]:
     return members | {name: item._value_ for name, item in kind.__members__.items()}
 
 
-def _closure(function: types.FunctionType) -> dict[str, Any]:
+def _closure(function: types.FunctionType) -> dict[str, object]:
     """Return the closure variables of a function that are bound by now."""
     values = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -455,10 +483,10 @@ def _closure(function: types.FunctionType) -> dict[str, Any]:
     return values
 
 
-def _spec_of_step(item: Any) -> Any:
+def _spec_of_step(item: object) -> _Spec | None:
     """Return what a step was declared to be; None for all else."""
     if type(item).__module__.partition(".")[0] == "scutoid":
-        spec = getattr(item, "spec", None)
+        spec: _Spec | None = getattr(item, "spec", None)
         return spec if hasattr(spec, "function") else None
     return None
 
@@ -486,6 +514,6 @@ def _named(module: str, name: str) -> str:
     return f"{first_module(module, name)}:{name}"
 
 
-def _top(item: Any) -> str:
+def _top(item: object) -> str:
     name = item.__name__ if isinstance(item, types.ModuleType) else getattr(item, "__module__", "")
     return str(name).partition(".")[0]

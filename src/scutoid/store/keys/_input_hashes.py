@@ -244,7 +244,7 @@ def _url(location: str) -> str:
     try:
         system, path = fsspec.core.url_to_fs(location)
         if system.isdir(path):
-            described: dict[str, dict[str, Any]] = system.find(path, detail=True)
+            described: dict[str, dict[str, object]] = system.find(path, detail=True)
             members = sorted(described.items())
             return _joined("remote", (f"{n}={_remote_tag(system, n, info)}" for n, info in members))
         if system.exists(path):
@@ -264,7 +264,7 @@ def _url(location: str) -> str:
     return _joined("metadata", (location, *texts.items()))
 
 
-def _remote_tag(system: Any, path: str, info: dict[str, Any], *, is_alone: bool = False) -> str:
+def _remote_tag(system: Any, path: str, info: dict[str, object], *, is_alone: bool = False) -> str:
     tags = [f"{name} {info[name]}" for name in _REMOTE_TAGS if info.get(name)]
     if not tags and (is_alone or path.rpartition("/")[2] in _METADATA):
         tags = [hashlib.sha256(system.cat_file(path)).hexdigest()]

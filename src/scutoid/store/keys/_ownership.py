@@ -9,10 +9,9 @@ import sysconfig
 import types
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 
-def functions_of(value: Any) -> list[types.FunctionType]:
+def functions_of(value: object) -> list[types.FunctionType]:
     """Return the functions that a member of a class holds."""
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
@@ -59,7 +58,7 @@ def is_own_file(file: str | None, folders: Iterable[str] | None = None) -> bool:
     return bool(places) and not any(map(_is_installed, places))
 
 
-def is_own(item: Any) -> bool:
+def is_own(item: object) -> bool:
     """Whether code is the user's own: neither installed, nor standard library, nor scutoid."""
     if isinstance(item, types.ModuleType):
         if item.__name__ in sys.builtin_module_names:

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import Any
 
 Chain = tuple[str, ...]
 """A name and the attributes taken of it: ``a.b.c`` is ``("a", "b", "c")``."""
@@ -350,7 +349,7 @@ def normal_form(node: ast.AST) -> str:
 
 
 def _write(
-    node: Any, words: list[str], skipped: set[str], *, in_class: bool, is_outermost: bool
+    node: object, words: list[str], skipped: set[str], *, in_class: bool, is_outermost: bool
 ) -> None:
     if isinstance(node, list):
         words.append("[")
@@ -379,7 +378,7 @@ def _write(
     words.append(")")
 
 
-def _does_nothing(node: Any, *, in_class: bool) -> bool:
+def _does_nothing(node: object, *, in_class: bool) -> bool:
     if isinstance(node, ast.AnnAssign):
         return node.value is None and not in_class
     is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
