@@ -47,7 +47,7 @@ def resident(pid):
 
 def run(command):
     """Run a command; measure wall time and the peak of its process tree, sampled every 20 ms."""
-    # Installed packages have been compiled; ours would be compiled anew in each process without.
+    # Installed packages have been compiled; ours would be compiled again in each process without.
     settings = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     started = time.perf_counter()
     process = subprocess.Popen(

@@ -4,7 +4,7 @@ See `blockwise`, `step` and `reduction` for making steps, `open` and `open_folde
 `plan` and `run` for running them.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scutoid._version import __version__
 from scutoid.arrays import Storage, create
@@ -169,10 +169,10 @@ __all__ = [
 ]
 
 
-if TYPE_CHECKING:
-    from scutoid import testing as testing
-    from scutoid.cli import Progress
-    from scutoid.views import view
+if TYPE_CHECKING:  # a `__getattr__` here would hide misspelled names from mypy
+    Progress: Any
+    testing: Any
+    view: Any
 else:
     _OUTSIDE = {"Progress": "scutoid.cli", "view": "scutoid.views"}
 

@@ -17,8 +17,8 @@ __all__ = ["beside", "is_beside", "replacing", "sync_file", "sync_folder"]
 
 _SERIAL = itertools.count()
 _NEW = ".new"
-_LONGEST = 100
-"""Characters of a name that are kept: the whole has to fit into what a file system allows."""
+_LONGEST = 180
+"""Bytes of a name that are kept: a file system allows 255 for the whole."""
 
 
 def beside(path: Path, *, ending: str = _NEW) -> Path:
@@ -37,7 +37,7 @@ def beside(path: Path, *, ending: str = _NEW) -> Path:
     >>> name.startswith(".image.ome."), name.endswith(".new.tif"), is_beside(name)
     (True, True, True)
     """
-    stem = path.stem[:_LONGEST]
+    stem = path.stem.encode()[:_LONGEST].decode(errors="ignore")
     return path.with_name(f".{stem}.{os.getpid()}-{next(_SERIAL)}{ending}{path.suffix}")
 
 

@@ -44,6 +44,7 @@ def renamed(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             refuse_renamed(names, kwargs, function.__name__)
             return function(*args, **kwargs)
 
+        run.__dict__["__seen_through__"] = True  # for keys, it is the function that it wraps
         return run
 
     return decorate

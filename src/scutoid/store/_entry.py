@@ -170,10 +170,6 @@ class Entry:
         chosen.save(value, path)
         return path
 
-    def saved(self, name: str) -> Path | None:
-        """Return the file of a saved value; None if there is none."""
-        return next((path for path, _ in self._saved(name)), None)
-
     def _saved(self, name: str) -> Iterator[tuple[Path, Format]]:
         """Yield the files of a saved value with their formats; installed ones only if need be."""
         places = [(self.path / f"{name}{kind.suffix}", kind) for kind in FORMATS.values()]

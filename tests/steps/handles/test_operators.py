@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import scutoid as sc
-from scutoid.errors import MetadataError, ParameterError, PipelineError
+from scutoid.errors import MetadataError, ParameterError, PipelineError, StepError
 
 A = (np.arange(12, dtype="uint8") * 7 % 11).reshape(3, 4)
 RAW = sc.open(A)
@@ -66,10 +66,7 @@ def scutoid_says(function, *operands):
 def check(function, arrays_and_numbers) -> None:
     """Compare an operator of images with that of the arrays, in values and dtype."""
     images = [sc.open(x) if isinstance(x, np.ndarray) else x for x in arrays_and_numbers]
-    plain = [
-        x.item() if isinstance(x, np.generic) else x for x in arrays_and_numbers
-    ]  # a number of numpy's counts as a number: its type is not that of an image
-    expected = numpy_says(function, *plain)
+    expected = numpy_says(function, *arrays_and_numbers)
     if expected is None:
         with pytest.raises(ParameterError, match="follows numpy"):
             scutoid_says(function, *images)
@@ -212,6 +209,65 @@ def test_the_warning_is_shown_once_a_place_in_the_code() -> None:
     assert seen[0].filename == __file__
 
 
+@pytest.mark.parametrize(
+    ("dtype", "number"),
+    [
+        ("uint8", np.int16(5)),
+        ("uint8", np.uint16(200)),
+        ("float32", np.float64(0.1)),
+        ("uint8", np.float32(0.5)),
+        ("uint8", np.array(300)),
+    ],
+    ids=str,
+)
+def test_a_number_of_numpy_keeps_its_type(dtype, number) -> None:
+    array = np.array([[1, 200]], dtype)
+    result = sc.open(array) + number
+    assert result.dtype == (array + number).dtype
+    assert np.array_equal(np.asarray(result), array + number)
+
+
+def test_numbers_of_values_are_pythons() -> None:
+    level = sc.otsu(RAW)
+    assert (level * 10**18).get() == level.get() * 10**18
+    assert (level + 2**70).get() == level.get() + 2**70
+
+    @sc.step(version="1")
+    def profile(image):
+        return np.arange(3.0)
+
+    assert np.array_equal((profile(RAW) * 2).get(), np.arange(3.0) * 2)
+    with pytest.raises(StepError, match="one number"):
+        np.asarray(RAW * profile(RAW))
+
+
+def test_images_of_other_axes_are_joined_to_all_of_them() -> None:
+    volume = sc.open(np.arange(24.0).reshape(2, 3, 4), axes="zyx")
+    outer = volume[:, 0] * volume[0]
+    array = np.arange(24.0).reshape(2, 3, 4)
+    expected = array[:, 0][:, None, :] * array[0][None]
+    found = np.asarray(outer)
+    assert found.shape == outer.shape
+    assert np.array_equal(found.transpose([outer.axes.index(a) for a in "zyx"]), expected)
+
+
+def test_a_result_can_be_named(tmp_path) -> None:
+    mask = ((RAW > 3) & (RAW < 9)).options(name="mask")
+    run = sc.run(mask, store=tmp_path, executor="serial")
+    assert run["mask"].name == "mask"
+    assert np.array_equal(np.asarray(sc.Store(tmp_path)["mask"]), (A > 3) & (A < 9))
+    with pytest.raises(PipelineError, match="an input"):
+        RAW.options(name="raw")
+
+
+def test_a_chain_that_is_too_deep_says_what_to_do() -> None:
+    image = RAW.astype("int32")
+    for _ in range(400):
+        image = image + 1
+    with pytest.raises(PipelineError, match=r"some hundred deep"):
+        np.asarray(image)
+
+
 class TestPlaces:
     """Images whose known places differ are refused."""
 
@@ -228,6 +284,14 @@ class TestPlaces:
         with pytest.raises(MetadataError, match="1 voxels apart"):
             image[1:] - image[:-1]
         assert np.array_equal(np.asarray(image[1:] - image[1:]), A[1:] * 0)
+
+    def test_crops_of_what_was_made_of_one_image(self) -> None:
+        image = sc.open(A.astype("int16"))
+        with pytest.raises(MetadataError, match="1 voxels apart"):
+            (image + 1)[1:] - image[:-1]
+
+    def test_arrays_have_no_place(self) -> None:
+        image = sc.open(A.astype("int16"))
         assert np.array_equal(
             np.asarray(image[1:] - sc.open(image[:-1].read())), np.diff(A.astype("int16"), axis=0)
         )
@@ -270,9 +334,13 @@ class TestProtocols:
             bool(rows(RAW))
         assert not calls
 
-    def test_a_collection_is_true_if_it_has_members(self, tmp_path) -> None:
+    def test_a_comparison_of_collections_is_neither_true_nor_an_array(self, tmp_path) -> None:
         np.save(tmp_path / "a.npy", A)
-        assert sc.open_folder(str(tmp_path / "*.npy"))
+        images = sc.open_folder(str(tmp_path / "*.npy"))
+        with pytest.raises(PipelineError, match="len"):
+            bool(images == 3)
+        with pytest.raises(PipelineError, match="no array"):
+            np.count_nonzero(images == 3)
 
     def test_iteration_ends(self) -> None:
         planes = list(RAW)

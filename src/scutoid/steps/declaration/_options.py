@@ -13,7 +13,7 @@ from scutoid.errors import ParameterError
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a call may set anew; names and storage stay out of the key."""
+    """What a call may set differently; names and storage stay out of the key."""
 
     name: str | None = None
     """Name in the store and in reports; default: the function's."""

@@ -12,20 +12,45 @@ The rules of dtypes are numpy's: an image counts as an array, and a lazy value a
 
 from __future__ import annotations
 
+import operator as python
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays import open_source
-from scutoid.errors import MetadataError, ParameterError
+from scutoid.errors import MetadataError, ParameterError, StepError
 from scutoid.steps.declaration import Options, StepSpec, make_spec
 from scutoid.steps.graph._call import Call, make_call
 from scutoid.steps.graph._nodes import Opened
 from scutoid.steps.graph._refs import CollectionRef, ImageRef, Node, Ref
 
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "add": python.add,
+    "subtract": python.sub,
+    "multiply": python.mul,
+    "true_divide": python.truediv,
+    "floor_divide": python.floordiv,
+    "remainder": python.mod,
+    "power": python.pow,
+    "negative": python.neg,
+    "absolute": python.abs,
+    "invert": python.invert,
+    "bitwise_and": python.and_,
+    "bitwise_or": python.or_,
+    "bitwise_xor": python.xor,
+    "left_shift": python.lshift,
+    "right_shift": python.rshift,
+    "greater": python.gt,
+    "greater_equal": python.ge,
+    "less": python.lt,
+    "less_equal": python.le,
+    "equal": python.eq,
+    "not_equal": python.ne,
+}
+"""What each operator does, of arrays and of values alike."""
 _COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 _BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")
 _TOLERANCE = 0.1
@@ -87,12 +112,27 @@ def _of_images(*images: Array, operator: str) -> Array:
 def _of_number(
     image: Array, *, operator: str, number: object, is_first: bool, counts_as: str
 ) -> Array:
-    typed = {"given": lambda given: given, "float": float, "python": _plain}[counts_as](number)
+    typed = number if counts_as == "given" else _one_number(number, is_float=counts_as == "float")
     return _apply(operator, *((typed, image) if is_first else (image, typed)))
 
 
+def _one_number(value: object, *, is_float: bool) -> object:
+    """Return a value that was computed as a Python number."""
+    plain = (
+        value.item() if isinstance(value, (np.generic, np.ndarray)) and not value.ndim else value
+    )
+    if not isinstance(plain, (int, float, complex)):
+        raise StepError(
+            "a value that meets an image in an operator is one number",
+            value=type(value).__name__,
+            place="an operator of an image and a value",
+            remedy="write a step that takes both: step(image, value)",
+        )
+    return float(plain) if is_float and not isinstance(plain, complex) else plain
+
+
 def _of_values(*values: object, operator: str) -> object:
-    return _plain(_apply(operator, *values))
+    return _FUNCTIONS[operator](*values)
 
 
 def _as_type(image: Array, *, dtype: str) -> Array:
@@ -100,7 +140,7 @@ def _as_type(image: Array, *, dtype: str) -> Array:
 
 
 def _apply(operator: str, *operands: object) -> Array:
-    applied: Array = getattr(np, operator)(*operands)
+    applied: Array = _FUNCTIONS[operator](*operands)
     return applied
 
 
@@ -134,11 +174,6 @@ def _is_image(item: object) -> bool:
 
 def _is_value(item: object) -> bool:
     return isinstance(item, (Ref, CollectionRef)) and item.kind != "image"
-
-
-def _plain(number: Any) -> Any:
-    """Return a number without a type of numpy's, which would count in the dtype of the result."""
-    return number.item() if isinstance(number, (np.generic, np.ndarray)) else number
 
 
 def _counts_as(operator: str, number: object) -> str:

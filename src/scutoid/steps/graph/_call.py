@@ -43,7 +43,7 @@ _STAND_IN = 1
 """What a trial call gets for a value that is not known yet."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Call(Node):
     """A step applied to inputs."""
 
@@ -186,7 +186,7 @@ class Call(Node):
         return trial(self.spec, layout, dtypes, self.inputs, params, self.voxel_size)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BlockCall(Call):
     """A function of a block, or a reduction, on single images."""
 
@@ -279,7 +279,7 @@ class BlockCall(Call):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WholeCall(Call):
     """A function of whole values."""
 
@@ -305,7 +305,7 @@ class WholeCall(Call):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MappedCall(Call):
     """A step that runs once for each member of the collections among its inputs."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Opened(Node):
     """An image that was opened."""
 
@@ -46,7 +46,7 @@ class Opened(Node):
         return bool(getattr(self.source, "is_labels", False))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Constant(Node):
     """A value or table that the user gave."""
 
@@ -56,7 +56,7 @@ class Constant(Node):
     """What it is called in reports."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DeferredConstant(Node):
     """A value that a worker loads when it first needs it."""
 
@@ -71,7 +71,7 @@ class DeferredConstant(Node):
         return self.load()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConstantCollection(Node):
     """A value for each key, such as a column of a user's table."""
 
@@ -92,6 +92,11 @@ class ConstantCollection(Node):
 
 class StoredOutputs(Protocol):
     """The outputs of a result in a store."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the result is complete."""
+        ...
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""
@@ -146,6 +151,8 @@ class NotStored:
     """The step, and the member."""
     place: str
     """Where they would lie."""
+    is_there: bool = False
+    """Whether the result is complete: it is not."""
 
     def image(self, output: int) -> NoReturn:
         """Refuse to read an image."""
@@ -168,7 +175,7 @@ class NotStored:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FromStore(Node):
     """A result in a store."""
 
@@ -204,7 +211,7 @@ class FromStore(Node):
         return where
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CollectionFromStore(Node):
     """The results of a collection in a store."""
 
@@ -254,7 +261,7 @@ class CollectionFromStore(Node):
         return FromStore(name, self.member_key(key), stored, self.kinds, self.labels)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OpenedFolder(Node):
     """Files of a folder; each is opened when it is needed."""
 

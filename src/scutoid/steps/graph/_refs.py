@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -54,6 +55,17 @@ class Node:
     else:  # a property here would be taken as the default of a field of that name
         keys = None
         groups = None
+
+    @cached_property
+    def members(self) -> WeakValueDictionary[str, Member]:
+        """Members that somebody holds: each is made once, so that what they share is too."""
+        return WeakValueDictionary()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "members"}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
 
     @cached_property
     def places(self) -> Mapping[str, int]:
@@ -248,7 +260,7 @@ class CollectionRef:
                 place=f"{self.name!r} with {len(self.keys)} members",
                 remedy=f"for example {self.keys[0]!r}" if self.keys else None,
             )
-        return ref_of(Member(self.node, key), self.kind, self.output)
+        return ref_of(Member.of(self.node, key), self.kind, self.output)
 
 
 @dataclass(frozen=True)
@@ -259,7 +271,7 @@ class Gathered:
     """The collection."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Member(Node):
     """One key of a collection."""
 
@@ -267,6 +279,14 @@ class Member(Node):
     """The collection."""
     key: str
     """Which of its keys."""
+
+    @classmethod
+    def of(cls, collection: Node, key: str) -> Member:
+        """Return the member of a collection, the same one to all who hold it."""
+        member = collection.members.get(key)
+        if member is None:
+            member = collection.members[key] = cls(collection, key)
+        return member
 
     @property
     def name(self) -> str:

@@ -42,6 +42,10 @@ class Rewriting:
             return self.ref(item)
         return self._collection(item) if isinstance(item, CollectionRef) else item
 
+    def call(self, call: Call) -> Call:
+        """Return a call itself, on what its inputs become."""
+        return self._on_inputs(call)
+
     def ref(self, ref: Ref) -> Ref:
         """Return what a reference becomes."""
         if not isinstance(ref.node, Call):
@@ -59,15 +63,25 @@ class Rewriting:
 
     def _outputs(self, call: Call) -> Outputs:
         if call not in self._made:
-            self._made[call] = self._replaced(call) or self._rebuilt(call)
+            self._made[call] = self._replaced(call) or self._on_inputs(call).outputs
         return self._made[call]
 
-    def _rebuilt(self, call: Call) -> Outputs:
-        return make_call(
-            self._spec(call),
-            [self.item(item) for item in call.inputs],
-            {name: self.item(value) for name, value in call.params.items()},
-        ).outputs
+    def _on_inputs(self, call: Call) -> Call:
+        spec = self._spec(call)
+        inputs = [self.item(item) for item in call.inputs]
+        params = {name: self.item(value) for name, value in call.params.items()}
+        pairs = (
+            *zip(inputs, call.inputs, strict=True),
+            *((params[n], call.params[n]) for n in params),
+        )
+        if spec is call.spec and all(_is_same(new, old) for new, old in pairs):
+            return call
+        return make_call(spec, inputs, params, key=call.key)
+
+
+def _is_same(new: object, old: object) -> bool:
+    is_reference = isinstance(new, (Ref, CollectionRef, Gathered))
+    return new == old if is_reference else new is old
 
 
 def with_spec_options(ref: Ref | CollectionRef, options: Mapping[str, object]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from scutoid.errors import PipelineError
 from scutoid.steps.compute import concatenate, with_groups
@@ -25,7 +25,7 @@ class Collection(Lazy, Generic[L]):
 
     ref: CollectionRef
     is_collection = True
-    member_kind: ClassVar[type[Lazy]] = Lazy
+    _instead_of_bool = "use len(images) > 0"
 
     def __init__(self, ref: CollectionRef, stored: CollectionFromStore | None = None) -> None:
         self.ref = ref
@@ -70,8 +70,12 @@ class Collection(Lazy, Generic[L]):
     def __len__(self) -> int:
         return len(self.keys)
 
-    def __bool__(self) -> bool:
-        return len(self) > 0
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> NoReturn:
+        raise PipelineError(
+            "a collection is no array",
+            value=repr(self),
+            remedy="read a member, np.asarray(images[key]); sc.gather hands all to one step",
+        )
 
     def items(self) -> Iterator[tuple[str, L]]:
         """Yield key and member."""
@@ -85,14 +89,12 @@ class Images(Collection[Image], ImageOperators):
     """A collection of images, such as a folder of files."""
 
     kind = "image"
-    member_kind = Image
 
 
 class Tables(Collection[Table]):
     """A collection of tables."""
 
     kind = "table"
-    member_kind = Table
 
     def to_pandas(self) -> pd.DataFrame:
         """Concatenate the members' tables, with a column `key` and those of the groups first."""
@@ -105,7 +107,6 @@ class Values(Collection[Value], Operators):
     """A collection of values."""
 
     kind = "value"
-    member_kind = Value
 
     def to_dict(self) -> dict[str, Any]:
         """Return the value of each key."""
@@ -129,14 +130,12 @@ class PartsCollection(Collection[Parts]):
     """A collection of parts."""
 
     kind = "parts"
-    member_kind = Parts
 
 
 class FilesCollection(Collection[Files]):
     """A collection of folders."""
 
     kind = "files"
-    member_kind = Files
 
 
 def gather(collection: Collection[Any]) -> Gathered:
@@ -158,4 +157,4 @@ def gather(collection: Collection[Any]) -> Gathered:
             value=type(collection).__name__,
             remedy="pass a single result as it is",
         )
-    return Gathered(collection.ref)
+    return Gathered(collection.input_ref)

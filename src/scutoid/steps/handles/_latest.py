@@ -32,6 +32,9 @@ class Latest:
         with self._lock:
             self._collections[call] = stored
 
+    def __len__(self) -> int:
+        return len(self._results) + len(self._collections)
+
     def of(self, node: Node) -> StoredOutputs | None:
         """Return where a single result is read from; None if it was not run."""
         if isinstance(node, Member):
@@ -39,7 +42,8 @@ class Latest:
                 members = self._collections.get(node.collection)
             return None if members is None else members.member(node.key)
         with self._lock:
-            return self._results.get(node)
+            stored = self._results.get(node)
+        return stored if stored is not None and stored.is_there else None
 
 
 LATEST = Latest()

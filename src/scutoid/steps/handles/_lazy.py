@@ -47,6 +47,11 @@ class Lazy:
         """What is read when this is read."""
         return self.ref if self._stored is None else self.ref.on(self._stored)
 
+    @property
+    def input_ref(self) -> Any:
+        """What a step that takes this depends on: of a result of a run, what that run stored."""
+        return self.read_ref
+
     def _value(self) -> Any:
         with refusing_depth():
             return Evaluation().value(self.read_ref)

@@ -140,7 +140,7 @@ class Store(NamedResults):
         Parameters
         ----------
         heal : bool
-            Whether what is damaged is removed, so that the next run makes it anew: a block, a
+            Whether what is damaged is removed, so that the next run makes it again: a block, a
             member of a collection, a value.  Nothing that scutoid did not make is touched.
 
         Returns
@@ -217,7 +217,9 @@ class Store(NamedResults):
             items = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members_of(entry))
             node = CollectionFromStore(entry.name, entry.key, items, kinds, labels)
         else:
-            node = FromStore(entry.name, entry.key, StoredResult(entry), kinds, labels)
+            node = FromStore(
+                entry.name, entry.key, StoredResult(entry, is_finished=True), kinds, labels
+            )
         results = tuple(handle_of(ref) for ref in refs_of(node, kinds))
         return results if len(results) > 1 else results[0]
 

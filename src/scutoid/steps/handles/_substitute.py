@@ -93,7 +93,8 @@ class _Replacement:
             return self._rewriting.item(item)
         if not isinstance(item, Lazy) or not isinstance(item.ref.node, Call):
             return item
-        return handle_of(self._rewriting.item(item.ref))  # type: ignore[arg-type]
+        replaced = self._rewriting.item(item.ref)
+        return item if replaced == item.ref else handle_of(replaced)  # type: ignore[arg-type]
 
     def _outputs(self, call: Call) -> Outputs | None:
         """Return what is given for the outputs of a call."""

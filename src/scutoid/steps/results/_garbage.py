@@ -112,6 +112,7 @@ class Collector:
         for entry, recipe in results.values():
             if recipe is None:
                 check_recipe(entry)
+        self._check_runs()
         chosen = list(self._chosen(results))
         removals = [r for r in chosen if dry_run or self._remove_result(r, results)]
         for removal in (*self._debris(), *self._old_runs()):
@@ -128,10 +129,22 @@ class Collector:
     def _protected(self, results: dict[Path, tuple[Entry, Recipe | None]]) -> set[Path]:
         """Return what runs that are going on use, or the last so many, and is being made."""
         found = {path for path in results if Lock(path).is_held}
-        for number, run in enumerate(self.runs):
+        known = [run for run in self.runs if run.has_record]
+        for number, run in enumerate(known):
             if run.is_live or number < (self.keep_runs or 0):
                 found |= run.entries
         return found
+
+    def _check_runs(self) -> None:
+        """Refuse to go by runs whose records cannot be read."""
+        damaged = [run for run in self.runs if not run.has_record and (run.folder / RUN).exists()]
+        if damaged and self.keep_runs is not None:
+            raise StoreError(
+                "the results of the last runs are kept if all runs say what they needed",
+                value=f"the record of {damaged[0].folder.name} cannot be read",
+                place=str(damaged[0].folder / RUN),
+                remedy="remove the folder of that run if it is not needed, or give older_than=",
+            )
 
     def _chosen(self, results: dict[Path, tuple[Entry, Recipe | None]]) -> Iterator[Removal]:
         protected = self._protected(results)

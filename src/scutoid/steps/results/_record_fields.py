@@ -128,11 +128,15 @@ class Fields:
         """Raise what says that the record is damaged."""
         shown = value if isinstance(value, str) else json.dumps(value, default=str)
         raise DamagedResult(
-            f"a {self.record} {rule}",
+            f"{_article(self.record)} {self.record} {rule}",
             value=shown[:_LONGEST],
             place=str(self.place),
             remedy=self.remedy,
         ) from cause
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[:1] in "aeiou" else "a"
 
 
 class _Reader(Protocol[R_co]):

@@ -29,6 +29,8 @@ class PastRun:
     """Results that it needed."""
     is_live: bool
     """Whether it is going on."""
+    has_record: bool = True
+    """Whether it has said what it needs."""
 
     @classmethod
     def at(cls, folder: Path, store: Path) -> PastRun:
@@ -42,7 +44,7 @@ class PastRun:
         is_live = Lock(folder).is_held
         record = read_file(folder / RUN, RunRecord.from_json)
         if record is None:
-            return cls(folder, folder.stat().st_mtime, frozenset(), is_live)
+            return cls(folder, folder.stat().st_mtime, frozenset(), is_live, has_record=False)
         entries = frozenset(store / step.entry for step in record.steps)
         return cls(folder, record.started, entries, is_live)
 

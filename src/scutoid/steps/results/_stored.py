@@ -163,6 +163,21 @@ class StoredResult:
 
     entry: Entry
     """Where they lie."""
+    is_finished: bool = False
+    """Whether only a complete result is read; else also one that is being made."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the result is complete."""
+        return self.entry.status == "complete"
+
+    def _check_finished(self) -> None:
+        if self.is_finished and not self.is_there:
+            raise _damaged(
+                "a stored result is complete when it is read",
+                f"it is {self.entry.status}: it was removed, damaged, or is being made again",
+                self.entry.path,
+            )
 
     @property
     def outputs(self) -> tuple[OutputRecord, ...]:
@@ -186,6 +201,7 @@ class StoredResult:
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""
+        self._check_finished()
         path = self.entry.path / self._image(output).file
         if not path.exists() or path.name in changed_files(self.entry):
             raise _damaged(
@@ -213,6 +229,7 @@ class StoredResult:
 
     def value(self, output: int) -> object:
         """Return anything but an image."""
+        self._check_finished()
         record = self.outputs[output]
         if record.parts is not None:
             pack = Pack(self.entry.path / record.parts.file)
@@ -235,6 +252,11 @@ class StoredItem:
     """What the members returned, images apart."""
     member: str
     """The member's key, under which it is packed."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the member is stored."""
+        return self.pack.find(self.member) is not None
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from scutoid.steps.graph import (
     Opened,
     OpenedFolder,
     Ref,
+    StoredOutputs,
     open_member,
 )
 from scutoid.steps.layout import ViewSource
@@ -118,6 +120,8 @@ class WorkerInputs:
         source: Readable
         if isinstance(node, Opened):
             source = node.source
+        elif isinstance(node, FromStore) and node is not image.node:
+            source = MemberImage(node.stored, image.output)
         elif isinstance(node, FromStore):
             source = node.stored.image(image.output)
         elif above is None:
@@ -209,6 +213,20 @@ class WorkerInputs:
         if isinstance(item, Ref) and isinstance(deferred, Deferred):
             return Ref(DeferredConstant(item.name, deferred.load), item.kind)
         return deferred if isinstance(item, Ref) else item
+
+
+@dataclass(frozen=True, slots=True)
+class MemberImage:
+    """The image of a member, which may have to be made first: it is opened where it is read."""
+
+    stored: StoredOutputs
+    """The member."""
+    output: int
+    """Which of its outputs."""
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region, in the image's own voxels."""
+        return self.stored.image(self.output).read(roi)
 
 
 def _viewed(source: Readable, image: ImageRef) -> Readable:

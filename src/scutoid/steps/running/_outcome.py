@@ -9,7 +9,8 @@ from typing import Any, ClassVar, TypeVar, overload
 
 from scutoid.blocks import BlockTime, Failure
 from scutoid.errors import DamagedResult, PipelineError
-from scutoid.steps.handles import Lazy, NamedResults, Result
+from scutoid.steps.graph import Member, Node, planned_node
+from scutoid.steps.handles import Lazy, NamedResults, Result, handle_of
 from scutoid.steps.results import LOGS
 
 L = TypeVar("L", bound=Lazy)
@@ -99,12 +100,14 @@ class Run(NamedResults):
         seconds: float,
         store: Path,
         folder: Path,
+        tasks: Mapping[Node, str],
     ) -> None:
         self.steps = tuple(steps)
         self.seconds = seconds
         self.store = store
         self.folder = folder
         self._results = dict(results)
+        self._tasks = dict(tasks)
 
     @property
     def ok(self) -> bool:
@@ -140,20 +143,35 @@ class Run(NamedResults):
 
     def _of_step(self, asked: Lazy) -> Result:
         """Return the result of a step that was run, as this run has it."""
-        for found in self._results.values():
-            for result in found if isinstance(found, tuple) else (found,):
-                if result.ref == asked.ref:
-                    return result
-        raise PipelineError(
-            "a run has the results of its steps",
-            value=asked,
-            place=self._place,
-            remedy=", ".join(f'run["{name}"]' for name in self._results),
-        )
+        node = asked.ref.node
+        task = self._tasks.get(planned_node(asked.ref))
+        if task is None:
+            raise PipelineError(
+                "a run has the results of its steps",
+                value=asked,
+                place=self._place,
+                remedy=", ".join(f'run["{name}"]' for name in self._results),
+            )
+        results = self._results[task]
+        result: Any = results[asked.ref.output] if isinstance(results, tuple) else results
+        found = result[node.key] if isinstance(node, Member) else result
+        of_run: Result = handle_of(asked.ref, found.read_ref.node)
+        return of_run
 
     def step(self, name: str) -> RunStep:
-        """Return what came of one step."""
-        return {step.name: step for step in self.steps}[name]
+        """Return what came of one step.
+
+        Raises
+        ------
+        PipelineError
+            If the run has no such step.
+        """
+        steps = {step.name: step for step in self.steps}
+        if name not in steps:
+            raise PipelineError(
+                "a run has the steps of its plan", value=name, remedy=", ".join(steps)
+            )
+        return steps[name]
 
     def summary(self) -> str:
         """Return a line a step, then the first failures."""

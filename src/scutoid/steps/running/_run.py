@@ -10,7 +10,7 @@ from typing import Any
 from scutoid.blocks import (
     parse_bytes,
 )
-from scutoid.errors import DamagedResult, RunFailed
+from scutoid.errors import DamagedResult, ParameterError, RunFailed
 from scutoid.events import Listener
 from scutoid.steps.handles import refs_in, refusing_depth
 from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
@@ -131,6 +131,12 @@ def run(
     RunFailed
         If blocks failed and `on_failure` is "raise"; what was computed is kept.
     """
+    if on_failure not in ("raise", "return") and not isinstance(on_failure, int):
+        raise ParameterError(
+            'on_failure= is "raise", "return" or a number of failures',
+            value=on_failure,
+            place="run",
+        )
     entry_store = EntryStore(store)
     entry_store.check_writable()
     forced = tuple(force)

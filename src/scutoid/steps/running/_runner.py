@@ -20,7 +20,17 @@ from scutoid.blocks import (
 from scutoid.errors import StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps.compute import concatenate
-from scutoid.steps.graph import CollectionFromStore, FromStore, MappedCall, NotStored, refs_of
+from scutoid.steps.graph import (  # x
+    Call,
+    CollectionFromStore,
+    FromStore,
+    MappedCall,
+    Node,
+    NotStored,
+    Outputs,
+    Rewriting,
+    refs_of,
+)
 from scutoid.steps.handles import LATEST, Lazy, handle_of
 from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import (
@@ -82,7 +92,8 @@ class Runner:
         self._record_collections()
         steps = [self.step(each, report) for each in self.planned]
         seconds = time.monotonic() - started
-        done = Run(steps, self.results(), seconds, self.store.path, self.folder)
+        tasks = {node: each.task for node, each in self.planned.by_node.items()}
+        done = Run(steps, self.results(), seconds, self.store.path, self.folder, tasks)
         self.record(done)
         for step, each in zip(steps, self.planned, strict=True):
             if step.has_all_blocks and not step.is_stored and not done.met_damage:
@@ -113,6 +124,7 @@ class Runner:
             self._builder.close()
             for each in self.planned:
                 self._finish(each)
+            self._remember()
 
     def on_event(self, event: Event) -> None:
         """Commit a step when its last task is done."""
@@ -130,15 +142,20 @@ class Runner:
             record = {"seconds": seconds, JOURNALLED: n_done}
             each.entry.commit({**record, **shard_record(each.entry)})
 
+    def _remember(self) -> None:
+        """Have this process read from now on what is stored, all calls of one key alike."""
+        for node, each in self.planned.by_node.items():
+            if isinstance(node, MappedCall):
+                LATEST.enter_members(node, each.items)
+            elif isinstance(node, Call) and each.entry.status == "complete":
+                LATEST.enter(node, StoredResult(each.entry, is_finished=True))
+
     def _finish(self, each: PlannedCall) -> None:
-        """Commit what a stopped run did not, and have this process read the result from now on."""
+        """Commit what a stopped run did not."""
         if isinstance(each.call, MappedCall):
-            LATEST.enter_members(each.call, each.items)
             return
         if not each.is_cached and each.is_kept and each.entry.status == "partial":
             self._commit(each, 0.0)  # all its blocks were done, and a stopped run did not say so
-        if each.entry.status == "complete":
-            LATEST.enter(each.call, StoredResult(each.entry))
 
     def step(self, each: PlannedCall, report: Report | None) -> RunStep:
         """Return what came of a step."""
@@ -171,7 +188,8 @@ class Runner:
 
     def results(self) -> dict[str, Any]:
         """Return the results by the names of their steps; each reads this run's store for ever."""
-        return {each.task: _results_of(each) for each in self.planned}
+        results = _Results(self.planned)
+        return {each.task: results.of(each) for each in self.planned}
 
     def record(self, done: Run) -> None:
         """Write down the run."""
@@ -266,20 +284,41 @@ def _not_committed(each: PlannedCall) -> StoreError:
     )
 
 
-def _results_of(each: PlannedCall) -> Any:
-    """Return the results of a step as handles that read the store of this run."""
-    call, kinds = each.call, each.call.spec.outputs
-    labels = tuple(call.is_labels(number) for number in range(len(kinds)))
-    stored: Any = None
-    if isinstance(call, MappedCall):
-        stored = CollectionFromStore(
-            call.name, each.key.key, each.items, kinds, labels, call.groups
-        )
-    elif each.is_kept:
-        is_there = each.entry.status == "complete"
-        outputs = (
-            StoredResult(each.entry) if is_there else NotStored(each.task, str(each.entry.path))
-        )
-        stored = FromStore(call.name, each.key.key, outputs, kinds, labels)
-    results: tuple[Lazy, ...] = tuple(handle_of(ref, stored) for ref in refs_of(call, kinds))
-    return results if call.spec.packed else results[0]
+class _Results:
+    """The results of a run as handles that read its store."""
+
+    def __init__(self, planned: PlannedRun) -> None:
+        self._planned = planned
+        self._nodes: dict[PlannedCall, Node] = {}
+        self._inputs = Rewriting(self._stored_outputs, lambda call: call.spec)
+
+    def of(self, each: PlannedCall) -> Any:
+        """Return the results of a step: one, or a tuple."""
+        call, kinds = each.call, each.call.spec.outputs
+        stored = self._node(each)
+        results: tuple[Lazy, ...] = tuple(handle_of(ref, stored) for ref in refs_of(call, kinds))
+        return results if call.spec.packed else results[0]
+
+    def _node(self, each: PlannedCall) -> Node:
+        """Return what the results of a step are read from."""
+        if each not in self._nodes:
+            self._nodes[each] = self._make(each)
+        return self._nodes[each]
+
+    def _make(self, each: PlannedCall) -> Node:
+        call, kinds, key = each.call, each.call.spec.outputs, each.key.key
+        labels = tuple(call.is_labels(number) for number in range(len(kinds)))
+        if isinstance(call, MappedCall):
+            return CollectionFromStore(call.name, key, each.items, kinds, labels, call.groups)
+        if not each.is_kept:  # computed when it is read, of what this run has stored
+            return self._inputs.call(call)
+        outputs = StoredResult(each.entry, is_finished=True)
+        if each.entry.status == "complete":
+            return FromStore(call.name, key, outputs, kinds, labels)
+        return FromStore(call.name, key, NotStored(each.task, str(each.entry.path)), kinds, labels)
+
+    def _stored_outputs(self, call: Call) -> Outputs | None:
+        each = self._planned.by_node.get(call)
+        if each is None or not each.is_kept:
+            return None
+        return refs_of(self._node(each), call.spec.outputs)

@@ -48,6 +48,9 @@ _MODULE_NAMES = {"__name__", "__file__", "__doc__", "__spec__", "__package__", "
 VERSION_PART = "version"
 """The one part of a function whose code is replaced by a version."""
 
+SEEN_THROUGH = "__seen_through__"
+"""An attribute of a wrapper that adds nothing: what it wraps stands in its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class CodeFingerprint:
@@ -270,6 +273,8 @@ class _Walk:
 
     def _foreign(self, item: object, where: str) -> str:
         """Name what is installed; look for the user's own code that it wraps."""
+        if getattr(item, SEEN_THROUGH, False):
+            return self._foreign(item.__wrapped__, where)  # type: ignore[attr-defined]
         self._package(getattr(item, "__module__", None) or type(item).__module__)
         if isinstance(item, types.ModuleType):
             self._package(item.__name__)
@@ -462,9 +467,13 @@ def _names_seen_by(kind: type) -> dict[str, object]:
     return names or vars(sys.modules.get(kind.__module__, types.ModuleType("none")))
 
 
+_ADDED_LATER = ("__slotnames__",)
+"""What Python writes into a class when an object of it is first copied or pickled."""
+
+
 def _members_of(kind: type) -> dict[str, object]:
     """Return what a class holds; of an enumeration the values, for its members are of the class."""
-    members = dict(vars(kind))
+    members = {name: value for name, value in vars(kind).items() if name not in _ADDED_LATER}
     if not issubclass(kind, enum.Enum):
         return members
     left_out = set(kind.__members__) | {name for name in members if name.startswith("_")}

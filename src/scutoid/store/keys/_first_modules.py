@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 _FIRST_MODULES = {
+    "scutoid.blocks._batch_sizer": "scutoid.blocks._pace",
+    "scutoid.blocks._ready_queue": "scutoid.blocks._cursor",
+    "scutoid.blocks._task_progress": "scutoid.blocks._course",
+    "scutoid.executors._dask_job": "scutoid.executors._dask_errand",
+    "scutoid.executors._heartbeat": "scutoid.executors._beacon",
+    "scutoid.executors._rendezvous": "scutoid.executors._meeting",
     "scutoid.ops._affine_blocks": "scutoid.pipeline._affine",
     "scutoid.ops._match_grid": "scutoid.pipeline._like",
     "scutoid.steps.compute._parts": "scutoid.pipeline._parts",
