@@ -76,7 +76,7 @@ def test_no_block_reads_the_whole_of_a_long_axis():
     step = sc.project(tall, axis="z").ref.node
     while step.name != "project_slabs":
         step = step.inputs[0].node
-    block = step.layout().grid.block_shape
+    block = step.layout.grid.block_shape
     assert block[0] == 1  # slab, of 64 planes
     assert 64 * block[1] * block[2] <= 2**23
 

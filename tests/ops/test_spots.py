@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 import scutoid as sc
 from scutoid.errors import MetadataError, ParameterError, RunFailed
 from scutoid.kernels import find_spots
+from scutoid.steps.handles import handle_of
 
 cases = st.sampled_from(["uint8", "uint16", "int16", "float32", "float64"]).flatmap(
     lambda dtype: hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=16).flatmap(
@@ -64,10 +65,10 @@ def _in_blocks(lazy, block):
     if params["strongest"] is not None:
         strongest = params["strongest"].node
         params["strongest"] = sc.ops.strongest_response.options(block=block)(
-            *strongest.inputs, **strongest.params
+            *map(handle_of, strongest.inputs), **strongest.params
         )
     step = sc.ops.spot_table.options(block=block)
-    return step(*call.inputs, **params).to_pandas()
+    return step(*map(handle_of, call.inputs), **params).to_pandas()
 
 
 @pytest.mark.parametrize("executor", ["serial", "threads"])

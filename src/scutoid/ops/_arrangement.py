@@ -286,7 +286,8 @@ def concatenate(images: Iterable[ImageLike], *, axis: str | int) -> ImageLike:
     >>> sc.concatenate([np.array([[1, 2]]), np.array([[3]])], axis="x")
     array([[1, 2, 3]])
     """
-    parts = list(images) if hasattr(images, "__iter__") else []
+    is_one = isinstance(images, (Image, Images, np.ndarray))
+    parts = [] if is_one or not hasattr(images, "__iter__") else list(images)
     if not parts:
         raise ParameterError(
             "one image or more are joined",
