@@ -116,7 +116,7 @@ def check_voxels(image: object, place: str) -> None:
         )
 
 
-def n_spatial(image: Image | Array) -> int:
+def n_spatial(image: Image | ImageRef | Array) -> int:
     """Return the number of an image's spatial axes; all those of an array are."""
     if isinstance(image, (Image, ImageRef)):
         return sum(axis in SPATIAL for axis in image.axes)
