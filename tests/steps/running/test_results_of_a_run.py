@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 
 import numpy as np
 import pytest
 
 import scutoid as sc
-from scutoid.errors import RunFailed, StoreError
+from scutoid.errors import PipelineError, RunFailed, StoreError
 from scutoid.steps.handles._latest import LATEST
 
 RAW = np.random.default_rng(0).integers(0, 200, (64, 64)).astype("uint8")
@@ -160,3 +161,27 @@ def test_what_was_run_is_forgotten_with_its_call(tmp_path) -> None:
         del run
     gc.collect()
     assert len(LATEST) == before
+
+
+def test_a_run_inside_a_run_of_the_same_result_is_refused_and_does_not_hang(tmp_path) -> None:
+    result = block_number(sc.open(RAW))
+    errors = []
+
+    class Again:
+        def on_event(self, event) -> None:
+            if type(event).__name__ == "BatchDone" and not errors:
+                try:
+                    sc.run(result, store=tmp_path, block=16, **HOW)
+                except PipelineError as error:
+                    errors.append(str(error))
+
+    run = sc.run(result, store=tmp_path, block=16, listeners=[Again()], **HOW)
+    assert run.ok
+    assert "into another store" in errors[0]
+
+
+def test_a_run_is_ok_only_if_all_is_stored(tmp_path) -> None:
+    run = sc.run(block_number(sc.open(RAW)), store=tmp_path, **HOW)
+    assert run.ok
+    run.steps = tuple(dataclasses.replace(step, is_stored=False) for step in run.steps)
+    assert not run.ok

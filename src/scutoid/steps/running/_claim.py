@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TypeVar
 
+from scutoid.errors import PipelineError
 from scutoid.events import DamageFound, Listener, StepAwaited
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refusing_depth
@@ -18,6 +21,15 @@ _PATIENCE_SECONDS = 60.0
 
 
 T = TypeVar("T")
+_HERE = threading.local()
+
+
+def _held_here() -> set[Path]:
+    """Return the locks that runs of this thread hold: a listener may start another run in it."""
+    if not hasattr(_HERE, "paths"):
+        _HERE.paths = set()
+    paths: set[Path] = _HERE.paths
+    return paths
 
 
 def claim(
@@ -65,6 +77,13 @@ def claim(
                 held.push(taken.pop_all())
                 return begun
         name, lock = busy
+        if lock.path in _held_here():
+            raise PipelineError(
+                "a run does not wait for what the run around it is making",
+                value=f"step {name!r}, which is being made by the run that called this one",
+                place=str(lock.path.parent),
+                remedy="run it when that run has ended, or into another store",
+            )
         for listener in listeners:
             listener.on_event(StepAwaited(time.time(), name, str(lock.owner)))
         while not lock.wait(_PATIENCE_SECONDS):
@@ -83,6 +102,8 @@ def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | Non
         if not lock.acquire():
             return to_make[path].task, lock
         taken.callback(lock.release)
+        _held_here().add(lock.path)
+        taken.callback(_held_here().discard, lock.path)
     return None
 
 
