@@ -62,7 +62,7 @@ from typing import Any
 
 NAME = "scutoid"
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("durable", "errors", "events", "records", "_version"),
+    ("cached", "durable", "errors", "events", "records", "_version"),
     ("geometry",),
     ("kernels",),
     ("executors",),

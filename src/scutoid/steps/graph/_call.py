@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scutoid.arrays import pyramid_levels
+from scutoid.cached import cached_property
 from scutoid.errors import PipelineError
 from scutoid.steps.compute import BlockStep, trial
 from scutoid.steps.declaration import StepSpec

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
 from scutoid.arrays import ArraySource, open_source
+from scutoid.cached import cached_property
 from scutoid.errors import PipelineError, StoreError
 from scutoid.geometry import Coordinate
 from scutoid.steps.declaration import OutputKind

@@ -20,12 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
 
+from scutoid.cached import cached_property
 from scutoid.errors import GeometryError, PipelineError
 from scutoid.geometry import Coordinate, Roi, RoiLike
 from scutoid.steps.declaration import OutputKind
