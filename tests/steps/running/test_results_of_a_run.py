@@ -123,6 +123,37 @@ def test_what_is_not_kept_is_computed_of_what_its_run_stored(tmp_path) -> None:
     assert float(np.asarray(second["half"]).max()) == 1.5
 
 
+def test_what_is_not_kept_is_cut_as_in_its_run(tmp_path) -> None:
+    numbers = block_number.options(keep=False)(sc.open(RAW))
+    run = sc.run(numbers + 0, store=tmp_path / "1", block=16, **HOW)
+    sc.run(numbers, store=tmp_path / "2", block=32, **HOW)
+    assert int(np.asarray(run["block_number"]).max()) == 15
+    third = sc.run(run["block_number"] + 0, store=tmp_path / "3", block=64, **HOW)
+    assert int(np.asarray(third["add"]).max()) == 15
+
+
+def test_what_is_not_kept_of_a_member_reads_its_run(tmp_path) -> None:
+    (tmp_path / "plate").mkdir()
+    runs = []
+    for start in (1, 9):
+        np.save(tmp_path / "plate" / "a.npy", np.full((8, 8), start))
+        tens = sc.open_folder(str(tmp_path / "plate" / "*.npy")) * 10
+        half = (tens["a.npy"] / 2).options(name="half", keep=False)
+        runs.append(sc.run(half + 0, store=tmp_path / f"s{start}", **HOW))
+    assert [float(np.asarray(run["half"]).max()) for run in runs] == [5.0, 45.0]
+
+
+def test_what_was_not_needed_is_no_result_of_the_run(tmp_path) -> None:
+    numbers = block_number(sc.open(RAW))
+    highest = most(numbers)
+    sc.run(highest, store=tmp_path, **HOW)
+    for entry, _ in sc.Store(tmp_path).entries("block_number"):
+        entry.clear()
+    run = sc.run(highest, store=tmp_path, **HOW)
+    with pytest.raises(PipelineError, match="results of its steps"):
+        run[numbers]
+
+
 def test_two_equal_pipelines_are_one_result(tmp_path) -> None:
     first, second = block_number(sc.open(RAW)), block_number(sc.open(RAW))
     run = sc.run(first, second, store=tmp_path, block=16, **HOW)

@@ -9,7 +9,7 @@ from typing import Any
 from scutoid.errors import PipelineError
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph._call import Call, make_call
-from scutoid.steps.graph._refs import CollectionRef, Gathered, ImageRef, Ref
+from scutoid.steps.graph._refs import CollectionRef, Gathered, ImageRef, Member, Ref
 
 Outputs = tuple[Ref | CollectionRef, ...]
 
@@ -48,12 +48,24 @@ class Rewriting:
 
     def ref(self, ref: Ref) -> Ref:
         """Return what a reference becomes."""
+        if isinstance(ref.node, Member):
+            return self._member(ref, ref.node)
         if not isinstance(ref.node, Call):
             return ref
         replacement = self._outputs(ref.node)[ref.output]
         if isinstance(ref, ImageRef) and isinstance(replacement, ImageRef) and ref.view is not None:
             return replace(replacement, view=ref.view)
         return replacement if isinstance(replacement, Ref) else ref
+
+    def _member(self, ref: Ref, member: Member) -> Ref:
+        collection = CollectionRef(member.collection, ref.kind, ref.output)
+        made = self._collection(collection)
+        if made.node is member.collection:
+            return ref
+        new = made.member(member.key)
+        if isinstance(ref, ImageRef) and isinstance(new, ImageRef):
+            return replace(new, view=ref.view)
+        return new
 
     def _collection(self, ref: CollectionRef) -> CollectionRef:
         if not isinstance(ref.node, Call):

@@ -17,6 +17,7 @@ from scutoid.steps.graph import (
     Gathered,
     ImageRef,
     MappedCall,
+    Member,
     Opened,
     Outputs,
     Ref,
@@ -91,7 +92,7 @@ class _Replacement:
             return type(item)(map(self._replace, item))
         if isinstance(item, Gathered):
             return self._rewriting.item(item)
-        if not isinstance(item, Lazy) or not isinstance(item.ref.node, Call):
+        if not isinstance(item, Lazy) or not isinstance(item.ref.node, (Call, Member)):
             return item
         replaced = self._rewriting.item(item.ref)
         return item if replaced == item.ref else handle_of(replaced)  # type: ignore[arg-type]

@@ -165,7 +165,8 @@ class WorkerInputs:
         key = self._planned.keys.member(collection, member.key)
         pack = Pack(above.entry.path / ITEMS)
         item = StoredItem(above.entry.path, outputs, pack, key)
-        return FromStore(member.name, key, item, outputs)
+        labels = tuple(collection.is_labels(number) for number in range(len(outputs)))
+        return FromStore(member.name, key, item, outputs, labels)
 
     def deferred(self, value: object) -> object:
         """Return a value as a worker gets it: loaded there if a step makes it."""

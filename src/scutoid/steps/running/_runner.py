@@ -20,7 +20,8 @@ from scutoid.blocks import (
 from scutoid.errors import StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps.compute import concatenate
-from scutoid.steps.graph import (  # x
+from scutoid.steps.declaration import StepSpec
+from scutoid.steps.graph import (
     Call,
     CollectionFromStore,
     FromStore,
@@ -92,7 +93,9 @@ class Runner:
         self._record_collections()
         steps = [self.step(each, report) for each in self.planned]
         seconds = time.monotonic() - started
-        tasks = {node: each.task for node, each in self.planned.by_node.items()}
+        shown = set(self.planned.calls)
+        by_node = self.planned.by_node.items()
+        tasks = {node: each.task for node, each in by_node if each in shown}
         done = Run(steps, self.results(), seconds, self.store.path, self.folder, tasks)
         self.record(done)
         for step, each in zip(steps, self.planned, strict=True):
@@ -290,7 +293,7 @@ class _Results:
     def __init__(self, planned: PlannedRun) -> None:
         self._planned = planned
         self._nodes: dict[PlannedCall, Node] = {}
-        self._inputs = Rewriting(self._stored_outputs, lambda call: call.spec)
+        self._inputs = Rewriting(self._stored_outputs, self._as_cut)
 
     def of(self, each: PlannedCall) -> Any:
         """Return the results of a step: one, or a tuple."""
@@ -316,6 +319,15 @@ class _Results:
         if each.entry.status == "complete":
             return FromStore(call.name, key, outputs, kinds, labels)
         return FromStore(call.name, key, NotStored(each.task, str(each.entry.path)), kinds, labels)
+
+    def _as_cut(self, call: Call) -> StepSpec:
+        """Return the step of a call in the blocks of this run, where these may count."""
+        each = self._planned.by_node.get(call)
+        if each is None or each.step is None or each.block is None or call.is_block_invariant:
+            return call.spec
+        return call.spec.with_options(
+            block=dict(zip(each.step.layout.axes, each.block, strict=True))
+        )
 
     def _stored_outputs(self, call: Call) -> Outputs | None:
         each = self._planned.by_node.get(call)
