@@ -254,7 +254,7 @@ def _origin_by_axis(image: ImageRef) -> dict[str, float]:
 
 
 def _source(image: ImageRef) -> Node:
-    """Return what was opened, of which an image has the frame: the first image of each step."""
+    """Return the image whose frame this one has, by following the first image of each step."""
     node: Node = image.node
     while isinstance(node, Call) and node.images and node.spec.grid is None:
         if node.spec.scale != 1:

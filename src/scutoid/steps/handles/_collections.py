@@ -157,4 +157,4 @@ def gather(collection: Collection[Any]) -> Gathered:
             value=type(collection).__name__,
             remedy="pass a single result as it is",
         )
-    return Gathered(collection.input_ref)
+    return Gathered(collection.read_ref)

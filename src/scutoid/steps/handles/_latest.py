@@ -23,12 +23,12 @@ class Latest:
         self._collections: WeakKeyDictionary[Node, StoredMembers] = WeakKeyDictionary()
 
     def enter(self, call: Call, stored: StoredOutputs) -> None:
-        """Have a call read from a store from now on."""
+        """Read a call from a store from now on."""
         with self._lock:
             self._results[call] = stored
 
     def enter_members(self, call: MappedCall, stored: StoredMembers) -> None:
-        """Have the members of a call read from a store from now on."""
+        """Read the members of a call from a store from now on."""
         with self._lock:
             self._collections[call] = stored
 

@@ -16,8 +16,8 @@ class Lazy:
     ----------
     ref : Ref
         What it is, in the graph: what new steps depend on.
-    stored : FromStore, optional
-        Where it is read from; default: the newest store that it was run into, else it is computed.
+    stored : Node, optional
+        What it is read from; default: the newest store that it was run into, else it is computed.
     """
 
     kind: ClassVar[str] = ""
@@ -44,13 +44,8 @@ class Lazy:
 
     @property
     def read_ref(self) -> Any:
-        """What is read when this is read."""
+        """What is read, and what new steps depend on: of a result of a run, what it stored."""
         return self.ref if self._stored is None else self.ref.on(self._stored)
-
-    @property
-    def input_ref(self) -> Any:
-        """What a step that takes this depends on: of a result of a run, what that run stored."""
-        return self.read_ref
 
     def _value(self) -> Any:
         with refusing_depth():

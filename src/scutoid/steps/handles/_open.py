@@ -21,7 +21,7 @@ from scutoid.steps.graph import (
     OpenedFolder,
     kind_of,
 )
-from scutoid.steps.handles._collections import Images, Values
+from scutoid.steps.handles._collections import Images, Tables, Values
 from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._single import Image, Table
 
@@ -267,6 +267,13 @@ def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str
     """
     import pandas as pd
 
+    if isinstance(table, Tables):
+        raise PipelineError(
+            "a parameter for each member comes from one table",
+            value=repr(table),
+            place="per_member",
+            remedy="write sc.per_member(tables.to_pandas(), column)",
+        )
     frame = table.to_pandas() if isinstance(table, Table) else table
     if isinstance(frame, (str, os.PathLike)):
         frame = pd.read_csv(frame)

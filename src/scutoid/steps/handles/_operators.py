@@ -151,7 +151,7 @@ class Operators(Lazy):
         """Apply an operator to handles, arrays and numbers, this among them."""
         if not all(map(_takes_part, operands)):
             return NotImplemented  # type: ignore[no-any-return]  # it may be an operator of another
-        items: list[Any] = [item.input_ref if isinstance(item, Lazy) else item for item in operands]
+        items: list[Any] = [item.read_ref if isinstance(item, Lazy) else item for item in operands]
         (ref,) = operator_call(operator, *items).outputs
         result: Self = handle_of(ref)
         return result
@@ -189,7 +189,7 @@ class ImageOperators(Operators):
         >>> sc.open(np.zeros((2, 3), "uint8")).astype("float32")
         Image('astype', yx, (2, 3), float32)
         """
-        (ref,) = astype_call(self.input_ref, np.dtype(dtype)).outputs
+        (ref,) = astype_call(self.read_ref, np.dtype(dtype)).outputs
         result: Self = handle_of(ref)
         return result
 

@@ -126,7 +126,7 @@ def is_lazy(value: object) -> bool:
 
 def _in_graph(item: object) -> object:
     """Return an argument as a call holds it: of a handle its reference."""
-    return item.input_ref if isinstance(item, Lazy) else item
+    return item.read_ref if isinstance(item, Lazy) else item
 
 
 def frozen_where(where: object) -> object:

@@ -1,4 +1,4 @@
-"""What came of a run, as the user sees it."""
+"""The outcome of a run, as the user sees it."""
 
 from __future__ import annotations
 
