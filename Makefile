@@ -1,7 +1,7 @@
 # make demo      set up .venv, run the pipeline on a small simulated brain, say where the results are
 # make test      set up .venv, run all tests, doctests and the examples of the README
 # make check     style, types and all tests: what CI runs
-# make soak      runs and stores whose processes are killed and whose files are damaged: half an hour
+# make soak      runs and stores whose processes are killed and whose files are damaged, new examples: half an hour
 # make test-312  run the tests on another Python: make test-312 PYTHON312=/path/to/python3.12
 
 PYTHON    ?= python3
@@ -73,6 +73,7 @@ soak: $(ready)
 	$(bin)/python tools/soak.py --runs $(SOAK_RUNS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/results/test_store_faults.py
+	SCUTOID_NEW_EXAMPLES=1 $(pytest) -m hypothesis
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist scutoid-demo

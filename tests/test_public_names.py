@@ -97,9 +97,9 @@ INTERNAL = {
         version_notes
     """,
     "scutoid.steps": """
-        blockwise CallOptions Collection export Files gather Image ImageRef Images injected
-        is_lazy Length open open_folder OutputGrid Parts per_member Pipeline pipeline Plan plan
-        PlannedStep reduction refuse_renamed Run run RunStep step Step Store Table Tables
+        blockwise CallOptions Collection Described export Files gather Image ImageRef Images
+        injected is_lazy Length open open_folder OutputGrid Parts per_member Pipeline pipeline
+        Plan plan PlannedStep reduction refuse_renamed Run run RunStep step Step Store Table Tables
         TypedCall um Value Values with_given with_options
     """,
     "scutoid.ops": """

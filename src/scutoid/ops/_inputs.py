@@ -12,9 +12,9 @@ from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, ScutoidError
 from scutoid.kernels import checked_connectivity
 from scutoid.ops._types import Array, ImageLike
-from scutoid.steps import Image, ImageRef, Images, is_lazy
+from scutoid.steps import Described, Image, Images, is_lazy
 
-Given = Image | ImageRef | Array
+Given = Described | Array
 
 
 def check_given(image: object, place: str) -> None:
@@ -74,7 +74,7 @@ def check_real(image: object, place: str) -> None:
     ParameterError
         If they are complex, or no numbers.
     """
-    if isinstance(image, (Image, ImageRef, np.ndarray)) and image.dtype.kind not in "biuf":
+    if isinstance(image, (Described, np.ndarray)) and image.dtype.kind not in "biuf":
         raise ParameterError(
             "intensities are real numbers",
             value=f"dtype {image.dtype}",
@@ -107,7 +107,7 @@ def check_voxels(image: object, place: str) -> None:
     ParameterError
         If an axis has no length.
     """
-    if isinstance(image, (Image, ImageRef, np.ndarray)) and 0 in image.shape:
+    if isinstance(image, (Described, np.ndarray)) and 0 in image.shape:
         raise ParameterError(
             "an image has at least one voxel",
             value=f"shape {tuple(image.shape)}",
@@ -116,9 +116,9 @@ def check_voxels(image: object, place: str) -> None:
         )
 
 
-def n_spatial(image: Image | ImageRef | Array) -> int:
+def n_spatial(image: Given) -> int:
     """Return the number of an image's spatial axes; all those of an array are."""
-    if isinstance(image, (Image, ImageRef)):
+    if isinstance(image, Described):
         return sum(axis in SPATIAL for axis in image.axes)
     return int(image.ndim)
 
@@ -157,5 +157,5 @@ def check_hops(image: object, connectivity: int | None, axes: str | None = None)
     ParameterError
         If it is not 1 to their number.
     """
-    if isinstance(image, (Image, ImageRef)):
+    if isinstance(image, Described):
         checked_connectivity(connectivity, n_spatial(image) if axes is None else len(axes))

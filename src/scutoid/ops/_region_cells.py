@@ -17,7 +17,17 @@ from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
-from scutoid.steps import BlockParts, Image, ImageRef, Images, Table, Tables, injected, step
+from scutoid.steps import (
+    BlockParts,
+    Described,
+    Image,
+    ImageRef,
+    Images,
+    Table,
+    Tables,
+    injected,
+    step,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +75,7 @@ def cells_to_count(
     if isinstance(cells, pd.DataFrame):
         return CellsToCount(cells, weights=weights)
     if isinstance(cells, (Table, Tables)):
-        images: list[Image | ImageRef] = list(_behind(cells.ref.node))
+        images: list[Described] = list(_behind(cells.ref.node))
         _check_scale(images, has_transform)
         unit = next((item.unit for item in images if item.unit), None)
         return CellsToCount(cells, unit, weights)
@@ -128,7 +138,7 @@ def _behind(node: object) -> Iterator[ImageRef]:
             yield from _behind(item.node)
 
 
-def _check_scale(images: Sequence[Image | ImageRef], has_transform: bool) -> None:
+def _check_scale(images: Sequence[Described], has_transform: bool) -> None:
     if images and not has_transform and all(image.voxel_size is None for image in images):
         raise MetadataError(
             "cells are placed in an atlas by the voxel size of their image, or by a transform",

@@ -7,7 +7,7 @@ process.
 
 from scutoid.steps.compute import BlockParts
 from scutoid.steps.declaration import CallOptions, Length, StepBlock, refuse_renamed, um
-from scutoid.steps.graph import ImageRef
+from scutoid.steps.graph import Described, ImageRef
 from scutoid.steps.handles import (
     Collection,
     Files,
@@ -44,6 +44,7 @@ __all__ = [
     "BlockParts",
     "CallOptions",
     "Collection",
+    "Described",
     "Files",
     "Image",
     "ImageRef",

@@ -91,11 +91,6 @@ def content(result: Any) -> Any:
     return result.get()
 
 
-def steps_of(result: Any) -> set[str]:
-    """Return the names of all steps behind a result."""
-    return {type(node).__name__ for node, _ in snapshot(result.ref)}
-
-
 def snapshot(item: object) -> list[tuple[object, tuple[object, ...]]]:
     """Return all nodes behind a reference, each with what its fields hold, deep down."""
     nodes: dict[object, tuple[object, ...]] = {}

@@ -95,6 +95,34 @@ def test_what_a_failed_run_did_not_finish_is_not_taken_from_another(tmp_path) ->
             read(first["fragile"])
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda images: total(sc.gather(images)),
+        lambda images: images + 1,
+        lambda images: images["b.npy"] + 1,
+    ],
+    ids=["gathered", "mapped", "alone"],
+)
+def test_a_member_that_a_run_did_not_finish_is_no_input(tmp_path, use) -> None:
+    (tmp_path / "plate").mkdir()
+    for name in ("a", "b"):
+        np.save(tmp_path / "plate" / f"{name}.npy", RAW * 0 + (name == "b"))
+
+    @sc.blockwise(dtype="uint8", version="1", retries=0)
+    def fragile(image):
+        if image.max():
+            raise ValueError("no")
+        return image
+
+    images = sc.open_folder(str(tmp_path / "plate" / "*.npy"))
+    first = sc.run(fragile(images), store=tmp_path / "1", on_failure="return", **HOW)
+    assert int(np.asarray(first["fragile"]["a.npy"] + 1).max()) == 1
+    with pytest.raises(StoreError, match="not finished"):
+        sc.run(use(first["fragile"]), store=tmp_path / "2", **HOW)
+    assert not [step for step in ("total", "add") if (tmp_path / "2" / step).exists()]
+
+
 def test_a_result_that_is_made_again_is_not_read_by_halves(tmp_path) -> None:
     fails = []
 

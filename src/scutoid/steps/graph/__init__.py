@@ -20,6 +20,7 @@ from scutoid.steps.graph._nodes import (
 )
 from scutoid.steps.graph._refs import (
     CollectionRef,
+    Described,
     Gathered,
     ImageRef,
     Member,
@@ -39,6 +40,7 @@ __all__ = [
     "Constant",
     "ConstantCollection",
     "DeferredConstant",
+    "Described",
     "FromStore",
     "Gathered",
     "ImageRef",

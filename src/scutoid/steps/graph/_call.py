@@ -96,12 +96,12 @@ class Call(Node):
     @property
     def voxel_size(self) -> tuple[float, ...] | None:
         """Voxel size along the function's spatial axes, from the first image that knows it."""
-        return self._along_axes("voxel_size")
+        return None if self._scale is None else self._scale[0]
 
     @property
     def origin(self) -> tuple[float, ...] | None:
         """World position of voxel zero of the frame, from the first image that knows its scale."""
-        return self._along_axes("origin")
+        return None if self._scale is None else self._scale[1]
 
     @property
     def unit(self) -> str | None:
@@ -109,7 +109,9 @@ class Call(Node):
         sized = (image for image in self.images if image.voxel_size is not None)
         return next((image.unit for image in sized), None)
 
-    def _along_axes(self, which: str) -> tuple[float, ...] | None:
+    @cached_property
+    def _scale(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """Voxel size and origin of the frame, along the function's spatial axes."""
         for image in self.images:
             if image.voxel_size is None:
                 continue
@@ -117,10 +119,9 @@ class Call(Node):
             sizes = dict(zip(spec.spatial_axes, image.voxel_size, strict=True))
             first = dict(zip(spec.spatial_axes, image.origin, strict=True))
             start = dict(zip(spec.axes, image.framed.offset, strict=True))
-            wanted = [axis for axis in self.spec.axes or spec.spatial_axes if axis in sizes]
-            if which == "voxel_size":
-                return tuple(sizes[axis] for axis in wanted)
-            return tuple(first[axis] - start[axis] * sizes[axis] for axis in wanted)
+            axes = [axis for axis in self.spec.axes or spec.spatial_axes if axis in sizes]
+            origin = tuple(first[axis] - start[axis] * sizes[axis] for axis in axes)
+            return tuple(sizes[axis] for axis in axes), origin
         return None
 
     def framed(self, output: int) -> Framed:

@@ -13,7 +13,7 @@ from scutoid.cached import cached_property
 from scutoid.errors import PipelineError, StoreError
 from scutoid.geometry import Coordinate
 from scutoid.steps.declaration import OutputKind
-from scutoid.steps.graph._refs import Node, whole_offset
+from scutoid.steps.graph._refs import Node
 from scutoid.steps.layout import Framed, PartsGrid
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Opened(Node):
     def framed(self, output: int) -> Framed:
         """Describe the image."""
         spec = self.source.spec
-        offset = whole_offset(spec.ndim) if self.offset is None else self.offset
+        offset = Coordinate.full(spec.ndim, 0) if self.offset is None else self.offset
         return Framed(spec, offset, tuple(self.source.chunks))
 
     def levels(self, output: int) -> int:
@@ -98,6 +98,10 @@ class StoredOutputs(Protocol):
         """Whether the result is complete."""
         ...
 
+    def check(self) -> None:
+        """Refuse a result that is not complete."""
+        ...
+
     def image(self, output: int) -> ArraySource:
         """Return an image."""
         ...
@@ -154,6 +158,10 @@ class NotStored:
     is_there: bool = False
     """Whether the result is complete: it is not."""
 
+    def check(self) -> NoReturn:
+        """Refuse to hand it on."""
+        raise self._error()
+
     def image(self, output: int) -> NoReturn:
         """Refuse to read an image."""
         raise self._error()
@@ -171,7 +179,8 @@ class NotStored:
             "a result of a run is read once the run has finished it",
             value=f"{self.name!r} is not finished",
             place=self.place,
-            remedy="see run.summary() for what failed, mend the cause and run again",
+            remedy="see run.summary(): mend what failed, or make a target of what was not "
+            "needed, and use the results of the next run",
         )
 
 
@@ -227,6 +236,9 @@ class CollectionFromStore(Node):
     """Of each output whether it holds object numbers; empty: none does."""
     groups: pd.DataFrame | None = None
     """Columns that belong to the keys."""
+    run_store: str = ""
+    """Where the run lies whose result it is: a member that it did not finish says so when read.
+    Empty for a collection that was found by its name, of which all members must be there."""
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -241,24 +253,32 @@ class CollectionFromStore(Node):
         """Return the key under which a member is stored."""
         return self.stored.member_keys[key]
 
-    def member_if_stored(self, key: str) -> FromStore:
-        """Return one member; one that is not there says so when it is read."""
-        stored = self.stored.member(key)
-        return self._member(key, stored or NotStored(f"{self.name}[{key!r}]", "the run's store"))
-
     def member(self, key: str) -> FromStore:
         """Return one member.
 
         Raises
         ------
         DamagedResult
-            If it is not there.
+            If it is not there, and this is not the result of a run.
         """
-        return self._member(key, self.stored.existing(key))
-
-    def _member(self, key: str, stored: StoredOutputs) -> FromStore:
         name = f"{self.name}[{key!r}]"
+        stored: StoredOutputs | None = self.stored.member(key)
+        if stored is None:
+            stored = (
+                NotStored(name, self.run_store) if self.run_store else self.stored.existing(key)
+            )
         return FromStore(name, self.member_key(key), stored, self.kinds, self.labels)
+
+    def check_finished(self, key: str) -> None:
+        """Refuse to hand on a member that its run did not finish.
+
+        Raises
+        ------
+        StoreError
+            If it did not.
+        """
+        if self.run_store:
+            self.member(key).stored.check()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -27,7 +27,7 @@ import numpy as np
 
 from scutoid.cached import cached_property
 from scutoid.errors import GeometryError, PipelineError
-from scutoid.geometry import Coordinate, Roi, RoiLike
+from scutoid.geometry import Roi, RoiLike
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.layout import Framed, PartsGrid, View
 
@@ -120,20 +120,18 @@ class Ref:
         return replace(self, node=node)
 
 
-@dataclass(frozen=True)
-class ImageRef(Ref):
-    """An image: an output of a node, or a part of it."""
+class Described:
+    """What is known of an image before a voxel is read; references and handles have it."""
 
-    kind: OutputKind = "image"
-    """What it is."""
-    view: View | None = None
-    """What is taken of it; None: all."""
+    if TYPE_CHECKING:
 
-    @cached_property
-    def framed(self) -> Framed:
-        """The description and the place in the frame of the uncropped image."""
-        framed = self.node.framed(self.output)
-        return framed if self.view is None else self.view.apply(framed)
+        @property
+        def framed(self) -> Framed:
+            """The description and the place in the frame of the uncropped image."""
+
+        @property
+        def name(self) -> str:
+            """The step's name, or the file's."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -154,6 +152,11 @@ class ImageRef(Ref):
     def ndim(self) -> int:
         """Number of axes."""
         return len(self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return self.framed.spec.size
 
     @property
     def nbytes(self) -> int:
@@ -185,6 +188,22 @@ class ImageRef(Ref):
     def roi(self) -> Roi:
         """The image's region in the frame of the uncropped image, in voxels."""
         return self.framed.roi
+
+
+@dataclass(frozen=True)
+class ImageRef(Described, Ref):
+    """An image: an output of a node, or a part of it."""
+
+    kind: OutputKind = "image"
+    """What it is."""
+    view: View | None = None
+    """What is taken of it; None: all."""
+
+    @cached_property
+    def framed(self) -> Framed:
+        """The description and the place in the frame of the uncropped image."""
+        framed = self.node.framed(self.output)
+        return framed if self.view is None else self.view.apply(framed)
 
     @property
     def is_labels(self) -> bool:
@@ -364,8 +383,3 @@ def zip_keys(collections: Sequence[CollectionRef], *, join: str, place: str) -> 
             )
         first = tuple(key for key in first if key in other.node.places)
     return first
-
-
-def whole_offset(ndim: int) -> Coordinate:
-    """Return the place of an image that is not cropped: the first voxel of its own frame."""
-    return Coordinate.full(ndim, 0)

@@ -42,10 +42,6 @@ class Rewriting:
             return self.ref(item)
         return self._collection(item) if isinstance(item, CollectionRef) else item
 
-    def call(self, call: Call) -> Call:
-        """Return a call itself, on what its inputs become."""
-        return self._on_inputs(call)
-
     def ref(self, ref: Ref) -> Ref:
         """Return what a reference becomes."""
         if isinstance(ref.node, Member):
@@ -75,10 +71,11 @@ class Rewriting:
 
     def _outputs(self, call: Call) -> Outputs:
         if call not in self._made:
-            self._made[call] = self._replaced(call) or self._on_inputs(call).outputs
+            self._made[call] = self._replaced(call) or self.on_new_inputs(call).outputs
         return self._made[call]
 
-    def _on_inputs(self, call: Call) -> Call:
+    def on_new_inputs(self, call: Call) -> Call:
+        """Return a call on what its inputs become, whether it is replaced itself or not."""
         spec = self._spec(call)
         inputs = [self.item(item) for item in call.inputs]
         params = {name: self.item(value) for name, value in call.params.items()}

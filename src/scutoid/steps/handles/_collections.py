@@ -50,7 +50,7 @@ class Collection(Lazy, Generic[L]):
             If there is no such key.
         """
         ref = self.ref.member(key)
-        stored = None if self._stored is None else self._stored.member_if_stored(key)
+        stored = None if self._stored is None else self._stored.member(key)
         return cast("L", handle_of(ref, stored))
 
     def _member_refs(self) -> Iterator[tuple[str, Ref]]:

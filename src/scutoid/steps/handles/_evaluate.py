@@ -45,7 +45,6 @@ from scutoid.steps.graph import (
     Node,
     Opened,
     Ref,
-    StoredOutputs,
     WholeCall,
     physical_memory,
 )
@@ -101,7 +100,6 @@ class Evaluation:
         self._folder = folder
         self.limit = int(physical_memory() * _SHARE_OF_MEMORY) if limit is None else limit
         self._used = 0
-        self._singles: dict[Member, Node] = {}
         self._images: dict[tuple[Call, int, Roi], Readable] = {}
         self._values: dict[Call, tuple[Any, ...]] = {}
         self._whole: dict[WholeCall, tuple[Any, ...]] = {}
@@ -110,12 +108,12 @@ class Evaluation:
     def image(self, ref: ImageRef, region: Roi) -> ArraySource:
         """Return something that reads a region (in the frame) of an image, in its own voxels."""
         view = ref.view
-        stored = _stored(ref.node)
+        stored = LATEST.of(ref.node)
         source: Any
         if stored is not None:
             source = stored.image(ref.output)
         else:
-            node = self._single(ref.node)
+            node = _single(ref.node)
             if isinstance(node, Opened):
                 source = node.source
             elif isinstance(node, FromStore):
@@ -132,10 +130,10 @@ class Evaluation:
         """Return a result as the user gets it: array, DataFrame, value, parts by block, folder."""
         if isinstance(ref, ImageRef):
             return self.image(ref, ref.roi).read(Roi(ref.roi.offset * 0, ref.shape))
-        stored = _stored(ref.node)
+        stored = LATEST.of(ref.node)
         if stored is not None:
             return stored.value(ref.output)
-        node = self._single(ref.node)
+        node = _single(ref.node)
         if isinstance(node, (Constant, DeferredConstant)):
             return node.value
         if isinstance(node, FromStore):
@@ -145,14 +143,6 @@ class Evaluation:
         if node not in self._values:
             self._values[node] = self._compute_values(node)
         return self._values[node][ref.output]
-
-    def _single(self, node: Node) -> Node:
-        """Return what makes a member alone, the same for all that read it."""
-        if not isinstance(node, Member):
-            return node
-        if node not in self._singles:
-            self._singles[node] = node.single
-        return self._singles[node]
 
     def argument(self, item: object) -> Any:
         """Return an input or parameter of a whole step as its function gets it."""
@@ -185,7 +175,7 @@ class Evaluation:
         if (
             not isinstance(call, BlockCall)
             or not call.is_fused
-            or (call.is_block_invariant and _stored(call) is not None)
+            or (call.is_block_invariant and LATEST.of(call) is not None)
         ):
             return self.image(image, region.shift(image.framed.offset))
         step, framed = call.step_on(call.layout), call.framed(0)
@@ -385,13 +375,13 @@ class Evaluation:
 
 def stored_levels(ref: ImageRef) -> int:
     """Return the number of pyramid levels of an image: those stored, or that will be."""
-    stored = _stored(ref.node)
+    stored = LATEST.of(ref.node)
     return ref.node.levels(ref.output) if stored is None else int(stored.image(ref.output).levels)
 
 
-def _stored(node: Node) -> StoredOutputs | None:
-    """Return where the result of a node lies, if this process has run it."""
-    return LATEST.of(node)
+def _single(node: Node) -> Node:
+    """Return what makes a member alone; any other node as it is."""
+    return node.single if isinstance(node, Member) else node
 
 
 def own_part(value: object, index: int, argument: object) -> object:

@@ -22,7 +22,7 @@ from numpy.typing import DTypeLike, NDArray
 from scutoid.arrays import read_region
 from scutoid.errors import MissingExtra, PipelineError
 from scutoid.geometry import Roi, RoiLike
-from scutoid.steps.graph import ImageRef
+from scutoid.steps.graph import Described, ImageRef
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth, stored_levels
 from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._operators import ImageOperators, Operators
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Fill = float | str | None
 
 
-class Image(ImageOperators):
+class Image(Described, ImageOperators):
     """A lazy labelled array.
 
     Made by `scutoid.open` and by steps.  Indexing and `crop` are lazy; `read`, ``np.asarray`` and
@@ -62,65 +62,9 @@ class Image(ImageOperators):
         return self.ref.framed
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Voxels on each axis."""
-        return self.framed.spec.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of a voxel."""
-        return self.framed.spec.dtype
-
-    @property
-    def axes(self) -> str:
-        """One letter an axis."""
-        return self.framed.spec.axes
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.axes)
-
-    @property
-    def size(self) -> int:
-        """Number of voxels."""
-        return self.framed.spec.size
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all voxels, uncompressed."""
-        return self.framed.spec.nbytes
-
-    @property
-    def voxel_size(self) -> tuple[float, ...] | None:
-        """Size of a voxel along each spatial axis, in `unit`; None if unknown."""
-        return self.framed.spec.voxel_size
-
-    @property
-    def unit(self) -> str | None:
-        """Unit of the spatial axes."""
-        return self.framed.spec.unit
-
-    @property
-    def origin(self) -> tuple[float, ...]:
-        """World position of the centre of the first voxel along each spatial axis, in `unit`."""
-        spec = self.framed.spec
-        return spec.origin or (0.0,) * len(spec.spatial_axes)
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Names of the channels, where they are known."""
-        return self.framed.spec.channels
-
-    @property
     def levels(self) -> int:
         """Number of pyramid levels behind this image."""
         return stored_levels(self.read_ref)
-
-    @property
-    def roi(self) -> Roi:
-        """The image's region in the frame of the uncropped image, in voxels."""
-        return self.framed.roi
 
     @property
     def is_labels(self) -> bool:

@@ -225,6 +225,7 @@ class Keys:
                 asks_key = "key" in node.spec.parameters.injected
                 return _digest("member", *parts, key if asks_key else "")
             case CollectionFromStore():
+                node.check_finished(key)
                 return node.member_key(key)
         raise PipelineError("this collection has no keys for its members", value=node.name)
 

@@ -171,7 +171,8 @@ class StoredResult:
         """Whether the result is complete."""
         return self.entry.status == "complete"
 
-    def _check_finished(self) -> None:
+    def check(self) -> None:
+        """Refuse a result that was complete and no longer is."""
         if self.is_finished and not self.is_there:
             raise _damaged(
                 "a stored result is complete when it is read",
@@ -201,7 +202,7 @@ class StoredResult:
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""
-        self._check_finished()
+        self.check()
         path = self.entry.path / self._image(output).file
         if not path.exists() or path.name in changed_files(self.entry):
             raise _damaged(
@@ -229,7 +230,7 @@ class StoredResult:
 
     def value(self, output: int) -> object:
         """Return anything but an image."""
-        self._check_finished()
+        self.check()
         record = self.outputs[output]
         if record.parts is not None:
             pack = Pack(self.entry.path / record.parts.file)
@@ -257,6 +258,9 @@ class StoredItem:
     def is_there(self) -> bool:
         """Whether the member is stored."""
         return self.pack.find(self.member) is not None
+
+    def check(self) -> None:
+        """Accept it: a member that was found is complete."""
 
     def image(self, output: int) -> ArraySource:
         """Return an image."""

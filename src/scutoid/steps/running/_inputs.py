@@ -189,7 +189,7 @@ class WorkerInputs:
         return Deferred(partial(StoredResult(above.entry).value, value.output))
 
     def of_members(self, item: object, keys: Sequence[str]) -> object:
-        """Return an input of a mapped call: what gives each member its own, or one for all."""
+        """Return an input of a mapped call: one for each member, or one that all share."""
         if not isinstance(item, CollectionRef):
             return self._single_for_members(item)
         node = item.node

@@ -312,9 +312,12 @@ class _Results:
         call, kinds, key = each.call, each.call.spec.outputs, each.key.key
         labels = tuple(call.is_labels(number) for number in range(len(kinds)))
         if isinstance(call, MappedCall):
-            return CollectionFromStore(call.name, key, each.items, kinds, labels, call.groups)
+            place = str(each.entry.path)
+            return CollectionFromStore(
+                call.name, key, each.items, kinds, labels, call.groups, place
+            )
         if not each.is_kept:  # computed when it is read, of what this run has stored
-            return self._inputs.call(call)
+            return self._inputs.on_new_inputs(call)
         outputs = StoredResult(each.entry, is_finished=True)
         if each.entry.status == "complete":
             return FromStore(call.name, key, outputs, kinds, labels)
