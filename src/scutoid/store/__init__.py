@@ -3,6 +3,7 @@
 Readable without scutoid: OME-Zarr, TIFF, PNG, Parquet, JSON, npy and CSV.
 """
 
+from scutoid.store._durable import empty_folder
 from scutoid.store._entry import COMPLETE, RECIPE, Entry, distrust_around
 from scutoid.store._entry_store import MARK, EntryStore
 from scutoid.store._lock import Lock, Owner, one_by_one
@@ -53,6 +54,7 @@ __all__ = [
     "describe",
     "differences",
     "distrust_around",
+    "empty_folder",
     "explain",
     "find_format",
     "fingerprint",

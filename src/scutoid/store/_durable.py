@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,22 @@ def make_folder(path: Path) -> None:
                 place=str(path),
                 remedy="choose another folder for the store, or move the file away",
             )
+
+
+def empty_folder(path: Path) -> None:
+    """Make a folder with nothing in it: what a try that failed or was killed has left is removed.
+
+    Raises
+    ------
+    StoreError
+        If that cannot be removed, or the folder not be made.
+    """
+    with storing(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    make_folder(path)
 
 
 @contextmanager

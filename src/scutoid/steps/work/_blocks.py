@@ -33,7 +33,7 @@ from scutoid.steps.declaration import StepSpec
 from scutoid.steps.layout import PartsGrid
 from scutoid.steps.results import FILES_FOLDER, output_names, packed_slot, shard_record
 from scutoid.steps.work._handover import Handover
-from scutoid.store import Entry, Pack
+from scutoid.store import Entry, Pack, empty_folder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,7 +155,7 @@ class StepWork:
         folder = None
         if "files" in spec.outputs:
             folder = self.entry.path / FILES_FOLDER
-            folder.mkdir(exist_ok=True)
+            empty_folder(folder)
         params = {name: self.loaded.of(value) for name, value in self.params.items()}
         results = call_step(
             spec,

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -45,7 +44,7 @@ from scutoid.steps.results import (
     checksum_of,
     plain_parts,
 )
-from scutoid.store import choose_format
+from scutoid.store import choose_format, empty_folder
 
 _IN_MEMORY = 2**29
 _ENDINGS = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
@@ -130,9 +129,7 @@ class MemberWork:
 
     def _new_folder(self, name: str) -> Path:
         path = self._place(name)
-        if path.exists():  # of an attempt that failed
-            shutil.rmtree(path)
-        path.mkdir()
+        empty_folder(path)
         return path
 
     def _saved(self, value: object, stem: str) -> FileRecord | None:
