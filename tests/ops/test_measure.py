@@ -110,6 +110,52 @@ def test_channels_are_measured_by_name(tmp_path, names, suffixes) -> None:
     assert table[f"sum_{suffixes[1]}"].tolist() == [int(channels[1, 1:3, 1:3].sum())]
 
 
+@pytest.mark.parametrize("label_axes", ["yx", "cyx", "tyx", "tcyx"])
+@pytest.mark.parametrize("axes", ["yx", "cyx", "tyx", "tcyx"])
+@pytest.mark.parametrize("in_folder", [False, True], ids=["image", "folder"])
+def test_each_channel_of_labels_is_measured_in_its_own(
+    tmp_path, label_axes, axes, in_folder
+) -> None:
+    """Named channels are columns, unless the labels have channels: then these are rows."""
+    tifffile = pytest.importorskip("tifffile")
+    sizes, rng = {"t": 3, "c": 2, "y": 5, "x": 6}, np.random.default_rng(0)
+    labels = rng.integers(0, 3, [sizes[axis] for axis in label_axes]).astype("uint8")
+    image = rng.integers(0, 999, [sizes[axis] for axis in axes]).astype("uint16")
+    names = {"Channel": {"Name": ["DAPI", "GFP"]}} if "c" in axes else {}
+    for name, array, said in (("labels", labels, label_axes), ("image", image, axes)):
+        (tmp_path / name).mkdir()
+        place = tmp_path / name / "1.ome.tif"
+        metadata = {"axes": said.upper(), **(names if name == "image" else {})}
+        tifffile.imwrite(place, array, metadata=metadata, photometric="minisblack")
+    end = "*.ome.tif" if in_folder else "1.ome.tif"
+    opening = sc.open_folder if in_folder else sc.open
+    one, other = opening(tmp_path / "labels" / end), opening(tmp_path / "image" / end)
+    table = sc.measure(one, intensity=other, properties=()).to_pandas()
+
+    iterated = [axis for axis in "tc" if axis in label_axes or (axis == "t" and axis in axes)]
+    is_column = "c" in axes and "c" not in label_axes
+    suffixes = ("_DAPI", "_GFP") if is_column else ("",)
+    assert [name for name in table if name in "tc"] == [
+        *sorted(iterated, key=(label_axes + axes).index)
+    ]
+    assert [name for name in table if name.startswith("sum")] == [f"sum{s}" for s in suffixes]
+    n_rows = 0
+    for place in np.ndindex(*(sizes[axis] for axis in iterated)):
+        here = dict(zip(iterated, place, strict=True))
+        within = labels[tuple(here[axis] for axis in label_axes if axis in "tc")]
+        seen = image[tuple(slice(None) if is_column and a == "c" else here[a] for a in axes[:-2])]
+        for label in np.unique(within[within > 0]):
+            chosen = table[table["label"] == label]
+            for axis, number in here.items():
+                chosen = chosen[chosen[axis] == number]
+            sums = seen[..., within == label].sum(axis=-1)
+            assert chosen[[f"sum{s}" for s in suffixes]].to_numpy().ravel().tolist() == (
+                np.ravel(sums).tolist()
+            )
+            n_rows += 1
+    assert len(table) == n_rows
+
+
 @given(cases, st.integers(0, 12))
 @settings(max_examples=30, deadline=None)
 def test_remove_small_keeps_the_numbers_of_the_others(case, min_size) -> None:

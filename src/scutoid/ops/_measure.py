@@ -59,8 +59,9 @@ def measure(
         the voxel size is unknown); the centroid in the unit (``z y x``) and in voxels of the
         uncropped image (``z_voxel y_voxel x_voxel``); the half-open bounding box in voxels
         (``bbox_z0`` to ``bbox_x1``); ``mean min max sum std`` of the intensity (``mean_<channel>``
-        and so on with channels, by number if their names are not known or not different);
-        ``touches_edge``: whether a voxel lies at the edge of the image
+        and so on with channels, by number if their names are not known or not different; where the
+        labels have an axis "c" too, each channel is measured in its own labels, and a column ``c``
+        has its number); ``touches_edge``: whether a voxel lies at the edge of the image
         that was given, if that is a crop at the crop's, on an axis of more than one voxel.
 
         By `properties`, all in the unit: ``equivalent_diameter`` of the disk or ball of the same
@@ -117,9 +118,9 @@ def measure(
     else:
         first, other = first_of(labels), first_of(intensity)
         _check_axes(first.axes, other.axes)
-        has_names = other.channels and len(set(other.channels)) == len(other.channels)
-        channels = other.channels if has_names else None
         if "c" in other.axes and "c" not in first.axes:
+            has_names = other.channels and len(set(other.channels)) == len(other.channels)
+            channels = other.channels if has_names else None
             axes = "c" + "".join(axis for axis in first.axes if axis in SPATIAL)
             pieces = measure_channel_pieces.along(axes)(labels, intensity, **asked)
         else:
