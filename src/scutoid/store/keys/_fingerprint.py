@@ -32,6 +32,7 @@ from scutoid.store.keys._ownership import file_of_class, functions_of, is_own, i
 from scutoid.store.keys._same import Same
 from scutoid.store.keys._source import (
     Chain,
+    Import,
     Source,
     loads_of,
     source_of_class,
@@ -45,6 +46,14 @@ _MAKERS = ("__dataclass_fields__", "_fields", "__attrs_attrs__")
 _UNSEEN = (logging.Logger, logging.LoggerAdapter)
 _MODULE_NAMES = {"__name__", "__file__", "__doc__", "__spec__", "__package__", "__loader__"}
 """Global names that say where code was loaded from, not what it does."""
+_ADDED_TO_MODULES = {
+    "__annotations__",
+    "__builtins__",
+    "__cached__",
+    "__path__",
+    "__warningregistry__",
+}
+"""What Python adds to the names of a module."""
 VERSION_PART = "version"
 """The one part of a function whose code is replaced by a version."""
 
@@ -334,21 +343,27 @@ class _Walk:
                 items.append(self._resolve(chain, function.__globals__, "constant"))
             elif chain[0] in _DYNAMIC and hasattr(builtins, chain[0]):
                 self.opaque.add(f"{function.__qualname__} (calls {chain[0]})")
-        for module, level, taken in loads.imports:
-            items += self._import(function, module, level, (*taken, *sorted(loads.names)))
+        for item in loads.imports:
+            used = [chain for chain in loads.imported if chain[0] == item.name]
+            items += self._import(function, item, used)
         return [item for item in items if item]
 
     def _resolve(self, chain: Chain, names: Mapping[str, object], kind: str) -> bytes:
         """Follow a name and the attributes taken of it, as far as they lie in modules."""
         value, used = names[chain[0]], 1
         while isinstance(value, types.ModuleType) and used < len(chain) and is_own(value):
+            if chain[used] == "__dict__":
+                break
             try:
                 value = getattr(value, chain[used])
             except AttributeError:
                 self.opaque.add(f"{'.'.join(chain)} (not defined)")
                 return b""
             used += 1
-        name = ".".join(chain[:used])
+        return self._named(value, ".".join(chain[:used]), kind)
+
+    def _named(self, value: object, name: str, kind: str) -> bytes:
+        """Follow what a name stands for."""
         if is_code(value) or _spec_of_step(value) is not None:
             return tagged(name, self.code(value, name))
         return tagged(name, self._part(value, f"{kind} `{name}`", name))
@@ -364,12 +379,13 @@ class _Walk:
         return tagged(label)
 
     def _import(
-        self, function: types.FunctionType, name: str, level: int, names_taken: Iterable[str]
+        self, function: types.FunctionType, item: Import, chains: Iterable[Chain]
     ) -> list[bytes]:
         """Follow an import inside a function; modules of the user's are imported for it."""
         try:
             package = function.__globals__.get("__package__") or ""
-            full = importlib.util.resolve_name("." * level + name, package) if level else name
+            dotted = "." * item.level + item.module
+            full = importlib.util.resolve_name(dotted, package) if item.level else item.module
             top = full.partition(".")[0]
             if top in sys.stdlib_module_names or top == "scutoid":
                 return []
@@ -377,20 +393,16 @@ class _Walk:
             if spec is None or not is_own_file(spec.origin, spec.submodule_search_locations):
                 self._package(top)
                 return []
-            module = importlib.import_module(full)
+            value: object = importlib.import_module(full)
+            if item.taken and not hasattr(value, item.taken):
+                value = importlib.import_module(f"{full}.{item.taken}")
+            elif item.taken:
+                value = getattr(value, item.taken)
+            value = sys.modules[top] if item.is_top else value
         except Exception as error:  # noqa: BLE001  # whatever the user's module raises
-            self.opaque.add(f"{function.__qualname__} (import of {name}: {error})")
+            self.opaque.add(f"{function.__qualname__} (import of {item.module}: {error})")
             return []
-        items = []
-        for holder in dict.fromkeys((module, sys.modules[top])):
-            found = [
-                attribute for attribute in dict.fromkeys(names_taken) if hasattr(holder, attribute)
-            ]
-            items += [
-                self._resolve((holder.__name__, a), {holder.__name__: holder}, "constant")
-                for a in found
-            ]
-        return items
+        return [self._resolve(chain, {item.name: value}, "constant") for chain in chains]
 
     def _decorators(self, source: Source | None, names: Mapping[str, object]) -> list[bytes]:
         """Follow decorators; those of scutoid declare a step, and enter its key by themselves."""
@@ -405,10 +417,21 @@ class _Walk:
         return items
 
     def _module(self, module: types.ModuleType, label: str) -> None:
-        text = source_of_module(str(module.__file__)) if getattr(module, "__file__", None) else None
-        if text is None:
+        """Follow all that a module holds: of one that is used as a value, any of it may be used."""
+        file = getattr(module, "__file__", None)
+        text = source_of_module(str(file)) if file else None
+        is_folder = file is None and hasattr(module, "__path__")
+        if text is None and not is_folder:
             self.opaque.add(f"{label} (no source)")
-        self.parts[label] = _sha(text or module.__name__)
+        items = [tagged("module", (text or module.__name__).encode("utf-8", "surrogatepass"))]
+        if module.__name__ == "__main__":
+            self.opaque.add(f"{label} (what it holds as a whole)")
+        else:
+            short = module.__name__.rpartition(".")[2]
+            names = {name: value for name, value in vars(module).items() if _is_held(name)}
+            for name, value in sorted(names.items()):
+                items.append(self._named(value, f"{short}.{name}", "constant"))
+        self.parts[label] = _sha(tagged("part", *items))
 
     def _class(self, kind: type, label: str) -> None:
         file = file_of_class(kind)
@@ -456,6 +479,12 @@ class _Walk:
         items += self._decorators(source, function.__globals__)
         items += self._loads(function)
         return tagged("", *items)
+
+
+def _is_held(name: str) -> bool:
+    """Whether a name of a module is one that its code made; pytest adds some that are no names."""
+    is_added = name in _MODULE_NAMES or name in _ADDED_TO_MODULES
+    return name.isidentifier() and not is_added
 
 
 def _names_seen_by(kind: type) -> dict[str, object]:

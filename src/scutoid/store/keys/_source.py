@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import dis
 import functools
+import itertools
 import linecache
 import os
 import tokenize
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -33,6 +34,8 @@ _ROOT_LOADS = {
     "LOAD_FROM_DICT_OR_DEREF",
 }
 _ATTRIBUTE_LOADS = {"LOAD_ATTR", "LOAD_METHOD"}
+_CLEARED = "CLEAR"
+"""In the name of what sets a local variable aside for a comprehension, which is no use of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,31 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """What an import inside a function binds to a name."""
+
+    module: str
+    """The module, as it is written."""
+    level: int
+    """Dots before it."""
+    taken: str | None
+    """What is taken from it by `from`; None: the module itself."""
+    is_top: bool
+    """Whether the name is bound to the first part of a dotted name."""
+    name: str
+    """The name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Loads:
     """What the byte code of a function takes from outside."""
 
     chains: tuple[Chain, ...]
     """Global and closure names, with the attributes taken of them."""
-    imports: tuple[tuple[str, int, tuple[str, ...]], ...]
-    """Imports within: module, level, names taken from it."""
-    names: frozenset[str]
-    """All attributes that are loaded, of whatever object."""
+    imports: tuple[Import, ...]
+    """Imports within."""
+    imported: tuple[Chain, ...]
+    """The same as `chains`, of names that imports bind."""
 
 
 def source_of_function(function: FunctionType) -> Source | None:
@@ -104,38 +123,75 @@ def source_of_class(qualname: str, filename: str) -> Source | None:
 def source_of_module(filename: str) -> str | None:
     """Return the normal form of a whole file; None where it cannot be read."""
     index = _index(filename, _stamp(filename))
-    return normal_form(index.tree) if index else None
+    if index is None:
+        place = Path(filename)
+        return "" if place.is_file() and place.stat().st_size == 0 else None
+    return normal_form(index.tree)
 
 
 @functools.lru_cache(maxsize=4096)
 def loads_of(code: CodeType) -> Loads:
     """Return what a code object, and those within it, take from outside."""
-    chains: dict[Chain, None] = {}
-    imports: dict[tuple[str, int, tuple[str, ...]], None] = {}
-    names: set[str] = set()
     instructions = list(dis.get_instructions(code))
+    imports = dict.fromkeys(_imports(instructions))
+    bound = {item.name for item in imports}
+    chains: dict[Chain, None] = {}
+    imported: dict[Chain, None] = {}
     for at, instruction in enumerate(instructions):
         if instruction.opname in _ROOT_LOADS:
-            chain = [str(instruction.argval)]
-            for following in instructions[at + 1 :]:
-                if following.opname not in _ATTRIBUTE_LOADS:
-                    break
-                chain.append(str(following.argval))
-            chains[tuple(chain)] = None
-        elif instruction.opname in _ATTRIBUTE_LOADS:
-            names.add(str(instruction.argval))
-        elif instruction.opname == "IMPORT_NAME":
-            level, names_taken = instructions[at - 2].argval, instructions[at - 1].argval
-            imports[
-                str(instruction.argval), level if isinstance(level, int) else 0, names_taken or ()
-            ] = None
+            chains[_attributes(str(instruction.argval), instructions, at)] = None
+        for name in _locals_read(instruction):
+            if name in bound:
+                imported[_attributes(name, instructions, at)] = None
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = loads_of(constant)
             chains.update(dict.fromkeys(inner.chains))
             imports.update(dict.fromkeys(inner.imports))
-            names |= inner.names
-    return Loads(tuple(chains), tuple(imports), frozenset(names))
+            imported.update(dict.fromkeys(inner.imported))
+    bound = {item.name for item in imports}
+    imported.update({chain: None for chain in chains if chain[0] in bound})
+    return Loads(tuple(chains), tuple(imports), tuple(imported))
+
+
+def _attributes(name: str, instructions: Sequence[dis.Instruction], at: int) -> Chain:
+    """Return a name that is loaded, with the attributes that are taken of it right away."""
+    rest = itertools.takewhile(lambda i: i.opname in _ATTRIBUTE_LOADS, instructions[at + 1 :])
+    is_last = _locals_read(instructions[at])[-1:] in ((), (name,))
+    return (name, *(str(item.argval) for item in rest)) if is_last else (name,)
+
+
+def _locals_read(instruction: dis.Instruction) -> tuple[str, ...]:
+    """Return the local variables that an instruction loads; some load two, or store and load."""
+    if "LOAD_FAST" not in instruction.opname or _CLEARED in instruction.opname:
+        return ()
+    names = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+    return names[1:] if instruction.opname.startswith("STORE") else names
+
+
+def _imports(instructions: Sequence[dis.Instruction]) -> Iterator[Import]:
+    """Yield what imports bind.
+
+    ``import a.b`` binds its top; ``import a.b as c`` takes `b` of it and binds that::
+
+        IMPORT_NAME a.b    STORE_FAST a
+        IMPORT_NAME a.b    IMPORT_FROM b    SWAP    POP_TOP    STORE_FAST c
+        IMPORT_NAME a      IMPORT_FROM b    STORE_FAST b    IMPORT_FROM c    STORE_FAST c
+    """
+    module, level, is_from, taken = "", 0, False, None
+    for at, instruction in enumerate(instructions):
+        if instruction.opname == "IMPORT_NAME":
+            before, names = instructions[at - 2].argval, instructions[at - 1].argval
+            module, level = str(instruction.argval), before if isinstance(before, int) else 0
+            is_from, taken = bool(names), None
+        elif instruction.opname == "IMPORT_FROM":
+            taken = str(instruction.argval)
+        elif module and instruction.opname.startswith("STORE_"):
+            stored = instruction.argval
+            name = str(stored[0] if isinstance(stored, tuple) else stored)
+            yield Import(module, level, taken if is_from else None, not is_from and not taken, name)
+            following = instructions[at + 1] if at + 1 < len(instructions) else instruction
+            module = module if is_from and following.opname == "IMPORT_FROM" else ""
 
 
 def text_of_code(code: CodeType) -> str:
