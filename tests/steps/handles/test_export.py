@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 import scutoid as sc
-from scutoid.errors import ParameterError, StoreError
+from scutoid.errors import ParameterError, PipelineError, StoreError
 from scutoid.steps.handles import _export
 
 RAW = np.random.default_rng(3).integers(0, 900, (40, 30)).astype("uint16")
@@ -147,7 +147,6 @@ def test_an_export_that_fails_leaves_the_old_copy(image, tmp_path, monkeypatch):
     def fail(*_args, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_export, "_is_same", fail)
     monkeypatch.setattr(_export.filecmp, "cmp", fail)
     for result, name in ((rows(image[:5]), "rows.csv"), (add(image, n=2), "added.ome.zarr")):
         with pytest.raises(StoreError, match="No space left"):
@@ -163,6 +162,80 @@ def test_what_somebody_else_made_is_not_replaced(image, tmp_path):
     with pytest.raises(StoreError, match="only a folder that an export made"):
         sc.export(written(image), tmp_path / "mine")
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("n", [1, 2], ids=["unchanged", "changed"])
+def test_what_the_user_adds_to_a_folder_stays(image, plate, tmp_path, n):
+    for name in ("members", "added.ome.zarr"):
+        sc.export(add(plate if name == "members" else image), tmp_path / name)
+        (tmp_path / name / "notes").mkdir()
+        (tmp_path / name / "notes" / "mine.txt").write_text("mine")
+        os.utime(tmp_path / name / "notes" / "mine.txt", (1, 1))
+        path = sc.export(add(plate if name == "members" else image, n=n), tmp_path / name)
+        assert (path / "notes" / "mine.txt").read_text() == "mine"
+        assert (path / "notes" / "mine.txt").stat().st_mtime == 1
+    assert np.array_equal(tifffile.imread(tmp_path / "members" / "A" / "2.tif"), RAW[:4] + n)
+    assert np.array_equal(np.asarray(sc.open(tmp_path / "added.ome.zarr")), RAW + n)
+
+
+def test_a_link_is_followed_and_stays(image, plate, tmp_path):
+    (tmp_path / "far").mkdir()
+    for result, name in (
+        (rows(image), "rows.csv"),
+        (total(plate), "totals"),
+        (add(image), "a.zarr"),
+    ):
+        link = tmp_path / name
+        link.symlink_to(tmp_path / "far" / name)
+        for _ in range(2):  # first where it leads nowhere yet
+            assert sc.export(result, link) == link
+            assert link.is_symlink()
+            assert (tmp_path / "far" / name).exists()
+            assert not (tmp_path / "far" / name).is_symlink()
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/rows.csv", "http://there/rows.csv", "file:///rows.csv"]
+)
+def test_a_url_is_refused(image, tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match="folder of this machine"):
+        sc.export(rows(image), url)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("result", [row_table, total, add], ids=["tables", "values", "images"])
+@pytest.mark.parametrize("ending", [".xlsx", ".tsv", ".csv.gz", ".v2"])
+def test_an_ending_is_never_that_of_a_folder_of_members(plate, tmp_path, result, ending):
+    with pytest.raises(ParameterError, match="whose name has no ending"):
+        sc.export(result(plate), tmp_path / f"cells{ending}")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["plate"]
+
+
+def test_two_members_at_one_place_are_refused(tmp_path):
+    values = sc.per_member(pd.DataFrame({"key": ["a", "a.json"], "level": [3, 4]}), "level")
+    with pytest.raises(ParameterError, match="a place of its own"):
+        sc.export(values, tmp_path / "levels")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_is_exported_with_its_ending(tmp_path):
+    figure = pytest.importorskip("matplotlib.figure")
+
+    @sc.step(version="1")
+    def drawn(image):
+        shown = figure.Figure()
+        shown.subplots().imshow(image)
+        return shown
+
+    path = sc.export(drawn(sc.open(RAW)), tmp_path / "one.figure.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_is_exported_once_it_was_run(image, tmp_path):
+    with pytest.raises(PipelineError, match="files is run"):
+        sc.export(written(image), tmp_path / "final")
+    assert not list(tmp_path.iterdir())
 
 
 def test_endings_that_hold_something_else_are_refused(image, plate, tmp_path):

@@ -348,6 +348,13 @@ class Evaluation:
 
     def _run_step(self, call: WholeCall) -> tuple[Any, ...]:
         """Call a whole step, once for all its outputs."""
+        if self._folder is None and "files" in call.spec.outputs:
+            raise PipelineError(
+                "a step that writes files is run into a store, which has a folder for them",
+                value="it was not run",
+                place=f"step {call.name!r}",
+                remedy="run it first: sc.run(result, store=...)",
+            )
         if call not in self._whole:
             self._whole[call] = call_step(
                 call.spec,

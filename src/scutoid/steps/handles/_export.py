@@ -1,19 +1,20 @@
 """Copies of results at paths of the user's own choice, for people and other programs.
 
 A path has the old content or the new one, never half of it, and is left alone where nothing
-changed.  Folders are replaced only if an export made them.
+changed.  What no export made is touched nowhere; see `_export_folder.py`.
 """
 
 from __future__ import annotations
 
 import filecmp
-import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
 from scutoid.durable import beside
@@ -21,12 +22,15 @@ from scutoid.errors import ParameterError, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.steps.graph import Call
 from scutoid.steps.handles._collections import Collection, Tables, Values
+from scutoid.steps.handles._export_folder import MARK, replacing_folder
 from scutoid.steps.handles._lazy import Lazy
-from scutoid.steps.handles._single import Files, Image, Table
+from scutoid.steps.handles._single import Files, Image, Table, Value
 from scutoid.store import FORMATS
 
-_MARK = ".scutoid-export"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _BLOCK_BYTES = 2**28
+_JOINED = (".csv", ".parquet")
+_Write: TypeAlias = Callable[[Path], object]
 _SUFFIXES = {"image": ".tif", "table": ".csv", "value": ".json", "files": ""}
 
 
@@ -40,8 +44,9 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
     path : path
         Its ending says how: an Image as ``.ome.zarr``, ``.tif``, ``.png`` or ``.npy``; a Table as
         ``.csv`` or ``.parquet``; a Value as ``.json``, ``.npy``, or what its type allows; Files as
-        a folder.  Tables and Values of a collection become one table where the path ends as one,
-        else the members become files in a folder, named by their keys.
+        a folder.  Tables and Values of a collection become one table where the path ends as one;
+        where it has no ending, the members become files in a folder, named by their keys.  A link
+        is followed.  In a folder only files that an export made are replaced or removed.
 
     Returns
     -------
@@ -51,9 +56,9 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ParameterError
-        If the ending is not one of a format that holds the result.
+        If the ending is not one of a format that holds the result, or the path is a URL.
     StoreError
-        If it cannot be written, or a folder is there that no export made.
+        If it cannot be written, or something is in the way that no export made.
 
     Examples
     --------
@@ -72,17 +77,24 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
     x,4
     <BLANKLINE>
     """
+    if _URL.match(os.fspath(path)):
+        raise ParameterError(
+            "an export goes to a folder of this machine or of a mounted file system",
+            value=os.fspath(path),
+            place="export",
+            remedy="export it to a folder and copy it from there, or mount the place",
+        )
     target = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
     if not isinstance(result, Lazy):
         raise ParameterError("what is exported is a result", value=type(result).__name__)
     if result.kind not in _SUFFIXES:
         raise ParameterError("parts of blocks are not exported", value=result.name)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(result, Collection):
-            _export_collection(result, target)
-        else:
-            _export_one(result, target)
+        place = target.resolve()  # what a link leads to is written, and the link stays
+        is_folder, write = _writing(result, target.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with (replacing_folder if is_folder else _replacing_file)(place) as new:
+            write(new)
     except OSError as error:
         if isinstance(error, StoreError):
             raise
@@ -95,26 +107,27 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _export_one(result: Lazy, target: Path) -> None:
+def _writing(result: Lazy, name: str) -> tuple[bool, _Write]:
+    """Whether a result becomes a folder at a path of this name, and what writes it anew."""
+    if isinstance(result, Collection):
+        return _writing_collection(result, name)
     if isinstance(result, Files):
-        with _replacing_folder(target) as new:
-            shutil.copytree(result.path, new)
-    elif isinstance(result, Image):
-        _export_image(result, target)
-    else:
-        value: Any = result.to_pandas() if isinstance(result, Table) else result.get()  # type: ignore[attr-defined]
-        _export_value(value, target)
+        return True, lambda path: shutil.copytree(result.path, path)
+    if isinstance(result, Image) and name.endswith(".zarr"):
+        return True, partial(_copy_blocks, result)
+    return False, partial(_write_file, result, name)
 
 
-def _export_image(image: Image, target: Path) -> None:
-    if target.suffix == ".zarr":
-        with _replacing_folder(target) as new:
-            _copy_blocks(image, new)
-    elif target.suffix in (".tif", ".tiff"):
-        spec = image.framed.spec
-        _replace_file(target, lambda beside: write_tiff(beside, image.read(), spec))
-    else:
-        _export_value(image.read(), target)
+def _write_file(result: Lazy, name: str, path: Path) -> None:
+    if isinstance(result, Image):
+        if name.endswith((".tif", ".tiff")):
+            write_tiff(path, result.read(), result.framed.spec)
+        else:
+            _write_value(result.read(), name, path)
+    elif isinstance(result, Table):
+        _write_value(result.to_pandas(), name, path)
+    elif isinstance(result, Value):
+        _write_value(result.get(), name, path)
 
 
 def _copy_blocks(image: Image, path: Path) -> None:
@@ -150,77 +163,60 @@ def _levels_of(image: Image) -> Storage:
     return Storage(levels=image.levels)
 
 
-def _export_value(value: Any, target: Path) -> None:
-    found = [one for one in FORMATS.values() if one.suffix == target.suffix and one.accepts(value)]
+def _write_value(value: Any, name: str, path: Path) -> None:
+    held = [one for one in FORMATS.values() if one.accepts(value)]
+    found = [one for one in held if name.endswith(one.suffix)]
     if not found:
-        known = sorted({one.suffix for one in FORMATS.values() if one.accepts(value)})
         raise ParameterError(
-            f"a path ends as a format that holds the result: {', '.join(known) or 'none'}",
-            value=target.name,
+            "a path ends as a format that holds the result: "
+            + (", ".join(sorted({one.suffix for one in held})) or "none"),
+            value=name,
             place=type(value).__name__,
         )
-    _replace_file(target, lambda beside: found[0].save(value, beside))
+    found[0].save(value, path)
 
 
-def _export_collection(results: Collection[Any], target: Path) -> None:
-    if isinstance(results, (Tables, Values)) and target.suffix in (".csv", ".parquet"):
-        _export_value(results.to_pandas(), target)
-        return
-    if target.suffix and not isinstance(results, (Tables, Values)):
+def _writing_collection(results: Collection[Any], name: str) -> tuple[bool, _Write]:
+    joined = _JOINED if isinstance(results, (Tables, Values)) else ()
+    if isinstance(results, (Tables, Values)) and name.endswith(joined):
+        return False, lambda path: _write_value(results.to_pandas(), name, path)
+    if Path(name).suffix:
         raise ParameterError(
-            "the members of a collection are exported to a folder",
-            value=target.name,
+            "members of a collection are exported to a folder, whose name has no ending"
+            + (f", or as one table: {', '.join(joined)}" if joined else ""),
+            value=name,
+            place=f"{results.name!r}, {len(results)} members",
             remedy="leave out the ending, or export one member: results[key]",
         )
+    return True, partial(_write_members, results)
+
+
+def _write_members(results: Collection[Any], folder: Path) -> None:
+    """Write each member to a place of its own below a new folder."""
     suffix = _SUFFIXES[results.kind]
-    with _replacing_folder(target) as beside:
-        for key, member in results.items():
-            place = beside / (key if key.endswith(suffix) else f"{key}{suffix}")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _export_one(member, place)
-
-
-def _replace_file(target: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside its place, and move it there if it differs from the file there."""
-    new = beside(target)
-    try:
-        write(new)
-        if target.is_file() and filecmp.cmp(new, target, shallow=False):
-            return
-        new.replace(target)
-    finally:
-        new.unlink(missing_ok=True)
+    folder.mkdir()
+    for key, member in results.items():
+        name = key if key.endswith(suffix) else f"{key}{suffix}"
+        place = folder / name
+        if place.exists() or name == MARK:
+            raise ParameterError(
+                "each member of a collection is exported to a place of its own",
+                value=f"two of them to {name!r}",
+                place=f"member {key!r} of {results.name!r}",
+                remedy="export them as one table, or one by one: results[key]",
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _, write = _writing(member, name)
+        write(place)
 
 
 @contextmanager
-def _replacing_folder(target: Path) -> Iterator[Path]:
-    """Give a folder to write into; then swap it for what an earlier export made there."""
-    if target.exists() and not (target / _MARK).exists() and any(target.iterdir()):
-        raise StoreError(
-            "an export replaces only a folder that an export made",
-            value="it holds something else",
-            place=str(target),
-            remedy="choose another path, or move away what is there",
-        )
-    new, old = beside(target), beside(target, ending=".old")
+def _replacing_file(target: Path) -> Iterator[Path]:
+    """Give a path to write a file to; then move it to its place, if another file is there."""
+    new = beside(target)
     try:
         yield new
-        (new / _MARK).write_text(json.dumps({"made by": "scutoid.export"}) + "\n")
-        if _is_same(new, target):
-            return
-        with suppress(FileNotFoundError):
-            target.rename(old)
-        new.rename(target)
+        if not (target.is_file() and filecmp.cmp(new, target, shallow=False)):
+            new.replace(target)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_same(new: Path, old: Path) -> bool:
-    files = [
-        {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
-        for root in (new, old)
-    ]
-    return files[0] == files[1] and all(
-        filecmp.cmp(new / name, old / name, shallow=False) for name in files[0]
-    )
+        new.unlink(missing_ok=True)

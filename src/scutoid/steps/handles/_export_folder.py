@@ -1,0 +1,201 @@
+"""A folder of an export: which of its files the export made, and how these are brought up to date.
+
+The folder holds a list of them, and no other file is touched::
+
+    final/
+        .scutoid-export      the list
+        A01.tif, B/01.tif    in the list: replaced where they differ, removed where they are stale
+        notes.txt            not in the list: the user's
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from scutoid.durable import beside, replacing
+from scutoid.errors import StoreError
+
+MARK = ".scutoid-export"
+"""Name of the file that says that an export made a folder, and lists what it made in it."""
+_FILES = "files"
+
+
+@contextmanager
+def replacing_folder(target: Path) -> Iterator[Path]:
+    """Give a folder to make and fill; then bring what an earlier export made at its place up to it.
+
+    A folder that holds nothing else is swapped for the new one at once.  In one to which the user
+    has added something, files are replaced one by one.
+
+    Parameters
+    ----------
+    target : Path
+        The place; no link.
+
+    Raises
+    ------
+    StoreError
+        If something is there that no export made, at the place or at that of one of its files.
+    """
+    _refuse_foreign_folder(target)
+    new = beside(target)
+    try:
+        yield new
+        _write_list(new, sorted(_leaves(new)))
+        _Update(new, target).carry_out()
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _refuse_foreign_folder(target: Path) -> None:
+    if not target.exists() or (target / MARK).is_file():
+        return
+    if not target.is_dir() or any(target.iterdir()):
+        raise StoreError(
+            "an export replaces only a folder that an export made",
+            value="it holds something else" if target.is_dir() else "a file",
+            place=str(target),
+            remedy="choose another path, or move away what is there",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """What makes a folder of an earlier export that of the new one."""
+
+    new: Path
+    """The new folder, with its list."""
+    target: Path
+    """The folder of an earlier export, or where there is none yet."""
+
+    def carry_out(self) -> None:
+        """Replace what differs, remove what is stale, and leave all else as it is."""
+        if not self.target.exists():
+            self.new.rename(self.target)
+            return
+        wanted, there = _leaves(self.new), _leaves(self.target)
+        listed = _listed(self.target)
+        same = {name for name in wanted & there if self._is_same(name)}
+        own = there & (same if listed is None else listed)
+        own = {name for name in own if not (self.target / name).is_symlink()}
+        self._refuse_clash(wanted, there - own)
+        if own == wanted == same:
+            if listed != wanted:
+                _write_list(self.target, sorted(wanted))
+        elif own == there:
+            self._swap(own)
+        else:
+            self._replace_each(wanted - same, own - wanted, sorted(own | wanted))
+
+    def _is_same(self, name: str) -> bool:
+        new, old = self.new / name, self.target / name
+        if new.is_dir() or old.is_dir() or old.is_symlink():
+            return new.is_dir() and old.is_dir() and not old.is_symlink()
+        return filecmp.cmp(new, old, shallow=False)
+
+    def _refuse_clash(self, wanted: set[str], foreign: set[str]) -> None:
+        """Refuse to write to the place of a file that no export made, below or above one."""
+        folders = {above for name in wanted for above in _above(name)}
+        clash = foreign & (wanted | folders)
+        clash |= {name for name in foreign if any(above in wanted for above in _above(name))}
+        if clash:
+            raise StoreError(
+                "an export writes only where nothing is, or a file that an export made",
+                value=f"{min(clash)!r} is in the way"
+                + (f", and {len(clash) - 1} more" if len(clash) > 1 else ""),
+                place=str(self.target),
+                remedy="choose another path, or move away what is there",
+            )
+
+    def _swap(self, own: set[str]) -> None:
+        """Put the new folder in the place of the old one, which holds own files alone."""
+        old = beside(self.target, ending=".old")
+        self.target.rename(old)
+        try:
+            self.new.rename(self.target)
+        except BaseException:
+            old.rename(self.target)
+            raise
+        _remove(old, [*own, MARK])
+        with suppress(FileNotFoundError):
+            try:
+                old.rmdir()
+            except OSError as error:
+                raise StoreError(
+                    "nobody adds to a folder while an export replaces it",
+                    value="something was added; it is kept",
+                    place=str(old),
+                    remedy=f"move it to {self.target}",
+                ) from error
+
+    def _replace_each(self, changed: set[str], stale: set[str], listed: list[str]) -> None:
+        """Replace files one by one; until all are, the list has the old and the new ones."""
+        _write_list(self.target, listed)
+        _remove(self.target, stale)
+        for name in sorted(changed):
+            new, place = self.new / name, self.target / name
+            if place.exists() and place.is_dir() != new.is_dir():
+                _remove(self.target, [name])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if new.is_dir():
+                place.mkdir(exist_ok=True)
+            else:
+                new.replace(place)
+        _write_list(self.target, sorted(set(listed) - stale))
+
+
+def _leaves(folder: Path) -> set[str]:
+    """Relative paths of all files, links and empty folders below a folder; not of its list."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found: set[str] = set()
+    for root, folders, files in os.walk(folder, onerror=refuse):
+        links = [name for name in folders if os.path.islink(f"{root}/{name}")]  # noqa: PTH114
+        above = Path(root).relative_to(folder)
+        found.update((above / name).as_posix() for name in (*files, *links))
+        if not folders and not files and root != str(folder):
+            found.add(above.as_posix())
+    return found - {MARK}
+
+
+def _above(name: str) -> Iterator[str]:
+    """Folders above a relative path, without the first, in which all lies."""
+    return (str(path) for path in PurePosixPath(name).parents if path.name)
+
+
+def _listed(folder: Path) -> set[str] | None:
+    """What an export lists as its own; None if it lists nothing, as earlier versions did."""
+    try:
+        names = json.loads((folder / MARK).read_bytes())[_FILES]
+        return {name for name in names if isinstance(name, str)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_list(folder: Path, names: list[str]) -> None:
+    with replacing(folder / MARK) as new:
+        new.write_text(json.dumps({"made by": "scutoid.export", _FILES: names}, indent=0) + "\n")
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove files, and the folders above them that hold nothing any more."""
+    folders: set[str] = set()
+    for name in names:
+        place = folder / name
+        if place.is_dir() and not place.is_symlink():
+            folders.add(name)
+        else:
+            place.unlink(missing_ok=True)
+        folders.update(_above(name))
+    for name in sorted(folders, key=len, reverse=True):  # the deepest first
+        with suppress(OSError):  # it holds something of the user's
+            (folder / name).rmdir()
