@@ -188,8 +188,8 @@ def test_a_writer_killed_between_levels_leaves_the_finest_undone(tmp_path, monke
             raise OSError("killed")
         return real(array, *args, **kwargs)
 
-    real = _zarr_write.open_array
-    monkeypatch.setattr(_zarr_write, "open_array", opened)
+    real = _zarr_write.open_tensorstore
+    monkeypatch.setattr(_zarr_write, "open_tensorstore", opened)
     with pytest.raises(OSError, match="killed"):
         writer.write(spec.roi, noise(spec))
     assert order == ["1", "2", "0"]

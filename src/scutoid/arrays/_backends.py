@@ -23,6 +23,7 @@ from scutoid.arrays._source import ArraySource, SourceMode
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._zarr import open_zarr, read_node
 from scutoid.errors import MissingExtra, ParameterError, SourceError, SourceNotFound
+from scutoid.paths import absolute
 
 ENTRY_POINTS = "scutoid.backends"
 _EXTRAS = {"http": "http", "https": "http", "s3": "s3", "gs": "gcs", "gcs": "gcs"}
@@ -82,7 +83,7 @@ def _location(text: str) -> str:
         text = text.removeprefix("file://")
     if "://" in text:
         return text
-    path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - "a/../b" as shells do
+    path = absolute(text)
     if not path.exists():
         raise _not_found(path)
     return str(path)

@@ -18,6 +18,7 @@ from scutoid.arrays._tiff_write import create_tiff
 from scutoid.arrays._zarr_write import create_zarr
 from scutoid.errors import GeometryError, MetadataError
 from scutoid.geometry import Coordinate, Roi, RoiLike
+from scutoid.paths import absolute
 
 _BLOCK = 128
 """Default number of voxels along each spatial axis of a block."""
@@ -301,7 +302,7 @@ def create(
     spec = _spec_of(like)
     if dtype is not None:
         spec = spec.replace(dtype=dtype)
-    path = Path(path).expanduser().absolute()
+    path = absolute(path)
     if block is None:
         block = [_BLOCK if letter in SPATIAL else 1 for letter in spec.axes]
     edges = Coordinate.of(block, spec.ndim)

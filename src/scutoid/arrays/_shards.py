@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._ome import read_multiscale
-from scutoid.arrays._zarr import Node, ZarrArray, open_array, read_node
+from scutoid.arrays._zarr import Node, ZarrArray, open_tensorstore, read_node
 from scutoid.errors import ScutoidError, SourceError
 
 
@@ -89,7 +89,14 @@ def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
 
 def _damaged(node: Node) -> list[Path]:
     # Without a cache, so that the disk itself is read.
-    array = open_array(ZarrArray(node.location, node.version, node.stamp), 0)
+    try:
+        array = open_tensorstore(ZarrArray(node.location, node.version, node.stamp), 0)
+    except (ValueError, NotImplementedError) as error:
+        raise SourceError(
+            "an array that scutoid has written can be opened",
+            value=str(error)[:500],
+            place=node.location,
+        ) from error
     shape = node.metadata["shape"]
     edges = node.metadata["chunk_grid"]["configuration"]["chunk_shape"]
     bad = []

@@ -23,6 +23,7 @@ from scutoid.arrays._source import SourceIdentity, SourceMode, check_inside, own
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec, default_axes
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
+from scutoid.paths import normal
 
 if TYPE_CHECKING:
     import tensorstore
@@ -31,6 +32,8 @@ CACHE_BYTES = 160 * 2**20
 """Bytes of decoded chunks that a process holds for regions that cut chunks."""
 _WHOLE_BYTES = 12 * 2**20
 """The same for regions of whole chunks, which only the next step needs again."""
+_LONGEST = 500
+"""Characters that are shown of what a library says."""
 
 
 @functools.cache
@@ -74,58 +77,108 @@ class ZarrArray:
         try:
             voxels = np.asarray(array[roi.to_slices()].read().result())
         except ValueError as error:  # what tensorstore raises for any failure to read
-            raise _undecodable(self.location, error) from error
+            raise _undecodable(self.location, str(error)[:_LONGEST]) from error
         if voxels.dtype != dtype or not voxels.flags.c_contiguous or not voxels.flags.writeable:
             voxels = owned(voxels, dtype)
         return voxels
 
 
-def _undecodable(location: str, error: Exception) -> SourceError:
+def _undecodable(location: str, value: str) -> SourceError:
     return SourceError(
         "chunks of a zarr can be read and decoded",
-        value=str(error)[:500],
+        value=value,
         place=location,
         remedy="the file is damaged or out of reach: restore it, or compute it again",
     )
 
 
 @functools.lru_cache(maxsize=512)
-def open_array(array: ZarrArray, cache_bytes: int, *, stores_zeros: bool = False) -> Any:
-    """Return the open array, the same one for all calls in this process.
+def open_array(array: ZarrArray, cache_bytes: int) -> tensorstore.TensorStore | _ZarrPython:
+    """Return an open array to read from, the same one for all calls in this process.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be opened.
+    """
+    try:
+        return open_tensorstore(array, cache_bytes)
+    except (ValueError, NotImplementedError) as error:
+        if "://" not in array.location and not _is_unknown(error):
+            raise SourceError(
+                "an array of a zarr can be opened",
+                value=str(error)[:_LONGEST],
+                place=array.location,
+                remedy="check the folder and its permissions, or restore the metadata",
+            ) from error
+        return _ZarrPython(array, str(error)[:_LONGEST])
+
+
+@functools.lru_cache(maxsize=512)
+def open_tensorstore(
+    array: ZarrArray, cache_bytes: int, *, stores_zeros: bool = False
+) -> tensorstore.TensorStore:
+    """Return an open array to read and write, the same one for all calls in this process.
 
     Chunks of zeros are written to it only if it `stores_zeros`, else removed.
+
+    Raises
+    ------
+    ValueError, NotImplementedError
+        What tensorstore says if it cannot open it.
     """
     import tensorstore as ts
 
-    kvstore = _kvstore(array.location)
-    if kvstore is not None:
-        driver = "zarr3" if array.version == 3 else "zarr"
-        spec: dict[str, object] = {"driver": driver, "kvstore": kvstore, "open": True}
-        if stores_zeros:
-            spec["store_data_equal_to_fill_value"] = True
-        try:
-            return ts.open(spec, context=_context(cache_bytes)).result()
-        except (ValueError, NotImplementedError):
-            pass  # a codec or type that tensorstore does not know
-    return _ZarrPython(array)
+    spec: dict[str, object] = {
+        "driver": "zarr3" if array.version == 3 else "zarr",
+        "kvstore": _kvstore(array.location),
+        "open": True,
+    }
+    if stores_zeros:
+        spec["store_data_equal_to_fill_value"] = True
+    return ts.open(spec, context=_context(cache_bytes)).result()
 
 
-def _kvstore(location: str) -> dict[str, str] | None:
+def _is_unknown(error: Exception) -> bool:
+    """Whether an array is there, and is of a kind that tensorstore does not know."""
+    return isinstance(error, NotImplementedError) or str(error).startswith("FAILED_PRECONDITION")
+
+
+def _kvstore(location: str) -> dict[str, str]:
+    """Describe a location to tensorstore, which takes no ``..`` in a path."""
     scheme = location.partition("://")[0] if "://" in location else "file"
-    if scheme == "file":
-        return {"driver": "file", "path": location.removeprefix("file://").rstrip("/") + "/"}
     if scheme in ("http", "https"):
         return {"driver": "http", "base_url": location.rstrip("/") + "/"}
-    return None
+    path = normal(location.removeprefix("file://")).rstrip("/") + "/"
+    if scheme != "file" or not _is_utf8(path):
+        raise NotImplementedError("tensorstore opens paths in UTF-8, and URLs of http")
+    return {"driver": "file", "path": path}
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _ZarrPython:
-    """An array that zarr-python reads, chunk by chunk through our cache."""
+    """An array that zarr-python reads, chunk by chunk through our cache.
 
-    def __init__(self, array: ZarrArray) -> None:
+    Parameters
+    ----------
+    array : ZarrArray
+        The array.
+    reason : str
+        Why tensorstore does not read it.
+    """
+
+    def __init__(self, array: ZarrArray, reason: str) -> None:
         import zarr
 
         self.key = array
+        self.reason = reason
         try:
             self.array = zarr.open_array(
                 array.location, mode="r", zarr_format=3 if array.version == 3 else 2
@@ -133,11 +186,14 @@ class _ZarrPython:
         except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
             raise SourceError(
                 "a zarr has valid metadata, and codecs that are installed",
-                value=f"{type(error).__name__}: {error}"[:500],
+                value=self._both(error),
                 place=array.location,
                 remedy="restore the metadata, or install the codec",
             ) from error
         self.chunks = tuple(max(int(c), 1) for c in self.array.chunks)
+
+    def _both(self, error: Exception) -> str:
+        return f"{type(error).__name__}: {str(error)[:_LONGEST]}\ntensorstore: {self.reason}"
 
     def read(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
         def decode(place: tuple[int, ...]) -> NDArray[Any]:
@@ -146,7 +202,7 @@ class _ZarrPython:
             try:
                 return np.array(self.array[part], dtype)
             except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
-                raise _undecodable(self.key.location, error) from error
+                raise _undecodable(self.key.location, self._both(error)) from error
 
         start, stop = tuple(roi.offset), tuple(roi.end)
         return read_chunked(self.key, start, stop, self.chunks, dtype, decode)

@@ -36,11 +36,12 @@ from scutoid.arrays._pyramid import (
 from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._storage import Storage
-from scutoid.arrays._zarr import ZarrArray, open_array, read_node
+from scutoid.arrays._zarr import ZarrArray, open_tensorstore, read_node
 from scutoid.durable import beside, sync_folder
 from scutoid.errors import GeometryError, MetadataError, ScutoidError, StoreError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.kernels import downsample
+from scutoid.paths import absolute
 
 _CHUNK = 64
 """Voxels along an axis of a chunk: good for viewers, and little waste at a halo."""
@@ -134,9 +135,9 @@ class ZarrWriter:
             self._write_coarse(roi, values, stores_zeros=is_written)
             # The finest is the last: if it exists, all of them do.
             # Without a cache: written chunks would displace those that the next blocks read.
-            target = open_array(self.array, 0, stores_zeros=stores_zeros)
+            target = open_tensorstore(self.array, 0, stores_zeros=stores_zeros)
             target[roi.to_slices()].write(values).result()
-        except (ValueError, OSError, ScutoidError) as error:
+        except (ValueError, NotImplementedError, OSError, ScutoidError) as error:
             raise StoreError(
                 "a block can be written to its store",
                 value=str(error)[:500],
@@ -154,7 +155,7 @@ class ZarrWriter:
         waiting = []
         for level in self.coarse:
             values = downsample(values, level.factors, self.method)
-            array = open_array(level.array, 0, stores_zeros=stores_zeros)
+            array = open_tensorstore(level.array, 0, stores_zeros=stores_zeros)
             waiting.append(array[level.region(roi).to_slices()].write(values))
         for write in waiting:
             write.result()
@@ -261,7 +262,7 @@ def create_zarr(
         "node_type": "group",
         "attributes": describe_group(levels, label=label, method=method),
     }
-    path = path.absolute()
+    path = absolute(path)
     try:
         if not _holds(path, arrays, group, overwrite=overwrite):
             _place(path, arrays, group)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scutoid.errors import StoreError
+from scutoid.paths import absolute
 from scutoid.store._durable import make_folder, storing
 from scutoid.store._entry import COMPLETE, RECIPE, Entry
 from scutoid.store._reasons import differences
@@ -57,7 +58,7 @@ class EntryStore:
                 value=os.fspath(path),
                 remedy="mount it, or name a folder",
             )
-        self.path = Path(path).expanduser().absolute()
+        self.path = absolute(path)
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(
                 "a store is a folder",

@@ -24,6 +24,7 @@ from scutoid.errors import DamagedResult, ParameterError
 from scutoid.integrations.prefect._files import Shelf, check, damaged
 from scutoid.integrations.prefect._images import Voxels
 from scutoid.integrations.prefect._source import ImageRecord, ImageSource
+from scutoid.paths import normal
 from scutoid.store import FORMATS, Format, choose_format, find_format, key_of_path
 
 Reference = dict[str, object]
@@ -52,7 +53,7 @@ class References:
         if isinstance(value, ImageSource):
             return {"kind": "source", "said": value.to_json(), "digest": value.digest()}
         if isinstance(value, Path):
-            return {"kind": "path", "path": str(value.absolute()), "digest": key_of_path(value)}
+            return {"kind": "path", "path": normal(value), "digest": key_of_path(value)}
         if isinstance(value, sc.Image):
             return self._image("image", value)
         if isinstance(value, np.ndarray) and value.ndim >= 2:

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 from scutoid.errors import DamagedResult, ScutoidError
 from scutoid.integrations.prefect._files import Shelf
 from scutoid.integrations.prefect._references import Reference, References
+from scutoid.paths import absolute
 
 _log = logging.getLogger(__name__)
 _VERSION = 1
@@ -56,7 +57,7 @@ class StoreSerializer(Serializer):  # type: ignore[misc, unused-ignore]
     @field_validator("folder", mode="before")
     @classmethod
     def _absolute(cls, value: str | os.PathLike[str]) -> str:
-        return str(Path(value).expanduser().absolute())
+        return str(absolute(value))
 
     def dumps(self, obj: object) -> bytes:
         """Store a result; return a reference to it."""

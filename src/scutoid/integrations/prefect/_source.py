@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 import scutoid as sc
 from scutoid.arrays import open_source
 from scutoid.errors import SourceError
+from scutoid.paths import normal
 from scutoid.store import key_of_source
 
 
@@ -94,7 +95,7 @@ class ImageSource:
         key: Literal["content", "listing"] = "content",
     ) -> None:
         text = os.fspath(path)
-        self.path = text if "://" in text else str(Path(text).absolute())
+        self.path = text if "://" in text else normal(text)
         self._options: _Description = {
             "axes": axes,
             "voxel_size": voxel_size,

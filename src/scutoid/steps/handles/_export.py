@@ -20,6 +20,7 @@ from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
 from scutoid.durable import beside
 from scutoid.errors import ParameterError, StoreError
 from scutoid.geometry import BlockGrid
+from scutoid.paths import absolute
 from scutoid.steps.graph import Call
 from scutoid.steps.handles._collections import Collection, Tables, Values
 from scutoid.steps.handles._export_folder import MARK, replacing_folder
@@ -84,7 +85,7 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
             place="export",
             remedy="export it to a folder and copy it from there, or mount the place",
         )
-    target = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+    target = absolute(path)
     if not isinstance(result, Lazy):
         raise ParameterError("what is exported is a result", value=type(result).__name__)
     if result.kind not in _SUFFIXES:

@@ -17,6 +17,7 @@ import numpy as np
 
 from scutoid.arrays import ImageSpec, SourceIdentity
 from scutoid.errors import SourceError, SourceNotFound, StoreError
+from scutoid.paths import normal
 from scutoid.records import RecordLog
 from scutoid.store.keys._encoder import Encoder, tagged
 from scutoid.store.keys._files import digest_file
@@ -110,7 +111,7 @@ def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> s
     SourceNotFound, SourceError
         If it does not exist or cannot be read.
     """
-    place = os.path.abspath(path)  # noqa: PTH100  # pathlib would take half of the time
+    place = normal(path)
     try:
         status = os.stat(place)  # noqa: PTH116
         if stat.S_ISDIR(status.st_mode):

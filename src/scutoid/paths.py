@@ -1,0 +1,87 @@
+"""Paths as people and files give them: made absolute once, and never led out of their folder.
+
+::
+
+    absolute("../results")              where the operating system would go, without ".."
+    inside(folder, "items/A01.tif")     a name that was read from a file, joined to its folder
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from scutoid.errors import DamagedResult
+
+__all__ = ["absolute", "inside", "is_inner_name", "normal"]
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of what a person names: ``~`` is their home, see `normal`.
+
+    Examples
+    --------
+    >>> absolute("/data/plate/../results")
+    PosixPath('/data/results')
+    """
+    return Path(normal(Path(path).expanduser()))
+
+
+def normal(path: str | os.PathLike[str]) -> str:
+    """Return an absolute path without ``..`` as text.
+
+    A ``..`` is followed as the operating system does it: behind a link to a folder it leads to the
+    folder above that folder, not to the one that the link lies in.  Other links stay as they are.
+
+    Examples
+    --------
+    >>> normal("/data//plate/./A01.tif")
+    '/data/plate/A01.tif'
+    """
+    text = os.fspath(path)
+    if os.pardir in text and os.pardir in (parts := Path(text).parts):
+        last = len(parts) - parts[::-1].index(os.pardir)
+        text = str(Path(os.path.realpath(Path(*parts[:last])), *parts[last:]))
+    text = os.path.abspath(text)  # noqa: PTH100  # pathlib would take half of the time of a plan
+    return text[1:] if text.startswith("//") else text
+
+
+def is_inner_name(name: str) -> bool:
+    """Whether a relative path leads to something below the folder that it is joined to.
+
+    Examples
+    --------
+    >>> [is_inner_name(name) for name in ("items/A01.tif", "../A01.tif", "/A01.tif", "a/../..", "")]
+    [True, False, False, False, False]
+    """
+    return "\0" not in name and not {"", os.curdir, os.pardir}.intersection(name.split("/"))
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Join a name that was read from a file to the folder that it belongs to.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; it may itself be reached by links.
+    name : str
+        A relative path, with slashes.
+
+    Raises
+    ------
+    DamagedResult
+        If it leads out of the folder: as an absolute path, by ``..``, or by a link.
+    """
+    value = name
+    if is_inner_name(name):
+        real = os.path.realpath(folder / name)
+        if real.startswith(os.path.join(os.path.realpath(folder), "")):  # noqa: PTH118
+            return folder / name
+        value = f"{name}, a link to {real}"
+    raise DamagedResult(
+        "a name that stands in a store leads to a file in its own folder",
+        value=value,
+        place=str(folder),
+        remedy="scutoid writes no such names and no such links: remove the link, or the result, "
+        "and run again",
+    )
