@@ -28,9 +28,9 @@ PROMISED = {
         triangle um Value Values view watershed white_tophat
     """,
     "scutoid.errors": """
-        DamagedResult GeometryError MemoryLimitError MetadataError MissingExtra ParameterError
-        PipelineError RunFailed ScutoidError SourceError SourceNotFound StepError StoreError
-        WorkerError
+        DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
+        ParameterError PipelineError RunFailed ScutoidError SourceError SourceNotFound StepError
+        StoreError WorkerError
     """,
     "scutoid.events": """
         BatchDone BlockFailed BlocksOrphaned DamageFound Event Listener RunDone RunStarted

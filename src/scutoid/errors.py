@@ -12,6 +12,7 @@ was found, and what to do about it.  Each is also a subclass of the builtin that
     ├── SourceError        (OSError)  an input that exists and cannot be read
     ├── StoreError         (OSError)  a store that cannot be written, or holds what it should not
     ├── DamagedResult      (StoreError)  a stored result that fails its checks
+    ├── IncompleteResult   (StoreError)  a result that a run did not finish, or members of one
     ├── MemoryLimitError   (MemoryError)  work that cannot fit in the memory allowed
     ├── StepError          (RuntimeError)  a step that raised, or returned what it may not return
     ├── WorkerError        (RuntimeError)  a worker that died, hung or could not be started
@@ -27,6 +28,7 @@ import zlib
 __all__ = [
     "DamagedResult",
     "GeometryError",
+    "IncompleteResult",
     "MemoryLimitError",
     "MetadataError",
     "MissingExtra",
@@ -135,6 +137,10 @@ class StoreError(ScutoidError, OSError):
 
 class DamagedResult(StoreError):
     """A stored result that fails its checks."""
+
+
+class IncompleteResult(StoreError):
+    """A result that a run did not finish, or a collection some of whose members it did not."""
 
 
 class MemoryLimitError(ScutoidError, MemoryError):

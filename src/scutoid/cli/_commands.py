@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from scutoid.cli._pipelines import Executor
 from scutoid.cli._progress import Progress
@@ -15,11 +15,15 @@ from scutoid.steps import Store, Table, Tables, Value, Values
 from scutoid.steps import export as export_result
 from scutoid.steps import plan as plan_targets
 from scutoid.steps import run as run_targets
-from scutoid.steps.handles import Lazy
+from scutoid.steps.handles import Collection, Lazy, Partial
 from scutoid.steps.results import ResultRecord
 from scutoid.store import RECIPE, Entry, Recipe
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _ROWS = 10
+_NAMED = 3
 
 
 class PlanOptions(TypedDict):
@@ -102,11 +106,14 @@ def ls(*, store: str = "results") -> int:
             _n_blocks(entry, recipe),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(recipe.created)),
         )
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    with console.capture() as text:  # printed as all else is: rich has an exit of its own
+        console.print(table)
+    print(text.get(), end="")
     return 0
 
 
-def show(step: str, *, store: str = "results") -> int:
+def show(step: str, *, store: str = "results", partial: Partial = "error") -> int:
     """Show the newest result of a step: its inputs, parameters and content.
 
     Parameters
@@ -115,6 +122,9 @@ def show(step: str, *, store: str = "results") -> int:
         Name of the step, as 'scutoid ls' lists it.
     store : str
         Folder of the results.
+    partial : {"error", "allow"}
+        What becomes of members that a run did not finish: an error and exit code 1, or the others
+        are shown.
     """
     opened = Store(store)
     entries = opened.entries(step)
@@ -137,7 +147,7 @@ def show(step: str, *, store: str = "results") -> int:
         print(f"  blocks  {_n_blocks(entry, recipe)} of {' x '.join(map(str, recipe.block))}")
     if step in opened:
         for result in _several(opened[step]):
-            _print_result(result)
+            _print_result(result, partial)
     return 0
 
 
@@ -155,18 +165,34 @@ def _several(result: Lazy | tuple[Lazy, ...]) -> tuple[Lazy, ...]:
     return result if isinstance(result, tuple) else (result,)
 
 
-def _print_result(result: Lazy) -> None:
-    if isinstance(result, (Table, Tables)):
-        frame = result.to_pandas()
-        n_shown = min(_ROWS, len(frame))
-        print(f"\n{len(frame)} rows, {len(frame.columns)} columns; the first {n_shown}:")
-        print(frame.head(_ROWS).to_string())
+def _print_result(result: Lazy, partial: Partial) -> None:
+    if isinstance(result, Collection):
+        _tell_missing(result, partial)
+    if isinstance(result, Table):
+        _print_table(result.to_pandas())
+    elif isinstance(result, Tables):
+        _print_table(result.to_pandas(partial=partial))
     elif isinstance(result, Values):
-        print(f"\n{result.to_pandas().head(_ROWS).to_string()}")
+        print(f"\n{result.to_pandas(partial=partial).head(_ROWS).to_string()}")
     elif isinstance(result, Value):
         print(f"\n{result.get()!r}")
     else:
         print(f"\n{result!r}")
+
+
+def _print_table(frame: pd.DataFrame) -> None:
+    n_shown = min(_ROWS, len(frame))
+    print(f"\n{len(frame)} rows, {len(frame.columns)} columns; the first {n_shown}:")
+    print(frame.head(_ROWS).to_string())
+
+
+def _tell_missing(result: Collection[Any], partial: Partial) -> None:
+    """Say which members are left out, if that is allowed."""
+    missing = result.missing
+    if missing and partial == "allow":
+        named = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+        text = f"without {len(missing)} of {len(result)} members, which were not finished: {named}"
+        print(text, file=sys.stderr)
 
 
 def verify(*, store: str = "results", heal: bool = True) -> int:
@@ -228,25 +254,38 @@ def du(*, store: str = "results") -> int:
     return 0
 
 
-def export(step: str, path: Path, *, store: str = "results", output: int = 1) -> int:
+def export(
+    step: str,
+    path: str,
+    *,
+    store: str = "results",
+    output: int = 1,
+    partial: Partial = "error",
+) -> int:
     """Write a copy of the newest result of a step to a path, or update a copy there.
 
     Parameters
     ----------
     step : str
         Name of the step, as 'scutoid ls' lists it.
-    path : Path
+    path : str
         Its ending sets the format: .csv, .parquet, .json, .npy, .png, .tif, .ome.zarr, or none for
         a folder.
     store : str
         Folder of the results.
     output : int
         Number of the output, for a step with several; 1 is the first.
+    partial : {"error", "allow"}
+        What becomes of members that a run did not finish: an error and exit code 1, or they are
+        left out.
     """
     results = _several(Store(store)[step])
     if not 1 <= output <= len(results):
         raise ParameterError(f"the step has outputs 1 to {len(results)}", value=output, place=step)
-    print(export_result(results[output - 1], path))
+    chosen = results[output - 1]
+    if isinstance(chosen, Collection):
+        _tell_missing(chosen, partial)
+    print(export_result(chosen, path, partial=partial))
     return 0
 
 

@@ -1,21 +1,24 @@
 """The entry point: dispatch of commands, and their exit codes.
 
-Exit codes: 0 done, 1 failed blocks, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 failed blocks or a result that lacks some, 2 wrong usage or bad input, 130
+stopped by Ctrl-C, 141 nobody reads on, as after `| head`.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from scutoid._version import __version__
-from scutoid.errors import RunFailed, ScutoidError
+from scutoid.errors import IncompleteResult, RunFailed, ScutoidError
 
 if TYPE_CHECKING:
     from cyclopts import App
 
-DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
+DONE, FAILED, USAGE, STOPPED, UNREAD = 0, 1, 2, 130, 141
 _ON_FILES = {
     "run": "Run a pipeline",
     "plan": "Print what a run would do, and why",
@@ -51,6 +54,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run_command(argv: list[str]) -> int:
     """Run the command line and return its exit code."""
+    try:
+        code = _carry_out(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_unread(sys.stdout):
+            raise
+        return UNREAD
+    return code
+
+
+def _carry_out(argv: list[str]) -> int:
     debug = "--debug" in argv
     try:
         return _dispatch(argv)
@@ -61,13 +75,25 @@ def run_command(argv: list[str]) -> int:
         if debug:
             raise
         print(f"error: {error}", file=sys.stderr)
-        return USAGE
+        return FAILED if isinstance(error, IncompleteResult) else USAGE
     except KeyboardInterrupt:
         print(
             "\nstopped. What was finished is kept; the same command goes on from there.",
             file=sys.stderr,
         )
         return STOPPED
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Whether who read a stream has gone, such as head; then nothing more is written to it."""
+    looked_at = select.poll()
+    looked_at.register(stream, 0)
+    if not looked_at.poll(0):
+        return False
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())  # so that what is left to write at the end raises nothing
+    os.close(nothing)
+    return True
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -170,6 +170,18 @@ class Entry:
         chosen.save(value, path)
         return path
 
+    def remove(self, name: str) -> None:
+        """Remove a value that was saved under a name, if one was.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be removed.
+        """
+        for path, _ in self._saved(name):
+            with storing(path):
+                path.unlink(missing_ok=True)
+
     def _saved(self, name: str) -> Iterator[tuple[Path, Format]]:
         """Yield the files of a saved value with their formats; installed ones only if need be."""
         places = [(self.path / f"{name}{kind.suffix}", kind) for kind in FORMATS.values()]

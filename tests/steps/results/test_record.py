@@ -153,11 +153,40 @@ def test_records_of_members_come_back(record) -> None:
     assert MemberRecord.from_dict(in_json(record.to_dict())) == record
 
 
-@given(
-    st.builds(MembersRecord, st.lists(kinds).map(tuple), st.dictionaries(names, names)),
-)
+@st.composite
+def lists_of_members(draw):
+    """Members of which some may be missing, in any order, with or without groups."""
+    members = draw(st.dictionaries(names, names))
+    missing = draw(st.dictionaries(names.filter(lambda key: key not in members), names))
+    keys = tuple(draw(st.permutations([*members, *missing])))
+    column = st.lists(st.none() | names, min_size=len(keys), max_size=len(keys)).map(tuple)
+    groups = draw(st.dictionaries(names, column, max_size=2))
+    return MembersRecord(draw(st.lists(kinds).map(tuple)), members, missing, keys, groups)
+
+
+@given(lists_of_members())
 def test_lists_of_members_come_back(record) -> None:
-    assert MembersRecord.from_json(record.to_json()) == record
+    found = MembersRecord.from_json(record.to_json())
+    assert found == record
+    assert tuple(found.all_members) == record.keys
+    assert found.all_members == {**record.members, **record.missing}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("keys", ["a"]),
+        ("keys", ["a", "b", "b"]),
+        ("keys", ["a", "c"]),
+        ("groups", {"well": ["A"]}),
+        ("groups", {"well": ["A", 1]}),
+    ],
+)
+def test_lists_of_members_that_do_not_fit_together_are_damaged(field, value) -> None:
+    record = MembersRecord(("image",), {"a": "3f"}, {"b": "77"}, ("a", "b"), {"well": ("A", None)})
+    content = {**json.loads(record.to_json()), field: value}
+    with pytest.raises(DamagedResult, match=field):
+        MembersRecord.from_json(json.dumps(content))
 
 
 @given(st.dictionaries(st.text("0123456789abcdef", min_size=1), names))
@@ -307,6 +336,14 @@ READERS = {
         lambda content: MembersRecord.from_json(json.dumps(content), place="there"),
         json.loads(MembersRecord(("image",), {"a": "3f9a"}).to_json()),
     ),
+    "members, some missing": (
+        lambda content: MembersRecord.from_json(json.dumps(content), place="there"),
+        json.loads(
+            MembersRecord(
+                ("image",), {"a": "3f9a"}, {"b": "77e0"}, ("b", "a"), {"well": ("B", "A")}
+            ).to_json()
+        ),
+    ),
     "accepted": (read_accepted, json.loads(AcceptedRecord({"3f9a": "77e0"}).to_json())),
     "run": (
         lambda content: RunRecord.from_json(json.dumps(content), place="there"),
@@ -324,9 +361,9 @@ def places(content, path=()):
             yield from places(value, (*path, name))
 
 
-OPEN = {"version", "inside", "sizes", "checksums", "formats", "specs"}
+OPEN = {"version", "inside", "sizes", "checksums", "formats", "specs", "groups"}
 """Fields that may be missing."""
-BY_NAME = {"images", "members", "sizes", "checksums", "formats", "specs", "inside"}
+BY_NAME = {"images", "members", "sizes", "checksums", "formats", "specs", "inside", "groups"}
 """Fields that hold something by a name, whatever it is."""
 
 

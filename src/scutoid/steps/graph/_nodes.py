@@ -10,7 +10,7 @@ import numpy as np
 
 from scutoid.arrays import ArraySource, open_source
 from scutoid.cached import cached_property
-from scutoid.errors import PipelineError, StoreError
+from scutoid.errors import IncompleteResult, PipelineError
 from scutoid.geometry import Coordinate
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph._refs import Node
@@ -174,8 +174,8 @@ class NotStored:
         """Refuse to read anything else."""
         raise self._error()
 
-    def _error(self) -> StoreError:
-        return StoreError(
+    def _error(self) -> IncompleteResult:
+        return IncompleteResult(
             "a result of a run is read once the run has finished it",
             value=f"{self.name!r} is not finished",
             place=self.place,
@@ -236,9 +236,11 @@ class CollectionFromStore(Node):
     """Of each output whether it holds object numbers; empty: none does."""
     groups: pd.DataFrame | None = None
     """Columns that belong to the keys."""
-    run_store: str = ""
-    """Where the run lies whose result it is: a member that it did not finish says so when read.
-    Empty for a collection that was found by its name, of which all members must be there."""
+    place: str = ""
+    """Where it lies, for errors."""
+    unfinished: frozenset[str] | None = None
+    """The members that its list names as not finished, which say so when they are read, as all
+    others must be there.  None for the result of a run: any that is not there was not finished."""
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -259,25 +261,36 @@ class CollectionFromStore(Node):
         Raises
         ------
         DamagedResult
-            If it is not there, and this is not the result of a run.
+            If it is not there, although it was finished.
         """
         name = f"{self.name}[{key!r}]"
         stored: StoredOutputs | None = self.stored.member(key)
         if stored is None:
-            stored = (
-                NotStored(name, self.run_store) if self.run_store else self.stored.existing(key)
-            )
+            may_lack = self.unfinished is None or key in self.unfinished
+            stored = NotStored(name, self.place) if may_lack else self.stored.existing(key)
         return FromStore(name, self.member_key(key), stored, self.kinds, self.labels)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Keys of the members that were not finished, in order."""
+        if self.unfinished is not None and not self.unfinished:
+            return ()
+        return tuple(key for key in self.keys if self.lacks(key))
+
+    def lacks(self, key: str) -> bool:
+        """Whether a member was not finished."""
+        is_named = self.unfinished is None or key in self.unfinished
+        return is_named and self.stored.member(key) is None
+
     def check_finished(self, key: str) -> None:
-        """Refuse to hand on a member that its run did not finish.
+        """Refuse to hand on a member that was not finished.
 
         Raises
         ------
-        StoreError
-            If it did not.
+        IncompleteResult
+            If it was not.
         """
-        if self.run_store:
+        if self.unfinished is None or key in self.unfinished:
             self.member(key).stored.check()
 
 

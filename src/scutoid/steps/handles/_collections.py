@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from scutoid.errors import PipelineError
 from scutoid.steps.compute import concatenate, with_groups
-from scutoid.steps.graph import CollectionFromStore, CollectionRef, Gathered, Ref
+from scutoid.steps.graph import CollectionFromStore, CollectionRef, Gathered
 from scutoid.steps.handles._evaluate import Evaluation
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._operators import ImageOperators, Operators
+from scutoid.steps.handles._partial import MembersTaken, Partial, missing_members
 from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
 
 if TYPE_CHECKING:
@@ -53,10 +54,19 @@ class Collection(Lazy, Generic[L]):
         stored = None if self._stored is None else self._stored.member(key)
         return cast("L", handle_of(ref, stored))
 
-    def _member_refs(self) -> Iterator[tuple[str, Ref]]:
-        """Go through the keys and what each member is read from."""
-        for key, member in self.items():
-            yield key, member.read_ref
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Keys of the members that a run did not finish, in order; none where it was not run."""
+        return missing_members(self.read_ref)
+
+    def taken(self, partial: Partial) -> MembersTaken:
+        """Return what goes through the members by the rule of ``partial=``."""
+        return MembersTaken(self.read_ref, partial)
+
+    def _read(self, taken: MembersTaken) -> Iterator[tuple[str, Any]]:
+        """Read each member: what it holds, by its key."""
+        evaluation = Evaluation()
+        return taken.each(lambda key: evaluation.value(self.member(key).read_ref))
 
     def __getitem__(self, key: str) -> L:
         return self.member(key)
@@ -96,11 +106,22 @@ class Tables(Collection[Table]):
 
     kind = "table"
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Concatenate the members' tables, with a column `key` and those of the groups first."""
-        evaluation = Evaluation()
-        tables = ((key, evaluation.value(ref)) for key, ref in self._member_refs())
-        return concatenate(tables, self.groups)
+    def to_pandas(self, *, partial: Partial = "error") -> pd.DataFrame:
+        """Concatenate the members' tables, with a column `key` and those of the groups first.
+
+        Parameters
+        ----------
+        partial : {"error", "allow"}
+            What becomes of members that a run did not finish: an error, or they are left out, and
+            listed in ``.attrs["missing"]`` of the table.
+
+        Raises
+        ------
+        IncompleteResult
+            If a member was not finished, and `partial` is "error".
+        """
+        taken = self.taken(partial)
+        return taken.noted_in(concatenate(self._read(taken), self.groups))
 
 
 class Values(Collection[Value], Operators):
@@ -108,22 +129,45 @@ class Values(Collection[Value], Operators):
 
     kind = "value"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the value of each key."""
-        evaluation = Evaluation()
-        return {key: evaluation.value(ref) for key, ref in self._member_refs()}
+    def to_dict(self, *, partial: Partial = "error") -> dict[str, Any]:
+        """Return the value of each key.
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return one row a member: `key`, the groups' columns, `value` (or a dict's entries)."""
+        Parameters
+        ----------
+        partial : {"error", "allow"}
+            What becomes of members that a run did not finish: an error, or they are left out, and
+            named by `missing`.
+
+        Raises
+        ------
+        IncompleteResult
+            If a member was not finished, and `partial` is "error".
+        """
+        return dict(self._read(self.taken(partial)))
+
+    def to_pandas(self, *, partial: Partial = "error") -> pd.DataFrame:
+        """Return one row a member: `key`, the groups' columns, `value` (or a dict's entries).
+
+        Parameters
+        ----------
+        partial : {"error", "allow"}
+            As in `Tables.to_pandas`.
+
+        Raises
+        ------
+        IncompleteResult
+            If a member was not finished, and `partial` is "error".
+        """
         import pandas as pd
 
-        values = self.to_dict()
+        taken = self.taken(partial)
+        values = dict(self._read(taken))
         rows = [
             value if isinstance(value, Mapping) else {"value": value} for value in values.values()
         ]
         frame = pd.DataFrame(rows, index=range(len(rows)))
         frame.insert(0, "key", pd.Series(list(values), dtype=str))
-        return with_groups(frame, self.groups)
+        return taken.noted_in(with_groups(frame, self.groups))
 
 
 class PartsCollection(Collection[Parts]):

@@ -12,19 +12,19 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
 from scutoid.durable import beside
-from scutoid.errors import ParameterError, StoreError
+from scutoid.errors import ParameterError, ScutoidError, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.paths import absolute
 from scutoid.steps.graph import Call
 from scutoid.steps.handles._collections import Collection, Tables, Values
 from scutoid.steps.handles._export_folder import MARK, replacing_folder
 from scutoid.steps.handles._lazy import Lazy
+from scutoid.steps.handles._partial import Partial
 from scutoid.steps.handles._single import Files, Image, Table, Value
 from scutoid.store import FORMATS
 
@@ -35,7 +35,7 @@ _Write: TypeAlias = Callable[[Path], object]
 _SUFFIXES = {"image": ".tif", "table": ".csv", "value": ".json", "files": ""}
 
 
-def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
+def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "error") -> Path:
     """Write a copy of a result to a path, or bring the copy that is there up to date.
 
     Parameters
@@ -48,6 +48,9 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
         a folder.  Tables and Values of a collection become one table where the path ends as one;
         where it has no ending, the members become files in a folder, named by their keys.  A link
         is followed.  In a folder only files that an export made are replaced or removed.
+    partial : {"error", "allow"}
+        What becomes of members of a collection that a run did not finish: an error, or they are
+        left out, and named by ``result.missing``.
 
     Returns
     -------
@@ -58,6 +61,8 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
     ------
     ParameterError
         If the ending is not one of a format that holds the result, or the path is a URL.
+    IncompleteResult
+        If a member was not finished, and `partial` is "error".
     StoreError
         If it cannot be written, or something is in the way that no export made.
 
@@ -92,12 +97,12 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
         raise ParameterError("parts of blocks are not exported", value=result.name)
     try:
         place = target.resolve()  # what a link leads to is written, and the link stays
-        is_folder, write = _writing(result, target.name)
+        is_folder, write = _writing(result, target.name, partial)
         place.parent.mkdir(parents=True, exist_ok=True)
         with (replacing_folder if is_folder else _replacing_file)(place) as new:
             write(new)
     except OSError as error:
-        if isinstance(error, StoreError):
+        if isinstance(error, ScutoidError):
             raise
         raise StoreError(
             "a result can be exported",
@@ -108,15 +113,15 @@ def export(result: Lazy, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _writing(result: Lazy, name: str) -> tuple[bool, _Write]:
+def _writing(result: Lazy, name: str, partial: Partial) -> tuple[bool, _Write]:
     """Whether a result becomes a folder at a path of this name, and what writes it anew."""
     if isinstance(result, Collection):
-        return _writing_collection(result, name)
+        return _writing_collection(result, name, partial)
     if isinstance(result, Files):
         return True, lambda path: shutil.copytree(result.path, path)
     if isinstance(result, Image) and name.endswith(".zarr"):
-        return True, partial(_copy_blocks, result)
-    return False, partial(_write_file, result, name)
+        return True, lambda path: _copy_blocks(result, path)
+    return False, lambda path: _write_file(result, name, path)
 
 
 def _write_file(result: Lazy, name: str, path: Path) -> None:
@@ -177,10 +182,12 @@ def _write_value(value: Any, name: str, path: Path) -> None:
     found[0].save(value, path)
 
 
-def _writing_collection(results: Collection[Any], name: str) -> tuple[bool, _Write]:
+def _writing_collection(
+    results: Collection[Any], name: str, partial: Partial
+) -> tuple[bool, _Write]:
     joined = _JOINED if isinstance(results, (Tables, Values)) else ()
     if isinstance(results, (Tables, Values)) and name.endswith(joined):
-        return False, lambda path: _write_value(results.to_pandas(), name, path)
+        return False, lambda path: _write_value(results.to_pandas(partial=partial), name, path)
     if Path(name).suffix:
         raise ParameterError(
             "members of a collection are exported to a folder, whose name has no ending"
@@ -189,26 +196,48 @@ def _writing_collection(results: Collection[Any], name: str) -> tuple[bool, _Wri
             place=f"{results.name!r}, {len(results)} members",
             remedy="leave out the ending, or export one member: results[key]",
         )
-    return True, partial(_write_members, results)
+    return True, lambda folder: _write_members(results, folder, partial)
 
 
-def _write_members(results: Collection[Any], folder: Path) -> None:
+def _write_members(results: Collection[Any], folder: Path, partial: Partial) -> None:
     """Write each member to a place of its own below a new folder."""
     suffix = _SUFFIXES[results.kind]
-    folder.mkdir()
-    for key, member in results.items():
-        name = key if key.endswith(suffix) else f"{key}{suffix}"
-        place = folder / name
-        if place.exists() or name == MARK:
+    names = {key: key if key.endswith(suffix) else f"{key}{suffix}" for key in results.keys}
+    owners = {MARK: ""}
+    for key, name in names.items():
+        if name in owners:
             raise ParameterError(
                 "each member of a collection is exported to a place of its own",
-                value=f"two of them to {name!r}",
+                value=f"{name!r}, for {owners[name]!r} too",
                 place=f"member {key!r} of {results.name!r}",
                 remedy="export them as one table, or one by one: results[key]",
             )
+        owners[name] = key
+    folder.mkdir()
+
+    def write(key: str) -> None:
+        place = folder / names[key]
         place.parent.mkdir(parents=True, exist_ok=True)
-        _, write = _writing(member, name)
-        write(place)
+        writing = _writing(results[key], place.name, partial)[1]
+        try:
+            writing(place)
+        except BaseException:
+            _remove(place, folder)
+            raise
+
+    for _ in results.taken(partial).each(write):
+        pass
+
+
+def _remove(place: Path, folder: Path) -> None:
+    """Remove what was written of a member, and the folders above it in which is nothing else."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+    for above in place.relative_to(folder).parents:
+        if above.name and not any((folder / above).iterdir()):
+            (folder / above).rmdir()
 
 
 @contextmanager

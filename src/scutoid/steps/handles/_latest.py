@@ -9,9 +9,10 @@ look here.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
-from scutoid.steps.graph import Call, MappedCall, Member, Node, StoredMembers, StoredOutputs
+from scutoid.steps.graph import Call, Member, Node, StoredMembers, StoredOutputs
 
 
 class Latest:
@@ -21,19 +22,28 @@ class Latest:
         self._lock = threading.Lock()
         self._results: WeakKeyDictionary[Node, StoredOutputs] = WeakKeyDictionary()
         self._collections: WeakKeyDictionary[Node, StoredMembers] = WeakKeyDictionary()
+        self._unfinished: WeakKeyDictionary[Node, frozenset[str]] = WeakKeyDictionary()
 
     def enter(self, call: Call, stored: StoredOutputs) -> None:
         """Read a call from a store from now on."""
         with self._lock:
             self._results[call] = stored
 
-    def enter_members(self, call: MappedCall, stored: StoredMembers) -> None:
-        """Read the members of a call from a store from now on."""
+    def enter_members(
+        self, call: Node, stored: StoredMembers, unfinished: Iterable[str] = ()
+    ) -> None:
+        """Read the members of a call from a store from now on; those that failed are named."""
         with self._lock:
             self._collections[call] = stored
+            self._unfinished[call] = frozenset(unfinished)
 
     def __len__(self) -> int:
         return len(self._results) + len(self._collections)
+
+    def unfinished(self, node: Node) -> frozenset[str]:
+        """Return the members of a call that the newest run needed and did not finish."""
+        with self._lock:
+            return self._unfinished.get(node, frozenset())
 
     def of(self, node: Node) -> StoredOutputs | None:
         """Return where a single result is read from; None if it was not run."""

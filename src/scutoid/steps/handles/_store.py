@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from scutoid.blocks import parse_bytes
 from scutoid.errors import StoreError
+from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._named_results import NamedResults
@@ -17,12 +18,14 @@ from scutoid.steps.results import (
     MEMBERS,
     Collector,
     Garbage,
+    MembersRecord,
     ResultRecord,
     StoredItems,
     StoredResult,
     Verification,
     bytes_in,
-    members_of,
+    groups_of,
+    list_of,
     parse_duration,
     verify_store,
 )
@@ -212,16 +215,32 @@ class Store(NamedResults):
         labels = tuple(output.labels for output in record.outputs)
         node: Node
         if recipe.kind == "collection":
-            if entry.status == "complete":
-                entry.check(MEMBERS)
-            items = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), members_of(entry))
-            node = CollectionFromStore(entry.name, entry.key, items, kinds, labels)
+            node = self._collection(entry, kinds, labels)
         else:
             node = FromStore(
                 entry.name, entry.key, StoredResult(entry, is_finished=True), kinds, labels
             )
         results = tuple(handle_of(ref) for ref in refs_of(node, kinds))
         return results if len(results) > 1 else results[0]
+
+    def _collection(
+        self, entry: Entry, kinds: tuple[OutputKind, ...], labels: tuple[bool, ...]
+    ) -> CollectionFromStore:
+        """Return a collection as its list has it, with those of its members that are not done."""
+        if entry.status == "complete":
+            entry.check(MEMBERS)
+        record = list_of(entry) or MembersRecord(kinds, {})
+        items = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), record.all_members)
+        return CollectionFromStore(
+            entry.name,
+            entry.key,
+            items,
+            kinds,
+            labels,
+            groups_of(record),
+            place=str(entry.path),
+            unfinished=frozenset(record.missing),
+        )
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, {len(self.names())} steps)"
@@ -238,7 +257,8 @@ def _digests(value: object) -> set[str]:
 
 
 def _is_readable(entry: Entry, recipe: Recipe) -> bool:
-    """Whether there is something to read: a complete result, or those members that are done."""
+    """Whether it can be read: a complete result, or a collection that lists its members."""
     if recipe.kind == "collection":
-        return bool(members_of(entry))
+        record = list_of(entry)
+        return record is not None and bool(record.keys)
     return entry.status == "complete"

@@ -16,8 +16,9 @@ from scutoid.steps.results import (
     ResultRecord,
     StoredItems,
     changed_files,
+    group_columns,
+    list_of,
     lost_blocks,
-    members_of,
 )
 from scutoid.store import RECIPE
 
@@ -61,16 +62,21 @@ def _find_members(draft: Draft, call: MappedCall, *, is_forced: bool) -> None:
     draft.status = "partial" if draft.done.any() else "run"
     if draft.done.all():
         draft.status = "cached"
-        _find_list(draft, by_key)
+        _find_list(draft, call, by_key)
 
 
-def _find_list(draft: Draft, by_key: Mapping[str, str]) -> None:
+def _find_list(draft: Draft, call: MappedCall, by_key: Mapping[str, str]) -> None:
     """See whether the entry of a collection lists its members, all of which are done."""
     if draft.entry.status != "complete" or draft.entry.misfits():
         draft.is_relisted = True
         draft.reason = "its list of members was damaged or not finished: it is written again"
     else:
-        draft.is_relisted = members_of(draft.entry) != by_key
+        record = list_of(draft.entry)
+        draft.is_relisted = (
+            record is None
+            or record.members != by_key
+            or record.groups != group_columns(call.groups, call.keys)
+        )
 
 
 def _take_losses(

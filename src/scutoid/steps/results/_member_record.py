@@ -233,15 +233,37 @@ class MembersRecord:
     outputs: tuple[OutputKind, ...]
     """What the step returns for each."""
     members: Mapping[str, str]
-    """By key, under which key of a result each is packed."""
+    """By key, under which key of a result each is packed: those that are done."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """The same of those that are not done: they failed, or did not run."""
+    keys: tuple[str, ...] = ()
+    """All keys, in order; where none is missing, those of `members`."""
+    groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    """Columns that belong to the keys, each with a value a key."""
+
+    def __post_init__(self) -> None:
+        if not self.missing:
+            object.__setattr__(self, "keys", tuple(self.members))
+
+    @property
+    def all_members(self) -> dict[str, str]:
+        """Done or not, in order: by key, under which key of a result each is packed."""
+        if not self.missing:
+            return dict(self.members)
+        both = {**self.members, **self.missing}
+        return {key: both[key] for key in self.keys}
 
     def to_json(self) -> str:
         """Return the text of the file."""
-        content = {
+        content: dict[str, object] = {
             VERSION_FIELD: self.VERSION,
             "outputs": self.outputs,
             "members": dict(self.members),
         }
+        if self.missing:
+            content |= {"missing": dict(self.missing), "keys": self.keys}
+        if self.groups:
+            content["groups"] = dict(self.groups)
         return json.dumps(content, indent=0)
 
     @classmethod
@@ -256,7 +278,26 @@ class MembersRecord:
         """
         fields = Fields.parse(content, "list of members", place)
         fields.check_version(cls.VERSION)
-        return cls(fields.take("outputs", items(read_kind)), fields.take("members", texts))
+        members = fields.take("members", texts)
+        missing: dict[str, str] = fields.find("missing", texts, {})
+        keys = fields.find("keys", items(text), tuple(members))
+        if len(keys) != len(members) + len(missing) or set(keys) != {*members, *missing}:
+            fields.refuse("has the keys of all members in its field 'keys'", len(keys))
+        record = cls(
+            outputs=fields.take("outputs", items(read_kind)),
+            members=members,
+            missing=missing,
+            keys=keys,
+            groups=fields.find("groups", _columns, {}),
+        )
+        if any(len(column) != len(record.keys) for column in record.groups.values()):
+            fields.refuse("has a value for each key in its field 'groups'", list(record.groups))
+        return record
+
+
+def _columns(value: object) -> dict[str, tuple[str | None, ...]]:
+    """Take columns of text, in which null may stand."""
+    return {name: items(optional(text))(column) for name, column in mapping(value).items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -47,6 +47,9 @@ from scutoid.steps.results._names import (
 from scutoid.steps.results._record import GridRecord, ImageRecord, OutputRecord, ResultRecord
 from scutoid.steps.results._record_fields import read_file
 from scutoid.store import RECIPE, Entry, Pack, checksum_file, distrust_around, find_format
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAMED = 3
 
@@ -373,6 +376,39 @@ def _has_size(path: str, size: int | None) -> bool:
         return False
 
 
+def list_of_members(
+    items: StoredItems, outputs: Sequence[OutputKind], groups: pd.DataFrame | None
+) -> MembersRecord:
+    """Return the list of a collection's members: which of them are done, and their groups."""
+    members = {key: member for key, member in items.member_keys.items() if items.has(key)}
+    missing = {key: m for key, m in items.member_keys.items() if key not in members}
+    keys = tuple(items.member_keys)
+    return MembersRecord(tuple(outputs), members, missing, keys, group_columns(groups, keys))
+
+
+def group_columns(
+    groups: pd.DataFrame | None, keys: Sequence[str]
+) -> dict[str, tuple[str | None, ...]]:
+    """Return the columns of a collection's groups as they stand in its list of members."""
+    if groups is None:
+        return {}
+    chosen = groups.loc[list(keys)]
+    return {
+        str(name): tuple([value if isinstance(value, str) else None for value in chosen[name]])
+        for name in chosen
+    }
+
+
+def groups_of(record: MembersRecord) -> pd.DataFrame | None:
+    """Return the columns that belong to the keys of a collection, indexed by key; None without."""
+    import pandas as pd
+
+    if not record.groups:
+        return None
+    columns = {name: list(column) for name, column in record.groups.items()}
+    return pd.DataFrame(columns, index=list(record.keys))
+
+
 def members_of(entry: Entry) -> dict[str, str]:
     """Members of a collection by key, as its entry lists them; none if there is no such list.
 
@@ -381,5 +417,16 @@ def members_of(entry: Entry) -> dict[str, str]:
     StoreError
         If the list is of a later version.
     """
-    record = read_file(entry.path / MEMBERS, MembersRecord.from_json)
+    record = list_of(entry)
     return {} if record is None else dict(record.members)
+
+
+def list_of(entry: Entry) -> MembersRecord | None:
+    """Which members the entry of a collection lists, done or not; None if there is no such list.
+
+    Raises
+    ------
+    StoreError
+        If the list is of a later version.
+    """
+    return read_file(entry.path / MEMBERS, MembersRecord.from_json)

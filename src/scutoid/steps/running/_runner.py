@@ -40,13 +40,13 @@ from scutoid.steps.results import (
     MEMBERS,
     RUN,
     RUNS,
-    MembersRecord,
     OutcomeRecord,
     RunRecord,
     RunStepRecord,
     StoredResult,
     announcing,
     dead_locks,
+    list_of_members,
     output_names,
     shard_record,
 )
@@ -245,17 +245,25 @@ class Runner:
     def _record_collection(self, each: PlannedCall, call: MappedCall) -> None:
         """Write which members belong together, and tables in one piece for people to read."""
         items, outputs = each.items, call.spec.outputs
-        members = {key: member for key, member in items.member_keys.items() if items.has(key)}
+        record = list_of_members(items, outputs, call.groups)
         if each.entry.recipe is None:
             each.entry.begin(self.planned.recipe(each).stamped(), keeps_items=True)
         each.entry.distrust()
-        each.entry.write(MEMBERS, MembersRecord(outputs, members).to_json().encode())
+        each.entry.write(MEMBERS, record.to_json().encode())
         for output, (kind, name) in enumerate(zip(outputs, output_names(outputs), strict=True)):
-            if kind == "table":
-                rows = ((key, items.existing(key).value(output)) for key in members)
+            if kind == "table" and record.missing:
+                each.entry.remove(name)  # a table without some members looks like one with all
+            elif kind == "table":
+                rows = ((key, items.existing(key).value(output)) for key in record.members)
                 each.entry.save(concatenate(rows, call.groups), name)
-        if len(members) == len(call.keys):
+        if not record.missing:
             each.entry.commit()
+            return
+        needed = [True] * len(call.keys) if each.needed is None else each.needed
+        asked = {key for key, is_needed in zip(call.keys, needed, strict=True) if is_needed}
+        for node, other in self.planned.by_node.items():
+            if other is each:
+                LATEST.enter_members(node, items, asked & record.missing.keys())
 
 
 def _outcome(step: RunStep) -> OutcomeRecord:
