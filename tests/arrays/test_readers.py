@@ -17,6 +17,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scutoid as sc
 from scutoid.arrays import open_source, read_region
 from scutoid.errors import GeometryError
 from scutoid.geometry import Roi
@@ -382,6 +383,34 @@ def test_png(tmp_path, shape):
     source = open_source(tmp_path / "a.png")
     check(source, truth)
     assert source.spec.axes == "yxc"[: len(shape)]
+
+
+@pytest.mark.parametrize("alpha", [0, 255])
+def test_a_png_of_grey_with_alpha_has_two_channels(tmp_path, alpha):
+    from PIL import Image
+
+    grey = volume((20, 3), "uint8")
+    other = np.full_like(grey, alpha)
+    Image.merge("LA", [Image.fromarray(each) for each in (grey, other)]).save(tmp_path / "a.png")
+    source = open_source(tmp_path / "a.png")
+    check(source, np.stack([grey, other], axis=-1))
+    assert source.spec.axes == "yxc"
+    found = sc.label(sc.open(tmp_path / "a.png") > 0)
+    channels = [np.asarray(sc.label(sc.open(each) > 0)) for each in (grey, other)]
+    assert found.axes == "cyx"
+    for n, channel in enumerate(channels):  # each for itself
+        np.testing.assert_array_equal(np.asarray(found)[n] != 0, channel != 0)
+
+
+def test_the_pictures_of_an_animation_are_no_rows_and_channels(tmp_path):
+    from PIL import Image
+
+    truth = volume((3, 20, 4), "uint8")
+    first, *others = map(Image.fromarray, truth)
+    first.save(tmp_path / "a.png", save_all=True, append_images=others)
+    source = open_source(tmp_path / "a.png")
+    check(source, truth)
+    assert source.spec.axes == "zyx"
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

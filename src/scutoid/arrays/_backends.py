@@ -39,6 +39,8 @@ class Request:
     """Pyramid level."""
     mode: SourceMode = "listing"
     """How a change of a zarr is detected."""
+    allow_outside: bool = False
+    """Whether files that an image names may lie outside its folder."""
 
 
 Backend = Callable[[object, Request], ArraySource | None]
@@ -114,15 +116,13 @@ def _url(source: object, request: Request) -> ArraySource | None:
     is_file = source.lower().split("?")[0].endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS))
     try:
         if not is_file:
-            return open_zarr(
-                source.rstrip("/"), level=request.level, mode=request.mode, axes=request.axes
-            )
+            return _open_zarr(source.rstrip("/"), request)
         import fsspec
 
         local = str(fsspec.open_local(f"filecache::{source}", mode="rb"))
     except (FileNotFoundError, OSError, ValueError, RuntimeError, ImportError) as error:
         raise _unreachable(source, error) from error
-    return open_file(local, level=request.level, axes=request.axes)
+    return _open_file(local, request)
 
 
 def _unreachable(url: str, error: Exception) -> Exception:
@@ -145,13 +145,29 @@ def _zarr(source: object, request: Request) -> ArraySource | None:
         return None
     if read_node(source) is None and not source.endswith(".zarr"):
         return None
-    return open_zarr(source, level=request.level, mode=request.mode, axes=request.axes)
+    return _open_zarr(source, request)
+
+
+def _open_zarr(location: str, request: Request) -> ArraySource:
+    return open_zarr(
+        location,
+        level=request.level,
+        mode=request.mode,
+        axes=request.axes,
+        allow_outside=request.allow_outside,
+    )
 
 
 def _file(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or not Path(source).is_file() or not can_open_file(source):
         return None
-    return open_file(source, level=request.level, axes=request.axes)
+    return _open_file(source, request)
+
+
+def _open_file(path: str, request: Request) -> ArraySource:
+    return open_file(
+        path, level=request.level, axes=request.axes, allow_outside=request.allow_outside
+    )
 
 
 def _planes(source: object, request: Request) -> ArraySource | None:

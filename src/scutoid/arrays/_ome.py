@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from scutoid.arrays._units import METRES, known_unit, long_unit
 from scutoid.errors import MetadataError
 
 _MARK = "scutoid"
+Numbers: TypeAlias = tuple[float, ...]
+"""A number an axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +30,29 @@ class Multiscale:
     """One letter an axis."""
     unit: str | None
     """Unit of the spatial axes; None: unknown."""
-    scales: tuple[tuple[float, ...], ...]
-    """Scale of each level along each axis."""
-    translations: tuple[tuple[float, ...], ...]
-    """Translation of each level along each axis."""
+    scales: tuple[Numbers | None, ...]
+    """Scale of each level along each axis; None: unknown."""
+    starts: tuple[Numbers, ...]
+    """Place of the first voxel of each level along each axis."""
     channels: tuple[str, ...] = ()
     """Names along "c"."""
-    has_scale: bool = True
-    """Whether the voxel size is known, which the format itself cannot express."""
     is_labels: bool = False
     """Whether voxels are object numbers."""
 
 
-def read_multiscale(attributes: Mapping[str, object], place: str) -> Multiscale | None:
+def read_multiscale(
+    attributes: Mapping[str, object], place: str, *, allow_outside: bool = False
+) -> Multiscale | None:
     """Read the attributes of a group; None if it is no multiscale group.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of the group.
+    place : str
+        For messages.
+    allow_outside : bool
+        Whether the arrays that they name may lie outside the group.
 
     Raises
     ------
@@ -53,10 +65,11 @@ def read_multiscale(attributes: Mapping[str, object], place: str) -> Multiscale 
     try:
         first = ome["multiscales"][0]
         axes, units = _read_axes(first)
+        unit, ratios = _one_unit(axes, units)
         paths = tuple(str(dataset["path"]) for dataset in first["datasets"])
-        outer = first.get("coordinateTransformations", ())
-        transforms = [
-            _transform([*dataset.get("coordinateTransformations", ()), *outer], len(axes))
+        outer = _transform(first.get("coordinateTransformations", ()), len(axes))
+        levels = [
+            _joined(_transform(dataset.get("coordinateTransformations", ()), len(axes)), outer)
             for dataset in first["datasets"]
         ]
         labels = [c.get("label") for c in ome.get("omero", {}).get("channels", ())]
@@ -65,24 +78,47 @@ def read_multiscale(attributes: Mapping[str, object], place: str) -> Multiscale 
             "OME-NGFF metadata names axes, datasets and their transformations",
             value=f"{type(error).__name__}: {error}",
             place=place,
-            remedy="open the array inside it, and give axes= and voxel_size=",
+            remedy="mend the metadata; or open the array inside it, and give axes= and voxel_size=",
         ) from error
-    unit, ratios = _one_unit(axes, units)
+    for path in paths:
+        if not allow_outside and not _is_below(path):
+            raise _outside(path, place)
     own = attributes.get(_MARK)
+    is_ours = isinstance(own, Mapping)
     is_known = own.get("has_voxel_size") if isinstance(own, Mapping) else None
-    if is_known is None:
+    if is_known is None:  # ones without a unit are what programs write that know no size
         spatial = [n for n, letter in enumerate(axes) if letter in SPATIAL]
-        is_known = unit is not None or any(s[n] != 1.0 for s, _ in transforms for n in spatial)
+        is_known = unit is not None or any(s and s[n] != 1.0 for s, _ in levels for n in spatial)
+    scales = tuple([_times(scale, ratios) if scale and is_known else None for scale, _ in levels])
+    # Of voxels without a size the centres of a coarser level are nowhere.
+    starts = [shift if scales[n] else levels[0][1] for n, (_, shift) in enumerate(levels)]
     return Multiscale(
         paths,
         axes,
-        unit,
-        tuple(tuple(map(operator.mul, scale, ratios)) for scale, _ in transforms),
-        tuple(tuple(map(operator.mul, shift, ratios)) for _, shift in transforms),
+        unit if is_ours or any(scales) else None,
+        scales,
+        tuple([_times(start, ratios) for start in starts]),
         tuple(str(c) for c in labels) if labels and all(labels) else (),
-        bool(is_known),
         "image-label" in ome,
     )
+
+
+def _is_below(path: str) -> bool:
+    """Whether a path leads to something within the group that names it."""
+    return not path.startswith("/") and "://" not in path and ".." not in path.split("/")
+
+
+def _outside(path: str, place: str) -> MetadataError:
+    return MetadataError(
+        "the arrays that an OME-Zarr names lie within it",
+        value=path,
+        place=place,
+        remedy="if you trust the image, open it with allow_outside=True",
+    )
+
+
+def _times(numbers: Numbers, factors: Sequence[float]) -> Numbers:
+    return tuple(map(operator.mul, numbers, factors))
 
 
 def _one_unit(axes: str, units: Sequence[str | None]) -> tuple[str | None, list[float]]:
@@ -105,19 +141,40 @@ def _read_axes(multiscale: Mapping[str, Any]) -> tuple[str, list[str | None]]:
     return "".join(name[:1].lower() for name in names), units
 
 
-def _transform(
-    steps: Sequence[Mapping[str, Any]], ndim: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    scale, shift = [1.0] * ndim, [0.0] * ndim
+def _transform(steps: Sequence[Mapping[str, Any]], ndim: int) -> tuple[Numbers | None, Numbers]:
+    """Return the scale in a list of transformations, None without one, and the translation."""
+    found: dict[str, Numbers] = {}
     for step in steps:
-        if step["type"] == "scale":
-            scale = [s * float(f) for s, f in zip(scale, step["scale"], strict=True)]
-            shift = [t * float(f) for t, f in zip(shift, step["scale"], strict=True)]
-        elif step["type"] == "translation":
-            shift = [t + float(d) for t, d in zip(shift, step["translation"], strict=True)]
-        elif step["type"] != "identity":
-            raise ValueError(f"a transformation of type {step['type']!r}")
-    return tuple(scale), tuple(shift)
+        kind = step["type"]
+        if kind == "identity":
+            continue
+        if kind not in ("scale", "translation"):
+            raise ValueError(f"a transformation of type {kind!r}")
+        if kind in found or "translation" in found:
+            raise ValueError(
+                f"a {kind} after a {' and a '.join(found)}, not one scale and then one"
+            )
+        found[kind] = _numbers(step[kind], ndim, kind)
+    return found.get("scale"), found.get("translation", (0.0,) * ndim)
+
+
+def _numbers(values: Sequence[object], ndim: int, kind: str) -> Numbers:
+    """Take a number an axis, finite; text is none."""
+    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if len(numbers) != len(values) or len(values) != ndim or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"a {kind} of {values!r} for {ndim} axes: a finite number for each")
+    return tuple(map(float, numbers))
+
+
+def _joined(
+    inner: tuple[Numbers | None, Numbers], outer: tuple[Numbers | None, Numbers]
+) -> tuple[Numbers | None, Numbers]:
+    """Apply what holds for all levels after what holds for one; without a scale all is unknown."""
+    scale, shift = inner
+    if scale is None:
+        return None, (0.0,) * len(shift)
+    factors = outer[0] or (1.0,) * len(scale)
+    return _times(scale, factors), tuple(map(operator.add, _times(shift, factors), outer[1]))
 
 
 def describe_group(

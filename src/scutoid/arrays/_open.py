@@ -24,6 +24,7 @@ def open_source(
     origin: Iterable[float] | None = None,
     level: int = 0,
     key: SourceMode | None = None,
+    allow_outside: bool = False,
 ) -> ArraySource:
     """Open an image; the description given here overrides the file's own.
 
@@ -43,6 +44,9 @@ def open_source(
         Pyramid level, 0 is the finest.
     key : {"listing", "content"}, optional
         How a change of a zarr is detected; default: by the listing of its chunks.
+    allow_outside : bool
+        Whether files that an image names, such as the others of an OME-TIFF, may lie outside its
+        folder.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def open_source(
         raise MetadataError("a pyramid level is 0 or more", value=level, place="open")
     if key not in (None, "listing", "content"):
         raise ParameterError("key= is 'listing' or 'content'", value=key, place="open")
-    opened = find_source(source, Request(axes, level, key or "listing"))
+    opened = find_source(source, Request(axes, level, key or "listing", allow_outside))
     spec = _renamed(opened.spec, axes)
     overrides: dict[str, object] = {
         "voxel_size": voxel_size,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._source import ArraySource, SourceIdentity, Stamp, check_inside, owned, stamp_of
-from scutoid.arrays._spec import ImageSpec, colour_axes, default_axes
+from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, default_axes
 from scutoid.arrays._tiff import TIFF_ENDINGS, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
@@ -72,9 +72,21 @@ def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
     """
     array = _load(path)
     is_picture = not path.lower().endswith(".npy")
-    letters = axes or (colour_axes(array.shape, array.dtype) if is_picture else None)
+    letters = axes or (_axes_of_picture(array, path) if is_picture else None)
     letters = letters or default_axes(array.shape, array.dtype, place=path)
     return PictureSource(ImageSpec(array.shape, array.dtype, letters), path, stamp_of(path))
+
+
+def _axes_of_picture(array: NDArray[Any], path: str) -> str | None:
+    """Return the axes of a picture, whose pixels have channels: colours, or grey and alpha.
+
+    None of a file of several pictures, such as an animation.
+    """
+    import imageio.v3 as iio
+
+    if array.ndim != len(COLOUR_AXES) or iio.improps(path, plugin="pillow").is_batch:
+        return None
+    return COLOUR_AXES
 
 
 def _load(path: str) -> NDArray[Any]:
@@ -157,7 +169,9 @@ def can_open_file(path: str) -> bool:
     return path.lower().endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS)) or _is_tiff(path)
 
 
-def open_file(path: str, *, level: int = 0, axes: str | None = None) -> ArraySource:
+def open_file(
+    path: str, *, level: int = 0, axes: str | None = None, allow_outside: bool = False
+) -> ArraySource:
     """Open one file: a picture by its ending, all others as TIFF.
 
     Raises
@@ -168,7 +182,7 @@ def open_file(path: str, *, level: int = 0, axes: str | None = None) -> ArraySou
         If its axes are unknown, or there is no such level.
     """
     if not path.lower().endswith(PICTURE_ENDINGS):
-        return open_tiff(path, level=level, axes=axes)
+        return open_tiff(path, level=level, axes=axes, allow_outside=allow_outside)
     if level:
         raise MetadataError("a picture has level 0 only", value=level, place=path)
     return open_picture(path, axes=axes)

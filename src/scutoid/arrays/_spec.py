@@ -205,6 +205,10 @@ def _channels(names: Iterable[str], axes: str, shape: tuple[int, ...]) -> tuple[
     return channels
 
 
+COLOUR_AXES = "yxc"
+"""Axes of a picture with several values a pixel."""
+
+
 def default_axes(shape: Sequence[int], dtype: np.dtype[Any], *, place: str) -> str:
     """Default axes of an array without named axes.
 
@@ -222,9 +226,3 @@ def default_axes(shape: Sequence[int], dtype: np.dtype[Any], *, place: str) -> s
             remedy='name them, e.g. axes="czyx" or axes="tzyx"',
         )
     return names
-
-
-def colour_axes(shape: Sequence[int], dtype: np.dtype[Any]) -> str | None:
-    """Return "yxc" for the shape of a colour picture, (y, x, 3 or 4) of 8 or 16 bits."""
-    is_colour = len(shape) == 3 and shape[2] in (3, 4) and dtype in (np.uint8, np.uint16)
-    return "yxc" if is_colour else None

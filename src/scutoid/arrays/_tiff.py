@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._source import SourceIdentity, Stamp, check_inside, owned, stamp_of
 from scutoid.arrays._spec import ImageSpec
-from scutoid.arrays._tiff_files import FILES, CutChain
-from scutoid.arrays._tiff_metadata import read_spec
+from scutoid.arrays._tiff_chain import BrokenChain, count_pages
+from scutoid.arrays._tiff_files import FILES
+from scutoid.arrays._tiff_metadata import ome_root, read_spec
+from scutoid.arrays._tiff_named import (
+    check_files,
+    check_is_ome,
+    check_planes,
+    check_series,
+    outside,
+)
 from scutoid.errors import (
     SIGNS_OF_DAMAGE,
     MetadataError,
@@ -168,6 +176,8 @@ def _segment(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDAr
     with handle.lock:
         handle.seek(page.dataoffsets[index])
         data = handle.read(count)
+    if len(data) != count:
+        raise ValueError(f"{len(data)} of {count} bytes are there")
     options: dict[str, object] = {"_fullsize": True} if keyframe.is_tiled else {}
     if keyframe.compression in {6, 7, 34892, 33007}:  # JPEG keeps its tables apart
         options |= {"jpegtables": page.jpegtables, "jpegheader": keyframe.jpegheader}
@@ -187,23 +197,43 @@ _WAYS: dict[Way, Callable[[TiffSource, TiffFile, tuple[int, ...]], NDArray[Any]]
 }
 
 
-def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSource:
+def open_tiff(
+    path: str, *, level: int = 0, axes: str | None = None, allow_outside: bool = False
+) -> TiffSource:
     """Open the first image of a TIFF file; reads metadata only.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path.
+    level : int
+        Pyramid level.
+    axes : str, optional
+        One letter an axis; default: what the file says.
+    allow_outside : bool
+        Whether files that it names may lie outside its folder.
 
     Raises
     ------
     SourceError
-        If it is no TIFF, or truncated.
+        If it is no TIFF, truncated, or without all that it names.
     MetadataError
         If its axes are unknown, or there is no such level.
     """
     import tifffile
 
     try:
-        with CutChain.watch() as cut, tifffile.TiffFile(path) as file:
-            source = _describe(file, path, level, axes, cut)
+        with tifffile.TiffFile(path) as file:
+            return _describe(file, path, level, axes, allow_outside=allow_outside)
     except ScutoidError:
         raise
+    except BrokenChain as error:
+        raise SourceError(
+            "a TIFF has at least one image, and all the pages that it lists",
+            value=f"it breaks off after page {max(error.n_whole - 1, 0)}: {error}",
+            place=path,
+            remedy=_DAMAGED,
+        ) from error
     except (tifffile.TiffFileError, *SIGNS_OF_DAMAGE) as error:
         raise SourceError(
             "a TIFF file can be read",
@@ -211,39 +241,49 @@ def open_tiff(path: str, *, level: int = 0, axes: str | None = None) -> TiffSour
             place=path,
             remedy="the file is damaged, cut off, or no TIFF: restore it from its source",
         ) from error
-    return source
 
 
 def _describe(
-    file: TiffFile, path: str, level: int, axes: str | None, cut: list[str]
+    file: TiffFile, path: str, level: int, axes: str | None, *, allow_outside: bool
 ) -> TiffSource:
+    n_pages, root = count_pages(path), ome_root(file)
+    if root is not None:
+        check_files(root, file.filehandle.path, allow_outside=allow_outside)
+        check_planes(root, file.filehandle.path, n_pages)
     levels = file.series[0].levels if file.series else ()
-    if cut or not levels:
+    if not levels:
         raise SourceError(
-            "a TIFF has at least one image, and all the pages that it lists",
-            value=f"it breaks off after page {max(len(file.pages) - 1, 0)}" if cut else "no image",
-            place=path,
-            remedy=_DAMAGED,
+            "a TIFF has at least one image", value="no image", place=path, remedy=_DAMAGED
         )
     if not 0 <= level < len(levels):
         raise MetadataError(
             f"the pyramid has levels 0 to {len(levels) - 1}", value=level, place=path
         )
     series = levels[level]
+    check_series(file, levels[0], path, is_named=axes is not None)
+    if root is not None and axes is None:
+        check_is_ome(root, levels[0], path)
     _check_length(series, path)
     spec = read_spec(file, series, levels[0], path, axes)
     chunks, way = _chunks(series, spec)
-    others: list[str] = []
-    if getattr(series, "is_multifile", False):
-        paths = {str(Path(p.parent.filehandle.path).absolute()) for p in series.pages if p}
-        others = sorted(paths - {path})
-    return TiffSource(spec, path, chunks, way, stamp_of(path), level, len(levels), tuple(others))
+    others = _companions(file, series, path, allow_outside=allow_outside)
+    return TiffSource(spec, path, chunks, way, stamp_of(path), level, len(levels), others)
+
+
+def _companions(
+    file: TiffFile, series: TiffPageSeries, path: str, *, allow_outside: bool
+) -> tuple[str, ...]:
+    """Return the other files that hold pages of an image."""
+    files = {id(page.parent): page.parent for page in series.pages if page is not None}
+    handles = [each.filehandle for each in files.values() if each is not file]
+    for handle in handles:
+        if handle.dirname != file.filehandle.dirname and not allow_outside:
+            raise outside(handle.path, path)
+    return tuple(sorted({handle.path for handle in handles}))
 
 
 def _check_length(series: TiffPageSeries, path: str) -> None:
-    """Refuse a truncated file."""
-    if getattr(series, "is_multifile", False):
-        return
+    """Refuse truncated files."""
     size = Path(path).stat().st_size
     if series.dataoffset is not None:
         needed = series.dataoffset + series.nbytes
@@ -255,9 +295,9 @@ def _check_length(series: TiffPageSeries, path: str) -> None:
         if page is None:
             continue
         ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
-        needed = max(ends, default=0)
-        if needed > size:
-            raise _cut_off(path, f"page {number}", needed, size)
+        needed, handle = max(ends, default=0), page.parent.filehandle
+        if needed > handle.size:
+            raise _cut_off(handle.path, f"page {number}", needed, handle.size)
 
 
 def _cut_off(path: str, where: str, needed: int, size: int) -> SourceError:

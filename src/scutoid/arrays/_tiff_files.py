@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
     from tifffile import TiffFile
 
 _LIMIT = 16
-_SIGNS_OF_A_CUT = (
-    "corrupted tag list",
-    "invalid value offset",
-    "invalid offset to page",
-    "invalid page offset",
-    "circular",
-)
 
 
 @dataclass(slots=True)
@@ -87,29 +79,3 @@ class OpenFiles:
 
 FILES = OpenFiles()
 """The open files of this process."""
-
-
-class CutChain(logging.Handler):
-    """Catches the log messages by which tifffile reports a broken chain of pages."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.messages: list[str] = []
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message of this thread."""
-        text = record.getMessage()
-        if record.thread == self._thread and any(sign in text for sign in _SIGNS_OF_A_CUT):
-            self.messages.append(text)
-
-    @classmethod
-    @contextlib.contextmanager
-    def watch(cls) -> Iterator[list[str]]:
-        """Collect messages while a file is opened."""
-        handler, logger = cls(), logging.getLogger("tifffile")
-        logger.addHandler(handler)
-        try:
-            yield handler.messages
-        finally:
-            logger.removeHandler(handler)

@@ -40,6 +40,12 @@ def note(spec: ImageSpec) -> dict[str, object]:
     }
 
 
+def ome_root(file: TiffFile) -> ET.Element | None:
+    """Return the OME-XML of a file; None if it has none."""
+    ome = file.ome_metadata
+    return None if ome is None else ET.fromstring(ome)  # noqa: S314
+
+
 def read_spec(
     file: TiffFile,
     series: TiffPageSeries,
@@ -65,8 +71,7 @@ def read_spec(
     MetadataError
         If the axes are unknown.
     """
-    ome = file.ome_metadata
-    root = None if ome is None else ET.fromstring(ome)  # noqa: S314
+    root = ome_root(file)
     noted = _noted(file, root)
     if noted and math.prod(noted["shape"]) == math.prod(series.shape):
         return ImageSpec(**noted)

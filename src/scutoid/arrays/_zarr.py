@@ -303,9 +303,27 @@ def read_node(location: str) -> Node | None:
 
 
 def open_zarr(
-    location: str, *, level: int, mode: SourceMode, axes: str | None = None
+    location: str,
+    *,
+    level: int,
+    mode: SourceMode,
+    axes: str | None = None,
+    allow_outside: bool = False,
 ) -> ZarrSource:
     """Open an OME-Zarr image, a plain array, or a group with one array.
+
+    Parameters
+    ----------
+    location : str
+        Path or URL.
+    level : int
+        Pyramid level.
+    mode : {"listing", "content"}
+        How a change is detected.
+    axes : str, optional
+        One letter an axis, of arrays that do not name them.
+    allow_outside : bool
+        Whether the arrays that an OME-Zarr names may lie outside it.
 
     Raises
     ------
@@ -320,7 +338,9 @@ def open_zarr(
             place=location,
             remedy="check the path: it names the folder that holds zarr.json or .zarray",
         )
-    multiscale = None if node.is_array else read_multiscale(node.attributes, location)
+    multiscale = None
+    if not node.is_array:
+        multiscale = read_multiscale(node.attributes, location, allow_outside=allow_outside)
     n_levels = 1 if multiscale is None else len(multiscale.paths)
     if not 0 <= level < n_levels:
         raise MetadataError(
@@ -330,7 +350,7 @@ def open_zarr(
         return _source(node, None, level, 1, mode, axes)
     if multiscale is None:
         return _source(_only_array(node), None, level, 1, mode, axes)
-    inner = read_node(f"{location.rstrip('/')}/{multiscale.paths[level]}")
+    inner = read_node(_place_of(multiscale.paths[level], location.rstrip("/")))
     if inner is None or not inner.is_array:
         raise SourceError(
             "the arrays that OME-NGFF metadata names exist",
@@ -338,6 +358,13 @@ def open_zarr(
             place=location,
         )
     return _source(inner, multiscale, level, n_levels, mode)
+
+
+def _place_of(path: str, location: str) -> str:
+    """Return the path or URL of what a group names by a path of its own, or by a whole one."""
+    if "://" in path:
+        return path.removeprefix("file://")
+    return path if path.startswith("/") and "://" not in location else f"{location}/{path}"
 
 
 def _only_array(node: Node) -> Node:
@@ -395,16 +422,14 @@ def _source(
     if multiscale is not None:
         letters = multiscale.axes
         spatial = [n for n, letter in enumerate(letters) if letter in SPATIAL]
-        scale = multiscale.scales[level]
-        # Of voxels without a size the centres of a coarser level are nowhere.
-        shift = multiscale.translations[level if multiscale.has_scale else 0]
+        scale, start = multiscale.scales[level], multiscale.starts[level]
         spec = ImageSpec(
             shape,
             dtype,
             letters,
-            voxel_size=tuple(scale[n] for n in spatial) if multiscale.has_scale else None,
+            voxel_size=None if scale is None else tuple(scale[n] for n in spatial),
             unit=multiscale.unit,
-            origin=tuple(shift[n] for n in spatial),
+            origin=tuple(start[n] for n in spatial),
             channels=multiscale.channels
             if _n_channels(letters, shape) == len(multiscale.channels)
             else (),

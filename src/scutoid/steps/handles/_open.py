@@ -42,6 +42,7 @@ def open(  # noqa: A001
     origin: Iterable[float] | None = None,
     level: int = 0,
     key: Literal["listing", "content"] | None = None,
+    allow_outside: bool = False,
 ) -> Image:
     """Open an image lazily.
 
@@ -63,6 +64,10 @@ def open(  # noqa: A001
     key : {"listing", "content"}, optional
         How a change of a zarr is noticed: by its listing (names, sizes and times of chunks; the
         default), or by reading all of it.
+    allow_outside : bool, optional
+        Whether files that the image names may lie outside its own folder: the other files of an
+        OME-TIFF, the arrays of an OME-Zarr.  By default such an image is refused, for it may come
+        from somebody else, and name any file of yours.
 
     Returns
     -------
@@ -83,7 +88,14 @@ def open(  # noqa: A001
     if isinstance(source, Image):
         return source
     opened = open_source(
-        source, axes=axes, voxel_size=voxel_size, unit=unit, origin=origin, level=level, key=key
+        source,
+        axes=axes,
+        voxel_size=voxel_size,
+        unit=unit,
+        origin=origin,
+        level=level,
+        key=key,
+        allow_outside=allow_outside,
     )
     name = Path(os.fspath(source)).name if isinstance(source, (str, os.PathLike)) else "array"
     return Image(ImageRef(Opened(opened, name)))
@@ -98,6 +110,7 @@ def open_folder(
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
     unit: str | None = None,
+    allow_outside: bool = False,
 ) -> Images: ...
 @overload
 def open_folder(
@@ -108,6 +121,7 @@ def open_folder(
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
     unit: str | None = None,
+    allow_outside: bool = False,
 ) -> Any: ...
 def open_folder(
     pattern: str | os.PathLike[str],
@@ -117,6 +131,7 @@ def open_folder(
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
     unit: str | None = None,
+    allow_outside: bool = False,
 ) -> Any:
     """Open all files that match a pattern as a collection of images.
 
@@ -130,7 +145,7 @@ def open_folder(
         in the workers.
     group : str, optional
         Regular expression with named groups, searched in each key; the groups become columns.
-    axes, voxel_size, unit
+    axes, voxel_size, unit, allow_outside
         As in `open`, for every member.
 
     Returns
@@ -166,7 +181,9 @@ def open_folder(
             if root.is_dir()
             else "the folder does not exist",
         )
-    options = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
+    options: dict[str, object] = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
+    if allow_outside:
+        options["allow_outside"] = True
     groups = None if group is None else _groups(group, paths)
     name = root.resolve().name or "folder"
     folder = OpenedFolder(name, paths, options, read, groups, kind)

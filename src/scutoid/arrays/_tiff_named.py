@@ -1,0 +1,195 @@
+"""What the description of a TIFF names: files beside it, and pages that must be there.
+
+A program that reads TIFFs gives zeros for a plane whose file or page is missing, and opens any file
+that a description names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from scutoid.arrays._tiff_chain import BrokenChain, count_pages
+from scutoid.errors import SourceError
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPageSeries
+
+
+def check_files(root: ET.Element, path: str, *, allow_outside: bool) -> None:
+    """Refuse files outside the folder of a TIFF, before any of them is opened.
+
+    Parameters
+    ----------
+    root : Element
+        The OME-XML.
+    path : str
+        The TIFF.
+    allow_outside : bool
+        Whether they may lie anywhere.
+
+    Raises
+    ------
+    SourceError
+        If the description names one.
+    """
+    if allow_outside:
+        return
+    for element in root.iter():
+        name = element.get("FileName")
+        if _is(element, "UUID") and name is not None and not is_beside(name):
+            raise outside(name, path)
+
+
+def is_beside(name: str) -> bool:
+    """Whether a name is that of a file in the same folder."""
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
+
+
+def outside(name: str, path: str) -> SourceError:
+    """Return an error for a file that lies outside the folder of what names it."""
+    return SourceError(
+        "the files that an image names lie in its own folder",
+        value=name,
+        place=path,
+        remedy="if you trust the image, open it with allow_outside=True",
+    )
+
+
+def check_planes(root: ET.Element, path: str, n_pages: int) -> None:
+    """See that the files and pages that OME-XML names for its first image are there.
+
+    Planes that it names no page for were not recorded, and are zeros.
+
+    Parameters
+    ----------
+    root : Element
+        The OME-XML.
+    path : str
+        The TIFF.
+    n_pages : int
+        Number of pages of its chain.
+
+    Raises
+    ------
+    SourceError
+        If one is missing.
+    """
+    pixels = next((e for e in root.iter() if _is(e, "Pixels")), None)
+    if pixels is None:
+        return
+    shape = _leading_shape(pixels)
+    given = [data for data in pixels if _is(data, "TiffData")]
+    counts = {Path(path): n_pages}
+    for data in given:
+        if not _is_within(data, shape):
+            continue  # a plane that the image no longer has: some programs leave them when they cut
+        place = _file_of(data, path, root)
+        if place not in counts:
+            counts[place] = _pages_of(place, path)
+        n_planes = data.get("PlaneCount") or data.get("NumPlanes") or "1" * ("IFD" in data.attrib)
+        needed = int(data.get("IFD", 0)) + int(n_planes or 0)
+        if not n_planes and len(given) == 1:  # all planes of the image
+            needed = math.prod(shape.values())
+        if needed > counts[place]:
+            raise _missing(f"page {needed - 1} of {place.name}", f"it has {counts[place]}", path)
+
+
+def check_series(file: TiffFile, series: TiffPageSeries, path: str, *, is_named: bool) -> None:
+    """See that an image has the pages that its description promises, in whatever words.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+        The open file.
+    series : tifffile.TiffPageSeries
+        The image as tifffile takes it; where the description does not fit, it takes less.
+    path : str
+        The file.
+    is_named : bool
+        Whether the user says which axes there are, so that the description is not needed.
+
+    Raises
+    ------
+    SourceError
+        If pages are missing.
+    """
+    found = " x ".join(map(str, series.shape))
+    for kind, is_it in (("shaped", file.is_shaped), ("imagej", file.is_imagej)):
+        if is_it and series.kind not in (kind, "ome") and not is_named:
+            raise _missing("an image of other pages", f"its pages are {found}", path)
+    if series.kind == "shaped" and file.shaped_metadata and not is_named:
+        said = file.shaped_metadata[0].get("shape", series.shape)
+        if math.prod(said) != math.prod(series.shape):
+            raise _missing(" x ".join(map(str, said)), f"its pages are {found}", path)
+    n_whole = len(series.pages) * math.prod(series.keyframe.shape)
+    if series.dataoffset is None and n_whole != math.prod(series.shape):
+        raise _missing(found, f"it has {len(series.pages)} pages of {series.keyframe.shape}", path)
+    if series.kind != "ome" and any(page is None for page in series.pages):
+        raise _missing(found, "pages of it are missing", path)
+
+
+def check_is_ome(root: ET.Element, series: TiffPageSeries, path: str) -> None:
+    """Refuse an image whose OME-XML names pages, and which could not be read by it.
+
+    Raises
+    ------
+    SourceError
+        If that is so.
+    """
+    if series.kind != "ome" and any(_is(element, "TiffData") for element in root.iter()):
+        raise SourceError(
+            "the pages of an OME-TIFF have the shape that its OME-XML says",
+            value=f"pages of {series.keyframe.shape}",
+            place=path,
+            remedy='name the axes of the pages as they are, e.g. sc.open(path, axes="zyx")',
+        )
+
+
+def _is(element: ET.Element, name: str) -> bool:
+    return element.tag.rpartition("}")[2] == name
+
+
+def _leading_shape(pixels: ET.Element) -> dict[str, int]:
+    """Return the number of planes along each axis, the slowest first."""
+    channel = next((e for e in pixels if _is(e, "Channel")), None)
+    n_samples = 1 if channel is None else int(channel.get("SamplesPerPixel", 1))
+    shape = {a: int(pixels.get(f"Size{a}", 1)) for a in reversed(pixels.get("DimensionOrder", ""))}
+    shape = {axis: size for axis, size in shape.items() if axis not in "XY"}
+    return {axis: size // n_samples if axis == "C" else size for axis, size in shape.items()}
+
+
+def _is_within(data: ET.Element, shape: Mapping[str, int]) -> bool:
+    return all(int(data.get(f"First{axis}", 0)) < size for axis, size in shape.items())
+
+
+def _file_of(data: ET.Element, path: str, root: ET.Element) -> Path:
+    """Return the file whose pages a part of OME-XML speaks of."""
+    own = Path(path)
+    uuid = next((e for e in data if _is(e, "UUID")), None)
+    name = None if uuid is None else uuid.get("FileName")
+    if uuid is None or name is None or uuid.text == root.get("UUID"):
+        return own
+    is_own = root.get("UUID") is None and name.lower() == own.name.lower()
+    return own if is_own else own.parent / name
+
+
+def _pages_of(place: Path, path: str) -> int:
+    try:
+        return count_pages(str(place))
+    except OSError as error:
+        raise _missing(f"the file {place.name}", error.strerror or str(error), path) from error
+    except BrokenChain as error:
+        raise _missing(f"the file {place.name}", f"it breaks off: {error}", path) from error
+
+
+def _missing(named: str, found: str, path: str) -> SourceError:
+    return SourceError(
+        "a TIFF has all the pages that its description names, in the files that it names",
+        value=f"{named} is named, {found}",
+        place=path,
+        remedy="restore what is missing; or read what there is yourself, and pass the array",
+    )
