@@ -19,7 +19,8 @@ def landscapes(draw):
     shape = tuple(draw(st.integers(1, {1: 30, 2: 12, 3: 6}[ndim])) for _ in range(ndim))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     image = rng.integers(0, draw(st.sampled_from([2, 3, 5, 1000])), shape)
-    image = image.astype(draw(st.sampled_from(["bool", "uint8", "int16", "float32", "uint64"])))
+    kinds = ["bool", "uint8", "int16", "float16", "float32", "longdouble", "uint64"]
+    image = image.astype(draw(st.sampled_from(kinds)))
     if image.dtype == "uint64":  # differences that float64 does not hold
         image += np.uint64(2**63)
     return image, draw(st.integers(1, ndim))

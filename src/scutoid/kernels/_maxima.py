@@ -66,7 +66,7 @@ def maximum_candidates(
     image, regions, hops = _checked(image, inside, connectivity)
     if image.size == 0:
         return np.zeros(image.shape, bool), np.zeros(image.shape, bool)
-    within, values = regions != 0, _exact_in_float64(image)
+    within, values = regions != 0, _as_filtered(image)
     landscape = values if within.all() else np.where(within, values, _lowest(values.dtype))
     if hops == image.ndim:
         highest = ndimage.maximum_filter(landscape, size=3, mode="nearest")
@@ -315,11 +315,14 @@ def _beside_another(regions: NDArray[Any], hops: int) -> NDArray[np.bool_]:
     return beside
 
 
-def _exact_in_float64(image: NDArray[Any]) -> NDArray[Any]:
-    """Return the values, or numbers in their order where scipy's filters would round them."""
-    if image.dtype.kind == "f" or image.dtype.itemsize < 8:
+def _as_filtered(image: NDArray[Any]) -> NDArray[Any]:
+    """Return values that the filters of scipy take, or numbers in the order of the values."""
+    if image.dtype == np.float16:
+        return image.astype(np.float32)
+    if image.dtype in (np.float32, np.float64) or image.dtype.itemsize < 8:
         return image
-    if int(image.max()) <= _EXACT and int(image.min()) >= -_EXACT:
+    is_whole = image.dtype.kind in "iu"
+    if is_whole and int(image.max()) <= _EXACT and int(image.min()) >= -_EXACT:
         return image
     return np.unique(image, return_inverse=True)[1].reshape(image.shape)
 

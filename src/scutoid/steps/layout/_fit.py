@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scutoid.arrays import SPATIAL, ImageSpec, pyramid_multiple
+from scutoid.arrays import METRES, SPATIAL, ImageSpec, pyramid_multiple
 from scutoid.errors import MetadataError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
 from scutoid.steps.declaration import StepSpec
@@ -274,8 +274,8 @@ def _check_voxel_sizes(images: Sequence[Framed], place: str) -> None:
         pairs = zip(image.spec.spatial_axes, image.spec.voxel_size, strict=True)
         for axis, size in pairs:
             other, unit = known.setdefault(axis, (size, image.spec.unit))
-            same_unit = None in (unit, image.spec.unit) or unit == image.spec.unit
-            if abs(size - other) > _VOXEL_TOLERANCE * other or not same_unit:
+            ratio = METRES[image.spec.unit] / METRES[unit] if image.spec.unit and unit else 1.0
+            if abs(size * ratio - other) > _VOXEL_TOLERANCE * other:
                 raise MetadataError(
                     "images in one step have the same voxel size, within one in a thousand",
                     value=f"{other} {unit or ''} and {size} {image.spec.unit or ''}".strip(),
