@@ -17,7 +17,7 @@ from scutoid.store import Pack, Recipe
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
-GOLDEN = ROOT / "tests" / "golden" / "store"
+GOLDEN = ROOT / "tests" / "golden" / "rule_1"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

@@ -1,8 +1,9 @@
-"""Make the golden store: a small store as scutoid wrote it at one time, which must stay readable.
+"""Make a golden store: a small store as scutoid wrote it at one time, which must stay readable.
 
     PYTHONPATH=<a checkout of that time>/src python tests/golden/make.py
 
-It was made with the code of commit f58ec9a, which wrote no versions into its records.  Make it
+There is one for each rule of keys.  That of rule 1 was made with the code of commit f58ec9a, which
+wrote no versions into its records; that of rule 2 with the commit that brought the rule.  Make one
 again only to add to it, and with that code: a store that is made by today's code proves nothing.
 """
 
@@ -17,9 +18,10 @@ import uuid
 from pathlib import Path
 
 import scutoid as sc
+import scutoid.store
 
 HERE = Path(__file__).parent
-STORE = HERE / "store"
+STORE = HERE / f"rule_{getattr(scutoid.store, 'KEY_RULE', 1)}"
 OPTIONS = {"store": STORE, "executor": "serial", "workers": 1}
 
 

@@ -1,6 +1,7 @@
-"""A store that an earlier version wrote: all of it is read, nothing of it is made again.
+"""Stores that earlier versions wrote: all of them are read, nothing of them is made again.
 
-`tests/golden/make.py` says by which version, and `tests/golden/pipeline.py` what lies in it.
+`tests/golden/make.py` says by which version, and `tests/golden/pipeline.py` what lies in them.
+Results of an earlier rule of keys are taken over where they are accepted.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import pandas as pd
 import pytest
 
 import scutoid as sc
+from scutoid.errors import PipelineError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+RULES = ("rule_1", "rule_2")
 RUNS = ("runs/", ".input-hashes", ".scutoid")
 
 
@@ -31,9 +34,21 @@ def pipeline():
     return load("make").load_pipeline()
 
 
+@pytest.fixture(params=RULES)
+def store(request, tmp_path):
+    return Path(shutil.copytree(GOLDEN / request.param, tmp_path / "store"))
+
+
 @pytest.fixture
-def store(tmp_path):
-    return Path(shutil.copytree(GOLDEN / "store", tmp_path / "store"))
+def first_store(tmp_path):
+    """The store of the first rule."""
+    return Path(shutil.copytree(GOLDEN / RULES[0], tmp_path / "store"))
+
+
+@pytest.fixture
+def todays_store(tmp_path):
+    """The store of the rule of today."""
+    return Path(shutil.copytree(GOLDEN / RULES[-1], tmp_path / "store"))
 
 
 @pytest.fixture
@@ -131,17 +146,56 @@ def test_members_are_read_by_key(store, plate, pipeline):
         assert note.read_text(encoding="utf-8") == f"{image.max()}\n"
 
 
-def test_keys_are_the_same_so_nothing_is_planned_to_run(store, plate, pipeline):
+def all_targets(pipeline, plate):
+    images, members = pipeline.image_targets(), pipeline.folder_targets(plate)
+    return [*images.values(), *members.values(), pipeline.first_lift(), pipeline.accepted_lift()]
+
+
+def test_keys_are_the_same_so_nothing_is_planned_to_run(todays_store, plate, pipeline):
+    store = todays_store
     before = results_in(store)
-    targets = [*pipeline.image_targets().values(), *pipeline.folder_targets(plate).values()]
-    plan = sc.plan(*targets, pipeline.first_lift(), pipeline.accepted_lift(), store=store)
+    plan = sc.plan(*all_targets(pipeline, plate), store=store)
     kept = {step.name: step.status for step in plan if step.name != "halved"}
     assert set(kept.values()) == {"cached"}, str(plan)
     assert len(kept) == 17
     assert results_in(store) == before
 
 
-def test_a_run_of_what_is_there_computes_and_rewrites_nothing(store, plate, pipeline):
+def test_of_the_first_rule_the_plan_says_that_the_rule_changed(first_store, plate, pipeline):
+    plan = sc.plan(*all_targets(pipeline, plate), store=first_store)
+    reasons = {step.name: step.reason for step in plan if step.name != "halved"}
+    assert len(reasons) == 18
+    assert {step.status for step in plan} == {"run"}
+    for name, reason in reasons.items():
+        assert reason.startswith("the rule of keys changed: 1 -> 2"), (name, reason)
+        assert "code" not in reason
+
+
+def test_results_of_the_first_rule_are_taken_over(first_store, plate, pipeline):
+    before = results_in(first_store)
+    targets = all_targets(pipeline, plate)
+    names = [step.name for step in sc.plan(*targets, store=first_store) if step.name != "halved"]
+    done = sc.run(*targets, store=first_store, executor="serial", workers=1, accept=names)
+    assert done.ok
+    assert all(step.n_cached == step.n_done for step in done.steps if step.name != "halved")
+    again = sc.plan(*all_targets(pipeline, plate), store=first_store)
+    assert {step.status for step in again if step.name != "halved"} == {"cached"}, str(again)
+    after = results_in(first_store)
+    lists = {name for name in before if name.endswith("accepted.json")}
+    assert {name: after[name] for name in before if name not in lists} == {
+        name: content for name, content in before.items() if name not in lists
+    }
+    np.testing.assert_array_equal(np.asarray(targets[0]), pipeline.raw_array() * 3)
+
+
+def test_of_the_first_rule_what_is_not_equal_is_refused(first_store, pipeline):
+    raw = sc.open(pipeline.raw_array())
+    with pytest.raises(PipelineError, match="`amount` 3 -> 4"):
+        sc.plan(pipeline.brighten(raw, amount=4), store=first_store, accept=["brighten"])
+
+
+def test_a_run_of_what_is_there_computes_and_rewrites_nothing(todays_store, plate, pipeline):
+    store = todays_store
     before = results_in(store)
     images, members = pipeline.image_targets(), pipeline.folder_targets(plate)
     done = run(*images.values(), *members.values(), pipeline.accepted_lift(), store=store)
@@ -152,7 +206,8 @@ def test_a_run_of_what_is_there_computes_and_rewrites_nothing(store, plate, pipe
     assert images["total"].get() == int(pipeline.raw_array().sum())
 
 
-def test_a_half_done_result_is_continued(store, pipeline):
+def test_a_half_done_result_is_continued(todays_store, pipeline):
+    store = todays_store
     before = results_in(store)
     (step,) = sc.plan(pipeline.partial_target(), store=store)
     assert (step.status, step.n_done, step.n_blocks) == ("partial", 5, 6)

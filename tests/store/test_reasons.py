@@ -85,13 +85,14 @@ def test_a_change_of_the_rule_of_keys_is_told_from_a_change_of_code():
         "inputs": {name: Fact("other", fact.text) for name, fact in OLD.inputs.items()},
     }
     new = changed(rule=OLD.rule + 1, **digests)
-    assert differences(new, OLD) == ["the rule of keys changed: 1 -> 2"]
-    assert differences(OLD, new) == ["the rule of keys changed: 2 -> 1"]
+    now, later = OLD.rule, OLD.rule + 1
+    assert differences(new, OLD) == [f"the rule of keys changed: {now} -> {later}"]
+    assert differences(OLD, new) == [f"the rule of keys changed: {later} -> {now}"]
 
 
 def test_what_shows_without_digests_is_named_with_a_change_of_the_rule():
     values = {**OLD.parameters, "sigma": Fact.of(3.0)}
     new = changed(rule=OLD.rule + 1, parameters=values, environment={"numpy": "2.4"})
     assert explain(new, OLD) == (
-        "the rule of keys changed: 1 -> 2; `sigma` 2.0 -> 3.0; numpy 2.3 -> 2.4"
+        f"the rule of keys changed: {OLD.rule} -> {new.rule}; `sigma` 2.0 -> 3.0; numpy 2.3 -> 2.4"
     )

@@ -10,7 +10,7 @@ import pytest
 from scutoid.errors import StoreError
 from scutoid.store import KEY_RULE, Recipe
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "store"
+GOLDEN = Path(__file__).parents[1] / "golden" / "rule_1"
 
 
 def test_a_recipe_says_by_which_rule_its_key_was_made():

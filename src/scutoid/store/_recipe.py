@@ -16,7 +16,7 @@ from scutoid.store.keys import canonical_digest, describe
 
 VERSION = 1
 """Version of the layout of `recipe.json`."""
-KEY_RULE = 1
+KEY_RULE = 2
 """Version of the rule by which keys, and the digests that they are made of, are worked out."""
 _UNSAID_RULE = 1
 """Of recipes that do not name one: of results from before rules had versions."""

@@ -29,7 +29,7 @@ from scutoid.steps.results._record import (
 from scutoid.steps.results._run_record import OutcomeRecord, RunRecord, RunStepRecord
 from scutoid.store import Pack, Recipe
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "store"
+GOLDEN = Path(__file__).parents[2] / "golden" / "rule_1"
 
 GRID = GridRecord(BlockGrid(Roi((-2, 0), (24, 40)), (12, 16), halo=[(1, 2), 0]), "yx", "")
 IMAGE = ImageRecord("image.ome.zarr", (-2, 0), "yx", (24, 40), "uint16", GRID)

@@ -9,13 +9,14 @@ depends on the result gets the earlier key too, so nothing downstream runs again
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scutoid.errors import PipelineError
 from scutoid.steps.graph import Call, Layouts, MappedCall
+from scutoid.steps.planning._first_keys import FirstKeys
 from scutoid.steps.planning._keys import ACCEPTED, Keys, accepted_members
-from scutoid.steps.planning._recipes import make_recipe
+from scutoid.steps.planning._recipes import make_recipe, recipe_of_key
 from scutoid.steps.results import (
     AcceptedRecord,
     OutputRecord,
@@ -40,9 +41,22 @@ class Accepted:
     """What differs."""
     members: Mapping[str, str]
     """Of a collection: the members' keys, and those that stand for them."""
+    also: Accepted | None = None
+    """The same result, taken as good for another key as well."""
+
+    def joined(self, other: Accepted | None) -> Accepted:
+        """The same, and another key for which the same result stands."""
+        each = other
+        while each is not None:
+            if each.recipe.key == self.recipe.key:
+                return other or self
+            each = each.also
+        return replace(self, also=other)
 
     def record(self) -> None:
         """Write it down in the store."""
+        if self.also is not None:
+            self.also.record()
         if self.key != self.recipe.key:
             self.entry.begin(replace(self.recipe, output={}, kind="accepted").stamped())
             self.entry.commit({"accepted": {"key": self.key, "reason": self.reason}})
@@ -61,8 +75,10 @@ class Acceptance:
     ) -> None:
         self.store = store
         self.keys = keys
+        self.first = FirstKeys(keys.memo, store, layouts)
         self.layouts = layouts
         self.names = frozenset(names)
+        self.met: set[str] = set()
         self._found: dict[str, Accepted] = {}
 
     def of(self, call: Call, name: str, n_blocks: int) -> Accepted | None:
@@ -80,11 +96,12 @@ class Acceptance:
             return known
         if name not in self.names:
             return None
+        self.met.add(name)
         recipe = make_recipe(call, key, n_blocks, self.layouts)
         entry = self.store.entry(call.spec.label, key.key)
         old = recipe
         if not self._is_there(entry, call):
-            old = self._nearest(recipe, name)
+            old = self._of_first_rule(call, name) or self._nearest(call, recipe, name)
             _check_same(recipe, old, name, self.store.entry(call.spec.label, old.key))
             self.keys.stand_in(call, old.key)
         members = self._members(call, self.store.entry(call.spec.label, old.key))
@@ -100,7 +117,42 @@ class Acceptance:
             return bool(members_of(entry)) and entry.recipe is not None
         return entry.status == "complete"
 
-    def _nearest(self, recipe: Recipe, name: str) -> Recipe:
+    def _of_first_rule(self, call: Call, name: str) -> Recipe | None:
+        """Return the recipe of a result of the first rule whose code and inputs are equal.
+
+        Raises
+        ------
+        PipelineError
+            If that rule could have taken something else for what the call has.
+        """
+        key = self.first.call(call)
+        entry = self.store.entry(call.spec.label, key.key)
+        old = entry.recipe
+        if old is None or old.rule != self.first.rule or not self._is_there(entry, call):
+            return None
+        confused = self.first.confused(call, old)
+        if confused:
+            raise PipelineError(
+                "a result of an earlier rule of keys is accepted where that rule could take "
+                "nothing for something else",
+                value=", ".join(confused),
+                place=f"step {name!r}, made by rule {old.rule}",
+                remedy="leave it out of accept=: it runs",
+            )
+        return old
+
+    def _unequal(self, call: Call, earlier: Sequence[Recipe], name: str) -> PipelineError:
+        """Say how the nearest result of an earlier rule differs from what is wanted."""
+        wanted = replace(recipe_of_key(call, self.first.call(call)), rule=self.first.rule)
+        nearest = min((differences(wanted, old) for old in earlier), key=len)
+        return PipelineError(
+            "a result of an earlier rule of keys is accepted if its code and inputs are equal",
+            value="; ".join(nearest) or "the step's declaration changed",
+            place=f"step {name!r}",
+            remedy="leave it out of accept=: it runs",
+        )
+
+    def _nearest(self, call: Call, recipe: Recipe, name: str) -> Recipe:
         is_collection = recipe.kind == "collection"
         found = [
             other
@@ -110,6 +162,10 @@ class Acceptance:
             and (other.kind == "collection") == is_collection
             and (bool(members_of(entry)) if is_collection else entry.status == "complete")
         ]
+        earlier = [other for other in found if other.rule != recipe.rule]
+        found = [other for other in found if other.rule == recipe.rule]
+        if earlier and not found:
+            raise self._unequal(call, earlier, name)
         if not found:
             raise PipelineError(
                 "a step that is accepted has an earlier result",
@@ -128,6 +184,9 @@ class Acceptance:
         items = StoredItems.of(entry, call.spec, now)
         before = StoredItems.of(entry, call.spec, listed)
         chosen = {k: listed[k] for k in call.keys if not items.has(k) and before.has(k)}
+        if entry.recipe is not None and entry.recipe.rule == self.first.rule:
+            equal = {k: self.first.member(call, k) for k in chosen}
+            chosen = {k: member for k, member in chosen.items() if member == equal[k]}
         for key, member in chosen.items():
             self.keys.stand_in_member(call, key, member)
         return {now[key]: member for key, member in chosen.items()}

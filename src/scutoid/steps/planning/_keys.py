@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from scutoid.errors import PipelineError, StoreError
 from scutoid.steps.declaration import StepSpec
@@ -33,9 +33,11 @@ from scutoid.steps.graph import (
     Opened,
     OpenedFolder,
     Ref,
+    planned_node,
 )
 from scutoid.steps.results import AcceptedRecord, read_file
 from scutoid.store import (
+    KEY_RULE,
     CodeFingerprint,
     Entry,
     EntryStore,
@@ -88,6 +90,13 @@ class CallKey:
     """Key and text of each input."""
     block: tuple[int, ...] | None = field(default=None)
     """Block shape, where there are blocks."""
+    unseen: tuple[str, ...] = ()
+    """What of the parameters, of given inputs and of readers does not count."""
+
+    @property
+    def opaque(self) -> tuple[str, ...]:
+        """All of which a change is not noticed."""
+        return tuple(dict.fromkeys((*self.code.opaque, *self.unseen)))
 
 
 class Keys:
@@ -103,13 +112,16 @@ class Keys:
         How calls are cut, where that counts; default: as they are cut by themselves.
     """
 
+    rule = KEY_RULE
+    """Version of the rule."""
+
     def __init__(
         self,
         memo: HashMemo | None = None,
         store: EntryStore | None = None,
         layouts: Layouts | None = None,
     ) -> None:
-        self._memo = memo
+        self.memo = memo
         self._store = store
         self._layouts = layouts or Layouts()
         self._calls: dict[Call, CallKey] = {}
@@ -118,6 +130,7 @@ class Keys:
         self._accepted: dict[Node, Mapping[str, str]] = {}
         self._folders: dict[OpenedFolder, Mapping[str, str]] = {}
         self._outside: set[str] = set()
+        self._unseen: dict[Node, set[str]] = {}
 
     def of(self, ref: Ref) -> str:
         """Return the key of a single result."""
@@ -134,7 +147,7 @@ class Keys:
             case Opened():
                 return self._opened(node)
             case Constant():
-                return canonical_digest(node.value)
+                return self._given(node, node.value, node.name)
             case Member():
                 return self.member(node.collection, node.key)
             case FromStore() | CollectionFromStore():
@@ -191,34 +204,73 @@ class Keys:
 
     def _make(self, call: Call) -> CallKey:
         spec = call.spec
-        code = code_of(spec)
-        parameters = {name: self._fact(value, name) for name, value in call.params.items()}
+        code = self.code(spec)
+        unseen: set[str] = set()
+        parameters = {name: self._fact(value, name, unseen) for name, value in call.params.items()}
         inputs = {
-            name: self._input(call, value, name)
+            name: self._input(call, value, name, unseen)
             for name, value in zip(_input_names(call), call.inputs, strict=True)
         }
         block = None
         if isinstance(call, BlockCall):
             block = tuple(self._layouts.of(call).grid.block_shape)
         digest = _digest(
-            "call",
+            *self.begin(call),
             spec.kind,
             code.digest,
-            _declaration(spec),
+            self.value(_declaration(spec), "declaration", set()),
             *(f"{name}={fact.digest}" for name, fact in sorted(parameters.items())),
             *(f"{name}:{fact.digest}" for name, fact in inputs.items()),
             "collection" if isinstance(call, MappedCall) else "single",
             "any" if block is None or call.is_block_invariant else repr(block),
         )
         key = self._stands_for(spec.label, digest)
-        return CallKey(key, code, parameters, inputs, block)
+        unseen |= self._unseen_in(call)
+        return CallKey(key, code, parameters, inputs, block, tuple(sorted(unseen)))
+
+    def begin(self, call: Call) -> tuple[str, ...]:
+        """Return what the digest of a call begins with: the rule, and what it adds of the call."""
+        named = call.spec.parameters.defaults
+        more = [name for name in call.params if name not in named]  # of **parameters, in order
+        return "call", f"rule {self.rule}", *more
+
+    def code(self, spec: StepSpec) -> Code:
+        """Return the fingerprint of all functions of a step."""
+        return code_of(spec)
+
+    def reader(self, function: object, unseen: set[str]) -> str:
+        """Digest the code of what reads the files of a folder."""
+        found = fingerprint(function)
+        unseen.update(found.opaque)
+        return found.digest
+
+    def value(self, value: object, where: str, unseen: set[str]) -> str:
+        """Digest a value, and say what of it does not count."""
+        return canonical_digest(value, where, memo=self.memo, unseen=unseen)
+
+    def _given(self, node: Node, value: object, where: str) -> str:
+        """Digest what a user gave as an input."""
+        return self.value(value, where, self._unseen.setdefault(node, set()))
+
+    def _unseen_in(self, call: Call) -> set[str]:
+        """Return what does not count of what a call was given and of how its files are read."""
+        found: set[str] = set()
+        for ref in call.dependencies:
+            node = planned_node(ref)
+            if isinstance(node, OpenedFolder):
+                self._reading(node)
+            elif isinstance(node, ConstantCollection) and isinstance(ref, CollectionRef):
+                for key in node.by_key:
+                    self.member(node, key)
+            found |= self._unseen.get(node, set())
+        return found
 
     def _make_member(self, node: Node, key: str) -> str:
         match node:
             case OpenedFolder():
                 return _digest("file", self._files(node)[key], *self._reading(node))
             case ConstantCollection():
-                return canonical_digest(node.by_key[key])
+                return self._given(node, node.by_key[key], f"{node.name}[{key!r}]")
             case MappedCall():
                 parts = [self.call(node).key]
                 parts.extend(f"{self.member(c.node, key)}.{c.output}" for c in node.collections)
@@ -232,19 +284,22 @@ class Keys:
     def _reading(self, folder: OpenedFolder) -> tuple[str, str]:
         """Digests of how the files of a folder are opened; worked out once for all of them."""
         if folder not in self._readings:
-            reader = "" if folder.reader is None else fingerprint(folder.reader).digest
-            self._readings[folder] = (canonical_digest(folder.options), reader)
+            unseen = self._unseen.setdefault(folder, set())
+            reader = "" if folder.reader is None else self.reader(folder.reader, unseen)
+            # What rides on these options does not reach a step: they only say how to read.
+            options = self.value(folder.options, "options of open_folder", set())
+            self._readings[folder] = (options, reader)
         return self._readings[folder]
 
-    def _input(self, call: Call, value: object, name: str) -> Fact:
+    def _input(self, call: Call, value: object, name: str, unseen: set[str]) -> Fact:
         """An input; one that is computed in this call's blocks may depend on where these lie."""
-        fact = self._fact(value, name)
+        fact = self._fact(value, name, unseen)
         node = value.node if isinstance(value, Ref) else None
         if any(fused is node and not fused.is_block_invariant for fused in call.fused_inputs):
             return Fact(_digest("inside", fact.digest), fact.text)
         return fact
 
-    def _fact(self, value: object, name: str) -> Fact:
+    def _fact(self, value: object, name: str, unseen: set[str]) -> Fact:
         match value:
             case CollectionRef(node=node, kind=kind, output=output):
                 base = self.call(node).key if isinstance(node, Call) else ""
@@ -259,16 +314,16 @@ class Keys:
                 return Fact(_digest("gathered", *members), text)
             case Ref():
                 return Fact(self.of(value), value.name)
-        return Fact(canonical_digest(value, name, memo=self._memo), describe(value))
+        return Fact(self.value(value, name, unseen), describe(value))
 
     def _opened(self, opened: Opened) -> str:
         identity = opened.source.identity
         self._refuse_inside(identity.locations)
-        return key_of_source(identity, opened.source.spec, self._memo)
+        return key_of_source(identity, opened.source.spec, self.memo)
 
     def _file(self, path: str) -> str:
         self._refuse_inside((path,))
-        return key_of_path(path, self._memo)
+        return key_of_path(path, self.memo)
 
     def _files(self, folder: OpenedFolder) -> Mapping[str, str]:
         """Keys of all files of a folder; of large files in threads, for hashing holds no lock."""
@@ -326,28 +381,36 @@ def _input_names(call: Call) -> list[str]:
     return names + [f"input {number}" for number in range(len(names), len(call.inputs))]
 
 
-def _declaration(spec: StepSpec) -> str:
-    return canonical_digest(
-        {
-            "outputs": spec.outputs,
-            "packed": spec.packed,
-            "halo": spec.halo,
-            "axes": spec.axes,
-            "out_axes": spec.out_axes,
-            "border": spec.border,
-            "dtype": None if spec.dtype is None else [str(item) for item in spec.dtypes],
-            "position": spec.position,
-            "where": spec.options.where,
-            # only where it is so: keys of all other steps stay as they are
-            **({"sees_neighbours": True} if spec.sees_neighbours else {}),
-            **({"out_sizes": dict(spec.out_sizes)} if spec.out_sizes else {}),
-            **({"scale": str(spec.scale)} if spec.scale != 1 else {}),
-            **({"grid": spec.grid} if spec.grid is not None and spec.version is None else {}),
-        }
-    )
+def _declaration(spec: StepSpec) -> dict[str, object]:
+    return {
+        "outputs": spec.outputs,
+        "packed": spec.packed,
+        "halo": spec.halo,
+        "axes": spec.axes,
+        "out_axes": spec.out_axes,
+        "border": spec.border,
+        "dtype": None if spec.dtype is None else [str(item) for item in spec.dtypes],
+        "position": spec.position,
+        "where": spec.options.where,
+        # only where it is so: keys of all other steps stay as they are
+        **({"sees_neighbours": True} if spec.sees_neighbours else {}),
+        **({"out_sizes": dict(spec.out_sizes)} if spec.out_sizes else {}),
+        **({"scale": str(spec.scale)} if spec.scale != 1 else {}),
+        **({"grid": spec.grid} if spec.grid is not None and spec.version is None else {}),
+    }
 
 
-def code_of(spec: StepSpec) -> Code:
+class Fingerprint(Protocol):
+    """Fingerprints a function, by one rule."""
+
+    def __call__(
+        self, function: object, *, version: str | None, environment: Sequence[str]
+    ) -> CodeFingerprint:
+        """Return the fingerprint of a function, or of the version that stands for it."""
+        ...
+
+
+def code_of(spec: StepSpec, fingerprint: Fingerprint = fingerprint) -> Code:
     """Return the fingerprint of all functions of a step."""
     functions: dict[str, Any] = {"function": spec.function}
     if spec.version is None:

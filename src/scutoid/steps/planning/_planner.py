@@ -117,6 +117,8 @@ class Planner:
         self._by_node[call] = same = self._by_key.setdefault(draft.key.key, draft)
         if same is draft:
             self._drafts.append(draft)
+        elif draft.accepted is not None:
+            same.accepted = draft.accepted.joined(same.accepted)
 
     def _make(self, call: Call) -> Draft:
         spec = call.spec
@@ -169,7 +171,9 @@ class Planner:
         twice = self._force & self._acceptance.names
         if twice:
             raise PipelineError("a step is run again or accepted, not both", value=min(twice))
-        unknown = (self._force | self._acceptance.names) - {draft.task for draft in self._drafts}
+        # Two results become one where the same earlier result is accepted for both.
+        known = {draft.task for draft in self._drafts} | self._acceptance.met
+        unknown = (self._force | self._acceptance.names) - known
         if unknown:
             raise PipelineError(
                 "force= and accept= name steps of the pipeline",

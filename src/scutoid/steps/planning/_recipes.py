@@ -34,7 +34,7 @@ def recipe_of_key(call: Call, key: CallKey) -> Recipe:
         inputs=key.inputs,
         environment=key.code.environment,
         versions=key.code.packages,
-        opaque=key.code.opaque,
+        opaque=key.opaque,
     )
 
 

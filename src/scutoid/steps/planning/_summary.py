@@ -57,9 +57,9 @@ def _warnings(planned: PlannedRun) -> Iterator[str]:
                 f"step {each.task!r} is there, stored in another way than storage= asks for, which "
                 f"is no part of its key; force=[{each.task!r}] stores it again"
             )
-        if each.key.code.opaque:
+        if each.key.opaque:
             yield (
-                f"step {each.task!r}: a change of {', '.join(each.key.code.opaque)} is not "
+                f"step {each.task!r}: a change of {', '.join(each.key.opaque)} is not "
                 "noticed; pass it as a parameter, or give version= to the decorator"
             )
         for name, value in each.call.params.items():

@@ -1,10 +1,11 @@
 """Keys of results: digests of values, of the code of steps and of inputs."""
 
+from scutoid.store.keys._describe import describe
 from scutoid.store.keys._digest import canonical_digest
-from scutoid.store.keys._encoder import describe
 from scutoid.store.keys._files import checksum_file, digest_file
 from scutoid.store.keys._fingerprint import VERSION_PART, CodeFingerprint, fingerprint
 from scutoid.store.keys._first_modules import first_module
+from scutoid.store.keys._first_rule import first_digest, first_fingerprint
 from scutoid.store.keys._input_hashes import HashMemo, key_of_path, key_of_source
 from scutoid.store.keys._ownership import is_own
 
@@ -17,6 +18,8 @@ __all__ = [
     "describe",
     "digest_file",
     "fingerprint",
+    "first_digest",
+    "first_fingerprint",
     "first_module",
     "is_own",
     "key_of_path",

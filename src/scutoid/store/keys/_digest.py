@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 
+from scutoid.store.keys._attributes import is_bag
 from scutoid.store.keys._encoder import Encoder
 from scutoid.store.keys._fingerprint import fingerprint
 from scutoid.store.keys._input_hashes import HashMemo, encode_path
+from scutoid.store.keys._ownership import is_own
+from scutoid.store.keys._pickled import encode_pickled
+from scutoid.store.keys._tagged import refuse, tagged
 
 
-def canonical_digest(value: object, where: str = "value", *, memo: HashMemo | None = None) -> str:
+def canonical_digest(
+    value: object,
+    where: str = "value",
+    *,
+    memo: HashMemo | None = None,
+    unseen: set[str] | None = None,
+) -> str:
     """Digest a value so that the same value has the same digest in every process.
 
     Parameters
@@ -17,11 +27,16 @@ def canonical_digest(value: object, where: str = "value", *, memo: HashMemo | No
     value : object
         None, bool, numbers, text, bytes, tuples, lists, dicts, sets, enums, dataclasses, slices,
         ranges, dates, numpy arrays and scalars, DataFrames and Series, paths (by content),
-        functions and classes (by code), and objects with a method ``__scutoid_key__``.
+        functions and classes (by code), values of classes derived from these, namespaces and other
+        objects of installed classes that pickle could keep, and objects with a method
+        ``__scutoid_key__``.
     where : str
         What the value is called in errors, such as the parameter's name.
     memo : HashMemo, optional
         Remembers the hashes of files, for paths.
+    unseen : set of str, optional
+        Is told what of the value does not count, as people read it: attributes that ride on it and
+        have no stable form, and what its code reaches and cannot be followed.
 
     Returns
     -------
@@ -35,21 +50,44 @@ def canonical_digest(value: object, where: str = "value", *, memo: HashMemo | No
 
     Notes
     -----
-    Values of different types differ: 2, 2.0, ``np.float64(2)`` and True, a tuple and a list; for
-    they give results of different types.  All NaN are one, and so are 0.0 and -0.0.  The order of
-    dicts and sets means nothing.  Dataclasses and enums count with the code of their class, if it
-    is the user's own.
+    Values that a function can tell apart differ: 2, 2.0, ``np.float64(2)`` and True, 0.0 and -0.0,
+    a tuple and a list, a dict and the same with its keys in another order, an array and one of a
+    class derived from it, an object and the same with another attribute or slot.  The order of sets
+    means nothing, and all floats that are not a number are one.  Dataclasses, enums and objects
+    count with the code of their class, if it is the user's own.  Paths count by what lies there,
+    not by their names; what `functools.cached_property` keeps is taken to follow from the rest.
 
     Examples
     --------
     >>> canonical_digest({"a": 1, "b": 2}) == canonical_digest({"b": 2, "a": 1})
-    True
+    False
     >>> canonical_digest(2) == canonical_digest(2.0)
     False
+    >>> canonical_digest({1, 2}) == canonical_digest({2, 1})
+    True
     """
-    encoder = Encoder(code=_encode_code, path=lambda path, _where: encode_path(path, memo))
-    return hashlib.sha256(encoder.encode(value, where)).hexdigest()
+    notes: set[str] = set()
 
+    def code(item: object, _where: str) -> bytes:
+        found = fingerprint(item)
+        notes.update(found.opaque)
+        return found.digest.encode()
 
-def _encode_code(value: object, _where: str) -> bytes:
-    return fingerprint(value).digest.encode()
+    def unknown(item: object, place: str) -> bytes:
+        kind = type(item)
+        if is_own(kind):
+            return refuse(item, place)
+        if is_bag(kind):
+            return tagged("object", code(kind, place), encoder.attributes(item, place))
+        return encode_pickled(encoder, item, place)
+
+    encoder = Encoder(
+        code=code,
+        path=lambda path, _where: encode_path(path, memo),
+        unknown=unknown,
+        note=notes.add,
+    )
+    digest = hashlib.sha256(encoder.encode(value, where)).hexdigest()
+    if unseen is not None:
+        unseen |= notes
+    return digest

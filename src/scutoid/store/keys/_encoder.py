@@ -1,71 +1,50 @@
 """Encode a value as bytes that are the same in every run: tagged, never `repr`, `hash` or pickle.
 
-The bytes say the kind of a value and its content.  How functions, paths and values without a
-stable form are encoded is handed in: a digest refuses the last, a code fingerprint notes them.
+The bytes say the kind of a value, its content in order, and what rides on it: the class of a value
+that is derived from a builtin, an array or a table, and its attributes and slots.  How functions,
+paths and values without a stable form are encoded is handed in: a digest refuses the last, a code
+fingerprint notes them.
 """
 
 from __future__ import annotations
 
+import array
+import collections
 import dataclasses
 import datetime as dt
 import decimal
 import enum
 import fractions
 import functools
-import hashlib
 import math
 import operator
+import pathlib
 import re
 import struct
 import types
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from scutoid.errors import ParameterError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-_TEXT_LIMIT = 60
-_PANDAS_SCALARS = {"NAType", "NaTType", "Timestamp", "Timedelta", "Period", "Interval"}
-_LENGTH = struct.Struct("<Q")
-
-
-def tagged(tag: str, *parts: bytes) -> bytes:
-    """Join bytes so that no other tag or other parts give the same."""
-    pieces = [tag.encode(), b"("]
-    for part in parts:
-        pieces += (_LENGTH.pack(len(part)), part)
-    pieces.append(b")")
-    return b"".join(pieces)
+from scutoid.store.keys._arrays import (
+    FILE_NAMES,
+    MASKED_NAMES,
+    encode_array,
+    encode_dtype,
+    encode_masked,
+    encode_scalar,
+)
+from scutoid.store.keys._attributes import attributes_of
+from scutoid.store.keys._tables import encode_index, encode_table, is_index, is_pandas, is_scalar
+from scutoid.store.keys._tables import encode_scalar as encode_pandas_scalar
+from scutoid.store.keys._tagged import NO_FORM, Hook, PathHook, name_of_type, refuse, tagged
 
 
-Hook = Callable[[object, str], bytes]
-"""Encodes a value; the text is what the value is called in errors."""
-PathHook = Callable[[PurePath, str], bytes]
-"""The same of a path."""
-
-
-def refuse(value: object, where: str) -> bytes:
-    """Refuse a value that has no stable form.
-
-    Raises
-    ------
-    ParameterError
-        Always.
-    """
-    kind = type(value)
-    raise ParameterError(
-        "a value that enters a key has a form that is the same in every run",
-        value=f"{kind.__module__}.{kind.__qualname__}",
-        place=where,
-        remedy="pass numbers, text, arrays, dataclasses or paths instead, or give its class a "
-        "method __scutoid_key__ that returns these",
-    )
+def _no_note(_text: str) -> None:
+    """Note nothing."""
 
 
 class Encoder:
@@ -79,14 +58,22 @@ class Encoder:
         Encodes a `PurePath`.
     unknown : callable
         Encodes a value that has no stable form.
+    note : callable
+        Is told what rides on a value and does not count, for it has no stable form.
     """
 
     def __init__(
-        self, *, code: Hook = refuse, path: PathHook = refuse, unknown: Hook = refuse
+        self,
+        *,
+        code: Hook = refuse,
+        path: PathHook = refuse,
+        unknown: Hook = refuse,
+        note: Callable[[str], None] = _no_note,
     ) -> None:
         self.code = code
         self.path = path
         self.unknown = unknown
+        self.note = note
         self._within: list[object] = []
 
     def encode(self, value: object, where: str) -> bytes:
@@ -108,176 +95,177 @@ class Encoder:
         finally:
             self._within.pop()
 
-    def _compound(self, value: object, where: str) -> bytes:
-        exact = _EXACT.get(type(value))
-        if exact is not None:
-            return exact(self, value, where)
-        own = getattr(value, "__scutoid_key__", None)
-        if callable(own) and not isinstance(value, type):
-            return tagged("own", _kind(value), self.encode(own(), f"{where}.__scutoid_key__()"))
-        if isinstance(value, type) or is_code(value):
-            return tagged("code", self.code(value, where))
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return self._dataclass(value, where)
-        if _is_pandas(value):
-            return self._pandas(value, where)
-        if type(value).__name__ in _PANDAS_SCALARS and _is_from_pandas(value):
-            return tagged(type(value).__name__, str(value).encode())
-        for kinds, encode in _BY_BASE:
-            if isinstance(value, kinds):
-                return encode(self, value, where)
-        return self.unknown(value, where)
+    def lenient(self, value: object, where: str) -> bytes:
+        """Encode a value; what contains itself or cannot be encoded is noted instead."""
+        try:
+            return self.encode(value, where)
+        except (ParameterError, OSError) as error:
+            place, rule = getattr(error, "place", None), getattr(error, "rule", error)
+            reason = getattr(error, "value", None) if rule == NO_FORM else rule
+            self.note(f"{place or where} ({reason})")
+            return tagged("unseen", name_of_type(value).encode())
 
     def items(self, tag: str, values: Iterable[object], where: str) -> bytes:
         """Encode values in their order."""
         items = (self.encode(item, f"{where}[{n}]") for n, item in enumerate(values))
         return tagged(tag, *items)
 
-    def _mapping(self, value: Mapping[object, object], where: str) -> bytes:
+    def attributes(
+        self, value: object, where: str, *, base: type = object, without: Collection[str] = ()
+    ) -> bytes:
+        """Encode what an object holds besides its content, in order; the rest is noted."""
+        held = attributes_of(value, base=base, without=without)
+        return tagged("held", *(self.named(name, v, where) for name, v in held.items()))
+
+    def named(self, name: str, value: object, where: str) -> bytes:
+        """Encode an attribute with its name."""
+        return tagged(name, self.lenient(value, f"{where}.{name}"))
+
+    def _compound(self, value: object, where: str) -> bytes:
+        kind = type(value)
+        exact = _EXACT.get(kind)
+        if exact is not None:
+            return exact(self, value, where)
+        if isinstance(value, np.generic) and kind is value.dtype.type:
+            return encode_scalar(self, value, where)
+        own = getattr(value, "__scutoid_key__", None)
+        if callable(own) and not isinstance(value, type):
+            inner = self.encode(own(), f"{where}.__scutoid_key__()")
+            return tagged("own", self.code(kind, where), inner)
+        if isinstance(value, type) or is_code(value):
+            return tagged("code", self.code(value, where))
+        if isinstance(value, enum.Enum):
+            return self._enum(value, where)
+        if isinstance(value, np.dtype):
+            return tagged("dtype", encode_dtype(self, value, where))
+        zone = getattr(value, "key", None) if isinstance(value, dt.tzinfo) else None
+        if isinstance(zone, str):
+            return tagged("zone", self.code(kind, where), zone.encode())
+        for is_of_pandas, encode in _OF_PANDAS:
+            if is_of_pandas(value):
+                return encode(self, value, where)
+        return self._instance(value, where)
+
+    def _instance(self, value: object, where: str) -> bytes:
+        """Encode an object by its class, by the content it has of a class that is known, and more.
+
+        The fields of a dataclass must have a stable form; other attributes are noted if they have
+        none.
+        """
+        kind = type(value)
+        base = next((part for part in kind.__mro__ if part in _CONTENTS), None)
+        is_dataclass = dataclasses.is_dataclass(kind)
+        if base is None and not is_dataclass:
+            return self.unknown(value, where)
+        parts = [self.code(kind, where)]
+        left_out: set[str] = set()
+        if base is not None:
+            content, names = _CONTENTS[base]
+            parts.append(content(self, value, where))
+            left_out.update(names)
+        if is_dataclass:
+            fields = [item.name for item in dataclasses.fields(value)]  # type: ignore[arg-type]
+            held = [(name, getattr(value, name)) for name in fields if hasattr(value, name)]
+            items = (tagged(name, self.encode(item, f"{where}.{name}")) for name, item in held)
+            parts.append(tagged("fields", *items))
+            left_out.update(fields)
+        parts.append(self.attributes(value, where, base=base or object, without=left_out))
+        return tagged("instance", *parts)
+
+    def _mapping(self, tag: str, value: Mapping[Any, Any], where: str) -> bytes:
         pairs = (
             tagged("", self.encode(k, f"{where}, key {k!r}"), self.encode(v, f"{where}[{k!r}]"))
             for k, v in value.items()
         )
-        return tagged("dict", *sorted(pairs))
+        return tagged(tag, *pairs)
 
-    def _set(self, value: Iterable[object], where: str) -> bytes:
+    def _set(self, tag: str, value: Iterable[object], where: str) -> bytes:
         # Sorted by name first, so that functions in a set are met in the same order in every run.
         met = sorted(value, key=lambda item: str(getattr(item, "__qualname__", "")))
-        return tagged("set", *sorted(self.encode(item, f"{where}, member") for item in met))
-
-    def _subclass(self, value: object, where: str) -> bytes:
-        """Encode a value of a class derived from a builtin: its class, content and attributes."""
-        base = next(kind for kind in type(value).__mro__ if kind in _SIMPLE or kind in _EXACT)
-        plain = base(value)
-        simple = _SIMPLE.get(base)
-        content = simple(plain) if simple is not None else _EXACT[base](self, plain, where)
-        extra = dict(getattr(value, "__dict__", None) or {})
-        if hasattr(value, "default_factory"):  # of a defaultdict, which keeps it nowhere else
-            extra["default_factory"] = value.default_factory
-        return tagged("subclass", self._type(value, where), content, self._mapping(extra, where))
-
-    def _type(self, value: object, where: str) -> bytes:
-        return self.code(type(value), where)
+        return tagged(tag, *sorted(self.encode(item, f"{where}, member") for item in met))
 
     def _enum(self, value: enum.Enum, where: str) -> bytes:
-        name = str(value.name)
-        return tagged("enum", self._type(value, where), name.encode())
-
-    def _dataclass(self, value: DataclassInstance, where: str) -> bytes:
-        fields = {
-            item.name: getattr(value, item.name)
-            for item in dataclasses.fields(value)
-            if hasattr(value, item.name)
-        }
-        content = tagged(
-            "", *(tagged(k, self.encode(v, f"{where}.{k}")) for k, v in fields.items())
+        own = {name for name in vars(value) if name.startswith("_")}
+        parts = (
+            self.code(type(value), where),
+            str(value.name).encode(),
+            self.lenient(value.value, f"{where}.value"),
+            self.attributes(value, where, without=own),
         )
-        return tagged("dataclass", self._type(value, where), content)
+        return tagged("enum", *parts)
 
-    def _array(self, value: np.ndarray[tuple[int, ...], np.dtype[Any]], where: str) -> bytes:
-        shape = repr(tuple(map(int, value.shape))).encode()
-        if isinstance(value, np.ma.MaskedArray):
-            mask = np.ma.getmaskarray(value)
-            return tagged(
-                "masked", self._array(value.filled(), where), self._array(np.asarray(mask), where)
-            )
-        if value.dtype.hasobject or value.dtype.kind == "T":  # "T": text of any length
-            items = self.items("list", value.ravel().tolist(), where)
-            return tagged("objects", str(value.dtype).encode(), shape, items)
-        native = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
-        digest = hashlib.sha256(native.reshape(-1).view(np.uint8).data).digest()
-        return tagged("array", _dtype(native.dtype), shape, digest)
-
-    def _pandas(self, value: Any, where: str) -> bytes:
-        if value.ndim == 1:
-            parts = [self.encode(value.name, where), self._column(value, where)]
-        else:
-            parts = [
-                tagged("", self.encode(name, where), self._column(column, f"{where}[{name!r}]"))
-                for name, column in value.items()
-            ]
-        labels = [value.index] if value.ndim == 1 else [value.index, value.columns]
-        for label in labels:
-            names = self.encode(list(label.names), where)
-            parts.append(tagged("index", names, self._column(label, f"{where}.index")))
-        return tagged(type(value).__name__, *parts)
-
-    def _column(self, column: Any, where: str) -> bytes:
-        dtype = str(column.dtype).encode()
-        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufcmM":
-            return tagged("column", dtype, self._array(column.to_numpy(), where))
-        if dtype == b"category":
-            codes = np.asarray(column.array.codes)
-            labels = self._column(column.array.categories, where)
-            ordered = bytes([column.array.ordered])
-            return tagged("column", dtype, ordered, self._array(codes, where), labels)
-        return tagged("column", dtype, self.items("list", column.tolist(), where))
+    def _instant(self, value: dt.date | dt.time, where: str) -> bytes:
+        fold = b"%d" % getattr(value, "fold", 0)
+        zone = self.encode(getattr(value, "tzinfo", None), f"{where}.tzinfo")
+        return tagged("instant", value.isoformat().encode(), fold, zone)
 
     def _partial(self, value: functools.partial[object], where: str) -> bytes:
         inner = (value.func, value.args, dict(value.keywords))
-        return tagged("partial", *(self.encode(item, f"{where}.func") for item in inner))
+        parts = [self.encode(item, f"{where}.func") for item in inner]
+        return tagged("partial", *parts, self.attributes(value, where))
 
     def _method(self, value: types.MethodType, where: str) -> bytes:
         bound = self.encode(value.__self__, f"{where}.__self__")
         return tagged("method", self.code(value.__func__, where), bound)
 
+    def _builtin(self, value: types.BuiltinFunctionType, where: str) -> bytes:
+        """Encode a function that is compiled; one that is bound to an object counts with it."""
+        if not is_bound(value):
+            return tagged("code", self.code(value, where))
+        name = value.__name__.encode()
+        return tagged("method", name, self.lenient(value.__self__, f"{where}.__self__"))
+
+    def _deque(self, value: collections.deque[object], where: str) -> bytes:
+        return tagged("deque", self.encode(value.maxlen, where), self.items("", value, where))
+
+    def _defaultdict(self, value: collections.defaultdict[Any, Any], where: str) -> bytes:
+        factory = self.encode(value.default_factory, f"{where}.default_factory")
+        return tagged("defaultdict", factory, self._mapping("dict", value, where))
+
 
 def is_code(value: object) -> bool:
     """Whether a value is a function, a class, a module or the like, known by its code."""
-    return isinstance(
-        value,
-        (
-            type,
-            types.FunctionType,
-            types.BuiltinFunctionType,
-            types.MethodDescriptorType,
-            types.WrapperDescriptorType,
-            types.ModuleType,
-            np.ufunc,
-        ),
-    ) or callable(getattr(value, "__wrapped__", None))
+    if isinstance(value, types.BuiltinFunctionType):
+        return not is_bound(value)
+    return isinstance(value, _CODE) or callable(getattr(value, "__wrapped__", None))
 
 
-def _kind(value: object) -> bytes:
-    return type(value).__qualname__.encode()
+def is_bound(value: types.BuiltinFunctionType | types.MethodWrapperType) -> bool:
+    """Whether a function that is compiled is bound to an object, as ``{}.get`` is."""
+    return not isinstance(value.__self__, (type(None), type, types.ModuleType))
 
 
-def _dtype(dtype: np.dtype[Any]) -> bytes:
-    return repr(dtype.descr).encode() if dtype.names else dtype.str.encode()
-
-
-def _is_pandas(value: object) -> bool:
-    return _is_from_pandas(value) and hasattr(value, "index") and hasattr(value, "iloc")
-
-
-def _is_from_pandas(value: object) -> bool:
-    return type(value).__module__.partition(".")[0] == "pandas"
+_CODE = (
+    type,
+    types.FunctionType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.ModuleType,
+    np.ufunc,
+)
 
 
 def _float(value: float) -> bytes:
-    return b"nan" if math.isnan(value) else b"float" + struct.pack("<d", value + 0.0)
+    return b"nan" if math.isnan(value) else b"float" + struct.pack("<d", value)
 
 
 def _complex(value: complex) -> bytes:
     return tagged("complex", _float(value.real), _float(value.imag))
 
 
-def _scalar(self: Encoder, value: np.generic, where: str) -> bytes:
-    if isinstance(value, np.floating) and np.isnan(value):
-        return tagged("scalar", value.dtype.str.encode(), b"nan")
-    return tagged("scalar", self._array(np.asarray(value), where))
+Encode = Callable[[Encoder, Any, str], bytes]
+"""Encodes a value of one class."""
 
 
-def _instant(value: dt.date | dt.time) -> bytes:
-    return tagged(type(value).__name__, value.isoformat().encode())
-
-
-def _of_text(tag: str) -> Callable[[Encoder, object, str], bytes]:
+def _of_text(tag: str) -> Encode:
     return lambda _self, value, _where: tagged(tag, str(value).encode())
 
 
-Encode = Callable[[Encoder, Any, str], bytes]
-"""Encodes a value of one class."""
+def _of(tag: str, parts: Callable[[Any], Iterable[object]]) -> Encode:
+    """Encode a value by its parts, which say all of it."""
+    return lambda self, value, where: self.items(tag, parts(value), where)
+
 
 _SIMPLE: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda _: b"none",
@@ -291,61 +279,81 @@ _SIMPLE: dict[type, Callable[[Any], bytes]] = {
     bytearray: lambda value: tagged("bytearray", bytes(value)),
 }
 
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    int: int.__index__,
+    float: float.__float__,
+    complex: complex.__complex__,
+    str: str.__str__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    bytearray: lambda value: bytearray.__getitem__(value, slice(None)),
+    list: lambda value: list.__getitem__(value, slice(None)),
+    tuple: lambda value: tuple.__getitem__(value, slice(None)),
+    dict: lambda value: dict(dict.items(value)),
+    set: lambda value: set(set.__iter__(value)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+}
+"""The content of a value of a derived class, as its base has it, whatever the class overrides."""
+
 _EXACT: dict[type, Encode] = {
     list: lambda self, value, where: self.items("list", value, where),
     tuple: lambda self, value, where: self.items("tuple", value, where),
-    dict: Encoder._mapping,  # noqa: SLF001
-    types.MappingProxyType: Encoder._mapping,  # noqa: SLF001
-    set: Encoder._set,  # noqa: SLF001
-    frozenset: Encoder._set,  # noqa: SLF001
-    slice: lambda s, v, w: s.items("slice", (v.start, v.stop, v.step), w),
-    range: lambda s, v, w: s.items("range", (v.start, v.stop, v.step), w),
-    np.ndarray: Encoder._array,  # noqa: SLF001
+    dict: lambda self, value, where: self._mapping("dict", value, where),
+    types.MappingProxyType: lambda s, v, w: s._mapping("proxy", v, w),  # noqa: SLF001
+    set: lambda self, value, where: self._set("set", value, where),
+    frozenset: lambda self, value, where: self._set("frozenset", value, where),
+    collections.deque: Encoder._deque,  # noqa: SLF001
+    array.array: _of("array", lambda v: (v.typecode, v.tobytes())),
+    slice: _of("slice", lambda v: (v.start, v.stop, v.step)),
+    range: _of("range", lambda v: (v.start, v.stop, v.step)),
+    np.ndarray: encode_array,
+    np.memmap: lambda s, v, w: tagged("memmap", encode_array(s, v, w)),
     types.MethodType: Encoder._method,  # noqa: SLF001
+    types.BuiltinFunctionType: Encoder._builtin,  # noqa: SLF001
+    types.MethodWrapperType: Encoder._builtin,  # noqa: SLF001
     functools.partial: Encoder._partial,  # noqa: SLF001
-    types.GenericAlias: _of_text("alias"),
-    types.SimpleNamespace: lambda s, v, w: tagged("namespace", s.encode(vars(v), w)),
-    operator.itemgetter: lambda s, v, w: s.items("operator", v.__reduce__(), w),
-    operator.attrgetter: lambda s, v, w: s.items("operator", v.__reduce__(), w),
-    operator.methodcaller: lambda s, v, w: s.items("operator", v.__reduce__(), w),
-    uuid.UUID: _of_text("uuid"),
+    types.GenericAlias: _of("alias", lambda v: (v.__origin__, v.__args__)),
+    types.SimpleNamespace: lambda s, v, w: tagged("namespace", s._mapping("", vars(v), w)),  # noqa: SLF001
+    operator.itemgetter: _of("operator", lambda v: v.__reduce__()),
+    operator.attrgetter: _of("operator", lambda v: v.__reduce__()),
+    operator.methodcaller: _of("operator", lambda v: v.__reduce__()),
+    uuid.UUID: _of("uuid", lambda v: (v.int, v.is_safe.name)),
     decimal.Decimal: _of_text("decimal"),
-    fractions.Fraction: _of_text("fraction"),
-    re.Pattern: lambda s, v, w: s.items("pattern", (v.pattern, v.flags), w),
+    fractions.Fraction: _of("fraction", lambda v: (v.numerator, v.denominator)),
+    re.Pattern: _of("pattern", lambda v: (v.pattern, v.flags)),
+    dt.date: Encoder._instant,  # noqa: SLF001
+    dt.time: Encoder._instant,  # noqa: SLF001
+    dt.datetime: lambda s, v, w: tagged("datetime", s._instant(v, w)),  # noqa: SLF001
+    dt.timedelta: _of("timedelta", lambda v: (v.days, v.seconds, v.microseconds)),
+    dt.timezone: _of("timezone", lambda v: v.__getinitargs__()),
+    **{kind: lambda s, v, w: s.path(v, w) for kind in (
+        pathlib.PosixPath, pathlib.PurePosixPath, pathlib.WindowsPath, pathlib.PureWindowsPath,
+        pathlib.Path, pathlib.PurePath,
+    )},
+}  # fmt: skip
+
+
+def _content_of(base: type) -> Encode:
+    """Return what encodes the content that a derived class has of a base."""
+    plain = _PLAIN.get(base)
+    if plain is None:
+        return _EXACT[base]
+    simple = _SIMPLE.get(base)
+    if simple is not None:
+        return lambda _self, value, _where: simple(plain(value))
+    return lambda self, value, where: _EXACT[base](self, plain(value), where)
+
+
+_CONTENTS: dict[type, tuple[Encode, Collection[str]]] = {
+    **{base: (_content_of(base), ()) for base in {*_PLAIN, *_EXACT}},
+    collections.defaultdict: (Encoder._defaultdict, ()),  # noqa: SLF001
+    np.generic: (encode_scalar, ()),
+    np.ma.MaskedArray: (encode_masked, MASKED_NAMES),
+    np.memmap: (_EXACT[np.memmap], FILE_NAMES),
 }
+"""What a derived class has of a known base, and the attributes in which the base keeps it."""
 
-_BY_BASE: tuple[tuple[type | tuple[type, ...], Encode], ...] = (
-    (enum.Enum, Encoder._enum),  # noqa: SLF001
-    (np.generic, _scalar),
-    (np.ndarray, Encoder._array),  # noqa: SLF001
-    (np.dtype, lambda _self, value, _where: tagged("dtype", _dtype(value))),
-    (PurePath, lambda s, v, w: s.path(v, w)),
-    ((dt.date, dt.time), lambda _self, value, _where: _instant(value)),
-    (dt.timedelta, lambda s, v, w: s.items("timedelta", (v.days, v.seconds, v.microseconds), w)),
-    (dt.tzinfo, _of_text("timezone")),
-    ((bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset), Encoder._subclass),  # noqa: SLF001
+_OF_PANDAS: tuple[tuple[Callable[[object], bool], Encode], ...] = (
+    (is_pandas, encode_table),
+    (is_index, encode_index),
+    (is_scalar, encode_pandas_scalar),
 )
-
-
-def describe(value: object) -> str:
-    """Describe a value in a few words, for people.
-
-    Examples
-    --------
-    >>> describe(2.0), describe(np.zeros((2, 3)))
-    ('2.0', 'array (2, 3) float64')
-    """
-    if isinstance(value, np.ndarray) and value.ndim:
-        return f"array {value.shape} {value.dtype}"
-    if _is_pandas(value):
-        return f"{type(value).__name__} {getattr(value, 'shape', '')}"
-    if isinstance(value, enum.Enum):
-        return f"{type(value).__name__}.{value.name}"
-    if isinstance(value, PurePath):
-        return str(value)
-    if isinstance(value, functools.partial):
-        return f"partial of {describe(value.func)}"
-    if callable(value) and hasattr(value, "__qualname__"):
-        return str(value.__qualname__)
-    text = repr(value)
-    return text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 1]}…"

@@ -24,9 +24,20 @@ from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any, Protocol
 
+import numpy as np
+
 from scutoid.errors import ParameterError
-from scutoid.store.keys._encoder import Encoder, is_code, tagged
+from scutoid.store.keys._attributes import has_hidden_state, is_bag
+from scutoid.store.keys._encoder import Encoder, is_code
 from scutoid.store.keys._first_modules import first_module
+from scutoid.store.keys._holders import (
+    holds_function,
+    is_made_of_function,
+    is_wrapper,
+    may_grow,
+    settings_of,
+    wraps_own,
+)
 from scutoid.store.keys._input_hashes import encode_path
 from scutoid.store.keys._ownership import file_of_class, functions_of, is_own, is_own_file
 from scutoid.store.keys._same import Same
@@ -40,6 +51,7 @@ from scutoid.store.keys._source import (
     source_of_module,
     text_of_code,
 )
+from scutoid.store.keys._tagged import tagged
 
 _DYNAMIC = {"eval", "exec", "__import__", "globals", "compile"}
 _MAKERS = ("__dataclass_fields__", "_fields", "__attrs_attrs__")
@@ -106,7 +118,11 @@ def fingerprint(
     if version is not None:
         digest = _sha(f"version {version!r} {sorted(versions.items())}")
         return CodeFingerprint(digest, {VERSION_PART: _sha(version)}, (), versions)
-    walk = _Walk()
+    return walked(Walk(), function, versions)
+
+
+def walked(walk: Walk, function: object, versions: Mapping[str, str]) -> CodeFingerprint:
+    """Return what a walk from a function has reached, with the versions that count."""
     walk.start(function)
     digest = _sha(f"{list(walk.parts.items())} {sorted(versions.items())}")
     packages = {**{name: _version(name) for name in sorted(walk.packages)}, **versions}
@@ -169,22 +185,26 @@ class _Spec(Protocol):
         """Functions of its declaration that the result depends on."""
 
 
-class _Walk:
+class Walk:
     """Follows what a function reaches: each thing once, so that recursion ends."""
 
     def __init__(self) -> None:
-        self._encoder = Encoder(code=self.code, path=self.path, unknown=self.unknown)
         self.parts: dict[str, str] = {}
         self.opaque: set[str] = set()
         self.stale: set[str] = set()
         self.packages: set[str] = set()
         self._labels: dict[Same, str] = {}
         self._queue: deque[Callable[[], None]] = deque()
+        self._encoder = self.encoder()
+
+    def encoder(self) -> Encoder:
+        """Return what encodes constants, defaults and other values that are met."""
+        return Encoder(code=self.code, path=self.path, unknown=self.unknown, note=self.opaque.add)
 
     def start(self, item: object) -> None:
         """Follow the function itself, and all that it reaches."""
         name = getattr(item, "__qualname__", type(item).__qualname__)
-        spec = _spec_of_step(item)
+        spec = spec_of_step(item)
         item = item if spec is None else spec.function
         if isinstance(item, (types.FunctionType, type)) and is_own(item):
             self._reach(item, str(name), as_root=True)
@@ -196,31 +216,37 @@ class _Walk:
 
     def code(self, value: object, where: str) -> bytes:
         """Follow a function or class; what stands for it is its label."""
+        if is_wrapper(value) and spec_of_step(value) is None:
+            if is_own(type(value)):
+                return self.unknown(value, where)
+            if wraps_own(value) and not hasattr(value, SEEN_THROUGH):
+                label = self._reach(value, where)
+                return tagged("wrapper", label.encode(), self._settings(settings_of(value), where))
         return self._reach(value, where).encode()
 
     def unknown(self, value: object, where: str) -> bytes:
-        """Encode objects of the user's own classes by their attributes; note all others."""
+        """Encode an object by its class and by what it holds; note what does not count."""
         kind = type(value)
-        if is_own(kind):
-            state = dict(getattr(value, "__dict__", {}))
-            for base in kind.__mro__:
-                slots = vars(base).get("__slots__", ())
-                for name in (slots,) if isinstance(slots, str) else slots:
-                    if hasattr(value, name):
-                        state[name] = getattr(value, name)
-            items = (tagged(k, self._lenient(v, f"{where}.{k}")) for k, v in sorted(state.items()))
-            return tagged("object", self.code(kind, where), *items)
-        if _spec_of_step(value) is not None:
+        if is_own(kind) or (is_bag(kind) and not isinstance(value, _UNSEEN)):
+            if has_hidden_state(kind):
+                self.opaque.add(
+                    f"{where} (what the class that {kind.__qualname__} derives from keeps)"
+                )
+            held = self._encoder.attributes(value, where)
+            return tagged("object", self.code(kind, where), held)
+        if spec_of_step(value) is not None:
             return tagged("code", self.code(value, where))
-        # Such as np.vectorize, and numba, which keeps the Python function as `py_func`.
-        held = {**getattr(value, "__dict__", {}), "py_func": getattr(value, "py_func", None)}
-        functions = {k: v for k, v in held.items() if isinstance(v, types.FunctionType)}
-        if not isinstance(value, _UNSEEN) and not functions:
-            self.opaque.add(f"{where} ({kind.__module__}.{kind.__qualname__})")
-        items = (
-            tagged(name, self.code(function, where)) for name, function in sorted(functions.items())
-        )
-        return tagged("opaque", self.code(kind, where), _identity(value).encode(), *items)
+        settings = {} if isinstance(value, _UNSEEN) else settings_of(value)
+        if not holds_function(settings):
+            if not isinstance(value, _UNSEEN):
+                self.opaque.add(f"{where} ({kind.__module__}.{kind.__qualname__})")
+            return tagged("opaque", self.code(kind, where), identity_of(value).encode())
+        return tagged("holder", self.code(kind, where), self._settings(settings, where))
+
+    def _settings(self, settings: Mapping[str, object], where: str) -> bytes:
+        """Encode what an object or a wrapper was told, besides the function that it calls."""
+        held = (self._encoder.named(name, item, where) for name, item in settings.items())
+        return tagged("settings", *held)
 
     def path(self, value: PurePath, where: str) -> bytes:
         """Encode a file by its content; a folder, which may hold anything, by its name."""
@@ -231,18 +257,14 @@ class _Walk:
 
     def _lenient(self, value: object, where: str) -> bytes:
         """Encode a value; what contains itself or cannot be read is noted."""
-        try:
-            return self._encoder.encode(value, where)
-        except (ParameterError, OSError) as error:
-            self.opaque.add(f"{where} ({getattr(error, 'rule', error)})")
-            return tagged("opaque", type(value).__qualname__.encode())
+        return self._encoder.lenient(value, where)
 
     def _reach(self, item: object, where: str, *, as_root: bool = False) -> str:
         """Give the label of a function, class or module, and queue what it reaches."""
         known = self._labels.get(Same(item))
         if known is not None:
             return known
-        spec = _spec_of_step(item)
+        spec = spec_of_step(item)
         if spec is not None:
             return self._step(spec, where)
         process: Callable[[str], None]
@@ -287,17 +309,25 @@ class _Walk:
         self._package(getattr(item, "__module__", None) or type(item).__module__)
         if isinstance(item, types.ModuleType):
             self._package(item.__name__)
-        inside: list[object] = [getattr(item, "__wrapped__", None)]
-        if isinstance(item, types.FunctionType):
-            inside += [held for held in _closure(item).values() if callable(held)]
-            registry = item.__dict__.get("registry")  # of functools.singledispatch
-            inside += registry.values() if isinstance(registry, Mapping) else ()
-        labels = [self._reach(part, where) for part in inside if part is not None and is_code(part)]
+        inside, settings = _inside(item)
+        labels = [self._reach(part, where) for part in inside]
+        if settings and any(map(is_own, inside)):
+            labels += self.told(settings, where)
         module = getattr(item, "__module__", None)
         is_extension = isinstance(item, types.BuiltinFunctionType) and isinstance(module, str)
         if is_extension and module in sys.modules and is_own(sys.modules[module]):
-            self.opaque.add(f"{where} (compiled code: {_identity(item)})")
-        return " ".join((_identity(item), *labels))
+            self.opaque.add(f"{where} (compiled code: {identity_of(item)})")
+        if isinstance(item, np.ufunc) and is_made_of_function(item):
+            self.opaque.add(f"{where} (the function inside {identity_of(item)})")
+        return " ".join((identity_of(item), *labels))
+
+    def told(self, settings: Mapping[str, object], where: str) -> list[str]:
+        """Digest what a function of an installed package was told of what it does with ours."""
+        self.opaque.update(
+            f"{where}.{k} (may be a cache)" for k, v in settings.items() if may_grow(v)
+        )
+        told = {name: item for name, item in settings.items() if not may_grow(item)}
+        return [_sha(self._settings(told, where))]
 
     def _package(self, module: object) -> None:
         top = str(module).partition(".")[0]
@@ -322,11 +352,15 @@ class _Walk:
         defaults = dict(zip(names, function.__defaults__ or (), strict=True))
         for name, value in {**defaults, **(function.__kwdefaults__ or {})}.items():
             items.append(self._part(value, f"default of `{name}`", label))
-        for name, value in sorted(vars(function).items()):
+        for name, value in self.attributes_of_function(function):
             if not name.startswith("__"):
                 items.append(tagged(name, self._lenient(value, f"{label}.{name}")))
         items += self._loads(function)
         self.parts[label] = _sha(tagged("part", *items))
+
+    def attributes_of_function(self, function: types.FunctionType) -> list[tuple[str, object]]:
+        """Return what was set on a function, in its order."""
+        return list(vars(function).items())
 
     def _loads(self, function: types.FunctionType) -> list[bytes]:
         """Follow the global names, closure variables and imports of a function."""
@@ -364,7 +398,7 @@ class _Walk:
 
     def _named(self, value: object, name: str, kind: str) -> bytes:
         """Follow what a name stands for."""
-        if is_code(value) or _spec_of_step(value) is not None:
+        if is_code(value) or spec_of_step(value) is not None:
             return tagged(name, self.code(value, name))
         return tagged(name, self._part(value, f"{kind} `{name}`", name))
 
@@ -454,11 +488,18 @@ class _Walk:
     def _member(self, kind: type, name: str, value: object, where: str) -> bytes:
         inner = functions_of(value)
         if inner:
-            return tagged("", *(self._method_of(kind, item, where) for item in inner))
+            items = [self._method_of(kind, item, where) for item in inner]
+            if isinstance(value, functools.partialmethod):
+                items.append(self._lenient((value.args, value.keywords), where))
+            return tagged("", *items)
         is_made = name.startswith("__") or name == "_abc_impl" or inspect.isdatadescriptor(value)
         if is_made:
             return b""
         return self._lenient(value, where)
+
+    def defaults(self, function: types.FunctionType, where: str) -> bytes:
+        """Encode the defaults of a method."""
+        return self._lenient((function.__defaults__, function.__kwdefaults__), where)
 
     def _method_of(self, kind: type, function: types.FunctionType, where: str) -> bytes:
         code = function.__code__
@@ -474,8 +515,7 @@ class _Walk:
             self.stale.add(where)
         if source is None or source.is_stale:
             items.append(text_of_code(code).encode())
-        defaults = (function.__defaults__, function.__kwdefaults__)
-        items.append(self._lenient(defaults, where))
+        items.append(self.defaults(function, where))
         items += self._decorators(source, function.__globals__)
         items += self._loads(function)
         return tagged("", *items)
@@ -510,6 +550,21 @@ def _members_of(kind: type) -> dict[str, object]:
     return members | {name: item._value_ for name, item in kind.__members__.items()}
 
 
+def _inside(item: object) -> tuple[list[object], dict[str, object]]:
+    """Return the code that an installed function or object wraps, and what else it was given."""
+    inside: list[object] = [getattr(item, "__wrapped__", None)]
+    settings: dict[str, object] = {}
+    if isinstance(item, types.FunctionType):
+        closure = _closure(item)
+        inside += closure.values()
+        registry = item.__dict__.get("registry")  # of functools.singledispatch
+        if isinstance(registry, Mapping):
+            inside += registry.values()
+        else:
+            settings = {name: held for name, held in closure.items() if not is_code(held)}
+    return [part for part in inside if callable(part) and is_code(part)], settings
+
+
 def _closure(function: types.FunctionType) -> dict[str, object]:
     """Return the closure variables of a function that are bound by now."""
     values = {}
@@ -521,7 +576,7 @@ def _closure(function: types.FunctionType) -> dict[str, object]:
     return values
 
 
-def _spec_of_step(item: object) -> _Spec | None:
+def spec_of_step(item: object) -> _Spec | None:
     """Return what a step was declared to be; None for all else."""
     if type(item).__module__.partition(".")[0] == "scutoid":
         spec: _Spec | None = getattr(item, "spec", None)
@@ -533,7 +588,7 @@ def _short(name: str) -> str:
     return name.rpartition("<locals>.")[2]
 
 
-def _identity(item: Any) -> str:
+def identity_of(item: Any) -> str:
     if isinstance(item, types.ModuleType):
         return item.__name__
     inner = inspect.unwrap(item) if hasattr(item, "__wrapped__") else None

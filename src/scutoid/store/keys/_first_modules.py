@@ -34,6 +34,7 @@ _FIRST_MODULES = {
     "scutoid.store.formats._registry": "scutoid.store._formats",
     "scutoid.store.formats._tables": "scutoid.store._format_tables",
     "scutoid.store.formats._values": "scutoid.store._format_values",
+    "scutoid.store.keys._describe": "scutoid.store._canonical",
     "scutoid.store.keys._digest": "scutoid.store._canonical",
     "scutoid.store.keys._encoder": "scutoid.store._canonical",
     "scutoid.store.keys._files": "scutoid.store._entry",

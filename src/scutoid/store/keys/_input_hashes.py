@@ -19,8 +19,9 @@ from scutoid.arrays import ImageSpec, SourceIdentity
 from scutoid.errors import SourceError, SourceNotFound, StoreError
 from scutoid.paths import normal
 from scutoid.records import RecordLog
-from scutoid.store.keys._encoder import Encoder, tagged
+from scutoid.store.keys._arrays import encode_values
 from scutoid.store.keys._files import digest_file
+from scutoid.store.keys._tagged import tagged
 
 _ATTEMPTS = 3
 _SETTLED_NS = 2_000_000_000
@@ -205,7 +206,7 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
 
 def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
     if identity.array is not None:
-        content = Encoder().encode(np.asarray(identity.array), "value")
+        content = encode_values(np.asarray(identity.array))
         return hashlib.sha256(content).hexdigest()
     if identity.kind == "files":
         return _joined("files", (key_of_path(path, memo) for path in identity.locations))
