@@ -29,7 +29,8 @@ PROMISED = {
     """,
     "scutoid.errors": """
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
-        ParameterError PipelineError RunFailed ScutoidError SourceError SourceNotFound StepError
+        ParameterError PipelineError RunFailed ScutoidError ScutoidWarning SourceError
+        SourceNotFound StepError
         StoreError WorkerError
     """,
     "scutoid.events": """

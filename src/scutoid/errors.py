@@ -18,6 +18,8 @@ was found, and what to do about it.  Each is also a subclass of the builtin that
     ├── WorkerError        (RuntimeError)  a worker that died, hung or could not be started
     ├── RunFailed          (RuntimeError)  a run that ended with failed blocks
     └── MissingExtra       (ImportError)  an optional package that is not installed
+
+What looks wrong and is allowed is warned of, as a `ScutoidWarning` (UserWarning).
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ __all__ = [
     "PipelineError",
     "RunFailed",
     "ScutoidError",
+    "ScutoidWarning",
     "SourceError",
     "SourceNotFound",
     "StepError",
@@ -160,6 +163,18 @@ class RunFailed(ScutoidError, RuntimeError):
 
     report: object = None
     """The report of each task, if the run got as far as that."""
+
+
+class ScutoidWarning(UserWarning):
+    """What looks wrong in a pipeline and is allowed, such as a change that no key notices.
+
+    Examples
+    --------
+    A script that stops where it would otherwise be warned:
+
+    >>> import warnings
+    >>> warnings.simplefilter("error", ScutoidWarning)
+    """
 
 
 class MissingExtra(ScutoidError, ImportError):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 
 from scutoid.cli._pipelines import Executor
 from scutoid.cli._progress import Progress
-from scutoid.errors import ParameterError, StoreError
+from scutoid.errors import ParameterError, ScutoidWarning, StoreError
 from scutoid.steps import Store, Table, Tables, Value, Values
 from scutoid.steps import export as export_result
 from scutoid.steps import plan as plan_targets
@@ -46,7 +48,7 @@ class RunOptions(PlanOptions):
 
 def run(targets: Sequence[object], **options: Unpack[RunOptions]) -> int:
     """Run a pipeline and print its outcome; options are those of `scutoid.run`."""
-    with Progress() as progress:
+    with _in_plain_words(), Progress() as progress:
         done = run_targets(*targets, **options, on_failure="return", listeners=[progress])
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     if not done.ok:
@@ -60,10 +62,36 @@ def run(targets: Sequence[object], **options: Unpack[RunOptions]) -> int:
     if n_cached == len(done.steps):
         print(f"nothing to run: all {n_cached} steps are up to date in {done.store}")
     else:
+        for text in done.warnings:  # again, for those at the beginning are far above
+            print(f"warning: {text}", file=sys.stderr)
         ran = len(done.steps) - n_cached
         took = f"{done.seconds:.1f} s"
         print(f"{ran} steps run, {n_cached} up to date, {took}; results in {done.store}")
     return 0
+
+
+@contextmanager
+def _in_plain_words() -> Iterator[None]:
+    """Print warnings of scutoid without the line of ours that they come from."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, ScutoidWarning):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.simplefilter("always", ScutoidWarning)
+        warnings.showwarning = show
+        yield
 
 
 def plan(targets: Sequence[object], **options: Unpack[PlanOptions]) -> int:

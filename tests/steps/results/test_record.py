@@ -68,6 +68,7 @@ RUN = RunRecord(
     ),
     ok=False,
     seconds=3.0,
+    warnings=("step 'count': a change of COUNT is not noticed",),
 )
 
 kinds = st.sampled_from(["image", "table", "parts", "value", "files"])
@@ -361,7 +362,7 @@ def places(content, path=()):
             yield from places(value, (*path, name))
 
 
-OPEN = {"version", "inside", "sizes", "checksums", "formats", "specs", "groups"}
+OPEN = {"version", "inside", "sizes", "checksums", "formats", "specs", "groups", "warnings"}
 """Fields that may be missing."""
 BY_NAME = {"images", "members", "sizes", "checksums", "formats", "specs", "inside", "groups"}
 """Fields that hold something by a name, whatever it is."""

@@ -4,6 +4,7 @@ from scutoid.steps.planning._plan import Plan, PlannedStep
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun, is_computed
 from scutoid.steps.planning._planner import Planner
 from scutoid.steps.planning._summary import summarize
+from scutoid.steps.planning._warnings import warnings_of
 
 __all__ = [
     "Plan",
@@ -13,4 +14,5 @@ __all__ = [
     "Planner",
     "is_computed",
     "summarize",
+    "warnings_of",
 ]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import Storage
 from scutoid.steps.graph import bytes_of, memory_of
 from scutoid.steps.planning._plan import Plan, PlannedStep
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
-from scutoid.steps.planning._recipes import is_stored_otherwise
+from scutoid.steps.planning._warnings import warnings_of
 from scutoid.store import differences, version_notes
 
 
@@ -33,7 +30,7 @@ def summarize(planned: PlannedRun) -> Plan:
         )
         for each in planned
     )
-    return Plan(steps, str(planned.store.path), tuple(_warnings(planned)))
+    return Plan(steps, str(planned.store.path), warnings_of(planned))
 
 
 def _compared(planned: PlannedRun, each: PlannedCall) -> dict[str, Any]:
@@ -47,31 +44,3 @@ def _compared(planned: PlannedRun, each: PlannedCall) -> dict[str, Any]:
         "compared": f"{each.nearest.key[:12]}, made {made}",
         "noted": tuple(version_notes(recipe.stamped(), each.nearest)),
     }
-
-
-def _warnings(planned: PlannedRun) -> Iterator[str]:
-    for each in planned:
-        is_asked = each.call.spec.options.storage != Storage()
-        if each.is_cached and is_asked and is_stored_otherwise(each.entry, each.call.spec):
-            yield (
-                f"step {each.task!r} is there, stored in another way than storage= asks for, which "
-                f"is no part of its key; force=[{each.task!r}] stores it again"
-            )
-        if each.key.opaque:
-            yield (
-                f"step {each.task!r}: a change of {', '.join(each.key.opaque)} is not "
-                "noticed; pass it as a parameter, or give version= to the decorator"
-            )
-        for name, value in each.call.params.items():
-            if isinstance(value, str) and "/" in value and _names_a_file(value):
-                yield (
-                    f"step {each.task!r}: {name}={value!r} is text that names a file; "
-                    "pass a pathlib.Path to notice when its content changes"
-                )
-
-
-def _names_a_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except OSError:
-        return False

@@ -139,6 +139,8 @@ class RunRecord:
     """Whether all was done; None while it is going on, or if it was killed."""
     seconds: float | None = None
     """How long it took."""
+    warnings: tuple[str, ...] = ()
+    """What looked wrong in its plan and was allowed."""
 
     def to_json(self) -> str:
         """Return the text of the file."""
@@ -147,6 +149,7 @@ class RunRecord:
             "started": self.started,
             "ok": self.ok,
             "seconds": self.seconds,
+            **({"warnings": list(self.warnings)} if self.warnings else {}),
             "steps": [step.to_dict() for step in self.steps],
         }
         return json.dumps(content, indent=1) + "\n"
@@ -170,4 +173,5 @@ class RunRecord:
             steps=fields.take("steps", items(lambda one: RunStepRecord.read(within(one)))),
             ok=fields.take("ok", optional(truth)),
             seconds=fields.take("seconds", optional(number)),
+            warnings=fields.find("warnings", items(text), ()),
         )

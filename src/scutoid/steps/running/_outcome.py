@@ -79,6 +79,8 @@ class Run(NamedResults):
     ``run.table("cells")`` and ``run[cells]`` are the same with a type that editors and mypy know.
     Each reads the store of this run for ever.
 
+    ``run.warnings`` has what looked wrong in its plan and was allowed, as `Plan.warnings`.
+
     Examples
     --------
     >>> import tempfile
@@ -101,11 +103,13 @@ class Run(NamedResults):
         store: Path,
         folder: Path,
         tasks: Mapping[Node, str],
+        warnings: Sequence[str] = (),
     ) -> None:
         self.steps = tuple(steps)
         self.seconds = seconds
         self.store = store
         self.folder = folder
+        self.warnings = tuple(warnings)
         self._results = dict(results)
         self._tasks = dict(tasks)
 
@@ -174,7 +178,7 @@ class Run(NamedResults):
         return steps[name]
 
     def summary(self) -> str:
-        """Return a line a step, then the first failures."""
+        """Return a line a step, then the first failures and the warnings."""
         lines = []
         for step in self.steps:
             counts = [f"{step.n_done} of {step.n_blocks} blocks done"]
@@ -197,6 +201,7 @@ class Run(NamedResults):
                 )
         if not self.ok and (self.folder / LOGS).is_dir():
             lines.append(f"what the workers printed: {self.folder / LOGS}")
+        lines.extend(f"warning: {text}" for text in self.warnings)
         return "\n".join(lines)
 
     def __repr__(self) -> str:

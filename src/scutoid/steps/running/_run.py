@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from scutoid.blocks import (
     parse_bytes,
 )
-from scutoid.errors import DamagedResult, ParameterError, RunFailed
+from scutoid.errors import DamagedResult, ParameterError, RunFailed, ScutoidWarning
 from scutoid.events import Listener
 from scutoid.steps.handles import refs_in, refusing_depth
 from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
@@ -130,6 +131,12 @@ def run(
     ------
     RunFailed
         If blocks failed and `on_failure` is "raise"; what was computed is kept.
+
+    Warns
+    -----
+    ScutoidWarning
+        Before anything is computed, of each thing in the plan that looks wrong and is allowed, such
+        as a change that no key notices.  `Run.warnings` and the record of the run have them too.
     """
     if on_failure not in ("raise", "return") and not isinstance(on_failure, int):
         raise ParameterError(
@@ -154,6 +161,8 @@ def run(
     for attempt in range(1, _ATTEMPTS + 1):
         with ExitStack() as held:
             runner = claim(held, new_planner, refs_in(targets), listeners, _begin)
+            for text in runner.warnings if attempt == 1 else ():
+                warnings.warn(text, ScutoidWarning, stacklevel=2)
             try:
                 done = runner.run(
                     workers=len(os.sched_getaffinity(0)) if workers is None else workers,

@@ -33,7 +33,7 @@ from scutoid.steps.graph import (
     refs_of,
 )
 from scutoid.steps.handles import LATEST, Lazy, handle_of
-from scutoid.steps.planning import PlannedCall, PlannedRun
+from scutoid.steps.planning import PlannedCall, PlannedRun, warnings_of
 from scutoid.steps.results import (
     JOURNALLED,
     LOGS,
@@ -80,6 +80,7 @@ class Runner:
         run_id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
         self.folder = self.store.path / RUNS / run_id
         self.started = time.time()
+        self.warnings = warnings_of(planned)
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
@@ -96,7 +97,9 @@ class Runner:
         shown = set(self.planned.calls)
         by_node = self.planned.by_node.items()
         tasks = {node: each.task for node, each in by_node if each in shown}
-        done = Run(steps, self.results(), seconds, self.store.path, self.folder, tasks)
+        done = Run(
+            steps, self.results(), seconds, self.store.path, self.folder, tasks, self.warnings
+        )
         self.record(done)
         for step, each in zip(steps, self.planned, strict=True):
             if step.has_all_blocks and not step.is_stored and not done.met_damage:
@@ -201,7 +204,7 @@ class Runner:
             for step, each in zip(done.steps, self.planned, strict=True)
         )
         seconds = round(done.seconds, 3)
-        self._write(RunRecord(self.started, steps, ok=done.ok, seconds=seconds))
+        self._write(RunRecord(self.started, steps, done.ok, seconds, self.warnings))
 
     def _record_collections(self) -> None:
         """Write down the members of collections, and their joined tables."""
@@ -219,7 +222,7 @@ class Runner:
         """
         with announcing(self.store):
             steps = tuple(self._planned_step(each) for each in self.planned)
-            self._write(RunRecord(self.started, steps))
+            self._write(RunRecord(self.started, steps, warnings=self.warnings))
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
             return all(each.entry.path.is_dir() for each in self.planned if each.is_cached)
