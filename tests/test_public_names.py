@@ -84,8 +84,8 @@ INTERNAL = {
     """,
     "scutoid.arrays": """
         create create_image damaged_shards ImageWriter METRES open_source pad_to pyramid_levels
-        pyramid_method pyramid_multiple PyramidLevel read_region Readable SPATIAL Storage
-        stored_shards write_tiff
+        pyramid_method pyramid_multiple PyramidLevel read_region Readable SourceFiles SPATIAL
+        Storage stored_shards write_tiff
     """,
     "scutoid.blocks": """
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure

@@ -14,7 +14,7 @@ from scutoid.arrays._pyramid import (
     pyramid_multiple,
 )
 from scutoid.arrays._shards import damaged_shards, stored_shards
-from scutoid.arrays._source import ArraySource, Readable, SourceIdentity
+from scutoid.arrays._source import ArraySource, Readable, SourceFiles, SourceIdentity
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._tiff_write import write_tiff
@@ -28,6 +28,7 @@ __all__ = [
     "ImageWriter",
     "PyramidLevel",
     "Readable",
+    "SourceFiles",
     "SourceIdentity",
     "Storage",
     "WritableImage",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._source import ArraySource, SourceIdentity, Stamp, check_inside, owned, stamp_of
+from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside, owned, stamp_of
 from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, default_axes
 from scutoid.arrays._tiff import TIFF_ENDINGS, open_tiff
 from scutoid.errors import MetadataError, SourceError
@@ -30,8 +30,6 @@ class PictureSource:
     """Description of the image."""
     path: str
     """Absolute path."""
-    stamp: Stamp
-    """Version of the file."""
     levels: int = 1
     """1: no pyramid."""
 
@@ -51,7 +49,7 @@ class PictureSource:
         if self.path.lower().endswith(".npy"):  # mapped: the system keeps what was read
             return owned(_load(self.path)[roi.to_slices()], self.spec.dtype)
         return read_chunked(
-            ("picture", self.path, *self.stamp),
+            ("picture", self.path, stamp_of(self.path)),
             tuple(roi.offset),
             tuple(roi.end),
             self.chunks,
@@ -74,7 +72,7 @@ def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
     is_picture = not path.lower().endswith(".npy")
     letters = axes or (_axes_of_picture(array, path) if is_picture else None)
     letters = letters or default_axes(array.shape, array.dtype, place=path)
-    return PictureSource(ImageSpec(array.shape, array.dtype, letters), path, stamp_of(path))
+    return PictureSource(ImageSpec(array.shape, array.dtype, letters), path)
 
 
 def _axes_of_picture(array: NDArray[Any], path: str) -> str | None:
@@ -117,8 +115,6 @@ class PlanesSource:
     """Description of the volume; the first axis runs over the files."""
     paths: tuple[str, ...]
     """A file a plane, in order."""
-    stamps: tuple[Stamp, ...]
-    """Version of each file."""
     levels: int = 1
     """1: no pyramid."""
 
@@ -138,7 +134,7 @@ class PlanesSource:
         out = np.empty(tuple(roi.shape), self.spec.dtype)
         for row, number in enumerate(range(roi.offset[0], roi.end[0])):
             out[row] = read_chunked(
-                ("plane", self.paths[number], *self.stamps[number]),
+                ("plane", self.paths[number], stamp_of(self.paths[number])),
                 tuple(roi.offset[1:]),
                 tuple(roi.end[1:]),
                 self.chunks[1:],
@@ -238,7 +234,7 @@ def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
     for path in paths[1:]:
         _check_agrees(open_file(path).spec, path, first)
     spec = ImageSpec((len(paths), *first.shape), first.dtype, axes or "zyx")
-    return PlanesSource(spec, paths, tuple(stamp_of(path) for path in paths))
+    return PlanesSource(spec, paths)
 
 
 def natural(names: Iterable[str]) -> list[str]:

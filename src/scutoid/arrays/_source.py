@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._spec import ImageSpec
-from scutoid.errors import GeometryError, MetadataError, ParameterError
+from scutoid.errors import GeometryError, MetadataError, ParameterError, SourceError
 from scutoid.geometry import Roi
 
 SourceKind = Literal["files", "zarr", "array", "dask", "url"]
@@ -117,6 +118,62 @@ def stamp_of(path: str | Path) -> Stamp:
     """Return the stamp by which a changed or replaced file is detected, its times in ns."""
     stat = Path(path).stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFiles:
+    """The files that a source is read from, each as it was when the source was opened.
+
+    The one place that says which files these are: their content enters the key (as the locations
+    of a `SourceIdentity`), and their stamps tell decoded chunks of other versions apart.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     files = SourceFiles.of([file.name])
+    ...     files.stamps_now() == files.stamps
+    True
+    """
+
+    paths: tuple[str, ...]
+    """Absolute paths, in reading order."""
+    stamps: tuple[Stamp, ...]
+    """The version of each when the source was opened."""
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> SourceFiles:
+        """Take note of files as they are now."""
+        listed = tuple(paths)
+        return cls(listed, tuple(stamp_of(path) for path in listed))
+
+    def stamps_now(self) -> tuple[Stamp, ...]:
+        """Return the stamps of files that are as they were, for one stat a file.
+
+        Raises
+        ------
+        SourceError
+            If one of them has another size or time, or is gone.  A copy that was put in its place
+            with the same size and time is told by its stamp.
+        """
+        return tuple(
+            _unchanged(path, stamp) for path, stamp in zip(self.paths, self.stamps, strict=True)
+        )
+
+
+def _unchanged(path: str, stamp: Stamp) -> Stamp:
+    try:
+        now: Stamp | None = stamp_of(path)
+    except OSError:
+        now = None
+    if now is None or now[:2] != stamp[:2]:  # inodes may differ between machines
+        raise SourceError(
+            "a file stays as it was when it was opened",
+            value="it is gone" if now is None else "it has changed since",
+            place=path,
+            remedy="open it again",
+        )
+    return now
 
 
 def owned(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

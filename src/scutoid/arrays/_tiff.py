@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._source import SourceIdentity, Stamp, check_inside, owned, stamp_of
+from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, check_inside, owned
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
 from scutoid.arrays._tiff_files import FILES
@@ -62,40 +62,36 @@ class TiffSource:
     """Shape of the whole image, a page, or a strip or tile."""
     way: Way
     """The way it is read: in one piece, mapped, by page or by strip or tile."""
-    stamp: Stamp
-    """Size and time of the file when it was opened: identifies its version in the cache."""
+    files: SourceFiles
+    """The file, and the others that hold pages of this image."""
     level: int = 0
     """Pyramid level."""
     levels: int = 1
     """Number of pyramid levels."""
-    companions: tuple[str, ...] = ()
-    """Other files that hold pages of this image."""
 
     @property
     def identity(self) -> SourceIdentity:
-        """The file."""
-        return SourceIdentity("files", (self.path, *self.companions), detail=f"level {self.level}")
+        """The files."""
+        return SourceIdentity("files", self.files.paths, detail=f"level {self.level}")
 
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
         check_inside(roi, self.spec)
-        key = ("tiff", self.path, self.level, *self.stamp)
+        stamps = self.files.stamps_now()  # chunks in the cache may be of what the files were
         return read_chunked(
-            key, tuple(roi.offset), tuple(roi.end), self.chunks, self.spec.dtype, self._decode
+            ("tiff", self.path, self.level, stamps),
+            tuple(roi.offset),
+            tuple(roi.end),
+            self.chunks,
+            self.spec.dtype,
+            lambda place: self._decode(place, stamps),
         )
 
-    def _decode(self, place: tuple[int, ...]) -> NDArray[Any]:
+    def _decode(self, place: tuple[int, ...], stamps: tuple[Stamp, ...]) -> NDArray[Any]:
         import tifffile
 
         try:
-            if stamp_of(self.path)[:2] != self.stamp[:2]:  # inodes may differ between machines
-                raise SourceError(
-                    "a file stays as it was when it was opened",
-                    value="it has changed since",
-                    place=self.path,
-                    remedy="open it again",
-                )
-            with FILES.borrow(self.path, self.stamp) as file:
+            with FILES.borrow(self.path, stamps) as file:
                 decoded = _WAYS[self.way](self, file, place)
         except ScutoidError:
             raise
@@ -267,7 +263,8 @@ def _describe(
     spec = read_spec(file, series, levels[0], path, axes)
     chunks, way = _chunks(series, spec)
     others = _companions(file, series, path, allow_outside=allow_outside)
-    return TiffSource(spec, path, chunks, way, stamp_of(path), level, len(levels), others)
+    files = SourceFiles.of((path, *others))
+    return TiffSource(spec, path, chunks, way, files, level, len(levels))
 
 
 def _companions(

@@ -40,21 +40,21 @@ class OpenFiles:
         self._closes_at_exit = False
 
     @contextlib.contextmanager
-    def borrow(self, path: str, stamp: Stamp) -> Iterator[TiffFile]:
-        """Lend the open file, which other threads may be reading too.
+    def borrow(self, path: str, stamps: tuple[Stamp, ...]) -> Iterator[TiffFile]:
+        """Lend the open file of this version, which other threads may be reading too.
 
         Its position and its pages are guarded by ``file.filehandle.lock``.
         """
         import tifffile
 
         with self._lock:
-            held = self._held.get((path, stamp))
+            held = self._held.get((path, stamps))
             if held is None:
                 file = tifffile.TiffFile(path)
                 file.filehandle.set_lock(True)
-                held = self._held[path, stamp] = _Held(file)
+                held = self._held[path, stamps] = _Held(file)
             held.users += 1
-            self._held.move_to_end((path, stamp))
+            self._held.move_to_end((path, stamps))
             if not self._closes_at_exit:
                 atexit.register(self.close)
                 self._closes_at_exit = True
