@@ -88,7 +88,7 @@ def test_entries_are_listed_newest_first_with_those_in_part(tmp_path):
     assert [entry.status for entry, _ in store.entries("denoise")] == ["partial", "complete"]
 
 
-def test_the_nearest_is_complete_and_differs_least(tmp_path):
+def test_the_nearest_differs_least_and_is_complete_where_others_are_as_near(tmp_path):
     store = EntryStore(tmp_path)
     wanted = Recipe(
         step="denoise", key="f" * 64, parameters={"sigma": Fact.of(2), "size": Fact.of(2)}
@@ -97,8 +97,10 @@ def test_the_nearest_is_complete_and_differs_least(tmp_path):
     far = {"sigma": Fact.of(3), "size": Fact.of(3)}
     add(store, key="a" * 64, created=1.0, parameters=near)
     add(store, key="b" * 64, created=2.0, parameters=far)
-    add(store, key="c" * 64, created=3.0, parameters=wanted.parameters, complete=False)
+    add(store, key="c" * 64, created=3.0, parameters=near, complete=False)
     assert store.nearest("denoise", wanted).key == "a" * 64
+    add(store, key="d" * 64, created=3.0, parameters=wanted.parameters, complete=False)
+    assert store.nearest("denoise", wanted).key == "d" * 64
     assert store.nearest("other", wanted) is None
 
 

@@ -118,13 +118,22 @@ class EntryStore:
         return entries
 
     def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
-        """Return the complete result of a step that differs least from a recipe; newest first."""
+        """Return the recipe of the result of a step that differs least from another; newest first.
+
+        What a run did not finish tells as well what has changed since; of results that differ
+        alike, the complete ones come first.
+        """
         candidates = [
-            other
+            (entry, other)
             for entry, other in self.entries(name)
-            if other.key != recipe.key and other.stands_for is None and entry.status == "complete"
+            if other.key != recipe.key and other.stands_for is None
         ]
-        return min(candidates, key=lambda other: len(differences(recipe, other)), default=None)
+        if not candidates:
+            return None
+        return min(
+            candidates,
+            key=lambda one: (len(differences(recipe, one[1])), one[0].status != "complete"),
+        )[1]
 
     def check_writable(self) -> None:
         """Make the store's folder, and check that files can be written there.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -177,13 +179,80 @@ def test_collections_of_other_keys_do_not_zip_unless_told(folder, steps) -> None
     assert both.options(join="inner")(all_images, some).keys == ("a/1.tif", "b/1.tif")
 
 
-def test_a_reader_may_skip_files(folder) -> None:
-    def read(path):
-        return None if path.endswith("2.tif") else tifffile.imread(path)[:5]
+@pytest.mark.parametrize("read", [None, tifffile.imread], ids=["as images", "by a reader"])
+def test_files_are_left_out_by_their_paths(folder, read) -> None:
+    pattern = folder / "**" / "*.tif"
+    some = sc.open_folder(pattern, read=read, select=lambda path: not path.endswith("2.tif"))
+    assert some.keys == ("a/1.tif", "b/1.tif", "b/10.tif", "b/x.y.tif")
+    with pytest.raises(SourceNotFound, match="select="):
+        sc.open_folder(pattern, read=read, select=lambda _: False)
 
-    images = sc.open_folder(folder / "**" / "*.tif", read=read)
-    assert "a/2.tif" not in images.keys
-    assert images["a/1.tif"].shape == (5, 30)
+
+@pytest.mark.parametrize("without", ["a/1.tif", "b/2.tif"], ids=["the first", "a later one"])
+def test_a_file_of_another_kind_fails_alone_and_says_how_to_leave_it_out(
+    folder, tmp_path, without
+) -> None:
+    def read(path):
+        return None if path.endswith(without) else tifffile.imread(path)
+
+    result = row_sums(sc.open_folder(folder / "**" / "*.tif", read=read))
+    run = sc.run(result, store=tmp_path / "s", executor="serial", on_failure="return")
+    assert (run.steps[0].n_done, run.steps[0].n_failed) == (5, 1)
+    assert run["row_sums"].missing == (without,)
+    assert "select=" in run.summary()
+
+
+@sc.step(version="1", retries=0)
+def row_sums(image):
+    return int(image.sum())
+
+
+@pytest.mark.parametrize("broken", [(), ("a/1.tif",), ("a/1.tif", "a/2.tif")], ids=len)
+def test_a_plan_reads_no_more_files_than_say_what_they_hold(folder, tmp_path, broken) -> None:
+    calls = []
+
+    def read(path):
+        calls.append(path)
+        if path.endswith(broken):
+            raise ValueError("not an image")
+        return tifffile.imread(path)
+
+    def result():
+        images = sc.open_folder(folder / "**" / "*.tif", read=read)
+        return sc.measure(sc.label(images > 300), intensity=images)
+
+    how = {"store": tmp_path / "s", "executor": "serial", "on_failure": "return"}
+    first = {folder / name for name in ("a/1.tif", "a/2.tif", "b/1.tif")[: len(broken) + 1]}
+    for again in (False, True):
+        calls.clear()
+        made = result()
+        sc.plan(made, store=tmp_path / "s")
+        assert set(map(Path, calls)) == first
+        sc.run(made, **how)
+        if again:  # nothing to do, but what failed
+            assert set(map(Path, calls)) <= first
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda images: sc.measure(sc.label(images > 300), intensity=images),
+        lambda images: sc.project(images, axis="y"),
+        lambda images: sc.subtract_background(images, radius=2),
+        lambda images: sc.gaussian(images, sigma=1) * 2,
+        row_sums,
+    ],
+    ids=["measure", "project", "subtract_background", "gaussian", "a step"],
+)
+@pytest.mark.parametrize("read", [None, tifffile.imread], ids=["as images", "by a reader"])
+def test_a_first_file_that_is_damaged_fails_alone_and_is_named(folder, tmp_path, use, read) -> None:
+    (folder / "a" / "1.tif").write_bytes(b"no image")
+    result = use(sc.open_folder(folder / "**" / "*.tif", read=read))
+    run = sc.run(result, store=tmp_path / "s", executor="serial", on_failure="return")
+    step = run.steps[-1]
+    assert (step.n_done, step.n_failed + step.n_orphaned) == (5, 1)
+    assert str(folder / "a" / "1.tif") in run.summary()
+    assert result.missing == ("a/1.tif",)
 
 
 def test_a_reader_may_return_tables_and_values(folder, tmp_path) -> None:
@@ -231,7 +300,10 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(folder, tmp_path) -
     run = sc.run(result, store=tmp_path / "s", executor="serial", on_failure="return")
     (step,) = run.steps
     assert (step.n_done, step.n_failed) == (len(images) - 1, 1)
-    assert "member 'a/2.tif': ValueError: not an image" in run.summary().replace("\n", " ")
+    said = run.summary()
+    assert "member 'a/2.tif': SourceError: a reader reads each file" in said
+    assert "ValueError: not an image" in said
+    assert str(folder / "a" / "2.tif") in said
 
 
 def test_a_pattern_that_matches_nothing_says_where_it_looked(tmp_path) -> None:

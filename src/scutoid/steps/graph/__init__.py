@@ -15,6 +15,7 @@ from scutoid.steps.graph._nodes import (
     OpenedFolder,
     StoredMembers,
     StoredOutputs,
+    call_reader,
     kind_of,
     open_member,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "WholeCall",
     "astype_call",
     "bytes_of",
+    "call_reader",
     "kind_of",
     "make_call",
     "memory_of",

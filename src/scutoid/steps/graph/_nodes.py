@@ -10,7 +10,7 @@ import numpy as np
 
 from scutoid.arrays import ArraySource, open_source
 from scutoid.cached import cached_property
-from scutoid.errors import IncompleteResult, PipelineError
+from scutoid.errors import IncompleteResult, PipelineError, ScutoidError, SourceError
 from scutoid.geometry import Coordinate
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph._refs import Node
@@ -337,6 +337,28 @@ def kind_of(value: object) -> OutputKind:
     return "table" if type(value).__name__ == "DataFrame" else "value"
 
 
+def call_reader(read: Callable[[str], object], path: str) -> object:
+    """Return what the user's reader makes of a file.
+
+    Raises
+    ------
+    SourceError
+        If it fails: it names the file, and what the reader raised is its cause.
+    """
+    try:
+        return read(path)
+    except (ScutoidError, MemoryError):
+        raise
+    except Exception as error:
+        raise SourceError(
+            "a reader reads each file of its folder",
+            value=f"{type(error).__name__}: {error}",
+            place=path,
+            remedy="restore the file, mend read=, or leave the file out: "
+            "open_folder(..., select=...)",
+        ) from error
+
+
 def open_member(
     path: str,
     name: str,
@@ -348,16 +370,19 @@ def open_member(
 
     Raises
     ------
+    SourceError
+        If it fails.
     PipelineError
         If it gives something else than for the first of the files.
     """
     if read is None:
         return Opened(open_source(path, **options), name)
-    value = read(path)
+    value = call_reader(read, path)
     if value is None or kind_of(value) != kind:
         raise PipelineError(
             f"read= returns for every file what it returned for the first, here {_SAID[kind]}",
-            value=type(value).__name__,
+            value="None" if value is None else type(value).__name__,
             place=path,
+            remedy="leave out files of another kind: open_folder(..., select=...)",
         )
     return Opened(open_source(value, **options), name) if kind == "image" else Constant(value, name)

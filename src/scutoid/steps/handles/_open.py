@@ -6,12 +6,12 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from scutoid.arrays import open_source
-from scutoid.errors import ParameterError, PipelineError, SourceNotFound
+from scutoid.errors import ParameterError, PipelineError, ScutoidError, SourceNotFound
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
     CollectionRef,
@@ -19,6 +19,7 @@ from scutoid.steps.graph import (
     ImageRef,
     Opened,
     OpenedFolder,
+    call_reader,
     kind_of,
 )
 from scutoid.steps.handles._collections import Images, Tables, Values
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAGIC = re.compile(r"[*?\[]")
-_THREADS = 4
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -106,6 +106,7 @@ def open_folder(
     pattern: str | os.PathLike[str],
     *,
     read: None = None,
+    select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
@@ -117,6 +118,7 @@ def open_folder(
     pattern: str | os.PathLike[str],
     *,
     read: Callable[[str], object],
+    select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
@@ -127,6 +129,7 @@ def open_folder(
     pattern: str | os.PathLike[str],
     *,
     read: Callable[[str], object] | None = None,
+    select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
     voxel_size: float | Iterable[float] | None = None,
@@ -141,8 +144,10 @@ def open_folder(
         A glob such as "plate/**/*.tif"; keys are the paths below its fixed part.
     read : function of a path, optional
         Returns what the file holds, for all files of one kind: a numpy array, a DataFrame, or a
-        value; or None to skip the file.  It is called once here, to see which files there are, and
-        in the workers.
+        value.  It is called in the workers, once for each member that is computed; here only on
+        the first file, and on the next ones where that cannot be read, to see of what kind it is.
+    select : function of a path, optional
+        Returns whether a file belongs to the collection; called here, once for each file.
     group : str, optional
         Regular expression with named groups, searched in each key; the groups become columns.
     axes, voxel_size, unit, allow_outside
@@ -169,18 +174,18 @@ def open_folder(
         text = str(Path(text) / "*")
     root, rest = _split_pattern(text)
     paths = _members(root, rest)
-    kind: OutputKind = "image"
-    if read is not None:
-        paths, kind = _taken(read, paths)
+    if select is not None:
+        paths = {key: path for key, path in paths.items() if select(path)}
     if not paths:
         raise SourceNotFound(
             "a pattern matches at least one file",
             value=text,
             place=str(root.resolve()),
-            remedy="check the folder and the ending"
+            remedy="check the folder, the ending, and select= if it is given"
             if root.is_dir()
             else "the folder does not exist",
         )
+    kind: OutputKind = "image" if read is None else _kind_read(read, paths.values())
     options: dict[str, object] = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     if allow_outside:
         options["allow_outside"] = True
@@ -190,27 +195,17 @@ def open_folder(
     return handle_of(CollectionRef(folder, kind))
 
 
-def _taken(
-    read: Callable[[str], object], paths: Mapping[str, str]
-) -> tuple[dict[str, str], OutputKind]:
-    """Return the files that a reader does not skip, and the kind of what it makes of them.
+def _kind_read(read: Callable[[str], object], paths: Iterable[str]) -> OutputKind:
+    """Return the kind of what a reader makes of the first file that it can read.
 
-    Those on which it fails stay: they fail in a run, which tells of them and does all others.
+    A file on which it fails is no matter of the others: it fails in a run, which tells of it.
     """
-
-    def look(path: str) -> OutputKind | bool:
-        try:
-            value = read(path)
-        except Exception:  # noqa: BLE001 - the user's code; it is called again in the run
-            return True
-        return value is not None and kind_of(value)
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        verdicts = dict(zip(paths, pool.map(look, paths.values()), strict=True))
-    kinds = [kind for kind in verdicts.values() if isinstance(kind, str)]
-    return {key: paths[key] for key, verdict in verdicts.items() if verdict}, (
-        kinds[0] if kinds else "image"
-    )
+    for path in paths:
+        with suppress(ScutoidError):
+            value = call_reader(read, path)
+            if value is not None:
+                return kind_of(value)
+    return "image"
 
 
 def _members(root: Path, pattern: str) -> dict[str, str]:
