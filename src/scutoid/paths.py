@@ -72,16 +72,24 @@ def inside(folder: Path, name: str) -> Path:
     DamagedResult
         If it leads out of the folder: as an absolute path, by ``..``, or by a link.
     """
-    value = name
-    if is_inner_name(name):
-        real = os.path.realpath(folder / name)
-        if real.startswith(os.path.join(os.path.realpath(folder), "")):  # noqa: PTH118
-            return folder / name
-        value = f"{name}, a link to {real}"
-    raise DamagedResult(
+    if not is_inner_name(name):
+        raise _leaving(folder, name)
+    path = str(folder)
+    for part in name.split("/"):
+        path = f"{path}/{part}"
+        if os.path.islink(path):  # noqa: PTH114  # plain text: there may be 100,000 members
+            real = os.path.realpath(folder / name)
+            if not real.startswith(f"{os.path.realpath(folder)}/"):
+                raise _leaving(folder, f"{name}, by a link to {real}")
+            break
+    return folder / name
+
+
+def _leaving(folder: Path, value: str) -> DamagedResult:
+    return DamagedResult(
         "a name that stands in a store leads to a file in its own folder",
         value=value,
         place=str(folder),
-        remedy="scutoid writes no such names and no such links: remove the link, or the result, "
-        "and run again",
+        remedy="scutoid writes no such names and no such links: move the link away, or remove the "
+        "result, and run again",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import pickle
 import re
@@ -235,6 +236,23 @@ def test_a_record_that_is_damaged_is_no_result(serializer):
     for blob in (b"", b"{}", b"[]", b"\xff", reference[:-9], reference.replace(b": 1,", b": 9,")):
         with pytest.raises(DamagedResult, match="record"):
             serializer.loads(blob)
+
+
+@pytest.mark.parametrize("kind", ["array", "value"])
+@pytest.mark.parametrize("how", ["absolute", "dots", "link"])
+def test_a_reference_that_leads_out_of_the_folder_is_refused(serializer, tmp_path, kind, how):
+    value = np.eye(4) if kind == "array" else {"count": 3}
+    record = json.loads(serializer.dumps(value))
+    place = tmp_path / "results" / record["path"]
+    away = tmp_path / "outside" / place.name
+    away.parent.mkdir()
+    place.rename(away)
+    if how == "link":
+        place.symlink_to(away)
+    else:
+        record["path"] = str(away) if how == "absolute" else f"../outside/{place.name}"
+    with pytest.raises(DamagedResult, match="in its own folder"):
+        serializer.loads(json.dumps(record).encode())
 
 
 def test_the_same_result_from_many_threads_is_one_file(tmp_path):

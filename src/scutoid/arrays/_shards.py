@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scutoid.arrays._ome import read_multiscale
 from scutoid.arrays._zarr import Node, ZarrArray, open_tensorstore, read_node
 from scutoid.errors import ScutoidError, SourceError
+from scutoid.paths import inside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +50,7 @@ def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     present = np.ones([-(-n // e) for n, e in zip(shape, edge, strict=True)], dtype=np.bool_)
     for node in nodes:
         exists = np.zeros_like(present)
-        places = _leaves(Path(node.location) / "c", len(shape))
+        places = _places(node, len(shape))
         if places:
             exists[tuple(np.array(places).T)] = True
         present &= exists
@@ -66,7 +67,7 @@ def _levels(path: Path) -> list[Node]:
     except ScutoidError:
         pass  # level 0 may still be readable
     try:
-        nodes = [read_node(str(path / name)) for name in names]
+        nodes = [read_node(str(inside(path, name))) for name in names]
     except ScutoidError:
         return []
     arrays = [node for node in nodes if node is not None]
@@ -100,7 +101,7 @@ def _damaged(node: Node) -> list[Path]:
     shape = node.metadata["shape"]
     edges = node.metadata["chunk_grid"]["configuration"]["chunk_shape"]
     bad = []
-    for place in _leaves(Path(node.location) / "c", len(shape)):
+    for place in _places(node, len(shape)):
         ends = [
             (n * edge, min((n + 1) * edge, size))
             for n, edge, size in zip(place, edges, shape, strict=True)
@@ -112,11 +113,21 @@ def _damaged(node: Node) -> list[Path]:
     return bad
 
 
+def _places(node: Node, ndim: int) -> list[tuple[int, ...]]:
+    """Places of the shards of an array, one number an axis."""
+    folder = Path(node.location) / "c"
+    return [] if folder.is_symlink() else _leaves(folder, ndim)
+
+
 def _leaves(folder: Path, depth: int, above: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
-    """Places of the numbered files some levels below a folder; other names are left out."""
+    """Places of the numbered files some levels below a folder; other names and links are none."""
     try:
         with os.scandir(folder) as entries:
-            named = [(int(entry.name), entry) for entry in entries if entry.name.isdigit()]
+            named = [
+                (int(entry.name), entry)
+                for entry in entries
+                if entry.name.isdecimal() and not entry.is_symlink()
+            ]
     except OSError:
         return []
     if depth == 1:

@@ -313,7 +313,8 @@ def _holds(
         inner = [read_node(str(path / name)) for name in arrays]
     except ScutoidError:
         node, inner = None, []
-    mine = node is not None and is_ours(node.attributes)
+    links = [p for name in arrays for p in (path / name, path / name / "c") if p.is_symlink()]
+    mine = node is not None and is_ours(node.attributes) and not links
     metadata = [None if each is None else each.metadata for each in (node, *inner)]
     if mine and metadata == [group, *arrays.values()]:
         return True

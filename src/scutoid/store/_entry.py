@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from scutoid.durable import is_beside, sync_folder
 from scutoid.errors import DamagedResult, StoreError
+from scutoid.paths import inside
 from scutoid.store._durable import make_folder, storing, write_file
 from scutoid.store._recipe import Recipe
 from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
@@ -85,6 +86,20 @@ class Entry:
         """Where the blocks that are done are recorded."""
         return self.path / JOURNAL
 
+    def at(self, name: str) -> Path:
+        """Return the path of what a record calls by a name in the result's folder.
+
+        Raises
+        ------
+        DamagedResult
+            If it leads out of the folder; the entry then no longer counts as complete.
+        """
+        try:
+            return inside(self.path, name)
+        except DamagedResult:
+            self.distrust()
+            raise
+
     def begin(self, recipe: Recipe, *, keeps_items: bool = False) -> None:
         """Write the recipe, unless it is there already: then what was begun is continued.
 
@@ -108,6 +123,7 @@ class Entry:
             if self.recipe is not None:
                 (self.path / COMPLETE).unlink(missing_ok=True)
                 sync_folder(self.path)
+                self._drop_links()
                 self.trust()
                 return
             is_other = self._is_of_another_key()
@@ -118,6 +134,26 @@ class Entry:
             (self.path / COMPLETE).unlink(missing_ok=True)
         make_folder(self.path)
         self.write(RECIPE, self._last(recipe).to_json().encode())
+
+    def _drop_links(self) -> None:
+        """Remove links in the place of files of ours, so that nothing is written through one."""
+        for place in list(self.path.iterdir()):
+            if place.is_symlink() and _OURS.fullmatch(place.name):
+                place.unlink()
+
+    def links_out(self) -> list[Path]:
+        """Return links, in the place of what is ours, that lead out of the result's folder."""
+        real = f"{os.path.realpath(self.path)}/"
+        found = []
+        for root, folders, names in os.walk(self.path):
+            is_top = root == str(self.path)
+            if is_top:
+                folders[:] = [name for name in folders if _OURS.fullmatch(name)]
+            ours = (n for n in (*folders, *names) if not is_top or _OURS.fullmatch(n))
+            paths = (f"{root}/{name}" for name in ours)
+            links = (path for path in paths if os.path.islink(path))  # noqa: PTH114
+            found += [Path(p) for p in links if not os.path.realpath(p).startswith(real)]
+        return found
 
     def _last(self, recipe: Recipe) -> Recipe:
         """Return a recipe whose time makes it the newest of its step, whatever the clock says."""
@@ -203,7 +239,7 @@ class Entry:
             self.distrust()
             raise _damaged("a stored value is where it was written", "missing", self.path / name)
         self.check(path.name)
-        return chosen.load(path)
+        return chosen.load(self.at(path.name))
 
     def check(self, *names: str) -> None:
         """Check that files are what was written: those of these names, and those below them.
@@ -216,7 +252,7 @@ class Entry:
         recipe = self.recipe
         for file, record in {} if recipe is None else recipe.files.items():
             is_meant = any(file == name or file.startswith(f"{name}/") for name in names)
-            if is_meant and not _was_intact(self.path / file, record):
+            if is_meant and not _was_intact(self.at(file), record):
                 self.distrust()
                 is_there = (self.path / file).exists()
                 raise _damaged(
@@ -278,11 +314,8 @@ class Entry:
         with storing(self.path):
             self._sweep()
             files = {
-                path.relative_to(self.path).as_posix(): {
-                    "bytes": path.stat().st_size,
-                    "sha256": digest_file(path),
-                }
-                for path in self._unprotected()
+                name: {"bytes": path.stat().st_size, "sha256": digest_file(path)}
+                for name, path in map(self._own, self._unprotected())
             }
             added = dict(extra or {})
             seconds = added.pop("seconds", recipe.seconds)
@@ -292,6 +325,19 @@ class Entry:
             (self.path / COMPLETE).unlink(missing_ok=True)
             self.write(RECIPE, changed.to_json().encode())
             self.write(COMPLETE, digest_file(self.path / RECIPE).encode() + b"\n")
+
+    def _own(self, path: Path) -> tuple[str, Path]:
+        """Return the name of a file in the folder, which no link leads out of, and its path."""
+        name = path.relative_to(self.path).as_posix()
+        try:
+            return name, inside(self.path, name)
+        except DamagedResult as error:
+            raise StoreError(
+                "a result is made of files of its own, and of links to these",
+                value=error.value,
+                place=str(self.path),
+                remedy="let the step copy the file into its folder rather than link to it",
+            ) from error
 
     def _sweep(self) -> None:
         """Remove what writers that were killed have left unfinished."""
@@ -324,9 +370,7 @@ class Entry:
         if recipe is None:
             return [RECIPE]
         return [
-            name
-            for name, record in recipe.files.items()
-            if not _is_intact(self.path / name, record)
+            name for name, record in recipe.files.items() if not _is_intact(self.path, name, record)
         ]
 
     def clear(self) -> None:
@@ -338,6 +382,9 @@ class Entry:
             If it cannot be removed.
         """
         with storing(self.path):
+            if self.path.is_symlink():
+                self.path.unlink()
+                return
             if not self.path.is_dir():
                 return
             # Killed between any two of these, what remains is never taken for a result.
@@ -378,8 +425,9 @@ def _size(path: Path) -> int:
         return -1
 
 
-def _is_intact(path: Path, record: Mapping[str, object]) -> bool:
+def _is_intact(folder: Path, name: str, record: Mapping[str, object]) -> bool:
     try:
+        path = inside(folder, name)
         return path.stat().st_size == record.get("bytes") and digest_file(path) == record.get(
             "sha256"
         )
@@ -396,7 +444,7 @@ def _was_intact(path: Path, record: Mapping[str, object]) -> bool:
     version = (str(path), status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
     known = (*version, record.get("sha256"))
     if known not in _INTACT:
-        if not _is_intact(path, record):
+        if not _is_intact(path.parent, path.name, record):
             return False
         _INTACT.add(known)
     return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from scutoid.errors import StoreError
+from scutoid.paths import is_inner_name
 from scutoid.store.keys import canonical_digest, describe
 
 VERSION = 1
@@ -200,6 +201,10 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and "/" not in value and is_inner_name(value)
+
+
 def _is_texts(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
 
@@ -208,8 +213,18 @@ def _is_mapping(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _is_mappings(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
+def _is_files(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        is_inner_name(name) and isinstance(item, dict) for name, item in value.items()
+    )
+
+
+def _is_extra(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    accepted, shards = value.get("accepted"), value.get("shards", {})
+    is_name = not isinstance(accepted, dict) or _is_name(accepted.get("key", "none"))
+    return is_name and isinstance(shards, dict) and all(map(is_inner_name, shards))
 
 
 def _is_facts(digest: str) -> Callable[[object], bool]:
@@ -238,7 +253,7 @@ def _is_name_list(value: object) -> bool:
 
 _CHECKS = {
     "step": _is_text,
-    "key": _is_text,
+    "key": _is_name,
     "rule": _is_count,
     "code": _is_texts,
     "parameters": _is_facts("digest"),
@@ -253,6 +268,6 @@ _CHECKS = {
     "host": _is_text,
     "created": _is_number,
     "seconds": lambda value: value is None or _is_number(value),
-    "files": _is_mappings,
-    "extra": _is_mapping,
+    "files": _is_files,
+    "extra": _is_extra,
 }

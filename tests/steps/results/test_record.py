@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.paths import is_inner_name
 from scutoid.steps.results._member_record import (
     AcceptedRecord,
     FileRecord,
@@ -73,6 +75,7 @@ RUN = RunRecord(
 
 kinds = st.sampled_from(["image", "table", "parts", "value", "files"])
 names = st.text(max_size=8)
+inner = st.text(max_size=8).filter(is_inner_name)
 counts = st.integers(0, 2**40)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -92,24 +95,24 @@ def grids(draw):
 wholes = st.lists(st.integers(-99, 99)).map(tuple)
 images = st.builds(
     ImageRecord,
-    file=names,
+    file=inner,
     offset=wholes,
     axes=names,
     shape=st.lists(counts).map(tuple),
     dtype=names,
     grid=st.none() | grids(),
 )
-parts = st.builds(PartsRecord, file=names, grid=grids(), slot=counts)
+parts = st.builds(PartsRecord, file=inner, grid=grids(), slot=counts)
 outputs = (
     st.builds(
         OutputRecord,
         st.just("image"),
-        names,
+        inner,
         labels=st.booleans(),
         image=st.none() | images,
     )
-    | st.builds(OutputRecord, st.just("parts"), names, parts=st.none() | parts)
-    | st.builds(OutputRecord, st.sampled_from(["table", "value", "files"]), names)
+    | st.builds(OutputRecord, st.just("parts"), inner, parts=st.none() | parts)
+    | st.builds(OutputRecord, st.sampled_from(["table", "value", "files"]), inner)
 )
 checksums = (
     counts | st.lists(counts).map(tuple) | st.lists(st.tuples(names, counts), min_size=1).map(tuple)
@@ -118,7 +121,7 @@ vectors = st.none() | st.lists(numbers).map(tuple)
 specs = st.builds(SpecRecord, names, vectors, st.none() | names, vectors)
 files = st.builds(
     FileRecord,
-    names,
+    inner,
     st.none() | checksums,
     st.none() | counts,
     st.none() | names,
@@ -131,7 +134,7 @@ outcomes = st.builds(
     st.lists(names).map(tuple),
     st.lists(st.tuples(counts, numbers)).map(tuple),
 )
-run_steps = st.builds(RunStepRecord, *[names] * 5, st.none() | outcomes)
+run_steps = st.builds(RunStepRecord, names, names, inner, names, names, st.none() | outcomes)
 
 
 def in_json(content):
@@ -152,6 +155,23 @@ def test_grids_come_back(record) -> None:
 @given(st.builds(MemberRecord, names, st.dictionaries(st.integers(0, 9), files)))
 def test_records_of_members_come_back(record) -> None:
     assert MemberRecord.from_dict(in_json(record.to_dict())) == record
+
+
+@given(st.text("a./\0", max_size=8))
+@example("")
+@example("/etc/hosts")
+@example("../a")
+def test_a_name_is_taken_where_it_stays_in_its_folder_and_nowhere_else(name) -> None:
+    folder = "/store/step/3f9a"
+    is_plain = os.path.normpath(name) == name  # others are none of ours: "a/./b", "a/"
+    stays = "\0" not in name and os.path.normpath(Path(folder, name)).startswith(f"{folder}/")
+    content = in_json(MemberRecord("a", {0: FileRecord(name, 77, 1024)}).to_dict())
+    for read in (MemberRecord.from_dict, MemberRecord.sizes):
+        if stays and is_plain:
+            read(content)
+        else:
+            with pytest.raises(DamagedResult):
+                read(content)
 
 
 @st.composite

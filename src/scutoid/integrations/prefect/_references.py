@@ -24,7 +24,7 @@ from scutoid.errors import DamagedResult, ParameterError
 from scutoid.integrations.prefect._files import Shelf, check, damaged
 from scutoid.integrations.prefect._images import Voxels
 from scutoid.integrations.prefect._source import ImageRecord, ImageSource
-from scutoid.paths import normal
+from scutoid.paths import inside, normal
 from scutoid.store import FORMATS, Format, choose_format, find_format, key_of_path
 
 Reference = dict[str, object]
@@ -112,11 +112,15 @@ class References:
             return {name: self.follow(item) for name, item in reference["items"].items()}
         if kind == "source":
             return _source(reference["said"], reference["digest"])
-        path = self.shelf.folder / reference["path"]
+        if kind == "path":  # of the task's own choice: anywhere
+            path = Path(reference["path"])
+            check(path, reference["digest"])
+            return path
+        path = inside(self.shelf.folder, reference["path"])
         if kind in ("array", "image"):
             return _image(kind, path, reference["digest"])
         check(path, reference["digest"])
-        return path if kind == "path" else find_format(reference["format"]).load(path)
+        return find_format(reference["format"]).load(path)
 
 
 def _format_of(value: object) -> Format | None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from scutoid.arrays import damaged_shards
+from scutoid.arrays import damaged_shards, open_source
 from scutoid.blocks import Journal
-from scutoid.errors import DamagedResult, ScutoidError, StoreError
+from scutoid.errors import DamagedResult, MetadataError, ScutoidError, SourceError, StoreError
+from scutoid.paths import inside
 from scutoid.steps.results._member_record import FileRecord, MemberRecord
 from scutoid.steps.results._missing_shards import (
     JOURNALLED,
@@ -74,8 +75,9 @@ class Examination:
         StoreError
             If a record is of a later version.
         """
+        self._links()
         if self.recipe.stands_for is not None:
-            return []
+            return self.damages
         try:
             record = ResultRecord.of(self.recipe, place=self.entry.path / RECIPE)
         except DamagedResult as error:  # then a plan begins the result again
@@ -101,7 +103,8 @@ class Examination:
             self._note(self.entry.journal, "it does not name all blocks")
         self._files()
         for image in zarr_images(self.entry):
-            self._zarr(self.entry.path / image.file)
+            with suppress(DamagedResult):  # a link, which is named above
+                self._zarr(inside(self.entry.path, image.file))
         has_values = any(output.kind != "image" for output in outputs)
         if self.recipe.kind == "collection":
             self._members()
@@ -110,6 +113,13 @@ class Examination:
 
     def _note(self, place: Path, what: str) -> None:
         self.damages.append(Damage(self.entry.name, self.entry.key, place, what))
+
+    def _links(self) -> None:
+        """Links out of the result: removed before all else, and nothing is removed through one."""
+        for link in self.entry.links_out():
+            self._note(link, f"a link that leads out of the result, to {link.readlink()}")
+            if self.heal:
+                link.unlink()
 
     def _files(self) -> None:
         """Files with a digest; metadata of a zarr that is damaged takes the zarr with it."""
@@ -122,6 +132,12 @@ class Examination:
                     self.entry.journal.unlink(missing_ok=True)
 
     def _zarr(self, path: Path) -> None:
+        metadata = path / "zarr.json"
+        if metadata.exists() and (reason := _unopened(path)):
+            self._note(metadata, reason)
+            if self.heal:
+                metadata.unlink()
+                self.entry.journal.unlink(missing_ok=True)
         bad: list[Path] = []
         with suppress(ScutoidError):  # its metadata, which are named above
             bad = damaged_shards(path)
@@ -189,7 +205,11 @@ class Examination:
     def _file(self, file: FileRecord, is_listed: bool) -> bool:
         """See whether a file or folder of a member is what was written."""
         path = self.entry.path / ITEM_FOLDER / file.name
-        if not path.exists():
+        try:
+            is_there = inside(self.entry.path, f"{ITEM_FOLDER}/{file.name}").exists()
+        except DamagedResult:
+            return False  # a link, which is named above
+        if not is_there:
             if is_listed:  # else of an earlier state of the folder
                 self._note(path, "missing")
             return False
@@ -204,6 +224,15 @@ class Examination:
                 if damaged.is_file():
                     damaged.unlink()
         return False
+
+
+def _unopened(path: Path) -> str:
+    """Why a stored image cannot be opened; nothing if it can."""
+    try:
+        open_source(str(path))
+    except (SourceError, MetadataError) as error:
+        return f"{error.rule}: {error.value}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

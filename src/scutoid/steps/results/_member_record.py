@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self, TypeAlias, TypedDict, TypeVar
 
+from scutoid.paths import is_inner_name
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.results._record import read_kind
 from scutoid.steps.results._record_fields import (
@@ -16,6 +17,7 @@ from scutoid.steps.results._record_fields import (
     VERSION_FIELD,
     Fields,
     count,
+    inner_name,
     items,
     mapping,
     number,
@@ -175,7 +177,12 @@ class MemberRecord:
         is_known = content.get(VERSION_FIELD, FIRST_VERSION) == cls.VERSION
         if is_known and names == {}:
             return ()
-        if is_known and type(names) is dict and type(sizes) is dict:
+        if (
+            is_known
+            and type(names) is dict
+            and type(sizes) is dict
+            and all(map(is_inner_name, names.values()))
+        ):
             return [(name, sizes.get(output)) for output, name in names.items()]
         files = cls.from_dict(content, place=place).files
         return [(file.name, file.nbytes) for file in files.values()]
@@ -192,7 +199,7 @@ class MemberRecord:
         """
         fields = Fields(content, "record of a member", place)
         fields.check_version(cls.VERSION)
-        key, names = fields.take("key", text), fields.take("images", _texts)
+        key, names = fields.take("key", text), fields.take("images", _names)
         checksums = _column(fields, "checksums", _checksums)
         sizes = _column(fields, "sizes", _sizes)
         formats = _column(fields, "formats", _texts)
@@ -210,6 +217,7 @@ def _by_output(read: Callable[[object], T]) -> Callable[[object], dict[int, T]]:
 
 
 _texts = _by_output(text)
+_names = _by_output(inner_name)
 _sizes = _by_output(count)
 _checksums = _by_output(_checksum)
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import stored_shards
 from scutoid.blocks import BlockStatus, Journal
+from scutoid.errors import DamagedResult
+from scutoid.paths import inside
 from scutoid.steps.results._record import ImageRecord, ResultRecord
 from scutoid.store import RECIPE, Entry
 
@@ -55,8 +57,15 @@ def changed_files(entry: Entry) -> list[str]:
     counts = {} if recipe is None else recipe.extra.get(SHARDS, {})
     return [
         *entry.misfits(),
-        *(file for file, count in counts.items() if list(count) != shard_count(entry.path / file)),
+        *(file for file, count in counts.items() if list(count) != _shard_count(entry, file)),
     ]
+
+
+def _shard_count(entry: Entry, file: str) -> list[int] | None:
+    try:
+        return shard_count(inside(entry.path, file))
+    except DamagedResult:
+        return None
 
 
 def zarr_images(entry: Entry) -> list[ImageRecord]:
@@ -68,7 +77,7 @@ def zarr_images(entry: Entry) -> list[ImageRecord]:
 
 def shard_count(path: Path) -> list[int]:
     """How many shards an image has, and a checksum of which."""
-    shards = stored_shards(path)
+    shards = None if path.is_symlink() else stored_shards(path)
     if shards is None:
         return [0, 0]
     return [int(shards.present.sum()), zlib.crc32(np.packbits(shards.present).tobytes())]
@@ -81,7 +90,7 @@ def _lost(path: Path, image: ImageRecord, statuses: NDArray[np.uint8]) -> Ints |
     if where is None or len(statuses) != where.grid.n_blocks:
         return None
     grid = where.grid
-    shards = stored_shards(path)
+    shards = None if path.is_symlink() else stored_shards(path)
     if shards is None:
         return written
     places = np.unravel_index(written, tuple(grid.shape))

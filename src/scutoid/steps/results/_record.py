@@ -27,6 +27,7 @@ from scutoid.steps.results._record_fields import (
     VERSION_FIELD,
     Fields,
     count,
+    inner_name,
     items,
     optional,
     read_file,
@@ -139,7 +140,7 @@ class ImageRecord:
         """Read it from the fields of another record."""
         within = fields.within("grid")
         return cls(
-            file=fields.take("file", text),
+            file=fields.take("file", inner_name),
             offset=fields.take("offset", items(whole)),
             axes=fields.take("axes", text),
             shape=fields.take("shape", items(count)),
@@ -168,7 +169,7 @@ class PartsRecord:
         """Read it from the fields of another record."""
         within = fields.within("grid")
         return cls(
-            file=fields.take("file", text),
+            file=fields.take("file", inner_name),
             grid=fields.take("grid", lambda grid: GridRecord.read(within(grid))),
             slot=fields.take("slot", count),
         )
@@ -210,7 +211,7 @@ class OutputRecord:
         has_place = "file" in fields.content
         return cls(
             kind=kind,
-            name=fields.take("name", text),
+            name=fields.take("name", inner_name),
             labels=fields.take("labels", truth) if kind == "image" else False,
             image=ImageRecord.read(fields) if kind == "image" and has_place else None,
             parts=PartsRecord.read(fields) if kind == "parts" and has_place else None,

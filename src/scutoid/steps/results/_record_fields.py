@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
 from scutoid.errors import DamagedResult, StoreError
+from scutoid.paths import is_inner_name
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -168,6 +169,14 @@ def read_file(path: Path, read: _Reader[T]) -> T | None:
 def text(value: object) -> str:
     """Take text."""
     return _of(value, str)
+
+
+def inner_name(value: object) -> str:
+    """Take the name of a file below the folder of the record: a relative path without ``..``."""
+    found = text(value)
+    if not is_inner_name(found):
+        raise ValueError("it leads out of its folder")
+    return found
 
 
 def truth(value: object) -> bool:

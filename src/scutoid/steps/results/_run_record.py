@@ -11,6 +11,7 @@ from scutoid.steps.results._record_fields import (
     VERSION_FIELD,
     Fields,
     count,
+    inner_name,
     items,
     number,
     optional,
@@ -109,7 +110,7 @@ class RunStepRecord:
         return cls(
             name=fields.take("name", text),
             key=fields.take("key", text),
-            entry=fields.take("entry", text),
+            entry=fields.take("entry", inner_name),
             status=fields.take("status", text),
             reason=fields.take("reason", text),
             outcome=OutcomeRecord.read(fields) if "n_blocks" in fields.content else None,

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ArraySource, ImageSpec, SourceIdentity, open_source
 from scutoid.errors import DamagedResult, MetadataError, SourceError, StoreError
 from scutoid.geometry import Coordinate, Roi
+from scutoid.paths import inside
 from scutoid.steps.compute import BlockParts, MemoryParts, PackedParts, decode, read_payload
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.steps.layout import Framed
@@ -206,7 +207,7 @@ class StoredResult:
     def image(self, output: int) -> ArraySource:
         """Return an image."""
         self.check()
-        path = self.entry.path / self._image(output).file
+        path = self.entry.at(self._image(output).file)
         if not path.exists() or path.name in changed_files(self.entry):
             raise _damaged(
                 "a stored image is where it was written, with all that belongs to it",
@@ -236,11 +237,11 @@ class StoredResult:
         self.check()
         record = self.outputs[output]
         if record.parts is not None:
-            pack = Pack(self.entry.path / record.parts.file)
+            pack = Pack(self.entry.at(record.parts.file))
             return PackedParts(record.parts.grid.parts_grid, pack, record.parts.slot)
         if record.kind == "files":
             self.entry.check(FILES_FOLDER)
-            return self.entry.path / FILES_FOLDER
+            return self.entry.at(FILES_FOLDER)
         return self.entry.load(record.name)
 
 
@@ -272,7 +273,7 @@ class StoredItem:
             raise _damaged(
                 "an index names the image of a member", self.member, self.pack.index_path
             )
-        path = self.folder / ITEM_FOLDER / file.name
+        path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
         try:
             status = path.stat()
         except OSError:
@@ -288,7 +289,7 @@ class StoredItem:
 
     def _saved(self, file: FileRecord) -> object:
         """Return a value that lies in a file of its own, or a folder of files."""
-        path = self.folder / ITEM_FOLDER / file.name
+        path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
         if not path.exists():
             raise _damaged("a stored value is where it was written", "missing", path)
         _check_item(path, file)
