@@ -65,6 +65,7 @@ PROMISED = {
 INTERNAL = {
     "scutoid.geometry": "Fit halo_pair HaloLike RoiLike",
     "scutoid.kernels": """
+        LARGEST_IN_FLOAT64 by_order check_in_float64 is_above is_in_float64
         Affine affine apply_lookup as_foreground bin_centers by_region cells_per_object
         check_cell_size check_factors check_mask_type check_method check_tiling
         checked_connectivity coarse_means coarse_range coarse_shape components_seen count_digits

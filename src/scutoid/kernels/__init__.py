@@ -87,8 +87,16 @@ from scutoid.kernels._shapes import SHAPES, shape_columns
 from scutoid.kernels._spots import SpotMethod, Spots, find_spots, spot_reach, spot_response
 from scutoid.kernels._tiles import Model, Tiling, check_tiling, field_of_view, predict_tiles
 from scutoid.kernels._watershed import components_seen, reference_watershed, watershed
+from scutoid.kernels._whole_numbers import (
+    LARGEST_IN_FLOAT64,
+    by_order,
+    check_in_float64,
+    is_above,
+    is_in_float64,
+)
 
 __all__ = [
+    "LARGEST_IN_FLOAT64",
     "SHAPES",
     "Affine",
     "Digits",
@@ -112,10 +120,12 @@ __all__ = [
     "apply_lookup",
     "as_foreground",
     "bin_centers",
+    "by_order",
     "by_region",
     "cells_per_object",
     "check_cell_size",
     "check_factors",
+    "check_in_float64",
     "check_mask_type",
     "check_method",
     "check_tiling",
@@ -142,6 +152,8 @@ __all__ = [
     "highest_within",
     "histogram_of",
     "interpolate_coarse",
+    "is_above",
+    "is_in_float64",
     "label_components",
     "li_from_histogram",
     "li_level",

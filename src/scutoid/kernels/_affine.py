@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
+from scutoid.kernels._whole_numbers import check_in_float64
 
 Mode = Literal["constant", "voxel", "nearest"]
 _REACH = {"constant": 0.0, "voxel": 0.5}
@@ -191,6 +192,11 @@ def affine(
     ndarray
         Of `shape`, of the image's dtype; integers are rounded as scipy does.
 
+    Raises
+    ------
+    ParameterError
+        If integers beyond 2**53 are to be interpolated, or to fill what lies outside.
+
     Examples
     --------
     >>> import numpy as np
@@ -201,6 +207,9 @@ def affine(
     result = np.full(tuple(shape), cval, image.dtype)
     if 0 in shape or 0 in image.shape:
         return result
+    if order:
+        check_in_float64(image, "interpolation between voxels")
+        check_in_float64(np.array(cval, image.dtype), "interpolation between voxels, fill")
     image = np.ascontiguousarray(image)
     n_rows = max(_POINTS // max(math.prod(shape[1:]), 1), 1)
     for row in range(0, shape[0], n_rows):

@@ -9,6 +9,7 @@ block has those that *begin* in it, and sees them whole by a halo of ``factor - 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
+from scutoid.kernels._whole_numbers import LARGEST_IN_FLOAT64, check_in_float64
 
 Ints = Sequence[int]
 
@@ -49,7 +51,7 @@ def coarse_means(
     Raises
     ------
     ParameterError
-        If a value is not finite.
+        If a value is not finite, or an integer beyond 2**53, or of which sums do not fit 64 bits.
 
     Examples
     --------
@@ -63,6 +65,14 @@ def coarse_means(
             place="image",
             remedy="replace them first, by numpy.nan_to_num",
         )
+    n_voxels = math.prod(factors)
+    largest = min(LARGEST_IN_FLOAT64, (2**63 - 1) // n_voxels)
+    rule = (
+        "2**53"
+        if largest == LARGEST_IN_FLOAT64
+        else f"2**63 / {n_voxels}, of which the sum is known"
+    )
+    check_in_float64(values, "means over factors", largest=largest, name=rule)
     inside, padding, shape = [], [], []
     counts: NDArray[Any] = np.ones((), np.int64)
     for low, high, factor, size in zip(start, stop, factors, image_shape, strict=True):
@@ -79,7 +89,7 @@ def coarse_means(
     order = [*range(0, 2 * ndim, 2), *range(1, 2 * ndim, 2)]
     # A row a coarse voxel, so that floats are added up in the same order whatever the block
     rows = np.ascontiguousarray(whole.reshape(shape).transpose(order))
-    total = rows.reshape(*counts.shape, int(np.prod(factors))).sum(axis=-1)
+    total = rows.reshape(*counts.shape, n_voxels).sum(axis=-1)
     return np.asarray(total / counts, np.float64)
 
 

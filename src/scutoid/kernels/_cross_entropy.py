@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels._levels import filled_bins
+from scutoid.kernels._whole_numbers import check_in_float64
 
 _VALUES = 2**16  # so many different values are counted one by one
 _BINS = 2**16
@@ -60,7 +61,7 @@ def li_from_histogram(counts: ArrayLike, values: ArrayLike, tolerance: float = 0
     Raises
     ------
     ParameterError
-        If nothing was counted.
+        If nothing was counted, or integers are beyond 2**53.
 
     Notes
     -----
@@ -76,6 +77,7 @@ def li_from_histogram(counts: ArrayLike, values: ArrayLike, tolerance: float = 0
     3.33881258...
     """
     number, value = filled_bins(counts, values)
+    check_in_float64(value, "li")
     if len(value) == 1:
         return float(value[0])
     height = (value - value[0]).astype(np.float64)

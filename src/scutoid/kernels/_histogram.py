@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from scutoid.errors import ParameterError
+from scutoid.kernels._whole_numbers import check_in_float64
 
 # Up to this many different values are counted in an array that has a place for each
 _DENSE = 2**16
@@ -210,7 +211,7 @@ def percentile_from_histogram(histogram: Histogram, percent: float) -> float:
     """
     below, above, share = percentile_ranks(histogram.total, percent)
     low, high = (find_rank(histogram, rank)[0] for rank in (below, above))
-    return float(between(low, high, share))
+    return plain_number(between(low, high, share))
 
 
 def find_rank(histogram: Histogram, rank: int) -> tuple[int, int]:
@@ -241,12 +242,27 @@ def percentile_ranks(total: int, percent: float) -> tuple[int, int, float]:
     return below, below + 1, place - below
 
 
-def between(low: Any, high: Any, share: float) -> np.generic:
+def plain_number(value: np.generic | int) -> float:
+    """Return a number as Python's own."""
+    plain: float = value if isinstance(value, int) else value.item()
+    return plain
+
+
+def between(low: Any, high: Any, share: float) -> np.generic | int:
     """Return the value a share of the way from one to another, rounded as numpy's percentiles are.
 
-    Integers give float64, floating-point numbers their own type.
+    Integers give float64, or a Python integer that float64 does not hold; floating-point numbers
+    give their own type.
+
+    Raises
+    ------
+    ParameterError
+        If it lies between two different integers beyond 2**53.
     """
     if np.asarray(low).dtype.kind in "biu":
+        if low == high or not share:
+            return np.float64(low) if int(np.float64(low)) == int(low) else int(low)
+        check_in_float64(np.array([low, high]), "percentile")
         a, b, step = float(low), float(high), float(int(high) - int(low))
         return np.float64(a + step * share if share < 0.5 else b - step * (1 - share))
     with np.errstate(invalid="ignore", over="ignore"):

@@ -1,8 +1,9 @@
 """Measures of intensity inside objects: mean, min, max, sum and standard deviation, mergeable.
 
 Values of up to 32 bits are summed as integers, with their squares in two limbs of 32 bits, so that
-nothing is rounded before the last division.  Floats, and integers of 64 bits, are summed as
-float64, with the sum of squared deviations merged by the formula of Chan, Golub and LeVeque (1983).
+nothing is rounded before the last division.  Floats are summed as float64, with the sum of squared
+deviations merged by the formula of Chan, Golub and LeVeque (1983).  So are integers of 64 bits, but
+counted from the object's least value: float64 holds what they differ by, if not what they are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._runs import Groups, Runs
+from scutoid.kernels._whole_numbers import LARGEST_IN_FLOAT64
 
 _LIMB = 32
 _LOW_BITS = np.uint64(2**_LIMB - 1)
@@ -30,7 +32,7 @@ class IntensityStats:
     maximum: NDArray[Any]
     """Greatest value."""
     total: NDArray[Any]
-    """Sum of the values."""
+    """Sum of the values; of integers of 64 bits, of what they are above the least, float64."""
     squares: NDArray[Any]
     """Integers: sums of the upper and the lower 32 bits of the squares, int64, shape
     (n, n_channels, 2).  Floats: sum of squared deviations from the object's mean, shape
@@ -47,6 +49,17 @@ class IntensityStats:
     def is_exact(self) -> bool:
         """Whether all sums are of integers."""
         return self.total.dtype == np.int64
+
+    @property
+    def base(self) -> NDArray[np.float64] | int:
+        """What the sums are counted from, shape (n, n_channels), or 0."""
+        is_long = not self.is_exact and self.minimum.dtype.kind in "iu"
+        return self.minimum.astype(np.float64) if is_long else 0
+
+    def sums(self, n_voxels: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the sums of the values themselves, shape (n, n_channels)."""
+        base = self.base
+        return self.total if isinstance(base, int) else self.total + base * n_voxels[:, None]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all fields as plain arrays."""
@@ -76,12 +89,12 @@ class IntensityStats:
             None if self.weighted is None else self.weighted[rows],
         )
 
-    def moved(self, by: NDArray[np.int64]) -> IntensityStats:
+    def moved(self, by: NDArray[np.int64], n_voxels: NDArray[np.int64]) -> IntensityStats:
         """Count coordinates from elsewhere: what was at x is then at x + `by`, (n, ndim)."""
         if self.weighted is None:
             return self
         with np.errstate(invalid="ignore", over="ignore"):
-            shift = by[:, None, :] * self.total[:, :, None].astype(np.float64)
+            shift = by[:, None, :] * self.sums(n_voxels)[:, :, None].astype(np.float64)
             return replace(self, weighted=self.weighted + shift)
 
     def variance(self, n_voxels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -112,14 +125,18 @@ class IntensityStats:
     ) -> dict[str, NDArray[Any]]:
         """Return ``mean min max sum std`` of each channel."""
         std = np.sqrt(self.variance(n_voxels))
-        mean = self.total / n_voxels[:, None]
+        sums = self.sums(n_voxels)
+        mean = sums / n_voxels[:, None]
+        if sums is not self.total:
+            is_exact = np.abs(sums) < LARGEST_IN_FLOAT64
+            mean = np.where(is_exact, mean, self.base + self.total / n_voxels[:, None])
         columns = {}
         for i, suffix in enumerate(self.suffixes(channels)):
             for name, values in (
                 ("mean", mean),
                 ("min", self.minimum),
                 ("max", self.maximum),
-                ("sum", self.total),
+                ("sum", sums),
                 ("std", std),
             ):
                 columns[name + suffix] = np.ascontiguousarray(values[:, i])
@@ -139,6 +156,7 @@ class IntensityStats:
     def weighted_columns(
         self,
         low: NDArray[np.int64],
+        n_voxels: NDArray[np.int64],
         axes: str,
         spacing: Sequence[float],
         origin: Sequence[float],
@@ -152,7 +170,8 @@ class IntensityStats:
             return {}
         columns = {}
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            local = self.weighted / np.where(self.total == 0, np.nan, self.total)[..., None]
+            sums = self.sums(n_voxels)
+            local = self.weighted / np.where(sums == 0, np.nan, sums)[..., None]
         for i, suffix in enumerate(self.suffixes(channels)):
             for n, axis in enumerate(axes):
                 voxel = low[:, n] + local[:, i, n]
@@ -201,9 +220,11 @@ def measure_runs(
     measured, weighted = [], []
     for channel in intensity if has_channels else (intensity,):
         seen = channel.reshape(-1)[inside]
+        seen = seen.astype(seen.dtype.newbyteorder("="), copy=False)
         values = seen.astype(np.int64 if exact else np.float64)
         minimum, maximum = _extremes(seen if is_long else values, begins, groups)
-        total, squares = _sums(values, begins, runs, groups, is_short=is_short)
+        summed = _above(seen, np.repeat(groups.spread(minimum), runs.length)) if is_long else values
+        total, squares = _sums(summed, begins, runs, groups, is_short=is_short)
         measured.append((minimum, maximum, total, squares))
         if first is not None:
             weighted.append(_weighted(values, begins, runs, first, groups, is_short=is_short))
@@ -250,9 +271,13 @@ def _extremes(
     values: NDArray[Any], begins: NDArray[np.int64], groups: Groups
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the least and the greatest value of each group, shape (n,)."""
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     least = groups.minimum(_by_run(np.minimum, values, begins))
     return least, groups.maximum(_by_run(np.maximum, values, begins))
+
+
+def _above(values: NDArray[Any], least: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how far integers of 64 bits are above others, rounded once."""
+    return (values.view(np.uint64) - least.view(np.uint64)).astype(np.float64)
 
 
 def _sums(
@@ -325,15 +350,18 @@ def merge_intensities(
     minimum, maximum, total, squares = (
         np.concatenate(list(columns)) for columns in zip(*map(_rows, known), strict=True)
     )
+    least = groups.minimum(minimum)
+    if not known[0].is_exact and minimum.dtype.kind in "iu":
+        total = total + n_voxels[:, None] * _above(minimum, groups.spread(least))
     merged_total = groups.total(total)
-    moved = [part.weighted for part in _moved(known, by) if part.weighted is not None]
+    moved = [part.weighted for part in _moved(known, by, n_voxels) if part.weighted is not None]
     if not known[0].is_exact:
         n = groups.total(n_voxels)[:, None]
         with np.errstate(invalid="ignore", over="ignore"):
             shift = total / n_voxels[:, None] - groups.spread(merged_total / n)
             squares = squares + (n_voxels[:, None] * shift**2)[..., None]
     return IntensityStats(
-        groups.minimum(minimum),
+        least,
         groups.maximum(maximum),
         merged_total,
         groups.total(squares),
@@ -342,12 +370,14 @@ def merge_intensities(
     )
 
 
-def _moved(parts: Sequence[IntensityStats], by: NDArray[np.int64]) -> Iterator[IntensityStats]:
+def _moved(
+    parts: Sequence[IntensityStats], by: NDArray[np.int64], n_voxels: NDArray[np.int64]
+) -> Iterator[IntensityStats]:
     at = 0
     for part in parts:
-        rows = len(part.total)
-        yield part.moved(by[at : at + rows])
-        at += rows
+        rows = slice(at, at + len(part.total))
+        yield part.moved(by[rows], n_voxels[rows])
+        at = rows.stop
 
 
 def _rows(part: IntensityStats) -> Iterator[NDArray[Any]]:

@@ -5,12 +5,14 @@ The arithmetic is that of scikit-image, so that the levels are the same to the l
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scutoid.errors import ParameterError
+from scutoid.kernels._whole_numbers import check_in_float64
 
 # The most places of a histogram with one for each integer, whether it occurs or not
 _MOST_BINS = 2**24
@@ -34,7 +36,7 @@ def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> np.generic:
     Raises
     ------
     ParameterError
-        If nothing was counted.
+        If nothing was counted, or integers are beyond 2**53.
 
     Notes
     -----
@@ -49,6 +51,7 @@ def otsu_from_histogram(counts: ArrayLike, centers: ArrayLike) -> np.generic:
     np.int64(2)
     """
     number, value = filled_bins(counts, centers)
+    check_in_float64(value, "otsu")
     number = number.astype(np.float32)
     if len(number) == 1:
         only: np.generic = value[0]
@@ -102,7 +105,7 @@ def triangle_from_histogram(counts: ArrayLike, values: ArrayLike) -> np.generic:
     if turned:
         number, peak = number[::-1], last - peak
     height, width = float(number[peak]), float(peak)
-    norm = np.sqrt(number[peak] ** 2 + peak**2)
+    norm = math.sqrt(int(number[peak]) ** 2 + peak**2)  # of Python's integers: no square wraps
     along = np.arange(peak)
     below = height / norm * along - width / norm * number[:peak]
     place = int(np.argmax(below))

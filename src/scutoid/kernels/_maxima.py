@@ -22,9 +22,7 @@ from numpy.typing import NDArray
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels._components import checked_connectivity, label_components, neighbour_shifts
 from scutoid.kernels._watershed import order_ranks
-
-_EXACT = 2**53
-"""Up to here float64 tells integers apart."""
+from scutoid.kernels._whole_numbers import check_in_float64, ranked
 
 
 def maximum_candidates(
@@ -176,7 +174,7 @@ def h_reconstruction(
     Raises
     ------
     ParameterError
-        If the image has values that have no order.
+        If the image has values that have no order, or integers beyond 2**53.
     GeometryError
         If the shapes differ.
 
@@ -192,6 +190,7 @@ def h_reconstruction(
     from scipy import ndimage
 
     image, regions, hops = _checked(image, inside, connectivity)
+    check_in_float64(image, "local_maxima, h")
     structure = ndimage.generate_binary_structure(image.ndim, hops)
     if not _beside_another(regions, hops).any():
         return _reconstructed(image, h, regions != 0, structure)
@@ -319,12 +318,7 @@ def _as_filtered(image: NDArray[Any]) -> NDArray[Any]:
     """Return values that the filters of scipy take, or numbers in the order of the values."""
     if image.dtype == np.float16:
         return image.astype(np.float32)
-    if image.dtype in (np.float32, np.float64) or image.dtype.itemsize < 8:
-        return image
-    is_whole = image.dtype.kind in "iu"
-    if is_whole and int(image.max()) <= _EXACT and int(image.min()) >= -_EXACT:
-        return image
-    return np.unique(image, return_inverse=True)[1].reshape(image.shape)
+    return ranked(image)
 
 
 def _lowest(dtype: np.dtype[Any]) -> float:

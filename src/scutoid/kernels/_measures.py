@@ -99,10 +99,13 @@ class Measure:
     def merged(self, pieces: Sequence[Rows], groups: Groups) -> dict[str, NDArray[Any]]:
         """Unite the rows of several blocks, in this order; `groups` gathers them by label."""
         merges = {"sum": groups.total, "min": groups.minimum, "max": groups.maximum}
-        return {
-            name: merges[how](np.concatenate([piece[name] for piece in pieces]))
-            for name, how in self.merge.items()
-        }
+        merged = {}
+        for name, how in self.merge.items():
+            rows = np.concatenate([piece[name] for piece in pieces])
+            merged[name] = merges[how](rows)
+            if how == "sum":
+                _check_sums(name, rows, merged[name], groups)
+        return merged
 
     def columns(self, merged: Rows, n_voxels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Return the columns of a table.
@@ -123,3 +126,18 @@ class Measure:
                     remedy="give finish= to make columns of arrays with more axes",
                 )
         return columns
+
+
+def _check_sums(name: str, rows: NDArray[Any], merged: NDArray[Any], groups: Groups) -> None:
+    """Refuse sums of integers that wrapped: rounded sums are far from them then."""
+    if rows.dtype.kind not in "iu":
+        return
+    rounded = groups.total(rows.astype(np.float64))
+    wrapped = np.abs(merged.astype(np.float64) - rounded) > 2.0**62
+    if wrapped.any():
+        raise ParameterError(
+            f"sums of a measure fit into {rows.dtype}",
+            value=f"{name!r}, about {rounded[wrapped].flat[0]:.6g}",
+            place="Measure",
+            remedy="map floating-point numbers, or smaller ones",
+        )

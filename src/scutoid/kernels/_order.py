@@ -22,6 +22,7 @@ from scutoid.kernels._histogram import (
     histogram_of,
     merge_histograms,
     percentile_ranks,
+    plain_number,
 )
 
 _DIGIT = 16
@@ -215,7 +216,7 @@ def narrow(counted: Digits, found: Narrowed | None, percents: Sequence[float]) -
     if level + 1 == percentile_passes(counted["dtype"]):
         ends = [value_of_key(key, counted["dtype"]) for key in longer]
         values = [
-            between(low, high, share).item()
+            plain_number(between(low, high, share))
             for low, high, (_, _, share) in zip(ends[::2], ends[1::2], spread, strict=True)
         ]
     return {

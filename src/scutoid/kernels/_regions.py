@@ -175,7 +175,7 @@ def measure_block(
     measured = None
     if intensity is not None:
         measured = measure_runs(labels, runs, groups, intensity, first if weighted else None)
-        measured = measured.moved(-low)
+        measured = measured.moved(-low, n_voxels)
     return RegionStats(
         image_shape=whole,
         label=groups.key,

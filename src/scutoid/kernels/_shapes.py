@@ -67,5 +67,7 @@ def shape_columns(
         if "orientation" in properties and ndim > 1:
             columns |= orientation_columns(matrices, axes)
     if stats.intensity is not None and "weighted_centroid" in properties:
-        columns |= stats.intensity.weighted_columns(stats.low, axes, spacing, start, channels)
+        columns |= stats.intensity.weighted_columns(
+            stats.low, stats.n_voxels, axes, spacing, start, channels
+        )
     return columns

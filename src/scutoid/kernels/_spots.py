@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
+from scutoid.kernels._whole_numbers import check_in_float64
 
 SpotMethod = Literal["log", "dog"]
 Widths = Sequence[float]
@@ -81,7 +82,7 @@ def spot_response(
     Raises
     ------
     ParameterError
-        If the image holds complex numbers, NaN or infinite values.
+        If the image holds complex numbers, NaN or infinite values, or integers beyond 2**53.
 
     Examples
     --------
@@ -99,6 +100,7 @@ def spot_response(
             place="spot_response",
             remedy="replace what is missing first, for example by the background",
         )
+    check_in_float64(image, "detect_spots")
     dtype = np.float64 if image.dtype == np.float64 else np.float32
     smooth = image.astype(dtype, copy=False)
     if method == "dog":

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import footprint_array, footprint_shape, interpolate_coarse
+from scutoid.kernels import check_in_float64, footprint_array, footprint_shape, interpolate_coarse
 from scutoid.ops._coarse import (
     Coarse,
     block_extent,
@@ -140,6 +140,7 @@ def subtract_field(
     """Interpolate the background over one block, and subtract it."""
     start, stop, shape = extent_of(block)
     background = interpolate_coarse(field["field"], start, stop, factors, shape)
+    check_in_float64(image, "subtract_background")
     return (image - background).astype(np.float32)
 
 

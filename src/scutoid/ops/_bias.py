@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import MissingExtra, ParameterError, StepError
-from scutoid.kernels import coarse_shape, interpolate_coarse
+from scutoid.kernels import check_in_float64, coarse_shape, interpolate_coarse
 from scutoid.ops._coarse import (
     Coarse,
     coarse_factors,
@@ -218,6 +218,7 @@ def divide_field(
             remedy="estimate it on this image, and give the same factors= to both",
         )
     place = [block.write_roi.offset[n] - block.image_roi.offset[n] for n in iterated]
+    check_in_float64(image, "correct_bias")
     field = fields[int(np.ravel_multi_index(place, sizes)) if sizes else 0]
     under = field[coarse_slices(start, stop, edges, shape)]
     return (image / interpolate_coarse(under, start, stop, edges, shape)).astype(np.float32)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import SPATIAL
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.geometry import Roi
+from scutoid.kernels import check_in_float64
 from scutoid.ops._composed import TypedAs, composed
 from scutoid.ops._count import estimated_cells, is_table
 from scutoid.ops._measure import check_labels, measure_pieces
@@ -377,6 +378,7 @@ def density_map(
 
 
 def _finite(weights: pd.Series[float]) -> NDArray[np.float64]:
+    check_in_float64(weights.to_numpy(), f"{_PLACE}, {weights.name!r}")
     values = np.asarray(weights, np.float64)
     if not np.isfinite(values).all():
         raise ParameterError(

@@ -8,7 +8,13 @@ from typing import TypeVar
 import numpy as np
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import footprint_array, footprint_shape
+from scutoid.kernels import (
+    by_order,
+    check_in_float64,
+    footprint_array,
+    footprint_shape,
+    is_in_float64,
+)
 from scutoid.ops._inputs import check_intensities, check_per_axis
 from scutoid.ops._types import Array
 from scutoid.steps import Image, blockwise, is_lazy
@@ -82,10 +88,11 @@ def gaussian(image: Array, *, sigma: float | Sequence[float]) -> Array:
            [ 1.2, 17.9, 80.9]], dtype=float32)
     """
     _check(image, sigma, "sigma", _radius)
-    return _smooth(_as_float(image), sigma)
+    return _smooth(_as_float(image, "gaussian"), sigma)
 
 
-def _as_float(image: Array) -> Array:
+def _as_float(image: Array, place: str) -> Array:
+    check_in_float64(image, place)
     return image.astype(np.float64 if image.dtype == np.float64 else np.float32, copy=False)
 
 
@@ -119,7 +126,7 @@ def _check_size(images: list[Image], size: int | Sequence[int]) -> None:
     _check(images[0], size, "size", _window)
 
 
-@blockwise(halo=_window, dtype="same", check=_check_size, block_invariant=True, version="1")
+@blockwise(halo=_window, dtype="same", check=_check_size, block_invariant=True, version="2")
 def median(image: Array, *, size: int | Sequence[int]) -> Array:
     """Take the median of each voxel's neighbourhood.
 
@@ -153,8 +160,10 @@ def median(image: Array, *, size: int | Sequence[int]) -> Array:
     from scipy import ndimage
 
     _check(image, size, "size", _window)
-    filtered = ndimage.median_filter(_served(image), size=_plain(size))
-    return filtered.astype(image.dtype, copy=False)  # type: ignore[no-any-return]
+    filtered = by_order(
+        _served(image), lambda values: ndimage.median_filter(values, size=_plain(size))
+    )
+    return filtered.astype(image.dtype, copy=False)
 
 
 def _served(image: Array) -> Array:
@@ -235,7 +244,7 @@ def difference_of_gaussians(image: Array, *, low: Widths, high: Widths | None = 
     upper = _upper(low, high)
     _check(image, low, "low", _radius)
     _check(image, upper, "high", _radius)
-    values = _as_float(image)
+    values = _as_float(image, "difference_of_gaussians")
     return np.asarray(_smooth(values, low) - _smooth(values, upper))
 
 
@@ -279,7 +288,7 @@ def laplacian_of_gaussian(image: Array, *, sigma: Widths) -> Array:
 
     _check(image, sigma, "sigma", _radius)
     return ndimage.gaussian_laplace(  # type: ignore[no-any-return]
-        _as_float(image), _plain(sigma), truncate=_TRUNCATE
+        _as_float(image, "laplacian_of_gaussian"), _plain(sigma), truncate=_TRUNCATE
     )
 
 
@@ -338,5 +347,23 @@ def white_tophat(image: Array, *, radius: Widths) -> Array:
 
     _check(image, radius, "radius", _twice)
     footprint = footprint_array(_plain(radius), image.ndim)
-    filtered = ndimage.white_tophat(_served(image), footprint=footprint)
+    served = _served(image)
+    if is_in_float64(served):
+        filtered = ndimage.white_tophat(served, footprint=footprint)
+    else:
+        filtered = image - by_order(
+            image, lambda values: ndimage.grey_opening(values, footprint=footprint)
+        )
+    _check_no_wrap(filtered, "white_tophat")
     return filtered.astype(image.dtype, copy=False)  # type: ignore[no-any-return]
+
+
+def _check_no_wrap(difference: Array, place: str) -> None:
+    """Refuse a difference of signed integers that is never below 0, where it does not fit."""
+    if difference.dtype.kind == "i" and difference.size and difference.min() < 0:
+        raise ParameterError(
+            f"the difference of a voxel and what is around it fits into {difference.dtype}",
+            value=f"one that wraps to {difference.min()}",
+            place=place,
+            remedy="convert the image to a wider type first",
+        )

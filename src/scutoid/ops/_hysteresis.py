@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import label_components
+from scutoid.kernels import is_above, label_components
 from scutoid.ops._composed import as_number, as_one, composed
 from scutoid.ops._inputs import check_hops, check_intensities, check_number
 from scutoid.ops._label import components
@@ -74,7 +74,7 @@ def hysteresis(
     return hysteresis_apply(image, strong, low=low, connectivity=connectivity)
 
 
-@blockwise(out="parts", block_invariant=True, version="1")
+@blockwise(out="parts", block_invariant=True, version="2")
 def hysteresis_pieces(
     image: Array,
     *,
@@ -85,9 +85,9 @@ def hysteresis_pieces(
 ) -> Arrays:
     """Label the weak voxels of one block, and say which pieces hold a strong one."""
     _check_order(low, high)
-    labels, parts = components(image > low, block, connectivity)
+    labels, parts = components(is_above(image, low), block, connectivity)
     strong = np.zeros(len(parts["first"]) + 1, bool)
-    strong[labels[image > high]] = True
+    strong[labels[is_above(image, high)]] = True
     return {**parts, "strong": strong[1:]}
 
 
@@ -103,7 +103,7 @@ def hysteresis_merge(
     return by_block
 
 
-@blockwise(dtype=bool, block_invariant=True, version="1")
+@blockwise(dtype=bool, block_invariant=True, version="2")
 def hysteresis_apply(
     image: Array,
     pieces: dict[str, NDArray[np.bool_]],
@@ -113,7 +113,7 @@ def hysteresis_apply(
 ) -> NDArray[np.bool_]:
     """Label the weak voxels of one block again, and keep those of strong objects."""
     keep = np.concatenate([[False], pieces["strong"]])
-    return keep[label_components(image > low, connectivity)[0]]
+    return keep[label_components(is_above(image, low), connectivity)[0]]
 
 
 def _check_order(low: float, high: float) -> None:

@@ -34,9 +34,10 @@ def measure(
     """Measure labelled objects: one row an object.
 
     **Exact** on integers of up to 32 bits: equals `skimage.measure.regionprops_table` on the whole
-    array.  Sums of floating-point numbers and of larger integers are the same for every executor
-    and number of workers at one block shape, and within rounding of the whole array; least and
-    greatest values are exact for all types.
+    array.  Sums of floating-point numbers and of larger integers are float64: the same for every
+    executor and number of workers at one block shape, and within rounding of the whole array; least
+    and greatest values are exact for all types.  ``std`` of integers of 64 bits is that of what
+    they differ by, however large they are.
 
     Parameters
     ----------
@@ -221,7 +222,7 @@ def _wanted(properties: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in SHAPES if name in names)
 
 
-@blockwise(out="parts", block_invariant=True, version="2")
+@blockwise(out="parts", block_invariant=True, version="3")
 def measure_pieces(
     labels: Array,
     intensity: Array | None = None,
@@ -240,7 +241,7 @@ def measure_pieces(
     return {**stats, **frame, **_own_rows(measures, labels, intensity, stats["label"])}
 
 
-@blockwise(out="parts", block_invariant=True, version="2")
+@blockwise(out="parts", block_invariant=True, version="3")
 def measure_channel_pieces(
     labels: Array,
     intensity: Array,

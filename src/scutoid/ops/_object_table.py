@@ -31,7 +31,7 @@ _ONCE = ("image_shape", "intensity_has_channels", "frame", "axes", "place", "ite
 """Arrays of a block that have no row for each object."""
 
 
-@step(out="table", version="2")
+@step(out="table", version="3")
 def measure_objects(
     pieces: BlockParts,
     *,

@@ -21,7 +21,7 @@ def percentile(image: ImageLike, *, q: float | Sequence[float]) -> Value | float
     """Find percentiles of all voxels of an image.
 
     **Exact**: equals ``numpy.percentile(image, q)`` on the whole array, to the last bit, whatever
-    the values.
+    the values; an integer that float64 does not hold is returned as an int.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def percentile(image: ImageLike, *, q: float | Sequence[float]) -> Value | float
     Raises
     ------
     ParameterError
-        If `q` is out of range, the image has no voxel, or a value is NaN.
+        If `q` is out of range, the image has no voxel, a value is NaN, or a percentile lies between
+        two integers beyond 2**53.
 
     Notes
     -----
@@ -165,6 +166,7 @@ def scale_between(image: Array, *, levels: Sequence[float]) -> NDArray[np.float3
             place="normalize_percentile",
             remedy="choose percentiles farther apart, or leave out images that are flat",
         )
+    kernels.check_in_float64(image, "normalize_percentile")
     return ((image.astype(np.float64) - low) / (high - low)).astype(np.float32)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
+from scutoid.kernels import LARGEST_IN_FLOAT64, check_in_float64
 from scutoid.ops._composed import as_one, of_images
 from scutoid.ops._grids import are_labels, check_images, letters_of, seen_to
 from scutoid.ops._inputs import first_of
@@ -30,11 +31,11 @@ _VOXELS = 2**22
 """Voxels that a block reads, about."""
 
 
-def _sum_dtype(dtype: DType, *, is_mean: bool) -> DType:
-    """Return what sums are held in: integers exactly, unless they are 64-bit ones to average."""
+def _sum_dtype(dtype: DType) -> DType:
+    """Return what sums are held in: integers exactly."""
     if dtype.kind == "c":
         return np.dtype(np.complex128)
-    if dtype.kind == "f" or (is_mean and dtype.itemsize == 8):
+    if dtype.kind == "f":
         return np.dtype(np.float64)
     return np.dtype(np.uint64 if dtype.kind == "u" else np.int64)
 
@@ -42,10 +43,29 @@ def _sum_dtype(dtype: DType, *, is_mean: bool) -> DType:
 def _added(image: Array, axis: int, dtype: DType) -> Array:
     """Add up planes in order: numpy's own order of sums depends on the shape of a block."""
     planes = np.moveaxis(image, axis, 0)
+    _check_sum(planes)
     total = np.zeros(planes.shape[1:], dtype)
     for plane in planes:
         total += plane
     return np.expand_dims(total, axis)
+
+
+def _check_sum(planes: Array) -> None:
+    """Refuse integers of 64 bits whose sum does not fit: it would wrap."""
+    if planes.dtype.kind not in "iu" or planes.dtype.itemsize < 8 or not planes.size:
+        return
+    held, low, high = np.iinfo(planes.dtype), int(planes.min()), int(planes.max())
+    if low * len(planes) >= held.min and high * len(planes) <= held.max:
+        return
+    lower = (planes & planes.dtype.type(2**32 - 1)).astype(np.int64).sum(0)
+    upper = (planes >> planes.dtype.type(32)).astype(np.int64).sum(0) + (lower >> 32)
+    if upper.min() < held.min >> 32 or upper.max() > held.max >> 32:
+        raise ParameterError(
+            f"sums along an axis fit into {held.dtype}",
+            value=f"one of {len(planes)} voxels between {low} and {high}",
+            place="project",
+            remedy="convert the image to float64, which rounds, or project shorter pieces",
+        )
 
 
 def _largest(image: Array, axis: int, dtype: DType) -> Array:
@@ -68,7 +88,7 @@ def _are_labels(image: Image | Images, method: str) -> bool:
 
 def _held_dtype(dtype: DType, method: str) -> DType:
     is_sum = method in ("sum", "mean")
-    return _sum_dtype(dtype, is_mean=method == "mean") if is_sum else dtype
+    return _sum_dtype(dtype) if is_sum else dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +154,37 @@ def _projected(
         )
     held = _METHODS[method](image, number, _held_dtype(image.dtype, method)).squeeze(number)
     if method == "mean" or count is not None:
-        held = held / (image.shape[number] if count is None else count)
+        count = image.shape[number] if count is None else count
+        _check_mean(held, count)
+        held = held / count
     wanted = _result_dtype(image.dtype, method) if dtype is None else np.dtype(dtype)
     return np.asarray(held, wanted)
+
+
+def _check_mean(total: Array, count: int) -> None:
+    """Refuse sums of integers whose mean float64 does not tell from others."""
+    check_in_float64(
+        total,
+        "project, mean",
+        largest=count * LARGEST_IN_FLOAT64,
+        name=f"2**53, the sum of {count} up to as many times that",
+    )
 
 
 def _result_dtype(dtype: DType, method: str) -> DType:
     """Return the type that numpy's method of the same name returns."""
     if method == "mean":
         return dtype if dtype.kind in "fc" else np.dtype(np.float64)
-    return dtype if method != "sum" or dtype.kind in "fc" else _sum_dtype(dtype, is_mean=False)
+    return dtype if method != "sum" or dtype.kind in "fc" else _sum_dtype(dtype)
 
 
 @of_images
 def project(image: ImageLike, *, axis: str | int, method: str = "max") -> ImageLike:
     """Project an image along an axis.
 
-    **Exact** for every block shape: "max", "min" and "sum" of integers equal numpy's on the whole
-    array; so does "mean" of integers of up to 32 bits, whose sums are integers.  Sums and means of
-    floating-point numbers are summed in double precision, in an order that does not depend on
+    **Exact** for every block shape: "max", "min", "sum" and "mean" of integers equal numpy's on the
+    whole array; sums that do not fit 64 bits, and means beyond 2**53, are refused.  Sums and means
+    of floating-point numbers are summed in double precision, in an order that does not depend on
     blocks, and equal numpy's within rounding.
 
     Parameters
@@ -172,7 +204,8 @@ def project(image: ImageLike, *, axis: str | int, method: str = "max") -> ImageL
     Raises
     ------
     ParameterError
-        If the image has no such axis or no other, no voxel along it, or the method is unknown.
+        If the image has no such axis or no other, no voxel along it, or the method is unknown;
+        in the block that meets it, if a sum does not fit.
         What is made of all voxels is a value, not an image: see `scutoid.reduction`, and
         `scutoid.percentile`, of which 0 and 100 are the smallest and the largest.
 
@@ -224,7 +257,7 @@ def _slab_step(image: Image, axis: str, method: str) -> Image:
         dtype=_held_dtype(image.dtype, method),
         labels=_are_labels(image, method),
         block_invariant=True,
-        version="1",
+        version="2",
     )(_slabs)
     block = {a: 1 if a == axis else _edge(_SLAB, len(axes) - 1) for a in axes}
     slabs: Image = step.options(name="project_slabs", block=block)(
@@ -256,7 +289,7 @@ def _finish(
         dtype=dtype,
         labels=_are_labels(image, method),
         block_invariant=True,
-        version="1",
+        version="2",
     )(_projected)
     dtype_name = None if dtype is None else dtype.name
     projected = step.options(**options)(

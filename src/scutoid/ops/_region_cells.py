@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import GeometryError, MetadataError, ParameterError
+from scutoid.kernels import check_in_float64
 from scutoid.ops._atlas_frame import AtlasFrame, as_image
 from scutoid.ops._count import estimated_cells
 from scutoid.ops._measure import check_labels, measure_pieces
@@ -250,11 +251,13 @@ def _placed(
     weight = np.ones(len(points), np.int64) if weights is None else _weights(points[weights])
     table = pd.DataFrame({"voxel": voxel, "column": 2 * number + above, "n": weight})
     if column is not None:
+        check_in_float64(points[column].to_numpy(), f"{_PLACE}, column {column!r}")
         table["intensity"] = points[column].to_numpy(np.float64) * weight
     return _added_up(table)
 
 
 def _weights(column: pd.Series[float]) -> Array:
+    check_in_float64(column.to_numpy(), f"{_PLACE}, column {column.name!r}")
     values = column.to_numpy(np.float64 if column.dtype.kind == "f" else np.int64)
     if not np.isfinite(values).all():
         raise ParameterError(

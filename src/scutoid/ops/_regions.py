@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
-from scutoid.kernels import RegionTree, merge_region_sums, region_sums
+from scutoid.kernels import RegionTree, check_in_float64, merge_region_sums, region_sums
 from scutoid.ops._atlas_frame import (
     AtlasFrame,
     as_image,
@@ -262,6 +262,7 @@ def region_counts(
     unique, voxels = region_sums(ids, side)
     parts = [{"id": unique, "voxels": voxels}]
     if image is not None:
+        check_in_float64(image, f"{_PLACE}, image")
         unique, sums = region_sums(ids, side, image.reshape(-1).astype(np.float64))
         parts.append({"id": unique, "intensity": sums})
     own, at = _rows_in(placed, block)

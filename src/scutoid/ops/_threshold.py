@@ -28,7 +28,7 @@ def _check_level(images: list[Image], level: object) -> None:
     check_number(level, "level of threshold")
 
 
-@blockwise(dtype=bool, check=_check_level, block_invariant=True, version="1")
+@blockwise(dtype=bool, check=_check_level, block_invariant=True, version="2")
 def threshold(image: Array, *, level: Number) -> NDArray[np.bool_]:
     """Mark voxels that are brighter than a level.
 
@@ -60,7 +60,7 @@ def threshold(image: Array, *, level: Number) -> NDArray[np.bool_]:
     """
     check_intensities(image, "threshold")
     check_number(level, "level of threshold")
-    return np.asarray(image > level)
+    return kernels.is_above(image, level)
 
 
 @value_operation

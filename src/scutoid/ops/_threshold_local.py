@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
+from scutoid.kernels import LARGEST_IN_FLOAT64, check_in_float64
 from scutoid.ops._inputs import check_intensities, check_number, check_per_axis
 from scutoid.ops._types import Array
 from scutoid.steps import Image, blockwise, is_lazy
@@ -76,7 +77,8 @@ def threshold_local(
     Raises
     ------
     ParameterError
-        If a size is even, the method is none of these, or the offset is NaN.
+        If a size is even, the method is none of these, the offset is NaN, or integers are beyond
+        2**53; for "mean", their sums.
 
     Examples
     --------
@@ -90,6 +92,13 @@ def threshold_local(
     check_per_axis(size, image, "size of threshold_local")
     check_number(offset, "offset of threshold_local")
     window = np.broadcast_to(size, image.ndim).tolist()
+    n_summed = math.prod(window) if method == "mean" else 1
+    check_in_float64(
+        image,
+        "threshold_local",
+        largest=LARGEST_IN_FLOAT64 // n_summed,
+        name=f"2**53 / {n_summed}, of which the sum is exact" if n_summed > 1 else "2**53",
+    )
     if method == "mean":
         return np.asarray(image > _window_means(image, window) - offset)
     from skimage import filters

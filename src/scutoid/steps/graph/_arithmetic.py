@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import open_source
 from scutoid.errors import MetadataError, ParameterError, StepError
+from scutoid.kernels import check_in_float64
 from scutoid.steps.declaration import Options, StepSpec, make_spec
 from scutoid.steps.graph._call import Call, make_call
 from scutoid.steps.graph._nodes import Opened
@@ -141,7 +142,15 @@ def _as_type(image: Array, *, dtype: str) -> Array:
 
 def _apply(operator: str, *operands: object) -> Array:
     applied: Array = _FUNCTIONS[operator](*operands)
+    if applied.dtype.kind == "f" or any(_is_float(operand) for operand in operands):
+        for operand in operands:  # numpy takes integers for float64, which rounds them
+            if isinstance(operand, (np.ndarray, np.generic)):
+                check_in_float64(np.asarray(operand), operator)
     return applied
+
+
+def _is_float(operand: object) -> bool:
+    return isinstance(operand, float) or getattr(operand, "dtype", np.dtype(bool)).kind == "f"
 
 
 def _blockwise(name: str, function: Callable[..., object], dtype: np.dtype[Any] | None) -> StepSpec:
