@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = ["beside", "is_beside", "replacing", "sync_file", "sync_folder"]
 
 _SERIAL = itertools.count()
 _NEW = ".new"
+_BESIDE = re.compile(r"\..*\.\d+-\d+\.new(\.[^.]*)?", re.DOTALL)
 _LONGEST = 180
 """Bytes of a name that are kept: a file system allows 255 for the whole."""
 
@@ -43,7 +45,7 @@ def beside(path: Path, *, ending: str = _NEW) -> Path:
 
 def is_beside(name: str) -> bool:
     """Whether a file name is one that `beside` gives to what is not finished."""
-    return name.startswith(".") and _NEW in name
+    return _BESIDE.fullmatch(name) is not None
 
 
 @contextmanager

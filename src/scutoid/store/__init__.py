@@ -5,7 +5,7 @@ Readable without scutoid: OME-Zarr, TIFF, PNG, Parquet, JSON, npy and CSV.
 
 from scutoid.store._durable import empty_folder
 from scutoid.store._entry import COMPLETE, RECIPE, Entry, distrust_around
-from scutoid.store._entry_store import MARK, EntryStore
+from scutoid.store._entry_store import MARK, RESULT_NAME, EntryStore
 from scutoid.store._lock import Lock, Owner, one_by_one
 from scutoid.store._pack import Pack
 from scutoid.store._parts import (
@@ -35,6 +35,7 @@ __all__ = [
     "KEY_RULE",
     "MARK",
     "RECIPE",
+    "RESULT_NAME",
     "CodeFingerprint",
     "Entry",
     "EntryStore",

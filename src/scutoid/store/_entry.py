@@ -43,10 +43,28 @@ _INTACT: set[tuple[object, ...]] = set()
 
 # What an entry is made of; all else in its folder is somebody else's, and is never removed.
 _OURS = re.compile(
-    r"recipe\.json|COMPLETE|journal|(members|accepted)\.json|items|files|\w+\.pack(\.index)?"
-    r"|(image|table|value|parts|files)(-\d+)?\.[\w.]+|\..*\.new.*"
+    r"recipe\.json|COMPLETE|journal|(members|accepted)\.json|items|files"
+    r"|(blocks|items)\.pack(\.index)?|image(-\d+)?\.(ome\.zarr|tif)"
 )
+_SAVED = re.compile(r"(?:table|value)(?:-\d+)?(\.[\w.]+)")
 _CHECKED_ELSEWHERE = re.compile(r"recipe\.json|COMPLETE|journal|items|.*\.pack(\.index)?|\..*")
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is one that scutoid gives to a file or folder of a result.
+
+    Examples
+    --------
+    >>> [is_ours(name) for name in ("value.json", "image-2.ome.zarr", "value.notes.txt")]
+    [True, True, False]
+    """
+    if _OURS.fullmatch(name) or is_beside(name):
+        return True
+    saved = _SAVED.fullmatch(name)
+    if saved is None:
+        return False
+    kinds = (FORMATS, installed_formats())  # the latter are asked of other packages
+    return any(saved[1] == kind.suffix for known in kinds for kind in known.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +156,14 @@ class Entry:
     def _drop_links(self) -> None:
         """Remove links in the place of files of ours, so that nothing is written through one."""
         for place in list(self.path.iterdir()):
-            if place.is_symlink() and _OURS.fullmatch(place.name):
+            if place.is_symlink() and is_ours(place.name):
                 place.unlink()
+
+    def own(self) -> list[Path]:
+        """Return what lies in the folder and is ours."""
+        if self.path.is_symlink() or not self.path.is_dir():
+            return []
+        return [place for place in sorted(self.path.iterdir()) if is_ours(place.name)]
 
     def links_out(self) -> list[Path]:
         """Return links, in the place of what is ours, that lead out of the result's folder."""
@@ -148,8 +172,8 @@ class Entry:
         for root, folders, names in os.walk(self.path):
             is_top = root == str(self.path)
             if is_top:
-                folders[:] = [name for name in folders if _OURS.fullmatch(name)]
-            ours = (n for n in (*folders, *names) if not is_top or _OURS.fullmatch(n))
+                folders[:] = [name for name in folders if is_ours(name)]
+            ours = (n for n in (*folders, *names) if not is_top or is_ours(n))
             paths = (f"{root}/{name}" for name in ours)
             links = (path for path in paths if os.path.islink(path))  # noqa: PTH114
             found += [Path(p) for p in links if not os.path.realpath(p).startswith(real)]
@@ -350,7 +374,7 @@ class Entry:
     def _unprotected(self) -> Iterator[Path]:
         """Yield the files that have no checksums of their own: not packs, not chunks of a zarr."""
         for place in sorted(self.path.iterdir()):
-            if _CHECKED_ELSEWHERE.fullmatch(place.name) or not _OURS.fullmatch(place.name):
+            if _CHECKED_ELSEWHERE.fullmatch(place.name) or not is_ours(place.name):
                 continue
             if place.is_file():
                 yield place
@@ -393,7 +417,7 @@ class Entry:
             sync_folder(self.path)
             others = False
             for place in list(self.path.iterdir()):
-                if not _OURS.fullmatch(place.name):
+                if not is_ours(place.name):
                     others = True
                 elif place.is_dir() and not place.is_symlink():
                     shutil.rmtree(place)

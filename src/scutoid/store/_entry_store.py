@@ -19,6 +19,8 @@ from scutoid.store._recipe import Recipe
 MARK = ".scutoid"
 """File that says that a folder is a store."""
 _DIGITS = 12
+RESULT_NAME = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
+"""Name of the folder of a result."""
 _RESERVED = {"runs"}
 _MAX_NAME = 100
 _CONTAINER_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
@@ -79,42 +81,52 @@ class EntryStore:
         """Return the place of a result."""
         return Entry(self.path / folder_name(name) / key[:_DIGITS], name, key)
 
-    def step_folders(self) -> list[Path]:
-        """Return the folders of steps, those in the folders of stages too, by path."""
+    def step_folders(self, *, links: bool = False) -> list[Path]:
+        """Return the folders of steps, those in the folders of stages too, by path.
+
+        Parameters
+        ----------
+        links : bool
+            Whether folders that links lead to are among them.
+        """
         if not self.path.is_dir():
             return []
-        first = [path for path in sorted(self.path.glob("*/")) if path.name not in _RESERVED]
+        first = [path for path in _folders(self.path, links=links) if path.name not in _RESERVED]
         first = [path for path in first if not path.name.startswith(".")]
-        staged = (path for folder in first for path in sorted(folder.glob("*/")))
+        staged = (path for folder in first for path in _folders(folder, links=links))
         return [*first, *(path for path in staged if not _is_result(path))]
 
     def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
         """Return all results with their recipes, the newest first."""
         results = []
-        folders = self.step_folders() if name is None else [self.path / folder_name(name)]
+        folders = self.step_folders(links=True) if name is None else [self.path / folder_name(name)]
         for path in (path for folder in folders for path in folder.glob(f"*/{RECIPE}")):
-            if ".aside-" in path.parent.name:
-                continue
             try:
                 recipe = Recipe.from_json(path.read_bytes(), place=path)
             except (OSError, StoreError):
                 continue
-            if name is None or recipe.step == name:
+            is_result = path.parent.name == recipe.key[:_DIGITS]  # else a copy that somebody made
+            if is_result and (name is None or recipe.step == name):
                 results.append((Entry(path.parent, recipe.step, recipe.key), recipe))
         return sorted(results, key=lambda item: (item[1].created, item[1].key), reverse=True)
 
     def places(self) -> list[Entry]:
-        """Return where there are results or remains of some, readable or not, by path."""
+        """Return where there are results or remains of some, readable or not, by path.
+
+        No link is followed, and copies under other names are none.
+        """
         entries = []
-        for path in (path for folder in self.step_folders() for path in sorted(folder.glob("*/"))):
-            if not _is_result(path) or ".aside-" in path.name:
+        for path in (path for folder in self.step_folders() for path in _folders(folder)):
+            if not _is_result(path):
                 continue
             try:
                 recipe = Recipe.from_json((path / RECIPE).read_bytes(), place=path)
             except (OSError, StoreError):
-                entries.append(Entry(path, path.parent.name, path.name))
+                if RESULT_NAME.fullmatch(path.name):
+                    entries.append(Entry(path, path.parent.name, path.name))
             else:
-                entries.append(Entry(path, recipe.step, recipe.key))
+                if path.name == recipe.key[:_DIGITS]:
+                    entries.append(Entry(path, recipe.step, recipe.key))
         return entries
 
     def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
@@ -162,6 +174,10 @@ class EntryStore:
     def contains(self, path: str | os.PathLike[str]) -> bool:
         """Whether a path lies inside the store."""
         return Path(path).expanduser().resolve().is_relative_to(self.path.resolve())
+
+
+def _folders(path: Path, *, links: bool = False) -> list[Path]:
+    return [one for one in sorted(path.glob("*/")) if links or not one.is_symlink()]
 
 
 def _is_result(path: Path) -> bool:

@@ -132,6 +132,139 @@ def test_what_scutoid_did_not_make_stays(tmp_path):
     assert sums(tmp_path) == []
 
 
+FOREIGN = [
+    "notes.txt",
+    ".photo.new.jpg",
+    ".mail.12-3.newer",
+    "mine.aside-1/a",
+    "mine/.lock",
+    "mine/.b.lock",
+    "mine/c/.d.77-3.new.tif",
+    "total/.abc.lock",
+    "total/keep.aside-2/x",
+    "total/abcdef012345.aside-old/x",
+    "total/{key}-backup/recipe.json",
+    "total/{key}-backup/COMPLETE",
+    "total/{key}/value.notes.txt",
+    "total/{key}/value.xlsx",
+    "total/{key}/mine.pack",
+    "total/{key}/.draft.new.md",
+    "total/{key}/image.crop.png",
+    "total/0123456789ab.aside-1/notes.txt",
+    "written/{files}/files/.own.1-2.new.txt",
+    "runs/mine/run.json",
+    "runs/mine/logs/worker-0.log",
+    "runs/mine/events.jsonl",
+    "runs/2026-01-01T00-00-00_abcd/logs/worker-0.log",
+    "runs/{run}/notes.md",
+    "runs/{run}/logs/notes.md",
+    "runs/.mine.lock",
+]
+
+
+def make_foreign(store):
+    """Files of the user's own all over a store, with names that look much like ours."""
+    names = {
+        "key": next(store.glob("total/*")).name,
+        "files": next(store.glob("written/*")).name,
+        "run": next((store / "runs").glob("2*")).name,
+    }
+    paths = [store / name.format(**names) for name in FOREIGN]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"mine")
+    backup = store / "total" / f"{names['key']}-backup" / "recipe.json"
+    backup.write_bytes((store / "total" / names["key"] / "recipe.json").read_bytes())
+    (store / "total/0123456789ab.aside-1/recipe.json").write_text("half")
+    for path in paths:
+        os.utime(path, (1e9, 1e9))
+    return {path: path.read_bytes() for path in paths}
+
+
+@sc.step(out="files", version="1")
+def written(image, *, folder):
+    (folder / "a.txt").write_text("a")
+
+
+@pytest.mark.parametrize(
+    "conditions", [{}, {"older_than": 0}, {"keep_runs": 0}, {"max_size": 1}, {"max_size": 10**6}]
+)
+def test_names_that_look_like_ours_are_not_ours(tmp_path, conditions):
+    run(tmp_path, 0)
+    sc.run(written(RAW), store=tmp_path, executor="serial")
+    foreign = make_foreign(tmp_path)
+    told = sc.Store(tmp_path).gc(**conditions, dry_run=True)
+    kept = {path for path in foreign if "files" in path.parts}  # a part of the result itself
+    collected = sc.Store(tmp_path).gc(**conditions)
+    assert {r.path for r in told.removals} == {r.path for r in collected.removals}
+    left = {path: path.read_bytes() for path in foreign if path.exists()}
+    assert left.items() >= {p: c for p, c in foreign.items() if p not in kept}.items()
+    if conditions in ({}, {"max_size": 10**6}):
+        assert sums(tmp_path) == ALL[:1]
+        assert left == foreign
+    else:
+        assert sums(tmp_path) == []
+
+
+def test_what_lies_beside_results_does_not_count_towards_the_size(tmp_path):
+    run(tmp_path, 0)
+    places = [tmp_path / "mine", next(tmp_path.glob("total/*")), tmp_path / "total"]
+    places += [next((tmp_path / "runs").glob("2*"))]
+    before = sc.Store(tmp_path).du()
+    for place in places:
+        place.mkdir(exist_ok=True)
+        (place / "large.bin").write_bytes(bytes(10**6))
+    assert sc.Store(tmp_path).gc(max_size=10**6).removals == ()
+    assert sums(tmp_path) == ALL[:1]
+    assert sc.Store(tmp_path).du() == before
+    assert sc.Store(tmp_path).verify().nbytes == sum(before.values())
+
+
+@pytest.mark.parametrize("place", ["step", "stage", "result", "aside", "runs", "run", "logs"])
+def test_no_link_is_followed(tmp_path, place):
+    store = tmp_path / "store"
+    run(store, 0)
+    elsewhere = tmp_path / "elsewhere"
+    total = next(store.glob("total/*"))
+    logs = next((store / "runs").glob("2*")) / "logs"
+    logs.mkdir(exist_ok=True)
+    (logs / "worker-0.log").write_text("said")
+    away = {
+        "step": store / "total",
+        "stage": store / "total",
+        "result": total,
+        "aside": total,
+        "runs": store / "runs",
+        "run": logs.parent,
+        "logs": logs,
+    }[place]
+    away.rename(elsewhere)
+    link = {"stage": store / "stage/total", "aside": total.with_name(f"{total.name}.aside-1")}
+    here = link.get(place, away)
+    here.parent.mkdir(exist_ok=True)
+    here.symlink_to(elsewhere)
+    before = {path: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()}
+    assert before
+    for conditions in ({}, {"older_than": 0, "keep_runs": 0}, {"max_size": 1}):
+        sc.Store(store).gc(**conditions)
+    sc.Store(store).verify()
+    assert {p: p.read_bytes() for p in elsewhere.rglob("*") if p.is_file()} == before
+    assert here.is_symlink()
+
+
+def test_unfinished_folders_of_images_go(tmp_path):
+    run(tmp_path, 0)
+    entry = next(tmp_path.glob("add/*"))
+    half = [entry / ".image.ome.77-3.new.zarr", entry / "image.ome.zarr" / ".x.77-4.new"]
+    for path in half:
+        path.mkdir()
+        (path / "zarr.json").write_text("{}")
+    with Lock(entry):
+        assert sc.Store(tmp_path).gc().removals == ()
+    assert {removal.path for removal in sc.Store(tmp_path).gc().removals} == set(half)
+    assert not any(path.exists() for path in half)
+
+
 def test_a_folder_that_is_no_store_is_refused(tmp_path):
     (tmp_path / "total" / "a").mkdir(parents=True)
     (tmp_path / "total" / "a" / "recipe.json").write_text("{}")
@@ -186,11 +319,14 @@ def test_a_run_that_finds_its_results_gone_plans_again(tmp_path, monkeypatch):
 def test_remains_of_killed_runs_go(tmp_path):
     run(tmp_path, 0)
     entry = next(tmp_path.glob("total/*"))
-    remains = [entry / ".value.77-3.new.json", entry.with_name("abc.aside-1") / "recipe.json"]
+    remains = [
+        entry / ".value.77-3.new.json",
+        entry.with_name("abcdef012345.aside-1") / "recipe.json",
+    ]
     for path in remains:
         path.parent.mkdir(exist_ok=True)
         path.write_text("half")
-    dead = Lock(tmp_path / "total" / "77")
+    dead = Lock(tmp_path / "total" / "770000000000")
     done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)  # noqa: PLW1510
     owner = {"host": os.uname().nodename, "process": int(done.stdout), "started": 1, "token": "x"}
     dead.path.write_text(json.dumps(owner))

@@ -23,9 +23,9 @@ from scutoid.steps.results import (
     StoredItems,
     StoredResult,
     Verification,
-    bytes_in,
     groups_of,
     list_of,
+    own_bytes,
     parse_duration,
     verify_store,
 )
@@ -195,7 +195,7 @@ class Store(NamedResults):
         """Return the bytes that the results of each step take, the largest first."""
         sizes: dict[str, int] = {}
         for entry in self.entries_store.places():
-            sizes[entry.name] = sizes.get(entry.name, 0) + bytes_in(entry.path)
+            sizes[entry.name] = sizes.get(entry.name, 0) + own_bytes(entry)
         return dict(sorted(sizes.items(), key=lambda item: item[1], reverse=True))
 
     def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:

@@ -1,6 +1,6 @@
 """What a store has of results, and reading it."""
 
-from scutoid.steps.results._damage import Examination, Verification, bytes_in, verify_store
+from scutoid.steps.results._damage import Examination, Verification, own_bytes, verify_store
 from scutoid.steps.results._garbage import Collector, Garbage, parse_duration
 from scutoid.steps.results._member_record import (
     AcceptedRecord,
@@ -79,7 +79,6 @@ __all__ = [
     "StoredResult",
     "Verification",
     "announcing",
-    "bytes_in",
     "changed_files",
     "checksum_of",
     "dead_locks",
@@ -91,6 +90,7 @@ __all__ = [
     "lost_blocks",
     "members_of",
     "output_names",
+    "own_bytes",
     "packed_slot",
     "parse_duration",
     "plain_parts",

@@ -284,7 +284,7 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
             continue
         try:
             n_results += 1
-            nbytes += bytes_in(entry.path)
+            nbytes += own_bytes(entry)
             if recipe is None:
                 check_recipe(entry)
                 what = "cannot be read; the result counts as never made"
@@ -300,10 +300,17 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
     return Verification(n_results, nbytes, tuple(damages), tuple(skipped), heal)
 
 
-def bytes_in(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+def own_bytes(entry: Entry) -> int:
+    """Bytes that a result takes, without what others have put into its folder."""
+    return sum(map(bytes_in, entry.own()))
+
+
+def bytes_in(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; no link is followed."""
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size
     found = 0
-    for root, _, names in os.walk(folder):
+    for root, _, names in os.walk(path):
         for name in names:
             with suppress(OSError):
                 found += os.stat(os.path.join(root, name), follow_symlinks=False).st_size  # noqa: PTH116, PTH118

@@ -6,23 +6,34 @@ that is going on uses is never touched, nor what scutoid did not make.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from scutoid.durable import is_beside
 from scutoid.errors import ParameterError, StoreError
-from scutoid.steps.results._damage import bytes_in
+from scutoid.steps.results._damage import bytes_in, own_bytes
+from scutoid.steps.results._names import FILES_FOLDER
 from scutoid.steps.results._record import check_recipe
-from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks, runs_of
-from scutoid.store import MARK, Entry, EntryStore, Lock, Recipe
+from scutoid.steps.results._runs import (
+    LOGS,
+    RUN,
+    RUN_NAME,
+    RUNS,
+    announcing,
+    dead_locks,
+    runs_of,
+)
+from scutoid.store import MARK, RESULT_NAME, Entry, EntryStore, Lock, Recipe
 
 _REPORTS = (RUN, "events.jsonl", "report.html")
+_LOG = re.compile(r"[\w.-]+-\d+\.log")
+_ASIDE = re.compile(rf"{RESULT_NAME.pattern}\.aside-\d+")
+_SMALL = (MARK, ".input-hashes")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -115,7 +126,7 @@ class Collector:
         self._check_runs()
         chosen = list(self._chosen(results))
         removals = [r for r in chosen if dry_run or self._remove_result(r, results)]
-        for removal in (*self._debris(), *self._old_runs()):
+        for removal in (*self._debris(results), *self._old_runs()):
             if not dry_run:
                 _remove(removal.path)
             removals.append(removal)
@@ -155,7 +166,7 @@ class Collector:
             if recipe is not None and recipe.stands_for is not None:  # goes with what it names
                 target = self.store.entry(entry.name, recipe.stands_for).path
                 if target not in results:
-                    yield Removal(path, bytes_in(path), "what it stands for is gone")
+                    yield Removal(path, own_bytes(entry), "what it stands for is gone")
                     continue
             if target not in protected:
                 ages[path] = now - self._last_used(target, recipe)
@@ -164,17 +175,21 @@ class Collector:
         if self.older_than is not None or self.keep_runs is not None:
             going = [path for path in by_age if ages[path] >= (self.older_than or 0.0)]
         for path in going:
-            yield Removal(path, bytes_in(path), f"not used for {_in_words(ages[path])}")
+            nbytes = own_bytes(results[path][0])
+            yield Removal(path, nbytes, f"not used for {_in_words(ages[path])}")
         if self.max_bytes is None:
             return
-        total = bytes_in(self.store.path) - sum(bytes_in(path) for path in going)
+        sizes = {path: own_bytes(entry) for path, (entry, _) in results.items()}
+        total = sum(size for path, size in sizes.items() if path not in going)
+        total += sum(bytes_in(path) for run in self.runs for path in _own_of_run(run.folder))
+        small = (self.store.path / name for name in _SMALL)
+        total += sum(bytes_in(path) for path in small if path.exists())
         for path in by_age:
             if total <= self.max_bytes:
                 return
             if path not in going:
-                nbytes = bytes_in(path)
-                total -= nbytes
-                yield Removal(path, nbytes, f"too much; not used for {_in_words(ages[path])}")
+                total -= sizes[path]
+                yield Removal(path, sizes[path], f"too much; not used for {_in_words(ages[path])}")
 
     def _remove_result(
         self, removal: Removal, results: dict[Path, tuple[Entry, Recipe | None]]
@@ -197,39 +212,80 @@ class Collector:
                 (self.store.path / folder).rmdir()  # the step's, if this was its last result
         return True
 
-    def _debris(self) -> Iterator[Removal]:
+    def _debris(self, results: Mapping[Path, object]) -> Iterator[Removal]:
         """Find what runs that were killed have left."""
-        for folder in (*self.store.step_folders(), self.store.path / RUNS):
+        runs = [] if (self.store.path / RUNS).is_symlink() else [self.store.path / RUNS]
+        for folder in (*self.store.step_folders(), *runs):
             for path in sorted(folder.glob("*.aside-*")):
-                yield Removal(path, bytes_in(path), "a result that could not be read")
+                if _ASIDE.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                    nbytes = own_bytes(_aside(path))
+                    yield Removal(path, nbytes, "a result that could not be read")
             for lock in dead_locks(folder):
-                yield Removal(lock, lock.stat().st_size, "its process is dead")
-        for root, folders, names in os.walk(self.store.path):
-            place = Path(root)
-            held = [name for name in folders if Lock(place / name).is_held]
-            folders[:] = [name for name in folders if name not in held and ".aside-" not in name]
-            for name in names:
-                if is_beside(name):
-                    path = place / name
-                    yield Removal(path, path.stat().st_size, "not finished when its run was killed")
+                yield Removal(lock, lock.lstat().st_size, "its process is dead")
+        idle = [path for path in results if path.is_dir() and not Lock(path).is_held]
+        own = [path for run in self.runs if not run.is_live for path in _own_of_run(run.folder)]
+        below = (path for place in idle for path in _unfinished_below(Entry(place, "", "")))
+        for path in (*_unfinished(self.store.path), *below, *filter(_is_unfinished, own)):
+            yield Removal(path, bytes_in(path), "not finished when its run was killed")
 
     def _old_runs(self) -> Iterator[Removal]:
         if self.older_than is None and self.keep_runs is None:
             return
         for run in self.runs[self.keep_runs or 0 :]:
             age = time.time() - run.started
-            if not run.is_live and age >= (self.older_than or 0.0):
-                yield Removal(run.folder, bytes_in(run.folder), f"a run {_in_words(age)} ago")
+            own = _own_of_run(run.folder)
+            if (run.folder / RUN) in own and not run.is_live and age >= (self.older_than or 0.0):
+                nbytes = sum(map(bytes_in, own))
+                yield Removal(run.folder, nbytes, f"a run {_in_words(age)} ago")
+
+
+def _is_unfinished(path: Path) -> bool:
+    return is_beside(path.name) and not path.is_symlink()
+
+
+def _unfinished(folder: Path) -> list[Path]:
+    """What lies in a folder and was not finished."""
+    return [path for path in sorted(folder.glob(".*")) if _is_unfinished(path)]
+
+
+def _unfinished_below(entry: Entry) -> Iterator[Path]:
+    """What was not finished anywhere in a result, but in what steps have written themselves."""
+    for place in entry.own():
+        if _is_unfinished(place):
+            yield place
+        elif place.is_dir() and not place.is_symlink() and place.name != FILES_FOLDER:
+            for path in place.rglob(".*"):
+                is_a_steps = any(one.suffix == ".files" for one in path.parents)
+                if _is_unfinished(path) and not is_a_steps:
+                    yield path
+
+
+def _aside(path: Path) -> Entry:
+    """Return a result that was moved aside."""
+    return Entry(path, path.parent.name, path.name)
+
+
+def _own_of_run(folder: Path) -> list[Path]:
+    """Return what a run has written into its folder."""
+    if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
+        return []
+    logs = [] if (folder / LOGS).is_symlink() else sorted((folder / LOGS).glob("*.log"))
+    logs = [path for path in logs if _LOG.fullmatch(path.name)]
+    own = [path for path in sorted(folder.iterdir()) if path.name in _REPORTS]
+    return [*logs, *own, *_unfinished(folder)]
 
 
 def _remove(path: Path) -> None:
     with suppress(OSError):
-        if path.parent.name == RUNS:  # only what a run writes
-            shutil.rmtree(path / LOGS, ignore_errors=True)
-            for name in _REPORTS:
-                (path / name).unlink(missing_ok=True)
+        if path.parent.name == RUNS and RUN_NAME.fullmatch(path.name):
+            for own in _own_of_run(path):
+                own.unlink(missing_ok=True)
+            with suppress(OSError):
+                (path / LOGS).rmdir()
             path.rmdir()
-        elif path.is_dir():
+        elif _ASIDE.fullmatch(path.name):
+            _aside(path).clear()
+        elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

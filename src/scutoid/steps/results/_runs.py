@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ from pathlib import Path
 
 from scutoid.steps.results._record_fields import read_file
 from scutoid.steps.results._run_record import RunRecord
-from scutoid.store import EntryStore, Lock, one_by_one
+from scutoid.store import RESULT_NAME, EntryStore, Lock, one_by_one
 
 RUNS = "runs"
 RUN = "run.json"
+RUN_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d_[0-9a-f]{4}")
+"""Name of the folder of a run."""
+_LOCK_NAME = re.compile(rf"\.({RESULT_NAME.pattern}|{RUN_NAME.pattern})\.lock")
 LOGS = "logs"
 """In a run's folder: what its workers printed."""
 
@@ -51,7 +55,7 @@ class PastRun:
 
 def runs_of(store: EntryStore) -> list[PastRun]:
     """Return all runs that a store remembers."""
-    folders = (path for path in (store.path / RUNS).glob("*/") if not path.name.startswith("."))
+    folders = (path for path in (store.path / RUNS).glob("*/") if RUN_NAME.fullmatch(path.name))
     return [PastRun.at(folder, store.path) for folder in folders]
 
 
@@ -60,7 +64,9 @@ def dead_locks(folder: Path) -> list[Path]:
     return [
         lock
         for lock in sorted(folder.glob(".*.lock"))
-        if not Lock(lock.with_name(lock.name[1:].removesuffix(".lock"))).is_held
+        if _LOCK_NAME.fullmatch(lock.name)
+        and not lock.is_symlink()
+        and not Lock(lock.with_name(lock.name[1:].removesuffix(".lock"))).is_held
     ]
 
 
