@@ -14,11 +14,16 @@ class GatheredMembers(Mapping[str, object]):
         Keys of the members, in order.
     read : callable
         Returns the member of a key.
+    missing : sequence of str, optional
+        Keys of the members that were left out.
     """
 
-    def __init__(self, keys: Sequence[str], read: Callable[[str], object]) -> None:
+    def __init__(
+        self, keys: Sequence[str], read: Callable[[str], object], missing: Sequence[str] = ()
+    ) -> None:
         self._keys = dict.fromkeys(keys)
         self._read = read
+        self.missing = tuple(missing)
 
     def __getitem__(self, key: str) -> object:
         if key not in self._keys:

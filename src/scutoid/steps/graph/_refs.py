@@ -56,6 +56,11 @@ class Node:
         keys = None
         groups = None
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Keys of the members of a collection that a run did not finish, in order."""
+        return ()
+
     @cached_property
     def members(self) -> WeakValueDictionary[str, Member]:
         """Members that somebody holds: each is made once, so that what they share is too."""
@@ -288,6 +293,19 @@ class Gathered:
 
     collection: CollectionRef
     """The collection."""
+    may_lack: bool = False
+    """Whether the call is made without the members that a run did not finish."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Keys of the members that the call is made without."""
+        return self.collection.node.missing if self.may_lack else ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the members that the call gets."""
+        missing = set(self.missing)
+        return tuple(key for key in self.collection.keys if key not in missing)
 
 
 @dataclass(frozen=True, repr=False)

@@ -37,7 +37,7 @@ class Rewriting:
     def item(self, item: object) -> object:
         """Return an input or a parameter of the rewritten graph."""
         if isinstance(item, Gathered):
-            return Gathered(self._collection(item.collection))
+            return replace(item, collection=self._collection(item.collection))
         if isinstance(item, Ref):
             return self.ref(item)
         return self._collection(item) if isinstance(item, CollectionRef) else item

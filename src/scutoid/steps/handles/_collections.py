@@ -11,7 +11,12 @@ from scutoid.steps.graph import CollectionFromStore, CollectionRef, Gathered
 from scutoid.steps.handles._evaluate import Evaluation
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._operators import ImageOperators, Operators
-from scutoid.steps.handles._partial import MembersTaken, Partial, missing_members
+from scutoid.steps.handles._partial import (
+    MembersTaken,
+    Partial,
+    check_partial,
+    missing_members,
+)
 from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
 
 if TYPE_CHECKING:
@@ -182,13 +187,19 @@ class FilesCollection(Collection[Files]):
     kind = "files"
 
 
-def gather(collection: Collection[Any]) -> Gathered:
+def gather(collection: Collection[Any], *, partial: Partial = "error") -> Gathered:
     """Hand all members of a collection to one call of a step, as a dict by key.
 
     Parameters
     ----------
     collection : Images, Tables or Values
         What the step shall see as a whole.
+    partial : {"error", "allow"}
+        What becomes of members that a run did not finish, of a collection that is the result of a
+        run or of a store: an error before anything runs, or the step gets the others, and the names
+        of those left out by ``.missing`` of its mapping.  These enter the key, so once they are
+        there the result is made anew, of all.  In the run that makes the members the step waits for
+        all of them.
 
     Returns
     -------
@@ -201,4 +212,5 @@ def gather(collection: Collection[Any]) -> Gathered:
             value=type(collection).__name__,
             remedy="pass a single result as it is",
         )
-    return Gathered(collection.read_ref)
+    check_partial(partial, place="gather")
+    return Gathered(collection.read_ref, may_lack=partial == "allow")

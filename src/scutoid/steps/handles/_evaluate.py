@@ -49,6 +49,7 @@ from scutoid.steps.graph import (
     physical_memory,
 )
 from scutoid.steps.handles._latest import LATEST
+from scutoid.steps.handles._partial import MembersTaken
 from scutoid.steps.layout import PartsGrid, ViewSource, Window
 
 _SHARE_OF_MEMORY = 0.5
@@ -150,7 +151,11 @@ class Evaluation:
             return self.value(item)
         if isinstance(item, Gathered):
             collection = item.collection
-            return GatheredMembers(collection.keys, partial(self._member, collection))
+            if not item.may_lack:
+                return GatheredMembers(collection.keys, partial(self._member, collection))
+            taken = MembersTaken(collection, "allow")
+            found = dict(taken.each(partial(self._member, collection)))
+            return GatheredMembers(tuple(found), found.__getitem__, taken.missing)
         return item
 
     def _member(self, collection: CollectionRef, key: str) -> Any:

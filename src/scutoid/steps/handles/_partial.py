@@ -25,6 +25,23 @@ MISSING = "missing"
 _NAMED = 3
 
 
+def check_partial(partial: object, *, place: str) -> None:
+    """Refuse what is no rule for members that are not there.
+
+    Raises
+    ------
+    ParameterError
+        If it is none.
+    """
+    if partial not in ("error", "allow"):
+        raise ParameterError(
+            'partial= is "error" or "allow"',
+            value=partial,
+            place=place,
+            remedy='"allow" takes the members that are there, and names the others',
+        )
+
+
 class MembersTaken:
     """Goes through the members of a collection, and notes those that are not there.
 
@@ -42,13 +59,7 @@ class MembersTaken:
     """
 
     def __init__(self, collection: CollectionRef, partial: Partial) -> None:
-        if partial not in ("error", "allow"):
-            raise ParameterError(
-                'partial= is "error" or "allow"',
-                value=partial,
-                place=f"members of {collection.name!r}",
-                remedy='"allow" takes the members that are there, and names the others',
-            )
+        check_partial(partial, place=f"members of {collection.name!r}")
         self._collection = collection
         self._is_allowed = partial == "allow"
         self.missing: list[str] = []

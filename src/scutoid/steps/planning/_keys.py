@@ -306,11 +306,15 @@ class Keys:
                 digest = _digest("collection", kind, base, str(output))
                 return Fact(digest, f"members of {value.name}")
             case Gathered(collection=collection):
+                missing = value.missing
                 members = [
                     f"{key}={self.member(collection.node, key)}.{collection.output}"
-                    for key in collection.keys
+                    for key in value.keys
                 ]
                 text = f"all {len(members)} of {collection.name}"
+                if missing:
+                    members += ["without", *missing]
+                    text = f"{text}, without {', '.join(missing)}"
                 return Fact(_digest("gathered", *members), text)
             case Ref():
                 return Fact(self.of(value), value.name)

@@ -171,9 +171,9 @@ class WorkerInputs:
     def deferred(self, value: object) -> object:
         """Return a value as a worker gets it: loaded there if a step makes it."""
         if isinstance(value, Gathered):
-            collection = value.collection
-            given = self.of_members(collection, collection.keys)
-            return Deferred(partial(members_by_key, given, collection.keys))
+            keys = value.keys
+            given = self.of_members(value.collection, keys)
+            return Deferred(partial(members_by_key, given, keys, value.missing))
         if isinstance(value, ImageRef):
             return Deferred(WholeImage(self._readable(value), value.shape))
         if not isinstance(value, Ref):

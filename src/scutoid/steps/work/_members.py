@@ -299,10 +299,12 @@ class ValueInput(MemberInput):
         return self.values[number]
 
 
-def members_by_key(members: Any, keys: tuple[str, ...]) -> GatheredMembers:
+def members_by_key(
+    members: Any, keys: tuple[str, ...], missing: tuple[str, ...]
+) -> GatheredMembers:
     """Return the members of a collection by key, each read whenever it is asked for."""
     numbers = {key: number for number, key in enumerate(keys)}
-    return GatheredMembers(keys, partial(_read_member, members, numbers))
+    return GatheredMembers(keys, partial(_read_member, members, numbers), missing)
 
 
 def _read_member(members: MemberInput, numbers: Mapping[str, int], key: str) -> object:
