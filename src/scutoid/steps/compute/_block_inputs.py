@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from scutoid.arrays import Readable
 from scutoid.steps.compute._block_step import BlockStep
 from scutoid.steps.compute._parts import BlockParts
-from scutoid.steps.declaration import StepBlock
+from scutoid.steps.declaration import StepBlock, own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,5 +61,5 @@ class BlockInputs:
         for item in self.inputs:
             value = self.loaded.of(item)
             inputs.append(value[block.index] if isinstance(value, BlockParts) else value)
-        params = {name: self.loaded.of(value) for name, value in self.params.items()}
+        params = {name: own(self.loaded.of(value)) for name, value in self.params.items()}
         return self.step.compute_block(block, inputs, {**params, **ready}, written=written)

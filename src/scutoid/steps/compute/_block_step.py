@@ -18,7 +18,8 @@ from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.compute._calling import call, check_parts, unpack, wrong_shape
-from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
+from scutoid.steps.compute._fitted import fitted
+from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec, own
 from scutoid.steps.layout import Layout, chosen_blocks
 
 
@@ -102,7 +103,7 @@ class BlockStep:
             For each input: something with ``read(roi)`` where the layout knows an image, or the
             value itself.
         params : mapping
-            Parameters and the values of the set-up.
+            Parameters, which the call may change in place, and the values of the set-up.
         key : str, optional
             The member's key, in a collection.
         written : Readable, optional
@@ -129,7 +130,7 @@ class BlockStep:
         arrays = [
             self._read(position, source, block)  # type: ignore[arg-type]
             if position < len(self.layout.inputs) and self.layout.inputs[position]
-            else source
+            else own(source)
             for position, source in enumerate(inputs)
         ]
         if written is not None:
@@ -223,17 +224,19 @@ class BlockStep:
         )
         if not fits:
             raise wrong_shape(self.spec, array.shape, sizes, layout.returned_axes)
-        if dtype is not None and array.dtype != dtype:
-            if self.spec.dtype is None:
-                raise StepError(
-                    "a step returns the same dtype for every block",
-                    value=f"{array.dtype}; a trial call returned {dtype}",
-                    place=f"step {self.spec.label!r}, block {block.index}",
-                    remedy="give dtype= to the decorator",
-                )
-            array = array.astype(dtype)
+        if dtype is not None and array.dtype != dtype and self.spec.dtype is None:
+            raise StepError(
+                "a step returns the same dtype for every block",
+                value=f"{array.dtype}; a trial call returned {dtype}",
+                place=f"step {self.spec.label!r}, block {block.index}",
+                remedy="give dtype= to the decorator",
+            )
         returned = layout.returned_roi(block.write_roi)
-        return layout.from_function(array, returned, block.write_roi)
+        written = layout.from_function(array, returned, block.write_roi)
+        if dtype is None:
+            return written
+        place = f"step {self.spec.label!r}, block {block.index}, which writes {block.write_roi}"
+        return fitted(written, dtype, place)
 
     def _take_table(self, item: object, block: StepBlock) -> object:
         import pandas as pd

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import StepError
-from scutoid.steps.declaration import INJECTED, StepSpec
+from scutoid.steps.declaration import INJECTED, StepSpec, own, told_of_read_only
 
 
 def call(
@@ -20,7 +20,9 @@ def call(
 ) -> object:
     """Call the user's function with what it asked for."""
     extra = {name: injected.get(name) for name in INJECTED if name in spec.parameters.injected}
-    return spec.function(*inputs, **{**params, **extra})
+    defaults = map(own, spec.parameters.defaults_after(len(inputs)))
+    with told_of_read_only(spec.label):
+        return spec.function(*inputs, *defaults, **{**params, **extra})
 
 
 def unpack(spec: StepSpec, result: object) -> tuple[object, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from scutoid.steps.declaration import ReadWhenAsked
 
-class GatheredMembers(Mapping[str, object]):
+
+class GatheredMembers(Mapping[str, object], ReadWhenAsked):
     """Members of a collection by key, each read whenever it is asked for.
 
     Parameters

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import DamagedResult, StepError
 from scutoid.geometry import BlockGrid
+from scutoid.steps.declaration import ReadWhenAsked, own
 from scutoid.steps.layout import PartsGrid
 from scutoid.store import (
     Pack,
@@ -23,7 +24,7 @@ from scutoid.store import (
 Part = dict[str, NDArray[Any]]
 
 
-class BlockParts(Mapping[int, Part]):
+class BlockParts(Mapping[int, Part], ReadWhenAsked):
     """Parts by block number, as a step gets them: each is read when it is asked for."""
 
     def __init__(self, where: PartsGrid) -> None:
@@ -52,7 +53,7 @@ class MemoryParts(BlockParts):
         self._parts = parts
 
     def __getitem__(self, index: int) -> Part:
-        return self._parts[index]
+        return own(self._parts[index])  # type: ignore[no-any-return]
 
 
 class PackedParts(BlockParts):

@@ -13,7 +13,7 @@ from scutoid.arrays import SPATIAL
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute._calling import call, unpack, wrong_shape
-from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec
+from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec, own, own_all
 from scutoid.steps.layout import Layout
 
 _TRIAL_EDGE = 8
@@ -52,7 +52,7 @@ def trial(
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            result = call(spec, arrays, params, {"block": block, "voxel_size": voxel_size})
+            result = call(spec, arrays, own_all(params), {"block": block, "voxel_size": voxel_size})
     except Exception as error:
         raise PipelineError(
             "the dtype of an image is declared, or found by calling the step on a small array",
@@ -90,7 +90,7 @@ def _trial_inputs(
     arrays: list[object] = []
     for placed, dtype, other in zip(layout.inputs, dtypes, others, strict=True):
         if placed is None or dtype is None:
-            arrays.append(other)
+            arrays.append(own(other))
             continue
         part = tuple(slice(None if a in placed.axes else 1) for a in layout.function_axes)
         arrays.append(ramp[part].astype(dtype))

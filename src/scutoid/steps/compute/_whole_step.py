@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,9 +11,10 @@ import numpy as np
 
 from scutoid.errors import StepError
 from scutoid.steps.compute._calling import call, check_parts, unpack
+from scutoid.steps.compute._fitted import fitted
 from scutoid.steps.compute._parts import MemoryParts
 from scutoid.steps.compute._tables import join_tables
-from scutoid.steps.declaration import StepSpec
+from scutoid.steps.declaration import StepSpec, is_table, own_all
 from scutoid.steps.layout import PartsGrid
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def finish(spec: StepSpec, merged: object, available: Mapping[str, object]) -> o
     if spec.finish is None:
         return merged
     wanted = _keyword_names(spec.finish)
-    result = spec.finish(merged, **{name: available[name] for name in wanted if name in available})
+    given = own_all({name: available[name] for name in wanted if name in available})
+    result = spec.finish(merged, **given)
     return check_output(spec, spec.outputs[0], result)
 
 
@@ -75,12 +76,6 @@ def check_output(spec: StepSpec, kind: str, result: T) -> T:
     return result
 
 
-def is_table(value: object) -> bool:
-    """Whether a value is a DataFrame; pandas is not imported to find out."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(value, pandas.DataFrame)
-
-
 def call_step(
     spec: StepSpec,
     inputs: Sequence[object],
@@ -96,12 +91,13 @@ def call_step(
 ) -> tuple[Any, ...]:
     """Call the function of a whole step and check what it returned.
 
-    A table may come as an iterator of tables, which are joined; with `in_partitions` it is given on
-    as `TablePartitions`, unless the step has a set-up, which must not end before the iterator.
+    The inputs are the call's own, which it may change in place; see `own`.  A table may come as an
+    iterator of tables, which are joined; with `in_partitions` it is given on as `TablePartitions`,
+    unless the step has a set-up, which must not end before the iterator.
     """
     injected = {"key": key, "voxel_size": voxel_size, "origin": origin, "folder": folder}
     with prepared(spec) as ready:
-        result = call(spec, inputs, {**params, **ready}, injected)
+        result = call(spec, inputs, {**own_all(params), **ready}, injected)
         items = [
             TablePartitions(spec, item) if kind == "table" and isinstance(item, Iterator) else item
             for kind, item in zip(spec.outputs, unpack(spec, result), strict=True)
@@ -121,7 +117,7 @@ def call_step(
                     place=f"step {spec.label!r}",
                     remedy="return a value instead (out='value'), or keep the shape",
                 )
-            results.append(array.astype(framed.spec.dtype, copy=False))
+            results.append(fitted(array, framed.spec.dtype, f"step {spec.label!r}"))
         elif kind == "parts":
             results.append(_step_parts(spec, item, where))
         else:

@@ -3,6 +3,7 @@
 from scutoid.steps.declaration._block import StepBlock
 from scutoid.steps.declaration._length import Length, um
 from scutoid.steps.declaration._options import CallOptions, Options, ResultOptions
+from scutoid.steps.declaration._own import ReadWhenAsked, is_table, own, own_all, told_of_read_only
 from scutoid.steps.declaration._parameters import INJECTED, NEIGHBOURS, refuse_renamed
 from scutoid.steps.declaration._spec import Border, OutputKind, StepSpec, make_spec
 
@@ -14,10 +15,15 @@ __all__ = [
     "Length",
     "Options",
     "OutputKind",
+    "ReadWhenAsked",
     "ResultOptions",
     "StepBlock",
     "StepSpec",
+    "is_table",
     "make_spec",
+    "own",
+    "own_all",
     "refuse_renamed",
+    "told_of_read_only",
     "um",
 ]

@@ -30,6 +30,8 @@ class Parameters:
     """Which of `INJECTED` and of the set-up's names the engine passes."""
     open_ended: bool = False
     """Whether the function takes ``**parameters``."""
+    input_defaults: Mapping[str, object] = field(default_factory=dict)
+    """Defaults of `inputs` that have one."""
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Old names of inputs and parameters, and what they are called now."""
 
@@ -51,7 +53,8 @@ class Parameters:
                 place=f"step {name!r}",
                 remedy="wrap it: def step(image): return f(image)",
             ) from error
-        inputs, defaults, injected, required, variadic, open_ended = [], {}, [], 0, False, False
+        inputs, defaults, injected, variadic, open_ended = [], {}, [], False, False
+        input_defaults = {}
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_POSITIONAL:
                 variadic = True
@@ -59,7 +62,8 @@ class Parameters:
                 open_ended = True
             elif parameter.kind is not parameter.KEYWORD_ONLY:
                 inputs.append(parameter.name)
-                required += parameter.default is parameter.empty
+                if parameter.default is not parameter.empty:
+                    input_defaults[parameter.name] = parameter.default
             elif parameter.name in setup or parameter.name in INJECTED:
                 injected.append(parameter.name)
             else:
@@ -74,7 +78,20 @@ class Parameters:
             )
         old = dict(renamed or {})
         _check_renamed(old, (*inputs, *defaults), f"step {name!r}")
-        return cls(tuple(inputs), required, variadic, defaults, tuple(injected), open_ended, old)
+        return cls(
+            tuple(inputs),
+            len(inputs) - len(input_defaults),
+            variadic,
+            defaults,
+            tuple(injected),
+            open_ended,
+            input_defaults,
+            old,
+        )
+
+    def defaults_after(self, given: int) -> list[object]:
+        """Return the defaults of the inputs that a call with `given` inputs leaves out."""
+        return [self.input_defaults[name] for name in self.inputs[given:]]
 
     def bind(
         self, name: str, args: tuple[object, ...], kwargs: Mapping[str, object]

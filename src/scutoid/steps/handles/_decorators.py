@@ -102,7 +102,10 @@ def blockwise(
     """Make a step of a function of a block.
 
     Positional parameters of the function are inputs: images are cut into blocks with a halo, tables
-    and values are given whole.  Keyword-only parameters are parameters: never cut.  Those named
+    and values are given whole.  Keyword-only parameters are parameters: never cut.  What is given
+    whole is each call's own: a change in place is seen by no other block, member or try, nor by the
+    caller; an array of more than 1 MiB is read-only, and writing to it is an error that names the
+    line.  Parameters named
     ``block``, ``key``, ``voxel_size``, ``origin`` or ``folder``, and what `setup` and
     `sees_neighbours` name, are passed by the engine; ``= sc.injected`` as their default tells
     editors and mypy that a call leaves them out.  A parameter that may be a lazy value, or one for
@@ -131,7 +134,8 @@ def blockwise(
         a DataFrame, or a dict of small arrays a block.
     dtype : dtype or tuple, optional
         Of the image output(s), or "same" as the first image's; default: found by calling the
-        function on a small array.
+        function on a small array.  Floats are rounded to it; any other value that it does not hold
+        is refused, so a cast that is meant stands in the function.
     scale : int, Fraction, sequence or mapping
         Input voxels an output voxel: 2 halves the size of the images, ``Fraction(1, 2)`` doubles
         it; one for the spatial axes, or one an axis.  The function returns, for a region of `n`

@@ -31,7 +31,7 @@ from scutoid.steps.compute import (
     merge_in_order,
     prepared,
 )
-from scutoid.steps.declaration import StepSpec
+from scutoid.steps.declaration import StepSpec, own, own_all
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -158,8 +158,13 @@ class Evaluation:
             return GatheredMembers(tuple(found), found.__getitem__, taken.missing)
         return item
 
+    def _own(self, item: object) -> Any:
+        """Return an input of a whole step that its function may change in place."""
+        found = self.argument(item)
+        return found if isinstance(item, ImageRef) else own(found)
+
     def _member(self, collection: CollectionRef, key: str) -> Any:
-        return self.value(collection.member(key))
+        return self._own(collection.member(key))
 
     def _params(self, params: Mapping[str, object]) -> dict[str, Any]:
         return {name: self.argument(value) for name, value in params.items()}
@@ -325,7 +330,7 @@ class Evaluation:
                     own_part(item, index, argument)
                     for item, argument in zip(inputs, call.inputs, strict=True)
                 ]
-                everything = {**params, **ready}
+                everything = {**own_all(params), **ready}
                 yield (
                     index,
                     step.compute(index, here, everything, key=call.key, written=written),
@@ -363,7 +368,7 @@ class Evaluation:
         if call not in self._whole:
             self._whole[call] = call_step(
                 call.spec,
-                [self.argument(item) for item in call.inputs],
+                [self._own(item) for item in call.inputs],
                 self._params(call.params),
                 frames=call.frames,
                 key=call.key,

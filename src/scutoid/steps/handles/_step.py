@@ -14,7 +14,7 @@ from scutoid.blocks import Mask
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
-from scutoid.steps.declaration import NEIGHBOURS, CallOptions, StepBlock, StepSpec
+from scutoid.steps.declaration import NEIGHBOURS, CallOptions, StepBlock, StepSpec, own
 from scutoid.steps.graph import Gathered, ImageRef, Opened, make_call
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._single import Image
@@ -101,6 +101,7 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
         injected = {name: kwargs[name] for name in spec.parameters.injected if name in kwargs}
         named = {name: value for name, value in kwargs.items() if name not in injected}
         inputs, params = spec.parameters.bind(spec.label, args, named)
+        params = {name: params[name] if name in named else own(params[name]) for name in params}
         missing = [name for name in spec.parameters.injected if name not in injected]
         for name in missing:
             if name == NEIGHBOURS and spec.sees_neighbours:
@@ -109,7 +110,8 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
                 injected[name] = _whole_block(inputs) if name == "block" else None
         with prepared(spec) as ready:
             loaded = {name: value for name, value in ready.items() if name not in kwargs}
-            result = spec.function(*inputs, **{**params, **injected, **loaded})
+            defaults = map(own, spec.parameters.defaults_after(len(inputs)))
+            result = spec.function(*inputs, *defaults, **{**params, **injected, **loaded})
         if spec.kind != "reduction":
             return result
         merged = merge_in_order([unpack(spec, result)[0]], spec.merge)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any
 from scutoid.arrays import SPATIAL, ImageSpec
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.geometry import Coordinate, halo_pair
-from scutoid.steps.declaration import Length, StepSpec
+from scutoid.steps.declaration import Length, StepSpec, own_all
 from scutoid.steps.layout._axes import Axes
 from scutoid.steps.layout._placement import Framed
 
@@ -65,7 +65,7 @@ def _call_halo(
             value=unknown[0],
             place=place,
         )
-    return halo(**{name: available[name] for name in names})
+    return halo(**own_all({name: available[name] for name in names}))
 
 
 def _voxels_of_length(

@@ -17,6 +17,7 @@ from typing import Any
 
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.geometry import Roi
+from scutoid.steps.declaration import own_all
 
 _CLOSE = 1e-9
 
@@ -176,7 +177,7 @@ def ask(
             value=unknown[0],
             place=place,
         )
-    return function(list(images), **{name: params[name] for name in names})
+    return function(list(images), **own_all({name: params[name] for name in names}))
 
 
 def call_grid(

@@ -20,6 +20,7 @@ from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.compute import (
     BlockInputs,
     BlockStep,
+    Deferred,
     Loaded,
     call_step,
     decode,
@@ -29,7 +30,7 @@ from scutoid.steps.compute import (
     merge_in_order,
     read_payload,
 )
-from scutoid.steps.declaration import StepSpec
+from scutoid.steps.declaration import StepSpec, own
 from scutoid.steps.layout import PartsGrid
 from scutoid.steps.results import FILES_FOLDER, output_names, packed_slot, shard_record
 from scutoid.steps.work._handover import Handover
@@ -159,7 +160,7 @@ class StepWork:
         params = {name: self.loaded.of(value) for name, value in self.params.items()}
         results = call_step(
             spec,
-            [self.loaded.of(item) for item in self.inputs],
+            [self._own(item) for item in self.inputs],
             {**params, **ready},
             frames=self.frames,
             key=None,
@@ -181,6 +182,12 @@ class StepWork:
             elif kind != "files":
                 self.entry.save(result, name, format=spec.value_format)
         self.entry.commit(shard_record(self.entry))
+
+    def _own(self, item: object) -> object:
+        """Return an input that a call may change in place: an image is read for each try."""
+        if isinstance(item, Deferred) and isinstance(item.load, WholeImage):
+            return item.load()
+        return own(self.loaded.of(item))
 
 
 @dataclass(frozen=True, slots=True)

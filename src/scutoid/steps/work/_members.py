@@ -23,7 +23,7 @@ from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
 from scutoid.steps.compute import BlockParts, GatheredMembers, encode
-from scutoid.steps.declaration import OutputKind, StepSpec
+from scutoid.steps.declaration import OutputKind, StepSpec, own
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -309,4 +309,4 @@ def members_by_key(
 
 def _read_member(members: MemberInput, numbers: Mapping[str, int], key: str) -> object:
     item = members.member(numbers[key])
-    return Evaluation().value(item) if isinstance(item, Ref) else item
+    return Evaluation().value(item) if isinstance(item, Ref) else own(item)
