@@ -17,8 +17,8 @@ _REMEDIES = {
     errno.EDQUOT: "your quota is used up: free some space and run again; what was finished is kept",
     errno.EFBIG: "the file system takes no files of this size: choose another folder for the store",
     errno.EROFS: "the file system is read-only: choose another folder for the store",
-    errno.EACCES: "you may not write here: choose another folder, or change its permissions",
-    errno.EPERM: "you may not write here: choose another folder, or change its permissions",
+    errno.EACCES: "you may not read or write here: choose another folder, or change its rights",
+    errno.EPERM: "you may not read or write here: choose another folder, or change its rights",
     errno.ENOTDIR: "a part of the path is a file: choose another folder for the store",
     errno.ENAMETOOLONG: "the path is too long: choose a store nearer to the root, or shorter names",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from scutoid.errors import StoreError
 from scutoid.paths import absolute
-from scutoid.store._durable import make_folder, storing
+from scutoid.store._durable import make_folder, store_error, storing
 from scutoid.store._entry import COMPLETE, RECIPE, Entry
 from scutoid.store._reasons import differences
 from scutoid.store._recipe import Recipe
@@ -61,6 +62,8 @@ class EntryStore:
                 remedy="mount it, or name a folder",
             )
         self.path = absolute(path)
+        with storing(self.path):
+            marks = [name for name in _CONTAINER_MARKS if (self.path / name).exists()]
         if self.path.exists() and not self.path.is_dir():
             raise StoreError(
                 "a store is a folder",
@@ -68,7 +71,6 @@ class EntryStore:
                 place=str(self.path),
                 remedy="name another place for the store",
             )
-        marks = [name for name in _CONTAINER_MARKS if (self.path / name).exists()]
         if marks:
             raise StoreError(
                 "a store is a folder of its own, not one that holds an image",
@@ -165,6 +167,9 @@ class EntryStore:
             finally:
                 with suppress(OSError):
                     probe.unlink(missing_ok=True)
+        runs = self.path / "runs"  # another user's, it may be, in a folder of a group
+        if runs.exists() and not os.access(runs, os.W_OK | os.X_OK):
+            raise store_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), runs)
 
     def free_bytes(self) -> int:
         """Return the free bytes of the disk that the store lies on."""

@@ -166,7 +166,7 @@ class Lock:
         record = {name: getattr(mine, name) for name in Owner.__slots__}
         with storing(self.path):
             try:
-                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
                 return False
             try:
@@ -233,7 +233,10 @@ class Lock:
 def one_by_one(path: Path) -> Iterator[None]:
     """Let in one caller at a time, of all processes and threads, where the file system can lock."""
     with storing(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:  # on a network, an exclusive lock needs a file that is open for writing
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except PermissionError:  # that of another user, which may be read
+            descriptor = os.open(path, os.O_RDONLY)
     try:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)

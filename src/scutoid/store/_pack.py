@@ -91,7 +91,7 @@ class Pack:
         try:
             with storing(self.path):
                 is_new = not self.path.exists()
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
                 self._descriptor = descriptor
                 if is_new:
                     sync_folder(self.path.parent)

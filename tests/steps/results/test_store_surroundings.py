@@ -175,6 +175,18 @@ def test_a_store_that_cannot_be_written_is_read_and_planned(disk, plate):
     ran = []
     results = noisy_pipeline(plate, ran)
     assert sc.plan(*results, store=disk / "store").is_done
+    done = sc.run(*results, store=disk / "store", executor="serial")
+    assert done.ok
+    assert not done.folder.exists()
+    assert np.array_equal(done.image("copy").read(), NOISE + np.uint16(1))
+    assert ran == []
+
+
+def test_a_full_disk_is_enough_for_a_run_of_complete_results(disk, plate):
+    sc.run(*noisy_pipeline(plate, []), store=disk / "store", executor="serial")
+    leave(disk, 0)
+    ran = []
+    assert sc.run(*noisy_pipeline(plate, ran), store=disk / "store", executor="serial").ok
     assert ran == []
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from scutoid.errors import PipelineError
+from scutoid.errors import PipelineError, StoreError
 from scutoid.events import DamageFound, Listener, StepAwaited
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refusing_depth
@@ -38,6 +38,7 @@ def claim(
     targets: Sequence[Ref | CollectionRef],
     listeners: Sequence[Listener],
     begin: Callable[[PlannedRun, ExitStack], T | None],
+    obstacle: StoreError | None = None,
 ) -> T:
     """Plan, hold the locks of all that is to be made, and begin.
 
@@ -58,16 +59,25 @@ def claim(
         Are told of waiting and of damage.
     begin : callable
         Begins what was planned; what it holds goes to the `ExitStack` that it gets.
+    obstacle : StoreError, optional
+        What keeps a run from writing to the store.
 
     Returns
     -------
     What `begin` returns.
+
+    Raises
+    ------
+    StoreError
+        The obstacle, if something is to be written.
     """
     while True:
         planner = new_planner()
-        with refusing_depth():
+        with refusing_depth(), _told_first(obstacle):
             planned = planner.plan(targets)
         planner.memo.save()
+        if obstacle is not None and _writes(planned):
+            raise obstacle
         with ExitStack() as taken:
             busy = _take_locks(taken, planned)
             if busy is None:
@@ -90,13 +100,33 @@ def claim(
             pass
 
 
-def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | None:
-    """Lock every result that is to be made; or give the first that another process makes."""
-    to_make = {
+@contextmanager
+def _told_first(obstacle: StoreError | None) -> Iterator[None]:
+    """Raise what keeps a run from writing rather than what follows from it."""
+    try:
+        yield
+    except StoreError as error:
+        raise error if obstacle is None else obstacle from error
+
+
+def _to_make(planned: PlannedRun) -> dict[Path, PlannedCall]:
+    """Return the calls whose results are to be made, by where these lie."""
+    return {
         each.entry.path: each
         for each in planned
         if each.is_kept and (not each.is_cached or each.is_relisted)
     }
+
+
+def _writes(planned: PlannedRun) -> bool:
+    """Whether a run has results to make, to accept, or to heal."""
+    others = (each.accepted is not None or each.entry.is_suspect for each in planned)
+    return bool(_to_make(planned)) or any(others)
+
+
+def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | None:
+    """Lock every result that is to be made; or give the first that another process makes."""
+    to_make = _to_make(planned)
     for path in sorted(to_make):
         lock = Lock(path)
         if not lock.acquire():

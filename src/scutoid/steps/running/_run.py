@@ -6,12 +6,13 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from scutoid.blocks import (
     parse_bytes,
 )
-from scutoid.errors import DamagedResult, ParameterError, RunFailed, ScutoidWarning
+from scutoid.errors import DamagedResult, ParameterError, RunFailed, ScutoidWarning, StoreError
 from scutoid.events import Listener
 from scutoid.steps.handles import refs_in, refusing_depth
 from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
@@ -97,7 +98,8 @@ def run(
     *targets : Image, Table, Value or a collection of these
         Results of steps; afterwards they read from the store.
     store : path
-        Folder of the results; it is made if it does not exist.
+        Folder of the results; it is made if it does not exist.  One that cannot be written does
+        where all results are complete; such a run leaves no record.
     workers : int, optional
         1 or more; default: the cores that this process may use.
     executor : {"processes", "threads", "serial", "dask"}, Dask client or cluster, or Executor
@@ -131,6 +133,8 @@ def run(
     ------
     RunFailed
         If blocks failed and `on_failure` is "raise"; what was computed is kept.
+    StoreError
+        If something is to be made and the store cannot be written.
 
     Warns
     -----
@@ -145,7 +149,8 @@ def run(
             place="run",
         )
     entry_store = EntryStore(store)
-    entry_store.check_writable()
+    obstacle = _obstacle(entry_store)
+    begin = partial(_begin, is_read_only=obstacle is not None)
     forced = tuple(force)
 
     def new_planner() -> Planner:
@@ -160,7 +165,7 @@ def run(
 
     for attempt in range(1, _ATTEMPTS + 1):
         with ExitStack() as held:
-            runner = claim(held, new_planner, refs_in(targets), listeners, _begin)
+            runner = claim(held, new_planner, refs_in(targets), listeners, begin, obstacle)
             for text in runner.warnings if attempt == 1 else ():
                 warnings.warn(text, ScutoidWarning, stacklevel=2)
             try:
@@ -191,9 +196,20 @@ def run(
     return done
 
 
-def _begin(planned: PlannedRun, held: ExitStack) -> Runner | None:
+def _obstacle(store: EntryStore) -> StoreError | None:
+    """Return what keeps a run from writing to a store."""
+    try:
+        store.check_writable()
+    except StoreError as error:
+        return error
+    return None
+
+
+def _begin(planned: PlannedRun, held: ExitStack, *, is_read_only: bool) -> Runner | None:
     """Make the runner of a plan, and announce what it uses; None if some of that is gone."""
-    runner = Runner(planned)
+    runner = Runner(planned, is_read_only=is_read_only)
+    if is_read_only:
+        return runner
     held.enter_context(Lock(runner.folder))
     return runner if runner.announce() else None
 

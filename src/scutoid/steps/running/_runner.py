@@ -72,8 +72,9 @@ def _remove_empty(logs: Path) -> None:
 class Runner:
     """Turns planned steps into tasks of the block engine, and their outcome into results."""
 
-    def __init__(self, planned: PlannedRun) -> None:
+    def __init__(self, planned: PlannedRun, *, is_read_only: bool = False) -> None:
         self.planned = planned
+        self.is_read_only = is_read_only
         self.store = planned.store
         self._builder = TaskBuilder(planned)
         self._by_task = {each.finish_task: each for each in planned}
@@ -198,7 +199,9 @@ class Runner:
         return {each.task: results.of(each) for each in self.planned}
 
     def record(self, done: Run) -> None:
-        """Write down the run."""
+        """Write down the run, where the store can be written."""
+        if self.is_read_only:
+            return
         steps = tuple(
             replace(self._planned_step(each), outcome=_outcome(step))
             for step, each in zip(done.steps, self.planned, strict=True)
