@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays import open_source
-from scutoid.errors import MetadataError, ParameterError, StepError
+from scutoid.errors import ParameterError, StepError
 from scutoid.kernels import check_in_float64
 from scutoid.steps.declaration import Options, StepSpec, make_spec
 from scutoid.steps.graph._call import Call, make_call
 from scutoid.steps.graph._nodes import Opened
-from scutoid.steps.graph._refs import CollectionRef, ImageRef, Node, Ref
+from scutoid.steps.graph._places import check_places
+from scutoid.steps.graph._refs import CollectionRef, ImageRef, Ref
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "add": python.add,
@@ -54,8 +55,6 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 """What each operator does, of arrays and of values alike."""
 _COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 _BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")
-_TOLERANCE = 0.1
-"""How far apart the places of two images may be, in voxels."""
 _FRAMES_ABOVE = 5
 """From `warnings.warn` up to the operator in the user's code."""
 
@@ -84,7 +83,8 @@ def operator_call(operator: str, *operands: Operand) -> Call:
     """
     items = tuple(_as_ref(item) for item in operands)
     images = [item for item in items if _is_image(item)]
-    _check_places(operator, images)
+    if not any(isinstance(item, CollectionRef) for item in images):
+        check_places(operator, [item for item in images if isinstance(item, ImageRef)])
     dtype = _dtype_of(operator, items)
     if not images:
         return make_call(_whole(operator, _of_values), items, {"operator": operator})
@@ -224,49 +224,3 @@ def _stand_in(operator: str, item: object) -> object:
     if isinstance(item, Ref):
         return 1.0 if _counts_as(operator, item) == "float" else 1
     return item
-
-
-def _check_places(operator: str, images: Sequence[object]) -> None:
-    """Refuse two images that are known to lie in different places."""
-    if len(images) != 2:
-        return
-    first, second = images
-    if not isinstance(first, ImageRef) or not isinstance(second, ImageRef):
-        return
-    apart = _distance_in_voxels(first, second)
-    if apart > _TOLERANCE:
-        raise MetadataError(
-            "images that are joined voxel by voxel lie in the same place",
-            value=f"{apart:.3g} voxels apart: regions {first.roi} and {second.roi}",
-            place=f"{operator} of {first.name!r} and {second.name!r}",
-            remedy="crop both alike, or use sc.resample(a, like=b); where the places are to be "
-            "ignored, join arrays: sc.open(a.read()) has no place",
-        )
-
-
-def _distance_in_voxels(first: ImageRef, second: ImageRef) -> float:
-    """Return how far apart two images begin, along the axes that both have; 0 where unknown."""
-    if first.voxel_size and second.voxel_size:
-        starts = [_origin_by_axis(image) for image in (first, second)]
-        sizes = dict(zip(first.framed.spec.spatial_axes, first.voxel_size, strict=True))
-        common = starts[0].keys() & starts[1].keys()
-        return max((abs(starts[0][a] - starts[1][a]) / sizes[a] for a in common), default=0.0)
-    if _source(first) != _source(second):
-        return 0.0
-    offsets = [dict(zip(i.axes, i.framed.offset, strict=True)) for i in (first, second)]
-    common = offsets[0].keys() & offsets[1].keys()
-    return float(max((abs(offsets[0][a] - offsets[1][a]) for a in common), default=0))
-
-
-def _origin_by_axis(image: ImageRef) -> dict[str, float]:
-    return dict(zip(image.framed.spec.spatial_axes, image.origin, strict=True))
-
-
-def _source(image: ImageRef) -> Node:
-    """Return the image whose frame this one has, by following the first image of each step."""
-    node: Node = image.node
-    while isinstance(node, Call) and node.images and node.spec.grid is None:
-        if node.spec.scale != 1:
-            break
-        node = node.images[0].node
-    return node

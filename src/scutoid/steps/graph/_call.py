@@ -24,6 +24,7 @@ from scutoid.cached import cached_property
 from scutoid.errors import PipelineError
 from scutoid.steps.compute import BlockStep, trial
 from scutoid.steps.declaration import StepSpec
+from scutoid.steps.graph._places import check_places
 from scutoid.steps.graph._refs import (
     CollectionRef,
     Gathered,
@@ -212,6 +213,8 @@ class BlockCall(Call):
             wanted = dict(zip(parts.axes, parts.grid.block_shape, strict=True))
         place = f"step {self.name!r}"
         grid = self.spec.grid
+        if grid is None:
+            check_places(place, self.images)
         layout = make_layout(
             self.spec,
             self.params,
