@@ -94,7 +94,7 @@ INTERNAL = {
     "scutoid.store": """
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest checksum_file
         choose_format CodeFingerprint COMPLETE describe differences distrust_around empty_folder
-        Entry EntryStore explain Fact fingerprint FORMATS HashMemo is_own key_of_path
+        Entry EntryStore explain Fact file_names_in fingerprint FORMATS HashMemo is_own key_of_path
         key_of_source KEY_RULE Lock MARK one_by_one Owner Pack RECIPE Recipe RESULT_NAME
         table_of_bytes version_notes
     """,

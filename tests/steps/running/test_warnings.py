@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -161,3 +162,56 @@ def test_the_command_line_says_warnings_at_the_beginning_and_at_the_end(tmp_path
     assert first[0] == first[-1] == again[0]
     assert len([line for line in first if "warning" in line.lower()]) == 2
     assert again == [first[0]]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Settings of a step."""
+
+    flat: object
+
+
+HOLDERS = {
+    "text": lambda name: name,
+    "a list": lambda name: [1, name],
+    "a dict": lambda name: {"flat": name},
+    "a dict of lists": lambda name: {"flat": [(name,)]},
+    "a dataclass": Setup,
+    "a table": lambda name: pd.DataFrame({"n": [1], "flat": [name]}),
+    "a column": lambda name: pd.Series([name]),
+}
+
+
+@sc.step
+def given(image, *, setup):
+    return pd.DataFrame({"n": [0 if setup is None else 1]})
+
+
+@pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
+def test_text_that_names_a_file_is_told_wherever_it_is_held(image, tmp_path, holder) -> None:
+    flat = tmp_path / "flat.npy"
+    np.save(flat, np.ones(3))
+    (warning,) = sc.plan(given(image, setup=holder(str(flat))), store=tmp_path / "r").warnings
+    assert str(flat) in warning
+    assert "pathlib.Path" in warning
+    for harmless in ("linear", str(tmp_path / "later.npy"), str(tmp_path), "a.b", ""):
+        plan = sc.plan(given(image, setup=holder(harmless)), store=tmp_path / "r")
+        assert plan.warnings == ()
+
+
+def test_a_path_counts_by_its_content_and_is_not_told(image, tmp_path) -> None:
+    flat = tmp_path / "flat.npy"
+    np.save(flat, np.ones(3))
+    for setup in (flat, [flat], {"flat": flat}, Setup(flat)):
+        assert sc.plan(given(image, setup=setup), store=tmp_path / "r").warnings == ()
+
+
+def test_text_that_names_files_is_told_where_each_member_has_one(tmp_path) -> None:
+    for n in range(2):
+        np.save(tmp_path / f"{n}.npy", np.full((8, 8), n))
+    images = sc.open_folder(tmp_path / "*.npy")
+    table = pd.DataFrame({"key": ["0.npy", "1.npy"], "flat": [str(tmp_path / "0.npy")] * 2})
+    target = given(images, setup=sc.per_member(table, "flat"))
+    warnings_of_plan = sc.plan(target, store=tmp_path / "r").warnings
+    assert len(warnings_of_plan) == 1, warnings_of_plan
+    assert "flat holds" in warnings_of_plan[0]

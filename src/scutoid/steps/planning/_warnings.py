@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 from scutoid.arrays import Storage
+from scutoid.steps.graph import CollectionRef, ConstantCollection, Ref
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._recipes import is_stored_otherwise
+from scutoid.store import file_names_in
+
+_SAMPLE = 10
+"""Values of a table with one for each member that are looked at."""
 
 
 def warnings_of(planned: PlannedRun) -> tuple[str, ...]:
@@ -31,15 +36,17 @@ def _of_call(each: PlannedCall) -> Iterator[str]:
             "noticed; pass it as a parameter, or give version= to the decorator"
         )
     for name, value in each.call.params.items():
-        if isinstance(value, str) and "/" in value and _names_a_file(value):
-            yield (
-                f"step {each.task!r}: {name}={value!r} is text that names a file; "
-                "pass a pathlib.Path to notice when its content changes"
-            )
+        for text in () if isinstance(value, (Ref, CollectionRef)) else file_names_in(value):
+            yield _named(each.task, name, text)
+    for node in (ref.node for ref in each.call.dependencies):
+        if isinstance(node, ConstantCollection):
+            some = list(itertools.islice(node.by_key.values(), _SAMPLE))
+            for text in file_names_in(some)[:1]:
+                yield _named(each.task, node.name, text)
 
 
-def _names_a_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except OSError:
-        return False
+def _named(task: str, name: str, text: str) -> str:
+    return (
+        f"step {task!r}: {name} holds {text!r}, text that names a file; "
+        "pass a pathlib.Path to notice when its content changes"
+    )

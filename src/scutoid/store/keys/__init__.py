@@ -2,6 +2,7 @@
 
 from scutoid.store.keys._describe import describe
 from scutoid.store.keys._digest import canonical_digest
+from scutoid.store.keys._file_names import file_names_in
 from scutoid.store.keys._files import checksum_file, digest_file
 from scutoid.store.keys._fingerprint import VERSION_PART, CodeFingerprint, fingerprint
 from scutoid.store.keys._first_modules import first_module
@@ -17,6 +18,7 @@ __all__ = [
     "checksum_file",
     "describe",
     "digest_file",
+    "file_names_in",
     "fingerprint",
     "first_digest",
     "first_fingerprint",

@@ -17,7 +17,7 @@ import inspect
 import logging
 import sys
 import types
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -29,6 +29,7 @@ import numpy as np
 from scutoid.errors import ParameterError
 from scutoid.store.keys._attributes import has_hidden_state, is_bag
 from scutoid.store.keys._encoder import Encoder, is_code
+from scutoid.store.keys._file_names import file_names_in
 from scutoid.store.keys._first_modules import first_module
 from scutoid.store.keys._holders import (
     holds_function,
@@ -39,6 +40,7 @@ from scutoid.store.keys._holders import (
     wraps_own,
 )
 from scutoid.store.keys._input_hashes import encode_path
+from scutoid.store.keys._outside import Outside
 from scutoid.store.keys._ownership import file_of_class, functions_of, is_own, is_own_file
 from scutoid.store.keys._same import Same
 from scutoid.store.keys._source import (
@@ -193,6 +195,8 @@ class Walk:
         self.opaque: set[str] = set()
         self.stale: set[str] = set()
         self.packages: set[str] = set()
+        self._drawn: dict[str, str] = {}
+        self._seeded: set[str] = set()
         self._labels: dict[Same, str] = {}
         self._queue: deque[Callable[[], None]] = deque()
         self._encoder = self.encoder()
@@ -213,6 +217,7 @@ class Walk:
             self.parts[str(name)] = _sha(self._encoder.encode(item, str(name)))
         while self._queue:
             self._queue.popleft()()
+        self.opaque.update(text for kind, text in self._drawn.items() if kind not in self._seeded)
 
     def code(self, value: object, where: str) -> bytes:
         """Follow a function or class; what stands for it is its label."""
@@ -352,15 +357,28 @@ class Walk:
         defaults = dict(zip(names, function.__defaults__ or (), strict=True))
         for name, value in {**defaults, **(function.__kwdefaults__ or {})}.items():
             items.append(self._part(value, f"default of `{name}`", label))
+            self.opaque.update(
+                f"file {text!r} (a default of {label})" for text in file_names_in(value)
+            )
         for name, value in self.attributes_of_function(function):
             if not name.startswith("__"):
                 items.append(tagged(name, self._lenient(value, f"{label}.{name}")))
         items += self._loads(function)
+        self._outside(function, source)
         self.parts[label] = _sha(tagged("part", *items))
 
     def attributes_of_function(self, function: types.FunctionType) -> list[tuple[str, object]]:
         """Return what was set on a function, in its order."""
         return list(vars(function).items())
+
+    def _outside(self, function: types.FunctionType, source: Source | None) -> None:
+        """Note what a function reads besides its arguments, as far as its source shows it."""
+        if source is None or source.calls is None:
+            return
+        outside = Outside(source.calls, ChainMap(_closure(function), function.__globals__))
+        self.opaque.update(outside.read(_short(function.__qualname__)))
+        self._drawn.update(outside.drawn)
+        self._seeded |= outside.seeded
 
     def _loads(self, function: types.FunctionType) -> list[bytes]:
         """Follow the global names, closure variables and imports of a function."""
@@ -405,6 +423,9 @@ class Walk:
     def _part(self, value: object, label: str, where: str) -> bytes:
         """Make a constant a part of its own, so that it can be named when it changes."""
         content = self._lenient(value, where)
+        if is_own(type(value)):  # of other constants, the places where they are used tell more
+            held = file_names_in(value) + file_names_in(getattr(value, "__dict__", {}))
+            self.opaque.update(f"file {text!r} (named in {where})" for text in held)
         digest = _sha(content)
         name, number = label, 2
         while self.parts.get(label, digest) != digest:  # the same name in another module
@@ -518,6 +539,7 @@ class Walk:
         items.append(self.defaults(function, where))
         items += self._decorators(source, function.__globals__)
         items += self._loads(function)
+        self._outside(function, source)
         return tagged("", *items)
 
 

@@ -21,6 +21,8 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FunctionType
 
+from scutoid.store.keys._calls import Calls, calls_of
+
 Chain = tuple[str, ...]
 """A name and the attributes taken of it: ``a.b.c`` is ``("a", "b", "c")``."""
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -60,6 +62,8 @@ class Source:
     """Its decorators, the outermost first."""
     loads: tuple[Chain, ...] = ()
     """Names that the statements of a class body load (for functions, see `loads_of`)."""
+    calls: Calls | None = None
+    """What of a function may read something besides its arguments."""
     is_stale: bool = False
     """Whether the file says something else than what is loaded."""
 
@@ -336,7 +340,8 @@ def _is_same_constant(constant: object, other: object) -> bool:
 
 def _source(node: FunctionNode) -> Source:
     decorators = getattr(node, "decorator_list", ())
-    return Source(normal_form(node), tuple(map(_decorator, decorators)))
+    outer = tuple(map(_decorator, decorators))
+    return Source(normal_form(node), outer, calls=calls_of(node))
 
 
 def _decorator(node: ast.expr) -> Decorator:

@@ -1,0 +1,111 @@
+"""Find the calls of a function, its variables and its imports in its syntax tree."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calls:
+    """What of a function's source may read something."""
+
+    calls: tuple[ast.Call, ...]
+    """Its calls, those of functions inside it too."""
+    environments: tuple[tuple[ast.expr, ast.expr | None], ...]
+    """Where `environ` or `getenv` stand, with the name that is asked for."""
+    variables: Mapping[str, ast.expr | None]
+    """Its variables, with the expression of those that are set once; None: of all others."""
+    items: frozenset[str]
+    """Variables that take the items of their expression in turn."""
+    imports: Mapping[str, str]
+    """Names that imports inside bind, with the dotted name of what they bind."""
+
+
+def calls_of(node: ast.AST) -> Calls:
+    """Find the calls of a function in its syntax tree."""
+    inner = list(ast.walk(node))
+    variables: dict[str, ast.expr | None] = {}
+    items: set[str] = set()
+    known: set[int] = set()
+    for target, value, is_item in _targets(inner):
+        variables[target.id] = None if target.id in variables else value
+        known.add(id(target))
+        if is_item:
+            items.add(target.id)
+    for each in inner:  # parameters, and targets of other kinds: of `with`, unpacking, `+=`
+        if isinstance(each, ast.arg):
+            variables[each.arg] = None
+        elif _is_stored(each) and id(each) not in known:
+            variables[each.id] = None
+    return Calls(
+        calls=tuple(each for each in inner if isinstance(each, ast.Call)),
+        environments=tuple(_environments(inner)),
+        variables=variables,
+        items=frozenset(items),
+        imports=dict(_imports(inner)),
+    )
+
+
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def _targets(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.Name, ast.expr, bool]]:
+    """Yield names that are set, with what they are set to, and whether to items of that."""
+    for each in nodes:
+        match each:
+            case ast.Assign(targets=[ast.Name() as target], value=value):
+                yield target, value, False
+            case ast.NamedExpr(target=ast.Name() as target, value=value):
+                yield target, value, False
+            case ast.For(target=ast.Name() as target, iter=value):
+                yield target, value, True
+            case ast.comprehension(target=ast.Name() as target, iter=value):
+                yield target, value, True
+
+
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    for each in nodes:
+        match each:
+            case ast.Import(names=names):
+                for alias in names:
+                    top = alias.name.partition(".")[0]
+                    yield alias.asname or top, alias.name if alias.asname else top
+            case ast.ImportFrom(names=names, module=module, level=0):
+                for alias in names:
+                    yield alias.asname or alias.name, f"{module}.{alias.name}"
+
+
+def _environments(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """Yield where environment variables are read, not where they are set."""
+    known: set[int] = set()
+    for inner in nodes:
+        match inner:
+            case ast.Subscript(value=value, slice=name, ctx=ctx) if _is_environment(value):
+                known.add(id(value))
+                if isinstance(ctx, ast.Load):
+                    yield value, name
+            case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args) if _is_environment(
+                value
+            ):
+                known.add(id(value))
+                if attr in ("get", "__getitem__"):
+                    yield value, args[0] if args else None
+                elif attr not in ("setdefault", "update", "pop"):
+                    yield value, None
+            case ast.Call(func=value, args=[name, *_]) if _is_environment(value):
+                known.add(id(value))
+                yield value, name
+            case ast.Compare(left=name, comparators=[value]) if _is_environment(value):
+                known.add(id(value))
+                yield value, name
+            case ast.Name() | ast.Attribute() if _is_environment(inner) and id(inner) not in known:
+                yield inner, None
+
+
+def _is_environment(node: ast.expr) -> bool:
+    name = getattr(node, "attr", None) or getattr(node, "id", None)
+    return name in ("environ", "environb", "getenv", "getenvb")
