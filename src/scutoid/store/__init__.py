@@ -4,7 +4,7 @@ Readable without scutoid: OME-Zarr, TIFF, PNG, Parquet, JSON, npy and CSV.
 """
 
 from scutoid.store._durable import empty_folder
-from scutoid.store._entry import COMPLETE, RECIPE, Entry, distrust_around
+from scutoid.store._entry import COMPLETE, JOURNAL, RECIPE, SIZES, Entry, distrust_around
 from scutoid.store._entry_store import MARK, RESULT_NAME, EntryStore
 from scutoid.store._lock import Lock, Owner, one_by_one
 from scutoid.store._pack import Pack
@@ -33,10 +33,12 @@ from scutoid.store.keys import (
 __all__ = [
     "COMPLETE",
     "FORMATS",
+    "JOURNAL",
     "KEY_RULE",
     "MARK",
     "RECIPE",
     "RESULT_NAME",
+    "SIZES",
     "CodeFingerprint",
     "Entry",
     "EntryStore",

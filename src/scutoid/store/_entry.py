@@ -35,6 +35,9 @@ COMPLETED = "completed"
 """In a recipe: that the result was complete once."""
 SUSPECT = "suspect"
 """In a recipe: that damage was noticed in the result before it was complete."""
+SIZES = "sizes"
+"""In a recipe: by file, the bytes of the journal and of what blocks returned, once complete."""
+_SIZED = ("journal", "blocks.pack", "blocks.pack.index")
 _TICK = 1e-6
 _ZARR_METADATA = "zarr.json"
 
@@ -293,6 +296,15 @@ class Entry:
             name for name, record in files.items() if _size(self.path / name) != record["bytes"]
         ]
 
+    def resized(self) -> list[str]:
+        """Names of files without a digest that are missing or of another size than when complete.
+
+        They are the journal and what blocks returned; recipes of earlier versions note none.
+        """
+        recipe = self.recipe
+        sizes = {} if recipe is None else recipe.extra.get(SIZES, {})
+        return [name for name, size in sizes.items() if _size(self.path / name) != size]
+
     @property
     def is_suspect(self) -> bool:
         """Whether damage was noticed in the result, be it complete until then or not."""
@@ -343,7 +355,8 @@ class Entry:
             }
             added = dict(extra or {})
             seconds = added.pop("seconds", recipe.seconds)
-            added = {**recipe.extra, **added, COMPLETED: True}
+            sizes = {name: size for name in _SIZED if (size := _size(self.path / name)) >= 0}
+            added = {**recipe.extra, **added, COMPLETED: True, **({SIZES: sizes} if sizes else {})}
             added.pop(SUSPECT, None)
             changed = replace(recipe, files=files, seconds=seconds, extra=added)
             (self.path / COMPLETE).unlink(missing_ok=True)

@@ -75,6 +75,8 @@ class Pack:
         self._log: RecordLog | None = None
         self._places: dict[PackName, _Place] | None = None
         self._damage: DamagedResult | None = None
+        self._cut_off: set[PackName] = set()
+        self._used = 0
         self._index_inode = 0
         self._index_end = 0
         self._end = 0
@@ -97,14 +99,11 @@ class Pack:
                     sync_folder(self.path.parent)
                 size = os.fstat(descriptor).st_size
                 self._places = self._parse(log.payloads, {})
-                used = max((p.offset + p.length for p in self._places.values()), default=0)
-                if size > used:
-                    os.ftruncate(descriptor, used)  # payloads whose index entry never arrived
+                if size > self._used:
+                    os.ftruncate(descriptor, self._used)  # payloads without an entry in the index
                 # Past what the index says is there, even if it was cut off: no range is used twice.
-                self._end = used
-                self._places = {
-                    name: p for name, p in self._places.items() if p.offset + p.length <= size
-                }
+                self._end = self._used
+                self._drop_cut_off(size)
         except BaseException:
             log.close()
             self.close()
@@ -115,13 +114,14 @@ class Pack:
         self, payloads: Iterable[bytes], places: dict[PackName, _Place]
     ) -> dict[PackName, _Place]:
         """Add what records of the index say to `places`."""
+        last: _Place | None = None
         try:
             for payload in payloads:
                 for name, offset, length, crc, meta in json.loads(payload):
                     if length < 0:
                         places.pop(name, None)
                     else:
-                        places[name] = _Place(offset, length, crc, meta)
+                        places[name] = last = _Place(offset, length, crc, meta)
         except (ValueError, TypeError) as error:
             raise StoreError(
                 "the index of a pack is what scutoid wrote",
@@ -129,7 +129,17 @@ class Pack:
                 place=str(self.index_path),
                 remedy="remove the file; the results in it are computed again",
             ) from error
+        if last is not None:  # payloads lie in the order in which they were added
+            self._used = last.offset + last.length
         return places
+
+    def _drop_cut_off(self, size: int) -> None:
+        """Forget payloads that the file is too short for: what is gone of them is made again."""
+        if self._places and size < self._used:
+            ends = {name: place.offset + place.length for name, place in self._places.items()}
+            gone = {name for name, end in ends.items() if end > size}
+            self._places = {n: p for n, p in self._places.items() if n not in gone}
+            self._cut_off |= gone
 
     def append_many(self, items: Iterable[tuple[PackName, Mapping[str, object], bytes]]) -> None:
         """Add payloads; all are on the disk when this returns.
@@ -186,6 +196,7 @@ class Pack:
                 return
             payloads, self._index_end = RecordLog.read_on(self.index_path, self._index_end)
             self._parse(payloads, self._places)
+            self._drop_cut_off(_size(self.path))
 
     def _is_index_new(self) -> bool:
         """Whether the index is not the one that was read: the result was begun again."""
@@ -198,7 +209,7 @@ class Pack:
     def _load(self) -> dict[PackName, _Place]:
         with suppress(OSError):
             self._index_inode = self.index_path.stat().st_ino
-        self._damage = None
+        self._damage, self._cut_off, self._used = None, set(), 0
         try:
             header, payloads, end = RecordLog.read_to_end(self.index_path)
         except DamagedResult as error:  # no payload is then in the pack
@@ -210,6 +221,7 @@ class Pack:
                 place=str(self.index_path),
             )
         self._places, self._index_end = self._parse(payloads, {}), end
+        self._drop_cut_off(_size(self.path))
         return self._places
 
     def _known(self) -> dict[PackName, _Place]:
@@ -296,7 +308,7 @@ class Pack:
             return self._descriptor
 
     def damaged(self) -> list[PackName]:
-        """Return the names of the payloads that fail their checks; reads the whole file.
+        """Return the names of the payloads that fail their checks or are cut off; reads it all.
 
         Raises
         ------
@@ -311,7 +323,7 @@ class Pack:
                 bad.append(name)
         if self._damage is not None:
             raise self._damage
-        return bad
+        return [*bad, *(self._cut_off - self._known().keys())]
 
     def close(self) -> None:
         """Close the files; a pack for reading opens them again when it is used."""
@@ -340,3 +352,12 @@ class Pack:
     def __del__(self) -> None:
         with suppress(AttributeError, OSError):
             self.close()
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none.  Opened: a network file system looks again then."""
+    try:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_size
+    except OSError:
+        return 0

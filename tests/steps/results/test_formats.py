@@ -130,7 +130,7 @@ def test_folders_of_files_of_members(plate, tmp_path):
         assert (member.path / "sum.txt").read_text() == str(image.sum())
         assert np.array_equal(np.asarray(images[key]), image + 1)
     (notes["a/1.tif"].path / "sum.txt").write_text("0")
-    with pytest.raises(DamagedResult, match="is what was written"):
+    with pytest.raises(DamagedResult, match="of another size"):
         _ = sc.Store(tmp_path / "s")["with_notes"][1]["a/1.tif"].path
     again = with_notes(plate)
     run = sc.run(again, store=tmp_path / "s", executor="serial")

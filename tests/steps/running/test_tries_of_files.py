@@ -26,7 +26,8 @@ def report(image, *, folder, tries, how, n_failures):
     number = len(list(Path(tries).iterdir()))
     (Path(tries) / f"try-{number}").touch()
     (folder / "parts").mkdir()
-    (folder / "link").symlink_to(tries)
+    if number < n_failures:
+        (folder / "link").symlink_to(tries)
     for n in range(5 - number):
         (folder / "parts" / f"{number}-{n}.txt").write_text(str(image.sum()))
     if number < n_failures:

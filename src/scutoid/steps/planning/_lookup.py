@@ -19,6 +19,7 @@ from scutoid.steps.results import (
     group_columns,
     list_of,
     lost_blocks,
+    lost_values,
 )
 from scutoid.store import RECIPE
 
@@ -40,14 +41,17 @@ def find_stored(draft: Draft, *, is_forced: bool) -> None:
     if draft.restarts:
         return
     try:
-        lost = lost_blocks(entry)
+        lost = lost_blocks(entry) | lost_values(entry)
         statuses = Journal.read(entry.journal)
     except StoreError:
         draft.restarts, draft.reason = True, "its journal is damaged"
         return
     if entry.status == "complete" and not lost:
         draft.status = "cached"
-    elif isinstance(call, BlockCall) and len(statuses) == draft.n_blocks:
+        return
+    for file in lost:
+        draft.reason = f"{file} is missing or was changed"
+    if isinstance(call, BlockCall) and len(statuses) == draft.n_blocks:
         _take_losses(draft, lost, statuses)
         draft.done = statuses != 0
         draft.status = "partial" if draft.done.any() else "run"
@@ -85,7 +89,8 @@ def _take_losses(
     """Have blocks made again whose shards are gone; they are struck from `statuses`."""
     for file, blocks in lost.items():
         statuses[blocks] = 0
-        draft.reason = f"{len(blocks)} of {draft.n_blocks} blocks of {file} are missing"
+        if len(blocks):
+            draft.reason = f"{len(blocks)} of {draft.n_blocks} blocks of {file} are missing"
     if lost:
         draft.lost = np.unique(np.concatenate(list(lost.values())))
 

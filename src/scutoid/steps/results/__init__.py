@@ -15,6 +15,7 @@ from scutoid.steps.results._missing_shards import (
     lost_blocks,
     shard_record,
 )
+from scutoid.steps.results._missing_values import lost_values
 from scutoid.steps.results._names import (
     BLOCKS,
     FILES_FOLDER,
@@ -40,6 +41,7 @@ from scutoid.steps.results._stored import (
     StoredItems,
     StoredResult,
     checksum_of,
+    contents_of,
     group_columns,
     groups_of,
     list_of,
@@ -81,6 +83,7 @@ __all__ = [
     "announcing",
     "changed_files",
     "checksum_of",
+    "contents_of",
     "dead_locks",
     "group_columns",
     "groups_of",
@@ -88,6 +91,7 @@ __all__ = [
     "list_of",
     "list_of_members",
     "lost_blocks",
+    "lost_values",
     "members_of",
     "output_names",
     "own_bytes",

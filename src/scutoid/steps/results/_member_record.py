@@ -90,6 +90,14 @@ class FileRecord:
     """Of a table or value, the name of its format."""
     spec: SpecRecord | None = None
     """Of an image in a format that does not say it."""
+    contents: tuple[tuple[str, int], ...] | None = None
+    """Of a folder, the files in it: their paths there and their bytes; None where not noted."""
+
+    @property
+    def sizes(self) -> list[tuple[str, int | None]]:
+        """Path and bytes of each file that must be there, as far as they were noted."""
+        inner = [(f"{self.name}/{path}", nbytes) for path, nbytes in self.contents or ()]
+        return [(self.name, self.nbytes), *inner]
 
     def __post_init__(self) -> None:
         if self.checksum is not None and type(self.checksum) is not int:
@@ -143,6 +151,7 @@ class MemberRecord:
                 output: None if file.spec is None else file.spec.to_dict()
                 for output, file in files.items()
             },
+            "contents": {output: file.contents for output, file in files.items()},
         }
         content: dict[str, object] = {
             VERSION_FIELD: self.VERSION,
@@ -181,11 +190,12 @@ class MemberRecord:
             is_known
             and type(names) is dict
             and type(sizes) is dict
+            and "contents" not in content
             and all(map(is_inner_name, names.values()))
         ):
             return [(name, sizes.get(output)) for output, name in names.items()]
         files = cls.from_dict(content, place=place).files
-        return [(file.name, file.nbytes) for file in files.values()]
+        return [each for file in files.values() for each in file.sizes]
 
     @classmethod
     def from_dict(cls, content: object, *, place: Path | str = "items.pack") -> Self:
@@ -204,8 +214,12 @@ class MemberRecord:
         sizes = _column(fields, "sizes", _sizes)
         formats = _column(fields, "formats", _texts)
         specs = _column(fields, "specs", _by_output(partial(_spec, fields)))
+        contents = _column(fields, "contents", _contents)
         files = {
-            n: FileRecord(name, checksums.get(n), sizes.get(n), formats.get(n), specs.get(n))
+            n: FileRecord(
+                *(name, checksums.get(n), sizes.get(n), formats.get(n), specs.get(n)),
+                contents.get(n),
+            )
             for n, name in names.items()
         }
         return cls(key, files)
@@ -216,10 +230,17 @@ def _by_output(read: Callable[[object], T]) -> Callable[[object], dict[int, T]]:
     return lambda value: {int(n): read(item) for n, item in mapping(value).items()}
 
 
+def _sized(pair: object) -> tuple[str, int]:
+    """Take the path of a file in a folder, and its bytes."""
+    name, nbytes = items(lambda value: value)(pair)
+    return inner_name(name), count(nbytes)
+
+
 _texts = _by_output(text)
 _names = _by_output(inner_name)
 _sizes = _by_output(count)
 _checksums = _by_output(_checksum)
+_contents = _by_output(items(_sized))
 
 
 def _spec(fields: Fields, content: object) -> SpecRecord:

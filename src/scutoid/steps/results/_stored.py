@@ -141,6 +141,12 @@ def checksum_of(path: Path) -> Checksum:
     return tuple([(file.relative_to(path).as_posix(), checksum_file(file)) for file in files])
 
 
+def contents_of(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Return the files below a folder, such as the shards of a zarr: their paths and bytes."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return tuple([(file.relative_to(folder).as_posix(), file.stat().st_size) for file in files])
+
+
 def is_intact(path: Path, file: FileRecord) -> bool:
     """Whether a member's file has the checksum that was noted, if one was."""
     return file.checksum is None or file.fits(checksum_of(path))
@@ -372,7 +378,7 @@ class StoredItems:
 
 def _has_size(path: str, size: int | None) -> bool:
     try:
-        return size is None or os.stat(path).st_size == size  # noqa: PTH116  # of 100,000 members
+        return os.stat(path).st_size == size or size is None  # noqa: PTH116  # of 100,000 members
     except OSError:
         return False
 

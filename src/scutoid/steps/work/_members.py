@@ -42,6 +42,7 @@ from scutoid.steps.results import (
     MemberRecord,
     SpecRecord,
     checksum_of,
+    contents_of,
     plain_parts,
 )
 from scutoid.store import choose_format, empty_folder
@@ -125,7 +126,8 @@ class MemberWork:
         """Describe a file or folder that was written."""
         path = self._items / name
         nbytes = path.stat().st_size if path.is_file() else None
-        return FileRecord(name, checksum_of(path), nbytes, value_format, spec)
+        contents = None if path.is_file() else contents_of(path)
+        return FileRecord(name, checksum_of(path), nbytes, value_format, spec, contents)
 
     def _new_folder(self, name: str) -> Path:
         path = self._place(name)
@@ -207,6 +209,7 @@ class MemberWork:
         writers = {}
         for image in images:
             spec = image.framed.spec
+            empty_folder(paths[image.output])
             writers[image.output] = create_image(
                 paths[image.output],
                 spec,
