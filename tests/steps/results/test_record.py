@@ -126,7 +126,7 @@ files = st.builds(
     st.none() | counts,
     st.none() | names,
     st.none() | specs,
-    st.none() | st.lists(st.tuples(names, counts)).map(tuple),
+    st.none() | st.lists(st.tuples(inner, counts)).map(tuple),
 )
 outcomes = st.builds(
     OutcomeRecord,
