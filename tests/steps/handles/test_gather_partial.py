@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scutoid as sc
-from scutoid.errors import IncompleteResult, ParameterError
+from scutoid.errors import IncompleteResult, ParameterError, RunFailed
 
 HOW = {"executor": "serial", "workers": 1}
 
@@ -66,7 +67,7 @@ def test_a_step_goes_on_without_members_that_failed_and_is_made_anew_with_them(
     complete = stored(step, plate, origin)
     for partial in ("allow", "error"):
         everything = summed(sc.gather(complete, partial=partial))
-        assert sc.plan(everything, store=tmp_path / "store").is_done == (partial == "error")
+        assert not sc.plan(everything, store=tmp_path / "store").is_done
         run = sc.run(everything, store=tmp_path / "store", **how)
         assert run["summed"].get() == {"sum": 160, "without": []}
     assert sc.Store(tmp_path / "store")["summed"].get()["sum"] == 160
@@ -84,10 +85,71 @@ def test_another_rule_for_gathering_is_refused(plate) -> None:
         sc.gather(brightest(sc.open_folder(plate / "*.npy")), partial="skip")
 
 
-def test_in_the_run_that_makes_the_members_all_are_waited_for(plate, tmp_path) -> None:
-    members = brightest(sc.open_folder(plate / "*.npy"))
-    some = summed(sc.gather(members, partial="allow"))
-    run = sc.run(some, store=tmp_path / "store", on_failure="return", **HOW)
-    assert run.step("summed").n_orphaned == 1
+@sc.step(version="1")
+def doubled(value):
+    return 2 * value["sum"]
+
+
+@sc.step(version="1")
+def share(value, *, of):
+    return value / of
+
+
+@pytest.mark.parametrize("step", [brightest, dark], ids=["values", "images"])
+def test_a_run_goes_on_without_members_that_fail_in_it(plate, tmp_path, step) -> None:
+    def result():
+        members = step(sc.open_folder(plate / "*.npy"))
+        some, strict = (summed(sc.gather(members, partial=how)) for how in ("allow", "error"))
+        return members, doubled(some), strict
+
+    members, end, strict = targets = result()
+    with pytest.raises(RunFailed) as caught:
+        sc.run(*targets, store=tmp_path / "store", **HOW)
+    run = caught.value.run
+    assert (run[end].get(), end.get()) == (220, 220)
+    assert run["summed"].get() == {"sum": 110, "without": ["c.npy"]}
+    assert run.step("summed").is_done
+    assert run.step("doubled").is_done
+    assert run.step("summed-2").n_orphaned == 1
+    assert run[members].missing == ("c.npy",)
     with pytest.raises(IncompleteResult):
-        run["summed"].get()
+        run[strict].get()
+    assert sc.Store(tmp_path / "store")["doubled"].get() == 220
+
+    again = sc.run(*result(), store=tmp_path / "store", on_failure="return", **HOW)
+    assert (again.step("summed").n_cached, again.step("doubled").n_cached) == (1, 1)
+
+    np.save(plate / "c.npy", np.full((4, 4), 50))
+    run = sc.run(*result(), store=tmp_path / "store", **HOW)
+    assert run.ok
+    assert run["doubled"].get() == sc.Store(tmp_path / "store")["doubled"].get() == 320
+    assert sc.Store(tmp_path / "store")["summed"].get() == {"sum": 160, "without": []}
+
+
+def test_steps_for_each_member_go_on_after_one_that_lacks_some(plate, tmp_path) -> None:
+    members = brightest(sc.open_folder(plate / "*.npy"))
+    total = doubled(summed(sc.gather(members, partial="allow")))
+    numbers = sc.per_member(pd.DataFrame({"key": ["x", "y"], "n": [22, 44]}), "n")
+    shares = share(numbers, of=total)
+    everything = summed(sc.gather(shares, partial="allow"))
+    run = sc.run(everything, store=tmp_path / "store", on_failure="return", **HOW)
+    assert run[shares].to_dict() == shares.to_dict() == {"x": 0.1, "y": 0.2}
+    assert run[everything].get()["without"] == []
+    assert not run.ok
+
+
+def test_what_is_stopped_at_a_number_of_failures_does_not_go_on(plate, tmp_path) -> None:
+    some = summed(sc.gather(brightest(sc.open_folder(plate / "*.npy")), partial="allow"))
+    with pytest.raises(RunFailed):
+        sc.run(some, store=tmp_path / "store", on_failure=1, **HOW)
+    assert "summed" not in sc.Store(tmp_path / "store")
+
+
+def test_the_results_of_a_run_that_went_on_are_those_of_one_run(plate, tmp_path) -> None:
+    some = summed(sc.gather(brightest(sc.open_folder(plate / "*.npy")), partial="allow"))
+    sc.run(some, store=tmp_path / "store", on_failure="return", **HOW)
+    store = sc.Store(tmp_path / "store")
+    removed = [one.path.parent.name for one in store.gc(keep_runs=1).removals]
+    assert removed == ["runs"]  # the record of its first part: the second has all of it
+    assert store["brightest"].to_dict(partial="allow") == {"a.npy": 10, "b.npy": 100}
+    assert store["summed"].get()["sum"] == 110

@@ -195,11 +195,10 @@ def gather(collection: Collection[Any], *, partial: Partial = "error") -> Gather
     collection : Images, Tables or Values
         What the step shall see as a whole.
     partial : {"error", "allow"}
-        What becomes of members that a run did not finish, of a collection that is the result of a
-        run or of a store: an error before anything runs, or the step gets the others, and the names
-        of those left out by ``.missing`` of its mapping.  These enter the key, so once they are
-        there the result is made anew, of all.  In the run that makes the members the step waits for
-        all of them.
+        What becomes of members of a step that fail, or that an earlier run did not finish: the step
+        does not run, or it gets the others, and the names of those left out by ``.missing`` of its
+        mapping.  These enter the key, so once they are there the result is made anew, of all.  The
+        run in which members fail makes it last, and ends with failed blocks all the same.
 
     Returns
     -------

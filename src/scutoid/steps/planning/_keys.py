@@ -312,8 +312,9 @@ class Keys:
                     for key in value.keys
                 ]
                 text = f"all {len(members)} of {collection.name}"
+                if value.may_lack:  # a key of its own, for the step may be run without some
+                    members += ["may lack", *missing]
                 if missing:
-                    members += ["without", *missing]
                     text = f"{text}, without {', '.join(missing)}"
                 return Fact(_digest("gathered", *members), text)
             case Ref():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -161,6 +161,27 @@ class Run(NamedResults):
         found = result[node.key] if isinstance(node, Member) else result
         of_run: Result = handle_of(asked.ref, found.read_ref.node)
         return of_run
+
+    def stored_node(self, name: str) -> Node:
+        """Return what the results of a step are read from."""
+        results = self._results[name]
+        first: Any = results[0] if isinstance(results, tuple) else results
+        node: Node = first.read_ref.node
+        return node
+
+    def followed_by(self, later: Run, names: Mapping[str, str]) -> Run:
+        """Return this run with steps that were run afterwards, by their names in both."""
+        steps = {new: replace(later.step(old), name=new) for old, new in names.items()}
+        results = {new: later._results[old] for old, new in names.items()}
+        return Run(
+            [steps.get(step.name, step) for step in self.steps],
+            {**self._results, **results},
+            self.seconds + later.seconds,
+            self.store,
+            self.folder,
+            self._tasks,
+            [*self.warnings, *(text for text in later.warnings if text not in self.warnings)],
+        )
 
     def step(self, name: str) -> RunStep:
         """Return what came of one step.

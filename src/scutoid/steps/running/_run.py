@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 from scutoid.blocks import (
@@ -14,9 +13,12 @@ from scutoid.blocks import (
 )
 from scutoid.errors import DamagedResult, ParameterError, RunFailed, ScutoidWarning, StoreError
 from scutoid.events import Listener
+from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
 from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
+from scutoid.steps.results import RunStepRecord
 from scutoid.steps.running._claim import claim
+from scutoid.steps.running._going_on import go_on
 from scutoid.steps.running._outcome import Run
 from scutoid.steps.running._runner import Runner
 from scutoid.store import EntryStore, Lock
@@ -150,40 +152,53 @@ def run(
         )
     entry_store = EntryStore(store)
     obstacle = _obstacle(entry_store)
-    begin = partial(_begin, is_read_only=obstacle is not None)
-    forced = tuple(force)
+    forced, accepted = tuple(force), tuple(accept)
+    before: tuple[RunStepRecord, ...] = ()
 
     def new_planner() -> Planner:
         return Planner(
             entry_store,
             block=block,
             force=forced,
-            accept=accept,
+            accept=accepted,
             memory=_bytes(memory),
             paranoid=paranoid,
         )
 
-    for attempt in range(1, _ATTEMPTS + 1):
-        with ExitStack() as held:
-            runner = claim(held, new_planner, refs_in(targets), listeners, begin, obstacle)
-            for text in runner.warnings if attempt == 1 else ():
-                warnings.warn(text, ScutoidWarning, stacklevel=2)
-            try:
-                done = runner.run(
-                    workers=len(os.sched_getaffinity(0)) if workers is None else workers,
-                    executor=executor,
-                    memory=memory,
-                    on_failure=on_failure if isinstance(on_failure, int) else "return",
-                    resources=resources,
-                    listeners=listeners,
-                )
-            except DamagedResult:
-                if attempt == _ATTEMPTS:
-                    raise
-                continue
-        if not done.met_damage:
-            break
-        forced = tuple(name for name in forced if not done.step(name).is_done)
+    def begin(planned: PlannedRun, held: ExitStack) -> Runner | None:
+        return _begin(Runner(planned, before, is_read_only=obstacle is not None), held)
+
+    def complete(wanted: Sequence[Ref | CollectionRef]) -> tuple[PlannedRun, Run]:
+        """Run until no damage is met that can be healed."""
+        nonlocal forced, accepted, before
+        for attempt in range(1, _ATTEMPTS + 1):
+            with ExitStack() as held:
+                runner = claim(held, new_planner, wanted, listeners, begin, obstacle)
+                for text in runner.warnings if attempt == 1 else ():
+                    warnings.warn(text, ScutoidWarning, stacklevel=3)
+                try:
+                    done = runner.run(
+                        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
+                        executor=executor,
+                        memory=memory,
+                        on_failure=on_failure if isinstance(on_failure, int) else "return",
+                        resources=resources,
+                        listeners=listeners,
+                    )
+                except DamagedResult:
+                    if attempt == _ATTEMPTS:
+                        raise
+                    continue
+            if not done.met_damage:
+                break
+            forced = tuple(name for name in forced if not done.step(name).is_done)
+        before = (*before, *runner.steps_of(done))
+        forced = accepted = ()
+        return runner.planned, done
+
+    planned, done = complete(refs_in(targets))
+    if not done.ok and not isinstance(on_failure, int):
+        done = go_on(planned, done, complete)
     if not done.ok and on_failure != "return":
         error = RunFailed(
             "a run ends without failed blocks",
@@ -205,10 +220,9 @@ def _obstacle(store: EntryStore) -> StoreError | None:
     return None
 
 
-def _begin(planned: PlannedRun, held: ExitStack, *, is_read_only: bool) -> Runner | None:
-    """Make the runner of a plan, and announce what it uses; None if some of that is gone."""
-    runner = Runner(planned, is_read_only=is_read_only)
-    if is_read_only:
+def _begin(runner: Runner, held: ExitStack) -> Runner | None:
+    """Announce what a run uses; None if some of that is gone."""
+    if runner.is_read_only:
         return runner
     held.enter_context(Lock(runner.folder))
     return runner if runner.announce() else None

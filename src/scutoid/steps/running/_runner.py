@@ -70,10 +70,27 @@ def _remove_empty(logs: Path) -> None:
 
 
 class Runner:
-    """Turns planned steps into tasks of the block engine, and their outcome into results."""
+    """Turns planned steps into tasks of the block engine, and their outcome into results.
 
-    def __init__(self, planned: PlannedRun, *, is_read_only: bool = False) -> None:
+    Parameters
+    ----------
+    planned : PlannedRun
+        What is to be done.
+    before : sequence of RunStepRecord, optional
+        Steps of the run that this one goes on from: its record has them too.
+    is_read_only : bool
+        Whether the store cannot be written; then nothing is written down.
+    """
+
+    def __init__(
+        self,
+        planned: PlannedRun,
+        before: Sequence[RunStepRecord] = (),
+        *,
+        is_read_only: bool = False,
+    ) -> None:
         self.planned = planned
+        self.before = tuple(before)
         self.is_read_only = is_read_only
         self.store = planned.store
         self._builder = TaskBuilder(planned)
@@ -202,12 +219,16 @@ class Runner:
         """Write down the run, where the store can be written."""
         if self.is_read_only:
             return
-        steps = tuple(
+        steps = (*self.before, *self.steps_of(done))
+        is_ok = done.ok and not self.before  # it goes on where a run before had failures
+        self._write(RunRecord(self.started, steps, is_ok, round(done.seconds, 3), self.warnings))
+
+    def steps_of(self, done: Run) -> tuple[RunStepRecord, ...]:
+        """Return what the record of the run says of its steps."""
+        return tuple(
             replace(self._planned_step(each), outcome=_outcome(step))
             for step, each in zip(done.steps, self.planned, strict=True)
         )
-        seconds = round(done.seconds, 3)
-        self._write(RunRecord(self.started, steps, done.ok, seconds, self.warnings))
 
     def _record_collections(self) -> None:
         """Write down the members of collections, and their joined tables."""
@@ -224,7 +245,8 @@ class Runner:
             Whether those that the plan has found are still there.
         """
         with announcing(self.store):
-            steps = tuple(self._planned_step(each) for each in self.planned)
+            own = tuple(self._planned_step(each) for each in self.planned)
+            steps = (*self.before, *own)
             self._write(RunRecord(self.started, steps, warnings=self.warnings))
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
