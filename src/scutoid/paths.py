@@ -16,6 +16,9 @@ from scutoid.errors import DamagedResult
 __all__ = ["absolute", "inside", "is_inner_name", "normal"]
 
 
+_NOT_INNER = {"", os.curdir, os.pardir}
+
+
 def absolute(path: str | os.PathLike[str]) -> Path:
     """Return the absolute path of what a person names: ``~`` is their home, see `normal`.
 
@@ -54,7 +57,11 @@ def is_inner_name(name: str) -> bool:
     >>> [is_inner_name(name) for name in ("items/A01.tif", "../A01.tif", "/A01.tif", "a/../..", "")]
     [True, False, False, False, False]
     """
-    return "\0" not in name and not {"", os.curdir, os.pardir}.intersection(name.split("/"))
+    if "\0" in name:
+        return False
+    if "/" not in name:  # most of 100,000 members
+        return name not in _NOT_INNER
+    return _NOT_INNER.isdisjoint(name.split("/"))
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -269,3 +269,32 @@ def test_the_record_of_a_run_names_results_of_its_store_alone(pipeline):
     with pytest.raises(StoreError, match="cannot be read"):
         sc.Store(pipeline.store).gc(keep_runs=1)
     assert pipeline.state() == pipeline.before
+
+
+@pytest.mark.parametrize("key", ["../../escaped.npy", "/escaped.npy", "a/../../../b.npy"])
+def test_members_are_exported_below_their_folder_alone(pipeline, tmp_path, key):
+    path = pipeline.entry("members") / "members.json"
+    content = json.loads(path.read_bytes())
+    content["members"] = {key: content["members"]["a.npy"]}
+    content.pop("keys", None)
+    path.write_text(json.dumps(content))
+
+    def note(recipe):
+        record = recipe["files"]["members.json"]
+        record["bytes"] = path.stat().st_size
+        record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    pipeline.change_recipe("members", note)
+    before = {p for p in tmp_path.rglob("*") if pipeline.store not in p.parents}
+    with pytest.raises(ScutoidError, match="below the folder"):
+        sc.export(sc.Store(pipeline.store)["members"], tmp_path / "deep/exported")
+    after = {p for p in tmp_path.rglob("*") if pipeline.store not in p.parents}
+    assert after - before <= {tmp_path / "deep"}
+
+
+def test_a_pattern_goes_up_before_its_first_star_alone(pipeline, monkeypatch):
+    (pipeline.plate / "deep").mkdir()
+    monkeypatch.chdir(pipeline.plate / "deep")
+    assert list(sc.open_folder("../*.npy").keys) == ["a.npy", "b.npy"]
+    with pytest.raises(sc.errors.ParameterError, match="before its first"):
+        sc.open_folder(pipeline.plate / "*/../a.npy")

@@ -19,7 +19,7 @@ from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
 from scutoid.durable import beside
 from scutoid.errors import ParameterError, ScutoidError, StoreError
 from scutoid.geometry import BlockGrid
-from scutoid.paths import absolute
+from scutoid.paths import absolute, is_inner_name
 from scutoid.steps.graph import Call
 from scutoid.steps.handles._collections import Collection, Tables, Values
 from scutoid.steps.handles._export_folder import MARK, replacing_folder
@@ -205,6 +205,13 @@ def _write_members(results: Collection[Any], folder: Path, partial: Partial) -> 
     names = {key: key if key.endswith(suffix) else f"{key}{suffix}" for key in results.keys}
     owners = {MARK: ""}
     for key, name in names.items():
+        if not is_inner_name(name):
+            raise ParameterError(
+                "each member of a collection is exported to a place below the folder",
+                value=name,
+                place=f"member {key!r} of {results.name!r}",
+                remedy="export them as one table, or one by one: results[key]",
+            )
         if name in owners:
             raise ParameterError(
                 "each member of a collection is exported to a place of its own",

@@ -223,6 +223,13 @@ def _members(root: Path, pattern: str) -> dict[str, str]:
 def _split_pattern(text: str) -> tuple[Path, str]:
     parts = Path(text).parts
     first = next(n for n, part in enumerate(parts) if _MAGIC.search(part))
+    if os.pardir in parts[first:]:
+        raise ParameterError(
+            "a pattern leads up, by .., before its first * only",
+            value=text,
+            place="open_folder",
+            remedy="name the folder that holds all the files, and go down from there",
+        )
     return Path(*parts[:first]), str(Path(*parts[first:]))
 
 
