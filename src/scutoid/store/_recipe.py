@@ -215,16 +215,26 @@ def _is_mapping(value: object) -> bool:
 
 def _is_files(value: object) -> bool:
     return isinstance(value, dict) and all(
-        is_inner_name(name) and isinstance(item, dict) for name, item in value.items()
+        is_inner_name(name)
+        and isinstance(item, dict)
+        and type(item.get("bytes")) is int
+        and isinstance(item.get("sha256"), str)
+        for name, item in value.items()
     )
 
 
 def _is_extra(value: object) -> bool:
     if not isinstance(value, dict):
         return False
-    accepted, shards = value.get("accepted"), value.get("shards", {})
-    is_name = not isinstance(accepted, dict) or _is_name(accepted.get("key", "none"))
-    return is_name and isinstance(shards, dict) and all(map(is_inner_name, shards))
+    accepted, shards, sizes = (value.get(name, {}) for name in ("accepted", "shards", "sizes"))
+    return (
+        (not isinstance(accepted, dict) or _is_name(accepted.get("key", "none")))
+        and isinstance(shards, dict)
+        and isinstance(sizes, dict)
+        and all(map(is_inner_name, (*shards, *sizes)))
+        and all(isinstance(count, list) for count in shards.values())
+        and all(type(number) is int for number in (*sizes.values(), value.get("journalled", 0)))
+    )
 
 
 def _is_facts(digest: str) -> Callable[[object], bool]:

@@ -20,6 +20,7 @@ from scutoid.steps.results import (
     list_of,
     lost_blocks,
     lost_values,
+    output_names,
 )
 from scutoid.store import RECIPE
 
@@ -108,7 +109,13 @@ def _is_whole(draft: Draft) -> bool:
     except DamagedResult as error:
         draft.reason = f"its recipe is damaged: {error.rule}"
         return False
-    for output in () if record is None else record.outputs:
+    outputs = () if record is None else record.outputs
+    kinds = draft.call.spec.outputs
+    wanted = list(zip(kinds, output_names(kinds), strict=True))
+    if [(output.kind, output.name) for output in outputs] != wanted:
+        draft.reason = "its recipe is damaged: it does not describe the outputs of its step"
+        return False
+    for output in outputs:
         if output.file is not None and not (draft.entry.path / output.file).exists():
             draft.reason = f"output {output.file} is missing"
             return False
