@@ -28,11 +28,11 @@ def lost_values(entry: Entry) -> dict[str, Ints]:
         If the journal or the index is damaged.
     """
     recipe = entry.recipe
-    record = ResultRecord.of(recipe, place=entry.path / RECIPE)
-    if recipe is None or record is None or entry.status != "complete":
-        return {}
     changed = entry.resized()
-    if SIZES in recipe.extra and not changed:
+    if recipe is None or (SIZES in recipe.extra and not changed):
+        return {}
+    record = ResultRecord.of(recipe, place=entry.path / RECIPE)
+    if record is None or entry.status != "complete":
         return {}
     statuses = Journal.read(entry.journal)
     lost: dict[str, Ints] = {}
