@@ -127,6 +127,6 @@ def _incomplete(collection: CollectionRef, *found: str) -> IncompleteResult:
         "all members of a collection are there when they are taken; some at the least",
         value=f"{len(missing)} of {len(collection.keys)} were not finished: {named}",
         place=f"{collection.name!r}" + (f" in {place}" if place else ""),
-        remedy="mend what failed and run again, or take those that are there: "
-        'partial="allow", on the command line --partial allow',
+        remedy='mend what failed and run again, or take the others: partial="allow" '
+        "(--partial allow)",
     )
