@@ -13,7 +13,7 @@ from prefect.context import TaskRunContext  # type: ignore[import-not-found, unu
 
 from scutoid.integrations.prefect._images import Voxels
 from scutoid.steps import Image
-from scutoid.store import canonical_digest, fingerprint
+from scutoid.store import KEY_RULE, canonical_digest, fingerprint
 
 
 @dataclass
@@ -59,7 +59,7 @@ class ByContent(CachePolicy):  # type: ignore[misc, unused-ignore]
         code = fingerprint(function, version=self.version, environment=self.environment)
         counted = {name: _keyed(v) for name, v in inputs.items() if name not in self.exclude}
         content = canonical_digest(counted, f"inputs of task {task_ctx.task.name!r}")
-        return hashlib.sha256(f"{code.digest} {content}".encode()).hexdigest()
+        return hashlib.sha256(f"rule {KEY_RULE} {code.digest} {content}".encode()).hexdigest()
 
     def __sub__(self, other: str) -> ByContent:
         if not isinstance(other, str):

@@ -247,12 +247,14 @@ class Store(NamedResults):
 
 
 def _digests(value: object) -> set[str]:
-    """Digest a value, and the number of the other type that equals it: 2 finds 2.0."""
+    """Digest a value, and numbers that equal it: 2 finds 2.0, and 0.0 finds -0.0."""
     same: list[object] = [value]
     if isinstance(value, int) and not isinstance(value, bool):
         same.append(float(value))
     elif isinstance(value, float) and value.is_integer():
         same.append(int(value))
+    if len(same) > 1 and value == 0:
+        same.append(-0.0)
     return {canonical_digest(number) for number in same}
 
 

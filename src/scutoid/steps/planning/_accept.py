@@ -143,7 +143,7 @@ class Acceptance:
 
     def _unequal(self, call: Call, earlier: Sequence[Recipe], name: str) -> PipelineError:
         """Say how the nearest result of an earlier rule differs from what is wanted."""
-        wanted = replace(recipe_of_key(call, self.first.call(call)), rule=self.first.rule)
+        wanted = recipe_of_key(call, self.first.call(call))
         nearest = min((differences(wanted, old) for old in earlier), key=len)
         return PipelineError(
             "a result of an earlier rule of keys is accepted if its code and inputs are equal",

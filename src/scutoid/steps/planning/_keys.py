@@ -92,6 +92,8 @@ class CallKey:
     """Block shape, where there are blocks."""
     unseen: tuple[str, ...] = ()
     """What of the parameters, of given inputs and of readers does not count."""
+    rule: int = KEY_RULE
+    """Version of the rule by which it was made."""
 
     @property
     def opaque(self) -> tuple[str, ...]:
@@ -226,7 +228,7 @@ class Keys:
         )
         key = self._stands_for(spec.label, digest)
         unseen |= self._unseen_in(call)
-        return CallKey(key, code, parameters, inputs, block, tuple(sorted(unseen)))
+        return CallKey(key, code, parameters, inputs, block, tuple(sorted(unseen)), self.rule)
 
     def begin(self, call: Call) -> tuple[str, ...]:
         """Return what the digest of a call begins with: the rule, and what it adds of the call."""

@@ -29,6 +29,7 @@ def recipe_of_key(call: Call, key: CallKey) -> Recipe:
     return Recipe(
         step=call.spec.label,
         key=key.key,
+        rule=key.rule,
         code=key.code.parts,
         parameters=key.parameters,
         inputs=key.inputs,

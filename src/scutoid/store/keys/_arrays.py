@@ -86,6 +86,8 @@ def encode_scalar(encoder: Encodes, value: Any, where: str) -> bytes:
 def encode_dtype(encoder: Encodes, dtype: np.dtype[Any], where: str) -> bytes:
     """Encode a dtype: the order of its bytes, its fields with their places, what rides on it."""
     text = dtype.str.encode()
+    if dtype.isbuiltin == 1 and dtype.metadata is None:
+        return text
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         text = tagged("sub", encode_dtype(encoder, base, where), repr(shape).encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import struct
 import sys
 import types
@@ -42,11 +41,8 @@ def attributes_of(
     """
     held = getattr(value, "__dict__", None) or {}
     left_out = {*without, *(_WRAPPER_NAMES if "__wrapped__" in held else ())}
-    found = {
-        name: item
-        for name, item in without_worked_out(type(value), held).items()
-        if name not in left_out
-    }
+    kept = {name: item for name, item in held.items() if name not in left_out}
+    found = without_worked_out(type(value), kept)
     for name, descriptor in _slots(type(value), base):
         if name in left_out:
             continue
@@ -105,10 +101,8 @@ def _functions(kind: type) -> Iterator[str]:
             yield name
 
 
-def _is_worked_out(kind: type, name: object) -> bool:
-    if not isinstance(name, str):
-        return False
-    return isinstance(inspect.getattr_static(kind, name, None), _CACHED)
+def _is_worked_out(kind: type, name: str) -> bool:
+    return any(isinstance(vars(part).get(name), _CACHED) for part in kind.__mro__)
 
 
 def _slots(kind: type, base: type) -> Iterator[tuple[str, types.MemberDescriptorType]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from pathlib import PurePath
 
 from scutoid.store.keys._attributes import is_bag
-from scutoid.store.keys._encoder import Encoder
+from scutoid.store.keys._encoder import Encoder, encode_simple
 from scutoid.store.keys._fingerprint import fingerprint
+from scutoid.store.keys._holders import is_known_holder
 from scutoid.store.keys._input_hashes import HashMemo, encode_path
 from scutoid.store.keys._ownership import is_own
 from scutoid.store.keys._pickled import encode_pickled
@@ -66,28 +69,53 @@ def canonical_digest(
     >>> canonical_digest({1, 2}) == canonical_digest({2, 1})
     True
     """
-    notes: set[str] = set()
-
-    def code(item: object, _where: str) -> bytes:
-        found = fingerprint(item)
-        notes.update(found.opaque)
-        return found.digest.encode()
-
-    def unknown(item: object, place: str) -> bytes:
-        kind = type(item)
-        if is_own(kind):
-            return refuse(item, place)
-        if is_bag(kind):
-            return tagged("object", code(kind, place), encoder.attributes(item, place))
-        return encode_pickled(encoder, item, place)
-
-    encoder = Encoder(
-        code=code,
-        path=lambda path, _where: encode_path(path, memo),
-        unknown=unknown,
-        note=notes.add,
-    )
+    simple = encode_simple(value)
+    if simple is not None:  # most values of many members
+        return hashlib.sha256(simple).hexdigest()
+    encoder = _Digester(memo)
     digest = hashlib.sha256(encoder.encode(value, where)).hexdigest()
     if unseen is not None:
-        unseen |= notes
+        unseen |= encoder.notes
     return digest
+
+
+class _Digester(Encoder):
+    """Encodes a value for a digest of its own; of code, what stands for it is its fingerprint."""
+
+    def __init__(self, memo: HashMemo | None) -> None:
+        super().__init__()
+        self.memo = memo
+        self.notes: set[str] = set()
+
+    def code(self, value: object, where: str) -> bytes:
+        """Encode a function or a class by its code."""
+        if isinstance(value, type) and not is_own(value):
+            return _installed(value)
+        found = fingerprint(value)
+        self.notes.update(found.opaque)
+        return found.digest.encode()
+
+    def path(self, value: PurePath, where: str) -> bytes:
+        """Encode a file or a folder by its content."""
+        return encode_path(value, self.memo)
+
+    def unknown(self, value: object, where: str) -> bytes:
+        """Encode an object of an installed class by what it holds; refuse those of own classes."""
+        kind = type(value)
+        if is_own(kind):
+            return refuse(value, where)
+        if is_known_holder(value):
+            return tagged("code", self.code(value, where))
+        if is_bag(kind):
+            return tagged("object", self.code(kind, where), self.attributes(value, where))
+        return encode_pickled(self, value, where)
+
+    def note(self, text: str) -> None:
+        """Keep what does not count."""
+        self.notes.add(text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _installed(kind: type) -> bytes:
+    """Return what stands for an installed class, which counts by its name."""
+    return fingerprint(kind).digest.encode()

@@ -24,6 +24,7 @@ import struct
 import types
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -70,11 +71,27 @@ class Encoder:
         unknown: Hook = refuse,
         note: Callable[[str], None] = _no_note,
     ) -> None:
-        self.code = code
-        self.path = path
-        self.unknown = unknown
-        self.note = note
+        self._code = code
+        self._path = path
+        self._unknown = unknown
+        self._note = note
         self._within: list[object] = []
+
+    def code(self, value: object, where: str) -> bytes:
+        """Encode a function or a class."""
+        return self._code(value, where)
+
+    def path(self, value: PurePath, where: str) -> bytes:
+        """Encode a path."""
+        return self._path(value, where)
+
+    def unknown(self, value: object, where: str) -> bytes:
+        """Encode a value that has no stable form."""
+        return self._unknown(value, where)
+
+    def note(self, text: str) -> None:
+        """Tell what does not count."""
+        self._note(text)
 
     def encode(self, value: object, where: str) -> bytes:
         """Encode a value.
@@ -107,8 +124,11 @@ class Encoder:
 
     def items(self, tag: str, values: Iterable[object], where: str) -> bytes:
         """Encode values in their order."""
-        items = (self.encode(item, f"{where}[{n}]") for n, item in enumerate(values))
-        return tagged(tag, *items)
+        pieces = []
+        for n, item in enumerate(values):
+            simple = _SIMPLE.get(type(item))  # without a place: most columns hold nothing else
+            pieces.append(self.encode(item, f"{where}[{n}]") if simple is None else simple(item))
+        return tagged(tag, *pieces)
 
     def attributes(
         self, value: object, where: str, *, base: type = object, without: Collection[str] = ()
@@ -221,6 +241,12 @@ class Encoder:
     def _defaultdict(self, value: collections.defaultdict[Any, Any], where: str) -> bytes:
         factory = self.encode(value.default_factory, f"{where}.default_factory")
         return tagged("defaultdict", factory, self._mapping("dict", value, where))
+
+
+def encode_simple(value: object) -> bytes | None:
+    """Encode a number, a text or nothing, as an encoder does; None for all else."""
+    simple = _SIMPLE.get(type(value))
+    return None if simple is None else simple(value)
 
 
 def is_code(value: object) -> bool:

@@ -33,6 +33,7 @@ from scutoid.store.keys._file_names import file_names_in
 from scutoid.store.keys._first_modules import first_module
 from scutoid.store.keys._holders import (
     holds_function,
+    is_known_holder,
     is_made_of_function,
     is_wrapper,
     may_grow,
@@ -232,11 +233,9 @@ class Walk:
     def unknown(self, value: object, where: str) -> bytes:
         """Encode an object by its class and by what it holds; note what does not count."""
         kind = type(value)
-        if is_own(kind) or (is_bag(kind) and not isinstance(value, _UNSEEN)):
+        if is_own(kind) or (is_bag(kind) and not _is_known(value)):
             if has_hidden_state(kind):
-                self.opaque.add(
-                    f"{where} (what the class that {kind.__qualname__} derives from keeps)"
-                )
+                self.opaque.add(f"{where} (what {kind.__qualname__} keeps that is compiled)")
             held = self._encoder.attributes(value, where)
             return tagged("object", self.code(kind, where), held)
         if spec_of_step(value) is not None:
@@ -604,6 +603,11 @@ def spec_of_step(item: object) -> _Spec | None:
         spec: _Spec | None = getattr(item, "spec", None)
         return spec if hasattr(spec, "function") else None
     return None
+
+
+def _is_known(value: object) -> bool:
+    """Whether it is known what of an object counts, or that nothing does."""
+    return isinstance(value, _UNSEEN) or is_known_holder(value)
 
 
 def _short(name: str) -> str:

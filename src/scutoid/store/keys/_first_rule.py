@@ -112,6 +112,11 @@ class FirstEncoder(Encoder):
             return self._number(value, where)
         return super().encode(value, where)
 
+    def items(self, tag: str, values: Iterable[object], where: str) -> bytes:
+        """Encode values in their order."""
+        items = (self.encode(item, f"{where}[{n}]") for n, item in enumerate(values))
+        return tagged(tag, *items)
+
     def _number(self, value: Any, where: str) -> bytes:
         if isinstance(value, complex):
             parts = (self._number(part, where) for part in (value.real, value.imag))

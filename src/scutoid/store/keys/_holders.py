@@ -30,11 +30,17 @@ def settings_of(value: object) -> dict[str, object]:
     """
     if isinstance(value, np.vectorize):
         return {name: getattr(value, name, None) for name in _VECTORIZE}
-    if isinstance(getattr(value, "py_func", None), types.FunctionType):
+    if is_known_holder(value):
         return {name: getattr(value, name, None) for name in _COMPILER}
     held = attributes_of(value, without=("__wrapped__",))
     told = getattr(value, "cache_parameters", None)  # of functools.lru_cache
     return {**held, "cache_parameters": told()} if callable(told) else held
+
+
+def is_known_holder(value: object) -> bool:
+    """Whether it is known which of its attributes an object was told, and which it works out."""
+    is_compiler = isinstance(getattr(value, "py_func", None), types.FunctionType)
+    return isinstance(value, np.vectorize) or is_compiler
 
 
 def holds_function(settings: Mapping[str, object]) -> bool:

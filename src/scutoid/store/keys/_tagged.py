@@ -61,9 +61,8 @@ def name_of_type(value: object) -> str:
 class Encodes(Protocol):
     """What encodes values, as those ask of it that encode a part of one; see `Encoder`."""
 
-    @property
-    def code(self) -> Hook:
-        """Encodes a function or a class."""
+    def code(self, value: object, where: str) -> bytes:
+        """Encode a function or a class."""
         ...
 
     def encode(self, value: object, where: str) -> bytes:
