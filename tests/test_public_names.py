@@ -95,9 +95,8 @@ INTERNAL = {
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest checksum_file
         choose_format CodeFingerprint COMPLETE describe differences distrust_around empty_folder
         Entry EntryStore explain Fact file_names_in fingerprint FORMATS HashMemo is_own JOURNAL
-        key_of_path key_of_source KEY_RULE Lock MARK one_by_one Owner Pack RECIPE Recipe
-        RESULT_NAME SIZES
-        table_of_bytes version_notes
+        key_of_path key_of_source KEY_RULE locations_of Lock MARK one_by_one Owner Pack RECIPE
+        Recipe RESULT_NAME SIZES table_of_bytes version_notes
     """,
     "scutoid.steps": """
         blockwise CallOptions Collection Described export Files gather Image ImageRef Images

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -25,7 +25,7 @@ from scutoid.blocks._report import Report
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
 from scutoid.blocks._task_progress import RunProgress
-from scutoid.errors import ParameterError, RunFailed
+from scutoid.errors import ParameterError, RunFailed, ScutoidError
 from scutoid.executors import (
     ItemFailure,
     Job,
@@ -260,7 +260,7 @@ class _Run:
     def _take_in(self, messages: Iterable[object]) -> None:
         """Journal all results that have arrived, then tell the scheduler."""
         done: dict[int, list[_Success]] = defaultdict(list)
-        outcomes: list[tuple[Batch, Outcome]] = []
+        outcomes: list[tuple[Batch, Outcome, Sequence[ItemFailure]]] = []
         for message in messages:
             match message:
                 case Joined():
@@ -271,8 +271,9 @@ class _Run:
                     if message.setup_failure is not None:
                         self._fail_setup(batch, message.setup_failure)
                     else:
-                        done[batch.task].append(self._collect(batch, message))
-                        outcomes.append((batch, message))
+                        outcome, refused = self._checked(batch, message)
+                        done[batch.task].append(self._collect(batch, outcome))
+                        outcomes.append((batch, outcome, refused))
                 case Lost():
                     self._lose(message)
         for task, successes in done.items():
@@ -282,11 +283,13 @@ class _Run:
                 journal.append(recorded)
             for indices, statuses, _ in successes:
                 self.scheduler.finished(task, indices, statuses)
-        for batch, outcome in outcomes:
+        for batch, outcome, refused in outcomes:
             self.progress.came_back(batch, outcome)
             self._dispatcher.note_success(batch)
             for failure in outcome.failures:
                 self._fail(batch, failure, outcome.worker)
+            for failure in refused:
+                self._fail(batch, failure, outcome.worker, is_final=True)
         self.progress.note_ends()
 
     def _collect(self, batch: Batch, outcome: Outcome) -> _Success:
@@ -300,13 +303,38 @@ class _Run:
                 collect([(int(batch.indices[at]), outcome.values[at]) for at in written])
         return indices, statuses, batch.attempt
 
+    def _checked(self, batch: Batch, outcome: Outcome) -> tuple[Outcome, Sequence[ItemFailure]]:
+        """Return an outcome without the blocks that do not count after all, and their failures."""
+        check = self._tasks[batch.task].check
+        places = np.flatnonzero(outcome.statuses != BlockStatus.WAITING).tolist()
+        if check is None or not places:
+            return outcome, ()
+        numbers = {int(batch.indices[place]): place for place in places}
+        try:
+            errors = check(list(numbers))
+        except ScutoidError as error:
+            self.progress.orphaned(self.scheduler.abandon(batch.task))
+            errors = dict.fromkeys(numbers, error)
+        if not errors:
+            return outcome, ()
+        refused = [ItemFailure.of(numbers[index], errors[index], skip=0) for index in errors]
+        statuses = outcome.statuses.copy()
+        statuses[[failure.position for failure in refused]] = BlockStatus.WAITING
+        return replace(outcome, statuses=statuses), refused
+
     def _fail(
-        self, batch: Batch, failure: ItemFailure, worker: int, *, was_killed: bool = False
+        self,
+        batch: Batch,
+        failure: ItemFailure,
+        worker: int,
+        *,
+        was_killed: bool = False,
+        is_final: bool = False,
     ) -> None:
         """Charge a block with a failed attempt."""
         index = int(batch.indices[failure.position])
         block = (batch.task, index)
-        consequence = self.scheduler.failed(*block)
+        consequence = self.scheduler.failed(*block, is_final=is_final)
         self.progress.block_failed(batch, index, failure, will_retry=consequence.will_retry)
         self.progress.orphaned(consequence.orphans)
         if not consequence.will_retry:

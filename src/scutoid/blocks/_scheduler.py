@@ -226,14 +226,15 @@ class Scheduler:
         if lane.gated and lane.is_satisfied:
             self._open_gates(lane)
 
-    def failed(self, task: int, index: int) -> WorkerFailure:
+    def failed(self, task: int, index: int, *, is_final: bool = False) -> WorkerFailure:
         """Retry a block that failed, or give up it and all that depends on it."""
         lane = self._lanes[task]
         if lane.attempts is None:
             lane.attempts = np.zeros(len(lane.states), dtype=np.uint8)
         failures = min(int(lane.attempts[index]) + 1, 255)
         lane.attempts[index] = failures
-        if failures <= lane.task.retries and failures < 255 and not lane.is_abandoned:
+        may_retry = failures <= lane.task.retries and failures < 255 and not is_final
+        if may_retry and not lane.is_abandoned:
             lane.push(failures + 1, np.array([index], dtype=np.int64))
             return WorkerFailure(will_retry=True)
         return WorkerFailure(False, self._give_up(task, np.array([index], dtype=np.int64)))

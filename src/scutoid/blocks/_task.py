@@ -134,6 +134,10 @@ class BlockTask:
     collect: Callable[[Sequence[tuple[int, object]]], None] | None = None
     """Called in the driver with (block index, return value) of the blocks of a batch that
     succeeded, before they are journalled: what it does must be durable when it returns."""
+    check: Callable[[Sequence[int]], Mapping[int, Exception]] | None = None
+    """Called in the driver with the numbers of the blocks of a batch that succeeded, before they
+    are collected and journalled: gives the errors of those that do not count after all, which are
+    not tried again.  If it raises, none of the task's blocks counts from then on."""
     bytes_per_block: int = 0
     """Memory that a running block takes, in bytes; for the run's `memory`."""
 

@@ -28,6 +28,7 @@ from scutoid.store.keys import (
     is_own,
     key_of_path,
     key_of_source,
+    locations_of,
 )
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "is_own",
     "key_of_path",
     "key_of_source",
+    "locations_of",
     "one_by_one",
     "table_of_bytes",
     "version_notes",

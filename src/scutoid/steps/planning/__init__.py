@@ -1,5 +1,6 @@
 """What would run, and why."""
 
+from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._plan import Plan, PlannedStep
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun, is_computed
 from scutoid.steps.planning._planner import Planner
@@ -7,6 +8,7 @@ from scutoid.steps.planning._summary import summarize
 from scutoid.steps.planning._warnings import warnings_of
 
 __all__ = [
+    "Keys",
     "Plan",
     "PlannedCall",
     "PlannedRun",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from scutoid.errors import PipelineError, StoreError
+from scutoid.paths import normal
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import (
     BlockCall,
@@ -48,6 +49,7 @@ from scutoid.store import (
     fingerprint,
     key_of_path,
     key_of_source,
+    locations_of,
 )
 from scutoid.store.keys import first_module
 
@@ -132,6 +134,7 @@ class Keys:
         self._accepted: dict[Node, Mapping[str, str]] = {}
         self._folders: dict[OpenedFolder, Mapping[str, str]] = {}
         self._outside: set[str] = set()
+        self._paths: dict[str, tuple[str, ...]] = {}
         self._unseen: dict[Node, set[str]] = {}
 
     def of(self, ref: Ref) -> str:
@@ -248,7 +251,33 @@ class Keys:
 
     def value(self, value: object, where: str, unseen: set[str]) -> str:
         """Digest a value, and say what of it does not count."""
-        return canonical_digest(value, where, memo=self.memo, unseen=unseen)
+        given = [] if self.memo is None else self.memo.seen.given
+        n_before = len(given)
+        digest = canonical_digest(value, where, memo=self.memo, unseen=unseen)
+        if len(given) > n_before:
+            self._paths[digest] = self._paths.get(digest, ()) + tuple(given[n_before:])
+        return digest
+
+    def given_paths(self, digest: str) -> tuple[str, ...]:
+        """Return the paths within a value that counts by what lies there."""
+        return self._paths.get(digest, ())
+
+    def locations(self, node: Node, member: str = "") -> tuple[str, ...]:
+        """Return the paths and URLs whose content enters the key of an input, or of a member."""
+        match node:
+            case Opened():
+                return locations_of(node.source.identity)
+            case OpenedFolder():
+                return (normal(node.paths[member]),)
+            case Constant():
+                return self.given_paths(self.node(node))
+            case ConstantCollection():
+                return self.given_paths(self.member(node, member)) if self._paths else ()
+        return ()
+
+    def changed(self, locations: Sequence[str]) -> str | None:
+        """Return the first of these that is not as it was when its key was made; None: none."""
+        return None if self.memo is None else self.memo.changed(locations)
 
     def _given(self, node: Node, value: object, where: str) -> str:
         """Digest what a user gave as an input."""

@@ -16,6 +16,8 @@ from scutoid.steps.results import LOGS
 L = TypeVar("L", bound=Lazy)
 
 _WORTH_TELLING = 1.0
+INPUTS = -2
+"""Instead of a block's number in a failure: the inputs of all blocks have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ class RunStep:
         return f"member {self.members[index]!r}" if self.members else f"block {index}"
 
     def place(self, failure: Failure) -> str:
-        """Say where a failure happened: which block, member or set-up."""
+        """Say where a failure happened: which block, member or set-up, or in the inputs."""
+        if failure.index == INPUTS:
+            return "inputs"
         if failure.index < 0:
             return "set-up"
         where = f" {failure.write_roi}" if failure.write_roi and not self.members else ""

@@ -10,14 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scutoid.blocks import (
     BlockTask,
     EventLog,
+    Failure,
     Journal,
     Report,
     run_blocks,
 )
-from scutoid.errors import StoreError
+from scutoid.errors import SourceError, StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps.compute import concatenate
 from scutoid.steps.declaration import StepSpec
@@ -35,6 +38,7 @@ from scutoid.steps.graph import (
 from scutoid.steps.handles import LATEST, Lazy, handle_of
 from scutoid.steps.planning import PlannedCall, PlannedRun, warnings_of
 from scutoid.steps.results import (
+    ITEMS,
     JOURNALLED,
     LOGS,
     MEMBERS,
@@ -50,9 +54,10 @@ from scutoid.steps.results import (
     output_names,
     shard_record,
 )
-from scutoid.steps.running._outcome import Run, RunStep
+from scutoid.steps.running._outcome import INPUTS, Run, RunStep
 from scutoid.steps.running._sending import sending_own_code
 from scutoid.steps.running._tasks import TaskBuilder
+from scutoid.store import Pack
 
 _NOTED = 100
 EVENTS = "events.jsonl"
@@ -95,6 +100,7 @@ class Runner:
         self.store = planned.store
         self._builder = TaskBuilder(planned)
         self._by_task = {each.finish_task: each for each in planned}
+        self._changed: dict[PlannedCall, SourceError] = {}
         run_id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
         self.folder = self.store.path / RUNS / run_id
         self.started = time.time()
@@ -110,7 +116,7 @@ class Runner:
                 each.accepted.record()
         report = self._compute(listeners=listeners, memory=memory, **options)
         self._record_collections()
-        steps = [self.step(each, report) for each in self.planned]
+        steps = [self._with_change(self.step(each, report), each) for each in self.planned]
         seconds = time.monotonic() - started
         shown = set(self.planned.calls)
         by_node = self.planned.by_node.items()
@@ -148,6 +154,8 @@ class Runner:
             self._builder.close()
             for each in self.planned:
                 self._finish(each)
+            for each in self._changed:
+                self._forget(each)
             self._remember()
 
     def on_event(self, event: Event) -> None:
@@ -156,8 +164,8 @@ class Runner:
             self._commit(self._by_task[event.task], event.seconds)
 
     def _commit(self, each: PlannedCall, seconds: float) -> None:
-        """Commit the image of a step whose blocks are all journalled; others commit themselves."""
-        if each.step is None or each.has_finish:
+        """Commit the image of a step whose blocks are all journalled; others are by their task."""
+        if not self._is_settled(each) or each.step is None or each.has_finish:
             return
         n_done = int((Journal.read(each.entry.journal) != 0).sum())
         chosen = each.step.chosen()
@@ -165,6 +173,29 @@ class Runner:
         if n_done + n_skipped == each.n_blocks:
             record = {"seconds": seconds, JOURNALLED: n_done}
             each.entry.commit({**record, **shard_record(each.entry)})
+
+    def _is_settled(self, each: PlannedCall) -> bool:
+        """See whether the inputs of a step are still as they were when the run was planned."""
+        watch = self._builder.watches.of(each)
+        try:
+            watch.look()
+        except SourceError as error:
+            self._changed[each] = error
+            return False
+        watch.is_settled = True
+        return True
+
+    def _forget(self, each: PlannedCall) -> None:
+        """Take back the blocks that were kept since the inputs of their step were last as planned.
+
+        Most are refused as they come back; these came between two looks that cost much.
+        """
+        blocks = self._builder.watches.of(each).unsettled
+        if isinstance(each.call, MappedCall):
+            with Pack(each.entry.path / ITEMS, "a") as pack:
+                pack.forget(each.member_keys[number] for number in blocks)
+        elif each.entry.journal.exists():
+            Journal.forget(each.entry.journal, np.array(blocks, dtype=np.int64))
 
     def _remember(self) -> None:
         """Have this process read from now on what is stored, all calls of one key alike."""
@@ -176,9 +207,11 @@ class Runner:
 
     def _finish(self, each: PlannedCall) -> None:
         """Commit what a stopped run did not."""
-        if isinstance(each.call, MappedCall):
+        if each.is_cached or not each.is_kept:
             return
-        if not each.is_cached and each.is_kept and each.entry.status == "partial":
+        if isinstance(each.call, MappedCall):
+            self._is_settled(each)
+        elif each.entry.status == "partial":
             self._commit(each, 0.0)  # all its blocks were done, and a stopped run did not say so
 
     def step(self, each: PlannedCall, report: Report | None) -> RunStep:
@@ -208,6 +241,20 @@ class Runner:
             task.slowest,
             each.call.keys or (),
             is_stored=_is_stored(each),
+        )
+
+    def _with_change(self, step: RunStep, each: PlannedCall) -> RunStep:
+        """Say of a step all of whose blocks came back that its inputs have changed meanwhile."""
+        error, watch = self._changed.get(each), self._builder.watches.of(each)
+        if error is None or not (step.has_all_blocks or watch.unsettled):
+            return step
+        n_lost = len(watch.unsettled)
+        failure = Failure(each.task, INPUTS, 1, f"{type(error).__name__}: {error}", "", None)
+        return replace(
+            step,
+            n_done=step.n_done - n_lost,
+            n_failed=step.n_failed + max(n_lost, 1),
+            failures=(*step.failures, failure),
         )
 
     def results(self) -> dict[str, Any]:

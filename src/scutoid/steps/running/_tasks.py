@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,12 +13,14 @@ from scutoid.geometry import BlockGrid, Roi
 from scutoid.steps.graph import BlockCall, Call, MappedCall, memory_of
 from scutoid.steps.layout import Framed
 from scutoid.steps.planning import PlannedCall, PlannedRun
-from scutoid.steps.results import BLOCKS, ITEMS, image_file, output_names
+from scutoid.steps.results import BLOCKS, ITEMS, image_file, output_names, shard_record
 from scutoid.steps.running._edges import Edges
 from scutoid.steps.running._inputs import WorkerInputs
+from scutoid.steps.running._watch import Watches
 from scutoid.steps.work import BlockWork, FinishWork, Handover, MemberWork, StepWork
-from scutoid.store import Pack
+from scutoid.store import Entry, Pack
 
+Check = Callable[[Sequence[int]], Mapping[int, Exception]]
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
 
 
@@ -33,6 +35,8 @@ class TaskBuilder:
         self._layouts = planned.layouts
         self._edges = Edges(planned)
         self._inputs = WorkerInputs(planned)
+        self.watches = Watches(planned)
+        """Look at the inputs of each step again before what came back counts."""
         self._packs: list[Pack] = []
         self._handovers: list[Handover] = []
 
@@ -75,6 +79,15 @@ class TaskBuilder:
             "setup": dict(each.call.spec.setup) or None,
         }
 
+    def _check(self, each: PlannedCall) -> Check | None:
+        watch = self.watches.of(each)
+        return None if watch.is_empty else watch.check
+
+    def _check_all(self, each: PlannedCall) -> Check | None:
+        """Check what is committed with its one block."""
+        watch = self.watches.of(each)
+        return None if watch.is_empty else watch.check_all
+
     def _block_tasks(
         self, each: PlannedCall, call: BlockCall, writers: tuple[ImageWriter | None, ...]
     ) -> list[BlockTask]:
@@ -102,6 +115,7 @@ class TaskBuilder:
             where=step.chosen(),
             journal=each.entry.journal,
             collect=None if pack is None else partial(_collect_blocks, pack),
+            check=self._check(each),
             bytes_per_block=memory_of(call, self._layouts),
             **self._options(each),
         )
@@ -114,6 +128,8 @@ class TaskBuilder:
             _ONE,
             after=(After.all(each.task, step.layout.grid.ndim),),
             retries=spec.options.retries,
+            check=self._check_all(each),
+            collect=partial(_commit, each.entry),
         )
         return [task, finish]
 
@@ -173,6 +189,8 @@ class TaskBuilder:
             ),
             _ONE,
             after=self._edges.of(call),
+            check=self._check_all(each),
+            collect=partial(_commit, each.entry),
             bytes_per_block=memory_of(call, self._layouts),
             **self._options(each),
         )
@@ -202,9 +220,15 @@ class TaskBuilder:
             after=self._edges.of(call),
             is_done=each.done,
             where=needed,
+            check=self._check(each),
             collect=partial(_collect_members, pack, each.member_keys),
             **self._options(each),
         )
+
+
+def _commit(entry: Entry, _results: Sequence[tuple[int, object]]) -> None:
+    """Commit what one block has made and saved."""
+    entry.commit(shard_record(entry))
 
 
 def _collect_blocks(pack: Pack, results: Sequence[tuple[int, object]]) -> None:

@@ -32,7 +32,7 @@ from scutoid.steps.compute import (
 )
 from scutoid.steps.declaration import StepSpec, own
 from scutoid.steps.layout import PartsGrid
-from scutoid.steps.results import FILES_FOLDER, output_names, packed_slot, shard_record
+from scutoid.steps.results import FILES_FOLDER, output_names, packed_slot
 from scutoid.steps.work._handover import Handover
 from scutoid.store import Entry, Pack, empty_folder
 
@@ -93,7 +93,7 @@ def _is_stored(image: NDArray[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinishWork:
-    """Joins what the blocks of a step returned, saves it and commits the entry."""
+    """Joins what the blocks of a step returned, and saves it."""
 
     step: BlockStep
     """The step."""
@@ -123,12 +123,11 @@ class FinishWork:
                     tables = (decode(read_payload(self.pack, n))[slot] for n in indices)
                     self.entry.save(join_tables(tables), names[output], format=spec.value_format)
         self.pack.close()
-        self.entry.commit()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StepWork:
-    """Calls a whole step, saves what it returns and commits the entry."""
+    """Calls a whole step, and saves what it returns."""
 
     spec: StepSpec
     """The step."""
@@ -181,7 +180,6 @@ class StepWork:
                     pack.append_many((n, {}, encode([part])) for n, part in result.items())
             elif kind != "files":
                 self.entry.save(result, name, format=spec.value_format)
-        self.entry.commit(shard_record(self.entry))
 
     def _own(self, item: object) -> object:
         """Return an input that a call may change in place: an image is read for each try."""

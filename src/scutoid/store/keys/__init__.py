@@ -7,7 +7,7 @@ from scutoid.store.keys._files import checksum_file, digest_file
 from scutoid.store.keys._fingerprint import VERSION_PART, CodeFingerprint, fingerprint
 from scutoid.store.keys._first_modules import first_module
 from scutoid.store.keys._first_rule import first_digest, first_fingerprint
-from scutoid.store.keys._input_hashes import HashMemo, key_of_path, key_of_source
+from scutoid.store.keys._input_hashes import HashMemo, key_of_path, key_of_source, locations_of
 from scutoid.store.keys._ownership import is_own
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "is_own",
     "key_of_path",
     "key_of_source",
+    "locations_of",
 ]

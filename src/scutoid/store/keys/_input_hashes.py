@@ -8,7 +8,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
@@ -21,10 +21,10 @@ from scutoid.paths import normal
 from scutoid.records import RecordLog
 from scutoid.store.keys._arrays import encode_values
 from scutoid.store.keys._files import digest_file
+from scutoid.store.keys._seen import SETTLED_NS, Seen, Stamp, stamp_of_status
 from scutoid.store.keys._tagged import tagged
 
 _ATTEMPTS = 3
-_SETTLED_NS = 2_000_000_000
 # What file systems call the tag, checksum or time of a remote file: the best comes first.
 _REMOTE_TAGS = (
     "ETag", "etag", "Content-MD5", "md5Hash", "Digest", "Last-Modified", "LastModified",
@@ -32,9 +32,6 @@ _REMOTE_TAGS = (
 )  # fmt: skip
 _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 _HEADER = b'{"scutoid":"input hashes","version":3}'
-
-Stamp = tuple[int, int, int, int]
-"""Size in bytes, time of change in ns, inode, and when any of these changed: no user sets that."""
 
 
 class HashMemo:
@@ -53,6 +50,8 @@ class HashMemo:
     def __init__(self, path: str | os.PathLike[str], *, is_trusted: bool = True) -> None:
         self.path = Path(path)
         self._is_trusted = is_trusted
+        self.seen = Seen()
+        """How the inputs were that have entered keys with this memo."""
         self._known: dict[str, tuple[int, int, int, int, str]] | None = None
         self._new: dict[str, tuple[int, int, int, int, str]] = {}
         self._lock = threading.Lock()
@@ -71,6 +70,20 @@ class HashMemo:
             self._new[path] = (*stamp, digest)
             if self._known is not None:
                 self._known[path] = (*stamp, digest)
+
+    def changed(self, locations: Iterable[str]) -> str | None:
+        """Return the first file or URL that is not as it was when its key was made; None: none.
+
+        Parameters
+        ----------
+        locations : iterable of str
+            What entered keys, as `locations_of` and `HashMemo.seen` name it.
+        """
+        for location in locations:
+            found = self.seen.changed(location, lambda path: digest_file(Path(path)))
+            if found is not None:
+                return found
+        return None
 
     def save(self) -> None:
         """Write down what is new; a store that cannot be written keeps no memo."""
@@ -116,9 +129,8 @@ def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> s
     try:
         status = os.stat(place)  # noqa: PTH116
         if stat.S_ISDIR(status.st_mode):
-            members = (f"{name}={key_of_path(file, memo)}" for name, file in _members(Path(place)))
-            return _joined("folder", members)
-        return _key_of_file(place, _stamp(status), memo)
+            return _key_of_folder(place, memo)
+        return _key_of_file(place, stamp_of_status(status), memo)
     except FileNotFoundError as error:
         if isinstance(error, SourceNotFound):
             raise
@@ -135,7 +147,21 @@ def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> s
 
 def encode_path(path: PurePath, memo: HashMemo | None = None) -> bytes:
     """Encode a file or folder by its content, as a value that enters a key."""
+    if memo is not None:
+        memo.seen.given.append(normal(path))
     return tagged("path", key_of_path(path, memo).encode())
+
+
+def _key_of_folder(place: str, memo: HashMemo | None) -> str:
+    folder = Path(place)
+    listed = _members(folder)
+    if memo is not None:
+        memo.seen.folder(place, [normal(file) for _, file in listed], lambda: _files_in(folder))
+    return _joined("folder", (f"{name}={key_of_path(file, memo)}" for name, file in listed))
+
+
+def _files_in(folder: Path) -> list[str]:
+    return [normal(file) for _, file in _members(folder)]
 
 
 def _members(folder: Path) -> list[tuple[str, Path]]:
@@ -157,13 +183,17 @@ def _members(folder: Path) -> list[tuple[str, Path]]:
 def _key_of_file(path: str, stamp: Stamp, memo: HashMemo | None) -> str:
     for _ in range(_ATTEMPTS):
         known = memo.get(path, stamp) if memo is not None else None
-        if known is not None:
+        if memo is not None and known is not None:
+            memo.seen.file(path, stamp)
             return known
         digest = digest_file(Path(path))
-        before, stamp = stamp, _stamp(os.stat(path))  # noqa: PTH116
+        before, stamp = stamp, stamp_of_status(os.stat(path))  # noqa: PTH116
         if before == stamp:
             # A file changed just now may change again within the same tick of its clock.
-            if memo is not None and time.time_ns() - stamp[1] > _SETTLED_NS:
+            is_settled = time.time_ns() - stamp[1] > SETTLED_NS
+            if memo is not None:
+                memo.seen.file(path, stamp, None if is_settled else digest)
+            if memo is not None and is_settled:
                 memo.add(path, stamp, digest)
             return digest
     raise SourceError(
@@ -172,10 +202,6 @@ def _key_of_file(path: str, stamp: Stamp, memo: HashMemo | None) -> str:
         place=path,
         remedy="wait until it is complete",
     )
-
-
-def _stamp(status: os.stat_result) -> Stamp:
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
 def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | None = None) -> str:
@@ -214,13 +240,36 @@ def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
         folder = Path(identity.locations[0])
         if identity.mode == "content":
             return key_of_path(folder, memo)
-        return _joined("listing", _listing(folder, memo))
+        listing = _joined("listing", _listing(folder, memo))
+        return _noted(
+            identity.locations[0], listing, memo, lambda: _joined("listing", _listing(folder))
+        )
     if identity.kind == "url":
-        return _joined("url", (_url(location) for location in identity.locations))
+        return _joined("url", (_key_of_url(location, memo) for location in identity.locations))
     return _joined(identity.kind, (*identity.locations, identity.detail))
 
 
-def _listing(folder: Path, memo: HashMemo | None, inside: str = "") -> Iterator[str]:
+def locations_of(identity: SourceIdentity) -> tuple[str, ...]:
+    """Return the paths and URLs whose content enters the key of a source."""
+    if identity.kind == "files":
+        return tuple(normal(path) for path in identity.locations)
+    if identity.kind == "zarr" and identity.mode == "content":
+        return (normal(identity.locations[0]),)
+    return identity.locations if identity.kind in ("zarr", "url") else ()
+
+
+def _noted(location: str, state: str, memo: HashMemo | None, look: Callable[[], str]) -> str:
+    """Return what enters a key, and take note of it for a second look."""
+    if memo is not None:
+        memo.seen.state(location, state, look)
+    return state
+
+
+def _key_of_url(location: str, memo: HashMemo | None) -> str:
+    return _noted(location, _url(location), memo, lambda: _url(location))
+
+
+def _listing(folder: Path, memo: HashMemo | None = None, inside: str = "") -> Iterator[str]:
     """Yield metadata by content, and chunks by name, size and time."""
     with os.scandir(folder) as listed:
         entries = sorted(listed, key=lambda entry: entry.name)

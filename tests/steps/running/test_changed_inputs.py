@@ -1,0 +1,216 @@
+"""An input that is replaced while a run reads it: the run fails, and nothing of both is kept."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+import scutoid as sc
+from scutoid.errors import RunFailed
+
+N_ROWS = 6
+EXECUTORS = pytest.mark.parametrize("executor", ["serial", "processes"])
+
+
+def image(value):
+    return np.full((N_ROWS, 5), value, "uint8")
+
+
+def npy(path, value):
+    path = path.with_suffix(".npy")
+    np.save(path, image(value))
+    return path
+
+
+def tiff(path, value):
+    path = path.with_suffix(".tif")
+    tifffile.imwrite(path, image(value))
+    return path
+
+
+def planes(path, value):
+    path.mkdir()
+    for number in range(N_ROWS):
+        np.save(path / f"{number}.npy", image(value))
+    return path
+
+
+def zarr(path, value):
+    import zarr as library
+
+    path = path.with_suffix(".zarr")
+    array = library.open_array(path, mode="w", shape=(N_ROWS, 5), chunks=(1, 5), dtype="uint8")
+    array[:] = value
+    return path
+
+
+def swap(new, old):
+    """Put a file or folder in the place of another, once."""
+    new, old = Path(new), Path(old)
+    if not new.exists():
+        return
+    if new.is_dir():
+        for path in sorted(new.rglob("*")):
+            if path.is_file():
+                path.replace(old / path.relative_to(new))
+        shutil.rmtree(new)
+    else:
+        new.replace(old)
+
+
+KINDS = pytest.mark.parametrize(
+    ("write", "key"),
+    [
+        pytest.param(npy, None, id="npy"),
+        pytest.param(tiff, None, id="TIFF"),
+        pytest.param(planes, None, id="planes"),
+        pytest.param(zarr, None, id="zarr by listing"),
+        pytest.param(zarr, "content", id="zarr by content"),
+    ],
+)
+
+
+@sc.blockwise(block=2, dtype="same", retries=0)
+def copied(image, *, swapped):
+    if int(image.max()) == 1:
+        swap(*swapped)
+    return image
+
+
+@sc.step
+def largest(image, *, swapped):
+    swap(*swapped)
+    return int(image.max())
+
+
+@sc.reduction(merge=max, block=2, retries=0)
+def greatest(image, *, swapped):
+    swap(*swapped)
+    return int(image.max())
+
+
+def texts(*paths):
+    return tuple(map(str, paths))
+
+
+STEPS = pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        pytest.param(copied, "copied", id="block by block"),
+        pytest.param(largest, "largest", id="a whole step"),
+        pytest.param(greatest, "greatest", id="a reduction"),
+    ],
+)
+
+
+def results_in(store):
+    return sorted(path.parent.name for path in Path(store).glob("*/*/COMPLETE"))
+
+
+@EXECUTORS
+@KINDS
+@STEPS
+def test_a_run_whose_input_is_replaced_fails_and_names_it(
+    tmp_path, write, key, step, name, executor
+) -> None:
+    options = {"store": tmp_path / "store", "executor": executor, "workers": 1}
+    old, new = write(tmp_path / "old", 1), write(tmp_path / "new", 2)
+    given = texts(new, old)
+    with pytest.raises(RunFailed, match=r"stays as it was when[\s\S]*where: .*old"):
+        sc.run(step(sc.open(old, key=key), swapped=given), **options)
+    assert results_in(options["store"]) == []
+    same = write(tmp_path / "same", 1)
+    done = sc.run(step(sc.open(same, key=key), swapped=given), **options)[name]
+    assert int(np.max(done.read() if step is copied else done.get())) == 1
+
+
+def test_blocks_of_earlier_runs_stay(tmp_path) -> None:
+    path, store, rows = tmp_path / "rows.npy", tmp_path / "store", np.arange(N_ROWS * 5)
+    np.save(path, rows.reshape(N_ROWS, 5))
+
+    def made(function):
+        function.__qualname__ = "made"
+        step = sc.blockwise(function, block=(1, 5), dtype="same", retries=0, version="1")
+        return step.options(name="made")(sc.open(path))
+
+    def stops(image):
+        if image.max() == rows.max():
+            raise ValueError("not yet")
+        return image
+
+    def swaps(image):
+        np.save(path, np.zeros((N_ROWS, 5), int))
+        return image
+
+    with pytest.raises(RunFailed, match="not yet"):
+        sc.run(made(stops), store=store, executor="serial")
+    with pytest.raises(RunFailed, match="stays as it was"):
+        sc.run(made(swaps), store=store, executor="serial")
+    np.save(path, rows.reshape(N_ROWS, 5))
+    assert sc.plan(made(stops), store=store)["made"].n_done == N_ROWS - 1
+
+
+@sc.step(out="table", retries=0)
+def of_member(image, *, swapped):
+    swap(*swapped)
+    return pd.DataFrame({"value": [int(image.max())]})
+
+
+@EXECUTORS
+@pytest.mark.parametrize("write", [npy, tiff, zarr], ids=["npy", "TIFF", "zarr"])
+def test_only_the_member_whose_file_is_replaced_fails(tmp_path, write, executor) -> None:
+    plate, store = tmp_path / "plate", tmp_path / "store"
+    plate.mkdir()
+    paths = [write(plate / name, 1 if name in "ab" else 3) for name in "abc"]
+    swapped = texts(write(tmp_path / "new", 2), paths[0])
+    tables = of_member(sc.open_folder(f"{plate}/*{paths[0].suffix}"), swapped=swapped)
+    run = sc.run(tables, store=store, executor=executor, workers=1, on_failure="return")
+    (failure,) = run.step("of_member").failures
+    assert "stays as it was" in failure.error
+    assert str(paths[0]) in failure.error
+    assert run.step("of_member").n_done == 2
+    again = sc.run(tables, store=store, executor=executor, workers=1)
+    found = again["of_member"].to_pandas().set_index("key")["value"]
+    assert found.tolist() == [2, 1, 3], "b, which had the content of a, kept its own"
+
+
+@sc.step
+def sum_of(image, *, path, swapped):
+    swap(*swapped)
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    return sum(int(np.load(file).max()) for file in files)
+
+
+@EXECUTORS
+@pytest.mark.parametrize("kind", ["file", "folder", "one file more", "of a member"])
+def test_a_path_that_is_given_as_a_parameter_is_looked_at_again(tmp_path, kind, executor) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    old, new = npy(folder / "old", 1), npy(tmp_path / "new", 2)
+    swapped = texts(new, folder / "more.npy" if kind == "one file more" else old)
+    options = {"store": tmp_path / "store", "executor": executor, "workers": 1}
+    given = folder if kind in ("folder", "one file more") else old
+    if kind == "of a member":
+        np.save(tmp_path / "image.npy", image(0))
+        frame = pd.DataFrame({"key": ["image.npy"], "path": [given]})
+        path = sc.per_member(frame, "path")
+        result = sum_of(sc.open_folder(tmp_path / "image*.npy"), path=path, swapped=swapped)
+    else:
+        result = sum_of(sc.open(image(0)), path=given, swapped=swapped)
+    with pytest.raises(RunFailed, match="stays as it was"):
+        sc.run(result, **options)
+    assert results_in(options["store"]) == []
+
+
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_a_step_that_reads_what_was_made_before_the_change_is_done(tmp_path, executor) -> None:
+    old, new = npy(tmp_path / "old", 1), npy(tmp_path / "new", 2)
+    plain = sc.gaussian(sc.open(old), sigma=1)
+    later = largest(plain, swapped=texts(new, old))
+    assert sc.run(later, store=tmp_path / "store", executor=executor, workers=1).ok
+    assert later.get() == 1
