@@ -148,6 +148,7 @@ def _with_channels(intensity: ImageLike | None, labels: Image | Images) -> Image
             "an intensity is an image, a folder of images or an array",
             value=type(intensity).__name__,
             place="measure, intensity",
+            remedy='a step that returns one says so: @sc.step(out="image")',
         )
     first = first_of(labels)
     has_channels = len(shape) == first.ndim + 1
@@ -197,6 +198,7 @@ def check_labels(labels: object, place: str) -> None:
             "labels are an image, a folder of images or an array",
             value=type(labels).__name__,
             place=place,
+            remedy='a step that returns one says so: @sc.step(out="image")',
         )
     dtype = getattr(labels, "dtype", None)
     if dtype is not None and np.dtype(dtype).kind not in "biu":

@@ -1,7 +1,14 @@
 """The frozen graph: nodes, references to their outputs, calls of steps."""
 
 from scutoid.steps.graph._arithmetic import astype_call, operator_call
-from scutoid.steps.graph._call import BlockCall, Call, MappedCall, WholeCall, make_call
+from scutoid.steps.graph._call import (
+    BlockCall,
+    Call,
+    MappedCall,
+    WholeCall,
+    image_remedy,
+    make_call,
+)
 from scutoid.steps.graph._layouts import Layouts
 from scutoid.steps.graph._needs import bytes_of, memory_of, physical_memory
 from scutoid.steps.graph._nodes import (
@@ -63,6 +70,7 @@ __all__ = [
     "bytes_of",
     "call_reader",
     "dependencies_in",
+    "image_remedy",
     "kind_of",
     "make_call",
     "memory_of",

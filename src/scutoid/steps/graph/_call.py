@@ -29,6 +29,7 @@ from scutoid.steps.graph._refs import (
     CollectionRef,
     Gathered,
     ImageRef,
+    Member,
     Node,
     Ref,
     dependencies_in,
@@ -297,7 +298,9 @@ class WholeCall(Call):
         if not self.images:
             raise PipelineError(
                 "a step with out='image' has an image among its inputs, whose shape it keeps",
+                value=_named(self.inputs),
                 place=f"step {self.name!r}",
+                remedy=image_remedy(self.inputs),
             )
         known = self.images[0].framed
         dtypes, _ = self._types_of_images(None)
@@ -365,8 +368,50 @@ def make_call(
     """
     items = (*inputs, *params.values())
     if any(isinstance(item, CollectionRef) for item in items):
+        if spec.kind != "step":
+            _check_has_image(spec, inputs)
         mapped = MappedCall(spec, tuple(inputs), dict(params))
         _ = mapped.keys  # raises now what would fail later
         return mapped
+    if spec.kind != "step":
+        _check_has_image(spec, inputs)
     kind = WholeCall if spec.kind == "step" else BlockCall
     return kind(spec, tuple(inputs), dict(params), key)
+
+
+def _check_has_image(spec: StepSpec, inputs: Sequence[object]) -> None:
+    """Refuse a call of a block-wise step or a reduction without an image to cut into blocks."""
+    if any(isinstance(item, (Ref, CollectionRef)) and item.kind == "image" for item in inputs):
+        return
+    raise PipelineError(
+        "a block-wise step has at least one image among its inputs",
+        value=_named(inputs),
+        place=f"step {spec.label!r}",
+        remedy=image_remedy(inputs),
+    )
+
+
+def _named(inputs: Sequence[object]) -> str:
+    """Name what a step was given, in place of an image."""
+    return ", ".join(
+        f"the {item.kind} of {item.name!r}"
+        if isinstance(item, (Ref, CollectionRef))
+        else type(item).__name__
+        for item in inputs
+    )
+
+
+def image_remedy(inputs: Sequence[object]) -> str | None:
+    """Say how a value among references becomes the image that it was taken for; None: no value."""
+    for item in inputs:
+        if not isinstance(item, (Ref, CollectionRef)) or item.kind != "value":
+            continue
+        node = item.node.collection if isinstance(item.node, Member) else item.node
+        if isinstance(node, Call) and node.spec.kind == "step":
+            return (
+                f'where {node.name!r} returns an image, say so: @sc.step(out="image"), '
+                "with dtype= if it is another than that of its first image"
+            )
+        if not isinstance(node, Call):
+            return f"where {node.name!r} is an image, open it as one: sc.open, sc.open_folder"
+    return None

@@ -22,7 +22,7 @@ from numpy.typing import DTypeLike, NDArray
 from scutoid.arrays import read_region
 from scutoid.errors import MissingExtra, PipelineError
 from scutoid.geometry import Roi, RoiLike
-from scutoid.steps.graph import Described, ImageRef
+from scutoid.steps.graph import Described, ImageRef, image_remedy
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth, stored_levels
 from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._operators import ImageOperators, Operators
@@ -238,6 +238,14 @@ class Value(Operators):
 
     kind = "value"
     _instead_of_bool = "use value.get()"
+
+    if not TYPE_CHECKING:  # type checkers know what a value has
+
+        def __getattr__(self, name: str) -> NoReturn:
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_") and hasattr(Image, name):
+                text = f"a value has no {name!r}, as an image has; {image_remedy((self.ref,))}"
+            raise AttributeError(text, name=name, obj=self)
 
     def get(self) -> Any:
         """Return the value; computed in this process if it has not been run."""
