@@ -161,14 +161,27 @@ def table_of_bytes(packed: bytes) -> pd.DataFrame:
 
     try:
         with pa.ipc.open_stream(packed) as reader:
-            table: pd.DataFrame = reader.read_all().to_pandas()
-            return table
+            return table_of_arrow(reader.read_all())
     except (pa.ArrowException, OSError) as error:
         raise DamagedResult(
             "a packed table is what scutoid wrote",
             value=str(error),
             remedy="run again to compute the result",
         ) from error
+
+
+def table_of_arrow(arrow: pa.Table) -> pd.DataFrame:
+    """Return an Arrow table as one of pandas; integers with missing ones stay integers."""
+    import pyarrow as pa
+
+    nullable = {
+        field.name: f"{'UI' if pa.types.is_unsigned_integer(field.type) else 'I'}nt"
+        f"{field.type.bit_width}"
+        for number, field in enumerate(arrow.schema)
+        if pa.types.is_integer(field.type) and arrow.column(number).null_count
+    }
+    table: pd.DataFrame = arrow.to_pandas(integer_object_nulls=bool(nullable))
+    return table.astype({k: v for k, v in nullable.items() if k in table.columns})
 
 
 def arrow_of_table(table: pd.DataFrame) -> pa.Table:

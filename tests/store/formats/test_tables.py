@@ -111,7 +111,7 @@ def test_what_csv_loses_is_what_it_says(tmp_path):
     found = FORMATS["csv"].load(path)
     assert list(found.columns) == ["well", *table.columns]
     kinds = {name: found[name].dtype.kind for name in found if name not in ("well", "kind", "day")}
-    assert kinds == {"narrow": "i", "some": "f", "maybe": "O", "none": "f", "objects": "i"}
+    assert kinds == {"narrow": "i", "some": "i", "maybe": "O", "none": "f", "objects": "i"}
     assert found["kind"].tolist() == ["1", "2"]
     assert found["day"][0] == "2026-01-01 00:00:00"
     assert found["maybe"].tolist()[0] is True

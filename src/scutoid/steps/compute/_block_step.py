@@ -19,6 +19,7 @@ from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.compute._calling import call, check_parts, unpack, wrong_shape
 from scutoid.steps.compute._fitted import fitted
+from scutoid.steps.compute._tables import with_index
 from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec, own
 from scutoid.steps.layout import Layout, chosen_blocks
 
@@ -247,7 +248,7 @@ class BlockStep:
                 value=type(item).__name__,
                 place=f"step {self.spec.label!r}",
             )
-        table = item
+        table = with_index(item, f"step {self.spec.label!r}")
         if self.spec.position is not None:
             inside = np.ones(len(table), dtype=bool)
             moved = {}

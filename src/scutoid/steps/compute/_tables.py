@@ -5,17 +5,95 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from scutoid.errors import ParameterError
+from scutoid.kernels import check_in_float64
+
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def join_tables(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Join tables; empty ones give their columns only where all are empty."""
+    """Join tables; empty ones give their columns only where all are empty.
+
+    Named indexes become columns, and integers stay integers where others are missing.
+
+    Raises
+    ------
+    ParameterError
+        If a named index is called like a column, or integers would become floats that do not hold
+        them.
+    """
     import pandas as pd
 
-    listed = list(tables)
+    listed = [with_index(table) for table in tables]
     filled = [table for table in listed if len(table)] or listed[:1]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+    if not filled:
+        return pd.DataFrame()
+    return pd.concat(_of_like_types(filled), ignore_index=True)
+
+
+def with_index(table: pd.DataFrame, place: str = "table") -> pd.DataFrame:
+    """Return a table whose named indexes are columns.
+
+    Raises
+    ------
+    ParameterError
+        If one is called like a column.
+    """
+    names = [name for name in table.index.names if name is not None]
+    if not names:
+        return table
+    double = [name for name in names if name in table.columns]
+    if double or len(set(names)) < len(names):
+        raise ParameterError(
+            "a named index becomes a column, so no column is called like it",
+            value=double or names,
+            place=place,
+            remedy="rename it, or drop it: table.reset_index(drop=True)",
+        )
+    return table.reset_index(names)
+
+
+def _of_like_types(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Give columns of integers, missing in some tables, one type that holds both."""
+    first = tables[0].dtypes
+    if all(table.dtypes.equals(first) for table in tables):
+        return tables
+    names = dict.fromkeys(name for table in tables for name in table.columns)
+    for name in names:
+        parts = [table[name] for table in tables if name in table.columns]
+        kinds = {part.dtype.kind for part in parts}
+        is_absent = len(parts) < len(tables)
+        if not kinds & set("iu") or (len({p.dtype for p in parts}) == 1 and not is_absent):
+            continue
+        known = [part for part in parts if part.dtype.kind in "iu"]
+        if any(part.notna().any() for part in parts if part.dtype.kind not in "iu"):
+            for part in known:
+                if "f" in kinds:
+                    check_in_float64(part.dropna().to_numpy(), f"column {name!r} of a table")
+            continue
+        least = min((int(part.min()) for part in known if part.notna().any()), default=0)
+        wide = "Int64" if least < 0 or all(part.dtype.kind == "i" for part in known) else "UInt64"
+        if wide == "Int64":
+            for part in known:
+                _check_signed(part, name)
+        if not is_absent and kinds <= set("iu") and not any(part.hasnans for part in parts):
+            wide = wide.lower()
+        tables = [
+            table.astype({name: wide}) if name in table.columns else table for table in tables
+        ]
+    return tables
+
+
+def _check_signed(column: pd.Series[int], name: object) -> None:
+    """Refuse integers beyond those with a sign where others are below zero."""
+    if column.notna().any() and int(column.max()) >= 2**63:
+        raise ParameterError(
+            "integers of a column are all at least 0, or all below 2**63",
+            value=int(column.max()),
+            place=f"column {name!r} of a table",
+            remedy="give the column one type in every block",
+        )
 
 
 def concatenate(
@@ -24,12 +102,29 @@ def concatenate(
     """Join the tables of a collection, with `key` and the groups' columns first."""
     import pandas as pd
 
-    frames = [table.assign(key=key) for key, table in tables]
+    frames = []
+    for key, table in tables:
+        rows = with_index(table)
+        _check_names(rows, groups, key)
+        frames.append(rows.assign(key=key))
     if not frames:
         return pd.DataFrame({"key": pd.Series(dtype=str)})
     joined = join_tables(frames)
     names = [name for name in joined.columns if name != "key"]
     return with_groups(joined[["key", *names]], groups)
+
+
+def _check_names(table: pd.DataFrame, groups: pd.DataFrame | None, key: str) -> None:
+    """Refuse columns that are called as those that a collection puts before them."""
+    own = ["key", *(() if groups is None else groups.columns)]
+    double = [name for name in own if name in table.columns]
+    if double:
+        raise ParameterError(
+            "tables of members have no columns called 'key' or like a group",
+            value=double,
+            place=f"the table of member {key!r}",
+            remedy="rename the column in the step, or the group in group=",
+        )
 
 
 def with_groups(table: pd.DataFrame, groups: pd.DataFrame | None) -> pd.DataFrame:

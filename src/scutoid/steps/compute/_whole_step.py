@@ -13,7 +13,7 @@ from scutoid.errors import StepError
 from scutoid.steps.compute._calling import call, check_parts, unpack
 from scutoid.steps.compute._fitted import fitted
 from scutoid.steps.compute._parts import MemoryParts
-from scutoid.steps.compute._tables import join_tables
+from scutoid.steps.compute._tables import join_tables, with_index
 from scutoid.steps.declaration import StepSpec, is_table, own_all
 from scutoid.steps.layout import PartsGrid
 
@@ -145,7 +145,8 @@ class TablePartitions:
         """
         is_empty = True
         for table in self._tables:
-            yield check_output(self._spec, "table", table)
+            checked: Any = check_output(self._spec, "table", table)
+            yield with_index(checked, f"step {self._spec.label!r}")
             is_empty = False
         if is_empty:
             raise StepError(

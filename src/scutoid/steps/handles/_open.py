@@ -263,6 +263,19 @@ def _groups(group: str, paths: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, index=list(paths))
 
 
+_WHOLE = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
+_REAL = re.compile(r"-?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d+)?|-?inf", re.ASCII)
+
+
+def _field(text: str) -> object:
+    """Return a field of a CSV file as a number or a truth value, if it is written as one."""
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if _REAL.fullmatch(text):
+        return float(text)
+    return {"": None, "True": True, "False": False}.get(text, text)
+
+
 def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str) -> Values:
     """Take a parameter for each member of a collection from a table.
 
@@ -271,11 +284,17 @@ def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str
     table : DataFrame, Table or path of a CSV file
         Has a column `key` (or keys as its index).
     column : str
-        The column whose value a member gets.
+        The column whose value a member gets.  Of a CSV file, what is written as a number or as True
+        or False is one; all else is text, also "007".
 
     Returns
     -------
     Values
+
+    Raises
+    ------
+    PipelineError
+        If there is no such column, a key stands in two rows, or a row has no value.
 
     Examples
     --------
@@ -294,8 +313,11 @@ def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str
             remedy="write sc.per_member(tables.to_pandas(), column)",
         )
     frame = table.to_pandas() if isinstance(table, Table) else table
-    if isinstance(frame, (str, os.PathLike)):
-        frame = pd.read_csv(frame)
+    if isinstance(frame, (str, os.PathLike)):  # as text: 007 is no number, and nothing no NaN
+        frame = pd.read_csv(frame, dtype=str, keep_default_na=False)
+        if column in frame.columns and column != "key":
+            fields = [_field(text) for text in frame[column]]
+            frame[column] = pd.Series(fields, frame.index, dtype=object)
     if "key" in frame.columns:
         frame = frame.set_index("key")
     if column not in frame.columns:
@@ -307,6 +329,14 @@ def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str
     if frame.index.has_duplicates:
         twice = frame.index[frame.index.duplicated()][0]
         raise PipelineError("a table has one row for each key", value=twice, place="per_member")
+    missing = frame.index[frame[column].isna()]
+    if len(missing):
+        raise PipelineError(
+            "a table has a value for each key",
+            value=f"none for {', '.join(map(str, missing[:5]))}",
+            place=f"per_member, column {column!r}",
+            remedy="fill it in, or leave these rows out of the table",
+        )
     values = {
         str(key): value.item() if hasattr(value, "item") else value
         for key, value in frame[column].items()

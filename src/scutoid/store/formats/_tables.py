@@ -22,7 +22,7 @@ import numpy as np
 
 from scutoid.errors import ParameterError
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._parts import arrow_of_table
+from scutoid.store._parts import arrow_of_table, table_of_arrow
 from scutoid.store.formats._damage import reading
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ def load_parquet(path: Path) -> pd.DataFrame:
             if beginning.read(len(_PARQUET)) != _PARQUET:  # pyarrow looks at the end only
                 raise ValueError("it does not begin as Parquet does")
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table: pd.DataFrame = file.read().to_pandas()
-            return table
+            return table_of_arrow(file.read())
 
 
 def _joined(value: pd.DataFrame | Partitioned) -> pd.DataFrame:
@@ -133,7 +132,7 @@ def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
     Come back as they were: numbers of 64 bits, truth values, text (also text that looks like a
     number, and with commas, quotes and lines), and missing values among numbers and text.  Lost is
     what CSV has no place for: narrow types come back as int64 or float64, whole numbers with
-    missing ones as float64, truth values with missing ones as objects, dates, durations and
+    missing ones as Int64, truth values with missing ones as objects, dates, durations and
     categories as text, and the types of a table without rows.  In a table of one column, empty
     text is missing text.  An index becomes columns if it has a name, or is anything but integers;
     else it is left out.
@@ -190,7 +189,8 @@ def _written(name: str, column: Any) -> list[str]:
         return _texts(values, missing)
     fields = list(column.astype(object))
     kinds = {type(field) for field, gone in zip(fields, missing, strict=True) if not gone}
-    if kinds and kinds <= {bool, np.bool_}:
+    are_whole = all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in kinds)
+    if kinds and (kinds <= {bool, np.bool_} or are_whole):
         return _texts(fields, missing)
     is_text = all(issubclass(kind, str) for kind in kinds)
     if not (is_text or column.dtype.kind in "mM" or hasattr(column.dtype, "categories")):
@@ -291,9 +291,18 @@ def _typed(texts: Sequence[str | None]) -> object:
         return np.array([text and _TRUTH[text] for text in texts], bool if has_all else object)
     if not all(map(_NUMBER.fullmatch, there)):
         return None
-    if len(there) == len(texts) and all(text.lstrip("+-").isdecimal() for text in there):
-        numbers = list(map(int, there))
-        for dtype in (np.int64, np.uint64):
-            if np.iinfo(dtype).min <= min(numbers) and max(numbers) <= np.iinfo(dtype).max:
-                return np.array(numbers, dtype)
+    if all(text.lstrip("+-").isdecimal() for text in there):
+        numbers = [None if text is None else int(text) for text in texts]
+        known = [number for number in numbers if number is not None]
+        for dtype, nullable in ((np.int64, "Int64"), (np.uint64, "UInt64")):
+            if np.iinfo(dtype).min <= min(known) and max(known) <= np.iinfo(dtype).max:
+                has_all = len(known) == len(numbers)
+                return np.array(numbers, dtype) if has_all else _nullable(numbers, nullable)
     return np.array([np.nan if text is None else float(text) for text in texts])
+
+
+def _nullable(numbers: Sequence[int | None], dtype: str) -> object:
+    import pandas as pd
+
+    values: Any = numbers
+    return pd.Series(values, dtype=dtype)

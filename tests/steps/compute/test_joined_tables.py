@@ -1,0 +1,100 @@
+"""Tables of blocks and members are joined without loss: integers, named indexes, names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scutoid as sc
+from scutoid.errors import ParameterError, PipelineError, RunFailed
+from scutoid.steps.compute import concatenate, join_tables
+from scutoid.store.formats._tables import load_csv, save_csv
+
+LARGE = 2**53 + 1
+
+
+def _rows(image, *, blocks, block=sc.injected):
+    return blocks[block.index]
+
+
+rows = sc.blockwise(out="table")(_rows)
+
+
+def computed(blocks, tmp_path):
+    """Return the table of a run whose blocks return these tables."""
+    image = sc.open(np.zeros((len(blocks), 1)))
+    table = rows.options(block=1)(image, blocks=blocks)
+    sc.run(table, store=tmp_path, executor="serial")
+    return table.to_pandas()
+
+
+# fmt: off
+@pytest.mark.parametrize(("first", "second", "expected"), [
+    ([LARGE], [None], [LARGE, None]),
+    ([None], [LARGE], [None, LARGE]),
+    ([LARGE], [np.nan], [LARGE, None]),
+    (pd.array([LARGE, None], "Int64"), [7], [LARGE, None, 7]),
+    (pd.array([None], "Int64"), [LARGE], [None, LARGE]),
+    (np.array([2**64 - 1], "uint64"), [None], [2**64 - 1, None]),
+    (np.array([LARGE], "uint64"), [3], [LARGE, 3]),
+    (np.array([3], "int8"), [LARGE], [3, LARGE]),
+])  # fmt: skip
+def test_integers_stay_integers_where_some_are_missing(first, second, expected, tmp_path) -> None:
+    blocks = [pd.DataFrame({"id": first}), pd.DataFrame({"id": second})]
+    joined = join_tables(blocks)
+    save_csv(joined, tmp_path / "t.csv")
+    members = concatenate([("a", blocks[0]), ("b", blocks[1])], None)
+    for found in (computed(blocks, tmp_path), joined, members, load_csv(tmp_path / "t.csv")):
+        assert [None if pd.isna(value) else int(value) for value in found["id"]] == expected
+
+
+def test_integers_that_floats_do_not_hold_are_refused() -> None:
+    tables = [pd.DataFrame({"id": [LARGE]}), pd.DataFrame({"id": [0.5]})]
+    with pytest.raises(ParameterError, match="column 'id'"):
+        join_tables(tables)
+    tables = [pd.DataFrame({"id": np.array([2**63], "uint64")}), pd.DataFrame({"id": [-1]})]
+    with pytest.raises(ParameterError, match="column 'id'"):
+        join_tables(tables)
+
+
+@pytest.mark.parametrize("names", [["label"], ["t", "label"]])
+def test_named_indexes_become_columns(names, tmp_path) -> None:
+    block = pd.DataFrame({"t": [0], "label": [4], "size": [2]}).set_index(names)
+    found = computed([block, block], tmp_path)
+    assert found[names].to_numpy().tolist() == [[{"t": 0, "label": 4}[n] for n in names]] * 2
+    assert list(concatenate([("a", block)], None)) == ["key", *block.reset_index(names)]
+
+
+def test_an_index_that_is_called_like_a_column_is_refused_in_its_block(tmp_path) -> None:
+    block = pd.DataFrame({"label": [4]}, index=pd.Index([1], name="label"))
+    with pytest.raises(RunFailed, match="named index"):
+        computed([block], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["key", "well"])
+def test_columns_called_like_those_of_the_collection_are_refused(name) -> None:
+    groups = pd.DataFrame({"well": ["A1"]}, index=["a"])
+    with pytest.raises(ParameterError, match="member 'a'"):
+        concatenate([("a", pd.DataFrame({name: [1]}))], groups)
+
+
+def test_fields_of_a_file_are_numbers_if_they_are_written_as_such(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("key,code,level,real,on,note\n01,007,3,1.5,True,NaN\n2,008,-4,2e3,False,x\n")
+    columns = {name: sc.per_member(path, name).to_dict() for name in ("code", "level", "real")}
+    assert columns["code"] == {"01": "007", "2": "008"}
+    assert columns["level"] == {"01": 3, "2": -4}
+    assert columns["real"] == {"01": 1.5, "2": 2000.0}
+    assert sc.per_member(path, "on").to_dict() == {"01": True, "2": False}
+    assert sc.per_member(path, "note").to_dict() == {"01": "NaN", "2": "x"}
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_member_without_a_value_is_named(missing, tmp_path) -> None:
+    table = pd.DataFrame({"key": ["a", "b"], "level": pd.Series([1, missing], dtype=object)})
+    with pytest.raises(PipelineError, match="none for b"):
+        sc.per_member(table, "level")
+    (tmp_path / "t.csv").write_text("key,level\na,1\nb,\n")
+    with pytest.raises(PipelineError, match="none for b"):
+        sc.per_member(tmp_path / "t.csv", "level")
