@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -146,6 +147,7 @@ class Entry:
                 sync_folder(self.path)
                 self._drop_links()
                 self.trust()
+                self._renew()
                 return
             is_other = self._is_of_another_key()
             if is_other or ((self.path / RECIPE).exists() and not keeps_items):
@@ -191,6 +193,14 @@ class Entry:
         if not 0 < recipe.created <= max(times):
             return recipe
         return replace(recipe, created=max(times) + _TICK)
+
+    def _renew(self) -> None:
+        """Make what is gone on with the newest result of its step."""
+        recipe = self.recipe
+        if recipe is None:
+            return
+        renewed = self._last(replace(recipe, created=time.time()))
+        self.write(RECIPE, renewed.to_json().encode())
 
     def _is_of_another_key(self) -> bool:
         try:
@@ -358,7 +368,8 @@ class Entry:
             sizes = {name: size for name in _SIZED if (size := _size(self.path / name)) >= 0}
             added = {**recipe.extra, **added, COMPLETED: True, **({SIZES: sizes} if sizes else {})}
             added.pop(SUSPECT, None)
-            changed = replace(recipe, files=files, seconds=seconds, extra=added)
+            created = max(recipe.created, time.time()) if recipe.created else 0.0
+            changed = replace(recipe, files=files, seconds=seconds, extra=added, created=created)
             (self.path / COMPLETE).unlink(missing_ok=True)
             self.write(RECIPE, changed.to_json().encode())
             self.write(COMPLETE, digest_file(self.path / RECIPE).encode() + b"\n")

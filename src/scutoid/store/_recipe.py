@@ -96,7 +96,7 @@ class Recipe:
     host: str = ""
     """Name of the machine that made it."""
     created: float = 0.0
-    """When it was begun, in seconds since 1970."""
+    """When it was finished, or else last begun or gone on with, in seconds since 1970."""
     seconds: float | None = None
     """How long it took, once it is complete."""
     files: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

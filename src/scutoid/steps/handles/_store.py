@@ -35,9 +35,9 @@ from scutoid.store import RECIPE, Entry, EntryStore, Pack, Recipe, canonical_dig
 class Store(NamedResults):
     """A folder of results.
 
-    ``store["cells"]`` is the newest complete result of the step `cells`; a tuple where it has
-    several outputs.  ``store.table("cells")`` is the same, which editors and mypy know to be a
-    table.
+    ``store["cells"]`` is the newest complete result of the step `cells`, the one that was finished
+    last; a tuple where it has several outputs.  ``store.table("cells")`` is the same, which editors
+    and mypy know to be a table.
 
     Parameters
     ----------
