@@ -123,3 +123,14 @@ def test_store(tmp_path):
     assert "1 damaged, removed" in said
     assert (tmp_path / "final" / "counts.csv").read_text().startswith("n\n")
     assert np.asarray(sc.open(tmp_path / "final" / "smooth.tif")).shape == (64, 80)
+
+
+def test_each_promise_names_a_test_that_is_there():
+    text = (DOCS / "promises.md").read_text(encoding="utf-8")
+    stated = [row for row in text.split("## Not exact")[0].splitlines() if row.startswith("| ")]
+    rows = [row for row in stated if not row.startswith(("| promise", "| what happens"))]
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/.]+)`", row)
+        assert named, row
+        for place in named:
+            assert (DOCS.parent / place).exists(), place
