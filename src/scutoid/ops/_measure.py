@@ -60,10 +60,11 @@ def measure(
         the voxel size is unknown); the centroid in the unit (``z y x``) and in voxels of the
         uncropped image (``z_voxel y_voxel x_voxel``); the half-open bounding box in voxels
         (``bbox_z0`` to ``bbox_x1``); ``mean min max sum std`` of the intensity (``mean_<channel>``
-        and so on with channels, by number if their names are not known or not different; where the
-        labels have an axis "c" too, each channel is measured in its own labels, and a column ``c``
-        has its number); ``touches_edge``: whether a voxel lies at the edge of the image
-        that was given, if that is a crop at the crop's, on an axis of more than one voxel.
+        and so on with channels, each member of a folder by the names of its own, by number if they
+        are not known or not different; where the labels have an axis "c" too, each channel is
+        measured in its own labels, and a column ``c`` has its number); ``touches_edge``: whether a
+        voxel lies at the edge of the image that was given, if that is a crop at the crop's, on an
+        axis of more than one voxel.
 
         By `properties`, all in the unit: ``equivalent_diameter`` of the disk or ball of the same
         size; ``axis_major_length``, ``axis_middle_length`` (3-D) and ``axis_minor_length`` of the
@@ -113,20 +114,17 @@ def measure(
         "weighted": "weighted_centroid" in wanted and intensity is not None,
         "measures": own,
     }
-    channels = None
     if intensity is None:
         pieces = measure_pieces(labels, **asked)
     else:
         first, other = first_of(labels), first_of(intensity)
         _check_axes(first.axes, other.axes)
         if "c" in other.axes and "c" not in first.axes:
-            has_names = other.channels and len(set(other.channels)) == len(other.channels)
-            channels = other.channels if has_names else None
             axes = "c" + "".join(axis for axis in first.axes if axis in SPATIAL)
             pieces = measure_channel_pieces.along(axes)(labels, intensity, **asked)
         else:
             pieces = measure_pieces(labels, intensity, **asked)
-    table = measure_objects(pieces, channels=channels, properties=wanted, measures=own)
+    table = measure_objects(pieces, properties=wanted, measures=own)
     return table.to_pandas() if is_eager else table
 
 
@@ -243,7 +241,7 @@ def measure_pieces(
     return {**stats, **frame, **_own_rows(measures, labels, intensity, stats["label"])}
 
 
-@blockwise(out="parts", block_invariant=True, version="3")
+@blockwise(out="parts", block_invariant=True, version="4")
 def measure_channel_pieces(
     labels: Array,
     intensity: Array,
@@ -259,8 +257,14 @@ def measure_channel_pieces(
     axes = block.function_axes.replace("c", "")
     asked = {"moments": moments, "weighted": weighted}
     stats = _block_stats(labels[0], intensity, block, axes, asked)
-    frame = _frame(block, axes, voxel_size, origin)
+    frame = {**_frame(block, axes, voxel_size, origin), "channels": _names(block)}
     return {**stats, **frame, **_own_rows(measures, labels[0], intensity, stats["label"])}
+
+
+def _names(block: StepBlock) -> Array:
+    """Return the names of the channels of the intensity, none where they are not all different."""
+    names = block.channels[1] if block.channels else ()
+    return np.array(names if len(set(names)) == len(names) else (), dtype=np.str_)
 
 
 def _block_stats(

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 
 _ROWS = 2**17
 """Pieces of objects that are held at a time."""
-_ONCE = ("image_shape", "intensity_has_channels", "frame", "axes", "place", "iterated", "scale")
+_ONCE = (
+    "image_shape",
+    "intensity_has_channels",
+    "frame",
+    "axes",
+    "place",
+    "iterated",
+    "scale",
+    "channels",
+)
 """Arrays of a block that have no row for each object."""
 
 
@@ -90,7 +99,9 @@ class _Frame:
         properties: Sequence[str],
         measures: Sequence[Measure],
     ) -> None:
-        self.channels, self.properties, self.measures = channels, properties, measures
+        named = part["channels"].tolist() if "channels" in part else []
+        self.channels = channels or named or None
+        self.properties, self.measures = properties, measures
         self.axes, self.iterated = str(part["axes"]), str(part["iterated"]).strip()
         self.offset = part["frame"].tolist()
         self.voxel_size = self.origin = None

@@ -40,6 +40,8 @@ class BlockStep:
     """World position of voxel zero of the frame, along the same axes."""
     unit: str | None = None
     """Of both."""
+    channels: tuple[tuple[str, ...], ...] = ()
+    """Names of the channels of each input; see `StepBlock`."""
 
     def chosen(self) -> NDArray[np.bool_] | None:
         """Return which blocks run at all, shape (n_blocks,); None: all."""
@@ -83,6 +85,7 @@ class BlockStep:
             image_roi=layout.image,
             function_axes=layout.function_axes,
             sources=sources,
+            channels=self.channels,
         )
 
     def compute(

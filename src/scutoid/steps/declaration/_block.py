@@ -26,6 +26,9 @@ class StepBlock:
     sources: tuple[Roi | None, ...] = ()
     """For steps that write on another grid: what each array shows of its input, in that input's own
     voxels, over `function_axes`."""
+    channels: tuple[tuple[str, ...], ...] = ()
+    """For each input the names of its channels, none where they are not known or there are none;
+    empty where the function is called on arrays."""
 
     @property
     def inner(self) -> tuple[slice, ...]:

@@ -111,6 +111,12 @@ class Call(Node):
         sized = (image for image in self.images if image.voxel_size is not None)
         return next((image.unit for image in sized), None)
 
+    @property
+    def channels(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the channels of each input; none of those that are no images."""
+        inputs = self.inputs
+        return tuple(item.channels if isinstance(item, ImageRef) else () for item in inputs)
+
     @cached_property
     def _scale(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
         """Voxel size and origin of the frame, along the function's spatial axes."""
@@ -236,7 +242,9 @@ class BlockCall(Call):
     def step_on(self, layout: Layout) -> BlockStep:
         """Return what the workers need to compute one block of a layout."""
         dtypes = tuple(None if framed is None else framed.spec.dtype for framed in self.frames)
-        return BlockStep(self.spec, layout, dtypes, self.voxel_size, self.origin, self.unit)
+        return BlockStep(
+            self.spec, layout, dtypes, self.voxel_size, self.origin, self.unit, self.channels
+        )
 
     @property
     def parts_grid(self) -> PartsGrid:
