@@ -1,6 +1,7 @@
 """The frozen graph: nodes, references to their outputs, calls of steps."""
 
 from scutoid.steps.graph._arithmetic import astype_call, operator_call
+from scutoid.steps.graph._beside import Beside, paths_beside
 from scutoid.steps.graph._call import (
     BlockCall,
     Call,
@@ -42,6 +43,7 @@ from scutoid.steps.graph._refs import (
 from scutoid.steps.graph._rewrite import Outputs, Rewriting, with_spec_options
 
 __all__ = [
+    "Beside",
     "BlockCall",
     "Call",
     "CollectionFromStore",
@@ -76,6 +78,7 @@ __all__ = [
     "memory_of",
     "open_member",
     "operator_call",
+    "paths_beside",
     "physical_memory",
     "planned_node",
     "ref_of",

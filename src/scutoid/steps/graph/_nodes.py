@@ -13,6 +13,7 @@ from scutoid.cached import cached_property
 from scutoid.errors import IncompleteResult, PipelineError, ScutoidError, SourceError
 from scutoid.geometry import Coordinate
 from scutoid.steps.declaration import OutputKind
+from scutoid.steps.graph._beside import Beside
 from scutoid.steps.graph._refs import Node
 from scutoid.steps.layout import Framed, PartsGrid
 
@@ -310,6 +311,10 @@ class OpenedFolder(Node):
     """Columns that belong to the keys."""
     kind: OutputKind = "image"
     """What each is."""
+    reads: Callable[[str], Beside] | None = None
+    """Says which other files are read with one."""
+    undeclared: tuple[str, ...] = ()
+    """Files that the reader opened when it was first called, and that nothing names."""
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from scutoid.arrays import open_source
 from scutoid.errors import ParameterError, PipelineError, ScutoidError, SourceNotFound
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
+    Beside,
     CollectionRef,
     ConstantCollection,
     ImageRef,
@@ -21,9 +22,11 @@ from scutoid.steps.graph import (
     OpenedFolder,
     call_reader,
     kind_of,
+    paths_beside,
 )
 from scutoid.steps.handles._collections import Images, Tables, Values
 from scutoid.steps.handles._lazy import handle_of
+from scutoid.steps.handles._opened_files import opened_files
 from scutoid.steps.handles._single import Image, Table
 
 if TYPE_CHECKING:
@@ -106,6 +109,7 @@ def open_folder(
     pattern: str | os.PathLike[str],
     *,
     read: None = None,
+    reads: Callable[[str], Beside] | None = None,
     select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
@@ -118,6 +122,7 @@ def open_folder(
     pattern: str | os.PathLike[str],
     *,
     read: Callable[[str], object],
+    reads: Callable[[str], Beside] | None = None,
     select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
@@ -129,6 +134,7 @@ def open_folder(
     pattern: str | os.PathLike[str],
     *,
     read: Callable[[str], object] | None = None,
+    reads: Callable[[str], Beside] | None = None,
     select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
@@ -146,6 +152,11 @@ def open_folder(
         Returns what the file holds, for all files of one kind: a numpy array, a DataFrame, or a
         value.  It is called in the workers, once for each member that is computed; here only on
         the first file, and on the next ones where that cannot be read, to see of what kind it is.
+        What it opens besides that file is named in a warning, unless `reads` names it.
+    reads : function of a path, optional
+        Returns which other files are read with a file, as a path or a list of paths: a second
+        channel beside it, or one file that is read with all.  Their content counts as that of the
+        file does.  Called here, at each plan, once for each file.
     select : function of a path, optional
         Returns whether a file belongs to the collection; called here, once for each file.
     group : str, optional
@@ -185,27 +196,43 @@ def open_folder(
             if root.is_dir()
             else "the folder does not exist",
         )
-    kind: OutputKind = "image" if read is None else _kind_read(read, paths.values())
+    kind: OutputKind = "image"
+    undeclared: tuple[str, ...] = ()
+    if read is not None:
+        kind, undeclared = _first_read(read, reads, paths.values())
     options: dict[str, object] = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     if allow_outside:
         options["allow_outside"] = True
     groups = None if group is None else _groups(group, paths)
     name = root.resolve().name or "folder"
-    folder = OpenedFolder(name, paths, options, read, groups, kind)
+    folder = OpenedFolder(name, paths, options, read, groups, kind, reads, undeclared)
     return handle_of(CollectionRef(folder, kind))
 
 
-def _kind_read(read: Callable[[str], object], paths: Iterable[str]) -> OutputKind:
+def _first_read(
+    read: Callable[[str], object], reads: Callable[[str], Beside] | None, paths: Iterable[str]
+) -> tuple[OutputKind, tuple[str, ...]]:
     """Return the kind of what a reader makes of the first file that it can read.
 
-    A file on which it fails is no matter of the others: it fails in a run, which tells of it.
+    And what it opened besides that file, which nothing names.  A file on which it fails is no
+    matter of the others: it fails in a run, which tells of it.
     """
     for path in paths:
-        with suppress(ScutoidError):
+        value = None
+        with opened_files() as opened, suppress(ScutoidError):
             value = call_reader(read, path)
-            if value is not None:
-                return kind_of(value)
-    return "image"
+        if value is not None:
+            named = (path, *(() if reads is None else paths_beside(reads, path)))
+            return kind_of(value), _others(opened, named)
+    return "image", ()
+
+
+def _others(opened: Iterable[str], named: Iterable[str]) -> tuple[str, ...]:
+    """Return the files that are neither among some paths nor below them."""
+    places = {os.path.realpath(path) for path in named}
+    folders = tuple(f"{place}{os.sep}" for place in places)
+    found = dict.fromkeys(os.path.realpath(path) for path in opened)
+    return tuple(path for path in found if path not in places and not path.startswith(folders))
 
 
 def _members(root: Path, pattern: str) -> dict[str, str]:

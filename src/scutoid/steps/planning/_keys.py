@@ -10,12 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from scutoid.errors import PipelineError, StoreError
-from scutoid.paths import normal
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import (
     BlockCall,
@@ -36,6 +34,7 @@ from scutoid.steps.graph import (
     Ref,
     planned_node,
 )
+from scutoid.steps.planning._folder_files import FolderFiles
 from scutoid.steps.results import AcceptedRecord, read_file
 from scutoid.store import (
     KEY_RULE,
@@ -55,11 +54,6 @@ from scutoid.store.keys import first_module
 
 ACCEPTED = "accepted.json"
 """In the entry of a collection: keys of members, and those that were accepted for them."""
-
-
-_THREADS = 4
-_PIECES = 16
-_LARGE = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +126,7 @@ class Keys:
         self._members: dict[tuple[Node, str], str] = {}
         self._readings: dict[OpenedFolder, tuple[str, str]] = {}
         self._accepted: dict[Node, Mapping[str, str]] = {}
-        self._folders: dict[OpenedFolder, Mapping[str, str]] = {}
+        self._files = FolderFiles(self._file)
         self._outside: set[str] = set()
         self._paths: dict[str, tuple[str, ...]] = {}
         self._unseen: dict[Node, set[str]] = {}
@@ -268,7 +262,7 @@ class Keys:
             case Opened():
                 return locations_of(node.source.identity)
             case OpenedFolder():
-                return (normal(node.paths[member]),)
+                return self._files.paths(node, member)
             case Constant():
                 return self.given_paths(self.node(node))
             case ConstantCollection():
@@ -299,7 +293,8 @@ class Keys:
     def _make_member(self, node: Node, key: str) -> str:
         match node:
             case OpenedFolder():
-                return _digest("file", self._files(node)[key], *self._reading(node))
+                own, *beside = self._files.digests(node, key)
+                return _digest("file", own, *self._reading(node), *beside)
             case ConstantCollection():
                 return self._given(node, node.by_key[key], f"{node.name}[{key!r}]")
             case MappedCall():
@@ -361,19 +356,6 @@ class Keys:
         self._refuse_inside((path,))
         return key_of_path(path, self.memo)
 
-    def _files(self, folder: OpenedFolder) -> Mapping[str, str]:
-        """Keys of all files of a folder; of large files in threads, for hashing holds no lock."""
-        if folder not in self._folders:
-            paths = list(folder.paths.values())
-            threads = _THREADS if _are_large(paths) else 1
-            step = -(-len(paths) // (_PIECES * threads)) or 1
-            pieces = [paths[n : n + step] for n in range(0, len(paths), step)]
-            with ThreadPoolExecutor(threads) as pool:
-                found = pool.map(lambda piece: [self._file(path) for path in piece], pieces)
-                digests = [digest for piece in found for digest in piece]
-            self._folders[folder] = dict(zip(folder.paths, digests, strict=True))
-        return self._folders[folder]
-
     def _refuse_inside(self, locations: tuple[str, ...]) -> None:
         if self._store is None:
             return
@@ -391,13 +373,6 @@ class Keys:
                 )
             if not self._store.contains(folder):
                 self._outside.add(folder)
-
-
-def _are_large(paths: Sequence[str]) -> bool:
-    """Whether hashing files takes longer than turning to the next, by a few of them."""
-    sample = paths[:: len(paths) // _PIECES or 1]
-    sizes = [os.stat(path).st_size for path in sample if os.path.isfile(path)]  # noqa: PTH113, PTH116
-    return bool(sizes) and sum(sizes) > _LARGE * len(sizes)
 
 
 def accepted_members(entry: Entry) -> dict[str, str]:

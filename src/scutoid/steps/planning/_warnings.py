@@ -6,11 +6,19 @@ import itertools
 from collections.abc import Iterator
 
 from scutoid.arrays import Storage
-from scutoid.steps.graph import CollectionRef, ConstantCollection, Ref
+from scutoid.steps.graph import (
+    CollectionRef,
+    ConstantCollection,
+    OpenedFolder,
+    Ref,
+    planned_node,
+)
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._recipes import is_stored_otherwise
 from scutoid.store import file_names_in
 
+_NAMED = 3
+"""Files that a warning names."""
 _SAMPLE = 10
 """Values of a table with one for each member that are looked at."""
 
@@ -38,11 +46,24 @@ def _of_call(each: PlannedCall) -> Iterator[str]:
     for name, value in each.call.params.items():
         for text in () if isinstance(value, (Ref, CollectionRef)) else file_names_in(value):
             yield _named(each.task, name, text)
-    for node in (ref.node for ref in each.call.dependencies):
+    for node in map(planned_node, each.call.dependencies):
+        if isinstance(node, OpenedFolder) and node.undeclared:
+            yield _undeclared(node)
         if isinstance(node, ConstantCollection):
             some = list(itertools.islice(node.by_key.values(), _SAMPLE))
             for text in file_names_in(some)[:1]:
                 yield _named(each.task, node.name, text)
+
+
+def _undeclared(folder: OpenedFolder) -> str:
+    names = list(folder.undeclared[:_NAMED])
+    if len(folder.undeclared) > _NAMED:
+        names.append(f"{len(folder.undeclared) - _NAMED} more")
+    return (
+        f"folder {folder.name!r}: read= opened {', '.join(names)} besides the file it was given; "
+        "a change there is not noticed; name what it reads with each file, "
+        "open_folder(..., reads=function of a path)"
+    )
 
 
 def _named(task: str, name: str, text: str) -> str:

@@ -8,7 +8,7 @@ from scutoid.store.keys._fingerprint import VERSION_PART, CodeFingerprint, finge
 from scutoid.store.keys._first_modules import first_module
 from scutoid.store.keys._first_rule import first_digest, first_fingerprint
 from scutoid.store.keys._input_hashes import HashMemo, key_of_path, key_of_source, locations_of
-from scutoid.store.keys._ownership import is_own
+from scutoid.store.keys._ownership import is_own, is_own_file
 
 __all__ = [
     "VERSION_PART",
@@ -24,6 +24,7 @@ __all__ = [
     "first_fingerprint",
     "first_module",
     "is_own",
+    "is_own_file",
     "key_of_path",
     "key_of_source",
     "locations_of",
