@@ -378,3 +378,50 @@ def test_stages_are_folders_of_the_store(tmp_path):
     assert not (tmp_path / "interim").exists()
     # The name is no part of the key, but of the place
     assert sc.plan(total(add(RAW, n=0)), store=tmp_path)["add"].status == "run"
+
+
+@sc.step(retries=0, version="1")
+def brightest(image):
+    if image.max() > 1:
+        raise ValueError("too bright")
+    return int(image.max())
+
+
+@sc.step(version="1")
+def count_of(values):
+    return len(values)
+
+
+def run_in_two_parts(store, folder):
+    """A run in which a member fails, and that goes on without it in another folder."""
+    folder.mkdir()
+    for number in range(3):
+        np.save(folder / f"{number}.npy", np.full((4, 4), number, "uint8"))
+    values = brightest(sc.open_folder(folder / "*.npy"))
+    wanted = count_of(sc.gather(values, partial="allow"))
+    return sc.run(wanted, store=store, executor="serial", on_failure="return")
+
+
+def folders_of_runs(store):
+    return sorted(path.name for path in (store / "runs").glob("*_*"))
+
+
+def test_a_run_in_two_parts_stays_whole_and_counts_once(tmp_path):
+    store = tmp_path / "results"
+    first = run(store, 1)
+    both = run_in_two_parts(store, tmp_path / "plate")
+    parts = set(folders_of_runs(store)) - {first.folder.name}
+    assert len(parts) == 2
+
+    sc.Store(store).gc(keep_runs=2)
+    assert set(folders_of_runs(store)) == {first.folder.name, *parts}
+    assert sums(store) == [int(np.arange(64).sum()) + 64]
+
+    sc.Store(store).gc(keep_runs=1)
+    assert set(folders_of_runs(store)) == parts
+    assert (both.folder / "events.jsonl").exists()
+    assert sums(store) == []
+    assert sc.Store(store)["count_of"].get() == 2
+
+    sc.Store(store).gc(keep_runs=0)
+    assert folders_of_runs(store) == []

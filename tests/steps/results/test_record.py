@@ -71,6 +71,7 @@ RUN = RunRecord(
     ok=False,
     seconds=3.0,
     warnings=("step 'count': a change of COUNT is not noticed",),
+    part_of="2026-11-21T10-00-00_ab12",
 )
 
 kinds = st.sampled_from(["image", "table", "parts", "value", "files"])
@@ -383,7 +384,17 @@ def places(content, path=()):
             yield from places(value, (*path, name))
 
 
-OPEN = {"version", "inside", "sizes", "checksums", "formats", "specs", "groups", "warnings"}
+OPEN = {
+    "version",
+    "inside",
+    "sizes",
+    "checksums",
+    "formats",
+    "specs",
+    "groups",
+    "warnings",
+    "part_of",
+}
 """Fields that may be missing."""
 BY_NAME = {"images", "members", "sizes", "checksums", "formats", "specs", "inside", "groups"}
 """Fields that hold something by a name, whatever it is."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from scutoid.steps.results._runs import (
     RUN,
     RUN_NAME,
     RUNS,
+    PastRun,
     announcing,
     dead_locks,
     runs_of,
@@ -140,11 +141,16 @@ class Collector:
     def _protected(self, results: dict[Path, tuple[Entry, Recipe | None]]) -> set[Path]:
         """Return what runs that are going on use, or the last so many, and is being made."""
         found = {path for path in results if Lock(path).is_held}
-        known = [run for run in self.runs if run.has_record]
-        for number, run in enumerate(known):
-            if run.is_live or number < (self.keep_runs or 0):
+        last = self._last_runs([run for run in self.runs if run.has_record])
+        for run in self.runs:
+            if run.is_live or run in last:
                 found |= run.entries
         return found
+
+    def _last_runs(self, runs: Sequence[PastRun]) -> set[PastRun]:
+        """Return the last so many of runs, the newest first, with all their parts."""
+        firsts = list(dict.fromkeys(run.first for run in runs))[: self.keep_runs or 0]
+        return {run for run in runs if run.first in firsts}
 
     def _check_runs(self) -> None:
         """Refuse to go by runs whose records cannot be read."""
@@ -231,7 +237,8 @@ class Collector:
     def _old_runs(self) -> Iterator[Removal]:
         if self.older_than is None and self.keep_runs is None:
             return
-        for run in self.runs[self.keep_runs or 0 :]:
+        last = self._last_runs(self.runs)
+        for run in (run for run in self.runs if run not in last):
             age = time.time() - run.started
             own = _own_of_run(run.folder)
             if (run.folder / RUN) in own and not run.is_live and age >= (self.older_than or 0.0):

@@ -142,6 +142,8 @@ class RunRecord:
     """How long it took."""
     warnings: tuple[str, ...] = ()
     """What looked wrong in its plan and was allowed."""
+    part_of: str | None = None
+    """Name of the folder of the run that it goes on with; None if it is the first part of a run."""
 
     def to_json(self) -> str:
         """Return the text of the file."""
@@ -151,6 +153,7 @@ class RunRecord:
             "ok": self.ok,
             "seconds": self.seconds,
             **({"warnings": list(self.warnings)} if self.warnings else {}),
+            **({} if self.part_of is None else {"part_of": self.part_of}),
             "steps": [step.to_dict() for step in self.steps],
         }
         return json.dumps(content, indent=1) + "\n"
@@ -175,4 +178,5 @@ class RunRecord:
             ok=fields.take("ok", optional(truth)),
             seconds=fields.take("seconds", optional(number)),
             warnings=fields.find("warnings", items(text), ()),
+            part_of=fields.find("part_of", text, None),
         )

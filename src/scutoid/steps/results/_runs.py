@@ -35,6 +35,8 @@ class PastRun:
     """Whether it is going on."""
     has_record: bool = True
     """Whether it has said what it needs."""
+    first: str = ""
+    """Name of the folder of the first part of the run, which may be this one."""
 
     @classmethod
     def at(cls, folder: Path, store: Path) -> PastRun:
@@ -48,9 +50,17 @@ class PastRun:
         is_live = Lock(folder).is_held
         record = read_file(folder / RUN, RunRecord.from_json)
         if record is None:
-            return cls(folder, folder.stat().st_mtime, frozenset(), is_live, has_record=False)
+            return cls(
+                folder,
+                folder.stat().st_mtime,
+                frozenset(),
+                is_live,
+                has_record=False,
+                first=folder.name,
+            )
         entries = frozenset(store / step.entry for step in record.steps)
-        return cls(folder, record.started, entries, is_live)
+        first = record.part_of or folder.name
+        return cls(folder, record.started, entries, is_live, first=first)
 
 
 def runs_of(store: EntryStore) -> list[PastRun]:

@@ -154,6 +154,7 @@ def run(
     obstacle = _obstacle(entry_store)
     forced, accepted = tuple(force), tuple(accept)
     before: tuple[RunStepRecord, ...] = ()
+    parts: list[str] = []
 
     def new_planner() -> Planner:
         return Planner(
@@ -166,7 +167,9 @@ def run(
         )
 
     def begin(planned: PlannedRun, held: ExitStack) -> Runner | None:
-        return _begin(Runner(planned, before, is_read_only=obstacle is not None), held)
+        part_of, is_read_only = next(iter(parts), None), obstacle is not None
+        runner = Runner(planned, before, part_of=part_of, is_read_only=is_read_only)
+        return _begin(runner, held, parts)
 
     def complete(wanted: Sequence[Ref | CollectionRef]) -> tuple[PlannedRun, Run]:
         """Run until no damage is met that can be healed."""
@@ -220,12 +223,15 @@ def _obstacle(store: EntryStore) -> StoreError | None:
     return None
 
 
-def _begin(runner: Runner, held: ExitStack) -> Runner | None:
-    """Announce what a run uses; None if some of that is gone."""
+def _begin(runner: Runner, held: ExitStack, parts: list[str]) -> Runner | None:
+    """Announce what a run uses, as one more of its parts; None if some of that is gone."""
     if runner.is_read_only:
         return runner
     held.enter_context(Lock(runner.folder))
-    return runner if runner.announce() else None
+    if not runner.announce():
+        return None
+    parts.append(runner.folder.name)
+    return runner
 
 
 def _bytes(memory: int | str | None) -> int | None:

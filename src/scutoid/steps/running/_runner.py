@@ -83,6 +83,8 @@ class Runner:
         What is to be done.
     before : sequence of RunStepRecord, optional
         Steps of the run that this one goes on from: its record has them too.
+    part_of : str, optional
+        Name of the folder of the first part of the run, if this is not the first.
     is_read_only : bool
         Whether the store cannot be written; then nothing is written down.
     """
@@ -92,10 +94,12 @@ class Runner:
         planned: PlannedRun,
         before: Sequence[RunStepRecord] = (),
         *,
+        part_of: str | None = None,
         is_read_only: bool = False,
     ) -> None:
         self.planned = planned
         self.before = tuple(before)
+        self.part_of = part_of
         self.is_read_only = is_read_only
         self.store = planned.store
         self._builder = TaskBuilder(planned)
@@ -268,7 +272,8 @@ class Runner:
             return
         steps = (*self.before, *self.steps_of(done))
         is_ok = done.ok and not self.before  # it goes on where a run before had failures
-        self._write(RunRecord(self.started, steps, is_ok, round(done.seconds, 3), self.warnings))
+        seconds = round(done.seconds, 3)
+        self._write(RunRecord(self.started, steps, is_ok, seconds, self.warnings, self.part_of))
 
     def steps_of(self, done: Run) -> tuple[RunStepRecord, ...]:
         """Return what the record of the run says of its steps."""
@@ -294,7 +299,8 @@ class Runner:
         with announcing(self.store):
             own = tuple(self._planned_step(each) for each in self.planned)
             steps = (*self.before, *own)
-            self._write(RunRecord(self.started, steps, warnings=self.warnings))
+            record = RunRecord(self.started, steps, warnings=self.warnings, part_of=self.part_of)
+            self._write(record)
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
             return all(each.entry.path.is_dir() for each in self.planned if each.is_cached)
