@@ -308,7 +308,7 @@ def _check_radius(images: list[Image], radius: Widths) -> None:
     _check(images[0], radius, "radius", _twice)
 
 
-@blockwise(halo=_twice, dtype="same", check=_check_radius, block_invariant=True, version="1")
+@blockwise(halo=_twice, dtype="same", check=_check_radius, block_invariant=True, version="2")
 def white_tophat(image: Array, *, radius: Widths) -> Array:
     """Keep bright structures that are smaller than a ball: the image less its opening.
 

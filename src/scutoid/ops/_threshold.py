@@ -108,9 +108,8 @@ def li(image: ImageLike) -> Value | float:
     **Exact**: equals `skimage.filters.threshold_li` on the whole array, from a histogram with a bin
     for every value, for integers, and for floating-point numbers of up to 65,536 different values
     (in float64, where scikit-image may add up float32).  **Approximate** for floating-point numbers
-    of more: around the threshold they are counted in bins of 2^-24 of their range, so that the
-    threshold is off by less than that; scikit-image, which stops at a step of half the least
-    difference of two values, may stop as much earlier.
+    of more: its start, steps and end are those of scikit-image, found within 2^-28 of the range,
+    but two values are told apart only where bins part them; see Notes.
 
     Parameters
     ----------
@@ -129,7 +128,16 @@ def li(image: ImageLike) -> Value | float:
 
     Notes
     -----
-    Floating-point numbers are read three times: for their range, in wide bins, and in narrow ones.
+    Floating-point numbers are read three times: for their range, in 65,536 bins of it, and wherever
+    a level of the iteration may come, in 65,536 bins in all: of 2^-24 of the range or less, as long
+    as levels reach no more than 256 of the wide bins, and values are there.
+
+    The iteration has many fixed points, so its end depends on each of its levels.  It is that of
+    scikit-image as long as, at each level, no two different values share its narrow bin; the least
+    difference of values, half of which ends the iteration, is one that bins show, of neighbours in
+    two bins or in one; and the mean below a level is more than 2^-24 of the range above the least
+    value, as it is unless an outlier is far off.  Without that no bound holds for all images: one
+    voxel on the other side of a level may lead to another fixed point.
 
     References
     ----------
@@ -306,7 +314,7 @@ def _li_level(
     return kernels.li_level(counted, window) if is_last else kernels.li_window(counted)
 
 
-@reduction(merge=_merge_li, finish=_li_level, block_invariant=True, version="2")
+@reduction(merge=_merge_li, finish=_li_level, block_invariant=True, version="3")
 def li_step(
     image: Array,
     *,
