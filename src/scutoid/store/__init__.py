@@ -14,6 +14,7 @@ from scutoid.store._parts import (
     bytes_of_table,
     table_of_bytes,
 )
+from scutoid.store._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
 from scutoid.store._reasons import differences, explain, version_notes
 from scutoid.store._recipe import KEY_RULE, Fact, Recipe
 from scutoid.store.formats import FORMATS, Format, choose_format, find_format
@@ -57,6 +58,7 @@ __all__ = [
     "checksum_file",
     "choose_format",
     "describe",
+    "dict_of",
     "differences",
     "distrust_around",
     "empty_folder",
@@ -65,9 +67,12 @@ __all__ = [
     "find_format",
     "fingerprint",
     "is_own",
+    "is_plain_array",
+    "is_plain_integer",
     "key_of_path",
     "key_of_source",
     "locations_of",
+    "name_of_dict",
     "one_by_one",
     "table_of_bytes",
     "version_notes",

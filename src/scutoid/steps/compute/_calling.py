@@ -46,6 +46,14 @@ def check_parts(item: object, label: str) -> dict[str, NDArray[Any]]:
             value=type(item).__name__,
             place=f"step {label!r}",
         )
+    masked = [name for name, array in item.items() if isinstance(array, np.ma.MaskedArray)]
+    if masked:
+        raise StepError(
+            "the mask of an array in parts would be lost",
+            value=masked,
+            place=f"step {label!r}",
+            remedy="return array.data and array.mask under names of their own",
+        )
     return {name: np.asarray(array) for name, array in item.items()}
 
 

@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 
 from scutoid.errors import DamagedResult, StepError
 from scutoid.geometry import BlockGrid
-from scutoid.steps.declaration import ReadWhenAsked, own
+from scutoid.steps.declaration import ReadWhenAsked, is_table, own
 from scutoid.steps.layout import PartsGrid
 from scutoid.store import (
     Pack,
     arrays_of_bytes,
     bytes_of_arrays,
     bytes_of_table,
+    dict_of,
     distrust_around,
+    is_plain_array,
+    is_plain_integer,
+    name_of_dict,
     table_of_bytes,
 )
 
@@ -87,10 +91,12 @@ def read_payload(pack: Pack, name: str | int) -> bytes:
 def encode(value: object) -> bytes:
     """Pack a value made of numbers, text, arrays, tables, and lists, tuples and dicts of these.
 
+    `decode` returns it as it was: of dicts, those of the standard library keep their type.
+
     Raises
     ------
     StepError
-        If it holds anything else.
+        If it holds anything else, types derived from these among it.
 
     Examples
     --------
@@ -113,36 +119,50 @@ def decode(payload: bytes) -> Any:
     return _restore(json.loads(arrays.pop("").tobytes()), arrays)
 
 
-def _flatten(value: object, arrays: dict[str, NDArray[Any]]) -> object:
+def _flatten(value: Any, arrays: dict[str, NDArray[Any]]) -> object:
     """Write a value as JSON; arrays move to `arrays`, and a tagged list takes their place."""
-    if value is None or isinstance(value, (bool, str)) or type(value) in (int, float):
+    kind = type(value)
+    if value is None or kind in (bool, str, float) or is_plain_integer(value):
         return value
-    if isinstance(value, dict):
+    if kind in (list, tuple):
+        return [kind.__name__, [_flatten(item, arrays) for item in value]]
+    if (name := name_of_dict(value)) is not None:
         items = [[_flatten(k, arrays), _flatten(v, arrays)] for k, v in value.items()]
-        return ["dict", items]
-    if isinstance(value, (list, tuple)):
-        kind = "tuple" if isinstance(value, tuple) else "list"
-        return [kind, [_flatten(item, arrays) for item in value]]
-    name = str(len(arrays))
-    if isinstance(value, (np.ndarray, np.generic)):
-        arrays[name] = np.asarray(value)
-        return ["array" if isinstance(value, np.ndarray) else "scalar", name]
-    if type(value).__name__ == "DataFrame":
-        arrays[name] = np.frombuffer(bytes_of_table(value), dtype=np.uint8)  # type: ignore[arg-type]
-        return ["table", name]
+        return ["dict", items] if name == "dict" else ["dict", items, name]
+    place = str(len(arrays))
+    if isinstance(value, np.generic) and _is_own_scalar(value):
+        arrays[place] = np.asarray(value)
+        return ["scalar", place]
+    if is_plain_array(value):
+        arrays[place] = np.asarray(value)
+        return ["array", place]
+    if is_table(value) and kind.__name__ == "DataFrame":
+        arrays[place] = np.frombuffer(bytes_of_table(value), dtype=np.uint8)
+        return ["table", place]
+    dtype = f" of {value.dtype}" if hasattr(value, "dtype") else ""
     raise StepError(
-        "a block's value is made of numbers, text, arrays, tables, and lists and dicts of these",
-        value=type(value).__name__,
-        remedy="return a dict of arrays",
+        "a block's value is made of numbers, text, arrays, tables, and lists and dicts of these, "
+        "not of types derived from them",
+        value=f"{kind.__module__}.{kind.__qualname__}{dtype}",
+        remedy="return a dict of arrays, or convert it, such as by tuple(value) or dict(value)",
     )
+
+
+def _is_own_scalar(value: np.generic) -> bool:
+    """Whether an array without axes gives a scalar of numpy back as it is."""
+    is_derived = type(value) is not value.dtype.type or isinstance(value, np.record)
+    if is_derived or value.dtype.hasobject:
+        return False
+    return value.dtype.kind not in "SU" or bool(np.asarray(value)[()] == value)
 
 
 def _restore(tree: object, arrays: Mapping[str, NDArray[Any]]) -> object:
     if not isinstance(tree, list):
         return tree
-    kind, content = tree
+    kind, content, *names = tree
     if kind == "dict":
-        return {_restore(k, arrays): _restore(v, arrays) for k, v in content}
+        pairs = {_restore(k, arrays): _restore(v, arrays) for k, v in content}
+        return dict_of(names[0], pairs) if names else pairs
     if kind in ("list", "tuple"):
         items = [_restore(item, arrays) for item in content]
         return tuple(items) if kind == "tuple" else items

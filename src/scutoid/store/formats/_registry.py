@@ -15,6 +15,7 @@ import scutoid.store.formats._images as images
 import scutoid.store.formats._tables as tables
 import scutoid.store.formats._values as values
 from scutoid.errors import ParameterError
+from scutoid.store._plain import is_plain_array
 
 _logger = logging.getLogger(__name__)
 _GROUP = "scutoid.formats"
@@ -52,7 +53,7 @@ class Format:
 _OWN = (
     Format("parquet", ".parquet", tables.is_table, tables.save_parquet, tables.load_parquet),
     Format("json", ".json", values.is_json, values.save_json, values.load_json),
-    Format("npy", ".npy", values.is_plain_array, values.save_npy, values.load_npy),
+    Format("npy", ".npy", is_plain_array, values.save_npy, values.load_npy),
     Format("figure", ".figure.png", images.is_figure, images.save_figure, images.load_png),
     Format("pil", ".pil.png", images.is_pil, images.save_pil, images.load_pil),
     Format("csv", ".csv", tables.is_table, tables.save_csv, tables.load_csv),
@@ -177,7 +178,9 @@ def choose_format(value: object, name: str | None = None) -> Format:
         if item.accepts(value):
             return item
     raise ParameterError(
-        "a step returns tables, arrays, numbers, text, figures, and lists and dicts of these",
+        "a step returns tables, arrays, numbers, text, figures, and lists and dicts of these, not "
+        "of types derived from them",
         value=_misfit(value),
-        remedy="return one of these, or out='files' and write files yourself",
+        remedy="convert it, such as by tuple(value), dict(value) or np.asarray(value), or give "
+        "out='files' and write files yourself",
     )

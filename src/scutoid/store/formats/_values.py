@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,43 +11,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.store._durable import replacing, write_file
-from scutoid.store._parts import PLAIN_KINDS
+from scutoid.store._plain import dict_of, is_plain_integer, name_of_dict
 from scutoid.store.formats._damage import reading
 
 _TAG = "__scutoid__"
 _MAX_JSON_ARRAY = 1000
 _MAX_ITEM = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
 """Bytes of the widest numbers that Python's own hold exactly, by numpy's letter of the kind."""
-_MAX_BITS = 14_000
-"""Of a whole number: Python writes and reads at most 4300 digits."""
 _MAX_HEADER = 2**20
 """Bytes: numpy reads up to 10,000 of them, which a type of many fields exceeds."""
 
 
-def is_json(value: object) -> bool:
-    """Whether JSON holds a value, with numpy's numbers and small arrays among the items."""
-    if isinstance(value, int) and not isinstance(value, enum.Enum):
-        return value.bit_length() <= _MAX_BITS
-    if value is None or isinstance(value, (float, complex, str)):
-        return not isinstance(value, enum.Enum)
+def is_json(value: Any) -> bool:
+    """Whether JSON holds a value, with numpy's numbers and small arrays among the items.
+
+    Types that are derived from others are none of these, but for dicts of the standard library: a
+    named tuple would come back as a tuple.
+    """
+    kind = type(value)
+    if value is None or kind in (bool, float, complex, str, np.str_):
+        return True
+    if kind is int:
+        return is_plain_integer(value)
     if isinstance(value, (np.bool_, np.number)):
-        return value.dtype.kind in "biufc" and value.dtype.itemsize <= _MAX_ITEM[value.dtype.kind]
-    if isinstance(value, (list, tuple)):
+        is_own = kind is value.dtype.type
+        return is_own and value.dtype.itemsize <= _MAX_ITEM.get(value.dtype.kind, 0)
+    if kind in (list, tuple):
         return all(is_json(item) for item in value)
-    if isinstance(value, np.ndarray):
-        is_plain = type(value) is np.ndarray and value.dtype.kind in "biuf"
+    if kind is np.ndarray:
         is_small = value.size <= _MAX_JSON_ARRAY and value.dtype.itemsize <= _MAX_ITEM["f"]
-        return is_plain and is_small
-    if isinstance(value, Mapping):
+        return is_small and value.dtype.kind in "biuf"
+    if name_of_dict(value) is not None:
         return all(is_json(item) for pair in value.items() for item in pair)
     return False
 
 
 def _to_json(value: object) -> object:
-    if isinstance(value, Mapping):
-        if all(type(name) is str and name != _TAG for name in value):
-            return {name: _to_json(item) for name, item in value.items()}
-        return {_TAG: "dict", "items": [[_to_json(k), _to_json(v)] for k, v in value.items()]}
+    if isinstance(value, dict):
+        return _dict_to_json(value)
     if isinstance(value, tuple):
         return {_TAG: "tuple", "items": [_to_json(item) for item in value]}
     if isinstance(value, list):
@@ -57,6 +56,8 @@ def _to_json(value: object) -> object:
     if isinstance(value, np.ndarray):
         items = [_to_json(item) for item in value.ravel().tolist()]
         return {_TAG: "array", "dtype": value.dtype.str, "shape": list(value.shape), "items": items}
+    if isinstance(value, np.str_):
+        return {_TAG: "scalar", "dtype": "<U0", "item": str.__str__(value)}
     if isinstance(value, (np.bool_, np.number)):
         return {_TAG: "scalar", "dtype": value.dtype.str, "item": _to_json(value.item())}
     if isinstance(value, complex):
@@ -64,6 +65,15 @@ def _to_json(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return {_TAG: "float", "text": repr(value)}
     return value
+
+
+def _dict_to_json(value: dict[Any, Any]) -> object:
+    name = name_of_dict(value)
+    if name == "dict" and all(type(key) is str and key != _TAG for key in value):
+        return {key: _to_json(item) for key, item in value.items()}
+    items = [[_to_json(key), _to_json(item)] for key, item in value.items()]
+    tagged = {_TAG: "dict", "items": items}
+    return tagged if name == "dict" else {**tagged, "type": name}
 
 
 def _from_json(value: Any) -> Any:
@@ -75,7 +85,8 @@ def _from_json(value: Any) -> Any:
     if tag is None:
         return {name: _from_json(item) for name, item in value.items()}
     if tag == "dict":
-        return {_from_json(name): _from_json(item) for name, item in value["items"]}
+        pairs = {_from_json(name): _from_json(item) for name, item in value["items"]}
+        return dict_of(value.get("type", "dict"), pairs)
     if tag == "tuple":
         return tuple(_from_json(item) for item in value["items"])
     if tag == "array":
@@ -100,13 +111,6 @@ def load_json(path: Path) -> object:
         if not content.endswith(b"\n"):  # 12 cut off is 1, which is JSON too
             raise ValueError("cut off")
         return _from_json(json.loads(content))
-
-
-def is_plain_array(value: object) -> bool:
-    """Whether an array is one of numbers, dates, text or fields, not of Python objects."""
-    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
-        return False
-    return value.dtype.kind in PLAIN_KINDS and not value.dtype.hasobject
 
 
 class _Stream:
