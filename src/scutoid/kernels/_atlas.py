@@ -128,7 +128,11 @@ class RegionTree:
 
     def _row(self, region: int | str) -> int:
         if isinstance(region, str):
-            rows = [row for row, acronym in enumerate(self.acronym) if acronym == region]
+            rows = [row for row, acronym in enumerate(self.acronym) if region and acronym == region]
+            _refuse(
+                "an acronym in a level is that of one region; name it by its id",
+                [f"{region}: {self.id[row]}" for row in rows] if len(rows) > 1 else [],
+            )
         else:
             rows = np.flatnonzero(self.id == region).tolist()
         _refuse("a level names regions of the tree, by id or acronym", [] if rows else [region])

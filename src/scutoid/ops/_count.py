@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import cells_per_object, check_cell_size
+from scutoid.ops._columns import known_values
 from scutoid.ops._composed import as_number, composed, operation
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
@@ -80,7 +81,8 @@ def count(
     Raises
     ------
     ParameterError
-        If a parameter is out of range, labels are not integers, or a table has not the columns.
+        If a parameter is out of range, labels are not integers, or a table has not the columns, or
+        not a value in each row of those that are used.
 
     Examples
     --------
@@ -188,8 +190,8 @@ def estimated_cells(
             remedy="give it the result of scutoid.measure, or labels",
         )
     return cells_per_object(
-        cells[by],
-        cells["touches_edge"],
+        known_values(cells[by], "count"),
+        known_values(cells["touches_edge"], "count"),
         cell_size=None if size is None else float(size),
         min_size=min_size,
         edge_weight=edge_weight,
@@ -204,6 +206,8 @@ def count_rows(
     axes = [axis for axis in _AXES if axis in cells.columns]
     if not axes:
         return _summary([_counted(cells, size, by, min_size, edge_weight)])
+    for axis in axes:
+        known_values(cells[axis], "count")
     return _summary(
         {**dict(zip(axes, place, strict=True)), **_counted(rows, size, by, min_size, edge_weight)}
         for place, rows in cells.groupby(axes, sort=True)
@@ -230,9 +234,10 @@ def _counted(
     rows: pd.DataFrame, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> dict[str, float]:
     cells = estimated_cells(rows, size, by, min_size, edge_weight)
-    kept = (rows[by] >= min_size).to_numpy()
+    sizes = known_values(rows[by], "count")
+    kept = sizes >= min_size
     edge = rows["touches_edge"].to_numpy(bool)
-    is_cluster = kept if size is None else kept & (rows[by] > float(size)).to_numpy()
+    is_cluster = kept if size is None else kept & (sizes > float(size))
     return {
         "n_objects": int(kept.sum()),
         "n_clusters": 0 if size is None else int(is_cluster.sum()),

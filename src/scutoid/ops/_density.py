@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import SPATIAL
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.geometry import Roi
-from scutoid.kernels import check_in_float64
+from scutoid.ops._columns import as_floats
 from scutoid.ops._composed import TypedAs, composed
 from scutoid.ops._count import estimated_cells, is_table
 from scutoid.ops._measure import check_labels, measure_pieces
@@ -114,7 +114,7 @@ def density(
         Column to add up instead of counting; of labels, "n_cells" for what `estimate_cells` says
         by default.
     outside : {"raise", "drop"}
-        What happens with positions outside of `like`, or NaN.
+        What happens with positions outside of `like`, NaN, or missing.
 
     Returns
     -------
@@ -270,14 +270,14 @@ def coarse_counts(
     names = [axis + space.suffix for axis in space.axes]
     _check_columns(cells, [*names, *apart, *([weights] if weights else [])])
     voxel = {
-        axis: np.floor(((cells[name].to_numpy(float) - o) / v + 0.5) / f)
+        axis: np.floor(((as_floats(cells[name], _PLACE) - o) / v + 0.5) / f)
         for axis, name, o, v, f in zip(
             space.axes, names, space.start, space.step, steps, strict=True
         )
     }
     extent = {axis: (0, n) for axis, n in zip(space.axes, _shape(space.shape, steps), strict=True)}
     extent |= {axis: (first, first + n) for axis, first, n in space.iterated}
-    voxel |= {axis: cells[axis].to_numpy(float) for axis in apart}
+    voxel |= {axis: as_floats(cells[axis], _PLACE) for axis in apart}
     is_inside = np.ones(len(cells), bool)
     for axis, at in voxel.items():
         is_inside &= (at >= extent[axis][0]) & (at < extent[axis][1]) & (at == np.floor(at))
@@ -378,11 +378,12 @@ def density_map(
 
 
 def _finite(weights: pd.Series[float]) -> NDArray[np.float64]:
-    check_in_float64(weights.to_numpy(), f"{_PLACE}, {weights.name!r}")
-    values = np.asarray(weights, np.float64)
+    values = as_floats(weights, _PLACE)
     if not np.isfinite(values).all():
         raise ParameterError(
-            "weights are finite", value="NaN or infinity", place=f"{_PLACE}, {weights.name!r}"
+            "weights are finite",
+            value="NaN, missing or infinity",
+            place=f"{_PLACE}, {weights.name!r}",
         )
     return values
 

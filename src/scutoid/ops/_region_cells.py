@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import GeometryError, MetadataError, ParameterError
-from scutoid.kernels import check_in_float64
 from scutoid.ops._atlas_frame import AtlasFrame, as_image
+from scutoid.ops._columns import as_floats
 from scutoid.ops._count import estimated_cells
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
@@ -247,22 +247,23 @@ def _placed(
                 value=f"{points[name].dtype}",
                 place=f"{_PLACE}, column {name!r}",
             )
-    voxel, above = frame.place(points[list(frame.axes)].to_numpy(np.float64))
+    voxel, above = frame.place(
+        np.column_stack([as_floats(points[axis], _PLACE) for axis in frame.axes])
+    )
     weight = np.ones(len(points), np.int64) if weights is None else _weights(points[weights])
     table = pd.DataFrame({"voxel": voxel, "column": 2 * number + above, "n": weight})
     if column is not None:
-        check_in_float64(points[column].to_numpy(), f"{_PLACE}, column {column!r}")
-        table["intensity"] = points[column].to_numpy(np.float64) * weight
+        table["intensity"] = as_floats(points[column], _PLACE) * weight
     return _added_up(table)
 
 
 def _weights(column: pd.Series[float]) -> Array:
-    check_in_float64(column.to_numpy(), f"{_PLACE}, column {column.name!r}")
-    values = column.to_numpy(np.float64 if column.dtype.kind == "f" else np.int64)
+    floats = as_floats(column, _PLACE)
+    values = floats if column.dtype.kind == "f" or column.hasnans else floats.astype(np.int64)
     if not np.isfinite(values).all():
         raise ParameterError(
             "weights are finite",
-            value=f"{int((~np.isfinite(values)).sum())} NaN or infinite",
+            value=f"{int((~np.isfinite(values)).sum())} NaN, missing or infinite",
             place=f"{_PLACE}, column {column.name!r}",
             remedy="drop these cells, or give them a weight",
         )
@@ -294,7 +295,9 @@ def _places(points: pd.DataFrame, iterated: Iterated | None) -> tuple[NDArray[np
         return np.ravel_multi_index(own, shape).astype(np.int64), places
     if points[axes].isna().any(axis=None):
         raise ParameterError(
-            f"each cell has its place in the columns {', '.join(axes)}", value="NaN", place=_PLACE
+            f"each cell has its place in the columns {', '.join(axes)}",
+            value=f"{int(points[axes].isna().any(axis=1).sum())} of {len(points)} missing",
+            place=_PLACE,
         )
     groups = points.groupby(axes, sort=True)
     unique = groups.size().reset_index()

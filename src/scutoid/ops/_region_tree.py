@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from scutoid.errors import ParameterError, SourceNotFound
-from scutoid.kernels import RegionTree
+from scutoid.kernels import LARGEST_IN_FLOAT64, RegionTree
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,8 @@ def read_regions(regions: object) -> RegionTree:
     ----------
     regions : RegionTree, DataFrame, mapping, list, str or Path
         A table, or a CSV file, with the columns ``id`` and ``parent_id`` (or
-        ``parent_structure_id``, ``parent``), and if there are any ``acronym`` and ``name``; where a
+        ``parent_structure_id``, ``parent``), and if there are any ``acronym`` and ``name``, empty
+        or missing for regions that have none; where a
         parent is empty, the path of ids in ``structure_id_path`` or ``id_path`` says it.  Or
         nested mappings, or a JSON file, with ``id``, ``children`` and the same names.
 
@@ -81,7 +82,9 @@ def _of_table(table: pd.DataFrame) -> RegionTree:
             place=_PLACE,
         )
     texts = [
-        next((table[name].astype(str).tolist() for name in names if name in table.columns), None)
+        next(
+            ([_text(item) for item in table[name]] for name in names if name in table.columns), None
+        )
         for names in (_ACRONYMS, _NAMES)
     ]
     above = [None if _is_missing(entry) else _whole(entry) for entry in table[parents]]
@@ -119,11 +122,16 @@ def _walk(nodes: Sequence[Node], parent: int | None) -> Iterator[tuple[int, int 
             raise ParameterError("each region of a nested tree has an id", value=node, place=_PLACE)
         own = _whole(node["id"])
         texts = [
-            next((str(node[name]) for name in names if name in node), "")
+            next((_text(node[name]) for name in names if name in node), "")
             for names in (_ACRONYMS, _NAMES)
         ]
         yield own, parent, texts[0], texts[1]
         yield from _walk(node.get("children") or [], own)
+
+
+def _text(entry: object) -> str:
+    """Return a name, empty where there is none."""
+    return "" if _is_missing(entry) else str(entry)
 
 
 def _is_missing(entry: object) -> bool:
@@ -143,7 +151,7 @@ def _whole(entry: Any) -> int:
     except ValueError:
         try:
             number = int(float(entry))
-            is_whole = number == float(entry)
+            is_whole = number == float(entry) and abs(number) <= LARGEST_IN_FLOAT64
         except (TypeError, ValueError, OverflowError):
             is_whole = False
         if not is_whole:

@@ -67,6 +67,7 @@ def count_by_region(
     regions : DataFrame, mapping, list, str or Path
         The tree of regions: a table or CSV file with ``id``, ``parent_id`` and if there are any
         ``acronym`` and ``name``; or nested mappings or a JSON file with ``id`` and ``children``.
+        Regions without acronym or name have an empty one in the result, and are told by their id.
         A region of id 0 has a row, but voxels of 0 are background and never its own.
     transform : sequence of str, or array, optional
         From positions to the space of the atlas.  ``("x", "-z", "y")``: the axis of the image that
