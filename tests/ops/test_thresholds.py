@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
@@ -185,12 +185,30 @@ def test_ranges_that_bins_cannot_part_are_refused_and_li_needs_no_bins_there() -
     assert sc.li(np.array([[1e16, 1e16 + 2]])) == filters.threshold_li(np.array([1e16, 1e16 + 2]))
 
 
-@given(images())
-@settings(max_examples=50)
-def test_triangle_equals_scikit_image(case) -> None:
+@st.composite
+def tied(draw):
+    """An image of gaps, plateaus and ties, and the shape of blocks."""
+    dtype = draw(st.sampled_from(["u1", "i2", "u2", "i8", "u8", "f4", "f8"]))
+    shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=9))
+    values = draw(st.sampled_from([[0, 1], [0, 1, 2, 3], [0, 100, 101, 250], [7, 40, 73, 106]]))
+    image = draw(hnp.arrays("u1", shape, elements=st.sampled_from(values))).astype(dtype)
+    image.flat[:2] = values[0], values[-1]
+    if dtype[0] == "f":
+        image = image * np.dtype(dtype).type(draw(st.sampled_from([1, 1 / 256, 0.1, 1e4])))
+    if dtype[0] != "u":
+        image = image + np.dtype(dtype).type(draw(st.sampled_from([0, -50, 1000])))
+    return image, draw(st.tuples(*(st.integers(1, side + 1) for side in shape)))
+
+
+@pytest.mark.parametrize("level", ["otsu", "triangle"])
+@given(case=images() | tied())
+@settings(max_examples=80)
+def test_otsu_and_triangle_equal_scikit_image(level, case) -> None:
     image, block = case
-    expected = filters.threshold_triangle(image)
-    assert level_of(sc.ops.triangle_step, image, block) == expected == sc.triangle(image)
+    assume(image.dtype.kind in "iu" or image.min() < image.max())
+    expected = getattr(filters, f"threshold_{level}")(image)
+    step = getattr(sc.ops, f"{level}_step")
+    assert level_of(step, image, block) == expected == getattr(sc, level)(image)
 
 
 def test_levels_of_one_value_are_that_value() -> None:
