@@ -98,3 +98,57 @@ def test_a_member_without_a_value_is_named(missing, tmp_path) -> None:
     (tmp_path / "t.csv").write_text("key,level\na,1\nb,\n")
     with pytest.raises(PipelineError, match="none for b"):
         sc.per_member(tmp_path / "t.csv", "level")
+
+
+@sc.step(out="table")
+def listed(image, *, name, indexed):
+    table = pd.DataFrame({name: [1], "size": [2]})
+    return table.set_index(name) if indexed else table
+
+
+@sc.step
+def entry(image, *, name):
+    return {name: 1, "size": 2}
+
+
+@sc.step
+def framed(image, *, within):
+    table = pd.DataFrame({"size": [2]})
+    return {"cells": table} if within else table
+
+
+def plate(tmp_path):
+    for name in ("A1", "A2"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((2, 2)))
+    return sc.open_folder(tmp_path / "*.npy", group=r"(?P<well>\w+)\.npy")
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize("name", ["key", "well"])
+def test_a_member_that_returns_a_column_of_the_collection_fails(name, indexed, tmp_path) -> None:
+    tables = listed(plate(tmp_path), name=name, indexed=indexed)
+    with pytest.raises(RunFailed, match=f"(?s){name}.*'listed', table of member"):
+        sc.run(tables, store=tmp_path / "store", executor="serial")
+    fine = listed(plate(tmp_path), name="label", indexed=indexed)
+    sc.run(fine, store=tmp_path / "store", executor="serial")
+    assert list(fine.to_pandas()) == ["key", "well", "label", "size"]
+
+
+@pytest.mark.parametrize("name", ["key", "well"])
+def test_entries_of_dicts_are_not_called_like_columns_of_the_collection(name, tmp_path) -> None:
+    values = entry(plate(tmp_path), name=name)
+    for _ in range(2):
+        with pytest.raises(ParameterError, match=r"value of member 'A1"):
+            values.to_pandas()
+        assert len(values.to_dict()) == 2
+        sc.run(values, store=tmp_path / "store", executor="serial")
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_tables_of_a_step_that_does_not_declare_them_are_no_cells(within, tmp_path) -> None:
+    values = framed(plate(tmp_path), within=within)
+    for _ in range(2):
+        with pytest.raises(PipelineError, match='out="table"'):
+            values.to_pandas()
+        assert len(values.to_dict()) == 2
+        sc.run(values, store=tmp_path / "store", executor="serial")

@@ -13,7 +13,13 @@ from scutoid.steps.compute._parts import (
     encode,
     read_payload,
 )
-from scutoid.steps.compute._tables import concatenate, join_tables, with_groups
+from scutoid.steps.compute._tables import (
+    check_names,
+    concatenate,
+    join_tables,
+    own_columns,
+    with_groups,
+)
 from scutoid.steps.compute._trial import trial
 from scutoid.steps.compute._whole_step import call_step, finish, prepared
 
@@ -28,12 +34,14 @@ __all__ = [
     "MemoryParts",
     "PackedParts",
     "call_step",
+    "check_names",
     "concatenate",
     "decode",
     "encode",
     "finish",
     "join_tables",
     "merge_in_order",
+    "own_columns",
     "prepared",
     "read_payload",
     "trial",

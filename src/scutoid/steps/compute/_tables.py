@@ -102,10 +102,10 @@ def concatenate(
     """Join the tables of a collection, with `key` and the groups' columns first."""
     import pandas as pd
 
-    frames = []
+    own, frames = own_columns(groups), []
     for key, table in tables:
         rows = with_index(table)
-        _check_names(rows, groups, key)
+        check_names(rows.columns, own, f"the table of member {key!r}")
         frames.append(rows.assign(key=key))
     if not frames:
         return pd.DataFrame({"key": pd.Series(dtype=str)})
@@ -114,15 +114,26 @@ def concatenate(
     return with_groups(joined[["key", *names]], groups)
 
 
-def _check_names(table: pd.DataFrame, groups: pd.DataFrame | None, key: str) -> None:
-    """Refuse columns that are called as those that a collection puts before them."""
-    own = ["key", *(() if groups is None else groups.columns)]
-    double = [name for name in own if name in table.columns]
+def own_columns(groups: pd.DataFrame | None) -> tuple[str, ...]:
+    """Return the columns that a collection puts before those of its members: key, and groups."""
+    return ("key", *(() if groups is None else groups.columns))
+
+
+def check_names(names: Iterable[object], own: Iterable[str], place: str) -> None:
+    """Refuse columns of a member that are called as those that its collection puts before them.
+
+    Raises
+    ------
+    ParameterError
+        If there are such.
+    """
+    own = set(own)
+    double = [name for name in names if name in own]
     if double:
         raise ParameterError(
-            "tables of members have no columns called 'key' or like a group",
+            "results of members have no columns called 'key' or like a group",
             value=double,
-            place=f"the table of member {key!r}",
+            place=place,
             remedy="rename the column in the step, or the group in group=",
         )
 

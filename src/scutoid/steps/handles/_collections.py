@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from scutoid.errors import PipelineError
-from scutoid.steps.compute import concatenate, with_groups
+from scutoid.steps.compute import check_names, concatenate, own_columns, with_groups
+from scutoid.steps.declaration import is_table
 from scutoid.steps.graph import CollectionFromStore, CollectionRef, Gathered
 from scutoid.steps.handles._evaluate import Evaluation
 from scutoid.steps.handles._lazy import Lazy, handle_of
@@ -162,17 +163,37 @@ class Values(Collection[Value], Operators):
         ------
         IncompleteResult
             If a member was not finished, and `partial` is "error".
+        ParameterError
+            If an entry of a dict is called "key" or like a group.
+        PipelineError
+            If a value is a table: of a step without ``out="table"``.
         """
         import pandas as pd
 
         taken = self.taken(partial)
         values = dict(self._read(taken))
-        rows = [
-            value if isinstance(value, Mapping) else {"value": value} for value in values.values()
-        ]
+        own = own_columns(self.groups)
+        rows = [_row(self.name, key, value, own) for key, value in values.items()]
         frame = pd.DataFrame(rows, index=range(len(rows)))
         frame.insert(0, "key", pd.Series(list(values), dtype=str))
         return taken.noted_in(with_groups(frame, self.groups))
+
+
+def _row(name: str, key: str, value: object, own: Sequence[str]) -> Mapping[Any, object]:
+    """Return the row of a member whose cells are its value, or the entries of its dict."""
+    place = f"step {name!r}, value of member {key!r}"
+    row = value if isinstance(value, Mapping) else {"value": value}
+    check_names(row, own, place)
+    tables = [column for column, item in row.items() if is_table(item)]
+    if tables:
+        raise PipelineError(
+            "a cell of a table holds no table",
+            value=tables,
+            place=place,
+            remedy='give out="table" to the decorator, and the members\' tables are joined; '
+            "to_dict() returns each as it is",
+        )
+    return row
 
 
 class PartsCollection(Collection[Parts]):

@@ -10,6 +10,7 @@ from scutoid.arrays import ImageWriter, create_image
 from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
+from scutoid.steps.compute import own_columns
 from scutoid.steps.graph import BlockCall, Call, MappedCall, memory_of
 from scutoid.steps.layout import Framed
 from scutoid.steps.planning import PlannedCall, PlannedRun
@@ -215,6 +216,7 @@ class TaskBuilder:
                     for name, value in call.params.items()
                 },
                 folder=each.entry.path,
+                own_columns=own_columns(call.groups),
             ),
             BlockGrid(Roi((0,), (len(call.keys),)), 1),
             after=self._edges.of(call),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
-from scutoid.steps.compute import BlockParts, GatheredMembers, encode
+from scutoid.steps.compute import BlockParts, GatheredMembers, check_names, encode
 from scutoid.steps.declaration import OutputKind, StepSpec, own
 from scutoid.steps.graph import (
     BlockCall,
@@ -67,6 +67,8 @@ class MemberWork:
     """The same."""
     folder: Path
     """The collection's entry."""
+    own_columns: tuple[str, ...] = ()
+    """Of the collection's tables: no member's own are called so."""
 
     def __call__(self, block: Block, **ready: object) -> tuple[dict[str, object], bytes]:
         """Run in a worker."""
@@ -92,6 +94,8 @@ class MemberWork:
                 continue
             stem = self._stem(number, output)
             value = evaluation.value(ref)
+            if ref.kind == "table":
+                self._check_columns(value, number)
             if ref.kind == "files":
                 files[output] = self._file(f"{stem}.files")
                 packed.append(None)
@@ -103,6 +107,10 @@ class MemberWork:
             else:
                 packed.append(value)
         return MemberRecord(self.keys[number], files).to_dict(), encode(packed)
+
+    def _check_columns(self, table: Any, number: int) -> None:
+        place = f"step {self.spec.label!r}, table of member {self.keys[number]!r}"
+        check_names([*table.columns, *table.index.names], self.own_columns, place)
 
     @property
     def _items(self) -> Path:
