@@ -193,3 +193,30 @@ def test_partitions_of_other_columns_are_refused_and_leave_what_was_there(tmp_pa
             parquet.save(InPartitions(rows(0, 2), wrong), path)
     pd.testing.assert_frame_equal(parquet.load(path), rows(0, 4))
     assert list(tmp_path.iterdir()) == [path]
+
+
+LARGE = 2**53 + 1
+
+
+@pytest.mark.parametrize("name", ["parquet", "csv"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (np.array([LARGE]), pd.array([None, LARGE], "Int64")),
+        (pd.array([LARGE, None], "Int64"), np.array([LARGE])),
+    ],
+)
+def test_partitions_of_integers_and_nullable_ones_are_joined(tmp_path, name, first, second):
+    parts = [pd.DataFrame({"id": first}), pd.DataFrame({"id": second})]
+    FORMATS[name].save(InPartitions(*parts), tmp_path / "t")
+    found = FORMATS[name].load(tmp_path / "t")["id"]
+    expected = [None if pd.isna(item) else int(item) for part in parts for item in part["id"]]
+    assert [None if pd.isna(item) else int(item) for item in found] == expected
+
+
+@pytest.mark.parametrize("name", ["parquet", "csv"])
+@pytest.mark.parametrize("other", [[0.5], ["a"], [None], np.array([1], "uint8"), [True]])
+def test_partitions_of_other_types_are_refused_by_number_and_column(tmp_path, name, other):
+    parts = [pd.DataFrame({"id": item}) for item in ([LARGE], [], other)]
+    with pytest.raises(ParameterError, match=r"(?s)'id' is .*partition 3"):
+        FORMATS[name].save(InPartitions(*parts), tmp_path / "t")

@@ -76,31 +76,49 @@ def save_parquet(value: pd.DataFrame | Partitioned, path: Path) -> None:
 def _save_partitions(partitions: Iterator[pd.DataFrame], path: Path) -> None:
     import pyarrow.parquet as pq
 
-    first = next(partitions).reset_index(drop=True)
-    for table in partitions:
-        if len(first):
-            partitions = itertools.chain([table], partitions)
-            break
-        first = table.reset_index(drop=True)  # without rows a table may have lost its types
-    arrow = arrow_of_table(first)
+    pieces = _alike(partitions)
+    first = next(pieces)[1]
     options = {"compression": "zstd", "write_page_checksum": True}
-    with replacing(path) as beside, pq.ParquetWriter(beside, arrow.schema, **options) as writer:
-        writer.write_table(arrow, row_group_size=max(1, len(first)))
-        for table in partitions:
-            if len(table):
-                piece = _like(arrow.schema, arrow_of_table(table))
-                writer.write_table(piece, row_group_size=len(table))
+    with replacing(path) as beside, pq.ParquetWriter(beside, first.schema, **options) as writer:
+        for piece in itertools.chain([first], (arrow for _, arrow in pieces)):
+            writer.write_table(piece, row_group_size=max(1, len(piece)))
 
 
-def _like(schema: pa.Schema, piece: pa.Table) -> pa.Table:
-    if not piece.schema.equals(schema):
-        raise ParameterError(
-            "partitions of a table have the same columns, of the same types",
-            value=", ".join(str(field) for field in piece.schema if field not in list(schema))
-            or piece.schema.names,
-            remedy="give every partition the columns and types of the first",
-        )
-    return piece
+def _alike(partitions: Iterator[pd.DataFrame]) -> Iterator[tuple[pd.DataFrame, pa.Table]]:
+    """Go through partitions that have rows, also as Arrow; if none has, there is one of columns.
+
+    Without rows a table may have lost its types.
+
+    Raises
+    ------
+    ParameterError
+        If they differ in their columns, or in the types of these.
+    """
+    empty = schema = None
+    for number, table in enumerate(partitions, 1):
+        rows = table.reset_index(drop=True)
+        if not len(rows):
+            empty = rows
+            continue
+        arrow = arrow_of_table(rows)
+        schema = arrow.schema if schema is None else schema
+        _check_like(schema, arrow.schema, number)
+        yield rows, arrow
+    if schema is None and empty is not None:
+        yield empty, arrow_of_table(empty)
+
+
+def _check_like(schema: pa.Schema, own: pa.Schema, number: int) -> None:
+    if own.equals(schema):
+        return
+    there = {field.name: field.type for field in schema}
+    odd = [f"{f.name!r} is {f.type}, not {there.get(f.name)}" for f in own if f not in list(schema)]
+    raise ParameterError(
+        "partitions of a table have the same columns, of the same types",
+        value=", ".join(odd) or own.names,
+        place=f"partition {number}",
+        remedy="give every partition the columns and types of the first, by table.astype(...)",
+    )
 
 
 def load_parquet(path: Path) -> pd.DataFrame:
@@ -122,8 +140,8 @@ def _joined(value: pd.DataFrame | Partitioned) -> pd.DataFrame:
 
     if not isinstance(value, Partitioned):
         return value
-    tables = list(value.table_partitions())
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+    tables = [table for table, _ in _alike(value.table_partitions())]
+    return pd.concat(tables, ignore_index=True)
 
 
 def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
