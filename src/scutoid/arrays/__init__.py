@@ -4,6 +4,7 @@ A backend reads a region of one kind of storage; `open_source` finds the right o
 makes an image for blocks to be written into; `create` is its convenient form.
 """
 
+from scutoid.arrays._alone import is_alone
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image
 from scutoid.arrays._open import open_source
 from scutoid.arrays._padding import pad_to, read_region
@@ -35,6 +36,7 @@ __all__ = [
     "create",
     "create_image",
     "damaged_shards",
+    "is_alone",
     "open_source",
     "pad_to",
     "pyramid_levels",

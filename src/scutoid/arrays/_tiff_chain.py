@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 
 _MOST_TAGS = 4096
@@ -26,6 +27,8 @@ _SIZES |= {16: 8, 17: 8, 18: 8}
 _SMALLER = 330
 """The tag that names smaller versions of a page."""
 _BIG = 43
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF begins."""
 
 
 class BrokenChain(Exception):
@@ -108,6 +111,16 @@ def _page(
     descriptor: int, form: _Form, place: int, size: int, number: int
 ) -> tuple[int, tuple[int, ...]]:
     """Return the place of the next page, and the places of smaller versions of this one."""
+    tags, after = _tags(descriptor, form, place, size, number)
+    smaller: tuple[int, ...] = ()
+    if not form.is_ndpi:
+        for tag in form.tag.iter_unpack(tags):
+            smaller = _checked(descriptor, form, tag, size, number) or smaller
+    return after, smaller
+
+
+def _tags(descriptor: int, form: _Form, place: int, size: int, number: int) -> tuple[bytes, int]:
+    """Return the tags of a page, and the place of the next page."""
     content = os.pread(descriptor, _GUESS, place) if place < size else b""
     if len(content) < form.head.size:
         raise BrokenChain(number, f"page {number} should lie at byte {place} of {size}")
@@ -119,12 +132,8 @@ def _page(
         content = os.pread(descriptor, end + form.place.size, place)
     if len(content) < end + form.place.size:
         raise BrokenChain(number, f"page {number} breaks off within its tags")
-    smaller: tuple[int, ...] = ()
-    if not form.is_ndpi:
-        for tag in form.tag.iter_unpack(content[form.head.size : end]):
-            smaller = _checked(descriptor, form, tag, size, number) or smaller
     (after,) = form.place.unpack_from(content, end)
-    return after, smaller
+    return content[form.head.size : end], after
 
 
 def _checked(
@@ -141,3 +150,41 @@ def _checked(
         return ()
     content = form.place.pack(value) if is_inline else os.pread(descriptor, nbytes, value)
     return struct.unpack_from(f"{form.place.format[0]}{count}{'IQ'[width // 8]}", content)
+
+
+def first_tags(path: str, names: Collection[int]) -> dict[int, bytes] | None:
+    """Return the content of some tags of the first page; None: the file is no TIFF.
+
+    Of a tag that is there twice, as some programs write descriptions, all of it.
+
+    Raises
+    ------
+    BrokenChain
+        If the page or a tag lies outside the file.
+    OSError
+        If the file cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        head = os.pread(descriptor, 16, 0)
+        if head[:4] not in _MAGIC:
+            return None
+        form = _form(head, is_ndpi=path.lower().endswith(".ndpi"))
+        if len(head) < form.start + form.place.size:
+            raise BrokenChain(0, "its header breaks off")
+        (place,) = form.place.unpack_from(head, form.start)
+        tags = _tags(descriptor, form, place, os.fstat(descriptor).st_size, 0)[0]
+        found: dict[int, bytes] = {}
+        for tag in form.tag.iter_unpack(tags):
+            if tag[0] in names:
+                found[tag[0]] = found.get(tag[0], b"") + _content_of(descriptor, form, tag)
+        return found
+    finally:
+        os.close(descriptor)
+
+
+def _content_of(descriptor: int, form: _Form, tag: tuple[int, int, int, int]) -> bytes:
+    _, kind, count, value = tag
+    nbytes = count * _SIZES.get(kind, 0)
+    is_inline = nbytes <= form.start
+    return form.place.pack(value)[:nbytes] if is_inline else os.pread(descriptor, nbytes, value)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+from scutoid.arrays import is_alone, open_source
+from scutoid.errors import ScutoidError
 from scutoid.paths import normal
 from scutoid.steps.graph import OpenedFolder, paths_beside
+from scutoid.store import HashMemo, locations_of
 
 _THREADS = 4
 _PIECES = 16
@@ -21,26 +25,27 @@ class FolderFiles:
     ----------
     digest : callable
         Digests a file, or a folder, by its content.
+    memo : HashMemo, optional
+        Remembers which images are read from one file alone.
     """
 
-    def __init__(self, digest: Callable[[str], str]) -> None:
+    def __init__(self, digest: Callable[[str], str], memo: HashMemo | None = None) -> None:
         self._digest = digest
+        self._memo = memo
         self._own: dict[OpenedFolder, Mapping[str, str]] = {}
         self._beside: dict[OpenedFolder, Mapping[str, tuple[str, ...]]] = {}
         self._others: dict[OpenedFolder, Mapping[str, str]] = {}
 
     def digests(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
         """Return the digest of a member's own file, then of those beside it."""
-        if folder not in self._own:
-            paths = folder.paths
-            self._own[folder] = dict(zip(paths, self._all(list(paths.values())), strict=True))
+        own = self._own_digests(folder)[key]
         beside = self._paths_beside(folder).get(key, ())
         if not beside:
-            return (self._own[folder][key],)
+            return (own,)
         if folder not in self._others:
             listed = list(dict.fromkeys(_joined(self._paths_beside(folder).values())))
             self._others[folder] = dict(zip(listed, self._all(listed), strict=True))
-        return (self._own[folder][key], *(self._others[folder][path] for path in beside))
+        return (own, *(self._others[folder][path] for path in beside))
 
     def paths(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
         """Return where they are, in the same order."""
@@ -49,14 +54,40 @@ class FolderFiles:
     def _paths_beside(self, folder: OpenedFolder) -> Mapping[str, tuple[str, ...]]:
         """Return for each member that is not read from its own file alone the others."""
         if folder not in self._beside:
-            reads = folder.reads
-            found = (
-                {}
-                if reads is None
-                else {key: paths_beside(reads, path) for key, path in folder.paths.items()}
-            )
+            found: dict[str, tuple[str, ...]] = {}
+            if folder.reader is None:
+                self._own_digests(folder)  # what is remembered of a file holds for its content
+                found = self._of_images(folder)
+            if folder.reads is not None:
+                for key, path in folder.paths.items():
+                    said = paths_beside(folder.reads, path)
+                    found[key] = tuple(dict.fromkeys((*found.get(key, ()), *said)))
             self._beside[folder] = found
         return self._beside[folder]
+
+    def _of_images(self, folder: OpenedFolder) -> dict[str, tuple[str, ...]]:
+        """Return the other files of those images that have any, by their keys."""
+        found = {}
+        for key, path in folder.paths.items():
+            if self._is_alone(path):
+                continue
+            with suppress(
+                ScutoidError
+            ):  # what cannot be opened fails in the run, which tells of it
+                listed = locations_of(open_source(path, **folder.options).identity)
+                others = tuple(place for place in listed if place != normal(path))
+                if others:
+                    found[key] = others
+        return found
+
+    def _is_alone(self, path: str) -> bool:
+        return is_alone(path) if self._memo is None else self._memo.is_alone(path, is_alone)
+
+    def _own_digests(self, folder: OpenedFolder) -> Mapping[str, str]:
+        if folder not in self._own:
+            paths = folder.paths
+            self._own[folder] = dict(zip(paths, self._all(list(paths.values())), strict=True))
+        return self._own[folder]
 
     def _all(self, paths: Sequence[str]) -> list[str]:
         """Digest files; large ones in threads, for hashing holds no lock."""

@@ -126,7 +126,7 @@ class Keys:
         self._members: dict[tuple[Node, str], str] = {}
         self._readings: dict[OpenedFolder, tuple[str, str]] = {}
         self._accepted: dict[Node, Mapping[str, str]] = {}
-        self._files = FolderFiles(self._file)
+        self._files = FolderFiles(self._file, memo)
         self._outside: set[str] = set()
         self._paths: dict[str, tuple[str, ...]] = {}
         self._unseen: dict[Node, set[str]] = {}

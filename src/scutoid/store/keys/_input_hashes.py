@@ -34,6 +34,11 @@ _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 _HEADER = b'{"scutoid":"input hashes","version":3}'
 
 
+_N_COLUMNS = 6
+_Row = tuple[int, int, int, int, str, bool | None]
+"""The stamp of a file, its hash, and whether an image is read from it alone (None: not known)."""
+
+
 class HashMemo:
     """Hashes of files, remembered by size, time of change and inode.
 
@@ -52,8 +57,8 @@ class HashMemo:
         self._is_trusted = is_trusted
         self.seen = Seen()
         """How the inputs were that have entered keys with this memo."""
-        self._known: dict[str, tuple[int, int, int, int, str]] | None = None
-        self._new: dict[str, tuple[int, int, int, int, str]] = {}
+        self._known: dict[str, _Row] | None = None
+        self._new: dict[str, _Row] = {}
         self._lock = threading.Lock()
 
     def get(self, path: str, stamp: Stamp) -> str | None:
@@ -66,10 +71,32 @@ class HashMemo:
 
     def add(self, path: str, stamp: Stamp, digest: str) -> None:
         """Remember a hash; `save` writes it down."""
+        self._set(path, (*stamp, digest, None))
+
+    def is_alone(self, path: str, look: Callable[[str], bool]) -> bool:
+        """Whether an image is read from one file alone, which is looked at once.
+
+        Parameters
+        ----------
+        path : str
+            The file; it has entered a key.
+        look : callable
+            Finds out.
+        """
         with self._lock:
-            self._new[path] = (*stamp, digest)
+            row = self._new.get(path) or (self._known or {}).get(path)
+        if row is not None and row[5] is not None:
+            return row[5]
+        found = look(path)
+        if row is not None:
+            self._set(path, (*row[:5], found))
+        return found
+
+    def _set(self, path: str, row: _Row) -> None:
+        with self._lock:
+            self._new[path] = row
             if self._known is not None:
-                self._known[path] = (*stamp, digest)
+                self._known[path] = row
 
     def changed(self, locations: Iterable[str]) -> str | None:
         """Return the first file or URL that is not as it was when its key was made; None: none.
@@ -105,12 +132,14 @@ class HashMemo:
         with RecordLog.open(self.path, _HEADER) as log:
             log.append(record)
 
-    def _load(self) -> dict[str, tuple[int, int, int, int, str]]:
-        rows_by_path: dict[str, tuple[int, int, int, int, str]] = {}
+    def _load(self) -> dict[str, _Row]:
+        rows_by_path: dict[str, _Row] = {}
         try:
             header, payloads = RecordLog.read(self.path)
             for payload in payloads if header == _HEADER else ():
                 paths, *columns = json.loads(payload)
+                if len(columns) < _N_COLUMNS:  # as they were before they said who is alone
+                    columns.append([None] * len(paths))
                 rows_by_path.update(zip(paths, zip(*columns, strict=True), strict=True))
         except (StoreError, ValueError, TypeError):
             return {}
