@@ -271,8 +271,8 @@ def _companions(
     file: TiffFile, series: TiffPageSeries, path: str, *, allow_outside: bool
 ) -> tuple[str, ...]:
     """Return the other files that hold pages of an image."""
-    files = {id(page.parent): page.parent for page in series.pages if page is not None}
-    handles = [each.filehandle for each in files.values() if each is not file]
+    files = dict.fromkeys(page.parent for page in series.pages if page is not None)
+    handles = [each.filehandle for each in files if each is not file]
     for handle in handles:
         if handle.dirname != file.filehandle.dirname and not allow_outside:
             raise outside(handle.path, path)

@@ -29,16 +29,16 @@ def calls_of(node: ast.AST) -> Calls:
     inner = list(ast.walk(node))
     variables: dict[str, ast.expr | None] = {}
     items: set[str] = set()
-    known: set[int] = set()
+    known: set[ast.AST] = set()
     for target, value, is_item in _targets(inner):
         variables[target.id] = None if target.id in variables else value
-        known.add(id(target))
+        known.add(target)
         if is_item:
             items.add(target.id)
     for each in inner:  # parameters, and targets of other kinds: of `with`, unpacking, `+=`
         if isinstance(each, ast.arg):
             variables[each.arg] = None
-        elif _is_stored(each) and id(each) not in known:
+        elif _is_stored(each) and each not in known:
             variables[each.id] = None
     return Calls(
         calls=tuple(each for each in inner if isinstance(each, ast.Call)),
@@ -81,28 +81,28 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
 
 def _environments(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.expr, ast.expr | None]]:
     """Yield where environment variables are read, not where they are set."""
-    known: set[int] = set()
+    known: set[ast.AST] = set()
     for inner in nodes:
         match inner:
             case ast.Subscript(value=value, slice=name, ctx=ctx) if _is_environment(value):
-                known.add(id(value))
+                known.add(value)
                 if isinstance(ctx, ast.Load):
                     yield value, name
             case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args) if _is_environment(
                 value
             ):
-                known.add(id(value))
+                known.add(value)
                 if attr in ("get", "__getitem__"):
                     yield value, args[0] if args else None
                 elif attr not in ("setdefault", "update", "pop"):
                     yield value, None
             case ast.Call(func=value, args=[name, *_]) if _is_environment(value):
-                known.add(id(value))
+                known.add(value)
                 yield value, name
             case ast.Compare(left=name, comparators=[value]) if _is_environment(value):
-                known.add(id(value))
+                known.add(value)
                 yield value, name
-            case ast.Name() | ast.Attribute() if _is_environment(inner) and id(inner) not in known:
+            case ast.Name() | ast.Attribute() if _is_environment(inner) and inner not in known:
                 yield inner, None
 
 

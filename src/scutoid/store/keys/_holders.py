@@ -25,8 +25,8 @@ def settings_of(value: object) -> dict[str, object]:
 
     Examples
     --------
-    >>> settings_of(np.vectorize(abs, otypes=[int]))["otypes"]
-    'l'
+    >>> settings_of(np.vectorize(abs, excluded={1}))["excluded"]
+    {1}
     """
     if isinstance(value, np.vectorize):
         return {name: getattr(value, name, None) for name in _VECTORIZE}
