@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import re
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -54,3 +57,93 @@ def wait_for():
             time.sleep(0.01)
 
     return wait
+
+
+class Web(http.server.ThreadingHTTPServer):
+    """A web server of a folder on the loop-back interface, which does what a test tells it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.says = ("Last-Modified", "Content-Length")
+        self.lists = True
+        self.refuses_head = False
+        self.failures = {}
+        self.asked = []
+        self.before = lambda handler: None
+        super().__init__(("127.0.0.1", 0), _Page)
+
+    def url(self, name):
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+    def status_of(self, path):
+        """Take one of the failures that are due for a path; None: none is."""
+        due = self.failures.get(path, [])
+        return due.pop(0) if due else None
+
+
+class _Page(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.answer(has_body=False)
+
+    def do_GET(self):
+        self.answer(has_body=True)
+
+    def answer(self, *, has_body):
+        web, path = self.server, self.path.split("?")[0]
+        web.asked.append((self.command, path))
+        web.before(self)
+        place = web.folder / path.strip("/")
+        status = web.status_of(path)
+        if status is None and not has_body and web.refuses_head:
+            status = 405
+        if status is None and not place.is_file() and not (place.is_dir() and web.lists):
+            status = 404
+        if status is not None:
+            self.send_error(status)
+            return
+        if place.is_dir():
+            names = [f"{p.name}/" if p.is_dir() else p.name for p in place.iterdir()]
+            body = "".join(f'<a href="{name}">{name}</a>' for name in names).encode()
+            said = {"Content-Type": "text/html"}
+        else:
+            body, stat = place.read_bytes(), place.stat()
+            said = {
+                "ETag": f'"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"',
+                "Last-Modified": self.date_time_string(stat.st_mtime),
+                "Content-Length": str(len(body)),
+            }
+            said = {name: said[name] for name in web.says}
+            said["Content-Type"] = "application/octet-stream"
+        begin = re.match(r"bytes=(\d+)-(\d*)$", self.headers.get("Range", ""))
+        if begin:
+            first, last = int(begin[1]), int(begin[2] or len(body) - 1)
+            said["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
+            body = body[first : last + 1]
+            if "Content-Length" in said:
+                said["Content-Length"] = str(len(body))
+        self.send_response(206 if begin else 200)
+        for name, value in said.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if has_body:
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """A web server of the folder ``web`` of the test."""
+    monkeypatch.setattr("scutoid.remote.PAUSES", (0, 0, 0))
+    monkeypatch.setattr(
+        "scutoid.remote._SETTLED_S", 1e9
+    )  # all files are fresh, on slow machines too
+    folder = tmp_path / "web"
+    folder.mkdir()
+    with Web(folder) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -84,9 +84,9 @@ INTERNAL = {
         CONNECTION_VARIABLE LAUNCH_VARIABLE meet MOST_ITEMS NoHeartbeat TASK_VARIABLE
     """,
     "scutoid.arrays": """
-        create create_image damaged_shards ImageWriter is_alone METRES open_source pad_to
-        pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region Readable SourceFiles
-        SPATIAL Storage stored_shards write_tiff
+        create create_image damaged_shards files_of_array ImageWriter is_alone METRES
+        open_source pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region
+        Readable SourceFiles SPATIAL Storage stored_shards write_tiff
     """,
     "scutoid.blocks": """
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure

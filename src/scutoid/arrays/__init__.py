@@ -20,6 +20,7 @@ from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._units import METRES
+from scutoid.arrays._zarr_names import files_of_array
 
 __all__ = [
     "METRES",
@@ -36,6 +37,7 @@ __all__ = [
     "create",
     "create_image",
     "damaged_shards",
+    "files_of_array",
     "is_alone",
     "open_source",
     "pad_to",

@@ -17,16 +17,16 @@ from typing import TypeGuard
 
 import numpy as np
 
+from scutoid.arrays._download import open_download
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
 from scutoid.arrays._planes import PICTURE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._source import ArraySource, SourceMode
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._zarr import open_zarr, read_node
-from scutoid.errors import MissingExtra, ParameterError, SourceError, SourceNotFound
+from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute
 
 ENTRY_POINTS = "scutoid.backends"
-_EXTRAS = {"http": "http", "https": "http", "s3": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +114,9 @@ def _url(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or "://" not in source:
         return None
     is_file = source.lower().split("?")[0].endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS))
-    try:
-        if not is_file:
-            return _open_zarr(source.rstrip("/"), request)
-        import fsspec
-
-        local = str(fsspec.open_local(f"filecache::{source}", mode="rb"))
-    except (FileNotFoundError, OSError, ValueError, RuntimeError, ImportError) as error:
-        raise _unreachable(source, error) from error
-    return _open_file(local, request)
-
-
-def _unreachable(url: str, error: Exception) -> Exception:
-    if isinstance(error, (SourceError, SourceNotFound)):
-        return error
-    scheme = url.partition("://")[0]
-    if isinstance(error, ImportError):
-        return MissingExtra.of(error.name or scheme, extra=_EXTRAS.get(scheme, scheme))
-    kind = SourceNotFound if isinstance(error, FileNotFoundError) else SourceError
-    return kind(
-        "a URL can be read",
-        value=f"{type(error).__name__}: {error}",
-        place=url,
-        remedy="check the address, and that its server can be reached",
-    )
+    if is_file:
+        return open_download(source, lambda path: _open_file(path, request))
+    return _open_zarr(source.rstrip("/"), request)
 
 
 def _zarr(source: object, request: Request) -> ArraySource | None:

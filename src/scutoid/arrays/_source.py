@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scutoid.arrays._spec import ImageSpec
 from scutoid.errors import GeometryError, MetadataError, ParameterError, SourceError
 from scutoid.geometry import Roi
+from scutoid.remote import RemoteFile
 
 SourceKind = Literal["files", "zarr", "array", "dask", "url"]
 SourceMode = Literal["listing", "content"]
@@ -30,6 +31,8 @@ class SourceIdentity:
     """Whether a zarr is identified by its listing (names, sizes, times) or by its content."""
     detail: str = ""
     """Part of the locations: level, series, array path; for dask its token."""
+    remote: tuple[RemoteFile, ...] = ()
+    """Files at URLs that the locations are copies of."""
     array: NDArray[Any] | None = field(default=None, compare=False, repr=False)
     """The array itself, if it is in memory."""
 

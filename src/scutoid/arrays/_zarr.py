@@ -1,12 +1,13 @@
 """Zarr arrays, versions 2 and 3, read by tensorstore.
 
 Tensorstore keeps decoded chunks in its cache pool.  Arrays that it cannot open (other URLs, rare
-codecs) are read by zarr-python, through our own cache.
+codecs) are read by zarr-python; those of them that are local through our own cache.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid import remote
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._ome import Multiscale, read_multiscale
 from scutoid.arrays._source import SourceIdentity, SourceMode, check_inside, owned
@@ -67,7 +69,7 @@ class ZarrArray:
     version: int
     """2 or 3."""
     stamp: tuple[int, ...] = ()
-    """Version of the metadata file when it was read: a changed array is opened again."""
+    """Version of the metadata when they were read: a changed array is opened again."""
 
     def read(self, roi: Roi, dtype: np.dtype[Any], *, is_whole: bool = False) -> NDArray[Any]:
         """Read a region; `is_whole` says that it is made of whole chunks."""
@@ -196,16 +198,21 @@ class _ZarrPython:
         return f"{type(error).__name__}: {str(error)[:_LONGEST]}\ntensorstore: {self.reason}"
 
     def read(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
+        if "://" in self.key.location:  # a chunk that is kept may have changed at its server
+            return self._part(roi, dtype)
+
         def decode(place: tuple[int, ...]) -> NDArray[Any]:
             corner = tuple(p * c for p, c in zip(place, self.chunks, strict=True))
-            part = Roi(corner, self.chunks).to_slices()
-            try:
-                return np.array(self.array[part], dtype)
-            except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
-                raise _undecodable(self.key.location, self._both(error)) from error
+            return self._part(Roi(corner, self.chunks), dtype)
 
         start, stop = tuple(roi.offset), tuple(roi.end)
         return read_chunked(self.key, start, stop, self.chunks, dtype, decode)
+
+    def _part(self, part: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
+        try:
+            return np.array(self.array[part.to_slices()], dtype)
+        except Exception as error:  # each codec and each kind of server has errors of its own
+            raise _undecodable(self.key.location, self._both(error)) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,21 +275,16 @@ class Node:
 
 
 def _get(location: str, name: str) -> bytes | None:
-    if "://" not in location:
-        path = Path(location) / name
-        return path.read_bytes() if path.is_file() else None
-    import fsspec
-
-    try:
-        with fsspec.open(f"{location.rstrip('/')}/{name}", "rb") as file:
-            return file.read()  # type: ignore[no-any-return]
-    except (FileNotFoundError, KeyError):
-        return None
-
-
-def _stamp(location: str, name: str) -> tuple[int, ...]:
     if "://" in location:
-        return ()
+        return remote.read(f"{location.rstrip('/')}/{name}")
+    path = Path(location) / name
+    return path.read_bytes() if path.is_file() else None
+
+
+def _stamp(location: str, name: str, metadata: Mapping[str, Any]) -> tuple[int, ...]:
+    if "://" in location:
+        text = json.dumps(metadata, sort_keys=True).encode()
+        return (int.from_bytes(hashlib.sha256(text).digest()[:8], "little"),)
     stat = (Path(location) / name).stat()
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
@@ -293,11 +295,13 @@ def read_node(location: str) -> Node | None:
     if metadata:
         is_array = metadata.get("node_type") == "array"
         attributes = metadata.get("attributes") or {}
-        return Node(location, 3, is_array, metadata, attributes, _stamp(location, "zarr.json"))
+        return Node(
+            location, 3, is_array, metadata, attributes, _stamp(location, "zarr.json", metadata)
+        )
     attributes = _load(_get(location, ".zattrs"), f"{location}/.zattrs")
     metadata = _load(_get(location, ".zarray"), f"{location}/.zarray")
     if metadata:
-        return Node(location, 2, True, metadata, attributes, _stamp(location, ".zarray"))
+        return Node(location, 2, True, metadata, attributes, _stamp(location, ".zarray", metadata))
     metadata = _load(_get(location, ".zgroup"), f"{location}/.zgroup")
     return Node(location, 2, False, metadata, attributes) if metadata or attributes else None
 
@@ -388,15 +392,7 @@ def _only_array(node: Node) -> Node:
 def _folders_in(location: str) -> list[str]:
     if "://" not in location:
         return sorted(path.name for path in Path(location).iterdir() if path.is_dir())
-    import fsspec
-
-    system, path = fsspec.core.url_to_fs(location)
-    try:
-        entries = system.ls(path, detail=True)
-    except (OSError, NotImplementedError):  # such as a web server without listings
-        return []
-    folders = (e["name"] for e in entries if e["type"] == "directory" or e["name"].endswith("/"))
-    return sorted(name.rstrip("/").rpartition("/")[2] for name in folders)
+    return remote.folders_in(location)
 
 
 def _source(

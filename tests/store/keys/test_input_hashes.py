@@ -319,16 +319,17 @@ def test_a_remote_folder_counts_by_its_members(remote):
     assert key_of_url("memory://inputs/v.zarr") != before
 
 
-def test_a_remote_zarr_whose_server_lists_nothing_counts_by_metadata(remote, monkeypatch):
-    monkeypatch.setattr(type(remote), "isdir", lambda *_: False)
-    exists = type(remote).exists
-    monkeypatch.setattr(
-        type(remote), "exists", lambda self, path: path.endswith(".json") and exists(self, path)
-    )
-    keys = []
-    for text in (b"{}", b"{}", b"[]"):
-        remote.pipe("/inputs/v.zarr/zarr.json", text)
-        keys.append(key_of_url("memory://inputs/v.zarr"))
+def test_a_remote_zarr_whose_server_lists_nothing_counts_by_its_chunks(remote, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError("listing is not allowed")
+
+    monkeypatch.setattr(type(remote), "find", refuse)
+    store = "memory://inputs/v.zarr"
+    array = zarr.create_array(store, shape=(4,), chunks=(2,), dtype="u1", fill_value=9)
+    keys = [key_of_url(store)]
+    for write in (lambda: None, lambda: array.set_basic_selection(slice(0, 2), 1)):
+        write()
+        keys.append(key_of_url(store))
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -340,7 +341,7 @@ def test_what_is_missing_or_out_of_reach_at_a_url_is_a_clear_error(remote, monke
     def refuse(*_args, **_options):
         raise TimeoutError("the server does not answer")
 
-    monkeypatch.setattr(type(remote), "isdir", refuse)
+    monkeypatch.setattr(type(remote), "info", refuse)
     with pytest.raises(SourceError, match="can be read") as caught:
         key_of_url("memory://inputs/a.tif")
     assert "does not answer" in str(caught.value)

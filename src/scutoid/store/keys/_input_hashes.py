@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePath
-from typing import Any
 
 import numpy as np
 
@@ -21,15 +20,11 @@ from scutoid.paths import normal
 from scutoid.records import RecordLog
 from scutoid.store.keys._arrays import encode_values
 from scutoid.store.keys._files import digest_file
+from scutoid.store.keys._remote import check_copies, remote_state
 from scutoid.store.keys._seen import SETTLED_NS, Seen, Stamp, stamp_of_status
 from scutoid.store.keys._tagged import tagged
 
 _ATTEMPTS = 3
-# What file systems call the tag, checksum or time of a remote file: the best comes first.
-_REMOTE_TAGS = (
-    "ETag", "etag", "Content-MD5", "md5Hash", "Digest", "Last-Modified", "LastModified",
-    "last_modified", "mtime", "updated", "created",
-)  # fmt: skip
 _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 _HEADER = b'{"scutoid":"input hashes","version":3}'
 
@@ -54,7 +49,8 @@ class HashMemo:
 
     def __init__(self, path: str | os.PathLike[str], *, is_trusted: bool = True) -> None:
         self.path = Path(path)
-        self._is_trusted = is_trusted
+        self.is_trusted = is_trusted
+        """Whether files that it remembers are not read again."""
         self.seen = Seen()
         """How the inputs were that have entered keys with this memo."""
         self._known: dict[str, _Row] | None = None
@@ -65,7 +61,7 @@ class HashMemo:
         """Return the hash of a file that has not changed since."""
         with self._lock:
             if self._known is None:
-                self._known = self._load() if self._is_trusted else {}
+                self._known = self._load() if self.is_trusted else {}
             known = self._known.get(path)
         return known[4] if known is not None and known[:4] == stamp else None
 
@@ -264,6 +260,8 @@ def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
         content = encode_values(np.asarray(identity.array))
         return hashlib.sha256(content).hexdigest()
     if identity.kind == "files":
+        if identity.remote:
+            _see_copies(identity, memo)
         return _joined("files", (key_of_path(path, memo) for path in identity.locations))
     if identity.kind == "zarr":
         folder = Path(identity.locations[0])
@@ -274,14 +272,17 @@ def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
             identity.locations[0], listing, memo, lambda: _joined("listing", _listing(folder))
         )
     if identity.kind == "url":
-        return _joined("url", (_key_of_url(location, memo) for location in identity.locations))
+        is_read = identity.mode == "content"
+        keys = (_key_of_url(url, memo, by_content=is_read) for url in identity.locations)
+        return _joined("url", keys)
     return _joined(identity.kind, (*identity.locations, identity.detail))
 
 
 def locations_of(identity: SourceIdentity) -> tuple[str, ...]:
     """Return the paths and URLs whose content enters the key of a source."""
     if identity.kind == "files":
-        return tuple(normal(path) for path in identity.locations)
+        copied = (file.url for file in identity.remote)
+        return (*(normal(path) for path in identity.locations), *copied)
     if identity.kind == "zarr" and identity.mode == "content":
         return (normal(identity.locations[0]),)
     return identity.locations if identity.kind in ("zarr", "url") else ()
@@ -294,8 +295,33 @@ def _noted(location: str, state: str, memo: HashMemo | None, look: Callable[[], 
     return state
 
 
-def _key_of_url(location: str, memo: HashMemo | None) -> str:
-    return _noted(location, _url(location), memo, lambda: _url(location))
+def _key_of_url(location: str, memo: HashMemo | None, *, by_content: bool) -> str:
+    state = remote_state(
+        location,
+        by_content=by_content,
+        recall=lambda url, tag: None if memo is None else memo.get(url, _stamp_of_tag(tag)),
+        remember=lambda url, tag, digest: (
+            None if memo is None else memo.add(url, _stamp_of_tag(tag), digest)
+        ),
+    )
+    if memo is not None:
+        memo.seen.remote(location, state.is_unchanged)
+    tag = "remote content" if by_content else "remote"
+    return _joined(tag, state.parts(by_content=by_content))
+
+
+def _see_copies(identity: SourceIdentity, memo: HashMemo | None) -> None:
+    check_copies(identity, reads=memo is not None and not memo.is_trusted)
+    if memo is not None:
+        for file in identity.remote:
+            memo.seen.remote(file.url, file.is_unchanged)
+
+
+def _stamp_of_tag(tag: str) -> Stamp:
+    """Return a stamp that stands for what a server says of a file."""
+    digest = hashlib.sha256(tag.encode("utf-8", "surrogateescape")).digest()
+    first, second, third, fourth = memoryview(digest).cast("q")
+    return first, second, third, fourth
 
 
 def _listing(folder: Path, memo: HashMemo | None = None, inside: str = "") -> Iterator[str]:
@@ -311,44 +337,6 @@ def _listing(folder: Path, memo: HashMemo | None = None, inside: str = "") -> It
         elif not entry.name.endswith("__lock"):  # left by a writer of ours that was killed
             status = entry.stat()
             yield f"{name}={status.st_size},{status.st_mtime_ns}"
-
-
-def _url(location: str) -> str:
-    """Key of a file or folder at a URL, by what its server says of it.
-
-    Where the server tells neither tag nor time, a file counts by content, and a folder by its names
-    and sizes and by the content of its metadata.
-    """
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(location)
-        if system.isdir(path):
-            described: dict[str, dict[str, object]] = system.find(path, detail=True)
-            members = sorted(described.items())
-            return _joined("remote", (f"{n}={_remote_tag(system, n, info)}" for n, info in members))
-        if system.exists(path):
-            return _remote_tag(system, path, system.info(path), is_alone=True)
-        # A server that lists no folders: what it has of a zarr's metadata.
-        places = [f"{path.rstrip('/')}/{name}" for name in sorted(_METADATA)]
-        texts = {name: system.cat_file(name).hex() for name in places if system.exists(name)}
-    except Exception as error:  # each kind of server has errors of its own
-        raise SourceError(
-            "an input can be read",
-            value=f"{type(error).__name__}: {error}",
-            place=location,
-            remedy="check the address and the connection",
-        ) from error
-    if not texts:
-        raise SourceNotFound("an input exists", value=location, remedy="check the address")
-    return _joined("metadata", (location, *texts.items()))
-
-
-def _remote_tag(system: Any, path: str, info: dict[str, object], *, is_alone: bool = False) -> str:
-    tags = [f"{name} {info[name]}" for name in _REMOTE_TAGS if info.get(name)]
-    if not tags and (is_alone or path.rpartition("/")[2] in _METADATA):
-        tags = [hashlib.sha256(system.cat_file(path)).hexdigest()]
-    return f"{info.get('size')},{tags[0] if tags else ''}"
 
 
 def _joined(tag: str, parts: Iterable[object]) -> str:

@@ -25,6 +25,7 @@ class Seen:
         self._files: dict[str, tuple[Stamp, str | None]] = {}
         self._folders: dict[str, tuple[list[str], Callable[[], list[str]]]] = {}
         self._states: dict[str, tuple[str, Callable[[], str]]] = {}
+        self._remote: dict[str, Callable[[], bool]] = {}
         self.given: list[str] = []
         """Paths that were given as values, in the order in which they entered keys."""
 
@@ -40,6 +41,10 @@ class Seen:
         """Take note of what else enters a key, such as the listing of a zarr."""
         self._states[location] = (state, look)
 
+    def remote(self, url: str, is_unchanged: Callable[[], bool]) -> None:
+        """Take note of what lies at a URL; a server that does not answer raises a `SourceError`."""
+        self._remote[url] = is_unchanged
+
     def changed(self, location: str, digest: Callable[[str], str]) -> str | None:
         """Return what is not as it was: the location, or a file below it; None: nothing is.
 
@@ -54,6 +59,8 @@ class Seen:
         if known is not None:
             return location if _differs(location, *known, digest) else None
         if location in self._states and not self._is_state(location):
+            return location
+        if location in self._remote and not self._remote[location]():
             return location
         if location not in self._folders:
             return None

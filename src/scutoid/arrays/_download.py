@@ -1,0 +1,95 @@
+"""Images in one file at a URL: copied whole, once for each version that the server has."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from scutoid.arrays._source import ArraySource, SourceIdentity
+from scutoid.arrays._spec import ImageSpec
+from scutoid.geometry import Roi
+from scutoid.remote import RemoteFile, download
+
+_copies: dict[str, tuple[RemoteFile, str]] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DownloadedSource:
+    """An image that is read from a copy of its file."""
+
+    source: ArraySource
+    """The copy."""
+    file: RemoteFile
+    """What was copied."""
+
+    @property
+    def spec(self) -> ImageSpec:
+        """Description of the image."""
+        return self.source.spec
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of the voxels that are decoded together, in voxels."""
+        return self.source.chunks
+
+    @property
+    def levels(self) -> int:
+        """Number of pyramid levels."""
+        return self.source.levels
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether its metadata say that voxels are object numbers."""
+        return bool(getattr(self.source, "is_labels", False))
+
+    @property
+    def identity(self) -> SourceIdentity:
+        """The copy, and the file that it is a copy of."""
+        return replace(self.source.identity, remote=(self.file,))
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region."""
+        return self.source.read(roi)
+
+
+def open_download(url: str, open_file: Callable[[str], ArraySource]) -> DownloadedSource:
+    """Open the file at a URL as it is now.
+
+    Parameters
+    ----------
+    url : str
+        Of a file.
+    open_file : callable
+        Opens its copy.
+
+    Raises
+    ------
+    SourceNotFound, SourceError
+        If it is absent, out of reach, or changes while it is copied.
+    """
+    with _lock:
+        known = _copies.get(url)
+        if known is None or not known[0].is_unchanged() or not Path(known[1]).is_file():
+            known = _copies[url] = RemoteFile.reading(url, _copy)
+    file, path = known
+    return DownloadedSource(open_file(path), file)
+
+
+def _copy(url: str) -> str:
+    name = url.split("?", maxsplit=1)[0].rpartition("/")[2]
+    path = str(Path(tempfile.mkdtemp(dir=_folder().name)) / name)
+    download(url, path)
+    return path
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="scutoid-urls-")  # removed when the process ends

@@ -1,0 +1,84 @@
+"""Files at URLs: what is absent, what is an error, what is tried again."""
+
+from __future__ import annotations
+
+import pytest
+
+import scutoid as sc
+from scutoid.errors import SourceError, SourceNotFound
+from scutoid.remote import ask, download, folders_in, listed, read
+
+
+@pytest.fixture
+def url(web):
+    (web.folder / "a.txt").write_bytes(b"content")
+    return web.url("a.txt")
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_a_server_says_is_absent_is_absent(web, url, status):
+    web.failures["/a.txt"] = [status, status]
+    assert read(url) is None
+    assert ask([url]) == [None]
+    assert read(url) == b"content"
+
+
+@pytest.mark.parametrize("use", [read, lambda url: ask([url])[0], listed, folders_in])
+@pytest.mark.parametrize("status", [400, 401, 451, 500, 502, 503, 504])
+def test_each_other_failure_is_an_error_that_names_url_and_status(web, url, status, use):
+    web.failures["/a.txt"] = [status] * 20
+    with pytest.raises(SourceError, match=str(status)) as caught:
+        use(url)
+    assert url in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+@pytest.mark.parametrize("use", [read, lambda url: ask([url])[0], listed])
+def test_a_server_that_fails_twice_is_asked_again(web, url, status, use):
+    expected = use(url)
+    web.failures["/a.txt"] = [status, status]
+    assert use(url) == expected
+    assert not web.failures["/a.txt"]
+
+
+def test_a_file_that_is_copied_is_there(web, url, tmp_path):
+    web.failures["/a.txt"] = [503]
+    download(url, str(tmp_path / "copy"))
+    assert (tmp_path / "copy").read_bytes() == b"content"
+    with pytest.raises(SourceNotFound, match=r"none\.txt"):
+        download(web.url("none.txt"), str(tmp_path / "copy"))
+    web.failures["/a.txt"] = [403]
+    with pytest.raises(SourceError, match="403"):
+        download(url, str(tmp_path / "copy"))
+
+
+def test_a_server_that_refuses_to_give_headers_alone_is_asked_for_the_file(web, url):
+    expected = ask([url])
+    web.refuses_head = True
+    assert ask([url]) == expected
+
+
+@pytest.mark.parametrize("says", [("ETag",), ("ETag", "Last-Modified"), ("Last-Modified",), ()])
+def test_what_tells_a_change(web, url, says):
+    web.says = says
+    (said,) = ask([url])
+    assert bool(said.tag) == bool(says)
+    # A time in whole seconds does not tell what happens within the next.
+    assert said.tells_changes == (says == ("ETag",))
+
+
+def test_voxel_sizes_do_not_depend_on_passing_failures(web):
+    import zarr
+
+    group = zarr.open_group(web.folder / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", shape=(4, 30, 30), chunks=(4, 15, 15), dtype="u2")
+    scale = {"type": "scale", "scale": [2.0, 0.5, 0.5]}
+    datasets = [{"path": "0", "coordinateTransformations": [scale]}]
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": datasets}]
+    for name in ("zarr.json", ".zattrs", ".zarray", ".zgroup", "0/.zarray", "0/.zattrs"):
+        web.failures[f"/a.zarr/{name}"] = [503, 503]
+    assert sc.open(web.url("a.zarr")).voxel_size == (2.0, 0.5, 0.5)
+    web.failures["/a.zarr/.zattrs"] = [503] * 20
+    with pytest.raises(SourceError, match=r"503(.|\n)*zattrs"):
+        sc.open(web.url("a.zarr"))
