@@ -44,6 +44,7 @@ class RunOptions(PlanOptions):
 
     workers: int | None
     executor: Executor
+    check_halo: bool
 
 
 def run(targets: Sequence[object], **options: Unpack[RunOptions]) -> int:

@@ -122,6 +122,9 @@ def with_flags(
         options += [
             option("workers", int | None, None, "Number of workers; default: the cores."),
             option("executor", Executor, "processes", "Where blocks are computed."),
+            option(
+                "check_halo", bool, True, "Compare a block of new steps with one of a wider halo."
+            ),
         ]
     if command == "why":
         options.append(option("step", tuple[str, ...], (), "Names of steps; default: all."))

@@ -67,6 +67,8 @@ class StepSpec:
     """Whether its images hold object numbers."""
     block_invariant: bool = False
     """Whether the result is the same for every block shape."""
+    check_halo: bool = True
+    """Whether a run compares one block with the same one computed with a wider halo."""
     sees_neighbours: bool = False
     """Whether the function also gets what its neighbours have written."""
     merge: Callable[[Any, Any], object] | None = None

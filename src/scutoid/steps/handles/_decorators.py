@@ -90,6 +90,7 @@ def blockwise(
     sees_neighbours: bool = False,
     block: object = None,
     block_invariant: bool = False,
+    check_halo: bool = True,
     requires: Mapping[str, int] | None = None,
     retries: int = 2,
     timeout: float | None = None,
@@ -163,6 +164,9 @@ def blockwise(
         Block shape over the spatial axes; default: chosen from inputs, halo and storage.
     block_invariant : bool
         Whether the result is the same for every block shape, which then stays out of the key.
+    check_halo : bool
+        Whether the first run of a step that is not `block_invariant` compares one block with the
+        same one computed with a wider halo, and warns where they differ; see `scutoid.run`.
     requires, retries, timeout
         Resources a block holds, how often it is tried again, seconds it may take.
     renamed : mapping of str to str, optional
@@ -226,6 +230,7 @@ def blockwise(
         check=check,
         sees_neighbours=sees_neighbours,
         block_invariant=block_invariant,
+        check_halo=check_halo,
         version=version,
         environment=tuple(environment),
     )

@@ -336,6 +336,11 @@ class Evaluation:
                     step.compute(index, here, everything, key=call.key, written=written),
                 )
 
+    def block(self, call: BlockCall, step: BlockStep, index: int) -> tuple[object, ...]:
+        """Compute one block of a call on a layout of its own."""
+        ((_, results),) = self._compute(call, step, [index], None)
+        return results
+
     def blocks(
         self, call: BlockCall, outputs: Sequence[int]
     ) -> Iterator[tuple[int, tuple[object, ...]]]:

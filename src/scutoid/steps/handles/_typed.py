@@ -197,6 +197,7 @@ class BlockOptions(StepOptions, total=False):
 class BlockwiseOptions(BlockOptions, total=False):
     """What `scutoid.blockwise` takes besides out=."""
 
+    check_halo: bool
     out_axes: str | None
     out_sizes: Mapping[str, int] | None
     border: Border

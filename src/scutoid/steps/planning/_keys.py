@@ -217,7 +217,7 @@ class Keys:
             *self.begin(call),
             spec.kind,
             code.digest,
-            self.value(_declaration(spec), "declaration", set()),
+            self.declaration(spec),
             *(f"{name}={fact.digest}" for name, fact in sorted(parameters.items())),
             *(f"{name}:{fact.digest}" for name, fact in inputs.items()),
             "collection" if isinstance(call, MappedCall) else "single",
@@ -232,6 +232,10 @@ class Keys:
         named = call.spec.parameters.defaults
         more = [name for name in call.params if name not in named]  # of **parameters, in order
         return "call", f"rule {self.rule}", *more
+
+    def declaration(self, spec: StepSpec) -> str:
+        """Digest what a decorator was told that counts."""
+        return self.value(_declaration(spec), "declaration", set())
 
     def code(self, spec: StepSpec) -> Code:
         """Return the fingerprint of all functions of a step."""

@@ -1,7 +1,7 @@
 """What a store has of results, and reading it."""
 
 from scutoid.steps.results._damage import Examination, Verification, own_bytes, verify_store
-from scutoid.steps.results._garbage import Collector, Garbage, parse_duration
+from scutoid.steps.results._garbage import COMPARED, Collector, Garbage, parse_duration
 from scutoid.steps.results._member_record import (
     AcceptedRecord,
     FileRecord,
@@ -52,6 +52,7 @@ from scutoid.steps.results._stored import (
 
 __all__ = [
     "BLOCKS",
+    "COMPARED",
     "FILES_FOLDER",
     "ITEMS",
     "ITEM_FOLDER",

@@ -34,7 +34,9 @@ from scutoid.store import MARK, RESULT_NAME, Entry, EntryStore, Lock, Recipe
 _REPORTS = (RUN, "events.jsonl", "report.html")
 _LOG = re.compile(r"[\w.-]+-\d+\.log")
 _ASIDE = re.compile(rf"{RESULT_NAME.pattern}\.aside-\d+")
-_SMALL = (MARK, ".input-hashes")
+COMPARED = ".compared-steps"
+"""Digests of the steps of which a block was compared with a wider halo, a line each."""
+_SMALL = (MARK, ".input-hashes", COMPARED)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 

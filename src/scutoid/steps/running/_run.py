@@ -90,6 +90,7 @@ def run(
     force: Iterable[str] = (),
     accept: Iterable[str] = (),
     paranoid: bool = False,
+    check_halo: bool = True,
     resources: Mapping[str, int] | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Run:
@@ -121,6 +122,9 @@ def run(
     paranoid : bool
         Whether all input files are read again, also those of the same size, time and inode as when
         they were last read.
+    check_halo : bool
+        Whether one block of each blockwise step that is new to the store, and is not declared
+        `block_invariant`, is compared with the same one computed with a wider halo.
     resources : mapping of str to int, optional
         How much there is of what steps say that they require, such as ``{"gpu": 2}``; what is not
         given is there once.
@@ -142,7 +146,9 @@ def run(
     -----
     ScutoidWarning
         Before anything is computed, of each thing in the plan that looks wrong and is allowed, such
-        as a change that no key notices.  `Run.warnings` and the record of the run have them too.
+        as a change that no key notices; at the end, of steps whose results depend on how images
+        are cut or that are not deterministic (`check_halo`).  `Run.warnings` and the record of the
+        run have them too.
     """
     if on_failure not in ("raise", "return") and not isinstance(on_failure, int):
         raise ParameterError(
@@ -168,7 +174,9 @@ def run(
 
     def begin(planned: PlannedRun, held: ExitStack) -> Runner | None:
         part_of, is_read_only = next(iter(parts), None), obstacle is not None
-        runner = Runner(planned, before, part_of=part_of, is_read_only=is_read_only)
+        runner = Runner(
+            planned, before, part_of=part_of, is_read_only=is_read_only, check_halo=check_halo
+        )
         return _begin(runner, held, parts)
 
     def complete(wanted: Sequence[Ref | CollectionRef]) -> tuple[PlannedRun, Run]:
@@ -177,8 +185,8 @@ def run(
         for attempt in range(1, _ATTEMPTS + 1):
             with ExitStack() as held:
                 runner = claim(held, new_planner, wanted, listeners, begin, obstacle)
-                for text in runner.warnings if attempt == 1 else ():
-                    warnings.warn(text, ScutoidWarning, stacklevel=3)
+                said = runner.warnings
+                _say(said if attempt == 1 else ())
                 try:
                     done = runner.run(
                         workers=len(os.sched_getaffinity(0)) if workers is None else workers,
@@ -192,6 +200,7 @@ def run(
                     if attempt == _ATTEMPTS:
                         raise
                     continue
+            _say(done.warnings[len(said) :])
             if not done.met_damage:
                 break
             forced = tuple(name for name in forced if not done.step(name).is_done)
@@ -212,6 +221,12 @@ def run(
         error.run = done  # type: ignore[attr-defined]
         raise error
     return done
+
+
+def _say(texts: Iterable[str]) -> None:
+    """Warn at the line of the user who called `run`."""
+    for text in texts:
+        warnings.warn(text, ScutoidWarning, stacklevel=4)
 
 
 def _obstacle(store: EntryStore) -> StoreError | None:

@@ -54,6 +54,7 @@ from scutoid.steps.results import (
     output_names,
     shard_record,
 )
+from scutoid.steps.running._comparison import Comparison
 from scutoid.steps.running._outcome import INPUTS, Run, RunStep
 from scutoid.steps.running._sending import sending_own_code
 from scutoid.steps.running._tasks import TaskBuilder
@@ -87,6 +88,8 @@ class Runner:
         Name of the folder of the first part of the run, if this is not the first.
     is_read_only : bool
         Whether the store cannot be written; then nothing is written down.
+    check_halo : bool
+        Whether a block of each step that is new is compared with a wider halo.
     """
 
     def __init__(
@@ -96,11 +99,13 @@ class Runner:
         *,
         part_of: str | None = None,
         is_read_only: bool = False,
+        check_halo: bool = True,
     ) -> None:
         self.planned = planned
         self.before = tuple(before)
         self.part_of = part_of
         self.is_read_only = is_read_only
+        self.check_halo = check_halo
         self.store = planned.store
         self._builder = TaskBuilder(planned)
         self._by_task = {each.finish_task: each for each in planned}
@@ -120,6 +125,8 @@ class Runner:
                 each.accepted.record()
         report = self._compute(listeners=listeners, memory=memory, **options)
         self._record_collections()
+        if self.check_halo and report is not None:
+            self.warnings += Comparison(self.planned).warnings()
         steps = [self._with_change(self.step(each, report), each) for each in self.planned]
         seconds = time.monotonic() - started
         shown = set(self.planned.calls)
