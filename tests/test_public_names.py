@@ -85,8 +85,9 @@ INTERNAL = {
     """,
     "scutoid.arrays": """
         create create_image damaged_shards files_of_array ImageWriter is_alone METRES
-        open_source pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region
-        Readable SourceFiles SPATIAL Storage stored_shards write_tiff
+        misplaced_shards missing_notes NOTE open_source pad_to pyramid_levels pyramid_method
+        pyramid_multiple PyramidLevel read_region Readable shard_levels ShardLevel SourceFiles
+        SPATIAL Storage stored_shards write_tiff
     """,
     "scutoid.blocks": """
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure

@@ -208,8 +208,15 @@ class RecordLog:
         """
         self.append_many((payload,))
 
-    def append_many(self, payloads: Iterable[bytes]) -> None:
+    def append_many(self, payloads: Iterable[bytes], *, is_synced: bool = True) -> None:
         """Add records with a single sync; all are on the disk when this returns.
+
+        Parameters
+        ----------
+        payloads : iterable of bytes
+            The records.
+        is_synced : bool
+            False where they may be lost if the machine stops before the next sync.
 
         Raises
         ------
@@ -223,7 +230,8 @@ class RecordLog:
         try:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
-            os.fsync(self._descriptor)
+            if is_synced:
+                os.fsync(self._descriptor)
         except OSError as error:
             with suppress(OSError):
                 self._truncate()

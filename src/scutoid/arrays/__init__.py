@@ -14,6 +14,13 @@ from scutoid.arrays._pyramid import (
     pyramid_method,
     pyramid_multiple,
 )
+from scutoid.arrays._shard_notes import (
+    NOTE,
+    ShardLevel,
+    misplaced_shards,
+    missing_notes,
+    shard_levels,
+)
 from scutoid.arrays._shards import damaged_shards, stored_shards
 from scutoid.arrays._source import ArraySource, Readable, SourceFiles, SourceIdentity
 from scutoid.arrays._spec import SPATIAL, ImageSpec
@@ -24,12 +31,14 @@ from scutoid.arrays._zarr_names import files_of_array
 
 __all__ = [
     "METRES",
+    "NOTE",
     "SPATIAL",
     "ArraySource",
     "ImageSpec",
     "ImageWriter",
     "PyramidLevel",
     "Readable",
+    "ShardLevel",
     "SourceFiles",
     "SourceIdentity",
     "Storage",
@@ -39,12 +48,15 @@ __all__ = [
     "damaged_shards",
     "files_of_array",
     "is_alone",
+    "misplaced_shards",
+    "missing_notes",
     "open_source",
     "pad_to",
     "pyramid_levels",
     "pyramid_method",
     "pyramid_multiple",
     "read_region",
+    "shard_levels",
     "stored_shards",
     "write_tiff",
 ]

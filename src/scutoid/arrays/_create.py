@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from scutoid.arrays._open import open_source
+from scutoid.arrays._shard_notes import Notes
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._tiff_write import create_tiff
@@ -34,6 +35,10 @@ class ImageWriter(Protocol):
 
     def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
         """Write a region durably; return whether anything is stored for it."""
+        ...
+
+    def notes(self, roi: Roi) -> Notes:
+        """Return notes of the shards of a region that was written just now, if it has shards."""
         ...
 
 

@@ -41,7 +41,7 @@ def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     path : path
         Of the image's folder.
     """
-    nodes = _levels(Path(path))
+    nodes = levels_of(Path(path))
     if not nodes:
         return None
     metadata = nodes[0].metadata
@@ -50,14 +50,14 @@ def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     present = np.ones([-(-n // e) for n, e in zip(shape, edge, strict=True)], dtype=np.bool_)
     for node in nodes:
         exists = np.zeros_like(present)
-        places = _places(node, len(shape))
+        places = places_of(node.location, len(shape))
         if places:
             exists[tuple(np.array(places).T)] = True
         present &= exists
     return StoredShards(shape, edge, present)
 
 
-def _levels(path: Path) -> list[Node]:
+def levels_of(path: Path) -> list[Node]:
     """Return the arrays of an image that scutoid has written, the finest first."""
     names: tuple[str, ...] = ("0",)
     try:
@@ -82,7 +82,7 @@ def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
     SourceError
         If its metadata cannot be read.
     """
-    nodes = _levels(Path(path))
+    nodes = levels_of(Path(path))
     if not nodes:
         raise SourceError("a zarr has metadata", value="none that can be read", place=str(path))
     return [file for node in nodes for file in _damaged(node)]
@@ -101,7 +101,7 @@ def _damaged(node: Node) -> list[Path]:
     shape = node.metadata["shape"]
     edges = node.metadata["chunk_grid"]["configuration"]["chunk_shape"]
     bad = []
-    for place in _places(node, len(shape)):
+    for place in places_of(node.location, len(shape)):
         ends = [
             (n * edge, min((n + 1) * edge, size))
             for n, edge, size in zip(place, edges, shape, strict=True)
@@ -113,9 +113,9 @@ def _damaged(node: Node) -> list[Path]:
     return bad
 
 
-def _places(node: Node, ndim: int) -> list[tuple[int, ...]]:
+def places_of(location: str, ndim: int) -> list[tuple[int, ...]]:
     """Places of the shards of an array, one number an axis."""
-    folder = Path(node.location) / "c"
+    folder = Path(location) / "c"
     return [] if folder.is_symlink() else _leaves(folder, ndim)
 
 

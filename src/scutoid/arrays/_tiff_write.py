@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._shard_notes import Notes, as_notes
 from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff import open_tiff
@@ -159,6 +160,10 @@ class TiffWriter:
             mapped[roi.to_slices()] = values
             mapped.flush()
         return bool(np.any(values))
+
+    def notes(self, roi: Roi) -> Notes:
+        """Return none: a TIFF has no shards."""
+        return as_notes([])
 
 
 def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:

@@ -33,6 +33,7 @@ from scutoid.arrays._pyramid import (
     pyramid_levels,
     pyramid_method,
 )
+from scutoid.arrays._shard_notes import Notes, ShardLevel, as_notes, shard_levels
 from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._storage import Storage
@@ -101,6 +102,18 @@ class ZarrWriter:
     """Coarser levels, each downsampled from the one before."""
     method: str = "mean"
     """Method of downsampling."""
+    levels: tuple[ShardLevel, ...] = ()
+    """Where the shards of all levels lie, the finest first."""
+
+    def notes(self, roi: Roi) -> Notes:
+        """Return notes of the shards, on all levels, of a region that was written just now."""
+        regions = (roi, *(level.region(roi) for level in self.coarse))
+        found = [
+            level.note(place)
+            for level, region in zip(self.levels, regions, strict=True)
+            for place in level.places(region)
+        ]
+        return as_notes([note for note in found if note is not None])
 
     def write(self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False) -> bool:
         """Write a region that is made of whole shards; it is on the disk when this returns.
@@ -280,7 +293,7 @@ def create_zarr(
         CoarseLevel(array, level.factors, level.total)
         for array, level in zip(others, levels[1:], strict=True)
     )
-    return ZarrWriter(spec, finest, shards[0], coarse, method)
+    return ZarrWriter(spec, finest, shards[0], coarse, method, shard_levels(path))
 
 
 def _shards_of(

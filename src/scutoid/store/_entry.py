@@ -48,7 +48,7 @@ _INTACT: set[tuple[object, ...]] = set()
 # What an entry is made of; all else in its folder is somebody else's, and is never removed.
 _OURS = re.compile(
     r"recipe\.json|COMPLETE|journal|(members|accepted)\.json|items|files"
-    r"|(blocks|items)\.pack(\.index)?|image(-\d+)?\.(ome\.zarr|tif)"
+    r"|(blocks|items)\.pack(\.index)?|image(-\d+)?\.(ome\.zarr|tif|shards)"
 )
 _SAVED = re.compile(r"(?:table|value)(?:-\d+)?(\.[\w.]+)")
 _CHECKED_ELSEWHERE = re.compile(r"recipe\.json|COMPLETE|journal|items|.*\.pack(\.index)?|\..*")

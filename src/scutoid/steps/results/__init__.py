@@ -36,6 +36,7 @@ from scutoid.steps.results._record import (
 from scutoid.steps.results._record_fields import read_file
 from scutoid.steps.results._run_record import OutcomeRecord, RunRecord, RunStepRecord
 from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks
+from scutoid.steps.results._shard_notes import NoteWriter, notes_file, settle_notes
 from scutoid.steps.results._stored import (
     StoredItem,
     StoredItems,
@@ -70,6 +71,7 @@ __all__ = [
     "ImageRecord",
     "MemberRecord",
     "MembersRecord",
+    "NoteWriter",
     "OutcomeRecord",
     "OutputRecord",
     "PartsRecord",
@@ -94,12 +96,14 @@ __all__ = [
     "lost_blocks",
     "lost_values",
     "members_of",
+    "notes_file",
     "output_names",
     "own_bytes",
     "packed_slot",
     "parse_duration",
     "plain_parts",
     "read_file",
+    "settle_notes",
     "shard_record",
     "verify_store",
 ]

@@ -27,6 +27,7 @@ from scutoid.steps.results._missing_shards import (
 )
 from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
 from scutoid.steps.results._record import OutputRecord, ResultRecord, check_recipe
+from scutoid.steps.results._shard_notes import has_notes, misplaced_in
 from scutoid.steps.results._stored import is_intact, members_of
 from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe
 
@@ -66,6 +67,8 @@ class Examination:
         self.recipe = recipe
         self.heal = heal
         self.damages: list[Damage] = []
+        self.has_notes = True
+        """Whether all shards of its images were noted."""
 
     def run(self) -> list[Damage]:
         """Look at everything.
@@ -103,6 +106,7 @@ class Examination:
             self._note(self.entry.journal, "it does not name all blocks")
         self._files()
         for image in zarr_images(self.entry):
+            self.has_notes &= self.entry.status == "partial" or has_notes(self.entry, image.file)
             with suppress(DamagedResult):  # a link, which is named above
                 self._zarr(inside(self.entry.path, image.file))
         has_values = any(output.kind != "image" for output in outputs)
@@ -145,6 +149,7 @@ class Examination:
             self._note(shard, "chunks in it fail their checks")
             if self.heal:
                 shard.unlink(missing_ok=True)
+        bad += self._misplaced(path, bad)
         lost = lost_blocks(self.entry).get(path.name)
         if lost is not None and len(lost) > len(bad):
             self._note(path, f"{len(lost) - len(bad)} blocks are missing")
@@ -156,6 +161,17 @@ class Examination:
             Journal.forget(self.entry.journal, lost)
         elif bad or path.name in changed_files(self.entry):
             self.entry.journal.unlink(missing_ok=True)  # which blocks are in which is not known
+
+    def _misplaced(self, path: Path, damaged: list[Path]) -> list[Path]:
+        """Shards that are sound, and are not those that were written there."""
+        bad: list[Path] = []
+        with suppress(StoreError):  # notes are a file with a digest, which is named above
+            bad = [file for file in misplaced_in(self.entry, path.name) if file not in damaged]
+        for shard in bad:
+            self._note(shard, "not the shard that was written there")
+            if self.heal:
+                shard.unlink(missing_ok=True)
+        return bad
 
     def _blocks(self, statuses: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
         """Values of blocks: those that are damaged, and those that the journal names in vain."""
@@ -199,6 +215,7 @@ class Examination:
         except DamagedResult as error:
             self._note(pack.index_path, error.rule)
             return False
+        self.has_notes &= not is_listed or all(each.has_notes for each in record.files.values())
         checked = [self._file(file, is_listed) for file in record.files.values()]
         return all(checked)
 
@@ -249,6 +266,9 @@ class Verification:
     """Results that another process is making."""
     is_healed: bool
     """Whether what is damaged was removed, so that the next run makes it again."""
+    n_without_notes: int = 0
+    """Results with images whose shards were not noted, by earlier versions: that each lies in its
+    own place is not known of them."""
 
     @property
     def ok(self) -> bool:
@@ -258,6 +278,8 @@ class Verification:
     def __str__(self) -> str:
         lines = [str(damage) for damage in self.damages]
         lines += [f"{name}: not looked at, for it is being made" for name in self.skipped]
+        if self.n_without_notes:
+            lines.append(f"without notes of shards: {self.n_without_notes} results")
         looked_at = f"{self.n_results} results, {self.nbytes / 1e6:.1f} MB: "
         if self.ok:
             return "\n".join([*lines, f"{looked_at}all of it is what was written"])
@@ -275,7 +297,7 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
     """
     damages: list[Damage] = []
     skipped: list[str] = []
-    n_results = nbytes = 0
+    n_results = nbytes = n_without_notes = 0
     for entry in store.places():
         recipe = entry.recipe
         lock = Lock(entry.path)
@@ -294,10 +316,12 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
                     path = entry.path / COMPLETE
                     what = "not what was written" if path.exists() else "missing"
                     damages.append(Damage(entry.name, entry.key, path, what))
-                damages += Examination(entry, recipe, heal=heal).run()
+                examination = Examination(entry, recipe, heal=heal)
+                damages += examination.run()
+                n_without_notes += not examination.has_notes
         finally:
             lock.release()
-    return Verification(n_results, nbytes, tuple(damages), tuple(skipped), heal)
+    return Verification(n_results, nbytes, tuple(damages), tuple(skipped), heal, n_without_notes)
 
 
 def own_bytes(entry: Entry) -> int:

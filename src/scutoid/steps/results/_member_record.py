@@ -29,8 +29,9 @@ from scutoid.steps.results._record_fields import (
 
 T = TypeVar("T")
 Checksum: TypeAlias = int | tuple[int, ...] | tuple[tuple[str, int], ...]
-"""Of a file its CRC-32; of a zarr how many shards there are, and a checksum of which; of a folder
-the CRC-32 of each file in it, by its path there."""
+"""Of a file its CRC-32; of a zarr how many shards there are, a checksum of which, and one of their
+notes; of a folder the CRC-32 of each file in it, by its path there."""
+_UNNOTED = 2
 
 
 class SpecFields(TypedDict, total=False):
@@ -105,7 +106,16 @@ class FileRecord:
 
     def fits(self, checksum: object) -> bool:
         """Whether a checksum is the one that was noted; lists count as tuples."""
-        return self.checksum is None or self.checksum == _checksum(checksum)
+        found, noted = _checksum(checksum), self.checksum
+        if isinstance(noted, tuple) and isinstance(found, tuple) and len(noted) == _UNNOTED:
+            found = found[:_UNNOTED]
+        return noted is None or noted == found
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether its shards were noted, if it is a zarr."""
+        is_zarr = self.name.endswith(".zarr")
+        return not (is_zarr and isinstance(self.checksum, tuple) and len(self.checksum) == _UNNOTED)
 
 
 def _checksum(value: object) -> Checksum | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from scutoid.arrays import ArraySource, ImageSpec, SourceIdentity, open_source
+from scutoid.arrays import (
+    ArraySource,
+    ImageSpec,
+    SourceIdentity,
+    missing_notes,
+    open_source,
+)
 from scutoid.errors import DamagedResult, MetadataError, SourceError, StoreError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.paths import inside
@@ -47,6 +54,7 @@ from scutoid.steps.results._names import (
 )
 from scutoid.steps.results._record import GridRecord, ImageRecord, OutputRecord, ResultRecord
 from scutoid.steps.results._record_fields import read_file
+from scutoid.steps.results._shard_notes import NO_NOTES, NotedShards, has_notes, notes_file
 from scutoid.store import RECIPE, Entry, Pack, checksum_file, distrust_around, find_format
 
 if TYPE_CHECKING:
@@ -63,12 +71,15 @@ def plain_parts(parts: BlockParts) -> dict[str, object]:
 class StoredImage:
     """An image in a store: what cannot be read of it is damage."""
 
-    def __init__(self, source: ArraySource, path: Path) -> None:
+    def __init__(self, source: ArraySource, path: Path, noted: NotedShards | None = None) -> None:
         self.source = source
         self.path = path
+        self.noted = noted
 
     @classmethod
-    def at(cls, path: Path, spec: SpecRecord | None = None) -> StoredImage:
+    def at(
+        cls, path: Path, spec: SpecRecord | None = None, noted: NotedShards | None = None
+    ) -> StoredImage:
         """Open the image at a path.
 
         Parameters
@@ -77,6 +88,8 @@ class StoredImage:
             Its file or folder.
         spec : SpecRecord, optional
             What it is, where its format does not say so.
+        noted : NotedShards, optional
+            The notes of its shards.
 
         Raises
         ------
@@ -85,7 +98,7 @@ class StoredImage:
         """
         metadata: SpecFields = {} if spec is None else spec.to_dict()
         try:
-            return cls(open_source(str(path), **metadata), path)
+            return cls(open_source(str(path), **metadata), path, noted)
         except (SourceError, MetadataError) as error:
             raise _damaged("a stored image can be opened", error.rule, path) from error
 
@@ -115,8 +128,15 @@ class StoredImage:
         Raises
         ------
         DamagedResult
-            If a chunk fails its checks.
+            If a chunk fails its checks, or a shard is not the one that was written there.
         """
+        misplaced = None if self.noted is None else self.noted.misplaced(roi)
+        if misplaced is not None:
+            raise _damaged(
+                "each shard of a stored image is the one that was written there",
+                "its size or the checksum of its index differs",
+                Path(misplaced),
+            )
         try:
             return self.source.read(roi)
         except SourceError as error:
@@ -136,7 +156,8 @@ def checksum_of(path: Path) -> Checksum:
     if path.is_file():
         return checksum_file(path)
     if path.suffix == ".zarr":
-        return tuple(shard_count(path))
+        notes = missing_notes(path, NO_NOTES)
+        return (*shard_count(path), zlib.crc32(notes.tobytes()))
     files = sorted(file for file in path.rglob("*") if file.is_file())
     return tuple([(file.relative_to(path).as_posix(), checksum_file(file)) for file in files])
 
@@ -230,7 +251,15 @@ class StoredResult:
                 + (", ..." if len(lost) > _NAMED else ""),
                 path,
             )
-        return StoredImage.at(path)
+        return StoredImage.at(path, noted=self._noted(path))
+
+    def _noted(self, path: Path) -> NotedShards | None:
+        """Return the notes of an image's shards, if there are any."""
+        file, is_whole = notes_file(path.name), has_notes(self.entry, path.name)
+        if not is_whole and (self.is_there or not self.entry.at(file).exists()):
+            return None
+        self.entry.check(file)
+        return NotedShards(path, self.entry.at(file), is_whole=is_whole)
 
     def framed(self, output: int) -> Framed:
         """Describe an image."""

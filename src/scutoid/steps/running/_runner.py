@@ -52,6 +52,7 @@ from scutoid.steps.results import (
     dead_locks,
     list_of_members,
     output_names,
+    settle_notes,
     shard_record,
 )
 from scutoid.steps.running._comparison import Comparison
@@ -182,6 +183,7 @@ class Runner:
         chosen = each.step.chosen()
         n_skipped = 0 if chosen is None else int((~chosen).sum())
         if n_done + n_skipped == each.n_blocks:
+            settle_notes(each.entry)
             record = {"seconds": seconds, JOURNALLED: n_done}
             each.entry.commit({**record, **shard_record(each.entry)})
 

@@ -14,7 +14,16 @@ from scutoid.steps.compute import own_columns
 from scutoid.steps.graph import BlockCall, Call, MappedCall, memory_of
 from scutoid.steps.layout import Framed
 from scutoid.steps.planning import PlannedCall, PlannedRun
-from scutoid.steps.results import BLOCKS, ITEMS, image_file, output_names, shard_record
+from scutoid.steps.results import (
+    BLOCKS,
+    ITEMS,
+    NoteWriter,
+    image_file,
+    notes_file,
+    output_names,
+    settle_notes,
+    shard_record,
+)
 from scutoid.steps.running._edges import Edges
 from scutoid.steps.running._inputs import WorkerInputs
 from scutoid.steps.running._watch import Watches
@@ -39,12 +48,15 @@ class TaskBuilder:
         self.watches = Watches(planned)
         """Look at the inputs of each step again before what came back counts."""
         self._packs: list[Pack] = []
+        self._notes: list[NoteWriter] = []
         self._handovers: list[Handover] = []
 
     def close(self) -> None:
         """Close the packs, and forget what nobody has read."""
         for pack in self._packs:
             pack.close()
+        for notes in self._notes:
+            notes.close()
         for handover in self._handovers:
             handover.close()
 
@@ -97,6 +109,8 @@ class TaskBuilder:
         pack = Pack(each.entry.path / BLOCKS, "a") if packs else None
         if pack is not None:
             self._packs.append(pack)
+        notes = NoteWriter(each.entry.path, self._zarrs(each))
+        self._notes.append(notes)
         handover = self._inputs.handover_of(each)
         if handover is not None:
             self._handovers.append(handover)
@@ -115,7 +129,7 @@ class TaskBuilder:
             after=self._edges.of(call),
             where=step.chosen(),
             journal=each.entry.journal,
-            collect=None if pack is None else partial(_collect_blocks, pack),
+            collect=partial(_collect_blocks, pack, notes),
             check=self._check(each),
             bytes_per_block=memory_of(call, self._layouts),
             **self._options(each),
@@ -163,6 +177,15 @@ class TaskBuilder:
             )
         return writers
 
+    def _zarrs(self, each: PlannedCall) -> list[str | None]:
+        """Return the file of each output that is a zarr."""
+        spec = each.call.spec
+        image_format = spec.options.storage.format or "zarr"
+        return [
+            image_file(name, image_format) if kind == "image" and image_format == "zarr" else None
+            for kind, name in zip(spec.outputs, output_names(spec.outputs), strict=True)
+        ]
+
     def _block_of_image(self, call: Call, framed: Framed) -> tuple[int, ...]:
         """Return what a full block writes of an image, in voxels of the image."""
         if not isinstance(call, BlockCall):
@@ -174,6 +197,8 @@ class TaskBuilder:
     def _step_task(
         self, each: PlannedCall, call: Call, writers: tuple[ImageWriter | None, ...]
     ) -> BlockTask:
+        for file in filter(None, self._zarrs(each)):  # all of it is written anew
+            (each.entry.path / notes_file(file)).unlink(missing_ok=True)
         return BlockTask(
             each.task,
             StepWork(
@@ -230,11 +255,16 @@ class TaskBuilder:
 
 def _commit(entry: Entry, _results: Sequence[tuple[int, object]]) -> None:
     """Commit what one block has made and saved."""
+    settle_notes(entry)
     entry.commit(shard_record(entry))
 
 
-def _collect_blocks(pack: Pack, results: Sequence[tuple[int, object]]) -> None:
-    pack.append_many([(index, {}, payload) for index, payload in results])  # type: ignore[misc]
+def _collect_blocks(
+    pack: Pack | None, notes: NoteWriter, results: Sequence[tuple[int, Any]]
+) -> None:
+    notes.append([noted for _, (_, noted) in results])
+    if pack is not None:
+        pack.append_many([(index, {}, payload) for index, (payload, _) in results])
 
 
 def _collect_members(

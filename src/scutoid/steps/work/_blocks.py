@@ -39,7 +39,7 @@ from scutoid.store import Entry, Pack, empty_folder
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockWork:
-    """Computes a block, writes its images, and returns the rest packed."""
+    """Computes a block, writes its images, returns the rest packed, and notes of the shards."""
 
     given: BlockInputs
     """What to compute."""
@@ -71,19 +71,23 @@ class BlockWork:
         stores_zeros = not is_one and (len(images) < len(results) or any(map(_is_stored, images)))
         wrote = False
         packed: list[object] = []
+        notes: list[bytes] = []
         for result, writer, shape, offset in zip(
             results, self.writers, self.shapes, self.offsets, strict=True
         ):
             if writer is None or shape is None or offset is None:
                 packed.append(result)
+                notes.append(b"")
                 continue
             roi = layout.output_roi(block.write_roi, shape).shift(-offset)
-            wrote |= writer.write(roi, np.asarray(result), stores_zeros=stores_zeros)
+            is_written = writer.write(roi, np.asarray(result), stores_zeros=stores_zeros)
+            notes.append(writer.notes(roi).tobytes() if is_written else b"")
+            wrote |= is_written
             if self.handover is not None:
                 self.handover.put(roi, np.asarray(result))
         if packed:
-            return encode(packed)
-        return None if wrote else BlockStatus.EMPTY
+            return encode(packed), notes
+        return (None, notes) if wrote else BlockStatus.EMPTY
 
 
 def _is_stored(image: NDArray[Any]) -> bool:

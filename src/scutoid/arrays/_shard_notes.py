@@ -1,0 +1,182 @@
+"""Note what each shard of a stored image is, so that one in another's place is told from it.
+
+A shard says nowhere which one it is: a copy from elsewhere is read as values like any other.  A
+note has its size, and a crc32 over its index and the checksums of the chunks inside, which end each
+of them; no voxel is read.
+
+::
+
+    shard:  | chunk | crc32c | chunk | crc32c | index: offset, bytes a chunk | crc32c |
+                      ^^^^^^           ^^^^^^   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays._shards import levels_of, places_of
+from scutoid.arrays._zarr import Node
+from scutoid.geometry import Roi
+
+NOTE = np.dtype([("level", "u1"), ("shard", "<u8"), ("bytes", "<u8"), ("crc32", "<u4")])
+"""A note: level of the pyramid, number of the shard in C order, its bytes and checksum."""
+Notes = NDArray[np.void]
+_CRC = 4
+_ABSENT = 2**64 - 1
+_SPAN = np.dtype([("offset", "<u8"), ("bytes", "<u8")])
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLevel:
+    """Where the shards of a level of a pyramid lie."""
+
+    number: int
+    """Number of the level, 0 the finest."""
+    folder: str
+    """The folder of its array."""
+    grid: tuple[int, ...]
+    """Shards along each axis."""
+    edge: tuple[int, ...]
+    """Shape of a shard, in voxels."""
+    n_chunks: int
+    """Chunks inside a shard."""
+
+    @classmethod
+    def of(cls, node: Node, number: int) -> ShardLevel | None:
+        """Describe an array; None if it has no shards of the form that scutoid writes."""
+        shape, edge = node.metadata["shape"], _edge(node.metadata)
+        codec = node.metadata["codecs"][0]
+        inside = codec.get("configuration", {})
+        ends = [each["name"] for each in inside.get("codecs", ())][-1:]
+        index = [each["name"] for each in inside.get("index_codecs", ())]
+        if ends != ["crc32c"] or index != ["bytes", "crc32c"]:
+            return None
+        if inside.get("index_location", "end") != "end":
+            return None
+        n_chunks = math.prod(e // c for e, c in zip(edge, inside["chunk_shape"], strict=True))
+        grid = tuple(-(-size // e) for size, e in zip(shape, edge, strict=True))
+        return cls(number, node.location, grid, edge, n_chunks)
+
+    def places(self, roi: Roi) -> Iterator[tuple[int, ...]]:
+        """Places of the shards that a region meets, a number an axis."""
+        spans = (
+            range(start // edge, -(-stop // edge))
+            for start, stop, edge in zip(roi.offset, roi.end, self.edge, strict=True)
+        )
+        return product(*spans)
+
+    def path(self, place: tuple[int, ...]) -> str:
+        """Return the file of a shard."""
+        return "/".join((self.folder, "c", *map(str, place)))
+
+    def number_of(self, place: tuple[int, ...]) -> int:
+        """Return the number of a shard in C order."""
+        number = 0
+        for at, size in zip(place, self.grid, strict=True):
+            number = number * size + at
+        return number
+
+    def stamp(self, place: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Return what tells one version of a shard's file from others; None if it is not there."""
+        try:
+            status = os.stat(self.path(place))  # noqa: PTH116  # of each shard that is read
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+    def note(self, place: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+        """Return the note of a shard, as in `NOTE`; None if there is no such file."""
+        found = _described(self.path(place), self.n_chunks)
+        return None if found is None else (self.number, self.number_of(place), *found)
+
+
+def shard_levels(path: str | os.PathLike[str]) -> tuple[ShardLevel, ...]:
+    """Return the levels of a stored image, the finest first; none where shards have no notes."""
+    try:
+        levels = [ShardLevel.of(node, n) for n, node in enumerate(levels_of(Path(path)))]
+    except (KeyError, IndexError, TypeError, ValueError):
+        return ()
+    known = tuple(level for level in levels if level is not None)
+    return known if len(known) == len(levels) else ()
+
+
+def as_notes(notes: list[tuple[int, int, int, int]]) -> Notes:
+    """Return notes as an array."""
+    return np.array(notes, NOTE)
+
+
+def missing_notes(path: str | os.PathLike[str], notes: Notes) -> Notes:
+    """Return notes of those shards that are there and have none among these."""
+    known = set(zip(notes["level"].tolist(), notes["shard"].tolist(), strict=True))
+    found = [
+        level.note(place)
+        for level in shard_levels(path)
+        for place in sorted(places_of(level.folder, len(level.grid)))
+        if (level.number, level.number_of(place)) not in known
+    ]
+    return as_notes([note for note in found if note is not None])
+
+
+def misplaced_shards(path: str | os.PathLike[str], notes: Notes, *, is_whole: bool) -> list[Path]:
+    """Return the files of shards that are there and are not what was noted.
+
+    Parameters
+    ----------
+    path : path
+        Of the image's folder.
+    notes : ndarray of `NOTE`
+        Of its shards; of two of one shard the later holds.
+    is_whole : bool
+        Whether all shards have one; then one without is misplaced too.
+    """
+    known = {(n, shard): note for n, shard, *note in notes.tolist()}
+    bad = []
+    for level in shard_levels(path):
+        for place in places_of(level.folder, len(level.grid)):
+            found = _described(level.path(place), level.n_chunks)
+            noted = known.get((level.number, level.number_of(place)))
+            is_right = not is_whole if noted is None else tuple(noted) == found
+            if found is not None and not is_right:
+                bad.append(Path(level.path(place)))
+    return bad
+
+
+def _edge(metadata: Any) -> tuple[int, ...]:
+    return tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
+
+
+def _described(path: str, n_chunks: int) -> tuple[int, int] | None:
+    """Return the bytes of a shard, and a checksum of its index and the ends of its chunks."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        size = os.fstat(descriptor).st_size
+        return size, _checksum(descriptor, size, n_chunks)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _checksum(descriptor: int, size: int, n_chunks: int) -> int:
+    length = n_chunks * _SPAN.itemsize + _CRC
+    index = os.pread(descriptor, length, max(size - length, 0))
+    crc = zlib.crc32(index)
+    if len(index) < length:
+        return crc
+    for offset, nbytes in np.frombuffer(index[:-_CRC], _SPAN).tolist():
+        if nbytes != _ABSENT and _CRC <= nbytes <= size - offset:
+            crc = zlib.crc32(os.pread(descriptor, _CRC, offset + nbytes - _CRC), crc)
+    return crc

@@ -1,0 +1,190 @@
+"""Notes of the shards of a result's images: in `image.shards`, beside `image.ome.zarr`.
+
+The worker that has written a block makes them, the driver appends them before the block is
+journalled.  What has none when the result is completed is noted as it is found.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays import NOTE, ShardLevel, misplaced_shards, missing_notes, shard_levels
+from scutoid.errors import DamagedResult
+from scutoid.geometry import Roi
+from scutoid.records import RecordLog
+from scutoid.steps.results._missing_shards import zarr_images
+from scutoid.store import Entry
+
+_HEADER = b'{"scutoid":"shards","version":1}'
+_ZARR = ".ome.zarr"
+Notes = NDArray[np.void]
+NO_NOTES: Notes = np.zeros(0, NOTE)
+
+
+def notes_file(file: str) -> str:
+    """Return the file that has the notes of an image.
+
+    Examples
+    --------
+    >>> notes_file("image-2.ome.zarr")
+    'image-2.shards'
+    """
+    return f"{file.removesuffix(_ZARR)}.shards"
+
+
+def read_notes(path: Path) -> Notes:
+    """Read notes; of two of one shard the later holds.
+
+    Raises
+    ------
+    StoreError
+        If the file is none of notes.
+    """
+    header, payloads = RecordLog.read(path)
+    content = b"".join(payloads)
+    if header not in (b"", _HEADER) or len(content) % NOTE.itemsize:
+        raise DamagedResult(
+            "a file of notes holds notes", place=str(path), remedy="run again to compute it"
+        )
+    return np.frombuffer(content, NOTE)
+
+
+class NoteWriter:
+    """Appends the notes of blocks to the files of a result.
+
+    Parameters
+    ----------
+    folder : Path
+        The result's folder.
+    files : sequence of str or None
+        Of each output, its zarr if it has one.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[str | None]) -> None:
+        self._logs = [
+            None if file is None else RecordLog.open(folder / notes_file(file), _HEADER)
+            for file in files
+        ]
+
+    def append(self, blocks: Sequence[Sequence[bytes]]) -> None:
+        """Append what blocks have noted of each output.
+
+        They need not be on the disk before the journal is: a note that is lost is made again when
+        the result is completed.
+        """
+        for log, *notes in zip(self._logs, *blocks, strict=True):
+            if log is not None and any(notes):
+                log.append_many((b"".join(notes),), is_synced=False)
+
+    def close(self) -> None:
+        """Close the files."""
+        for log in self._logs:
+            if log is not None:
+                log.close()
+
+
+def settle_notes(entry: Entry) -> None:
+    """Note shards that have no note yet, and see that all notes are on the disk."""
+    for image in zarr_images(entry):
+        path, place = entry.path / image.file, entry.path / notes_file(image.file)
+        if path.is_symlink() or not shard_levels(path):
+            continue
+        missing = missing_notes(path, read_notes(place))
+        with RecordLog.open(place, _HEADER) as log:
+            log.append_many((missing.tobytes(),) if len(missing) else ())
+
+
+def misplaced_in(entry: Entry, file: str) -> list[Path]:
+    """Return shards of a result's image that are not what was noted, where they were noted.
+
+    Raises
+    ------
+    StoreError
+        If the file of the notes is none.
+    """
+    place = entry.path / notes_file(file)
+    if not place.exists():
+        return []
+    is_whole = has_notes(entry, file)
+    return misplaced_shards(entry.path / file, read_notes(place), is_whole=is_whole)
+
+
+def has_notes(entry: Entry, file: str) -> bool:
+    """Whether all shards of an image of a result were noted when it was completed."""
+    recipe = entry.recipe
+    return recipe is not None and notes_file(file) in recipe.files
+
+
+class NotedShards:
+    """Compares the shards that are read with their notes, each once for each version of it.
+
+    Parameters
+    ----------
+    path : Path
+        The image.
+    notes : Path
+        Its notes.
+    is_whole : bool
+        Whether all shards have one, as in a complete result.
+    """
+
+    def __init__(self, path: Path, notes: Path, *, is_whole: bool) -> None:
+        self.path = path
+        self.notes = notes
+        self.is_whole = is_whole
+        status = (path / "zarr.json").stat()
+        self.stamp = (status.st_mtime_ns, status.st_ino)
+
+    def misplaced(self, roi: Roi) -> str | None:
+        """Return the file of a shard that a region meets and that is not what was noted."""
+        compared = _compared(self.path, self.notes, self.stamp, self.is_whole)
+        return None if compared is None else compared.misplaced(roi)
+
+
+@functools.lru_cache(maxsize=64)
+def _compared(path: Path, notes: Path, _stamp: tuple[int, ...], is_whole: bool) -> _Compared | None:
+    levels = shard_levels(path)
+    return _Compared(levels[0], notes, is_whole) if levels else None
+
+
+class _Compared:
+    """What this process has compared of the finest level of an image."""
+
+    def __init__(self, level: ShardLevel, notes: Path, is_whole: bool) -> None:
+        self._level = level
+        self._notes = notes
+        self._is_whole = is_whole
+        self._known = self._read()
+        self._seen: dict[int, tuple[int, ...]] = {}
+
+    def _read(self) -> dict[int, tuple[int, ...]]:
+        found = read_notes(self._notes)
+        return {note[1]: note for note in found[found["level"] == 0].tolist()}
+
+    def misplaced(self, roi: Roi) -> str | None:
+        for place in self._level.places(roi):
+            number = self._level.number_of(place)
+            stamp = self._level.stamp(place)
+            if stamp is None or self._seen.get(number) == stamp:
+                continue
+            if not (self._is_noted(place, number) or self._is_noted_now(place, number)):
+                return self._level.path(place)
+            self._seen[number] = stamp
+        return None
+
+    def _is_noted(self, place: tuple[int, ...], number: int) -> bool:
+        noted = self._known.get(number)
+        if noted is None:
+            return not self._is_whole
+        found = self._level.note(place)
+        return found is None or found == noted
+
+    def _is_noted_now(self, place: tuple[int, ...], number: int) -> bool:
+        """See whether it was made again since the notes were read."""
+        self._known = self._read()
+        return self._is_noted(place, number)
