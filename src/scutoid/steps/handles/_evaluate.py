@@ -341,6 +341,12 @@ class Evaluation:
         ((_, results),) = self._compute(call, step, [index], None)
         return results
 
+    def some_blocks(
+        self, call: BlockCall, indices: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+        """Compute some blocks of a call, one by one, that do not see their neighbours."""
+        return self._compute(call, call.step_on(call.layout), indices, None)
+
     def blocks(
         self, call: BlockCall, outputs: Sequence[int]
     ) -> Iterator[tuple[int, tuple[object, ...]]]:
