@@ -173,3 +173,48 @@ def test_what_a_module_holds_and_cannot_be_followed_is_named(lab):
     (lab.folder / "lab_lock.py").write_text("import itertools\nCOUNT = itertools.count()\n")
     use = "import lab_lock\ndef own(x):\n    return getattr(lab_lock, 'COUNT')\n"
     assert lab.fingerprint(use).opaque == ("lab_lock.COUNT (itertools.count)",)
+
+
+@pytest.mark.parametrize("place", ["colorsys", "os.path"])
+def test_own_code_in_the_place_of_an_installed_function_is_followed(lab, monkeypatch, place):
+    module = importlib.import_module(place)
+    monkeypatch.setattr(module, "added", None, raising=False)
+    text = (
+        f"import {place}\ndef patch(x):\n    return x + NUMBER\n{place}.added = patch\n"
+        f"def own(x):\n    return {place}.added(x)\n"
+    )
+    one, two = (lab.fingerprint(text.replace("NUMBER", number)) for number in "12")
+    assert "helper `patch`" in one.parts
+    assert one.digest != two.digest
+
+
+def test_of_an_own_class_all_counts_whatever_is_called_of_it(lab):
+    head = "class Outer:\n    class Inner: pass\n    def method(self):\n        return 1\n"
+    for used in ("Outer.method(x)", "Outer.Inner()"):
+        found = lab.fingerprint(f"{head}def own(x):\n    return {used}\n")
+        assert list(found.parts)[:2] == ["own", "class `Outer`"]
+
+
+def test_compiled_classes_of_no_known_module_stay_installed_ones(lab, monkeypatch):
+    made = type("Compiled", (), {"__module__": "colorsys._core"})
+    monkeypatch.setattr("colorsys.added", made, raising=False)
+    found = lab.fingerprint("import colorsys\ndef own(x):\n    return colorsys.added.level\n")
+    assert list(found.parts) == ["own"]
+    assert found.opaque == ()
+
+
+def test_own_code_in_the_place_of_a_method_of_an_installed_class_is_followed(lab, monkeypatch):
+    monkeypatch.setattr("fractions.Fraction.added", None, raising=False)
+    text = (
+        "import fractions\ndef patch(x):\n    return x + NUMBER\nfractions.Fraction.added = patch\n"
+        "def own(x):\n    return fractions.Fraction.added(x)\n"
+    )
+    one, two = (lab.fingerprint(text.replace("NUMBER", number)) for number in "12")
+    assert one.digest != two.digest
+
+
+def test_environment_variables_under_another_name_do_not_enter_the_key(lab, monkeypatch):
+    use = "from os import environ as settings\ndef own(x):\n    return settings['K']\n"
+    before = lab.fingerprint(use)
+    monkeypatch.setenv("SOME_OTHER_VARIABLE", "1")
+    assert lab.fingerprint(use).digest == before.digest

@@ -12,20 +12,24 @@ from scutoid.store import fingerprint
 
 _NUMBER = itertools.count()
 HEAD = """
-import glob, io, os, random, tempfile
+import glob, io, os, random, sys, tempfile
 from dataclasses import dataclass
 from os import environ, getenv
+from os import environ as settings
 from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.random import rand
 from random import shuffle
+from sys import modules
+from sys import modules as loaded
 
 NAME = "k.txt"
 NAMES = ["k.txt", "other"]
 CONFIG = {"flat": "k.txt"}
 COUNTED = Path("k.txt")
 LEVEL = 3
+class Base: pass
 """
 
 SEEN = {
@@ -37,6 +41,33 @@ SEEN = {
     "whether a variable is set": ("return x if 'K' in os.environ else 0", "variable `K`"),
     "a name in a constant": ("return os.environ[NAME]", "environment variable `k.txt`"),
     "all variables": ("return dict(os.environ)", "environment variables (read by `own`)"),
+    "environ by another name": ("return settings['K']", "settings (environment variables)"),
+    "files of a package": (
+        "from importlib import resources\n    return resources.files('own') / 'k'",
+        "files of a package (read by `own` with importlib.resources.files)",
+    ),
+    "data of a package": ("import pkgutil\n    return pkgutil.get_data('own', 'k')", "package"),
+    "a module by its name": (
+        "import importlib\n    return importlib.import_module('lab_not_loaded').g(x)",
+        "own (calls importlib.import_module)",
+    ),
+    "a module that is loaded, by its name": (
+        "return sys.modules['lab'].g(x)",
+        "own (looks up modules in sys.modules)",
+    ),
+    "loaded modules by their name": ("return modules['lab'].g(x)", "own (looks up modules"),
+    "a module that is loaded, asked for": ("return sys.modules.get('lab')", "own (looks up"),
+    "a module of any name": ("return sys.modules[x]", "own (looks up"),
+    "all modules": ("return [m.g(x) for m in sys.modules.values()]", "own (looks up"),
+    "modules by another name": ("return loaded['lab'].g(x)", "loaded (modules looked up"),
+    "modules, imported inside": (
+        "from sys import modules as m, modules\n    return modules['lab'].g(x)",
+        "own (looks up",
+    ),
+    "classes by their base": (
+        "return Base.__subclasses__()[0]().m(x)",
+        "Base.__subclasses__ (classes looked up by their base)",
+    ),
     "an import inside": ("import os as o\n    return o.environ['K']", "variable `K`"),
     "an inner function": ("return (lambda: os.environ['K'])()", "environment variable `K`"),
     "open": ("return open('k.txt').read()", "file 'k.txt' (opened by `own`)"),
@@ -77,6 +108,17 @@ SEEN = {
 }
 
 SILENT = {
+    "files of an installed package": (
+        "from importlib import resources\n    return resources.files('numpy').name"
+    ),
+    "an installed module by its name": (
+        "import importlib\n    return importlib.import_module('colorsys').hls_to_rgb(x, x, x)"
+    ),
+    "whether a module is loaded": "return 'torch' in sys.modules",
+    "whether a module is not loaded": "return x if 'lab' not in modules else 0",
+    "an installed module that is loaded": "return sys.modules['numpy'].sum(x)",
+    "a module that is put in": "sys.modules['lab'] = x\n    return x",
+    "modules of another kind": "return x.modules['lab'], x.modules",
     "a seeded generator": "return x + np.random.default_rng(0).random(3)",
     "a seed from an argument": "return x + np.random.default_rng(x).random(3)",
     "a seeded state": "return np.random.RandomState(3).rand()",

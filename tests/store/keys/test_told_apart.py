@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import enum
 import functools
+import logging
 import optparse
 import threading
 import types
@@ -365,6 +366,46 @@ def test_a_file_mapped_into_memory_counts_by_its_values(tmp_path):
     one, same, other = (canonical_digest(np.memmap(path, "uint8", "r")) for path in paths)
     assert one == same != other
     assert one != canonical_digest(np.ones(4, "uint8"))
+
+
+def _log(name, level=logging.NOTSET):
+    """Return a logger of its own, which is in no register."""
+    return logging.Logger(name, level)  # noqa: LOG001  # two of one name differ in their level
+
+
+LOGGERS = {
+    "names": (_log("a"), _log("b")),
+    "levels": (_log("a", 10), _log("a", 20)),
+    "names within": ({"log": [_log("a")]}, {"log": [_log("b")]}),
+    "levels below an adapter": (
+        logging.LoggerAdapter(_log("a", 10), {}),
+        logging.LoggerAdapter(_log("a", 20), {}),
+    ),
+    "what an adapter adds": (
+        logging.LoggerAdapter(_log("a"), {"run": 1}),
+        logging.LoggerAdapter(_log("a"), {"run": 2}),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LOGGERS)
+def test_loggers_of_two_names_or_levels_have_two_digests(what):
+    seen: set[str] = set()
+    one, other = (canonical_digest(value, unseen=seen) for value in LOGGERS[what])
+    assert one != other
+    assert seen == set()
+
+
+def test_a_logger_counts_by_its_name_and_level_alone():
+    seen: set[str] = set()
+    log = logging.getLogger("told_apart.one")
+    before = canonical_digest({"log": log}, unseen=seen)
+    logging.getLogger("told_apart.one.below")
+    logging.getLogger("told_apart.another").addHandler(logging.NullHandler())
+    log.addHandler(logging.NullHandler())
+    log.isEnabledFor(logging.DEBUG)  # which it remembers
+    assert canonical_digest({"log": log}, unseen=seen) == before
+    assert seen == set()
 
 
 LOCK = threading.Lock()

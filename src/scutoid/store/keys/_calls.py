@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -16,6 +17,8 @@ class Calls:
     """Its calls, those of functions inside it too."""
     environments: tuple[tuple[ast.expr, ast.expr | None], ...]
     """Where `environ` or `getenv` stand, with the name that is asked for."""
+    modules: tuple[tuple[ast.expr, ast.expr | None], ...]
+    """Where `modules` stands and is read, not only asked what it has, with the name asked for."""
     variables: Mapping[str, ast.expr | None]
     """Its variables, with the expression of those that are set once; None: of all others."""
     items: frozenset[str]
@@ -42,7 +45,8 @@ def calls_of(node: ast.AST) -> Calls:
             variables[each.id] = None
     return Calls(
         calls=tuple(each for each in inner if isinstance(each, ast.Call)),
-        environments=tuple(_environments(inner)),
+        environments=tuple(_lookups(inner, _ENVIRONMENTS)),
+        modules=tuple(_lookups(inner, _MODULES, counts_presence=False)),
         variables=variables,
         items=frozenset(items),
         imports=dict(_imports(inner)),
@@ -79,33 +83,43 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
                     yield alias.asname or alias.name, f"{module}.{alias.name}"
 
 
-def _environments(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.expr, ast.expr | None]]:
-    """Yield where environment variables are read, not where they are set."""
+_ENVIRONMENTS = ("environ", "environb", "getenv", "getenvb")
+_MODULES = ("modules",)
+
+
+def _lookups(
+    nodes: Iterable[ast.AST], names: Collection[str], *, counts_presence: bool = True
+) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """Yield where a mapping of a name is read, not where it is set, with the key asked for.
+
+    With `counts_presence`, asking whether it has a key is to read it too.
+    """
     known: set[ast.AST] = set()
+    is_one = functools.partial(_is_called, names=names)
     for inner in nodes:
         match inner:
-            case ast.Subscript(value=value, slice=name, ctx=ctx) if _is_environment(value):
+            case ast.Subscript(value=value, slice=name, ctx=ctx) if is_one(value):
                 known.add(value)
                 if isinstance(ctx, ast.Load):
                     yield value, name
-            case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args) if _is_environment(
-                value
-            ):
+            case ast.Call(func=ast.Attribute(value=value, attr=attr), args=args) if is_one(value):
                 known.add(value)
                 if attr in ("get", "__getitem__"):
                     yield value, args[0] if args else None
                 elif attr not in ("setdefault", "update", "pop"):
                     yield value, None
-            case ast.Call(func=value, args=[name, *_]) if _is_environment(value):
+            case ast.Call(func=value, args=[name, *_]) if is_one(value):
                 known.add(value)
                 yield value, name
-            case ast.Compare(left=name, comparators=[value]) if _is_environment(value):
+            case ast.Compare(left=name, ops=[ast.In() | ast.NotIn()], comparators=[value]) if (
+                is_one(value)
+            ):
                 known.add(value)
-                yield value, name
-            case ast.Name() | ast.Attribute() if _is_environment(inner) and inner not in known:
+                if counts_presence:
+                    yield value, name
+            case ast.Name() | ast.Attribute() if is_one(inner) and inner not in known:
                 yield inner, None
 
 
-def _is_environment(node: ast.expr) -> bool:
-    name = getattr(node, "attr", None) or getattr(node, "id", None)
-    return name in ("environ", "environb", "getenv", "getenvb")
+def _is_called(node: ast.expr, names: Collection[str]) -> bool:
+    return (getattr(node, "attr", None) or getattr(node, "id", None)) in names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 from pathlib import PurePath
 
 from scutoid.store.keys._attributes import is_bag
@@ -104,6 +105,9 @@ class _Digester(Encoder):
         kind = type(value)
         if is_own(kind):
             return refuse(value, where)
+        if isinstance(value, logging.Logger):  # it holds all loggers of the process
+            told = self.encode((value.name, value.level), where)
+            return tagged("logger", self.code(kind, where), told)
         if is_known_holder(value):
             return tagged("code", self.code(value, where))
         if is_bag(kind):

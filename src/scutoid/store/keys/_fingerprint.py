@@ -15,6 +15,7 @@ import importlib
 import importlib.util
 import inspect
 import logging
+import os
 import sys
 import types
 from collections import ChainMap, deque
@@ -58,6 +59,7 @@ from scutoid.store.keys._tagged import tagged
 
 _DYNAMIC = {"eval", "exec", "__import__", "globals", "compile"}
 _MAKERS = ("__dataclass_fields__", "_fields", "__attrs_attrs__")
+_ENVIRONMENT = type(os.environ)
 _UNSEEN = (logging.Logger, logging.LoggerAdapter)
 _MODULE_NAMES = {"__name__", "__file__", "__doc__", "__spec__", "__package__", "__loader__"}
 """Global names that say where code was loaded from, not what it does."""
@@ -233,6 +235,13 @@ class Walk:
     def unknown(self, value: object, where: str) -> bytes:
         """Encode an object by its class and by what it holds; note what does not count."""
         kind = type(value)
+        if kind is _ENVIRONMENT:
+            if where.rpartition(".")[2] not in (
+                "environ",
+                "environb",
+            ):  # by these names, its source tells more
+                self.opaque.add(f"{where} (environment variables)")
+            return tagged("environment")
         if is_own(kind) or (is_bag(kind) and not _is_known(value)):
             if has_hidden_state(kind):
                 self.opaque.add(f"{where} (what {kind.__qualname__} keeps that is compiled)")
@@ -411,7 +420,21 @@ class Walk:
                 self.opaque.add(f"{'.'.join(chain)} (not defined)")
                 return b""
             used += 1
+        self._dynamic(value, chain, used)
+        if value is sys.modules:
+            return b""
+        patched = _patched(value, chain[used:])
+        if patched is not None:
+            return self._named(patched, ".".join(chain), kind)
         return self._named(value, ".".join(chain[:used]), kind)
+
+    def _dynamic(self, value: object, chain: Chain, used: int) -> None:
+        """Note ways to code that no name shows."""
+        following = chain[used] if used < len(chain) else ""
+        if value is sys.modules and chain[used - 1] != "modules":  # by this name, as for environ
+            self.opaque.add(f"{'.'.join(chain)} (modules looked up by their names)")
+        elif following == "__subclasses__" and isinstance(value, type) and is_own(value):
+            self.opaque.add(f"{'.'.join(chain)} (classes looked up by their base)")
 
     def _named(self, value: object, name: str, kind: str) -> bytes:
         """Follow what a name stands for."""
@@ -540,6 +563,25 @@ class Walk:
         items += self._loads(function)
         self._outside(function, source)
         return tagged("", *items)
+
+
+def _patched(value: object, rest: Chain) -> object:
+    """Return the user's own code that was put into an installed module or class."""
+    for name in rest:
+        if not isinstance(value, (types.ModuleType, type)) or is_own(value):
+            return None
+        value = vars(value).get(name)
+        if isinstance(value, types.FunctionType) and is_own(value):
+            return value
+        # Compiled classes may name a module that there is not; the user's own have a source.
+        if isinstance(value, type) and is_own(value) and _has_place(value):
+            return value
+    return None
+
+
+def _has_place(kind: type) -> bool:
+    """Whether it is known where a class was defined."""
+    return kind.__module__ == "__main__" or file_of_class(kind) is not None
 
 
 def _is_held(name: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import importlib.util
 import os
 import random
 import sys
@@ -20,7 +21,7 @@ import numpy as np
 
 from scutoid.store.keys._calls import Calls
 from scutoid.store.keys._file_names import names_a_file
-from scutoid.store.keys._ownership import is_own
+from scutoid.store.keys._ownership import is_own, is_own_file
 
 _READERS: Mapping[str, tuple[str, ...]] = {
     "PIL": ("open",),
@@ -53,6 +54,19 @@ _READERS: Mapping[str, tuple[str, ...]] = {
     "zipfile": ("ZipFile",),
 }
 """Functions that read a place, by their package; ``read_`` stands for all that begin so."""
+_OF_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "importlib": (
+        "contents",
+        "files",
+        "open_binary",
+        "open_text",
+        "path",
+        "read_binary",
+        "read_text",
+    ),
+    "pkgutil": ("get_data",),
+}
+"""Functions that read what lies in a package, which their first argument names."""
 _METHODS = ("glob", "iterdir", "open", "read_bytes", "read_text", "rglob")
 """The same of a path."""
 _PLACES = ("file", "filename", "filepath_or_buffer", "fname", "fp", "io", "path", "store", "uri")
@@ -131,12 +145,17 @@ class Outside:
                 name = self._text(asked)
                 what = f"environment variable `{name}`" if name else "environment variables"
                 yield f"{what} (read by `{where}`)"
+        for node, asked in self._calls.modules:
+            if self._dotted(node) == "sys.modules" and self._is_ours(asked):
+                yield f"{where} (looks up modules in sys.modules)"
         for call in self._calls.calls:
             dotted = self._dotted(call.func)
             yield from self._files(call, dotted, where)
             yield from self._random(call, dotted, where)
-            if dotted == "importlib.import_module" and self._is_ours(call):
+            if dotted == "importlib.import_module" and self._is_ours(_place_of(call)):
                 yield f"{where} (calls importlib.import_module)"
+            if _is_of_package(dotted) and self._is_ours(_place_of(call)):
+                yield f"files of a package (read by `{where}` with {dotted})"
 
     def _files(self, call: ast.Call, dotted: str, where: str) -> Iterator[str]:
         last = dotted.rpartition(".")[2] or getattr(call.func, "attr", "")
@@ -180,11 +199,17 @@ class Outside:
         else:
             self.drawn.setdefault(family, f"random numbers without a seed ({dotted} in `{where}`)")
 
-    def _is_ours(self, call: ast.Call) -> bool:
-        """Whether a module is imported that is not known to be an installed one."""
-        name = self._text(call.args[0]) if call.args else ""
+    def _is_ours(self, node: ast.expr | None) -> bool:
+        """Whether a module's name is not known to be that of an installed one."""
+        name = self._text(node)
         module = sys.modules.get(name)
-        return not name or (module is not None and is_own(module))
+        if not name or module is not None:
+            return not name or is_own(module)
+        try:
+            spec = importlib.util.find_spec(name.partition(".")[0])
+        except (ImportError, ValueError):
+            return True
+        return spec is None or is_own_file(spec.origin, spec.submodule_search_locations)
 
     def _text(self, node: ast.expr | None) -> str:
         value = None if node is None else self._known(node)
@@ -287,6 +312,8 @@ def _name_of(value: object) -> str:
     """Return the dotted name of something installed."""
     if value is os.environ or value is getattr(os, "environb", None):
         return "os.environ"
+    if value is sys.modules:
+        return "sys.modules"
     if value is builtins.open:
         return "builtins.open"
     if isinstance(value, types.ModuleType):
@@ -311,6 +338,12 @@ def _is_reader(dotted: str) -> bool:
     last = rest.rpartition(".")[2]
     known = _READERS.get(top.lstrip("_"), ()) if rest else ()
     return any(last.startswith(name) if name.endswith("_") else last == name for name in known)
+
+
+def _is_of_package(dotted: str) -> bool:
+    """Whether a function reads the files that lie beside the modules of a package."""
+    top, _, rest = dotted.partition(".")
+    return rest.rpartition(".")[2] in _OF_PACKAGES.get(top, ())
 
 
 def _place_of(call: ast.Call) -> ast.expr | None:
