@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from scutoid.arrays import Storage
 from scutoid.steps.graph import (
+    Call,
     CollectionRef,
     ConstantCollection,
     OpenedFolder,
     Ref,
     planned_node,
 )
+from scutoid.steps.planning._late import shared_variables
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._recipes import is_stored_otherwise
 from scutoid.store import file_names_in
@@ -28,7 +30,36 @@ def warnings_of(planned: PlannedRun) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for each in planned:
         found.update(dict.fromkeys(_of_call(each)))
+    found.update(dict.fromkeys(_of_shared_keys(planned)))
     return tuple(found)
+
+
+def _of_shared_keys(planned: PlannedRun) -> Iterator[str]:
+    """Yield what is wrong where steps of a loop, each with a function of its own, are one."""
+    firsts: dict[PlannedCall, Call] = {}
+    compared: set[tuple[int, int]] = set()
+    for node, each in planned.by_node.items():
+        if not isinstance(node, Call):
+            continue
+        one, other = firsts.setdefault(each, node).spec, node.spec
+        pair = (id(one.function), id(other.function))
+        if one is other or pair in compared:
+            continue
+        compared.add(pair)
+        names = shared_variables(one, other)
+        if names:
+            yield _read_late(each, names)
+
+
+def _read_late(each: PlannedCall, names: tuple[str, ...]) -> str:
+    words = ", ".join(names)
+    bound = ", ".join(f"{name}={name}" for name in names)
+    return (
+        f"step {each.task!r}: two steps made by one def have one key and one result, for both read "
+        f"{words} only when they run, so a loop's variable has its last value in all of them; "
+        f"bind it where the step is made, def {each.call.spec.name}(..., *, {bound}), or give it "
+        "as a parameter"
+    )
 
 
 def _of_call(each: PlannedCall) -> Iterator[str]:
