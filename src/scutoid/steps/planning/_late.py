@@ -47,7 +47,7 @@ def _shared(one: object, other: object) -> Iterator[str]:
         return
     if one.__code__ != other.__code__:
         return
-    seen: set[object] = set()
+    seen: list[object] = []
     for name, cell, second in zip(
         one.__code__.co_freevars, one.__closure__ or (), other.__closure__ or (), strict=True
     ):
@@ -59,25 +59,25 @@ def _shared(one: object, other: object) -> Iterator[str]:
         yield from _globals(one, one, seen)
 
 
-def _globals(function: FunctionType, maker: FunctionType, seen: set[object]) -> Iterator[str]:
+def _globals(function: FunctionType, maker: FunctionType, seen: list[object]) -> Iterator[str]:
     names: Mapping[str, object] = function.__globals__
     for name in dict.fromkeys(_loaded(function.__code__)):
         if name in names:
             yield from _variables(name, names[name], maker, seen)
 
 
-def _variables(name: str, value: object, maker: FunctionType, seen: set[object]) -> Iterator[str]:
+def _variables(name: str, value: object, maker: FunctionType, seen: list[object]) -> Iterator[str]:
     """Yield a name that may stand for another value in each round, or what its function reads.
 
     A module, and a class or function under its own name, were imported or defined: these are no
     variables; but a function of the same module may read one.
     """
-    if isinstance(value, ModuleType) or id(value) in seen:
+    if isinstance(value, ModuleType) or any(value is each for each in seen):
         return
     if not _is_called(value, name):
         yield name
         return
-    seen.add(id(value))
+    seen.append(value)
     if isinstance(value, FunctionType) and value.__globals__ is maker.__globals__:
         for inner, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             yield from _variables(inner, _content(cell), maker, seen)

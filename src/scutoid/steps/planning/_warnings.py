@@ -37,15 +37,14 @@ def warnings_of(planned: PlannedRun) -> tuple[str, ...]:
 def _of_shared_keys(planned: PlannedRun) -> Iterator[str]:
     """Yield what is wrong where steps of a loop, each with a function of its own, are one."""
     firsts: dict[PlannedCall, Call] = {}
-    compared: set[tuple[int, int]] = set()
+    compared: list[tuple[object, object]] = []
     for node, each in planned.by_node.items():
         if not isinstance(node, Call):
             continue
         one, other = firsts.setdefault(each, node).spec, node.spec
-        pair = (id(one.function), id(other.function))
-        if one is other or pair in compared:
+        if one is other or any(a is one.function and b is other.function for a, b in compared):
             continue
-        compared.add(pair)
+        compared.append((one.function, other.function))
         names = shared_variables(one, other)
         if names:
             yield _read_late(each, names)
