@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scutoid.errors import DamagedResult, ParameterError
+from scutoid.store._columns import check_nested, is_nested, is_of_objects, typed_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _MAGIC = b"scutarr1"
 _HEAD = struct.Struct("<8sI")
 _MIN_COMPRESSED = 1024
+_OTHER_ERRORS = (TypeError, ValueError, OverflowError)
+"""Of Arrow, beside its own."""
 PLAIN_KINDS = "biufcmMSUV"
 """Letters of the kinds of arrays whose bytes are all there is: no Python objects."""
 
@@ -180,7 +183,7 @@ def table_of_arrow(arrow: pa.Table) -> pd.DataFrame:
         for number, field in enumerate(arrow.schema)
         if pa.types.is_integer(field.type) and arrow.column(number).null_count
     }
-    table: pd.DataFrame = arrow.to_pandas(integer_object_nulls=bool(nullable))
+    table: pd.DataFrame = arrow.to_pandas(integer_object_nulls=True)  # in lists, too
     return table.astype({k: v for k, v in nullable.items() if k in table.columns})
 
 
@@ -200,11 +203,29 @@ def arrow_of_table(table: pd.DataFrame) -> pa.Table:
             value=list(table.columns),
             remedy="rename them: table.columns = [...]",
         )
+    names = [name for name in table.columns if is_of_objects(table[name])]
+    table = table.assign(**{name: typed_column(table[name], name) for name in names})
     try:
-        return pa.Table.from_pandas(table)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        arrow = pa.Table.from_pandas(table)
+    except (pa.ArrowException, *_OTHER_ERRORS) as error:
         raise ParameterError(
             "the values of a column are of one type that Arrow knows",
             value=str(error),
+            place=f"column {_unknown_column(table)!r} of a table",
             remedy="convert the column with astype, or write it as text",
         ) from error
+    for name in filter(lambda name: is_nested(table[name]), names):
+        check_nested(table[name], arrow.column(name).to_pylist(), name)
+    return arrow
+
+
+def _unknown_column(table: pd.DataFrame) -> object:
+    """Return the name of the first column that Arrow has no type for."""
+    import pyarrow as pa
+
+    for name in table.columns:
+        try:
+            pa.Table.from_pandas(table[[name]], preserve_index=False)
+        except (pa.ArrowException, *_OTHER_ERRORS):
+            return name
+    return table.index.name

@@ -152,3 +152,14 @@ def test_tables_of_a_step_that_does_not_declare_them_are_no_cells(within, tmp_pa
             values.to_pandas()
         assert len(values.to_dict()) == 2
         sc.run(values, store=tmp_path / "store", executor="serial")
+
+
+def test_columns_called_alike_are_refused() -> None:
+    double = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(ParameterError, match="names that differ"):
+        join_tables([double, double.astype(float)])
+
+
+def test_integers_that_complex_numbers_do_not_hold_are_refused() -> None:
+    with pytest.raises(ParameterError, match="column 'a'"):
+        join_tables([pd.DataFrame({"a": [2**53 + 1]}), pd.DataFrame({"a": [1j]})])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import scutoid as sc
 from scutoid.arrays import ImageSpec
 from scutoid.errors import PipelineError, StepError
 from scutoid.geometry import Coordinate
@@ -265,3 +266,32 @@ def test_a_step_that_sees_its_neighbours_gets_zeros(dtype, halo) -> None:
     assert neighbours.shape == image.shape
     assert neighbours.dtype == found.dtype == dtype
     assert not neighbours.any()
+
+
+@pytest.mark.parametrize("way", ["input", "parameter"])
+def test_a_number_stands_in_for_a_result(way) -> None:
+    @sc.step
+    def level(image):
+        return 3
+
+    @sc.step(out="table")
+    def cells(image):
+        return pd.DataFrame({"n": [3]})
+
+    def raised(image, other):
+        return image + other
+
+    def added(image, other):
+        return image + other["n"].sum()
+
+    image = sc.open(np.zeros((4, 4)))
+
+    def applied(function, result):
+        if way == "input":
+            return sc.blockwise(function)(image, result(image))
+        wrapped = sc.blockwise(lambda image, *, other: function(image, other))
+        return wrapped(image, other=result(image))
+
+    assert (np.asarray(applied(raised, level)) == 3).all()
+    with pytest.raises(PipelineError, match=r"give dtype= .* a number stood in for other"):
+        _ = applied(added, cells).dtype

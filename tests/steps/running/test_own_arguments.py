@@ -314,3 +314,82 @@ def test_functions_with_state_are_copied() -> None:
     bound = functools.partial(append, value=[1])
     own(bound)(np.zeros(1))
     assert bound.keywords["value"] == [1]
+
+
+def test_what_a_call_keeps_of_its_result_changes_no_other_block(tmp_path: Path) -> None:
+    """Read in this process and run: a constant that is merged in place, a buffer used again."""
+    image = sc.open(np.arange(64.0).reshape(8, 8))
+    nothing = np.zeros(3)
+
+    def add(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        first += second
+        return first
+
+    @sc.reduction(merge=add, block=4)
+    def high(image: np.ndarray) -> np.ndarray:
+        return nothing if image.max() < 40 else np.ones(3)
+
+    @sc.blockwise(out="parts", block=4, setup={"buffer": lambda: np.zeros(1)})
+    def greatest(image: np.ndarray, *, buffer: np.ndarray) -> dict[str, np.ndarray]:
+        buffer[0] = image.max()
+        return {"max": buffer}
+
+    @sc.step
+    def listed(parts: Any) -> list[float]:
+        return [float(parts[number]["max"][0]) for number in parts]
+
+    @sc.blockwise(dtype="float64", block=4, setup={"buffers": dict}, keep=False)
+    def moved(image: np.ndarray, *, buffers: dict[Any, np.ndarray]) -> np.ndarray:
+        buffer = buffers.setdefault(image.shape, np.zeros(image.shape))
+        buffer[...] = image + 1
+        return buffer
+
+    @sc.blockwise(dtype="float64", block=4, out=("image", "table"), setup={"buffers": dict})
+    def two(image: np.ndarray, *, buffers: dict[Any, Any]) -> tuple[np.ndarray, pd.DataFrame]:
+        array = moved.spec.function(image, buffers=buffers)
+        return array, pd.DataFrame({"max": [array.max()]})
+
+    @sc.blockwise(dtype="float64", halo=1, block=4)
+    def doubled(image: np.ndarray) -> np.ndarray:
+        image *= 2
+        return image
+
+    @sc.blockwise(dtype="float64", block=4)
+    def both(image: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+        return image + table["max"].sum()
+
+    middle = moved(image)
+    voxels = np.arange(1.0, 65.0).reshape(8, 8)
+    results = {
+        high(image): np.full(3, 2.0),
+        listed(greatest(image)): [27.0, 31.0, 59.0, 63.0],
+        doubled(middle) + middle: voxels * 3,
+        both(*two(image)): voxels + 28 + 32 + 60 + 64,
+    }
+    for result, expected in results.items():
+        assert np.array_equal(np.asarray(result), expected)
+    assert not nothing.any()
+    sc.run(*results, store=tmp_path, executor="serial")
+    for result, expected in results.items():
+        assert np.array_equal(np.asarray(result), expected)
+
+
+def test_members_that_may_lack_are_each_blocks_own(tmp_path: Path) -> None:
+    for name in "abc":
+        np.save(tmp_path / f"{name}.npy", image_of())
+
+    @sc.step
+    def listed(image: np.ndarray) -> list[int]:
+        return [1]
+
+    @sc.blockwise(dtype="float64", block=4)
+    def counted(image: np.ndarray, *, lists: Any) -> np.ndarray:
+        for name in lists:
+            lists[name].append(1)
+        return image + sum(len(lists[name]) for name in lists)
+
+    lists = sc.gather(listed(sc.open_folder(f"{tmp_path}/*.npy", axes="yx")), partial="allow")
+    result = counted(sc.open(image_of()), lists=lists)
+    assert np.array_equal(np.asarray(result), image_of() + 3)
+    sc.run(result, store=tmp_path / "store", executor="serial")
+    assert np.array_equal(np.asarray(result), image_of() + 3)

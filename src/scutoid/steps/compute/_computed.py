@@ -104,6 +104,9 @@ class ComputedImage:
             if self._ready is None:
                 self._ready = {n: load() for n, load in self.given.step.spec.setup.items()}
         array = np.asarray(self.given.compute(block, self._ready)[self.output])
+        if not self._remembered:
+            return array
+        array = np.array(array)  # what comes of the step's own array is its own affair
         with self._lock:
             self._computed[block.write_roi] = array
             while len(self._computed) > self._remembered:

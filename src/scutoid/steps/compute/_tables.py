@@ -59,6 +59,8 @@ def _of_like_types(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
     first = tables[0].dtypes
     if all(table.dtypes.equals(first) for table in tables):
         return tables
+    for table in tables:
+        _check_unique(table)
     names = dict.fromkeys(name for table in tables for name in table.columns)
     for name in names:
         parts = [table[name] for table in tables if name in table.columns]
@@ -69,7 +71,7 @@ def _of_like_types(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
         known = [part for part in parts if part.dtype.kind in "iu"]
         if any(part.notna().any() for part in parts if part.dtype.kind not in "iu"):
             for part in known:
-                if "f" in kinds:
+                if kinds & set("fc"):
                     check_in_float64(part.dropna().to_numpy(), f"column {name!r} of a table")
             continue
         least = min((int(part.min()) for part in known if part.notna().any()), default=0)
@@ -83,6 +85,17 @@ def _of_like_types(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
             table.astype({name: wide}) if name in table.columns else table for table in tables
         ]
     return tables
+
+
+def _check_unique(table: pd.DataFrame) -> None:
+    """Refuse a table of whose columns some are called alike."""
+    if not table.columns.is_unique:
+        raise ParameterError(
+            "columns of a table have names that differ",
+            value=table.columns[table.columns.duplicated()].tolist(),
+            place="table",
+            remedy="rename them: table.columns = [...]",
+        )
 
 
 def _check_signed(column: pd.Series[int], name: object) -> None:

@@ -27,6 +27,8 @@ def trial(
     others: Sequence[object],
     params: Mapping[str, object],
     voxel_size: tuple[float, ...] | None,
+    *,
+    late: Sequence[str] = (),
 ) -> tuple[NDArray[Any], ...]:
     """Call a step on small arrays, to learn the dtype (and new axes) of its images.
 
@@ -36,6 +38,8 @@ def trial(
         dtype of each input that is an image, None for the others.
     others : sequence
         Values of the other inputs.
+    late : sequence of str, optional
+        Names of inputs and parameters that an earlier step makes, which a number stands in for.
 
     Raises
     ------
@@ -54,11 +58,12 @@ def trial(
             warnings.simplefilter("ignore")
             result = call(spec, arrays, own_all(params), {"block": block, "voxel_size": voxel_size})
     except Exception as error:
+        mend = f": a number stood in for {' and '.join(late)}" if late else ", or mend the function"
         raise PipelineError(
             "the dtype of an image is declared, or found by calling the step on a small array",
             value=f"the call raised {type(error).__name__}: {error}",
             place=f"step {spec.label!r}, called on {shape}",
-            remedy="give dtype= to the decorator, or mend the function",
+            remedy=f"give dtype= to the decorator{mend}",
         ) from error
     outputs = zip(spec.outputs, unpack(spec, result), strict=True)
     images = [np.asarray(item) for kind, item in outputs if kind == "image"]

@@ -190,9 +190,12 @@ class Call(Node):
             )
         layout = layout or make_layout(self.spec, {}, self._placed())
         dtypes = [item.dtype if isinstance(item, ImageRef) else None for item in self.inputs]
-        is_unknown = (Ref, CollectionRef, Gathered)
-        params = {k: _STAND_IN if isinstance(v, is_unknown) else v for k, v in self.params.items()}
-        return trial(self.spec, layout, dtypes, self.inputs, params, self.voxel_size)
+        others = [None if isinstance(item, ImageRef) else item for item in self.inputs]
+        named = (*zip(self.spec.parameters.inputs, others, strict=False), *self.params.items())
+        late = [name for name, item in named if _is_result(item)]
+        others = [_STAND_IN if _is_result(item) else item for item in others]
+        params = {k: _STAND_IN if _is_result(v) else v for k, v in self.params.items()}
+        return trial(self.spec, layout, dtypes, others, params, self.voxel_size, late=late)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -358,6 +361,11 @@ class MappedCall(Call):
             value=self.name,
             remedy="take one member: images[key]",
         )
+
+
+def _is_result(item: object) -> bool:
+    """Whether an argument is a result, whose value is known when it is run or read."""
+    return isinstance(item, (Ref, CollectionRef, Gathered))
 
 
 def make_call(

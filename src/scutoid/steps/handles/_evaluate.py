@@ -31,7 +31,7 @@ from scutoid.steps.compute import (
     merge_in_order,
     prepared,
 )
-from scutoid.steps.declaration import StepSpec, own, own_all
+from scutoid.steps.declaration import StepSpec, kept, own, own_all
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -155,7 +155,7 @@ class Evaluation:
                 return GatheredMembers(collection.keys, partial(self._member, collection))
             taken = MembersTaken(collection, "allow")
             found = dict(taken.each(partial(self._member, collection)))
-            return GatheredMembers(tuple(found), found.__getitem__, taken.missing)
+            return GatheredMembers(tuple(found), lambda key: kept(found[key]), taken.missing)
         return item
 
     def _own(self, item: object) -> Any:
@@ -307,7 +307,7 @@ class Evaluation:
             )
         else:
             self._used += images
-        self._blocks_of[call, index] = results
+        self._blocks_of[call, index] = kept(results)
 
     def _compute(
         self,
@@ -361,7 +361,7 @@ class Evaluation:
         values = [number for number, kind in enumerate(spec.outputs) if kind != "image"]
         blocks = self._all_blocks(call, step, values)
         if spec.kind == "reduction":
-            parts = (results[0] for _, results in blocks)
+            parts = (kept(results[0]) for _, results in blocks)
             merged = merge_in_order(parts, spec.merge)  # type: ignore[arg-type]
             available = {**self._params(call.params), **step.injected()}
             return (finish(spec, merged, available),)
@@ -425,7 +425,7 @@ def join_blocks(
     columns: list[dict[int, Any]] = [{} for _ in spec.outputs]
     for index, results in blocks:
         for number, kind in enumerate(spec.outputs):
-            columns[number][index] = None if kind == "image" else results[number]
+            columns[number][index] = None if kind == "image" else kept(results[number])
     joined: list[Any] = []
     for kind, values in zip(spec.outputs, columns, strict=True):
         if kind == "table":

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from scutoid.errors import ParameterError
+from scutoid.store._columns import typed_column
 from scutoid.store._durable import replacing, write_file
 from scutoid.store._parts import arrow_of_table, table_of_arrow
 from scutoid.store.formats._damage import reading
@@ -200,7 +201,7 @@ def _with_index(table: pd.DataFrame) -> pd.DataFrame:
 
 def _written(name: str, column: Any) -> list[str]:
     """Return the fields of a column as they stand in the file."""
-    column = column.infer_objects()
+    column = typed_column(column, name)
     missing = column.isna().to_numpy()
     if column.dtype.kind in "biuf" and not hasattr(column.dtype, "categories"):
         values = column.to_numpy(object, na_value=None) if missing.any() else column.tolist()
