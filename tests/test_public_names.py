@@ -96,9 +96,9 @@ INTERNAL = {
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest checksum_file
         choose_format CodeFingerprint COMPLETE describe dict_of differences distrust_around
         empty_folder Entry EntryStore explain Fact file_names_in fingerprint FORMATS HashMemo is_own
-        is_plain_array is_plain_integer JOURNAL key_of_path key_of_source KEY_RULE locations_of Lock
-        MARK name_of_dict one_by_one Owner Pack RECIPE Recipe RESULT_NAME SIZES table_of_bytes
-        version_notes
+        is_plain_array is_plain_integer JOURNAL key_of_path key_of_source KEY_RULE list_folder
+        locations_of Lock MARK name_of_dict one_by_one Owner Pack RECIPE Recipe RESULT_NAME SIZES
+        table_of_bytes version_notes
     """,
     "scutoid.steps": """
         blockwise CallOptions Collection Described export Files gather Image ImageRef Images

@@ -85,3 +85,17 @@ def test_a_record_file_of_another_kind_is_no_journal(tmp_path):
     RecordLog.open(tmp_path / "log", json.dumps({"other": 1}).encode()).close()
     with pytest.raises(StoreError, match="header says"):
         Journal.read(tmp_path / "log")
+
+
+def test_a_journal_tells_that_it_is_of_another_key(tmp_path):
+    path = tmp_path / "t.journal"
+    assert Journal.key_of(path) is None
+    with Journal.open(path, "t", GRID, key="one") as journal:
+        journal.append([batch([3])])
+    assert Journal.key_of(path) == "one"
+    assert Journal.read(path, key="one")[3] == 2
+    with pytest.raises(DamagedResult, match="its own"):
+        Journal.read(path, key="two")
+    Journal.open(tmp_path / "plain", "t", GRID).close()
+    assert Journal.key_of(tmp_path / "plain") == ""
+    assert len(Journal.read(tmp_path / "plain", key="two")) == GRID.n_blocks

@@ -139,3 +139,31 @@ def test_of_many_that_take_over_a_dead_lock_one_gets_it(entry):
         assert len(got) == 1
         assert got[0].owner is not None
         got[0].release()
+
+
+def test_a_sweep_removes_what_the_dead_have_left_alone(tmp_path, monkeypatch):
+    lock = Lock(tmp_path / "step" / "3f9a")
+    lock.path.parent.mkdir()
+    lock.path.write_text("{}")
+    os.utime(lock.path, (1, 1))
+    Lock(tmp_path / "step" / "3f9a").sweep()
+    assert not lock.path.exists()
+    lock.path.write_text("{}")
+    os.utime(lock.path, (1, 1))
+    other, asked = Lock(tmp_path / "step" / "3f9a"), []
+
+    def is_dead(sweeping, owner):
+        dead = found(sweeping, owner)
+        if not asked:  # between this look and the removal another process takes the lock over
+            asked.append(dead)
+            assert other.acquire()
+        return dead
+
+    found = Lock._is_dead
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "_is_dead", is_dead.__get__(lock), raising=True)
+        lock.sweep()
+    assert asked == [True]
+    assert other.is_held
+    other.release()
+    assert not lock.path.exists()

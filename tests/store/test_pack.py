@@ -282,3 +282,22 @@ def test_killed_inside_an_append_all_of_it_is_there_or_none(path, stop):
         pack.append_many([(name, {}, payload) for name, payload in second.items()])
         assert pack.damaged() == []
         assert set(pack) == {"first", "second", "third"}
+
+
+def test_a_pack_of_another_key_holds_nothing(path):
+    with Pack(path, "a", key="one") as pack:
+        pack.append_many(ITEMS)
+        assert set(pickle.loads(pickle.dumps(pack))) == {0, "A/01.tif", 7}
+    assert set(Pack(path, key="one")) == set(Pack(path)) == {0, "A/01.tif", 7}
+    assert list(Pack(path, key="two")) == []
+    with pytest.raises(DamagedResult, match="its own"):
+        Pack(path, key="two").damaged()
+    with Pack(path, "a", key="two") as pack:
+        pack.append_many(ITEMS[:1])
+    assert list(Pack(path, key="two")) == [0]
+
+
+def test_a_pack_without_a_key_is_read_and_continued_by_any(written):
+    with Pack(written, "a", key="one") as pack:
+        pack.append_many([("new", {}, b"new")])
+    assert set(Pack(written, key="two")) == {0, "A/01.tif", 7, "new"}

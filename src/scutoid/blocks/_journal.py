@@ -79,8 +79,27 @@ class Journal:
         return cls(RecordLog.open(path, header), grid.n_blocks)
 
     @staticmethod
-    def read(path: str | Path) -> NDArray[np.uint8]:
+    def key_of(path: str | Path) -> str | None:
+        """Return the key that a journal was begun with, "" for one without; None without journal.
+
+        Raises
+        ------
+        StoreError
+            If the file is not a journal.
+        """
+        header, _ = RecordLog.read(path)
+        return _told(header, path)[1] if header else None
+
+    @staticmethod
+    def read(path: str | Path, *, key: str = "") -> NDArray[np.uint8]:
         """Read a journal, one `BlockStatus` a block; no blocks where there is no journal.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        key : str, optional
+            What its results depend on; a journal that names another key is another result's.
 
         Returns
         -------
@@ -90,15 +109,19 @@ class Journal:
         Raises
         ------
         StoreError
-            If the file is not a journal.
+            If the file is not a journal; a `DamagedResult` if it is that of another key.
         """
         header, payloads = RecordLog.read(path)
         if not header:
             return np.zeros(0, dtype=np.uint8)
-        try:
-            n_blocks = int(json.loads(header)["n_blocks"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError("a journal's header says how many blocks", place=str(path)) from error
+        n_blocks, begun_with = _told(header, path)
+        if key and begun_with not in ("", key):
+            raise DamagedResult(
+                "the journal of a result is its own",
+                value=f"that of the key {begun_with}",
+                place=str(path),
+                remedy="run again: its blocks are done again",
+            )
         return _statuses(payloads, n_blocks, Path(path))
 
     @staticmethod
@@ -163,6 +186,15 @@ def _header(task: str, grid: BlockGrid, key: str) -> bytes:
             **({"key": key} if key else {}),
         }
     ).encode()
+
+
+def _told(header: bytes, path: str | Path) -> tuple[int, str]:
+    """Return how many blocks a header names, and its key; "" where it has none."""
+    try:
+        fields = json.loads(header)
+        return int(fields["n_blocks"]), str(fields.get("key", ""))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError("a journal's header says how many blocks", place=str(path)) from error
 
 
 def _statuses(payloads: list[bytes], n_blocks: int, path: Path) -> NDArray[np.uint8]:

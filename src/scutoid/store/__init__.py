@@ -3,8 +3,9 @@
 Readable without scutoid: OME-Zarr, TIFF, PNG, Parquet, JSON, npy and CSV.
 """
 
-from scutoid.store._durable import empty_folder
-from scutoid.store._entry import COMPLETE, JOURNAL, RECIPE, SIZES, Entry, distrust_around
+from scutoid.store._durable import empty_folder, list_folder
+from scutoid.store._entry import SIZES, Entry, distrust_around
+from scutoid.store._entry_folder import COMPLETE, JOURNAL, RECIPE
 from scutoid.store._entry_store import MARK, RESULT_NAME, EntryStore
 from scutoid.store._lock import Lock, Owner, one_by_one
 from scutoid.store._pack import Pack
@@ -71,6 +72,7 @@ __all__ = [
     "is_plain_integer",
     "key_of_path",
     "key_of_source",
+    "list_folder",
     "locations_of",
     "name_of_dict",
     "one_by_one",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,21 @@ def storing(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise store_error(error, path) from error
+
+
+def list_folder(path: Path) -> list[Path]:
+    """Return what lies in a folder, by name; nothing where there is none (any more).
+
+    Raises
+    ------
+    OSError
+        If it may not be read.
+    """
+    try:
+        with os.scandir(path) as entries:
+            return sorted(path / entry.name for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):  # somebody may remove it at any time
+        return []
 
 
 def make_folder(path: Path) -> None:

@@ -9,10 +9,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import re
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,18 +16,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from scutoid.durable import is_beside, sync_folder
+from scutoid.durable import sync_folder
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import inside
-from scutoid.store._durable import make_folder, storing, write_file
+from scutoid.store._durable import list_folder, make_folder, storing, write_file
+from scutoid.store._entry_folder import (
+    COMPLETE,
+    JOURNAL,
+    RECIPE,
+    drop_links,
+    links_out_of,
+    move_aside,
+    own_in,
+    remove_own,
+    sweep,
+    unprotected_in,
+)
+from scutoid.store._intact import is_intact, record_of, size_of, was_intact
 from scutoid.store._recipe import Recipe
 from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store.keys import digest_file
 
 Status = Literal["absent", "partial", "complete"]
-RECIPE = "recipe.json"
-COMPLETE = "COMPLETE"
-JOURNAL = "journal"
 COMPLETED = "completed"
 """In a recipe: that the result was complete once."""
 SUSPECT = "suspect"
@@ -40,35 +46,6 @@ SIZES = "sizes"
 """In a recipe: by file, the bytes of the journal and of what blocks returned, once complete."""
 _SIZED = ("journal", "blocks.pack", "blocks.pack.index")
 _TICK = 1e-6
-_ZARR_METADATA = "zarr.json"
-
-_INTACT: set[tuple[object, ...]] = set()
-"""Versions of files that this process has found to be what was written."""
-
-# What an entry is made of; all else in its folder is somebody else's, and is never removed.
-_OURS = re.compile(
-    r"recipe\.json|COMPLETE|journal|(members|accepted)\.json|items|files"
-    r"|(blocks|items)\.pack(\.index)?|image(-\d+)?\.(ome\.zarr|tif|shards)"
-)
-_SAVED = re.compile(r"(?:table|value)(?:-\d+)?(\.[\w.]+)")
-_CHECKED_ELSEWHERE = re.compile(r"recipe\.json|COMPLETE|journal|items|.*\.pack(\.index)?|\..*")
-
-
-def is_ours(name: str) -> bool:
-    """Whether a name is one that scutoid gives to a file or folder of a result.
-
-    Examples
-    --------
-    >>> [is_ours(name) for name in ("value.json", "image-2.ome.zarr", "value.notes.txt")]
-    [True, True, False]
-    """
-    if _OURS.fullmatch(name) or is_beside(name):
-        return True
-    saved = _SAVED.fullmatch(name)
-    if saved is None:
-        return False
-    kinds = (FORMATS, installed_formats())  # the latter are asked of other packages
-    return any(saved[1] == kind.suffix for known in kinds for kind in known.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +102,16 @@ class Entry:
     def begin(self, recipe: Recipe, *, keeps_items: bool = False) -> None:
         """Write the recipe, unless it is there already: then what was begun is continued.
 
-        What a run that was killed left without a recipe is removed.  A result of another key in
-        the same folder, or one with a recipe that cannot be read, is moved aside.
+        What a run that was killed left without a recipe is removed.  What has the recipe of
+        another key, or one that cannot be read, is moved aside.
 
         Parameters
         ----------
         recipe : Recipe
             What the result is to be made of.
         keeps_items : bool
-            Whether what lies there is kept although its recipe is lost or cannot be read: the
-            members of a collection, which are checked and found by keys of their own.
+            Whether what lies there is kept although its recipe is lost, cannot be read or is that
+            of another key: the members of a collection, which have keys of their own.
 
         Raises
         ------
@@ -145,49 +122,22 @@ class Entry:
             if self.recipe is not None:
                 (self.path / COMPLETE).unlink(missing_ok=True)
                 sync_folder(self.path)
-                self._drop_links()
+                drop_links(self.path)
                 self.trust()
                 self._renew()
                 return
-            is_other = self._is_of_another_key()
-            if is_other or ((self.path / RECIPE).exists() and not keeps_items):
-                self._move_aside()
-            elif self.path.exists() and not keeps_items:
+            if not keeps_items and (self.path / RECIPE).exists():
+                move_aside(self.path)
+            elif not keeps_items and self.path.exists():
                 self.clear()
             (self.path / COMPLETE).unlink(missing_ok=True)
         make_folder(self.path)
         self.write(RECIPE, self._last(recipe).to_json().encode())
 
-    def _drop_links(self) -> None:
-        """Remove links in the place of files of ours, so that nothing is written through one."""
-        for place in list(self.path.iterdir()):
-            if place.is_symlink() and is_ours(place.name):
-                place.unlink()
-
-    def own(self) -> list[Path]:
-        """Return what lies in the folder and is ours."""
-        if self.path.is_symlink() or not self.path.is_dir():
-            return []
-        return [place for place in sorted(self.path.iterdir()) if is_ours(place.name)]
-
-    def links_out(self) -> list[Path]:
-        """Return links, in the place of what is ours, that lead out of the result's folder."""
-        real = f"{os.path.realpath(self.path)}/"
-        found = []
-        for root, folders, names in os.walk(self.path):
-            is_top = root == str(self.path)
-            if is_top:
-                folders[:] = [name for name in folders if is_ours(name)]
-            ours = (n for n in (*folders, *names) if not is_top or is_ours(n))
-            paths = (f"{root}/{name}" for name in ours)
-            links = (path for path in paths if os.path.islink(path))  # noqa: PTH114
-            found += [Path(p) for p in links if not os.path.realpath(p).startswith(real)]
-        return found
-
     def _last(self, recipe: Recipe) -> Recipe:
         """Return a recipe whose time makes it the newest of its step, whatever the clock says."""
         times = [0.0]
-        for path in self.path.parent.glob(f"*/{RECIPE}"):
+        for path in (folder / RECIPE for folder in list_folder(self.path.parent)):
             with suppress(OSError, StoreError):
                 times.append(Recipe.from_json(path.read_bytes(), place=path).created)
         if not 0 < recipe.created <= max(times):
@@ -201,19 +151,6 @@ class Entry:
             return
         renewed = self._last(replace(recipe, created=time.time()))
         self.write(RECIPE, renewed.to_json().encode())
-
-    def _is_of_another_key(self) -> bool:
-        try:
-            return Recipe.from_json((self.path / RECIPE).read_bytes()).key != self.key
-        except (OSError, StoreError):
-            return False
-
-    def _move_aside(self) -> None:
-        for number in itertools.count(1):
-            aside = self.path.with_name(f"{self.path.name}.aside-{number}")
-            if not aside.exists():
-                self.path.rename(aside)
-                return
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file whole."""
@@ -289,7 +226,7 @@ class Entry:
         recipe = self.recipe
         for file, record in {} if recipe is None else recipe.files.items():
             is_meant = any(file == name or file.startswith(f"{name}/") for name in names)
-            if is_meant and not _was_intact(self.at(file), record):
+            if is_meant and not was_intact(self.at(file), record):
                 self.distrust()
                 is_there = (self.path / file).exists()
                 raise _damaged(
@@ -303,7 +240,7 @@ class Entry:
         recipe = self.recipe
         files = {} if recipe is None else recipe.files
         return [
-            name for name, record in files.items() if _size(self.path / name) != record["bytes"]
+            name for name, record in files.items() if size_of(self.path / name) != record["bytes"]
         ]
 
     def resized(self) -> list[str]:
@@ -313,7 +250,7 @@ class Entry:
         """
         recipe = self.recipe
         sizes = {} if recipe is None else recipe.extra.get(SIZES, {})
-        return [name for name, size in sizes.items() if _size(self.path / name) != size]
+        return [name for name, size in sizes.items() if size_of(self.path / name) != size]
 
     @property
     def is_suspect(self) -> bool:
@@ -358,14 +295,11 @@ class Entry:
                 place=str(self.path),
             )
         with storing(self.path):
-            self._sweep()
-            files = {
-                name: {"bytes": path.stat().st_size, "sha256": digest_file(path)}
-                for name, path in map(self._own, self._unprotected())
-            }
+            sweep(self.path)
+            files = dict(record_of(self.path, path) for path in unprotected_in(self.path))
             added = dict(extra or {})
             seconds = added.pop("seconds", recipe.seconds)
-            sizes = {name: size for name in _SIZED if (size := _size(self.path / name)) >= 0}
+            sizes = {name: size for name in _SIZED if (size := size_of(self.path / name)) >= 0}
             added = {**recipe.extra, **added, COMPLETED: True, **({SIZES: sizes} if sizes else {})}
             added.pop(SUSPECT, None)
             created = max(recipe.created, time.time()) if recipe.created else 0.0
@@ -374,52 +308,22 @@ class Entry:
             self.write(RECIPE, changed.to_json().encode())
             self.write(COMPLETE, digest_file(self.path / RECIPE).encode() + b"\n")
 
-    def _own(self, path: Path) -> tuple[str, Path]:
-        """Return the name of a file in the folder, which no link leads out of, and its path."""
-        name = path.relative_to(self.path).as_posix()
-        try:
-            return name, inside(self.path, name)
-        except DamagedResult as error:
-            raise StoreError(
-                "a result is made of files of its own, and of links to these",
-                value=error.value,
-                place=str(self.path),
-                remedy="let the step copy the file into its folder rather than link to it",
-            ) from error
-
-    def _sweep(self) -> None:
-        """Remove what writers that were killed have left unfinished."""
-        for place in list(self.path.iterdir()):
-            if is_beside(place.name) and place.is_dir():
-                shutil.rmtree(place)
-            elif is_beside(place.name):
-                place.unlink(missing_ok=True)
-
-    def _unprotected(self) -> Iterator[Path]:
-        """Yield the files that have no checksums of their own: not packs, not chunks of a zarr."""
-        for place in sorted(self.path.iterdir()):
-            if _CHECKED_ELSEWHERE.fullmatch(place.name) or not is_ours(place.name):
-                continue
-            if place.is_file():
-                yield place
-                continue
-            for root, folders, names in os.walk(place):
-                folders.sort()
-                # Metadata lies beside "c", never below it, where a large array has its chunks.
-                if _ZARR_METADATA in names and place.name != "files":
-                    yield Path(root) / _ZARR_METADATA
-                    folders[:] = [name for name in folders if name != "c"]
-                elif place.name == "files":
-                    yield from (Path(root) / name for name in sorted(names))
-
     def verify(self) -> list[str]:
         """Return the names of files that are missing or not what was written; reads them all."""
         recipe = self.recipe
         if recipe is None:
             return [RECIPE]
         return [
-            name for name, record in recipe.files.items() if not _is_intact(self.path, name, record)
+            name for name, record in recipe.files.items() if not is_intact(self.path, name, record)
         ]
+
+    def own(self) -> list[Path]:
+        """Return what lies in the folder and is ours."""
+        return own_in(self.path)
+
+    def links_out(self) -> list[Path]:
+        """Return links, in the place of what is ours, that lead out of the result's folder."""
+        return links_out_of(self.path)
 
     def clear(self) -> None:
         """Remove the result; what scutoid did not make stays, and the folder with it.
@@ -430,25 +334,7 @@ class Entry:
             If it cannot be removed.
         """
         with storing(self.path):
-            if self.path.is_symlink():
-                self.path.unlink()
-                return
-            if not self.path.is_dir():
-                return
-            # Killed between any two of these, what remains is never taken for a result.
-            for name in (COMPLETE, RECIPE, JOURNAL):
-                (self.path / name).unlink(missing_ok=True)
-            sync_folder(self.path)
-            others = False
-            for place in list(self.path.iterdir()):
-                if not is_ours(place.name):
-                    others = True
-                elif place.is_dir() and not place.is_symlink():
-                    shutil.rmtree(place)
-                else:
-                    place.unlink()
-            if not others:
-                self.path.rmdir()
+            remove_own(self.path)
 
 
 def distrust_around(path: Path) -> None:
@@ -464,35 +350,3 @@ def distrust_around(path: Path) -> None:
 
 def _damaged(rule: str, value: str, path: Path) -> DamagedResult:
     return DamagedResult(rule, value=value, place=str(path), remedy="run again to compute it")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
-
-
-def _is_intact(folder: Path, name: str, record: Mapping[str, object]) -> bool:
-    try:
-        path = inside(folder, name)
-        return path.stat().st_size == record.get("bytes") and digest_file(path) == record.get(
-            "sha256"
-        )
-    except OSError:
-        return False
-
-
-def _was_intact(path: Path, record: Mapping[str, object]) -> bool:
-    """Whether a file is what was written; read once in a process for each version of it."""
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    version = (str(path), status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
-    known = (*version, record.get("sha256"))
-    if known not in _INTACT:
-        if not _is_intact(path.parent, path.name, record):
-            return False
-        _INTACT.add(known)
-    return True

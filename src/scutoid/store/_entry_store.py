@@ -12,8 +12,9 @@ from pathlib import Path
 
 from scutoid.errors import StoreError
 from scutoid.paths import absolute
-from scutoid.store._durable import make_folder, store_error, storing
-from scutoid.store._entry import COMPLETE, RECIPE, Entry
+from scutoid.store._durable import list_folder, make_folder, store_error, storing
+from scutoid.store._entry import Entry
+from scutoid.store._entry_folder import COMPLETE, RECIPE
 from scutoid.store._reasons import differences
 from scutoid.store._recipe import Recipe
 
@@ -102,7 +103,7 @@ class EntryStore:
         """Return all results with their recipes, the newest first."""
         results = []
         folders = self.step_folders(links=True) if name is None else [self.path / folder_name(name)]
-        for path in (path for folder in folders for path in folder.glob(f"*/{RECIPE}")):
+        for path in (one / RECIPE for folder in folders for one in _folders(folder, links=True)):
             try:
                 recipe = Recipe.from_json(path.read_bytes(), place=path)
             except (OSError, StoreError):
@@ -182,7 +183,7 @@ class EntryStore:
 
 
 def _folders(path: Path, *, links: bool = False) -> list[Path]:
-    return [one for one in sorted(path.glob("*/")) if links or not one.is_symlink()]
+    return [one for one in list_folder(path) if one.is_dir() and (links or not one.is_symlink())]
 
 
 def _is_result(path: Path) -> bool:

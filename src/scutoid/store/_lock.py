@@ -143,6 +143,12 @@ class Lock:
             with suppress(OSError):
                 self.path.unlink()
 
+    def sweep(self) -> None:
+        """Remove what a dead holder has left; a lock that somebody has taken meanwhile stays."""
+        if self._is_dead(self.owner):
+            with one_by_one(self.path.with_name(".locks")):
+                self._bury()
+
     def __enter__(self) -> Self:
         if not self.acquire():
             raise StoreError(

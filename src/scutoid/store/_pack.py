@@ -15,9 +15,10 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -28,7 +29,7 @@ from scutoid.records import RecordLog
 from scutoid.store._durable import make_folder, storing
 
 PackName = str | int
-_HEADER = b'{"scutoid":"pack","version":1}'
+_HEADER = {"scutoid": "pack", "version": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Pack:
         The payload file; its index lies beside it.
     mode : {"r", "a"}
         "r" reads, in any number of processes and threads; "a" also appends, in one process.
+    key : str, optional
+        Key of the result that it belongs to.  In a pack that names another no payload is found;
+        those of earlier versions name none.
 
     Notes
     -----
@@ -65,10 +69,13 @@ class Pack:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path: str | os.PathLike[str], mode: Literal["r", "a"] = "r") -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], mode: Literal["r", "a"] = "r", *, key: str = ""
+    ) -> None:
         if mode not in ("r", "a"):
             raise ParameterError('a pack is opened with "r" or "a"', value=mode)
         self.path = Path(path)
+        self.key = key
         self.index_path = self.path.with_name(self.path.name + ".index")
         self._lock = threading.Lock()
         self._descriptor: int | None = None
@@ -86,10 +93,12 @@ class Pack:
     def _open_for_append(self) -> None:
         make_folder(self.path.parent)
         try:
-            log = RecordLog.open(self.index_path, _HEADER)
+            header, _ = RecordLog.read(self.index_path)
+            self._check(header)
         except DamagedResult:
             self.index_path.unlink()
-            log = RecordLog.open(self.index_path, _HEADER)
+            header = b""
+        log = RecordLog.open(self.index_path, header or _header(self.key))
         try:
             with storing(self.path):
                 is_new = not self.path.exists()
@@ -212,17 +221,34 @@ class Pack:
         self._damage, self._cut_off, self._used = None, set(), 0
         try:
             header, payloads, end = RecordLog.read_to_end(self.index_path)
+            self._check(header)
         except DamagedResult as error:  # no payload is then in the pack
-            header, payloads, end, self._damage = b"", [], 0, error
-        if header not in (b"", _HEADER):
-            raise StoreError(
-                "the index of a pack is what scutoid wrote",
-                value=header[:100].decode(errors="replace"),
-                place=str(self.index_path),
-            )
+            payloads, end, self._damage = [], 0, error
         self._places, self._index_end = self._parse(payloads, {}), end
         self._drop_cut_off(_size(self.path))
         return self._places
+
+    def _check(self, header: bytes) -> None:
+        """Refuse an index that is none, or that of another result."""
+        if header in (b"", _header(""), _header(self.key)):
+            return
+        try:
+            fields = json.loads(header)
+            is_index = {**_HEADER, "key": fields["key"]} == fields
+        except (ValueError, KeyError, TypeError):
+            is_index = False
+        text = header[:200].decode(errors="replace")
+        if not is_index:
+            raise StoreError(
+                "the index of a pack is what scutoid wrote", value=text, place=str(self.index_path)
+            )
+        if self.key:
+            raise DamagedResult(
+                "a pack in the folder of a result is its own",
+                value=text,
+                place=str(self.index_path),
+                remedy=f"run again to compute those of the key {self.key}",
+            )
 
     def _known(self) -> dict[PackName, _Place]:
         if self._places is None:
@@ -335,8 +361,8 @@ class Pack:
                 os.close(self._descriptor)
                 self._descriptor = None
 
-    def __reduce__(self) -> tuple[type[Pack], tuple[Path]]:
-        return type(self), (self.path,)
+    def __reduce__(self) -> tuple[Callable[..., Pack], tuple[Path]]:
+        return partial(type(self), key=self.key), (self.path,)
 
     def __enter__(self) -> Self:
         return self
@@ -352,6 +378,11 @@ class Pack:
     def __del__(self) -> None:
         with suppress(AttributeError, OSError):
             self.close()
+
+
+def _header(key: str) -> bytes:
+    fields = {**_HEADER, "key": key} if key else _HEADER
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def _size(path: Path) -> int:

@@ -14,7 +14,10 @@ import pytest
 
 import scutoid as sc
 from scutoid.errors import ParameterError, StoreError
-from scutoid.store import Lock
+from scutoid.steps.results import Collector
+from scutoid.steps.results import _runs as results_runs
+from scutoid.steps.running import _run as running
+from scutoid.store import Entry, EntryStore, Lock
 
 RAW = sc.open(np.arange(64, dtype="uint8").reshape(8, 8))
 
@@ -425,3 +428,62 @@ def test_a_run_in_two_parts_stays_whole_and_counts_once(tmp_path):
 
     sc.Store(store).gc(keep_runs=0)
     assert folders_of_runs(store) == []
+
+
+def test_what_the_first_part_of_a_run_has_made_stays_for_the_second(tmp_path, monkeypatch):
+    store = tmp_path / "results"
+    go_on, collected = running.go_on, []
+
+    def collect_before(*arguments):
+        if not collected:
+            collected.append(sc.Store(store).gc(older_than=0, keep_runs=0, max_size=1))
+        return go_on(*arguments)
+
+    monkeypatch.setattr(running, "go_on", collect_before)
+    run_in_two_parts(store, tmp_path / "plate")
+    assert len(collected) == 1
+    assert not collected[0].removals
+    assert sc.Store(store)["count_of"].get() == 2
+
+
+def test_what_a_run_needs_that_is_just_writing_it_down_stays(tmp_path):
+    needed = run(tmp_path, 0)
+    record = needed.folder / "run.json"
+    text = record.read_text()
+    with Lock(needed.folder):
+        record.write_text(text[:30])
+        collector = Collector(sc.Store(tmp_path).entries_store, older_than=0.0)
+        record.write_text(text)
+        assert not collector.collect(dry_run=False).removals
+    assert sums(tmp_path) == ALL[:1]
+
+
+def test_what_is_not_finished_in_a_result_that_is_begun_stays(tmp_path, monkeypatch):
+    run(tmp_path, 0)
+    new = next(tmp_path.glob("total/*")) / ".value.77-3.new.json"
+    new.write_text("half")
+    removals = sc.Store(tmp_path).gc(dry_run=True).removals
+    assert [removal.path for removal in removals] == [new]
+    monkeypatch.setattr(Lock, "acquire", lambda _: False)  # as of one that has begun it since
+    assert not sc.Store(tmp_path).gc().removals
+    assert new.exists()
+
+
+@pytest.mark.parametrize("ask", ["du", "gc", "verify", "names"])
+def test_results_may_vanish_while_a_store_is_looked_through(tmp_path, monkeypatch, ask):
+    run(tmp_path, 0)
+    gone = [tmp_path / "total/770000000000", tmp_path / "runs/2026-11-29T10-00-00_abcd"]
+    places, listed = EntryStore.places, results_runs.list_folder
+
+    def with_gone(store):
+        return [*places(store), Entry(gone[0], "total", gone[0].name)]
+
+    def with_runs(folder):
+        return [*listed(folder), gone[1], gone[0].with_name(".770000000000.lock")]
+
+    monkeypatch.setattr(EntryStore, "places", with_gone)
+    monkeypatch.setattr(results_runs, "list_folder", with_runs)
+    getattr(sc.Store(tmp_path), ask)()
+    own = Entry.own
+    monkeypatch.setattr(Entry, "own", lambda entry: [*own(entry), entry.path / ".value.7-7.new"])
+    getattr(sc.Store(tmp_path), ask)()

@@ -19,6 +19,7 @@ from scutoid.steps.results import (
     group_columns,
     list_of,
     lost_blocks,
+    lost_notes,
     lost_values,
     output_names,
 )
@@ -42,8 +43,11 @@ def find_stored(draft: Draft, *, is_forced: bool) -> None:
     if draft.restarts:
         return
     try:
+        if is_begun and (file := lost_notes(entry)) is not None:
+            draft.restarts, draft.reason = True, f"{file} is missing or another result's"
+            return
         lost = lost_blocks(entry) | lost_values(entry)
-        statuses = Journal.read(entry.journal)
+        statuses = Journal.read(entry.journal, key=entry.key)
     except StoreError:
         draft.restarts, draft.reason = True, "its journal is damaged"
         return

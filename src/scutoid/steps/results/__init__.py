@@ -36,7 +36,7 @@ from scutoid.steps.results._record import (
 from scutoid.steps.results._record_fields import read_file
 from scutoid.steps.results._run_record import OutcomeRecord, RunRecord, RunStepRecord
 from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks
-from scutoid.steps.results._shard_notes import NoteWriter, notes_file, settle_notes
+from scutoid.steps.results._shard_notes import NoteWriter, lost_notes, notes_file, settle_notes
 from scutoid.steps.results._stored import (
     StoredItem,
     StoredItems,
@@ -94,6 +94,7 @@ __all__ = [
     "list_of",
     "list_of_members",
     "lost_blocks",
+    "lost_notes",
     "lost_values",
     "members_of",
     "notes_file",

@@ -27,7 +27,7 @@ from scutoid.steps.results._missing_shards import (
 )
 from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
 from scutoid.steps.results._record import OutputRecord, ResultRecord, check_recipe
-from scutoid.steps.results._shard_notes import has_notes, misplaced_in
+from scutoid.steps.results._shard_notes import has_notes, is_notes_file, misplaced_in
 from scutoid.steps.results._stored import is_intact, members_of
 from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe
 
@@ -95,7 +95,7 @@ class Examination:
 
     def _look_at(self, outputs: Sequence[OutputRecord]) -> None:
         try:
-            statuses = Journal.read(self.entry.journal)
+            statuses = Journal.read(self.entry.journal, key=self.entry.key)
         except StoreError as error:
             self._note(self.entry.journal, error.rule)
             statuses = np.zeros(0, dtype=np.uint8)
@@ -126,13 +126,17 @@ class Examination:
                 link.unlink()
 
     def _files(self) -> None:
-        """Files with a digest; metadata of a zarr that is damaged takes the zarr with it."""
+        """Files with a digest.
+
+        Where the metadata of a zarr are damaged, or the notes of its shards, so that nothing tells
+        which are its own, all of it is to be made again.
+        """
         for name in self.entry.verify():
             path = self.entry.path / name
             self._note(path, "its digest differs" if path.exists() else "missing")
             if self.heal:
                 path.unlink(missing_ok=True)
-                if path.name == "zarr.json":
+                if path.name == "zarr.json" or is_notes_file(name):
                     self.entry.journal.unlink(missing_ok=True)
 
     def _zarr(self, path: Path) -> None:
@@ -175,17 +179,20 @@ class Examination:
 
     def _blocks(self, statuses: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> None:
         """Values of blocks: those that are damaged, and those that the journal names in vain."""
-        bad = set(self._damaged_payloads(self.entry.path / BLOCKS))
-        missing = set(np.flatnonzero(statuses).tolist()) - set(Pack(self.entry.path / BLOCKS))
+        bad = set(self._damaged_payloads(BLOCKS, self.entry.key))
+        missing = set(np.flatnonzero(statuses).tolist()) - set(
+            Pack(self.entry.path / BLOCKS, key=self.entry.key)
+        )
         if missing - bad:
             self._note(self.entry.path / BLOCKS, f"{len(missing - bad)} values are missing")
         gone = sorted(int(name) for name in (missing | bad))
         if self.heal and gone and self.entry.journal.exists():
             Journal.forget(self.entry.journal, np.array(gone, dtype=np.int64))
 
-    def _damaged_payloads(self, path: Path) -> Iterator[str | int]:
+    def _damaged_payloads(self, file: str, key: str = "") -> Iterator[str | int]:
+        path = self.entry.path / file
         try:
-            bad = Pack(path).damaged()
+            bad = Pack(path, key=key).damaged()
         except DamagedResult as error:
             self._note(path, error.rule)
             if self.heal:  # the payloads without an index are nothing
@@ -194,15 +201,18 @@ class Examination:
         for name in bad:
             self._note(path, f"the value {name!r} fails its check")
         if self.heal and bad:
-            with Pack(path, "a") as pack:
+            with Pack(path, "a", key=key) as pack:
                 pack.forget(bad)
         yield from bad
 
     def _members(self) -> None:
         path = self.entry.path / ITEMS
-        list(self._damaged_payloads(path))
+        bad = set(self._damaged_payloads(ITEMS))
         listed = set(members_of(self.entry).values())
         with Pack(path) as pack:
+            missing = listed - bad - set(pack)
+            if missing and not self.damages and self.entry.status == "complete":
+                self._note(path, f"{len(missing)} members that are listed are missing")
             gone = [name for name in pack if not self._member(pack, name, name in listed)]
         if self.heal and gone:
             with Pack(path, "a") as pack:
@@ -331,11 +341,10 @@ def own_bytes(entry: Entry) -> int:
 
 def bytes_in(path: Path) -> int:
     """Bytes of a file, or of all files below a folder; no link is followed."""
-    if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size
+    is_one = path.is_symlink() or not path.is_dir()
+    files = [str(path)] if is_one else (f"{r}/{n}" for r, _, names in os.walk(path) for n in names)
     found = 0
-    for root, _, names in os.walk(path):
-        for name in names:
-            with suppress(OSError):
-                found += os.stat(os.path.join(root, name), follow_symlinks=False).st_size  # noqa: PTH116, PTH118
+    for file in files:
+        with suppress(OSError):  # a run that is going on has removed it
+            found += os.stat(file, follow_symlinks=False).st_size  # noqa: PTH116
     return found

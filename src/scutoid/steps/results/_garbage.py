@@ -6,6 +6,7 @@ that is going on uses is never touched, nor what scutoid did not make.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -27,9 +28,11 @@ from scutoid.steps.results._runs import (
     PastRun,
     announcing,
     dead_locks,
+    is_lock,
+    lock_of,
     runs_of,
 )
-from scutoid.store import MARK, RESULT_NAME, Entry, EntryStore, Lock, Recipe
+from scutoid.store import MARK, RESULT_NAME, Entry, EntryStore, Lock, Recipe, list_folder
 
 _REPORTS = (RUN, "events.jsonl", "report.html")
 _LOG = re.compile(r"[\w.-]+-\d+\.log")
@@ -129,10 +132,8 @@ class Collector:
         self._check_runs()
         chosen = list(self._chosen(results))
         removals = [r for r in chosen if dry_run or self._remove_result(r, results)]
-        for removal in (*self._debris(results), *self._old_runs()):
-            if not dry_run:
-                _remove(removal.path)
-            removals.append(removal)
+        others = (*self._debris(results), *self._old_runs())
+        removals += [r for r in others if dry_run or self._remove_other(r.path, results)]
         gone = {removal.path for removal in removals}
         return Garbage(tuple(removals), len(results.keys() - gone), dry_run)
 
@@ -208,7 +209,7 @@ class Collector:
             return False
         try:
             with announcing(self.store):
-                known = {run.folder for run in self.runs}
+                known = {run.folder for run in self.runs if run.has_record}
                 new = (run for run in runs_of(self.store) if run.folder not in known)
                 if any(removal.path in run.entries for run in new):
                     return False
@@ -220,16 +221,31 @@ class Collector:
                 (self.store.path / folder).rmdir()  # the step's, if this was its last result
         return True
 
+    def _remove_other(self, path: Path, results: Mapping[Path, object]) -> bool:
+        """Remove what is no result, unless it lies in one that somebody has begun to make."""
+        result = next((above for above in path.parents if above in results), None)
+        if result is None:
+            _remove(path)
+            return True
+        lock = Lock(result)
+        if not lock.acquire():
+            return False
+        try:
+            _remove(path)
+        finally:
+            lock.release()
+        return True
+
     def _debris(self, results: Mapping[Path, object]) -> Iterator[Removal]:
         """Find what runs that were killed have left."""
         runs = [] if (self.store.path / RUNS).is_symlink() else [self.store.path / RUNS]
         for folder in (*self.store.step_folders(), *runs):
-            for path in sorted(folder.glob("*.aside-*")):
+            for path in list_folder(folder):
                 if _ASIDE.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
                     nbytes = own_bytes(_aside(path))
                     yield Removal(path, nbytes, "a result that could not be read")
             for lock in dead_locks(folder):
-                yield Removal(lock, lock.lstat().st_size, "its process is dead")
+                yield Removal(lock, bytes_in(lock), "its process is dead")
         idle = [path for path in results if path.is_dir() and not Lock(path).is_held]
         own = [path for run in self.runs if not run.is_live for path in _own_of_run(run.folder)]
         below = (path for place in idle for path in _unfinished_below(Entry(place, "", "")))
@@ -254,7 +270,7 @@ def _is_unfinished(path: Path) -> bool:
 
 def _unfinished(folder: Path) -> list[Path]:
     """What lies in a folder and was not finished."""
-    return [path for path in sorted(folder.glob(".*")) if _is_unfinished(path)]
+    return [path for path in list_folder(folder) if _is_unfinished(path)]
 
 
 def _unfinished_below(entry: Entry) -> Iterator[Path]:
@@ -263,10 +279,10 @@ def _unfinished_below(entry: Entry) -> Iterator[Path]:
         if _is_unfinished(place):
             yield place
         elif place.is_dir() and not place.is_symlink() and place.name != FILES_FOLDER:
-            for path in place.rglob(".*"):
-                is_a_steps = any(one.suffix == ".files" for one in path.parents)
-                if _is_unfinished(path) and not is_a_steps:
-                    yield path
+            for root, folders, names in os.walk(place):
+                if not any(one.suffix == ".files" for one in (Path(root), *Path(root).parents)):
+                    found = (Path(root, name) for name in (*folders, *names))
+                    yield from filter(_is_unfinished, found)
 
 
 def _aside(path: Path) -> Entry:
@@ -278,9 +294,9 @@ def _own_of_run(folder: Path) -> list[Path]:
     """Return what a run has written into its folder."""
     if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
         return []
-    logs = [] if (folder / LOGS).is_symlink() else sorted((folder / LOGS).glob("*.log"))
+    logs = [] if (folder / LOGS).is_symlink() else list_folder(folder / LOGS)
     logs = [path for path in logs if _LOG.fullmatch(path.name)]
-    own = [path for path in sorted(folder.iterdir()) if path.name in _REPORTS]
+    own = [path for path in list_folder(folder) if path.name in _REPORTS]
     return [*logs, *own, *_unfinished(folder)]
 
 
@@ -294,6 +310,8 @@ def _remove(path: Path) -> None:
             path.rmdir()
         elif _ASIDE.fullmatch(path.name):
             _aside(path).clear()
+        elif is_lock(path.name):
+            lock_of(path).sweep()
         elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

@@ -31,7 +31,7 @@ def lost_blocks(entry: Entry) -> dict[str, Ints]:
     images = zarr_images(entry)
     if not images:
         return {}
-    statuses = Journal.read(entry.journal)
+    statuses = Journal.read(entry.journal, key=entry.key)
     lost = {}
     for image in images:
         missing = _lost(entry.path / image.file, image, statuses)
@@ -42,7 +42,7 @@ def lost_blocks(entry: Entry) -> dict[str, Ints]:
 
 def shard_record(entry: Entry) -> dict[str, object]:
     """Describe, for the recipe, those images whose shards the journal does not tell."""
-    statuses = Journal.read(entry.journal)
+    statuses = Journal.read(entry.journal, key=entry.key)
     counts = {
         image.file: shard_count(entry.path / image.file)
         for image in zarr_images(entry)

@@ -18,9 +18,10 @@ Ints = NDArray[np.int64]
 
 
 def lost_values(entry: Entry) -> dict[str, Ints]:
-    """Numbers of the blocks of a complete result whose values are missing, by file.
+    """Numbers of the blocks of a result whose values are missing, by file.
 
-    Those that a journal does not name, which is missing or cut off, count as missing too.
+    Of a complete one those that a journal does not name, which is missing or cut off, count too; of
+    one that is being made, those that it names.
 
     Raises
     ------
@@ -32,18 +33,20 @@ def lost_values(entry: Entry) -> dict[str, Ints]:
     if recipe is None or (SIZES in recipe.extra and not changed):
         return {}
     record = ResultRecord.of(recipe, place=entry.path / RECIPE)
-    if record is None or entry.status != "complete":
+    if record is None:
         return {}
-    statuses = Journal.read(entry.journal)
+    is_complete = entry.status == "complete"
+    statuses = Journal.read(entry.journal, key=entry.key)
     lost: dict[str, Ints] = {}
-    if JOURNAL in changed:
+    if is_complete and JOURNAL in changed:
         lost[JOURNAL] = np.flatnonzero(statuses == BlockStatus.WAITING)
     wanted: Ints = np.flatnonzero(statuses == BlockStatus.WRITTEN)
     for output in record.outputs:
-        if output.parts is not None and not len(statuses):  # of a step without blocks
+        is_without_blocks = is_complete and not len(statuses)
+        if output.parts is not None and is_without_blocks:
             wanted = np.arange(output.parts.grid.grid.n_blocks)
     if any(output.kind in ("parts", "table", "value") for output in record.outputs):
-        with Pack(entry.path / BLOCKS) as pack:
+        with Pack(entry.path / BLOCKS, key=entry.key) as pack:
             missing = [n for n in wanted.tolist() if n not in pack]
         if missing:
             lost[BLOCKS] = np.array(missing, np.int64)

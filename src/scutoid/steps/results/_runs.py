@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from scutoid.steps.results._record_fields import read_file
 from scutoid.steps.results._run_record import RunRecord
-from scutoid.store import RESULT_NAME, EntryStore, Lock, one_by_one
+from scutoid.store import RESULT_NAME, EntryStore, Lock, list_folder, one_by_one
 
 RUNS = "runs"
 RUN = "run.json"
@@ -65,19 +65,33 @@ class PastRun:
 
 def runs_of(store: EntryStore) -> list[PastRun]:
     """Return all runs that a store remembers."""
-    folders = (path for path in (store.path / RUNS).glob("*/") if RUN_NAME.fullmatch(path.name))
-    return [PastRun.at(folder, store.path) for folder in folders]
+    folders = (path for path in list_folder(store.path / RUNS) if RUN_NAME.fullmatch(path.name))
+    found = []
+    for folder in folders:
+        with suppress(
+            FileNotFoundError, NotADirectoryError
+        ):  # it was removed meanwhile, or is none
+            found.append(PastRun.at(folder, store.path))
+    return found
 
 
 def dead_locks(folder: Path) -> list[Path]:
     """Return the locks of processes that are dead, in a folder of a store."""
     return [
         lock
-        for lock in sorted(folder.glob(".*.lock"))
-        if _LOCK_NAME.fullmatch(lock.name)
-        and not lock.is_symlink()
-        and not Lock(lock.with_name(lock.name[1:].removesuffix(".lock"))).is_held
+        for lock in list_folder(folder)
+        if is_lock(lock.name) and not lock.is_symlink() and not lock_of(lock).is_held
     ]
+
+
+def is_lock(name: str) -> bool:
+    """Whether a file name is that of the lock of a result or a run."""
+    return _LOCK_NAME.fullmatch(name) is not None
+
+
+def lock_of(path: Path) -> Lock:
+    """Return the lock that a file is."""
+    return Lock(path.with_name(path.name[1:].removesuffix(".lock")))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ journalled.  What has none when the result is completed is noted as it is found.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays import NOTE, ShardLevel, misplaced_shards, missing_notes, shard_levels
+from scutoid.blocks import Journal
 from scutoid.errors import DamagedResult
 from scutoid.geometry import Roi
 from scutoid.records import RecordLog
 from scutoid.steps.results._missing_shards import zarr_images
 from scutoid.store import Entry
 
-_HEADER = b'{"scutoid":"shards","version":1}'
-_ZARR = ".ome.zarr"
+_HEADER = {"scutoid": "shards", "version": 1}
+_ZARR, _SHARDS = ".ome.zarr", ".shards"
 Notes = NDArray[np.void]
 NO_NOTES: Notes = np.zeros(0, NOTE)
 
@@ -34,24 +36,51 @@ def notes_file(file: str) -> str:
     >>> notes_file("image-2.ome.zarr")
     'image-2.shards'
     """
-    return f"{file.removesuffix(_ZARR)}.shards"
+    return f"{file.removesuffix(_ZARR)}{_SHARDS}"
 
 
-def read_notes(path: Path) -> Notes:
-    """Read notes; of two of one shard the later holds.
+def is_notes_file(file: str) -> bool:
+    """Whether a file of a result has the notes of an image."""
+    return file.endswith(_SHARDS) and "/" not in file
+
+
+def read_notes(path: Path, key: str) -> Notes:
+    """Read the notes in the folder of the result of a key; of two of one shard the later holds.
 
     Raises
     ------
-    StoreError
-        If the file is none of notes.
+    DamagedResult
+        If the file is none of notes, or has those of another result.
     """
     header, payloads = RecordLog.read(path)
     content = b"".join(payloads)
-    if header not in (b"", _HEADER) or len(content) % NOTE.itemsize:
+    if header not in (b"", *_headers(key)) or len(content) % NOTE.itemsize:
         raise DamagedResult(
-            "a file of notes holds notes", place=str(path), remedy="run again to compute it"
+            "the notes of the shards of an image are its own",
+            value=header[:200].decode(errors="replace"),
+            place=str(path),
+            remedy="run again to compute it",
         )
     return np.frombuffer(content, NOTE)
+
+
+def _headers(key: str) -> tuple[bytes, bytes]:
+    """Return what a file of notes begins with, and what it did in earlier versions."""
+    every = ({**_HEADER, "key": key}, _HEADER)
+    new, old = (json.dumps(fields, separators=(",", ":")).encode() for fields in every)
+    return new, old
+
+
+def _opened(path: Path, key: str) -> RecordLog:
+    """Open a file of notes for appending; one that is not this result's is begun anew."""
+    try:
+        header, _ = RecordLog.read(path)
+    except DamagedResult:
+        header = b"damaged"
+    if header not in (b"", *_headers(key)):
+        path.unlink()
+        header = b""
+    return RecordLog.open(path, header or _headers(key)[0])
 
 
 class NoteWriter:
@@ -59,15 +88,15 @@ class NoteWriter:
 
     Parameters
     ----------
-    folder : Path
-        The result's folder.
+    entry : Entry
+        The result.
     files : sequence of str or None
         Of each output, its zarr if it has one.
     """
 
-    def __init__(self, folder: Path, files: Sequence[str | None]) -> None:
+    def __init__(self, entry: Entry, files: Sequence[str | None]) -> None:
         self._logs = [
-            None if file is None else RecordLog.open(folder / notes_file(file), _HEADER)
+            None if file is None else _opened(entry.path / notes_file(file), entry.key)
             for file in files
         ]
 
@@ -94,8 +123,8 @@ def settle_notes(entry: Entry) -> None:
         path, place = entry.path / image.file, entry.path / notes_file(image.file)
         if path.is_symlink() or not shard_levels(path):
             continue
-        missing = missing_notes(path, read_notes(place))
-        with RecordLog.open(place, _HEADER) as log:
+        with _opened(place, entry.key) as log:
+            missing = missing_notes(path, read_notes(place, entry.key))
             log.append_many((missing.tobytes(),) if len(missing) else ())
 
 
@@ -111,7 +140,25 @@ def misplaced_in(entry: Entry, file: str) -> list[Path]:
     if not place.exists():
         return []
     is_whole = has_notes(entry, file)
-    return misplaced_shards(entry.path / file, read_notes(place), is_whole=is_whole)
+    return misplaced_shards(entry.path / file, read_notes(place, entry.key), is_whole=is_whole)
+
+
+def lost_notes(entry: Entry) -> str | None:
+    """Name notes of a result that is being made which are gone, or are those of another result.
+
+    Without them nothing tells which of its shards are its own.  Results that were begun by earlier
+    versions need have none.
+    """
+    is_begun = bool(Journal.key_of(entry.journal))
+    for image in zarr_images(entry):
+        file = notes_file(image.file)
+        try:
+            read_notes(entry.at(file), entry.key)
+        except DamagedResult:
+            return file
+        if is_begun and not entry.at(file).exists():
+            return file
+    return None
 
 
 def has_notes(entry: Entry, file: str) -> bool:
@@ -127,43 +174,49 @@ class NotedShards:
     ----------
     path : Path
         The image.
-    notes : Path
-        Its notes.
+    entry : Entry
+        The result that it belongs to.
     is_whole : bool
-        Whether all shards have one, as in a complete result.
+        Whether all shards have a note, as in a complete result.
     """
 
-    def __init__(self, path: Path, notes: Path, *, is_whole: bool) -> None:
+    def __init__(self, path: Path, entry: Entry, *, is_whole: bool) -> None:
         self.path = path
-        self.notes = notes
+        self.entry = entry
         self.is_whole = is_whole
         status = (path / "zarr.json").stat()
         self.stamp = (status.st_mtime_ns, status.st_ino)
 
     def misplaced(self, roi: Roi) -> str | None:
         """Return the file of a shard that a region meets and that is not what was noted."""
-        compared = _compared(self.path, self.notes, self.stamp, self.is_whole)
+        compared = _compared(self.path, self.entry, self.stamp, self.is_whole)
         return None if compared is None else compared.misplaced(roi)
 
 
 @functools.lru_cache(maxsize=64)
-def _compared(path: Path, notes: Path, _stamp: tuple[int, ...], is_whole: bool) -> _Compared | None:
+def _compared(
+    path: Path, entry: Entry, _stamp: tuple[int, ...], is_whole: bool
+) -> _Compared | None:
     levels = shard_levels(path)
-    return _Compared(levels[0], notes, is_whole) if levels else None
+    if not levels:
+        return None
+    notes = entry.at(notes_file(path.name))
+    return _Compared(levels[0], notes, entry.key, is_whole)
 
 
 class _Compared:
     """What this process has compared of the finest level of an image."""
 
-    def __init__(self, level: ShardLevel, notes: Path, is_whole: bool) -> None:
+    def __init__(self, level: ShardLevel, notes: Path, key: str, is_whole: bool) -> None:
         self._level = level
         self._notes = notes
+        self._key = key
         self._is_whole = is_whole
         self._known = self._read()
         self._seen: dict[int, tuple[int, ...]] = {}
 
     def _read(self) -> dict[int, tuple[int, ...]]:
-        found = read_notes(self._notes)
+        found = read_notes(self._notes, self._key)
         return {note[1]: note for note in found[found["level"] == 0].tolist()}
 
     def misplaced(self, roi: Roi) -> str | None:

@@ -259,7 +259,7 @@ class StoredResult:
         if not is_whole and (self.is_there or not self.entry.at(file).exists()):
             return None
         self.entry.check(file)
-        return NotedShards(path, self.entry.at(file), is_whole=is_whole)
+        return NotedShards(path, self.entry, is_whole=is_whole)
 
     def framed(self, output: int) -> Framed:
         """Describe an image."""
@@ -272,7 +272,7 @@ class StoredResult:
         self.check()
         record = self.outputs[output]
         if record.parts is not None:
-            pack = Pack(self.entry.at(record.parts.file))
+            pack = Pack(self.entry.at(record.parts.file), key=self.entry.key)
             return PackedParts(record.parts.grid.parts_grid, pack, record.parts.slot)
         if record.kind == "files":
             self.entry.check(FILES_FOLDER)

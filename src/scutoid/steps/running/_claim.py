@@ -37,7 +37,7 @@ def claim(
     new_planner: Callable[[], Planner],
     targets: Sequence[Ref | CollectionRef],
     listeners: Sequence[Listener],
-    begin: Callable[[PlannedRun, ExitStack], T | None],
+    begin: Callable[[PlannedRun], T | None],
     obstacle: StoreError | None = None,
 ) -> T:
     """Plan, hold the locks of all that is to be made, and begin.
@@ -58,7 +58,7 @@ def claim(
     listeners : sequence of Listener
         Are told of waiting and of damage.
     begin : callable
-        Begins what was planned; what it holds goes to the `ExitStack` that it gets.
+        Begins what was planned.
     obstacle : StoreError, optional
         What keeps a run from writing to the store.
 
@@ -81,7 +81,7 @@ def claim(
         with ExitStack() as taken:
             busy = _take_locks(taken, planned)
             if busy is None:
-                begun = None if heal(planned, listeners) else begin(planned, taken)
+                begun = None if heal(planned, listeners) else begin(planned)
                 if begun is None:
                     continue
                 held.push(taken.pop_all())

@@ -161,6 +161,7 @@ def run(
     forced, accepted = tuple(force), tuple(accept)
     before: tuple[RunStepRecord, ...] = ()
     parts: list[str] = []
+    announced = ExitStack()  # what a part has used stays until the last one has ended
 
     def new_planner() -> Planner:
         return Planner(
@@ -172,12 +173,12 @@ def run(
             paranoid=paranoid,
         )
 
-    def begin(planned: PlannedRun, held: ExitStack) -> Runner | None:
+    def begin(planned: PlannedRun) -> Runner | None:
         part_of, is_read_only = next(iter(parts), None), obstacle is not None
         runner = Runner(
             planned, before, part_of=part_of, is_read_only=is_read_only, check_halo=check_halo
         )
-        return _begin(runner, held, parts)
+        return _begin(runner, announced, parts)
 
     def complete(wanted: Sequence[Ref | CollectionRef]) -> tuple[PlannedRun, Run]:
         """Run until no damage is met that can be healed."""
@@ -208,9 +209,10 @@ def run(
         forced = accepted = ()
         return runner.planned, done
 
-    planned, done = complete(refs_in(targets))
-    if not done.ok and not isinstance(on_failure, int):
-        done = go_on(planned, done, complete)
+    with announced:
+        planned, done = complete(refs_in(targets))
+        if not done.ok and not isinstance(on_failure, int):
+            done = go_on(planned, done, complete)
     if not done.ok and on_failure != "return":
         error = RunFailed(
             "a run ends without failed blocks",
@@ -238,13 +240,15 @@ def _obstacle(store: EntryStore) -> StoreError | None:
     return None
 
 
-def _begin(runner: Runner, held: ExitStack, parts: list[str]) -> Runner | None:
+def _begin(runner: Runner, announced: ExitStack, parts: list[str]) -> Runner | None:
     """Announce what a run uses, as one more of its parts; None if some of that is gone."""
     if runner.is_read_only:
         return runner
-    held.enter_context(Lock(runner.folder))
-    if not runner.announce():
-        return None
+    with ExitStack() as held:
+        held.enter_context(Lock(runner.folder))
+        if not runner.announce():
+            return None
+        announced.push(held.pop_all())
     parts.append(runner.folder.name)
     return runner
 

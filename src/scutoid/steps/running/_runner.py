@@ -20,6 +20,7 @@ from scutoid.blocks import (
     Report,
     run_blocks,
 )
+from scutoid.durable import beside
 from scutoid.errors import SourceError, StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps.compute import concatenate
@@ -179,7 +180,7 @@ class Runner:
         """Commit the image of a step whose blocks are all journalled; others are by their task."""
         if not self._is_settled(each) or each.step is None or each.has_finish:
             return
-        n_done = int((Journal.read(each.entry.journal) != 0).sum())
+        n_done = int((Journal.read(each.entry.journal, key=each.key.key) != 0).sum())
         chosen = each.step.chosen()
         n_skipped = 0 if chosen is None else int((~chosen).sum())
         if n_done + n_skipped == each.n_blocks:
@@ -326,7 +327,9 @@ class Runner:
     def _write(self, record: RunRecord) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / RUN).write_text(record.to_json())
+            new = beside(self.folder / RUN)  # whole to who reads it, and no disk is waited for
+            new.write_text(record.to_json())
+            new.replace(self.folder / RUN)
         except OSError as error:
             raise StoreError(
                 "a run is written down in its store", value=str(error), place=str(self.folder)

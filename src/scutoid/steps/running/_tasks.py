@@ -106,10 +106,10 @@ class TaskBuilder:
     ) -> list[BlockTask]:
         spec, step = call.spec, self._layouts.step(call)
         packs = any(kind != "image" for kind in spec.outputs)
-        pack = Pack(each.entry.path / BLOCKS, "a") if packs else None
+        pack = Pack(each.entry.path / BLOCKS, "a", key=each.entry.key) if packs else None
         if pack is not None:
             self._packs.append(pack)
-        notes = NoteWriter(each.entry.path, self._zarrs(each))
+        notes = NoteWriter(each.entry, self._zarrs(each))
         self._notes.append(notes)
         handover = self._inputs.handover_of(each)
         if handover is not None:
@@ -129,6 +129,7 @@ class TaskBuilder:
             after=self._edges.of(call),
             where=step.chosen(),
             journal=each.entry.journal,
+            key="" if Journal.key_of(each.entry.journal) == "" else each.entry.key,
             collect=partial(_collect_blocks, pack, notes),
             check=self._check(each),
             bytes_per_block=memory_of(call, self._layouts),
@@ -139,7 +140,9 @@ class TaskBuilder:
         params = {name: self._inputs.deferred(value) for name, value in call.params.items()}
         finish = BlockTask(
             each.finish_task,
-            FinishWork(step, params, each.entry, Pack(each.entry.path / BLOCKS)),
+            FinishWork(
+                step, params, each.entry, Pack(each.entry.path / BLOCKS, key=each.entry.key)
+            ),
             _ONE,
             after=(After.all(each.task, step.layout.grid.ndim),),
             retries=spec.options.retries,

@@ -180,7 +180,7 @@ class StepWork:
             if writer is not None:
                 writer.write(Roi((0,) * result.ndim, result.shape), result)
             elif kind == "parts":
-                with Pack(self.pack, "a") as pack:
+                with Pack(self.pack, "a", key=self.entry.key) as pack:
                     pack.append_many((n, {}, encode([part])) for n, part in result.items())
             elif kind != "files":
                 self.entry.save(result, name, format=spec.value_format)
