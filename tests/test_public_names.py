@@ -101,10 +101,10 @@ INTERNAL = {
         table_of_bytes version_notes
     """,
     "scutoid.steps": """
-        blockwise CallOptions Collection Described export Files gather Image ImageRef Images
-        injected is_lazy Length open open_folder OutputGrid Parts per_member Pipeline pipeline
-        Plan plan PlannedStep reduction refuse_renamed Run run RunStep step Step Store Table Tables
-        TypedCall um Value Values with_given with_options
+        blockwise CallOptions check_names Collection Described export Files gather Image ImageRef
+        Images injected is_lazy Length open open_folder OutputGrid own_columns Parts per_member
+        Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed Run run RunStep step Step
+        Store Table Tables TypedCall um UNIT Value Values with_given with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces background_field

@@ -211,7 +211,9 @@ def _print_result(result: Lazy, partial: Partial) -> None:
 
 def _print_table(frame: pd.DataFrame) -> None:
     n_shown = min(_ROWS, len(frame))
-    print(f"\n{len(frame)} rows, {len(frame.columns)} columns; the first {n_shown}:")
+    unit = frame.attrs.get("unit")
+    lengths = f", lengths in {unit}" if unit else ""
+    print(f"\n{len(frame)} rows, {len(frame.columns)} columns{lengths}; the first {n_shown}:")
     print(frame.head(_ROWS).to_string())
 
 

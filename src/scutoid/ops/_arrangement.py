@@ -19,6 +19,7 @@ from scutoid.ops._grids import (
     kept_labels,
     letters_of,
     limited_depth,
+    of_same_axes,
     seen_to,
 )
 from scutoid.ops._inputs import first_of
@@ -80,7 +81,8 @@ def flip(image: ImageLike, *, axis: str | int | Sequence[int]) -> ImageLike:
     image : Image, Images or ndarray
         Of any kind.
     axis : str, int or sequence of int
-        Letters of the spatial axes to flip, such as ``"z"`` or ``"yx"``; or their numbers.
+        Letters of the spatial axes to flip, such as ``"z"`` or ``"yx"``; or their numbers, of a
+        folder whose members have the same axes.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def flip(image: ImageLike, *, axis: str | int | Sequence[int]) -> ImageLike:
     >>> sc.flip(np.array([[1, 2, 3]]), axis="x")
     array([[3, 2, 1]])
     """
-    step = kept_labels(flip_step, image)
+    step = of_same_axes(kept_labels(flip_step, image), axis, [as_one(image)])
     return seen_to(step(image, axis=letters_of(axis, first_of(image).axes)))
 
 
@@ -134,7 +136,8 @@ def transpose(image: ImageLike, *, axes: str | Sequence[int] | None = None) -> I
     image : Image, Images or ndarray
         Of any kind; members of a collection have the same axes.
     axes : str or sequence of int, optional
-        Its letters in the order wanted, such as ``"xyz"``, or their numbers; default: reversed.
+        Its letters in the order wanted, such as ``"xyz"``; or their numbers, or by default
+        reversed, of a folder whose members have them in the same order.
 
     Returns
     -------
@@ -175,6 +178,7 @@ def transpose(image: ImageLike, *, axes: str | Sequence[int] | None = None) -> I
     )(_transposed)
     order = [seen.index(letter) for letter in wanted[n_front:]]
     step = limited_depth(step.options(name="transpose"), [image], seen)
+    step = of_same_axes(step, axes, [image])
     return step(image, order=order, axes=own)
 
 
@@ -202,6 +206,13 @@ class _Part:
 
 def _joined_grid(images: list[Image], axis: str, axes: str) -> OutputGrid:
     first = images[0]
+    if {*axes} & {*SPATIAL} != {*first.axes} & {*SPATIAL} or not {*axes} <= {*first.axes}:
+        raise ParameterError(
+            "images of a folder that are joined have the axes of its first member",
+            value=f"{first.axes!r}, where {axes!r} are joined",
+            place="concatenate",
+            remedy="join them in folders of their own: open_folder(..., select=...)",
+        )
     shapes = [dict(zip(image.axes, image.shape, strict=True)) for image in images]
     for image, sizes in zip(images, shapes, strict=True):
         others = {a: n for a, n in sizes.items() if a != axis}
@@ -267,7 +278,8 @@ def concatenate(images: Iterable[ImageLike], *, axis: str | int) -> ImageLike:
         With the same axes, dtype and voxel size, and the same sizes on all axes but one.  Members
         of collections are joined by key; a single image is joined to each.
     axis : str or int
-        Letter of that axis, such as ``"z"``, or its number.
+        Letter of that axis, such as ``"z"``; or its number, of images with the same axes in the
+        same order.
 
     Returns
     -------
@@ -323,4 +335,5 @@ def _concatenate(*given: ImageLike, axis: str | int) -> ImageLike:
     )(_joined)
     if set(seen) - set(SPATIAL):
         step = limited_depth(step, images, seen)
-    return seen_to(step.options(name="concatenate")(*images, axis=letter, axes=seen))
+    step = of_same_axes(step.options(name="concatenate"), axis, images)
+    return seen_to(step(*images, axis=letter, axes=seen))

@@ -59,12 +59,30 @@ class AtlasFrame:
     """From the world of the positions to that of the atlas."""
     plane: tuple[int, float] | None
     """Axis and position of the plane between the hemispheres."""
+    unit: str | None
+    """Of the positions that the matrix is for; None: it says all, or no unit is known."""
+    is_transformed: bool
+    """Whether the user said how positions come to the atlas, so that they may be in voxels."""
 
     @classmethod
-    def of(cls, atlas: Image, matrix: Matrix, plane: tuple[int, float] | None) -> AtlasFrame:
-        """Describe an atlas."""
-        size = tuple(atlas.voxel_size or (1.0,) * atlas.ndim)
-        return cls(atlas.axes, tuple(atlas.shape), tuple(atlas.origin), size, matrix, plane)
+    def of(
+        cls,
+        atlas: Image,
+        transform: object,
+        plane: tuple[int, float] | None,
+        unit: str | None,
+    ) -> AtlasFrame:
+        """Describe an atlas, for positions in a unit, if it is known."""
+        return cls(
+            atlas.axes,
+            tuple(atlas.shape),
+            tuple(atlas.origin),
+            tuple(atlas.voxel_size or (1.0,) * atlas.ndim),
+            world_matrix(transform, atlas, unit),
+            plane,
+            None if is_matrix(transform) else unit or atlas.unit,
+            transform is not None,
+        )
 
     def place(self, points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the voxel that holds each point, and whether the point lies above the plane.
@@ -90,6 +108,14 @@ class AtlasFrame:
         return voxel, position[:, self.plane[0]] >= self.plane[1]
 
 
+def is_matrix(transform: object) -> bool:
+    """Whether a transform is anything but names of axes."""
+    if transform is None:
+        return False
+    names = list(transform) if isinstance(transform, (list, tuple, str)) else []
+    return not names or not all(isinstance(name, str) for name in names)
+
+
 def world_matrix(transform: object, atlas: Image, unit: str | None) -> Matrix:
     """Return the affine matrix from positions to the world of the atlas."""
     axes = list(atlas.axes)
@@ -101,9 +127,8 @@ def world_matrix(transform: object, atlas: Image, unit: str | None) -> Matrix:
             place=f"{_PLACE}: {atlas.name!r}",
             remedy="open the atlas with voxel_size=, or give transform=",
         )
-    names = list(transform) if isinstance(transform, (list, tuple, str)) else None
-    if transform is None or (names and all(isinstance(name, str) for name in names)):
-        order = axes if transform is None else [str(name) for name in cast("list[str]", names)]
+    if not is_matrix(transform):
+        order = axes if transform is None else list(cast("list[str]", transform))
         return _axis_matrix(order, axes, atlas, unit)
     try:
         matrix = np.array(transform, np.float64)

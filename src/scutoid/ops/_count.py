@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeGuard, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import cells_per_object, check_cell_size
-from scutoid.ops._columns import known_values
+from scutoid.ops._columns import check_groups, known_values
 from scutoid.ops._composed import as_number, composed, operation
+from scutoid.ops._inputs import first_of
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
 from scutoid.ops._renamed import renamed
 from scutoid.ops._types import ImageLike, Number, TableLike
+from scutoid.ops._units import copied_unit
 from scutoid.steps import BlockParts, Image, Table, Tables, is_lazy, step
 
 if TYPE_CHECKING:
@@ -100,9 +103,11 @@ def count(
         "min_size": min_size,
         "edge_weight": edge_weight,
     }
+    if not is_table(objects):
+        check_labels(objects, "count")
+    check_groups([objects], lambda: _columns(objects), "count")
     if is_table(objects):
         return count_rows(objects, **params)
-    check_labels(objects, "count")
     pieces = measure_pieces(cast("Image", objects), moments=False, weighted=False)
     return count_pieces(pieces, **params)
 
@@ -142,6 +147,7 @@ def estimate_cells(
     [1.5]
     """
     _check(cell_size, by, min_size, edge_weight)
+    check_groups([objects], lambda: _NAMES[-1:], "estimate_cells")
     if not is_table(objects):
         raise ParameterError(
             "estimates are of a table of measure",
@@ -151,6 +157,12 @@ def estimate_cells(
         )
     size = None if cell_size is None else as_number(cell_size)
     return with_cells(objects, size=size, by=by, min_size=min_size, edge_weight=edge_weight)
+
+
+def _columns(objects: ImageLike | TableLike) -> list[str]:
+    """Return the names of the columns of a table, as far as they are known."""
+    axes = "" if is_table(objects) else first_of(cast("Image", objects)).axes
+    return [*(axis for axis in axes if axis not in SPATIAL), *_NAMES]
 
 
 def _check(size: Number | None, by: str, min_size: float, edge_weight: float) -> None:
@@ -198,20 +210,21 @@ def estimated_cells(
     )
 
 
-@step(out="table", version="1")
+@step(out="table", version="2")
 def count_rows(
     cells: pd.DataFrame, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> pd.DataFrame:
     """Count the objects of a table."""
     axes = [axis for axis in _AXES if axis in cells.columns]
     if not axes:
-        return _summary([_counted(cells, size, by, min_size, edge_weight)])
+        return _summary([_counted(cells, size, by, min_size, edge_weight)], by, cells)
     for axis in axes:
         known_values(cells[axis], "count")
-    return _summary(
+    counted = (
         {**dict(zip(axes, place, strict=True)), **_counted(rows, size, by, min_size, edge_weight)}
         for place, rows in cells.groupby(axes, sort=True)
     )
+    return _summary(counted, by, cells)
 
 
 @step(out="table", version="2")
@@ -225,9 +238,10 @@ def count_pieces(
         counted = _counted(rows, size, by, min_size, edge_weight)
         before = counts.get(place, {})
         counts[place] = {name: before.get(name, 0) + counted[name] for name in _NAMES}
-    return _summary(
+    counted_apart = (
         {**dict(zip(iterated, place, strict=True)), **counted} for place, counted in counts.items()
     )
+    return _summary(counted_apart, by, rows)
 
 
 def _counted(
@@ -246,13 +260,15 @@ def _counted(
     }
 
 
-def _summary(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+def _summary(rows: Iterable[Mapping[str, object]], by: SizeBy, cells: pd.DataFrame) -> pd.DataFrame:
+    """Make the table of counts; those by size depend on the unit of the `cells`."""
     import pandas as pd
 
     table = pd.DataFrame(list(rows))
     if table.empty:
         table = pd.DataFrame({name: np.zeros(0, int) for name in _NAMES})
-    return table.astype({"n_cells": float})
+    counted = table.astype({"n_cells": float})
+    return copied_unit(counted, cells) if by == "size" else counted
 
 
 count_rows = count_rows.options(name="count")

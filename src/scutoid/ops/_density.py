@@ -18,6 +18,7 @@ from scutoid.ops._count import estimated_cells, is_table
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._types import Array, ImageLike, TableLike
+from scutoid.ops._units import check_unit, unit_of
 from scutoid.steps import (
     BlockParts,
     CallOptions,
@@ -185,6 +186,8 @@ class _Space:
     """What the columns of positions end in, after the name of their axis."""
     iterated: tuple[tuple[str, int, int], ...]
     """The other axes, each with its first place and their number."""
+    unit: str | None
+    """Of the positions; None: not known, or by voxels."""
 
     @classmethod
     def of(cls, image: Image) -> _Space:
@@ -201,6 +204,7 @@ class _Space:
             image.voxel_size or (1.0,) * len(spatial),
             "",
             tuple((axis, int(first), int(n)) for axis, first, n in extent if axis not in SPATIAL),
+            unit_of(image.voxel_size, image.unit),
         )
 
     @classmethod
@@ -215,6 +219,7 @@ class _Space:
             (1.0,) * len(axes),
             "_voxel",
             tuple((axis, 0, 2**62) for axis in str(part["iterated"]).strip()),
+            None,
         )
 
 
@@ -265,6 +270,7 @@ def coarse_counts(
     DataFrame
         The voxel, a column an axis, and ``n``; iterated axes in the frame of the image.
     """
+    check_unit(cells, space.unit, f"{_PLACE}, objects")
     steps = _steps(factors, spacing, space.voxel_size, len(space.axes))
     apart = [axis for axis, _, n in space.iterated if axis in cells.columns or n > 1]
     names = [axis + space.suffix for axis in space.axes]
@@ -295,7 +301,9 @@ def coarse_counts(
 
 def _added_up(counts: pd.DataFrame) -> pd.DataFrame:
     axes = [name for name in counts.columns if name != "n"]
-    return counts.groupby(axes, sort=True)[["n"]].sum().reset_index()
+    added = counts.groupby(axes, sort=True)[["n"]].sum().reset_index()
+    added.attrs = {}  # voxels and counts are in no unit
+    return added
 
 
 @step(out="table", version="1")

@@ -14,7 +14,8 @@ from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.geometry import Roi
 from scutoid.kernels import Affine
-from scutoid.steps import Image, Images, OutputGrid, Step
+from scutoid.ops._inputs import first_of
+from scutoid.steps import Described, Image, Images, OutputGrid, Step
 
 AnyStep = TypeVar("AnyStep", bound=Step[Callable[..., object], object, object])
 T = TypeVar("T")
@@ -100,6 +101,63 @@ def letters_of(axis: object, axes: str) -> str:
         return axes[operator.index(axis)]  # type: ignore[arg-type]
     except (TypeError, IndexError):
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class SameAxes:
+    """Refuses images whose axes are not those by which numbers of axes were read."""
+
+    axes: str
+    """Those of the first image."""
+    place: str
+    """The operation."""
+
+    def __call__(self, images: Sequence[Described]) -> None:
+        """Refuse images with others."""
+        for image in images:
+            if image.axes != self.axes:
+                raise ParameterError(
+                    "axes are given by number for images with the same axes",
+                    value=f"{image.axes!r} of {image.name!r}, where the first image has "
+                    f"{self.axes!r}",
+                    place=self.place,
+                    remedy="give the axis by its letter, or axes= where the images are opened",
+                )
+
+
+def of_same_axes(step: AnyStep, axis: object, images: Sequence[Image | Images]) -> AnyStep:
+    """Return a step that refuses members whose axes are not those of the first image.
+
+    Axes that were given by letter mean the same whatever the order of a member's axes is, and the
+    step is returned as it is.
+
+    Parameters
+    ----------
+    step : Step
+        Gets the letters that numbers stand for.
+    axis : str, int, sequence or None
+        As the user gave it.
+    images : sequence of Image or Images
+
+    Raises
+    ------
+    ParameterError
+        If a single image has other axes than the first.
+    """
+    parts = [axis] if isinstance(axis, str) or not isinstance(axis, Iterable) else axis
+    if all(isinstance(part, str) for part in parts):
+        return step
+    check = SameAxes(first_of(images[0]).axes, step.spec.label)
+    check([image for image in images if isinstance(image, Image)])
+    if all(isinstance(image, Image) for image in images):
+        return step
+    version = f"{step.spec.version}, axes {check.axes}"  # of which the numbers are
+    return cast("AnyStep", Step(replace(step.spec, check=check, version=version)))
+
+
+def checked_by(step: AnyStep, check: Callable[[list[Described]], None]) -> AnyStep:
+    """Return a step that refuses what `check` does, of single images and of each member."""
+    return cast("AnyStep", Step(replace(step.spec, check=check)))
 
 
 def plain(value: T) -> T:

@@ -7,19 +7,22 @@ labels at a time, and writes the rows of each range as it is done.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import NoneType
-from typing import TypedDict
+from typing import NoReturn, TypedDict, cast
 
 import numpy as np
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels import SHAPES, Measure, measure_block
+from scutoid.ops._columns import check_groups, stand_in
 from scutoid.ops._composed import as_one, opened, operation
+from scutoid.ops._grids import checked_by
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._object_table import measure_objects
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
-from scutoid.steps import Image, Images, StepBlock, blockwise, injected
+from scutoid.steps import Described, Image, Images, StepBlock, Table, blockwise, injected
 from scutoid.steps import open as open_image
 
 
@@ -74,7 +77,9 @@ def measure(
         NaN where the intensities add up to 0.
 
         Rows are ordered by label; with iterated axes, by their place first, which has a column
-        each.  The table is written a range of labels at a time, as row groups of one Parquet file.
+        each.  ``.attrs["unit"]`` of the DataFrame is the unit: "voxel" where the voxel size is
+        unknown, None where only its unit is; tables of members in different units are not joined.
+        The table is written a range of labels at a time, as row groups of one Parquet file.
 
     Raises
     ------
@@ -109,6 +114,7 @@ def measure(
     check_real(intensity, "measure, intensity")
     wanted = _wanted(properties)
     own = _own(measures)
+    check_groups([labels, intensity], lambda: _columns(labels, intensity, wanted, own), "measure")
     asked: _Asked = {
         "moments": bool({"axes", "orientation"} & set(wanted)),
         "weighted": "weighted_centroid" in wanted and intensity is not None,
@@ -120,12 +126,28 @@ def measure(
         first, other = first_of(labels), first_of(intensity)
         _check_axes(first.axes, other.axes)
         if "c" in other.axes and "c" not in first.axes:
-            axes = "c" + "".join(axis for axis in first.axes if axis in SPATIAL)
-            pieces = measure_channel_pieces.along(axes)(labels, intensity, **asked)
+            axes = "".join(axis for axis in first.axes if axis in SPATIAL)
+            channel_step = checked_by(measure_channel_pieces.along(f"c{axes}"), _WithChannels(axes))
+            pieces = channel_step(labels, intensity, **asked)
         else:
             pieces = measure_pieces(labels, intensity, **asked)
     table = measure_objects(pieces, properties=wanted, measures=own)
     return table.to_pandas() if is_eager else table
+
+
+def _columns(
+    labels: Image,
+    intensity: Image | Images | None,
+    properties: tuple[str, ...],
+    measures: tuple[Measure, ...],
+) -> list[str]:
+    """Return the names of the columns of a table; those of channels are not among them."""
+    axes = first_of(labels).axes
+    is_plain = intensity is not None and ("c" in axes or "c" not in first_of(intensity).axes)
+    like = stand_in(axes)
+    table = measure(like, intensity=like if is_plain else None, properties=properties)
+    own = [name for one in measures if one.finish is None for name in one.merge]
+    return [*cast("Table", table).to_pandas(), *own]
 
 
 class _Asked(TypedDict):
@@ -222,7 +244,48 @@ def _wanted(properties: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in SHAPES if name in names)
 
 
-@blockwise(out="parts", block_invariant=True, version="3")
+def _refuse_unlike(labels: Described, intensity: Described) -> NoReturn:
+    """Refuse a member that is measured in another way than the first of its folder."""
+    raise GeometryError(
+        "all intensities of a folder have an axis 'c' that their labels have not, or none has it",
+        value=f"labels {labels.axes!r}, intensity {intensity.axes!r}",
+        place=f"measure, {labels.name!r}",
+        remedy="measure them in folders of their own: open_folder(..., select=...)",
+    )
+
+
+def _check_plain(images: list[Described]) -> None:
+    if len(images) < 2:
+        return
+    labels, intensity = images
+    _check_axes(labels.axes, intensity.axes)
+    if "c" in intensity.axes and "c" not in labels.axes:
+        _refuse_unlike(labels, intensity)
+
+
+@dataclass(frozen=True, slots=True)
+class _WithChannels:
+    """Refuses members that are not like the first, whose intensity has channels."""
+
+    axes: str
+    """Spatial axes of the first."""
+
+    def __call__(self, images: list[Described]) -> None:
+        """Refuse images that are not."""
+        labels, intensity = images
+        _check_axes(labels.axes, intensity.axes)
+        if "c" not in intensity.axes or "c" in labels.axes:
+            _refuse_unlike(labels, intensity)
+        if {*labels.axes} & {*SPATIAL} != {*self.axes}:
+            raise GeometryError(
+                "labels of a folder that are measured in channels have the same spatial axes",
+                value=f"{labels.axes!r}, where the first have {self.axes!r}",
+                place=f"measure, {labels.name!r}",
+                remedy="measure them in folders of their own: open_folder(..., select=...)",
+            )
+
+
+@blockwise(out="parts", check=_check_plain, block_invariant=True, version="4")
 def measure_pieces(
     labels: Array,
     intensity: Array | None = None,
@@ -241,7 +304,7 @@ def measure_pieces(
     return {**stats, **frame, **_own_rows(measures, labels, intensity, stats["label"])}
 
 
-@blockwise(out="parts", block_invariant=True, version="4")
+@blockwise(out="parts", block_invariant=True, version="5")
 def measure_channel_pieces(
     labels: Array,
     intensity: Array,
@@ -295,6 +358,7 @@ def _frame(
         "place": np.array([block.write_roi.offset[block.axes.index(a)] for a in iterated], int),
         "frame": np.array([block.image_roi.offset[block.axes.index(a)] for a in axes], int),
         "scale": np.array(scale, float),
+        "unit": np.array(block.unit or ""),
     }
 
 

@@ -20,6 +20,7 @@ from scutoid.kernels import (
 )
 from scutoid.ops._partitions import Place, Range, ranges
 from scutoid.ops._types import Array, Arrays
+from scutoid.ops._units import unit_of, with_unit
 from scutoid.steps import BlockParts, step
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _ONCE = (
     "place",
     "iterated",
     "scale",
+    "unit",
     "channels",
 )
 """Arrays of a block that have no row for each object."""
@@ -111,6 +113,7 @@ class _Frame:
             self.origin = [
                 s + o * v for s, o, v in zip(start, self.offset, self.voxel_size, strict=True)
             ]
+        self.unit = unit_of(self.voxel_size, str(part["unit"]) or None)
 
     def table(self, objects: Range) -> pd.DataFrame:
         """Return the rows of a range of labels."""
@@ -140,7 +143,8 @@ class _Frame:
             axis: np.full(len(stats), at)
             for axis, at in zip(self.iterated, objects.place, strict=True)
         }
-        return pd.DataFrame(self._with_own({**places, **columns, **shapes}, objects, stats))
+        table = pd.DataFrame(self._with_own({**places, **columns, **shapes}, objects, stats))
+        return with_unit(table, self.unit)
 
     def _in_frame(self, columns: Arrays) -> Arrays:
         """Move positions in voxels to the frame of the uncropped image."""

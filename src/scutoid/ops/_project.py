@@ -20,7 +20,7 @@ from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.kernels import LARGEST_IN_FLOAT64, check_in_float64
 from scutoid.ops._composed import as_one, of_images
-from scutoid.ops._grids import are_labels, check_images, letters_of, seen_to
+from scutoid.ops._grids import are_labels, check_images, letters_of, of_same_axes, seen_to
 from scutoid.ops._inputs import first_of
 from scutoid.ops._types import Array, DType, ImageLike
 from scutoid.steps import CallOptions, Image, Images, OutputGrid, StepBlock, blockwise, injected
@@ -199,7 +199,9 @@ def project(image: ImageLike, *, axis: str | int, method: str = "max") -> ImageL
     Returns
     -------
     Image, Images or ndarray
-        Without the axis; of the type that numpy's method of the same name returns.
+        Without the axis; of the type that numpy's method of the same name returns.  Of a folder,
+        spatial axes are in the order of the first member; where `axis` is a number, all members
+        have its axes.
 
     Raises
     ------
@@ -236,7 +238,7 @@ def project(image: ImageLike, *, axis: str | int, method: str = "max") -> ImageL
             remedy=_REDUCE if len(own) == 1 else None,
         )
     if not isinstance(image, Image):
-        return _finish(as_one(image), axis, method, None, None)
+        return _finish(as_one(image), axis, method, None, None, asked=asked)
     count = image.shape[image.axes.index(axis)]
     if not count:
         raise ParameterError(
@@ -274,9 +276,15 @@ def _edge(depth: int, n_others: int) -> int:
 
 
 def _finish(
-    image: Image | Images, axis: str, method: str, count: int | None, dtype: DType | None
+    image: Image | Images,
+    axis: str,
+    method: str,
+    count: int | None,
+    dtype: DType | None,
+    *,
+    asked: object = "",
 ) -> ImageLike:
-    """Project what is left of the axis at once."""
+    """Project what is left of the axis at once; `asked`: how the user gave it."""
     axes = "".join(a for a in first_of(image).axes if a in SPATIAL or a == axis)
     options: CallOptions = {"name": "project"}
     if isinstance(image, Image):
@@ -292,7 +300,7 @@ def _finish(
         version="2",
     )(_projected)
     dtype_name = None if dtype is None else dtype.name
-    projected = step.options(**options)(
+    projected = of_same_axes(step.options(**options), asked, [image])(
         image, axis=axis, axes=axes, method=method, count=count, dtype=dtype_name
     )
     return seen_to(projected)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
-from scutoid.errors import GeometryError, MetadataError, ParameterError
+from scutoid.errors import GeometryError, ParameterError
 from scutoid.ops._atlas_frame import AtlasFrame, as_image
 from scutoid.ops._columns import as_floats
 from scutoid.ops._count import estimated_cells
@@ -18,6 +18,7 @@ from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
+from scutoid.ops._units import ratio_to, unknown_size
 from scutoid.steps import (
     BlockParts,
     Described,
@@ -141,13 +142,7 @@ def _behind(node: object) -> Iterator[ImageRef]:
 
 def _check_scale(images: Sequence[Described], has_transform: bool) -> None:
     if images and not has_transform and all(image.voxel_size is None for image in images):
-        raise MetadataError(
-            "cells are placed in an atlas by the voxel size of their image, or by a transform",
-            value="unknown voxel size",
-            place=f"{_PLACE}: {images[0].name!r}",
-            remedy="open the image with voxel_size=, or give transform=, a matrix from its voxels "
-            "to the atlas",
-        )
+        raise unknown_size(f"{_PLACE}: {images[0].name!r}")
 
 
 @step(out="table", version="2")
@@ -247,9 +242,9 @@ def _placed(
                 value=f"{points[name].dtype}",
                 place=f"{_PLACE}, column {name!r}",
             )
-    voxel, above = frame.place(
-        np.column_stack([as_floats(points[axis], _PLACE) for axis in frame.axes])
-    )
+    ratio = ratio_to(points, frame.unit, f"{_PLACE}, cells", needs_size=not frame.is_transformed)
+    position = np.column_stack([as_floats(points[axis], _PLACE) for axis in frame.axes])
+    voxel, above = frame.place(position * ratio)
     weight = np.ones(len(points), np.int64) if weights is None else _weights(points[weights])
     table = pd.DataFrame({"voxel": voxel, "column": 2 * number + above, "n": weight})
     if column is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import RegionTree, check_in_float64, merge_region_sums, region_sums
 from scutoid.ops._atlas_frame import (
@@ -18,15 +19,15 @@ from scutoid.ops._atlas_frame import (
     find_midplane,
     plane_voxel,
     voxel_volume,
-    world_matrix,
 )
+from scutoid.ops._columns import check_groups
 from scutoid.ops._composed import operation
-from scutoid.ops._inputs import check_real
+from scutoid.ops._inputs import check_real, first_of
 from scutoid.ops._region_cells import Places, cells_to_count, n_places
 from scutoid.ops._region_rows import BACKGROUND, OUTSIDE, region_rows
 from scutoid.ops._region_tree import Regions, read_regions
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
-from scutoid.steps import Image, StepBlock, injected, is_lazy, reduction
+from scutoid.steps import Image, Images, StepBlock, injected, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,7 @@ def count_by_region(
     -----
     An atlas without a unit is taken to be in micrometres; volumes are NaN where its voxel size is
     unknown.  Units of image and atlas that are both known may differ, unless an affine matrix says
-    all.
+    all; of members and tables it is the unit in ``.attrs["unit"]`` of each table.
 
     Examples
     --------
@@ -146,7 +147,9 @@ def count_by_region(
     image = None if intensity is None or column else as_image(intensity)
     check_real(image, f"{_PLACE}, intensity")
     plane = find_midplane(midplane, atlas)
-    frame = AtlasFrame.of(atlas, world_matrix(transform, atlas, to_count.unit), plane)
+    named = _checked_sides(sides) if plane is not None else None
+    check_groups([cells], lambda: _columns(cells, tree, named), _PLACE)
+    frame = AtlasFrame.of(atlas, transform, plane, to_count.unit)
     placed, places = to_count.placed(frame, column)
     counted = region_counts(
         atlas,
@@ -156,12 +159,21 @@ def count_by_region(
         places=places,
         tree=tree,
         level=level,
-        sides=_checked_sides(sides) if plane is not None else None,
+        sides=named,
         voxel_mm3=voxel_volume(atlas),
         of_image=image is not None,
         of_column=column is not None,
     )
     return counted.to_pandas() if is_eager else counted
+
+
+def _columns(cells: object, tree: RegionTree, sides: tuple[str, str] | None) -> list[str]:
+    """Return the names of the columns of a table; of tables it is not known what is apart."""
+    axes = first_of(cells).axes if isinstance(cells, Images) else ""
+    none = {"voxels": np.zeros((0, 2), int), "n": np.zeros((0, 2), int)}
+    sums = {"id": np.zeros(0, int), **none, "intensity": np.zeros((0, 2))}
+    rows = region_rows(sums, tree, level=None, sides=sides, voxel_mm3=1.0, mean_of="n")
+    return [*(axis for axis in axes if axis not in SPATIAL), *rows.columns]
 
 
 def _checked_level(level: object) -> int | tuple[int | str, ...] | None:

@@ -11,9 +11,11 @@ import numpy as np
 from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import SpotMethod, Spots, find_spots, spot_reach, spot_response
+from scutoid.ops._columns import check_groups, stand_in
 from scutoid.ops._composed import as_number, as_one, of_images
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._types import Array, Arrays, ImageLike, Number, TableLike
+from scutoid.ops._units import unit_of, with_unit
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
 from scutoid.steps import Image, Images, StepBlock, injected, is_lazy, reduction
 
@@ -79,7 +81,7 @@ def detect_spots(
         ``z_voxel y_voxel x_voxel``: the same in voxels of the uncropped image, the brightest
         voxel's centre moved by at most half a voxel, to the peaks of parabolas along each axis;
         ``scale``: sigma along the last axis in the unit; ``scale_voxel``: the same in voxels;
-        ``strength``.
+        ``strength``.  ``.attrs["unit"]`` of the DataFrame is the unit, as in `measure`.
 
     Raises
     ------
@@ -114,6 +116,7 @@ def detect_spots(
     _check_thresholds(threshold, threshold_rel)
     check_real(image, _PLACE)
     check_voxels(image, _PLACE)
+    check_groups([image], lambda: _columns(first_of(image).axes), _PLACE)
     widths, is_physical = read_scales(image, sigma, n_scales, ndim, f"{_PLACE}, sigma")
     exclusion, is_apart = tuple(tuple(w * math.sqrt(ndim) for w in s) for s in widths), is_physical
     if min_distance is not None:
@@ -133,6 +136,11 @@ def detect_spots(
         threshold_rel=threshold_rel,
         strongest=cast("float | None", strongest),
     )
+
+
+def _columns(axes: str) -> list[str]:
+    """Return the names of the columns of a table."""
+    return list(detect_spots(stand_in(axes), sigma=1, threshold=1).to_pandas())
 
 
 class _Scales(TypedDict):
@@ -235,6 +243,8 @@ class _Found(TypedDict):
 
     axes: str
     """Axes that spots have positions along."""
+    unit: str | None
+    """Of the voxel size."""
     iterated: str
     """Axes along which planes or volumes are searched one by one."""
     found: list[tuple[Array, ...]]
@@ -271,10 +281,10 @@ def _finish(
     columns |= {axis: world[:, n] for n, axis in enumerate(axes)}
     columns |= {f"{axis}_voxel": position[:, n] for n, axis in enumerate(axes)}
     columns |= {"scale": of_scale * sizes[-1], "scale_voxel": of_scale, "strength": strength[order]}
-    return pd.DataFrame(columns)
+    return with_unit(pd.DataFrame(columns), unit_of(voxel_size, merged["unit"]))
 
 
-@reduction(merge=_merge, finish=_finish, out="table", halo=_halo, block_invariant=True, version="2")
+@reduction(merge=_merge, finish=_finish, out="table", halo=_halo, block_invariant=True, version="3")
 def spot_table(
     image: Array,
     *,
@@ -303,6 +313,7 @@ def spot_table(
     voxel, *others = _arrays(ours)
     return {
         "axes": block.function_axes,
+        "unit": block.unit,
         "iterated": "".join(iterated),
         "found": [(place, voxel + start, *others)] if len(ours) else [],
     }

@@ -5,7 +5,7 @@ hands the blocks to the block engine, and a result that is read without a run is
 process.
 """
 
-from scutoid.steps.compute import BlockParts
+from scutoid.steps.compute import UNIT, BlockParts, check_names, own_columns
 from scutoid.steps.declaration import CallOptions, Length, StepBlock, refuse_renamed, um
 from scutoid.steps.graph import Described, ImageRef
 from scutoid.steps.handles import (
@@ -41,6 +41,7 @@ from scutoid.steps.planning import Plan, PlannedStep
 from scutoid.steps.running import Run, RunStep, plan, run
 
 __all__ = [
+    "UNIT",
     "BlockParts",
     "CallOptions",
     "Collection",
@@ -66,12 +67,14 @@ __all__ = [
     "Value",
     "Values",
     "blockwise",
+    "check_names",
     "export",
     "gather",
     "injected",
     "is_lazy",
     "open",
     "open_folder",
+    "own_columns",
     "per_member",
     "pipeline",
     "plan",

@@ -346,3 +346,22 @@ def test_a_step_with_several_outputs_is_called_once_a_block(tmp_path, folder, st
         found = {int(part["mark"][0]) for part in parts[key].read().values()}
         assert set(np.unique(marks[key])) == found
         assert np.array_equal(np.asarray(negative[key]), -np.asarray(marks[key]))
+
+
+@pytest.mark.parametrize("left_out", ["0", "1", "01"])
+def test_a_reader_that_returns_none_is_told_how_files_are_left_out(tmp_path, left_out):
+    for name in "01":
+        np.save(tmp_path / f"{name}.npy", np.ones((4, 4)))
+
+    def read(path):
+        return None if Path(path).stem in left_out else np.load(path)
+
+    pattern = tmp_path / "*.npy"
+    if left_out == "01":
+        with pytest.raises(PipelineError, match=r"(?s)never None.*select="):
+            sc.open_folder(pattern, read=read)
+        return
+    images = sc.open_folder(pattern, read=read)
+    with pytest.raises(RunFailed, match=f"(?s)never None.*{left_out}.npy.*select="):
+        sc.run(images + 1, store=tmp_path / "results", executor="serial")
+    assert (images + 1)[f"{1 - int(left_out)}.npy"].read().sum() == 32

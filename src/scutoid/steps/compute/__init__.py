@@ -14,6 +14,7 @@ from scutoid.steps.compute._parts import (
     read_payload,
 )
 from scutoid.steps.compute._tables import (
+    UNIT,
     check_names,
     concatenate,
     join_tables,
@@ -24,6 +25,7 @@ from scutoid.steps.compute._trial import trial
 from scutoid.steps.compute._whole_step import call_step, finish, prepared
 
 __all__ = [
+    "UNIT",
     "BlockInputs",
     "BlockParts",
     "BlockStep",

@@ -86,6 +86,7 @@ class BlockStep:
             function_axes=layout.function_axes,
             sources=sources,
             channels=self.channels,
+            unit=self.unit,
         )
 
     def compute(

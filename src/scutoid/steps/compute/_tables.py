@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from scutoid.errors import ParameterError
+from scutoid.errors import MetadataError, ParameterError
 from scutoid.kernels import check_in_float64
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNIT = "unit"
+"""Among the attributes of a table: the unit of the lengths in its columns."""
+_NAMED = 3
 
 
 def join_tables(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -112,7 +116,17 @@ def _check_signed(column: pd.Series[int], name: object) -> None:
 def concatenate(
     tables: Iterable[tuple[str, pd.DataFrame]], groups: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Join the tables of a collection, with `key` and the groups' columns first."""
+    """Join the tables of a collection, with `key` and the groups' columns first.
+
+    Attributes that all of them have are those of the joined one.
+
+    Raises
+    ------
+    MetadataError
+        As `check_units`.
+    ParameterError
+        As `check_names` and `join_tables`.
+    """
     import pandas as pd
 
     own, frames = own_columns(groups), []
@@ -122,9 +136,37 @@ def concatenate(
         frames.append(rows.assign(key=key))
     if not frames:
         return pd.DataFrame({"key": pd.Series(dtype=str)})
+    check_units((frame["key"].iloc[0], frame) for frame in frames if len(frame))
     joined = join_tables(frames)
     names = [name for name in joined.columns if name != "key"]
     return with_groups(joined[["key", *names]], groups)
+
+
+def check_units(tables: Iterable[tuple[str, pd.DataFrame]]) -> None:
+    """Refuse to mix lengths in different units, as far as tables say theirs in ``attrs["unit"]``.
+
+    Raises
+    ------
+    MetadataError
+        If two say different units; the first member of each is named.
+    """
+    members: dict[object, list[str]] = {}
+    for key, table in tables:
+        if UNIT in table.attrs:
+            members.setdefault(table.attrs[UNIT], []).append(key)
+    if len(members) < 2:
+        return
+    named = [
+        f"{'no unit' if unit is None else unit}: {len(keys)}, such as {keys[0]!r}"
+        for unit, keys in list(members.items())[:_NAMED]
+    ]
+    raise MetadataError(
+        "tables of members are joined if their lengths are in one unit",
+        value="; ".join(named) + ("; ..." if len(members) > _NAMED else ""),
+        place="tables of a folder",
+        remedy="give voxel_size= and unit= to open_folder, or read the members one by one: "
+        "tables[key].to_pandas()",
+    )
 
 
 def own_columns(groups: pd.DataFrame | None) -> tuple[str, ...]:
@@ -158,4 +200,6 @@ def with_groups(table: pd.DataFrame, groups: pd.DataFrame | None) -> pd.DataFram
     if groups is None:
         return table
     extra = groups.loc[table["key"]].reset_index(drop=True)
-    return pd.concat([table[["key"]], extra, table.drop(columns="key")], axis=1)
+    wider = pd.concat([table[["key"]], extra, table.drop(columns="key")], axis=1)
+    wider.attrs = dict(table.attrs)
+    return wider

@@ -29,6 +29,8 @@ class StepBlock:
     channels: tuple[tuple[str, ...], ...] = ()
     """For each input the names of its channels, none where they are not known or there are none;
     empty where the function is called on arrays."""
+    unit: str | None = None
+    """Of the voxel size of the images, where it is known."""
 
     @property
     def inner(self) -> tuple[slice, ...]:

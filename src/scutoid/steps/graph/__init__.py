@@ -24,6 +24,7 @@ from scutoid.steps.graph._nodes import (
     StoredMembers,
     StoredOutputs,
     call_reader,
+    check_read,
     kind_of,
     open_member,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "astype_call",
     "bytes_of",
     "call_reader",
+    "check_read",
     "dependencies_in",
     "image_remedy",
     "kind_of",

@@ -22,7 +22,7 @@ import numpy as np
 from scutoid.arrays import pyramid_levels
 from scutoid.cached import cached_property
 from scutoid.errors import PipelineError
-from scutoid.steps.compute import BlockStep, trial
+from scutoid.steps.compute import BlockStep, check_names, own_columns, trial
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph._places import check_places
 from scutoid.steps.graph._refs import (
@@ -36,7 +36,15 @@ from scutoid.steps.graph._refs import (
     refs_of,
     zip_keys,
 )
-from scutoid.steps.layout import Framed, Layout, PartsGrid, call_grid, frame_output, make_layout
+from scutoid.steps.layout import (
+    Framed,
+    Layout,
+    PartsGrid,
+    ask,
+    call_grid,
+    frame_output,
+    make_layout,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -381,6 +389,8 @@ def make_call(
     ------
     PipelineError
         If its collections have different keys.
+    ScutoidError
+        For a member, what the step's own check refuses.
     """
     items = (*inputs, *params.values())
     if any(isinstance(item, CollectionRef) for item in items):
@@ -388,11 +398,17 @@ def make_call(
             _check_has_image(spec, inputs)
         mapped = MappedCall(spec, tuple(inputs), dict(params))
         _ = mapped.keys  # raises now what would fail later
+        if spec.position:
+            place = f"step {spec.label!r}, position="
+            check_names(spec.position, own_columns(mapped.groups), place)
         return mapped
     if spec.kind != "step":
         _check_has_image(spec, inputs)
     kind = WholeCall if spec.kind == "step" else BlockCall
-    return kind(spec, tuple(inputs), dict(params), key)
+    call = kind(spec, tuple(inputs), dict(params), key)
+    if key is not None and spec.check is not None:  # others are checked when the step is called
+        ask(spec.check, "check", call.images, call.params, f"step {spec.label!r}")
+    return call
 
 
 def _check_has_image(spec: StepSpec, inputs: Sequence[object]) -> None:

@@ -364,6 +364,24 @@ def call_reader(read: Callable[[str], object], path: str) -> object:
         ) from error
 
 
+def check_read(value: object, path: str) -> None:
+    """Refuse None, which says neither what a file holds nor that it is left out.
+
+    Raises
+    ------
+    PipelineError
+        If the value is None.
+    """
+    if value is None:
+        raise PipelineError(
+            "read= returns what its file holds, and never None",
+            value="None",
+            place=path,
+            remedy="leave the file out by open_folder(..., select=...), which gets each path; or "
+            "see that the function ends in a return",
+        )
+
+
 def open_member(
     path: str,
     name: str,
@@ -383,10 +401,11 @@ def open_member(
     if read is None:
         return Opened(open_source(path, **options), name)
     value = call_reader(read, path)
-    if value is None or kind_of(value) != kind:
+    check_read(value, path)
+    if kind_of(value) != kind:
         raise PipelineError(
             f"read= returns for every file what it returned for the first, here {_SAID[kind]}",
-            value="None" if value is None else type(value).__name__,
+            value=type(value).__name__,
             place=path,
             remedy="leave out files of another kind: open_folder(..., select=...)",
         )

@@ -115,6 +115,9 @@ class Tables(Collection[Table]):
     def to_pandas(self, *, partial: Partial = "error") -> pd.DataFrame:
         """Concatenate the members' tables, with a column `key` and those of the groups first.
 
+        What all members with rows have in ``.attrs`` of their tables, such as the unit of lengths
+        that operations note there, is there in this one.
+
         Parameters
         ----------
         partial : {"error", "allow"}
@@ -125,6 +128,8 @@ class Tables(Collection[Table]):
         ------
         IncompleteResult
             If a member was not finished, and `partial` is "error".
+        MetadataError
+            If ``.attrs["unit"]`` of two members differ: their lengths are no one column.
         """
         taken = self.taken(partial)
         return taken.noted_in(concatenate(self._read(taken), self.groups))

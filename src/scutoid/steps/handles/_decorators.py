@@ -152,7 +152,9 @@ def blockwise(
         Whether its images hold object numbers, which are never averaged.
     check : function, optional
         Gets the list of the images, and the parameters that it names, when the step is called on
-        lazy images; raises what is wrong with them, so that it is said before anything runs.
+        lazy images; raises what is wrong with them, so that it is said before anything runs.  Of
+        images all is known but their voxels.  Of a folder it is called for each member, before
+        anything of that one is computed.
     setup : mapping of str to function, optional
         Called once a worker; the values are passed by name.
     sees_neighbours : bool

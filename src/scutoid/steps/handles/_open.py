@@ -6,12 +6,12 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from scutoid.arrays import open_source
 from scutoid.errors import ParameterError, PipelineError, ScutoidError, SourceNotFound
+from scutoid.steps.compute import check_names, own_columns
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
     Beside,
@@ -21,6 +21,7 @@ from scutoid.steps.graph import (
     Opened,
     OpenedFolder,
     call_reader,
+    check_read,
     kind_of,
     paths_beside,
 )
@@ -150,9 +151,10 @@ def open_folder(
         A glob such as "plate/**/*.tif"; keys are the paths below its fixed part.
     read : function of a path, optional
         Returns what the file holds, for all files of one kind: a numpy array, a DataFrame, or a
-        value.  It is called in the workers, once for each member that is computed; here only on
-        the first file, and on the next ones where that cannot be read, to see of what kind it is.
-        What it opens besides that file is named in a warning, unless `reads` names it.
+        value; never None, for it is `select` that leaves files out.  It is called in the workers,
+        once for each member that is computed; here only on the first file, and on the next ones
+        where that cannot be read, to see of what kind it is.  What it opens besides that file is
+        named in a warning, unless `reads` names it.
     reads : function of a path, optional
         Returns which other files are read with a file, as a path or a list of paths: a second
         channel beside it, or one file that is read with all.  Their content counts as that of the
@@ -173,6 +175,10 @@ def open_folder(
     ------
     SourceNotFound
         If nothing matches.
+    PipelineError
+        If `read` returns None for every file.
+    ParameterError
+        If a table that `read` returns has a column called "key" or like a group.
     """
     text = os.fspath(pattern)
     if not _MAGIC.search(text):
@@ -198,12 +204,15 @@ def open_folder(
         )
     kind: OutputKind = "image"
     undeclared: tuple[str, ...] = ()
+    groups = None if group is None else _groups(group, paths)
     if read is not None:
-        kind, undeclared = _first_read(read, reads, paths.values())
+        value, undeclared = _first_read(read, reads, paths.values())
+        kind = "image" if value is None else kind_of(value)
+        if kind == "table":
+            check_names([*value.columns, *value.index.names], own_columns(groups), text)
     options: dict[str, object] = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     if allow_outside:
         options["allow_outside"] = True
-    groups = None if group is None else _groups(group, paths)
     name = root.resolve().name or "folder"
     folder = OpenedFolder(name, paths, options, read, groups, kind, reads, undeclared)
     return handle_of(CollectionRef(folder, kind))
@@ -211,20 +220,33 @@ def open_folder(
 
 def _first_read(
     read: Callable[[str], object], reads: Callable[[str], Beside] | None, paths: Iterable[str]
-) -> tuple[OutputKind, tuple[str, ...]]:
-    """Return the kind of what a reader makes of the first file that it can read.
+) -> tuple[Any, tuple[str, ...]]:
+    """Return what a reader makes of the first file that it can read; None if it can read none.
 
-    And what it opened besides that file, which nothing names.  A file on which it fails is no
-    matter of the others: it fails in a run, which tells of it.
+    And what it opened besides that file, which nothing names.  A file on which it fails, or of
+    which it returns None, is no matter of the others: it fails in a run, which tells of it.
+
+    Raises
+    ------
+    PipelineError
+        If it returns None for every file.
     """
+    n_none = n_failed = 0
     for path in paths:
-        value = None
-        with opened_files() as opened, suppress(ScutoidError):
-            value = call_reader(read, path)
-        if value is not None:
-            named = (path, *(() if reads is None else paths_beside(reads, path)))
-            return kind_of(value), _others(opened, named)
-    return "image", ()
+        with opened_files() as opened:
+            try:
+                value = call_reader(read, path)
+            except ScutoidError:
+                n_failed += 1
+                continue
+        if value is None:
+            n_none += 1
+            continue
+        named = (path, *(() if reads is None else paths_beside(reads, path)))
+        return value, _others(opened, named)
+    if n_none and not n_failed:
+        check_read(None, f"each of {n_none} files")
+    return None, ()
 
 
 def _others(opened: Iterable[str], named: Iterable[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
 from scutoid.steps.declaration import NEIGHBOURS, CallOptions, StepBlock, StepSpec, own
-from scutoid.steps.graph import Gathered, ImageRef, Opened, make_call
+from scutoid.steps.graph import CollectionRef, Gathered, ImageRef, Opened, Ref, make_call
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._single import Image
 from scutoid.steps.handles._typed import (
@@ -44,7 +44,8 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
         arguments, params = self.spec.parameters.bind(self.spec.label, args, kwargs)
         inputs = [self._lazy(item) for item in arguments]
         images = [item for item in inputs if isinstance(item, Image)]
-        if self.spec.check is not None and images:
+        is_mapped = any(getattr(item, "is_collection", False) for item in inputs)
+        if self.spec.check is not None and images and not is_mapped:
             ask(self.spec.check, "check", images, params, f"step {self.spec.label!r}")
         call = make_call(
             self.spec,
@@ -122,8 +123,8 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
 
 
 def is_lazy(value: object) -> bool:
-    """Whether a value is a result that has yet to be read."""
-    return isinstance(value, (Lazy, Gathered))
+    """Whether a value is a result that has yet to be read, held by the user or by a call."""
+    return isinstance(value, (Lazy, Gathered, Ref, CollectionRef))
 
 
 def _in_graph(item: object) -> object:

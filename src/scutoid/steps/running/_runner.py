@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from scutoid.blocks import (
     run_blocks,
 )
 from scutoid.durable import beside
-from scutoid.errors import SourceError, StoreError
+from scutoid.errors import MetadataError, ParameterError, SourceError, StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps.compute import concatenate
 from scutoid.steps.declaration import StepSpec
@@ -61,6 +61,9 @@ from scutoid.steps.running._outcome import INPUTS, Run, RunStep
 from scutoid.steps.running._sending import sending_own_code
 from scutoid.steps.running._tasks import TaskBuilder
 from scutoid.store import Pack
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NOTED = 100
 EVENTS = "events.jsonl"
@@ -348,7 +351,7 @@ class Runner:
                 each.entry.remove(name)  # a table without some members looks like one with all
             elif kind == "table":
                 rows = ((key, items.existing(key).value(output)) for key in record.members)
-                each.entry.save(concatenate(rows, call.groups), name)
+                self._save_joined(each, name, rows)
         if not record.missing:
             each.entry.commit()
             return
@@ -357,6 +360,19 @@ class Runner:
         for node, other in self.planned.by_node.items():
             if other is each:
                 LATEST.enter_members(node, items, asked & record.missing.keys())
+
+    def _save_joined(
+        self, each: PlannedCall, name: str, rows: Iterable[tuple[str, pd.DataFrame]]
+    ) -> None:
+        """Save the tables of all members in one, if they can be joined: each is right by itself."""
+        try:
+            joined = concatenate(rows, each.call.groups)
+        except (MetadataError, ParameterError) as error:
+            each.entry.remove(name)
+            text = f"the tables of {each.task!r} are there, member by member, but not as one: "
+            self.warnings = (*self.warnings, text + str(error))
+        else:
+            each.entry.save(joined, name)
 
 
 def _outcome(step: RunStep) -> OutcomeRecord:
