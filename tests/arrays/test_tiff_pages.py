@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scutoid as sc
-from scutoid.arrays import open_source
+from scutoid.arrays import _tiff, open_source
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
 from scutoid.errors import MetadataError, SourceError
 
@@ -65,6 +65,30 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path, kind) -> None:
             assert "cut.tif" in str(error)  # noqa: PT017 - or it is whole
         else:
             np.testing.assert_array_equal(found, PAGES)
+
+
+@pytest.mark.usefixtures("_logger")
+@pytest.mark.parametrize("small", [10**6, 5000], ids=["read in one piece", "read page by page"])
+def test_a_page_that_breaks_off_late_in_a_long_file_is_refused(
+    tmp_path, small, monkeypatch
+) -> None:
+    """JPEG decodes what there is of a page; only the first pages are looked at on opening."""
+    monkeypatch.setattr(_tiff, "_CHECKED_PAGES", 4)
+    monkeypatch.setattr(_tiff, "_SMALL", small)
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
+        for page in np.random.default_rng(0).integers(0, 255, (10, 64, 64)).astype("uint8"):
+            file.write(
+                page,
+                contiguous=False,
+                photometric="minisblack",
+                metadata=None,
+                compression="jpeg",
+            )
+    path.write_bytes(path.read_bytes()[:-40])
+    image = sc.open(path)
+    with pytest.raises(SourceError, match=r"page \(?9.* is not whole"):
+        image[9].read()
 
 
 @pytest.mark.usefixtures("_logger")

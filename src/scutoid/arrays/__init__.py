@@ -22,11 +22,19 @@ from scutoid.arrays._shard_notes import (
     shard_levels,
 )
 from scutoid.arrays._shards import damaged_shards, stored_shards
-from scutoid.arrays._source import ArraySource, Readable, SourceFiles, SourceIdentity
+from scutoid.arrays._source import (
+    ArraySource,
+    Readable,
+    SourceFiles,
+    SourceIdentity,
+    WrappedSource,
+    outdated,
+)
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._units import METRES
+from scutoid.arrays._zarr import check_identity
 from scutoid.arrays._zarr_names import files_of_array
 
 __all__ = [
@@ -42,7 +50,9 @@ __all__ = [
     "SourceFiles",
     "SourceIdentity",
     "Storage",
+    "WrappedSource",
     "WritableImage",
+    "check_identity",
     "create",
     "create_image",
     "damaged_shards",
@@ -51,6 +61,7 @@ __all__ = [
     "misplaced_shards",
     "missing_notes",
     "open_source",
+    "outdated",
     "pad_to",
     "pyramid_levels",
     "pyramid_method",

@@ -22,7 +22,8 @@ from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
 from scutoid.arrays._planes import PICTURE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._source import ArraySource, SourceMode
 from scutoid.arrays._tiff import TIFF_ENDINGS
-from scutoid.arrays._zarr import open_zarr, read_node
+from scutoid.arrays._zarr import open_zarr
+from scutoid.arrays._zarr_nodes import read_node
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute
 

@@ -8,13 +8,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from scutoid.arrays._source import ArraySource, SourceIdentity
-from scutoid.arrays._spec import ImageSpec
-from scutoid.geometry import Roi
+from scutoid.arrays._source import ArraySource, SourceIdentity, WrappedSource
 from scutoid.remote import RemoteFile, download
 
 _copies: dict[str, tuple[RemoteFile, str]] = {}
@@ -22,42 +17,16 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DownloadedSource:
+class DownloadedSource(WrappedSource):
     """An image that is read from a copy of its file."""
 
-    source: ArraySource
-    """The copy."""
     file: RemoteFile
     """What was copied."""
-
-    @property
-    def spec(self) -> ImageSpec:
-        """Description of the image."""
-        return self.source.spec
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """Shape of the voxels that are decoded together, in voxels."""
-        return self.source.chunks
-
-    @property
-    def levels(self) -> int:
-        """Number of pyramid levels."""
-        return self.source.levels
-
-    @property
-    def is_labels(self) -> bool:
-        """Whether its metadata say that voxels are object numbers."""
-        return bool(getattr(self.source, "is_labels", False))
 
     @property
     def identity(self) -> SourceIdentity:
         """The copy, and the file that it is a copy of."""
         return replace(self.source.identity, remote=(self.file,))
-
-    def read(self, roi: Roi) -> NDArray[Any]:
-        """Read a region."""
-        return self.source.read(roi)
 
 
 def open_download(url: str, open_file: Callable[[str], ArraySource]) -> DownloadedSource:

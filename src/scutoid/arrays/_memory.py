@@ -143,7 +143,15 @@ class DaskSource:
                     value=f"{np.shape(chunk)}, announced {sizes}",
                     place=f"{self.array.name}, chunk {block}",
                 )
-            return owned(np.asarray(chunk), self.spec.dtype)
+            array = np.asarray(chunk)
+            if not np.can_cast(array.dtype, self.spec.dtype, "safe"):
+                raise SourceError(
+                    "a dask array computes chunks of the type that it announces",
+                    value=f"{array.dtype}, announced {self.spec.dtype}",
+                    place=f"{self.array.name}, chunk {block}",
+                    remedy="announce the type that is computed, e.g. map_blocks(..., dtype=...)",
+                )
+            return owned(array, self.spec.dtype)
 
         return compute
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, is_dataclass, replace
-from typing import Any, cast
-
-from numpy.typing import NDArray
+from dataclasses import dataclass
 
 from scutoid.arrays._backends import Request, find_source
-from scutoid.arrays._source import ArraySource, SourceIdentity, SourceMode
+from scutoid.arrays._source import ArraySource, SourceMode, WrappedSource
 from scutoid.arrays._spec import ImageSpec
 from scutoid.errors import MetadataError, ParameterError
-from scutoid.geometry import Roi
 
 
 def open_source(
@@ -71,43 +67,20 @@ def open_source(
         "origin": None if origin is None else tuple(origin),
     }
     spec = spec.replace(**{name: value for name, value in overrides.items() if value is not None})
-    return opened if spec == opened.spec else _described(opened, spec)
-
-
-def _described(source: ArraySource, spec: ImageSpec) -> ArraySource:
-    concrete: Any = source
-    if is_dataclass(concrete):  # every source of this package
-        return cast("ArraySource", replace(cast("Any", concrete), spec=spec))
-    return DescribedSource(source, spec)
+    return opened if spec == opened.spec else DescribedSource(opened, spec)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DescribedSource:
-    """A source of another package, described by the user."""
+class DescribedSource(WrappedSource):
+    """An image as the user describes it."""
 
-    source: ArraySource
-    """The source."""
-    spec: ImageSpec
+    described: ImageSpec
     """The user's description of the image."""
 
     @property
-    def chunks(self) -> tuple[int, ...]:
-        """As of the source."""
-        return self.source.chunks
-
-    @property
-    def levels(self) -> int:
-        """As of the source."""
-        return self.source.levels
-
-    @property
-    def identity(self) -> SourceIdentity:
-        """As of the source."""
-        return self.source.identity
-
-    def read(self, roi: Roi) -> NDArray[Any]:
-        """Read a region."""
-        return self.source.read(roi)
+    def spec(self) -> ImageSpec:
+        """The user's description of the image."""
+        return self.described
 
 
 def _renamed(spec: ImageSpec, axes: str | None) -> ImageSpec:

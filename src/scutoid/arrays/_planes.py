@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside, owned, stamp_of
+from scutoid.arrays._pillow import STRICT
+from scutoid.arrays._source import (
+    ArraySource,
+    SourceIdentity,
+    check_inside,
+    outdated,
+    owned,
+    stamp_of,
+)
 from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, default_axes
 from scutoid.arrays._tiff import TIFF_ENDINGS, open_tiff
 from scutoid.errors import MetadataError, SourceError
@@ -47,15 +55,22 @@ class PictureSource:
         """Read a region."""
         check_inside(roi, self.spec)
         if self.path.lower().endswith(".npy"):  # mapped: the system keeps what was read
-            return owned(_load(self.path)[roi.to_slices()], self.spec.dtype)
+            return owned(self._load()[roi.to_slices()], self.spec.dtype)
         return read_chunked(
             ("picture", self.path, stamp_of(self.path)),
             tuple(roi.offset),
             tuple(roi.end),
             self.chunks,
             self.spec.dtype,
-            lambda _: owned(_load(self.path), self.spec.dtype),
+            lambda _: owned(self._load(), self.spec.dtype),
         )
+
+    def _load(self) -> NDArray[Any]:
+        array = _load(self.path)
+        if (array.shape, array.dtype.newbyteorder("=")) != (self.spec.shape, self.spec.dtype):
+            now, then = f"{array.shape} {array.dtype}", f"{self.spec.shape} {self.spec.dtype}"
+            raise outdated(self.path, f"it has {now} now, and had {then}")
+        return array
 
 
 def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
@@ -82,9 +97,10 @@ def _axes_of_picture(array: NDArray[Any], path: str) -> str | None:
     """
     import imageio.v3 as iio
 
-    if array.ndim != len(COLOUR_AXES) or iio.improps(path, plugin="pillow").is_batch:
+    if array.ndim != len(COLOUR_AXES):
         return None
-    return COLOUR_AXES
+    with STRICT:
+        return None if iio.improps(path, plugin="pillow").is_batch else COLOUR_AXES
 
 
 def _load(path: str) -> NDArray[Any]:
@@ -97,7 +113,8 @@ def _load(path: str) -> NDArray[Any]:
             return array
         import imageio.v3 as iio
 
-        return np.asarray(iio.imread(path, plugin="pillow"))
+        with STRICT:
+            return np.asarray(iio.imread(path, plugin="pillow"))
     except (ValueError, OSError, SyntaxError, EOFError) as error:
         raise SourceError(
             "a picture can be decoded",

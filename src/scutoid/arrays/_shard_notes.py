@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._shards import levels_of, places_of
-from scutoid.arrays._zarr import Node
+from scutoid.arrays._zarr_nodes import Node
 from scutoid.geometry import Roi
 
 NOTE = np.dtype([("level", "u1"), ("shard", "<u8"), ("bytes", "<u8"), ("crc32", "<u4")])

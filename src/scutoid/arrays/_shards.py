@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._ome import read_multiscale
-from scutoid.arrays._zarr import Node, ZarrArray, open_tensorstore, read_node
+from scutoid.arrays._zarr import ZarrArray, open_tensorstore
+from scutoid.arrays._zarr_nodes import Node, read_node
 from scutoid.errors import ScutoidError, SourceError
 from scutoid.paths import inside
 

@@ -31,6 +31,8 @@ class SourceIdentity:
     """Whether a zarr is identified by its listing (names, sizes, times) or by its content."""
     detail: str = ""
     """Part of the locations: level, series, array path; for dask its token."""
+    described: str = ""
+    """Digest of what the metadata of a zarr said of its chunks when it was opened."""
     remote: tuple[RemoteFile, ...] = ()
     """Files at URLs that the locations are copies of."""
     array: NDArray[Any] | None = field(default=None, compare=False, repr=False)
@@ -96,6 +98,43 @@ class ArraySource(Protocol):
             If the pixels cannot be read.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WrappedSource:
+    """A source that is read from another one."""
+
+    source: ArraySource
+    """The other one."""
+
+    @property
+    def spec(self) -> ImageSpec:
+        """Description of the image."""
+        return self.source.spec
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of the voxels that are decoded together, in voxels."""
+        return self.source.chunks
+
+    @property
+    def levels(self) -> int:
+        """Number of pyramid levels."""
+        return self.source.levels
+
+    @property
+    def identity(self) -> SourceIdentity:
+        """Identifies the pixels."""
+        return self.source.identity
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether its metadata say that voxels are object numbers."""
+        return bool(getattr(self.source, "is_labels", False))
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region."""
+        return self.source.read(roi)
 
 
 def check_inside(roi: Roi, spec: ImageSpec) -> None:
@@ -170,13 +209,18 @@ def _unchanged(path: str, stamp: Stamp) -> Stamp:
     except OSError:
         now = None
     if now is None or now[:2] != stamp[:2]:  # inodes may differ between machines
-        raise SourceError(
-            "a file stays as it was when it was opened",
-            value="it is gone" if now is None else "it has changed since",
-            place=path,
-            remedy="open it again",
-        )
+        raise outdated(path, "it is gone" if now is None else "it has changed since")
     return now
+
+
+def outdated(place: str, value: str = "it has changed since") -> SourceError:
+    """Return an error for what is no longer what it was when it was opened."""
+    return SourceError(
+        "a file stays as it was when it was opened",
+        value=value,
+        place=place,
+        remedy="open it again",
+    )
 
 
 def owned(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

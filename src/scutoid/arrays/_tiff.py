@@ -45,6 +45,7 @@ _SMALL = 16 * 2**20
 _SLAB = 4 * 2**20
 """Bytes of a mapped file that are read in one piece."""
 _CHECKED_PAGES = 4096
+"""Pages that are looked at when a file is opened; the others are when they are read."""
 
 Way = Literal["whole", "mapped", "pages", "segments"]
 _DAMAGED = "the file is damaged or cut off: restore it from its source"
@@ -130,8 +131,10 @@ def _page(
 
 
 def _whole(source: TiffSource, file: TiffFile, _place: tuple[int, ...]) -> NDArray[Any]:
-    array = _series(file, source.level).asarray(maxworkers=1)
-    return array.reshape(source.spec.shape)
+    series = _series(file, source.level)
+    if series.dataoffset is None:
+        _check_pages(series, _CHECKED_PAGES, None)
+    return series.asarray(maxworkers=1).reshape(source.spec.shape)
 
 
 def _mapped(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
@@ -152,6 +155,7 @@ def _paged(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDArra
     page = _page(file, source.level, place, source.spec.shape)
     if page is None:
         return np.zeros(shape, source.spec.dtype)
+    _check_page(page, place)  # most codecs notice a part that is missing, JPEG does not
     return page.asarray(maxworkers=1).reshape(shape)
 
 
@@ -288,13 +292,21 @@ def _check_length(series: TiffPageSeries, path: str) -> None:
             whole = max((size - series.dataoffset) // max(series.keyframe.nbytes, 1), 0)
             raise _cut_off(path, f"page {whole}", needed, size)
         return
-    for number, page in enumerate(series.pages[:_CHECKED_PAGES]):
-        if page is None:
-            continue
-        ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
-        needed, handle = max(ends, default=0), page.parent.filehandle
-        if needed > handle.size:
-            raise _cut_off(handle.path, f"page {number}", needed, handle.size)
+    _check_pages(series, 0, _CHECKED_PAGES)
+
+
+def _check_pages(series: TiffPageSeries, first: int, stop: int | None) -> None:
+    for number, page in enumerate(series.pages[first:stop], first):
+        if page is not None:
+            _check_page(page, number)
+
+
+def _check_page(page: TiffPage | TiffFrame, number: object) -> None:
+    """Refuse a page whose data lie outside its file."""
+    ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
+    needed, handle = max(ends, default=0), page.parent.filehandle
+    if needed > handle.size:
+        raise _cut_off(handle.path, f"page {number}", needed, handle.size)
 
 
 def _cut_off(path: str, where: str, needed: int, size: int) -> SourceError:

@@ -7,10 +7,8 @@ codecs) are read by zarr-python; those of them that are local through our own ca
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,8 +19,9 @@ from numpy.typing import NDArray
 from scutoid import remote
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._ome import Multiscale, read_multiscale
-from scutoid.arrays._source import SourceIdentity, SourceMode, check_inside, owned
+from scutoid.arrays._source import SourceIdentity, SourceMode, check_inside, outdated, owned
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec, default_axes
+from scutoid.arrays._zarr_nodes import Node, description, description_at, read_node
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 from scutoid.paths import normal
@@ -36,6 +35,11 @@ _WHOLE_BYTES = 12 * 2**20
 """The same for regions of whole chunks, which only the next step needs again."""
 _LONGEST = 500
 """Characters that are shown of what a library says."""
+_OF_FILE = "the file is damaged or out of reach: restore it, or compute it again"
+_OF_URL = (
+    "the file is damaged or out of reach, or its server gives whole files where parts are asked "
+    "for (Range), as for shards: restore it, or copy the zarr to this machine"
+)
 
 
 @functools.cache
@@ -70,9 +74,28 @@ class ZarrArray:
     """2 or 3."""
     stamp: tuple[int, ...] = ()
     """Version of the metadata when they were read: a changed array is opened again."""
+    described: str = ""
+    """Digest of what the metadata said of its chunks; empty: it was made by this process."""
+
+    def _check_described(self) -> None:
+        """Refuse an array whose chunks are no longer written as they were when it was opened.
+
+        Raises
+        ------
+        SourceError
+            If that is so: they would be decoded by the shape, type, codecs and fill value of then.
+        """
+        if not self.described or "://" in self.location:  # a server is asked when a key is made
+            return
+        now = description_at(self.location, self.version)
+        if now != self.described:
+            raise outdated(
+                self.location, "it is gone" if now is None else "its metadata have changed"
+            )
 
     def read(self, roi: Roi, dtype: np.dtype[Any], *, is_whole: bool = False) -> NDArray[Any]:
         """Read a region; `is_whole` says that it is made of whole chunks."""
+        self._check_described()
         array = open_array(self, _WHOLE_BYTES if is_whole else CACHE_BYTES)
         if isinstance(array, _ZarrPython):
             return array.read(roi, dtype)
@@ -90,7 +113,7 @@ def _undecodable(location: str, value: str) -> SourceError:
         "chunks of a zarr can be read and decoded",
         value=value,
         place=location,
-        remedy="the file is damaged or out of reach: restore it, or compute it again",
+        remedy=_OF_URL if "://" in location else _OF_FILE,
     )
 
 
@@ -236,7 +259,8 @@ class ZarrSource:
     def identity(self) -> SourceIdentity:
         """The array's folder."""
         kind: Literal["url", "zarr"] = "url" if "://" in self.array.location else "zarr"
-        return SourceIdentity(kind, (self.array.location,), mode=self.mode)
+        described = self.array.described
+        return SourceIdentity(kind, (self.array.location,), mode=self.mode, described=described)
 
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
@@ -250,60 +274,19 @@ class ZarrSource:
         return self.array.read(roi, self.spec.dtype, is_whole=is_whole)
 
 
-def _load(text: bytes | None, place: str) -> dict[str, Any]:
-    if text is None:
-        return {}
-    try:
-        metadata = json.loads(text)
-    except ValueError as error:
-        raise SourceError(
-            "zarr metadata is JSON", value=str(error), place=place, remedy="restore the file"
-        ) from error
-    return metadata if isinstance(metadata, dict) else {}
+def check_identity(identity: SourceIdentity) -> None:
+    """Refuse a zarr whose chunks are no longer written as they were when it was opened.
 
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A zarr group or array, by its metadata files."""
-
-    location: str
-    version: int
-    is_array: bool
-    metadata: Mapping[str, Any]
-    attributes: Mapping[str, Any]
-    stamp: tuple[int, ...] = ()
-
-
-def _get(location: str, name: str) -> bytes | None:
-    if "://" in location:
-        return remote.read(f"{location.rstrip('/')}/{name}")
-    path = Path(location) / name
-    return path.read_bytes() if path.is_file() else None
-
-
-def _stamp(location: str, name: str, metadata: Mapping[str, Any]) -> tuple[int, ...]:
-    if "://" in location:
-        text = json.dumps(metadata, sort_keys=True).encode()
-        return (int.from_bytes(hashlib.sha256(text).digest()[:8], "little"),)
-    stat = (Path(location) / name).stat()
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
-
-
-def read_node(location: str) -> Node | None:
-    """Return the group or array at a location; None if there is none."""
-    metadata = _load(_get(location, "zarr.json"), f"{location}/zarr.json")
-    if metadata:
-        is_array = metadata.get("node_type") == "array"
-        attributes = metadata.get("attributes") or {}
-        return Node(
-            location, 3, is_array, metadata, attributes, _stamp(location, "zarr.json", metadata)
-        )
-    attributes = _load(_get(location, ".zattrs"), f"{location}/.zattrs")
-    metadata = _load(_get(location, ".zarray"), f"{location}/.zarray")
-    if metadata:
-        return Node(location, 2, True, metadata, attributes, _stamp(location, ".zarray", metadata))
-    metadata = _load(_get(location, ".zgroup"), f"{location}/.zgroup")
-    return Node(location, 2, False, metadata, attributes) if metadata or attributes else None
+    Raises
+    ------
+    SourceError
+        If that is so.
+    """
+    if identity.described:
+        (location,) = identity.locations
+        node = read_node(location)
+        if node is None or description(node.metadata) != identity.described:
+            raise outdated(location, "it is gone" if node is None else "its metadata have changed")
 
 
 def open_zarr(
@@ -414,7 +397,7 @@ def _source(
             place=node.location,
             remedy="restore the metadata file",
         ) from error
-    array = ZarrArray(node.location, node.version, node.stamp)
+    array = ZarrArray(node.location, node.version, node.stamp, description(node.metadata))
     if multiscale is not None:
         letters = multiscale.axes
         spatial = [n for n, letter in enumerate(letters) if letter in SPATIAL]

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from scutoid.arrays._zarr import read_node
+from scutoid.arrays._zarr_nodes import read_node
 from scutoid.errors import SourceError
 
 

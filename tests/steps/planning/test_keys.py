@@ -46,7 +46,7 @@ def test_how_a_folder_is_read_is_worked_out_once(folder, monkeypatch):
     images = sc.open_folder(str(folder / "**" / "*.tif"), read=tifffile.imread)
     calls = []
     fingerprint = _keys.fingerprint
-    monkeypatch.setattr(_keys, "fingerprint", lambda f: calls.append(f) or fingerprint(f))
+    monkeypatch.setattr(_keys, "fingerprint", lambda f, memo: calls.append(f) or fingerprint(f))
     keys = Keys()
     found = [keys.member(images.ref.node, key) for key in images.keys]
     assert len(found) == 4

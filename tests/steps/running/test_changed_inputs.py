@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -130,6 +131,32 @@ def test_a_run_whose_input_is_replaced_fails_and_names_it(
     assert int(np.max(done.read() if step is copied else done.get())) == 1
 
 
+@sc.blockwise(block=2, dtype="same", retries=0)
+def copied_while_times_stay(image, *, swapped):
+    """Replace files half-way: the new ones have the size and the time of the old ones."""
+    new, old = (Path(text.replace("|", "/")) for text in swapped)
+    for path in sorted(new.rglob("*")) if new.is_dir() else [new] if new.exists() else []:
+        if path.is_file():
+            place = old / path.relative_to(new) if new.is_dir() else old
+            times = place.stat().st_atime_ns, place.stat().st_mtime_ns
+            path.replace(place)
+            os.utime(place, ns=times)
+    return image
+
+
+@KINDS
+def test_a_file_replaced_with_its_size_and_time_kept_is_noticed(tmp_path, write, key) -> None:
+    store, old, new = tmp_path / "store", write(tmp_path / "old", 1), write(tmp_path / "new", 2)
+    with pytest.raises(RunFailed, match=r"stays as it was when[\s\S]*where: .*old"):
+        given = texts(new, old)
+        sc.run(
+            copied_while_times_stay(sc.open(old, key=key), swapped=given),
+            store=store,
+            executor="serial",
+        )
+    assert results_in(store) == []
+
+
 def test_blocks_of_earlier_runs_stay(tmp_path) -> None:
     path, store, rows = tmp_path / "rows.npy", tmp_path / "store", np.arange(N_ROWS * 5)
     np.save(path, rows.reshape(N_ROWS, 5))
@@ -215,3 +242,86 @@ def test_a_step_that_reads_what_was_made_before_the_change_is_done(tmp_path, exe
     later = largest(plain, swapped=texts(new, old))
     assert sc.run(later, store=tmp_path / "store", executor=executor, workers=1).ok
     assert later.get() == 1
+
+
+def in_a_constant(path):
+    @sc.step
+    def given(image, *, swapped):
+        swap(*swapped)
+        return int(np.load(path).max())
+
+    return given, sc.open(image(0))
+
+
+def in_a_default_of_a_helper(path):
+    def load(place=path):
+        return np.load(place)
+
+    @sc.step
+    def given(image, *, swapped):
+        swap(*swapped)
+        return int(load().max())
+
+    return given, sc.open(image(0))
+
+
+def in_a_function_given_as_a_value(path):
+    def load():
+        return np.load(path)
+
+    @sc.step
+    def given(image, *, swapped, load=load):
+        swap(*swapped)
+        return int(load().max())
+
+    return given, sc.open(image(0))
+
+
+def in_setup(path):
+    def load():
+        return [path]
+
+    @sc.step(setup={"places": load})
+    def given(image, *, swapped, places):
+        swap(*swapped)
+        return int(np.load(places[0]).max())
+
+    return given, sc.open(image(0))
+
+
+def in_a_reader(path):
+    def read(name):
+        return np.load(path) if name.endswith("npy") else None
+
+    @sc.step
+    def given(image, *, swapped):
+        swap(*swapped)
+        return int(image.max())
+
+    np.save(path.parent / "member.npy", image(0))
+    members = sc.open_folder(path.parent / "member*.npy", read=read)
+    return given, members["member.npy"]
+
+
+@pytest.mark.parametrize(
+    "reaching",
+    [
+        in_a_constant,
+        in_a_default_of_a_helper,
+        in_a_function_given_as_a_value,
+        in_setup,
+        in_a_reader,
+    ],
+)
+def test_a_path_that_code_reaches_is_looked_at_again(tmp_path, reaching) -> None:
+    old, new = npy(tmp_path / "old", 1), npy(tmp_path / "new", 2)
+    step, given = reaching(old)
+    result, options = step(given, swapped=texts(new, old)), {"store": tmp_path / "store"}
+    with pytest.raises(RunFailed, match=r"stays as it was(.|\n)*old\.npy"):
+        sc.run(result, executor="serial", **options)
+    assert results_in(options["store"]) == []
+    npy(tmp_path / "old", 1)
+    step, given = reaching(old)
+    again = step(given, swapped=texts(new, old))
+    sc.run(again, executor="serial", **options)
+    assert again.get() == 1

@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from scutoid.errors import PipelineError, StoreError
@@ -128,7 +129,7 @@ class Keys:
         self._accepted: dict[Node, Mapping[str, str]] = {}
         self._files = FolderFiles(self._file, memo)
         self._outside: set[str] = set()
-        self._paths: dict[str, tuple[str, ...]] = {}
+        self._paths: dict[str, dict[str, None]] = {}
         self._unseen: dict[Node, set[str]] = {}
 
     def of(self, ref: Ref) -> str:
@@ -203,7 +204,9 @@ class Keys:
 
     def _make(self, call: Call) -> CallKey:
         spec = call.spec
-        code = self.code(spec)
+        n_given = self._n_given
+        code, declaration = self.code(spec), self.declaration(spec)
+        self._note_given(code.digest, n_given)
         unseen: set[str] = set()
         parameters = {name: self._fact(value, name, unseen) for name, value in call.params.items()}
         inputs = {
@@ -217,7 +220,7 @@ class Keys:
             *self.begin(call),
             spec.kind,
             code.digest,
-            self.declaration(spec),
+            declaration,
             *(f"{name}={fact.digest}" for name, fact in sorted(parameters.items())),
             *(f"{name}:{fact.digest}" for name, fact in inputs.items()),
             "collection" if isinstance(call, MappedCall) else "single",
@@ -239,26 +242,36 @@ class Keys:
 
     def code(self, spec: StepSpec) -> Code:
         """Return the fingerprint of all functions of a step."""
-        return code_of(spec)
+        return code_of(spec, partial(fingerprint, memo=self.memo))
 
     def reader(self, function: object, unseen: set[str]) -> str:
         """Digest the code of what reads the files of a folder."""
-        found = fingerprint(function)
+        n_before = self._n_given
+        found = fingerprint(function, memo=self.memo)
+        self._note_given(found.digest, n_before)
         unseen.update(found.opaque)
         return found.digest
 
     def value(self, value: object, where: str, unseen: set[str]) -> str:
         """Digest a value, and say what of it does not count."""
-        given = [] if self.memo is None else self.memo.seen.given
-        n_before = len(given)
+        n_before = self._n_given
         digest = canonical_digest(value, where, memo=self.memo, unseen=unseen)
-        if len(given) > n_before:
-            self._paths[digest] = self._paths.get(digest, ()) + tuple(given[n_before:])
+        self._note_given(digest, n_before)
         return digest
 
+    @property
+    def _n_given(self) -> int:
+        return 0 if self.memo is None else len(self.memo.seen.given)
+
+    def _note_given(self, digest: str, n_before: int) -> None:
+        """Take note of the paths that entered a digest, all that were given since `n_before`."""
+        if self.memo is not None and self._n_given > n_before:
+            paths = self._paths.setdefault(digest, {})
+            paths.update(dict.fromkeys(self.memo.seen.given[n_before:]))
+
     def given_paths(self, digest: str) -> tuple[str, ...]:
-        """Return the paths within a value that counts by what lies there."""
-        return self._paths.get(digest, ())
+        """Return the paths within a value, or reached by code, that count by what lies there."""
+        return tuple(self._paths.get(digest, ()))
 
     def locations(self, node: Node, member: str = "") -> tuple[str, ...]:
         """Return the paths and URLs whose content enters the key of an input, or of a member."""
@@ -266,12 +279,16 @@ class Keys:
             case Opened():
                 return locations_of(node.source.identity)
             case OpenedFolder():
-                return self._files.paths(node, member)
+                return (*self._files.paths(node, member), *self.reached_by_reader(node))
             case Constant():
                 return self.given_paths(self.node(node))
             case ConstantCollection():
                 return self.given_paths(self.member(node, member)) if self._paths else ()
         return ()
+
+    def reached_by_reader(self, folder: OpenedFolder) -> tuple[str, ...]:
+        """Return the paths that the code of what reads a folder's files has as constants."""
+        return self.given_paths(self._reading(folder)[1])
 
     def changed(self, locations: Sequence[str]) -> str | None:
         """Return the first of these that is not as it was when its key was made; None: none."""

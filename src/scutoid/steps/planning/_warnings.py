@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 
 from scutoid.arrays import Storage
 from scutoid.steps.graph import (
@@ -14,6 +15,7 @@ from scutoid.steps.graph import (
     Ref,
     planned_node,
 )
+from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._late import shared_variables
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._recipes import is_stored_otherwise
@@ -29,7 +31,7 @@ def warnings_of(planned: PlannedRun) -> tuple[str, ...]:
     """Return the warnings of a plan, each once; a plan, a run and its record say the same."""
     found: dict[str, None] = {}
     for each in planned:
-        found.update(dict.fromkeys(_of_call(each)))
+        found.update(dict.fromkeys(_of_call(each, planned.keys)))
     found.update(dict.fromkeys(_of_shared_keys(planned)))
     return tuple(found)
 
@@ -61,7 +63,7 @@ def _read_late(each: PlannedCall, names: tuple[str, ...]) -> str:
     )
 
 
-def _of_call(each: PlannedCall) -> Iterator[str]:
+def _of_call(each: PlannedCall, keys: Keys) -> Iterator[str]:
     is_asked = each.call.spec.options.storage != Storage()
     if each.is_cached and is_asked and is_stored_otherwise(each.entry, each.call.spec):
         yield (
@@ -78,17 +80,19 @@ def _of_call(each: PlannedCall) -> Iterator[str]:
             yield _named(each.task, name, text)
     for node in map(planned_node, each.call.dependencies):
         if isinstance(node, OpenedFolder) and node.undeclared:
-            yield _undeclared(node)
+            seen = {os.path.realpath(path) for path in keys.reached_by_reader(node)}
+            unseen = [path for path in node.undeclared if path not in seen]
+            yield from [_undeclared(node, unseen)] if unseen else []
         if isinstance(node, ConstantCollection):
             some = list(itertools.islice(node.by_key.values(), _SAMPLE))
             for text in file_names_in(some)[:1]:
                 yield _named(each.task, node.name, text)
 
 
-def _undeclared(folder: OpenedFolder) -> str:
-    names = list(folder.undeclared[:_NAMED])
-    if len(folder.undeclared) > _NAMED:
-        names.append(f"{len(folder.undeclared) - _NAMED} more")
+def _undeclared(folder: OpenedFolder, paths: Sequence[str]) -> str:
+    names = list(paths[:_NAMED])
+    if len(paths) > _NAMED:
+        names.append(f"{len(paths) - _NAMED} more")
     return (
         f"folder {folder.name!r}: read= opened {', '.join(names)} besides the file it was given; "
         "a change there is not noticed; name what it reads with each file, "

@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import (
     ArraySource,
-    ImageSpec,
-    SourceIdentity,
+    WrappedSource,
     missing_notes,
     open_source,
 )
@@ -68,13 +67,14 @@ def plain_parts(parts: BlockParts) -> dict[str, object]:
     return {"grid": GridRecord.of(parts.where).to_dict(), "parts": dict(parts)}
 
 
-class StoredImage:
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredImage(WrappedSource):
     """An image in a store: what cannot be read of it is damage."""
 
-    def __init__(self, source: ArraySource, path: Path, noted: NotedShards | None = None) -> None:
-        self.source = source
-        self.path = path
-        self.noted = noted
+    path: Path
+    """Its file or folder."""
+    noted: NotedShards | None = None
+    """The notes of its shards, if there are any."""
 
     @classmethod
     def at(
@@ -101,26 +101,6 @@ class StoredImage:
             return cls(open_source(str(path), **metadata), path, noted)
         except (SourceError, MetadataError) as error:
             raise _damaged("a stored image can be opened", error.rule, path) from error
-
-    @property
-    def spec(self) -> ImageSpec:
-        """What it is."""
-        return self.source.spec
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """What one decoding brings."""
-        return self.source.chunks
-
-    @property
-    def levels(self) -> int:
-        """Number of pyramid levels."""
-        return self.source.levels
-
-    @property
-    def identity(self) -> SourceIdentity:
-        """Where it lies."""
-        return self.source.identity
 
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region.

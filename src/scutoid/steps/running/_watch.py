@@ -134,8 +134,9 @@ class Watches:
     def _make(self, each: PlannedCall) -> Watch:
         call = each.call
         facts = (*each.key.parameters.values(), *each.key.inputs.values())
+        digests = (each.key.code.digest, *(fact.digest for fact in facts))
         shared = itertools.chain(
-            *(self._keys.given_paths(fact.digest) for fact in facts),
+            *(self._keys.given_paths(digest) for digest in digests),
             *(self._singles(item) for item in (*call.inputs, *call.params.values())),
         )
         above = []

@@ -92,7 +92,7 @@ class _Digester(Encoder):
         """Encode a function or a class by its code."""
         if isinstance(value, type) and not is_own(value):
             return _installed(value)
-        found = fingerprint(value)
+        found = fingerprint(value, memo=self.memo)
         self.notes.update(found.opaque)
         return found.digest.encode()
 

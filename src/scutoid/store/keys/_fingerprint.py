@@ -41,7 +41,7 @@ from scutoid.store.keys._holders import (
     settings_of,
     wraps_own,
 )
-from scutoid.store.keys._input_hashes import encode_path
+from scutoid.store.keys._input_hashes import HashMemo, encode_path
 from scutoid.store.keys._outside import Outside
 from scutoid.store.keys._ownership import file_of_class, functions_of, is_own, is_own_file
 from scutoid.store.keys._same import Same
@@ -95,7 +95,11 @@ class CodeFingerprint:
 
 
 def fingerprint(
-    function: object, *, version: str | None = None, environment: Sequence[str] = ()
+    function: object,
+    *,
+    version: str | None = None,
+    environment: Sequence[str] = (),
+    memo: HashMemo | None = None,
 ) -> CodeFingerprint:
     """Fingerprint a function, class, partial or callable object.
 
@@ -107,6 +111,8 @@ def fingerprint(
         Stands for the code, which is then not looked at.
     environment : sequence of str
         Packages whose versions count.
+    memo : HashMemo, optional
+        Remembers hashes of files, and is told which files the code reaches.
 
     Raises
     ------
@@ -123,7 +129,7 @@ def fingerprint(
     if version is not None:
         digest = _sha(f"version {version!r} {sorted(versions.items())}")
         return CodeFingerprint(digest, {VERSION_PART: _sha(version)}, (), versions)
-    return walked(Walk(), function, versions)
+    return walked(Walk(memo), function, versions)
 
 
 def walked(walk: Walk, function: object, versions: Mapping[str, str]) -> CodeFingerprint:
@@ -191,9 +197,16 @@ class _Spec(Protocol):
 
 
 class Walk:
-    """Follows what a function reaches: each thing once, so that recursion ends."""
+    """Follows what a function reaches: each thing once, so that recursion ends.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    memo : HashMemo, optional
+        Remembers hashes of files.
+    """
+
+    def __init__(self, memo: HashMemo | None = None) -> None:
+        self.memo = memo
         self.parts: dict[str, str] = {}
         self.opaque: set[str] = set()
         self.stale: set[str] = set()
@@ -264,7 +277,7 @@ class Walk:
     def path(self, value: PurePath, where: str) -> bytes:
         """Encode a file by its content; a folder, which may hold anything, by its name."""
         if Path(value).is_file():
-            return encode_path(value)
+            return encode_path(value, self.memo)
         self.opaque.add(f"{where} (a path that is no file: what lies there does not count)")
         return tagged("folder", str(value).encode("utf-8", "surrogateescape"))
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from scutoid.arrays import ImageSpec, SourceIdentity
+from scutoid.arrays import ImageSpec, SourceIdentity, check_identity
 from scutoid.errors import SourceError, SourceNotFound, StoreError
 from scutoid.paths import normal
 from scutoid.records import RecordLog
@@ -263,14 +263,16 @@ def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
         if identity.remote:
             _see_copies(identity, memo)
         return _joined("files", (key_of_path(path, memo) for path in identity.locations))
+    check_identity(identity)
     if identity.kind == "zarr":
         folder = Path(identity.locations[0])
         if identity.mode == "content":
             return key_of_path(folder, memo)
-        listing = _joined("listing", _listing(folder, memo))
-        return _noted(
-            identity.locations[0], listing, memo, lambda: _joined("listing", _listing(folder))
-        )
+        listed = list(_listing(folder, memo))
+        if memo is not None:
+            state = hash(tuple(listed))
+            memo.seen.state(identity.locations[0], state, lambda: hash(tuple(_listing(folder))))
+        return _joined("listing", (part for part, _ in listed))
     if identity.kind == "url":
         is_read = identity.mode == "content"
         keys = (_key_of_url(url, memo, by_content=is_read) for url in identity.locations)
@@ -286,13 +288,6 @@ def locations_of(identity: SourceIdentity) -> tuple[str, ...]:
     if identity.kind == "zarr" and identity.mode == "content":
         return (normal(identity.locations[0]),)
     return identity.locations if identity.kind in ("zarr", "url") else ()
-
-
-def _noted(location: str, state: str, memo: HashMemo | None, look: Callable[[], str]) -> str:
-    """Return what enters a key, and take note of it for a second look."""
-    if memo is not None:
-        memo.seen.state(location, state, look)
-    return state
 
 
 def _key_of_url(location: str, memo: HashMemo | None, *, by_content: bool) -> str:
@@ -324,8 +319,13 @@ def _stamp_of_tag(tag: str) -> Stamp:
     return first, second, third, fourth
 
 
-def _listing(folder: Path, memo: HashMemo | None = None, inside: str = "") -> Iterator[str]:
-    """Yield metadata by content, and chunks by name, size and time."""
+def _listing(
+    folder: Path, memo: HashMemo | None = None, inside: str = ""
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield metadata by content, and chunks by name, size and time.
+
+    And for a second look the inode and the time of status change, which no user sets.
+    """
     with os.scandir(folder) as listed:
         entries = sorted(listed, key=lambda entry: entry.name)
     for entry in entries:
@@ -333,10 +333,11 @@ def _listing(folder: Path, memo: HashMemo | None = None, inside: str = "") -> It
         if entry.is_dir():
             yield from _listing(Path(entry.path), memo, f"{name}/")
         elif entry.name in _METADATA:
-            yield f"{name}={key_of_path(entry.path, memo)}"
+            yield f"{name}={key_of_path(entry.path, memo)}", ()
         elif not entry.name.endswith("__lock"):  # left by a writer of ours that was killed
             status = entry.stat()
-            yield f"{name}={status.st_size},{status.st_mtime_ns}"
+            stamp = (status.st_ino, status.st_ctime_ns)
+            yield f"{name}={status.st_size},{status.st_mtime_ns}", stamp
 
 
 def _joined(tag: str, parts: Iterable[object]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scutoid.arrays import SourceIdentity, files_of_array
+from scutoid.arrays import SourceIdentity, files_of_array, outdated
 from scutoid.errors import SourceError, SourceNotFound
 from scutoid.remote import RemoteFile, Said, ask, is_http, listed, read_all
 from scutoid.store.keys._files import digest_file
@@ -108,12 +108,7 @@ def check_copies(identity: SourceIdentity, *, reads: bool) -> None:
     for file, path in zip(identity.remote, identity.locations, strict=False):
         known = digest_file(Path(path)) if reads else file.digest
         if not RemoteFile(file.url, file.tag, known).is_unchanged():
-            raise SourceError(
-                "a file stays as it was when it was opened",
-                value="it has changed since",
-                place=file.url,
-                remedy="open it again",
-            )
+            raise outdated(file.url)
 
 
 def _said(location: str) -> dict[str, Said]:

@@ -24,7 +24,7 @@ class Seen:
     def __init__(self) -> None:
         self._files: dict[str, tuple[Stamp, str | None]] = {}
         self._folders: dict[str, tuple[list[str], Callable[[], list[str]]]] = {}
-        self._states: dict[str, tuple[str, Callable[[], str]]] = {}
+        self._states: dict[str, tuple[int, Callable[[], int]]] = {}
         self._remote: dict[str, Callable[[], bool]] = {}
         self.given: list[str] = []
         """Paths that were given as values, in the order in which they entered keys."""
@@ -37,8 +37,8 @@ class Seen:
         """Take note of a folder that counts by its files, each of which is noted too."""
         self._folders[path] = (listed, look)
 
-    def state(self, location: str, state: str, look: Callable[[], str]) -> None:
-        """Take note of what else enters a key, such as the listing of a zarr."""
+    def state(self, location: str, state: int, look: Callable[[], int]) -> None:
+        """Take note of what else enters a key, such as the listing of a zarr, by its hash."""
         self._states[location] = (state, look)
 
     def remote(self, url: str, is_unchanged: Callable[[], bool]) -> None:

@@ -1,0 +1,96 @@
+"""The metadata of zarr groups and arrays, versions 2 and 3: read, and told apart."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scutoid import remote
+from scutoid.errors import SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A zarr group or array, by its metadata files."""
+
+    location: str
+    version: int
+    is_array: bool
+    metadata: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+    stamp: tuple[int, ...] = ()
+
+
+def read_node(location: str) -> Node | None:
+    """Return the group or array at a location; None if there is none."""
+    metadata = _load(_get(location, "zarr.json"), f"{location}/zarr.json")
+    if metadata:
+        is_array = metadata.get("node_type") == "array"
+        attributes = metadata.get("attributes") or {}
+        return Node(
+            location, 3, is_array, metadata, attributes, _stamp(location, "zarr.json", metadata)
+        )
+    attributes = _load(_get(location, ".zattrs"), f"{location}/.zattrs")
+    metadata = _load(_get(location, ".zarray"), f"{location}/.zarray")
+    if metadata:
+        return Node(location, 2, True, metadata, attributes, _stamp(location, ".zarray", metadata))
+    metadata = _load(_get(location, ".zgroup"), f"{location}/.zgroup")
+    return Node(location, 2, False, metadata, attributes) if metadata or attributes else None
+
+
+def description_at(location: str, version: int) -> str | None:
+    """Return the digest of what the metadata of a local array say of its chunks; None: it is gone.
+
+    One stat, unless they have changed since they were read.
+    """
+    name = "zarr.json" if version == 3 else ".zarray"
+    try:
+        status = os.stat(f"{location}/{name}")  # noqa: PTH116  # for each region that is read
+        stamp = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+        return _description_of(location, name, stamp)
+    except OSError:
+        return None
+
+
+@functools.lru_cache(maxsize=512)
+def _description_of(location: str, name: str, _stamp: tuple[int, ...]) -> str:
+    return description(_load(_get(location, name), f"{location}/{name}"))
+
+
+def description(metadata: Mapping[str, Any]) -> str:
+    """Digest metadata without attributes, which do not tell how chunks are written."""
+    told = {name: value for name, value in metadata.items() if name != "attributes"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _load(text: bytes | None, place: str) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise SourceError(
+            "zarr metadata is JSON", value=str(error), place=place, remedy="restore the file"
+        ) from error
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _get(location: str, name: str) -> bytes | None:
+    if "://" in location:
+        return remote.read(f"{location.rstrip('/')}/{name}")
+    path = Path(location) / name
+    return path.read_bytes() if path.is_file() else None
+
+
+def _stamp(location: str, name: str, metadata: Mapping[str, Any]) -> tuple[int, ...]:
+    if "://" in location:
+        text = json.dumps(metadata, sort_keys=True).encode()
+        return (int.from_bytes(hashlib.sha256(text).digest()[:8], "little"),)
+    stat = (Path(location) / name).stat()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
