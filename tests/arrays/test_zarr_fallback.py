@@ -35,6 +35,36 @@ def test_a_codec_that_only_zarr_python_knows_is_read_and_keeps_the_reason(tmp_pa
         open_source(path).read(SPEC.roi)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"zarr_format": 2}, id="zarr 2"),
+        pytest.param(
+            {"zarr_format": 2, "chunk_key_encoding": {"name": "v2", "separator": "/"}},
+            id="zarr 2 in folders",
+        ),
+        pytest.param({"zarr_format": 3}, id="zarr 3"),
+        pytest.param({"zarr_format": 3, "shards": (6, 8)}, id="zarr 3 in shards"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
+@pytest.mark.parametrize("roi", [SPEC.roi, Roi((2, 3), (3, 4))], ids=["all", "across chunks"])
+def test_a_chunk_that_only_zarr_python_reads_is_read_anew_where_it_changed(tmp_path, options, roi):
+    from numcodecs import LZ4
+    from zarr.codecs.numcodecs import LZ4 as LZ4_OF_3
+
+    codec = LZ4() if options["zarr_format"] == 2 else LZ4_OF_3()
+    path, shape = tmp_path / "a.zarr", {"shape": IMAGE.shape, "dtype": IMAGE.dtype}
+    array = zarr.create_array(path, chunks=(3, 4), compressors=codec, **shape, **options)
+    for value in (IMAGE, IMAGE + 1):
+        array[...] = value
+        np.testing.assert_array_equal(open_source(path).read(roi), value[roi.to_slices()])
+    for file in path.rglob("*"):
+        if file.is_file() and not file.name.startswith((".z", "zarr.json")):
+            file.unlink()
+    assert not open_source(path).read(roi).any()
+
+
 def test_a_codec_that_nobody_knows_is_told_with_both_reasons(tmp_path):
     path = tmp_path / "a.zarr"
     zarr.create_array(path, data=IMAGE, chunks=(3, 4), zarr_format=2, compressors=None)
@@ -44,21 +74,25 @@ def test_a_codec_that_nobody_knows_is_told_with_both_reasons(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("harm", "words"),
+    ("harm", "of_reading", "of_writing"),
     [
-        (lambda path: (path / "0/zarr.json").unlink(), "does not exist"),
-        (lambda path: (path / "0/zarr.json").write_text('{"zarr_format": 3,'), "Invalid JSON"),
-        (shutil.rmtree, "does not exist"),
+        (lambda path: (path / "0/zarr.json").unlink(), "it is gone", "does not exist"),
+        (
+            lambda path: (path / "0/zarr.json").write_text('{"zarr_format": 3,'),
+            "zarr metadata is JSON",
+            "Invalid JSON",
+        ),
+        (shutil.rmtree, "it is gone", "does not exist"),
     ],
     ids=["no-metadata", "torn-metadata", "all-is-gone"],
 )
-def test_what_zarr_python_cannot_mend_is_told_as_it_is(tmp_path, harm, words):
+def test_what_zarr_python_cannot_mend_is_told_as_it_is(tmp_path, harm, of_reading, of_writing):
     writer = create_image(tmp_path / "a.zarr", SPEC)
     source = open_source(tmp_path / "a.zarr")
     harm(tmp_path / "a.zarr")
-    with pytest.raises(SourceError, match=words):
+    with pytest.raises(SourceError, match=of_reading):
         source.read(SPEC.roi)
-    with pytest.raises(StoreError, match=words):
+    with pytest.raises(StoreError, match=of_writing):
         writer.write(SPEC.roi, IMAGE)
 
 

@@ -87,6 +87,7 @@ def read_chunked(
     chunks: tuple[int, ...],
     dtype: np.dtype[Any],
     decode: Callable[[tuple[int, ...]], NDArray[Any]],
+    version: Callable[[tuple[int, ...]], Hashable] = lambda _: None,
 ) -> NDArray[Any]:
     """Assemble a region of an array from its chunks.
 
@@ -102,12 +103,14 @@ def read_chunked(
         Of the result.
     decode : callable
         Chunk position to array; chunks at the edge may be cut off.
+    version : callable, optional
+        Chunk position to the version of its file, where chunks have files of their own.
     """
     shape = tuple(b - a for a, b in zip(start, stop, strict=True))
     if 0 in shape:
         return np.empty(shape, dtype)
     origin = (0,) * len(start)
-    if start == origin and stop == chunks and (key, origin) not in SHARED:
+    if start == origin and stop == chunks and (key, origin, version(origin)) not in SHARED:
         # All of an array of one chunk: the caller keeps it, and seldom reads it again.
         return owned(decode(origin), dtype)
     out = np.empty(shape, dtype)
@@ -115,7 +118,8 @@ def read_chunked(
     last = [(b - 1) // c + 1 for b, c in zip(stop, chunks, strict=True)]
     for relative in np.ndindex(*(b - a for a, b in zip(first, last, strict=True))):
         place = tuple(a + r for a, r in zip(first, relative, strict=True))
-        chunk = SHARED.get((key, place), lambda place=place: decode(place))  # type: ignore[misc]
+        named = (key, place, version(place))
+        chunk = SHARED.get(named, lambda place=place: decode(place))  # type: ignore[misc]
         into, within = [], []
         for n, (p, c) in enumerate(zip(place, chunks, strict=True)):
             low, high = max(start[n], p * c), min(stop[n], (p + 1) * c)

@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 from scutoid import remote
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._ome import Multiscale, read_multiscale
-from scutoid.arrays._source import SourceIdentity, SourceMode, check_inside, outdated, owned
+from scutoid.arrays._source import (
+    SourceIdentity,
+    SourceMode,
+    Stamp,
+    check_inside,
+    outdated,
+    owned,
+    stamp_of,
+)
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec, default_axes
 from scutoid.arrays._zarr_nodes import Node, description, description_at, read_node
 from scutoid.errors import MetadataError, SourceError
@@ -229,7 +237,16 @@ class _ZarrPython:
             return self._part(Roi(corner, self.chunks), dtype)
 
         start, stop = tuple(roi.offset), tuple(roi.end)
-        return read_chunked(self.key, start, stop, self.chunks, dtype, decode)
+        return read_chunked(self.key, start, stop, self.chunks, dtype, decode, self._version)
+
+    def _version(self, place: tuple[int, ...]) -> Stamp | None:
+        """Return the version of the file that a chunk lies in; None: it is not there."""
+        shard = self.array.shards or self.chunks
+        number = tuple(p * c // s for p, c, s in zip(place, self.chunks, shard, strict=True))
+        try:
+            return stamp_of(f"{self.key.location}/{self.array.metadata.encode_chunk_key(number)}")
+        except OSError:
+            return None
 
     def _part(self, part: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
         try:

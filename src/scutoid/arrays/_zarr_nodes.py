@@ -52,10 +52,10 @@ def description_at(location: str, version: int) -> str | None:
     name = "zarr.json" if version == 3 else ".zarray"
     try:
         status = os.stat(f"{location}/{name}")  # noqa: PTH116  # for each region that is read
-        stamp = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
-        return _description_of(location, name, stamp)
     except OSError:
         return None
+    stamp = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+    return _description_of(location, name, stamp)
 
 
 @functools.lru_cache(maxsize=512)

@@ -147,13 +147,9 @@ def copied_while_times_stay(image, *, swapped):
 @KINDS
 def test_a_file_replaced_with_its_size_and_time_kept_is_noticed(tmp_path, write, key) -> None:
     store, old, new = tmp_path / "store", write(tmp_path / "old", 1), write(tmp_path / "new", 2)
+    result = copied_while_times_stay(sc.open(old, key=key), swapped=texts(new, old))
     with pytest.raises(RunFailed, match=r"stays as it was when[\s\S]*where: .*old"):
-        given = texts(new, old)
-        sc.run(
-            copied_while_times_stay(sc.open(old, key=key), swapped=given),
-            store=store,
-            executor="serial",
-        )
+        sc.run(result, store=store, executor="serial")
     assert results_in(store) == []
 
 
