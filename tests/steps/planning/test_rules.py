@@ -6,6 +6,7 @@ import argparse
 import collections
 import dataclasses
 import functools
+import struct
 import threading
 import types
 import warnings
@@ -210,15 +211,15 @@ def test_what_of_a_parameter_is_not_seen_is_said(tmp_path):
 
 
 def test_what_of_a_reader_is_not_seen_is_said(tmp_path):
-    lock = threading.Lock()
+    form = struct.Struct("i")
     np.save(tmp_path / "a.npy", A)
 
     def reader(path):
-        return np.load(path) if lock else None
+        return np.load(path) if form else None
 
     images = sc.open_folder(tmp_path / "*.npy", read=reader)
     plan = sc.plan(by_sign(images, offset=0.0), store=tmp_path / "store")
-    assert [text for text in plan.warnings if "lock (_thread.lock)" in text]
+    assert [text for text in plan.warnings if "form (_struct.Struct)" in text]
 
 
 # Results of the first rule.

@@ -244,3 +244,38 @@ def test_descriptions_are_short_and_say_what_it_is():
     assert describe(Path("a/b.tif")) == "a/b.tif"
     assert describe(functools.partial(double, 1)) == "partial of double"
     assert describe("x" * 500).endswith("…")
+
+
+GAPS = [
+    np.dtype(np.longdouble),
+    np.dtype(np.clongdouble),
+    np.dtype([("a", "i1"), ("b", "f8")], align=True),
+    np.dtype(
+        [("a", "i1"), ("b", np.longdouble, (2,)), ("c", [("d", "i1"), ("e", "f4")])], align=True
+    ),
+    np.dtype({"names": ["a"], "formats": ["u2"], "offsets": [3], "itemsize": 8}),
+]
+
+
+@pytest.mark.parametrize("dtype", GAPS, ids=str)
+def test_bytes_between_the_values_of_an_array_do_not_count(dtype):
+    def made(filling, value):
+        array = np.empty(3, dtype)
+        array.view(np.uint8)[:] = filling
+        _set(array, value)
+        return canonical_digest(array)
+
+    assert made(0, 1) == made(7, 1) == made(255, 1) != made(0, 2)
+
+
+def _set(array, value):
+    for name in array.dtype.names or ():
+        _set(array[name], value)
+    if array.dtype.names is None:
+        array[...] = value
+
+
+def test_signs_of_zero_in_long_numbers_count():
+    assert canonical_digest(np.zeros(2, np.longdouble)) != canonical_digest(
+        -np.zeros(2, np.longdouble)
+    )

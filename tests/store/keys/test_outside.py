@@ -59,7 +59,11 @@ SEEN = {
     "a module that is loaded, asked for": ("return sys.modules.get('lab')", "own (looks up"),
     "a module of any name": ("return sys.modules[x]", "own (looks up"),
     "all modules": ("return [m.g(x) for m in sys.modules.values()]", "own (looks up"),
-    "modules by another name": ("return loaded['lab'].g(x)", "loaded (modules looked up"),
+    "modules by another name": ("return loaded['lab'].g(x)", "own (looks up"),
+    "modules by another name, inside": (
+        "from sys import modules as m\n    return m[x]",
+        "own (looks up",
+    ),
     "modules, imported inside": (
         "from sys import modules as m, modules\n    return modules['lab'].g(x)",
         "own (looks up",

@@ -12,7 +12,7 @@ import enum
 import functools
 import logging
 import optparse
-import threading
+import struct
 import types
 import zoneinfo
 from typing import ClassVar
@@ -408,17 +408,17 @@ def test_a_logger_counts_by_its_name_and_level_alone():
     assert seen == set()
 
 
-LOCK = threading.Lock()
+FORMAT = struct.Struct("i")
 NAMED = {
-    "a lock on an array": (quantity(LOCK), "value.unit (_thread.lock)"),
-    "a lock on a dataclass": (having(Settings(), lock=LOCK), "value.lock (_thread.lock)"),
-    "a lock on a table": (having(B.copy(), _lock=LOCK), "value._lock (_thread.lock)"),
-    "a lock on a list": (having(Steps(), lock=LOCK), "value.lock (_thread.lock)"),
+    "a format on an array": (quantity(FORMAT), "value.unit (_struct.Struct)"),
+    "a format on a dataclass": (having(Settings(), form=FORMAT), "value.form (_struct.Struct)"),
+    "a format on a table": (having(B.copy(), _form=FORMAT), "value._form (_struct.Struct)"),
+    "a format on a list": (having(Steps(), form=FORMAT), "value.form (_struct.Struct)"),
     "an object on an array": (quantity(Hidden(1)), "value.unit"),
-    "what code reaches": (lambda x: (x, LOCK), "LOCK (_thread.lock)"),
+    "what code reaches": (lambda x: (x, FORMAT), "FORMAT (_struct.Struct)"),
     "what a partial reaches": (
-        functools.partial(lambda x, k: (x, k, LOCK), k=1),
-        "LOCK (_thread.lock)",
+        functools.partial(lambda x, k: (x, k, FORMAT), k=1),
+        "FORMAT (_struct.Struct)",
     ),
 }
 
@@ -434,7 +434,7 @@ def test_what_rides_on_a_value_and_cannot_be_seen_is_named(what):
 NAMED_IN_CODE = {
     "a ufunc of a function": (np.frompyfunc(double, 1, 1), "the function inside"),
     "an exception": (type("Own", (ValueError,), {"__module__": __name__})(1), "compiled"),
-    "a lock": (LOCK, "_thread.lock"),
+    "a format": (FORMAT, "_struct.Struct"),
 }
 
 
@@ -446,7 +446,7 @@ def test_constants_that_cannot_be_seen_are_named(what):
 
 def test_a_field_without_a_stable_form_is_still_refused():
     with pytest.raises(ParameterError, match="the same in every run"):
-        canonical_digest(Settings(LOCK))
+        canonical_digest(Settings(FORMAT))
 
 
 # The law: objects of several classes, with attributes and slots, within one another.
@@ -483,7 +483,7 @@ class Arrayed(np.ndarray):
 
 NAMES = st.sampled_from(["a", "b", "c"])
 ATOMS = st.sampled_from(
-    [None, True, 0, 1, 0.0, -0.0, 1.0, 1j, "a", b"a", (), LOCK, np.float32(1), np.int8(0)]
+    [None, True, 0, 1, 0.0, -0.0, 1.0, 1j, "a", b"a", (), FORMAT, np.float32(1), np.int8(0)]
 )
 
 

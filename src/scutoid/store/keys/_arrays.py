@@ -64,6 +64,8 @@ def encode_values(value: Array) -> bytes:
 
 def encode_masked(encoder: Encodes, value: Any, where: str) -> bytes:
     """Encode a masked array: also what lies below the mask."""
+    if value is np.ma.masked:  # it refuses to be asked for its fill value
+        value = value.view(np.ma.MaskedArray)
     mask = np.ma.getmask(value)
     held = [np.ma.getdata(value, subok=False), np.asarray(mask), value.fill_value]
     parts = [encoder.encode(item, where) for item in held]
@@ -134,5 +136,33 @@ def _layout(value: Array) -> list[bytes]:
 def _digest_of(value: Array) -> bytes:
     if not value.dtype.itemsize or not value.size:
         return hashlib.sha256(b"").digest()
-    whole = np.ascontiguousarray(value)
+    whole = np.ascontiguousarray(_without_gaps(value) if _has_gaps(value.dtype) else value)
     return hashlib.sha256(whole.reshape(-1).view(np.uint8).data).digest()
+
+
+def _has_gaps(dtype: np.dtype[Any]) -> bool:
+    """Whether an element has bytes that hold nothing of its value, and so may be anything."""
+    if dtype.subdtype is not None:
+        return _has_gaps(dtype.subdtype[0])
+    if dtype.names is None or dtype.fields is None:
+        return dtype.type in (np.longdouble, np.clongdouble)
+    fields = [dtype.fields[name][0] for name in dtype.names]
+    return sum(item.itemsize for item in fields) != dtype.itemsize or any(map(_has_gaps, fields))
+
+
+def _without_gaps(value: Array) -> Array:
+    """Copy values into an array in which all bytes between them are zero."""
+    if value.dtype.names is not None:
+        copy = np.zeros(value.shape, value.dtype)
+        for name in value.dtype.names:
+            has_gaps = _has_gaps(value[name].dtype)
+            copy[name] = _without_gaps(value[name]) if has_gaps else value[name]
+        return copy
+    numbers = np.array(value, value.dtype.newbyteorder("="), order="C")  # a copy
+    pieces = numbers.reshape(-1).view(np.uint8).reshape(-1, np.dtype(np.longdouble).itemsize)
+    pieces[:, _SIZE_OF_LONG_DOUBLE:] = 0
+    return numbers
+
+
+_SIZE_OF_LONG_DOUBLE = 10 if np.finfo(np.longdouble).nmant == 63 else 16
+"""Bytes of a `numpy.longdouble` that hold its value; those of x86 are followed by others."""

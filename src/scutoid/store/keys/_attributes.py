@@ -7,6 +7,7 @@ import struct
 import sys
 import types
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 
 from scutoid.cached import cached_property
 
@@ -53,6 +54,27 @@ def attributes_of(
         key = name if name not in found else f"{descriptor.__objclass__.__qualname__}.{name}"
         found[key] = item
     return found
+
+
+def attribute_of(value: object, name: str) -> object:
+    """Return an attribute that an object or its class has; None for one it makes up when asked.
+
+    Examples
+    --------
+    >>> class Answers:
+    ...     def __getattr__(self, name):
+    ...         return print
+    >>> attribute_of(Answers(), "func"), attribute_of(functools.partial(abs), "func")
+    (None, <built-in function abs>)
+    """
+    held: Mapping[str, object] = {}
+    with suppress(AttributeError):
+        held = object.__getattribute__(value, "__dict__")
+    if name in held or any(name in vars(part) for part in type(value).__mro__):
+        with suppress(Exception):  # of what is worked out, whatever its class raises
+            found: object = getattr(value, name, None)
+            return found
+    return None
 
 
 def without_worked_out(kind: type, held: Mapping[str, object]) -> dict[str, object]:

@@ -19,6 +19,10 @@ class Calls:
     """Where `environ` or `getenv` stand, with the name that is asked for."""
     modules: tuple[tuple[ast.expr, ast.expr | None], ...]
     """Where `modules` stands and is read, not only asked what it has, with the name asked for."""
+    node: ast.AST
+    """The function."""
+    loaded: frozenset[str]
+    """Names that it loads."""
     variables: Mapping[str, ast.expr | None]
     """Its variables, with the expression of those that are set once; None: of all others."""
     items: frozenset[str]
@@ -45,8 +49,10 @@ def calls_of(node: ast.AST) -> Calls:
             variables[each.id] = None
     return Calls(
         calls=tuple(each for each in inner if isinstance(each, ast.Call)),
-        environments=tuple(_lookups(inner, _ENVIRONMENTS)),
-        modules=tuple(_lookups(inner, _MODULES, counts_presence=False)),
+        environments=tuple(lookups(inner, _ENVIRONMENTS)),
+        modules=tuple(lookups(inner, _MODULES, counts_presence=False)),
+        node=node,
+        loaded=frozenset(each.id for each in inner if _is_loaded(each)),
         variables=variables,
         items=frozenset(items),
         imports=dict(_imports(inner)),
@@ -55,6 +61,10 @@ def calls_of(node: ast.AST) -> Calls:
 
 def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def _is_loaded(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
 def _targets(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.Name, ast.expr, bool]]:
@@ -87,7 +97,7 @@ _ENVIRONMENTS = ("environ", "environb", "getenv", "getenvb")
 _MODULES = ("modules",)
 
 
-def _lookups(
+def lookups(
     nodes: Iterable[ast.AST], names: Collection[str], *, counts_presence: bool = True
 ) -> Iterator[tuple[ast.expr, ast.expr | None]]:
     """Yield where a mapping of a name is read, not where it is set, with the key asked for.

@@ -38,7 +38,7 @@ from scutoid.store.keys._arrays import (
     encode_masked,
     encode_scalar,
 )
-from scutoid.store.keys._attributes import attributes_of
+from scutoid.store.keys._attributes import attribute_of, attributes_of
 from scutoid.store.keys._tables import encode_index, encode_table, is_index, is_pandas, is_scalar
 from scutoid.store.keys._tables import encode_scalar as encode_pandas_scalar
 from scutoid.store.keys._tagged import NO_FORM, Hook, PathHook, name_of_type, refuse, tagged
@@ -61,6 +61,8 @@ class Encoder:
         Encodes a value that has no stable form.
     note : callable
         Is told what rides on a value and does not count, for it has no stable form.
+    takes_circles : bool
+        A value may contain itself; where it does, what counts is how many levels above.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Encoder:
         path: PathHook = refuse,
         unknown: Hook = refuse,
         note: Callable[[str], None] = _no_note,
+        takes_circles: bool = False,
     ) -> None:
+        self._takes_circles = takes_circles
         self._code = code
         self._path = path
         self._unknown = unknown
@@ -104,7 +108,10 @@ class Encoder:
         simple = _SIMPLE.get(type(value))
         if simple is not None:
             return simple(value)
-        if any(value is other for other in self._within):
+        above = next((n for n, other in enumerate(self._within) if value is other), None)
+        if above is not None and self._takes_circles:
+            return tagged("again", b"%d" % (len(self._within) - above))
+        if above is not None:
             raise ParameterError("a value that enters a key does not contain itself", place=where)
         self._within.append(value)
         try:
@@ -116,6 +123,9 @@ class Encoder:
         """Encode a value; what contains itself or cannot be encoded is noted instead."""
         try:
             return self.encode(value, where)
+        except RecursionError:
+            self.note(f"{where} (nested too deep)")
+            return tagged("unseen", name_of_type(value).encode())
         except (ParameterError, OSError) as error:
             place, rule = getattr(error, "place", None), getattr(error, "rule", error)
             reason = getattr(error, "value", None) if rule == NO_FORM else rule
@@ -148,7 +158,7 @@ class Encoder:
             return exact(self, value, where)
         if isinstance(value, np.generic) and kind is value.dtype.type:
             return encode_scalar(self, value, where)
-        own = getattr(value, "__scutoid_key__", None)
+        own = attribute_of(value, "__scutoid_key__")
         if callable(own) and not isinstance(value, type):
             inner = self.encode(own(), f"{where}.__scutoid_key__()")
             return tagged("own", self.code(kind, where), inner)
@@ -253,7 +263,7 @@ def is_code(value: object) -> bool:
     """Whether a value is a function, a class, a module or the like, known by its code."""
     if isinstance(value, types.BuiltinFunctionType):
         return not is_bound(value)
-    return isinstance(value, _CODE) or callable(getattr(value, "__wrapped__", None))
+    return isinstance(value, _CODE) or callable(attribute_of(value, "__wrapped__"))
 
 
 def is_bound(value: types.BuiltinFunctionType | types.MethodWrapperType) -> bool:
@@ -296,6 +306,7 @@ def _of(tag: str, parts: Callable[[Any], Iterable[object]]) -> Encode:
 _SIMPLE: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda _: b"none",
     type(...): lambda _: b"ellipsis",
+    type(NotImplemented): lambda _: b"not implemented",
     bool: lambda value: b"true" if value else b"false",
     int: lambda value: b"int%d" % value,
     float: _float,
@@ -338,6 +349,7 @@ _EXACT: dict[type, Encode] = {
     types.MethodWrapperType: Encoder._builtin,  # noqa: SLF001
     functools.partial: Encoder._partial,  # noqa: SLF001
     types.GenericAlias: _of("alias", lambda v: (v.__origin__, v.__args__)),
+    types.UnionType: _of("union", lambda v: v.__args__),
     types.SimpleNamespace: lambda s, v, w: tagged("namespace", s._mapping("", vars(v), w)),  # noqa: SLF001
     operator.itemgetter: _of("operator", lambda v: v.__reduce__()),
     operator.attrgetter: _of("operator", lambda v: v.__reduce__()),

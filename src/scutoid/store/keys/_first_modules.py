@@ -39,8 +39,11 @@ _FIRST_MODULES = {
     "scutoid.store.keys._encoder": "scutoid.store._canonical",
     "scutoid.store.keys._files": "scutoid.store._entry",
     "scutoid.store.keys._fingerprint": "scutoid.store._fingerprint",
+    "scutoid.store.keys._installed": "scutoid.store._fingerprint",
     "scutoid.store.keys._input_hashes": "scutoid.store._inputs",
     "scutoid.store.keys._ownership": "scutoid.store._ownership",
+    "scutoid.store.keys._specs": "scutoid.store._fingerprint",
+    "scutoid.store.keys._walk": "scutoid.store._fingerprint",
 }
 """The first module of those that moved; a key "module:name" stands over one "module"."""
 

@@ -26,17 +26,13 @@ from typing import Any
 import numpy as np
 
 from scutoid.store.keys._encoder import Encoder
-from scutoid.store.keys._fingerprint import (
-    CodeFingerprint,
-    Walk,
-    fingerprint,
-    identity_of,
-    spec_of_step,
-    walked,
-)
+from scutoid.store.keys._fingerprint import CodeFingerprint, fingerprint, walked
 from scutoid.store.keys._input_hashes import HashMemo, encode_path
+from scutoid.store.keys._installed import identity_of
 from scutoid.store.keys._ownership import is_own
+from scutoid.store.keys._specs import spec_of_step
 from scutoid.store.keys._tagged import Hook, PathHook, refuse, tagged
+from scutoid.store.keys._walk import Walk
 
 _PANDAS_SCALARS = {"NAType", "NaTType", "Timestamp", "Timedelta", "Period", "Interval"}
 _UNSEEN = ("Logger", "RootLogger", "LoggerAdapter")
@@ -287,7 +283,7 @@ class _FirstWalk(Walk):
                 for name in (slots,) if isinstance(slots, str) else slots:
                     if hasattr(value, name):
                         state[name] = getattr(value, name)
-            items = (tagged(k, self._lenient(v, f"{where}.{k}")) for k, v in sorted(state.items()))
+            items = (tagged(k, self.lenient(v, f"{where}.{k}")) for k, v in sorted(state.items()))
             return tagged("object", self.code(kind, where), *items)
         if spec_of_step(value) is not None:
             return tagged("code", self.code(value, where))
@@ -303,8 +299,8 @@ class _FirstWalk(Walk):
         keywords = function.__kwdefaults__
         encoder = self._encoder
         if not isinstance(encoder, FirstEncoder) or keywords is None:
-            return self._lenient((function.__defaults__, keywords), where)
-        plain = self._lenient(function.__defaults__, f"{where}[0]")
+            return self.lenient((function.__defaults__, keywords), where)
+        plain = self.lenient(function.__defaults__, f"{where}[0]")
         return tagged("tuple", plain, encoder.sorted_pairs(keywords, f"{where}[1]"))
 
     def attributes_of_function(self, function: types.FunctionType) -> list[tuple[str, object]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scutoid.store.keys._attributes import attributes_of
+from scutoid.store.keys._attributes import attribute_of, attributes_of
 from scutoid.store.keys._ownership import is_own
 
 _VECTORIZE = ("pyfunc", "otypes", "excluded", "signature", "cache")
@@ -33,13 +33,13 @@ def settings_of(value: object) -> dict[str, object]:
     if is_known_holder(value):
         return {name: getattr(value, name, None) for name in _COMPILER}
     held = attributes_of(value, without=("__wrapped__",))
-    told = getattr(value, "cache_parameters", None)  # of functools.lru_cache
+    told = attribute_of(value, "cache_parameters")  # of functools.lru_cache
     return {**held, "cache_parameters": told()} if callable(told) else held
 
 
 def is_known_holder(value: object) -> bool:
     """Whether it is known which of its attributes an object was told, and which it works out."""
-    is_compiler = isinstance(getattr(value, "py_func", None), types.FunctionType)
+    is_compiler = isinstance(attribute_of(value, "py_func"), types.FunctionType)
     return isinstance(value, np.vectorize) or is_compiler
 
 
@@ -51,7 +51,7 @@ def holds_function(settings: Mapping[str, object]) -> bool:
 def is_wrapper(value: object) -> bool:
     """Whether an object, not a function itself, stands for a function that it wraps."""
     is_plain = isinstance(value, (type, types.FunctionType, types.ModuleType))
-    return not is_plain and callable(getattr(value, "__wrapped__", None))
+    return not is_plain and callable(attribute_of(value, "__wrapped__"))
 
 
 def wraps_own(value: object) -> bool:

@@ -19,7 +19,8 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from scutoid.store.keys._calls import Calls
+from scutoid.store.keys._attributes import attribute_of
+from scutoid.store.keys._calls import Calls, lookups
 from scutoid.store.keys._file_names import names_a_file
 from scutoid.store.keys._ownership import is_own, is_own_file
 
@@ -67,6 +68,17 @@ _OF_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "pkgutil": ("get_data",),
 }
 """Functions that read what lies in a package, which their first argument names."""
+_LOOKUPS = (
+    "importlib.__import__",
+    "importlib.import_module",
+    "importlib.machinery.SourceFileLoader",
+    "importlib.util.spec_from_file_location",
+    "pkgutil.resolve_name",
+    "pydoc.locate",
+    "runpy.run_module",
+    "runpy.run_path",
+)
+"""Functions that find code by a name, their first argument."""
 _METHODS = ("glob", "iterdir", "open", "read_bytes", "read_text", "rglob")
 """The same of a path."""
 _PLACES = ("file", "filename", "filepath_or_buffer", "fname", "fp", "io", "path", "store", "uri")
@@ -145,17 +157,27 @@ class Outside:
                 name = self._text(asked)
                 what = f"environment variable `{name}`" if name else "environment variables"
                 yield f"{what} (read by `{where}`)"
-        for node, asked in self._calls.modules:
+        for node, asked in (*self._calls.modules, *self._renamed_modules()):
             if self._dotted(node) == "sys.modules" and self._is_ours(asked):
                 yield f"{where} (looks up modules in sys.modules)"
         for call in self._calls.calls:
             dotted = self._dotted(call.func)
             yield from self._files(call, dotted, where)
             yield from self._random(call, dotted, where)
-            if dotted == "importlib.import_module" and self._is_ours(_place_of(call)):
-                yield f"{where} (calls importlib.import_module)"
+            if dotted in _LOOKUPS and self._is_ours(_place_of(call)):
+                yield f"{where} (calls {dotted})"
+            if getattr(call.func, "attr", None) == "__subclasses__" and not dotted:
+                yield f"{ast.unparse(call.func)} (classes looked up by their base)"
             if _is_of_package(dotted) and self._is_ours(_place_of(call)):
                 yield f"files of a package (read by `{where}` with {dotted})"
+
+    def _renamed_modules(self) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+        """Yield where `sys.modules` is read under another name."""
+        for name in sorted(self._calls.loaded - {"modules"}):
+            is_renamed = self._calls.imports.get(name) == "sys.modules"
+            if is_renamed or self._names.get(name) is sys.modules:
+                nodes = ast.walk(self._calls.node)
+                yield from lookups(nodes, (name,), counts_presence=False)
 
     def _files(self, call: ast.Call, dotted: str, where: str) -> Iterator[str]:
         last = dotted.rpartition(".")[2] or getattr(call.func, "attr", "")
@@ -201,7 +223,7 @@ class Outside:
 
     def _is_ours(self, node: ast.expr | None) -> bool:
         """Whether a module's name is not known to be that of an installed one."""
-        name = self._text(node)
+        name = self._text(node).partition(":")[0]
         module = sys.modules.get(name)
         if not name or module is not None:
             return not name or is_own(module)
@@ -318,7 +340,8 @@ def _name_of(value: object) -> str:
         return "builtins.open"
     if isinstance(value, types.ModuleType):
         return "" if is_own(value) else str(value.__name__).replace("posixpath", "os.path")
-    holder, name = getattr(value, "__self__", None), str(getattr(value, "__name__", ""))
+    holder = attribute_of(value, "__self__")
+    name = "" if holder is None else str(getattr(value, "__name__", ""))
     if isinstance(holder, np.random.RandomState):
         return f"numpy.random.{name}" if holder is vars(np.random)["rand"].__self__ else ""
     if isinstance(holder, random.Random):
@@ -330,7 +353,7 @@ def _name_of(value: object) -> str:
     module = str(value.__module__).replace("posixpath", "os.path")
     if module.startswith("numpy.random."):
         module = "numpy.random"
-    return f"{module}.{name}"
+    return f"{module}.{value.__name__}"
 
 
 def _is_reader(dotted: str) -> bool:

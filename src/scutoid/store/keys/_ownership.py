@@ -10,6 +10,8 @@ import types
 from collections.abc import Iterable
 from pathlib import Path
 
+from scutoid.store.keys._attributes import attribute_of
+
 
 def functions_of(value: object) -> list[types.FunctionType]:
     """Return the functions that a member of a class holds."""
@@ -17,9 +19,15 @@ def functions_of(value: object) -> list[types.FunctionType]:
         value = value.__func__
     if isinstance(value, types.FunctionType):
         return [value]
-    held = [getattr(value, "func", None), getattr(value, "__wrapped__", None)]
+    held: list[object]
     if isinstance(value, property):
         held = [value.fget, value.fset, value.fdel]
+    elif isinstance(value, functools.singledispatchmethod):
+        held = list(value.dispatcher.registry.values())
+    elif isinstance(value, functools.partial):
+        held = []  # its arguments count too: it counts as a value
+    else:
+        held = [attribute_of(value, "func"), attribute_of(value, "__wrapped__")]
     return [item for item in held if isinstance(item, types.FunctionType)]
 
 
@@ -76,6 +84,8 @@ def is_own(item: object) -> bool:
     if name == "builtins" or name.partition(".")[0] == "scutoid":
         return False
     module = sys.modules.get(name)
+    if module is types and isinstance(item, type) and item.__name__ not in vars(types):
+        return True  # made by `types.new_class`, as `dataclasses.make_dataclass` does
     if module is not None and name != "__main__":
         has_file = getattr(module, "__file__", None) is not None
         return is_own(module) if has_file else name not in sys.stdlib_module_names

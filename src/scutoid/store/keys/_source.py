@@ -94,6 +94,8 @@ class Loads:
     """Imports within."""
     imported: tuple[Chain, ...]
     """The same as `chains`, of names that imports bind."""
+    needed: frozenset[str]
+    """Global names that it cannot do without: loaded as such, and not set by it."""
 
 
 def source_of_function(function: FunctionType) -> Source | None:
@@ -147,15 +149,18 @@ def loads_of(code: CodeType) -> Loads:
         for name in _locals_read(instruction):
             if name in bound:
                 imported[_attributes(name, instructions, at)] = None
+    needed = {str(item.argval) for item in instructions if item.opname == "LOAD_GLOBAL"}
+    needed -= {str(item.argval) for item in instructions if item.opname == "STORE_GLOBAL"}
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = loads_of(constant)
+            needed |= inner.needed
             chains.update(dict.fromkeys(inner.chains))
             imports.update(dict.fromkeys(inner.imports))
             imported.update(dict.fromkeys(inner.imported))
     bound = {item.name for item in imports}
     imported.update({chain: None for chain in chains if chain[0] in bound})
-    return Loads(tuple(chains), tuple(imports), tuple(imported))
+    return Loads(tuple(chains), tuple(imports), tuple(imported), frozenset(needed))
 
 
 def _attributes(name: str, instructions: Sequence[dis.Instruction], at: int) -> Chain:
@@ -182,29 +187,34 @@ def _imports(instructions: Sequence[dis.Instruction]) -> Iterator[Import]:
         IMPORT_NAME a.b    IMPORT_FROM b    SWAP    POP_TOP    STORE_FAST c
         IMPORT_NAME a      IMPORT_FROM b    STORE_FAST b    IMPORT_FROM c    STORE_FAST c
     """
-    module, level, is_from, taken = "", 0, False, None
+    module, level, is_from, taken, binds = "", 0, False, None, False
     for at, instruction in enumerate(instructions):
         if instruction.opname == "IMPORT_NAME":
             before, names = instructions[at - 2].argval, instructions[at - 1].argval
             module, level = str(instruction.argval), before if isinstance(before, int) else 0
-            is_from, taken = bool(names), None
+            is_from, taken, binds = bool(names), None, True
         elif instruction.opname == "IMPORT_FROM":
             taken = str(instruction.argval)
-        elif module and instruction.opname.startswith("STORE_"):
+        elif binds and instruction.opname.startswith("STORE_"):
             stored = instruction.argval
             name = str(stored[0] if isinstance(stored, tuple) else stored)
             yield Import(module, level, taken if is_from else None, not is_from and not taken, name)
             following = instructions[at + 1] if at + 1 < len(instructions) else instruction
-            module = module if is_from and following.opname == "IMPORT_FROM" else ""
+            binds = is_from and following.opname == "IMPORT_FROM"
 
 
 def text_of_code(code: CodeType) -> str:
     """Return byte code without lines and names of files: the fallback where there is no source."""
-    constants = [
-        text_of_code(item) if isinstance(item, CodeType) else f"{type(item).__name__} {item!r}"
-        for item in code.co_consts
-    ]
+    constants = list(map(_text_of_constant, code.co_consts))
     return f"{code.co_code.hex()} {constants} {code.co_names} {code.co_freevars}"
+
+
+def _text_of_constant(item: object) -> str:
+    if isinstance(item, CodeType):
+        return text_of_code(item)
+    if isinstance(item, frozenset):  # in an order that is the same in every run
+        return f"frozenset {sorted(map(_text_of_constant, item))}"
+    return f"{type(item).__name__} {item!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,8 +343,8 @@ def _is_same_constant(constant: object, other: object) -> bool:
         return constant.co_name == other.co_name and _is_same(constant, other)
     if isinstance(constant, tuple) and isinstance(other, tuple) and len(constant) == len(other):
         return all(map(_is_same_constant, constant, other))
-    if isinstance(constant, frozenset):
-        return constant == other
+    if isinstance(constant, frozenset) and isinstance(other, frozenset):
+        return _text_of_constant(constant) == _text_of_constant(other)
     return type(constant) is type(other) and repr(constant) == repr(other)
 
 
