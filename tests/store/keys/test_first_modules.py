@@ -26,7 +26,7 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
             found.setdefault(first_module(item.__module__, name), []).append(name)
     assert found == {
         "scutoid.store._canonical": ["canonical_digest", "describe"],
-        "scutoid.store._durable": ["empty_folder"],
+        "scutoid.store._durable": ["empty_folder", "list_folder"],
         "scutoid.store._entry": ["Entry", "checksum_file", "distrust_around"],
         "scutoid.store._entry_store": ["EntryStore"],
         "scutoid.store._fingerprint": ["CodeFingerprint", "fingerprint"],
