@@ -33,6 +33,10 @@ def run_page(name, folder):
     return done.stdout
 
 
+def test_opening(tmp_path):
+    run_page("opening.md", tmp_path)
+
+
 def test_blocks(tmp_path):
     said = run_page("blocks.md", tmp_path)
     raw = np.random.default_rng(0).integers(0, 255, (100, 120)).astype("uint8")

@@ -158,7 +158,7 @@ def test_planes_that_are_volumes_are_refused(tmp_path):
         ({"voxel_size": (1, -2, 1)}, "positive"),
         ({"voxel_size": float("nan")}, "finite"),
         ({"voxel_size": "large"}, "one number a spatial axis"),
-        ({"unit": "parsec"}, "name of a length"),
+        ({"unit": "furlong"}, "name of a length"),
         ({"origin": (1, 2)}, "each spatial axis"),
         ({"level": 1}, "level"),
         ({"level": -1}, "level"),

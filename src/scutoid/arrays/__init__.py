@@ -6,7 +6,8 @@ makes an image for blocks to be written into; `create` is its convenient form.
 
 from scutoid.arrays._alone import is_alone
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image
-from scutoid.arrays._open import open_source
+from scutoid.arrays._notes import Note
+from scutoid.arrays._open import VoxelSizes, open_source
 from scutoid.arrays._padding import pad_to, read_region
 from scutoid.arrays._pyramid import (
     PyramidLevel,
@@ -44,12 +45,14 @@ __all__ = [
     "ArraySource",
     "ImageSpec",
     "ImageWriter",
+    "Note",
     "PyramidLevel",
     "Readable",
     "ShardLevel",
     "SourceFiles",
     "SourceIdentity",
     "Storage",
+    "VoxelSizes",
     "WrappedSource",
     "WritableImage",
     "check_identity",

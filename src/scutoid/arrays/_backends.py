@@ -42,6 +42,11 @@ class Request:
     """How a change of a zarr is detected."""
     allow_outside: bool = False
     """Whether files that an image names may lie outside its folder."""
+    coordinate_system: str | None = None
+    """Name of the one that an OME-Zarr is placed in; None: the default."""
+    given: frozenset[str] = frozenset()
+    """Names of what the user says of the image, which its metadata then need not: "axes",
+    "voxel_size"."""
 
 
 Backend = Callable[[object, Request], ArraySource | None]
@@ -135,6 +140,8 @@ def _open_zarr(location: str, request: Request) -> ArraySource:
         mode=request.mode,
         axes=request.axes,
         allow_outside=request.allow_outside,
+        coordinate_system=request.coordinate_system,
+        given=request.given,
     )
 
 
@@ -146,7 +153,11 @@ def _file(source: object, request: Request) -> ArraySource | None:
 
 def _open_file(path: str, request: Request) -> ArraySource:
     return open_file(
-        path, level=request.level, axes=request.axes, allow_outside=request.allow_outside
+        path,
+        level=request.level,
+        axes=request.axes,
+        allow_outside=request.allow_outside,
+        given=request.given,
     )
 
 

@@ -330,7 +330,7 @@ def create(
 def _spec_of(like: Any) -> ImageSpec:
     if isinstance(like, ImageSpec):
         return like
-    spec = getattr(like, "spec", None)
+    spec = getattr(getattr(like, "framed", like), "spec", None)
     if isinstance(spec, ImageSpec):
         return spec
     if all(hasattr(like, name) for name in ("shape", "dtype", "axes", "voxel_size", "unit")):

@@ -1,23 +1,31 @@
-"""OME-NGFF metadata of multiscale groups, versions 0.4 and 0.5."""
+"""OME-NGFF metadata of multiscale groups, versions 0.1 to 0.6, as they are read."""
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from scutoid.arrays._pyramid import PyramidLevel
-from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
-from scutoid.arrays._units import METRES, known_unit, long_unit
+from scutoid.arrays._notes import Note
+from scutoid.arrays._ome_axes import BEFORE_AXES, Axis, letters_of, parse_axes
+from scutoid.arrays._ome_systems import (
+    Transform,
+    UnknownTransformation,
+    choose_system,
+    joined,
+    read_transform,
+)
+from scutoid.arrays._spec import SPATIAL, ImageSpec
+from scutoid.arrays._world_sizes import AxisSize, WorldSizes, world_sizes
 from scutoid.errors import MetadataError
 
-_MARK = "scutoid"
-Numbers: TypeAlias = tuple[float, ...]
-"""A number an axis."""
+MARK = "scutoid"
+"""Name of the attributes of scutoid's own."""
+_WITHOUT_AXES = ("0.1", "0.2", None)
+_DESCRIBED = frozenset(("axes", "voxel_size"))
+"""What a user gives of an image whose metadata are not needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +34,101 @@ class Multiscale:
 
     paths: tuple[str, ...]
     """Array of each level, the finest first."""
-    axes: str
-    """One letter an axis."""
-    unit: str | None
-    """Unit of the spatial axes; None: unknown."""
-    scales: tuple[Numbers | None, ...]
-    """Scale of each level along each axis; None: unknown."""
-    starts: tuple[Numbers, ...]
-    """Place of the first voxel of each level along each axis."""
+    axes: tuple[Axis, ...]
+    """The axes, as the metadata name them; None of them: letters that the user gave."""
+    levels: tuple[Transform, ...]
+    """Scale of each level along each axis, None where it is unknown, and place of its first voxel,
+    each in the unit of the axis."""
     channels: tuple[str, ...] = ()
     """Names along "c"."""
     is_labels: bool = False
     """Whether voxels are object numbers."""
+    is_ours: bool = False
+    """Whether scutoid wrote it."""
+    sized: bool | tuple[str, ...] | None = None
+    """Whether voxels have a size, or on which axes; None: not noted, by another program."""
+
+    def letters(self, axes: str | None) -> tuple[str, tuple[Note, ...]]:
+        """Return the letter of each axis, as the user gives them, or by type and name."""
+        return (axes, ()) if axes is not None else letters_of(self.axes)
+
+    def describe(
+        self, level: int, shape: Sequence[int], dtype: np.dtype[Any], axes: str | None, place: str
+    ) -> ImageSpec:
+        """Describe a level.
+
+        Raises
+        ------
+        MetadataError
+            If axes, sizes and the array's shape do not fit together.
+        """
+        letters, notes = self.letters(axes)
+        plain = ImageSpec(tuple(shape), dtype, letters, notes=notes)
+        n_channels = shape[letters.index("c")] if "c" in letters else 0
+        world = self._sizes(level, letters, place)
+        starts = dict(zip(letters, self.levels[0][1], strict=False))
+        if world.sizes is not None:
+            starts = dict(zip(letters, self.levels[level][1], strict=False))
+        # Of voxels without a size the centres of a coarser level are nowhere.
+        origin = [starts.get(a, 0.0) * world.factors.get(a, 0.0) for a in plain.spatial_axes]
+        return plain.replace(
+            known_sizes=world.sizes,
+            unit=world.unit,
+            origin=tuple(origin),
+            channels=self.channels if n_channels == len(self.channels) else (),
+            notes=(*notes, *world.notes),
+        )
+
+    def _sizes(self, level: int, letters: str, place: str) -> WorldSizes:
+        """Return the voxel size of a level."""
+        units = dict(zip(letters, [axis.unit for axis in self.axes], strict=False))
+        scales = [
+            {a: s for a, s in zip(letters, scale, strict=False) if a in SPATIAL}
+            for scale, _ in self.levels
+            if scale
+        ]
+        bad = [size for scale in scales for size in scale.values() if size <= 0]
+        if bad:
+            raise MetadataError(
+                "the scales of spatial axes are positive",
+                value=bad[0],
+                place=place,
+                remedy="mend the metadata, or give axes= and voxel_size=",
+            )
+        own = self.levels[level][0]
+        sizes: dict[str, float | None] = {}
+        if own is not None and self._are_sizes(scales, units):
+            sizes = {a: s for a, s in zip(letters, own, strict=False) if self._is_sized(a)}
+        found = {
+            axis: AxisSize(sizes.get(axis), units.get(axis)) for axis in letters if axis in SPATIAL
+        }
+        world = world_sizes(letters, found, "OME-NGFF metadata")
+        if world.sizes is None and (self.is_ours or (self._are_sizes(scales, units) and scales)):
+            known = [unit for item in found.values() if (unit := item.length_unit)]
+            return replace(world, unit=known[-1] if known else None)
+        return world
+
+    def _are_sizes(
+        self, scales: Sequence[Mapping[str, float]], units: Mapping[str, str | None]
+    ) -> bool:
+        """Whether scales are sizes: programs that know none write ones without a unit."""
+        if self.sized is not None:
+            return bool(self.sized)
+        has_unit = any(AxisSize(None, units.get(axis)).length_unit for axis in SPATIAL)
+        return has_unit or any(size != 1.0 for scale in scales for size in scale.values())
+
+    def _is_sized(self, axis: str) -> bool:
+        return not isinstance(self.sized, tuple) or axis in self.sized
 
 
 def read_multiscale(
-    attributes: Mapping[str, object], place: str, *, allow_outside: bool = False
+    attributes: Mapping[str, object],
+    place: str,
+    *,
+    allow_outside: bool = False,
+    axes: str | None = None,
+    coordinate_system: str | None = None,
+    given: Collection[str] = (),
 ) -> Multiscale | None:
     """Read the attributes of a group; None if it is no multiscale group.
 
@@ -53,6 +140,12 @@ def read_multiscale(
         For messages.
     allow_outside : bool
         Whether the arrays that they name may lie outside the group.
+    axes : str, optional
+        One letter an axis, as the user gives them.
+    coordinate_system : str, optional
+        Name of the one that the image is placed in; default: the image's own, or "global".
+    given : collection of str
+        Names of what the user says of the image, which is then not needed.
 
     Raises
     ------
@@ -62,45 +155,79 @@ def read_multiscale(
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, Mapping) or not ome.get("multiscales"):
         return None
+    version: object = None
     try:
         first = ome["multiscales"][0]
-        axes, units = _read_axes(first)
-        unit, ratios = _one_unit(axes, units)
+        version = ome.get("version", first.get("version"))
         paths = tuple(str(dataset["path"]) for dataset in first["datasets"])
-        outer = _transform(first.get("coordinateTransformations", ()), len(axes))
-        levels = [
-            _joined(_transform(dataset.get("coordinateTransformations", ()), len(axes)), outer)
-            for dataset in first["datasets"]
-        ]
         labels = [c.get("label") for c in ome.get("omero", {}).get("channels", ())]
+        if given and set(given) >= _DESCRIBED and axes is not None:
+            named, levels = _described(axes, len(paths))
+        else:
+            named, levels = _placed(first, version, axes, coordinate_system, place)
+    except MetadataError:
+        raise
+    except UnknownTransformation as error:
+        raise MetadataError(
+            "an OME-Zarr that is opened is placed by scales and translations",
+            value=f"{error}, version {version}",
+            place=place,
+            remedy="give axes= and voxel_size=, or resample the image by a program that knows it",
+        ) from error
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise MetadataError(
             "OME-NGFF metadata names axes, datasets and their transformations",
-            value=f"{type(error).__name__}: {error}",
+            value=f"{type(error).__name__}: {error}; version {version}",
             place=place,
-            remedy="mend the metadata; or open the array inside it, and give axes= and voxel_size=",
+            remedy="mend the metadata; or give axes= and voxel_size=",
         ) from error
     for path in paths:
         if not allow_outside and not _is_below(path):
             raise _outside(path, place)
-    own = attributes.get(_MARK)
-    is_ours = isinstance(own, Mapping)
-    is_known = own.get("has_voxel_size") if isinstance(own, Mapping) else None
-    if is_known is None:  # ones without a unit are what programs write that know no size
-        spatial = [n for n, letter in enumerate(axes) if letter in SPATIAL]
-        is_known = unit is not None or any(s and s[n] != 1.0 for s, _ in levels for n in spatial)
-    scales = tuple([_times(scale, ratios) if scale and is_known else None for scale, _ in levels])
-    # Of voxels without a size the centres of a coarser level are nowhere.
-    starts = [shift if scales[n] else levels[0][1] for n, (_, shift) in enumerate(levels)]
+    own = attributes.get(MARK)
+    sized = own.get("has_voxel_size") if isinstance(own, Mapping) else None
     return Multiscale(
         paths,
-        axes,
-        unit if is_ours or any(scales) else None,
-        scales,
-        tuple([_times(start, ratios) for start in starts]),
+        named,
+        levels,
         tuple(str(c) for c in labels) if labels and all(labels) else (),
         "image-label" in ome,
+        isinstance(own, Mapping),
+        tuple(sized) if isinstance(sized, list) else sized,
     )
+
+
+def _placed(
+    first: Mapping[str, Any],
+    version: object,
+    axes: str | None,
+    coordinate_system: str | None,
+    place: str,
+) -> tuple[tuple[Axis, ...], tuple[Transform, ...]]:
+    """Return the axes, and scale and place of each level."""
+    named: tuple[Axis, ...] = ()
+    if "coordinateSystems" not in first:
+        is_old = "axes" not in first and version in _WITHOUT_AXES
+        is_given = "axes" not in first and axes is not None
+        named = BEFORE_AXES if is_old else tuple(map(Axis, axes or "")) if is_given else ()
+        named = named if is_old or is_given else parse_axes(first["axes"])
+    system = choose_system(first, named, coordinate_system, place)
+    if not system.axes:
+        raise ValueError("no axes")
+    ndim = len(system.axes)
+    outer = read_transform(system.steps, ndim)
+    levels = []
+    for dataset in first["datasets"]:
+        inner = read_transform(dataset.get("coordinateTransformations", ()), ndim)
+        # Without a scale of its own a level is nowhere.
+        levels.append((None, (0.0,) * ndim) if inner[0] is None else joined(inner, outer))
+    return system.axes, tuple(levels)
+
+
+def _described(axes: str, n_levels: int) -> tuple[tuple[Axis, ...], tuple[Transform, ...]]:
+    """Return what stands for metadata that are not needed."""
+    nowhere: Transform = (None, (0.0,) * len(axes))
+    return tuple(map(Axis, axes)), (nowhere,) * n_levels
 
 
 def _is_below(path: str) -> bool:
@@ -115,136 +242,3 @@ def _outside(path: str, place: str) -> MetadataError:
         place=place,
         remedy="if you trust the image, open it with allow_outside=True",
     )
-
-
-def _times(numbers: Numbers, factors: Sequence[float]) -> Numbers:
-    return tuple(map(operator.mul, numbers, factors))
-
-
-def _one_unit(axes: str, units: Sequence[str | None]) -> tuple[str | None, list[float]]:
-    """Return the unit of the last spatial axis, and the factor of each axis to that unit."""
-    known = {a: known_unit(str(u)) for a, u in zip(axes, units, strict=True) if u and a in SPATIAL}
-    unit = next((u for u in reversed(known.values()) if u), None)
-    if unit is None:
-        return None, [1.0] * len(axes)
-    ratios = []
-    for letter in axes:
-        own = known.get(letter) or unit
-        ratios.append(1.0 if own == unit else METRES[own] / METRES[unit])
-    return unit, ratios
-
-
-def _read_axes(multiscale: Mapping[str, Any]) -> tuple[str, list[str | None]]:
-    axes = multiscale["axes"]
-    names = [a if isinstance(a, str) else str(a["name"]) for a in axes]
-    units = [None if isinstance(a, str) else a.get("unit") for a in axes]
-    return "".join(name[:1].lower() for name in names), units
-
-
-def _transform(steps: Sequence[Mapping[str, Any]], ndim: int) -> tuple[Numbers | None, Numbers]:
-    """Return the scale in a list of transformations, None without one, and the translation."""
-    found: dict[str, Numbers] = {}
-    for step in steps:
-        kind = step["type"]
-        if kind == "identity":
-            continue
-        if kind not in ("scale", "translation"):
-            raise ValueError(f"a transformation of type {kind!r}")
-        if kind in found or "translation" in found:
-            raise ValueError(
-                f"a {kind} after a {' and a '.join(found)}, not one scale and then one"
-            )
-        found[kind] = _numbers(step[kind], ndim, kind)
-    return found.get("scale"), found.get("translation", (0.0,) * ndim)
-
-
-def _numbers(values: Sequence[object], ndim: int, kind: str) -> Numbers:
-    """Take a number an axis, finite; text is none."""
-    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-    if len(numbers) != len(values) or len(values) != ndim or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"a {kind} of {values!r} for {ndim} axes: a finite number for each")
-    return tuple(map(float, numbers))
-
-
-def _joined(
-    inner: tuple[Numbers | None, Numbers], outer: tuple[Numbers | None, Numbers]
-) -> tuple[Numbers | None, Numbers]:
-    """Apply what holds for all levels after what holds for one; without a scale all is unknown."""
-    scale, shift = inner
-    if scale is None:
-        return None, (0.0,) * len(shift)
-    factors = outer[0] or (1.0,) * len(scale)
-    return _times(scale, factors), tuple(map(operator.add, _times(shift, factors), outer[1]))
-
-
-def describe_group(
-    levels: Sequence[PyramidLevel], *, label: bool, method: str | None = None
-) -> dict[str, object]:
-    """Return the OME-NGFF 0.5 attributes of an image.
-
-    Parameters
-    ----------
-    levels : sequence of PyramidLevel
-        The finest first; arrays are named by their number.
-    label : bool
-        Whether voxels are object numbers.
-    method : str, optional
-        How levels are downsampled.
-    """
-    spec = levels[0].spec
-    axes: list[dict[str, str]] = []
-    for letter in spec.axes:
-        kind = KNOWN_AXES.get(letter, "")
-        axis = {"name": letter}
-        if kind in ("space", "time", "channel"):
-            axis["type"] = kind
-        if letter in SPATIAL and spec.unit is not None:
-            axis["unit"] = long_unit(spec.unit)
-        axes.append(axis)
-    multiscale: dict[str, object] = {
-        "axes": axes,
-        "datasets": [
-            {"path": str(number), "coordinateTransformations": _place(spec, level.total)}
-            for number, level in enumerate(levels)
-        ],
-    }
-    if len(levels) > 1:
-        multiscale["type"] = method
-        multiscale["metadata"] = {
-            "description": "each level is made of the one above it",
-            "method": "scutoid.kernels.downsample",
-            "args": [[list(level.factors) for level in levels[1:]], method],
-        }
-    ome: dict[str, object] = {"version": "0.5", "multiscales": [multiscale]}
-    if spec.channels:
-        ome["omero"] = {"channels": [_channel(spec, name) for name in spec.channels]}
-    if label:
-        ome["image-label"] = {}
-    return {"ome": ome, _MARK: {"has_voxel_size": spec.voxel_size is not None}}
-
-
-def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, object]]:
-    """Describe the place of a level; in voxels of level 0 if their size is unknown."""
-    sizes = dict(zip(spec.spatial_axes, spec.voxel_size or (), strict=False))
-    starts = dict(zip(spec.spatial_axes, spec.origin or (), strict=False))
-    scale, moved = [], []
-    for letter, width in zip(spec.axes, total, strict=True):
-        size = sizes.get(letter, 1.0)
-        scale.append(size * width)
-        moved.append(starts.get(letter, 0.0) + (width - 1) / 2 * size)
-    transforms: list[dict[str, object]] = [{"type": "scale", "scale": scale}]
-    if any(moved):
-        transforms.append({"type": "translation", "translation": moved})
-    return transforms
-
-
-def _channel(spec: ImageSpec, name: str) -> dict[str, object]:
-    """Describe a channel for OME-NGFF, which requires colour and window."""
-    top: float = np.iinfo(spec.dtype).max if spec.dtype.kind in "iu" else 1.0
-    window = {"min": 0, "max": top, "start": 0, "end": top}
-    return {"label": name, "color": "FFFFFF", "active": True, "window": window}
-
-
-def is_ours(attributes: Mapping[str, object]) -> bool:
-    """Whether scutoid wrote the attributes of a group."""
-    return _MARK in attributes

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from scutoid.arrays._backends import Request, find_source
+from scutoid.arrays._notes import unsettled
+from scutoid.arrays._ome_systems import no_systems
 from scutoid.arrays._source import ArraySource, SourceMode, WrappedSource
 from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._units import ratio, short_unit
 from scutoid.errors import MetadataError, ParameterError
+
+VoxelSizes: TypeAlias = float | Iterable[float | None] | Mapping[str, float]
+"""Size of a voxel: one number for all spatial axes, or one an axis, in order or by letter."""
+_SIZES = ("voxel_size", "unit")
 
 
 def open_source(
     source: object,
     *,
     axes: str | None = None,
-    voxel_size: float | Iterable[float] | None = None,
+    voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
     origin: Iterable[float] | None = None,
     level: int = 0,
     key: SourceMode | None = None,
     allow_outside: bool = False,
+    coordinate_system: str | None = None,
 ) -> ArraySource:
     """Open an image; the description given here overrides the file's own.
 
     Parameters
     ----------
     source : path, URL, numpy.ndarray or dask.array.Array
-        OME-Zarr 0.4 or 0.5, plain zarr 2 or 3, TIFF, a folder of planes, npy, PNG, JPEG, BMP.
+        OME-Zarr 0.1 to 0.6, plain zarr 2 or 3, TIFF, a folder of planes, npy, PNG, JPEG, BMP.
     axes : str, optional
         One letter an axis, such as "zyx".
-    voxel_size : float or iterable of float, optional
-        In `unit`, for all spatial axes or one an axis.
+    voxel_size : float, iterable of float or mapping, optional
+        In `unit`, for all spatial axes or one an axis; or of some of them, by letter: then those of
+        the others are what the file says, converted to `unit` where that is given.
     unit : str, optional
         Such as "um".
     origin : iterable of float, optional
@@ -43,6 +53,8 @@ def open_source(
     allow_outside : bool
         Whether files that an image names, such as the others of an OME-TIFF, may lie outside its
         folder.
+    coordinate_system : str, optional
+        Name of the coordinate system that an OME-Zarr is placed in, where it has several.
 
     Raises
     ------
@@ -59,15 +71,44 @@ def open_source(
         raise MetadataError("a pyramid level is 0 or more", value=level, place="open")
     if key not in (None, "listing", "content"):
         raise ParameterError("key= is 'listing' or 'content'", value=key, place="open")
-    opened = find_source(source, Request(axes, level, key or "listing", allow_outside))
+    whole_size = None if isinstance(voxel_size, Mapping) else voxel_size
+    settled = {"axes": axes, "voxel_size": whole_size, "unit": unit, "origin": origin}
+    given = frozenset(name for name, value in settled.items() if value is not None)
+    mode = key or "listing"
+    request = Request(axes, level, mode, allow_outside, coordinate_system, given)
+    opened = find_source(source, request)
+    if coordinate_system is not None and opened.identity.kind not in ("zarr", "url"):
+        raise no_systems(coordinate_system, "open")
     spec = _renamed(opened.spec, axes)
+    if isinstance(voxel_size, Mapping):
+        whole_size = _completed(voxel_size, spec, unit)
     overrides: dict[str, object] = {
-        "voxel_size": voxel_size,
+        "voxel_size": whole_size,
         "unit": unit,
         "origin": None if origin is None else tuple(origin),
     }
     spec = spec.replace(**{name: value for name, value in overrides.items() if value is not None})
-    return opened if spec == opened.spec else DescribedSource(opened, spec)
+    is_sized = spec.voxel_size is not None and voxel_size is not None
+    spec = spec.replace(notes=unsettled(spec.notes, {*given, *_SIZES} if is_sized else given))
+    is_same = spec == opened.spec and spec.notes == opened.spec.notes
+    return opened if is_same else DescribedSource(opened, spec)
+
+
+def _completed(
+    given: Mapping[str, float], spec: ImageSpec, unit: str | None
+) -> tuple[float | None, ...]:
+    """Return the voxel size of which the user gives some axes, and the file the others."""
+    others = [axis for axis in given if axis not in spec.spatial_axes]
+    if others or any(size is None for size in given.values()):
+        raise MetadataError(
+            f"voxel_size= gives numbers by spatial axis, here some of {spec.spatial_axes!r}",
+            value=dict(given),
+            place="open",
+            remedy='write for example voxel_size={"z": 2.0}',
+        )
+    factor = ratio(spec.unit, short_unit(unit)) if unit and spec.unit else 1.0
+    sizes = {axis: size * factor for axis, size in spec.sizes.items()} | dict(given)
+    return tuple(sizes.get(axis) for axis in spec.spatial_axes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,9 +129,10 @@ def _renamed(spec: ImageSpec, axes: str | None) -> ImageSpec:
     if axes is None or axes == spec.axes:
         return spec
     renamed = ImageSpec(spec.shape, spec.dtype, axes)
-    changes: dict[str, object] = {}
+    changes: dict[str, object] = {"notes": spec.notes}
     if renamed.spatial_axes == spec.spatial_axes:
-        changes = {"voxel_size": spec.voxel_size, "unit": spec.unit, "origin": spec.origin}
+        names = ("voxel_size", "known_sizes", "unit", "origin")
+        changes |= {name: getattr(spec, name) for name in names}
     if spec.channels and spec.axes.find("c") == renamed.axes.find("c"):
         changes["channels"] = spec.channels
     return renamed.replace(**changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,12 @@ def can_open_file(path: str) -> bool:
 
 
 def open_file(
-    path: str, *, level: int = 0, axes: str | None = None, allow_outside: bool = False
+    path: str,
+    *,
+    level: int = 0,
+    axes: str | None = None,
+    allow_outside: bool = False,
+    given: Collection[str] = (),
 ) -> ArraySource:
     """Open one file: a picture by its ending, all others as TIFF.
 
@@ -195,7 +200,7 @@ def open_file(
         If its axes are unknown, or there is no such level.
     """
     if not path.lower().endswith(PICTURE_ENDINGS):
-        return open_tiff(path, level=level, axes=axes, allow_outside=allow_outside)
+        return open_tiff(path, level=level, axes=axes, allow_outside=allow_outside, given=given)
     if level:
         raise MetadataError("a picture has level 0 only", value=level, place=path)
     return open_picture(path, axes=axes)

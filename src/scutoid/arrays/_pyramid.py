@@ -93,15 +93,18 @@ def _factors(spec: ImageSpec, above: PyramidLevel, storage: Storage) -> tuple[in
 
 def _coarser(spec: ImageSpec, shape: Sequence[int], total: Sequence[int]) -> ImageSpec:
     """Describe a level: its first voxel covers `total` voxels from the same corner."""
-    if spec.voxel_size is None:
+    sizes = spec.voxel_size or spec.known_sizes
+    if sizes is None:
         return spec.replace(shape=tuple(shape))
     widths = [total[spec.axes.index(letter)] for letter in spec.spatial_axes]
     start = spec.origin or (0.0,) * len(widths)
     return spec.replace(
         shape=tuple(shape),
-        voxel_size=tuple(s * w for s, w in zip(spec.voxel_size, widths, strict=True)),
+        voxel_size=None,
+        known_sizes=tuple(None if s is None else s * w for s, w in zip(sizes, widths, strict=True)),
         origin=tuple(
-            o + (w - 1) / 2 * s for o, w, s in zip(start, widths, spec.voxel_size, strict=True)
+            o if s is None else o + (w - 1) / 2 * s
+            for o, w, s in zip(start, widths, sizes, strict=True)
         ),
     )
 

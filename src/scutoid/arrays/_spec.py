@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 
+from scutoid.arrays._notes import Note
 from scutoid.arrays._units import short_unit
 from scutoid.errors import MetadataError
 from scutoid.geometry import Coordinate, Roi
@@ -68,13 +69,18 @@ class ImageSpec:
     voxel_size: tuple[float, ...] | None = None
     """Size of a voxel in `unit`, one number a spatial axis in the order of `axes`; None: unknown.
 
-    A single number holds for all spatial axes."""
+    A single number holds for all spatial axes.  None where one of them is unknown: then
+    `known_sizes` has the others."""
     unit: str | None = None
     """Unit of the spatial axes in its short form, such as "um"; None: unknown."""
     origin: tuple[float, ...] | None = None
     """World position of the centre of voxel 0 in `unit`, one number a spatial axis; None: zeros."""
     channels: tuple[str, ...] = ()
     """Names along "c"; may be empty."""
+    known_sizes: tuple[float | None, ...] | None = None
+    """Size of a voxel on each spatial axis where only some are known, None for the others."""
+    notes: tuple[Note, ...] = field(default=(), compare=False, repr=False)
+    """What was assumed of the image, or left out, where its metadata do not say it."""
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # the dataclass is frozen
@@ -82,8 +88,12 @@ class ImageSpec:
         put(self, "dtype", _dtype(self.dtype))
         put(self, "axes", _axes(self.axes, len(self.shape)))
         n_spatial = len(self.spatial_axes)
-        if self.voxel_size is not None:
-            put(self, "voxel_size", _voxel_size(self.voxel_size, self.spatial_axes))
+        sizes = self.known_sizes if self.voxel_size is None else self.voxel_size
+        if sizes is not None:
+            sizes = _voxel_size(sizes, self.spatial_axes)
+        is_whole = sizes is not None and None not in sizes
+        put(self, "voxel_size", sizes if is_whole else None)
+        put(self, "known_sizes", sizes if sizes and any(sizes) and not is_whole else None)
         if self.unit is not None:
             put(self, "unit", short_unit(self.unit))
         if self.origin is not None:
@@ -100,6 +110,13 @@ class ImageSpec:
     def spatial_axes(self) -> str:
         """Letters of the axes of space, in the order of `axes`."""
         return "".join(letter for letter in self.axes if letter in SPATIAL)
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """Size of a voxel in `unit`, by spatial axis, of those axes where it is known."""
+        sizes = self.voxel_size or self.known_sizes or ()
+        pairs = zip(self.spatial_axes, sizes, strict=False)
+        return {axis: size for axis, size in pairs if size is not None}
 
     @property
     def size(self) -> int:
@@ -184,11 +201,15 @@ def _numbers(values: object, count: int, name: str, axes: str) -> tuple[float, .
     return numbers
 
 
-def _voxel_size(values: object, axes: str) -> tuple[float, ...]:
-    sizes = _numbers(values, len(axes), "voxel size", axes)
-    if any(size <= 0 for size in sizes):
-        raise MetadataError("voxel sizes are positive", value=sizes)
-    return sizes
+def _voxel_size(values: object, axes: str) -> tuple[float | None, ...]:
+    if isinstance(values, (tuple, list)) and None in values:
+        known = [1.0 if value is None else value for value in values]
+        sizes = _voxel_size(tuple(known), axes)
+        return tuple(None if v is None else s for v, s in zip(values, sizes, strict=True))
+    numbers = _numbers(values, len(axes), "voxel size", axes)
+    if any(size <= 0 for size in numbers):
+        raise MetadataError("voxel sizes are positive", value=numbers)
+    return numbers
 
 
 def _channels(names: Iterable[str], axes: str, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ data is mapped, large pages go strip by strip or tile by tile, and others page b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -198,7 +198,12 @@ _WAYS: dict[Way, Callable[[TiffSource, TiffFile, tuple[int, ...]], NDArray[Any]]
 
 
 def open_tiff(
-    path: str, *, level: int = 0, axes: str | None = None, allow_outside: bool = False
+    path: str,
+    *,
+    level: int = 0,
+    axes: str | None = None,
+    allow_outside: bool = False,
+    given: Collection[str] = (),
 ) -> TiffSource:
     """Open the first image of a TIFF file; reads metadata only.
 
@@ -212,6 +217,8 @@ def open_tiff(
         One letter an axis; default: what the file says.
     allow_outside : bool
         Whether files that it names may lie outside its folder.
+    given : collection of str
+        Names of what the user says of the image, which its metadata need not.
 
     Raises
     ------
@@ -224,7 +231,7 @@ def open_tiff(
 
     try:
         with tifffile.TiffFile(path) as file:
-            return _describe(file, path, level, axes, allow_outside=allow_outside)
+            return _describe(file, path, level, axes, given, allow_outside=allow_outside)
     except ScutoidError:
         raise
     except BrokenChain as error:
@@ -244,7 +251,13 @@ def open_tiff(
 
 
 def _describe(
-    file: TiffFile, path: str, level: int, axes: str | None, *, allow_outside: bool
+    file: TiffFile,
+    path: str,
+    level: int,
+    axes: str | None,
+    given: Collection[str],
+    *,
+    allow_outside: bool,
 ) -> TiffSource:
     n_pages, root = count_pages(path), ome_root(file)
     if root is not None:
@@ -264,7 +277,7 @@ def _describe(
     if root is not None and axes is None:
         check_is_ome(root, levels[0], path)
     _check_length(series, path)
-    spec = read_spec(file, series, levels[0], path, axes)
+    spec = read_spec(file, series, levels[0], path, axes, given)
     chunks, way = _chunks(series, spec)
     others = _companions(file, series, path, allow_outside=allow_outside)
     files = SourceFiles.of((path, *others))

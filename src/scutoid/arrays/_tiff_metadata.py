@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from scutoid.arrays._spec import SPATIAL, ImageSpec
-from scutoid.arrays._units import METRES, known_unit
+from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._tiff_facts import Facts, imagej_facts, ome_facts
+from scutoid.arrays._world_sizes import world_sizes
 from scutoid.errors import MetadataError
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ _MARK = "scutoid"
 _UNKNOWN = "qi"
 """Letters of tifffile for an axis that the file does not name."""
 
-Scale = tuple[dict[str, float], str | None, tuple[str, ...]]
-"""Voxel size by axis, their unit, and the names of the channels."""
-
 
 def note(spec: ImageSpec) -> dict[str, object]:
     """Return scutoid's record for its files, for TIFF drops axes of size one, types and more."""
@@ -32,7 +30,7 @@ def note(spec: ImageSpec) -> dict[str, object]:
             "shape": spec.shape,
             "axes": spec.axes,
             "dtype": spec.dtype.name,
-            "voxel_size": spec.voxel_size,
+            "voxel_size": spec.voxel_size or spec.known_sizes,
             "unit": spec.unit,
             "origin": spec.origin,
             "channels": spec.channels,
@@ -52,6 +50,7 @@ def read_spec(
     finest: TiffPageSeries,
     path: str,
     axes: str | None,
+    given: Collection[str] = (),
 ) -> ImageSpec:
     """Describe an image of an open file.
 
@@ -65,44 +64,43 @@ def read_spec(
         For messages.
     axes : str, optional
         The axes as given by the user.
+    given : collection of str
+        Names of what the user says of the image.
 
     Raises
     ------
     MetadataError
-        If the axes are unknown.
+        If the axes are unknown, or what is needed of the metadata makes no sense.
     """
     root = ome_root(file)
     noted = _noted(file, root)
     if noted and math.prod(noted["shape"]) == math.prod(series.shape):
         return ImageSpec(**noted)
     letters = axes or _letters(series, path)
-    ImageSpec(tuple(series.shape), series.dtype, letters)  # raises if the letters do not fit
-    scale: Scale = ({}, None, ())
+    plain = ImageSpec(tuple(series.shape), series.dtype, letters)
+    facts = Facts()
     if root is not None:
-        scale = _ome(root)
+        facts = ome_facts(root, path, given)
     elif file.is_imagej:
-        scale = _imagej(file, series)
-    return _scaled(series, finest, letters, scale)
+        facts = imagej_facts(file, series)
+    return _with_facts(plain, finest, facts)
 
 
-def _scaled(
-    series: TiffPageSeries, finest: TiffPageSeries, letters: str, scale: Scale
-) -> ImageSpec:
-    sizes, unit, channels = scale
-    factors = np.array(finest.shape) / np.maximum(series.shape, 1)
-    factor = dict(zip(letters, factors.tolist(), strict=True))
-    spatial = [letter for letter in letters if letter in SPATIAL]
-    is_known = bool(spatial) and all(
-        math.isfinite(sizes.get(letter, 0)) and sizes.get(letter, 0) > 0 for letter in spatial
-    )
-    n_channels = series.shape[letters.index("c")] if "c" in letters else 0
-    return ImageSpec(
-        tuple(series.shape),
-        series.dtype,
-        letters,
-        voxel_size=tuple(sizes[a] * factor[a] for a in spatial) if is_known else None,
-        unit=unit if is_known else None,
-        channels=channels if len(channels) == n_channels else (),
+def _with_facts(plain: ImageSpec, finest: TiffPageSeries, facts: Facts) -> ImageSpec:
+    """Add what is known of an image to its shape, type and axes."""
+    world = world_sizes(plain.axes, facts.sizes, facts.said)
+    factors = np.array(finest.shape) / np.maximum(plain.shape, 1)  # of a level
+    factor = dict(zip(plain.axes, factors.tolist(), strict=True))
+    sizes = world.sizes
+    if sizes is not None:
+        pairs = zip(plain.spatial_axes, sizes, strict=True)
+        sizes = tuple(None if size is None else size * factor[axis] for axis, size in pairs)
+    n_channels = plain.shape[plain.axes.index("c")] if "c" in plain.axes else 0
+    return plain.replace(
+        known_sizes=sizes,
+        unit=world.unit if sizes else None,
+        channels=facts.channels if len(facts.channels) == n_channels else (),
+        notes=(*plain.notes, *world.notes),
     )
 
 
@@ -150,35 +148,3 @@ def _parsed(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return None
-
-
-def _ome(root: ET.Element) -> Scale:
-    pixels = next((e for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"), None)
-    if pixels is None:
-        return {}, None, ()
-    sizes: dict[str, float] = {}
-    unit: str | None = None
-    for letter in reversed(SPATIAL):  # the unit of x holds; others are converted to it
-        text = pixels.get(f"PhysicalSize{letter.upper()}")
-        if not text:
-            continue
-        own = known_unit(pixels.get(f"PhysicalSize{letter.upper()}Unit", "µm"))
-        unit = unit or own
-        ratio = METRES[own] / METRES[unit] if own and unit and own != unit else 1.0
-        sizes[letter] = float(text) * ratio
-    names = [c.get("Name") for c in pixels if c.tag.rpartition("}")[2] == "Channel"]
-    return sizes, unit, tuple(str(n) for n in names) if names and all(names) else ()
-
-
-def _imagej(file: TiffFile, series: TiffPageSeries) -> Scale:
-    metadata = file.imagej_metadata or {}
-    unit = known_unit(str(metadata.get("unit", "")))
-    sizes: dict[str, float] = {}
-    if unit:
-        for letter, tag in (("x", "XResolution"), ("y", "YResolution")):
-            value = series.keyframe.tags.get(tag)
-            if value is not None and value.value[0]:
-                sizes[letter] = value.value[1] / value.value[0]
-        sizes["z"] = float(metadata.get("spacing", 1.0))
-    labels = metadata.get("Labels") or ()
-    return sizes, unit, tuple(map(str, labels)) if isinstance(labels, (list, tuple)) else ()

@@ -19,6 +19,7 @@ from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff import open_tiff
 from scutoid.arrays._tiff_metadata import note
+from scutoid.arrays._units import ome_unit
 from scutoid.durable import replacing
 from scutoid.errors import GeometryError, ScutoidError, StoreError
 from scutoid.geometry import Roi
@@ -119,15 +120,13 @@ def _how(spec: ImageSpec) -> _Layout:
         "axes": spec.axes.upper(),
         "Description": json.dumps(note(spec)),
     }
-    for letter, size in zip(spec.spatial_axes, spec.voxel_size or (), strict=False):
+    for letter, size in spec.sizes.items():
+        unit = "pixel" if spec.unit is None else ome_unit(spec.unit)
         metadata[f"PhysicalSize{letter.upper()}"] = size
-        metadata[f"PhysicalSize{letter.upper()}Unit"] = _OME_UNITS.get(spec.unit, spec.unit)
+        metadata[f"PhysicalSize{letter.upper()}Unit"] = unit
     if spec.channels:
         metadata["Channel"] = {"Name": list(spec.channels)}
     return {"ome": True, "photometric": "minisblack", "metadata": metadata}
-
-
-_OME_UNITS = {None: "pixel", "um": "µm", "angstrom": "Å", "inch": "in"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scutoid import remote
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._ome import Multiscale, read_multiscale
+from scutoid.arrays._ome_systems import no_systems
 from scutoid.arrays._source import (
     SourceIdentity,
     SourceMode,
@@ -28,7 +29,7 @@ from scutoid.arrays._source import (
     owned,
     stamp_of,
 )
-from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec, default_axes
+from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, default_axes
 from scutoid.arrays._zarr_nodes import Node, description, description_at, read_node
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
@@ -313,6 +314,8 @@ def open_zarr(
     mode: SourceMode,
     axes: str | None = None,
     allow_outside: bool = False,
+    coordinate_system: str | None = None,
+    given: Collection[str] = (),
 ) -> ZarrSource:
     """Open an OME-Zarr image, a plain array, or a group with one array.
 
@@ -325,9 +328,13 @@ def open_zarr(
     mode : {"listing", "content"}
         How a change is detected.
     axes : str, optional
-        One letter an axis, of arrays that do not name them.
+        One letter an axis; default: what the metadata say.
     allow_outside : bool
         Whether the arrays that an OME-Zarr names may lie outside it.
+    coordinate_system : str, optional
+        Name of the one that an OME-Zarr is placed in.
+    given : collection of str
+        Names of what the user says of the image.
 
     Raises
     ------
@@ -344,12 +351,21 @@ def open_zarr(
         )
     multiscale = None
     if not node.is_array:
-        multiscale = read_multiscale(node.attributes, location, allow_outside=allow_outside)
+        multiscale = read_multiscale(
+            node.attributes,
+            location,
+            allow_outside=allow_outside,
+            axes=axes,
+            coordinate_system=coordinate_system,
+            given=given,
+        )
     n_levels = 1 if multiscale is None else len(multiscale.paths)
     if not 0 <= level < n_levels:
         raise MetadataError(
             f"the pyramid has levels 0 to {n_levels - 1}", value=level, place=location
         )
+    if multiscale is None and coordinate_system is not None:
+        raise no_systems(coordinate_system, location)
     if node.is_array:
         return _source(node, None, level, 1, mode, axes)
     if multiscale is None:
@@ -361,7 +377,7 @@ def open_zarr(
             value=multiscale.paths[level],
             place=location,
         )
-    return _source(inner, multiscale, level, n_levels, mode)
+    return _source(inner, multiscale, level, n_levels, mode, axes)
 
 
 def _place_of(path: str, location: str) -> str:
@@ -416,20 +432,7 @@ def _source(
         ) from error
     array = ZarrArray(node.location, node.version, node.stamp, description(node.metadata))
     if multiscale is not None:
-        letters = multiscale.axes
-        spatial = [n for n, letter in enumerate(letters) if letter in SPATIAL]
-        scale, start = multiscale.scales[level], multiscale.starts[level]
-        spec = ImageSpec(
-            shape,
-            dtype,
-            letters,
-            voxel_size=None if scale is None else tuple(scale[n] for n in spatial),
-            unit=multiscale.unit,
-            origin=tuple(start[n] for n in spatial),
-            channels=multiscale.channels
-            if _n_channels(letters, shape) == len(multiscale.channels)
-            else (),
-        )
+        spec = multiscale.describe(level, shape, dtype, axes, node.location)
         return ZarrSource(spec, array, chunks, n_levels, mode, multiscale.is_labels)
     names: Sequence[object]
     names = node.metadata.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
@@ -440,10 +443,6 @@ def _source(
     if axes is None:
         axes = default_axes(shape, dtype, place=node.location)
     return ZarrSource(ImageSpec(shape, dtype, axes), array, chunks, 1, mode)
-
-
-def _n_channels(axes: str, shape: Sequence[int]) -> int:
-    return shape[axes.index("c")] if "c" in axes else 0
 
 
 def _dtype(node: Node) -> np.dtype[Any]:

@@ -26,7 +26,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._ome import describe_group, is_ours
+from scutoid.arrays._ome_write import describe_group, is_ours
 from scutoid.arrays._pyramid import (
     PyramidLevel,
     check_multiples,

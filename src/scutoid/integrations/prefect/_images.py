@@ -83,7 +83,8 @@ class Voxels:
     def digest(self) -> str:
         """Digest all voxels and their description, whatever the file."""
         spec = self.spec
-        scale = [spec.voxel_size, spec.unit, spec.origin, list(spec.channels)]
+        sizes = spec.voxel_size or spec.known_sizes
+        scale = [sizes, spec.unit, spec.origin, list(spec.channels)]
         metadata = json.dumps([spec.axes, list(spec.shape), spec.dtype.str, scale])
         digest = hashlib.sha256(metadata.encode())
         if spec.size:

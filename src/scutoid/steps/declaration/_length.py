@@ -28,7 +28,7 @@ class Length:
     def __post_init__(self) -> None:
         if self.unit not in METRES or not self.value >= 0:
             raise MetadataError(
-                f"a length is a number of 0 or more in one of {', '.join(METRES)}",
+                "a length is a number of 0 or more in a unit of length, such as nm, um or mm",
                 value=f"{self.value} {self.unit}",
             )
 

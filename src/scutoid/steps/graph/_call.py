@@ -116,8 +116,7 @@ class Call(Node):
     @property
     def unit(self) -> str | None:
         """Unit of the voxel size."""
-        sized = (image for image in self.images if image.voxel_size is not None)
-        return next((image.unit for image in sized), None)
+        return next((image.unit for image in self.images if self._is_sized(image)), None)
 
     @property
     def channels(self) -> tuple[tuple[str, ...], ...]:
@@ -129,16 +128,22 @@ class Call(Node):
     def _scale(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
         """Voxel size and origin of the frame, along the function's spatial axes."""
         for image in self.images:
-            if image.voxel_size is None:
+            if not self._is_sized(image):
                 continue
             spec = image.framed.spec
-            sizes = dict(zip(spec.spatial_axes, image.voxel_size, strict=True))
+            sizes = spec.sizes
             first = dict(zip(spec.spatial_axes, image.origin, strict=True))
             start = dict(zip(spec.axes, image.framed.offset, strict=True))
             axes = [axis for axis in self.spec.axes or spec.spatial_axes if axis in sizes]
             origin = tuple(first[axis] - start[axis] * sizes[axis] for axis in axes)
             return tuple(sizes[axis] for axis in axes), origin
         return None
+
+    def _is_sized(self, image: ImageRef) -> bool:
+        """Whether the voxel size of an image is known along all axes that the function sees."""
+        spec = image.framed.spec
+        seen = [axis for axis in spec.spatial_axes if axis in (self.spec.axes or spec.axes)]
+        return bool(spec.sizes) and all(axis in spec.sizes for axis in seen)
 
     def framed(self, output: int) -> Framed:
         """Describe an image output, by the declared dtype or a trial call."""

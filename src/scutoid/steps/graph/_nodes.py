@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -31,6 +32,11 @@ class Opened(Node):
     """Name of the file, or of what it was made of."""
     offset: Coordinate | None = None
     """Place of its first voxel in the frame; None: the frame begins with it."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of the image, or left out, for its metadata do not say it."""
+        return tuple(f"image {self.name!r}: {note}" for note in self.source.spec.notes)
 
     def framed(self, output: int) -> Framed:
         """Describe the image."""
@@ -320,6 +326,16 @@ class OpenedFolder(Node):
     def keys(self) -> tuple[str, ...]:
         """Keys of the files: paths below the folder."""
         return tuple(self.paths)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of the first image, or left out, which stands for the others."""
+        if self.reader is not None or self.kind != "image":
+            return ()
+        with suppress(ScutoidError):  # a file that cannot be opened fails in a run
+            first = self.member(self.keys[0])
+            return tuple(f"folder {self.name!r}, {note}" for note in getattr(first, "notes", ()))
+        return ()
 
     def member(self, key: str) -> Node:
         """Open one member."""

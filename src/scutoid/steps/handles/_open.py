@@ -5,12 +5,19 @@ from __future__ import annotations
 import glob
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from scutoid.arrays import open_source
-from scutoid.errors import ParameterError, PipelineError, ScutoidError, SourceNotFound
+from scutoid.arrays import VoxelSizes, open_source
+from scutoid.errors import (
+    ParameterError,
+    PipelineError,
+    ScutoidError,
+    ScutoidWarning,
+    SourceNotFound,
+)
 from scutoid.steps.compute import check_names, own_columns
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
@@ -41,24 +48,26 @@ def open(  # noqa: A001
     source: object,
     *,
     axes: str | None = None,
-    voxel_size: float | Iterable[float] | None = None,
+    voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
     origin: Iterable[float] | None = None,
     level: int = 0,
     key: Literal["listing", "content"] | None = None,
     allow_outside: bool = False,
+    coordinate_system: str | None = None,
 ) -> Image:
     """Open an image lazily.
 
     Parameters
     ----------
     source : path, URL, numpy or dask array, or Image
-        OME-Zarr 0.4 and 0.5, plain zarr v2 and v3, TIFF and OME-TIFF, npy, PNG, or a folder of
+        OME-Zarr 0.1 to 0.6, plain zarr v2 and v3, TIFF and OME-TIFF, npy, PNG, or a folder of
         planes (one TIFF a plane), which is opened as one volume.
     axes : str, optional
         One letter an axis, such as "zyx"; default: what the file says.
-    voxel_size : float or sequence of float, optional
-        Size of a voxel along each spatial axis, in `unit`; default: what the file says.
+    voxel_size : float, sequence of float or mapping, optional
+        Size of a voxel along each spatial axis, in `unit`; default: what the file says.  A mapping
+        such as ``{"z": 2.0}`` gives some of them, and the file says the others.
     unit : str, optional
         Unit of the spatial axes, such as "um".
     origin : sequence of float, optional
@@ -72,6 +81,9 @@ def open(  # noqa: A001
         Whether files that the image names may lie outside its own folder: the other files of an
         OME-TIFF, the arrays of an OME-Zarr.  By default such an image is refused, for it may come
         from somebody else, and name any file of yours.
+    coordinate_system : str, optional
+        Name of the coordinate system of an OME-Zarr that voxel size and origin are of, where it has
+        several; default: the image's own, or "global".
 
     Returns
     -------
@@ -81,6 +93,12 @@ def open(  # noqa: A001
     ------
     SourceNotFound, SourceError, MetadataError
         If it does not exist, cannot be read, or its axes or voxel size make no sense.
+
+    Warns
+    -----
+    ScutoidWarning
+        Of each thing that is not known of the image, or assumed, where its metadata do not say it
+        or are not understood; plans say it too.
 
     Examples
     --------
@@ -100,9 +118,13 @@ def open(  # noqa: A001
         level=level,
         key=key,
         allow_outside=allow_outside,
+        coordinate_system=coordinate_system,
     )
     name = Path(os.fspath(source)).name if isinstance(source, (str, os.PathLike)) else "array"
-    return Image(ImageRef(Opened(opened, name)))
+    node = Opened(opened, name)
+    for text in node.notes:
+        warnings.warn(text, ScutoidWarning, stacklevel=2)
+    return Image(ImageRef(node))
 
 
 @overload
@@ -114,9 +136,10 @@ def open_folder(
     select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
-    voxel_size: float | Iterable[float] | None = None,
+    voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
     allow_outside: bool = False,
+    coordinate_system: str | None = None,
 ) -> Images: ...
 @overload
 def open_folder(
@@ -127,9 +150,10 @@ def open_folder(
     select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
-    voxel_size: float | Iterable[float] | None = None,
+    voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
     allow_outside: bool = False,
+    coordinate_system: str | None = None,
 ) -> Any: ...
 def open_folder(
     pattern: str | os.PathLike[str],
@@ -139,9 +163,10 @@ def open_folder(
     select: Callable[[str], bool] | None = None,
     group: str | None = None,
     axes: str | None = None,
-    voxel_size: float | Iterable[float] | None = None,
+    voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
     allow_outside: bool = False,
+    coordinate_system: str | None = None,
 ) -> Any:
     """Open all files that match a pattern as a collection of images.
 
@@ -163,7 +188,7 @@ def open_folder(
         Returns whether a file belongs to the collection; called here, once for each file.
     group : str, optional
         Regular expression with named groups, searched in each key; the groups become columns.
-    axes, voxel_size, unit, allow_outside
+    axes, voxel_size, unit, allow_outside, coordinate_system
         As in `open`, for every member.
 
     Returns
@@ -213,6 +238,8 @@ def open_folder(
     options: dict[str, object] = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     if allow_outside:
         options["allow_outside"] = True
+    if coordinate_system is not None:
+        options["coordinate_system"] = coordinate_system
     name = root.resolve().name or "folder"
     folder = OpenedFolder(name, paths, options, read, groups, kind, reads, undeclared)
     return handle_of(CollectionRef(folder, kind))

@@ -191,10 +191,12 @@ class Image(Described, ImageOperators):
 
     def __repr__(self) -> str:
         spec = self.framed.spec
-        size = (
-            f", voxel size {spec.voxel_size} {spec.unit or ''}".rstrip() if spec.voxel_size else ""
-        )
-        return f"Image({self.name!r}, {spec.axes}, {spec.shape}, {spec.dtype}{size})"
+        sizes = spec.voxel_size or spec.known_sizes
+        shown = str(sizes).replace("None", "?")
+        size = f", voxel size {shown} {spec.unit or ''}".rstrip() if sizes else ""
+        are_assumed = any(note.subject == "axes" for note in spec.notes)
+        axes = f"{spec.axes} (assumed)" if are_assumed else spec.axes
+        return f"Image({self.name!r}, {axes}, {spec.shape}, {spec.dtype}{size})"
 
 
 class _Indexable:

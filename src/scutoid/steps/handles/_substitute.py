@@ -136,7 +136,7 @@ def _as_result(call: Call, output: int, value: object) -> Ref | CollectionRef:
     source = open_source(
         array.astype(spec.dtype, copy=False),
         axes=spec.axes,
-        voxel_size=spec.voxel_size,
+        voxel_size=spec.voxel_size or spec.known_sizes,
         unit=spec.unit,
         origin=spec.origin,
     )

@@ -269,10 +269,7 @@ def _on_target(target: OutputGrid, image: Roi, axes: Axes, place: str) -> Roi:
 def _check_voxel_sizes(images: Sequence[Framed], place: str) -> None:
     known: dict[str, tuple[float, str | None]] = {}
     for image in images:
-        if image.spec.voxel_size is None:
-            continue
-        pairs = zip(image.spec.spatial_axes, image.spec.voxel_size, strict=True)
-        for axis, size in pairs:
+        for axis, size in image.spec.sizes.items():
             other, unit = known.setdefault(axis, (size, image.spec.unit))
             ratio = METRES[image.spec.unit] / METRES[unit] if image.spec.unit and unit else 1.0
             if abs(size * ratio - other) > _VOXEL_TOLERANCE * other:

@@ -36,7 +36,7 @@ def resolve_halo(
         halo = _call_halo(halo, params, sized, place)
     spatial = [axis for axis in axes.function if axis in SPATIAL]
     if isinstance(halo, Length):
-        halo = _voxels_of_length(halo, spatial, sized, place)
+        halo = _voxels_of_length(halo, spatial, images, place)
     entries = _entries(halo, axes.function, spatial, place)
     rounded = [_round_up(entries.get(axis, 0), place) for axis in axes.grid]
     return halo_pair(rounded, len(axes.grid))
@@ -69,14 +69,14 @@ def _call_halo(
 
 
 def _voxels_of_length(
-    length: Length, spatial: Sequence[str], sized: ImageSpec | None, place: str
+    length: Length, spatial: Sequence[str], images: Sequence[Framed], place: str
 ) -> object:
     """Return a physical length in voxels, by the first image whose voxel size is known."""
-    if sized is None:
-        return length.voxels(None, None, place=place)
-    sizes = dict(zip(sized.spatial_axes, sized.voxel_size or (), strict=True))
-    voxel_size = [sizes[axis] for axis in spatial if axis in sizes] if sizes else None
-    return length.voxels(voxel_size, sized.unit, place=place)
+    for spec in (image.spec for image in images):
+        seen = [axis for axis in spatial if axis in spec.axes]
+        if spec.sizes and all(axis in spec.sizes for axis in seen):
+            return length.voxels([spec.sizes[axis] for axis in seen], spec.unit, place=place)
+    return length.voxels(None, None, place=place)
 
 
 def _entries(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from scutoid.geometry import Coordinate
 from scutoid.steps.layout._layout import Layout
 from scutoid.steps.layout._placement import Framed
 
+_Place: TypeAlias = tuple[tuple[float | None, ...] | None, tuple[float, ...] | None]
+"""Voxel size, None where it is unknown, and origin along the spatial axes."""
 _CHUNK = 64
 """Voxels along an axis of a chunk, at most."""
 
@@ -41,18 +43,19 @@ def frame_output(
     shape = tuple(total.shape[places[a]] if a in places else int(sizes[a]) for a in axes)
     source = known.spec
     spatial = [axis for axis in axes if axis in source.spatial_axes]
+    place = _place_like(source, layout, spatial)
     if layout.target is not None:
-        voxel_size, origin = _place_on_target(layout, spatial)
-    else:
-        voxel_size, origin = _place_like(source, layout, spatial)
+        place = _place_on_target(layout, spatial)
+    known_sizes, origin = place
     spec = ImageSpec(
         shape,
         dtype,
         axes,
-        voxel_size=voxel_size,
+        known_sizes=known_sizes,
         unit=source.unit if spatial else None,
         origin=origin,
         channels=source.channels if "c" in axes and _is_named(source, shape, axes) else (),
+        notes=tuple(note for note in source.notes if note.subject == "axes"),
     )
     offset = Coordinate(*(total.offset[places[axis]] if axis in places else 0 for axis in axes))
     return Framed(spec, offset, _chunks(layout, shape))
@@ -81,27 +84,23 @@ def _is_named(source: ImageSpec, shape: Sequence[int], axes: str) -> bool:
     return "c" in source.axes and shape[axes.index("c")] == len(source.channels)
 
 
-def _place_like(
-    source: ImageSpec, layout: Layout, spatial: Sequence[str]
-) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+def _place_like(source: ImageSpec, layout: Layout, spatial: Sequence[str]) -> _Place:
     """Return voxel size and origin of an image on the grid of its input, along its spatial axes."""
-    if source.voxel_size is None or not spatial:
+    sizes = source.sizes
+    if not sizes or not spatial:
         return None, None
-    sizes = dict(zip(source.spatial_axes, source.voxel_size, strict=True))
-    if not all(axis in sizes for axis in layout.output_axes if axis in SPATIAL):
+    if not all(axis in source.axes for axis in layout.output_axes if axis in SPATIAL):
         return None, None
     starts = dict(zip(source.spatial_axes, source.origin or (0.0,) * 3, strict=False))
     places, total, image = _grid_places(layout), layout.grid.total, layout.image
     shifts = {a: total.offset[places[a]] - image.offset[places[a]] for a in spatial}
     return (
-        tuple(sizes[axis] for axis in spatial),
-        tuple(starts[axis] + shifts[axis] * sizes[axis] for axis in spatial),
+        tuple(sizes.get(axis) for axis in spatial),
+        tuple(starts[axis] + shifts[axis] * sizes.get(axis, 0.0) for axis in spatial),
     )
 
 
-def _place_on_target(
-    layout: Layout, spatial: Sequence[str]
-) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+def _place_on_target(layout: Layout, spatial: Sequence[str]) -> _Place:
     """Return voxel size and origin of an image on a grid of its own, along its spatial axes."""
     target = layout.target
     if target is None or target.voxel_size is None or not spatial:

@@ -63,22 +63,27 @@ class View:
         shape = [stop - start for start, stop in self._ranges()]
         axes = "".join(spec.axes[axis] for axis in self.kept)
         spatial = [axis for axis in self.kept if spec.axes[axis] in spec.spatial_axes]
-        place = {axis: spec.spatial_axes.index(spec.axes[axis]) for axis in spatial}
         starts = {axis: start for axis, (start, _) in zip(self.kept, self._ranges(), strict=True)}
-        voxel_size = origin = None
-        if spec.voxel_size is not None:
-            voxel_size = tuple(spec.voxel_size[place[axis]] for axis in spatial) or None
-            base = spec.origin or (0.0,) * len(spec.voxel_size)
-            origin = tuple(base[place[a]] + starts[a] * spec.voxel_size[place[a]] for a in spatial)
+        known_sizes = origin = None
+        sizes = spec.sizes
+        if sizes:
+            known_sizes = tuple(sizes.get(spec.axes[axis]) for axis in spatial) or None
+            base = dict(zip(spec.spatial_axes, spec.origin or (0.0,) * 3, strict=False))
+            origin = tuple(
+                base[letter] + starts[a] * sizes.get(letter, 0.0)
+                for a in spatial
+                for letter in spec.axes[a]
+            )
         return Framed(
             ImageSpec(
                 tuple(shape),
                 spec.dtype,
                 axes,
-                voxel_size=voxel_size,
+                known_sizes=known_sizes,
                 unit=spec.unit if spatial else None,
                 origin=origin or None,
                 channels=self._channels(spec, axes),
+                notes=spec.notes,
             ),
             Coordinate(*(framed.offset[axis] + starts[axis] for axis in self.kept)),
             tuple(framed.chunks[axis] for axis in self.kept),

@@ -5,7 +5,7 @@ from scutoid.steps.planning._plan import Plan, PlannedStep
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun, is_computed
 from scutoid.steps.planning._planner import Planner
 from scutoid.steps.planning._summary import summarize
-from scutoid.steps.planning._warnings import warnings_of
+from scutoid.steps.planning._warnings import notes_of_images, warnings_of
 
 __all__ = [
     "Keys",
@@ -15,6 +15,7 @@ __all__ = [
     "PlannedStep",
     "Planner",
     "is_computed",
+    "notes_of_images",
     "summarize",
     "warnings_of",
 ]

@@ -11,6 +11,7 @@ from scutoid.steps.graph import (
     Call,
     CollectionRef,
     ConstantCollection,
+    Opened,
     OpenedFolder,
     Ref,
     planned_node,
@@ -29,11 +30,24 @@ _SAMPLE = 10
 
 def warnings_of(planned: PlannedRun) -> tuple[str, ...]:
     """Return the warnings of a plan, each once; a plan, a run and its record say the same."""
-    found: dict[str, None] = {}
+    found: dict[str, None] = dict.fromkeys(notes_of_images(planned))
     for each in planned:
         found.update(dict.fromkeys(_of_call(each, planned.keys)))
     found.update(dict.fromkeys(_of_shared_keys(planned)))
+    found.update(dict.fromkeys(_notes(planned, OpenedFolder)))
     return tuple(found)
+
+
+def notes_of_images(planned: PlannedRun) -> tuple[str, ...]:
+    """Return what was assumed of images that were opened, of which was warned then."""
+    return tuple(dict.fromkeys(_notes(planned, Opened)))
+
+
+def _notes(planned: PlannedRun, kind: type[Opened | OpenedFolder]) -> Iterator[str]:
+    for each in planned:
+        for node in map(planned_node, each.call.dependencies):
+            if isinstance(node, kind):
+                yield from node.notes
 
 
 def _of_shared_keys(planned: PlannedRun) -> Iterator[str]:

@@ -38,7 +38,7 @@ class SpecFields(TypedDict, total=False):
     """The fields of a `SpecRecord` as they stand in JSON, and as `open_source` takes them."""
 
     axes: str
-    voxel_size: list[float] | None
+    voxel_size: list[float | None] | None
     unit: str | None
     origin: list[float] | None
 
@@ -49,8 +49,8 @@ class SpecRecord:
 
     axes: str
     """One letter an axis."""
-    voxel_size: tuple[float, ...] | None
-    """Along each spatial axis, in `unit`."""
+    voxel_size: tuple[float | None, ...] | None
+    """Along each spatial axis, in `unit`; None where it is unknown."""
     unit: str | None
     """Unit of the spatial axes."""
     origin: tuple[float, ...] | None
@@ -71,7 +71,7 @@ class SpecRecord:
         numbers = optional(items(number))
         return cls(
             axes=fields.take("axes", text),
-            voxel_size=fields.take("voxel_size", numbers),
+            voxel_size=fields.take("voxel_size", optional(items(optional(number)))),
             unit=fields.take("unit", optional(text)),
             origin=fields.take("origin", numbers),
         )

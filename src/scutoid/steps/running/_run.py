@@ -187,7 +187,8 @@ def run(
             with ExitStack() as held:
                 runner = claim(held, new_planner, wanted, listeners, begin, obstacle)
                 said = runner.warnings
-                _say(said if attempt == 1 else ())
+                unheard = [text for text in said if text not in runner.heard]
+                _say(unheard if attempt == 1 else ())
                 try:
                     done = runner.run(
                         workers=len(os.sched_getaffinity(0)) if workers is None else workers,

@@ -37,7 +37,7 @@ from scutoid.steps.graph import (
     refs_of,
 )
 from scutoid.steps.handles import LATEST, Lazy, handle_of
-from scutoid.steps.planning import PlannedCall, PlannedRun, warnings_of
+from scutoid.steps.planning import PlannedCall, PlannedRun, notes_of_images, warnings_of
 from scutoid.steps.results import (
     ITEMS,
     JOURNALLED,
@@ -119,6 +119,7 @@ class Runner:
         self.folder = self.store.path / RUNS / run_id
         self.started = time.time()
         self.warnings = warnings_of(planned)
+        self.heard = notes_of_images(planned)
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any

@@ -199,7 +199,8 @@ class MemberWork:
         """Write an image in a format that does not say what it is; return what it is."""
         spec, name = image.framed.spec, self._format(image)
         choose_format(array, name).save(array, path)
-        record = SpecRecord(spec.axes, spec.voxel_size, spec.unit, spec.origin)
+        sizes = spec.voxel_size or spec.known_sizes
+        record = SpecRecord(spec.axes, sizes, spec.unit, spec.origin)
         _check_holds(path, spec, record, name)
         return record
 

@@ -237,21 +237,23 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
     identity : SourceIdentity
         Where the voxels are.
     spec : ImageSpec
-        Axes, voxel size, unit and origin count as well.
+        Axes, voxel size, unit and origin count as well, and what else is known of the place of its
+        voxels.
     memo : HashMemo, optional
         Remembers hashes of files.
     """
-    metadata = json.dumps(
-        [
-            spec.axes,
-            list(spec.shape),
-            spec.dtype.str,
-            spec.voxel_size,
-            spec.unit,
-            spec.origin,
-            list(spec.channels),
-        ]
-    )
+    said: list[object] = [
+        spec.axes,
+        list(spec.shape),
+        spec.dtype.str,
+        spec.voxel_size,
+        spec.unit,
+        spec.origin,
+        list(spec.channels),
+    ]
+    if spec.known_sizes is not None:  # added only where it is there, so that other keys stay
+        said.append({"known sizes": spec.known_sizes})
+    metadata = json.dumps(said)
     return _joined("source", [identity.detail, metadata, _content(identity, memo)])
 
 

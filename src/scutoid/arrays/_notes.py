@@ -1,0 +1,33 @@
+"""Notes: what was assumed of an image, or left out, where its metadata do not say it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was assumed of an image, or left out; warned of when it is opened, and in plans.
+
+    Examples
+    --------
+    >>> str(Note("axes", "the file names no axes: zyx are assumed", 'give axes="zyx"'))
+    'the file names no axes: zyx are assumed; give axes="zyx"'
+    """
+
+    subject: str
+    """Which argument of `open` settles it."""
+    text: str
+    """What was found, and what it is taken for."""
+    remedy: str
+    """What to write."""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.remedy}"
+
+
+def unsettled(notes: Iterable[Note], given: Iterable[str]) -> tuple[Note, ...]:
+    """Return the notes that no argument of the user's has settled."""
+    names = set(given)
+    return tuple(note for note in notes if note.subject not in names)

@@ -1,0 +1,89 @@
+"""OME-NGFF 0.5 metadata, as scutoid writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from scutoid.arrays._ome import MARK
+from scutoid.arrays._pyramid import PyramidLevel
+from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
+from scutoid.arrays._units import long_unit
+
+
+def describe_group(
+    levels: Sequence[PyramidLevel], *, label: bool, method: str | None = None
+) -> dict[str, object]:
+    """Return the OME-NGFF 0.5 attributes of an image.
+
+    Parameters
+    ----------
+    levels : sequence of PyramidLevel
+        The finest first; arrays are named by their number.
+    label : bool
+        Whether voxels are object numbers.
+    method : str, optional
+        How levels are downsampled.
+    """
+    spec = levels[0].spec
+    multiscale: dict[str, object] = {
+        "axes": [_axis(spec, letter) for letter in spec.axes],
+        "datasets": [
+            {"path": str(number), "coordinateTransformations": _place(spec, level.total)}
+            for number, level in enumerate(levels)
+        ],
+    }
+    if len(levels) > 1:
+        multiscale["type"] = method
+        multiscale["metadata"] = {
+            "description": "each level is made of the one above it",
+            "method": "scutoid.kernels.downsample",
+            "args": [[list(level.factors) for level in levels[1:]], method],
+        }
+    ome: dict[str, object] = {"version": "0.5", "multiscales": [multiscale]}
+    if spec.channels:
+        ome["omero"] = {"channels": [_channel(spec, name) for name in spec.channels]}
+    if label:
+        ome["image-label"] = {}
+    # On which axes, if only on some
+    sized = list(spec.sizes) if spec.known_sizes else spec.voxel_size is not None
+    return {"ome": ome, MARK: {"has_voxel_size": sized}}
+
+
+def _axis(spec: ImageSpec, letter: str) -> dict[str, str]:
+    kind = KNOWN_AXES.get(letter, "")
+    axis = {"name": letter}
+    if kind in ("space", "time", "channel"):
+        axis["type"] = kind
+    is_sized = spec.known_sizes is None or letter in spec.sizes
+    if letter in SPATIAL and spec.unit is not None and is_sized:
+        axis["unit"] = long_unit(spec.unit)
+    return axis
+
+
+def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, object]]:
+    """Describe the place of a level; in voxels of level 0 if their size is unknown."""
+    sizes = spec.sizes
+    starts = dict(zip(spec.spatial_axes, spec.origin or (), strict=False))
+    scale, moved = [], []
+    for letter, width in zip(spec.axes, total, strict=True):
+        size = sizes.get(letter, 1.0)
+        scale.append(size * width)
+        moved.append(starts.get(letter, 0.0) + (width - 1) / 2 * size)
+    transforms: list[dict[str, object]] = [{"type": "scale", "scale": scale}]
+    if any(moved):
+        transforms.append({"type": "translation", "translation": moved})
+    return transforms
+
+
+def _channel(spec: ImageSpec, name: str) -> dict[str, object]:
+    """Describe a channel for OME-NGFF, which requires colour and window."""
+    top: float = np.iinfo(spec.dtype).max if spec.dtype.kind in "iu" else 1.0
+    window = {"min": 0, "max": top, "start": 0, "end": top}
+    return {"label": name, "color": "FFFFFF", "active": True, "window": window}
+
+
+def is_ours(attributes: Mapping[str, object]) -> bool:
+    """Whether scutoid wrote the attributes of a group."""
+    return MARK in attributes
