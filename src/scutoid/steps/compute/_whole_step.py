@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from scutoid.errors import StepError
 from scutoid.steps.compute._calling import call, check_parts, unpack
 from scutoid.steps.compute._fitted import fitted, image_of
 from scutoid.steps.compute._parts import MemoryParts
-from scutoid.steps.compute._tables import join_tables, with_index
+from scutoid.steps.compute._tables import check_columns, join_tables, with_index
 from scutoid.steps.declaration import StepSpec, is_table, own_all
 from scutoid.steps.layout import PartsGrid
 
@@ -71,6 +71,8 @@ def check_output(spec: StepSpec, kind: str, result: T) -> T:
                 place=f"step {spec.label!r}",
                 remedy="give out='table' to the decorator",
             )
+    if kind == "table":
+        check_columns(cast("pd.DataFrame", result), f"step {spec.label!r}")
     return result
 
 
