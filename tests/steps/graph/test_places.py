@@ -26,6 +26,9 @@ PAIRS = {
     "local_maxima": lambda a, b: sc.local_maxima(b, a),
     "a step of the user's": lambda a, b: joined(b, a),
     "a third image": lambda a, b: joined(a, a, b),
+    "beside one whose place is unknown": lambda a, b: joined(sc.open(np.ones(a.shape)), a, b),
+    "a mask and seeds of an array":
+        lambda a, b: sc.watershed(sc.open(np.ones(a.shape)), a, b > 3, max_extent=20),
     "an operator": lambda a, b: a + b,
 }
 PLACES = {

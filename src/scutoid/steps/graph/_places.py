@@ -6,6 +6,7 @@ of crops of one image or of images of one shape.  An array that is opened has ne
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from scutoid.arrays import METRES, SPATIAL
@@ -25,15 +26,14 @@ def check_places(place: str, images: Sequence[ImageRef]) -> None:
     place : str
         Who joins them, for the error.
     images : sequence of ImageRef
-        Each is compared with the first.
+        Each is compared with each other, for the first may be the one whose place is unknown.
 
     Raises
     ------
     MetadataError
-        If one begins elsewhere than the first, by more than a tenth of a voxel.
+        If one begins elsewhere than another, by more than a tenth of a voxel.
     """
-    for other in images[1:]:
-        first = images[0]
+    for first, other in itertools.combinations(images, 2):
         apart = _voxels_apart(first, other)
         if apart > TOLERANCE:
             raise MetadataError(
