@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
@@ -366,3 +368,20 @@ def test_percentiles_of_arrays_of_any_number_of_axes() -> None:
     low, high = np.percentile(array, [10, 90])
     found = sc.normalize_percentile(array, low=10, high=90)
     np.testing.assert_allclose(found, (array - low) / (high - low), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["few values", "many values"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_li_is_a_number_or_refused_where_sums_of_values_are_none(sign, many) -> None:
+    image = np.random.default_rng(0).random((300, 400)) if many else np.zeros((10, 13))
+    image.flat[:3] = sign * np.finfo(float).max / 2
+    with suppress(ParameterError):
+        assert np.isfinite(sc.li(image))
+
+
+def test_li_refuses_values_whose_sum_is_no_number() -> None:
+    image = np.zeros((10, 13))
+    image.flat[:3] = np.finfo(float).max / 2
+    with pytest.raises(ParameterError, match="divide the image"):
+        sc.li(image)
+    assert np.isfinite(sc.li(image / image.max()))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import kernels
+from scutoid.errors import ParameterError
 from scutoid.ops._composed import as_one, opened, value_operation
 from scutoid.ops._inputs import check_intensities, check_number, check_voxels
 from scutoid.ops._types import Array, ImageLike, Number
@@ -124,7 +125,8 @@ def li(image: ImageLike) -> Value | float:
     Raises
     ------
     ParameterError
-        If the image has no voxel or is not of real numbers; if a value is NaN or infinite.
+        If the image has no voxel or is not of real numbers; if a value is NaN or infinite,
+        or so large that sums of values are no numbers any more.
 
     Notes
     -----
@@ -309,9 +311,22 @@ def _li_level(
     window: kernels.LiWindow | None,
     is_last: bool,
 ) -> float | kernels.LiWindow:
-    if "span" not in counted:
-        return kernels.li_from_histogram(*_bins(counted))
-    return kernels.li_level(counted, window) if is_last else kernels.li_window(counted)
+    with np.errstate(over="ignore", invalid="ignore"):  # the level tells
+        if "span" not in counted:
+            return _finite(kernels.li_from_histogram(*_bins(counted)))
+        return _finite(kernels.li_level(counted, window)) if is_last else kernels.li_window(counted)
+
+
+def _finite(level: float) -> float:
+    """Refuse a level that comes of sums beyond all numbers, above which no voxel lies."""
+    if not np.isfinite(level):
+        raise ParameterError(
+            "a level of least cross entropy comes of sums that float64 holds",
+            value=level,
+            place="li",
+            remedy="divide the image by its greatest value first",
+        )
+    return level
 
 
 @reduction(merge=_merge_li, finish=_li_level, block_invariant=True, version="3")
