@@ -252,3 +252,30 @@ def test_why_and_accept(project) -> None:
     accepted = scutoid("run", *command, "--accept", "scaled", cwd=project)
     assert "nothing to run: all 7 steps" in accepted.stdout
     assert "nothing to run: all 7 steps" in scutoid("run", *command, cwd=project).stdout
+
+
+SHORT = """
+import os
+import numpy as np
+import scutoid as sc
+from scipy import ndimage
+
+@sc.blockwise(halo=1)
+def blurred(image):
+    os.environ.get("UNSEEN_BY_KEYS")
+    return ndimage.gaussian_filter(image, 2)
+
+@sc.pipeline
+def blur():
+    return blurred(sc.open(np.random.default_rng(0).random((64, 80))))
+"""
+
+
+def test_warnings_stand_below_what_a_run_printed(tmp_path) -> None:
+    (tmp_path / "blur.py").write_text(SHORT)
+    done = scutoid("run", "blur.py", "--store=results", "--block=32", cwd=tmp_path)
+    said = done.stderr.splitlines()
+    assert sum("UNSEEN_BY_KEYS" in line for line in said) == 2, "before and after the run"
+    assert sum("how the image is cut" in line for line in said) == 1, "at its end"
+    off = ("run", "blur.py", "--store=other", "--block=32", "--no-check-halo")
+    assert "how the image is cut" not in scutoid(*off, cwd=tmp_path).stderr

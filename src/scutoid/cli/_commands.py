@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 from scutoid.cli._pipelines import Executor
 from scutoid.cli._progress import Progress
 from scutoid.errors import ParameterError, ScutoidWarning, StoreError
+from scutoid.events import Event
 from scutoid.steps import Store, Table, Tables, Value, Values
 from scutoid.steps import export as export_result
 from scutoid.steps import plan as plan_targets
@@ -49,8 +50,9 @@ class RunOptions(PlanOptions):
 
 def run(targets: Sequence[object], **options: Unpack[RunOptions]) -> int:
     """Run a pipeline and print its outcome; options are those of `scutoid.run`."""
-    with _in_plain_words(), Progress() as progress:
-        done = run_targets(*targets, **options, on_failure="return", listeners=[progress])
+    with _in_plain_words() as said, Progress() as progress:
+        above = _Above(said)
+        done = run_targets(*targets, **options, on_failure="return", listeners=[progress, above])
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     if not done.ok:
         print(done.summary(), file=sys.stderr)
@@ -63,7 +65,7 @@ def run(targets: Sequence[object], **options: Unpack[RunOptions]) -> int:
     if n_cached == len(done.steps):
         print(f"nothing to run: all {n_cached} steps are up to date in {done.store}")
     else:
-        for text in done.warnings:  # again, for those at the beginning are far above
+        for text in above.texts:
             print(f"warning: {text}", file=sys.stderr)
         ran = len(done.steps) - n_cached
         took = f"{done.seconds:.1f} s"
@@ -71,9 +73,23 @@ def run(targets: Sequence[object], **options: Unpack[RunOptions]) -> int:
     return 0
 
 
+class _Above:
+    """Remembers which warnings stand above what a run printed, to be said again at its end."""
+
+    def __init__(self, said: Sequence[str]) -> None:
+        self._said = said
+        self.texts: tuple[str, ...] = ()
+
+    def on_event(self, event: Event) -> None:
+        """Note that something was printed after what has been said."""
+        del event
+        self.texts = tuple(dict.fromkeys(self._said))
+
+
 @contextmanager
-def _in_plain_words() -> Iterator[None]:
-    """Print warnings of scutoid without the line of ours that they come from."""
+def _in_plain_words() -> Iterator[list[str]]:
+    """Print warnings of scutoid without the line of ours that they come from; yield their texts."""
+    said: list[str] = []
     with warnings.catch_warnings():
         others = warnings.showwarning
 
@@ -86,13 +102,14 @@ def _in_plain_words() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, ScutoidWarning):
+                said.append(str(message))
                 print(f"warning: {message}", file=sys.stderr)
             else:
                 others(message, category, filename, lineno, file, line)
 
         warnings.simplefilter("always", ScutoidWarning)
         warnings.showwarning = show
-        yield
+        yield said
 
 
 def plan(targets: Sequence[object], **options: Unpack[PlanOptions]) -> int:
