@@ -123,7 +123,7 @@ def with_flags(
             option("workers", int | None, None, "Number of workers; default: the cores."),
             option("executor", Executor, "processes", "Where blocks are computed."),
             option(
-                "check_halo", bool, True, "Compare a block of new steps with one of a wider halo."
+                "check_halo", bool, True, "Compare a block of new steps with one across its faces."
             ),
         ]
     if command == "why":

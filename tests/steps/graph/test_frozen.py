@@ -24,7 +24,7 @@ def smooth(image):
     return image.astype("float32") / 2
 
 
-@sc.blockwise(dtype="int64", version="1")
+@sc.blockwise(dtype="int64", version="1", check_halo=False)
 def block_number(image, *, block):
     return np.full(image.shape, block.index)
 

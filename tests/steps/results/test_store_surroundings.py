@@ -52,7 +52,7 @@ class Calls(list):
 def noisy_pipeline(plate, ran):
     """Results of every kind, each of some 32 kB."""
 
-    @sc.blockwise(dtype="uint16", block=32, version="1")
+    @sc.blockwise(dtype="uint16", block=32, version="1", check_halo=False)
     def copy(image, *, block):
         ran.append(("copy", block.index))
         return image + np.uint16(1)
@@ -323,7 +323,7 @@ PIPELINE = """
 
     folder = Path(sys.argv[1])
 
-    @sc.blockwise(dtype="uint16", block=4)
+    @sc.blockwise(dtype="uint16", block=4, check_halo=False)
     def scaled(image, *, gates, block):
         Path(gates, f"begun-{block.index}").write_text(str(os.getpid()))
         while not Path(gates, "go").exists():

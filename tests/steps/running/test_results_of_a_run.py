@@ -16,7 +16,7 @@ RAW = np.random.default_rng(0).integers(0, 200, (64, 64)).astype("uint8")
 HOW = {"executor": "serial", "workers": 1}
 
 
-@sc.blockwise(dtype="int64", version="1")
+@sc.blockwise(dtype="int64", version="1", check_halo=False)
 def block_number(image, *, block):
     return np.full(image.shape, block.index)
 
@@ -79,7 +79,7 @@ def test_members_of_a_run_read_that_run(tmp_path) -> None:
 def test_what_a_failed_run_did_not_finish_is_not_taken_from_another(tmp_path) -> None:
     broken = [True]
 
-    @sc.blockwise(dtype="int64", version="1", retries=0)
+    @sc.blockwise(dtype="int64", version="1", retries=0, check_halo=False)
     def fragile(image, *, block):
         if broken and block.index == 2:
             raise ValueError("no")

@@ -20,7 +20,6 @@ from scutoid.steps.compute._tables import (
     join_tables,
     own_columns,
     with_groups,
-    with_index,
 )
 from scutoid.steps.compute._trial import trial
 from scutoid.steps.compute._whole_step import call_step, finish, prepared
@@ -50,5 +49,4 @@ __all__ = [
     "trial",
     "unpack",
     "with_groups",
-    "with_index",
 ]

@@ -167,8 +167,9 @@ def blockwise(
     block_invariant : bool
         Whether the result is the same for every block shape, which then stays out of the key.
     check_halo : bool
-        Whether the first run of a step that is not `block_invariant` compares one block with the
-        same one computed with a wider halo, and warns where they differ; see `scutoid.run`.
+        Whether the first run of a step that is not `block_invariant` computes some voxels anew in
+        a block that lies across the faces of others, and warns where they differ; see
+        `scutoid.run`.
     requires, retries, timeout
         Resources a block holds, how often it is tried again, seconds it may take.
     renamed : mapping of str to str, optional

@@ -7,13 +7,16 @@ steps) are computed from the whole image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.arrays import ArraySource, Readable
 from scutoid.blocks import conflict_order
@@ -336,10 +339,37 @@ class Evaluation:
                     step.compute(index, here, everything, key=call.key, written=written),
                 )
 
-    def block(self, call: BlockCall, step: BlockStep, index: int) -> tuple[object, ...]:
-        """Compute one block of a call on a layout of its own."""
-        ((_, results),) = self._compute(call, step, [index], None)
-        return results
+    def region(
+        self,
+        call: BlockCall,
+        step: BlockStep,
+        write: Roi,
+        index: int,
+        seen: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+    ) -> tuple[object, ...]:
+        """Compute a block that writes a region of its own.
+
+        Parameters
+        ----------
+        call : BlockCall
+            The call; it gets no parts, which belong to the blocks of its grid.
+        step : BlockStep
+            The step on its layout.
+        write : Roi
+            The region.
+        index : int
+            Number of the block, as the function is told it.
+        seen : callable, optional
+            Given each array that is read of an image; returns what the function gets instead.
+        """
+        inputs = self._inputs(step, call.inputs, write)
+        if seen is not None:
+            inputs = [
+                _Altered(item, seen) if placed else item  # type: ignore[arg-type]
+                for item, placed in itertools.zip_longest(inputs, step.layout.inputs)
+            ]
+        params = own_all(self._params(call.params))
+        return step.compute_block(step.block_of(write, index), inputs, params, key=call.key)
 
     def some_blocks(
         self, call: BlockCall, indices: Sequence[int]
@@ -399,6 +429,17 @@ class Evaluation:
                 place=f"step {name!r}",
                 remedy="run it into a store with sc.run, or read a smaller region",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Altered:
+    """An image whose voxels are changed as they are read."""
+
+    image: Readable
+    change: Callable[[NDArray[Any]], NDArray[Any]]
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        return self.change(self.image.read(roi))
 
 
 def stored_levels(ref: ImageRef) -> int:

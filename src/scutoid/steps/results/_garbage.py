@@ -38,7 +38,7 @@ _REPORTS = (RUN, "events.jsonl", "report.html")
 _LOG = re.compile(r"[\w.-]+-\d+\.log")
 _ASIDE = re.compile(rf"{RESULT_NAME.pattern}\.aside-\d+")
 COMPARED = ".compared-steps"
-"""Digests of the steps of which a block was compared with a wider halo, a line each."""
+"""Digests of the steps that were compared across the faces of blocks, a line each."""
 _SMALL = (MARK, ".input-hashes", COMPARED)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

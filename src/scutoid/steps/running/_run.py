@@ -123,8 +123,9 @@ def run(
         Whether all input files are read again, also those of the same size, time and inode as when
         they were last read.
     check_halo : bool
-        Whether one block of each blockwise step that is new to the store, and is not declared
-        `block_invariant`, is compared with the same one computed with a wider halo.
+        Whether some voxels of each blockwise step that is new to the store, and is not declared
+        `block_invariant`, are computed anew in a block that lies across the faces of others, and
+        compared; it takes the time of a block, of some where they differ.
     resources : mapping of str to int, optional
         How much there is of what steps say that they require, such as ``{"gpu": 2}``; what is not
         given is there once.

@@ -94,7 +94,7 @@ class Runner:
     is_read_only : bool
         Whether the store cannot be written; then nothing is written down.
     check_halo : bool
-        Whether a block of each step that is new is compared with a wider halo.
+        Whether some voxels of each step that is new are computed anew in other blocks.
     """
 
     def __init__(
@@ -131,8 +131,12 @@ class Runner:
                 each.accepted.record()
         report = self._compute(listeners=listeners, memory=memory, **options)
         self._record_collections()
+        is_stopped = False
         if self.check_halo and report is not None:
-            self.warnings += Comparison(self.planned).warnings()
+            try:
+                self.warnings += Comparison(self.planned, report).warnings()
+            except KeyboardInterrupt:
+                is_stopped = True  # the results are there, and are written down first
         steps = [self._with_change(self.step(each, report), each) for each in self.planned]
         seconds = time.monotonic() - started
         shown = set(self.planned.calls)
@@ -142,6 +146,8 @@ class Runner:
             steps, self.results(), seconds, self.store.path, self.folder, tasks, self.warnings
         )
         self.record(done)
+        if is_stopped:
+            raise KeyboardInterrupt
         for step, each in zip(steps, self.planned, strict=True):
             if step.has_all_blocks and not step.is_stored and not done.met_damage:
                 raise _not_committed(each)
@@ -367,11 +373,13 @@ class Runner:
     ) -> None:
         """Save the tables of all members in one, if they can be joined: each is right by itself."""
         try:
-            each.entry.save(concatenate(rows, each.call.groups), name)
+            joined = concatenate(rows, each.call.groups)
         except (MetadataError, ParameterError) as error:
             each.entry.remove(name)
             text = f"the tables of {each.task!r} are there, member by member, but not as one: "
             self.warnings = (*self.warnings, text + str(error))
+        else:
+            each.entry.save(joined, name)
 
 
 def _outcome(step: RunStep) -> OutcomeRecord:
