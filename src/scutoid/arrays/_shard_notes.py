@@ -121,7 +121,7 @@ def missing_notes(path: str | os.PathLike[str], notes: Notes) -> Notes:
     found = [
         level.note(place)
         for level in shard_levels(path)
-        for place in sorted(places_of(level.folder, len(level.grid)))
+        for place in sorted(places_of(level.folder, level.grid))
         if (level.number, level.number_of(place)) not in known
     ]
     return as_notes([note for note in found if note is not None])
@@ -142,7 +142,7 @@ def misplaced_shards(path: str | os.PathLike[str], notes: Notes, *, is_whole: bo
     known = {(n, shard): note for n, shard, *note in notes.tolist()}
     bad = []
     for level in shard_levels(path):
-        for place in places_of(level.folder, len(level.grid)):
+        for place in places_of(level.folder, level.grid):
             found = _described(level.path(place), level.n_chunks)
             noted = known.get((level.number, level.number_of(place)))
             is_right = not is_whole if noted is None else tuple(noted) == found

@@ -18,6 +18,10 @@ from scutoid.arrays._zarr_nodes import Node, read_node
 from scutoid.errors import ScutoidError, SourceError
 from scutoid.paths import inside
 
+_PAST_ALL = 2**63
+_MISSING = -1
+"""Bytes of a shard that is not there, or has not those that were noted."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredShards:
@@ -31,7 +35,9 @@ class StoredShards:
     """Whether each shard exists, on all levels of a pyramid; one value a shard."""
 
 
-def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
+def stored_shards(
+    path: str | os.PathLike[str], notes: NDArray[np.void] | None = None
+) -> StoredShards | None:
     """List the shards of an image that scutoid has written; None if it has no readable metadata.
 
     A shard of level 0 counts as missing if its shard of a coarser level is: both are written
@@ -41,6 +47,8 @@ def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     ----------
     path : path
         Of the image's folder.
+    notes : ndarray of `NOTE`, optional
+        Notes of its shards; one whose file has not the bytes that were noted counts as missing.
     """
     nodes = levels_of(Path(path))
     if not nodes:
@@ -48,14 +56,29 @@ def stored_shards(path: str | os.PathLike[str]) -> StoredShards | None:
     metadata = nodes[0].metadata
     shape = tuple(metadata["shape"])
     edge = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
-    present = np.ones([-(-n // e) for n, e in zip(shape, edge, strict=True)], dtype=np.bool_)
-    for node in nodes:
-        exists = np.zeros_like(present)
-        places = places_of(node.location, len(shape))
-        if places:
-            exists[tuple(np.array(places).T)] = True
-        present &= exists
+    grid = tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
+    present = np.ones(grid, dtype=np.bool_)
+    for number, node in enumerate(nodes):
+        found = _bytes_of(node.location, grid, is_sized=notes is not None)
+        if notes is not None:
+            own = notes[notes["level"] == number]
+            own = own[own["shard"] < found.size]
+            noted = found.ravel().copy()
+            noted[own["shard"].astype(np.int64)] = own["bytes"]
+            found[(noted.reshape(grid) != found)] = _MISSING
+        present &= found != _MISSING
     return StoredShards(shape, edge, present)
+
+
+def _bytes_of(location: str, grid: tuple[int, ...], *, is_sized: bool) -> NDArray[np.int64]:
+    """Return the bytes of each shard of an array, or 0 unless they are wanted; see `_MISSING`."""
+    found = np.full(grid, _MISSING, dtype=np.int64)
+    files = shard_files(location, grid)
+    if files:
+        places = np.array([place for place, _ in files])
+        nbytes = [_size(entry) for _, entry in files] if is_sized else [0] * len(files)
+        found[tuple(places.T)] = nbytes
+    return found
 
 
 def levels_of(path: Path) -> list[Node]:
@@ -102,7 +125,8 @@ def _damaged(node: Node) -> list[Path]:
     shape = node.metadata["shape"]
     edges = node.metadata["chunk_grid"]["configuration"]["chunk_shape"]
     bad = []
-    for place in places_of(node.location, len(shape)):
+    grid = tuple(-(-size // edge) for size, edge in zip(shape, edges, strict=True))
+    for place in places_of(node.location, grid):
         ends = [
             (n * edge, min((n + 1) * edge, size))
             for n, edge, size in zip(place, edges, shape, strict=True)
@@ -114,27 +138,46 @@ def _damaged(node: Node) -> list[Path]:
     return bad
 
 
-def places_of(location: str, ndim: int) -> list[tuple[int, ...]]:
-    """Places of the shards of an array, one number an axis."""
+def places_of(location: str, grid: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Places of the shards of an array that are there, one number an axis."""
+    return [place for place, _ in shard_files(location, grid)]
+
+
+def shard_files(
+    location: str, grid: tuple[int, ...]
+) -> list[tuple[tuple[int, ...], os.DirEntry[str]]]:
+    """Places of the shards of an array that are there, with their files."""
     folder = Path(location) / "c"
-    return [] if folder.is_symlink() else _leaves(folder, ndim)
+    return [] if folder.is_symlink() else _leaves(str(folder), grid)
 
 
-def _leaves(folder: Path, depth: int, above: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
-    """Places of the numbered files some levels below a folder; other names and links are none."""
+def _leaves(
+    folder: str, grid: tuple[int, ...], above: tuple[int, ...] = ()
+) -> list[tuple[tuple[int, ...], os.DirEntry[str]]]:
+    """Find the files of shards below a folder; other names and links are none."""
+    size, *rest = grid
     try:
         with os.scandir(folder) as entries:
             named = [
-                (int(entry.name), entry)
+                ((*above, number), entry)
                 for entry in entries
-                if entry.name.isdecimal() and not entry.is_symlink()
+                if (number := _number(entry.name)) < size and not entry.is_symlink()
             ]
     except OSError:
         return []
-    if depth == 1:
-        return [(*above, number) for number, _ in named]
-    return [
-        leaf
-        for number, entry in named
-        for leaf in _leaves(Path(entry.path), depth - 1, (*above, number))
-    ]
+    if not rest:
+        return named
+    return [leaf for at, entry in named for leaf in _leaves(entry.path, tuple(rest), at)]
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:  # it is being made again
+        return _MISSING
+
+
+def _number(name: str) -> int:
+    """Return the number that a name is as shards are called; past all of them for other names."""
+    is_one = name.isdecimal() and name.isascii() and (name[0] != "0" or name == "0")
+    return int(name) if is_one else _PAST_ALL

@@ -272,3 +272,12 @@ def test_members_are_stored_with_levels(tmp_path) -> None:
     made = sc.pyramid(sc.open_folder(tmp_path / "*.tif"), levels=2)
     run = sc.run(made, store=tmp_path / "store", executor="serial")
     assert [run["pyramid"][key].levels for key in run["pyramid"].keys] == [2, 2]
+
+
+@pytest.mark.parametrize("name", ["loop.tif", "loop.ome.zarr", "loop/image.npy"])
+def test_a_loop_of_links_is_refused(tmp_path, name):
+    loop = tmp_path / name.partition("/")[0]
+    loop.symlink_to(loop.name)
+    with pytest.raises(StoreError, match="can be exported"):
+        sc.export(sc.gaussian(sc.open(np.ones((4, 4))), sigma=1), tmp_path / name)
+    assert loop.is_symlink()

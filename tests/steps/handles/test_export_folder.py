@@ -171,3 +171,15 @@ def test_an_export_that_stops_half_way_in_a_folder_with_other_files_is_mended_by
             write(here, {"b": "2", "d": "2", "e": "2"})
     write(here, {"e": "3"})
     assert {path.name for path in here.iterdir()} == {"e", "mine", MARK}
+
+
+@pytest.mark.parametrize("earlier", [None, {"a": "1"}])
+def test_a_file_called_as_the_list_is_refused_and_not_lost(tmp_path, earlier):
+    target = tmp_path / "out"
+    if earlier is not None:
+        write(target, earlier)
+    before = look(target)
+    with pytest.raises(StoreError, match="a name that no file of a result has"):
+        write(target, {"a": "2", MARK: "of the step"})
+    assert look(target) == before
+    assert [path.name for path in tmp_path.iterdir()] == (["out"] if earlier else [])

@@ -109,3 +109,57 @@ def test_a_journal_forgets_all_at_once(tmp_path):
     Journal.forget(path, np.array([3, 5]))
     assert np.flatnonzero(Journal.read(path) == 0).tolist() == [3, 5]
     assert [p.name for p in path.parent.glob(".*")] == []
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("how", ["cut off", "longer", "empty"])
+def test_a_shard_of_another_size_is_seen_by_the_plan_and_made_anew_alone(tmp_path, how, level):
+    @sc.blockwise(dtype="uint8", block=16, version="1", storage=sc.Storage(levels=2))
+    def copy(image):
+        return image
+
+    result = copy(sc.open(RAW))
+    sc.run(result, store=tmp_path, executor="serial")
+    (shard,) = tmp_path.glob(f"copy/*/image.ome.zarr/{level}/c/1/2")
+    content = shard.read_bytes()
+    shard.write_bytes({"cut off": content[:-1], "longer": content + b"\0", "empty": b""}[how])
+    (step,) = sc.plan(result, store=tmp_path).steps
+    assert (step.status, step.n_done) == ("partial", 11)
+    assert step.reason == "1 of 12 blocks of image.ome.zarr are missing"
+    assert sc.run(result, store=tmp_path, executor="serial").step("copy").n_cached == 11
+    assert shard.read_bytes() == content
+    assert sc.plan(result, store=tmp_path).steps[0].status == "cached"
+    assert sc.Store(tmp_path).verify().ok
+
+
+@pytest.mark.parametrize("storage", [sc.Storage(), sc.Storage(compressor="none", levels=2)])
+def test_a_shard_of_another_size_of_a_whole_image_is_seen_too(tmp_path, storage):
+    @sc.step(out="image", version="1", storage=storage)
+    def copy(image):
+        return image
+
+    result = copy(sc.open(RAW))
+    sc.run(result, store=tmp_path, executor="serial")
+    shard = next(path for path in tmp_path.glob("copy/*/image.ome.zarr/0/c/*/*"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    (step,) = sc.plan(result, store=tmp_path).steps
+    assert step.status == "run"
+    sc.run(result, store=tmp_path, executor="serial")
+    assert np.array_equal(np.asarray(sc.Store(tmp_path)["copy"]), RAW)
+    assert sc.Store(tmp_path).verify().ok
+
+
+@pytest.mark.parametrize("name", ["99", "01", "\u0663", "-1", "1.bak", "1_0", " 1"])
+def test_what_is_not_called_as_a_shard_stands_for_none(tmp_path, name):
+    result, _ = run_counting(tmp_path, [])
+    (row,) = tmp_path.glob("copy/*/image.ome.zarr/0/c/1")
+    shutil.copyfile(row / "0", row / name)
+    shutil.copytree(row, row.with_name(name))
+    assert sc.plan(result, store=tmp_path).steps[0].status == "cached"
+    assert np.array_equal(np.asarray(sc.Store(tmp_path)["copy"]), RAW)
+    (row / "1").unlink()
+    assert sc.plan(result, store=tmp_path).steps[0].n_done == 11
+    sc.Store(tmp_path).verify()
+    assert run_counting(tmp_path, [])[1].ok
+    assert np.array_equal(np.asarray(sc.Store(tmp_path)["copy"]), RAW)
+    assert (row / name).exists()

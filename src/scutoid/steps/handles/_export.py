@@ -6,6 +6,7 @@ changed.  What no export made is touched nowhere; see `_export_folder.py`.
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import os
 import re
@@ -96,7 +97,7 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
     if result.kind not in _SUFFIXES:
         raise ParameterError("parts of blocks are not exported", value=result.name)
     try:
-        place = target.resolve()  # what a link leads to is written, and the link stays
+        place = _followed(target)
         is_folder, write = _writing(result, target.name, partial)
         place.parent.mkdir(parents=True, exist_ok=True)
         with (replacing_folder if is_folder else _replacing_file)(place) as new:
@@ -111,6 +112,14 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
             remedy="check the folder, its permissions and the free space",
         ) from error
     return target
+
+
+def _followed(target: Path) -> Path:
+    """Return what a link leads to: that is written, and the link stays."""
+    try:
+        return target.resolve()
+    except RuntimeError as error:  # a loop of links, on Python before 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
 
 
 def _writing(result: Lazy, name: str, partial: Partial) -> tuple[bool, _Write]:

@@ -48,6 +48,7 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     new = beside(target)
     try:
         yield new
+        _refuse_own_list(new, target)
         _write_list(new, sorted(_leaves(new)))
         _Update(new, target).carry_out()
     finally:
@@ -63,6 +64,16 @@ def _refuse_foreign_folder(target: Path) -> None:
             value="it holds something else" if target.is_dir() else "a file",
             place=str(target),
             remedy="choose another path, or move away what is there",
+        )
+
+
+def _refuse_own_list(new: Path, target: Path) -> None:
+    if os.path.lexists(new / MARK):
+        raise StoreError(
+            "an export keeps a list of its files, by a name that no file of a result has",
+            value=f"the result has a file {MARK!r}",
+            place=str(target),
+            remedy="let the step call it otherwise",
         )
 
 

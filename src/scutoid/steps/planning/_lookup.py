@@ -46,7 +46,7 @@ def find_stored(draft: Draft, *, is_forced: bool) -> None:
         if is_begun and (file := lost_notes(entry)) is not None:
             draft.restarts, draft.reason = True, f"{file} is missing or another result's"
             return
-        lost = lost_blocks(entry) | lost_values(entry)
+        lost = lost_blocks(entry, is_sized=True) | lost_values(entry)
         statuses = Journal.read(entry.journal, key=entry.key)
     except StoreError:
         draft.restarts, draft.reason = True, "its journal is damaged"
@@ -123,7 +123,7 @@ def _is_whole(draft: Draft) -> bool:
         if output.file is not None and not (draft.entry.path / output.file).exists():
             draft.reason = f"output {output.file} is missing"
             return False
-    changed = changed_files(draft.entry) if draft.entry.status == "complete" else []
+    changed = changed_files(draft.entry, is_sized=True) if draft.entry.status == "complete" else []
     if changed:
         draft.reason = f"output {changed[0]} is missing or was changed"
     return not changed

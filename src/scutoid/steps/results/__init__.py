@@ -1,7 +1,15 @@
 """What a store has of results, and reading it."""
 
+from scutoid.steps.results._checksums import checksum_of, contents_of
 from scutoid.steps.results._damage import Examination, Verification, own_bytes, verify_store
 from scutoid.steps.results._garbage import COMPARED, Collector, Garbage, parse_duration
+from scutoid.steps.results._member_lists import (
+    group_columns,
+    groups_of,
+    list_of,
+    list_of_members,
+    members_of,
+)
 from scutoid.steps.results._member_record import (
     AcceptedRecord,
     FileRecord,
@@ -26,6 +34,7 @@ from scutoid.steps.results._names import (
     output_names,
     packed_slot,
 )
+from scutoid.steps.results._notes_file import notes_file
 from scutoid.steps.results._record import (
     GridRecord,
     ImageRecord,
@@ -36,20 +45,9 @@ from scutoid.steps.results._record import (
 from scutoid.steps.results._record_fields import read_file
 from scutoid.steps.results._run_record import OutcomeRecord, RunRecord, RunStepRecord
 from scutoid.steps.results._runs import LOGS, RUN, RUNS, announcing, dead_locks
-from scutoid.steps.results._shard_notes import NoteWriter, lost_notes, notes_file, settle_notes
-from scutoid.steps.results._stored import (
-    StoredItem,
-    StoredItems,
-    StoredResult,
-    checksum_of,
-    contents_of,
-    group_columns,
-    groups_of,
-    list_of,
-    list_of_members,
-    members_of,
-    plain_parts,
-)
+from scutoid.steps.results._shard_notes import NoteWriter, lost_notes, settle_notes
+from scutoid.steps.results._stored import StoredResult
+from scutoid.steps.results._stored_items import StoredItem, StoredItems, plain_parts
 
 __all__ = [
     "BLOCKS",

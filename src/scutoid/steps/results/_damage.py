@@ -18,6 +18,8 @@ from scutoid.arrays import damaged_shards, open_source
 from scutoid.blocks import Journal
 from scutoid.errors import DamagedResult, MetadataError, ScutoidError, SourceError, StoreError
 from scutoid.paths import inside
+from scutoid.steps.results._checksums import is_intact
+from scutoid.steps.results._member_lists import members_of
 from scutoid.steps.results._member_record import FileRecord, MemberRecord
 from scutoid.steps.results._missing_shards import (
     JOURNALLED,
@@ -26,9 +28,9 @@ from scutoid.steps.results._missing_shards import (
     zarr_images,
 )
 from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
+from scutoid.steps.results._notes_file import has_notes, is_notes_file
 from scutoid.steps.results._record import OutputRecord, ResultRecord, check_recipe
-from scutoid.steps.results._shard_notes import has_notes, is_notes_file, misplaced_in
-from scutoid.steps.results._stored import is_intact, members_of
+from scutoid.steps.results._shard_notes import misplaced_in
 from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe
 
 

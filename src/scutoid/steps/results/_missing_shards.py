@@ -16,6 +16,7 @@ from scutoid.arrays import stored_shards
 from scutoid.blocks import BlockStatus, Journal
 from scutoid.errors import DamagedResult
 from scutoid.paths import inside
+from scutoid.steps.results._notes_file import Notes, notes_of
 from scutoid.steps.results._record import ImageRecord, ResultRecord
 from scutoid.store import RECIPE, Entry
 
@@ -26,15 +27,24 @@ JOURNALLED = "journalled"
 Ints = NDArray[np.int64]
 
 
-def lost_blocks(entry: Entry) -> dict[str, Ints]:
-    """Numbers of the blocks whose shards are missing, by file."""
+def lost_blocks(entry: Entry, *, is_sized: bool = False) -> dict[str, Ints]:
+    """Numbers of the blocks whose shards are missing, by file.
+
+    Parameters
+    ----------
+    entry : Entry
+        The result.
+    is_sized : bool
+        Whether shards of another size than was noted count as missing: one stat each.
+    """
     images = zarr_images(entry)
     if not images:
         return {}
     statuses = Journal.read(entry.journal, key=entry.key)
     lost = {}
     for image in images:
-        missing = _lost(entry.path / image.file, image, statuses)
+        notes = notes_of(entry, image.file) if is_sized else None
+        missing = _lost(entry.path / image.file, image, statuses, notes)
         if missing is not None and len(missing):
             lost[image.file] = missing
     return lost
@@ -51,19 +61,26 @@ def shard_record(entry: Entry) -> dict[str, object]:
     return {SHARDS: counts} if counts else {}
 
 
-def changed_files(entry: Entry) -> list[str]:
-    """Names of files of a complete result that are gone or of another size, and of such images."""
+def changed_files(entry: Entry, *, is_sized: bool = False) -> list[str]:
+    """Names of files of a complete result that are gone or of another size, and of such images.
+
+    See `lost_blocks`.
+    """
     recipe = entry.recipe
     counts = {} if recipe is None else recipe.extra.get(SHARDS, {})
     return [
         *entry.misfits(),
-        *(file for file, count in counts.items() if list(count) != _shard_count(entry, file)),
+        *(
+            file
+            for file, count in counts.items()
+            if list(count) != _shard_count(entry, file, notes_of(entry, file) if is_sized else None)
+        ),
     ]
 
 
-def _shard_count(entry: Entry, file: str) -> list[int] | None:
+def _shard_count(entry: Entry, file: str, notes: Notes | None) -> list[int] | None:
     try:
-        return shard_count(inside(entry.path, file))
+        return shard_count(inside(entry.path, file), notes)
     except DamagedResult:
         return None
 
@@ -75,22 +92,24 @@ def zarr_images(entry: Entry) -> list[ImageRecord]:
     return [image for image in images if image is not None and image.file.endswith(".zarr")]
 
 
-def shard_count(path: Path) -> list[int]:
-    """How many shards an image has, and a checksum of which."""
-    shards = None if path.is_symlink() else stored_shards(path)
+def shard_count(path: Path, notes: Notes | None = None) -> list[int]:
+    """How many shards an image has, and a checksum of which; see `stored_shards`."""
+    shards = None if path.is_symlink() else stored_shards(path, notes)
     if shards is None:
         return [0, 0]
     return [int(shards.present.sum()), zlib.crc32(np.packbits(shards.present).tobytes())]
 
 
-def _lost(path: Path, image: ImageRecord, statuses: NDArray[np.uint8]) -> Ints | None:
+def _lost(
+    path: Path, image: ImageRecord, statuses: NDArray[np.uint8], notes: Notes | None = None
+) -> Ints | None:
     """Blocks whose shards are missing; None where shards and blocks do not tell of each other."""
     written: Ints = np.flatnonzero(statuses == BlockStatus.WRITTEN)
     where = image.grid
     if where is None or len(statuses) != where.grid.n_blocks:
         return None
     grid = where.grid
-    shards = None if path.is_symlink() else stored_shards(path)
+    shards = None if path.is_symlink() else stored_shards(path, notes)
     if shards is None:
         return written
     places = np.unravel_index(written, tuple(grid.shape))

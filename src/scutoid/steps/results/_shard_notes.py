@@ -1,4 +1,4 @@
-"""Notes of the shards of a result's images: in `image.shards`, beside `image.ome.zarr`.
+"""Notes of the shards of a result's images are made, and compared with the shards.
 
 The worker that has written a block makes them, the driver appends them before the block is
 journalled.  What has none when the result is completed is noted as it is found.
@@ -7,80 +7,22 @@ journalled.  What has none when the result is completed is noted as it is found.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from scutoid.arrays import NOTE, ShardLevel, misplaced_shards, missing_notes, shard_levels
+from scutoid.arrays import ShardLevel, misplaced_shards, missing_notes, shard_levels
 from scutoid.blocks import Journal
 from scutoid.errors import DamagedResult
 from scutoid.geometry import Roi
-from scutoid.records import RecordLog
+from scutoid.paths import inside
 from scutoid.steps.results._missing_shards import zarr_images
+from scutoid.steps.results._notes_file import (
+    has_notes,
+    notes_file,
+    open_notes,
+    read_notes,
+)
 from scutoid.store import Entry
-
-_HEADER = {"scutoid": "shards", "version": 1}
-_ZARR, _SHARDS = ".ome.zarr", ".shards"
-Notes = NDArray[np.void]
-NO_NOTES: Notes = np.zeros(0, NOTE)
-
-
-def notes_file(file: str) -> str:
-    """Return the file that has the notes of an image.
-
-    Examples
-    --------
-    >>> notes_file("image-2.ome.zarr")
-    'image-2.shards'
-    """
-    return f"{file.removesuffix(_ZARR)}{_SHARDS}"
-
-
-def is_notes_file(file: str) -> bool:
-    """Whether a file of a result has the notes of an image."""
-    return file.endswith(_SHARDS) and "/" not in file
-
-
-def read_notes(path: Path, key: str) -> Notes:
-    """Read the notes in the folder of the result of a key; of two of one shard the later holds.
-
-    Raises
-    ------
-    DamagedResult
-        If the file is none of notes, or has those of another result.
-    """
-    header, payloads = RecordLog.read(path)
-    content = b"".join(payloads)
-    if header not in (b"", *_headers(key)) or len(content) % NOTE.itemsize:
-        raise DamagedResult(
-            "the notes of the shards of an image are its own",
-            value=header[:200].decode(errors="replace"),
-            place=str(path),
-            remedy="run again to compute it",
-        )
-    return np.frombuffer(content, NOTE)
-
-
-def _headers(key: str) -> tuple[bytes, bytes]:
-    """Return what a file of notes begins with, and what it did in earlier versions."""
-    every = ({**_HEADER, "key": key}, _HEADER)
-    new, old = (json.dumps(fields, separators=(",", ":")).encode() for fields in every)
-    return new, old
-
-
-def _opened(path: Path, key: str) -> RecordLog:
-    """Open a file of notes for appending; one that is not this result's is begun anew."""
-    try:
-        header, _ = RecordLog.read(path)
-    except DamagedResult:
-        header = b"damaged"
-    if header not in (b"", *_headers(key)):
-        path.unlink()
-        header = b""
-    return RecordLog.open(path, header or _headers(key)[0])
 
 
 class NoteWriter:
@@ -96,7 +38,7 @@ class NoteWriter:
 
     def __init__(self, entry: Entry, files: Sequence[str | None]) -> None:
         self._logs = [
-            None if file is None else _opened(entry.path / notes_file(file), entry.key)
+            None if file is None else open_notes(entry.path / notes_file(file), entry.key)
             for file in files
         ]
 
@@ -123,7 +65,7 @@ def settle_notes(entry: Entry) -> None:
         path, place = entry.path / image.file, entry.path / notes_file(image.file)
         if path.is_symlink() or not shard_levels(path):
             continue
-        with _opened(place, entry.key) as log:
+        with open_notes(place, entry.key) as log:
             missing = missing_notes(path, read_notes(place, entry.key))
             log.append_many((missing.tobytes(),) if len(missing) else ())
 
@@ -136,7 +78,7 @@ def misplaced_in(entry: Entry, file: str) -> list[Path]:
     StoreError
         If the file of the notes is none.
     """
-    place = entry.path / notes_file(file)
+    place = inside(entry.path, notes_file(file))
     if not place.exists():
         return []
     is_whole = has_notes(entry, file)
@@ -159,12 +101,6 @@ def lost_notes(entry: Entry) -> str | None:
         if is_begun and not entry.at(file).exists():
             return file
     return None
-
-
-def has_notes(entry: Entry, file: str) -> bool:
-    """Whether all shards of an image of a result were noted when it was completed."""
-    recipe = entry.recipe
-    return recipe is not None and notes_file(file) in recipe.files
 
 
 class NotedShards:

@@ -1,0 +1,182 @@
+"""Read stored results of the members of a collection.
+
+::
+
+    step/77e0b2c49a15/
+        items/A01.tif.3f9a1c0b.tif     images of members, and files of their own
+        items.pack                     everything else
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scutoid.arrays import ArraySource
+from scutoid.errors import DamagedResult
+from scutoid.geometry import Coordinate
+from scutoid.paths import inside
+from scutoid.steps.compute import BlockParts, MemoryParts, decode, read_payload
+from scutoid.steps.declaration import OutputKind, StepSpec
+from scutoid.steps.layout import Framed
+from scutoid.steps.results._checksums import is_intact
+from scutoid.steps.results._member_record import FileRecord, MemberRecord
+from scutoid.steps.results._names import ITEM_FOLDER, ITEMS, packed_slot
+from scutoid.steps.results._record import GridRecord
+from scutoid.steps.results._stored_image import StoredImage, damaged
+from scutoid.store import Entry, Pack, find_format
+
+
+def plain_parts(parts: BlockParts) -> dict[str, object]:
+    """Return parts of a whole member, and their grid, as what can be packed."""
+    return {"grid": GridRecord.of(parts.where).to_dict(), "parts": dict(parts)}
+
+
+@functools.lru_cache(maxsize=64)
+def _open_item(path: Path, _stamp: tuple[int, ...], file: FileRecord) -> StoredImage:
+    """Open the image of a member, and check it: once for each file and version of it."""
+    _check_item(path, file)
+    return StoredImage.at(path, file.spec)
+
+
+def _check_item(path: Path, file: FileRecord) -> None:
+    if is_intact(path, file):
+        return
+    with suppress(OSError):  # so that the next run makes it again
+        path.unlink()
+    raise damaged("what a member's result was stored in is what was written", "it differs", path)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """The outputs of one member of a collection."""
+
+    folder: Path
+    """The collection's entry."""
+    outputs: tuple[OutputKind, ...]
+    """What the step returns."""
+    pack: Pack
+    """What the members returned, images apart."""
+    member: str
+    """The member's key, under which it is packed."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the member is stored."""
+        return self.pack.find(self.member) is not None
+
+    def check(self) -> None:
+        """Accept it: a member that was found is complete."""
+
+    def image(self, output: int) -> ArraySource:
+        """Return an image."""
+        file = self._files.get(output)
+        if file is None:
+            raise damaged("an index names the image of a member", self.member, self.pack.index_path)
+        path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
+        try:
+            status = path.stat()
+        except OSError:
+            raise damaged("a stored image is where it was written", "missing", path) from None
+        stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
+        return _open_item(path, stamp, file)
+
+    @property
+    def _files(self) -> Mapping[int, FileRecord]:
+        """The files that the member has, by number of the output."""
+        metadata = self.pack.meta(self.member)
+        return MemberRecord.from_dict(metadata, place=self.pack.index_path).files
+
+    def _saved(self, file: FileRecord) -> object:
+        """Return a value that lies in a file of its own, or a folder of files."""
+        path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
+        if not path.exists():
+            raise damaged("a stored value is where it was written", "missing", path)
+        _check_item(path, file)
+        return path if file.format is None else find_format(file.format).load(path)
+
+    def framed(self, output: int) -> Framed:
+        """Describe an image."""
+        source = self.image(output)
+        return Framed(source.spec, Coordinate.full(source.spec.ndim, 0), tuple(source.chunks))
+
+    def value(self, output: int) -> Any:
+        """Return anything but an image."""
+        file = self._files.get(output)
+        if file is not None:
+            return self._saved(file)
+        value = decode(read_payload(self.pack, self.member))[packed_slot(self.outputs, output)]
+        if self.outputs[output] == "parts":
+            where = GridRecord.from_dict(value["grid"], place=self.pack.path)
+            return MemoryParts(where.parts_grid, value["parts"])
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItems:
+    """The outputs of a collection, by member."""
+
+    folder: Path
+    """The collection's entry."""
+    outputs: tuple[OutputKind, ...]
+    """What the step returns."""
+    pack: Pack
+    """What is known of each member."""
+    member_keys: Mapping[str, str]
+    """The members that are asked for, and the key that each must have."""
+
+    @classmethod
+    def of(cls, entry: Entry, spec: StepSpec, member_keys: Mapping[str, str]) -> StoredItems:
+        """Open the items of a collection's entry."""
+        return cls(entry.path, spec.outputs, Pack(entry.path / ITEMS), member_keys)
+
+    def member(self, key: str) -> StoredItem | None:
+        """Return one member, if what is stored is what is asked for."""
+        return self.unchecked(key) if self.has(key) else None
+
+    def unchecked(self, key: str) -> StoredItem:
+        """Return one member, which may prove not to be there when it is read."""
+        return StoredItem(self.folder, self.outputs, self.pack, self.member_keys[key])
+
+    def existing(self, key: str) -> StoredItem:
+        """Return one member.
+
+        Raises
+        ------
+        DamagedResult
+            If what is stored is not what is asked for.
+        """
+        found = self.member(key)
+        if found is None:
+            raise damaged(
+                "the members that a collection lists are there",
+                f"{key!r} is missing or of another size",
+                self.folder / ITEMS,
+            )
+        return found
+
+    def has(self, key: str) -> bool:
+        """Whether a member is stored under the key that it must have."""
+        member = self.member_keys.get(key)
+        metadata = None if member is None else self.pack.find(member)
+        if metadata is None:
+            return False
+        try:
+            sizes = MemberRecord.sizes(metadata, place=self.pack.index_path)
+        except DamagedResult:
+            return False
+        return not sizes or all(
+            _has_size(f"{self.folder}/{ITEM_FOLDER}/{name}", size) for name, size in sizes
+        )
+
+
+def _has_size(path: str, size: int | None) -> bool:
+    try:
+        return os.stat(path).st_size == size or size is None  # noqa: PTH116  # of 100,000 members
+    except OSError:
+        return False
