@@ -85,3 +85,10 @@ def test_a_link_that_leaves_its_folder_is_refused_and_one_that_stays_is_not(tmp_
     assert inside(folder, "inner/x") == folder / "inner/x"
     (tmp_path / "to-entry").symlink_to("entry")
     assert inside(tmp_path / "to-entry", "items/x") == tmp_path / "to-entry/items/x"
+
+
+@pytest.mark.parametrize("name", ["~no such user", "~/~no such user", "results/~"])
+def test_a_tilde_that_names_nobody_is_part_of_a_name(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert absolute(name) == tmp_path / name.removeprefix("~/")

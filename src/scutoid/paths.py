@@ -22,12 +22,14 @@ _NOT_INNER = {"", os.curdir, os.pardir}
 def absolute(path: str | os.PathLike[str]) -> Path:
     """Return the absolute path of what a person names: ``~`` is their home, see `normal`.
 
+    ``~name`` is the home of a user, and a name like any other where there is no such user.
+
     Examples
     --------
     >>> absolute("/data/plate/../results")
     PosixPath('/data/results')
     """
-    return Path(normal(Path(path).expanduser()))
+    return Path(normal(os.path.expanduser(path)))  # noqa: PTH111  # pathlib raises
 
 
 def normal(path: str | os.PathLike[str]) -> str:

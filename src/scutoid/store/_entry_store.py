@@ -179,7 +179,7 @@ class EntryStore:
 
     def contains(self, path: str | os.PathLike[str]) -> bool:
         """Whether a path lies inside the store."""
-        return Path(path).expanduser().resolve().is_relative_to(self.path.resolve())
+        return absolute(path).resolve().is_relative_to(self.path.resolve())
 
 
 def _folders(path: Path, *, links: bool = False) -> list[Path]:
