@@ -20,6 +20,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import skimage.io
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -442,6 +444,18 @@ NAMED_IN_CODE = {
 def test_constants_that_cannot_be_seen_are_named(what):
     value, name = NAMED_IN_CODE[what]
     assert name in " ".join(in_code(value).opaque)
+
+
+def test_files_that_an_object_stands_for_are_named(tmp_path):
+    for number in range(2):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.zeros((4, 4), "u1"))
+    unseen: set[str] = set()
+    images = skimage.io.ImageCollection(f"{tmp_path}/*.tif")
+    canonical_digest({"images": images}, unseen=unseen)
+    said = " ".join(sorted(unseen))
+    assert all(
+        f"{tmp_path}/{number}.tif' (named in value['images'])" in said for number in range(2)
+    )
 
 
 def test_a_field_without_a_stable_form_is_still_refused():

@@ -49,8 +49,8 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
             ask(self.spec.check, "check", images, params, f"step {self.spec.label!r}")
         call = make_call(
             self.spec,
-            [_in_graph(item) for item in inputs],
-            {name: _in_graph(value) for name, value in params.items()},
+            [_as_called(item) for item in inputs],
+            {name: _as_called(value) for name, value in params.items()},
         )
         handles = tuple(handle_of(ref) for ref in call.outputs)
         return handles if self.spec.packed else handles[0]
@@ -127,9 +127,14 @@ def is_lazy(value: object) -> bool:
     return isinstance(value, (Lazy, Gathered, Ref, CollectionRef))
 
 
-def _in_graph(item: object) -> object:
-    """Return an argument as a call holds it: of a handle its reference."""
-    return item.read_ref if isinstance(item, Lazy) else item
+def _as_called(item: object) -> object:
+    """Return an argument as a call holds it: of a handle its reference, else what it is by now.
+
+    A list, a dict or a table that is changed after the call is not changed in it.
+    """
+    if isinstance(item, Lazy):
+        return item.read_ref
+    return item if is_lazy(item) or _is_dask(item) else own(item)
 
 
 def frozen_where(where: object) -> object:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from scutoid.store.keys._attributes import is_in_python, without_worked_out
+from scutoid.store.keys._file_names import file_names_in
 from scutoid.store.keys._tagged import Encodes, refuse, tagged
 
 _USED_UP = (Iterator, io.IOBase, random.Random, np.random.RandomState, np.random.Generator)
@@ -17,6 +18,8 @@ _USED_UP = (Iterator, io.IOBase, random.Random, np.random.RandomState, np.random
 
 def encode_pickled(encoder: Encodes, value: object, where: str) -> bytes:
     """Encode an object of a class that is written in Python by its state; refuse all others.
+
+    Text in the state that names a file counts as text, which is noted.
 
     Raises
     ------
@@ -32,6 +35,8 @@ def encode_pickled(encoder: Encodes, value: object, where: str) -> bytes:
         return refuse(value, where)
     if not isinstance(reduced, tuple):
         return tagged("named", encoder.code(kind, where), str(reduced).encode())
+    for text in file_names_in(reduced[1:]):
+        encoder.note(f"file {text!r} (named in {where})")
     parts = [encoder.code(kind, where)]
     for number, item in enumerate(reduced):
         part = list(item) if number > 2 and item is not None else item

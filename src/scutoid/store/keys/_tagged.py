@@ -73,6 +73,10 @@ class Encodes(Protocol):
         """Encode a value, or note that it does not count."""
         ...
 
+    def note(self, text: str) -> None:
+        """Tell what does not count."""
+        ...
+
     def items(self, tag: str, values: Iterable[object], where: str) -> bytes:
         """Encode values in their order."""
         ...
