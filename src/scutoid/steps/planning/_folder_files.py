@@ -34,18 +34,22 @@ class FolderFiles:
         self._memo = memo
         self._own: dict[OpenedFolder, Mapping[str, str]] = {}
         self._beside: dict[OpenedFolder, Mapping[str, tuple[str, ...]]] = {}
-        self._others: dict[OpenedFolder, Mapping[str, str]] = {}
+        self._digests: dict[OpenedFolder, Mapping[str, tuple[str, ...]]] = {}
 
     def digests(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
         """Return the digest of a member's own file, then of those beside it."""
-        own = self._own_digests(folder)[key]
-        beside = self._paths_beside(folder).get(key, ())
-        if not beside:
-            return (own,)
-        if folder not in self._others:
-            listed = list(dict.fromkeys(_joined(self._paths_beside(folder).values())))
-            self._others[folder] = dict(zip(listed, self._all(listed), strict=True))
-        return (own, *(self._others[folder][path] for path in beside))
+        if folder not in self._digests:
+            self._digests[folder] = self._all_digests(folder)
+        return self._digests[folder][key]
+
+    def _all_digests(self, folder: OpenedFolder) -> Mapping[str, tuple[str, ...]]:
+        found = {key: (own,) for key, own in self._own_digests(folder).items()}
+        beside = self._paths_beside(folder)
+        listed = list(dict.fromkeys(_joined(beside.values())))
+        others = dict(zip(listed, self._all(listed), strict=True))
+        for key, paths in beside.items():
+            found[key] += tuple(others[path] for path in paths)
+        return found
 
     def paths(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
         """Return where they are, in the same order."""
@@ -91,10 +95,11 @@ class FolderFiles:
 
     def _all(self, paths: Sequence[str]) -> list[str]:
         """Digest files; large ones in threads, for hashing holds no lock."""
-        threads = _THREADS if _are_large(paths) else 1
-        step = -(-len(paths) // (_PIECES * threads)) or 1
+        if not _are_large(paths):
+            return [self._digest(path) for path in paths]
+        step = -(-len(paths) // (_PIECES * _THREADS))
         pieces = [paths[n : n + step] for n in range(0, len(paths), step)]
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(_THREADS) as pool:
             found = pool.map(lambda piece: [self._digest(path) for path in piece], pieces)
             return list(_joined(found))
 

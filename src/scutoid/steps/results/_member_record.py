@@ -192,17 +192,12 @@ class MemberRecord:
         StoreError
             As `from_dict`, of a later version and of columns that are damaged.
         """
-        names, sizes = content.get("images"), content.get("sizes", {})
-        is_known = content.get(VERSION_FIELD, FIRST_VERSION) == cls.VERSION
-        if is_known and names == {}:
+        is_plain = content.get(VERSION_FIELD, FIRST_VERSION) == cls.VERSION
+        names = content.get("images") if is_plain and "contents" not in content else None
+        if names == {}:
             return ()
-        if (
-            is_known
-            and type(names) is dict
-            and type(sizes) is dict
-            and "contents" not in content
-            and all(map(is_inner_name, names.values()))
-        ):
+        sizes = content.get("sizes", {})
+        if type(names) is dict and type(sizes) is dict and all(map(is_inner_name, names.values())):
             return [(name, sizes.get(output)) for output, name in names.items()]
         files = cls.from_dict(content, place=place).files
         return [each for file in files.values() for each in file.sizes]

@@ -269,10 +269,12 @@ class Runner:
 
     def _with_change(self, step: RunStep, each: PlannedCall) -> RunStep:
         """Say of a step all of whose blocks came back that its inputs have changed meanwhile."""
-        error, watch = self._changed.get(each), self._builder.watches.of(each)
-        if error is None or not (step.has_all_blocks or watch.unsettled):
+        error = self._changed.get(each)
+        if error is None:
             return step
-        n_lost = len(watch.unsettled)
+        n_lost = len(self._builder.watches.of(each).unsettled)
+        if not (step.has_all_blocks or n_lost):
+            return step
         failure = Failure(each.task, INPUTS, 1, f"{type(error).__name__}: {error}", "", None)
         return replace(
             step,
