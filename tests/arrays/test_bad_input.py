@@ -218,3 +218,10 @@ def test_a_spec_is_a_value():
     assert a == ImageSpec([3, 4], "uint16", "yx", (2.0, 2.0), "nanometer")
     assert hash(a) == hash(a.replace(shape=(3, 4)))
     assert (a.ndim, a.nbytes, a.roi) == (2, 24, Roi((0, 0), (3, 4)))
+
+
+def test_a_masked_array_is_refused_unless_nothing_is_masked() -> None:
+    array = np.ma.masked_array([[1, 2], [3, 4]], [[0, 1], [0, 0]])
+    with pytest.raises(MetadataError, match="mask of an array"):
+        open_source(array)
+    assert open_source(np.ma.masked_array([[1, 2]], [[0, 0]])).spec.shape == (1, 2)

@@ -91,6 +91,70 @@ def test_a_page_that_breaks_off_late_in_a_long_file_is_refused(
         image[9].read()
 
 
+def patched(path, change):
+    """Change the tags of places (273) and lengths (279) of strips in the first page of a file."""
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        change(content, file.pages[0].tags)
+    path.write_bytes(content)
+
+
+def fewer(*names):
+    def change(content, tags):
+        for name in names:
+            place = tags[name].offset + 4
+            content[place : place + 4] = (5).to_bytes(4, "little")
+
+    return change
+
+
+def without_last(name):
+    """Set the last value of a tag to 0."""
+
+    def change(content, tags):
+        tag = tags[name]
+        width = tag.valuebytecount // tag.count
+        place = tag.valueoffset + (tag.count - 1) * width
+        content[place : place + width] = bytes(width)
+
+    return change
+
+
+def longer(content, tags):
+    """Let the page be longer than its strips."""
+    content[tags[257].valueoffset] = 128
+
+
+@pytest.mark.usefixtures("_logger")
+@pytest.mark.parametrize(
+    "change",
+    [fewer(273), fewer(279), fewer(273, 279), without_last(273), longer],
+    ids=["fewer places", "fewer lengths", "fewer strips", "a strip without place", "a longer page"],
+)  # fmt: skip
+@pytest.mark.parametrize("small", [10**6, 5000], ids=["read in one piece", "read strip by strip"])
+def test_strips_that_a_page_does_not_place_are_no_zeros(
+    tmp_path, change, small, monkeypatch
+) -> None:
+    monkeypatch.setattr(_tiff, "_SMALL", small)
+    path, image = tmp_path / "a.tif", np.arange(64 * 64, dtype="uint16").reshape(64, 64)
+    options = {"compression": "zlib", "rowsperstrip": 8, "metadata": None}
+    tifffile.imwrite(path, image, photometric="minisblack", **options)
+    np.testing.assert_array_equal(sc.open(path).read(), image)
+    patched(path, change)
+    with pytest.raises(SourceError, match="says where each of its strips or tiles lies"):
+        sc.open(path)
+
+
+def test_tiles_that_were_left_out_are_zeros(tmp_path) -> None:
+    path, image = tmp_path / "a.tif", np.ones((32, 32), "uint8")
+    options = {"tile": (16, 16), "compression": "zlib", "metadata": None}
+    tifffile.imwrite(path, image, photometric="minisblack", **options)
+    for name in (324, 325):  # the place of a tile, and its length
+        patched(path, without_last(name))
+    image[16:, 16:] = 0
+    np.testing.assert_array_equal(sc.open(path).read(), image)
+
+
 @pytest.mark.usefixtures("_logger")
 @pytest.mark.parametrize("executor", ["serial", "threads"])
 def test_a_chain_that_leads_out_of_the_file_is_refused_in_a_folder_too(tmp_path, executor) -> None:

@@ -237,6 +237,35 @@ def test_a_difference_that_does_not_fit_is_refused() -> None:
             sc.white_tophat(image, radius=1)
 
 
+WRAPPING: list[tuple[str, int, Any]] = [
+    ("int64", 2**63 - 1, lambda a: a + 1),
+    ("int64", 2**63 - 1, lambda a: a + a),
+    ("int64", -(2**63), lambda a: a - 1),
+    ("int64", -(2**63), lambda a: -a),
+    ("int64", -(2**63), abs),
+    ("int64", -(2**63), lambda a: a // -1),
+    ("int64", 2**62, lambda a: a * 2),
+    ("int64", 2**40, lambda a: a * a),
+    ("int64", 2**32, lambda a: a**2),
+    ("int64", 2**62, lambda a: a << 1),
+    ("uint64", 2**64 - 1, lambda a: a + 1),
+    ("uint64", 2**63, lambda a: 2 * a),
+    ("uint64", 2**33, lambda a: a * a),
+    ("uint64", 2**63, lambda a: a << 1),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "apply"), WRAPPING)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_operator_whose_result_does_not_fit_is_refused(kind, value, apply) -> None:
+    image = np.array([[0, 3], [value, 1]], kind)
+    with pytest.raises(ParameterError, match=f"fits into {kind}") as told:
+        apply(sc.open(image)).read()
+    assert str(value) in told.value.value
+    image[1, 0] = 5
+    assert apply(sc.open(image)).read().tolist() == apply(image).tolist()
+
+
 @pytest.mark.parametrize("kind", ["int64", "uint64"])
 def test_a_sum_along_an_axis_fits_or_is_refused(kind) -> None:
     end = int(np.iinfo(kind).max)

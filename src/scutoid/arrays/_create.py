@@ -90,10 +90,17 @@ def create_image(
     GeometryError
         If blocks, shards and pyramid levels do not fit together.
     MetadataError
-        If the format is unknown, or holds no pyramid.
+        If the format is unknown, or holds no pyramid, or the type of the voxels is not stored.
     StoreError
         If something else exists at `path`, or it cannot be written.
     """
+    if spec.dtype.itemsize > (16 if spec.dtype.kind == "c" else 8):
+        raise MetadataError(
+            "stored images have up to 64 bits a number",
+            value=str(spec.dtype),
+            place=str(path),
+            remedy='convert it in the step, such as by astype("float64")',
+        )
     storage = storage or Storage()
     shards = storage.shards or block or spec.shape
     if storage.shards and block:

@@ -45,7 +45,20 @@ class NumpySource:
 
 
 def open_numpy(array: NDArray[Any], *, axes: str | None = None) -> NumpySource:
-    """Take a numpy array as an image; it is not copied."""
+    """Take a numpy array as an image; it is not copied.
+
+    Raises
+    ------
+    MetadataError
+        If voxels of it are masked: an image has no mask.
+    """
+    if np.ma.is_masked(array):
+        raise MetadataError(
+            "an image has a value at each voxel: the mask of an array would be lost",
+            value=f"{np.count_nonzero(np.ma.getmaskarray(array))} masked voxels",
+            place="array",
+            remedy="give array.filled(0), and array.mask as an image of its own",
+        )
     shape, dtype = array.shape, array.dtype
     letters = axes or default_axes(shape, dtype, place="array")
     return NumpySource(ImageSpec(shape, dtype, letters), array)

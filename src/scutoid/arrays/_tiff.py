@@ -6,6 +6,7 @@ data is mapped, large pages go strip by strip or tile by tile, and others page b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -315,8 +316,23 @@ def _check_pages(series: TiffPageSeries, first: int, stop: int | None) -> None:
 
 
 def _check_page(page: TiffPage | TiffFrame, number: object) -> None:
-    """Refuse a page whose data lie outside its file."""
-    ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False))
+    """Refuse a page whose data lie outside its file, or which names less than all of them.
+
+    What has neither place nor length was left out on purpose, as empty tiles are.
+    """
+    offsets, counts, keyframe = page.dataoffsets, page.databytecounts, page.keyframe
+    n_named = min(len(offsets), len(counts))
+    n_needed = n_named if keyframe is None else math.prod(keyframe.chunked)
+    if 0 in offsets:
+        n_named -= sum(o == 0 and n > 0 for o, n in zip(offsets, counts, strict=False))
+    if n_named < n_needed:
+        raise SourceError(
+            "a page of a TIFF says where each of its strips or tiles lies",
+            value=f"page {number} says so of {n_named} of {n_needed}",
+            place=page.parent.filehandle.path,
+            remedy=_DAMAGED,
+        )
+    ends = (o + n for o, n in zip(offsets, counts, strict=False))
     needed, handle = max(ends, default=0), page.parent.filehandle
     if needed > handle.size:
         raise _cut_off(handle.path, f"page {number}", needed, handle.size)

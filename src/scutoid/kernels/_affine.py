@@ -272,7 +272,7 @@ def _linear(
         local[axis] = place - first
         if mode == "voxel":
             is_inside = is_inside & _is_inside(place - first, image.shape[axis], mode)
-    is_half = image.dtype == np.float16  # which scipy does not know
+    is_half = image.dtype.newbyteorder("=") == np.float16  # which scipy does not know
     interpolated = ndimage.map_coordinates(
         image.astype(np.float32) if is_half else image,
         local,

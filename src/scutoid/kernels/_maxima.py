@@ -316,7 +316,7 @@ def _beside_another(regions: NDArray[Any], hops: int) -> NDArray[np.bool_]:
 
 def _as_filtered(image: NDArray[Any]) -> NDArray[Any]:
     """Return values that the filters of scipy take, or numbers in the order of the values."""
-    if image.dtype == np.float16:
+    if image.dtype.newbyteorder("=") == np.float16:
         return image.astype(np.float32)
     return ranked(image)
 

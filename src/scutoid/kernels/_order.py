@@ -84,8 +84,9 @@ def order_keys(values: ArrayLike) -> NDArray[Any]:
     >>> order_keys(np.array([-1, 0, 1], "int8"))
     array([127, 128, 129], dtype=uint8)
     """
-    array = np.asarray(values)
-    percentile_passes(array.dtype)
+    given = np.asarray(values)
+    percentile_passes(given.dtype)
+    array = given.astype(given.dtype.newbyteorder("="), copy=False)  # its bits are looked at
     unsigned = np.dtype(f"u{array.dtype.itemsize}")
     top = unsigned.type(1 << (8 * unsigned.itemsize - 1))
     bits: NDArray[Any] = array.view(unsigned)
@@ -107,7 +108,7 @@ def order_keys(values: ArrayLike) -> NDArray[Any]:
 
 def value_of_key(key: int, dtype: DTypeLike) -> np.generic:
     """Return the value, a scalar of `dtype`, that `order_keys` maps to `key`."""
-    kind = np.dtype(dtype)
+    kind = np.dtype(dtype).newbyteorder("=")
     unsigned = np.dtype(f"u{kind.itemsize}")
     bits = np.array(key, unsigned)
     top = unsigned.type(1 << (8 * unsigned.itemsize - 1))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import scutoid as sc
-from scutoid.errors import ScutoidError, StepError
+from scutoid.errors import PipelineError, ScutoidError, StepError
 from scutoid.steps.compute._fitted import fitted
 
 KINDS = {"b": "1", "u": "1248", "i": "1248", "f": "248", "c": ("8", "16")}
@@ -138,3 +139,81 @@ def test_an_image_of_a_whole_step_fits_too() -> None:
 
     with pytest.raises(StepError, match="uint8"):
         np.asarray(doubled(sc.open(np.full((4, 4), 200))))
+
+
+NO_NUMBERS = {
+    "objects": np.array([1.5, None], object)[:1],
+    "integers as objects": np.array([1], object),
+    "text": np.array(["12"]),
+    "bytes": np.array([b"12"]),
+    "dates": np.array(["NaT"], "M8[ns]"),
+    "durations": np.array([300], "m8[s]"),
+    "fields": np.zeros(1, [("a", "u1")]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32", "complex64"])
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_what_is_no_number_is_refused(name: str, dtype: str) -> None:
+    with pytest.raises(StepError, match="voxels are booleans"):
+        fitted(NO_NUMBERS[name], np.dtype(dtype), "here")
+
+
+@pytest.mark.parametrize("dtype", [None, "float64"])
+@pytest.mark.parametrize("kind", ["blockwise", "step"])
+def test_a_masked_array_is_no_image(kind: str, dtype: str | None) -> None:
+    def masked(image: np.ndarray) -> np.ndarray:
+        return np.ma.masked_greater(image, 12)
+
+    step = (
+        sc.blockwise(dtype=dtype, block=2, check_halo=False)(masked)
+        if kind == "blockwise"
+        else sc.step(out="image", dtype=dtype)(masked)
+    )
+    with pytest.raises(StepError, match=r"mask of an array.*\n.*masked voxels"):
+        np.asarray(step(sc.open(np.arange(16.0).reshape(4, 4))))
+    fits = step(sc.open(np.arange(4.0).reshape(2, 2)))
+    assert np.asarray(fits).tolist() == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("dtype", [None, "int32"])
+def test_the_order_of_bytes_is_no_other_dtype(order: str, dtype: str | None) -> None:
+    @sc.blockwise(dtype=dtype, block=2)
+    def swapped(image: np.ndarray) -> np.ndarray:
+        return image.astype(f"{order}i4")
+
+    image = np.arange(16, dtype="int32").reshape(4, 4)
+    found = swapped(sc.open(image))
+    assert found.dtype == np.dtype("int32")
+    assert np.array_equal(np.asarray(found), image)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "uint9",
+        object,
+        "U3",
+        "M8[ns]",
+        "longdouble",
+        [("name", "u1")],
+        pd.Int64Dtype(),
+        ("u1", "u1"),
+    ],
+)
+def test_a_dtype_that_no_voxel_has_is_refused_in_the_decorator(dtype: object) -> None:
+    with pytest.raises(PipelineError, match="dtype= is"):
+
+        @sc.blockwise(dtype=dtype)
+        def same(image: np.ndarray) -> np.ndarray:
+            return image
+
+
+def test_long_numbers_are_refused_before_the_first_block(tmp_path: object) -> None:
+    @sc.blockwise(block=2)
+    def long(image: np.ndarray) -> np.ndarray:
+        return image.astype("longdouble")
+
+    with pytest.raises(ScutoidError, match="up to 64 bits"):
+        sc.run(long(sc.open(np.zeros((4, 4)))), store=tmp_path, executor="serial")

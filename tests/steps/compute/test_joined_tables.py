@@ -156,10 +156,88 @@ def test_tables_of_a_step_that_does_not_declare_them_are_no_cells(within, tmp_pa
 
 def test_columns_called_alike_are_refused() -> None:
     double = pd.DataFrame([[1, 2]], columns=["a", "a"])
-    with pytest.raises(ParameterError, match="names that differ"):
+    with pytest.raises(ParameterError, match="names that are text and differ"):
         join_tables([double, double.astype(float)])
 
 
 def test_integers_that_complex_numbers_do_not_hold_are_refused() -> None:
     with pytest.raises(ParameterError, match="column 'a'"):
         join_tables([pd.DataFrame({"a": [2**53 + 1]}), pd.DataFrame({"a": [1j]})])
+
+
+VALUES = pd.DataFrame({"v": [1, 2]})
+INDEXES = {
+    "text": (["p", "q"], {"index": ["p", "q"]}),
+    "fractions": ([0.5, 1.5], {"index": [0.5, 1.5]}),
+    "levels": (
+        pd.MultiIndex.from_tuples([(1, "a"), (1, "b")]),
+        {"level_0": [1, 1], "level_1": ["a", "b"]},
+    ),
+    "one name": (
+        pd.MultiIndex.from_tuples([(1, 2), (1, 3)], names=["t", None]),
+        {"t": [1, 1], "level_1": [2, 3]},
+    ),
+    "steps": (pd.RangeIndex(0, 4, 2), {}),
+    "numbers": ([7, 7], {}),
+    "called index": (pd.Index([7, 8], name="index"), {"index": [7, 8]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("index", "expected"), INDEXES.values(), ids=INDEXES)
+def test_an_index_that_says_something_becomes_columns(index, expected, tmp_path):
+    block = VALUES.set_axis(index)
+    found = computed([block, block], tmp_path)
+    members = concatenate([("a", block), ("b", block)], None)
+    assert list(found) == [*expected, "v"]
+    assert list(members) == ["key", *expected, "v"]
+    for name, values in expected.items():
+        assert found[name].tolist() == members[name].tolist() == values * 2
+    save_csv(block, tmp_path / "t.csv")
+    assert list(load_csv(tmp_path / "t.csv")) == list(found)
+
+
+NAMES = {
+    "numbers": pd.DataFrame({0: [1], 1: [2]}),
+    "pairs": pd.DataFrame({("a", "b"): [1]}),
+    "twice": pd.DataFrame([[1, 2]], columns=["a", "a"]),
+    "none": pd.DataFrame({None: [1]}),
+    "a number for the index": VALUES.set_axis(pd.Index([5, 6], name=0)),
+}
+
+
+@pytest.mark.parametrize("table", NAMES.values(), ids=NAMES)
+def test_names_of_columns_are_refused_where_they_are_made_not_where_they_are_stored(
+    table, tmp_path
+):
+    given = sc.step(out="table")(lambda image: table)
+    parts = sc.step(out="table")(lambda image: iter([table, table]))
+    whole = sc.open(np.zeros((2, 2)))
+    for found in (given(whole), parts(whole), given(plate(tmp_path)), rows(whole, blocks=[table])):
+        with pytest.raises(ParameterError, match="columns have names that are text"):
+            found.to_pandas()
+
+
+def test_a_group_is_not_called_key(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((2, 2)))
+    with pytest.raises(ParameterError, match="beside 'key'"):
+        sc.open_folder(tmp_path / "*.npy", group=r"(?P<key>\w+)\.npy")
+
+
+def test_tables_have_the_groups_of_all_folders(tmp_path):
+    for folder in ("raw", "mask"):
+        (tmp_path / folder).mkdir()
+        for name in ("A1", "B2"):
+            np.save(tmp_path / folder / f"{name}.npy", np.zeros((2, 2)))
+    raw = sc.open_folder(tmp_path / "raw" / "*.npy", group=r"(?P<row>\w)(?P<well>\d)")
+    mask = sc.open_folder(tmp_path / "mask" / "*.npy", group=r"(?P<row>\w)(?P<column>\d)")
+
+    @sc.step(out="table", version="1")
+    def both(one, two):
+        return pd.DataFrame({"v": [1]})
+
+    tables = both(raw, mask)
+    sc.run(tables, store=tmp_path / "results", executor="serial")
+    for found in (tables, sc.Store(tmp_path / "results")["both"]):
+        table = found.to_pandas()
+        assert list(table) == ["key", "row", "well", "column", "v"]
+        assert table["column"].tolist() == ["1", "2"]

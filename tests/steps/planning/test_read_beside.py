@@ -85,6 +85,26 @@ def test_a_file_that_is_read_with_all_members_changes_all(plate, tmp_path) -> No
     assert sc.plan(target, store=store)["total"].n_done == 0
 
 
+def test_a_constant_that_names_a_file_is_warned_of_only_where_reads_does_not_name_it(
+    plate, tmp_path
+) -> None:
+    flat = str(plate / "flat.npy")
+
+    def by_constant(path):
+        return np.load(path) / np.load(flat)
+
+    some = {str(plate / "A0_w1.npy"): [flat]}
+    ways = {
+        "of all": (lambda path: flat, False),
+        "of one": (lambda path: some.get(path, []), True),
+        "of none": (lambda path: [], True),
+    }
+    for what, (reads, is_warned) in ways.items():
+        plan = sc.plan(opened(plate, by_constant, reads), store=tmp_path / "store")
+        said = [text for text in plan.warnings if "flat.npy' (opened by" in text]
+        assert bool(said) is is_warned, what
+
+
 def test_files_below_a_folder_that_is_named_count(plate, tmp_path) -> None:
     for n in range(3):
         (plate / f"A{n}_w1").mkdir()

@@ -153,6 +153,30 @@ def test_a_file_replaced_with_its_size_and_time_kept_is_noticed(tmp_path, write,
     assert results_in(store) == []
 
 
+@pytest.fixture(scope="module")
+def dask_cluster():
+    distributed = pytest.importorskip("distributed", reason='needs pip install "scutoid[dask]"')
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with distributed.LocalCluster(silence_logs=50, **options) as started:
+        yield started
+
+
+@KINDS
+def test_workers_that_live_longer_than_a_run_read_nothing_of_before(
+    tmp_path, write, key, dask_cluster
+) -> None:
+    """A worker of Dask keeps open files and decoded chunks from run to run."""
+    options = {"store": tmp_path / "store", "executor": dask_cluster}
+    old, new = write(tmp_path / "old", 1), write(tmp_path / "new", 2)
+    given = texts(new, old)
+    with pytest.raises(RunFailed, match=r"stays as it was when[\s\S]*where: .*old"):
+        sc.run(copied(sc.open(old, key=key), swapped=given), **options)
+    assert results_in(options["store"]) == []
+    again = copied(sc.open(old, key=key), swapped=given)
+    sc.run(again, **options)
+    assert np.unique(again.read()).tolist() == [2]
+
+
 def test_blocks_of_earlier_runs_stay(tmp_path) -> None:
     path, store, rows = tmp_path / "rows.npy", tmp_path / "store", np.arange(N_ROWS * 5)
     np.save(path, rows.reshape(N_ROWS, 5))

@@ -146,6 +146,17 @@ def test_an_object_that_is_replaced_half_way_fails_the_run(web, tmp_path, name, 
     assert np.unique(again.read()).tolist() == [NEW]
 
 
+@pytest.mark.parametrize("name", ["a.zarr", "a.tif"])
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_so_it_does_with_other_executors(web, tmp_path, name, executor):
+    put(web.folder / name, OLD)
+    marker = str(web.folder / f"{name}.marker").replace("/", "|")
+    result = copied(sc.open(web.url(name)), marker=marker)
+    with pytest.raises((RunFailed, SourceError), match="stays as it was"):
+        sc.run(result, store=tmp_path / "store", executor=executor, workers=1)
+    assert not list((tmp_path / "store").glob("*/*/COMPLETE"))
+
+
 def test_content_is_read_again_by_a_paranoid_run_alone(web, tmp_path, monkeypatch):
     monkeypatch.setattr("scutoid.remote._SETTLED_S", -1)
     put(web.folder / "a.zarr", OLD)

@@ -1,4 +1,4 @@
-"""Keys stay what they were: results that users have stored are found by them."""
+"""Keys stay what they were, by both rules: results that users have stored are found by them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from scutoid.arrays import ImageSpec, SourceIdentity
 from scutoid.geometry import Coordinate, Roi
 from scutoid.store import canonical_digest, fingerprint, key_of_path, key_of_source
+from scutoid.store.keys import first_digest, first_fingerprint
 
 LEVEL = 3
 
@@ -125,7 +126,7 @@ CODE = {
         above,
         "8f6c147668457ab46ca49f5d4ccc38a6a8f1e745aa5dc927b322e56d8cf0711c",
     ),
-    "function with a helper and a default": (
+    "function with a default": (
         both,
         "9258c50ad581ed6016b7558190ce9e3de6092f4bf9c36c7760ccb75711648b68",
     ),
@@ -141,14 +142,38 @@ CODE = {
 }
 
 
-@pytest.mark.parametrize(("value", "digest"), VALUES.values(), ids=VALUES)
-def test_a_value_keeps_its_digest(value, digest):
+FIRST_VALUES = {
+    "dict": "2419b73cbf10eeaa209e235e538b2daa901853b313abed059efb8f050c29ca1d",
+    "namespace": "b4b0b2d6027defe0ca365c3c963ea4895fa4e346ccfe3999592af214b9162217",
+    "date": "f7c62ac2660a3dfa897e5dfc3d11a73f350160eaf0b69ece6afbe5db488d4afa",
+    "masked array": "3aea6a0411ec8d4c049ef1016cd0ea6890bac9bc981b1a9d9d532b21ead82b0d",
+    "array of objects": "1170dc52c3b67f42ded9ec9dc04862e48e92388e2a43d78b00a216275c27c48f",
+    "table": "5308282e5a2ad4422310612c9ab229dc4aa7ca64b4e0d20834c19d22ea74d0a9",
+    "region": "c1ffffff6f1a6140a11ced857ef9e6900e5d4c2dcbc2edae1ccda46e5b0d2df6",
+    "place": "db215b32a166ef066cb4653d4f8d66612392e94293bf79907660684e881629a1",
+    "dataclass": "016072981bc4268c082bf8cbfd260ec0649b7687519eb7b5ec940219d2a7838d",
+    "partial": "66ebce928d20502a9e2abfa6068581ec6c9d52a7e16b974854bd8f8e3b5f682c",
+    "bound method": "948d9ce15c02799c6f0c2005aef22309ce927b7ec8122e61a9ea1843b99ca510",
+}
+FIRST_CODE = {
+    "function with a default": "8fadfcb5b66a1ce23e3061969e80c69ca20610fb16ced0eff4821cc18554c1cb",
+    "partial": "7d447a8c12f6ca0c9ed39729508ec51beb6826553d9bcc721ec2632e60718e7f",
+}
+"""Digests that differ by the first rule, by which earlier versions have stored."""
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_keeps_its_digest_by_both_rules(name):
+    value, digest = VALUES[name]
     assert canonical_digest(value) == digest
+    assert first_digest(value, "value") == FIRST_VALUES.get(name, digest)
 
 
-@pytest.mark.parametrize(("function", "digest"), CODE.values(), ids=CODE)
-def test_code_keeps_its_fingerprint(function, digest):
+@pytest.mark.parametrize("name", CODE)
+def test_code_keeps_its_fingerprint_by_both_rules(name):
+    function, digest = CODE[name]
     assert fingerprint(function).digest == digest
+    assert first_fingerprint(function).digest == FIRST_CODE.get(name, digest)
 
 
 def test_a_version_keeps_its_fingerprint():

@@ -20,6 +20,7 @@ from scutoid.steps.compute._tables import (
     join_tables,
     own_columns,
     with_groups,
+    with_index,
 )
 from scutoid.steps.compute._trial import trial
 from scutoid.steps.compute._whole_step import call_step, finish, prepared
@@ -49,4 +50,5 @@ __all__ = [
     "trial",
     "unpack",
     "with_groups",
+    "with_index",
 ]

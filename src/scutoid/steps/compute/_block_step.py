@@ -18,7 +18,7 @@ from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.compute._calling import call, check_parts, unpack, wrong_shape
-from scutoid.steps.compute._fitted import fitted
+from scutoid.steps.compute._fitted import fitted, image_of
 from scutoid.steps.compute._tables import with_index
 from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec, own
 from scutoid.steps.layout import Layout, chosen_blocks
@@ -220,8 +220,10 @@ class BlockStep:
         block: StepBlock,
         shape: tuple[int, ...],
     ) -> NDArray[Any]:
-        array = np.asarray(item)
         layout = self.layout
+        number = f", block {block.index}" if block.index >= 0 else ""
+        place = f"step {self.spec.label!r}{number}, which writes {block.write_roi}"
+        array = image_of(item, place)
         sizes = {**dict(zip(layout.function_axes, shape, strict=True)), **layout.new_sizes}
         fits = array.ndim == len(layout.returned_axes) and all(
             sizes.get(axis, size) == size
@@ -229,18 +231,18 @@ class BlockStep:
         )
         if not fits:
             raise wrong_shape(self.spec, array.shape, sizes, layout.returned_axes)
-        if dtype is not None and array.dtype != dtype and self.spec.dtype is None:
+        is_same = dtype is None or array.dtype.newbyteorder("=") == dtype
+        if not is_same and self.spec.dtype is None:
             raise StepError(
                 "a step returns the same dtype for every block",
                 value=f"{array.dtype}; a trial call returned {dtype}",
-                place=f"step {self.spec.label!r}, block {block.index}",
+                place=place,
                 remedy="give dtype= to the decorator",
             )
         returned = layout.returned_roi(block.write_roi)
         written = layout.from_function(array, returned, block.write_roi)
         if dtype is None:
             return written
-        place = f"step {self.spec.label!r}, block {block.index}, which writes {block.write_roi}"
         return fitted(written, dtype, place)
 
     def _take_table(self, item: object, block: StepBlock) -> object:

@@ -9,6 +9,27 @@ from numpy.typing import NDArray
 
 from scutoid.errors import StepError
 
+KINDS = "biufc"
+"""Letters of the kinds of voxels: booleans, integers, floating-point and complex numbers."""
+
+
+def image_of(item: object, place: str) -> NDArray[Any]:
+    """Return what a step returned for an image as an array.
+
+    Raises
+    ------
+    StepError
+        If voxels of it are masked: an image has no mask.
+    """
+    if isinstance(item, np.ma.MaskedArray) and item.mask.any():
+        raise StepError(
+            "an image has a value at each voxel: the mask of an array would be lost",
+            value=f"{np.count_nonzero(item.mask)} masked voxels",
+            place=place,
+            remedy="return array.filled(0), and array.mask as an image of its own",
+        )
+    return np.asarray(item)
+
 
 def fitted(array: NDArray[Any], dtype: np.dtype[Any], place: str) -> NDArray[Any]:
     """Return values in another dtype, which holds them.
@@ -29,10 +50,18 @@ def fitted(array: NDArray[Any], dtype: np.dtype[Any], place: str) -> NDArray[Any
     Raises
     ------
     StepError
-        If a value does not fit; it names the first of them, and where it lies.
+        If a value does not fit; it names the first of them, and where it lies.  If they are no
+        numbers: objects, text, dates.
     """
     if array.dtype == dtype:
         return array
+    if array.dtype.kind not in KINDS:
+        raise StepError(
+            "voxels are booleans, integers, floating-point or complex numbers",
+            value=f"an array of {array.dtype}",
+            place=place,
+            remedy=f"convert it in the function: return values.astype({str(dtype)!r})",
+        )
     with np.errstate(all="ignore"):
         cast = array.real.astype(dtype) if _drops_imaginary(array, dtype) else array.astype(dtype)
     changed = _changed(array, cast)
@@ -61,9 +90,7 @@ def _changed(array: NDArray[Any], cast: NDArray[Any]) -> NDArray[Any] | None:
         is_complex = np.asarray(array.imag != 0)
         return is_complex if inner is None else is_complex | inner
     if cast.dtype.kind in "fc":
-        return np.isfinite(array) & ~np.isfinite(cast) if array.dtype.kind in "fciu" else None
-    if cast.dtype.kind not in "biu" or array.dtype.kind not in "biuf":
-        return None
+        return np.asarray(np.isfinite(array) & ~np.isfinite(cast))
     if array.dtype.kind == "f":
         moved: NDArray[Any] = _outside(array, cast.dtype) | (cast.astype(array.dtype) != array)
         return moved

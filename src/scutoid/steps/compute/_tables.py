@@ -37,16 +37,25 @@ def join_tables(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def with_index(table: pd.DataFrame, place: str = "table") -> pd.DataFrame:
-    """Return a table whose named indexes are columns.
+    """Return a table whose index is columns, where it says something: not mere numbers.
+
+    An index without a name that is anything but integers becomes "index", and levels without names
+    "level_0" and so on, as in pandas.
 
     Raises
     ------
     ParameterError
-        If one is called like a column.
+        If one is called like a column, or names of columns are not text or not unique.
     """
-    names = [name for name in table.index.names if name is not None]
-    if not names:
+    check_columns(table, place)
+    index = table.index
+    is_plain = index.nlevels == 1 and (index.dtype.kind in "iu" or not len(index))
+    if is_plain and index.name is None:
         return table
+    names = list(index.names)
+    if names == [None]:
+        names = ["index"]
+    names = [f"level_{n}" if name is None else name for n, name in enumerate(names)]
     double = [name for name in names if name in table.columns]
     if double or len(set(names)) < len(names):
         raise ParameterError(
@@ -55,7 +64,25 @@ def with_index(table: pd.DataFrame, place: str = "table") -> pd.DataFrame:
             place=place,
             remedy="rename it, or drop it: table.reset_index(drop=True)",
         )
-    return table.reset_index(names)
+    return table.reset_index(names=names)
+
+
+def check_columns(table: pd.DataFrame, place: str) -> None:
+    """Refuse a table that cannot be stored for the names of its columns.
+
+    Raises
+    ------
+    ParameterError
+        If they, or those of its index, are not text, or two are the same.
+    """
+    names = [*table.columns, *(name for name in table.index.names if name is not None)]
+    if not table.columns.is_unique or not all(isinstance(name, str) for name in names):
+        raise ParameterError(
+            "columns have names that are text and differ",
+            value=names,
+            place=place,
+            remedy="rename them: table.columns = [...]",
+        )
 
 
 def _of_like_types(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
@@ -63,8 +90,6 @@ def _of_like_types(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
     first = tables[0].dtypes
     if all(table.dtypes.equals(first) for table in tables):
         return tables
-    for table in tables:
-        _check_unique(table)
     names = dict.fromkeys(name for table in tables for name in table.columns)
     for name in names:
         parts = [table[name] for table in tables if name in table.columns]
@@ -89,17 +114,6 @@ def _of_like_types(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
             table.astype({name: wide}) if name in table.columns else table for table in tables
         ]
     return tables
-
-
-def _check_unique(table: pd.DataFrame) -> None:
-    """Refuse a table of whose columns some are called alike."""
-    if not table.columns.is_unique:
-        raise ParameterError(
-            "columns of a table have names that differ",
-            value=table.columns[table.columns.duplicated()].tolist(),
-            place="table",
-            remedy="rename them: table.columns = [...]",
-        )
 
 
 def _check_signed(column: pd.Series[int], name: object) -> None:

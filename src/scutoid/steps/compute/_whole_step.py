@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from scutoid.errors import StepError
 from scutoid.steps.compute._calling import call, check_parts, unpack
-from scutoid.steps.compute._fitted import fitted
+from scutoid.steps.compute._fitted import fitted, image_of
 from scutoid.steps.compute._parts import MemoryParts
-from scutoid.steps.compute._tables import join_tables, with_index
+from scutoid.steps.compute._tables import check_columns, join_tables, with_index
 from scutoid.steps.declaration import StepSpec, is_table, own_all
 from scutoid.steps.layout import PartsGrid
 
@@ -73,6 +71,8 @@ def check_output(spec: StepSpec, kind: str, result: T) -> T:
                 place=f"step {spec.label!r}",
                 remedy="give out='table' to the decorator",
             )
+    if kind == "table":
+        check_columns(cast("pd.DataFrame", result), f"step {spec.label!r}")
     return result
 
 
@@ -109,7 +109,8 @@ def call_step(
         if isinstance(item, TablePartitions):
             results.append(item)
         elif kind == "image":
-            array = np.asarray(item)
+            place = f"step {spec.label!r}"
+            array = image_of(item, place)
             if array.shape != framed.spec.shape:
                 raise StepError(
                     "a step with out='image' returns the shape of its first image",
@@ -117,7 +118,7 @@ def call_step(
                     place=f"step {spec.label!r}",
                     remedy="return a value instead (out='value'), or keep the shape",
                 )
-            results.append(fitted(array, framed.spec.dtype, f"step {spec.label!r}"))
+            results.append(fitted(array, framed.spec.dtype, place))
         elif kind == "parts":
             results.append(_step_parts(spec, item, where))
         else:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
+import numpy as np
+
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.steps.declaration._options import Options
 from scutoid.steps.declaration._parameters import NEIGHBOURS, Parameters
@@ -18,6 +20,8 @@ Kind = Literal["blockwise", "step", "reduction"]
 OutputKind = Literal["image", "table", "parts", "value", "files"]
 Border = Literal["clip", "reflect", "nearest", "crop"] | float
 
+_LARGEST_VOXEL = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
+"""Bytes of a voxel of each kind that can be stored."""
 _BORDERS = ("clip", "reflect", "nearest", "crop")
 
 _OUTPUTS: dict[Kind, tuple[OutputKind, ...]] = {
@@ -136,6 +140,7 @@ def make_spec(
     outputs = (out,) if isinstance(out, str) else tuple(out)
     _check_outputs(kind, outputs, place)
     _check_border(declared.get("border", "clip"), place)
+    _check_dtype(declared.get("dtype"), outputs, place)
     for option in ("axes", "out_axes"):
         _check_axes(option, declared.get(option), place)
     injected = tuple(setup or ())
@@ -182,6 +187,34 @@ def _check_border(border: object, place: str) -> None:
         raise PipelineError(
             "border= is 'clip', 'reflect', 'nearest', 'crop' or a number", value=border, place=place
         )
+
+
+def _check_dtype(dtype: object, outputs: Sequence[str], place: str) -> None:
+    """Refuse what is no dtype of voxels, or not one for each output."""
+    if isinstance(dtype, (tuple, list)):
+        if len(dtype) != len(outputs):
+            raise PipelineError(
+                "dtype= is one for all images, or one an output (None where that is no image)",
+                value=f"{len(dtype)} for {len(outputs)} outputs",
+                place=place,
+            )
+        listed = [item for item, kind in zip(dtype, outputs, strict=True) if kind == "image"]
+    else:
+        listed = [dtype]
+    for item in listed:
+        if item is None or (isinstance(item, str) and item == "same"):
+            continue
+        try:
+            found = np.dtype(item)
+        except (TypeError, ValueError):
+            found = np.dtype(object)
+        if found.kind not in "biufc" or found.itemsize > _LARGEST_VOXEL[found.kind]:
+            raise PipelineError(
+                "dtype= is 'same', or a type of numpy for booleans, integers, floating-point or "
+                "complex numbers, of up to 64 bits a number",
+                value=item if isinstance(item, str) else repr(item),
+                place=place,
+            )
 
 
 def _check_axes(option: str, axes: object, place: str) -> None:

@@ -12,6 +12,7 @@ The rules of dtypes are numpy's: an image counts as an array, and a lazy value a
 
 from __future__ import annotations
 
+import itertools
 import operator as python
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +56,11 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 """What each operator does, of arrays and of values alike."""
 _COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 _BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift")
+_GROWING = (
+    *("add", "subtract", "multiply", "floor_divide", "power", "negative", "absolute"),
+    "left_shift",
+)
+"""Of integers of 64 bits these give what may not fit into them."""
 _FRAMES_ABOVE = 5
 """From `warnings.warn` up to the operator in the user's code."""
 
@@ -146,7 +152,51 @@ def _apply(operator: str, *operands: object) -> Array:
         for operand in operands:  # numpy takes integers for float64, which rounds them
             if isinstance(operand, (np.ndarray, np.generic)):
                 check_in_float64(np.asarray(operand), operator)
+    elif _may_wrap(operator, applied.dtype):
+        _check_fits(operator, operands, applied)
     return applied
+
+
+def _may_wrap(operator: str, dtype: np.dtype[Any] | None) -> bool:
+    """Whether results may not fit into 64 bits; that unsigned ones wrap below 0 is warned of."""
+    if dtype is None or dtype.kind not in "iu" or dtype.itemsize < 8:
+        return False
+    return operator in _GROWING and (dtype.kind == "i" or operator not in ("subtract", "negative"))
+
+
+def _check_fits(operator: str, operands: Sequence[Any], applied: Array) -> None:
+    """Refuse results beyond 64 bits: those of float64 are then far from them.
+
+    Raises
+    ------
+    ParameterError
+        It names the first of them.
+    """
+    arrays = [np.asarray(operand) for operand in operands]
+    if not applied.size:
+        return
+    if operator in ("add", "subtract", "multiply", "negative"):  # greatest at ends of operands
+        ends = itertools.product(*((int(array.min()), int(array.max())) for array in arrays))
+        limits = np.iinfo(applied.dtype)
+        if all(limits.min <= _FUNCTIONS[operator](*end) <= limits.max for end in ends):
+            return
+    floats = [array.astype(float) for array in arrays]
+    if operator == "left_shift":
+        operator_of_floats: Callable[..., Array] = np.ldexp
+        floats[1] = arrays[1].astype(int)
+    else:
+        operator_of_floats = _FUNCTIONS[operator]
+    with np.errstate(all="ignore"):
+        wraps = np.abs(operator_of_floats(*floats) - applied) > 2**62
+    if wraps.any():
+        place = np.unravel_index(int(wraps.argmax()), wraps.shape)
+        given = [np.broadcast_to(array, wraps.shape)[place].item() for array in arrays]
+        raise ParameterError(
+            f"a result of integers of 64 bits fits into {applied.dtype}",
+            value=f"{operator} of {' and '.join(map(str, given))}",
+            place=operator,
+            remedy='convert first, such as image.astype("float64")',
+        )
 
 
 def _is_float(operand: object) -> bool:
@@ -162,7 +212,7 @@ def _blockwise(name: str, function: Callable[..., object], dtype: np.dtype[Any] 
         options=Options(name=name),
         dtype=dtype,
         block_invariant=True,
-        version="1",
+        version="2" if _may_wrap(name, dtype) else "1",
     )
 
 

@@ -352,11 +352,18 @@ class MappedCall(Call):
         place = f"step {self.name!r}"
         return zip_keys(self.collections, join=self.spec.options.join, place=place)
 
-    @property
+    @cached_property
     def groups(self) -> pd.DataFrame | None:
-        """Columns of the first of its collections that has some."""
-        columns = (item.node.groups for item in self.collections)
-        return next((groups for groups in columns if groups is not None), None)
+        """Columns of its collections; of those called alike, that of the first."""
+        found: pd.DataFrame | None = None
+        for item in self.collections:
+            groups = item.node.groups
+            if found is None or groups is None:
+                found = groups if found is None else found
+                continue
+            new = [name for name in groups.columns if name not in found.columns]
+            found = found.join(groups[new]) if new else found
+        return found
 
     def member(self, key: str) -> Call:
         """Return the same call for one key of its collections."""

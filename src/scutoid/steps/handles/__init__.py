@@ -7,9 +7,10 @@ from scutoid.steps.handles._export import export
 from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._named_results import NamedResults, Result
-from scutoid.steps.handles._open import open, open_folder, per_member  # noqa: A004
+from scutoid.steps.handles._open import open, open_folder  # noqa: A004
 from scutoid.steps.handles._operation_options import with_options
 from scutoid.steps.handles._partial import MembersTaken, Partial
+from scutoid.steps.handles._per_member import per_member
 from scutoid.steps.handles._pipeline import Pipeline, pipeline
 from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
 from scutoid.steps.handles._step import Step, is_lazy

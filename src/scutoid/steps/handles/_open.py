@@ -1,4 +1,4 @@
-"""Open inputs: one image, a folder of images, a table with a value for each."""
+"""Open inputs: one image, a folder of images."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from scutoid.arrays import VoxelSizes, open_source
 from scutoid.errors import (
     ParameterError,
-    PipelineError,
     ScutoidError,
     ScutoidWarning,
     SourceNotFound,
 )
-from scutoid.steps.compute import check_names, own_columns
+from scutoid.steps.compute import check_names, own_columns, with_index
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
     Beside,
     CollectionRef,
-    ConstantCollection,
     ImageRef,
     Opened,
     OpenedFolder,
@@ -32,10 +30,10 @@ from scutoid.steps.graph import (
     kind_of,
     paths_beside,
 )
-from scutoid.steps.handles._collections import Images, Tables, Values
+from scutoid.steps.handles._collections import Images
 from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._opened_files import opened_files
-from scutoid.steps.handles._single import Image, Table
+from scutoid.steps.handles._single import Image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,7 +232,7 @@ def open_folder(
         value, undeclared = _first_read(read, reads, paths.values())
         kind = "image" if value is None else kind_of(value)
         if kind == "table":
-            check_names([*value.columns, *value.index.names], own_columns(groups), text)
+            check_names(with_index(value, text).columns, own_columns(groups), text)
     options: dict[str, object] = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     if allow_outside:
         options["allow_outside"] = True
@@ -328,6 +326,13 @@ def _groups(group: str, paths: Mapping[str, str]) -> pd.DataFrame:
             value=group,
             remedy=r"write for example r'(?P<well>[A-H]\d\d)'",
         )
+    if "key" in expression.groupindex:
+        raise ParameterError(
+            "groups become columns beside 'key', the path of the member",
+            value="key",
+            place=f"group={group!r}",
+            remedy="call the group by another name",
+        )
     rows = []
     for key in paths:
         match = expression.search(key)
@@ -337,84 +342,3 @@ def _groups(group: str, paths: Mapping[str, str]) -> pd.DataFrame:
             )
         rows.append(match.groupdict())
     return pd.DataFrame(rows, index=list(paths))
-
-
-_WHOLE = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
-_REAL = re.compile(r"-?(0|[1-9]\d*)(\.\d*)?([eE][+-]?\d+)?|-?inf", re.ASCII)
-
-
-def _field(text: str) -> object:
-    """Return a field of a CSV file as a number or a truth value, if it is written as one."""
-    if _WHOLE.fullmatch(text):
-        return int(text)
-    if _REAL.fullmatch(text):
-        return float(text)
-    return {"": None, "True": True, "False": False}.get(text, text)
-
-
-def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str) -> Values:
-    """Take a parameter for each member of a collection from a table.
-
-    Parameters
-    ----------
-    table : DataFrame, Table or path of a CSV file
-        Has a column `key` (or keys as its index).
-    column : str
-        The column whose value a member gets.  Of a CSV file, what is written as a number or as True
-        or False is one; all else is text, also "007".
-
-    Returns
-    -------
-    Values
-
-    Raises
-    ------
-    PipelineError
-        If there is no such column, a key stands in two rows, or a row has no value.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> import scutoid as sc
-    >>> sc.per_member(pd.DataFrame({"key": ["a", "b"], "level": [3, 4]}), "level")["b"].get()
-    4
-    """
-    import pandas as pd
-
-    if isinstance(table, Tables):
-        raise PipelineError(
-            "a parameter for each member comes from one table",
-            value=repr(table),
-            place="per_member",
-            remedy="write sc.per_member(tables.to_pandas(), column)",
-        )
-    frame = table.to_pandas() if isinstance(table, Table) else table
-    if isinstance(frame, (str, os.PathLike)):  # as text: 007 is no number, and nothing no NaN
-        frame = pd.read_csv(frame, dtype=str, keep_default_na=False)
-        if column in frame.columns and column != "key":
-            fields = [_field(text) for text in frame[column]]
-            frame[column] = pd.Series(fields, frame.index, dtype=object)
-    if "key" in frame.columns:
-        frame = frame.set_index("key")
-    if column not in frame.columns:
-        raise PipelineError(
-            f"the table's columns are {', '.join(map(str, frame.columns))}",
-            value=column,
-            place="per_member",
-        )
-    if frame.index.has_duplicates:
-        twice = frame.index[frame.index.duplicated()][0]
-        raise PipelineError("a table has one row for each key", value=twice, place="per_member")
-    missing = frame.index[frame[column].isna()]
-    if len(missing):
-        raise PipelineError(
-            "a table has a value for each key",
-            value=f"none for {', '.join(map(str, missing[:5]))}",
-            place=f"per_member, column {column!r}",
-            remedy="fill it in, or leave these rows out of the table",
-        )
-    values = {
-        str(key): value.item() if hasattr(value, "item") else value
-        for key, value in frame[column].items()
-    }
-    return Values(CollectionRef(ConstantCollection(values, column), "value"))

@@ -102,6 +102,7 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
         injected = {name: kwargs[name] for name in spec.parameters.injected if name in kwargs}
         named = {name: value for name, value in kwargs.items() if name not in injected}
         inputs, params = spec.parameters.bind(spec.label, args, named)
+        inputs = tuple(map(_in_native_order, inputs))
         params = {name: params[name] if name in named else own(params[name]) for name in params}
         missing = [name for name in spec.parameters.injected if name not in injected]
         for name in missing:
@@ -157,6 +158,13 @@ def frozen_where(where: object) -> object:
 
 def _is_dask(item: object) -> bool:
     return type(item).__module__.startswith("dask.array")
+
+
+def _in_native_order(item: object) -> object:
+    """Return an array in the byte order of the machine, in which blocks of an image come."""
+    if isinstance(item, np.ndarray) and not item.dtype.isnative and item.dtype.kind in "biufc":
+        return item.astype(item.dtype.newbyteorder("="))
+    return item
 
 
 def _whole_block(inputs: Sequence[Any]) -> StepBlock:

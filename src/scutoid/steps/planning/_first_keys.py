@@ -11,7 +11,7 @@ from scutoid.errors import ParameterError
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import Call, planned_node
 from scutoid.steps.planning._keys import Code, Keys, code_of
-from scutoid.store import Recipe
+from scutoid.store import CodeFingerprint, Recipe
 from scutoid.store.keys import first_digest, first_fingerprint
 
 _LONGEST = 60
@@ -31,11 +31,9 @@ class FirstKeys(Keys):
         """Return the fingerprint of all functions of a step."""
         return code_of(spec, first_fingerprint)
 
-    def reader(self, function: object, unseen: set[str]) -> str:
-        """Digest the code of what reads the files of a folder."""
-        found = first_fingerprint(function)
-        unseen.update(found.opaque)
-        return found.digest
+    def reader(self, function: object) -> CodeFingerprint:
+        """Fingerprint the code of what reads the files of a folder."""
+        return first_fingerprint(function)
 
     def value(self, value: object, where: str, unseen: set[str]) -> str:
         """Digest a value, and say what of it could be something else."""

@@ -55,6 +55,12 @@ class FolderFiles:
         """Return where they are, in the same order."""
         return (normal(folder.paths[key]), *self._paths_beside(folder).get(key, ()))
 
+    def beside_all(self, folder: OpenedFolder) -> frozenset[str]:
+        """Return the files that are read beside each of the members."""
+        beside = self._paths_beside(folder)
+        first, *others = (beside.get(key, ()) for key in folder.paths)
+        return frozenset(first).intersection(*others)
+
     def _paths_beside(self, folder: OpenedFolder) -> Mapping[str, tuple[str, ...]]:
         """Return for each member that is not read from its own file alone the others."""
         if folder not in self._beside:

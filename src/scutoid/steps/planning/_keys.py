@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
 from scutoid.errors import PipelineError, StoreError
+from scutoid.paths import normal
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import (
     BlockCall,
@@ -244,13 +245,12 @@ class Keys:
         """Return the fingerprint of all functions of a step."""
         return code_of(spec, partial(fingerprint, memo=self.memo))
 
-    def reader(self, function: object, unseen: set[str]) -> str:
-        """Digest the code of what reads the files of a folder."""
+    def reader(self, function: object) -> CodeFingerprint:
+        """Fingerprint the code of what reads the files of a folder."""
         n_before = self._n_given
         found = fingerprint(function, memo=self.memo)
         self._note_given(found.digest, n_before)
-        unseen.update(found.opaque)
-        return found.digest
+        return found
 
     def value(self, value: object, where: str, unseen: set[str]) -> str:
         """Digest a value, and say what of it does not count."""
@@ -332,11 +332,21 @@ class Keys:
         """Digests of how the files of a folder are opened; worked out once for all of them."""
         if folder not in self._readings:
             unseen = self._unseen.setdefault(folder, set())
-            reader = "" if folder.reader is None else self.reader(folder.reader, unseen)
+            reader = ""
+            if folder.reader is not None:
+                code = self.reader(folder.reader)
+                unseen.update(self._unseen_of_reader(folder, code))
+                reader = code.digest
             # What rides on these options does not reach a step: they only say how to read.
             options = self.value(folder.options, "options of open_folder", set())
             self._readings[folder] = (options, reader)
         return self._readings[folder]
+
+    def _unseen_of_reader(self, folder: OpenedFolder, code: CodeFingerprint) -> Iterable[str]:
+        """Return what does not count of a reader's code, but for files that count by `reads=`."""
+        declared = self._files.beside_all(folder) if code.files else frozenset()
+        known = (text for text, place in code.files.items() if normal(place) in declared)
+        return set(code.opaque).difference(known)
 
     def _input(self, call: Call, value: object, name: str, unseen: set[str]) -> Fact:
         """An input; one that is computed in this call's blocks may depend on where these lie."""

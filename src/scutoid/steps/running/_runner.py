@@ -375,13 +375,11 @@ class Runner:
     ) -> None:
         """Save the tables of all members in one, if they can be joined: each is right by itself."""
         try:
-            joined = concatenate(rows, each.call.groups)
+            each.entry.save(concatenate(rows, each.call.groups), name)
         except (MetadataError, ParameterError) as error:
             each.entry.remove(name)
             text = f"the tables of {each.task!r} are there, member by member, but not as one: "
             self.warnings = (*self.warnings, text + str(error))
-        else:
-            each.entry.save(joined, name)
 
 
 def _outcome(step: RunStep) -> OutcomeRecord:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
-from scutoid.steps.compute import BlockParts, GatheredMembers, check_names, encode
+from scutoid.steps.compute import BlockParts, GatheredMembers, check_names, encode, with_index
 from scutoid.steps.declaration import OutputKind, StepSpec, own
 from scutoid.steps.graph import (
     BlockCall,
@@ -110,7 +110,7 @@ class MemberWork:
 
     def _check_columns(self, table: Any, number: int) -> None:
         place = f"step {self.spec.label!r}, table of member {self.keys[number]!r}"
-        check_names([*table.columns, *table.index.names], self.own_columns, place)
+        check_names(with_index(table, place).columns, self.own_columns, place)
 
     @property
     def _items(self) -> Path:

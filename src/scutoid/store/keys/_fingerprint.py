@@ -29,6 +29,8 @@ class CodeFingerprint:
     """Digest of each function, class and constant that was reached, the function itself first."""
     opaque: tuple[str, ...] = ()
     """What could not be followed, and so does not count."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Those of `opaque` that are files which code names, and where these lie."""
     packages: Mapping[str, str] = field(default_factory=dict)
     """Installed packages that were reached, and their versions."""
     stale: tuple[str, ...] = ()
@@ -69,7 +71,7 @@ def fingerprint(
     versions = {name: version_of(name) for name in environment}
     if version is not None:
         digest = sha256(f"version {version!r} {sorted(versions.items())}")
-        return CodeFingerprint(digest, {VERSION_PART: sha256(version)}, (), versions)
+        return CodeFingerprint(digest, {VERSION_PART: sha256(version)}, packages=versions)
     return walked(Walk(memo), function, versions)
 
 
@@ -79,5 +81,10 @@ def walked(walk: Walk, function: object, versions: Mapping[str, str]) -> CodeFin
     digest = sha256(f"{list(walk.parts.items())} {sorted(versions.items())}")
     packages = {**{name: version_of(name) for name in sorted(walk.packages)}, **versions}
     return CodeFingerprint(
-        digest, walk.parts, tuple(sorted(walk.opaque)), packages, tuple(sorted(walk.stale))
+        digest,
+        walk.parts,
+        opaque=tuple(sorted(walk.opaque)),
+        files=walk.files,
+        packages=packages,
+        stale=tuple(sorted(walk.stale)),
     )

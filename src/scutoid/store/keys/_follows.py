@@ -32,6 +32,10 @@ class Follows(Protocol):
         """Digest what an object was told, without what may be a cache."""
         ...
 
+    def name_file(self, text: str, place: str) -> None:
+        """Note a file that code names, whose content does not count."""
+        ...
+
     def package(self, module: object) -> None:
         """Take note of the package of a module."""
         ...

@@ -108,7 +108,8 @@ class Names:
         content = self._walk.lenient(value, where)
         if is_own(type(value)):  # of other constants, the places where they are used tell more
             held = file_names_in(value) + file_names_in(getattr(value, "__dict__", {}))
-            self._walk.opaque.update(f"file {text!r} (named in {where})" for text in held)
+            for text in held:
+                self._walk.name_file(f"file {text!r} (named in {where})", text)
         digest = sha256(content)
         name, number = label, 2
         while self._walk.parts.get(label, digest) != digest:  # the same name in another module

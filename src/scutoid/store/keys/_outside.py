@@ -149,9 +149,14 @@ class Outside:
         self._counted: set[str] = set()
         self.drawn: dict[str, str] = {}
         self.seeded: set[str] = set()
+        self.files: dict[str, str] = {}
 
     def read(self, where: str) -> Iterator[str]:
-        """Yield what is read; in `drawn` and `seeded` is what of the global random numbers is."""
+        """Yield what is read.
+
+        Then `drawn` and `seeded` say which of the global random numbers are, and `files` where
+        those lie that are read.
+        """
         for node, asked in self._calls.environments:
             if self._dotted(node).startswith(("os.environ", "os.getenv")):
                 name = self._text(asked)
@@ -205,7 +210,9 @@ class Outside:
         places = [str(value)] if isinstance(value, (str, PurePath)) else _texts_in(value)
         for place in places:
             if place not in self._counted and (not must_exist or names_a_file(place)):
-                yield f"file {place!r} ({how})"
+                text = f"file {place!r} ({how})"
+                self.files[text] = place
+                yield text
 
     def _random(self, call: ast.Call, dotted: str, where: str) -> Iterator[str]:
         family, _, last = dotted.rpartition(".")

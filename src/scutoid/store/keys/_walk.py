@@ -72,6 +72,7 @@ class Walk:
         self.memo = memo
         self.parts: dict[str, str] = {}
         self.opaque: set[str] = set()
+        self.files: dict[str, str] = {}
         self.stale: set[str] = set()
         self.packages: set[str] = set()
         self._drawn: dict[str, str] = {}
@@ -229,6 +230,11 @@ class Walk:
         told = {name: item for name, item in settings.items() if not may_grow(item)}
         return [sha256(self.settings(told, where))]
 
+    def name_file(self, text: str, place: str) -> None:
+        """Note a file that code names, whose content does not count."""
+        self.opaque.add(text)
+        self.files[text] = place
+
     def package(self, module: object) -> None:
         top = str(module).partition(".")[0]
         if top in sys.stdlib_module_names or top in ("scutoid", "builtins", "__main__", "None"):
@@ -252,9 +258,8 @@ class Walk:
         defaults = dict(zip(names, function.__defaults__ or (), strict=True))
         for name, value in {**defaults, **(function.__kwdefaults__ or {})}.items():
             items.append(self._names.part(value, f"default of `{name}`", label))
-            self.opaque.update(
-                f"file {text!r} (a default of {label})" for text in file_names_in(value)
-            )
+            for text in file_names_in(value):
+                self.name_file(f"file {text!r} (a default of {label})", text)
         for name, value in self.attributes_of_function(function):
             if not name.startswith("__"):
                 items.append(tagged(name, self.lenient(value, f"{label}.{name}")))
@@ -272,6 +277,7 @@ class Walk:
             return
         outside = Outside(source.calls, ChainMap(closure_of(function), function.__globals__))
         self.opaque.update(outside.read(short_name(function.__qualname__)))
+        self.files.update(outside.files)
         self._drawn.update(outside.drawn)
         self._seeded |= outside.seeded
 
