@@ -26,10 +26,15 @@ def rows(image):
 def brightest(image):
     return int(image.max())
 
+@sc.step(out="files", retries=0)
+def report(image, *, folder):
+    (folder / "report.txt").write_text(str(image.max()))
+
 @sc.pipeline
 def count():
     images = sc.open_folder("plate/*.npy", group=r"(?P<well>[A-Z]\\d)")
-    return rows(images), brightest(images)
+    named = (images + 1).options(name="brighter")
+    return rows(images), brightest(images), report(images), named
 """
 RUN = ("run", "pipe.py", "--executor", "serial")
 
@@ -63,8 +68,18 @@ def test_an_incomplete_result_ends_with_1_unless_that_is_allowed(plate, capsys) 
         assert set(pd.read_csv("m.csv")["well"]) == {"A1", "B1"}
         Path("m.csv").unlink()
         shutil.rmtree("folder")
+    for step in ("report", "brighter"):
+        capsys.readouterr()
+        assert run_command(["show", step]) == 1
+        assert "1 of 3 were not finished: A2.npy" in capsys.readouterr().err
+        assert run_command(["show", step, "--partial", "allow"]) == 0
+        said = capsys.readouterr()
+        assert "without 1 of 3 members" in said.err
+        assert "3 members" in said.out
     np.save(plate / "A2.npy", np.ones((2, 3)))
     assert run_command([*RUN]) == 0
+    for step in ("report", "brighter"):
+        assert run_command(["show", step]) == 0
     for step in ("rows", "brightest"):
         assert run_command(["show", step]) == 0
         assert "well" in capsys.readouterr().out

@@ -213,6 +213,7 @@ def _several(result: Lazy | tuple[Lazy, ...]) -> tuple[Lazy, ...]:
 
 def _print_result(result: Lazy, partial: Partial) -> None:
     if isinstance(result, Collection):
+        result.taken(partial).check()
         _tell_missing(result, partial)
     if isinstance(result, Table):
         _print_table(result.to_pandas())

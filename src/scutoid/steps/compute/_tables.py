@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from scutoid.errors import MetadataError, ParameterError
@@ -27,9 +27,13 @@ def join_tables(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
         If a named index is called like a column, or integers would become floats that do not hold
         them.
     """
+    return _joined([with_index(table) for table in tables])
+
+
+def _joined(listed: list[pd.DataFrame]) -> pd.DataFrame:
+    """Join tables whose indexes say nothing."""
     import pandas as pd
 
-    listed = [with_index(table) for table in tables]
     filled = [table for table in listed if len(table)] or listed[:1]
     if not filled:
         return pd.DataFrame()
@@ -75,11 +79,13 @@ def check_columns(table: pd.DataFrame, place: str) -> None:
     ParameterError
         If they, or those of its index, are not text, or two are the same.
     """
-    names = [*table.columns, *(name for name in table.index.names if name is not None)]
-    if not table.columns.is_unique or not all(isinstance(name, str) for name in names):
+    columns = table.columns
+    names = [name for name in table.index.names if name is not None]
+    are_text = columns.inferred_type in ("string", "empty")  # known without a look at each
+    if not (are_text and columns.is_unique and all(isinstance(name, str) for name in names)):
         raise ParameterError(
             "columns have names that are text and differ",
-            value=names,
+            value=[*columns, *names],
             place=place,
             remedy="rename them: table.columns = [...]",
         )
@@ -143,31 +149,34 @@ def concatenate(
     """
     import pandas as pd
 
-    own, frames = own_columns(groups), []
+    own, frames, units = own_columns(groups), [], dict[object, list[str]]()
     for key, table in tables:
         rows = with_index(table)
         check_names(rows.columns, own, f"the table of member {key!r}")
         frames.append(rows.assign(key=key))
+        if UNIT in table.attrs and len(table):
+            units.setdefault(table.attrs[UNIT], []).append(key)
     if not frames:
         return pd.DataFrame({"key": pd.Series(dtype=str)})
-    check_units((frame["key"].iloc[0], frame) for frame in frames if len(frame))
-    joined = join_tables(frames)
+    check_units(units)
+    joined = _joined(frames)
     names = [name for name in joined.columns if name != "key"]
     return with_groups(joined[["key", *names]], groups)
 
 
-def check_units(tables: Iterable[tuple[str, pd.DataFrame]]) -> None:
+def check_units(members: Mapping[object, Sequence[str]]) -> None:
     """Refuse to mix lengths in different units, as far as tables say theirs in ``attrs["unit"]``.
+
+    Parameters
+    ----------
+    members : mapping
+        Of each unit, the members whose tables have rows and say it.
 
     Raises
     ------
     MetadataError
         If two say different units; the first member of each is named.
     """
-    members: dict[object, list[str]] = {}
-    for key, table in tables:
-        if UNIT in table.attrs:
-            members.setdefault(table.attrs[UNIT], []).append(key)
     if len(members) < 2:
         return
     named = [

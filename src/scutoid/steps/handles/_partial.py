@@ -95,6 +95,18 @@ class MembersTaken:
         if self.missing and len(self.missing) == len(self._collection.keys):
             raise _incomplete(self._collection, *self.missing) from last
 
+    def check(self) -> None:
+        """Refuse members that a run did not finish, where they may not be left out.
+
+        Raises
+        ------
+        IncompleteResult
+            If one was not, and `partial` is "error"; or if none was.
+        """
+        missing = missing_members(self._collection)
+        if missing and (not self._is_allowed or len(missing) == len(self._collection.keys)):
+            raise _incomplete(self._collection, *missing)
+
     def _is_for_lack(self, key: str, error: Exception) -> bool:
         """Whether an error says that a member is not there; also what a step raised, if it may."""
         node = self._collection.node
