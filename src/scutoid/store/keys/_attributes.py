@@ -67,14 +67,26 @@ def attribute_of(value: object, name: str) -> object:
     >>> attribute_of(Answers(), "func"), attribute_of(functools.partial(abs), "func")
     (None, <built-in function abs>)
     """
-    held: Mapping[str, object] = {}
-    with suppress(AttributeError):
-        held = object.__getattribute__(value, "__dict__")
-    if name in held or any(name in vars(part) for part in type(value).__mro__):
-        with suppress(Exception):  # of what is worked out, whatever its class raises
-            found: object = getattr(value, name, None)
-            return found
-    return None
+    kind = type(value)
+    for part in kind.__mro__:
+        if name in part.__dict__:
+            break
+    else:
+        if not kind.__dictoffset__ or name not in _held(value):
+            return None
+    found: object = None
+    with suppress(Exception):  # of what is worked out, whatever its class raises
+        found = getattr(value, name, None)
+    return found
+
+
+def _held(value: object) -> Mapping[str, object]:
+    """Return the attributes of an object, whatever its class says of them."""
+    try:
+        held: Mapping[str, object] = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return held
 
 
 def without_worked_out(kind: type, held: Mapping[str, object]) -> dict[str, object]:

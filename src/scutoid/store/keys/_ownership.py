@@ -12,9 +12,14 @@ from pathlib import Path
 
 from scutoid.store.keys._attributes import attribute_of
 
+_HOLD_NONE = frozenset((type(None), bool, int, float, str, tuple, list, dict))
+"""Classes of most members that are no functions."""
+
 
 def functions_of(value: object) -> list[types.FunctionType]:
     """Return the functions that a member of a class holds."""
+    if type(value) in _HOLD_NONE:
+        return []
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
     if isinstance(value, types.FunctionType):
