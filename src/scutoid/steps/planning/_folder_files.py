@@ -43,7 +43,8 @@ class FolderFiles:
         return self._digests[folder][key]
 
     def _all_digests(self, folder: OpenedFolder) -> Mapping[str, tuple[str, ...]]:
-        found = {key: (own,) for key, own in self._own_digests(folder).items()}
+        own_digests = self._own_digests(folder).items()
+        found: dict[str, tuple[str, ...]] = {key: (own,) for key, own in own_digests}
         beside = self._paths_beside(folder)
         listed = list(dict.fromkeys(_joined(beside.values())))
         others = dict(zip(listed, self._all(listed), strict=True))
