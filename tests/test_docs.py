@@ -33,10 +33,6 @@ def run_page(name, folder):
     return done.stdout
 
 
-def test_opening(tmp_path):
-    run_page("opening.md", tmp_path)
-
-
 def test_blocks(tmp_path):
     said = run_page("blocks.md", tmp_path)
     raw = np.random.default_rng(0).integers(0, 255, (100, 120)).astype("uint8")
@@ -47,6 +43,13 @@ def test_blocks(tmp_path):
     assert said.count("working on") == 16
     labels = np.asarray(sc.open(tmp_path / "labels.ome.zarr"))
     assert np.array_equal(labels > 0, raw > 100)
+
+
+def test_opening(tmp_path):
+    said = run_page("opening.md", tmp_path)
+    assert "well='B03', rest='s1_w1'; or well='B03_s1', rest='w1'" in said
+    assert "Image(\"plate['B03/1']\", cyx, (2, 64, 80), uint16)" in said
+    assert re.search(r"key +well +site +mean\n0 +B03/1 +B03 +1 ", said)
 
 
 def test_daisy(tmp_path):

@@ -32,6 +32,7 @@ from scutoid.arrays._source import (
     outdated,
 )
 from scutoid.arrays._spec import SPATIAL, ImageSpec
+from scutoid.arrays._stack import STACKED_AXES, Stacking, StackSource, open_stack
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._units import METRES
@@ -42,6 +43,7 @@ __all__ = [
     "METRES",
     "NOTE",
     "SPATIAL",
+    "STACKED_AXES",
     "ArraySource",
     "ImageSpec",
     "ImageWriter",
@@ -51,6 +53,8 @@ __all__ = [
     "ShardLevel",
     "SourceFiles",
     "SourceIdentity",
+    "StackSource",
+    "Stacking",
     "Storage",
     "VoxelSizes",
     "WrappedSource",
@@ -64,6 +68,7 @@ __all__ = [
     "misplaced_shards",
     "missing_notes",
     "open_source",
+    "open_stack",
     "outdated",
     "pad_to",
     "pyramid_levels",

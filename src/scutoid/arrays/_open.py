@@ -71,19 +71,35 @@ def open_source(
         raise MetadataError("a pyramid level is 0 or more", value=level, place="open")
     if key not in (None, "listing", "content"):
         raise ParameterError("key= is 'listing' or 'content'", value=key, place="open")
-    whole_size = None if isinstance(voxel_size, Mapping) else voxel_size
-    settled = {"axes": axes, "voxel_size": whole_size, "unit": unit, "origin": origin}
-    given = frozenset(name for name, value in settled.items() if value is not None)
+    given = _given(axes=axes, voxel_size=voxel_size, unit=unit, origin=origin)
     mode = key or "listing"
     request = Request(axes, level, mode, allow_outside, coordinate_system, given)
     opened = find_source(source, request)
     if coordinate_system is not None and opened.identity.kind not in ("zarr", "url"):
         raise no_systems(coordinate_system, "open")
+    return described(opened, axes=axes, voxel_size=voxel_size, unit=unit, origin=origin)
+
+
+def described(
+    opened: ArraySource,
+    *,
+    axes: str | None = None,
+    voxel_size: VoxelSizes | None = None,
+    unit: str | None = None,
+    origin: Iterable[float] | None = None,
+) -> ArraySource:
+    """Return a source with what a user says of it in the place of what it says itself.
+
+    Raises
+    ------
+    MetadataError
+        If it does not fit the image.
+    """
+    given = _given(axes=axes, voxel_size=voxel_size, unit=unit, origin=origin)
     spec = _renamed(opened.spec, axes)
-    if isinstance(voxel_size, Mapping):
-        whole_size = _completed(voxel_size, spec, unit)
+    sizes = _completed(voxel_size, spec, unit) if isinstance(voxel_size, Mapping) else voxel_size
     overrides: dict[str, object] = {
-        "voxel_size": whole_size,
+        "voxel_size": sizes,
         "unit": unit,
         "origin": None if origin is None else tuple(origin),
     }
@@ -92,6 +108,15 @@ def open_source(
     spec = spec.replace(notes=unsettled(spec.notes, {*given, *_SIZES} if is_sized else given))
     is_same = spec == opened.spec and spec.notes == opened.spec.notes
     return opened if is_same else DescribedSource(opened, spec)
+
+
+def _given(**settled: object) -> frozenset[str]:
+    """Return the names of what a user settles; sizes by axis settle what is then known."""
+    return frozenset(
+        name
+        for name, value in settled.items()
+        if value is not None and not isinstance(value, Mapping)
+    )
 
 
 def _completed(

@@ -71,7 +71,7 @@ def check_groups(
     ParameterError
         If there are such.
     """
-    groups = [item.groups for item in given if isinstance(item, Collection)]
+    groups = [item.ref.node.groups for item in given if isinstance(item, Collection)]
     named = next((one for one in groups if one is not None), None)
     if named is not None:
         check_names(columns(), own_columns(named), f"{place}, columns of its table")

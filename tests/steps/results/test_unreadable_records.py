@@ -99,7 +99,7 @@ def later_members(made, step, name):
     entry = made.entry(step)
     path = entry.path / name
     content = json.loads(path.read_bytes()) if path.exists() else {"3f9a": "77e0"}
-    entry.write(name, json.dumps({**content, "version": 2}).encode())
+    entry.write(name, json.dumps({**content, "version": 99}).encode())
     entry.commit()
 
 
@@ -152,7 +152,7 @@ def test_a_record_of_a_later_version_is_refused_and_left_as_it_is(made, case) ->
     make_later(made)
     before = made.files()
     for action in actions:
-        with pytest.raises(StoreError, match="of version 1") as caught:
+        with pytest.raises(StoreError, match=r"of version [12]\b") as caught:
             action(made)
         assert not isinstance(caught.value, DamagedResult)
         assert "update scutoid" in caught.value.remedy

@@ -5,6 +5,7 @@ from scutoid.steps.compute._block_step import BlockStep
 from scutoid.steps.compute._calling import merge_in_order, unpack
 from scutoid.steps.compute._computed import ComputedImage
 from scutoid.steps.compute._gathered import GatheredMembers
+from scutoid.steps.compute._groups import Groups
 from scutoid.steps.compute._parts import (
     BlockParts,
     MemoryParts,
@@ -33,6 +34,7 @@ __all__ = [
     "ComputedImage",
     "Deferred",
     "GatheredMembers",
+    "Groups",
     "Loaded",
     "MemoryParts",
     "PackedParts",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scutoid.errors import MetadataError, ParameterError
 from scutoid.kernels import check_in_float64
+from scutoid.steps.compute._groups import Groups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,9 +134,7 @@ def _check_signed(column: pd.Series[int], name: object) -> None:
         )
 
 
-def concatenate(
-    tables: Iterable[tuple[str, pd.DataFrame]], groups: pd.DataFrame | None
-) -> pd.DataFrame:
+def concatenate(tables: Iterable[tuple[str, pd.DataFrame]], groups: Groups | None) -> pd.DataFrame:
     """Join the tables of a collection, with `key` and the groups' columns first.
 
     Attributes that all of them have are those of the joined one.
@@ -192,7 +191,7 @@ def check_units(members: Mapping[object, Sequence[str]]) -> None:
     )
 
 
-def own_columns(groups: pd.DataFrame | None) -> tuple[str, ...]:
+def own_columns(groups: Groups | None) -> tuple[str, ...]:
     """Return the columns that a collection puts before those of its members: key, and groups."""
     return ("key", *(() if groups is None else groups.columns))
 
@@ -212,17 +211,17 @@ def check_names(names: Iterable[object], own: Iterable[str], place: str) -> None
             "results of members have no columns called 'key' or like a group",
             value=double,
             place=place,
-            remedy="rename the column in the step, or the group in group=",
+            remedy="rename the column in the step, or the group: in group=, the pattern, the table",
         )
 
 
-def with_groups(table: pd.DataFrame, groups: pd.DataFrame | None) -> pd.DataFrame:
+def with_groups(table: pd.DataFrame, groups: Groups | None) -> pd.DataFrame:
     """Put the groups' columns between `key`, which is the first column, and the others."""
     import pandas as pd
 
     if groups is None:
         return table
-    extra = groups.loc[table["key"]].reset_index(drop=True)
+    extra = groups.table.loc[table["key"]].reset_index(drop=True)
     wider = pd.concat([table[["key"]], extra, table.drop(columns="key")], axis=1)
     wider.attrs = dict(table.attrs)
     return wider

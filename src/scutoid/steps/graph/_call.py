@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scutoid.arrays import pyramid_levels
 from scutoid.cached import cached_property
 from scutoid.errors import PipelineError
-from scutoid.steps.compute import BlockStep, check_names, own_columns, trial
+from scutoid.steps.compute import BlockStep, Groups, check_names, own_columns, trial
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph._places import check_places
 from scutoid.steps.graph._refs import (
@@ -45,9 +45,6 @@ from scutoid.steps.layout import (
     frame_output,
     make_layout,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _STAND_IN = 1
 """What a trial call gets for a value that is not known yet."""
@@ -353,16 +350,13 @@ class MappedCall(Call):
         return zip_keys(self.collections, join=self.spec.options.join, place=place)
 
     @cached_property
-    def groups(self) -> pd.DataFrame | None:
+    def groups(self) -> Groups | None:
         """Columns of its collections; of those called alike, that of the first."""
-        found: pd.DataFrame | None = None
+        found: Groups | None = None
         for item in self.collections:
             groups = item.node.groups
-            if found is None or groups is None:
-                found = groups if found is None else found
-                continue
-            new = [name for name in groups.columns if name not in found.columns]
-            found = found.join(groups[new]) if new else found
+            if groups is not None:
+                found = groups if found is None else found.beside(groups)
         return found
 
     def member(self, key: str) -> Call:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
 
-import numpy as np
-
-from scutoid.arrays import ArraySource, open_source
+from scutoid.arrays import ArraySource
 from scutoid.cached import cached_property
-from scutoid.errors import IncompleteResult, PipelineError, ScutoidError, SourceError
+from scutoid.errors import IncompleteResult
 from scutoid.geometry import Coordinate
+from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import OutputKind
-from scutoid.steps.graph._beside import Beside
 from scutoid.steps.graph._refs import Node
 from scutoid.steps.layout import Framed, PartsGrid
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -241,7 +235,7 @@ class CollectionFromStore(Node):
     """What each output is."""
     labels: tuple[bool, ...] = ()
     """Of each output whether it holds object numbers; empty: none does."""
-    groups: pd.DataFrame | None = None
+    groups: Groups | None = None
     """Columns that belong to the keys."""
     place: str = ""
     """Where it lies, for errors."""
@@ -299,130 +293,3 @@ class CollectionFromStore(Node):
         """
         if self.unfinished is None or key in self.unfinished:
             self.member(key).stored.check()
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class OpenedFolder(Node):
-    """Files of a folder; each is opened when it is needed."""
-
-    name: str
-    """Name of the folder."""
-    paths: Mapping[str, str]
-    """Where each is, by key."""
-    options: Mapping[str, Any]
-    """How they are opened."""
-    reader: Callable[[str], object] | None = None
-    """Reads one file; None: as images are opened."""
-    groups: pd.DataFrame | None = field(default=None, repr=False)
-    """Columns that belong to the keys."""
-    kind: OutputKind = "image"
-    """What each is."""
-    reads: Callable[[str], Beside] | None = None
-    """Says which other files are read with one."""
-    undeclared: tuple[str, ...] = ()
-    """Files that the reader opened when it was first called, and that nothing names."""
-
-    @cached_property
-    def keys(self) -> tuple[str, ...]:
-        """Keys of the files: paths below the folder."""
-        return tuple(self.paths)
-
-    @cached_property
-    def notes(self) -> tuple[str, ...]:
-        """What was assumed of the first image, or left out, which stands for the others."""
-        if self.reader is not None or self.kind != "image":
-            return ()
-        with suppress(ScutoidError):  # a file that cannot be opened fails in a run
-            first = self.member(self.keys[0])
-            return tuple(f"folder {self.name!r}, {note}" for note in getattr(first, "notes", ()))
-        return ()
-
-    def member(self, key: str) -> Node:
-        """Open one member."""
-        return open_member(self.paths[key], key, self.options, self.reader, self.kind)
-
-
-_SAID = {"image": "an array", "table": "a DataFrame", "value": "a value"}
-
-
-def kind_of(value: object) -> OutputKind:
-    """Return the kind of a value that was read: an array is an image, a DataFrame a table.
-
-    Examples
-    --------
-    >>> kind_of(np.zeros(3)), kind_of({"a": 1})
-    ('image', 'value')
-    """
-    if isinstance(value, np.ndarray) and value.ndim:
-        return "image"
-    return "table" if type(value).__name__ == "DataFrame" else "value"
-
-
-def call_reader(read: Callable[[str], object], path: str) -> object:
-    """Return what the user's reader makes of a file.
-
-    Raises
-    ------
-    SourceError
-        If it fails: it names the file, and what the reader raised is its cause.
-    """
-    try:
-        return read(path)
-    except (ScutoidError, MemoryError):
-        raise
-    except Exception as error:
-        raise SourceError(
-            "a reader reads each file of its folder",
-            value=f"{type(error).__name__}: {error}",
-            place=path,
-            remedy="restore the file, mend read=, or leave the file out: "
-            "open_folder(..., select=...)",
-        ) from error
-
-
-def check_read(value: object, path: str) -> None:
-    """Refuse None, which says neither what a file holds nor that it is left out.
-
-    Raises
-    ------
-    PipelineError
-        If the value is None.
-    """
-    if value is None:
-        raise PipelineError(
-            "read= returns what its file holds, and never None",
-            value="None",
-            place=path,
-            remedy="leave the file out by open_folder(..., select=...), which gets each path; or "
-            "see that the function ends in a return",
-        )
-
-
-def open_member(
-    path: str,
-    name: str,
-    options: Mapping[str, Any],
-    read: Callable[[str], object] | None,
-    kind: OutputKind,
-) -> Node:
-    """Open a file of a folder, as `read` does where there is one.
-
-    Raises
-    ------
-    SourceError
-        If it fails.
-    PipelineError
-        If it gives something else than for the first of the files.
-    """
-    if read is None:
-        return Opened(open_source(path, **options), name)
-    value = call_reader(read, path)
-    check_read(value, path)
-    if kind_of(value) != kind:
-        raise PipelineError(
-            f"read= returns for every file what it returned for the first, here {_SAID[kind]}",
-            value=type(value).__name__,
-            place=path,
-            remedy="leave out files of another kind: open_folder(..., select=...)",
-        )
-    return Opened(open_source(value, **options), name) if kind == "image" else Constant(value, name)

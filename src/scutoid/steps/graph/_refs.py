@@ -28,11 +28,9 @@ import numpy as np
 from scutoid.cached import cached_property
 from scutoid.errors import GeometryError, PipelineError
 from scutoid.geometry import Roi, RoiLike
+from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.layout import Framed, PartsGrid, View
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Node:
@@ -49,7 +47,7 @@ class Node:
             """Keys of a collection; None for a single result."""
 
         @property
-        def groups(self) -> pd.DataFrame | None:
+        def groups(self) -> Groups | None:
             """Columns that belong to the keys of a collection, indexed by key."""
 
     else:  # a property here would be taken as the default of a field of that name

@@ -7,7 +7,8 @@ from scutoid.steps.handles._export import export
 from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._named_results import NamedResults, Result
-from scutoid.steps.handles._open import open, open_folder  # noqa: A004
+from scutoid.steps.handles._open import open  # noqa: A004
+from scutoid.steps.handles._open_folder import open_folder
 from scutoid.steps.handles._operation_options import with_options
 from scutoid.steps.handles._partial import MembersTaken, Partial
 from scutoid.steps.handles._per_member import per_member

@@ -46,7 +46,8 @@ class Collection(Lazy, Generic[L]):
     @property
     def groups(self) -> pd.DataFrame | None:
         """Columns that ``group=`` read from the members' paths, indexed by key; None without."""
-        return self.ref.node.groups
+        groups = self.ref.node.groups
+        return None if groups is None else groups.table
 
     def member(self, key: str) -> L:
         """Return one member.
@@ -132,7 +133,7 @@ class Tables(Collection[Table]):
             If ``.attrs["unit"]`` of two members differ: their lengths are no one column.
         """
         taken = self.taken(partial)
-        return taken.noted_in(concatenate(self._read(taken), self.groups))
+        return taken.noted_in(concatenate(self._read(taken), self.ref.node.groups))
 
 
 class Values(Collection[Value], Operators):
@@ -177,11 +178,12 @@ class Values(Collection[Value], Operators):
 
         taken = self.taken(partial)
         values = dict(self._read(taken))
-        own = own_columns(self.groups)
+        groups = self.ref.node.groups
+        own = own_columns(groups)
         rows = [_row(self.name, key, value, own) for key, value in values.items()]
         frame = pd.DataFrame(rows, index=range(len(rows)))
         frame.insert(0, "key", pd.Series(list(values), dtype=str))
-        return taken.noted_in(with_groups(frame, self.groups))
+        return taken.noted_in(with_groups(frame, groups))
 
 
 def _row(name: str, key: str, value: object, own: Sequence[str]) -> Mapping[Any, object]:

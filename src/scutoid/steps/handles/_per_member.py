@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import os
-import re
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scutoid.errors import ParameterError, PipelineError, SourceError, SourceNotFound
+from scutoid.errors import ParameterError, PipelineError
 from scutoid.steps.declaration import is_table
 from scutoid.steps.graph import CollectionRef, ConstantCollection
 from scutoid.steps.handles._collections import Tables, Values
+from scutoid.steps.handles._csv_fields import read_csv, typed_fields
 from scutoid.steps.handles._single import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_WHOLE = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
-_REAL = re.compile(r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|-?inf", re.ASCII)
-_TRUTH = {"true": True, "false": False}
 _NAMED = 5
 _PLACE = "per_member"
 
@@ -81,7 +75,7 @@ def per_member(table: pd.DataFrame | Table | str | os.PathLike[str], column: str
             remedy='make it a table with a column "key"',
         )
     keys = _keys(frame, column)
-    values = _typed(list(frame[column])) if is_file else list(frame[column])
+    values = typed_fields(list(frame[column])) if is_file else list(frame[column])
     import pandas as pd
 
     missing = [key for key, value in zip(keys, values, strict=True) if _is_missing(pd, value)]
@@ -144,57 +138,5 @@ def _read(path: Path) -> pd.DataFrame:
     """Read a CSV file as text: 007 is no number, and nothing no NaN."""
     import pandas as pd
 
-    separator = "\t" if path.suffix == ".tsv" else ","
-    numbered: list[tuple[int, list[str]]] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            numbered = [(reader.line_num, row) for row in reader if row]
-    except FileNotFoundError:
-        raise SourceNotFound(
-            "a table is a CSV file that exists", value=str(path), place=_PLACE
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _no_csv(path, str(error)) from error
-    if not numbered:
-        raise _no_csv(path, "it is empty")
-    names = numbered[0][1]
-    for line, row in numbered[1:]:
-        if len(row) != len(names):
-            raise _no_csv(path, f"{len(row)} fields in line {line}, of {len(names)} columns")
-    if len(names) == 1 and re.search("[;\t]", names[0]):
-        raise _no_csv(path, f"one column, {names[0]!r}")
-    fields = [row for _, row in numbered[1:]]
-    return pd.DataFrame(fields, columns=pd.Index(names), dtype=object)
-
-
-def _no_csv(path: Path, found: str) -> SourceError:
-    return SourceError(
-        "a CSV file is UTF-8, has the names of its columns in the first line, commas between "
-        "fields, quotes around those with a comma, and a field for each column in every line",
-        value=found,
-        place=f"{_PLACE}, {path}",
-        remedy="save it as such, or read it by pandas and give the DataFrame, with the column "
-        "'key' as text",
-    )
-
-
-def _typed(texts: Sequence[str]) -> Sequence[object]:
-    """Return fields as numbers or truth values if all are written as such, None for nothing."""
-    there = [text.strip() for text in texts if text]
-    if all(map(_is_number, there)):
-        return [_number(text.strip()) if text else None for text in texts]
-    if all(text.lower() in _TRUTH for text in there):
-        return [_TRUTH[text.strip().lower()] if text else None for text in texts]
-    return [text or None for text in texts]
-
-
-def _is_number(text: str) -> bool:
-    """Whether text is written as a number, and one that there is."""
-    if _WHOLE.fullmatch(text):
-        return True
-    return bool(_REAL.fullmatch(text)) and ("inf" in text or math.isfinite(float(text)))
-
-
-def _number(text: str) -> float:
-    return int(text) if _WHOLE.fullmatch(text) else float(text)
+    names, rows = read_csv(path, _PLACE)
+    return pd.DataFrame(rows, columns=pd.Index(names), dtype=object)

@@ -1,5 +1,6 @@
 """What would run, and why."""
 
+from scutoid.steps.planning._changed_members import noted_files
 from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._plan import Plan, PlannedStep
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun, is_computed
@@ -15,6 +16,7 @@ __all__ = [
     "PlannedStep",
     "Planner",
     "is_computed",
+    "noted_files",
     "notes_of_images",
     "summarize",
     "warnings_of",

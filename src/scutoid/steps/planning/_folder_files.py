@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import cast
 
-from scutoid.arrays import is_alone, open_source
+from scutoid.arrays import is_alone
 from scutoid.errors import ScutoidError
 from scutoid.paths import normal
-from scutoid.steps.graph import OpenedFolder, paths_beside
+from scutoid.steps.graph import OpenedFolder, files_in, paths_beside
 from scutoid.store import HashMemo, locations_of
 
 _THREADS = 4
@@ -33,11 +35,12 @@ class FolderFiles:
         self._digest = digest
         self._memo = memo
         self._own: dict[OpenedFolder, Mapping[str, str]] = {}
+        self._stacked: dict[str, str] = {}
         self._beside: dict[OpenedFolder, Mapping[str, tuple[str, ...]]] = {}
         self._digests: dict[OpenedFolder, Mapping[str, tuple[str, ...]]] = {}
 
     def digests(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
-        """Return the digest of a member's own file, then of those beside it."""
+        """Return the digest of a member's own file or files, then of each of those beside."""
         if folder not in self._digests:
             self._digests[folder] = self._all_digests(folder)
         return self._digests[folder][key]
@@ -54,7 +57,15 @@ class FolderFiles:
 
     def paths(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
         """Return where they are, in the same order."""
-        return (normal(folder.paths[key]), *self._paths_beside(folder).get(key, ()))
+        own = map(normal, files_in(folder.paths[key]))
+        return (*own, *self._paths_beside(folder).get(key, ()))
+
+    def named(self, folder: OpenedFolder, key: str) -> tuple[tuple[str, str], ...]:
+        """Return the files that a member is stacked of, with their digests; none of others."""
+        if folder.opening.stacking is None:
+            return ()
+        self._own_digests(folder)
+        return tuple((path, self._stacked[path]) for path in files_in(folder.paths[key]))
 
     def beside_all(self, folder: OpenedFolder) -> frozenset[str]:
         """Return the files that are read beside each of the members."""
@@ -66,11 +77,11 @@ class FolderFiles:
         """Return for each member that is not read from its own file alone the others."""
         if folder not in self._beside:
             found: dict[str, tuple[str, ...]] = {}
-            if folder.reader is None:
+            if folder.opening.reader is None:
                 self._own_digests(folder)  # what is remembered of a file holds for its content
                 found = self._of_images(folder)
             if folder.reads is not None:
-                for key, path in folder.paths.items():
+                for key, path in _each_file(folder):
                     said = paths_beside(folder.reads, path)
                     found[key] = tuple(dict.fromkeys((*found.get(key, ()), *said)))
             self._beside[folder] = found
@@ -78,17 +89,17 @@ class FolderFiles:
 
     def _of_images(self, folder: OpenedFolder) -> dict[str, tuple[str, ...]]:
         """Return the other files of those images that have any, by their keys."""
-        found = {}
-        for key, path in folder.paths.items():
+        found: dict[str, tuple[str, ...]] = {}
+        for key, path in _each_file(folder):
             if self._is_alone(path):
                 continue
             with suppress(
                 ScutoidError
             ):  # what cannot be opened fails in the run, which tells of it
-                listed = locations_of(open_source(path, **folder.options).identity)
+                listed = locations_of(folder.opening.open_file(path).identity)
                 others = tuple(place for place in listed if place != normal(path))
                 if others:
-                    found[key] = others
+                    found[key] = (*found.get(key, ()), *others)
         return found
 
     def _is_alone(self, path: str) -> bool:
@@ -96,9 +107,27 @@ class FolderFiles:
 
     def _own_digests(self, folder: OpenedFolder) -> Mapping[str, str]:
         if folder not in self._own:
-            paths = folder.paths
-            self._own[folder] = dict(zip(paths, self._all(list(paths.values())), strict=True))
+            listed = [path for _, path in _each_file(folder)]
+            if folder.opening.stacking is None:
+                self._own[folder] = dict(zip(folder.paths, self._all(listed), strict=True))
+            else:
+                new = [path for path in dict.fromkeys(listed) if path not in self._stacked]
+                self._stacked |= zip(new, self._all(new), strict=True)
+                self._own[folder] = self._of_stacks(folder)
         return self._own[folder]
+
+    def _of_stacks(self, folder: OpenedFolder) -> dict[str, str]:
+        """Digest each member that is stacked of files: these, in their places."""
+        stacking = folder.opening.stacking
+        begin = "" if stacking is None else repr((stacking.axes, stacking.shape, stacking.channels))
+        known: dict[str | None, str] = {None: "none"}
+        known.update(self._stacked)
+        return {
+            key: hashlib.sha256(
+                "\0".join((begin, *map(known.__getitem__, files))).encode()
+            ).hexdigest()
+            for key, files in folder.paths.items()
+        }
 
     def _all(self, paths: Sequence[str]) -> list[str]:
         """Digest files; large ones in threads, for hashing holds no lock."""
@@ -109,6 +138,13 @@ class FolderFiles:
         with ThreadPoolExecutor(_THREADS) as pool:
             found = pool.map(lambda piece: [self._digest(path) for path in piece], pieces)
             return list(_joined(found))
+
+
+def _each_file(folder: OpenedFolder) -> Iterable[tuple[str, str]]:
+    """Go through the files, each with the key of its member."""
+    if folder.opening.stacking is None:  # of 100,000 members
+        return cast("Iterable[tuple[str, str]]", folder.paths.items())
+    return ((key, path) for key, files in folder.paths.items() for path in files_in(files))
 
 
 def _joined(pieces: Iterable[Iterable[str]]) -> Iterable[str]:

@@ -294,6 +294,12 @@ class Keys:
         """Return the first of these that is not as it was when its key was made; None: none."""
         return None if self.memo is None else self.memo.changed(locations)
 
+    def files_of(self, call: MappedCall, key: str) -> tuple[tuple[str, str], ...]:
+        """Return the files that the inputs of a member are stacked of, with their digests."""
+        nodes = dict.fromkeys(item.node for item in call.collections)
+        folders = (node for node in nodes if isinstance(node, OpenedFolder))
+        return tuple(named for folder in folders for named in self._files.named(folder, key))
+
     def _given(self, node: Node, value: object, where: str) -> str:
         """Digest what a user gave as an input."""
         return self.value(value, where, self._unseen.setdefault(node, set()))
@@ -332,13 +338,13 @@ class Keys:
         """Digests of how the files of a folder are opened; worked out once for all of them."""
         if folder not in self._readings:
             unseen = self._unseen.setdefault(folder, set())
-            reader = ""
-            if folder.reader is not None:
-                code = self.reader(folder.reader)
+            opening, reader = folder.opening, ""
+            if opening.reader is not None:
+                code = self.reader(opening.reader)
                 unseen.update(self._unseen_of_reader(folder, code))
                 reader = code.digest
             # What rides on these options does not reach a step: they only say how to read.
-            options = self.value(folder.options, "options of open_folder", set())
+            options = self.value(opening.options, "options of open_folder", set())
             self._readings[folder] = (options, reader)
         return self._readings[folder]
 

@@ -28,14 +28,12 @@ from scutoid.steps.graph import (
     planned_node,
 )
 from scutoid.steps.planning._accept import Acceptance
+from scutoid.steps.planning._changed_members import changed_members
 from scutoid.steps.planning._draft import Draft
 from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._lookup import find_stored
 from scutoid.steps.planning._planned import PlannedRun, as_compared, recipe_of
 from scutoid.steps.planning._recipes import block_of, nearest_inside
-from scutoid.steps.results import (
-    members_of,
-)
 from scutoid.store import (
     Entry,
     EntryStore,
@@ -45,7 +43,6 @@ from scutoid.store import (
     explain,
 )
 
-_NAMED = 3
 _LIKELY_COMPRESSION = 10
 _MEMO = ".input-hashes"
 
@@ -246,7 +243,7 @@ class Planner:
             if draft.task in self._force:
                 draft.reason = "forced"
             elif draft.call.keys is not None and draft.entry.status != "absent":
-                draft.reason = self._changed_members(draft)
+                draft.reason = changed_members(draft, self.keys)
             elif draft.status == "partial":
                 draft.reason = f"{draft.n_done} of {draft.n_blocks} are done"
             elif not draft.is_kept:
@@ -280,21 +277,6 @@ class Planner:
     def _explain(self, draft: Draft) -> str:
         draft.nearest = self.store.nearest(draft.call.spec.label, self.recipe(draft))
         return explain(self.compared(draft), draft.nearest)
-
-    def _changed_members(self, draft: Draft) -> str:
-        """Say which members are not as they were when the collection was last run."""
-        listed = members_of(draft.entry)
-        pairs = list(zip(draft.call.keys or (), draft.member_keys, strict=True))
-        changed = [key for key, member in pairs if listed.get(key, member) != member]
-        added = [key for key, _ in pairs if key not in listed]
-        lists = (("changed", changed), ("are new", added))
-        words = [
-            f"{len(keys)} of {len(pairs)} members {what}: {', '.join(keys[:3])}"
-            + (", ..." if len(keys) > _NAMED else "")
-            for what, keys in lists
-            if keys
-        ]
-        return "; ".join(words) or "a member's result is missing"
 
     def recipe(self, draft: Draft) -> Recipe:
         """Return what the entry of a step shall say of itself."""

@@ -31,6 +31,8 @@ T = TypeVar("T")
 Checksum: TypeAlias = int | tuple[int, ...] | tuple[tuple[str, int], ...]
 """Of a file its CRC-32; of a zarr how many shards there are, a checksum of which, and one of their
 notes; of a folder the CRC-32 of each file in it, by its path there."""
+GroupValue: TypeAlias = str | int | float | None
+"""What stands in a column of groups; truth values are whole numbers here."""
 _UNNOTED = 2
 
 
@@ -261,8 +263,8 @@ def _column(fields: Fields, name: str, read: Callable[[object], dict[int, T]]) -
 class MembersRecord:
     """Which members a collection has: `members.json`."""
 
-    VERSION: ClassVar[int] = 1
-    """Version that is written, and the latest that is read."""
+    VERSION: ClassVar[int] = 2
+    """The latest version that is read; the first is written where no group has numbers."""
 
     outputs: tuple[OutputKind, ...]
     """What the step returns for each."""
@@ -272,8 +274,10 @@ class MembersRecord:
     """The same of those that are not done: they failed, or did not run."""
     keys: tuple[str, ...] = ()
     """All keys, in order; where none is missing, those of `members`."""
-    groups: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[GroupValue, ...]] = field(default_factory=dict)
     """Columns that belong to the keys, each with a value a key."""
+    files: tuple[str, ...] = ()
+    """Of members of several files, a text a key: the first digits of each file's digest in turn."""
 
     def __post_init__(self) -> None:
         if not self.missing:
@@ -290,7 +294,7 @@ class MembersRecord:
     def to_json(self) -> str:
         """Return the text of the file."""
         content: dict[str, object] = {
-            VERSION_FIELD: self.VERSION,
+            VERSION_FIELD: self.VERSION if self._has_numbers else FIRST_VERSION,
             "outputs": self.outputs,
             "members": dict(self.members),
         }
@@ -298,7 +302,14 @@ class MembersRecord:
             content |= {"missing": dict(self.missing), "keys": self.keys}
         if self.groups:
             content["groups"] = dict(self.groups)
+        if self.files:
+            content["files"] = self.files
         return json.dumps(content, indent=0)
+
+    @property
+    def _has_numbers(self) -> bool:
+        known = (str, type(None))
+        return any(not isinstance(v, known) for column in self.groups.values() for v in column)
 
     @classmethod
     def from_json(cls, content: str | bytes, *, place: Path | str = "members.json") -> Self:
@@ -323,15 +334,24 @@ class MembersRecord:
             missing=missing,
             keys=keys,
             groups=fields.find("groups", _columns, {}),
+            files=fields.find("files", items(text), ()),
         )
+        if record.files and len(record.files) != len(record.keys):
+            fields.refuse("has a text for each key in its field 'files'", len(record.files))
         if any(len(column) != len(record.keys) for column in record.groups.values()):
             fields.refuse("has a value for each key in its field 'groups'", list(record.groups))
         return record
 
 
-def _columns(value: object) -> dict[str, tuple[str | None, ...]]:
-    """Take columns of text, in which null may stand."""
-    return {name: items(optional(text))(column) for name, column in mapping(value).items()}
+def _columns(value: object) -> dict[str, tuple[GroupValue, ...]]:
+    """Take columns of text, numbers and truth values, in which null may stand."""
+    return {name: items(_group_value)(column) for name, column in mapping(value).items()}
+
+
+def _group_value(value: object) -> GroupValue:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise TypeError(f"a {type(value).__name__}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred
-from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -34,7 +32,6 @@ from scutoid.steps.graph import (
     OpenedFolder,
     Ref,
     StoredOutputs,
-    open_member,
 )
 from scutoid.steps.layout import ViewSource
 from scutoid.steps.planning import PlannedCall, PlannedRun, is_computed
@@ -194,9 +191,7 @@ class WorkerInputs:
             return self._single_for_members(item)
         node = item.node
         if isinstance(node, OpenedFolder):
-            paths = tuple(node.paths[key] for key in keys)
-            how = (node.options, node.reader, node.kind)
-            return FolderInput(paths, partial(_open_file, *how), node.kind)
+            return FolderInput(tuple(node.paths[key] for key in keys), node.opening)
         if isinstance(node, ConstantCollection):
             return ValueInput(tuple(node.by_key[key] for key in keys))
         if isinstance(node, CollectionFromStore):
@@ -232,12 +227,6 @@ class MemberImage:
 
 def _viewed(source: Readable, image: ImageRef) -> Readable:
     return source if image.view is None else ViewSource(source, image.view)
-
-
-def _open_file(
-    options: Mapping[str, Any], read: Callable[[str], object] | None, kind: OutputKind, path: str
-) -> Node:
-    return open_member(path, Path(path).name, options, read, kind)
 
 
 class _Sourced:

@@ -37,7 +37,13 @@ from scutoid.steps.graph import (
     refs_of,
 )
 from scutoid.steps.handles import LATEST, Lazy, handle_of
-from scutoid.steps.planning import PlannedCall, PlannedRun, notes_of_images, warnings_of
+from scutoid.steps.planning import (
+    PlannedCall,
+    PlannedRun,
+    noted_files,
+    notes_of_images,
+    warnings_of,
+)
 from scutoid.steps.results import (
     ITEMS,
     JOURNALLED,
@@ -350,7 +356,8 @@ class Runner:
     def _record_collection(self, each: PlannedCall, call: MappedCall) -> None:
         """Write which members belong together, and tables in one piece for people to read."""
         items, outputs = each.items, call.spec.outputs
-        record = list_of_members(items, outputs, call.groups)
+        files = noted_files(call, self.planned.keys)
+        record = list_of_members(items, outputs, call.groups, files)
         if each.entry.recipe is None:
             each.entry.begin(self.planned.recipe(each).stamped(), keeps_items=True)
         each.entry.distrust()

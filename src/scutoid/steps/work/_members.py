@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,8 @@ from scutoid.steps.graph import (
     Call,
     FromStore,
     ImageRef,
-    Node,
+    MemberFiles,
+    Opening,
     Ref,
     StoredMembers,
     make_call,
@@ -266,16 +267,14 @@ class MemberInput:
 class FolderInput(MemberInput):
     """Files of a folder."""
 
-    paths: tuple[str, ...]
-    """A path a member."""
-    open: Callable[[str], Node]
+    files: tuple[MemberFiles, ...]
+    """The file of each member, or its files."""
+    open: Opening
     """Opens one."""
-    kind: OutputKind = "image"
-    """What each is."""
 
     def member(self, number: int) -> Ref:
         """Return one member."""
-        return ref_of(self.open(self.paths[number]), self.kind)
+        return ref_of(self.open(self.files[number]), self.open.kind)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

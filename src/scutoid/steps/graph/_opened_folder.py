@@ -1,0 +1,192 @@
+"""Files of a folder as a collection: a file a member, or several files that are stacked to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from scutoid.arrays import ArraySource, Stacking, open_source, open_stack
+from scutoid.cached import cached_property
+from scutoid.errors import PipelineError, ScutoidError, SourceError
+from scutoid.steps.compute import Groups
+from scutoid.steps.declaration import OutputKind
+from scutoid.steps.graph._beside import Beside
+from scutoid.steps.graph._nodes import Constant, Opened
+from scutoid.steps.graph._refs import Node
+
+MemberFiles: TypeAlias = str | tuple[str | None, ...]
+"""The file of a member; or its files by place, None where there is none."""
+_OF_THE_WHOLE = ("voxel_size", "unit")
+"""Options that describe the stacked image, and not each of its files."""
+_SAID = {"image": "an array", "table": "a DataFrame", "value": "a value"}
+
+
+def files_in(files: MemberFiles) -> tuple[str, ...]:
+    """Return the files of a member that are there, in order."""
+    if isinstance(files, str):
+        return (files,)
+    return tuple([path for path in files if path is not None])
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How the files of a folder are opened: what a worker gets of it."""
+
+    options: Mapping[str, Any]
+    """As `open_source` takes them."""
+    reader: Callable[[str], object] | None = None
+    """Reads one file; None: as images are opened."""
+    kind: OutputKind = "image"
+    """What each member is."""
+    stacking: Stacking | None = None
+    """How the files of a member are stacked; None: each member is one file."""
+
+    def __call__(self, files: MemberFiles, name: str | None = None) -> Node:
+        """Open a member.
+
+        Raises
+        ------
+        SourceError
+            If it fails.
+        PipelineError
+            If a reader gives something else than for the first of the files.
+        """
+        path = files_in(files)[0]
+        shown = name or Path(path).name
+        if self.stacking is not None and not isinstance(files, str):
+            scale = {option: self.options.get(option) for option in _OF_THE_WHOLE}
+            return Opened(open_stack(files, self.stacking, self.open_file, **scale), shown)
+        if self.reader is None:
+            return Opened(open_source(path, **self.options), shown)
+        value = self._value(path, self.reader)
+        if self.kind != "image":
+            return Constant(value, shown)
+        return Opened(open_source(value, **self.options), shown)
+
+    def open_file(self, path: str) -> ArraySource:
+        """Open one of the files that are stacked."""
+        options = {k: v for k, v in self.options.items() if k not in _OF_THE_WHOLE}
+        source = path if self.reader is None else self._value(path, self.reader)
+        return open_source(source, **options)
+
+    def _value(self, path: str, reader: Callable[[str], object]) -> object:
+        value = call_reader(reader, path)
+        check_read(value, path)
+        if kind_of(value) != self.kind:
+            raise PipelineError(
+                "read= returns for every file what it returned for the first, here "
+                f"{_SAID[self.kind]}",
+                value=type(value).__name__,
+                place=path,
+                remedy="leave out files of another kind: open_folder(..., select=...)",
+            )
+        return value
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OpenedFolder(Node):
+    """Files of a folder; each is opened when it is needed."""
+
+    name: str
+    """Name of the folder."""
+    paths: Mapping[str, MemberFiles]
+    """Where the files of each member are, by key."""
+    opening: Opening
+    """How they are opened."""
+    groups: Groups | None = field(default=None, repr=False)
+    """Columns that belong to the keys."""
+    reads: Callable[[str], Beside] | None = None
+    """Says which other files are read with one."""
+    undeclared: tuple[str, ...] = ()
+    """Files that the reader opened when it was first called, and that nothing names."""
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the members."""
+        return tuple(self.paths)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of the first image, or left out, which stands for the others.
+
+        And how many places of members have no file.
+        """
+        return (*self._filled(), *self._notes_of_first())
+
+    def _filled(self) -> Iterator[str]:
+        if self.opening.stacking is not None:
+            n_filled = sum(path is None for files in self.paths.values() for path in files)
+            if n_filled:
+                yield (
+                    f"folder {self.name!r}: {n_filled} places of its members have no file; "
+                    "their voxels are 0"
+                )
+
+    def _notes_of_first(self) -> Iterator[str]:
+        if self.opening.reader is not None or self.opening.kind != "image":
+            return
+        with suppress(ScutoidError):  # a file that cannot be opened fails in a run
+            first = self.member(self.keys[0])
+            yield from (f"folder {self.name!r}, {note}" for note in getattr(first, "notes", ()))
+
+    def member(self, key: str) -> Node:
+        """Open one member."""
+        return self.opening(self.paths[key], key)
+
+
+def kind_of(value: object) -> OutputKind:
+    """Return the kind of a value that was read: an array is an image, a DataFrame a table.
+
+    Examples
+    --------
+    >>> kind_of(np.zeros(3)), kind_of({"a": 1})
+    ('image', 'value')
+    """
+    if isinstance(value, np.ndarray) and value.ndim:
+        return "image"
+    return "table" if type(value).__name__ == "DataFrame" else "value"
+
+
+def call_reader(read: Callable[[str], object], path: str) -> object:
+    """Return what the user's reader makes of a file.
+
+    Raises
+    ------
+    SourceError
+        If it fails: it names the file, and what the reader raised is its cause.
+    """
+    try:
+        return read(path)
+    except (ScutoidError, MemoryError):
+        raise
+    except Exception as error:
+        raise SourceError(
+            "a reader reads each file of its folder",
+            value=f"{type(error).__name__}: {error}",
+            place=path,
+            remedy="restore the file, mend read=, or leave the file out: "
+            "open_folder(..., select=...)",
+        ) from error
+
+
+def check_read(value: object, path: str) -> None:
+    """Refuse None, which says neither what a file holds nor that it is left out.
+
+    Raises
+    ------
+    PipelineError
+        If the value is None.
+    """
+    if value is None:
+        raise PipelineError(
+            "read= returns what its file holds, and never None",
+            value="None",
+            place=path,
+            remedy="leave the file out by open_folder(..., select=...), which gets each path; or "
+            "see that the function ends in a return",
+        )

@@ -1,0 +1,223 @@
+"""Find the members of a collection of files: by a folder, a glob, a pattern or a table."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from scutoid.errors import ParameterError, SourceNotFound
+from scutoid.steps.compute import Groups
+from scutoid.steps.declaration import is_table
+from scutoid.steps.handles._file_table import listed_files
+from scutoid.steps.handles._member_files import FileList, Members, Missing, NamedFile
+from scutoid.steps.handles._name_part import Glob, NamePart
+from scutoid.steps.handles._name_pattern import NamePattern, find_files
+from scutoid.steps.handles._natural import natural
+from scutoid.steps.handles._single import Table
+from scutoid.steps.handles._stack_axes import Channels, Stack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FileSource: TypeAlias = "str | os.PathLike[str] | pd.DataFrame | Table"
+"""A folder, a pattern, or a table that lists files."""
+_PLACE = "open_folder"
+_STACK = 'write for example stack={"c": "channel"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a user said of the members of a collection of files."""
+
+    stack: Stack | None = None
+    """What becomes an axis."""
+    channels: Channels | None = None
+    """Names of channels."""
+    missing: Missing = "error"
+    """What becomes of a place without a file."""
+    select: Callable[[str], bool] | None = None
+    """Whether a file belongs to the collection."""
+    group: str | None = None
+    """Regular expression whose groups become columns."""
+
+    def __post_init__(self) -> None:
+        if self.missing not in ("error", "fill"):
+            raise ParameterError(
+                'missing= is "error" or "fill"',
+                value=self.missing,
+                place=_PLACE,
+                remedy='"fill" takes 0 for the voxels of places without a file',
+            )
+
+    def is_selected(self, path: str) -> bool:
+        """Whether a file belongs to the collection."""
+        return self.select is None or self.select(path)
+
+    def check_fits(self, names: tuple[str, ...], place: str, *, is_stacked: bool) -> None:
+        """Refuse arguments that do not fit placeholders or columns of these names.
+
+        Raises
+        ------
+        ParameterError
+            If there are such.
+        """
+        if names and self.group is not None:
+            raise ParameterError(
+                "columns come from placeholders or a table, or from group=, not from both",
+                value=f"group={self.group!r}",
+                place=place,
+                remedy="leave out group=",
+            )
+        if self.stack is not None and not names:
+            raise ParameterError(
+                "stack= is for patterns with placeholders, and for tables",
+                value=f"stack={self.stack!r}",
+                place=place,
+                remedy='write for example "plate/{well}_s{site:d}_w{channel}.tif"',
+            )
+        if is_stacked or (self.channels is None and self.missing == "error"):
+            return
+        raise ParameterError(
+            "channels= and missing= are for members of several files, by stack=",
+            value="channels=" if self.channels is not None else f"missing={self.missing!r}",
+            place=place,
+            remedy=_STACK,
+        )
+
+
+def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
+    """Return the name of a folder or table, and its members.
+
+    Raises
+    ------
+    SourceNotFound, SourceError, ParameterError
+        If there are none, or they do not fit what is wanted.
+    """
+    if isinstance(source, Table):
+        source = source.to_pandas()
+    if not isinstance(source, (str, os.PathLike)):
+        if not is_table(source):
+            raise ParameterError(
+                "a folder is opened by a pattern, a CSV file or a DataFrame",
+                value=type(source).__name__,
+                place=_PLACE,
+            )
+        return _of_table(source, wanted)
+    text = os.fspath(source)
+    if Path(text).is_dir():
+        pattern = NamePattern(text, Path(text), (NamePart((Glob("*", ".*?"),)),))
+    elif text.lower().endswith((".csv", ".tsv")) and Path(text).is_file():
+        return _of_table(text, wanted)
+    else:
+        pattern = NamePattern.parse(text)
+    if not pattern.parts:
+        raise SourceNotFound(
+            "a pattern has a * or a placeholder, or names a folder or a CSV file",
+            value=text,
+            remedy='write for example "plate/*.tif", or use sc.open for one file',
+        )
+    name = pattern.root.resolve().name or "folder"
+    return name, _of_pattern(pattern, name, wanted)
+
+
+def _of_table(source: str | pd.DataFrame, wanted: Wanted) -> tuple[str, Members]:
+    listed = listed_files(source)
+    stack = wanted.stack
+    if listed.channel_column is not None:
+        stack = {"c": listed.channel_column, **(stack or {})}
+    wanted.check_fits(listed.names or ("path",), listed.place, is_stacked=stack is not None)
+    listed = replace(listed, files=[f for f in listed.files if wanted.is_selected(f.path)])
+    if not listed.files:
+        raise SourceNotFound("a table lists at least one file", value="none", place=listed.place)
+    if stack is not None:
+        return listed.name, listed.stacked(stack, wanted.channels, wanted.missing)
+    return listed.name, listed.single(_keys_of_rows(listed))
+
+
+def _keys_of_rows(listed: FileList) -> list[str]:
+    """Return the keys of a table's files: its column of keys, else paths below a common folder."""
+    if listed.key_column is not None:
+        keys = [str(file.facts[listed.key_column]) for file in listed.files]
+    else:
+        folders = {os.path.dirname(file.path) for file in listed.files}  # noqa: PTH120
+        folder = os.path.commonpath(folders)
+        keys = [os.path.relpath(file.path, folder).replace(os.sep, "/") for file in listed.files]
+    listed.check_keys(keys)
+    return keys
+
+
+def _of_pattern(pattern: NamePattern, name: str, wanted: Wanted) -> Members:
+    wanted.check_fits(pattern.names, pattern.text, is_stacked=wanted.stack is not None)
+    found = dict(find_files(pattern))
+    if wanted.select is not None:
+        found = {key: path for key, path in found.items() if wanted.select(path)}
+    if not pattern.names:
+        if not found:
+            raise _nothing(pattern)
+        paths = {key: found[key] for key in sorted(found, key=natural)}
+        return Members(paths, None if wanted.group is None else _groups(wanted.group, paths))
+    matched = list(_matched(pattern, sorted(found)))
+    if not matched:
+        raise _nothing(pattern, found)
+    files = [NamedFile(found[key], values) for key, values in matched]
+    listed = FileList(files, pattern.names, name, pattern.text)
+    if wanted.stack is None:
+        return listed.single([key for key, _ in matched])
+    return listed.stacked(wanted.stack, wanted.channels, wanted.missing)
+
+
+def _matched(pattern: NamePattern, keys: list[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    for key, values in pattern.match_all(keys):
+        if values is not None:
+            yield key, values
+
+
+def _nothing(pattern: NamePattern, found: Mapping[str, str] | None = None) -> SourceNotFound:
+    remedy = "the folder does not exist"
+    if found:
+        remedy = f"the placeholders match none of {len(found)} names, such as {min(found)!r}"
+    elif pattern.root.is_dir():
+        remedy = "check the folder, the ending, and select= if it is given"
+    return SourceNotFound(
+        "a pattern matches at least one file",
+        value=pattern.text,
+        place=str(pattern.root.resolve()),
+        remedy=remedy,
+    )
+
+
+def _groups(group: str, paths: Mapping[str, str]) -> Groups:
+    try:
+        expression = re.compile(group)
+    except re.error as error:
+        raise ParameterError(
+            "group= is a regular expression", value=group, place=f"position {error.pos}"
+        ) from error
+    if not expression.groupindex:
+        raise ParameterError(
+            "group= has named groups, which become columns",
+            value=group,
+            remedy=r"write for example r'(?P<well>[A-H]\d\d)'",
+        )
+    if "key" in expression.groupindex:
+        raise ParameterError(
+            "groups become columns beside 'key', the path of the member",
+            value="key",
+            place=f"group={group!r}",
+            remedy="call the group by another name",
+        )
+    rows = []
+    for key in paths:
+        match = expression.search(key)
+        if match is None:
+            raise ParameterError(
+                "group= matches the key of every member", value=key, place=f"group={group!r}"
+            )
+        rows.append(match.groupdict())
+    return Groups(
+        tuple(paths), {name: [row[name] for row in rows] for name in expression.groupindex}
+    )

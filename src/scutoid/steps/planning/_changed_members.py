@@ -1,0 +1,59 @@
+"""Say which members of a collection are not as they were, and which of their files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from scutoid.steps.graph import MappedCall, OpenedFolder
+from scutoid.steps.planning._draft import Draft
+from scutoid.steps.planning._keys import Keys
+from scutoid.steps.results import MembersRecord, list_of
+
+_NAMED = 3
+_DIGITS = 8
+
+
+def changed_members(draft: Draft, keys: Keys) -> str:
+    """Say which members are not as they were when the collection was last run."""
+    record = list_of(draft.entry)
+    listed = {} if record is None else record.members
+    pairs = list(zip(draft.call.keys or (), draft.member_keys, strict=True))
+    changed = [key for key, member in pairs if listed.get(key, member) != member]
+    added = [key for key, _ in pairs if key not in listed]
+    said = [f"{key}{_changed_files(draft, keys, record, key)}" for key in changed[:_NAMED]]
+    lists = (("changed", changed, said), ("are new", added, added[:_NAMED]))
+    words = [
+        f"{len(found)} of {len(pairs)} members {what}: {_listed(shown, len(found))}"
+        for what, found, shown in lists
+        if found
+    ]
+    return "; ".join(words) or "a member's result is missing"
+
+
+def noted_files(call: MappedCall, keys: Keys) -> tuple[str, ...]:
+    """Return what the list of a collection notes of the files of members that have several."""
+    folders = (c.node for c in call.collections if isinstance(c.node, OpenedFolder))
+    if all(folder.opening.stacking is None for folder in folders):
+        return ()
+    return tuple(
+        "".join(digest[:_DIGITS] for _, digest in keys.files_of(call, key)) for key in call.keys
+    )
+
+
+def _changed_files(draft: Draft, keys: Keys, record: MembersRecord | None, key: str) -> str:
+    """Name those files of a member of several that are not as they were."""
+    if record is None or not record.files or not isinstance(draft.call, MappedCall):
+        return ""
+    noted = record.files[record.keys.index(key)]
+    before = [noted[n : n + _DIGITS] for n in range(0, len(noted), _DIGITS)]
+    now = keys.files_of(draft.call, key)
+    if len(now) != len(before):
+        return f" ({len(now)} files, {len(before)} before)"
+    pairs = zip(now, before, strict=True)
+    names = [Path(path).name for (path, digest), old in pairs if not digest.startswith(old)]
+    return f" ({_listed(names[:_NAMED], len(names))})" if names else ""
+
+
+def _listed(names: Sequence[str], n_all: int) -> str:
+    return ", ".join(names) + (", ..." if n_all > len(names) else "")

@@ -1,0 +1,220 @@
+"""Tables that list files: a row a file, or a row with the files of a member."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scutoid as sc
+from scutoid.errors import ParameterError, SourceError, SourceNotFound
+
+
+def voxels(number):
+    return np.full((4, 5), number, "uint8")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(8):
+        path = tmp_path / "plate" / f"{number // 4}" / f"{number}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, voxels(number))
+    return tmp_path
+
+
+ROWS = pd.DataFrame(
+    {
+        "path": [f"plate/{n // 4}/{n}.npy" for n in range(8)],
+        "well": ["B10"] * 4 + ["B9"] * 4,
+        "site": [1, 1, 2, 2] * 2,
+        "channel": ["GFP", "DAPI"] * 4,
+        "dose": [0.5] * 4 + [None] * 4,
+        "code": ["007"] * 8,
+    }
+)
+
+
+def opened(folder, rows, monkeypatch, how, **options):
+    if how == "frame":
+        monkeypatch.chdir(folder)
+        return sc.open_folder(rows, **options)
+    rows.to_csv(folder / "files.csv", index=False)
+    return sc.open_folder(folder / "files.csv", **options)
+
+
+@pytest.mark.parametrize("how", ["frame", "csv"])
+def test_the_files_of_a_member_are_in_rows(folder, monkeypatch, how):
+    images = opened(folder, ROWS, monkeypatch, how, stack={"c": "channel"})
+    assert images.keys == ("B10/1", "B10/2", "B9/1", "B9/2")  # in the order of the table
+    image = images["B9/2"]
+    assert (image.axes, image.channels) == ("cyx", ("DAPI", "GFP"))
+    assert image.read()[:, 0, 0].tolist() == [7, 6]
+    assert list(images.groups.columns) == ["well", "site", "dose", "code"]
+    row = images.groups.loc["B10/2"]
+    assert (row["well"], row["site"], row["dose"], row["code"]) == ("B10", 2, 0.5, "007")
+    assert images.groups["dose"].isna().tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("how", ["frame", "csv"])
+def test_without_a_stack_each_row_is_a_member(folder, monkeypatch, how):
+    images = opened(folder, ROWS, monkeypatch, how)
+    assert images.keys == tuple(f"{n // 4}/{n}.npy" for n in range(8))
+    assert images.groups.loc["1/5.npy"].tolist()[:3] == ["B9", 1, "DAPI"]
+
+
+def test_a_column_of_keys_names_the_members(folder, monkeypatch):
+    rows = ROWS.assign(key=[f"{w}-{s}" for w, s in zip(ROWS["well"], ROWS["site"], strict=True)])
+    images = opened(folder, rows, monkeypatch, "csv", stack={"c": "channel"})
+    assert images.keys == ("B10-1", "B10-2", "B9-1", "B9-2")
+    assert "key" not in images.groups
+    one = opened(folder, rows[::2], monkeypatch, "csv")
+    assert one.keys == images.keys
+
+
+def test_columns_are_read_as_per_member_reads_them_and_come_back_from_the_store(
+    folder, monkeypatch
+):
+    @sc.step
+    def total(image):
+        return int(image.sum())
+
+    rows = ROWS.assign(control=[True, True, False, False] * 2, note=["x"] * 4 + [""] * 4)
+    images = opened(folder, rows, monkeypatch, "csv", stack={"c": "channel"})
+    totals = total(images)
+    sc.run(totals, store=folder / "store", executor="serial")
+    found = sc.Store(folder / "store")["total"].to_pandas()
+    assert found["site"].tolist() == [1, 2, 1, 2]
+    assert found["dose"].tolist()[:2] == [0.5, 0.5]
+    assert found["dose"].isna().tolist()[2:] == [True, True]
+    assert found["code"].tolist() == ["007"] * 4
+    assert [bool(v) for v in found["control"]] == [True, False] * 2
+    assert sc.plan(totals, store=folder / "store").is_done
+
+
+def wide(prefix):
+    return pd.DataFrame(
+        {
+            f"{prefix}FileName_OrigDNA": ["0.npy", "2.npy", "4.npy"],
+            f"{prefix}PathName_OrigDNA": ["plate/0", "plate/0", "plate/1"],
+            f"{prefix}FileName_OrigGFP": ["1.npy", "3.npy", "5.npy"],
+            f"{prefix}PathName_OrigGFP": ["plate/0", "plate/0", "plate/1"],
+            "Metadata_Well": ["A01", "A01", "A02"],
+            "Metadata_Site": [1, 2, 1],
+            f"{prefix}Frame_OrigDNA": [0, 0, 0],
+        }
+    )
+
+
+@pytest.mark.parametrize("how", ["frame", "csv"])
+@pytest.mark.parametrize("prefix", ["", "Image_"])
+def test_the_files_of_a_member_are_in_columns(folder, monkeypatch, how, prefix):
+    channels = {"OrigGFP": "GFP", "OrigDNA": "DAPI"}
+    images = opened(folder, wide(prefix), monkeypatch, how, channels=channels)
+    assert images.keys == ("A01/1", "A01/2", "A02/1")
+    assert list(images.groups.columns) == ["Well", "Site"]
+    assert images["A01/2"].channels == ("GFP", "DAPI")
+    assert images["A01/2"].read()[:, 0, 0].tolist() == [3, 2]
+    planes = opened(folder, wide(prefix), monkeypatch, how, stack={"z": "Site"}, missing="fill")
+    assert (planes["A01"].axes, planes["A01"].shape) == ("czyx", (2, 2, 4, 5))
+
+
+def test_a_channel_that_a_row_lacks_is_missing(folder, monkeypatch):
+    rows = wide("")
+    rows.loc[1, "FileName_OrigGFP"] = None
+    with pytest.raises(SourceError, match="Well='A01', Site=2: c='OrigGFP'"):
+        opened(folder, rows, monkeypatch, "csv")
+    assert not opened(folder, rows, monkeypatch, "csv", missing="fill")["A01/2"].read()[1].any()
+
+
+def drop(column):
+    return lambda rows: rows.drop(columns=column)
+
+
+def put(row, column, value):
+    def change(rows):
+        rows = rows.astype(object)
+        rows.loc[row, column] = value
+        return rows
+
+    return change
+
+
+REFUSED = {
+    "no column of paths": (drop("path"), {}, ParameterError, "a column 'path'"),
+    "a file that is not there": (
+        put(2, "path", "plate/none.npy"),
+        {},
+        SourceNotFound,
+        "row 4 of files.csv",
+    ),
+    "no file": (put(2, "path", None), {}, SourceNotFound, "row 4 of files.csv"),
+    "a URL": (put(2, "path", "https://x.org/a.tif"), {}, SourceNotFound, "one by one"),
+    "no value of a stacked column": (
+        put(2, "channel", None),
+        {"stack": {"c": "channel"}},
+        SourceError,
+        "0/2.npy",
+    ),
+    "one place twice": (
+        put(2, "channel", "DAPI"),
+        {"stack": {"c": "channel"}},
+        SourceError,
+        "make a column of what differs",
+    ),
+    "a column that differs within a member": (
+        put(2, "dose", 7),
+        {"stack": {"c": "channel"}},
+        SourceError,
+        "drop columns that differ",
+    ),
+    "an unknown column": (lambda r: r, {"stack": {"c": "wave"}}, ParameterError, "well, site"),
+    "group=": (lambda r: r, {"group": "(?P<x>.)"}, ParameterError, "not from both"),
+    "no rows": (lambda r: r[:0], {}, SourceNotFound, "at least one file"),
+    "a key twice": (lambda r: r.assign(key="x"), {}, ParameterError, "'x' twice"),
+    "a key that leads out": (
+        lambda r: r[:1].assign(key="../x"),
+        {},
+        ParameterError,
+        "relative path",
+    ),
+    "a frame of a file": (
+        lambda _: wide("").assign(Frame_OrigDNA=[0, 1, 2]),
+        {},
+        ParameterError,
+        "Frame_OrigDNA",
+    ),
+    "two columns of one name": (
+        lambda _: wide("").assign(Well=1),
+        {},
+        ParameterError,
+        "without Metadata_",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "options", "error", "text"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_list_of_files_is_refused(folder, monkeypatch, change, options, error, text):
+    with pytest.raises(error, match=re.escape(text)):
+        opened(folder, change(ROWS), monkeypatch, "csv", **options)
+
+
+def test_a_file_that_is_no_table_is_refused_by_name(folder):
+    for content in (b"\xff\xfe\x00\x01", b"", b"path,well\n1.npy\n", b"path;well\n1.npy;B3\n"):
+        (folder / "files.csv").write_bytes(content)
+        with pytest.raises(SourceError, match=r"files\.csv"):
+            sc.open_folder(folder / "files.csv")
+    (folder / "files.csv").write_text("path,path\n1.npy,2.npy\n")
+    with pytest.raises(ParameterError, match="different names"):
+        sc.open_folder(folder / "files.csv")
+
+
+def test_a_table_that_a_step_made_lists_files(folder):
+    @sc.step(out="table")
+    def listed(image, *, where):
+        return ROWS.assign(path=[f"{where}/{path}" for path in ROWS["path"]])
+
+    table = listed(sc.open(voxels(0)), where=str(folder))
+    assert len(sc.open_folder(table, stack={"c": "channel"})) == 4
