@@ -78,8 +78,8 @@ def test_ops_lists_every_operation():
 def test_contributing(tmp_path):
     """The page runs, and so do the law of its example and its suite for a format."""
     run_page("../CONTRIBUTING.md", tmp_path)
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:napari", "-k", "brightest or Npy"]
-    command = [sys.executable, "-m", "pytest", *options, "page.py"]
+    options = ["-q", "--hypothesis-profile=ci", "-p", "no:cacheprovider", "-p", "no:napari"]
+    command = [sys.executable, "-m", "pytest", *options, "-k", "brightest or Npy", "page.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
