@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeGuard
@@ -44,9 +44,9 @@ class Request:
     """Whether files that an image names may lie outside its folder."""
     coordinate_system: str | None = None
     """Name of the one that an OME-Zarr is placed in; None: the default."""
-    given: frozenset[str] = frozenset()
-    """Names of what the user says of the image, which its metadata then need not: "axes",
-    "voxel_size"."""
+    given: Mapping[str, object] = field(default_factory=dict)
+    """What the user says of the image, by name, which its metadata then need not: "axes",
+    "voxel_size", "unit", "origin"."""
 
 
 Backend = Callable[[object, Request], ArraySource | None]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scutoid.arrays._cache import SHARED
 from scutoid.arrays._source import SourceIdentity, check_inside, owned
-from scutoid.arrays._spec import ImageSpec, default_axes
+from scutoid.arrays._spec import ImageSpec, unnamed_spec
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
@@ -60,8 +60,8 @@ def open_numpy(array: NDArray[Any], *, axes: str | None = None) -> NumpySource:
             remedy="give array.filled(0), and array.mask as an image of its own",
         )
     shape, dtype = array.shape, array.dtype
-    letters = axes or default_axes(shape, dtype, place="array")
-    return NumpySource(ImageSpec(shape, dtype, letters), array)
+    spec = unnamed_spec(shape, dtype, axes, place="array", is_said=False)
+    return NumpySource(spec, array)
 
 
 class DaskChunk(Protocol):
@@ -215,5 +215,5 @@ def open_dask(array: DaskArray, *, axes: str | None = None) -> DaskSource:
             place="dask array",
             remedy="call its compute_chunk_sizes() first",
         )
-    letters = axes or default_axes(array.shape, array.dtype, place="dask array")
-    return DaskSource(ImageSpec(array.shape, array.dtype, letters), array)
+    spec = unnamed_spec(array.shape, array.dtype, axes, place="dask array", is_said=False)
+    return DaskSource(spec, array)

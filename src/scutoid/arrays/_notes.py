@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+"""What a user says of an image who says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Note:
     """What was found, and what it is taken for."""
     remedy: str
     """What to write."""
+    is_said: bool = True
+    """Whether it is warned of; else it only helps messages of what goes wrong later."""
 
     def __str__(self) -> str:
         return f"{self.text}; {self.remedy}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from scutoid.arrays._notes import Note
+from scutoid.arrays._notes import NOTHING, Note
 from scutoid.arrays._ome_axes import BEFORE_AXES, Axis, letters_of, parse_axes
 from scutoid.arrays._ome_systems import (
     Transform,
@@ -128,7 +128,7 @@ def read_multiscale(
     allow_outside: bool = False,
     axes: str | None = None,
     coordinate_system: str | None = None,
-    given: Collection[str] = (),
+    given: Mapping[str, object] = NOTHING,
 ) -> Multiscale | None:
     """Read the attributes of a group; None if it is no multiscale group.
 
@@ -144,8 +144,8 @@ def read_multiscale(
         One letter an axis, as the user gives them.
     coordinate_system : str, optional
         Name of the one that the image is placed in; default: the image's own, or "global".
-    given : collection of str
-        Names of what the user says of the image, which is then not needed.
+    given : mapping
+        What the user says of the image, by name, which is then not needed.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def read_multiscale(
         version = ome.get("version", first.get("version"))
         paths = tuple(str(dataset["path"]) for dataset in first["datasets"])
         labels = [c.get("label") for c in ome.get("omero", {}).get("channels", ())]
-        if given and set(given) >= _DESCRIBED and axes is not None:
+        if given.keys() >= _DESCRIBED and axes is not None:
             named, levels = _described(axes, len(paths))
         else:
             named, levels = _placed(first, version, axes, coordinate_system, place)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from scutoid.arrays._backends import Request, find_source
 from scutoid.arrays._notes import unsettled
 from scutoid.arrays._ome_systems import no_systems
 from scutoid.arrays._source import ArraySource, SourceMode, WrappedSource
 from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._tiff import TiffSource
+from scutoid.arrays._tiff_facts import STAGE
 from scutoid.arrays._units import ratio, short_unit
 from scutoid.errors import MetadataError, ParameterError
 
@@ -25,7 +27,7 @@ def open_source(
     axes: str | None = None,
     voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
-    origin: Iterable[float] | None = None,
+    origin: Iterable[float] | Literal["stage"] | None = None,
     level: int = 0,
     key: SourceMode | None = None,
     allow_outside: bool = False,
@@ -44,8 +46,9 @@ def open_source(
         the others are what the file says, converted to `unit` where that is given.
     unit : str, optional
         Such as "um".
-    origin : iterable of float, optional
-        World position of the centre of voxel 0, in `unit`, one number a spatial axis.
+    origin : iterable of float or "stage", optional
+        World position of the centre of voxel 0, in `unit`, one number a spatial axis; or what an
+        OME-TIFF or a TIFF of ImageJ says of the position of the stage.
     level : int
         Pyramid level, 0 is the finest.
     key : {"listing", "content"}, optional
@@ -71,13 +74,18 @@ def open_source(
         raise MetadataError("a pyramid level is 0 or more", value=level, place="open")
     if key not in (None, "listing", "content"):
         raise ParameterError("key= is 'listing' or 'content'", value=key, place="open")
-    given = _given(axes=axes, voxel_size=voxel_size, unit=unit, origin=origin)
+    place = _plain(origin)
+    sizes = _plain(voxel_size)
+    given = _given(axes=axes, voxel_size=sizes, unit=unit, origin=place)
     mode = key or "listing"
     request = Request(axes, level, mode, allow_outside, coordinate_system, given)
     opened = find_source(source, request)
     if coordinate_system is not None and opened.identity.kind not in ("zarr", "url"):
         raise no_systems(coordinate_system, "open")
-    return described(opened, axes=axes, voxel_size=voxel_size, unit=unit, origin=origin)
+    if isinstance(place, str):
+        _check_stage(place, opened)
+        place = None  # it has read it
+    return described(opened, axes=axes, voxel_size=sizes, unit=unit, origin=place)
 
 
 def described(
@@ -110,13 +118,33 @@ def described(
     return opened if is_same else DescribedSource(opened, spec)
 
 
-def _given(**settled: object) -> frozenset[str]:
-    """Return the names of what a user settles; sizes by axis settle what is then known."""
-    return frozenset(
-        name
+def _given(**settled: object) -> dict[str, object]:
+    """Return what a user settles, by name; sizes by axis settle what is then known."""
+    return {
+        name: value
         for name, value in settled.items()
         if value is not None and not isinstance(value, Mapping)
-    )
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Take what may be read once."""
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        return value
+    return tuple(value)
+
+
+def _check_stage(place: str, opened: ArraySource) -> None:
+    """See that a source is one that may give the position of its stage."""
+    while isinstance(opened, WrappedSource):
+        opened = opened.source
+    if place != STAGE or not isinstance(opened, TiffSource):
+        raise ParameterError(
+            f'origin= is a number for each spatial axis, or "{STAGE}" for a TIFF',
+            value=place,
+            place="open",
+            remedy="give numbers, or leave it out",
+        )
 
 
 def _completed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._notes import NOTHING
 from scutoid.arrays._pillow import STRICT
 from scutoid.arrays._source import (
     ArraySource,
@@ -22,7 +23,7 @@ from scutoid.arrays._source import (
     owned,
     stamp_of,
 )
-from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, default_axes
+from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, assumed_axes, unnamed_spec
 from scutoid.arrays._tiff import TIFF_ENDINGS, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
@@ -86,8 +87,8 @@ def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
     array = _load(path)
     is_picture = not path.lower().endswith(".npy")
     letters = axes or (_axes_of_picture(array, path) if is_picture else None)
-    letters = letters or default_axes(array.shape, array.dtype, place=path)
-    return PictureSource(ImageSpec(array.shape, array.dtype, letters), path)
+    spec = unnamed_spec(array.shape, array.dtype, letters, place=path, is_said=True)
+    return PictureSource(spec, path)
 
 
 def _axes_of_picture(array: NDArray[Any], path: str) -> str | None:
@@ -188,7 +189,7 @@ def open_file(
     level: int = 0,
     axes: str | None = None,
     allow_outside: bool = False,
-    given: Collection[str] = (),
+    given: Mapping[str, object] = NOTHING,
 ) -> ArraySource:
     """Open one file: a picture by its ending, all others as TIFF.
 
@@ -255,7 +256,8 @@ def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
         )
     for path in paths[1:]:
         _check_agrees(open_file(path).spec, path, first)
-    spec = ImageSpec((len(paths), *first.shape), first.dtype, axes or "zyx")
+    notes = () if axes else (assumed_axes("zyx", is_said=False),)
+    spec = ImageSpec((len(paths), *first.shape), first.dtype, axes or "zyx", notes=notes)
     return PlanesSource(spec, paths)
 
 

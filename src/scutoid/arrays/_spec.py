@@ -230,20 +230,45 @@ COLOUR_AXES = "yxc"
 """Axes of a picture with several values a pixel."""
 
 
-def default_axes(shape: Sequence[int], dtype: np.dtype[Any], *, place: str) -> str:
-    """Default axes of an array without named axes.
+def unnamed_spec(
+    shape: Sequence[int], dtype: np.dtype[Any], axes: str | None, *, place: str, is_said: bool
+) -> ImageSpec:
+    """Describe an array that does not name its axes: x, yx or zyx, the last of which is noted.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the array.
+    axes : str, optional
+        The axes as the user gives them.
+    place : str
+        For messages.
+    is_said : bool
+        Whether users are told of an assumption, as of files; they see the code that opens arrays.
 
     Raises
     ------
     MetadataError
         If there is more than one way to read them.
     """
-    names = {0: "", 1: "x", 2: "yx", 3: "zyx"}.get(len(shape))
-    if names is None:
+    letters = axes or {0: "", 1: "x", 2: "yx", 3: "zyx"}.get(len(shape))
+    if letters is None:
         raise MetadataError(
             f"the axes of an array of {len(shape)} axes and type {dtype} cannot be guessed",
             value=tuple(shape),
             place=place,
             remedy='name them, e.g. axes="czyx" or axes="tzyx"',
         )
-    return names
+    notes = () if axes or letters != "zyx" else (assumed_axes(letters, is_said=is_said),)
+    return ImageSpec(tuple(shape), dtype, letters, notes=notes)
+
+
+def assumed_axes(letters: str, *, is_said: bool = True) -> Note:
+    """Return a note that axes were assumed, the first of them to be z."""
+    other = letters.replace("z", "t")
+    return Note(
+        "axes",
+        f"its axes are not named: they are taken for {letters}",
+        f'give axes="{letters}" if that is right, or for example axes="{other}"',
+        is_said=is_said,
+    )

@@ -7,19 +7,21 @@ data is mapped, large pages go strip by strip or tile by tile, and others page b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._notes import NOTHING
 from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, check_inside, owned
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
-from scutoid.arrays._tiff_files import FILES
+from scutoid.arrays._tiff_files import FILES, open_pages
 from scutoid.arrays._tiff_metadata import ome_root, read_spec
 from scutoid.arrays._tiff_named import (
     check_files,
@@ -46,6 +48,8 @@ _SMALL = 16 * 2**20
 _SLAB = 4 * 2**20
 """Bytes of a mapped file that are read in one piece."""
 _CHECKED_PAGES = 4096
+_DESCRIBED = frozenset(("axes", "voxel_size"))
+"""What a user gives of an image whose metadata are not needed."""
 """Pages that are looked at when a file is opened; the others are when they are read."""
 
 Way = Literal["whole", "mapped", "pages", "segments"]
@@ -70,6 +74,8 @@ class TiffSource:
     """Pyramid level."""
     levels: int = 1
     """Number of pyramid levels."""
+    is_ome: bool = True
+    """Whether its OME-XML is followed, if it has any; else its pages alone."""
 
     @property
     def identity(self) -> SourceIdentity:
@@ -93,7 +99,7 @@ class TiffSource:
         import tifffile
 
         try:
-            with FILES.borrow(self.path, stamps) as file:
+            with FILES.borrow(self.path, stamps, is_ome=self.is_ome) as file:
                 decoded = _WAYS[self.way](self, file, place)
         except ScutoidError:
             raise
@@ -204,7 +210,7 @@ def open_tiff(
     level: int = 0,
     axes: str | None = None,
     allow_outside: bool = False,
-    given: Collection[str] = (),
+    given: Mapping[str, object] = NOTHING,
 ) -> TiffSource:
     """Open the first image of a TIFF file; reads metadata only.
 
@@ -218,8 +224,8 @@ def open_tiff(
         One letter an axis; default: what the file says.
     allow_outside : bool
         Whether files that it names may lie outside its folder.
-    given : collection of str
-        Names of what the user says of the image, which its metadata need not.
+    given : mapping
+        What the user says of the image, by name, which its metadata then need not.
 
     Raises
     ------
@@ -231,8 +237,15 @@ def open_tiff(
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as file:
-            return _describe(file, path, level, axes, given, allow_outside=allow_outside)
+        try:
+            with open_pages(path) as file:
+                return _describe(file, path, level, axes, given, allow_outside=allow_outside)
+        except _BrokenOme as broken:
+            if not given.keys() >= _DESCRIBED:
+                raise _unfollowed(broken.__cause__, path) from broken
+        with open_pages(path, is_ome=False) as file:
+            source = _describe(file, path, level, axes, given, allow_outside=allow_outside)
+            return replace(source, is_ome=False)
     except ScutoidError:
         raise
     except BrokenChain as error:
@@ -251,19 +264,44 @@ def open_tiff(
         ) from error
 
 
+class _BrokenOme(Exception):
+    """OME-XML that cannot be followed; its cause says why."""
+
+
+def _read_ome(file: TiffFile, n_pages: int, *, allow_outside: bool) -> ET.Element | None:
+    """Return the OME-XML of a file, if it has any, seen to be one that can be followed."""
+    try:
+        root = ome_root(file)
+        if root is not None:
+            check_files(root, file.filehandle.path, allow_outside=allow_outside)
+            check_planes(root, file.filehandle.path, n_pages)
+            file.series  # noqa: B018 - takes its numbers, and opens the other files
+    except (ScutoidError, BrokenChain):
+        raise
+    except (SyntaxError, ValueError, KeyError) as error:
+        raise _BrokenOme from error
+    return root
+
+
+def _unfollowed(error: BaseException | None, path: str) -> MetadataError:
+    return MetadataError(
+        "the OME-XML of a TIFF is well-formed, with numbers where its schema has them",
+        value=f"{type(error).__name__}: {error}",
+        place=f"the OME-XML of {path}; its pixels may be good",
+        remedy="give axes= and voxel_size= to open it without, or mend the OME-XML",
+    )
+
+
 def _describe(
     file: TiffFile,
     path: str,
     level: int,
     axes: str | None,
-    given: Collection[str],
+    given: Mapping[str, object],
     *,
     allow_outside: bool,
 ) -> TiffSource:
-    n_pages, root = count_pages(path), ome_root(file)
-    if root is not None:
-        check_files(root, file.filehandle.path, allow_outside=allow_outside)
-        check_planes(root, file.filehandle.path, n_pages)
+    root = _read_ome(file, count_pages(path), allow_outside=allow_outside)
     levels = file.series[0].levels if file.series else ()
     if not levels:
         raise SourceError(

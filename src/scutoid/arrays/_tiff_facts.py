@@ -1,24 +1,29 @@
-"""What the description of a TIFF says of an image: OME-XML, or ImageJ's lines."""
+"""What a TIFF says of an image besides its pages, in the units in which it says so."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
 
-from scutoid.arrays._spec import SPATIAL
-from scutoid.arrays._units import UNITLESS
+from scutoid.arrays._notes import Note
+from scutoid.arrays._units import known_unit, ratio
 from scutoid.arrays._world_sizes import AxisSize
 from scutoid.errors import MetadataError
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPageSeries
+    from tifffile import TiffPageSeries
+
+STAGE = "stage"
+"""What is given as origin for the position of the stage."""
+_TAG_UNITS = {2: "inch", 3: "cm"}
+_OF_SCREENS = (72.0, 96.0)
+"""Dots per inch that programs write which know no size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a file says of an image, in its own units."""
+    """What a file says of an image."""
 
     said: str = "the file"
     """Where it says so."""
@@ -26,84 +31,98 @@ class Facts:
     """Size of a voxel, by spatial axis."""
     channels: tuple[str, ...] = ()
     """Names of the channels."""
+    stage: Mapping[str, AxisSize] = field(default_factory=dict)
+    """Place of the first voxel, by spatial axis, as the stage gave it."""
 
 
-def ome_facts(root: ET.Element, path: str, given: Collection[str]) -> Facts:
-    """Return what OME-XML says of its first image.
+def tag_facts(series: TiffPageSeries) -> Facts:
+    """Return what the tags of a page say: its resolution, in inches or centimetres.
 
-    Parameters
-    ----------
-    root : Element
-        The OME-XML.
-    path : str
-        The file.
-    given : collection of str
-        Names of what the user says of the image, which is then not read.
+    72 and 96 dots per inch are of screens; programs write them that know no size.
+    """
+    tags = series.keyframe.tags
+    unit = tags.get("ResolutionUnit")
+    name = _TAG_UNITS.get(0 if unit is None else int(unit.value))
+    if name is None:
+        return Facts()
+    sizes = {}
+    for letter, size in resolution(series).items():
+        if name == "inch" and round(1 / size, 3) in _OF_SCREENS:
+            continue
+        sizes[letter] = AxisSize(size * ratio(name, "um"), "um")
+    return Facts("the resolution of its pages", sizes)
+
+
+def resolution(series: TiffPageSeries) -> dict[str, float]:
+    """Return the size of a pixel along x and y, in the unit of the resolution."""
+    sizes = {}
+    for letter, tag in (("x", "XResolution"), ("y", "YResolution")):
+        value = series.keyframe.tags.get(tag)
+        if value is not None and value.value[0] and value.value[1]:
+            sizes[letter] = value.value[1] / value.value[0]
+    return sizes
+
+
+def number_of(text: object, name: str, said: str, path: str, remedy: str) -> float:
+    """Take a number out of metadata.
 
     Raises
     ------
     MetadataError
-        If it gives a size that is no number.
+        If it is none.
     """
-    said = "OME-XML"
-    pixels = next(of_name(root.iter(), "Pixels"), None)
-    if pixels is None:
-        return Facts(said)
-    sizes = {}
-    for letter in SPATIAL if "voxel_size" not in given else "":
-        name = f"PhysicalSize{letter.upper()}"
-        size = _number(pixels, name, path, "give voxel_size=")
-        if size is not None:
-            sizes[letter] = AxisSize(size, pixels.get(f"{name}Unit", "um"))
-    names = [channel.get("Name") for channel in of_name(pixels, "Channel")]
-    channels = tuple(str(name) for name in names) if names and all(names) else ()
-    return Facts(said, sizes, channels)
-
-
-def of_name(elements: Iterable[ET.Element], name: str) -> Iterator[ET.Element]:
-    """Go through the elements of a name, in whatever name space."""
-    return (element for element in elements if element.tag.rpartition("}")[2] == name)
-
-
-def _number(element: ET.Element, name: str, path: str, remedy: str) -> float | None:
-    """Return the number of an attribute; None where there is none."""
-    text = element.get(name)
-    if not text:
-        return None
     try:
-        return float(text)
-    except ValueError as error:
+        return float(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
         raise MetadataError(
-            "OME-XML writes a number with a decimal point",
+            "numbers in metadata are written with a decimal point",
             value=f"{name}={text!r}",
-            place=f"the OME-XML of {path}; its pixels may be good",
-            remedy=f"{remedy} to open it without that, or mend the OME-XML",
+            place=f"{said} of {path}; its pixels may be good",
+            remedy=f"{remedy} to open it without this number, or mend the metadata",
         ) from error
 
 
-def imagej_facts(file: TiffFile, series: TiffPageSeries) -> Facts:
-    """Return what ImageJ says of an image: in lines, and in tags of the first page.
+def stage_origin(
+    facts: Facts, axes: str, unit: str | None, path: str
+) -> tuple[tuple[float, ...], tuple[Note, ...]]:
+    """Return the place of the first voxel as the stage gave it, along the spatial axes.
 
-    The unit of an axis is that of x where it has none of its own.  The distance of planes is 1
-    where none is given, for ImageJ then writes none; a negative one counts as its size.
+    Parameters
+    ----------
+    facts : Facts
+        What the file says.
+    axes : str
+        The spatial axes.
+    unit : str or None
+        Of the image.
+    path : str
+        The file.
+
+    Raises
+    ------
+    MetadataError
+        If the file gives no position, or one that is not in a unit of length.
     """
-    said = "ImageJ"
-    metadata: Mapping[str, Any] = file.imagej_metadata or {}
-    common = _unit(metadata.get("unit"))
-    units = {axis: _unit(metadata.get(f"{axis}unit")) or common for axis in SPATIAL}
-    sizes = {}
-    if any(units.values()):
-        sizes["z"] = AxisSize(abs(float(metadata.get("spacing", 1.0))), units["z"])
-        for letter, tag in (("x", "XResolution"), ("y", "YResolution")):
-            value = series.keyframe.tags.get(tag)
-            if value is not None and value.value[0]:
-                sizes[letter] = AxisSize(value.value[1] / value.value[0], units[letter])
-    labels = metadata.get("Labels") or ()
-    channels = tuple(map(str, labels)) if isinstance(labels, (list, tuple)) else ()
-    return Facts(said, sizes, channels)
-
-
-def _unit(text: object) -> str | None:
-    """Return a unit as ImageJ gives it; None where that says that there is none."""
-    unit = "" if text is None else str(text).strip()
-    return None if unit.lower() in UNITLESS else unit
+    known = {axis: facts.stage[axis] for axis in axes if axis in facts.stage}
+    if not known:
+        raise MetadataError(
+            f'origin="{STAGE}" is for files that give the position of the stage',
+            value=f"{facts.said} gives none",
+            place=path,
+            remedy="give origin= in numbers, or leave it out",
+        )
+    start = {}
+    for axis, item in known.items():
+        own = known_unit(item.unit or "")
+        if own is None or unit is None or item.size is None:
+            raise MetadataError(
+                "the position of a stage is converted from a unit of length to that of the image",
+                value=f"{axis} {item.size} in {item.unit!r}; the image is in {unit!r}",
+                place=f"{facts.said} of {path}",
+                remedy="give origin= in numbers, and unit= where the image has none",
+            )
+        start[axis] = item.size * ratio(own, unit)
+    lacking = [axis for axis in axes if axis not in known]
+    text = f"{facts.said} gives no position of the stage along {', '.join(lacking)}: it is 0"
+    notes = (Note("origin", text, "give origin= in numbers"),) if lacking else ()
+    return tuple(start.get(axis, 0.0) for axis in axes), notes

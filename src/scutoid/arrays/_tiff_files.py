@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 _LIMIT = 16
 
 
+def open_pages(path: str, *, is_ome: bool = True) -> TiffFile:
+    """Open a TIFF; its OME-XML, if it has any, is left alone where it is not `is_ome`."""
+    import tifffile
+
+    return tifffile.TiffFile(path) if is_ome else tifffile.TiffFile(path, is_ome=False)
+
+
 @dataclass(slots=True)
 class _Held:
     file: TiffFile
@@ -40,21 +47,23 @@ class OpenFiles:
         self._closes_at_exit = False
 
     @contextlib.contextmanager
-    def borrow(self, path: str, stamps: tuple[Stamp, ...]) -> Iterator[TiffFile]:
+    def borrow(
+        self, path: str, stamps: tuple[Stamp, ...], *, is_ome: bool = True
+    ) -> Iterator[TiffFile]:
         """Lend the open file of this version, which other threads may be reading too.
 
-        Its position and its pages are guarded by ``file.filehandle.lock``.
+        Its position and its pages are guarded by ``file.filehandle.lock``.  Its OME-XML is left
+        alone where it is not `is_ome`.
         """
-        import tifffile
-
+        key = path, stamps, is_ome
         with self._lock:
-            held = self._held.get((path, stamps))
+            held = self._held.get(key)
             if held is None:
-                file = tifffile.TiffFile(path)
+                file = open_pages(path, is_ome=is_ome)
                 file.filehandle.set_lock(True)
-                held = self._held[path, stamps] = _Held(file)
+                held = self._held[key] = _Held(file)
             held.users += 1
-            self._held.move_to_end((path, stamps))
+            self._held.move_to_end(key)
             if not self._closes_at_exit:
                 atexit.register(self.close)
                 self._closes_at_exit = True

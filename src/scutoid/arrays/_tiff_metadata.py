@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from scutoid.arrays._spec import ImageSpec
-from scutoid.arrays._tiff_facts import Facts, imagej_facts, ome_facts
+from scutoid.arrays._imagej import imagej_facts
+from scutoid.arrays._notes import Note
+from scutoid.arrays._ome_xml import ome_facts
+from scutoid.arrays._spec import ImageSpec, assumed_axes
+from scutoid.arrays._tiff_facts import STAGE, Facts, stage_origin, tag_facts
+from scutoid.arrays._units import short_unit
 from scutoid.arrays._world_sizes import world_sizes
 from scutoid.errors import MetadataError
 
@@ -50,7 +54,7 @@ def read_spec(
     finest: TiffPageSeries,
     path: str,
     axes: str | None,
-    given: Collection[str] = (),
+    given: Mapping[str, object],
 ) -> ImageSpec:
     """Describe an image of an open file.
 
@@ -64,8 +68,8 @@ def read_spec(
         For messages.
     axes : str, optional
         The axes as given by the user.
-    given : collection of str
-        Names of what the user says of the image.
+    given : mapping
+        What the user says of the image, by name.
 
     Raises
     ------
@@ -73,17 +77,23 @@ def read_spec(
         If the axes are unknown, or what is needed of the metadata makes no sense.
     """
     root = ome_root(file)
-    noted = _noted(file, root)
+    noted = _noted(file, root) if given.get("origin") != STAGE else {}
     if noted and math.prod(noted["shape"]) == math.prod(series.shape):
         return ImageSpec(**noted)
-    letters = axes or _letters(series, path)
-    plain = ImageSpec(tuple(series.shape), series.dtype, letters)
-    facts = Facts()
+    letters, notes = (axes, ()) if axes else _letters(series, path)
+    plain = ImageSpec(tuple(series.shape), series.dtype, letters, notes=notes)
     if root is not None:
         facts = ome_facts(root, path, given)
     elif file.is_imagej:
-        facts = imagej_facts(file, series)
-    return _with_facts(plain, finest, facts)
+        facts = imagej_facts(file, series, plain.spatial_axes, path, given)
+    else:
+        facts = tag_facts(finest) if "voxel_size" not in given else Facts()
+    spec = _with_facts(plain, finest, facts)
+    if given.get("origin") != STAGE:
+        return spec
+    unit = short_unit(given["unit"]) if "unit" in given else spec.unit
+    origin, more = stage_origin(facts, spec.spatial_axes, unit, path)
+    return spec.replace(origin=origin, notes=(*spec.notes, *more))
 
 
 def _with_facts(plain: ImageSpec, finest: TiffPageSeries, facts: Facts) -> ImageSpec:
@@ -104,7 +114,7 @@ def _with_facts(plain: ImageSpec, finest: TiffPageSeries, facts: Facts) -> Image
     )
 
 
-def _letters(series: TiffPageSeries, path: str) -> str:
+def _letters(series: TiffPageSeries, path: str) -> tuple[str, tuple[Note, ...]]:
     """Convert tifffile's axes: S are samples, our channels; an unknown one is z if possible."""
     letters: str = series.axes.lower()
     if "c" not in letters:
@@ -112,7 +122,8 @@ def _letters(series: TiffPageSeries, path: str) -> str:
     unknown = [letter for letter in letters if letter in _UNKNOWN]
     is_plain = len(unknown) == 1 and "z" not in letters and series.ndim == 3
     if is_plain and letters[1:] == "yx":
-        return letters.replace(unknown[0], "z")
+        letters = letters.replace(unknown[0], "z")
+        return letters, (assumed_axes(letters),)
     if unknown or not letters.isalpha():
         raise MetadataError(
             f"the axes of a file with shape {tuple(series.shape)} are named",
@@ -120,7 +131,7 @@ def _letters(series: TiffPageSeries, path: str) -> str:
             place=path,
             remedy='name them, e.g. sc.open(path, axes="tzyx")',
         )
-    return letters
+    return letters, ()
 
 
 def _noted(file: TiffFile, root: ET.Element | None) -> dict[str, Any]:

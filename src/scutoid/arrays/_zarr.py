@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scutoid import remote
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._notes import NOTHING
 from scutoid.arrays._ome import Multiscale, read_multiscale
 from scutoid.arrays._ome_systems import no_systems
 from scutoid.arrays._source import (
@@ -29,7 +30,7 @@ from scutoid.arrays._source import (
     owned,
     stamp_of,
 )
-from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, default_axes
+from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
 from scutoid.arrays._zarr_nodes import Node, description, description_at, read_node
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
@@ -315,7 +316,7 @@ def open_zarr(
     axes: str | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
-    given: Collection[str] = (),
+    given: Mapping[str, object] = NOTHING,
 ) -> ZarrSource:
     """Open an OME-Zarr image, a plain array, or a group with one array.
 
@@ -333,8 +334,8 @@ def open_zarr(
         Whether the arrays that an OME-Zarr names may lie outside it.
     coordinate_system : str, optional
         Name of the one that an OME-Zarr is placed in.
-    given : collection of str
-        Names of what the user says of the image.
+    given : mapping
+        What the user says of the image, by name.
 
     Raises
     ------
@@ -440,9 +441,8 @@ def _source(
     is_named = len(known) == len(names) and all(letter in KNOWN_AXES for letter in known)
     if axes is None and is_named and len(set(known)) == len(known) == len(shape):
         axes = "".join(known)
-    if axes is None:
-        axes = default_axes(shape, dtype, place=node.location)
-    return ZarrSource(ImageSpec(shape, dtype, axes), array, chunks, 1, mode)
+    spec = unnamed_spec(shape, dtype, axes, place=node.location, is_said=True)
+    return ZarrSource(spec, array, chunks, 1, mode)
 
 
 def _dtype(node: Node) -> np.dtype[Any]:

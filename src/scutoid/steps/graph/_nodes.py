@@ -30,7 +30,8 @@ class Opened(Node):
     @property
     def notes(self) -> tuple[str, ...]:
         """What was assumed of the image, or left out, for its metadata do not say it."""
-        return tuple(f"image {self.name!r}: {note}" for note in self.source.spec.notes)
+        said = (note for note in self.source.spec.notes if note.is_said)
+        return tuple(f"image {self.name!r}: {note}" for note in said)
 
     def framed(self, output: int) -> Framed:
         """Describe the image."""

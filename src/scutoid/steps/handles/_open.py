@@ -20,7 +20,7 @@ def open(  # noqa: A001
     axes: str | None = None,
     voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
-    origin: Iterable[float] | None = None,
+    origin: Iterable[float] | Literal["stage"] | None = None,
     level: int = 0,
     key: Literal["listing", "content"] | None = None,
     allow_outside: bool = False,
@@ -40,8 +40,9 @@ def open(  # noqa: A001
         such as ``{"z": 2.0}`` gives some of them, and the file says the others.
     unit : str, optional
         Unit of the spatial axes, such as "um".
-    origin : sequence of float, optional
-        World position of the centre of the first voxel along each spatial axis, in `unit`.
+    origin : sequence of float or "stage", optional
+        World position of the centre of the first voxel along each spatial axis, in `unit`; or what
+        an OME-TIFF or a TIFF of ImageJ says of the position of the stage.
     level : int, optional
         Pyramid level, 0 is the finest.
     key : {"listing", "content"}, optional

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from scutoid.arrays import VoxelSizes
 from scutoid.errors import ParameterError, ScutoidError
@@ -43,6 +43,7 @@ def open_folder(
     axes: str | None = None,
     voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
+    origin: Literal["stage"] | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
 ) -> Images: ...
@@ -60,6 +61,7 @@ def open_folder(
     axes: str | None = None,
     voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
+    origin: Literal["stage"] | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
 ) -> Any: ...
@@ -76,6 +78,7 @@ def open_folder(
     axes: str | None = None,
     voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
+    origin: Literal["stage"] | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
 ) -> Any:
@@ -117,7 +120,7 @@ def open_folder(
     group : str, optional
         Regular expression with named groups, searched in each key; the groups become columns.
         Not beside placeholders or a table, which say the same.
-    axes, allow_outside, coordinate_system
+    axes, origin, allow_outside, coordinate_system
         As in `open`, for every file.
     voxel_size, unit
         As in `open`, for every member.
@@ -161,6 +164,8 @@ def open_folder(
     options: dict[str, object] = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     if allow_outside:
         options["allow_outside"] = True
+    if origin is not None:
+        options["origin"] = origin
     if coordinate_system is not None:
         options["coordinate_system"] = coordinate_system
     wanted = Wanted(stack, channels, missing, select, group)

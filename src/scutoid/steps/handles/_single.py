@@ -194,7 +194,7 @@ class Image(Described, ImageOperators):
         sizes = spec.voxel_size or spec.known_sizes
         shown = str(sizes).replace("None", "?")
         size = f", voxel size {shown} {spec.unit or ''}".rstrip() if sizes else ""
-        are_assumed = any(note.subject == "axes" for note in spec.notes)
+        are_assumed = any(note.subject == "axes" and note.is_said for note in spec.notes)
         axes = f"{spec.axes} (assumed)" if are_assumed else spec.axes
         return f"Image({self.name!r}, {axes}, {spec.shape}, {spec.dtype}{size})"
 

@@ -65,7 +65,7 @@ def make_layout(
     extent = _common_extent(known, axes.grid, same_size, place)
     halo = resolve_halo(spec, params, axes, known, place)
     is_checked = target is None and not spec.block_invariant
-    total = _total(extent, halo, axes.grid, spec.border, place, is_checked=is_checked)
+    total = _total(extent, halo, axes.grid, spec.border, known, place, is_checked=is_checked)
     _check_where(spec, target, place)
     if spec.scale != 1:
         target = _scaled(spec, extent, halo, axes, known, place)
@@ -180,6 +180,7 @@ def _total(
     halo: tuple[Coordinate, Coordinate],
     axes: str,
     border: object,
+    images: Sequence[Framed],
     place: str,
     *,
     is_checked: bool,
@@ -209,9 +210,23 @@ def _total(
                 "a halo is not larger than the image",
                 value=f"halo {halo_text(halo)} on axes {axes!r}, shape {tuple(image.shape)}",
                 place=f"{place}, axis {too_large[0]!r}",
-                remedy="check voxels against units, use a smaller halo, or border='reflect'",
+                remedy="check voxels against units, use a smaller halo, or border='reflect'"
+                + _question(images, too_large[0]),
             )
     return image
+
+
+def _question(images: Sequence[Framed], axis: str) -> str:
+    """Ask whether an axis is one of space at all, where that was assumed."""
+    assumed = (
+        image.spec.axes
+        for image in images
+        if any(note.subject == "axes" for note in image.spec.notes)
+    )
+    axes = next(assumed, "")
+    if axis != "z" or "t" in axes or axis not in axes:
+        return ""
+    return f"; the axes of the image are assumed: is it axes={axes.replace('z', 't')!r}?"
 
 
 def _scaled(
