@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scutoid.arrays import Stacking, open_source, open_stack
-from scutoid.errors import MetadataError, ParameterError, SourceError
+from scutoid.errors import MetadataError, ParameterError, PipelineError, SourceError
 from scutoid.geometry import Roi
 
 SIZES = {"t": 2, "c": 3, "z": 2, "y": 4, "x": 5, "r": 2}
@@ -167,7 +167,7 @@ def test_what_is_no_stacking_is_refused():
 def test_one_channel_of_a_stacking_has_its_files():
     stacking = Stacking("tc", (("0", "1"), ("1", "2")), ("DAPI", "GFP"))
     rest, numbers = stacking.channel("GFP")
-    assert (rest, numbers) == (Stacking("t", (("0", "1"),)), [1, 3])
+    assert (rest, numbers) == (Stacking("tc", (("0", "1"), ("2",)), ("GFP",)), [1, 3])
     assert stacking.channel(-1) == stacking.channel(1) == (rest, numbers)
-    with pytest.raises(ParameterError, match="DAPI, GFP"):
+    with pytest.raises(PipelineError, match="DAPI, GFP"):
         stacking.channel("RFP")

@@ -14,6 +14,12 @@ Array = NDArray[Any]
 array = np.zeros((4, 4))
 image = sc.open(array, voxel_size=0.5)
 images = sc.open_folder("scans/*.tif")
+plate = sc.open_folder(
+    "p/{well}_w{c}.tif", stack={"c": "c"}, channels={"1": "DAPI"}, missing="fill"
+)
+assert_type(plate, sc.Images)
+assert_type(plate.channel("DAPI"), sc.Images)
+assert_type(images.crop(sc.Roi((0, 0), (2, 2))).each[:, 0]["a"], sc.Image)
 
 # Operations of one step: an image, a collection, an array
 assert_type(sc.gaussian(image, sigma=2), sc.Image)

@@ -24,7 +24,7 @@ from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, described
 from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
-from scutoid.errors import MetadataError, ParameterError, SourceError
+from scutoid.errors import MetadataError, ParameterError, PipelineError, SourceError
 from scutoid.geometry import Roi
 
 _ORDER = "tczyx"
@@ -84,24 +84,28 @@ class Stacking:
         pairs = zip(self.axes, self.places, index, strict=True)
         return ", ".join(f"{axis}={names[n]!r}" for axis, names, n in pairs)
 
-    def channel(self, which: str | int) -> tuple[Stacking, slice | list[int]]:
-        """Return the stacking of one channel alone, and which of the files these are.
+    def channel(self, which: str | int) -> tuple[Stacking, list[int]]:
+        """Return the stacking of one channel alone, as one place on c, and which files these are.
 
         Raises
         ------
-        ParameterError
+        PipelineError
             If there is no such channel.
         """
-        at = self.axes.index("c")
+        at, n_channels = self.axes.index("c"), len(self.channels)
         number = self.channels.index(which) if which in self.channels else which
-        n_channels = self.shape[at]
         if not isinstance(number, int) or not -n_channels <= number < n_channels:
-            raise ParameterError(
-                f"the channels are {', '.join(self.channels)}", value=which, place="channel"
+            raise PipelineError(
+                f"the images' channels are {', '.join(self.channels)}",
+                value=which,
+                place=f"channel({which!r})",
             )
-        numbers = np.arange(self.size).reshape(self.shape).take(number, axis=at)
-        rest = Stacking(self.axes.replace("c", ""), (*self.places[:at], *self.places[at + 1 :]))
-        return rest, numbers.ravel().tolist()
+        numbers = np.arange(self.size).reshape(self.shape).take([number], axis=at)
+        places = list(self.places)
+        places[at] = (places[at][number],)
+        return Stacking(
+            self.axes, tuple(places), (self.channels[number],)
+        ), numbers.ravel().tolist()
 
 
 @dataclass(frozen=True, eq=False)

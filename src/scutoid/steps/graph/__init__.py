@@ -32,6 +32,7 @@ from scutoid.steps.graph._opened_folder import (
     files_in,
     kind_of,
 )
+from scutoid.steps.graph._parts_of_members import ChannelOf, CropOf, IndexOf, PartOfMember
 from scutoid.steps.graph._refs import (
     CollectionRef,
     Described,
@@ -44,6 +45,7 @@ from scutoid.steps.graph._refs import (
     planned_node,
     ref_of,
     refs_of,
+    with_parts,
 )
 from scutoid.steps.graph._rewrite import Outputs, Rewriting, with_spec_options
 
@@ -51,15 +53,18 @@ __all__ = [
     "Beside",
     "BlockCall",
     "Call",
+    "ChannelOf",
     "CollectionFromStore",
     "CollectionRef",
     "Constant",
     "ConstantCollection",
+    "CropOf",
     "DeferredConstant",
     "Described",
     "FromStore",
     "Gathered",
     "ImageRef",
+    "IndexOf",
     "Layouts",
     "MappedCall",
     "Member",
@@ -70,6 +75,7 @@ __all__ = [
     "OpenedFolder",
     "Opening",
     "Outputs",
+    "PartOfMember",
     "Ref",
     "Rewriting",
     "StoredMembers",
@@ -91,5 +97,6 @@ __all__ = [
     "planned_node",
     "ref_of",
     "refs_of",
+    "with_parts",
     "with_spec_options",
 ]

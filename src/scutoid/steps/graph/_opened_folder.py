@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -133,6 +133,25 @@ class OpenedFolder(Node):
         with suppress(ScutoidError):  # a file that cannot be opened fails in a run
             first = self.member(self.keys[0])
             yield from (f"folder {self.name!r}, {note}" for note in getattr(first, "notes", ()))
+
+    def channel(self, which: str | int) -> OpenedFolder | None:
+        """Return the same folder with the files of one channel alone, as the one place on c.
+
+        None if channels are not stacked of files, or a member has no file of this one.
+
+        Raises
+        ------
+        PipelineError
+            If there is no such channel.
+        """
+        stacking = self.opening.stacking
+        if stacking is None or "c" not in stacking.axes:
+            return None
+        narrowed, numbers = stacking.channel(which)
+        paths = {key: tuple([files[n] for n in numbers]) for key, files in self.paths.items()}
+        if not all(map(any, paths.values())):
+            return None
+        return replace(self, paths=paths, opening=replace(self.opening, stacking=narrowed))
 
     def member(self, key: str) -> Node:
         """Open one member."""

@@ -30,6 +30,7 @@ from scutoid.errors import GeometryError, PipelineError
 from scutoid.geometry import Roi, RoiLike
 from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import OutputKind
+from scutoid.steps.graph._parts_of_members import ChannelOf, IndexOf, PartOfMember
 from scutoid.steps.layout import Framed, PartsGrid, View
 
 
@@ -218,6 +219,34 @@ class ImageRef(Described, Ref):
         view = self.view or View.whole(self.node.framed(self.output).spec.shape)
         return replace(self, view=view.narrow(index))
 
+    def channel(self, which: str | int) -> ImageRef:
+        """Take one channel, by name or number; its axis goes.
+
+        Raises
+        ------
+        PipelineError
+            If the image has no channel axis, or no such channel.
+        """
+        if "c" not in self.axes:
+            raise PipelineError(
+                "an image with an axis 'c' has channels", value=self.axes, place=repr(self.name)
+            )
+        if isinstance(which, str) and which not in self.channels:
+            raise PipelineError(
+                f"the image's channels are {', '.join(self.channels) or 'not named'}",
+                value=which,
+                place=repr(self.name),
+                remedy="give a channel's number",
+            )
+        number = self.channels.index(which) if isinstance(which, str) else which
+        return self.narrow((*[slice(None)] * self.axes.index("c"), number))
+
+    def part(self, part: PartOfMember) -> ImageRef:
+        """Take what is taken of each image of a collection."""
+        if isinstance(part, ChannelOf):
+            return self.channel(part.which)
+        return self.narrow(part.index if isinstance(part, IndexOf) else self.crop_index(part.roi))
+
     def crop_index(self, roi: RoiLike) -> tuple[slice, ...]:
         """Return the index of a region that is given in the frame of the uncropped image.
 
@@ -247,6 +276,8 @@ class CollectionRef:
     """What each is."""
     output: int = 0
     """Their number among the outputs of the node."""
+    parts: tuple[PartOfMember, ...] = ()
+    """What is taken of each, one after the other, where they are images; empty: all."""
 
     @property
     def name(self) -> str:
@@ -282,7 +313,11 @@ class CollectionRef:
                 place=f"{self.name!r} with {len(self.keys)} members",
                 remedy=f"for example {self.keys[0]!r}" if self.keys else None,
             )
-        return ref_of(Member.of(self.node, key), self.kind, self.output)
+        return with_parts(ref_of(Member.of(self.node, key), self.kind, self.output), self.parts)
+
+    def part(self, part: PartOfMember) -> CollectionRef:
+        """Take a part of each."""
+        return replace(self, parts=(*self.parts, part))
 
 
 @dataclass(frozen=True)
@@ -354,6 +389,14 @@ class Member(Node):
 def ref_of(node: Node, kind: OutputKind, output: int = 0) -> Ref:
     """Return the reference to a single output of a node."""
     return ImageRef(node, output=output) if kind == "image" else Ref(node, kind, output)
+
+
+def with_parts(ref: Ref, parts: Sequence[PartOfMember]) -> Ref:
+    """Return what is taken of an image, one part after the other; all else as it is."""
+    for part in parts:
+        if isinstance(ref, ImageRef):
+            ref = ref.part(part)
+    return ref
 
 
 def refs_of(node: Node, kinds: Sequence[OutputKind]) -> tuple[Ref | CollectionRef, ...]:

@@ -67,7 +67,9 @@ class Rewriting:
         if not isinstance(ref.node, Call):
             return ref
         made = self._outputs(ref.node)[ref.output]
-        return made if isinstance(made, CollectionRef) else ref
+        if not isinstance(made, CollectionRef):
+            return ref
+        return replace(made, parts=(*made.parts, *ref.parts))
 
     def _outputs(self, call: Call) -> Outputs:
         if call not in self._made:

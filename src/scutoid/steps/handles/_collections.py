@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from scutoid.errors import PipelineError
+from scutoid.geometry import Roi, RoiLike
 from scutoid.steps.compute import check_names, concatenate, own_columns, with_groups
 from scutoid.steps.declaration import is_table
-from scutoid.steps.graph import CollectionFromStore, CollectionRef, Gathered
+from scutoid.steps.graph import (
+    ChannelOf,
+    CollectionFromStore,
+    CollectionRef,
+    CropOf,
+    Gathered,
+    IndexOf,
+    OpenedFolder,
+    PartOfMember,
+)
 from scutoid.steps.handles._evaluate import Evaluation
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._operators import ImageOperators, Operators
@@ -76,6 +86,15 @@ class Collection(Lazy, Generic[L]):
         return taken.each(lambda key: evaluation.value(self.member(key).read_ref))
 
     def __getitem__(self, key: str) -> L:
+        if not isinstance(key, str):
+            raise PipelineError(
+                "a collection is indexed by the keys of its members",
+                value=key,
+                place=repr(self),
+                remedy="write images.each[...] to cut each image"
+                if self.kind == "image"
+                else f"for example {self.keys[0]!r}",
+            )
         return self.member(key)
 
     def __iter__(self) -> Iterator[str]:
@@ -103,9 +122,72 @@ class Collection(Lazy, Generic[L]):
 
 
 class Images(Collection[Image], ImageOperators):
-    """A collection of images, such as a folder of files."""
+    """A collection of images, such as a folder of files.
+
+    Examples
+    --------
+    Parts of each are lazy, and steps map over them as over the whole:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for n, name in enumerate(("A1_w1", "A1_w2", "A2_w1", "A2_w2")):
+    ...     np.save(folder / f"{name}.npy", np.full((4, 5), n))
+    >>> images = sc.open_folder(folder / "{well}_w{c}.npy", stack={"c": "c"}, channels=["1", "2"])
+    >>> images["A2"].axes, images["A2"].shape
+    ('cyx', (2, 4, 5))
+    >>> images.channel("2")["A2"].read().max()
+    np.int64(3)
+    >>> images.each[:, 1:]["A2"].shape
+    (2, 3, 5)
+    """
 
     kind = "image"
+
+    def channel(self, which: str | int) -> Images:
+        """Take one channel of each image, by name or number; its axis goes.
+
+        Of members that are stacked of files, only the files of this channel count and are read.
+
+        Raises
+        ------
+        PipelineError
+            If members are stacked of files and there is no such channel.  An image that has no
+            such channel fails when it is read.
+        """
+        node = self.ref.node
+        if isinstance(node, OpenedFolder) and not self.ref.parts:
+            narrowed = node.channel(which)
+            if narrowed is not None:
+                return Images(self.ref.on(narrowed).part(ChannelOf(0)))
+        return self._part(ChannelOf(which))
+
+    def crop(self, roi: RoiLike) -> Images:
+        """Take a region of each image, given in the frame of the uncropped image.
+
+        An image that it does not lie in fails when it is read.
+        """
+        return self._part(CropOf(Roi.of(roi)))
+
+    @property
+    def each(self) -> Each:
+        """Each image, to be cut by a numpy index: ``images.each[:, 0]``; `images[key]` is one."""
+        return Each(self._part)
+
+    def _part(self, part: PartOfMember) -> Images:
+        return Images(self.ref.part(part), self._stored)
+
+
+class Each:
+    """Cuts each image of a collection by a numpy index of slices, integers and an ellipsis."""
+
+    def __init__(self, take: Callable[[PartOfMember], Images]) -> None:
+        self._take = take
+
+    def __getitem__(self, index: object) -> Images:
+        return self._take(IndexOf.of(index))
 
 
 class Tables(Collection[Table]):

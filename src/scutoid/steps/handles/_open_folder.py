@@ -158,8 +158,8 @@ def open_folder(
     ... )
     >>> plate.keys
     ('B03/1', 'C04/1')
-    >>> plate["B03/1"]
-    Image('B03/1', cyx, (2, 4, 5), uint8)
+    >>> plate["B03/1"].axes, plate["B03/1"].channels
+    ('cyx', ('DAPI', 'GFP'))
     """
     options: dict[str, object] = {"axes": axes, "voxel_size": voxel_size, "unit": unit}
     if allow_outside:

@@ -100,22 +100,7 @@ class Image(Described, ImageOperators):
         PipelineError
             If the image has no channel axis, or no such channel.
         """
-        if "c" not in self.axes:
-            raise PipelineError(
-                "an image with an axis 'c' has channels", value=self.axes, place=repr(self.name)
-            )
-        number = which
-        if isinstance(which, str):
-            if which not in self.channels:
-                raise PipelineError(
-                    f"the image's channels are {', '.join(self.channels) or 'not named'}",
-                    value=which,
-                    place=repr(self.name),
-                    remedy="give a channel's number",
-                )
-            number = self.channels.index(which)
-        index = [slice(None)] * self.ndim
-        return self[(*index[: self.axes.index("c")], number)]
+        return Image(self.ref.channel(which), self._stored)
 
     def like(self, other: Image, *, order: int | None = None) -> NoReturn:
         """Refuse: this is `scutoid.resample` with ``like=``.

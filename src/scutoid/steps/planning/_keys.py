@@ -326,13 +326,18 @@ class Keys:
                 return self._given(node, node.by_key[key], f"{node.name}[{key!r}]")
             case MappedCall():
                 parts = [self.call(node).key]
-                parts.extend(f"{self.member(c.node, key)}.{c.output}" for c in node.collections)
+                parts.extend(self._part(c, key) for c in node.collections)
                 asks_key = "key" in node.spec.parameters.injected
                 return _digest("member", *parts, key if asks_key else "")
             case CollectionFromStore():
                 node.check_finished(key)
                 return node.member_key(key)
         raise PipelineError("this collection has no keys for its members", value=node.name)
+
+    def _part(self, collection: CollectionRef, key: str) -> str:
+        """Return the key of a member of a collection: its output, and what is taken of it."""
+        own = f"{self.member(collection.node, key)}.{collection.output}"
+        return "".join((own, *map(repr, collection.parts))) if collection.parts else own
 
     def _reading(self, folder: OpenedFolder) -> tuple[str, str]:
         """Digests of how the files of a folder are opened; worked out once for all of them."""
@@ -366,14 +371,11 @@ class Keys:
         match value:
             case CollectionRef(node=node, kind=kind, output=output):
                 base = self.call(node).key if isinstance(node, Call) else ""
-                digest = _digest("collection", kind, base, str(output))
+                digest = _digest("collection", kind, base, str(output), *_taken_of(value))
                 return Fact(digest, f"members of {value.name}")
             case Gathered(collection=collection):
                 missing = value.missing
-                members = [
-                    f"{key}={self.member(collection.node, key)}.{collection.output}"
-                    for key in value.keys
-                ]
+                members = [f"{key}={self._part(collection, key)}" for key in value.keys]
                 text = f"all {len(members)} of {collection.name}"
                 if value.may_lack:  # a key of its own, for the step may be run without some
                     members += ["may lack", *missing]
@@ -422,6 +424,17 @@ def accepted_members(entry: Entry) -> dict[str, str]:
     """
     record = read_file(entry.path / ACCEPTED, AcceptedRecord.from_json)
     return {} if record is None else dict(record.members)
+
+
+def _taken_of(collection: CollectionRef) -> tuple[str, ...]:
+    """Return what tells collections apart of which one step may take several in one plan.
+
+    What is taken of each image, and of images that are stacked of files which channels they have.
+    """
+    parts, node = collection.parts, collection.node
+    stacking = node.opening.stacking if isinstance(node, OpenedFolder) else None
+    stacked = () if stacking is None else (repr((stacking.axes, stacking.channels)),)
+    return (*map(repr, parts), *stacked)
 
 
 def _input_names(call: Call) -> list[str]:

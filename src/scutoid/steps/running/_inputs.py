@@ -41,6 +41,8 @@ from scutoid.steps.work import (
     HandedImage,
     Handover,
     ItemInput,
+    MemberInput,
+    PartInput,
     ValueInput,
     WholeImage,
     members_by_key,
@@ -189,6 +191,11 @@ class WorkerInputs:
         """Return an input of a mapped call: one for each member, or one that all share."""
         if not isinstance(item, CollectionRef):
             return self._single_for_members(item)
+        given = self._members(item, keys)
+        return PartInput(given, item.parts) if item.parts else given
+
+    def _members(self, item: CollectionRef, keys: Sequence[str]) -> MemberInput:
+        """Return what gives each member of a collection."""
         node = item.node
         if isinstance(node, OpenedFolder):
             return FolderInput(tuple(node.paths[key] for key in keys), node.opening)

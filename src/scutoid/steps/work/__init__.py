@@ -5,7 +5,9 @@ from scutoid.steps.work._handover import HandedImage, Handover
 from scutoid.steps.work._members import (
     FolderInput,
     ItemInput,
+    MemberInput,
     MemberWork,
+    PartInput,
     ValueInput,
     members_by_key,
 )
@@ -17,7 +19,9 @@ __all__ = [
     "HandedImage",
     "Handover",
     "ItemInput",
+    "MemberInput",
     "MemberWork",
+    "PartInput",
     "StepWork",
     "ValueInput",
     "WholeImage",

@@ -31,10 +31,12 @@ from scutoid.steps.graph import (
     ImageRef,
     MemberFiles,
     Opening,
+    PartOfMember,
     Ref,
     StoredMembers,
     make_call,
     ref_of,
+    with_parts,
 )
 from scutoid.steps.handles import Evaluation
 from scutoid.steps.results import (
@@ -275,6 +277,21 @@ class FolderInput(MemberInput):
     def member(self, number: int) -> Ref:
         """Return one member."""
         return ref_of(self.open(self.files[number]), self.open.kind)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartInput(MemberInput):
+    """What is taken of each image of a collection."""
+
+    members: MemberInput
+    """Gives the members."""
+    parts: tuple[PartOfMember, ...]
+    """What is taken of each."""
+
+    def member(self, number: int) -> object:
+        """Return the part of one member."""
+        found = self.members.member(number)
+        return with_parts(found, self.parts) if isinstance(found, Ref) else found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
