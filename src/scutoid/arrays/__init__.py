@@ -9,6 +9,7 @@ from scutoid.arrays._create import ImageWriter, WritableImage, create, create_im
 from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, open_source
 from scutoid.arrays._padding import pad_to, read_region
+from scutoid.arrays._pictures import reading_of
 from scutoid.arrays._pyramid import (
     PyramidLevel,
     pyramid_levels,
@@ -75,6 +76,7 @@ __all__ = [
     "pyramid_method",
     "pyramid_multiple",
     "read_region",
+    "reading_of",
     "shard_levels",
     "stored_shards",
     "write_tiff",

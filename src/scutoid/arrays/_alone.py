@@ -12,7 +12,7 @@ import re
 from html import unescape
 from pathlib import Path
 
-from scutoid.arrays._planes import PICTURE_ENDINGS
+from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
 
 _NAMED = re.compile(rb"""\bFileName\s*=\s*(?:"([^"]*)"|'([^']*)')""")

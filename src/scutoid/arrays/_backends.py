@@ -19,7 +19,8 @@ import numpy as np
 
 from scutoid.arrays._download import open_download
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
-from scutoid.arrays._planes import PICTURE_ENDINGS, can_open_file, open_file, open_planes
+from scutoid.arrays._pictures import PICTURE_ENDINGS
+from scutoid.arrays._planes import can_open_file, open_file, open_planes
 from scutoid.arrays._source import ArraySource, SourceMode
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._zarr import open_zarr

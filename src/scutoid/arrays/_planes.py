@@ -1,4 +1,4 @@
-"""A folder of planes as one volume, and pictures (PNG, JPEG, BMP, npy)."""
+"""One file, a TIFF or a picture, and a folder of planes as one volume."""
 
 from __future__ import annotations
 
@@ -14,115 +14,12 @@ from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._notes import NOTHING
-from scutoid.arrays._pillow import STRICT
-from scutoid.arrays._source import (
-    ArraySource,
-    SourceIdentity,
-    check_inside,
-    outdated,
-    owned,
-    stamp_of,
-)
-from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, assumed_axes, unnamed_spec
+from scutoid.arrays._pictures import PICTURE_ENDINGS, open_picture
+from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside, stamp_of
+from scutoid.arrays._spec import ImageSpec, assumed_axes
 from scutoid.arrays._tiff import TIFF_ENDINGS, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
-
-PICTURE_ENDINGS = (".png", ".npy", ".jpg", ".jpeg", ".bmp")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PictureSource:
-    """A picture file, decoded in one piece."""
-
-    spec: ImageSpec
-    """Description of the image."""
-    path: str
-    """Absolute path."""
-    levels: int = 1
-    """1: no pyramid."""
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """The whole picture."""
-        return tuple(max(n, 1) for n in self.spec.shape)
-
-    @property
-    def identity(self) -> SourceIdentity:
-        """The file."""
-        return SourceIdentity("files", (self.path,))
-
-    def read(self, roi: Roi) -> NDArray[Any]:
-        """Read a region."""
-        check_inside(roi, self.spec)
-        if self.path.lower().endswith(".npy"):  # mapped: the system keeps what was read
-            return owned(self._load()[roi.to_slices()], self.spec.dtype)
-        return read_chunked(
-            ("picture", self.path, stamp_of(self.path)),
-            tuple(roi.offset),
-            tuple(roi.end),
-            self.chunks,
-            self.spec.dtype,
-            lambda _: owned(self._load(), self.spec.dtype),
-        )
-
-    def _load(self) -> NDArray[Any]:
-        array = _load(self.path)
-        if (array.shape, array.dtype.newbyteorder("=")) != (self.spec.shape, self.spec.dtype):
-            now, then = f"{array.shape} {array.dtype}", f"{self.spec.shape} {self.spec.dtype}"
-            raise outdated(self.path, f"it has {now} now, and had {then}")
-        return array
-
-
-def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
-    """Open a PNG, JPEG, BMP or npy file.
-
-    Raises
-    ------
-    SourceError
-        If it cannot be decoded.
-    MetadataError
-        If its axes are unknown.
-    """
-    array = _load(path)
-    is_picture = not path.lower().endswith(".npy")
-    letters = axes or (_axes_of_picture(array, path) if is_picture else None)
-    spec = unnamed_spec(array.shape, array.dtype, letters, place=path, is_said=True)
-    return PictureSource(spec, path)
-
-
-def _axes_of_picture(array: NDArray[Any], path: str) -> str | None:
-    """Return the axes of a picture, whose pixels have channels: colours, or grey and alpha.
-
-    None of a file of several pictures, such as an animation.
-    """
-    import imageio.v3 as iio
-
-    if array.ndim != len(COLOUR_AXES):
-        return None
-    with STRICT:
-        return None if iio.improps(path, plugin="pillow").is_batch else COLOUR_AXES
-
-
-def _load(path: str) -> NDArray[Any]:
-    try:
-        if path.lower().endswith(".npy"):
-            is_empty = 0 in np.load(path, allow_pickle=False, mmap_mode="r").shape
-            array: NDArray[Any] = np.load(
-                path, allow_pickle=False, mmap_mode=None if is_empty else "r"
-            )
-            return array
-        import imageio.v3 as iio
-
-        with STRICT:
-            return np.asarray(iio.imread(path, plugin="pillow"))
-    except (ValueError, OSError, SyntaxError, EOFError) as error:
-        raise SourceError(
-            "a picture can be decoded",
-            value=f"{type(error).__name__}: {error}",
-            place=path,
-            remedy="the file is damaged, cut off or of another format: restore it from its source",
-        ) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)

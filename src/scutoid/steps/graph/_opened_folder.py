@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from scutoid.arrays import ArraySource, Stacking, open_source, open_stack
+from scutoid.arrays import ArraySource, Stacking, open_source, open_stack, reading_of
 from scutoid.cached import cached_property
 from scutoid.errors import PipelineError, ScutoidError, SourceError
 from scutoid.steps.compute import Groups
@@ -156,6 +156,13 @@ class OpenedFolder(Node):
     def member(self, key: str) -> Node:
         """Open one member."""
         return self.opening(self.paths[key], key)
+
+    def readings(self, key: str) -> tuple[str, ...]:
+        """Return what a key has of how the files of a member are read, besides the options."""
+        if self.opening.reader is not None or self.opening.kind != "image":
+            return ()
+        first = next(iter(files_in(self.paths[key])), "")
+        return reading_of(first)
 
 
 def kind_of(value: object) -> OutputKind:

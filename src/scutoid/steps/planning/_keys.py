@@ -321,7 +321,7 @@ class Keys:
         match node:
             case OpenedFolder():
                 own, *beside = self._files.digests(node, key)
-                return _digest("file", own, *self._reading(node), *beside)
+                return _digest("file", own, *self._reading(node), *beside, *node.readings(key))
             case ConstantCollection():
                 return self._given(node, node.by_key[key], f"{node.name}[{key!r}]")
             case MappedCall():

@@ -1,0 +1,204 @@
+"""Pictures: PNG, JPEG, BMP, and arrays in npy files.
+
+Pillow reads pictures, except those whose numbers it would narrow: colours of 16 bits, which
+imagecodecs reads.  A picture with a palette is its numbers, as label images are written; of these
+Pillow would give the colours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._notes import Note
+from scutoid.arrays._pillow import STRICT
+from scutoid.arrays._source import SourceIdentity, check_inside, outdated, owned, stamp_of
+from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, unnamed_spec
+from scutoid.errors import MissingExtra, SourceError
+from scutoid.geometry import Roi
+
+PICTURE_ENDINGS = (".png", ".npy", ".jpg", ".jpeg", ".bmp")
+_READINGS = {".png": ("numbers of palettes, 16 bits",), ".bmp": ("numbers of palettes",)}
+_PNG = b"\x89PNG\r\n\x1a\n"
+_HEADER_BYTES = 26
+_SAMPLES = {2: 3, 4: 2, 6: 4}
+"""Numbers a pixel, by the colour type of a PNG: colours, grey and alpha, colours and alpha."""
+_UNREADABLE = (ValueError, OSError, SyntaxError, EOFError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureSource:
+    """A picture file, decoded in one piece."""
+
+    spec: ImageSpec
+    """Description of the image."""
+    path: str
+    """Absolute path."""
+    has_colours: bool = False
+    """Whether the colours of a palette are read, not the numbers."""
+    levels: int = 1
+    """1: no pyramid."""
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """The whole picture."""
+        return tuple(max(n, 1) for n in self.spec.shape)
+
+    @property
+    def identity(self) -> SourceIdentity:
+        """The file."""
+        return SourceIdentity("files", (self.path,))
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region."""
+        check_inside(roi, self.spec)
+        if self.path.lower().endswith(".npy"):  # mapped: the system keeps what was read
+            return owned(self._load()[roi.to_slices()], self.spec.dtype)
+        return read_chunked(
+            ("picture", self.path, self.has_colours, stamp_of(self.path)),
+            tuple(roi.offset),
+            tuple(roi.end),
+            self.chunks,
+            self.spec.dtype,
+            lambda _: owned(self._load(), self.spec.dtype),
+        )
+
+    def _load(self) -> NDArray[Any]:
+        array = _load(self.path, has_colours=self.has_colours)[0]
+        if (array.shape, array.dtype.newbyteorder("=")) != (self.spec.shape, self.spec.dtype):
+            now, then = f"{array.shape} {array.dtype}", f"{self.spec.shape} {self.spec.dtype}"
+            raise outdated(self.path, f"it has {now} now, and had {then}")
+        return array
+
+
+def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
+    """Open a PNG, JPEG, BMP or npy file.
+
+    Of a picture with a palette the pixels are its numbers; three `axes` ask for the colours.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be decoded.
+    MetadataError
+        If its axes are unknown.
+    """
+    has_colours = axes is not None and len(axes) == len(COLOUR_AXES)
+    array, kind = _load(path, has_colours=has_colours)
+    letters = axes
+    if letters is None and array.ndim == len(COLOUR_AXES) and kind.is_single:
+        letters = COLOUR_AXES
+    spec = unnamed_spec(array.shape, array.dtype, letters, place=path, is_said=True)
+    return PictureSource(spec.replace(notes=(*spec.notes, *kind.notes)), path, has_colours)
+
+
+def reading_of(path: str) -> tuple[str, ...]:
+    """Return what a key has of how a file is read, where that has changed since keys are made.
+
+    Examples
+    --------
+    >>> reading_of("a.tif"), reading_of("A.BMP")
+    ((), ('numbers of palettes',))
+    """
+    return _READINGS.get(path[-4:].lower(), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a file says of its pixels."""
+
+    is_single: bool = False
+    """Whether it is one picture: its third axis, if it has one, is of colours."""
+    is_palette: bool = False
+    """Whether pixels are numbers of colours of a palette."""
+    is_told: bool = False
+    """Whether these differ from the grey values that the palette shows them as."""
+    samples: int = 0
+    """Numbers of 16 bits a pixel, if there are several, which Pillow narrows; else 0."""
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was assumed of it."""
+        if not self.is_told:
+            return ()
+        text = "its pixels have numbers, and a palette of colours: they are taken for the numbers"
+        return (Note("axes", text, 'give axes="yx" if that is right, axes="yxc" for the colours'),)
+
+
+def _load(path: str, *, has_colours: bool) -> tuple[NDArray[Any], _Kind]:
+    try:
+        if path.lower().endswith(".npy"):
+            return _load_npy(path), _Kind()
+        kind = _kind_of(path)
+        if kind.samples:
+            return _load_deep(path, kind), kind
+        import imageio.v3 as iio
+
+        mode = "P" if kind.is_palette and not has_colours else None
+        with STRICT:
+            return np.asarray(iio.imread(path, plugin="pillow", mode=mode)), kind
+    except _UNREADABLE as error:
+        raise _undecodable(path, error) from error
+
+
+def _load_npy(path: str) -> NDArray[Any]:
+    is_empty = 0 in np.load(path, allow_pickle=False, mmap_mode="r").shape
+    array: NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode=None if is_empty else "r")
+    return array
+
+
+def _kind_of(path: str) -> _Kind:
+    """Look at the header of a picture."""
+    from PIL import Image
+
+    with STRICT, Image.open(path) as picture:
+        is_single = getattr(picture, "custom_mimetype", None) != "image/apng"
+        is_palette = picture.mode == "P" and is_single
+        return _Kind(
+            is_single,
+            is_palette,
+            is_palette and not _is_grey(picture.getpalette("RGB")),
+            _deep_samples(path),
+        )
+
+
+def _is_grey(palette: list[int] | None) -> bool:
+    """Whether a palette shows each number as the grey of that number."""
+    colours = palette or []
+    return colours == [number for number in range(len(colours) // 3) for _ in range(3)]
+
+
+def _deep_samples(path: str) -> int:
+    with Path(path).open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    is_deep = header.startswith(_PNG) and header[24:25] == b"\x10"
+    return _SAMPLES.get(header[25], 0) if is_deep else 0
+
+
+def _load_deep(path: str, kind: _Kind) -> NDArray[Any]:
+    """Read a PNG with several numbers of 16 bits a pixel."""
+    try:
+        import imagecodecs
+    except ImportError as error:
+        raise MissingExtra.of("imagecodecs", extra="formats") from error
+
+    decode = imagecodecs.png_decode if kind.is_single else imagecodecs.apng_decode
+    try:
+        pixels: NDArray[Any] = decode(Path(path).read_bytes())
+    except RuntimeError as error:  # what imagecodecs raises of all kinds of damage
+        raise _undecodable(path, error) from error
+    return pixels[..., : kind.samples]  # without the alpha of a colour that counts as clear
+
+
+def _undecodable(path: str, error: Exception) -> SourceError:
+    return SourceError(
+        "a picture can be decoded",
+        value=f"{type(error).__name__}: {error}",
+        place=path,
+        remedy="the file is damaged, cut off or of another format: restore it from its source",
+    )
