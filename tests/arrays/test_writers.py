@@ -118,6 +118,59 @@ def test_a_damaged_tiff_is_a_source_error_or_another_image(tmp_path, caplog, axe
     assert refused > 10
 
 
+@pytest.mark.parametrize("format_name", ["whole", "blocks"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("axes", ["yxc", "zyxc", "tzyxc", "pyxc"])
+@pytest.mark.parametrize("n_colours", [3, 4])
+def test_colours_are_a_page_a_plane_for_others(tmp_path, axes, dtype, n_colours, format_name):
+    shape = (2, 3, 20, 30, n_colours)[-len(axes) :]
+    spec = ImageSpec(shape, dtype, axes, 0.5, "um", channels=tuple("rgba"[:n_colours]))
+    truth = content(spec)
+    if format_name == "whole":
+        write_tiff(tmp_path / "a.tif", truth, spec)
+    else:
+        create_image(tmp_path / "a.tif", spec, format="tiff").write(spec.roi, truth)
+    check_back(tmp_path / "a.tif", spec, truth)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert len(file.pages) == np.prod(shape[:-3])
+        assert all(page.photometric.name == "RGB" for page in file.pages)
+        np.testing.assert_array_equal(file.pages[-1].asarray(), truth.reshape(-1, *shape[-3:])[-1])
+        if axes != "pyxc" and dtype in {"uint8", "uint16", "float32"}:
+            assert file.is_ome
+            assert file.series[0].axes == axes[:-1].upper() + "S"
+
+
+def test_pillow_shows_a_colour_picture(tmp_path):
+    from PIL import Image
+
+    truth = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype("uint8")
+    write_tiff(tmp_path / "a.tif", truth, ImageSpec(truth.shape, "uint8", "yxc"))
+    with Image.open(tmp_path / "a.tif") as picture:
+        assert (picture.n_frames, picture.mode, picture.size) == (1, "RGB", (30, 20))
+        np.testing.assert_array_equal(np.asarray(picture), truth)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 5])
+def test_other_channels_come_back_where_they_were(tmp_path, n_channels):
+    spec = ImageSpec((3, 8, 9, n_channels), "uint8", "zyxc")
+    truth = content(spec)
+    write_tiff(tmp_path / "a.tif", truth, spec)
+    check_back(tmp_path / "a.tif", spec, truth)
+
+
+@pytest.mark.parametrize("high", [2, 250])  # compressed, and not
+def test_what_may_take_more_than_4_gb_is_a_bigtiff(tmp_path, monkeypatch, high):
+    spec = ImageSpec((3, 300, 200), "uint8", "zyx")
+    truth = np.random.default_rng(0).integers(0, high, spec.shape).astype("uint8")
+    for limit, is_big in ((spec.nbytes, False), (spec.nbytes - 1, True)):
+        monkeypatch.setattr("scutoid.arrays._tiff_write._MAX_CLASSIC", limit)
+        path = tmp_path / f"{is_big}.tif"
+        write_tiff(path, truth, spec)
+        with tifffile.TiffFile(path) as file:
+            assert file.is_bigtiff == is_big
+        check_back(path, spec, truth)
+
+
 def test_a_tiff_is_ome_for_others(tmp_path):
     spec = ImageSpec((4, 20, 30), "uint16", "zyx", (2.0, 0.5, 0.5), "um")
     write_tiff(tmp_path / "a.tif", content(spec), spec)

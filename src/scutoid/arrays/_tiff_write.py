@@ -24,20 +24,25 @@ from scutoid.durable import replacing
 from scutoid.errors import GeometryError, ScutoidError, StoreError
 from scutoid.geometry import Roi
 
+_COLOURS = (3, 4)
 _OME_TYPES = {"int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"}
 _SAMPLE = 2**15
 _WORTH_IT = 0.5
+_MAX_CLASSIC = 2**32 - 2**25
+"""Bytes of voxels that a file with addresses of 32 bits holds beside its metadata."""
 
 
 class _Layout(TypedDict, total=False):
     """Options by which tifffile lays a file out."""
 
     ome: bool
+    bigtiff: bool
     photometric: str
+    planarconfig: str
     metadata: dict[str, object]
 
 
-class _Compression(TypedDict, total=False):
+class Compression(TypedDict, total=False):
     """Options by which tifffile compresses; empty: it does not."""
 
     compression: str
@@ -48,7 +53,7 @@ def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec
     """Write an array as an OME-TIFF in one atomic step: to a temporary file, synced, renamed.
 
     Types and axes that OME does not know (bool, 64-bit integers) become a plain TIFF with the same
-    facts as JSON in its description.
+    facts as JSON in its description.  Colours (y, x, 3 or 4) are written as such, a page a plane.
 
     Raises
     ------
@@ -57,8 +62,6 @@ def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec
     StoreError
         If it cannot be written.
     """
-    import tifffile
-
     target = Path(path)
     if tuple(data.shape) != spec.shape:
         raise GeometryError(
@@ -66,14 +69,37 @@ def write_tiff(path: str | os.PathLike[str], data: NDArray[Any], spec: ImageSpec
             value=f"{data.shape}, described as {spec.shape}",
             place=str(target),
         )
-    values = _as_stored(stored_values(data, spec, str(target)))
-    with _reporting(target), replacing(target) as new:
-        stored = values.reshape(_at_least_2d(spec.shape))
-        tifffile.imwrite(new, stored, **_how(spec), **_compression(values))
+    values = as_stored(stored_values(data, spec, str(target)))
+    with reporting(target), replacing(target) as new:
+        stored = values.reshape(at_least_2d(spec.shape))
+        put_tiff(new, stored, spec, **compression_of(values))
+
+
+def put_tiff(path: Path, pages: Any, spec: ImageSpec, **options: Any) -> None:
+    """Write pages to a path, with what is known of the image.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    pages : ndarray or iterator, optional
+        As tifffile takes them; None: the place for them, filled with zeros.
+    spec : ImageSpec
+        Description of the image.
+    **options
+        Of tifffile, on compression and tiles.
+    """
+    import tifffile
+
+    if not isinstance(pages, np.ndarray):
+        stored = np.dtype(np.uint8) if spec.dtype == bool else spec.dtype
+        options |= {"shape": at_least_2d(spec.shape), "dtype": stored}
+    # The byte order is fixed by numpy's native type, so that blocks are copied as they are.
+    tifffile.imwrite(path, pages, **_how(spec), **options)
 
 
 @contextlib.contextmanager
-def _reporting(target: Path) -> Iterator[None]:
+def reporting(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -85,7 +111,7 @@ def _reporting(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _compression(values: NDArray[Any]) -> _Compression:
+def compression_of(values: NDArray[Any]) -> Compression:
     """Compress masks and labels, which shrink a lot; not noise, which hardly does."""
     plain = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
     if not plain.size or values.dtype.kind in "fc":
@@ -97,36 +123,54 @@ def _compression(values: NDArray[Any]) -> _Compression:
     return {"compression": "zlib", "compressionargs": {"level": 1}}
 
 
-def _as_stored(values: NDArray[Any]) -> NDArray[Any]:
+def as_stored(values: NDArray[Any]) -> NDArray[Any]:
     return values.view(np.uint8) if values.dtype == bool else values
 
 
-def _at_least_2d(shape: tuple[int, ...]) -> tuple[int, ...]:
+def at_least_2d(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape that TIFF stores: a page has two axes."""
     return (1,) * (2 - len(shape)) + shape
 
 
+def page_shape(spec: ImageSpec) -> tuple[int, ...]:
+    """Return the shape of a page: (y, x), or (y, x, 3 or 4) of colours."""
+    return at_least_2d(spec.shape)[-3 if has_colours(spec) else -2 :]
+
+
+def has_colours(spec: ImageSpec) -> bool:
+    """Whether an image is of pixels with colours, which a TIFF says of its pages."""
+    is_colour = spec.axes.endswith("yxc") and spec.shape[-1] in _COLOURS
+    return is_colour and spec.dtype.kind != "c" and spec.size > 0
+
+
 def _how(spec: ImageSpec) -> _Layout:
     """Return the options by which tifffile writes an image."""
+    layout: _Layout = {"photometric": "minisblack"}
+    axes = spec.axes
+    if has_colours(spec):
+        layout = {"photometric": "rgb", "planarconfig": "contig"}
+        axes = spec.axes.removesuffix("c")
+    if spec.nbytes > _MAX_CLASSIC:  # also where it is compressed, nobody knows how much
+        layout["bigtiff"] = True
     is_ome = (
         spec.dtype.name in _OME_TYPES
-        and set(spec.axes) <= set("tczyx")
-        and spec.axes.endswith("yx")
+        and set(axes) <= set("tczyx")
+        and axes.endswith("yx")
         and spec.size > 0
     )
     if not is_ome:
-        return {"photometric": "minisblack", "metadata": note(spec)}
+        return layout | {"metadata": note(spec)}
     metadata: dict[str, object] = {
-        "axes": spec.axes.upper(),
+        "axes": axes.upper() + "S" * has_colours(spec),
         "Description": json.dumps(note(spec)),
     }
     for letter, size in spec.sizes.items():
         unit = "pixel" if spec.unit is None else ome_unit(spec.unit)
         metadata[f"PhysicalSize{letter.upper()}"] = size
         metadata[f"PhysicalSize{letter.upper()}Unit"] = unit
-    if spec.channels:
+    if spec.channels and not has_colours(spec):  # in OME-XML all colours are one channel
         metadata["Channel"] = {"Name": list(spec.channels)}
-    return {"ome": True, "photometric": "minisblack", "metadata": metadata}
+    return layout | {"ome": True, "metadata": metadata}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,8 +195,8 @@ class TiffWriter:
         check_block(roi, data, self.spec, self.path)
         if roi.is_empty:
             return False
-        values = _as_stored(stored_values(data, self.spec, self.path))
-        with _reporting(Path(self.path)):
+        values = as_stored(stored_values(data, self.spec, self.path))
+        with reporting(Path(self.path)):
             mapped = np.memmap(
                 self.path, values.dtype, mode="r+", offset=self.dataoffset, shape=self.spec.shape
             )
@@ -173,13 +217,9 @@ def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:
     StoreError
         If something else exists at `path`, or it cannot be written.
     """
-    import tifffile
-
     if not path.exists():
-        dtype = np.dtype(np.uint8) if spec.dtype == bool else spec.dtype
-        with _reporting(path), replacing(path) as new:
-            # The byte order is fixed by numpy's native type, so that blocks are copied as they are.
-            tifffile.imwrite(new, shape=_at_least_2d(spec.shape), dtype=dtype, **_how(spec))
+        with reporting(path), replacing(path) as new:
+            put_tiff(new, None, spec)
             _reserve(new)
     return TiffWriter(spec, str(path), _dataoffset(path, spec))
 
