@@ -45,7 +45,7 @@ PROMISED = {
     "scutoid.steps": "BlockParts StepBlock",
     "scutoid.ops": "field_of_view torch_model",
     "scutoid.kernels": "reference_watershed",
-    "scutoid.arrays": "ArraySource ImageSpec SourceIdentity WritableImage",
+    "scutoid.arrays": "ArraySource ImageSpec SourceIdentity TimeScale WritableImage",
     "scutoid.store": "find_format Format",
     "scutoid.executors": """
         ConnectExecutor dump_value dumps Executor FAILED find_executor ItemFailure Job Joined
@@ -105,7 +105,7 @@ INTERNAL = {
         blockwise CallOptions check_names Collection Described export Files gather Image ImageRef
         Images injected is_lazy Length open open_folder OutputGrid own_columns Parts per_member
         Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed Run run RunStep step Step
-        Store Table Tables TypedCall um UNIT Value Values with_given with_options
+        Store Table Tables TIME_UNIT TypedCall um UNIT Value Values with_given with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces background_field

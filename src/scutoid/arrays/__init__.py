@@ -36,6 +36,7 @@ from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._stack import STACKED_AXES, Stacking, StackSource, open_stack
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._tiff_write import write_tiff
+from scutoid.arrays._time import TimeScale
 from scutoid.arrays._units import METRES
 from scutoid.arrays._zarr import check_identity
 from scutoid.arrays._zarr_names import files_of_array
@@ -57,6 +58,7 @@ __all__ = [
     "StackSource",
     "Stacking",
     "Storage",
+    "TimeScale",
     "VoxelSizes",
     "WrappedSource",
     "WritableImage",

@@ -56,7 +56,11 @@ def imagej_facts(
     labels = metadata.get("Labels") or ()
     channels = tuple(map(str, labels)) if isinstance(labels, (list, tuple)) else ()
     stage = _stage(metadata, sizes, path) if given.get("origin") == STAGE else {}
-    return Facts(_SAID, sizes, channels, stage)
+    interval = None
+    if "time" not in given and metadata.get("finterval"):
+        interval = number_of(metadata["finterval"], "finterval", _SAID, path, "give time=")
+    unit = _unit(metadata.get("tunit")) or "s"
+    return Facts(_SAID, sizes, channels, interval, unit, stage=stage)
 
 
 def _each(voxel_size: Any, axes: str) -> Iterable[tuple[str, float]]:

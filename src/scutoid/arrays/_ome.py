@@ -18,11 +18,14 @@ from scutoid.arrays._ome_systems import (
     read_transform,
 )
 from scutoid.arrays._spec import SPATIAL, ImageSpec
+from scutoid.arrays._time import TimeScale, time_scale
+from scutoid.arrays._units import known_unit
 from scutoid.arrays._world_sizes import AxisSize, WorldSizes, world_sizes
 from scutoid.errors import MetadataError
 
 MARK = "scutoid"
 """Name of the attributes of scutoid's own."""
+_SAID = "OME-NGFF metadata"
 _WITHOUT_AXES = ("0.1", "0.2", None)
 _DESCRIBED = frozenset(("axes", "voxel_size"))
 """What a user gives of an image whose metadata are not needed."""
@@ -45,6 +48,8 @@ class Multiscale:
     """Whether voxels are object numbers."""
     is_ours: bool = False
     """Whether scutoid wrote it."""
+    has_times: bool = False
+    """Whether scutoid noted that the scale along t is an interval."""
     sized: bool | tuple[str, ...] | None = None
     """Whether voxels have a size, or on which axes; None: not noted, by another program."""
 
@@ -66,6 +71,7 @@ class Multiscale:
         plain = ImageSpec(tuple(shape), dtype, letters, notes=notes)
         n_channels = shape[letters.index("c")] if "c" in letters else 0
         world = self._sizes(level, letters, place)
+        time, more = self._times(level, letters)
         starts = dict(zip(letters, self.levels[0][1], strict=False))
         if world.sizes is not None:
             starts = dict(zip(letters, self.levels[level][1], strict=False))
@@ -76,8 +82,21 @@ class Multiscale:
             unit=world.unit,
             origin=tuple(origin),
             channels=self.channels if n_channels == len(self.channels) else (),
-            notes=(*notes, *world.notes),
+            time=time,
+            notes=(*notes, *world.notes, *more),
         )
+
+    def _times(self, level: int, letters: str) -> tuple[TimeScale | None, tuple[Note, ...]]:
+        """Return the times of a level; an interval of 1 without a unit is what is not known."""
+        if "t" not in letters or self.levels[level][0] is None:
+            return None, ()
+        at = letters.index("t")
+        scale, shift = self.levels[level]
+        interval = scale[at] if scale and at < len(scale) else None
+        unit = self.axes[at].unit if at < len(self.axes) else None
+        is_known = self.has_times or interval != 1.0 or known_unit(unit or "", "time") is not None
+        start = shift[at] if at < len(shift) else 0.0
+        return time_scale(interval if is_known else None, unit, start, _SAID)
 
     def _sizes(self, level: int, letters: str, place: str) -> WorldSizes:
         """Return the voxel size of a level."""
@@ -102,7 +121,7 @@ class Multiscale:
         found = {
             axis: AxisSize(sizes.get(axis), units.get(axis)) for axis in letters if axis in SPATIAL
         }
-        world = world_sizes(letters, found, "OME-NGFF metadata")
+        world = world_sizes(letters, found, _SAID)
         if world.sizes is None and (self.is_ours or (self._are_sizes(scales, units) and scales)):
             known = [unit for item in found.values() if (unit := item.length_unit)]
             return replace(world, unit=known[-1] if known else None)
@@ -193,6 +212,7 @@ def read_multiscale(
         tuple(str(c) for c in labels) if labels and all(labels) else (),
         "image-label" in ome,
         isinstance(own, Mapping),
+        isinstance(own, Mapping) and own.get("has_times") is True,
         tuple(sized) if isinstance(sized, list) else sized,
     )
 

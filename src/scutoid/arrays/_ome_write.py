@@ -48,7 +48,10 @@ def describe_group(
         ome["image-label"] = {}
     # On which axes, if only on some
     sized = list(spec.sizes) if spec.known_sizes else spec.voxel_size is not None
-    return {"ome": ome, MARK: {"has_voxel_size": sized}}
+    own: dict[str, object] = {"has_voxel_size": sized}
+    if spec.time is not None:
+        own["has_times"] = True
+    return {"ome": ome, MARK: own}
 
 
 def _axis(spec: ImageSpec, letter: str) -> dict[str, str]:
@@ -59,6 +62,8 @@ def _axis(spec: ImageSpec, letter: str) -> dict[str, str]:
     is_sized = spec.known_sizes is None or letter in spec.sizes
     if letter in SPATIAL and spec.unit is not None and is_sized:
         axis["unit"] = long_unit(spec.unit)
+    if letter == "t" and spec.time is not None and spec.time.unit is not None:
+        axis["unit"] = long_unit(spec.time.unit)
     return axis
 
 
@@ -66,6 +71,8 @@ def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, object]]:
     """Describe the place of a level; in voxels of level 0 if their size is unknown."""
     sizes = spec.sizes
     starts = dict(zip(spec.spatial_axes, spec.origin or (), strict=False))
+    if spec.time is not None:
+        sizes["t"], starts["t"] = spec.time.interval, spec.time.origin
     scale, moved = [], []
     for letter, width in zip(spec.axes, total, strict=True):
         size = sizes.get(letter, 1.0)

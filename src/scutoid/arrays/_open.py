@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -13,6 +13,7 @@ from scutoid.arrays._source import ArraySource, SourceMode, WrappedSource
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff import TiffSource
 from scutoid.arrays._tiff_facts import STAGE
+from scutoid.arrays._time import TimeScale
 from scutoid.arrays._units import ratio, short_unit
 from scutoid.errors import MetadataError, ParameterError
 
@@ -32,6 +33,7 @@ def open_source(
     key: SourceMode | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
+    time: TimeScale | Sequence[object] | None = None,
 ) -> ArraySource:
     """Open an image; the description given here overrides the file's own.
 
@@ -58,6 +60,9 @@ def open_source(
         folder.
     coordinate_system : str, optional
         Name of the coordinate system that an OME-Zarr is placed in, where it has several.
+    time : TimeScale or sequence, optional
+        Interval between places along t and its unit, and the time of the first if that is not 0:
+        ``(2.5, "s")``, ``(2.5, "s", 60)``.
 
     Raises
     ------
@@ -76,7 +81,8 @@ def open_source(
         raise ParameterError("key= is 'listing' or 'content'", value=key, place="open")
     place = _plain(origin)
     sizes = _plain(voxel_size)
-    given = _given(axes=axes, voxel_size=sizes, unit=unit, origin=place)
+    times = None if time is None else TimeScale.of(time)
+    given = _given(axes=axes, voxel_size=sizes, unit=unit, origin=place, time=times)
     mode = key or "listing"
     request = Request(axes, level, mode, allow_outside, coordinate_system, given)
     opened = find_source(source, request)
@@ -85,7 +91,7 @@ def open_source(
     if isinstance(place, str):
         _check_stage(place, opened)
         place = None  # it has read it
-    return described(opened, axes=axes, voxel_size=sizes, unit=unit, origin=place)
+    return described(opened, axes=axes, voxel_size=sizes, unit=unit, origin=place, time=times)
 
 
 def described(
@@ -95,6 +101,7 @@ def described(
     voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
     origin: Iterable[float] | None = None,
+    time: TimeScale | None = None,
 ) -> ArraySource:
     """Return a source with what a user says of it in the place of what it says itself.
 
@@ -103,13 +110,14 @@ def described(
     MetadataError
         If it does not fit the image.
     """
-    given = _given(axes=axes, voxel_size=voxel_size, unit=unit, origin=origin)
+    given = _given(axes=axes, voxel_size=voxel_size, unit=unit, origin=origin, time=time)
     spec = _renamed(opened.spec, axes)
     sizes = _completed(voxel_size, spec, unit) if isinstance(voxel_size, Mapping) else voxel_size
     overrides: dict[str, object] = {
         "voxel_size": sizes,
         "unit": unit,
         "origin": None if origin is None else tuple(origin),
+        "time": time,
     }
     spec = spec.replace(**{name: value for name, value in overrides.items() if value is not None})
     is_sized = spec.voxel_size is not None and voxel_size is not None
@@ -186,6 +194,8 @@ def _renamed(spec: ImageSpec, axes: str | None) -> ImageSpec:
     if renamed.spatial_axes == spec.spatial_axes:
         names = ("voxel_size", "known_sizes", "unit", "origin")
         changes |= {name: getattr(spec, name) for name in names}
+    if spec.axes.find("t") == renamed.axes.find("t"):
+        changes["time"] = spec.time
     if spec.channels and spec.axes.find("c") == renamed.axes.find("c"):
         changes["channels"] = spec.channels
     return renamed.replace(**changes)

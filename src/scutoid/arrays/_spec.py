@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from scutoid.arrays._notes import Note
+from scutoid.arrays._time import TimeScale
 from scutoid.arrays._units import short_unit
 from scutoid.errors import MetadataError
 from scutoid.geometry import Coordinate, Roi
@@ -79,6 +80,8 @@ class ImageSpec:
     """Names along "c"; may be empty."""
     known_sizes: tuple[float | None, ...] | None = None
     """Size of a voxel on each spatial axis where only some are known, None for the others."""
+    time: TimeScale | None = None
+    """When the places along "t" were recorded; None: unknown, or there is no such axis."""
     notes: tuple[Note, ...] = field(default=(), compare=False, repr=False)
     """What was assumed of the image, or left out, where its metadata do not say it."""
 
@@ -100,6 +103,8 @@ class ImageSpec:
             origin = _numbers(self.origin, n_spatial, "origin", self.spatial_axes)
             put(self, "origin", origin if any(origin) else None)
         put(self, "channels", _channels(self.channels, self.axes, self.shape))
+        if self.time is not None:
+            put(self, "time", _time(self.time, self.axes))
 
     @property
     def ndim(self) -> int:
@@ -224,6 +229,17 @@ def _channels(names: Iterable[str], axes: str, shape: tuple[int, ...]) -> tuple[
     if len(channels) != n_channels or not all(isinstance(name, str) for name in channels):
         raise MetadataError(f"{n_channels} channels need {n_channels} names", value=channels)
     return channels
+
+
+def _time(time: TimeScale | Sequence[object], axes: str) -> TimeScale:
+    if "t" not in axes:
+        raise MetadataError(
+            'times are known only along an axis "t"',
+            value=str(time),
+            place=f"axes {axes!r}",
+            remedy='give axes= with a "t", or leave time= out',
+        )
+    return TimeScale.of(time)
 
 
 COLOUR_AXES = "yxc"

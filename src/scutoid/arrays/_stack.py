@@ -12,7 +12,7 @@ A file is opened when voxels of its place are read, and no earlier.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, described
 from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
+from scutoid.arrays._time import TimeScale
 from scutoid.errors import MetadataError, ParameterError, PipelineError, SourceError
 from scutoid.geometry import Roi
 
@@ -202,6 +203,7 @@ def open_stack(
     *,
     voxel_size: VoxelSizes | None = None,
     unit: str | None = None,
+    time: TimeScale | Sequence[object] | None = None,
 ) -> ArraySource:
     """Stack files to one image; opens the first.
 
@@ -213,7 +215,7 @@ def open_stack(
         The axes along which they lie.
     open_one : function of a path
         Opens one of them.
-    voxel_size, unit
+    voxel_size, unit, time
         Of the image, as in `open_source`; default: what the first file says.
 
     Returns
@@ -232,7 +234,8 @@ def open_stack(
     first = open_one(first_path)
     spec = _stacked_spec(first.spec, stacking, first_path)
     source = StackSource(spec, stacking, listed, open_one, first, _opened={first_path: first})
-    return described(source, voxel_size=voxel_size, unit=unit)
+    times = None if time is None else TimeScale.of(time)
+    return described(source, voxel_size=voxel_size, unit=unit, time=times)
 
 
 def _stacked_spec(spec: ImageSpec, stacking: Stacking, path: str) -> ImageSpec:
@@ -257,6 +260,7 @@ def _stacked_spec(spec: ImageSpec, stacking: Stacking, path: str) -> ImageSpec:
         unit=spec.unit,
         origin=tuple(first.get(axis, 0.0) for axis in spatial),
         channels=stacking.channels if "c" in stacking.axes else spec.channels,
+        time=None if "t" in stacking.axes else spec.time,
         notes=(*spec.notes, *notes),
     )
 

@@ -31,6 +31,14 @@ class Facts:
     """Size of a voxel, by spatial axis."""
     channels: tuple[str, ...] = ()
     """Names of the channels."""
+    interval: float | None = None
+    """Between places along t, in `time_unit`."""
+    time_unit: str | None = None
+    """As it stands in the file."""
+    start: float = 0.0
+    """Time of the first place along t, in `time_unit`."""
+    notes: tuple[Note, ...] = ()
+    """What is not understood."""
     stage: Mapping[str, AxisSize] = field(default_factory=dict)
     """Place of the first voxel, by spatial axis, as the stage gave it."""
 

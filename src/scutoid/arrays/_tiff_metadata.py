@@ -15,6 +15,7 @@ from scutoid.arrays._notes import Note
 from scutoid.arrays._ome_xml import ome_facts
 from scutoid.arrays._spec import ImageSpec, assumed_axes
 from scutoid.arrays._tiff_facts import STAGE, Facts, stage_origin, tag_facts
+from scutoid.arrays._time import time_scale
 from scutoid.arrays._units import short_unit
 from scutoid.arrays._world_sizes import world_sizes
 from scutoid.errors import MetadataError
@@ -29,17 +30,18 @@ _UNKNOWN = "qi"
 
 def note(spec: ImageSpec) -> dict[str, object]:
     """Return scutoid's record for its files, for TIFF drops axes of size one, types and more."""
-    return {
-        _MARK: {
-            "shape": spec.shape,
-            "axes": spec.axes,
-            "dtype": spec.dtype.name,
-            "voxel_size": spec.voxel_size or spec.known_sizes,
-            "unit": spec.unit,
-            "origin": spec.origin,
-            "channels": spec.channels,
-        }
+    known: dict[str, object] = {
+        "shape": spec.shape,
+        "axes": spec.axes,
+        "dtype": spec.dtype.name,
+        "voxel_size": spec.voxel_size or spec.known_sizes,
+        "unit": spec.unit,
+        "origin": spec.origin,
+        "channels": spec.channels,
     }
+    if spec.time is not None:
+        known["time"] = spec.time.to_list()
+    return {_MARK: known}
 
 
 def ome_root(file: TiffFile) -> ET.Element | None:
@@ -82,10 +84,11 @@ def read_spec(
         return ImageSpec(**noted)
     letters, notes = (axes, ()) if axes else _letters(series, path)
     plain = ImageSpec(tuple(series.shape), series.dtype, letters, notes=notes)
+    asked = given if "t" in letters else {**given, "time": None}
     if root is not None:
-        facts = ome_facts(root, path, given)
+        facts = ome_facts(root, path, asked)
     elif file.is_imagej:
-        facts = imagej_facts(file, series, plain.spatial_axes, path, given)
+        facts = imagej_facts(file, series, plain.spatial_axes, path, asked)
     else:
         facts = tag_facts(finest) if "voxel_size" not in given else Facts()
     spec = _with_facts(plain, finest, facts)
@@ -105,12 +108,17 @@ def _with_facts(plain: ImageSpec, finest: TiffPageSeries, facts: Facts) -> Image
     if sizes is not None:
         pairs = zip(plain.spatial_axes, sizes, strict=True)
         sizes = tuple(None if size is None else size * factor[axis] for axis, size in pairs)
+    time, unread = None, facts.notes
+    if "t" in plain.axes:
+        time, more = time_scale(facts.interval, facts.time_unit, facts.start, facts.said)
+        unread += more
     n_channels = plain.shape[plain.axes.index("c")] if "c" in plain.axes else 0
     return plain.replace(
         known_sizes=sizes,
         unit=world.unit if sizes else None,
         channels=facts.channels if len(facts.channels) == n_channels else (),
-        notes=(*plain.notes, *world.notes),
+        time=time,
+        notes=(*plain.notes, *world.notes, *(unread if "t" in plain.axes else ())),
     )
 
 

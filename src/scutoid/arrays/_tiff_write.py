@@ -168,6 +168,9 @@ def _how(spec: ImageSpec) -> _Layout:
         unit = "pixel" if spec.unit is None else ome_unit(spec.unit)
         metadata[f"PhysicalSize{letter.upper()}"] = size
         metadata[f"PhysicalSize{letter.upper()}Unit"] = unit
+    if spec.time is not None and spec.time.unit is not None:  # without a unit they would be seconds
+        metadata["TimeIncrement"] = spec.time.interval
+        metadata["TimeIncrementUnit"] = ome_unit(spec.time.unit)
     if spec.channels and not has_colours(spec):  # in OME-XML all colours are one channel
         metadata["Channel"] = {"Name": list(spec.channels)}
     return layout | {"ome": True, "metadata": metadata}

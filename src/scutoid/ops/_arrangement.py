@@ -233,7 +233,7 @@ def _joined_grid(images: list[Image], axis: str, axes: str) -> OutputGrid:
     stops = np.cumsum([sizes[axis] for sizes in shapes]).tolist()
     shape = [stops[-1] if a == axis else shapes[0][a] for a in axes]
     source = _Part(axes.index(axis), (0, *stops[:-1]), tuple(stops))
-    return OutputGrid(tuple(shape), source, first.voxel_size, first.origin)
+    return OutputGrid(tuple(shape), source, first.voxel_size, first.origin, time=first.time)
 
 
 def _joined(*images: Array, axis: str, axes: str) -> Array:

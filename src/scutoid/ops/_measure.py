@@ -21,6 +21,7 @@ from scutoid.ops._composed import as_one, opened, operation
 from scutoid.ops._grids import checked_by
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._object_table import measure_objects
+from scutoid.ops._times import times_of
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
 from scutoid.steps import Described, Image, Images, StepBlock, Table, blockwise, injected
 from scutoid.steps import open as open_image
@@ -59,6 +60,9 @@ def measure(
     Returns
     -------
     Table or DataFrame
+        Of images with an axis "t", ``t``, and where its times are known ``time``, in the unit
+        ``.attrs["time_unit"]``.
+
         Always: ``label``; ``n_voxels``; ``size`` (length, area or volume in the unit, voxels where
         the voxel size is unknown); the centroid in the unit (``z y x``) and in voxels of the
         uncropped image (``z_voxel y_voxel x_voxel``); the half-open bounding box in voxels
@@ -359,6 +363,7 @@ def _frame(
         "frame": np.array([block.image_roi.offset[block.axes.index(a)] for a in axes], int),
         "scale": np.array(scale, float),
         "unit": np.array(block.unit or ""),
+        "times": np.array(["" if t is None else str(t) for t in times_of(block)], np.str_),
     }
 
 

@@ -19,6 +19,7 @@ from scutoid.kernels import (
     shape_columns,
 )
 from scutoid.ops._partitions import Place, Range, ranges
+from scutoid.ops._times import with_time_unit, with_times
 from scutoid.ops._types import Array, Arrays
 from scutoid.ops._units import unit_of, with_unit
 from scutoid.steps import BlockParts, step
@@ -37,6 +38,7 @@ _ONCE = (
     "iterated",
     "scale",
     "unit",
+    "times",
     "channels",
 )
 """Arrays of a block that have no row for each object."""
@@ -114,6 +116,7 @@ class _Frame:
                 s + o * v for s, o, v in zip(start, self.offset, self.voxel_size, strict=True)
             ]
         self.unit = unit_of(self.voxel_size, str(part["unit"]) or None)
+        self.times = [text or None for text in part["times"].tolist()]
 
     def table(self, objects: Range) -> pd.DataFrame:
         """Return the rows of a range of labels."""
@@ -143,8 +146,9 @@ class _Frame:
             axis: np.full(len(stats), at)
             for axis, at in zip(self.iterated, objects.place, strict=True)
         }
+        places = with_times(places, self.times)
         table = pd.DataFrame(self._with_own({**places, **columns, **shapes}, objects, stats))
-        return with_unit(table, self.unit)
+        return with_time_unit(with_unit(table, self.unit), self.times)
 
     def _in_frame(self, columns: Arrays) -> Arrays:
         """Move positions in voxels to the frame of the uncropped image."""

@@ -116,6 +116,7 @@ def _slab_grid(images: list[Image], axis: str, axes: str) -> OutputGrid:
         _of_axes(image, image.voxel_size, axes),
         _of_axes(image, image.origin, axes),
         scale=tuple(map(float, widths)),
+        time=None if axis == "t" else image.time,
     )
 
 

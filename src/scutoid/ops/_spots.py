@@ -14,6 +14,7 @@ from scutoid.kernels import SpotMethod, Spots, find_spots, spot_reach, spot_resp
 from scutoid.ops._columns import check_groups, stand_in
 from scutoid.ops._composed import as_number, as_one, of_images
 from scutoid.ops._inputs import check_real, check_voxels, first_of
+from scutoid.ops._times import times_of, with_time_unit, with_times
 from scutoid.ops._types import Array, Arrays, ImageLike, Number, TableLike
 from scutoid.ops._units import unit_of, with_unit
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
@@ -81,7 +82,8 @@ def detect_spots(
         ``z_voxel y_voxel x_voxel``: the same in voxels of the uncropped image, the brightest
         voxel's centre moved by at most half a voxel, to the peaks of parabolas along each axis;
         ``scale``: sigma along the last axis in the unit; ``scale_voxel``: the same in voxels;
-        ``strength``.  ``.attrs["unit"]`` of the DataFrame is the unit, as in `measure`.
+        ``strength``.  ``.attrs["unit"]`` of the DataFrame is the unit, and
+        ``time`` a column of images with known times, as in `measure`.
 
     Raises
     ------
@@ -245,6 +247,8 @@ class _Found(TypedDict):
     """Axes that spots have positions along."""
     unit: str | None
     """Of the voxel size."""
+    times: list[object]
+    """Of the places along t, as `times_of` has them."""
     iterated: str
     """Axes along which planes or volumes are searched one by one."""
     found: list[tuple[Array, ...]]
@@ -277,11 +281,13 @@ def _finish(
     world = first + position * sizes
     last = np.array([size[-1] for size in in_voxels(widths, physical[0], voxel_size, _PLACE)])
     of_scale = last[scale[order]]
-    columns: Arrays = {a: place[order, n] for n, a in enumerate(iterated)}
+    places = {a: place[order, n] for n, a in enumerate(iterated)}
+    columns: Arrays = with_times(places, merged["times"])
     columns |= {axis: world[:, n] for n, axis in enumerate(axes)}
     columns |= {f"{axis}_voxel": position[:, n] for n, axis in enumerate(axes)}
     columns |= {"scale": of_scale * sizes[-1], "scale_voxel": of_scale, "strength": strength[order]}
-    return with_unit(pd.DataFrame(columns), unit_of(voxel_size, merged["unit"]))
+    table = with_unit(pd.DataFrame(columns), unit_of(voxel_size, merged["unit"]))
+    return with_time_unit(table, merged["times"])
 
 
 @reduction(merge=_merge, finish=_finish, out="table", halo=_halo, block_invariant=True, version="3")
@@ -314,6 +320,7 @@ def spot_table(
     return {
         "axes": block.function_axes,
         "unit": block.unit,
+        "times": times_of(block),
         "iterated": "".join(iterated),
         "found": [(place, voxel + start, *others)] if len(ours) else [],
     }

@@ -5,7 +5,7 @@ hands the blocks to the block engine, and a result that is read without a run is
 process.
 """
 
-from scutoid.steps.compute import UNIT, BlockParts, check_names, own_columns
+from scutoid.steps.compute import TIME_UNIT, UNIT, BlockParts, check_names, own_columns
 from scutoid.steps.declaration import CallOptions, Length, StepBlock, refuse_renamed, um
 from scutoid.steps.graph import Described, ImageRef
 from scutoid.steps.handles import (
@@ -41,6 +41,7 @@ from scutoid.steps.planning import Plan, PlannedStep
 from scutoid.steps.running import Run, RunStep, plan, run
 
 __all__ = [
+    "TIME_UNIT",
     "UNIT",
     "BlockParts",
     "CallOptions",

@@ -84,7 +84,9 @@ class Voxels:
         """Digest all voxels and their description, whatever the file."""
         spec = self.spec
         sizes = spec.voxel_size or spec.known_sizes
-        scale = [sizes, spec.unit, spec.origin, list(spec.channels)]
+        scale: list[object] = [sizes, spec.unit, spec.origin, list(spec.channels)]
+        if spec.time is not None:
+            scale.append(spec.time.to_list())
         metadata = json.dumps([spec.axes, list(spec.shape), spec.dtype.str, scale])
         digest = hashlib.sha256(metadata.encode())
         if spec.size:

@@ -15,6 +15,7 @@ from scutoid.steps.compute._parts import (
     read_payload,
 )
 from scutoid.steps.compute._tables import (
+    TIME_UNIT,
     UNIT,
     check_names,
     concatenate,
@@ -27,6 +28,7 @@ from scutoid.steps.compute._trial import trial
 from scutoid.steps.compute._whole_step import call_step, finish, prepared
 
 __all__ = [
+    "TIME_UNIT",
     "UNIT",
     "BlockInputs",
     "BlockParts",

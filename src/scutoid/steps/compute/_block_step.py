@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import Readable, pad_to
+from scutoid.arrays import Readable, TimeScale, pad_to
 from scutoid.blocks import lower_neighbours
 from scutoid.errors import StepError
 from scutoid.geometry import Coordinate, Roi
@@ -42,6 +42,8 @@ class BlockStep:
     """Of both."""
     channels: tuple[tuple[str, ...], ...] = ()
     """Names of the channels of each input; see `StepBlock`."""
+    time: TimeScale | None = None
+    """Times along "t", from place zero of the frame on."""
 
     def chosen(self) -> NDArray[np.bool_] | None:
         """Return which blocks run at all, shape (n_blocks,); None: all."""
@@ -87,6 +89,7 @@ class BlockStep:
             sources=sources,
             channels=self.channels,
             unit=self.unit,
+            time=self.time,
         )
 
     def compute(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 UNIT = "unit"
 """Among the attributes of a table: the unit of the lengths in its columns."""
+TIME_UNIT = "time_unit"
+"""The same of times."""
 _NAMED = 3
 
 
@@ -149,27 +151,38 @@ def concatenate(tables: Iterable[tuple[str, pd.DataFrame]], groups: Groups | Non
     import pandas as pd
 
     own, frames, units = own_columns(groups), [], dict[object, list[str]]()
+    time_units: dict[object, list[str]] = {}
     for key, table in tables:
         rows = with_index(table)
         check_names(rows.columns, own, f"the table of member {key!r}")
         frames.append(rows.assign(key=key))
         if UNIT in table.attrs and len(table):
             units.setdefault(table.attrs[UNIT], []).append(key)
+        if TIME_UNIT in table.attrs and len(table):
+            time_units.setdefault(table.attrs[TIME_UNIT], []).append(key)
     if not frames:
         return pd.DataFrame({"key": pd.Series(dtype=str)})
     check_units(units)
+    check_units(time_units, what="times", argument="time=")
     joined = _joined(frames)
     names = [name for name in joined.columns if name != "key"]
     return with_groups(joined[["key", *names]], groups)
 
 
-def check_units(members: Mapping[object, Sequence[str]]) -> None:
+def check_units(
+    members: Mapping[object, Sequence[str]],
+    *,
+    what: str = "lengths",
+    argument: str = "voxel_size= and unit=",
+) -> None:
     """Refuse to mix lengths in different units, as far as tables say theirs in ``attrs["unit"]``.
 
     Parameters
     ----------
     members : mapping
         Of each unit, the members whose tables have rows and say it.
+    what, argument : str
+        What is in these units, and how it is given.
 
     Raises
     ------
@@ -183,10 +196,10 @@ def check_units(members: Mapping[object, Sequence[str]]) -> None:
         for unit, keys in list(members.items())[:_NAMED]
     ]
     raise MetadataError(
-        "tables of members are joined if their lengths are in one unit",
+        f"tables of members are joined if their {what} are in one unit",
         value="; ".join(named) + ("; ..." if len(members) > _NAMED else ""),
         place="tables of a folder",
-        remedy="give voxel_size= and unit= to open_folder, or read the members one by one: "
+        remedy=f"give {argument} to open_folder, or read the members one by one: "
         "tables[key].to_pandas()",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scutoid.arrays import TimeScale
 from scutoid.geometry import Roi
 
 
@@ -31,6 +32,10 @@ class StepBlock:
     empty where the function is called on arrays."""
     unit: str | None = None
     """Of the voxel size of the images, where it is known."""
+
+    time: TimeScale | None = None
+    """When the places along "t" were recorded, counted from the first of the uncropped image; None
+    where that is not known, and on arrays."""
 
     @property
     def inner(self) -> tuple[slice, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from scutoid.arrays import pyramid_levels
+from scutoid.arrays import TimeScale, pyramid_levels
 from scutoid.cached import cached_property
 from scutoid.errors import PipelineError
 from scutoid.steps.compute import BlockStep, Groups, check_names, own_columns, trial
@@ -114,6 +114,17 @@ class Call(Node):
     def unit(self) -> str | None:
         """Unit of the voxel size."""
         return next((image.unit for image in self.images if self._is_sized(image)), None)
+
+    @property
+    def time(self) -> TimeScale | None:
+        """Times of the places along "t", from that of the frame on, of the first image that knows.
+
+        Of place zero of the frame on, as `origin`.
+        """
+        for image in self.images:
+            if image.time is not None:
+                return image.time.moved(-image.framed.offset[image.axes.index("t")])
+        return None
 
     @property
     def channels(self) -> tuple[tuple[str, ...], ...]:
@@ -256,7 +267,14 @@ class BlockCall(Call):
         """Return what the workers need to compute one block of a layout."""
         dtypes = tuple(None if framed is None else framed.spec.dtype for framed in self.frames)
         return BlockStep(
-            self.spec, layout, dtypes, self.voxel_size, self.origin, self.unit, self.channels
+            self.spec,
+            layout,
+            dtypes,
+            self.voxel_size,
+            self.origin,
+            self.unit,
+            self.channels,
+            self.time,
         )
 
     @property

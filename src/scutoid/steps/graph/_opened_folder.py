@@ -21,7 +21,7 @@ from scutoid.steps.graph._refs import Node
 
 MemberFiles: TypeAlias = str | tuple[str | None, ...]
 """The file of a member; or its files by place, None where there is none."""
-_OF_THE_WHOLE = ("voxel_size", "unit")
+_OF_THE_WHOLE = ("voxel_size", "unit", "time")
 """Options that describe the stacked image, and not each of its files."""
 _SAID = {"image": "an array", "table": "a DataFrame", "value": "a value"}
 

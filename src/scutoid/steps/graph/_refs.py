@@ -25,6 +25,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from scutoid.arrays import TimeScale
 from scutoid.cached import cached_property
 from scutoid.errors import GeometryError, PipelineError
 from scutoid.geometry import Roi, RoiLike
@@ -182,6 +183,11 @@ class Described:
         """World position of the centre of the first voxel along each spatial axis, in `unit`."""
         spec = self.framed.spec
         return spec.origin or (0.0,) * len(spec.spatial_axes)
+
+    @property
+    def time(self) -> TimeScale | None:
+        """When the places along "t" were recorded; None if unknown."""
+        return self.framed.spec.time
 
     @property
     def channels(self) -> tuple[str, ...]:

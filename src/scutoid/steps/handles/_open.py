@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from scutoid.arrays import VoxelSizes, open_source
+from scutoid.arrays import TimeScale, VoxelSizes, open_source
 from scutoid.errors import ScutoidWarning
 from scutoid.steps.graph import ImageRef, Opened
 from scutoid.steps.handles._single import Image
@@ -25,6 +25,7 @@ def open(  # noqa: A001
     key: Literal["listing", "content"] | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
+    time: TimeScale | Sequence[object] | None = None,
 ) -> Image:
     """Open an image lazily.
 
@@ -55,6 +56,9 @@ def open(  # noqa: A001
     coordinate_system : str, optional
         Name of the coordinate system of an OME-Zarr that voxel size and origin are of, where it has
         several; default: the image's own, or "global".
+    time : tuple, optional
+        Interval between the places along "t" and its unit, and the time of the first if that is not
+        0: ``(2.5, "s")`` or ``(2.5, "s", 60)``; default: what the file says.
 
     Returns
     -------
@@ -90,6 +94,7 @@ def open(  # noqa: A001
         key=key,
         allow_outside=allow_outside,
         coordinate_system=coordinate_system,
+        time=time,
     )
     name = Path(os.fspath(source)).name if isinstance(source, (str, os.PathLike)) else "array"
     node = Opened(opened, name)

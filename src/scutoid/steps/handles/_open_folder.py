@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, overload
 
-from scutoid.arrays import VoxelSizes
+from scutoid.arrays import TimeScale, VoxelSizes
 from scutoid.errors import ParameterError, ScutoidError
 from scutoid.steps.compute import check_names, own_columns, with_index
 from scutoid.steps.declaration import OutputKind
@@ -46,6 +46,7 @@ def open_folder(
     origin: Literal["stage"] | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
+    time: TimeScale | Sequence[object] | None = None,
 ) -> Images: ...
 @overload
 def open_folder(
@@ -64,6 +65,7 @@ def open_folder(
     origin: Literal["stage"] | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
+    time: TimeScale | Sequence[object] | None = None,
 ) -> Any: ...
 def open_folder(
     pattern: FileSource,
@@ -81,6 +83,7 @@ def open_folder(
     origin: Literal["stage"] | None = None,
     allow_outside: bool = False,
     coordinate_system: str | None = None,
+    time: TimeScale | Sequence[object] | None = None,
 ) -> Any:
     """Open all files that match a pattern, or that a table lists, as a collection of images.
 
@@ -122,7 +125,7 @@ def open_folder(
         Not beside placeholders or a table, which say the same.
     axes, origin, allow_outside, coordinate_system
         As in `open`, for every file.
-    voxel_size, unit
+    voxel_size, unit, time
         As in `open`, for every member.
 
     Returns
@@ -166,6 +169,8 @@ def open_folder(
         options["allow_outside"] = True
     if origin is not None:
         options["origin"] = origin
+    if time is not None:
+        options["time"] = TimeScale.of(time).to_list()
     if coordinate_system is not None:
         options["coordinate_system"] = coordinate_system
     wanted = Wanted(stack, channels, missing, select, group)

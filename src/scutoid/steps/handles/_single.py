@@ -181,7 +181,8 @@ class Image(Described, ImageOperators):
         size = f", voxel size {shown} {spec.unit or ''}".rstrip() if sizes else ""
         are_assumed = any(note.subject == "axes" and note.is_said for note in spec.notes)
         axes = f"{spec.axes} (assumed)" if are_assumed else spec.axes
-        return f"Image({self.name!r}, {axes}, {spec.shape}, {spec.dtype}{size})"
+        times = "" if spec.time is None else f", {spec.time}"
+        return f"Image({self.name!r}, {axes}, {spec.shape}, {spec.dtype}{size}{times})"
 
 
 class _Indexable:

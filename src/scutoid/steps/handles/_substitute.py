@@ -139,5 +139,6 @@ def _as_result(call: Call, output: int, value: object) -> Ref | CollectionRef:
         voxel_size=spec.voxel_size or spec.known_sizes,
         unit=spec.unit,
         origin=spec.origin,
+        time=spec.time,
     )
     return ImageRef(Opened(source, name, framed.offset))

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import SPATIAL, ImageSpec
+from scutoid.arrays import SPATIAL, ImageSpec, TimeScale
 from scutoid.geometry import Coordinate
 from scutoid.steps.layout._layout import Layout
 from scutoid.steps.layout._placement import Framed
@@ -55,10 +55,23 @@ def frame_output(
         unit=source.unit if spatial else None,
         origin=origin,
         channels=source.channels if "c" in axes and _is_named(source, shape, axes) else (),
+        time=_times(source, layout),
         notes=tuple(note for note in source.notes if note.subject == "axes"),
     )
     offset = Coordinate(*(total.offset[places[axis]] if axis in places else 0 for axis in axes))
     return Framed(spec, offset, _chunks(layout, shape))
+
+
+def _times(source: ImageSpec, layout: Layout) -> TimeScale | None:
+    """Return the times of an output: of its grid where that is along t too, else of the input."""
+    if "t" not in layout.output_axes or "t" in layout.new_sizes:
+        return None
+    if layout.target is not None and "t" in layout.function_axes:
+        return layout.target.time
+    if source.time is None or "t" not in layout.axes:
+        return None
+    at = layout.axes.index("t")
+    return source.time.moved(layout.grid.total.offset[at] - layout.image.offset[at])
 
 
 def _grid_places(layout: Layout) -> dict[str, int]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from scutoid.arrays import TimeScale
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.declaration import own_all
@@ -52,6 +53,8 @@ class OutputGrid:
     then blocks start before all of the inputs is there.  None: they wait for the whole."""
     margin: int = 0
     """Voxels of the inputs that `source` reaches beyond the scaled region, at most."""
+    time: TimeScale | None = None
+    """Of the output, where the function sees "t"; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageSpec, Readable
+from scutoid.arrays import ImageSpec, Readable, TimeScale
 from scutoid.errors import GeometryError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.layout._placement import Framed
@@ -83,11 +83,18 @@ class View:
                 unit=spec.unit if spatial else None,
                 origin=origin or None,
                 channels=self._channels(spec, axes),
+                time=self._time(spec, axes),
                 notes=spec.notes,
             ),
             Coordinate(*(framed.offset[axis] + starts[axis] for axis in self.kept)),
             tuple(framed.chunks[axis] for axis in self.kept),
         )
+
+    def _time(self, spec: ImageSpec, axes: str) -> TimeScale | None:
+        if spec.time is None or "t" not in axes:
+            return None
+        pick = self.picks[spec.axes.index("t")]
+        return spec.time.moved(pick[0]) if isinstance(pick, tuple) else None
 
     def _channels(self, spec: ImageSpec, axes: str) -> tuple[str, ...]:
         if not spec.channels or "c" not in axes:

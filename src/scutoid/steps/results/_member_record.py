@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self, TypeAlias, TypedDict, TypeVar
 
+from scutoid.arrays import TimeScale
 from scutoid.paths import is_inner_name
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.results._record import read_kind
@@ -43,6 +44,7 @@ class SpecFields(TypedDict, total=False):
     voxel_size: list[float | None] | None
     unit: str | None
     origin: list[float] | None
+    time: list[float | str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,20 @@ class SpecRecord:
     """Unit of the spatial axes."""
     origin: tuple[float, ...] | None
     """World position of the centre of the first voxel, in `unit`."""
+    time: TimeScale | None = None
+    """When the places along "t" were recorded."""
 
     def to_dict(self) -> SpecFields:
         """Return it as it stands in JSON, and as `open_source` takes it."""
-        return {
+        fields: SpecFields = {
             "axes": self.axes,
             "voxel_size": None if self.voxel_size is None else list(self.voxel_size),
             "unit": self.unit,
             "origin": None if self.origin is None else list(self.origin),
         }
+        if self.time is not None:
+            fields["time"] = self.time.to_list()
+        return fields
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -76,6 +83,7 @@ class SpecRecord:
             voxel_size=fields.take("voxel_size", optional(items(optional(number)))),
             unit=fields.take("unit", optional(text)),
             origin=fields.take("origin", numbers),
+            time=fields.find("time", _time, None),
         )
 
 
@@ -248,6 +256,11 @@ _names = _by_output(inner_name)
 _sizes = _by_output(count)
 _checksums = _by_output(_checksum)
 _contents = _by_output(items(_sized))
+
+
+def _time(value: object) -> TimeScale:
+    """Take times as `TimeScale.to_list` gives them."""
+    return TimeScale.of(items(lambda item: item)(value))
 
 
 def _spec(fields: Fields, content: object) -> SpecRecord:

@@ -203,7 +203,7 @@ class MemberWork:
         spec, name = image.framed.spec, self._format(image)
         choose_format(array, name).save(array, path)
         sizes = spec.voxel_size or spec.known_sizes
-        record = SpecRecord(spec.axes, sizes, spec.unit, spec.origin)
+        record = SpecRecord(spec.axes, sizes, spec.unit, spec.origin, spec.time)
         _check_holds(path, spec, record, name)
         return record
 

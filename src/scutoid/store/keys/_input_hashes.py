@@ -253,6 +253,8 @@ def key_of_source(identity: SourceIdentity, spec: ImageSpec, memo: HashMemo | No
     ]
     if spec.known_sizes is not None:  # added only where it is there, so that other keys stay
         said.append({"known sizes": spec.known_sizes})
+    if spec.time is not None:
+        said.append({"time": spec.time.to_list()})
     metadata = json.dumps(said)
     return _joined("source", [identity.detail, metadata, _content(identity, memo)])
 
