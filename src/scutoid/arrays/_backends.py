@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -188,5 +188,11 @@ def _not_found(path: Path) -> SourceNotFound:
         "an image that is opened exists",
         value=str(path),
         place=f"{parent} has no {missing!r}",
-        remedy=f"did you mean {close[0]!r}?" if close else "check the path",
+        remedy=_remedy(str(path), close),
     )
+
+
+def _remedy(path: str, close: Sequence[str]) -> str:
+    if any(letter in path for letter in "*?{"):
+        return "many files are opened by a pattern, in sc.open_folder"
+    return f"did you mean {close[0]!r}?" if close else "check the path"

@@ -312,3 +312,20 @@ def test_files_that_differ_fail_their_member_alone_and_are_both_named(plate, tmp
     assert run.step("total").n_failed == 1
     assert "C9_s2_w1.npy" in run.summary()
     assert "C9_s2_w2.npy" in run.summary()
+
+
+def test_a_pattern_that_is_given_to_open_is_told_of_open_folder(plate):
+    for name in ("{well}_s1_w1.npy", "*_s1_w1.npy"):
+        with pytest.raises(SourceNotFound, match=r"sc\.open_folder"):
+            sc.open(plate / name)
+
+
+def test_links_count_as_what_they_lead_to_and_folders_are_left_out(plate, tmp_path):
+    other = fill(tmp_path / "other", ["D01_s1_w1", "D01_s1_w2"])
+    for path in other.iterdir():
+        (plate / path.name).symlink_to(path)
+    (plate / "D02_s1_w1.npy").mkdir()
+    (plate / "D03_s1_w1.npy").symlink_to(tmp_path / "nothing")
+    images = sc.open_folder(plate / "{well:D[0-9]+}_s{site:d}_w{c}.npy", stack={"c": "c"})
+    assert images.keys == ("D01/1",)
+    assert np.array_equal(images["D01/1"].read()[0], voxels("D01_s1_w1"))

@@ -303,7 +303,16 @@ def find_files(pattern: NamePattern) -> Iterator[tuple[str, str]]:
     # Plain strings: of 100,000 files, Path objects would take several seconds.
     place = os.path.realpath(pattern.root)
     found = glob.iglob(pattern.glob, root_dir=place, recursive=True)  # noqa: PTH207
+    folders: dict[str, set[str]] = {}
     for name in dict.fromkeys(name.replace(os.sep, "/") for name in found):
-        path = f"{place}{os.sep}{name}"
-        if name.endswith(".zarr") or os.path.isfile(path):  # noqa: PTH113
-            yield name, path
+        folder, _, own = name.rpartition("/")
+        if folder not in folders:
+            folders[folder] = _files_in(f"{place}{os.sep}{folder}")
+        if own in folders[folder] or name.endswith(".zarr"):
+            yield name, f"{place}{os.sep}{name}"
+
+
+def _files_in(folder: str) -> set[str]:
+    """Names of the files of a folder, and of links to files; one listing tells all of them."""
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries if entry.is_file()}
