@@ -84,11 +84,11 @@ INTERNAL = {
         CONNECTION_VARIABLE LAUNCH_VARIABLE meet MOST_ITEMS NoHeartbeat TASK_VARIABLE
     """,
     "scutoid.arrays": """
-        check_identity create create_image damaged_shards files_of_array ImageWriter is_alone METRES
-        misplaced_shards missing_notes Note NOTE open_source open_stack outdated pad_to
-        pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region reading_of Readable
-        shard_levels ShardLevel SourceFiles SPATIAL STACKED_AXES Stacking StackSource Storage
-        stored_shards VoxelSizes WrappedSource write_tiff
+        check_identity create create_image damaged_shards files_of_array ImageWriter is_alone
+        is_ngff METRES misplaced_shards missing_notes Note NOTE open_source open_stack outdated
+        pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region
+        reading_of Readable shard_levels ShardLevel SourceFiles SPATIAL STACKED_AXES Stacking
+        StackSource Storage stored_shards VoxelSizes WrappedSource write_tiff
     """,
     "scutoid.blocks": """
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure

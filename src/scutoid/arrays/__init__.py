@@ -5,6 +5,7 @@ makes an image for blocks to be written into; `create` is its convenient form.
 """
 
 from scutoid.arrays._alone import is_alone
+from scutoid.arrays._axis_order import is_ngff
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image
 from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, open_source
@@ -68,6 +69,7 @@ __all__ = [
     "damaged_shards",
     "files_of_array",
     "is_alone",
+    "is_ngff",
     "misplaced_shards",
     "missing_notes",
     "open_source",

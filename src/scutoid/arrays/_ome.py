@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scutoid.arrays._axis_order import Order, as_stored, order_of, stored_letters
 from scutoid.arrays._notes import NOTHING, Note
 from scutoid.arrays._ome_axes import BEFORE_AXES, Axis, letters_of, parse_axes
 from scutoid.arrays._ome_systems import (
@@ -25,6 +26,8 @@ from scutoid.errors import MetadataError
 
 MARK = "scutoid"
 """Name of the attributes of scutoid's own."""
+IMAGE = "image"
+"""Name of what stands there for OME-NGFF metadata, of images whose axes OME-NGFF does not know."""
 _SAID = "OME-NGFF metadata"
 _WITHOUT_AXES = ("0.1", "0.2", None)
 _DESCRIBED = frozenset(("axes", "voxel_size"))
@@ -52,6 +55,8 @@ class Multiscale:
     """Whether scutoid noted that the scale along t is an interval."""
     sized: bool | tuple[str, ...] | None = None
     """Whether voxels have a size, or on which axes; None: not noted, by another program."""
+    order: Order = ()
+    """Where each axis of the image is stored, if scutoid wrote it in another order."""
 
     def letters(self, axes: str | None) -> tuple[str, tuple[Note, ...]]:
         """Return the letter of each axis, as the user gives them, or by type and name."""
@@ -171,7 +176,9 @@ def read_multiscale(
     MetadataError
         If they are not valid.
     """
-    ome = attributes.get("ome", attributes)
+    own = attributes.get(MARK)
+    own = own if isinstance(own, Mapping) else {}
+    ome = attributes.get("ome") or own.get(IMAGE, attributes)
     if not isinstance(ome, Mapping) or not ome.get("multiscales"):
         return None
     version: object = None
@@ -179,6 +186,8 @@ def read_multiscale(
         first = ome["multiscales"][0]
         version = ome.get("version", first.get("version"))
         paths = tuple(str(dataset["path"]) for dataset in first["datasets"])
+        order = _order(own.get("axes"), parse_axes(first.get("axes", ())))
+        axes = stored_letters(axes, order)
         labels = [c.get("label") for c in ome.get("omero", {}).get("channels", ())]
         if given.keys() >= _DESCRIBED and axes is not None:
             named, levels = _described(axes, len(paths))
@@ -203,18 +212,26 @@ def read_multiscale(
     for path in paths:
         if not allow_outside and not _is_below(path):
             raise _outside(path, place)
-    own = attributes.get(MARK)
-    sized = own.get("has_voxel_size") if isinstance(own, Mapping) else None
+    sized = own.get("has_voxel_size")
     return Multiscale(
         paths,
         named,
         levels,
         tuple(str(c) for c in labels) if labels and all(labels) else (),
         "image-label" in ome,
-        isinstance(own, Mapping),
-        isinstance(own, Mapping) and own.get("has_times") is True,
+        MARK in attributes,
+        own.get("has_times") is True,
         tuple(sized) if isinstance(sized, list) else sized,
+        order,
     )
+
+
+def _order(noted: object, named: Sequence[Axis]) -> Order:
+    """Return where each axis of an image of scutoid's own is stored, if that is noted and fits."""
+    if not isinstance(noted, str):
+        return ()
+    order = order_of(noted)
+    return order if [axis.name for axis in named] == [*as_stored(noted, order)] else ()
 
 
 def _placed(

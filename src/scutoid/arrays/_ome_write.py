@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scutoid.arrays._ome import MARK
+from scutoid.arrays._axis_order import Order, as_stored, is_ngff, order_of, stored_spec
+from scutoid.arrays._ome import IMAGE, MARK
 from scutoid.arrays._pyramid import PyramidLevel
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
 from scutoid.arrays._units import long_unit
@@ -15,17 +16,21 @@ from scutoid.arrays._units import long_unit
 def describe_group(
     levels: Sequence[PyramidLevel], *, label: bool, method: str | None = None
 ) -> dict[str, object]:
-    """Return the OME-NGFF 0.5 attributes of an image.
+    """Return the OME-NGFF 0.5 attributes of an image; of one that OME-NGFF does not know our own.
 
     Parameters
     ----------
     levels : sequence of PyramidLevel
-        The finest first; arrays are named by their number.
+        The finest first; arrays are named by their number.  Axes are stored in the order of
+        OME-NGFF.
     label : bool
         Whether voxels are object numbers.
     method : str, optional
         How levels are downsampled.
     """
+    axes = levels[0].spec.axes
+    order = order_of(axes)
+    levels = [_stored_level(level, order) for level in levels]
     spec = levels[0].spec
     multiscale: dict[str, object] = {
         "axes": [_axis(spec, letter) for letter in spec.axes],
@@ -51,7 +56,14 @@ def describe_group(
     own: dict[str, object] = {"has_voxel_size": sized}
     if spec.time is not None:
         own["has_times"] = True
-    return {"ome": ome, MARK: own}
+    if order:
+        own["axes"] = axes
+    return {"ome": ome, MARK: own} if is_ngff(axes) else {MARK: own | {IMAGE: ome}}
+
+
+def _stored_level(level: PyramidLevel, order: Order) -> PyramidLevel:
+    spec = stored_spec(level.spec, order)
+    return PyramidLevel(spec, as_stored(level.factors, order), as_stored(level.total, order))
 
 
 def _axis(spec: ImageSpec, letter: str) -> dict[str, str]:

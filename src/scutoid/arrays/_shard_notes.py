@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._axis_order import Order, stored_roi
 from scutoid.arrays._shards import levels_of, places_of
 from scutoid.arrays._zarr_nodes import Node
 from scutoid.geometry import Roi
@@ -50,9 +51,11 @@ class ShardLevel:
     """Shape of a shard, in voxels."""
     n_chunks: int
     """Chunks inside a shard."""
+    order: Order = ()
+    """Where each axis of the image is stored."""
 
     @classmethod
-    def of(cls, node: Node, number: int) -> ShardLevel | None:
+    def of(cls, node: Node, number: int, order: Order) -> ShardLevel | None:
         """Describe an array; None if it has no shards of the form that scutoid writes."""
         shape, edge = node.metadata["shape"], _edge(node.metadata)
         codec = node.metadata["codecs"][0]
@@ -65,13 +68,14 @@ class ShardLevel:
             return None
         n_chunks = math.prod(e // c for e, c in zip(edge, inside["chunk_shape"], strict=True))
         grid = tuple(-(-size // e) for size, e in zip(shape, edge, strict=True))
-        return cls(number, node.location, grid, edge, n_chunks)
+        return cls(number, node.location, grid, edge, n_chunks, order)
 
     def places(self, roi: Roi) -> Iterator[tuple[int, ...]]:
-        """Places of the shards that a region meets, a number an axis."""
+        """Places of the shards that a region of the image meets, a number an axis as stored."""
+        stored = stored_roi(roi, self.order)
         spans = (
             range(start // edge, -(-stop // edge))
-            for start, stop, edge in zip(roi.offset, roi.end, self.edge, strict=True)
+            for start, stop, edge in zip(stored.offset, stored.end, self.edge, strict=True)
         )
         return product(*spans)
 
@@ -103,7 +107,8 @@ class ShardLevel:
 def shard_levels(path: str | os.PathLike[str]) -> tuple[ShardLevel, ...]:
     """Return the levels of a stored image, the finest first; none where shards have no notes."""
     try:
-        levels = [ShardLevel.of(node, n) for n, node in enumerate(levels_of(Path(path)))]
+        nodes, order = levels_of(Path(path))
+        levels = [ShardLevel.of(node, n, order) for n, node in enumerate(nodes)]
     except (KeyError, IndexError, TypeError, ValueError):
         return ()
     known = tuple(level for level in levels if level is not None)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._axis_order import Order, as_here
 from scutoid.arrays._ome import read_multiscale
 from scutoid.arrays._zarr import ZarrArray, open_tensorstore
 from scutoid.arrays._zarr_nodes import Node, read_node
@@ -32,7 +33,8 @@ class StoredShards:
     edge: tuple[int, ...]
     """Shape of a shard, in voxels."""
     present: NDArray[np.bool_]
-    """Whether each shard exists, on all levels of a pyramid; one value a shard."""
+    """Whether each shard exists, on all levels of a pyramid; one value a shard, by axis of the
+    image."""
 
 
 def stored_shards(
@@ -50,7 +52,7 @@ def stored_shards(
     notes : ndarray of `NOTE`, optional
         Notes of its shards; one whose file has not the bytes that were noted counts as missing.
     """
-    nodes = levels_of(Path(path))
+    nodes, order = levels_of(Path(path))
     if not nodes:
         return None
     metadata = nodes[0].metadata
@@ -67,7 +69,8 @@ def stored_shards(
             noted[own["shard"].astype(np.int64)] = own["bytes"]
             found[(noted.reshape(grid) != found)] = _MISSING
         present &= found != _MISSING
-    return StoredShards(shape, edge, present)
+    present = present.transpose(order) if order else present
+    return StoredShards(as_here(shape, order), as_here(edge, order), present)
 
 
 def _bytes_of(location: str, grid: tuple[int, ...], *, is_sized: bool) -> NDArray[np.int64]:
@@ -81,21 +84,26 @@ def _bytes_of(location: str, grid: tuple[int, ...], *, is_sized: bool) -> NDArra
     return found
 
 
-def levels_of(path: Path) -> list[Node]:
-    """Return the arrays of an image that scutoid has written, the finest first."""
+def levels_of(path: Path) -> tuple[list[Node], Order]:
+    """Return the arrays of an image that scutoid has written, the finest first.
+
+    And where each axis of the image is stored in them.
+    """
     names: tuple[str, ...] = ("0",)
+    order: Order = ()
     try:
         group = read_node(str(path))
         multiscale = None if group is None else read_multiscale(group.attributes, str(path))
-        names = names if multiscale is None else multiscale.paths
+        if multiscale is not None:
+            names, order = multiscale.paths, multiscale.order
     except ScutoidError:
         pass  # level 0 may still be readable
     try:
         nodes = [read_node(str(inside(path, name))) for name in names]
     except ScutoidError:
-        return []
+        return [], ()
     arrays = [node for node in nodes if node is not None]
-    return arrays if len(arrays) == len(nodes) else []
+    return (arrays, order) if len(arrays) == len(nodes) else ([], ())
 
 
 def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
@@ -106,7 +114,7 @@ def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
     SourceError
         If its metadata cannot be read.
     """
-    nodes = levels_of(Path(path))
+    nodes, _ = levels_of(Path(path))
     if not nodes:
         raise SourceError("a zarr has metadata", value="none that can be read", place=str(path))
     return [file for node in nodes for file in _damaged(node)]

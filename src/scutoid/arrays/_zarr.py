@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import remote
+from scutoid.arrays._axis_order import Order, as_here, spec_here, stored_letters, stored_roi
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._notes import NOTHING
 from scutoid.arrays._ome import Multiscale, read_multiscale
@@ -86,6 +87,8 @@ class ZarrArray:
     """Version of the metadata when they were read: a changed array is opened again."""
     described: str = ""
     """Digest of what the metadata said of its chunks; empty: it was made by this process."""
+    order: Order = ()
+    """Where each axis of the image is stored."""
 
     def _check_described(self) -> None:
         """Refuse an array whose chunks are no longer written as they were when it was opened.
@@ -171,7 +174,8 @@ def open_tensorstore(
     }
     if stores_zeros:
         spec["store_data_equal_to_fill_value"] = True
-    return ts.open(spec, context=_context(cache_bytes)).result()
+    opened = ts.open(spec, context=_context(cache_bytes)).result()
+    return opened.transpose(array.order) if array.order else opened
 
 
 def _is_unknown(error: Exception) -> bool:
@@ -231,6 +235,12 @@ class _ZarrPython:
         return f"{type(error).__name__}: {str(error)[:_LONGEST]}\ntensorstore: {self.reason}"
 
     def read(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Read a region of the image."""
+        order = self.key.order
+        stored = self._stored(stored_roi(roi, order), dtype)
+        return owned(stored.transpose(order), dtype) if order else stored
+
+    def _stored(self, roi: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
         if "://" in self.key.location:  # a chunk that is kept may have changed at its server
             return self._part(roi, dtype)
 
@@ -431,10 +441,13 @@ def _source(
             place=node.location,
             remedy="restore the metadata file",
         ) from error
-    array = ZarrArray(node.location, node.version, node.stamp, description(node.metadata))
+    order = () if multiscale is None else multiscale.order
+    array = ZarrArray(node.location, node.version, node.stamp, description(node.metadata), order)
     if multiscale is not None:
-        spec = multiscale.describe(level, shape, dtype, axes, node.location)
-        return ZarrSource(spec, array, chunks, n_levels, mode, multiscale.is_labels)
+        letters = stored_letters(axes, order)
+        stored = multiscale.describe(level, shape, dtype, letters, node.location)
+        spec, inner = spec_here(stored, order), as_here(chunks, order)
+        return ZarrSource(spec, array, inner, n_levels, mode, multiscale.is_labels)
     names: Sequence[object]
     names = node.metadata.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS") or ()
     known = [name.lower() for name in names if isinstance(name, str)]

@@ -26,6 +26,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._axis_order import Order, as_stored, order_of, stored_spec
 from scutoid.arrays._ome_write import describe_group, is_ours
 from scutoid.arrays._pyramid import (
     PyramidLevel,
@@ -249,6 +250,9 @@ def create_zarr(
 ) -> ZarrWriter:
     """Create an OME-Zarr 0.5 image, sharded by `block`, or continue an equal one that exists.
 
+    Its axes are stored in the order of OME-NGFF, and read in their own.  What OME-NGFF does not
+    know, such as an image of one axis, becomes a zarr without its metadata.
+
     A different image of ours is replaced if `overwrite` is true.
 
     Raises
@@ -266,11 +270,17 @@ def create_zarr(
     levels = pyramid_levels(spec, storage)
     method = pyramid_method(spec, storage, label=label)
     check_multiples(block, levels, spec, str(path))
+    order = order_of(spec.axes)
     shards, arrays = [], {}
     for number, level in enumerate(levels):
         shard, chunk = _shards_of(level, block, spec, storage)
         shards.append(shard)
-        arrays[str(number)] = _array_metadata(level.spec, shard, chunk, _COMPRESSORS[compressor])
+        arrays[str(number)] = _array_metadata(
+            stored_spec(level.spec, order),
+            as_stored(shard, order),
+            as_stored(chunk, order),
+            _COMPRESSORS[compressor],
+        )
     group = {
         "zarr_format": 3,
         "node_type": "group",
@@ -289,7 +299,7 @@ def create_zarr(
             place=str(path),
             remedy="check the folder, its permissions and the free space",
         ) from error
-    finest, *others = [_placed(path / name) for name in arrays]
+    finest, *others = [_placed(path / name, order) for name in arrays]
     coarse = tuple(
         CoarseLevel(array, level.factors, level.total)
         for array, level in zip(others, levels[1:], strict=True)
@@ -308,9 +318,9 @@ def _shards_of(
     return shards_and_chunks(level.spec.shape, edges, storage.chunks)
 
 
-def _placed(path: Path) -> ZarrArray:
+def _placed(path: Path, order: Order) -> ZarrArray:
     node = read_node(str(path))
-    return ZarrArray(str(path), 3, () if node is None else node.stamp)
+    return ZarrArray(str(path), 3, () if node is None else node.stamp, order=order)
 
 
 def _holds(

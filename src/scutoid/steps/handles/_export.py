@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from scutoid.arrays import Storage, create_image, pyramid_multiple, write_tiff
+from scutoid.arrays import Storage, create_image, is_ngff, pyramid_multiple, write_tiff
 from scutoid.durable import beside
 from scutoid.errors import ParameterError, ScutoidError, StoreError
 from scutoid.geometry import BlockGrid
@@ -44,11 +44,11 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
     result : Image, Table, Value, Files or a collection of these
         What to write; a result that has not been run is computed in this process.
     path : path
-        Its ending says how: an Image as ``.ome.zarr``, ``.tif``, ``.png`` or ``.npy``; a Table as
-        ``.csv`` or ``.parquet``; a Value as ``.json``, ``.npy``, or what its type allows; Files as
-        a folder.  Tables and Values of a collection become one table where the path ends as one;
-        where it has no ending, the members become files in a folder, named by their keys.  A link
-        is followed.  In a folder only files that an export made are replaced or removed.
+        Its ending says how: an Image as ``.ome.zarr``, ``.zarr``, ``.tif``, ``.png`` or ``.npy``; a
+        Table as ``.csv`` or ``.parquet``; a Value as ``.json``, ``.npy``, or what its type allows;
+        Files as a folder.  Tables and Values of a collection become one table where the path ends
+        as one; where it has no ending, members become files in a folder, named by their keys.  A
+        link is followed.  In a folder only files that an export made are replaced or removed.
     partial : {"error", "allow"}
         What becomes of members of a collection that a run did not finish: an error, or they are
         left out, and named by ``result.missing``.
@@ -129,8 +129,20 @@ def _writing(result: Lazy, name: str, partial: Partial) -> tuple[bool, _Write]:
     if isinstance(result, Files):
         return True, lambda path: shutil.copytree(result.path, path)
     if isinstance(result, Image) and name.endswith(".zarr"):
+        _check_is_ome(result, name)
         return True, lambda path: _copy_blocks(result, path)
     return False, lambda path: _write_file(result, name, path)
+
+
+def _check_is_ome(image: Image, name: str) -> None:
+    """Refuse to call a zarr OME-Zarr that is none."""
+    if name.endswith(".ome.zarr") and not is_ngff(image.axes):
+        raise ParameterError(
+            "an OME-Zarr has two or three axes of space, and one besides them and time",
+            value=f"axes {image.axes!r}",
+            place=name,
+            remedy=f"export it as a plain zarr: {name.removesuffix('.ome.zarr')}.zarr",
+        )
 
 
 def _write_file(result: Lazy, name: str, path: Path) -> None:
