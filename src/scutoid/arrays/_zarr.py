@@ -7,6 +7,7 @@ codecs) are read by zarr-python; those of them that are local through our own ca
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from scutoid.arrays._source import (
     stamp_of,
 )
 from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
+from scutoid.arrays._zarr_metadata import array_metadata
 from scutoid.arrays._zarr_nodes import Node, description, description_at, read_node
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
@@ -89,6 +91,8 @@ class ZarrArray:
     """Digest of what the metadata said of its chunks; empty: it was made by this process."""
     order: Order = ()
     """Where each axis of the image is stored."""
+    assumed: str = ""
+    """Its metadata as JSON, where they stand there in a form that tensorstore does not read."""
 
     def _check_described(self) -> None:
         """Refuse an array whose chunks are no longer written as they were when it was opened.
@@ -172,6 +176,8 @@ def open_tensorstore(
         "kvstore": _kvstore(array.location),
         "open": True,
     }
+    if array.assumed:
+        spec |= {"assume_metadata": True, "metadata": json.loads(array.assumed)}
     if stores_zeros:
         spec["store_data_equal_to_fill_value"] = True
     opened = ts.open(spec, context=_context(cache_bytes)).result()
@@ -430,19 +436,10 @@ def _source(
     mode: SourceMode,
     axes: str | None = None,
 ) -> ZarrSource:
-    try:
-        shape = tuple(int(n) for n in node.metadata["shape"])
-        chunks = tuple(max(int(c), 1) for c in _chunks(node))
-        dtype = _dtype(node)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SourceError(
-            "the metadata of a zarr array give its shape, chunks and type, a type of numbers",
-            value=f"{type(error).__name__}: {error}",
-            place=node.location,
-            remedy="restore the metadata file",
-        ) from error
+    shape, chunks, dtype, assumed = array_metadata(node)
     order = () if multiscale is None else multiscale.order
-    array = ZarrArray(node.location, node.version, node.stamp, description(node.metadata), order)
+    described = description(node.metadata)
+    array = ZarrArray(node.location, node.version, node.stamp, described, order, assumed)
     if multiscale is not None:
         letters = stored_letters(axes, order)
         stored = multiscale.describe(level, shape, dtype, letters, node.location)
@@ -456,19 +453,3 @@ def _source(
         axes = "".join(known)
     spec = unnamed_spec(shape, dtype, axes, place=node.location, is_said=True)
     return ZarrSource(spec, array, chunks, 1, mode)
-
-
-def _dtype(node: Node) -> np.dtype[Any]:
-    text = node.metadata["dtype" if node.version == 2 else "data_type"]
-    native: np.dtype[Any] = np.dtype(text).newbyteorder("=")
-    return native
-
-
-def _chunks(node: Node) -> Sequence[int]:
-    if node.version == 2:
-        return node.metadata["chunks"]  # type: ignore[no-any-return]
-    codecs = node.metadata.get("codecs", ())
-    for codec in codecs:
-        if codec.get("name") == "sharding_indexed":
-            return codec["configuration"]["chunk_shape"]  # type: ignore[no-any-return]
-    return node.metadata["chunk_grid"]["configuration"]["chunk_shape"]  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from scutoid.arrays._zarr_metadata import written_out
 from scutoid.arrays._zarr_nodes import read_node
 from scutoid.errors import SourceError
 
@@ -34,9 +35,9 @@ def files_of_array(location: str) -> list[str] | None:
             separator = node.metadata.get("dimension_separator") or "."
             own, begin, scalar = [".zarray", ".zattrs"], "", "0"
         else:
-            own = ["zarr.json"]
-            shape, chunks = node.metadata["shape"], _regular(node.metadata["chunk_grid"])
-            separator, begin, scalar = _encoding(node.metadata["chunk_key_encoding"])
+            own, metadata = ["zarr.json"], written_out(node.metadata)
+            shape, chunks = metadata["shape"], _regular(metadata["chunk_grid"])
+            separator, begin, scalar = _encoding(metadata["chunk_key_encoding"])
         counts = [-(-int(n) // max(int(c), 1)) for n, c in zip(shape, chunks, strict=True)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SourceError(

@@ -1,0 +1,133 @@
+"""What the metadata of a zarr array say of its shape, chunks and type, in all forms that they take.
+
+Zarr 3 has short forms that not each library reads: a codec or an encoding of chunk keys by its name
+alone, a type as an object with a name.  They are written out here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scutoid.arrays._zarr_nodes import Node
+from scutoid.errors import SourceError
+
+_INSIDE = ("codecs", "index_codecs")
+_COMPRESSORS = ("zstd", "gzip", "blosc")
+_SHARDING = "sharding_indexed"
+
+
+class ArrayMetadata(NamedTuple):
+    """Shape, chunks and type of an array."""
+
+    shape: tuple[int, ...]
+    """In voxels."""
+    chunks: tuple[int, ...]
+    """Shape of the voxels that are decoded together: the inner chunks of shards."""
+    dtype: np.dtype[Any]
+    """In native byte order."""
+    assumed: str
+    """The metadata written out, as JSON; empty: they are so as they stand."""
+
+
+class _Unknown(Exception):
+    """A part of the format that is not read here."""
+
+
+def array_metadata(node: Node) -> ArrayMetadata:
+    """Read the metadata of an array.
+
+    Raises
+    ------
+    SourceError
+        If something is missing, or is of a kind that is not read.
+    """
+    try:
+        whole = written_out(node.metadata) if node.version == 3 else node.metadata
+        return ArrayMetadata(
+            tuple(int(n) for n in whole["shape"]),
+            tuple(max(int(n), 1) for n in _chunks(whole, node.version)),
+            _dtype(whole["dtype" if node.version == 2 else "data_type"]),
+            "" if whole == node.metadata else _as_json(whole),
+        )
+    except _Unknown as unknown:
+        readers = ", ".join(f"{name} {version(name)}" for name in ("tensorstore", "zarr"))
+        raise SourceError(
+            "an array of a zarr is of kinds that are read: regular chunks, numbers of known types",
+            value=f"{unknown}, in zarr format {node.version}; read by {readers}",
+            place=node.location,
+            remedy="copy it to regular chunks and such a type, by the program that wrote it",
+        ) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(
+            "the metadata of a zarr array give its shape, chunks and type, a type of numbers",
+            value=f"{type(error).__name__}: {error}",
+            place=node.location,
+            remedy="restore the metadata file",
+        ) from error
+
+
+def written_out(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return metadata of zarr 3 with all short forms written out.
+
+    Examples
+    --------
+    >>> written_out({"codecs": ["bytes"], "data_type": {"name": "uint8"}})
+    {'codecs': [{'name': 'bytes'}], 'data_type': 'uint8'}
+    """
+    changed: dict[str, Any] = {}
+    if "codecs" in metadata:
+        changed["codecs"] = [_codec(codec) for codec in metadata["codecs"]]
+    for name in ("chunk_key_encoding", "chunk_grid"):
+        if isinstance(metadata.get(name), str):
+            changed[name] = {"name": metadata[name]}
+    dtype = metadata.get("data_type")
+    if isinstance(dtype, Mapping) and not dtype.get("configuration"):
+        changed["data_type"] = dtype["name"]
+    return {**metadata, **changed}
+
+
+def _codec(codec: Any) -> Any:
+    if isinstance(codec, str):
+        codec = {"name": codec}
+    if codec.get("name") in _COMPRESSORS and "configuration" not in codec:
+        return {**codec, "configuration": {}}  # it says how to compress, and reading needs none
+    inside = codec.get("configuration")
+    if codec.get("name") != _SHARDING or not isinstance(inside, Mapping):
+        return codec
+    own = {name: [_codec(each) for each in inside[name]] for name in _INSIDE if name in inside}
+    return {**codec, "configuration": {**inside, **own}}
+
+
+def _chunks(metadata: Mapping[str, Any], zarr_format: int) -> Any:
+    if zarr_format == 2:
+        return metadata["chunks"]
+    grid = metadata["chunk_grid"]
+    if grid["name"] != "regular":
+        raise _Unknown(f"a chunk grid {grid['name']!r}")
+    for codec in metadata.get("codecs", ()):
+        if codec.get("name") == _SHARDING:
+            return codec["configuration"]["chunk_shape"]
+    return grid["configuration"]["chunk_shape"]
+
+
+def _dtype(said: Any) -> np.dtype[Any]:
+    name = said.get("name") if isinstance(said, Mapping) else said
+    if name is None:
+        raise TypeError(f"a type without a name: {said!r}")
+    try:
+        native: np.dtype[Any] = np.dtype(None if isinstance(said, Mapping) else said)
+    except TypeError as error:
+        raise _Unknown(f"a type {name!r}") from error
+    if native.kind not in "biufc" or isinstance(said, Mapping):
+        raise _Unknown(f"a type {name!r}")
+    return native.newbyteorder("=")
+
+
+def _as_json(metadata: Mapping[str, Any]) -> str:
+    told = {name: value for name, value in metadata.items() if name != "attributes"}
+    return json.dumps(told, sort_keys=True)
