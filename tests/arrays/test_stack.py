@@ -171,3 +171,33 @@ def test_one_channel_of_a_stacking_has_its_files():
     assert stacking.channel(-1) == stacking.channel(1) == (rest, numbers)
     with pytest.raises(PipelineError, match="DAPI, GFP"):
         stacking.channel("RFP")
+
+
+def test_a_voxel_size_that_is_given_holds_for_files_that_differ_or_round():
+    def opened(path):
+        sizes = {"a": (0.325, 0.325), "b": (0.3250001, 0.325), "c": None}
+        unit = None if path == "c" else "um"
+        return open_source(np.ones((4, 5)), voxel_size=sizes[path], unit=unit)
+
+    stacking = Stacking("c", (("1", "2"),), ("1", "2"))
+    rounded = open_stack(["a", "b"], stacking, opened)
+    assert rounded.read(rounded.spec.roi).all()
+    for paths in (["a", "c"], ["c", "a"]):
+        source = open_stack(paths, stacking, opened)
+        with pytest.raises(SourceError, match="give voxel_size= and unit="):
+            source.read(source.spec.roi)
+        source = open_stack(paths, stacking, opened, voxel_size=0.5, unit="um")
+        assert source.read(source.spec.roi).all()
+        assert source.spec.voxel_size == (0.5, 0.5)
+
+
+def test_the_distance_of_planes_is_unknown_and_said_until_it_is_given():
+    def opened(_):
+        return open_source(np.zeros((4, 5)), voxel_size=0.5, unit="um")
+
+    stacking = Stacking("z", (("1", "2"),))
+    spec = open_stack(["a", "b"], stacking, opened).spec
+    assert (spec.voxel_size, spec.sizes) == (None, {"y": 0.5, "x": 0.5})
+    assert ["z" in str(note) and "voxel_size" in str(note) for note in spec.notes] == [True]
+    given = open_stack(["a", "b"], stacking, opened, voxel_size={"z": 2}).spec
+    assert (given.voxel_size, given.unit, given.notes) == ((2, 0.5, 0.5), "um", ())

@@ -12,7 +12,7 @@ A file is opened when voxels of its place are read, and no earlier.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -29,6 +29,8 @@ from scutoid.errors import MetadataError, ParameterError, PipelineError, SourceE
 from scutoid.geometry import Roi
 
 _ORDER = "tczyx"
+_ROUNDING = 1e-5
+"""Part by which sizes of voxels differ that were written with other numbers of digits."""
 STACKED_AXES = tuple(axis for axis in KNOWN_AXES if axis not in "yx")
 """Axes along which files are stacked."""
 
@@ -123,6 +125,8 @@ class StackSource:
     """Opens one of the files."""
     first: ArraySource
     """The first file that is there."""
+    is_sized: bool = False
+    """Whether the voxel size is said otherwise, and that of the files does not count."""
     levels: int = 1
     """1: no pyramid."""
     _opened: dict[str, ArraySource] = field(default_factory=dict, repr=False)
@@ -179,7 +183,8 @@ class StackSource:
         """Return a file, opened once, that agrees with the first."""
         if path not in self._opened:
             source = self.open(path)
-            _check_agrees(source.spec, path, self.first.spec, self._first_path)
+            first = self.first.spec
+            _check_agrees(source.spec, path, first, self._first_path, is_sized=self.is_sized)
             self._opened[path] = source
         return self._opened[path]
 
@@ -233,7 +238,9 @@ def open_stack(
     first_path = next(path for path in listed if path is not None)
     first = open_one(first_path)
     spec = _stacked_spec(first.spec, stacking, first_path)
-    source = StackSource(spec, stacking, listed, open_one, first, _opened={first_path: first})
+    is_sized = voxel_size is not None and not isinstance(voxel_size, Mapping)
+    opened = {first_path: first}
+    source = StackSource(spec, stacking, listed, open_one, first, is_sized, _opened=opened)
     times = None if time is None else TimeScale.of(time)
     return described(source, voxel_size=voxel_size, unit=unit, time=times)
 
@@ -284,15 +291,32 @@ def _joined(spec: ImageSpec, stacking: Stacking, path: str) -> tuple[str, tuple[
     return "".join(axes), tuple(sizes[axis] for axis in axes)
 
 
-def _check_agrees(spec: ImageSpec, path: str, first: ImageSpec, first_path: str) -> None:
+def _check_agrees(
+    spec: ImageSpec, path: str, first: ImageSpec, first_path: str, *, is_sized: bool
+) -> None:
     """Refuse a file that is not like the first one of its image."""
-    same = ("axes", "shape", "dtype", "sizes", "unit")
-    for name in same:
-        found, wanted = getattr(spec, name), getattr(first, name)
-        if found != wanted:
+    same = {
+        name: getattr(spec, name) == getattr(first, name) for name in ("axes", "shape", "dtype")
+    }
+    if not is_sized:
+        same["sizes"] = _are_close(spec.sizes, first.sizes)
+        same["unit"] = spec.unit == first.unit
+    for name, is_same in same.items():
+        if not is_same:
+            is_scale = name in ("sizes", "unit")
             raise SourceError(
                 "the files of one image agree in axes, shape, dtype, voxel sizes and unit",
-                value=f"{name} {found} in {path}; {wanted} in {first_path}",
+                value=f"{name} {getattr(spec, name)} in {path}; {getattr(first, name)} in "
+                f"{first_path}",
                 place=path,
-                remedy="restore the file, or leave its image out: open_folder(..., select=...)",
+                remedy="give voxel_size= and unit=, which hold for all of them"
+                if is_scale
+                else "restore the file, or leave its image out: open_folder(..., select=...)",
             )
+
+
+def _are_close(sizes: Mapping[str, float], others: Mapping[str, float]) -> bool:
+    """Whether voxel sizes are the same, but for rounding where they were written."""
+    return sizes.keys() == others.keys() and all(
+        math.isclose(size, others[axis], rel_tol=_ROUNDING) for axis, size in sizes.items()
+    )

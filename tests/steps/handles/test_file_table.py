@@ -58,6 +58,16 @@ def test_the_files_of_a_member_are_in_rows(folder, monkeypatch, how):
     assert images.groups["dose"].isna().tolist() == [False, False, True, True]
 
 
+def test_paths_may_be_path_objects(folder):
+    rows = ROWS.assign(path=[folder / path for path in ROWS["path"]])
+    assert sc.open_folder(rows, stack={"c": "channel"})["B9/2"].read().max() == 7
+
+
+def test_a_table_with_tabs_is_read(folder):
+    ROWS.to_csv(folder / "files.tsv", index=False, sep="\t")
+    assert len(sc.open_folder(folder / "files.tsv", stack={"c": "channel"})) == 4
+
+
 @pytest.mark.parametrize("how", ["frame", "csv"])
 def test_without_a_stack_each_row_is_a_member(folder, monkeypatch, how):
     images = opened(folder, ROWS, monkeypatch, how)

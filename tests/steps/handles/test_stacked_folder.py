@@ -329,3 +329,14 @@ def test_links_count_as_what_they_lead_to_and_folders_are_left_out(plate, tmp_pa
     images = sc.open_folder(plate / "{well:D[0-9]+}_s{site:d}_w{c}.npy", stack={"c": "c"})
     assert images.keys == ("D01/1",)
     assert np.array_equal(images["D01/1"].read()[0], voxels("D01_s1_w1"))
+
+
+def test_tables_that_are_read_have_the_columns_of_placeholders(tmp_path):
+    for well in ("A1", "A2"):
+        pd.DataFrame({"n": [1, 2], "well": [0, 0]}).to_csv(tmp_path / f"{well}_s3.csv", index=False)
+    tables = sc.open_folder(tmp_path / "{plate_well}_s{site:d}.csv", read=pd.read_csv)
+    found = tables.to_pandas()
+    assert list(found.columns) == ["key", "plate_well", "site", "n", "well"]
+    assert found["site"].tolist() == [3] * 4
+    with pytest.raises(ParameterError, match="like a group"):
+        sc.open_folder(tmp_path / "{well}_s{site:d}.csv", read=pd.read_csv)

@@ -166,6 +166,7 @@ class _Rows:
     def _file(self, number: int, text: object, folder: str) -> str:
         """Return the absolute path of what a row names."""
         place = f"row {number + self._first} of {self._name}"
+        text = os.fspath(text) if isinstance(text, os.PathLike) else text
         if not isinstance(text, str) or not text:
             raise SourceNotFound("each row of a table of files names one", value=text, place=place)
         path = normal(os.path.join(self._folder, folder, text))  # noqa: PTH118

@@ -163,12 +163,8 @@ class NamePart:
                     yield found
                 elif all(known.get(name, value) == value for name, value in found.items()):
                     yield {**known, **found}
-        elif not self._is_hidden(text):
+        elif self._expression.fullmatch(text) is not None:
             yield from self._all_ways(text, known)
-
-    def _is_hidden(self, text: str) -> bool:
-        """Whether a name begins with a dot, which no glob and no placeholder matches."""
-        return text.startswith(".") and not isinstance(self.tokens[0], Literal)
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:

@@ -161,7 +161,7 @@ class NamePattern:
             value=f"{name!r}: {said(first)}; or {said(second)}",
             place=self.text,
             remedy="say more of a placeholder, such as {site:d} for a whole number or "
-            "{well:[A-P][0-9]+}",
+            "{well:[A-P][0-9]+}, or leave the file out by select=",
         )
 
 
