@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,8 +48,15 @@ def storing(path: Path) -> Iterator[None]:
         raise store_error(error, path) from error
 
 
-def list_folder(path: Path) -> list[Path]:
+def list_folder(path: Path, is_wanted: Callable[[str], bool] | None = None) -> list[Path]:
     """Return what lies in a folder, by name; nothing where there is none (any more).
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    is_wanted : callable, optional
+        Tells by its name whether something in it is returned; default: all is.
 
     Raises
     ------
@@ -58,9 +65,10 @@ def list_folder(path: Path) -> list[Path]:
     """
     try:
         with os.scandir(path) as entries:
-            return sorted(path / entry.name for entry in entries)
+            names = sorted(filter(is_wanted, (entry.name for entry in entries)))
     except (FileNotFoundError, NotADirectoryError):  # somebody may remove it at any time
         return []
+    return [path / name for name in names]
 
 
 def make_folder(path: Path) -> None:

@@ -65,7 +65,7 @@ class PastRun:
 
 def runs_of(store: EntryStore) -> list[PastRun]:
     """Return all runs that a store remembers."""
-    folders = (path for path in list_folder(store.path / RUNS) if RUN_NAME.fullmatch(path.name))
+    folders = list_folder(store.path / RUNS, lambda name: RUN_NAME.fullmatch(name) is not None)
     found = []
     for folder in folders:
         with suppress(
@@ -79,8 +79,8 @@ def dead_locks(folder: Path) -> list[Path]:
     """Return the locks of processes that are dead, in a folder of a store."""
     return [
         lock
-        for lock in list_folder(folder)
-        if is_lock(lock.name) and not lock.is_symlink() and not lock_of(lock).is_held
+        for lock in list_folder(folder, is_lock)
+        if not lock.is_symlink() and not lock_of(lock).is_held
     ]
 
 
