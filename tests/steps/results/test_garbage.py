@@ -478,8 +478,9 @@ def test_results_may_vanish_while_a_store_is_looked_through(tmp_path, monkeypatc
     def with_gone(store):
         return [*places(store), Entry(gone[0], "total", gone[0].name)]
 
-    def with_runs(folder):
-        return [*listed(folder), gone[1], gone[0].with_name(".770000000000.lock")]
+    def with_runs(folder, is_wanted):
+        both = (gone[1], gone[0].with_name(".770000000000.lock"))
+        return [*listed(folder, is_wanted), *(path for path in both if is_wanted(path.name))]
 
     monkeypatch.setattr(EntryStore, "places", with_gone)
     monkeypatch.setattr(results_runs, "list_folder", with_runs)

@@ -116,16 +116,18 @@ class OpenedFolder(Node):
 
         And how many places of members have no file.
         """
-        return (*self._filled(), *self._notes_of_first())
+        return (*self.filled, *self._notes_of_first())
 
-    def _filled(self) -> Iterator[str]:
-        if self.opening.stacking is not None:
-            n_filled = sum(path is None for files in self.paths.values() for path in files)
-            if n_filled:
-                yield (
-                    f"folder {self.name!r}: {n_filled} places of its members have no file; "
-                    "their voxels are 0"
-                )
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """How many places of members have no file, if any."""
+        if self.opening.stacking is None:
+            return ()
+        n_filled = sum(path is None for files in self.paths.values() for path in files)
+        if not n_filled:
+            return ()
+        places = f"{n_filled} places of its members have no file"
+        return (f"folder {self.name!r}: {places}; their voxels are 0",)
 
     def _notes_of_first(self) -> Iterator[str]:
         if self.opening.reader is not None or self.opening.kind != "image":

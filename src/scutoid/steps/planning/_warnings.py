@@ -11,6 +11,7 @@ from scutoid.steps.graph import (
     Call,
     CollectionRef,
     ConstantCollection,
+    Node,
     Opened,
     OpenedFolder,
     Ref,
@@ -34,20 +35,27 @@ def warnings_of(planned: PlannedRun) -> tuple[str, ...]:
     for each in planned:
         found.update(dict.fromkeys(_of_call(each, planned.keys)))
     found.update(dict.fromkeys(_of_shared_keys(planned)))
-    found.update(dict.fromkeys(_notes(planned, OpenedFolder)))
+    found.update(dict.fromkeys(_of_folders(planned)))
     return tuple(found)
 
 
 def notes_of_images(planned: PlannedRun) -> tuple[str, ...]:
     """Return what was assumed of images that were opened, of which was warned then."""
-    return tuple(dict.fromkeys(_notes(planned, Opened)))
+    nodes = (node for _, node in _read(planned) if isinstance(node, Opened))
+    return tuple(dict.fromkeys(note for node in nodes for note in node.notes))
 
 
-def _notes(planned: PlannedRun, kind: type[Opened | OpenedFolder]) -> Iterator[str]:
+def _of_folders(planned: PlannedRun) -> Iterator[str]:
+    """Yield what was assumed of a folder's images where one is read; what is filled, always."""
+    for each, node in _read(planned):
+        if isinstance(node, OpenedFolder):
+            yield from node.filled if each.is_cached else node.notes
+
+
+def _read(planned: PlannedRun) -> Iterator[tuple[PlannedCall, Node]]:
     for each in planned:
-        for node in map(planned_node, each.call.dependencies):
-            if isinstance(node, kind):
-                yield from node.notes
+        for ref in each.call.dependencies:
+            yield each, planned_node(ref)
 
 
 def _of_shared_keys(planned: PlannedRun) -> Iterator[str]:
