@@ -125,8 +125,9 @@ class Pack:
         """Add what records of the index say to `places`."""
         last: _Place | None = None
         try:
-            for payload in payloads:
-                for name, offset, length, crc, meta in json.loads(payload):
+            joined = b"[" + b",".join(payloads) + b"]"  # read at once: there may be 100,000
+            for records in json.loads(joined):
+                for name, offset, length, crc, meta in records:
                     if length < 0:
                         places.pop(name, None)
                     else:
