@@ -88,7 +88,7 @@ INTERNAL = {
         is_ngff METRES misplaced_shards missing_notes Note NOTE open_source open_stack outdated
         pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region
         reading_of Readable shard_levels ShardLevel SourceFiles SPATIAL STACKED_AXES Stacking
-        StackSource Storage stored_shards VoxelSizes WrappedSource write_tiff
+        StackSource Storage stored_shards stream_tiff VoxelSizes WrappedSource write_tiff
     """,
     "scutoid.blocks": """
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure

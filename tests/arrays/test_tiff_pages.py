@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scutoid as sc
-from scutoid.arrays import _tiff, open_source
+from scutoid.arrays import _tiff, _tiff_layout, open_source
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
 from scutoid.errors import MetadataError, SourceError
 
@@ -74,7 +74,7 @@ def test_a_page_that_breaks_off_late_in_a_long_file_is_refused(
 ) -> None:
     """JPEG decodes what there is of a page; only the first pages are looked at on opening."""
     monkeypatch.setattr(_tiff, "_CHECKED_PAGES", 4)
-    monkeypatch.setattr(_tiff, "_SMALL", small)
+    monkeypatch.setattr(_tiff_layout, "SMALL", small)
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as file:
         for page in np.random.default_rng(0).integers(0, 255, (10, 64, 64)).astype("uint8"):
@@ -135,7 +135,7 @@ def longer(content, tags):
 def test_strips_that_a_page_does_not_place_are_no_zeros(
     tmp_path, change, small, monkeypatch
 ) -> None:
-    monkeypatch.setattr(_tiff, "_SMALL", small)
+    monkeypatch.setattr(_tiff_layout, "SMALL", small)
     path, image = tmp_path / "a.tif", np.arange(64 * 64, dtype="uint16").reshape(64, 64)
     options = {"compression": "zlib", "rowsperstrip": 8, "metadata": None}
     tifffile.imwrite(path, image, photometric="minisblack", **options)

@@ -36,6 +36,7 @@ from scutoid.arrays._source import (
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._stack import STACKED_AXES, Stacking, StackSource, open_stack
 from scutoid.arrays._storage import Storage
+from scutoid.arrays._tiff_stream import stream_tiff
 from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._time import TimeScale
 from scutoid.arrays._units import METRES
@@ -83,5 +84,6 @@ __all__ = [
     "reading_of",
     "shard_levels",
     "stored_shards",
+    "stream_tiff",
     "write_tiff",
 ]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -22,6 +22,7 @@ from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, check_ins
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
 from scutoid.arrays._tiff_files import FILES, open_pages
+from scutoid.arrays._tiff_layout import StoredLayout, Way, layout_of
 from scutoid.arrays._tiff_metadata import ome_root, read_spec
 from scutoid.arrays._tiff_named import (
     check_files,
@@ -43,16 +44,11 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
 
 TIFF_ENDINGS = (".tif", ".tiff")
-_SMALL = 16 * 2**20
-"""Bytes up to which a file, or a page, is decoded in one piece."""
-_SLAB = 4 * 2**20
-"""Bytes of a mapped file that are read in one piece."""
 _CHECKED_PAGES = 4096
 _DESCRIBED = frozenset(("axes", "voxel_size"))
 """What a user gives of an image whose metadata are not needed."""
 """Pages that are looked at when a file is opened; the others are when they are read."""
 
-Way = Literal["whole", "mapped", "pages", "segments"]
 _DAMAGED = "the file is damaged or cut off: restore it from its source"
 
 
@@ -66,8 +62,8 @@ class TiffSource:
     """Absolute path."""
     chunks: tuple[int, ...]
     """Shape of the whole image, a page, or a strip or tile."""
-    way: Way
-    """The way it is read: in one piece, mapped, by page or by strip or tile."""
+    layout: StoredLayout
+    """The way it is read, and in what pieces of what is stored."""
     files: SourceFiles
     """The file, and the others that hold pages of this image."""
     level: int = 0
@@ -100,7 +96,7 @@ class TiffSource:
 
         try:
             with FILES.borrow(self.path, stamps, is_ome=self.is_ome) as file:
-                decoded = _WAYS[self.way](self, file, place)
+                decoded = self._decode_piece(file, place)
         except ScutoidError:
             raise
         except (tifffile.TiffFileError, *SIGNS_OF_DAMAGE) as error:
@@ -114,11 +110,12 @@ class TiffSource:
             ) from error
         return owned(decoded, self.spec.dtype)
 
-    def _slices(self, place: tuple[int, ...]) -> tuple[slice, ...]:
-        return tuple(
-            slice(p * c, min((p + 1) * c, n))
-            for p, c, n in zip(place, self.chunks, self.spec.shape, strict=True)
-        )
+    def _decode_piece(self, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
+        series, shape = _series(file, self.level), self.spec.shape
+        if self.layout.way == "whole":
+            return _whole(series).reshape(shape)
+        stored = _WAYS[self.layout.way](series, self.layout, self.layout.place(place, shape))
+        return stored.reshape(self.layout.spread(stored.shape, shape))
 
 
 def _series(file: TiffFile, level: int) -> TiffPageSeries:
@@ -127,50 +124,48 @@ def _series(file: TiffFile, level: int) -> TiffPageSeries:
 
 
 def _page(
-    file: TiffFile, level: int, place: tuple[int, ...], shape: tuple[int, ...]
+    series: TiffPageSeries, layout: StoredLayout, place: tuple[int, ...]
 ) -> TiffPage | TiffFrame | None:
     """Return the page of a chunk; None for a page that the file leaves out."""
-    series = _series(file, level)
-    n_lead = len(shape) - len(series.keyframe.shape)
-    number = int(np.ravel_multi_index(place[:n_lead], shape[:n_lead])) if n_lead else 0
+    n_lead = len(layout.shape) - len(series.keyframe.shape)
+    number = int(np.ravel_multi_index(place[:n_lead], layout.shape[:n_lead])) if n_lead else 0
     with series.keyframe.parent.filehandle.lock:
         return series.pages[number]
 
 
-def _whole(source: TiffSource, file: TiffFile, _place: tuple[int, ...]) -> NDArray[Any]:
-    series = _series(file, source.level)
+def _whole(series: TiffPageSeries) -> NDArray[Any]:
     if series.dataoffset is None:
         _check_pages(series, _CHECKED_PAGES, None)
-    return series.asarray(maxworkers=1).reshape(source.spec.shape)
+    voxels: NDArray[Any] = series.asarray(maxworkers=1)
+    return voxels
 
 
-def _mapped(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
-    series = _series(file, source.level)
-    dtype = np.dtype(series.dtype).newbyteorder(file.byteorder)
+def _mapped(series: TiffPageSeries, layout: StoredLayout, place: tuple[int, ...]) -> NDArray[Any]:
+    parent = series.keyframe.parent
+    dtype = np.dtype(series.dtype).newbyteorder(parent.byteorder)
     if series.dataoffset is None:
         raise ValueError("its pages are not in one piece")
-    shape = tuple(source.spec.shape)
     mapped: NDArray[Any] = np.memmap(
-        source.path, dtype, mode="r", offset=series.dataoffset, shape=shape
+        parent.filehandle.path, dtype, mode="r", offset=series.dataoffset, shape=layout.shape
     )
-    piece: NDArray[Any] = mapped[source._slices(place)]  # noqa: SLF001 - one module
+    piece: NDArray[Any] = mapped[layout.slices(place)]
     return piece
 
 
-def _paged(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
-    shape = [s.stop - s.start for s in source._slices(place)]  # noqa: SLF001
-    page = _page(file, source.level, place, source.spec.shape)
+def _paged(series: TiffPageSeries, layout: StoredLayout, place: tuple[int, ...]) -> NDArray[Any]:
+    shape = layout.piece(place)
+    page = _page(series, layout, place)
     if page is None:
-        return np.zeros(shape, source.spec.dtype)
+        return np.zeros(shape, series.dtype)
     _check_page(page, place)  # most codecs notice a part that is missing, JPEG does not
     return page.asarray(maxworkers=1).reshape(shape)
 
 
-def _segment(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDArray[Any]:
-    shape = [s.stop - s.start for s in source._slices(place)]  # noqa: SLF001
-    page = _page(file, source.level, place, source.spec.shape)
+def _segment(series: TiffPageSeries, layout: StoredLayout, place: tuple[int, ...]) -> NDArray[Any]:
+    shape = layout.piece(place)
+    page = _page(series, layout, place)
     if page is None:
-        return np.zeros(shape, source.spec.dtype)
+        return np.zeros(shape, series.dtype)
     keyframe = page.keyframe
     if keyframe is None:
         raise ValueError("a page refers to no other that describes it")
@@ -178,7 +173,7 @@ def _segment(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDAr
     index = int(np.ravel_multi_index(place[len(place) - n_page :], keyframe.chunked))
     count = page.databytecounts[index]
     if count == 0:  # a sparse file leaves out empty tiles
-        return np.full(shape, keyframe.nodata, source.spec.dtype)
+        return np.full(shape, keyframe.nodata, series.dtype)
     handle = page.parent.filehandle
     with handle.lock:
         handle.seek(page.dataoffsets[index])
@@ -196,8 +191,7 @@ def _segment(source: TiffSource, file: TiffFile, place: tuple[int, ...]) -> NDAr
     return segment.reshape(full)[tuple(slice(n) for n in shape)]
 
 
-_WAYS: dict[Way, Callable[[TiffSource, TiffFile, tuple[int, ...]], NDArray[Any]]] = {
-    "whole": _whole,
+_WAYS: dict[Way, Callable[[TiffPageSeries, StoredLayout, tuple[int, ...]], NDArray[Any]]] = {
     "mapped": _mapped,
     "pages": _paged,
     "segments": _segment,
@@ -317,10 +311,10 @@ def _describe(
         check_is_ome(root, levels[0], path)
     _check_length(series, path)
     spec = read_spec(file, series, levels[0], path, axes, given)
-    chunks, way = _chunks(series, spec)
+    layout = layout_of(series, spec)
     others = _companions(file, series, path, allow_outside=allow_outside)
     files = SourceFiles.of((path, *others))
-    return TiffSource(spec, path, chunks, way, files, level, len(levels))
+    return TiffSource(spec, path, layout.chunks_of(spec.shape), layout, files, level, len(levels))
 
 
 def _companions(
@@ -383,28 +377,3 @@ def _cut_off(path: str, where: str, needed: int, size: int) -> SourceError:
         place=path,
         remedy="the file is cut off: copy it again from its source",
     )
-
-
-def _chunks(series: TiffPageSeries, spec: ImageSpec) -> tuple[tuple[int, ...], Way]:
-    shape = tuple(max(n, 1) for n in spec.shape)
-    page = series.keyframe
-    of_page = tuple(page.shape)
-    n_lead = len(shape) - len(of_page)
-    lead = (1,) * max(n_lead, 0)
-    if spec.nbytes <= _SMALL or spec.shape != tuple(series.shape):
-        return shape, "whole"
-    if series.dataoffset is not None:
-        # The last axes that fit in a slab together, and as much of the next one as fits.
-        chunks: tuple[int, ...] = ()
-        room = _SLAB // spec.dtype.itemsize
-        for size in reversed(shape):
-            chunks = (max(min(size, room), 1), *chunks)
-            room //= chunks[0] if chunks[0] == size else room + 1
-        return chunks, "mapped"
-    fits = n_lead >= 0 and shape[n_lead:] == of_page
-    if not fits:
-        return shape, "whole"
-    if page.nbytes <= _SMALL or len(page.chunked) != len(of_page):
-        return (*lead, *of_page), "pages"
-    segment = (1,) * (len(of_page) - len(page.chunks)) + tuple(page.chunks)
-    return (*lead, *segment), "segments"

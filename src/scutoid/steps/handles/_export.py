@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from scutoid.arrays import Storage, create_image, is_ngff, pyramid_multiple, write_tiff
+from scutoid.arrays import Storage, create_image, is_ngff, pyramid_multiple, stream_tiff
 from scutoid.durable import beside
 from scutoid.errors import ParameterError, ScutoidError, StoreError
 from scutoid.geometry import BlockGrid
@@ -148,13 +148,21 @@ def _check_is_ome(image: Image, name: str) -> None:
 def _write_file(result: Lazy, name: str, path: Path) -> None:
     if isinstance(result, Image):
         if name.endswith((".tif", ".tiff")):
-            write_tiff(path, result.read(), result.framed.spec)
+            _stream_pages(result, path)
         else:
             _write_value(result.read(), name, path)
     elif isinstance(result, Table):
         _write_value(result.to_pandas(), name, path)
     elif isinstance(result, Value):
         _write_value(result.get(), name, path)
+
+
+def _stream_pages(image: Image, path: Path) -> None:
+    """Write an image as TIFF, some hundred megabytes at a time."""
+    framed = image.framed
+    stream_tiff(
+        path, framed.spec, lambda roi: image.read(roi.shift(image.roi.offset)), framed.chunks
+    )
 
 
 def _copy_blocks(image: Image, path: Path) -> None:
