@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,3 +143,25 @@ def test_an_image_names_arrays_at_any_depth_below_itself(tmp_path, name) -> None
     path = write(tmp_path / "in.ome.zarr", [HALF], arrays=("0", "scale0/image"))
     rename(path, name)
     np.testing.assert_array_equal(np.asarray(sc.open(path)), VOXELS)
+
+
+@pytest.mark.parametrize("depth", ["", "scale0/"], ids=["itself", "a folder on the way"])
+def test_a_link_leads_to_no_array_outside_the_image(tmp_path, depth) -> None:
+    path = write(tmp_path / "in.ome.zarr", [HALF], arrays=("0", f"{depth}image"))
+    rename(path, f"{depth}image")
+    link = Path(path) / (depth or "image").rstrip("/")
+    link.rename(tmp_path / "elsewhere")
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(MetadataError, match=r"a link to .*elsewhere.*\n.*\n.*allow_outside"):
+        sc.open(path)
+    np.testing.assert_array_equal(np.asarray(sc.open(path, allow_outside=True)), VOXELS)
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["to the image", "within it"])
+def test_links_that_stay_in_the_image_are_followed(tmp_path, *, inner) -> None:
+    path = Path(write(tmp_path / "in.ome.zarr", [HALF]))
+    link = path / "linked" if inner else tmp_path / "alias.ome.zarr"
+    link.symlink_to(path / "0" if inner else path)
+    if inner:
+        rename(path, "linked")
+    np.testing.assert_array_equal(np.asarray(sc.open(path if inner else link)), VOXELS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -270,6 +271,28 @@ def _described(axes: str, n_levels: int) -> tuple[tuple[Axis, ...], tuple[Transf
 def _is_below(path: str) -> bool:
     """Whether a path leads to something within the group that names it."""
     return not path.startswith("/") and "://" not in path and ".." not in path.split("/")
+
+
+def check_below(path: str, named: str, location: str) -> None:
+    """Refuse an array that a link leads out of the folder of the group that names it.
+
+    Parameters
+    ----------
+    path : str
+        What the group calls it.
+    named : str
+        Where that is.
+    location : str
+        The group.
+
+    Raises
+    ------
+    MetadataError
+        If it lies elsewhere.
+    """
+    found, group = os.path.realpath(named), os.path.realpath(location)
+    if found != group and not found.startswith(group.rstrip("/") + "/"):
+        raise _outside(f"{path}, a link to {found}", location)
 
 
 def _outside(path: str, place: str) -> MetadataError:

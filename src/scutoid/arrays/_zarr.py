@@ -21,7 +21,7 @@ from scutoid import remote
 from scutoid.arrays._axis_order import Order, as_here, spec_here, stored_letters, stored_roi
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._notes import NOTHING
-from scutoid.arrays._ome import Multiscale, read_multiscale
+from scutoid.arrays._ome import Multiscale, check_below, read_multiscale
 from scutoid.arrays._ome_systems import no_systems
 from scutoid.arrays._source import (
     SourceIdentity,
@@ -387,7 +387,10 @@ def open_zarr(
         return _source(node, None, level, 1, mode, axes)
     if multiscale is None:
         return _source(_only_array(node), None, level, 1, mode, axes)
-    inner = read_node(_place_of(multiscale.paths[level], location.rstrip("/")))
+    place = _place_of(multiscale.paths[level], location.rstrip("/"))
+    if not allow_outside and "://" not in location:
+        check_below(multiscale.paths[level], place, location)
+    inner = read_node(place)
     if inner is None or not inner.is_array:
         raise SourceError(
             "the arrays that OME-NGFF metadata names exist",
