@@ -412,6 +412,8 @@ def test_members_are_planned_one_by_one(before, now, expected, needed, plate, tm
             dict.fromkeys("bcdef", 2),
             "5 of 6 members are new: b.npy, c.npy, d.npy, ...",
         ),
+        ({"a": 1, "b": 2}, {"a": 3, "c": 2}, "1 of 3 members changed: a.npy"),
+        ({"a": 1, "b": 2}, {"a": 2, "b": 1, "d": 5}, "1 of 3 members are new: d.npy"),
     ],
 )
 def test_a_plan_says_which_members_are_not_as_they_were(

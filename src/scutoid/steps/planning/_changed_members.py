@@ -15,12 +15,17 @@ _DIGITS = 8
 
 
 def changed_members(draft: Draft, keys: Keys) -> str:
-    """Say which members are not as they were when the collection was last run."""
+    """Say which members are not as they were when the collection was last run.
+
+    One that has the content that another had, such as a renamed file, has its result already.
+    """
     record = list_of(draft.entry)
     listed = {} if record is None else record.members
+    there = set(listed.values())
     pairs = list(zip(draft.call.keys or (), draft.member_keys, strict=True))
-    changed = [key for key, member in pairs if listed.get(key, member) != member]
-    added = [key for key, _ in pairs if key not in listed]
+    unlike = [key for key, member in pairs if member not in there]
+    changed = [key for key in unlike if key in listed]
+    added = [key for key in unlike if key not in listed]
     said = [f"{key}{_changed_files(draft, keys, record, key)}" for key in changed[:_NAMED]]
     lists = (("changed", changed, said), ("are new", added, added[:_NAMED]))
     words = [
