@@ -112,6 +112,18 @@ def test_values_that_no_type_holds_are_refused_by_column(name: str, tmp_path: Pa
         save_csv(table, tmp_path / "table.csv")
 
 
+ZONES = {
+    "times with and without a zone": r"Timestamp, Timestamp in UTC\n",
+    "times of two zones": r"Timestamp in Europe/Berlin, Timestamp in UTC\n",
+}
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_times_that_differ_by_their_zone_are_named_with_it(name: str) -> None:
+    with pytest.raises(ParameterError, match=ZONES[name]):
+        bytes_of_table(column(REFUSED[name]))
+
+
 @pytest.mark.parametrize(
     "name", [name for name in KEPT if name.split()[0] in ("integers", "narrow", "numbers", "text")]
 )

@@ -64,7 +64,7 @@ def typed_column(column: Any, name: object) -> Any:
     types = {type(cell) for cell in cells if cell is not None}
     kinds = {_kind(kind) for kind in types}
     if len(kinds) > 1 and kinds not in _TOGETHER:
-        raise _of_several(name, types)
+        raise _of_several(name, {kind.__name__ for kind in types})
     if kinds == {_WHOLE}:
         return column.__class__(cells, column.index, dtype=_integer_type(cells, types, name))
     if kinds and kinds <= {_WHOLE, _NUMBERS}:
@@ -72,7 +72,7 @@ def typed_column(column: Any, name: object) -> Any:
     if kinds & {"times", "durations"}:
         typed = column.__class__(cells, column.index, dtype=object).infer_objects()
         if is_of_objects(typed):  # time zones that differ, or nanoseconds beside far times
-            raise _of_several(name, types)
+            raise _of_several(name, {_kind_of_time(cell) for cell in cells if cell is not None})
         return typed
     return column
 
@@ -123,6 +123,12 @@ def _comes_back(cell: Any, found: Any) -> bool:
     return bool(cell == found) and isinstance(cell, (bool, np.bool_)) == isinstance(found, bool)
 
 
+def _kind_of_time(cell: Any) -> str:
+    """Name the type of a time, with its zone, by which times of a column differ."""
+    zone = getattr(cell, "tzinfo", None)
+    return type(cell).__name__ + ("" if zone is None else f" in {zone}")
+
+
 def _kind(kind: type) -> str:
     return next((name for name, known in _KINDS if issubclass(kind, known)), kind.__name__)
 
@@ -158,10 +164,10 @@ def _floats(cells: list[Any], name: object) -> NDArray[np.float64]:
     return floats
 
 
-def _of_several(name: object, types: set[type]) -> ParameterError:
+def _of_several(name: object, found: Iterable[str]) -> ParameterError:
     return ParameterError(
         "the values of a column are of one kind",
-        value=", ".join(sorted(kind.__name__ for kind in types)),
+        value=", ".join(sorted(found)),
         place=f"column {name!r} of a table",
         remedy="convert the column with astype, or write it as text",
     )

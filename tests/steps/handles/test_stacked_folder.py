@@ -156,7 +156,7 @@ def test_a_reader_reads_each_file(plate, tmp_path):
 
 def test_select_leaves_out_files(plate):
     images = sc.open_folder(
-        plate / f"{PATTERN}.npy", stack={"c": "channel"}, select=lambda path: "w1" in path
+        plate / f"{PATTERN}.npy", stack={"c": "channel"}, select=lambda path: "_w1" in path
     )
     assert images["B03/1"].shape == (1, 6, 7)
 
@@ -268,12 +268,14 @@ NOTHING = {
     "a glob that finds nothing": ("{a}.jpg", "check the folder"),
     "placeholders that match nothing": ("{a:d}.npy", "match none of 18 names"),
     "no folder": ("none/{a}.npy", "does not exist"),
+    "a folder that is not there": ("none", "found: .*none, which does not exist"),
+    "a file": ("B03_s1_w1.npy", r"found: .*B03_s1_w1\.npy$"),
 }
 
 
 @pytest.mark.parametrize(("pattern", "text"), NOTHING.values(), ids=NOTHING)
 def test_a_pattern_without_a_match_says_why(plate, pattern, text):
-    with pytest.raises(SourceNotFound, match=text):
+    with pytest.raises(SourceNotFound, match=f"(?m){text}"):
         sc.open_folder(plate / pattern)
 
 

@@ -70,6 +70,20 @@ def test_what_is_refused_is_named_with_its_place():
         choose_format({"a": [1, {2}]})
 
 
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (np.array([1, "a"], object), r"ndarray of object, shape \(2,\)"),
+        ((np.zeros((40, 50)), 1.0), r"tuple with ndarray of float64, shape \(40, 50\) at 0"),
+    ],
+    ids=["an array of objects", "a large array in a tuple"],
+)
+def test_arrays_that_are_refused_are_named_with_their_type_and_shape(value, found):
+    with pytest.raises(ParameterError, match=found) as raised:
+        choose_format(value)
+    assert "up to 1,000 elements" in str(raised.value)
+
+
 def test_a_format_by_name_takes_only_what_it_holds(tmp_path):
     table = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
     csv = choose_format(table, "csv")

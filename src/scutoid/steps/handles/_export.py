@@ -150,7 +150,7 @@ def _write_file(result: Lazy, name: str, path: Path) -> None:
         if name.endswith((".tif", ".tiff")):
             _stream_pages(result, path)
         else:
-            _write_value(result.read(), name, path)
+            _write_value(result.read(), name, path, also=(".zarr",))
     elif isinstance(result, Table):
         _write_value(result.to_pandas(), name, path)
     elif isinstance(result, Value):
@@ -198,13 +198,13 @@ def _levels_of(image: Image) -> Storage:
     return Storage(levels=image.levels)
 
 
-def _write_value(value: Any, name: str, path: Path) -> None:
+def _write_value(value: Any, name: str, path: Path, *, also: tuple[str, ...] = ()) -> None:
     held = [one for one in FORMATS.values() if one.accepts(value)]
     found = [one for one in held if name.endswith(one.suffix)]
     if not found:
         raise ParameterError(
             "a path ends as a format that holds the result: "
-            + (", ".join(sorted({one.suffix for one in held})) or "none"),
+            + (", ".join(sorted({*also, *(one.suffix for one in held)})) or "none"),
             value=name,
             place=type(value).__name__,
         )

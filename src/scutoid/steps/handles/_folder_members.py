@@ -116,8 +116,8 @@ def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
         pattern = NamePattern.parse(text)
     if not pattern.parts:
         raise SourceNotFound(
-            "a pattern has a * or a placeholder, or names a folder or a CSV file",
-            value=text,
+            "a pattern has a * or a placeholder, or names a folder or a CSV file that exists",
+            value=text if Path(text).exists() else f"{text}, which does not exist",
             remedy='write for example "plate/*.tif", or use sc.open for one file',
         )
     name = pattern.root.resolve().name or "folder"

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import scutoid.store.formats._images as images
 import scutoid.store.formats._tables as tables
 import scutoid.store.formats._values as values
@@ -131,6 +133,8 @@ def _misfit(value: object) -> str:
         if not values.is_json(item):
             return f"{type(value).__name__} with {_misfit(item)} at {place!r}"
     kind = type(value)
+    if kind is np.ndarray:
+        return _described(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
@@ -178,9 +182,10 @@ def choose_format(value: object, name: str | None = None) -> Format:
         if item.accepts(value):
             return item
     raise ParameterError(
-        "a step returns tables, arrays, numbers, text, figures, and lists and dicts of these, not "
-        "of types derived from them",
+        "a step returns tables, arrays of numbers or text, numbers, text, figures, and lists and "
+        "dicts of these with arrays of up to 1,000 elements, not of types derived from them",
         value=_misfit(value),
-        remedy="convert it, such as by tuple(value), dict(value) or np.asarray(value), or give "
-        "out='files' and write files yourself",
+        remedy="convert it, such as by tuple(value), dict(value) or np.asarray(value); make what "
+        "is large an output of its own, as in out=('image', 'value'); or give out='files' and "
+        "write files yourself",
     )
