@@ -95,17 +95,19 @@ INTERNAL = {
     """,
     "scutoid.store": """
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest checksum_file
-        choose_format CodeFingerprint COMPLETE describe dict_of differences distrust_around
-        empty_folder Entry EntryStore explain Fact file_names_in fingerprint FORMATS HashMemo is_own
-        is_plain_array is_plain_integer JOURNAL key_of_path key_of_source KEY_RULE list_folder
+        choose_format CodeFingerprint COMPLETE describe dict_of differences distance
+        distrust_around empty_folder Entry EntryStore explain Fact file_names_in fingerprint
+        FORMATS HashMemo is_own is_plain_array is_plain_integer JOURNAL key_of_path key_of_source
+        KEY_RULE list_folder
         locations_of Lock MARK name_of_dict one_by_one Owner Pack RECIPE Recipe RESULT_NAME SIZES
         table_of_bytes version_notes
     """,
     "scutoid.steps": """
         blockwise CallOptions check_names Collection Described export Files gather Image ImageRef
         Images injected is_lazy Length open open_folder OutputGrid own_columns Parts per_member
-        Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed Run run RunStep step Step
-        Store Table Tables TIME_UNIT TypedCall um UNIT Value Values with_given with_options
+        Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image Run run
+        RunStep step Step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values with_given
+        with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces background_field

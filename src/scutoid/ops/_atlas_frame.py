@@ -15,7 +15,7 @@ from scutoid.errors import GeometryError, MetadataError, ParameterError
 from scutoid.kernels import nearest_voxels
 from scutoid.ops._composed import opened
 from scutoid.ops._inputs import check_voxels
-from scutoid.steps import Image
+from scutoid.steps import Image, remedy_for_image
 from scutoid.steps import open as open_image
 
 _PLACE = "count_by_region"
@@ -27,7 +27,10 @@ def checked_atlas(atlas: object) -> Image:
     check_voxels(atlas, f"{_PLACE}, atlas")
     if not isinstance(atlas, Image):
         raise ParameterError(
-            "an atlas is an image", value=type(atlas).__name__, place=f"{_PLACE}, atlas"
+            "an atlas is an image",
+            value=type(atlas).__name__,
+            place=f"{_PLACE}, atlas",
+            remedy=remedy_for_image(atlas, "open it by scutoid.open"),
         )
     if atlas.dtype.kind not in "iu":
         raise ParameterError(

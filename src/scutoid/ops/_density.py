@@ -30,6 +30,7 @@ from scutoid.steps import (
     Tables,
     blockwise,
     injected,
+    remedy_for_image,
     step,
 )
 
@@ -150,7 +151,7 @@ def density(
             "a density map divides up the space of an image",
             value=type(objects if like is None else like).__name__,
             place=_PLACE,
-            remedy="give like=, the image that the positions belong to",
+            remedy=remedy_for_image(like, "give like=, the image that the positions belong to"),
         )
     if isinstance(space, Image):
         ndim = sum(axis in SPATIAL for axis in space.axes)

@@ -15,7 +15,7 @@ from scutoid.errors import ParameterError, PipelineError
 from scutoid.geometry import Roi
 from scutoid.kernels import Affine
 from scutoid.ops._inputs import first_of
-from scutoid.steps import Described, Image, Images, OutputGrid, Step
+from scutoid.steps import Described, Image, Images, OutputGrid, Step, remedy_for_image
 
 AnyStep = TypeVar("AnyStep", bound=Step[Callable[..., object], object, object])
 T = TypeVar("T")
@@ -87,7 +87,9 @@ def check_images(image: object, place: str) -> None:
             "an operation on images takes an Image, Images or an array",
             value=type(image).__name__,
             place=place,
-            remedy="open it by scutoid.open, or make it an array by numpy.asarray",
+            remedy=remedy_for_image(
+                image, "open it by scutoid.open, or make it an array by numpy.asarray"
+            ),
         )
 
 

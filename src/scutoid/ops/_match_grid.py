@@ -12,7 +12,7 @@ from scutoid.kernels import Affine
 from scutoid.ops._affine_blocks import Beneath, check_order, interpolate
 from scutoid.ops._grids import Extent, kept_labels
 from scutoid.ops._types import Array
-from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected
+from scutoid.steps import Image, OutputGrid, StepBlock, blockwise, injected, remedy_for_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,11 @@ def _not_one_image(value: object, place: str) -> ParameterError:
         "one image is put on the grid of another",
         value=type(value).__name__,
         place=place,
-        remedy="open it by scutoid.open, with its voxel_size=; resample the members of a "
-        "collection one by one, or give voxel_size=",
+        remedy=remedy_for_image(
+            value,
+            "open it by scutoid.open, with its voxel_size=; resample the members of a "
+            "collection one by one, or give voxel_size=",
+        ),
     )
 
 

@@ -23,7 +23,16 @@ from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._object_table import measure_objects
 from scutoid.ops._times import times_of
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
-from scutoid.steps import Described, Image, Images, StepBlock, Table, blockwise, injected
+from scutoid.steps import (
+    Described,
+    Image,
+    Images,
+    StepBlock,
+    Table,
+    blockwise,
+    injected,
+    remedy_for_image,
+)
 from scutoid.steps import open as open_image
 
 
@@ -172,7 +181,7 @@ def _with_channels(intensity: ImageLike | None, labels: Image | Images) -> Image
             "an intensity is an image, a folder of images or an array",
             value=type(intensity).__name__,
             place="measure, intensity",
-            remedy='a step that returns one says so: @sc.step(out="image")',
+            remedy=remedy_for_image(intensity, "open it by scutoid.open"),
         )
     first = first_of(labels)
     has_channels = len(shape) == first.ndim + 1
@@ -222,7 +231,7 @@ def check_labels(labels: object, place: str) -> None:
             "labels are an image, a folder of images or an array",
             value=type(labels).__name__,
             place=place,
-            remedy='a step that returns one says so: @sc.step(out="image")',
+            remedy=remedy_for_image(labels, "open it by scutoid.open"),
         )
     dtype = getattr(labels, "dtype", None)
     if dtype is not None and np.dtype(dtype).kind not in "biu":

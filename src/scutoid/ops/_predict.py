@@ -15,7 +15,7 @@ from scutoid.ops._composed import as_one, opened, operation
 from scutoid.ops._inputs import first_of
 from scutoid.ops._networks import check_loader
 from scutoid.ops._types import Array, ImageLike
-from scutoid.steps import Image, Images, StepBlock, blockwise, injected
+from scutoid.steps import Image, Images, StepBlock, blockwise, injected, remedy_for_image
 from scutoid.steps import open as open_image
 
 _PLACE = "predict"
@@ -193,6 +193,7 @@ def _axes_of(image: object, axes: str | None) -> str:
             "a model runs over an image, a collection of images or an array",
             value=type(image).__name__,
             place=_PLACE,
+            remedy=remedy_for_image(image, "open it by scutoid.open"),
         )
     present = _source_axes(image)
     letters = "".join(axis for axis in present if axis in SPATIAL) if axes is None else axes

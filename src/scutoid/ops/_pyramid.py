@@ -10,7 +10,7 @@ from scutoid.ops._composed import opened, operation
 from scutoid.ops._grids import are_labels, kept_labels, plain
 from scutoid.ops._renamed import renamed
 from scutoid.ops._types import Array, ImageLike
-from scutoid.steps import Image, Images, blockwise
+from scutoid.steps import Image, Images, blockwise, remedy_for_image
 
 
 @blockwise(dtype="same", block_invariant=True, version="1")
@@ -76,7 +76,7 @@ def pyramid(
             "images are stored with levels",
             value=type(image).__name__,
             place="pyramid",
-            remedy="open an array by sc.open",
+            remedy=remedy_for_image(image, "open an array by sc.open"),
         )
     widths = tuple(plain(factors)) if isinstance(factors, Iterable) else factors
     storage = Storage(format="zarr", levels=levels, factors=widths, downsampling=downsampling)

@@ -28,6 +28,7 @@ from scutoid.steps import (
     Table,
     Tables,
     injected,
+    remedy_for_image,
     step,
 )
 
@@ -89,6 +90,7 @@ def cells_to_count(
             "cells are a table of positions, labels or a density map",
             value=type(cells).__name__,
             place=f"{_PLACE}, cells",
+            remedy=remedy_for_image(image, "open labels by scutoid.open"),
         )
     if isinstance(image, Images):
         return _labels(image, None, weights)

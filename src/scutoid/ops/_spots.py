@@ -18,7 +18,7 @@ from scutoid.ops._times import times_of, with_time_unit, with_times
 from scutoid.ops._types import Array, Arrays, ImageLike, Number, TableLike
 from scutoid.ops._units import unit_of, with_unit
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
-from scutoid.steps import Image, Images, StepBlock, injected, is_lazy, reduction
+from scutoid.steps import Image, Images, StepBlock, injected, is_lazy, reduction, remedy_for_image
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,6 +160,7 @@ def _checked_image(image: object) -> Image:
             "spots are found in an image, a collection of images or an array",
             value=type(image).__name__,
             place=_PLACE,
+            remedy=remedy_for_image(image, "open it by scutoid.open"),
         )
     return as_one(image)
 

@@ -129,11 +129,13 @@ def _one_number(value: object, *, is_float: bool) -> object:
         value.item() if isinstance(value, (np.generic, np.ndarray)) and not value.ndim else value
     )
     if not isinstance(plain, (int, float, complex)):
+        is_array = isinstance(plain, np.ndarray)
         raise StepError(
             "a value that meets an image in an operator is one number",
             value=type(value).__name__,
             place="an operator of an image and a value",
-            remedy="write a step that takes both: step(image, value)",
+            remedy="write a step that takes both: step(image, value)"
+            + ('; a step that returns an image says so: @sc.step(out="image")' * is_array),
         )
     return float(plain) if is_float and not isinstance(plain, complex) else plain
 

@@ -5,7 +5,7 @@ from scutoid.steps.handles._decorators import blockwise, reduction, step
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth
 from scutoid.steps.handles._export import export
 from scutoid.steps.handles._latest import LATEST
-from scutoid.steps.handles._lazy import Lazy, handle_of
+from scutoid.steps.handles._lazy import Lazy, handle_of, remedy_for_image
 from scutoid.steps.handles._named_results import NamedResults, Result
 from scutoid.steps.handles._open import open  # noqa: A004
 from scutoid.steps.handles._open_folder import open_folder
@@ -54,6 +54,7 @@ __all__ = [
     "reduction",
     "refs_in",
     "refusing_depth",
+    "remedy_for_image",
     "step",
     "with_given",
     "with_options",

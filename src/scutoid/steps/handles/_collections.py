@@ -28,7 +28,7 @@ from scutoid.steps.handles._partial import (
     check_partial,
     missing_members,
 )
-from scutoid.steps.handles._single import Files, Image, Parts, Table, Value
+from scutoid.steps.handles._single import Files, Image, Parts, Table, Value, missing_attribute
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,6 +222,11 @@ class Values(Collection[Value], Operators):
     """A collection of values."""
 
     kind = "value"
+
+    if not TYPE_CHECKING:  # type checkers know what values have
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise missing_attribute(self, name)
 
     def to_dict(self, *, partial: Partial = "error") -> dict[str, Any]:
         """Return the value of each key.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from scutoid.errors import PipelineError
-from scutoid.steps.graph import CollectionRef, FromStore, Ref
+from scutoid.steps.graph import CollectionRef, FromStore, Ref, image_remedy
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth
 
 
@@ -67,3 +67,17 @@ def handle_of(ref: Ref | CollectionRef, stored: Any = None) -> Any:
     """Return what the user holds of a reference, and reads from `stored` where that is given."""
     handle: Any = Lazy._classes[ref.kind, isinstance(ref, CollectionRef)]  # noqa: SLF001
     return handle(ref, stored)
+
+
+def remedy_for_image(value: object, otherwise: str | None = None) -> str | None:
+    """Say how what was given becomes an image: a step whose value it is declares it as one.
+
+    Parameters
+    ----------
+    value : object
+        What was given where an image is asked for.
+    otherwise : str, optional
+        What to say of anything but the value of a step.
+    """
+    found = image_remedy((value.ref,)) if isinstance(value, Lazy) else None
+    return found or otherwise

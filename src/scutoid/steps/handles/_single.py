@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from scutoid.arrays import read_region
-from scutoid.errors import MissingExtra, PipelineError
+from scutoid.errors import MissingExtra, ParameterError, PipelineError
 from scutoid.geometry import Roi, RoiLike
-from scutoid.steps.graph import Described, ImageRef, image_remedy
+from scutoid.steps.graph import Described, ImageRef
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth, stored_levels
-from scutoid.steps.handles._lazy import Lazy
+from scutoid.steps.handles._lazy import Lazy, remedy_for_image
 from scutoid.steps.handles._operators import ImageOperators, Operators
 from scutoid.steps.layout import Framed
 
@@ -210,6 +210,15 @@ class Table(Lazy):
         return len(self.to_pandas())
 
 
+def missing_attribute(handle: Lazy, name: str) -> AttributeError:
+    """Return the error for an attribute that values have not, and images may have."""
+    text = f"{type(handle).__name__!r} object has no attribute {name!r}"
+    if not name.startswith("_") and hasattr(Image, name):
+        text = f"a value has no {name!r}, as an image has"
+        text = "; ".join(filter(None, (text, remedy_for_image(handle))))
+    return AttributeError(text, name=name, obj=handle)
+
+
 class Value(Operators):
     """A lazy scalar, small array or JSON value.
 
@@ -230,10 +239,14 @@ class Value(Operators):
     if not TYPE_CHECKING:  # type checkers know what a value has
 
         def __getattr__(self, name: str) -> NoReturn:
-            text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if not name.startswith("_") and hasattr(Image, name):
-                text = f"a value has no {name!r}, as an image has; {image_remedy((self.ref,))}"
-            raise AttributeError(text, name=name, obj=self)
+            raise missing_attribute(self, name)
+
+        def __getitem__(self, index: object) -> NoReturn:  # what iteration and unpacking ask, too
+            raise ParameterError(
+                "a value is taken apart once it is computed",
+                value=f"an index, or a loop over {self!r}",
+                remedy="; ".join(filter(None, ("use value.get()", remedy_for_image(self)))),
+            )
 
     def get(self) -> Any:
         """Return the value; computed in this process if it has not been run."""
@@ -256,7 +269,7 @@ class Value(Operators):
             "to_pandas() is for steps that return a DataFrame",
             value=type(value).__name__,
             place=f"step {self.name!r}",
-            remedy="use .get()",
+            remedy="; ".join(filter(None, ("use .get()", remedy_for_image(self)))),
         )
 
     def __float__(self) -> float:

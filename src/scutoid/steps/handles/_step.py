@@ -16,7 +16,7 @@ from scutoid.geometry import Roi
 from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
 from scutoid.steps.declaration import NEIGHBOURS, CallOptions, StepBlock, StepSpec, own
 from scutoid.steps.graph import CollectionRef, Gathered, ImageRef, Opened, Ref, make_call
-from scutoid.steps.handles._lazy import Lazy, handle_of
+from scutoid.steps.handles._lazy import Lazy, handle_of, remedy_for_image
 from scutoid.steps.handles._single import Image
 from scutoid.steps.handles._typed import (
     Function_co,
@@ -153,6 +153,7 @@ def frozen_where(where: object) -> object:
         "where= is a list of regions, an image or Mask, or an array of the blocks' grid",
         value=type(where).__name__,
         place="options(where=)",
+        remedy=remedy_for_image(where),
     )
 
 
