@@ -104,6 +104,15 @@ def test_the_nearest_differs_least_and_is_complete_where_others_are_as_near(tmp_
     assert store.nearest("other", wanted) is None
 
 
+def test_a_file_that_changed_is_nearer_than_another_file(tmp_path):
+    store = EntryStore(tmp_path)
+    for key, created, text in (("a", 1.0, "a.tif"), ("b", 2.0, "b.tif")):
+        add(store, key=key * 64, created=created, inputs={"image": Fact(key, text)})
+    for now, nearest in (("a.tif", "a"), ("b.tif", "b"), ("c.tif", "b")):
+        wanted = Recipe(step="denoise", key="f" * 64, inputs={"image": Fact("f", now)})
+        assert store.nearest("denoise", wanted).key == nearest * 64
+
+
 @pytest.mark.parametrize("facts", [{"a": {}}, {"a": {"text": "x"}}, {"a": {"text": 1, "key": "x"}}])
 @pytest.mark.parametrize("field", ["parameters", "inputs"])
 def test_a_fact_without_its_parts_is_damage(field, facts):

@@ -16,7 +16,7 @@ from scutoid.store._parts import (
     table_of_bytes,
 )
 from scutoid.store._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
-from scutoid.store._reasons import differences, explain, version_notes
+from scutoid.store._reasons import differences, distance, explain, version_notes
 from scutoid.store._recipe import KEY_RULE, Fact, Recipe
 from scutoid.store.formats import FORMATS, Format, choose_format, find_format
 from scutoid.store.keys import (
@@ -61,6 +61,7 @@ __all__ = [
     "describe",
     "dict_of",
     "differences",
+    "distance",
     "distrust_around",
     "empty_folder",
     "explain",

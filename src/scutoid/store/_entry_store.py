@@ -15,7 +15,7 @@ from scutoid.paths import absolute
 from scutoid.store._durable import list_folder, make_folder, store_error, storing
 from scutoid.store._entry import Entry
 from scutoid.store._entry_folder import COMPLETE, RECIPE
-from scutoid.store._reasons import differences
+from scutoid.store._reasons import distance
 from scutoid.store._recipe import Recipe
 
 MARK = ".scutoid"
@@ -147,7 +147,7 @@ class EntryStore:
             return None
         return min(
             candidates,
-            key=lambda one: (len(differences(recipe, one[1])), one[0].status != "complete"),
+            key=lambda one: (distance(recipe, one[1]), one[0].status != "complete"),
         )[1]
 
     def check_writable(self) -> None:

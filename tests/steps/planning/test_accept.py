@@ -103,6 +103,18 @@ def test_of_several_the_nearest_is_accepted(raw, tmp_path):
     assert np.array_equal(np.asarray(smooth), np.arange(64).reshape(8, 8) // 2 + 2)
 
 
+def test_of_several_files_that_were_edited_each_has_its_own_earlier_result(tmp_path):
+    images = {name: np.full((8, 8), 2 * n, "uint8") for n, name in enumerate("abc")}
+    for name, image in images.items():
+        np.save(tmp_path / f"{name}.npy", image)
+        run(*pipeline(sc.open(tmp_path / f"{name}.npy"), "1"), store=tmp_path / "store")
+    for name, image in images.items():
+        np.save(tmp_path / f"{name}.npy", image + 40)
+        smooth, _ = pipeline(sc.open(tmp_path / f"{name}.npy"), "2")
+        run(smooth, store=tmp_path / "store", accept=["smooth"])
+        assert np.array_equal(np.asarray(smooth), image // 2 + 1)
+
+
 def test_what_cannot_stand_for_a_result_is_refused_before_any_work(raw, tmp_path):
     smooth, summed = pipeline(raw, "1")
     with pytest.raises(PipelineError, match="has an earlier result"):

@@ -24,7 +24,7 @@ from scutoid.steps.results import (
     StoredItems,
     members_of,
 )
-from scutoid.store import RECIPE, Entry, EntryStore, Recipe, differences, explain
+from scutoid.store import RECIPE, Entry, EntryStore, Recipe, differences, distance, explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class Acceptance:
                 place=f"step {name!r}",
                 remedy="leave it out of accept=: it runs",
             )
-        return min(found, key=lambda other: len(differences(recipe, other)))
+        return min(found, key=lambda other: distance(recipe, other))
 
     def _members(self, call: Call, entry: Entry) -> dict[str, str]:
         """Have earlier members stand for those that are not there."""
