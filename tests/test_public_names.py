@@ -45,7 +45,7 @@ PROMISED = {
     "scutoid.steps": "BlockParts StepBlock",
     "scutoid.ops": "field_of_view torch_model",
     "scutoid.kernels": "reference_watershed",
-    "scutoid.arrays": "ArraySource ImageSpec SourceIdentity TimeScale WritableImage",
+    "scutoid.arrays": "ArraySource ChannelDisplay ImageSpec SourceIdentity TimeScale WritableImage",
     "scutoid.store": "find_format Format",
     "scutoid.executors": """
         ConnectExecutor dump_value dumps Executor FAILED find_executor ItemFailure Job Joined
@@ -84,11 +84,12 @@ INTERNAL = {
         CONNECTION_VARIABLE LAUNCH_VARIABLE meet MOST_ITEMS NoHeartbeat TASK_VARIABLE
     """,
     "scutoid.arrays": """
-        check_identity create create_image damaged_shards files_of_array ImageWriter is_alone
-        is_ngff METRES misplaced_shards missing_notes Note NOTE open_source open_stack outdated
-        pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region
+        add_limits check_identity create create_image damaged_shards files_of_array ImageWriter
+        is_alone is_ngff METRES misplaced_shards missing_notes Note NOTE open_source open_stack
+        outdated pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region
         reading_of Readable shard_levels ShardLevel SourceFiles SPATIAL STACKED_AXES Stacking
-        StackSource Storage stored_shards stream_tiff VoxelSizes WrappedSource write_tiff
+        StackSource Storage stored_shards stream_tiff VoxelSizes without_windows WrappedSource
+        write_tiff
     """,
     "scutoid.blocks": """
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure

@@ -7,6 +7,8 @@ makes an image for blocks to be written into; `create` is its convenient form.
 from scutoid.arrays._alone import is_alone
 from scutoid.arrays._axis_order import is_ngff
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image
+from scutoid.arrays._display import ChannelDisplay, without_windows
+from scutoid.arrays._limits import add_limits
 from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, open_source
 from scutoid.arrays._padding import pad_to, read_region
@@ -49,6 +51,7 @@ __all__ = [
     "SPATIAL",
     "STACKED_AXES",
     "ArraySource",
+    "ChannelDisplay",
     "ImageSpec",
     "ImageWriter",
     "Note",
@@ -64,6 +67,7 @@ __all__ = [
     "VoxelSizes",
     "WrappedSource",
     "WritableImage",
+    "add_limits",
     "check_identity",
     "create",
     "create_image",
@@ -85,5 +89,6 @@ __all__ = [
     "shard_levels",
     "stored_shards",
     "stream_tiff",
+    "without_windows",
     "write_tiff",
 ]

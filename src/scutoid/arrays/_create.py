@@ -313,7 +313,7 @@ def create(
     """
     spec = _spec_of(like)
     if dtype is not None:
-        spec = spec.replace(dtype=dtype)
+        spec = spec.of_type(dtype)
     path = absolute(path)
     if block is None:
         block = [_BLOCK if letter in SPATIAL else 1 for letter in spec.axes]

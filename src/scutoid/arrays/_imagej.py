@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from scutoid.arrays._display import ChannelDisplay
 from scutoid.arrays._spec import SPATIAL
 from scutoid.arrays._tiff_facts import STAGE, Facts, number_of, resolution
 from scutoid.arrays._units import UNITLESS
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
 _SAID = "ImageJ"
+_LEVELS = 256
+"""Entries of a table of colours."""
 
 
 def imagej_facts(
@@ -60,7 +66,30 @@ def imagej_facts(
     if "time" not in given and metadata.get("finterval"):
         interval = number_of(metadata["finterval"], "finterval", _SAID, path, "give time=")
     unit = _unit(metadata.get("tunit")) or "s"
-    return Facts(_SAID, sizes, channels, interval, unit, stage=stage)
+    return Facts(_SAID, sizes, channels, _display(metadata), interval, unit, stage=stage)
+
+
+def _display(metadata: Mapping[str, Any]) -> tuple[ChannelDisplay, ...]:
+    """Return colours and windows of the channels, where ImageJ has written a table for each."""
+    ranges = metadata.get("Ranges") or ()
+    windows = [tuple(map(float, ranges[n : n + 2])) for n in range(0, len(ranges) - 1, 2)]
+    tables = metadata.get("LUTs") or ()
+    shown = []
+    for window, table in itertools.zip_longest(windows, tables):
+        limits = None if window is None else (window[0], window[1], window[0], window[1])
+        shown.append(ChannelDisplay(_colour(table), limits))
+    return tuple(shown)
+
+
+def _colour(table: Any) -> str | None:
+    """Return the colour of a table that goes from black to it evenly; None: of any other."""
+    if table is None or np.shape(table) != (3, _LEVELS):
+        return None
+    brightest = np.asarray(table)[:, -1].astype(int)
+    ramp = brightest[:, None] * np.arange(_LEVELS) / (_LEVELS - 1)
+    if np.abs(np.asarray(table) - ramp).max() > 1:
+        return None
+    return "".join(f"{value:02X}" for value in brightest)
 
 
 def _each(voxel_size: Any, axes: str) -> Iterable[tuple[str, float]]:

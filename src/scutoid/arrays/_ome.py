@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scutoid.arrays._axis_order import Order, as_stored, order_of, stored_letters
+from scutoid.arrays._display import ChannelDisplay, displays_of
 from scutoid.arrays._notes import NOTHING, Note
 from scutoid.arrays._ome_axes import BEFORE_AXES, Axis, letters_of, parse_axes
 from scutoid.arrays._ome_systems import (
@@ -48,6 +49,8 @@ class Multiscale:
     each in the unit of the axis."""
     channels: tuple[str, ...] = ()
     """Names along "c"."""
+    display: tuple[ChannelDisplay, ...] = ()
+    """How each channel is shown."""
     is_labels: bool = False
     """Whether voxels are object numbers."""
     is_ours: bool = False
@@ -89,6 +92,7 @@ class Multiscale:
             origin=tuple(origin),
             channels=self.channels if n_channels == len(self.channels) else (),
             time=time,
+            display=self.display,
             notes=(*notes, *world.notes, *more),
         )
 
@@ -189,7 +193,8 @@ def read_multiscale(
         paths = tuple(str(dataset["path"]) for dataset in first["datasets"])
         order = _order(own.get("axes"), parse_axes(first.get("axes", ())))
         axes = stored_letters(axes, order)
-        labels = [c.get("label") for c in ome.get("omero", {}).get("channels", ())]
+        omero = ome.get("omero", {}).get("channels", ())
+        labels = [channel.get("label") for channel in omero]
         if given.keys() >= _DESCRIBED and axes is not None:
             named, levels = _described(axes, len(paths))
         else:
@@ -214,11 +219,16 @@ def read_multiscale(
         if not allow_outside and not _is_below(path):
             raise _outside(path, place)
     sized = own.get("has_voxel_size")
+    display = displays_of(omero)
+    if "display" in own or own.get("has_limits_of_data") is True:
+        display = displays_of(own.get("display", ()))  # windows of the data are none that were set
+    labels = labels or own.get("channels", [])
     return Multiscale(
         paths,
         named,
         levels,
         tuple(str(c) for c in labels) if labels and all(labels) else (),
+        display,
         "image-label" in ome,
         MARK in attributes,
         own.get("has_times") is True,

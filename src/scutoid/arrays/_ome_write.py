@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from scutoid.arrays._axis_order import Order, as_stored, is_ngff, order_of, stored_spec
 from scutoid.arrays._ome import IMAGE, MARK
 from scutoid.arrays._pyramid import PyramidLevel
@@ -47,8 +45,8 @@ def describe_group(
             "args": [[list(level.factors) for level in levels[1:]], method],
         }
     ome: dict[str, object] = {"version": "0.5", "multiscales": [multiscale]}
-    if spec.channels:
-        ome["omero"] = {"channels": [_channel(spec, name) for name in spec.channels]}
+    if spec.display and all(each.is_whole for each in spec.display) and not label:
+        ome["omero"] = {"channels": omero_channels(spec)}
     if label:
         ome["image-label"] = {}
     # On which axes, if only on some
@@ -56,6 +54,10 @@ def describe_group(
     own: dict[str, object] = {"has_voxel_size": sized}
     if spec.time is not None:
         own["has_times"] = True
+    if spec.channels and "omero" not in ome:
+        own["channels"] = list(spec.channels)
+    if spec.display and "omero" not in ome:
+        own["display"] = [each.to_dict() for each in spec.display]
     if order:
         own["axes"] = axes
     return {"ome": ome, MARK: own} if is_ngff(axes) else {MARK: own | {IMAGE: ome}}
@@ -96,11 +98,22 @@ def _place(spec: ImageSpec, total: Sequence[int]) -> list[dict[str, object]]:
     return transforms
 
 
-def _channel(spec: ImageSpec, name: str) -> dict[str, object]:
-    """Describe a channel for OME-NGFF, which requires colour and window."""
-    top: float = np.iinfo(spec.dtype).max if spec.dtype.kind in "iu" else 1.0
-    window = {"min": 0, "max": top, "start": 0, "end": top}
-    return {"label": name, "color": "FFFFFF", "active": True, "window": window}
+def omero_channels(spec: ImageSpec) -> list[dict[str, object]]:
+    """Describe the channels for OME-NGFF, which requires a colour and a window of each."""
+    labels = [{"label": name} for name in spec.channels] or [{}] * len(spec.display)
+    return [{**label, **each.to_dict()} for label, each in zip(labels, spec.display, strict=True)]
+
+
+def without_display(attributes: Mapping[str, object]) -> dict[str, object]:
+    """Return the attributes of a group without how channels are shown, which may be set later."""
+    ome, own = attributes.get("ome"), attributes.get(MARK)
+    found = dict(attributes)
+    if isinstance(ome, Mapping):
+        found["ome"] = {name: value for name, value in ome.items() if name != "omero"}
+    if isinstance(own, Mapping):
+        hidden = ("channels", "display", "has_limits_of_data")
+        found[MARK] = {name: value for name, value in own.items() if name not in hidden}
+    return found
 
 
 def is_ours(attributes: Mapping[str, object]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
+from scutoid.arrays._display import ChannelDisplay
 from scutoid.arrays._notes import Note
 from scutoid.arrays._spec import SPATIAL
 from scutoid.arrays._tiff_facts import STAGE, Facts, number_of
@@ -50,7 +51,15 @@ def ome_facts(root: ET.Element, path: str, given: Mapping[str, object]) -> Facts
     stage = _stage(image, pixels, path) if given.get("origin") == STAGE else {}
     times = Times() if "time" in given else _times(pixels, path)
     return Facts(
-        _SAID, sizes, channels, times.interval, times.unit, times.start, times.notes, stage
+        _SAID,
+        sizes,
+        channels,
+        tuple(ChannelDisplay.of_ome_xml(c.get("Color")) for c in of_name(pixels, "Channel")),
+        times.interval,
+        times.unit,
+        times.start,
+        times.notes,
+        stage,
     )
 
 

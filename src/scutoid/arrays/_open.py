@@ -196,6 +196,6 @@ def _renamed(spec: ImageSpec, axes: str | None) -> ImageSpec:
         changes |= {name: getattr(spec, name) for name in names}
     if spec.axes.find("t") == renamed.axes.find("t"):
         changes["time"] = spec.time
-    if spec.channels and spec.axes.find("c") == renamed.axes.find("c"):
-        changes["channels"] = spec.channels
+    if spec.axes.find("c") == renamed.axes.find("c"):
+        changes |= {"channels": spec.channels, "display": spec.display}
     return renamed.replace(**changes)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 
+from scutoid.arrays._display import ChannelDisplay, known_displays, without_windows
 from scutoid.arrays._notes import Note
 from scutoid.arrays._time import TimeScale
 from scutoid.arrays._units import short_unit
@@ -82,6 +83,9 @@ class ImageSpec:
     """Size of a voxel on each spatial axis where only some are known, None for the others."""
     time: TimeScale | None = None
     """When the places along "t" were recorded; None: unknown, or there is no such axis."""
+    display: tuple[ChannelDisplay, ...] = field(default=(), compare=False, repr=False)
+    """How each channel along "c" is shown, where something of that is known; it is no part of what
+    the image is: images that differ in it are equal, and it enters no key."""
     notes: tuple[Note, ...] = field(default=(), compare=False, repr=False)
     """What was assumed of the image, or left out, where its metadata do not say it."""
 
@@ -105,6 +109,7 @@ class ImageSpec:
         put(self, "channels", _channels(self.channels, self.axes, self.shape))
         if self.time is not None:
             put(self, "time", _time(self.time, self.axes))
+        put(self, "display", _display(self.display, self.axes, self.shape))
 
     @property
     def ndim(self) -> int:
@@ -137,6 +142,13 @@ class ImageSpec:
     def roi(self) -> Roi:
         """The whole image, from voxel 0."""
         return Roi(Coordinate.full(self.ndim, 0), self.shape)
+
+    def of_type(self, dtype: object) -> Self:
+        """Return a copy of another type, whose windows are then unknown."""
+        changed = self.replace(dtype=dtype)
+        if changed.dtype == self.dtype:
+            return changed
+        return changed.replace(display=without_windows(self.display))
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, checked again."""
@@ -229,6 +241,17 @@ def _channels(names: Iterable[str], axes: str, shape: tuple[int, ...]) -> tuple[
     if len(channels) != n_channels or not all(isinstance(name, str) for name in channels):
         raise MetadataError(f"{n_channels} channels need {n_channels} names", value=channels)
     return channels
+
+
+def _display(
+    displays: Sequence[ChannelDisplay | Mapping[str, object]], axes: str, shape: tuple[int, ...]
+) -> tuple[ChannelDisplay, ...]:
+    """Take how channels are shown; nothing where it is of other channels."""
+    if "c" not in axes or len(displays) != shape[axes.index("c")]:
+        return ()
+    return known_displays(
+        [each if isinstance(each, ChannelDisplay) else ChannelDisplay.of(each) for each in displays]
+    )
 
 
 def _time(time: TimeScale | Sequence[object], axes: str) -> TimeScale:

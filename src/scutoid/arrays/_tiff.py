@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 TIFF_ENDINGS = (".tif", ".tiff")
 _CHECKED_PAGES = 4096
+"""Pages that are looked at when a file is opened; the others are when they are read."""
 _DESCRIBED = frozenset(("axes", "voxel_size"))
 """What a user gives of an image whose metadata are not needed."""
-"""Pages that are looked at when a file is opened; the others are when they are read."""
 
 _DAMAGED = "the file is damaged or cut off: restore it from its source"
 

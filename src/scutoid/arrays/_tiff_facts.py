@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from scutoid.arrays._display import ChannelDisplay
 from scutoid.arrays._notes import Note
 from scutoid.arrays._units import known_unit, ratio
 from scutoid.arrays._world_sizes import AxisSize
@@ -31,6 +32,8 @@ class Facts:
     """Size of a voxel, by spatial axis."""
     channels: tuple[str, ...] = ()
     """Names of the channels."""
+    display: tuple[ChannelDisplay, ...] = ()
+    """How each channel is shown."""
     interval: float | None = None
     """Between places along t, in `time_unit`."""
     time_unit: str | None = None

@@ -41,6 +41,8 @@ def note(spec: ImageSpec) -> dict[str, object]:
     }
     if spec.time is not None:
         known["time"] = spec.time.to_list()
+    if spec.display:
+        known["display"] = [each.to_dict() for each in spec.display]
     return {_MARK: known}
 
 
@@ -118,6 +120,7 @@ def _with_facts(plain: ImageSpec, finest: TiffPageSeries, facts: Facts) -> Image
         unit=world.unit if sizes else None,
         channels=facts.channels if len(facts.channels) == n_channels else (),
         time=time,
+        display=facts.display,
         notes=(*plain.notes, *world.notes, *(unread if "t" in plain.axes else ())),
     )
 

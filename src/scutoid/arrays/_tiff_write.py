@@ -171,8 +171,12 @@ def _how(spec: ImageSpec) -> _Layout:
     if spec.time is not None and spec.time.unit is not None:  # without a unit they would be seconds
         metadata["TimeIncrement"] = spec.time.interval
         metadata["TimeIncrementUnit"] = ome_unit(spec.time.unit)
-    if spec.channels and not has_colours(spec):  # in OME-XML all colours are one channel
-        metadata["Channel"] = {"Name": list(spec.channels)}
+    if not has_colours(spec):  # in OME-XML all colours are one channel
+        channel: dict[str, object] = {"Name": list(spec.channels)} if spec.channels else {}
+        if spec.display:
+            channel["Color"] = [each.ome_xml_color for each in spec.display]
+        if channel:
+            metadata["Channel"] = channel
     return layout | {"ome": True, "metadata": metadata}
 
 

@@ -18,7 +18,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._axis_order import Order, as_stored, order_of, stored_spec
-from scutoid.arrays._ome_write import describe_group, is_ours
+from scutoid.arrays._ome_write import describe_group, is_ours, without_display
 from scutoid.arrays._pyramid import (
     PyramidLevel,
     check_multiples,
@@ -339,8 +339,8 @@ def _holds(
         node, inner = None, []
     links = [p for name in arrays for p in (path / name, path / name / "c") if p.is_symlink()]
     mine = node is not None and is_ours(node.attributes) and not links
-    metadata = [None if each is None else each.metadata for each in (node, *inner)]
-    if mine and metadata == [group, *arrays.values()]:
+    metadata = [None if each is None else each.metadata for each in inner]
+    if mine and node and metadata == [*arrays.values()] and _are_alike(node.metadata, group):
         return True
     if not mine or not overwrite:
         raise StoreError(
@@ -354,6 +354,14 @@ def _holds(
     path.rename(away)
     shutil.rmtree(away)
     return False
+
+
+def _are_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two descriptions of a group differ in nothing but how its channels are shown."""
+    plain = [
+        dict(each) | {"attributes": without_display(each["attributes"])} for each in (one, other)
+    ]
+    return plain[0] == plain[1]
 
 
 def _place(path: Path, arrays: dict[str, dict[str, object]], group: dict[str, object]) -> None:

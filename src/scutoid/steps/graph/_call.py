@@ -344,9 +344,7 @@ class WholeCall(Call):
         known = self.images[0].framed
         dtypes, _ = self._types_of_images(None)
         return tuple(
-            None
-            if dtype is None
-            else Framed(known.spec.replace(dtype=dtype), known.offset, known.chunks)
+            None if dtype is None else Framed(known.spec.of_type(dtype), known.offset, known.chunks)
             for dtype in dtypes
         )
 

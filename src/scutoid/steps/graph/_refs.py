@@ -25,7 +25,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from scutoid.arrays import TimeScale
+from scutoid.arrays import ChannelDisplay, TimeScale
 from scutoid.cached import cached_property
 from scutoid.errors import GeometryError, PipelineError
 from scutoid.geometry import Roi, RoiLike
@@ -193,6 +193,11 @@ class Described:
     def channels(self) -> tuple[str, ...]:
         """Names of the channels, where they are known."""
         return self.framed.spec.channels
+
+    @property
+    def display(self) -> tuple[ChannelDisplay, ...]:
+        """How each channel is shown, its colour and its window, where that is known."""
+        return self.framed.spec.display
 
     @property
     def roi(self) -> Roi:

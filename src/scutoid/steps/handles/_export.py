@@ -16,7 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from scutoid.arrays import Storage, create_image, is_ngff, pyramid_multiple, stream_tiff
+from scutoid.arrays import (
+    Storage,
+    add_limits,
+    create_image,
+    is_ngff,
+    pyramid_multiple,
+    stream_tiff,
+)
 from scutoid.durable import beside
 from scutoid.errors import ParameterError, ScutoidError, StoreError
 from scutoid.geometry import BlockGrid
@@ -187,6 +194,7 @@ def _copy_blocks(image: Image, path: Path) -> None:
     for index in range(grid.n_blocks):
         roi = grid.write_roi(index)
         writer.write(roi, image.read(roi.shift(image.roi.offset)))
+    add_limits(path)
 
 
 def _levels_of(image: Image) -> Storage:

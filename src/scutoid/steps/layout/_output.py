@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import SPATIAL, ImageSpec, TimeScale
+from scutoid.arrays import SPATIAL, ChannelDisplay, ImageSpec, TimeScale, without_windows
 from scutoid.geometry import Coordinate
 from scutoid.steps.layout._layout import Layout
 from scutoid.steps.layout._placement import Framed
@@ -56,6 +56,7 @@ def frame_output(
         origin=origin,
         channels=source.channels if "c" in axes and _is_named(source, shape, axes) else (),
         time=_times(source, layout),
+        display=_display(source, dtype, axes),
         notes=tuple(note for note in source.notes if note.subject == "axes"),
     )
     offset = Coordinate(*(total.offset[places[axis]] if axis in places else 0 for axis in axes))
@@ -90,6 +91,13 @@ def _chunks(layout: Layout, shape: Sequence[int]) -> tuple[int, ...]:
         min(blocks[places[axis]], _CHUNK) if axis in places else size
         for axis, size in zip(layout.output_axes, shape, strict=True)
     )
+
+
+def _display(source: ImageSpec, dtype: np.dtype[Any], axes: str) -> tuple[ChannelDisplay, ...]:
+    """Return how channels are shown; values of another type have other windows."""
+    if "c" not in axes or "c" not in source.axes:
+        return ()
+    return source.display if dtype == source.dtype else without_windows(source.display)
 
 
 def _is_named(source: ImageSpec, shape: Sequence[int], axes: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from scutoid.errors import GeometryError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.layout._placement import Framed
 
+T = TypeVar("T")
 Pick = int | tuple[int, int]
 
 
@@ -82,7 +83,8 @@ class View:
                 known_sizes=known_sizes,
                 unit=spec.unit if spatial else None,
                 origin=origin or None,
-                channels=self._channels(spec, axes),
+                channels=self._channels(spec.channels, spec, axes),
+                display=self._channels(spec.display, spec, axes),
                 time=self._time(spec, axes),
                 notes=spec.notes,
             ),
@@ -96,11 +98,12 @@ class View:
         pick = self.picks[spec.axes.index("t")]
         return spec.time.moved(pick[0]) if isinstance(pick, tuple) else None
 
-    def _channels(self, spec: ImageSpec, axes: str) -> tuple[str, ...]:
-        if not spec.channels or "c" not in axes:
+    def _channels(self, items: tuple[T, ...], spec: ImageSpec, axes: str) -> tuple[T, ...]:
+        """Return those of the channels' items that are taken."""
+        if not items or "c" not in axes:
             return ()
         pick = self.picks[spec.axes.index("c")]
-        return spec.channels[slice(*pick)] if isinstance(pick, tuple) else ()
+        return items[slice(*pick)] if isinstance(pick, tuple) else ()
 
     def _ranges(self) -> list[tuple[int, int]]:
         return [pick for pick in self.picks if isinstance(pick, tuple)]

@@ -2,6 +2,7 @@
 
 from scutoid.steps.results._checksums import checksum_of, contents_of
 from scutoid.steps.results._damage import Examination, Verification, own_bytes, verify_store
+from scutoid.steps.results._display import settle_display
 from scutoid.steps.results._garbage import COMPARED, Collector, Garbage, parse_duration
 from scutoid.steps.results._member_lists import (
     group_columns,
@@ -102,6 +103,7 @@ __all__ = [
     "parse_duration",
     "plain_parts",
     "read_file",
+    "settle_display",
     "settle_notes",
     "shard_record",
     "verify_store",

@@ -59,6 +59,7 @@ from scutoid.steps.results import (
     dead_locks,
     list_of_members,
     output_names,
+    settle_display,
     settle_notes,
     shard_record,
 )
@@ -201,6 +202,7 @@ class Runner:
         n_skipped = 0 if chosen is None else int((~chosen).sum())
         if n_done + n_skipped == each.n_blocks:
             settle_notes(each.entry)
+            settle_display(each.entry)
             record = {"seconds": seconds, JOURNALLED: n_done}
             each.entry.commit({**record, **shard_record(each.entry)})
 

@@ -21,6 +21,7 @@ from scutoid.steps.results import (
     image_file,
     notes_file,
     output_names,
+    settle_display,
     settle_notes,
     shard_record,
 )
@@ -259,6 +260,7 @@ class TaskBuilder:
 def _commit(entry: Entry, _results: Sequence[tuple[int, object]]) -> None:
     """Commit what one block has made and saved."""
     settle_notes(entry)
+    settle_display(entry)
     entry.commit(shard_record(entry))
 
 

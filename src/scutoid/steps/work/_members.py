@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageSpec, create_image, open_source, write_tiff
+from scutoid.arrays import ImageSpec, add_limits, create_image, open_source, write_tiff
 from scutoid.blocks import Block
 from scutoid.errors import ParameterError, ScutoidError, StepError
 from scutoid.steps.compute import BlockParts, GatheredMembers, check_names, encode, with_index
@@ -176,6 +176,8 @@ class MemberWork:
         }
         streamed = [image for image in images if paths[image.output].suffix == ".zarr"]
         self._write_zarrs(call, streamed, evaluation, paths)
+        for image in streamed:
+            add_limits(paths[image.output])
         for image in images:
             path, spec = paths[image.output], None
             if path.suffix == ".tif":
