@@ -117,7 +117,8 @@ def nuclei(
     Parameters
     ----------
     images : str
-        A file, a zarr, a folder of planes, or a pattern such as "plate/*.tif" for a collection.
+        A file, a zarr, a folder of planes, or a pattern for a collection, such as "plate/*.tif" or
+        "plate/{well}_s{site:d}.tif".
     sigma : float
         Width of the smoothing that removes the noise.
     factor : float
@@ -140,7 +141,7 @@ def nuclei(
         Whether the smoothed images and the distances are stored.
     """
     unit = None if voxel_size is None else "um"
-    opener = sc.open_folder if "*" in images else sc.open
+    opener = sc.open_folder if {"*", "{"} & set(images) else sc.open
     raw = opener(images, voxel_size=voxel_size, unit=unit)
     mask = foreground(
         raw,
