@@ -217,3 +217,14 @@ def test_long_numbers_are_refused_before_the_first_block(tmp_path: object) -> No
 
     with pytest.raises(ScutoidError, match="up to 64 bits"):
         sc.run(long(sc.open(np.zeros((4, 4)))), store=tmp_path, executor="serial")
+
+
+@pytest.mark.parametrize("dtype", [None, "uint8"], ids=["of a trial", "of a block"])
+@pytest.mark.parametrize("is_whole", [False, True], ids=["blockwise", "whole"])
+def test_a_function_without_a_return_is_told_so(dtype: str | None, *, is_whole: bool) -> None:
+    def nothing(image: np.ndarray) -> None:
+        image += 1
+
+    made = sc.step(out="image", dtype=dtype) if is_whole else sc.blockwise(dtype=dtype)
+    with pytest.raises(StepError, match=r"found: None\n.*'nothing'.*\n.*ends in a return"):
+        np.asarray(made(nothing)(sc.open(np.zeros((4, 4), "uint8"))))

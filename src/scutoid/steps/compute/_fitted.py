@@ -19,8 +19,9 @@ def image_of(item: object, place: str) -> NDArray[Any]:
     Raises
     ------
     StepError
-        If voxels of it are masked: an image has no mask.
+        If it is None, or voxels of it are masked: an image has no mask.
     """
+    check_returned(item, place)
     if isinstance(item, np.ma.MaskedArray) and item.mask.any():
         raise StepError(
             "an image has a value at each voxel: the mask of an array would be lost",
@@ -29,6 +30,17 @@ def image_of(item: object, place: str) -> NDArray[Any]:
             remedy="return array.filled(0), and array.mask as an image of its own",
         )
     return np.asarray(item)
+
+
+def check_returned(item: object, place: str) -> None:
+    """Raise a `StepError` for None, which a function without a return gives."""
+    if item is None:
+        raise StepError(
+            "a step returns an image",
+            value="None",
+            place=place,
+            remedy="see that the function ends in a return, on each of its ways",
+        )
 
 
 def fitted(array: NDArray[Any], dtype: np.dtype[Any], place: str) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from scutoid.arrays import SPATIAL
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute._calling import call, unpack, wrong_shape
+from scutoid.steps.compute._fitted import check_returned
 from scutoid.steps.declaration import NEIGHBOURS, StepBlock, StepSpec, own, own_all
 from scutoid.steps.layout import Layout
 
@@ -66,7 +67,10 @@ def trial(
             remedy=f"give dtype= to the decorator{mend}",
         ) from error
     outputs = zip(spec.outputs, unpack(spec, result), strict=True)
-    images = [np.asarray(item) for kind, item in outputs if kind == "image"]
+    items = [item for kind, item in outputs if kind == "image"]
+    for item in items:
+        check_returned(item, f"step {spec.label!r}, called on {shape}")
+    images = [np.asarray(item) for item in items]
     for image in images:
         _check_shape(spec, layout, image.shape, shape)
     return tuple(images)
