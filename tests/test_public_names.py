@@ -65,20 +65,20 @@ PROMISED = {
 INTERNAL = {
     "scutoid.geometry": "Fit halo_pair HaloLike RoiLike",
     "scutoid.kernels": """
-        LARGEST_IN_FLOAT64 by_order check_in_float64 is_above is_in_float64
-        Affine affine apply_lookup as_foreground bin_centers by_region cells_per_object
-        check_cell_size check_factors check_mask_type check_method check_tiling
-        checked_connectivity coarse_means coarse_range coarse_shape components_seen count_digits
-        count_floats count_overlaps decode_halo_runs Digits downsample encode_halo_runs faces
-        field_of_view find_components find_spots float_histogram Footprint footprint_array
-        footprint_shape global_first Groups h_reconstruction highest_within Histogram histogram_of
-        IntensityStats interpolate_coarse label_components li_from_histogram li_level li_window
-        LiWindow local_maxima lookup_table Match match_pieces maximum_candidates Measure
-        measure_block merge_blocks merge_digits merge_floats merge_histograms merge_region_sums
-        merge_regions MergedLabels Model narrow Narrowed nearest_voxels number_unions
-        otsu_from_histogram Overlaps percentile_from_histogram percentile_passes predict_tiles
-        region_columns region_sums RegionStats RegionTree renumbered shape_columns SHAPES spot_reach
-        spot_response SpotMethod Spots Tiling triangle_from_histogram value_range watershed
+        LARGEST_IN_FLOAT64 by_order check_in_float64 is_above is_in_float64 Affine affine
+        apply_lookup as_foreground bin_centers by_region cells_per_object check_cell_size
+        check_factors check_mask_type check_method check_tiling checked_connectivity coarse_means
+        coarse_range coarse_shape components_seen count_digits count_floats count_overlaps
+        decode_halo_runs Digits downsample encode_halo_runs faces field_of_view find_components
+        find_spots float_histogram Footprint footprint_array footprint_shape global_first Groups
+        h_reconstruction highest_within Histogram histogram_of IntensityStats interpolate_coarse
+        label_components li_from_histogram li_level li_window LiWindow local_maxima lookup_table
+        Match match_pieces maximum_candidates Measure measure_block merge_blocks merge_digits
+        merge_floats merge_histograms merge_region_sums merge_regions MergedLabels Model narrow
+        Narrowed nearest_voxels number_unions outlines otsu_from_histogram Overlaps
+        percentile_from_histogram percentile_passes predict_tiles region_columns region_sums
+        RegionStats RegionTree renumbered shape_columns SHAPES spot_reach spot_response SpotMethod
+        Spots Tiling triangle_from_histogram value_range watershed
     """,
     "scutoid.executors": """
         CONNECTION_VARIABLE LAUNCH_VARIABLE meet MOST_ITEMS NoHeartbeat TASK_VARIABLE
@@ -98,8 +98,8 @@ INTERNAL = {
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest checksum_file
         choose_format CodeFingerprint COMPLETE describe dict_of differences distance
         distrust_around empty_folder Entry EntryStore explain Fact file_names_in fingerprint
-        FORMATS HashMemo is_own is_plain_array is_plain_integer JOURNAL key_of_path key_of_source
-        KEY_RULE list_folder
+        FORMATS SHEETS HashMemo is_own is_plain_array is_plain_integer JOURNAL key_of_path
+        key_of_source KEY_RULE list_folder
         locations_of Lock MARK name_of_dict one_by_one Owner Pack RECIPE Recipe RESULT_NAME SIZES
         table_of_bytes version_notes
     """,

@@ -65,6 +65,7 @@ from scutoid.kernels._order import (
     narrow,
     percentile_passes,
 )
+from scutoid.kernels._outlines import outlines
 from scutoid.kernels._overlaps import (
     Match,
     Overlaps,
@@ -173,6 +174,7 @@ __all__ = [
     "nearest_voxels",
     "number_unions",
     "otsu_from_histogram",
+    "outlines",
     "percentile_from_histogram",
     "percentile_passes",
     "predict_tiles",

@@ -18,7 +18,7 @@ from scutoid.store._parts import (
 from scutoid.store._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
 from scutoid.store._reasons import differences, distance, explain, version_notes
 from scutoid.store._recipe import KEY_RULE, Fact, Recipe
-from scutoid.store.formats import FORMATS, Format, choose_format, find_format
+from scutoid.store.formats import FORMATS, SHEETS, Format, choose_format, find_format
 from scutoid.store.keys import (
     CodeFingerprint,
     HashMemo,
@@ -41,6 +41,7 @@ __all__ = [
     "MARK",
     "RECIPE",
     "RESULT_NAME",
+    "SHEETS",
     "SIZES",
     "CodeFingerprint",
     "Entry",

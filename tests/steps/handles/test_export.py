@@ -205,7 +205,7 @@ def test_a_url_is_refused(image, tmp_path, monkeypatch, url):
 
 
 @pytest.mark.parametrize("result", [row_table, total, add], ids=["tables", "values", "images"])
-@pytest.mark.parametrize("ending", [".xlsx", ".tsv", ".csv.gz", ".v2"])
+@pytest.mark.parametrize("ending", [".ods", ".txt", ".csv.gz", ".v2"])
 def test_an_ending_is_never_that_of_a_folder_of_members(plate, tmp_path, result, ending):
     with pytest.raises(ParameterError, match="whose name has no ending"):
         sc.export(result(plate), tmp_path / f"cells{ending}")

@@ -31,14 +31,20 @@ from scutoid.paths import absolute, is_inner_name
 from scutoid.steps.graph import Call
 from scutoid.steps.handles._collections import Collection, Tables, Values
 from scutoid.steps.handles._export_folder import MARK, replacing_folder
+from scutoid.steps.handles._export_labels import (
+    LABEL_TIFF,
+    ROI_SET,
+    write_label_tiff,
+    write_roi_set,
+)
 from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._partial import Partial
 from scutoid.steps.handles._single import Files, Image, Table, Value
-from scutoid.store import FORMATS
+from scutoid.store import FORMATS, SHEETS
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _BLOCK_BYTES = 2**28
-_JOINED = (".csv", ".parquet")
+_JOINED = (".csv", ".tsv", ".xlsx", ".parquet")
 _Write: TypeAlias = Callable[[Path], object]
 _SUFFIXES = {"image": ".tif", "table": ".csv", "value": ".json", "files": ""}
 
@@ -51,11 +57,13 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
     result : Image, Table, Value, Files or a collection of these
         What to write; a result that has not been run is computed in this process.
     path : path
-        Its ending says how: an Image as ``.ome.zarr``, ``.zarr``, ``.tif``, ``.png`` or ``.npy``; a
-        Table as ``.csv`` or ``.parquet``; a Value as ``.json``, ``.npy``, or what its type allows;
-        Files as a folder.  Tables and Values of a collection become one table where the path ends
-        as one; where it has no ending, members become files in a folder, named by their keys.  A
-        link is followed.  In a folder only files that an export made are replaced or removed.
+        Its ending says how: an Image as ``.ome.zarr``, ``.zarr``, ``.tif``, ``.png`` or ``.npy``,
+        one of labels also as ``.labels.tif`` or ``.zip`` (a ROI set of ImageJ); a Table as
+        ``.csv``, ``.tsv``, ``.xlsx`` or ``.parquet``; a Value as ``.json``, ``.npy``, or what its
+        type allows; Files as a folder. Tables and Values of a collection become one table where
+        the path ends as one; where it has no ending, members become files in a folder, named by
+        their keys. A link is followed. In a folder only files that an export made are replaced or
+        removed.
     partial : {"error", "allow"}
         What becomes of members of a collection that a run did not finish: an error, or they are
         left out, and named by ``result.missing``.
@@ -154,7 +162,11 @@ def _check_is_ome(image: Image, name: str) -> None:
 
 def _write_file(result: Lazy, name: str, path: Path) -> None:
     if isinstance(result, Image):
-        if name.endswith((".tif", ".tiff")):
+        if name.endswith(LABEL_TIFF):
+            write_label_tiff(result, path, name)
+        elif name.endswith(ROI_SET):
+            write_roi_set(result, path, name)
+        elif name.endswith((".tif", ".tiff")):
             _stream_pages(result, path)
         else:
             _write_value(result.read(), name, path, also=(".zarr",))
@@ -207,16 +219,18 @@ def _levels_of(image: Image) -> Storage:
 
 
 def _write_value(value: Any, name: str, path: Path, *, also: tuple[str, ...] = ()) -> None:
-    held = [one for one in FORMATS.values() if one.accepts(value)]
-    found = [one for one in held if name.endswith(one.suffix)]
+    savers = {one.suffix: one.save for one in FORMATS.values() if one.accepts(value)}
+    if ".csv" in savers:  # it is a table
+        savers |= SHEETS
+    found = [suffix for suffix in savers if name.endswith(suffix)]
     if not found:
         raise ParameterError(
             "a path ends as a format that holds the result: "
-            + (", ".join(sorted({*also, *(one.suffix for one in held)})) or "none"),
+            + (", ".join(sorted({*also, *savers})) or "none"),
             value=name,
             place=type(value).__name__,
         )
-    found[0].save(value, path)
+    savers[found[0]](value, path)
 
 
 def _writing_collection(

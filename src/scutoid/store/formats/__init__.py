@@ -7,5 +7,6 @@ from scutoid.store.formats._registry import (
     find_format,
     installed_formats,
 )
+from scutoid.store.formats._sheets import SHEETS
 
-__all__ = ["FORMATS", "Format", "choose_format", "find_format", "installed_formats"]
+__all__ = ["FORMATS", "SHEETS", "Format", "choose_format", "find_format", "installed_formats"]

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 _PARQUET = b"PAR1"
 _TRUTH = {"True": True, "False": False}
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n)')
-_ODD = re.compile('[",\r\n\ufeff]')
+_ODD = {sep: re.compile(f'["{sep}\r\n\ufeff]') for sep in (",", "\t")}
+"""What is put in quotes, by what stands between fields."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf|nan", re.ASCII)
 
 Fields = list[list[str | None]]
@@ -161,6 +162,26 @@ def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
     ParameterError
         If names of columns are not text or not unique, or a field holds anything but the above.
     """
+    write_file(path, text_of_table(value, ","))
+
+
+def text_of_table(value: pd.DataFrame | Partitioned, separator: str) -> bytes:
+    """Return a table as text, with a comma or a tab between fields; see `save_csv`."""
+    table, names = checked_table(value)
+    try:
+        return _text(table, names, separator).encode()
+    except UnicodeEncodeError as error:
+        raise ParameterError("text in a table is Unicode", value=str(error)) from error
+
+
+def checked_table(value: pd.DataFrame | Partitioned) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with its index among the columns where that says something, and their names.
+
+    Raises
+    ------
+    ParameterError
+        If names of columns are not text or not unique.
+    """
     table = _with_index(_joined(value))
     names = list(table.columns)
     is_bare = bool(len(table)) and not names
@@ -170,16 +191,13 @@ def save_csv(value: pd.DataFrame | Partitioned, path: Path) -> None:
             value=names,
             remedy="rename them: table.columns = [...]",
         )
-    try:
-        write_file(path, _text(table, names).encode())
-    except UnicodeEncodeError as error:
-        raise ParameterError("text in a table is Unicode", value=str(error)) from error
+    return table, names
 
 
-def _text(table: pd.DataFrame, names: Sequence[str]) -> str:
-    header = ",".join(_quoted(name) if name == "" else _if_odd(name) for name in names)
-    columns = [_written(name, table[name]) for name in names]
-    rows: Iterable[str] = map(",".join, zip(*columns, strict=True))
+def _text(table: pd.DataFrame, names: Sequence[str], sep: str) -> str:
+    header = sep.join(_quoted(name) if name == "" else _if_odd(name, sep) for name in names)
+    columns = [_written(name, table[name], sep) for name in names]
+    rows: Iterable[str] = map(sep.join, zip(*columns, strict=True))
     if len(columns) == 1:
         rows = (row or '""' for row in rows)  # readers skip an empty line
     return "\n".join([header, *rows, ""])
@@ -199,7 +217,7 @@ def _with_index(table: pd.DataFrame) -> pd.DataFrame:
         ) from error
 
 
-def _written(name: str, column: Any) -> list[str]:
+def _written(name: str, column: Any, sep: str) -> list[str]:
     """Return the fields of a column as they stand in the file."""
     column = typed_column(column, name)
     missing = column.isna().to_numpy()
@@ -221,8 +239,9 @@ def _written(name: str, column: Any) -> list[str]:
         )
     texts = [None if gone else str(field) for field, gone in zip(fields, missing, strict=True)]
     needs_quotes = "" in texts or _typed(texts) is not None
-    quote = _quoted if needs_quotes else _if_odd
-    return ["" if text is None else quote(text) for text in texts]
+    if needs_quotes:
+        return ["" if text is None else _quoted(text) for text in texts]
+    return ["" if text is None else _if_odd(text, sep) for text in texts]
 
 
 def _texts(values: Iterable[object], missing: Iterable[bool]) -> list[str]:
@@ -235,8 +254,8 @@ def _quoted(text: str) -> str:
     return f'"{doubled}"'
 
 
-def _if_odd(text: str) -> str:
-    return _quoted(text) if _ODD.search(text) else text
+def _if_odd(text: str, sep: str) -> str:
+    return _quoted(text) if _ODD[sep].search(text) else text
 
 
 def load_csv(path: Path) -> pd.DataFrame:
