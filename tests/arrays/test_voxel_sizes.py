@@ -177,6 +177,20 @@ def test_what_is_known_of_some_axes_is_written_and_read_back(tmp_path) -> None:
     assert coarse.sizes == {"y": 1.0, "x": 0.5}
 
 
+def test_planes_of_a_folder_have_sizes_and_no_distance(tmp_path) -> None:
+    options = {"resolution": (40000, 20000), "resolutionunit": "CENTIMETER"}
+    for n, plane in enumerate(VOXELS):
+        tifffile.imwrite(tmp_path / f"{n}.tif", plane, metadata=None, **options)
+    with pytest.warns(ScutoidWarning, match="do not say how far apart they are"):
+        image = sc.open(tmp_path)
+    assert (image.voxel_size, image[0].voxel_size, image.unit) == (None, (0.5, 0.25), "um")
+    image = sc.open(tmp_path, voxel_size={"z": 2})
+    assert image.voxel_size == (2.0, 0.5, 0.25)
+    assert sc.open(tmp_path, axes="tyx").voxel_size == (0.5, 0.25)
+    assert sc.open(tmp_path, axes="xzy", voxel_size=1).voxel_size == (1.0, 1.0, 1.0)
+    np.testing.assert_array_equal(np.asarray(image), VOXELS)
+
+
 @sc.blockwise
 def keep(image):
     return image

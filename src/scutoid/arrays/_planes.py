@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._notes import NOTHING
+from scutoid.arrays._notes import NOTHING, Note
 from scutoid.arrays._pictures import PICTURE_ENDINGS, open_picture
 from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside, stamp_of
 from scutoid.arrays._spec import ImageSpec, assumed_axes
@@ -153,9 +153,24 @@ def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
         )
     for path in paths[1:]:
         _check_agrees(open_file(path).spec, path, first)
-    notes = () if axes else (assumed_axes("zyx", is_said=False),)
-    spec = ImageSpec((len(paths), *first.shape), first.dtype, axes or "zyx", notes=notes)
-    return PlanesSource(spec, paths)
+    return PlanesSource(_volume(first, len(paths), axes), paths)
+
+
+def _volume(first: ImageSpec, n_planes: int, axes: str | None) -> ImageSpec:
+    """Describe the volume of planes of which the first is given; they have its size of a voxel."""
+    assumed = () if axes else (assumed_axes("zyx", is_said=False),)
+    plain = ImageSpec((n_planes, *first.shape), first.dtype, axes or "zyx", notes=assumed)
+    sizes = first.sizes if plain.axes.endswith(first.axes) else {}
+    if not sizes:
+        return plain
+    lacking = [axis for axis in plain.spatial_axes if axis not in first.axes]
+    text = "files that are planes do not say how far apart they are"
+    notes = [Note("voxel_size", text, f'give voxel_size={{"{axis}": ...}}') for axis in lacking]
+    return plain.replace(
+        known_sizes=tuple(sizes.get(axis) for axis in plain.spatial_axes),
+        unit=first.unit,
+        notes=(*plain.notes, *first.notes, *notes),
+    )
 
 
 def natural(names: Iterable[str]) -> list[str]:
