@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import importlib.util
 import os
 import re
 import signal
@@ -147,3 +148,13 @@ def web(tmp_path, monkeypatch):
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def ome():
+    """Return what writes OME-TIFFs as microscopes do."""
+    place = Path(__file__).parent / "ome_files.py"
+    spec = importlib.util.spec_from_file_location("ome_files", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -251,8 +251,8 @@ LAYOUTS = {
 def file_size(request, monkeypatch):
     """Make files count as large, so that they are read piece by piece."""
     if request.param == "large":
-        monkeypatch.setattr("scutoid.arrays._tiff._SMALL", 100)
-        monkeypatch.setattr("scutoid.arrays._tiff._SLAB", 1000)
+        monkeypatch.setattr("scutoid.arrays._tiff_layout.SMALL", 100)
+        monkeypatch.setattr("scutoid.arrays._tiff_layout._SLAB", 1000)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import scutoid as sc
-from scutoid.arrays import _tiff, _tiff_layout, open_source
+from scutoid.arrays import _tiff, _tiff_layout, _tiff_whole, open_source
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
 from scutoid.errors import MetadataError, SourceError
 
@@ -73,7 +73,8 @@ def test_a_page_that_breaks_off_late_in_a_long_file_is_refused(
     tmp_path, small, monkeypatch
 ) -> None:
     """JPEG decodes what there is of a page; only the first pages are looked at on opening."""
-    monkeypatch.setattr(_tiff, "_CHECKED_PAGES", 4)
+    monkeypatch.setattr(_tiff_whole, "CHECKED_PAGES", 4)
+    monkeypatch.setattr(_tiff, "CHECKED_PAGES", 4)
     monkeypatch.setattr(_tiff_layout, "SMALL", small)
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as file:

@@ -8,6 +8,8 @@ from scutoid.arrays._alone import is_alone
 from scutoid.arrays._axis_order import is_ngff
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image
 from scutoid.arrays._display import ChannelDisplay, without_windows
+from scutoid.arrays._file_sets import FileSet, sets_among
+from scutoid.arrays._images_of import images_of
 from scutoid.arrays._limits import add_limits
 from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, open_source
@@ -19,6 +21,7 @@ from scutoid.arrays._pyramid import (
     pyramid_method,
     pyramid_multiple,
 )
+from scutoid.arrays._request import Missing, SeriesName, check_missing
 from scutoid.arrays._shard_notes import (
     NOTE,
     ShardLevel,
@@ -52,11 +55,14 @@ __all__ = [
     "STACKED_AXES",
     "ArraySource",
     "ChannelDisplay",
+    "FileSet",
     "ImageSpec",
     "ImageWriter",
+    "Missing",
     "Note",
     "PyramidLevel",
     "Readable",
+    "SeriesName",
     "ShardLevel",
     "SourceFiles",
     "SourceIdentity",
@@ -69,10 +75,12 @@ __all__ = [
     "WritableImage",
     "add_limits",
     "check_identity",
+    "check_missing",
     "create",
     "create_image",
     "damaged_shards",
     "files_of_array",
+    "images_of",
     "is_alone",
     "is_ngff",
     "misplaced_shards",
@@ -86,6 +94,7 @@ __all__ = [
     "pyramid_multiple",
     "read_region",
     "reading_of",
+    "sets_among",
     "shard_levels",
     "stored_shards",
     "stream_tiff",

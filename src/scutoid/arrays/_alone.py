@@ -15,7 +15,7 @@ from pathlib import Path
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
 
-_NAMED = re.compile(rb"""\bFileName\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_NAMED = re.compile(rb"""\b(?:FileName|MetadataFile)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _DESCRIPTION = 270
 _MICRO_MANAGER = 51123
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeGuard
@@ -21,7 +20,8 @@ from scutoid.arrays._download import open_download
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._planes import can_open_file, open_file, open_planes
-from scutoid.arrays._source import ArraySource, SourceMode
+from scutoid.arrays._request import Request
+from scutoid.arrays._source import ArraySource
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._zarr import open_zarr
 from scutoid.arrays._zarr_nodes import read_node
@@ -29,25 +29,6 @@ from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute
 
 ENTRY_POINTS = "scutoid.backends"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The options with which a user opens a source."""
-
-    axes: str | None = None
-    """One letter an axis; overrides the file's own."""
-    level: int = 0
-    """Pyramid level."""
-    mode: SourceMode = "listing"
-    """How a change of a zarr is detected."""
-    allow_outside: bool = False
-    """Whether files that an image names may lie outside its folder."""
-    coordinate_system: str | None = None
-    """Name of the one that an OME-Zarr is placed in; None: the default."""
-    given: Mapping[str, object] = field(default_factory=dict)
-    """What the user says of the image, by name, which its metadata then need not: "axes",
-    "voxel_size", "unit", "origin"."""
 
 
 Backend = Callable[[object, Request], ArraySource | None]
@@ -122,7 +103,7 @@ def _url(source: object, request: Request) -> ArraySource | None:
         return None
     is_file = source.lower().split("?")[0].endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS))
     if is_file:
-        return open_download(source, lambda path: _open_file(path, request))
+        return open_download(source, lambda path: open_file(path, request))
     return _open_zarr(source.rstrip("/"), request)
 
 
@@ -149,23 +130,13 @@ def _open_zarr(location: str, request: Request) -> ArraySource:
 def _file(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or not Path(source).is_file() or not can_open_file(source):
         return None
-    return _open_file(source, request)
-
-
-def _open_file(path: str, request: Request) -> ArraySource:
-    return open_file(
-        path,
-        level=request.level,
-        axes=request.axes,
-        allow_outside=request.allow_outside,
-        given=request.given,
-    )
+    return open_file(source, request)
 
 
 def _planes(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or not Path(source).is_dir():
         return None
-    return open_planes(Path(source), axes=request.axes)
+    return open_planes(Path(source), request)
 
 
 _BACKENDS: dict[str, Backend] = {

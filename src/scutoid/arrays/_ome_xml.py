@@ -1,4 +1,4 @@
-"""What OME-XML says of its first image."""
+"""What OME-XML says of an image."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _EVEN = 0.05
 """Share of the mean by which intervals between planes may differ from it."""
 
 
-def ome_facts(root: ET.Element, path: str, given: Mapping[str, object]) -> Facts:
-    """Return what OME-XML says of its first image.
+def ome_facts(image: ET.Element, path: str, given: Mapping[str, object]) -> Facts:
+    """Return what OME-XML says of an image.
 
     Parameters
     ----------
-    root : Element
-        The OME-XML.
+    image : Element
+        The image.
     path : str
         The file.
     given : mapping
@@ -36,9 +36,8 @@ def ome_facts(root: ET.Element, path: str, given: Mapping[str, object]) -> Facts
     MetadataError
         If it gives a size or a position that is no number.
     """
-    image = next(of_name(root.iter(), "Image"), None)
-    pixels = None if image is None else next(of_name(image, "Pixels"), None)
-    if image is None or pixels is None:
+    pixels = next(of_name(image, "Pixels"), None)
+    if pixels is None:
         return Facts(_SAID)
     sizes = {}
     for letter in SPATIAL if "voxel_size" not in given else "":

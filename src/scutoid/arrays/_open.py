@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from scutoid.arrays._backends import Request, find_source
+from scutoid.arrays._backends import find_source
 from scutoid.arrays._notes import unsettled
 from scutoid.arrays._ome_systems import no_systems
+from scutoid.arrays._request import Missing, Request, SeriesName, check_missing, check_series
 from scutoid.arrays._source import ArraySource, SourceMode, WrappedSource
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff import TiffSource
 from scutoid.arrays._tiff_facts import STAGE
 from scutoid.arrays._time import TimeScale
 from scutoid.arrays._units import ratio, short_unit
+from scutoid.arrays._zarr import ZarrSource
 from scutoid.errors import MetadataError, ParameterError
 
 VoxelSizes: TypeAlias = float | Iterable[float | None] | Mapping[str, float]
@@ -34,6 +36,8 @@ def open_source(
     allow_outside: bool = False,
     coordinate_system: str | None = None,
     time: TimeScale | Sequence[object] | None = None,
+    series: SeriesName | None = None,
+    missing: Missing = "error",
 ) -> ArraySource:
     """Open an image; the description given here overrides the file's own.
 
@@ -63,6 +67,11 @@ def open_source(
     time : TimeScale or sequence, optional
         Interval between places along t and its unit, and the time of the first if that is not 0:
         ``(2.5, "s")``, ``(2.5, "s", 60)``.
+    series : int or str, optional
+        Number, from 0, or name of the image that is meant, in a file that holds several.
+    missing : {"error", "fill"}
+        What becomes of planes that the metadata of a TIFF announce, and that are not there: an
+        error that names them, or their voxels are 0, and a note says so.
 
     Raises
     ------
@@ -82,15 +91,25 @@ def open_source(
     place = _plain(origin)
     sizes = _plain(voxel_size)
     times = None if time is None else TimeScale.of(time)
-    given = _given(axes=axes, voxel_size=sizes, unit=unit, origin=place, time=times)
+    given = _settled(axes=axes, voxel_size=sizes, unit=unit, origin=place, time=times)
     mode = key or "listing"
-    request = Request(axes, level, mode, allow_outside, coordinate_system, given)
+    check_missing(missing, "open")
+    check_series(series, "open")
+    which = (allow_outside, coordinate_system, series, missing)
+    request = Request(axes, level, mode, *which, given)
     opened = find_source(source, request)
     if coordinate_system is not None and opened.identity.kind not in ("zarr", "url"):
         raise no_systems(coordinate_system, "open")
     if isinstance(place, str):
         _check_stage(place, opened)
         place = None  # it has read it
+    if series is not None and not isinstance(_innermost(opened), (TiffSource, ZarrSource)):
+        raise ParameterError(
+            "series= is for a TIFF or a zarr, which may hold several images",
+            value=series,
+            place="open",
+            remedy="leave it out",
+        )
     return described(opened, axes=axes, voxel_size=sizes, unit=unit, origin=place, time=times)
 
 
@@ -110,7 +129,7 @@ def described(
     MetadataError
         If it does not fit the image.
     """
-    given = _given(axes=axes, voxel_size=voxel_size, unit=unit, origin=origin, time=time)
+    given = _settled(axes=axes, voxel_size=voxel_size, unit=unit, origin=origin, time=time)
     spec = _renamed(opened.spec, axes)
     sizes = _completed(voxel_size, spec, unit) if isinstance(voxel_size, Mapping) else voxel_size
     overrides: dict[str, object] = {
@@ -126,7 +145,7 @@ def described(
     return opened if is_same else DescribedSource(opened, spec)
 
 
-def _given(**settled: object) -> dict[str, object]:
+def _settled(**settled: object) -> dict[str, object]:
     """Return what a user settles, by name; sizes by axis settle what is then known."""
     return {
         name: value
@@ -142,11 +161,15 @@ def _plain(value: Any) -> Any:
     return tuple(value)
 
 
+def _innermost(source: ArraySource) -> ArraySource:
+    while isinstance(source, WrappedSource):
+        source = source.source
+    return source
+
+
 def _check_stage(place: str, opened: ArraySource) -> None:
     """See that a source is one that may give the position of its stage."""
-    while isinstance(opened, WrappedSource):
-        opened = opened.source
-    if place != STAGE or not isinstance(opened, TiffSource):
+    if place != STAGE or not isinstance(_innermost(opened), TiffSource):
         raise ParameterError(
             f'origin= is a number for each spatial axis, or "{STAGE}" for a TIFF',
             value=place,

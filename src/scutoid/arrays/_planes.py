@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._notes import NOTHING, Note
+from scutoid.arrays._file_sets import sets_among
+from scutoid.arrays._notes import Note
+from scutoid.arrays._ome_companion import COMPANION_ENDINGS
 from scutoid.arrays._pictures import PICTURE_ENDINGS, open_picture
+from scutoid.arrays._request import Request
 from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside, stamp_of
 from scutoid.arrays._spec import ImageSpec, assumed_axes
-from scutoid.arrays._tiff import TIFF_ENDINGS, open_tiff
+from scutoid.arrays._tiff import TIFF_ENDINGS
+from scutoid.arrays._tiff_open import open_companion, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
@@ -76,32 +80,29 @@ def _check_agrees(spec: ImageSpec, path: str, first: ImageSpec) -> None:
 
 
 def can_open_file(path: str) -> bool:
-    """Whether a file is a TIFF or a picture."""
-    return path.lower().endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS)) or _is_tiff(path)
+    """Whether a file is a TIFF, a picture, or the OME-XML of TIFFs."""
+    endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS)
+    return path.lower().endswith(endings) or _is_tiff(path)
 
 
-def open_file(
-    path: str,
-    *,
-    level: int = 0,
-    axes: str | None = None,
-    allow_outside: bool = False,
-    given: Mapping[str, object] = NOTHING,
-) -> ArraySource:
-    """Open one file: a picture by its ending, all others as TIFF.
+def open_file(path: str, request: Request | None = None) -> ArraySource:
+    """Open one file: a picture by its ending, OME-XML alone by its own, all others as TIFF.
 
     Raises
     ------
     SourceError
-        If it is damaged, or neither.
+        If it is damaged, or none of these.
     MetadataError
         If its axes are unknown, or there is no such level.
     """
+    request = request or Request()
+    if path.lower().endswith(COMPANION_ENDINGS) and not _is_tiff(path):
+        return open_companion(path, request)
     if not path.lower().endswith(PICTURE_ENDINGS):
-        return open_tiff(path, level=level, axes=axes, allow_outside=allow_outside, given=given)
-    if level:
-        raise MetadataError("a picture has level 0 only", value=level, place=path)
-    return open_picture(path, axes=axes)
+        return open_tiff(path, request)
+    if request.level:
+        raise MetadataError("a picture has level 0 only", value=request.level, place=path)
+    return open_picture(path, axes=request.axes)
 
 
 def _is_tiff(path: str) -> bool:
@@ -109,8 +110,8 @@ def _is_tiff(path: str) -> bool:
         return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
-    """Open a folder of files, one a plane, as one volume.
+def open_planes(folder: Path, request: Request) -> ArraySource:
+    """Open a folder of files as one image: one a plane, or those of one OME-TIFF.
 
     The files are ordered by name, numbers by value.
 
@@ -143,6 +144,10 @@ def open_planes(folder: Path, *, axes: str | None = None) -> PlanesSource:
             remedy="check the path",
         )
     paths = tuple(str(folder / name) for name in natural(names))
+    sets = sets_among(paths)
+    if any(sets.values()):
+        return open_file(_only_set(sets, folder), request)
+    axes = request.axes
     first = open_file(paths[0]).spec
     if first.axes != "yx":
         raise MetadataError(
@@ -171,6 +176,20 @@ def _volume(first: ImageSpec, n_planes: int, axes: str | None) -> ImageSpec:
         unit=first.unit,
         notes=(*plain.notes, *first.notes, *notes),
     )
+
+
+def _only_set(sets: Collection[str], folder: Path) -> str:
+    """Return the file by which to open a folder of files that are one OME-TIFF."""
+    first, *others = sets
+    if others:
+        raise SourceError(
+            "a folder that is opened as one image holds planes, or the files of one OME-TIFF",
+            value=f"{len(sets)} images, by {Path(first).name}, {Path(others[0]).name}"
+            + (", ..." if others[1:] else ""),
+            place=str(folder),
+            remedy="name one of them, or use sc.open_folder for a folder of images",
+        )
+    return first
 
 
 def natural(names: Iterable[str]) -> list[str]:

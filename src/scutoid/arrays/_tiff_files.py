@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scutoid.arrays._ome_companion import ome_text
 from scutoid.arrays._source import Stamp
+from scutoid.arrays._tiff_images import numbered_xml
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -18,11 +20,26 @@ if TYPE_CHECKING:
 _LIMIT = 16
 
 
-def open_pages(path: str, *, is_ome: bool = True) -> TiffFile:
-    """Open a TIFF; its OME-XML, if it has any, is left alone where it is not `is_ome`."""
+def open_pages(path: str, *, ome: bool | str = True) -> TiffFile:
+    """Open a TIFF; images of its OME-XML have their numbers as names, where there are several.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    ome : bool or str
+        Whether its OME-XML is followed, if it has any; or a file that has it in its place.
+    """
     import tifffile
 
-    return tifffile.TiffFile(path) if is_ome else tifffile.TiffFile(path, is_ome=False)
+    if ome is False:
+        return tifffile.TiffFile(path, is_ome=False)
+    file = tifffile.TiffFile(path, omexml=ome_text(ome) if isinstance(ome, str) else None)
+    numbered = numbered_xml(file.ome_metadata)
+    if numbered is None:
+        return file
+    file.close()
+    return tifffile.TiffFile(path, omexml=numbered)
 
 
 @dataclass(slots=True)
@@ -48,18 +65,18 @@ class OpenFiles:
 
     @contextlib.contextmanager
     def borrow(
-        self, path: str, stamps: tuple[Stamp, ...], *, is_ome: bool = True
+        self, path: str, stamps: tuple[Stamp, ...], *, ome: bool | str = True
     ) -> Iterator[TiffFile]:
         """Lend the open file of this version, which other threads may be reading too.
 
-        Its position and its pages are guarded by ``file.filehandle.lock``.  Its OME-XML is left
-        alone where it is not `is_ome`.
+        Its position and its pages are guarded by ``file.filehandle.lock``.  Its OME-XML is
+        followed or left alone as in `open_pages`.
         """
-        key = path, stamps, is_ome
+        key = path, stamps, ome
         with self._lock:
             held = self._held.get(key)
             if held is None:
-                file = open_pages(path, is_ome=is_ome)
+                file = open_pages(path, ome=ome)
                 file.filehandle.set_lock(True)
                 held = self._held[key] = _Held(file)
             held.users += 1

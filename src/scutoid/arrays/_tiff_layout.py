@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._tiff_whole import data_offset
 
 if TYPE_CHECKING:
     from tifffile import TiffPageSeries
@@ -87,7 +88,7 @@ def layout_of(series: TiffPageSeries, spec: ImageSpec) -> StoredLayout:
     lead = (1,) * max(n_lead, 0)
     if spec.nbytes <= SMALL or _longer(spec.shape) != _longer(series.shape):
         return whole
-    if series.dataoffset is not None:
+    if data_offset(series) is not None:
         # The last axes that fit in a slab together, and as much of the next one as fits.
         chunks: tuple[int, ...] = ()
         room = _SLAB // spec.dtype.itemsize

@@ -12,6 +12,7 @@ import numpy as np
 
 from scutoid.arrays._imagej import imagej_facts
 from scutoid.arrays._notes import Note
+from scutoid.arrays._ome_companion import ome_text
 from scutoid.arrays._ome_xml import ome_facts
 from scutoid.arrays._spec import ImageSpec, assumed_axes
 from scutoid.arrays._tiff_facts import STAGE, Facts, stage_origin, tag_facts
@@ -46,14 +47,16 @@ def note(spec: ImageSpec) -> dict[str, object]:
     return {_MARK: known}
 
 
-def ome_root(file: TiffFile) -> ET.Element | None:
-    """Return the OME-XML of a file; None if it has none."""
-    ome = file.ome_metadata
-    return None if ome is None else ET.fromstring(ome)  # noqa: S314
+def ome_root(file: TiffFile, ome: bool | str) -> ET.Element | None:
+    """Return the OME-XML of a file, or that of another in its place; None if it has none."""
+    if isinstance(ome, str):
+        return ET.fromstring(ome_text(ome))  # noqa: S314
+    return ET.fromstring(file.pages.first.description) if file.is_ome else None  # noqa: S314
 
 
 def read_spec(
     file: TiffFile,
+    image: ET.Element | None,
     series: TiffPageSeries,
     finest: TiffPageSeries,
     path: str,
@@ -66,6 +69,8 @@ def read_spec(
     ----------
     file : tifffile.TiffFile
         The file.
+    image : Element, optional
+        What OME-XML says of the image.
     series, finest : tifffile.TiffPageSeries
         The level that is read, and the finest one, which the metadata describe.
     path : str
@@ -80,15 +85,14 @@ def read_spec(
     MetadataError
         If the axes are unknown, or what is needed of the metadata makes no sense.
     """
-    root = ome_root(file)
-    noted = _noted(file, root) if given.get("origin") != STAGE else {}
+    noted = _noted(file, image) if given.get("origin") != STAGE else {}
     if noted and math.prod(noted["shape"]) == math.prod(series.shape):
         return ImageSpec(**noted)
     letters, notes = (axes, ()) if axes else _letters(series, path)
     plain = ImageSpec(tuple(series.shape), series.dtype, letters, notes=notes)
     asked = given if "t" in letters else {**given, "time": None}
-    if root is not None:
-        facts = ome_facts(root, path, asked)
+    if image is not None:
+        facts = ome_facts(image, path, asked)
     elif file.is_imagej:
         facts = imagej_facts(file, series, plain.spatial_axes, path, asked)
     else:
@@ -145,11 +149,11 @@ def _letters(series: TiffPageSeries, path: str) -> tuple[str, tuple[Note, ...]]:
     return letters, ()
 
 
-def _noted(file: TiffFile, root: ET.Element | None) -> dict[str, Any]:
+def _noted(file: TiffFile, image: ET.Element | None) -> dict[str, Any]:
     """Return scutoid's own record in the file; empty if there is none."""
     metadata: object = None
-    if root is not None:
-        for element in root.iter():
+    if image is not None:
+        for element in image.iter():
             if element.tag.rpartition("}")[2] == "Description" and _MARK in (element.text or ""):
                 metadata = _parsed(element.text or "")
                 break

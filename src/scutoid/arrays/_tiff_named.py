@@ -12,11 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+import numpy as np
+
+from scutoid.arrays._notes import Note
+from scutoid.arrays._request import Missing
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
 from scutoid.errors import SourceError
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
+
+_RESTORE = (
+    'restore what is missing; or give missing="fill", which takes 0 for the voxels of what was '
+    "never recorded"
+)
 
 
 def check_files(root: ET.Element, path: str, *, allow_outside: bool) -> None:
@@ -59,26 +68,30 @@ def outside(name: str, path: str) -> SourceError:
     )
 
 
-def check_planes(root: ET.Element, path: str, n_pages: int) -> None:
-    """See that the files and pages that OME-XML names for its first image are there.
-
-    Planes that it names no page for were not recorded, and are zeros.
+def check_planes(
+    root: ET.Element, image: ET.Element, path: str, n_pages: int, missing: Missing
+) -> None:
+    """See that the files and pages that OME-XML names for an image are there.
 
     Parameters
     ----------
     root : Element
         The OME-XML.
+    image : Element
+        The image, in it.
     path : str
         The TIFF.
     n_pages : int
         Number of pages of its chain.
+    missing : {"error", "fill"}
+        Whether that is an error.  Files that are there are whole in any case.
 
     Raises
     ------
     SourceError
         If one is missing.
     """
-    pixels = next((e for e in root.iter() if _is(e, "Pixels")), None)
+    pixels = next((e for e in image if _is(e, "Pixels")), None)
     if pixels is None:
         return
     shape = _leading_shape(pixels)
@@ -89,16 +102,53 @@ def check_planes(root: ET.Element, path: str, n_pages: int) -> None:
             continue  # a plane that the image no longer has: some programs leave them when they cut
         place = _file_of(data, path, root)
         if place not in counts:
-            counts[place] = _pages_of(place, path)
+            counts[place] = _pages_of(place, path, missing)
         n_planes = data.get("PlaneCount") or data.get("NumPlanes") or "1" * ("IFD" in data.attrib)
         needed = int(data.get("IFD", 0)) + int(n_planes or 0)
         if not n_planes and len(given) == 1:  # all planes of the image
             needed = math.prod(shape.values())
-        if needed > counts[place]:
+        if needed > counts[place] and missing == "error":
             raise _missing(f"page {needed - 1} of {place.name}", f"it has {counts[place]}", path)
 
 
-def check_series(file: TiffFile, series: TiffPageSeries, path: str, *, is_named: bool) -> None:
+def missing_note(series: TiffPageSeries, path: str, missing: Missing) -> tuple[Note, ...]:
+    """Return what is to be said of planes that no page was written for.
+
+    Parameters
+    ----------
+    series : tifffile.TiffPageSeries
+        The image.
+    path : str
+        The file.
+    missing : {"error", "fill"}
+        Whether that is an error.
+
+    Raises
+    ------
+    SourceError
+        If it is, and there are such planes.
+    """
+    lacking = [number for number, page in enumerate(series.pages) if page is None]
+    if not lacking:
+        return ()
+    n_lead = len(series.shape) - len(series.keyframe.shape)
+    place = np.unravel_index(lacking[0], series.shape[:n_lead]) if n_lead else ()
+    axes = series.axes[:n_lead].lower()
+    first = ", ".join(f"{axis}={number}" for axis, number in zip(axes, place, strict=True))
+    text = f"{len(lacking)} of its {len(series.pages)} planes are missing, the first at {first}"
+    if missing == "fill":
+        return (Note("missing", f"{text}: their voxels are 0", "restore them if there were any"),)
+    raise SourceError(
+        "a TIFF has a page for each plane that its description announces",
+        value=text,
+        place=path,
+        remedy=_RESTORE,
+    )
+
+
+def check_series(
+    file: TiffFile, series: TiffPageSeries, number: int | None, path: str, *, is_named: bool
+) -> None:
     """See that an image has the pages that its description promises, in whatever words.
 
     Parameters
@@ -107,6 +157,8 @@ def check_series(file: TiffFile, series: TiffPageSeries, path: str, *, is_named:
         The open file.
     series : tifffile.TiffPageSeries
         The image as tifffile takes it; where the description does not fit, it takes less.
+    number : int, optional
+        Number of the image in the file; None: the stack of all its pages.
     path : str
         The file.
     is_named : bool
@@ -117,22 +169,22 @@ def check_series(file: TiffFile, series: TiffPageSeries, path: str, *, is_named:
     SourceError
         If pages are missing.
     """
+    if number is None:  # pages that were written one at a time, each with its own description
+        return
     found = " x ".join(map(str, series.shape))
     for kind, is_it in (("shaped", file.is_shaped), ("imagej", file.is_imagej)):
         if is_it and series.kind not in (kind, "ome") and not is_named:
             raise _missing("an image of other pages", f"its pages are {found}", path)
     if series.kind == "shaped" and file.shaped_metadata and not is_named:
-        said = file.shaped_metadata[0].get("shape", series.shape)
+        said = file.shaped_metadata[number].get("shape", series.shape)
         if math.prod(said) != math.prod(series.shape):
             raise _missing(" x ".join(map(str, said)), f"its pages are {found}", path)
     n_whole = len(series.pages) * math.prod(series.keyframe.shape)
     if series.dataoffset is None and n_whole != math.prod(series.shape):
         raise _missing(found, f"it has {len(series.pages)} pages of {series.keyframe.shape}", path)
-    if series.kind != "ome" and any(page is None for page in series.pages):
-        raise _missing(found, "pages of it are missing", path)
 
 
-def check_is_ome(root: ET.Element, series: TiffPageSeries, path: str) -> None:
+def check_is_ome(root: ET.Element, path: str, file: TiffFile) -> None:
     """Refuse an image whose OME-XML names pages, and which could not be read by it.
 
     Raises
@@ -140,10 +192,11 @@ def check_is_ome(root: ET.Element, series: TiffPageSeries, path: str) -> None:
     SourceError
         If that is so.
     """
-    if series.kind != "ome" and any(_is(element, "TiffData") for element in root.iter()):
+    if any(_is(element, "TiffData") for element in root.iter()):
+        shapes = dict.fromkeys(str(each.keyframe.shape) for each in file.series)
         raise SourceError(
             "the pages of an OME-TIFF have the shape that its OME-XML says",
-            value=f"pages of {series.keyframe.shape}",
+            value=f"pages of {', '.join(shapes)}",
             place=path,
             remedy='name the axes of the pages as they are, e.g. sc.open(path, axes="zyx")',
         )
@@ -177,9 +230,13 @@ def _file_of(data: ET.Element, path: str, root: ET.Element) -> Path:
     return own if is_own else own.parent / name
 
 
-def _pages_of(place: Path, path: str) -> int:
+def _pages_of(place: Path, path: str, missing: Missing) -> int:
     try:
         return count_pages(str(place))
+    except FileNotFoundError as error:
+        if missing == "fill":
+            return 0
+        raise _missing(f"the file {place.name}", error.strerror or str(error), path) from error
     except OSError as error:
         raise _missing(f"the file {place.name}", error.strerror or str(error), path) from error
     except BrokenChain as error:
@@ -191,5 +248,5 @@ def _missing(named: str, found: str, path: str) -> SourceError:
         "a TIFF has all the pages that its description names, in the files that it names",
         value=f"{named} is named, {found}",
         place=path,
-        remedy="restore what is missing; or read what there is yourself, and pass the array",
+        remedy=_RESTORE,
     )

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scutoid.arrays._shard_notes import Notes, as_notes
 from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
-from scutoid.arrays._tiff import open_tiff
 from scutoid.arrays._tiff_metadata import note
+from scutoid.arrays._tiff_open import open_tiff
 from scutoid.arrays._units import ome_unit
 from scutoid.durable import replacing
 from scutoid.errors import GeometryError, ScutoidError, StoreError

@@ -213,7 +213,6 @@ REFUSED = {
         "stacked along c",
     ),
     "channels without a stack": ({"channels": {"1": "DAPI"}}, ParameterError, "by stack="),
-    "missing= without a stack": ({"missing": "fill"}, ParameterError, "by stack="),
     "missing= that is none": (
         {"stack": {"c": "channel"}, "missing": "zero"},
         ParameterError,

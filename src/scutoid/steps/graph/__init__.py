@@ -24,6 +24,7 @@ from scutoid.steps.graph._nodes import (
     StoredOutputs,
 )
 from scutoid.steps.graph._opened_folder import (
+    FileSeries,
     MemberFiles,
     OpenedFolder,
     Opening,
@@ -61,6 +62,7 @@ __all__ = [
     "CropOf",
     "DeferredConstant",
     "Described",
+    "FileSeries",
     "FromStore",
     "Gathered",
     "ImageRef",

@@ -19,8 +19,20 @@ from scutoid.steps.graph._beside import Beside
 from scutoid.steps.graph._nodes import Constant, Opened
 from scutoid.steps.graph._refs import Node
 
-MemberFiles: TypeAlias = str | tuple[str | None, ...]
-"""The file of a member; or its files by place, None where there is none."""
+
+@dataclass(frozen=True, slots=True)
+class FileSeries:
+    """One of several images in a file."""
+
+    path: str
+    """The file."""
+    number: int
+    """Number of the image in it."""
+
+
+MemberFiles: TypeAlias = str | FileSeries | tuple[str | None, ...]
+"""The file of a member; or one of the images in a file; or its files by place, None where there is
+none."""
 _OF_THE_WHOLE = ("voxel_size", "unit", "time")
 """Options that describe the stacked image, and not each of its files."""
 _SAID = {"image": "an array", "table": "a DataFrame", "value": "a value"}
@@ -30,7 +42,13 @@ def files_in(files: MemberFiles) -> tuple[str, ...]:
     """Return the files of a member that are there, in order."""
     if isinstance(files, str):
         return (files,)
+    if isinstance(files, FileSeries):
+        return (files.path,)
     return tuple([path for path in files if path is not None])
+
+
+def _places(files: MemberFiles) -> tuple[str | None, ...]:
+    return files if isinstance(files, tuple) else files_in(files)
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,8 @@ class Opening:
     """What each member is."""
     stacking: Stacking | None = None
     """How the files of a member are stacked; None: each member is one file."""
+    are_series: bool = False
+    """Whether some members are images of files that hold several."""
 
     def __call__(self, files: MemberFiles, name: str | None = None) -> Node:
         """Open a member.
@@ -58,6 +78,8 @@ class Opening:
         """
         path = files_in(files)[0]
         shown = name or Path(path).name
+        if isinstance(files, FileSeries):
+            return Opened(self.open_series(files), shown)
         if self.stacking is not None and not isinstance(files, str):
             scale = {option: self.options.get(option) for option in _OF_THE_WHOLE}
             return Opened(open_stack(files, self.stacking, self.open_file, **scale), shown)
@@ -73,6 +95,10 @@ class Opening:
         options = {k: v for k, v in self.options.items() if k not in _OF_THE_WHOLE}
         source = path if self.reader is None else self._value(path, self.reader)
         return open_source(source, **options)
+
+    def open_series(self, files: FileSeries) -> ArraySource:
+        """Open one of the images of a file."""
+        return open_source(files.path, **{**self.options, "series": files.number})
 
     def _value(self, path: str, reader: Callable[[str], object]) -> object:
         value = call_reader(reader, path)
@@ -123,7 +149,7 @@ class OpenedFolder(Node):
         """How many places of members have no file, if any."""
         if self.opening.stacking is None:
             return ()
-        n_filled = sum(path is None for files in self.paths.values() for path in files)
+        n_filled = sum(each is None for files in self.paths.values() for each in _places(files))
         if not n_filled:
             return ()
         places = f"{n_filled} places of its members have no file"
@@ -150,7 +176,9 @@ class OpenedFolder(Node):
         if stacking is None or "c" not in stacking.axes:
             return None
         narrowed, numbers = stacking.channel(which)
-        paths = {key: tuple([files[n] for n in numbers]) for key, files in self.paths.items()}
+        paths = {
+            key: tuple([_places(files)[n] for n in numbers]) for key, files in self.paths.items()
+        }
         if not all(map(any, paths.values())):
             return None
         return replace(self, paths=paths, opening=replace(self.opening, stacking=narrowed))

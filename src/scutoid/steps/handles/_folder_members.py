@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from scutoid.arrays import Missing, check_missing
 from scutoid.errors import ParameterError, SourceNotFound
 from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import is_table
 from scutoid.steps.handles._file_table import listed_files
-from scutoid.steps.handles._member_files import FileList, Members, Missing, NamedFile
+from scutoid.steps.handles._joined_sets import images_in_file, joined_sets
+from scutoid.steps.handles._member_files import FileList, Members, NamedFile
 from scutoid.steps.handles._name_part import Glob, NamePart
 from scutoid.steps.handles._name_pattern import NamePattern, find_files
 from scutoid.steps.handles._natural import natural
@@ -43,15 +45,12 @@ class Wanted:
     """Whether a file belongs to the collection."""
     group: str | None = None
     """Regular expression whose groups become columns."""
+    finds_images: bool = True
+    """Whether it is found which files are one image, or several: not where a reader of the user's
+    reads each, or one image of each is meant."""
 
     def __post_init__(self) -> None:
-        if self.missing not in ("error", "fill"):
-            raise ParameterError(
-                'missing= is "error" or "fill"',
-                value=self.missing,
-                place=_PLACE,
-                remedy='"fill" takes 0 for the voxels of places without a file',
-            )
+        check_missing(self.missing, _PLACE)
 
     def is_selected(self, path: str) -> bool:
         """Whether a file belongs to the collection."""
@@ -79,14 +78,13 @@ class Wanted:
                 place=place,
                 remedy='write for example "plate/{well}_s{site:d}_w{channel}.tif"',
             )
-        if is_stacked or (self.channels is None and self.missing == "error"):
-            return
-        raise ParameterError(
-            "channels= and missing= are for members of several files, by stack=",
-            value="channels=" if self.channels is not None else f"missing={self.missing!r}",
-            place=place,
-            remedy=_STACK,
-        )
+        if self.channels is not None and not is_stacked:
+            raise ParameterError(
+                "channels= is for members of several files, by stack=",
+                value=f"channels={self.channels!r}",
+                place=place,
+                remedy=_STACK,
+            )
 
 
 def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
@@ -112,13 +110,16 @@ def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
         pattern = NamePattern(text, Path(text), (NamePart((Glob("*", ".*?"),)),))
     elif text.lower().endswith((".csv", ".tsv")) and Path(text).is_file():
         return _of_table(text, wanted)
+    elif Path(text).is_file() and (members := images_in_file(text)) is not None:
+        wanted.check_fits(("series",), text, is_stacked=False)
+        return Path(text).name, members
     else:
         pattern = NamePattern.parse(text)
     if not pattern.parts:
         raise SourceNotFound(
             "a pattern has a * or a placeholder, or names a folder or a CSV file that exists",
             value=text if Path(text).exists() else f"{text}, which does not exist",
-            remedy='write for example "plate/*.tif", or use sc.open for one file',
+            remedy='write for example "plate/*.tif"',
         )
     name = pattern.root.resolve().name or "folder"
     return name, _of_pattern(pattern, name, wanted)
@@ -135,7 +136,13 @@ def _of_table(source: str | pd.DataFrame, wanted: Wanted) -> tuple[str, Members]
         raise SourceNotFound("a table lists at least one file", value="none", place=listed.place)
     if stack is not None:
         return listed.name, listed.stacked(stack, wanted.channels, wanted.missing)
-    return listed.name, listed.single(_keys_of_rows(listed))
+    members = listed.single(_keys_of_rows(listed))
+    return listed.name, _joined(members, listed.place, wanted, is_named=True)
+
+
+def _joined(members: Members, place: str, wanted: Wanted, *, is_named: bool) -> Members:
+    """Return members that are an image each."""
+    return joined_sets(members, place, is_named=is_named) if wanted.finds_images else members
 
 
 def _keys_of_rows(listed: FileList) -> list[str]:
@@ -159,14 +166,16 @@ def _of_pattern(pattern: NamePattern, name: str, wanted: Wanted) -> Members:
         if not found:
             raise _nothing(pattern)
         paths = {key: found[key] for key in sorted(found, key=natural)}
-        return Members(paths, None if wanted.group is None else _groups(wanted.group, paths))
+        groups = None if wanted.group is None else _groups(wanted.group, paths)
+        return _joined(Members(paths, groups), pattern.text, wanted, is_named=False)
     matched = list(_matched(pattern, sorted(found)))
     if not matched:
         raise _nothing(pattern, found)
     files = [NamedFile(found[key], values) for key, values in matched]
     listed = FileList(files, pattern.names, name, pattern.text)
     if wanted.stack is None:
-        return listed.single([key for key, _ in matched])
+        members = listed.single([key for key, _ in matched])
+        return _joined(members, pattern.text, wanted, is_named=True)
     return listed.stacked(wanted.stack, wanted.channels, wanted.missing)
 
 

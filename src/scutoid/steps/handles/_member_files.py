@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
-from scutoid.arrays import Stacking
+from scutoid.arrays import Missing, Stacking
 from scutoid.errors import ParameterError, SourceError
 from scutoid.paths import is_inner_name
 from scutoid.steps.compute import Groups
@@ -22,7 +21,6 @@ from scutoid.steps.handles._name_pattern import said
 from scutoid.steps.handles._natural import natural, natural_value
 from scutoid.steps.handles._stack_axes import Channels, Stack, StackAxis, stack_axes
 
-Missing: TypeAlias = Literal["error", "fill"]
 _NAMED = 3
 
 
@@ -46,6 +44,8 @@ class Members:
     """Columns that belong to the keys."""
     stacking: Stacking | None = None
     """How the files of each are stacked; None: each is one file."""
+    are_series: bool = False
+    """Whether some are images of files that hold several."""
 
 
 @dataclass(frozen=True, slots=True)

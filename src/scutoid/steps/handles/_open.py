@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from scutoid.arrays import TimeScale, VoxelSizes, open_source
+from scutoid.arrays import Missing, SeriesName, TimeScale, VoxelSizes, open_source
 from scutoid.errors import ScutoidWarning
 from scutoid.steps.graph import ImageRef, Opened
 from scutoid.steps.handles._single import Image
@@ -26,6 +26,8 @@ def open(  # noqa: A001
     allow_outside: bool = False,
     coordinate_system: str | None = None,
     time: TimeScale | Sequence[object] | None = None,
+    series: SeriesName | None = None,
+    missing: Missing = "error",
 ) -> Image:
     """Open an image lazily.
 
@@ -59,6 +61,13 @@ def open(  # noqa: A001
     time : tuple, optional
         Interval between the places along "t" and its unit, and the time of the first if that is not
         0: ``(2.5, "s")`` or ``(2.5, "s", 60)``; default: what the file says.
+    series : int or str, optional
+        Which image of a file that holds several: its number, from 0, or its name.  Without it such
+        a file is refused, with a list of them; `open_folder` opens each as a member.
+    missing : {"error", "fill"}, optional
+        What becomes of planes that the metadata of an OME-TIFF announce and that are not there, as
+        of an acquisition that was aborted, or of files of it that are gone: an error that names
+        them, or their voxels are 0, and a warning says how many there are.
 
     Returns
     -------
@@ -95,6 +104,8 @@ def open(  # noqa: A001
         allow_outside=allow_outside,
         coordinate_system=coordinate_system,
         time=time,
+        series=series,
+        missing=missing,
     )
     name = Path(os.fspath(source)).name if isinstance(source, (str, os.PathLike)) else "array"
     node = Opened(opened, name)

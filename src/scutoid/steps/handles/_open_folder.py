@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, overload
 
-from scutoid.arrays import TimeScale, VoxelSizes
+from scutoid.arrays import Missing, SeriesName, TimeScale, VoxelSizes
 from scutoid.errors import ParameterError, ScutoidError
 from scutoid.steps.compute import check_names, own_columns, with_index
 from scutoid.steps.declaration import OutputKind
@@ -24,7 +24,6 @@ from scutoid.steps.graph import (
 from scutoid.steps.handles._collections import Images
 from scutoid.steps.handles._folder_members import FileSource, Wanted, find_members
 from scutoid.steps.handles._lazy import handle_of
-from scutoid.steps.handles._member_files import Missing
 from scutoid.steps.handles._opened_files import opened_files
 from scutoid.steps.handles._stack_axes import Channels, Stack
 
@@ -47,6 +46,7 @@ def open_folder(
     allow_outside: bool = False,
     coordinate_system: str | None = None,
     time: TimeScale | Sequence[object] | None = None,
+    series: SeriesName | None = None,
 ) -> Images: ...
 @overload
 def open_folder(
@@ -66,6 +66,7 @@ def open_folder(
     allow_outside: bool = False,
     coordinate_system: str | None = None,
     time: TimeScale | Sequence[object] | None = None,
+    series: SeriesName | None = None,
 ) -> Any: ...
 def open_folder(
     pattern: FileSource,
@@ -84,13 +85,16 @@ def open_folder(
     allow_outside: bool = False,
     coordinate_system: str | None = None,
     time: TimeScale | Sequence[object] | None = None,
+    series: SeriesName | None = None,
 ) -> Any:
     """Open all files that match a pattern, or that a table lists, as a collection of images.
 
     Parameters
     ----------
     pattern : str, path of a CSV file, or DataFrame
-        A glob such as "plate/**/*.tif"; keys are the paths below its fixed part.  Placeholders,
+        A glob such as "plate/**/*.tif"; keys are the paths below its fixed part.  One file that
+        holds several images is opened as these, by number; so are OME-TIFFs of several images that
+        a glob matches.  Files that are one OME-TIFF together are one member.  Placeholders,
         such as "plate/{well}_s{site:d}_w{channel}.tif", match text within one part of the path:
         ``{well}`` any, ``{site:d}`` a whole number, ``{site:03d}`` one of three digits or more,
         ``{well:[A-P][0-9]+}`` what a regular expression matches.  ``{{`` is a brace.  They become
@@ -106,8 +110,10 @@ def open_folder(
         Names of what is stacked along "c", in their order: ``{"1": "DAPI", "2": "GFP"}``; or the
         values alone.  Default: the values, in natural order.
     missing : {"error", "fill"}
-        What becomes of a place of a stacked member that has no file: an error that names it, or
-        its voxels are 0, and a warning of each plan says how many there are.
+        What becomes of a place of a stacked member that has no file, and of planes that an
+        OME-TIFF announces and that are not there: an error that names them, or their voxels are 0,
+        and a warning of each plan says how many there are: of places of all members, of planes of
+        its first one.
     read : function of a path, optional
         Returns what the file holds, for all files of one kind: a numpy array, a DataFrame, or a
         value; never None, for it is `select` that leaves files out.  It is called in the workers,
@@ -123,7 +129,7 @@ def open_folder(
     group : str, optional
         Regular expression with named groups, searched in each key; the groups become columns.
         Not beside placeholders or a table, which say the same.
-    axes, origin, allow_outside, coordinate_system
+    axes, origin, allow_outside, coordinate_system, series
         As in `open`, for every file.
     voxel_size, unit, time
         As in `open`, for every member.
@@ -173,7 +179,12 @@ def open_folder(
         options["time"] = TimeScale.of(time).to_list()
     if coordinate_system is not None:
         options["coordinate_system"] = coordinate_system
-    wanted = Wanted(stack, channels, missing, select, group)
+    if missing == "fill":
+        options["missing"] = missing
+    if series is not None:
+        options["series"] = series
+    finds_images = read is None and series is None
+    wanted = Wanted(stack, channels, missing, select, group, finds_images)
     name, members = find_members(pattern, wanted)
     kind: OutputKind = "image"
     undeclared: tuple[str, ...] = ()
@@ -192,7 +203,7 @@ def open_folder(
                 place="open_folder",
                 remedy="leave out stack=, or return an array",
             )
-    opening = Opening(options, read, kind, members.stacking)
+    opening = Opening(options, read, kind, members.stacking, members.are_series)
     folder = OpenedFolder(name, members.paths, opening, members.groups, reads, undeclared)
     return handle_of(CollectionRef(folder, kind))
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import cast
 
 from scutoid.arrays import is_alone
-from scutoid.errors import ScutoidError
+from scutoid.errors import ScutoidError, SourceError
 from scutoid.paths import normal
-from scutoid.steps.graph import OpenedFolder, files_in, paths_beside
+from scutoid.steps.graph import FileSeries, OpenedFolder, files_in, paths_beside
 from scutoid.store import HashMemo, locations_of
 
 _THREADS = 4
@@ -93,13 +93,21 @@ class FolderFiles:
         for key, path in _each_file(folder):
             if self._is_alone(path):
                 continue
+            others: tuple[str, ...] = ()
             with suppress(
                 ScutoidError
             ):  # what cannot be opened fails in the run, which tells of it
-                listed = locations_of(folder.opening.open_file(path).identity)
+                files = folder.paths[key]
+                source = (
+                    folder.opening.open_series(files)
+                    if isinstance(files, FileSeries)
+                    else folder.opening.open_file(path)
+                )
+                listed = locations_of(source.identity)
                 others = tuple(place for place in listed if place != normal(path))
-                if others:
-                    found[key] = (*found.get(key, ()), *others)
+            if others:
+                _refuse_twice(folder, path, others)
+                found[key] = (*found.get(key, ()), *others)
         return found
 
     def _is_alone(self, path: str) -> bool:
@@ -108,13 +116,27 @@ class FolderFiles:
     def _own_digests(self, folder: OpenedFolder) -> Mapping[str, str]:
         if folder not in self._own:
             listed = [path for _, path in _each_file(folder)]
-            if folder.opening.stacking is None:
+            if folder.opening.are_series:
+                self._own[folder] = self._of_series(folder, listed)
+            elif folder.opening.stacking is None:
                 self._own[folder] = dict(zip(folder.paths, self._all(listed), strict=True))
             else:
                 new = [path for path in dict.fromkeys(listed) if path not in self._stacked]
                 self._stacked |= zip(new, self._all(new), strict=True)
                 self._own[folder] = self._of_stacks(folder)
         return self._own[folder]
+
+    def _of_series(self, folder: OpenedFolder, listed: Sequence[str]) -> dict[str, str]:
+        """Digest each member that is an image of a file of several: the file, and its number."""
+        paths = tuple(dict.fromkeys(listed))
+        known = dict(zip(paths, self._all(paths), strict=True))
+        return {
+            key: known[files]
+            if isinstance(files, str)
+            else hashlib.sha256(f"series {number}\0{known[path]}".encode()).hexdigest()
+            for (key, files), path in zip(folder.paths.items(), listed, strict=True)
+            for number in [getattr(files, "number", None)]
+        }
 
     def _of_stacks(self, folder: OpenedFolder) -> dict[str, str]:
         """Digest each member that is stacked of files: these, in their places."""
@@ -124,7 +146,9 @@ class FolderFiles:
         known.update(self._stacked)
         return {
             key: hashlib.sha256(
-                "\0".join((begin, *map(known.__getitem__, files))).encode()
+                "\0".join(
+                    (begin, *map(known.__getitem__, files if isinstance(files, tuple) else ()))
+                ).encode()
             ).hexdigest()
             for key, files in folder.paths.items()
         }
@@ -142,9 +166,26 @@ class FolderFiles:
 
 def _each_file(folder: OpenedFolder) -> Iterable[tuple[str, str]]:
     """Go through the files, each with the key of its member."""
-    if folder.opening.stacking is None:  # of 100,000 members
+    opening = folder.opening
+    if opening.stacking is None and not opening.are_series:  # of 100,000 members
         return cast("Iterable[tuple[str, str]]", folder.paths.items())
     return ((key, path) for key, files in folder.paths.items() for path in files_in(files))
+
+
+def _refuse_twice(folder: OpenedFolder, path: str, others: Iterable[str]) -> None:
+    """Refuse members that are one image: each would count all of it."""
+    if folder.opening.stacking is not None or folder.opening.are_series:
+        return
+    own = {normal(each): key for key, each in _each_file(folder)}
+    other = next((place for place in others if place in own), None)
+    if other is not None:
+        raise SourceError(
+            "an image of several files is one member of a folder",
+            value=f"{other} is a file of the same image",
+            place=path,
+            remedy="leave one of them out: open_folder(..., select=...), or call files of sets "
+            ".ome.tif, which are looked at when the folder is opened",
+        )
 
 
 def _joined(pieces: Iterable[Iterable[str]]) -> Iterable[str]:

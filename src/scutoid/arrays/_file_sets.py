@@ -1,0 +1,108 @@
+"""Sets of files that are one OME-TIFF, each of which opens all of it; and files of many images.
+
+Which files belong together, and how many images they are, is told from their OME-XML, before any
+is opened as an image.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from scutoid.arrays._ome_companion import COMPANION_ENDINGS, companion_name, ome_text
+from scutoid.arrays._ome_xml import of_name
+from scutoid.arrays._tiff import TIFF_ENDINGS
+from scutoid.arrays._tiff_chain import BrokenChain, first_tags
+from scutoid.arrays._tiff_images import has_images, ome_images
+from scutoid.arrays._tiff_named import is_beside
+from scutoid.errors import ScutoidError
+
+_DESCRIPTION = 270
+_SIGNS = (b"FileName", b"BinaryOnly")
+_SAMPLE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """What the OME-XML of a file says of the files and the images that it belongs to."""
+
+    files: frozenset[str] = frozenset()
+    """All files that are read with it, it too; none: it is alone."""
+    images: tuple[tuple[int, str], ...] = ()
+    """Number and name of each image, where there are several."""
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.images)
+
+
+_ALONE = FileSet()
+
+
+def sets_among(paths: Sequence[str]) -> dict[str, FileSet]:
+    """Return the files that open something each, in order, each with its set.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Absolute paths.  Files called .ome, as those of sets are, are looked at; and all TIFFs, if
+        among some of them there is one of a set.
+    """
+    looked_at = _worth_a_look(paths)
+    found: dict[str, FileSet] = {}
+    taken: set[str] = set()
+    for path in paths:
+        if path not in taken:
+            found[path] = set_of(path) if path in looked_at else _ALONE
+            taken |= found[path].files
+    return {path: item for path, item in found.items() if item.files or path not in taken}
+
+
+def _worth_a_look(paths: Sequence[str]) -> frozenset[str]:
+    named = [path for path in paths if ".ome" in os.path.basename(path).lower()]  # noqa: PTH119
+    plain = [path for path in paths if path.lower().endswith(TIFF_ENDINGS)]
+    sample = plain[:: len(plain) // _SAMPLE or 1]
+    return frozenset(named + plain if any(map(set_of, sample)) else named)
+
+
+def set_of(path: str) -> FileSet:
+    """Return the set that a file belongs to, and the images that it has, by its OME-XML.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path.  What cannot be read is alone.
+    """
+    try:
+        root = _root(path)
+        if root is None:
+            return _ALONE
+        files = {path}
+        folder = os.path.dirname(path)  # noqa: PTH120  # for each of many files
+        companion = companion_name(root)
+        if companion is not None:
+            if not is_beside(companion):
+                return _ALONE
+            files.add(f"{folder}{os.sep}{companion}")
+            root = ET.fromstring(ome_text(f"{folder}{os.sep}{companion}"))  # noqa: S314
+    except (OSError, ET.ParseError, BrokenChain, ScutoidError):
+        return _ALONE
+    names = (uuid.get("FileName") or "" for uuid in of_name(root.iter(), "UUID"))
+    files |= {f"{folder}{os.sep}{name}" for name in set(names) if is_beside(name)}
+    images = tuple((each.number, each.name) for each in ome_images(root))
+    return FileSet(frozenset(files if len(files) > 1 else ()), images if len(images) > 1 else ())
+
+
+def _root(path: str) -> ET.Element | None:
+    """Return the OME-XML of a file that may be one of several; None: it is not."""
+    if path.lower().endswith(COMPANION_ENDINGS):
+        content: bytes = Path(path).read_bytes()
+    elif os.path.isdir(path):  # noqa: PTH112  # for each of many files
+        return None
+    else:
+        content = (first_tags(path, (_DESCRIPTION,)) or {}).get(_DESCRIPTION, b"")
+    if not any(sign in content for sign in _SIGNS) and not has_images(content):
+        return None
+    return ET.fromstring(content.rstrip(b"\0"))  # noqa: S314

@@ -1,0 +1,63 @@
+"""OME-XML that stands in a file of its own, or in one TIFF of several: its companions name it.
+
+::
+
+    a.companion.ome      the OME-XML: which plane lies where
+    a_0.ome.tif          <BinaryOnly MetadataFile="a.companion.ome"/>
+    a_1.ome.tif          <BinaryOnly MetadataFile="a.companion.ome"/>
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from scutoid.arrays._ome_xml import of_name
+from scutoid.arrays._tiff_chain import BrokenChain, first_tags
+from scutoid.errors import SourceError
+
+COMPANION_ENDINGS = (".companion.ome", ".ome.xml", ".ome")
+"""How files of OME-XML alone are called."""
+_DESCRIPTION = 270
+
+
+def ome_text(path: str) -> str:
+    """Return the OME-XML in a file of its own, or in the description of a TIFF.
+
+    Raises
+    ------
+    SourceError
+        If the file is not there, or there is none in it.
+    """
+    try:
+        tags = first_tags(path, (_DESCRIPTION,))
+        content = Path(path).read_bytes() if tags is None else tags.get(_DESCRIPTION, b"")
+    except (OSError, BrokenChain) as error:
+        raise SourceError(
+            "the file that has the OME-XML of an image is there",
+            value=getattr(error, "strerror", None) or str(error),
+            place=path,
+            remedy="restore it beside the others; or, if their pixels are all you need, give "
+            "axes= and voxel_size=",
+        ) from error
+    text = content.decode("utf-8", "replace").strip("\0 \r\n\t")
+    if not text.endswith("OME>"):
+        raise SourceError(
+            "a file that others name for their OME-XML has it",
+            value=text[:60] or "nothing",
+            place=path,
+            remedy="restore it from its source",
+        )
+    return text
+
+
+def companion_name(root: ET.Element) -> str | None:
+    """Return the name of the file that OME-XML points to for all that it says; None: none."""
+    only = next(of_name(root, "BinaryOnly"), None)
+    return None if only is None else only.get("MetadataFile", "")
+
+
+def first_tiff(root: ET.Element) -> str | None:
+    """Return the name of the first TIFF that OME-XML names; None: it names none."""
+    names = (uuid.get("FileName") for uuid in of_name(root.iter(), "UUID"))
+    return next((name for name in names if name), None)
