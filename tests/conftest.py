@@ -68,6 +68,7 @@ class Web(http.server.ThreadingHTTPServer):
         self.says = ("Last-Modified", "Content-Length")
         self.lists = True
         self.refuses_head = False
+        self.refuses_absent = False
         self.failures = {}
         self.asked = []
         self.before = lambda handler: None
@@ -101,7 +102,7 @@ class _Page(http.server.BaseHTTPRequestHandler):
         if status is None and not has_body and web.refuses_head:
             status = 405
         if status is None and not place.is_file() and not (place.is_dir() and web.lists):
-            status = 404
+            status = 403 if web.refuses_absent else 404
         if status is not None:
             self.send_error(status)
             return
@@ -118,9 +119,12 @@ class _Page(http.server.BaseHTTPRequestHandler):
             }
             said = {name: said[name] for name in web.says}
             said["Content-Type"] = "application/octet-stream"
-        begin = re.match(r"bytes=(\d+)-(\d*)$", self.headers.get("Range", ""))
+        begin = re.match(r"bytes=(\d*)-(\d*)$", self.headers.get("Range", ""))
         if begin:
-            first, last = int(begin[1]), int(begin[2] or len(body) - 1)
+            first, last = int(begin[1] or 0), int(begin[2] or len(body) - 1)
+            if not begin[1]:  # the last bytes
+                first, last = max(len(body) - last, 0), len(body) - 1
+            last = min(last, len(body) - 1)
             said["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
             body = body[first : last + 1]
             if "Content-Length" in said:

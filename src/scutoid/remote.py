@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from scutoid.errors import MissingExtra, ScutoidError, SourceError, SourceNotFound
 
 __all__ = [
+    "REFUSED",
     "RemoteFile",
     "Said",
     "ask",
@@ -34,6 +35,11 @@ __all__ = [
     "read_all",
 ]
 
+REFUSED = (
+    "check your right to read it; of a zarr whose server refuses (403) chunks that are not there, "
+    'as S3 does without the right to list, give missing="fill"'
+)
+"""What to do about a file that a server refuses."""
 PAUSES = (0.1, 0.4, 1.6)
 """Seconds before each further try, where a server is at fault or overloaded."""
 _SETTLED_S = 2.0
@@ -42,6 +48,7 @@ change again and say the same."""
 _AT_ONCE = 16
 _ATTEMPTS = 3
 _ABSENT = (404, 410)
+_REFUSED = (403,)
 _UNLISTED = (403, 405)
 _REFUSES_HEAD = (400, 403, 405, 501)
 _EXTRAS = {"http": "http", "https": "http", "s3": "s3", "gs": "gcs", "gcs": "gcs"}
@@ -128,8 +135,16 @@ def is_http(url: str) -> bool:
     return url.startswith(("http://", "https://"))
 
 
-def read(url: str) -> bytes | None:
+def read(url: str, *, refused_is_absent: bool = False) -> bytes | None:
     """Return the content of a file; None: there is none.
+
+    Parameters
+    ----------
+    url : str
+        Of the file.
+    refused_is_absent : bool
+        Whether a server that refuses it (403) says so of files that are not there, as S3 does to
+        whom it does not list them.
 
     Raises
     ------
@@ -137,8 +152,9 @@ def read(url: str) -> bytes | None:
         If the server does not say so and does not give it either; it names the URL and the status.
     """
     if is_http(url):
-        return _http("GET", url, is_whole=True)[1]
-    return _tried(url, lambda system, path: bytes(system.cat_file(path)), None)
+        return _http("GET", url, is_whole=True, refused_is_absent=refused_is_absent)[1]
+    refused = _REFUSED if refused_is_absent else ()
+    return _tried(url, lambda system, path: bytes(system.cat_file(path)), None, refused)
 
 
 def read_all(urls: Sequence[str], use: Callable[[bytes | None], T]) -> list[T]:
@@ -147,8 +163,8 @@ def read_all(urls: Sequence[str], use: Callable[[bytes | None], T]) -> list[T]:
         return list(pool.map(lambda url: use(read(url)), urls))
 
 
-def ask(urls: Sequence[str]) -> list[Said | None]:
-    """Return what a server says of each file; None: there is none.
+def ask(urls: Sequence[str], *, refused_is_absent: bool = False) -> list[Said | None]:
+    """Return what a server says of each file; None: there is none; see `read`.
 
     Raises
     ------
@@ -156,9 +172,9 @@ def ask(urls: Sequence[str]) -> list[Said | None]:
         If it does not answer for one of them.
     """
     if len(urls) == 1:
-        return [_ask(urls[0])]
+        return [_ask(urls[0], refused_is_absent)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(_ask, urls))
+        return list(pool.map(lambda url: _ask(url, refused_is_absent), urls))
 
 
 def listed(url: str) -> dict[str, Said]:
@@ -214,10 +230,10 @@ def _digest(url: str) -> str:
     return hashlib.sha256(read(url) or b"").hexdigest()
 
 
-def _ask(url: str) -> Said | None:
+def _ask(url: str, refused_is_absent: bool) -> Said | None:
     if not is_http(url):
-        return _tried(url, _info, None)
-    headers, _ = _http("HEAD", url)
+        return _tried(url, _info, None, _REFUSED if refused_is_absent else ())
+    headers, _ = _http("HEAD", url, refused_is_absent=refused_is_absent)
     return None if headers is None else _said_by_http(headers)
 
 
@@ -243,7 +259,7 @@ def _said_by_http(headers: Mapping[str, str]) -> Said:
 
 
 def _http(
-    method: str, url: str, *, is_whole: bool = False
+    method: str, url: str, *, is_whole: bool = False, refused_is_absent: bool = False
 ) -> tuple[Mapping[str, str] | None, bytes | None]:
     """Return the headers of a file, and its content if it shall be whole; None: it is absent."""
     system, _ = _system(url)
@@ -254,12 +270,12 @@ def _http(
             if pause is None or not _is_passing(error):
                 raise _unreadable(url, error) from error
         else:
-            if status in _ABSENT:
+            if status in _ABSENT or (refused_is_absent and status in _REFUSED and method == "GET"):
                 return None, None
             if status < 400:
                 return headers, content
             if method == "HEAD" and status in _REFUSES_HEAD:
-                return _http("GET", url)
+                return _http("GET", url, refused_is_absent=refused_is_absent)
             if pause is None or not _is_passing_status(status):
                 raise _unreadable(url, f"status {status}")
         time.sleep(pause)
@@ -334,11 +350,14 @@ def _unreadable(url: str, error: object) -> ScutoidError:
     status = getattr(error, "status", None)
     said = f"status {status}: " if isinstance(status, int) else ""
     value = error if isinstance(error, str) else f"{said}{type(error).__name__}: {error}"
+    is_refused = isinstance(error, PermissionError) or f"status {_REFUSED[0]}" in value
     return SourceError(
         "a URL can be read",
         value=value,
         place=url,
-        remedy="check the address, your right to read it, and that its server can be reached",
+        remedy=REFUSED
+        if is_refused
+        else "check the address, your right to read it, and that its server can be reached",
     )
 
 

@@ -124,6 +124,7 @@ def _open_zarr(location: str, request: Request) -> ArraySource:
         allow_outside=request.allow_outside,
         coordinate_system=request.coordinate_system,
         given=request.given,
+        fills=request.missing == "fill",
     )
 
 

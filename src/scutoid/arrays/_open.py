@@ -71,7 +71,8 @@ def open_source(
         Number, from 0, or name of the image that is meant, in a file that holds several.
     missing : {"error", "fill"}
         What becomes of planes that the metadata of a TIFF announce, and that are not there: an
-        error that names them, or their voxels are 0, and a note says so.
+        error that names them, or their voxels are 0, and a note says so.  And of chunks of a zarr
+        at a URL that its server refuses (status 403): an error, or the fill value.
 
     Raises
     ------

@@ -33,6 +33,8 @@ class SourceIdentity:
     """Part of the locations: level, series, array path; for dask its token."""
     described: str = ""
     """Digest of what the metadata of a zarr said of its chunks when it was opened."""
+    fills: bool = False
+    """Whether files that a server refuses are absent."""
     remote: tuple[RemoteFile, ...] = ()
     """Files at URLs that the locations are copies of."""
     array: NDArray[Any] | None = field(default=None, compare=False, repr=False)

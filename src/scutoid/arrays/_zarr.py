@@ -33,6 +33,7 @@ from scutoid.arrays._source import (
     stamp_of,
 )
 from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
+from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, python_store, read_filled
 from scutoid.arrays._zarr_metadata import array_metadata
 from scutoid.arrays._zarr_nodes import Node, description, description_at, read_node
 from scutoid.errors import MetadataError, SourceError
@@ -93,6 +94,8 @@ class ZarrArray:
     """Where each axis of the image is stored."""
     assumed: str = ""
     """Its metadata as JSON, where they stand there in a form that tensorstore does not read."""
+    fills: bool = False
+    """Whether chunks that a server refuses are absent."""
 
     def _check_described(self) -> None:
         """Refuse an array whose chunks are no longer written as they were when it was opened.
@@ -117,7 +120,10 @@ class ZarrArray:
         if isinstance(array, _ZarrPython):
             return array.read(roi, dtype)
         try:
-            voxels = np.asarray(array[roi.to_slices()].read().result())
+            if self.fills:
+                voxels = read_filled(array, roi)
+            else:
+                voxels = np.asarray(array[roi.to_slices()].read().result())
         except ValueError as error:  # what tensorstore raises for any failure to read
             raise _undecodable(self.location, str(error)[:_LONGEST]) from error
         if voxels.dtype != dtype or not voxels.flags.c_contiguous or not voxels.flags.writeable:
@@ -130,8 +136,14 @@ def _undecodable(location: str, value: str) -> SourceError:
         "chunks of a zarr can be read and decoded",
         value=value,
         place=location,
-        remedy=_OF_URL if "://" in location else _OF_FILE,
+        remedy=_remedy(location, value),
     )
+
+
+def _remedy(location: str, value: str) -> str:
+    if "://" not in location:
+        return _OF_FILE
+    return remote.REFUSED if REFUSED_BY_SERVER in value or "PermissionError" in value else _OF_URL
 
 
 @functools.lru_cache(maxsize=512)
@@ -225,8 +237,9 @@ class _ZarrPython:
         self.key = array
         self.reason = reason
         try:
+            place = python_store(array.location) if array.fills else array.location
             self.array = zarr.open_array(
-                array.location, mode="r", zarr_format=3 if array.version == 3 else 2
+                place, mode="r", zarr_format=3 if array.version == 3 else 2
             )
         except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
             raise SourceError(
@@ -294,8 +307,14 @@ class ZarrSource:
     def identity(self) -> SourceIdentity:
         """The array's folder."""
         kind: Literal["url", "zarr"] = "url" if "://" in self.array.location else "zarr"
-        described = self.array.described
-        return SourceIdentity(kind, (self.array.location,), mode=self.mode, described=described)
+        array = self.array
+        return SourceIdentity(
+            kind,
+            (array.location,),
+            mode=self.mode,
+            described=array.described,
+            fills=array.fills,
+        )
 
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
@@ -319,7 +338,7 @@ def check_identity(identity: SourceIdentity) -> None:
     """
     if identity.described:
         (location,) = identity.locations
-        node = read_node(location)
+        node = read_node(location, fills=identity.fills)
         if node is None or description(node.metadata) != identity.described:
             raise outdated(location, "it is gone" if node is None else "its metadata have changed")
 
@@ -333,6 +352,7 @@ def open_zarr(
     allow_outside: bool = False,
     coordinate_system: str | None = None,
     given: Mapping[str, object] = NOTHING,
+    fills: bool = False,
 ) -> ZarrSource:
     """Open an OME-Zarr image, a plain array, or a group with one array.
 
@@ -352,13 +372,15 @@ def open_zarr(
         Name of the one that an OME-Zarr is placed in.
     given : mapping
         What the user says of the image, by name.
+    fills : bool
+        Whether files that a server refuses are absent.
 
     Raises
     ------
     SourceError, MetadataError
         If there is no zarr, or it is not clear which array is meant.
     """
-    node = read_node(location)
+    node = read_node(location, fills=fills)
     if node is None:
         raise SourceError(
             "a zarr has metadata",
@@ -384,20 +406,20 @@ def open_zarr(
     if multiscale is None and coordinate_system is not None:
         raise no_systems(coordinate_system, location)
     if node.is_array:
-        return _source(node, None, level, 1, mode, axes)
+        return _source(node, None, level, 1, mode, axes, fills=fills)
     if multiscale is None:
-        return _source(_only_array(node), None, level, 1, mode, axes)
+        return _source(_only_array(node, fills=fills), None, level, 1, mode, axes, fills=fills)
     place = _place_of(multiscale.paths[level], location.rstrip("/"))
     if not allow_outside and "://" not in location:
         check_below(multiscale.paths[level], place, location)
-    inner = read_node(place)
+    inner = read_node(place, fills=fills)
     if inner is None or not inner.is_array:
         raise SourceError(
             "the arrays that OME-NGFF metadata names exist",
             value=multiscale.paths[level],
             place=location,
         )
-    return _source(inner, multiscale, level, n_levels, mode, axes)
+    return _source(inner, multiscale, level, n_levels, mode, axes, fills=fills)
 
 
 def _place_of(path: str, location: str) -> str:
@@ -407,9 +429,12 @@ def _place_of(path: str, location: str) -> str:
     return path if path.startswith("/") and "://" not in location else f"{location}/{path}"
 
 
-def _only_array(node: Node) -> Node:
-    names = _folders_in(node.location)
-    inner = {name: child for name in names if (child := read_node(f"{node.location}/{name}"))}
+def _only_array(node: Node, *, fills: bool) -> Node:
+    found = {
+        name: read_node(f"{node.location}/{name}", fills=fills)
+        for name in _folders_in(node.location)
+    }
+    inner = {name: child for name, child in found.items() if child is not None}
     arrays = [child for child in inner.values() if child.is_array]
     if len(arrays) == 1:
         return arrays[0]
@@ -438,11 +463,13 @@ def _source(
     n_levels: int,
     mode: SourceMode,
     axes: str | None = None,
+    *,
+    fills: bool = False,
 ) -> ZarrSource:
     shape, chunks, dtype, assumed = array_metadata(node)
     order = () if multiscale is None else multiscale.order
     described = description(node.metadata)
-    array = ZarrArray(node.location, node.version, node.stamp, described, order, assumed)
+    array = ZarrArray(node.location, node.version, node.stamp, described, order, assumed, fills)
     if multiscale is not None:
         letters = stored_letters(axes, order)
         stored = multiscale.describe(level, shape, dtype, letters, node.location)

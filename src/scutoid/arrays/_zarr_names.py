@@ -11,7 +11,7 @@ from scutoid.arrays._zarr_nodes import read_node
 from scutoid.errors import SourceError
 
 
-def files_of_array(location: str) -> list[str] | None:
+def files_of_array(location: str, *, fills: bool = False) -> list[str] | None:
     """Return the names of the files that an array may have, below it; None: no array is there.
 
     Chunks that hold the fill value alone may be absent.  Shards count as one file each.
@@ -20,13 +20,15 @@ def files_of_array(location: str) -> list[str] | None:
     ----------
     location : str
         Path or URL.
+    fills : bool
+        Whether what a server refuses is absent.
 
     Raises
     ------
     SourceError
         If its metadata cannot be read, or place chunks in a way that is not known.
     """
-    node = read_node(location)
+    node = read_node(location, fills=fills)
     if node is None or not node.is_array:
         return None
     try:

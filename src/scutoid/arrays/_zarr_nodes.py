@@ -27,20 +27,23 @@ class Node:
     stamp: tuple[int, ...] = ()
 
 
-def read_node(location: str) -> Node | None:
-    """Return the group or array at a location; None if there is none."""
-    metadata = _load(_get(location, "zarr.json"), f"{location}/zarr.json")
+def read_node(location: str, *, fills: bool = False) -> Node | None:
+    """Return the group or array at a location; None if there is none.
+
+    `fills` says that what a server refuses is absent.
+    """
+    metadata = _load(_get(location, "zarr.json", fills=fills), f"{location}/zarr.json")
     if metadata:
         is_array = metadata.get("node_type") == "array"
         attributes = metadata.get("attributes") or {}
         return Node(
             location, 3, is_array, metadata, attributes, _stamp(location, "zarr.json", metadata)
         )
-    attributes = _load(_get(location, ".zattrs"), f"{location}/.zattrs")
-    metadata = _load(_get(location, ".zarray"), f"{location}/.zarray")
+    attributes = _load(_get(location, ".zattrs", fills=fills), f"{location}/.zattrs")
+    metadata = _load(_get(location, ".zarray", fills=fills), f"{location}/.zarray")
     if metadata:
         return Node(location, 2, True, metadata, attributes, _stamp(location, ".zarray", metadata))
-    metadata = _load(_get(location, ".zgroup"), f"{location}/.zgroup")
+    metadata = _load(_get(location, ".zgroup", fills=fills), f"{location}/.zgroup")
     return Node(location, 2, False, metadata, attributes) if metadata or attributes else None
 
 
@@ -81,9 +84,9 @@ def _load(text: bytes | None, place: str) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def _get(location: str, name: str) -> bytes | None:
+def _get(location: str, name: str, *, fills: bool = False) -> bytes | None:
     if "://" in location:
-        return remote.read(f"{location.rstrip('/')}/{name}")
+        return remote.read(f"{location.rstrip('/')}/{name}", refused_is_absent=fills)
     path = Path(location) / name
     return path.read_bytes() if path.is_file() else None
 

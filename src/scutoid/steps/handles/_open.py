@@ -67,7 +67,9 @@ def open(  # noqa: A001
     missing : {"error", "fill"}, optional
         What becomes of planes that the metadata of an OME-TIFF announce and that are not there, as
         of an acquisition that was aborted, or of files of it that are gone: an error that names
-        them, or their voxels are 0, and a warning says how many there are.
+        them, or their voxels are 0, and a warning says how many there are.  And of chunks of a
+        zarr at a URL that its server refuses (status 403), as S3 does of those that are not there
+        to whom it does not list them: an error, or the fill value.
 
     Returns
     -------

@@ -279,7 +279,10 @@ def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
         return _joined("listing", (part for part, _ in listed))
     if identity.kind == "url":
         is_read = identity.mode == "content"
-        keys = (_key_of_url(url, memo, by_content=is_read) for url in identity.locations)
+        keys = (
+            _key_of_url(url, memo, by_content=is_read, fills=identity.fills)
+            for url in identity.locations
+        )
         return _joined("url", keys)
     return _joined(identity.kind, (*identity.locations, identity.detail))
 
@@ -294,7 +297,9 @@ def locations_of(identity: SourceIdentity) -> tuple[str, ...]:
     return identity.locations if identity.kind in ("zarr", "url") else ()
 
 
-def _key_of_url(location: str, memo: HashMemo | None, *, by_content: bool) -> str:
+def _key_of_url(
+    location: str, memo: HashMemo | None, *, by_content: bool, fills: bool = False
+) -> str:
     state = remote_state(
         location,
         by_content=by_content,
@@ -302,6 +307,7 @@ def _key_of_url(location: str, memo: HashMemo | None, *, by_content: bool) -> st
         remember=lambda url, tag, digest: (
             None if memo is None else memo.add(url, _stamp_of_tag(tag), digest)
         ),
+        fills=fills,
     )
     if memo is not None:
         memo.seen.remote(location, state.is_unchanged)

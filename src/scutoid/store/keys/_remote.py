@@ -29,6 +29,8 @@ class RemoteState:
     """SHA-256 of the content of the files that were read for the key."""
     unsure: tuple[str, ...]
     """Those of which the server does not say each change."""
+    fills: bool = False
+    """Whether files that are refused are absent."""
 
     def parts(self, *, by_content: bool) -> Iterable[str]:
         """Yield what of it enters a key."""
@@ -40,7 +42,7 @@ class RemoteState:
 
     def is_unchanged(self) -> bool:
         """Whether it is as it was: one request a file, and the content of those that are unsure."""
-        now = _said(self.location)
+        now = _said(self.location, fills=self.fills)
         if {url: each.tag for url, each in now.items()} != self.said:
             return False
         digests = read_all(self.unsure, _digest)
@@ -48,7 +50,7 @@ class RemoteState:
 
 
 def remote_state(
-    location: str, *, by_content: bool, recall: Recall, remember: Remember
+    location: str, *, by_content: bool, recall: Recall, remember: Remember, fills: bool = False
 ) -> RemoteState:
     """Look at a file or folder at a URL.
 
@@ -62,6 +64,8 @@ def remote_state(
         Returns the digest of a URL with this tag, or None.
     remember : callable
         Takes a URL, its tag and its digest.
+    fills : bool
+        Whether files that are refused are absent.
 
     Raises
     ------
@@ -69,7 +73,7 @@ def remote_state(
         If it is absent, out of reach, or changes while it is read.
     """
     for _ in range(_ATTEMPTS):
-        said = _said(location)
+        said = _said(location, fills=fills)
         if not said:
             raise SourceNotFound("an input exists", value=location, remedy="check the address")
         tags = {url: each.tag for url, each in said.items()}
@@ -82,7 +86,7 @@ def remote_state(
                 digests[url] = known
         missing = [url for url in wanted if url not in digests]
         digests.update(zip(missing, read_all(missing, _digest), strict=True))
-        state = RemoteState(location, tags, digests, unsure)
+        state = RemoteState(location, tags, digests, unsure, fills)
         if not missing or state.is_unchanged():
             for url in set(missing) - set(unsure):
                 remember(url, tags[url], digests[url])
@@ -111,7 +115,7 @@ def check_copies(identity: SourceIdentity, *, reads: bool) -> None:
             raise outdated(file.url)
 
 
-def _said(location: str) -> dict[str, Said]:
+def _said(location: str, *, fills: bool) -> dict[str, Said]:
     """Return what is said of each file of an input that is there.
 
     By HTTP the files of an array are those that its metadata name, for few servers list folders;
@@ -119,14 +123,14 @@ def _said(location: str) -> dict[str, Said]:
     """
     found = {} if is_http(location) else listed(location)
     if not found:
-        names = files_of_array(location)
+        names = files_of_array(location, fills=fills)
         base = location.rstrip("/")
         urls = [f"{base}/{name}" for name in names] if names else []
         if not names and is_http(location):
             urls = [url for url in listed(location) if not url.endswith("/")]
         found = {url: Said("") for url in urls or [location]}
     silent = [url for url, each in found.items() if not each.tag]
-    return _with(found, silent, ask(silent) if silent else [])
+    return _with(found, silent, ask(silent, refused_is_absent=fills) if silent else [])
 
 
 def _with(
