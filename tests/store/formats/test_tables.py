@@ -195,6 +195,62 @@ def test_partitions_of_other_columns_are_refused_and_leave_what_was_there(tmp_pa
     assert list(tmp_path.iterdir()) == [path]
 
 
+KINDS_WITH_NAN = {
+    "numpy": "float64",
+    "narrow": "float32",
+    "nullable": "Float64",
+    "arrow": pd.ArrowDtype(pyarrow.float64()),
+    "nested": pd.ArrowDtype(pyarrow.struct([("value", pyarrow.float64())])),
+}
+FILTERS = {
+    "other than": lambda column: column != 4,
+    "not equal": lambda column: ~(column == 4),
+    "no number": lambda column: column.is_null(nan_is_null=True),
+    "equal": lambda column: column == 4,
+}
+
+
+def means(kind):
+    numbers = pyarrow.array([4.0, math.nan, 4.0])
+    if kind == "nested":
+        numbers = pyarrow.StructArray.from_arrays([numbers], ["value"])
+    column = pd.Series(pd.arrays.ArrowExtensionArray(numbers))
+    if kind in ("numpy", "narrow", "nullable"):
+        column = pd.Series([4.0, math.nan, 4.0]).astype(KINDS_WITH_NAN[kind])
+    return pd.DataFrame({"label": [1, 2, 3], "mean": column.astype(KINDS_WITH_NAN[kind])})
+
+
+@pytest.mark.parametrize("is_in_parts", [False, True])
+@pytest.mark.parametrize("is_index", [False, True])
+@pytest.mark.parametrize("kind", KINDS_WITH_NAN)
+def test_readers_that_use_statistics_find_rows_without_a_number(
+    tmp_path, kind, is_index, is_in_parts
+):
+    from pyarrow import dataset
+
+    table = means(kind)
+    if is_index and not is_in_parts:
+        table = table.set_index("mean")
+    path = tmp_path / "t.parquet"
+    FORMATS["parquet"].save(InPartitions(table, table) if is_in_parts else table, path)
+    column = pyarrow.compute.field(*(["mean", "value"] if kind == "nested" else ["mean"]))
+    whole = pyarrow.parquet.read_table(path)
+    for name, chosen in FILTERS.items():
+        found = dataset.dataset(path).to_table(filter=chosen(column))["label"].to_pylist()
+        assert found == whole.filter(chosen(column))["label"].to_pylist(), name
+    missing = dataset.dataset(path).to_table(filter=FILTERS["no number"](column))
+    assert set(missing["label"].to_pylist()) == {2}
+
+
+def test_statistics_are_written_where_they_are_exact(tmp_path):
+    path = tmp_path / "t.parquet"
+    FORMATS["parquet"].save(means("numpy").assign(well="A", arrow=means("arrow")["mean"]), path)
+    group = pyarrow.parquet.ParquetFile(path).metadata.row_group(0)
+    columns = [group.column(n) for n in range(group.num_columns)]
+    has = {column.path_in_schema: column.is_stats_set for column in columns}
+    assert has == {"label": True, "mean": True, "well": True, "arrow": False}
+
+
 LARGE = 2**53 + 1
 
 

@@ -72,15 +72,36 @@ def save_parquet(value: pd.DataFrame | Partitioned, path: Path) -> None:
         return
     table = arrow_of_table(value)
     with replacing(path) as beside:
-        pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+        pq.write_table(table, beside, **_parquet_options(value, table.schema))
+
+
+def _parquet_options(table: pd.DataFrame, schema: pa.Schema) -> dict[str, Any]:
+    """Return how Parquet is written: without statistics of columns that may hold NaN.
+
+    NaN of numpy is written as null.  A type of Arrow, or a nullable one, can hold both, and they
+    stay apart.  Statistics leave NaN out, and readers that pass over rows by them lose it.
+    """
+    known = table.reset_index().dtypes
+    exact = [
+        field.name
+        for field in schema
+        if isinstance(known.get(field.name), np.dtype) or not _may_hold_nan(field.type)
+    ]
+    return {"compression": "zstd", "write_page_checksum": True, "write_statistics": exact}
+
+
+def _may_hold_nan(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_floating(kind) or pa.types.is_nested(kind))
 
 
 def _save_partitions(partitions: Iterator[pd.DataFrame], path: Path) -> None:
     import pyarrow.parquet as pq
 
     pieces = _alike(partitions)
-    first = next(pieces)[1]
-    options = {"compression": "zstd", "write_page_checksum": True}
+    table, first = next(pieces)
+    options = _parquet_options(table, first.schema)
     with replacing(path) as beside, pq.ParquetWriter(beside, first.schema, **options) as writer:
         for piece in itertools.chain([first], (arrow for _, arrow in pieces)):
             writer.write_table(piece, row_group_size=max(1, len(piece)))
