@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
+from scutoid.arrays._zarr_zip import ZIP_ENDINGS
 
 _NAMED = re.compile(rb"""\b(?:FileName|MetadataFile)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _DESCRIPTION = 270
@@ -28,7 +29,7 @@ def is_alone(path: str) -> bool:
     path : str
         A file, or the folder of a zarr.  What cannot be read has no others.
     """
-    if path.lower().endswith(PICTURE_ENDINGS):
+    if path.lower().endswith((*PICTURE_ENDINGS, *ZIP_ENDINGS)):
         return True
     if path.endswith(".zarr") and os.path.isdir(path):  # noqa: PTH112  # for each of many members
         return True

@@ -25,6 +25,7 @@ from scutoid.arrays._source import ArraySource
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._zarr import open_zarr
 from scutoid.arrays._zarr_nodes import read_node
+from scutoid.arrays._zarr_zip import is_zip, root_in, split_zip
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute
 
@@ -74,7 +75,7 @@ def _location(text: str) -> str:
     if "://" in text:
         return text
     path = absolute(text)
-    if not path.exists():
+    if not path.exists() and split_zip(str(path)) is None:
         raise _not_found(path)
     return str(path)
 
@@ -104,11 +105,15 @@ def _url(source: object, request: Request) -> ArraySource | None:
     is_file = source.lower().split("?")[0].endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS))
     if is_file:
         return open_download(source, lambda path: open_file(path, request))
+    if is_zip(source.split("?")[0]):
+        return open_download(source, lambda path: _open_zarr(root_in(path), request))
     return _open_zarr(source.rstrip("/"), request)
 
 
 def _zarr(source: object, request: Request) -> ArraySource | None:
-    if not isinstance(source, str) or not Path(source).is_dir():
+    if isinstance(source, str) and is_zip(source) and Path(source).is_file():
+        return _open_zarr(root_in(source), request)
+    if not isinstance(source, str) or not (Path(source).is_dir() or split_zip(source)):
         return None
     if read_node(source) is None and not source.endswith(".zarr"):
         return None

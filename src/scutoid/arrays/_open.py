@@ -99,7 +99,8 @@ def open_source(
     which = (allow_outside, coordinate_system, series, missing)
     request = Request(axes, level, mode, *which, given)
     opened = find_source(source, request)
-    if coordinate_system is not None and opened.identity.kind not in ("zarr", "url"):
+    is_zarr = opened.identity.kind in ("zarr", "url") or bool(opened.identity.described)
+    if coordinate_system is not None and not is_zarr:
         raise no_systems(coordinate_system, "open")
     if isinstance(place, str):
         _check_stage(place, opened)

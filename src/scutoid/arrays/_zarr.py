@@ -36,6 +36,7 @@ from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
 from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, python_store, read_filled
 from scutoid.arrays._zarr_metadata import array_metadata
 from scutoid.arrays._zarr_nodes import Node, description, description_at, read_node
+from scutoid.arrays._zarr_zip import folders_in_zip, kvstore_in, split_zip, stamp_in
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 from scutoid.paths import normal
@@ -106,6 +107,11 @@ class ZarrArray:
             If that is so: they would be decoded by the shape, type, codecs and fill value of then.
         """
         if not self.described or "://" in self.location:  # a server is asked when a key is made
+            return
+        zipped = split_zip(self.location)
+        if zipped is not None:  # what tensorstore has read of it is of then
+            if not Path(zipped[0]).is_file() or stamp_in(zipped[0])[:2] != self.stamp[:2]:
+                raise outdated(zipped[0])
             return
         now = description_at(self.location, self.version)
         if now != self.described:
@@ -201,11 +207,14 @@ def _is_unknown(error: Exception) -> bool:
     return isinstance(error, NotImplementedError) or str(error).startswith("FAILED_PRECONDITION")
 
 
-def _kvstore(location: str) -> dict[str, str]:
+def _kvstore(location: str) -> dict[str, Any]:
     """Describe a location to tensorstore, which takes no ``..`` in a path."""
     scheme = location.partition("://")[0] if "://" in location else "file"
     if scheme in ("http", "https"):
         return {"driver": "http", "base_url": location.rstrip("/") + "/"}
+    zipped = split_zip(location)
+    if zipped is not None and _is_utf8(location):
+        return kvstore_in(*zipped)
     path = normal(location.removeprefix("file://")).rstrip("/") + "/"
     if scheme != "file" or not _is_utf8(path):
         raise NotImplementedError("tensorstore opens paths in UTF-8, and URLs of http")
@@ -237,9 +246,12 @@ class _ZarrPython:
         self.key = array
         self.reason = reason
         try:
-            place = python_store(array.location) if array.fills else array.location
+            place: Any = python_store(array.location) if array.fills else array.location
+            archive, inside = split_zip(array.location) or ("", "")
+            if archive:
+                place = zarr.storage.ZipStore(archive, mode="r")
             self.array = zarr.open_array(
-                place, mode="r", zarr_format=3 if array.version == 3 else 2
+                place, path=inside, mode="r", zarr_format=3 if array.version == 3 else 2
             )
         except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
             raise SourceError(
@@ -306,6 +318,12 @@ class ZarrSource:
     @property
     def identity(self) -> SourceIdentity:
         """The array's folder."""
+        zipped = split_zip(self.array.location)
+        if zipped is not None:
+            described = self.array.described
+            return SourceIdentity(
+                "files", (zipped[0],), mode=self.mode, detail=zipped[1], described=described
+            )
         kind: Literal["url", "zarr"] = "url" if "://" in self.array.location else "zarr"
         array = self.array
         return SourceIdentity(
@@ -451,6 +469,9 @@ def _only_array(node: Node, *, fills: bool) -> Node:
 
 
 def _folders_in(location: str) -> list[str]:
+    zipped = split_zip(location)
+    if zipped is not None:
+        return folders_in_zip(*zipped)
     if "://" not in location:
         return sorted(path.name for path in Path(location).iterdir() if path.is_dir())
     return remote.folders_in(location)

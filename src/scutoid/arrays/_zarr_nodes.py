@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scutoid import remote
+from scutoid.arrays._zarr_zip import read_in, split_zip, stamp_in
 from scutoid.errors import SourceError
 
 
@@ -87,6 +88,10 @@ def _load(text: bytes | None, place: str) -> dict[str, Any]:
 def _get(location: str, name: str, *, fills: bool = False) -> bytes | None:
     if "://" in location:
         return remote.read(f"{location.rstrip('/')}/{name}", refused_is_absent=fills)
+    zipped = split_zip(location)
+    if zipped is not None:
+        archive, inside = zipped
+        return read_in(archive, f"{inside}/{name}" if inside else name)
     path = Path(location) / name
     return path.read_bytes() if path.is_file() else None
 
@@ -95,5 +100,8 @@ def _stamp(location: str, name: str, metadata: Mapping[str, Any]) -> tuple[int, 
     if "://" in location:
         text = json.dumps(metadata, sort_keys=True).encode()
         return (int.from_bytes(hashlib.sha256(text).digest()[:8], "little"),)
+    zipped = split_zip(location)
+    if zipped is not None:
+        return stamp_in(zipped[0])
     stat = (Path(location) / name).stat()
     return stat.st_mtime_ns, stat.st_size, stat.st_ino

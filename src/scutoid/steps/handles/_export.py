@@ -164,7 +164,7 @@ def _write_file(result: Lazy, name: str, path: Path) -> None:
     if isinstance(result, Image):
         if name.endswith(LABEL_TIFF):
             write_label_tiff(result, path, name)
-        elif name.endswith(ROI_SET):
+        elif name.endswith(ROI_SET) and not name.endswith(".zarr.zip"):
             write_roi_set(result, path, name)
         elif name.endswith((".tif", ".tiff")):
             _stream_pages(result, path)
