@@ -3,7 +3,7 @@
     scutoid plan examples/plate.py --files "plate/{well}_s{site:d}_w{channel}.tif" --store results
     scutoid run examples/plate.py --files "plate/{well}_s{site:d}_w{channel}.tif" --store results
     scutoid export wells final --store results
-    scutoid export overlay qc --store results
+    scutoid export overlay "qc/{well}_{site}.png" --store results
 
 Results are a table for each well, and for each site a picture with the outlines of its cells.
 After an edit of one file a second run does its site again, and the tables; the plan names the file.

@@ -90,7 +90,7 @@ def test_an_incomplete_result_ends_with_1_unless_that_is_allowed(plate, capsys) 
 
 def test_a_table_of_a_folder_is_not_written_with_an_ending_that_is_no_format(plate, capsys) -> None:
     run_command([*RUN])
-    for path in ("cells.xlsx", "s3://bucket/cells.csv"):
+    for path in ("cells.ods", "s3://bucket/cells.csv"):
         assert run_command(["export", "rows", path]) == 2
     assert "whose name has no ending" in capsys.readouterr().err
     assert sorted(p.name for p in plate.parent.iterdir()) == ["pipe.py", "plate", "results"]

@@ -14,7 +14,7 @@ from scutoid.arrays._limits import add_limits
 from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, open_source
 from scutoid.arrays._padding import pad_to, read_region
-from scutoid.arrays._pictures import reading_of
+from scutoid.arrays._pictures import PICTURE_ENDINGS, reading_of
 from scutoid.arrays._pyramid import (
     PyramidLevel,
     pyramid_levels,
@@ -41,6 +41,7 @@ from scutoid.arrays._source import (
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._stack import STACKED_AXES, Stacking, StackSource, open_stack
 from scutoid.arrays._storage import Storage
+from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._tiff_stream import stream_tiff
 from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._time import TimeScale
@@ -51,8 +52,10 @@ from scutoid.arrays._zarr_names import files_of_array
 __all__ = [
     "METRES",
     "NOTE",
+    "PICTURE_ENDINGS",
     "SPATIAL",
     "STACKED_AXES",
+    "TIFF_ENDINGS",
     "ArraySource",
     "ChannelDisplay",
     "FileSet",

@@ -319,7 +319,8 @@ def export(
         Name of the step, as 'scutoid ls' lists it.
     path : str
         Its ending sets the format: .csv, .parquet, .json, .npy, .png, .tif, .ome.zarr, or none for
-        a folder.
+        a folder.  Members of a collection are named by columns of their groups and by their keys
+        where it has placeholders: 'qc/{well}_{site:02d}.png', 'qc/{key}.png'.
     store : str
         Folder of the results.
     output : int

@@ -121,7 +121,7 @@ def test_collections_as_folders_and_as_one_table(done, plate, tmp_path):
     assert list(table.columns) == ["key", "well", "row", "sum"]
     assert len(table) == 3 + 4 + 3
     folder = sc.export(tables, tmp_path / "rows")
-    assert len(pd.read_csv(folder / "B" / "1.tif.csv")) == 3
+    assert len(pd.read_csv(folder / "B" / "1.csv")) == 3
     numbers = pd.read_csv(sc.export(total(plate), tmp_path / "totals.csv"))
     assert numbers["sum"].tolist() == [int(RAW[:n].sum()) for n in (3, 4, 3)]
 

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,17 +27,20 @@ from scutoid.arrays import (
 from scutoid.durable import beside
 from scutoid.errors import ParameterError, ScutoidError, StoreError
 from scutoid.geometry import BlockGrid
-from scutoid.paths import absolute, is_inner_name
+from scutoid.paths import absolute
 from scutoid.steps.graph import Call
 from scutoid.steps.handles._collections import Collection, Tables, Values
-from scutoid.steps.handles._export_folder import MARK, replacing_folder
+from scutoid.steps.handles._export_folder import replacing_folder
 from scutoid.steps.handles._export_labels import (
     LABEL_TIFF,
     ROI_SET,
     write_label_tiff,
     write_roi_set,
 )
+from scutoid.steps.handles._export_members import ENDINGS, only_file, write_members
 from scutoid.steps.handles._lazy import Lazy
+from scutoid.steps.handles._member_names import MemberNames, is_file_ending
+from scutoid.steps.handles._name_pattern import NamePattern
 from scutoid.steps.handles._partial import Partial
 from scutoid.steps.handles._single import Files, Image, Table, Value
 from scutoid.store import FORMATS, SHEETS
@@ -46,7 +49,6 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _BLOCK_BYTES = 2**28
 _JOINED = (".csv", ".tsv", ".xlsx", ".parquet")
 _Write: TypeAlias = Callable[[Path], object]
-_SUFFIXES = {"image": ".tif", "table": ".csv", "value": ".json", "files": ""}
 
 
 def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "error") -> Path:
@@ -62,7 +64,9 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
         ``.csv``, ``.tsv``, ``.xlsx`` or ``.parquet``; a Value as ``.json``, ``.npy``, or what its
         type allows; Files as a folder. Tables and Values of a collection become one table where
         the path ends as one; where it has no ending, members become files in a folder, named by
-        their keys. A link is followed. In a folder only files that an export made are replaced or
+        their keys. ``"qc/{well}_{site:02d}.png"`` names them by the columns of their groups, and
+        by ``{key}``, in the placeholders of `open_folder`; a brace is written twice. A link is
+        followed. In a folder only files that an export made are replaced or
         removed.
     partial : {"error", "allow"}
         What becomes of members of a collection that a run did not finish: an error, or they are
@@ -71,12 +75,13 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
     Returns
     -------
     Path
-        The absolute path.
+        The absolute path; of a template that of the folder before its first placeholder.
 
     Raises
     ------
     ParameterError
-        If the ending is not one of a format that holds the result, or the path is a URL.
+        If the ending is not one of a format that holds the result, the path is a URL, a placeholder
+        is no column, or two members have one name.
     IncompleteResult
         If a member was not finished, and `partial` is "error".
     StoreError
@@ -106,16 +111,16 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
             place="export",
             remedy="export it to a folder and copy it from there, or mount the place",
         )
-    target = absolute(path)
     if not isinstance(result, Lazy):
         raise ParameterError("what is exported is a result", value=type(result).__name__)
-    if result.kind not in _SUFFIXES:
+    if result.kind not in ENDINGS:
         raise ParameterError("parts of blocks are not exported", value=result.name)
+    target, template = _split(result, os.fspath(path))
     try:
         place = _followed(target)
-        is_folder, write = _writing(result, target.name, partial)
+        is_folder, write = _writing(result, target.name, partial, template)
         place.parent.mkdir(parents=True, exist_ok=True)
-        with (replacing_folder if is_folder else _replacing_file)(place) as new:
+        with _replacing(place, is_folder, template) as new:
             write(new)
     except OSError as error:
         if isinstance(error, ScutoidError):
@@ -129,6 +134,29 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
     return target
 
 
+def _split(result: Lazy, path: str) -> tuple[Path, NamePattern | None]:
+    """Return the place of an export, and the template by which members below it are named."""
+    if "{" not in path and "}" not in path:
+        return absolute(path), None
+    template = NamePattern.template(path)
+    if template.placeholders and not isinstance(result, Collection):
+        raise ParameterError(
+            "placeholders name the members of a collection",
+            value=path,
+            place=repr(result),
+            remedy="this is one result: write its name, and {{ for a brace",
+        )
+    return absolute(template.root), template if template.placeholders else None
+
+
+def _replacing(
+    place: Path, is_folder: bool, template: NamePattern | None
+) -> AbstractContextManager[Path]:
+    if not is_folder:
+        return _replacing_file(place)
+    return replacing_folder(place, "" if template is None else template.below_root)
+
+
 def _followed(target: Path) -> Path:
     """Return what a link leads to: that is written, and the link stays."""
     try:
@@ -137,16 +165,36 @@ def _followed(target: Path) -> Path:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
 
 
-def _writing(result: Lazy, name: str, partial: Partial) -> tuple[bool, _Write]:
+def _writing(
+    result: Lazy, name: str, partial: Partial = "error", template: NamePattern | None = None
+) -> tuple[bool, _Write]:
     """Whether a result becomes a folder at a path of this name, and what writes it anew."""
     if isinstance(result, Collection):
-        return _writing_collection(result, name, partial)
+        return _writing_collection(result, name, partial, template)
     if isinstance(result, Files):
-        return True, lambda path: shutil.copytree(result.path, path)
+        return _writing_files(result, name)
     if isinstance(result, Image) and name.endswith(".zarr"):
         _check_is_ome(result, name)
         return True, lambda path: _copy_blocks(result, path)
     return False, lambda path: _write_file(result, name, path)
+
+
+def _writing_files(files: Files, name: str) -> tuple[bool, _Write]:
+    """One file where the name ends as the only one does, else the folder."""
+    ending = Path(name).suffix
+    if not ending:
+        return True, lambda path: shutil.copytree(files.path, path)
+    folder, file = files.path, only_file(files)
+    if file is not None and file.suffix == ending:
+        return False, lambda path: shutil.copyfile(file, path)
+    if is_file_ending(ending):
+        raise ParameterError(
+            "a path with the ending of a file is that of the one file that a step wrote",
+            value=", ".join(sorted(one.name for one in folder.iterdir())) or "nothing",
+            place=name,
+            remedy="leave out the ending, and it becomes a folder",
+        )
+    return True, lambda path: shutil.copytree(folder, path)
 
 
 def _check_is_ome(image: Image, name: str) -> None:
@@ -219,10 +267,10 @@ def _levels_of(image: Image) -> Storage:
 
 
 def _write_value(value: Any, name: str, path: Path, *, also: tuple[str, ...] = ()) -> None:
-    savers = {one.suffix: one.save for one in FORMATS.values() if one.accepts(value)}
+    savers = {one.ending: one.save for one in FORMATS.values() if one.accepts(value)}
     if ".csv" in savers:  # it is a table
         savers |= SHEETS
-    found = [suffix for suffix in savers if name.endswith(suffix)]
+    found = [ending for ending in savers if name.endswith(ending)]
     if not found:
         raise ParameterError(
             "a path ends as a format that holds the result: "
@@ -234,68 +282,27 @@ def _write_value(value: Any, name: str, path: Path, *, also: tuple[str, ...] = (
 
 
 def _writing_collection(
-    results: Collection[Any], name: str, partial: Partial
+    results: Collection[Any], name: str, partial: Partial, template: NamePattern | None
 ) -> tuple[bool, _Write]:
     joined = _JOINED if isinstance(results, (Tables, Values)) else ()
-    if isinstance(results, (Tables, Values)) and name.endswith(joined):
+    if template is None and isinstance(results, (Tables, Values)) and name.endswith(joined):
         return False, lambda path: _write_value(results.to_pandas(partial=partial), name, path)
-    if Path(name).suffix:
+    if template is None and Path(name).suffix:
         raise ParameterError(
-            "members of a collection are exported to a folder, whose name has no ending"
-            + (f", or as one table: {', '.join(joined)}" if joined else ""),
+            "members of a collection are exported to a folder, whose name has no ending, or by a "
+            "template with placeholders"
+            + (f", or as one table: {', '.join(joined)}" * bool(joined)),
             value=name,
             place=f"{results.name!r}, {len(results)} members",
-            remedy="leave out the ending, or export one member: results[key]",
+            remedy=f'write "{Path(name).stem}", or "{Path(name).stem}/{{key}}{Path(name).suffix}"; '
+            "or export one member: results[key]",
         )
-    return True, lambda folder: _write_members(results, folder, partial)
+    names = MemberNames.of(results, template, ENDINGS[results.kind])
+    return True, lambda folder: write_members(results, names, folder, partial, _write_single)
 
 
-def _write_members(results: Collection[Any], folder: Path, partial: Partial) -> None:
-    """Write each member to a place of its own below a new folder."""
-    suffix = _SUFFIXES[results.kind]
-    names = {key: key if key.endswith(suffix) else f"{key}{suffix}" for key in results.keys}
-    owners = {MARK: ""}
-    for key, name in names.items():
-        if not is_inner_name(name):
-            raise ParameterError(
-                "each member of a collection is exported to a place below the folder",
-                value=name,
-                place=f"member {key!r} of {results.name!r}",
-                remedy="export them as one table, or one by one: results[key]",
-            )
-        if name in owners:
-            raise ParameterError(
-                "each member of a collection is exported to a place of its own",
-                value=f"{name!r}, for {owners[name]!r} too",
-                place=f"member {key!r} of {results.name!r}",
-                remedy="export them as one table, or one by one: results[key]",
-            )
-        owners[name] = key
-    folder.mkdir()
-
-    def write(key: str) -> None:
-        place = folder / names[key]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        writing = _writing(results[key], place.name, partial)[1]
-        try:
-            writing(place)
-        except BaseException:
-            _remove(place, folder)
-            raise
-
-    for _ in results.taken(partial).each(write):
-        pass
-
-
-def _remove(place: Path, folder: Path) -> None:
-    """Remove what was written of a member, and the folders above it in which is nothing else."""
-    if place.is_dir():
-        shutil.rmtree(place)
-    else:
-        place.unlink(missing_ok=True)
-    for above in place.relative_to(folder).parents:
-        if above.name and not any((folder / above).iterdir()):
-            (folder / above).rmdir()
+def _write_single(result: Lazy, path: Path) -> None:
+    _writing(result, path.name)[1](path)
 
 
 @contextmanager

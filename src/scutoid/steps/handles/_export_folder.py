@@ -6,6 +6,9 @@ The folder holds a list of them, and no other file is touched::
         .scutoid-export      the list
         A01.tif, B/01.tif    in the list: replaced where they differ, removed where they are stale
         notes.txt            not in the list: the user's
+
+Exports by templates share a folder: the list says which files each of them made, and each removes
+stale ones of its own alone.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import filecmp
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,10 +28,13 @@ from scutoid.errors import StoreError
 MARK = ".scutoid-export"
 """Name of the file that says that an export made a folder, and lists what it made in it."""
 _FILES = "files"
+_TEMPLATES = "templates"
+_WHOLE = ""
+"""In the place of a template: an export of the folder as such."""
 
 
 @contextmanager
-def replacing_folder(target: Path) -> Iterator[Path]:
+def replacing_folder(target: Path, template: str = _WHOLE) -> Iterator[Path]:
     """Give a folder to make and fill; then bring what an earlier export made at its place up to it.
 
     A folder that holds nothing else is swapped for the new one at once.  In one to which the user
@@ -38,6 +44,8 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     ----------
     target : Path
         The place; no link.
+    template : str
+        By which the files of the new folder are named; files of others stay beside them.
 
     Raises
     ------
@@ -49,8 +57,8 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     try:
         yield new
         _refuse_own_list(new, target)
-        _write_list(new, sorted(_leaves(new)))
-        _Update(new, target).carry_out()
+        _write_list(new, {template: _leaves(new)})
+        _Update(new, target, template).carry_out()
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -85,6 +93,8 @@ class _Update:
     """The new folder, with its list."""
     target: Path
     """The folder of an earlier export, or where there is none yet."""
+    template: str
+    """By which the files of the new folder are named."""
 
     def carry_out(self) -> None:
         """Replace what differs, remove what is stale, and leave all else as it is."""
@@ -94,16 +104,26 @@ class _Update:
         wanted, there = _leaves(self.new), _leaves(self.target)
         listed = _listed(self.target)
         same = {name for name in wanted & there if self._is_same(name)}
-        own = there & (same if listed is None else listed)
-        own = {name for name in own if not (self.target / name).is_symlink()}
+        others = _others(listed or {}, self.template)
+        own = same if listed is None else listed.get(self.template, set()) | (others & wanted)
+        own = {name for name in there & own if not (self.target / name).is_symlink()}
         self._refuse_clash(wanted, there - own)
         if own == wanted == same:
-            if listed != wanted:
-                _write_list(self.target, sorted(wanted))
+            if listed is None or listed.get(self.template) != wanted:
+                _write_list(self.target, self._list_of(wanted))
         elif own == there:
             self._swap(own)
         else:
-            self._replace_each(wanted - same, own - wanted, sorted(own | wanted))
+            self._replace_each(wanted - same, own - wanted, own | wanted)
+
+    def _list_of(self, own: set[str]) -> dict[str, set[str]]:
+        """Return the list with these files as those of the template, and what others have."""
+        listed = _listed(self.target) or {}
+        left = {template: names - own for template, names in listed.items()}
+        return {
+            **{template: names for template, names in left.items() if names},
+            self.template: own,
+        }
 
     def _is_same(self, name: str) -> bool:
         new, old = self.new / name, self.target / name
@@ -146,9 +166,9 @@ class _Update:
                     remedy=f"move it to {self.target}",
                 ) from error
 
-    def _replace_each(self, changed: set[str], stale: set[str], listed: list[str]) -> None:
+    def _replace_each(self, changed: set[str], stale: set[str], listed: set[str]) -> None:
         """Replace files one by one; until all are, the list has the old and the new ones."""
-        _write_list(self.target, listed)
+        _write_list(self.target, self._list_of(listed))
         _remove(self.target, stale)
         for name in sorted(changed):
             new, place = self.new / name, self.target / name
@@ -159,7 +179,7 @@ class _Update:
                 place.mkdir(exist_ok=True)
             else:
                 new.replace(place)
-        _write_list(self.target, sorted(set(listed) - stale))
+        _write_list(self.target, self._list_of(listed - stale))
 
 
 def _leaves(folder: Path) -> set[str]:
@@ -183,18 +203,31 @@ def _above(name: str) -> Iterator[str]:
     return (str(path) for path in PurePosixPath(name).parents if path.name)
 
 
-def _listed(folder: Path) -> set[str] | None:
-    """What an export lists as its own; None if it lists nothing, as earlier versions did."""
+def _listed(folder: Path) -> dict[str, set[str]] | None:
+    """What exports list as their own, by template; None if nothing, as of earlier versions."""
     try:
-        names = json.loads((folder / MARK).read_bytes())[_FILES]
-        return {name for name in names if isinstance(name, str)}
-    except (OSError, ValueError, KeyError, TypeError):
+        content = json.loads((folder / MARK).read_bytes())
+        named = {_WHOLE: content[_FILES], **content.get(_TEMPLATES, {})}
+        return {
+            template: {name for name in names if isinstance(name, str)}
+            for template, names in named.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _write_list(folder: Path, names: list[str]) -> None:
+def _others(listed: Mapping[str, set[str]], template: str) -> set[str]:
+    """Files that exports by other templates made."""
+    return {name for other, names in listed.items() if other != template for name in names}
+
+
+def _write_list(folder: Path, listed: Mapping[str, set[str]]) -> None:
+    named = {template: sorted(names) for template, names in listed.items()}
+    content: dict[str, object] = {"made by": "scutoid.export", _FILES: named.pop(_WHOLE, [])}
+    if named:
+        content[_TEMPLATES] = named
     with replacing(folder / MARK) as new:
-        new.write_text(json.dumps({"made by": "scutoid.export", _FILES: names}, indent=0) + "\n")
+        new.write_text(json.dumps(content, indent=0) + "\n")
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:

@@ -70,6 +70,31 @@ class Placeholder:
         """Return the text in which a value stands in a name."""
         return f"{value:0{self.width}d}" if self.is_whole and self.width else str(value)
 
+    def fitting_text(self, value: object) -> str:
+        """Return that text, which a name of one part can hold.
+
+        Raises
+        ------
+        ValueError
+            If there is none; its text is the rule.
+        """
+        if value is None or value != value:  # noqa: PLR0124  # NaN
+            raise ValueError("a placeholder of a template has a value for each member")
+        if self.is_whole:
+            try:
+                whole = int(value)  # type: ignore[call-overload]
+            except ValueError:
+                whole = None
+            if whole is None or (not isinstance(value, str) and whole != value):
+                raise ValueError("a placeholder with :d is a whole number")
+            return self.text(whole)
+        text = self.text(value)
+        if "/" in text or not text:
+            raise ValueError("a placeholder of a template stands within one part of a path")
+        if not self.compiled.fullmatch(text):
+            raise ValueError("the value of a placeholder is what its expression matches")
+        return text
+
 
 Token: TypeAlias = Literal | Glob | Placeholder
 
@@ -142,6 +167,23 @@ class NamePart:
         """Return the text in which values stand; globs stay as they are."""
         return "".join(
             token.text(values[token.name]) if isinstance(token, Placeholder) else token.text
+            for token in self.tokens
+        )
+
+    @property
+    def written(self) -> str:
+        """It as a text; what a placeholder matches is left out."""
+        return "".join(
+            f"{{{token.name}}}"
+            if isinstance(token, Placeholder)
+            else token.text.replace("{", "{{").replace("}", "}}")
+            for token in self.tokens
+        )
+
+    def joined(self, texts: Texts) -> str:
+        """Return what it is with these texts in the placeholders."""
+        return "".join(
+            texts[token.name] if isinstance(token, Placeholder) else token.text
             for token in self.tokens
         )
 

@@ -11,6 +11,9 @@
 A placeholder matches within one part of the path.  ``{{`` and ``}}`` are braces.  ``*``, ``?``,
 ``[...]`` and the part ``**`` are globs.  A placeholder that stands in a pattern twice has the same
 text in both places.  A name that could be matched in two ways is refused, never guessed.
+
+A template is a pattern that names are made by: its ``*``, ``?`` and ``[`` stand for themselves, and
+``{key}`` may be among its placeholders.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ Value: TypeAlias = str | int
 _PLACE = "open_folder"
 _WHOLE = re.compile(r"(?:0([1-9][0-9]*))?d", re.ASCII)
 _REMEDY = "write {name}, {name:d} for a whole number, or {name:[A-P][0-9]+}; {{ for a brace"
+KEY = "key"
+"""The column of keys; in a template the placeholder of a member's key."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +72,31 @@ class NamePattern:
     parts: tuple[NamePart, ...]
     """What stands below it."""
 
+    @property
+    def below_root(self) -> str:
+        """The parts below the root, as they are written."""
+        return "/".join(part.written for part in self.parts)
+
     @classmethod
     def parse(cls, text: str) -> NamePattern:
         """Read the text of a pattern."""
-        listed = [NamePart(tuple(tokens)) for tokens in _Parser(text).parts()]
+        return cls._read(text, _Parser(text), _PLACE)
+
+    @classmethod
+    def template(cls, text: str) -> NamePattern:
+        """Read the text of a template.
+
+        Examples
+        --------
+        >>> template = NamePattern.template("qc[1]/{well}_{site:02d}.png")
+        >>> str(template.root), template.format({"well": "B03", "site": 1})
+        ('qc[1]', 'B03_01.png')
+        """
+        return cls._read(text, _Parser(text, is_template=True), "export")
+
+    @classmethod
+    def _read(cls, text: str, parser: _Parser, place: str) -> NamePattern:
+        listed = [NamePart(tuple(tokens)) for tokens in parser.parts()]
         n_fixed = next((n for n, part in enumerate(listed) if not part.is_fixed), len(listed))
         if listed and listed[-1].is_deep:  # files in folders of any depth
             listed.append(NamePart((Glob("*", ".*?"),)))
@@ -83,7 +109,7 @@ class NamePattern:
             raise ParameterError(
                 "a pattern leads up, by .., before its first * or placeholder only",
                 value=text,
-                place=_PLACE,
+                place=place,
                 remedy="name the folder that holds all the files, and go down from there",
             )
         return pattern
@@ -155,6 +181,10 @@ class NamePattern:
         """
         return "/".join(part.format(values) for part in self.parts)
 
+    def joined(self, texts: Texts) -> str:
+        """Return the path below the root with these texts in the placeholders."""
+        return "/".join(part.joined(texts) for part in self.parts)
+
     def _refuse_two(self, name: str, first: Texts, second: Texts) -> NoReturn:
         raise ParameterError(
             "a pattern matches a name in one way",
@@ -194,8 +224,9 @@ def _ways(patterns: Sequence[NamePart], parts: Sequence[str], known: Texts) -> I
 class _Parser:
     """Reads the text of a pattern from left to right."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_template: bool = False) -> None:
         self.text = text
+        self._is_template = is_template
         self._at = 0
         self._known: dict[str, Placeholder] = {}
 
@@ -228,7 +259,12 @@ class _Parser:
         if two[0] == "{":
             return self._placeholder()
         if two[0] == "}":
-            raise self._error("a } of a pattern ends a placeholder, or is written twice", two[0])
+            raise self._error(
+                f"a }} of a {self._kind} ends a placeholder, or is written twice", two[0]
+            )
+        if self._is_template:
+            self._at += 1
+            return Literal(two[0])
         token, self._at = glob_token(self.text, self._at)
         return token
 
@@ -237,8 +273,9 @@ class _Parser:
         inner = self.text[self._at + 1 : end]
         self._at = end + 1
         name, colon, spec = inner.partition(":")
-        if not name.isidentifier() or name == "key":
-            what = "key is a column of its own" if name == "key" else "letters, digits and _"
+        is_key = name == KEY and not self._is_template
+        if not name.isidentifier() or is_key:
+            what = "key is a column of its own" if is_key else "letters, digits and _"
             raise self._error(f"a placeholder has a name ({what})", f"{{{inner}}}")
         known = self._known.get(name)
         if known is not None and not colon:
@@ -291,8 +328,14 @@ class _Parser:
             raise self._error("the type of a placeholder is d, or a regular expression", spec)
         return Placeholder(name, f"(?:{spec})")
 
+    @property
+    def _kind(self) -> str:
+        return "template" if self._is_template else "pattern"
+
     def _error(self, rule: str, value: str) -> ParameterError:
-        return ParameterError(rule, value=value, place=f"pattern {self.text!r}", remedy=_REMEDY)
+        return ParameterError(
+            rule, value=value, place=f"{self._kind} {self.text!r}", remedy=_REMEDY
+        )
 
 
 def find_files(pattern: NamePattern) -> Iterator[tuple[str, str]]:

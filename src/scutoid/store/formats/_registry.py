@@ -51,6 +51,11 @@ class Format:
                 place=f"format {self.name!r}",
             )
 
+    @property
+    def ending(self) -> str:
+        """Last part of the suffix, by which other programs know the file: .png of .pil.png."""
+        return f".{self.suffix.rpartition('.')[2]}"
+
 
 _OWN = (
     Format("parquet", ".parquet", tables.is_table, tables.save_parquet, tables.load_parquet),
