@@ -47,6 +47,7 @@ from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._time import TimeScale
 from scutoid.arrays._units import METRES
 from scutoid.arrays._zarr import check_identity
+from scutoid.arrays._zarr_groups import GroupImage, labels_of, zarr_images
 from scutoid.arrays._zarr_names import files_of_array
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "ArraySource",
     "ChannelDisplay",
     "FileSet",
+    "GroupImage",
     "ImageSpec",
     "ImageWriter",
     "Missing",
@@ -86,6 +88,7 @@ __all__ = [
     "images_of",
     "is_alone",
     "is_ngff",
+    "labels_of",
     "misplaced_shards",
     "missing_notes",
     "open_source",
@@ -103,4 +106,5 @@ __all__ = [
     "stream_tiff",
     "without_windows",
     "write_tiff",
+    "zarr_images",
 ]

@@ -130,6 +130,7 @@ def _open_zarr(location: str, request: Request) -> ArraySource:
         coordinate_system=request.coordinate_system,
         given=request.given,
         fills=request.missing == "fill",
+        series=request.series,
     )
 
 

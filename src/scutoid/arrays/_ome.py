@@ -20,11 +20,12 @@ from scutoid.arrays._ome_systems import (
     joined,
     read_transform,
 )
+from scutoid.arrays._request import SeriesName, choose_one
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._time import TimeScale, time_scale
 from scutoid.arrays._units import known_unit
 from scutoid.arrays._world_sizes import AxisSize, WorldSizes, world_sizes
-from scutoid.errors import MetadataError
+from scutoid.errors import MetadataError, ScutoidError
 
 MARK = "scutoid"
 """Name of the attributes of scutoid's own."""
@@ -158,6 +159,7 @@ def read_multiscale(
     axes: str | None = None,
     coordinate_system: str | None = None,
     given: Mapping[str, object] = NOTHING,
+    series: SeriesName | None = None,
 ) -> Multiscale | None:
     """Read the attributes of a group; None if it is no multiscale group.
 
@@ -175,11 +177,15 @@ def read_multiscale(
         Name of the one that the image is placed in; default: the image's own, or "global".
     given : mapping
         What the user says of the image, by name, which is then not needed.
+    series : int or str, optional
+        Number or name of the image, where there are several.
 
     Raises
     ------
     MetadataError
-        If they are not valid.
+        If they are not valid, or there are several images and it is not said which is meant.
+    ParameterError
+        If there is no such image.
     """
     own = attributes.get(MARK)
     own = own if isinstance(own, Mapping) else {}
@@ -188,7 +194,9 @@ def read_multiscale(
         return None
     version: object = None
     try:
-        first = ome["multiscales"][0]
+        listed = ome["multiscales"]
+        names = [str(each.get("name") or "") for each in listed]
+        first = listed[choose_one(names, series, place)]
         version = ome.get("version", first.get("version"))
         paths = tuple(str(dataset["path"]) for dataset in first["datasets"])
         order = _order(own.get("axes"), parse_axes(first.get("axes", ())))
@@ -199,7 +207,7 @@ def read_multiscale(
             named, levels = _described(axes, len(paths))
         else:
             named, levels = _placed(first, version, axes, coordinate_system, place)
-    except MetadataError:
+    except ScutoidError:
         raise
     except UnknownTransformation as error:
         raise MetadataError(
@@ -216,7 +224,7 @@ def read_multiscale(
             remedy="mend the metadata; or give axes= and voxel_size=",
         ) from error
     for path in paths:
-        if not allow_outside and not _is_below(path):
+        if not allow_outside and not is_below(path):
             raise _outside(path, place)
     sized = own.get("has_voxel_size")
     display = displays_of(omero)
@@ -278,7 +286,7 @@ def _described(axes: str, n_levels: int) -> tuple[tuple[Axis, ...], tuple[Transf
     return tuple(map(Axis, axes)), (nowhere,) * n_levels
 
 
-def _is_below(path: str) -> bool:
+def is_below(path: str) -> bool:
     """Whether a path leads to something within the group that names it."""
     return not path.startswith("/") and "://" not in path and ".." not in path.split("/")
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from scutoid.arrays._source import SourceMode
-from scutoid.errors import ParameterError
+from scutoid.errors import MetadataError, ParameterError
 
 SeriesName: TypeAlias = int | str
 """Number of an image in its file, from 0, or its name."""
 Missing: TypeAlias = Literal["error", "fill"]
 """What becomes of something of an input that is absent: an error, or zeros and a word."""
+_SHOWN = 12
 
 
 def check_missing(missing: object, place: str) -> None:
@@ -32,6 +33,40 @@ def check_series(series: object, place: str) -> None:
         raise ParameterError(
             "series= is the number of an image in its file, or its name", value=series, place=place
         )
+
+
+def choose_one(names: Sequence[str], which: SeriesName | None, place: str) -> int:
+    """Return the number of the image that is meant among several, by its number or name.
+
+    Raises
+    ------
+    MetadataError
+        If none is given, and there are several.
+    ParameterError
+        If there is none of this number or name.
+    """
+    if which is None and len(names) == 1:
+        return 0
+    listed = "; ".join(f"{number}: {name!r}" for number, name in enumerate(names[:_SHOWN]))
+    more = len(names) - _SHOWN
+    listed += f"; and {more} more" * (more > 0)
+    if which is None:
+        raise MetadataError(
+            "which of several images is meant is said",
+            value=listed,
+            place=place,
+            remedy="sc.open(path, series=0) opens one, by its number or name; "
+            "sc.open_folder(path) opens each of a plate, of series or of a group as a member",
+        )
+    found = [n for n, name in enumerate(names) if which in (n, name)]
+    if len(found) != 1:
+        raise ParameterError(
+            "series= is the number of an image in its file, or the name of one alone",
+            value=f"{which!r}: {'several' if found else 'none'} of {listed}",
+            place=place,
+            remedy="give one of these numbers",
+        )
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._notes import NOTHING
 from scutoid.arrays._ome import Multiscale, check_below, read_multiscale
 from scutoid.arrays._ome_systems import no_systems
+from scutoid.arrays._request import SeriesName, choose_one
 from scutoid.arrays._source import (
     SourceIdentity,
     SourceMode,
@@ -34,9 +35,10 @@ from scutoid.arrays._source import (
 )
 from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
 from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, python_store, read_filled
+from scutoid.arrays._zarr_groups import zarr_images
 from scutoid.arrays._zarr_metadata import array_metadata
-from scutoid.arrays._zarr_nodes import Node, description, description_at, read_node
-from scutoid.arrays._zarr_zip import folders_in_zip, kvstore_in, split_zip, stamp_in
+from scutoid.arrays._zarr_nodes import Node, description, description_at, folders_in, read_node
+from scutoid.arrays._zarr_zip import kvstore_in, split_zip, stamp_in
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 from scutoid.paths import normal
@@ -371,8 +373,9 @@ def open_zarr(
     coordinate_system: str | None = None,
     given: Mapping[str, object] = NOTHING,
     fills: bool = False,
+    series: SeriesName | None = None,
 ) -> ZarrSource:
-    """Open an OME-Zarr image, a plain array, or a group with one array.
+    """Open an OME-Zarr image, a plain array, a group with one array, or one of several images.
 
     Parameters
     ----------
@@ -392,6 +395,8 @@ def open_zarr(
         What the user says of the image, by name.
     fills : bool
         Whether files that a server refuses are absent.
+    series : int or str, optional
+        Number of the image in a plate, in series or in a group, or its path below it.
 
     Raises
     ------
@@ -415,7 +420,23 @@ def open_zarr(
             axes=axes,
             coordinate_system=coordinate_system,
             given=given,
+            series=series,
         )
+        images = None if multiscale is not None else zarr_images(location, fills=fills)
+        if images is not None:
+            number = choose_one([each.path for each in images], series, location)
+            return open_zarr(
+                f"{location}/{images[number].path}",
+                level=level,
+                mode=mode,
+                axes=axes,
+                allow_outside=allow_outside,
+                coordinate_system=coordinate_system,
+                given=given,
+                fills=fills,
+            )
+    if multiscale is None:
+        choose_one([""], series, location)
     n_levels = 1 if multiscale is None else len(multiscale.paths)
     if not 0 <= level < n_levels:
         raise MetadataError(
@@ -450,7 +471,7 @@ def _place_of(path: str, location: str) -> str:
 def _only_array(node: Node, *, fills: bool) -> Node:
     found = {
         name: read_node(f"{node.location}/{name}", fills=fills)
-        for name in _folders_in(node.location)
+        for name in folders_in(node.location)
     }
     inner = {name: child for name, child in found.items() if child is not None}
     arrays = [child for child in inner.values() if child.is_array]
@@ -466,15 +487,6 @@ def _only_array(node: Node, *, fills: bool) -> Node:
         place=node.location,
         remedy=f"name one of them, such as {node.location}/{next(iter(inner), '0')}",
     )
-
-
-def _folders_in(location: str) -> list[str]:
-    zipped = split_zip(location)
-    if zipped is not None:
-        return folders_in_zip(*zipped)
-    if "://" not in location:
-        return sorted(path.name for path in Path(location).iterdir() if path.is_dir())
-    return remote.folders_in(location)
 
 
 def _source(

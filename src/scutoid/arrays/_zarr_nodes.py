@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scutoid import remote
-from scutoid.arrays._zarr_zip import read_in, split_zip, stamp_in
+from scutoid.arrays._zarr_zip import folders_in_zip, read_in, split_zip, stamp_in
 from scutoid.errors import SourceError
 
 
@@ -33,18 +33,18 @@ def read_node(location: str, *, fills: bool = False) -> Node | None:
 
     `fills` says that what a server refuses is absent.
     """
-    metadata = _load(_get(location, "zarr.json", fills=fills), f"{location}/zarr.json")
+    metadata = _load(file_in(location, "zarr.json", fills=fills), f"{location}/zarr.json")
     if metadata:
         is_array = metadata.get("node_type") == "array"
         attributes = metadata.get("attributes") or {}
         return Node(
             location, 3, is_array, metadata, attributes, _stamp(location, "zarr.json", metadata)
         )
-    attributes = _load(_get(location, ".zattrs", fills=fills), f"{location}/.zattrs")
-    metadata = _load(_get(location, ".zarray", fills=fills), f"{location}/.zarray")
+    attributes = _load(file_in(location, ".zattrs", fills=fills), f"{location}/.zattrs")
+    metadata = _load(file_in(location, ".zarray", fills=fills), f"{location}/.zarray")
     if metadata:
         return Node(location, 2, True, metadata, attributes, _stamp(location, ".zarray", metadata))
-    metadata = _load(_get(location, ".zgroup", fills=fills), f"{location}/.zgroup")
+    metadata = _load(file_in(location, ".zgroup", fills=fills), f"{location}/.zgroup")
     return Node(location, 2, False, metadata, attributes) if metadata or attributes else None
 
 
@@ -64,13 +64,23 @@ def description_at(location: str, version: int) -> str | None:
 
 @functools.lru_cache(maxsize=512)
 def _description_of(location: str, name: str, _stamp: tuple[int, ...]) -> str:
-    return description(_load(_get(location, name), f"{location}/{name}"))
+    return description(_load(file_in(location, name), f"{location}/{name}"))
 
 
 def description(metadata: Mapping[str, Any]) -> str:
     """Digest metadata without attributes, which do not tell how chunks are written."""
     told = {name: value for name, value in metadata.items() if name != "attributes"}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def folders_in(location: str) -> list[str]:
+    """Return the names of the folders right below a location, sorted."""
+    zipped = split_zip(location)
+    if zipped is not None:
+        return folders_in_zip(*zipped)
+    if "://" in location:
+        return remote.folders_in(location)
+    return sorted(path.name for path in Path(location).iterdir() if path.is_dir())
 
 
 def _load(text: bytes | None, place: str) -> dict[str, Any]:
@@ -85,7 +95,8 @@ def _load(text: bytes | None, place: str) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def _get(location: str, name: str, *, fills: bool = False) -> bytes | None:
+def file_in(location: str, name: str, *, fills: bool = False) -> bytes | None:
+    """Return the content of a file at a location; None: there is none."""
     if "://" in location:
         return remote.read(f"{location.rstrip('/')}/{name}", refused_is_absent=fills)
     zipped = split_zip(location)

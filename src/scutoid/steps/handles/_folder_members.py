@@ -21,6 +21,7 @@ from scutoid.steps.handles._name_pattern import NamePattern, find_files
 from scutoid.steps.handles._natural import natural
 from scutoid.steps.handles._single import Table
 from scutoid.steps.handles._stack_axes import Channels, Stack
+from scutoid.steps.handles._zarr_members import images_in_zarr, with_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,8 @@ class Wanted:
     """Whether a file belongs to the collection."""
     group: str | None = None
     """Regular expression whose groups become columns."""
+    labels: str | None = None
+    """Which labels of each image are meant in its place."""
     finds_images: bool = True
     """Whether it is found which files are one image, or several: not where a reader of the user's
     reads each, or one image of each is meant."""
@@ -88,13 +91,18 @@ class Wanted:
 
 
 def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
-    """Return the name of a folder or table, and its members.
+    """Return the name of a folder or table, and its members, or their labels.
 
     Raises
     ------
     SourceNotFound, SourceError, ParameterError
         If there are none, or they do not fit what is wanted.
     """
+    name, members = _found_members(source, wanted)
+    return name, members if wanted.labels is None else with_labels(members, wanted.labels)
+
+
+def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
     if isinstance(source, Table):
         source = source.to_pandas()
     if not isinstance(source, (str, os.PathLike)):
@@ -106,6 +114,11 @@ def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
             )
         return _of_table(source, wanted)
     text = os.fspath(source)
+    if Path(text).is_dir() and (found := images_in_zarr(text, wanted.is_selected)) is not None:
+        wanted.check_fits(("well", "series"), text, is_stacked=False)
+        if not found.paths:
+            raise SourceNotFound("a zarr holds at least one image", value="none", place=text)
+        return Path(text).resolve().name, found
     if Path(text).is_dir():
         pattern = NamePattern(text, Path(text), (NamePart((Glob("*", ".*?"),)),))
     elif text.lower().endswith((".csv", ".tsv")) and Path(text).is_file():

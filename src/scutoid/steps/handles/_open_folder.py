@@ -47,6 +47,7 @@ def open_folder(
     coordinate_system: str | None = None,
     time: TimeScale | Sequence[object] | None = None,
     series: SeriesName | None = None,
+    labels: str | None = None,
 ) -> Images: ...
 @overload
 def open_folder(
@@ -67,6 +68,7 @@ def open_folder(
     coordinate_system: str | None = None,
     time: TimeScale | Sequence[object] | None = None,
     series: SeriesName | None = None,
+    labels: str | None = None,
 ) -> Any: ...
 def open_folder(
     pattern: FileSource,
@@ -86,6 +88,7 @@ def open_folder(
     coordinate_system: str | None = None,
     time: TimeScale | Sequence[object] | None = None,
     series: SeriesName | None = None,
+    labels: str | None = None,
 ) -> Any:
     """Open all files that match a pattern, or that a table lists, as a collection of images.
 
@@ -94,7 +97,9 @@ def open_folder(
     pattern : str, path of a CSV file, or DataFrame
         A glob such as "plate/**/*.tif"; keys are the paths below its fixed part.  One file that
         holds several images is opened as these, by number; so are OME-TIFFs of several images that
-        a glob matches.  Files that are one OME-TIFF together are one member.  Placeholders,
+        a glob matches.  Files that are one OME-TIFF together are one member.  Of an OME-Zarr that
+        is a plate the fields of its wells are members, with columns row, column, well and field;
+        of others its series, or its images and labels.  Placeholders,
         such as "plate/{well}_s{site:d}_w{channel}.tif", match text within one part of the path:
         ``{well}`` any, ``{site:d}`` a whole number, ``{site:03d}`` one of three digits or more,
         ``{well:[A-P][0-9]+}`` what a regular expression matches.  ``{{`` is a brace.  They become
@@ -129,6 +134,9 @@ def open_folder(
     group : str, optional
         Regular expression with named groups, searched in each key; the groups become columns.
         Not beside placeholders or a table, which say the same.
+    labels : str, optional
+        Name of labels that each image has, of a plate or of other OME-Zarrs: these are the
+        members, with the keys of their images.
     axes, origin, allow_outside, coordinate_system, series
         As in `open`, for every file.
     voxel_size, unit, time
@@ -184,7 +192,7 @@ def open_folder(
     if series is not None:
         options["series"] = series
     finds_images = read is None and series is None
-    wanted = Wanted(stack, channels, missing, select, group, finds_images)
+    wanted = Wanted(stack, channels, missing, select, group, labels, finds_images)
     name, members = find_members(pattern, wanted)
     kind: OutputKind = "image"
     undeclared: tuple[str, ...] = ()

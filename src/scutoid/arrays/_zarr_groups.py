@@ -1,0 +1,184 @@
+"""The images of a zarr that is a collection: a plate, a well, series, labels, elements.
+
+::
+
+    plate.ome.zarr/A/1/0                      a field of a well; its columns are of the plate
+    converted.zarr/0, /1                      series, as bioformats2raw writes them
+    data.zarr/images/x, data.zarr/labels/y    elements, as spatialdata writes them
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from xml.etree import ElementTree as ET
+
+from scutoid.arrays._ome import is_below
+from scutoid.arrays._ome_xml import of_name
+from scutoid.arrays._zarr_nodes import Node, file_in, folders_in, read_node
+from scutoid.errors import MetadataError, SourceError
+
+_LAYOUT = "bioformats2raw.layout"
+_Read: TypeAlias = Callable[[str], "Node | None"]
+_ELEMENTS = ("images", "labels")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupImage:
+    """An image in a zarr."""
+
+    path: str
+    """Where it is, below the zarr."""
+    columns: Mapping[str, object]
+    """What the collection says of it."""
+
+
+def zarr_images(location: str, *, fills: bool = False) -> tuple[GroupImage, ...] | None:
+    """Return the images of a zarr that is a collection, in order; None: it is none, or no zarr.
+
+    Parameters
+    ----------
+    location : str
+        Path or URL.
+    fills : bool
+        Whether files that a server refuses are absent.
+
+    Raises
+    ------
+    MetadataError
+        If its metadata are not valid, or it holds no image.
+    SourceError
+        If something that it names is not there.
+    """
+    read = functools.partial(read_node, fills=fills)
+    node = read(location)
+    if node is None or node.is_array:
+        return None
+    ome = _ome(node)
+    if ome.get("multiscales"):
+        return None
+    try:
+        found = tuple(_images(node, ome, read))
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        if isinstance(error, MetadataError):
+            raise
+        raise MetadataError(
+            "the metadata of a plate, a well or a series name what is in it",
+            value=f"{type(error).__name__}: {error}",
+            place=location,
+            remedy="mend the metadata, or open what is in it by a pattern such as "
+            f"{location}/*/*/0",
+        ) from error
+    outside = next((each.path for each in found if not is_below(each.path)), None)
+    if outside is not None:
+        raise MetadataError(
+            "the images that a zarr names lie within it", value=outside, place=location
+        )
+    return found or None
+
+
+def labels_of(location: str, name: str) -> str:
+    """Return the path, below an image, of labels that it has.
+
+    Raises
+    ------
+    SourceError
+        If it has none of this name.
+    """
+    if read_node(f"{location}/labels/{name}") is not None:
+        return f"labels/{name}"
+    group = read_node(f"{location}/labels")
+    there = () if group is None else _ome(group).get("labels") or folders_in(group.location)
+    raise SourceError(
+        "each image has the labels that are meant",
+        value=f"no {name!r}; it has {', '.join(map(str, there)) or 'none'}",
+        place=location,
+        remedy="name labels that all have, or leave the image out by select=",
+    )
+
+
+def _ome(node: Node) -> Mapping[str, Any]:
+    ome = node.attributes.get("ome", node.attributes)
+    return ome if isinstance(ome, Mapping) else {}
+
+
+def _images(node: Node, ome: Mapping[str, Any], read: _Read) -> Iterator[GroupImage]:
+    if "plate" in ome:
+        yield from _of_plate(node, ome["plate"], read)
+    elif "well" in ome:
+        yield from _of_well(ome["well"], "", {})
+    elif _LAYOUT in ome:
+        yield from _of_series(node, read)
+    elif isinstance(ome.get("labels"), list):
+        yield from (GroupImage(str(name), {"name": str(name)}) for name in ome["labels"])
+    else:
+        yield from _of_elements(node, read)
+
+
+def _of_plate(node: Node, plate: Mapping[str, Any], read: _Read) -> Iterator[GroupImage]:
+    names = {axis: [str(item["name"]) for item in plate[axis]] for axis in ("rows", "columns")}
+    for item in plate["wells"]:
+        path = str(item["path"])
+        row, _, column = path.partition("/")
+        row = names["rows"][item["rowIndex"]] if "rowIndex" in item else row
+        column = names["columns"][item["columnIndex"]] if "columnIndex" in item else column
+        well = read(f"{node.location}/{path}")
+        if well is None:
+            raise SourceError(
+                "the wells that a plate lists are there",
+                value=path,
+                place=node.location,
+                remedy="restore it, or take it out of the list of wells",
+            )
+        place = {"row": row, "column": column, "well": f"{row}{column}"}
+        yield from _of_well(_ome(well)["well"], f"{path}/", place)
+
+
+def _of_well(
+    well: Mapping[str, Any], prefix: str, place: Mapping[str, object]
+) -> Iterator[GroupImage]:
+    has_runs = any("acquisition" in item for item in well["images"])
+    for item in well["images"]:
+        path = str(item["path"])
+        columns: dict[str, object] = {**place, "field": path}
+        if has_runs:
+            columns["acquisition"] = item.get("acquisition")
+        yield GroupImage(f"{prefix}{path}", columns)
+
+
+def _of_series(node: Node, read: _Read) -> Iterator[GroupImage]:
+    group = read(f"{node.location}/OME")
+    paths = () if group is None else _ome(group).get("series") or ()
+    if not paths:
+        paths = sorted((name for name in folders_in(node.location) if name.isdecimal()), key=int)
+    names = _series_names(node.location)
+    for number, path in enumerate(paths):
+        name = names[number] if number < len(names) else ""
+        yield GroupImage(str(path), {"series": number, "name": name})
+
+
+def _series_names(location: str) -> list[str]:
+    """Return the names of series, where OME-XML lies beside them."""
+    text = file_in(location, "OME/METADATA.ome.xml")
+    try:
+        root = None if text is None else ET.fromstring(text)  # noqa: S314
+    except ET.ParseError:
+        return []
+    return [] if root is None else [each.get("Name") or "" for each in of_name(root, "Image")]
+
+
+def _of_elements(node: Node, read: _Read) -> Iterator[GroupImage]:
+    """Yield images that lie in a group, or in its groups of images and labels."""
+    names = folders_in(node.location)
+    for name in names:
+        child = read(f"{node.location}/{name}")
+        if child is not None and not child.is_array and _ome(child).get("multiscales"):
+            yield GroupImage(name, {"name": name})
+    for element in _ELEMENTS:
+        if element in names:
+            for name in folders_in(f"{node.location}/{element}"):
+                child = read(f"{node.location}/{element}/{name}")
+                if child is not None and _ome(child).get("multiscales"):
+                    yield GroupImage(f"{element}/{name}", {"element": element, "name": name})
