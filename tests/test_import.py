@@ -10,7 +10,8 @@ import sys
 NOT_LOADED = {
     "PIL", "aiohttp", "cc3d", "cloudpickle", "concurrent.futures.process", "cyclopts", "dask",
     "distributed", "fsspec", "imagecodecs", "matplotlib", "napari", "neuroglancer", "pandas",
-    "prefect", "pyarrow", "pytest", "rich", "scipy", "skimage", "tensorstore", "tifffile", "zarr",
+    "openpyxl", "prefect", "pyarrow", "pylibCZIrw", "roifile", "pytest", "rich", "scipy",
+    "skimage", "tensorstore", "tifffile", "zarr",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from typing import TypeGuard
 
 import numpy as np
 
+from scutoid.arrays._czi import CZI_ENDINGS
 from scutoid.arrays._download import open_download
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
 from scutoid.arrays._pictures import PICTURE_ENDINGS
@@ -102,7 +103,7 @@ def _is_dask(source: object) -> TypeGuard[DaskArray]:
 def _url(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or "://" not in source:
         return None
-    is_file = source.lower().split("?")[0].endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS))
+    is_file = source.lower().split("?")[0].endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS, *CZI_ENDINGS))
     if is_file:
         return open_download(source, lambda path: open_file(path, request))
     if is_zip(source.split("?")[0]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scutoid.arrays._czi import CZI_ENDINGS, scenes_of
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._tiff_open import tiff_images
 
@@ -16,4 +17,6 @@ def images_of(path: str) -> tuple[tuple[int, str], ...]:
     SourceError
         If it cannot be read.
     """
+    if path.lower().endswith(CZI_ENDINGS):
+        return scenes_of(path)
     return () if path.lower().endswith(PICTURE_ENDINGS) else tiff_images(path)

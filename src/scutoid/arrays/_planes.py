@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._czi import CZI_ENDINGS, open_czi
 from scutoid.arrays._file_sets import sets_among
 from scutoid.arrays._notes import Note
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS
@@ -80,13 +81,13 @@ def _check_agrees(spec: ImageSpec, path: str, first: ImageSpec) -> None:
 
 
 def can_open_file(path: str) -> bool:
-    """Whether a file is a TIFF, a picture, or the OME-XML of TIFFs."""
-    endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS)
+    """Whether a file is a TIFF, a picture, a CZI, or the OME-XML of TIFFs."""
+    endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *CZI_ENDINGS)
     return path.lower().endswith(endings) or _is_tiff(path)
 
 
 def open_file(path: str, request: Request | None = None) -> ArraySource:
-    """Open one file: a picture by its ending, OME-XML alone by its own, all others as TIFF.
+    """Open one file: a picture, a CZI or OME-XML alone by its ending, all others as TIFF.
 
     Raises
     ------
@@ -98,6 +99,8 @@ def open_file(path: str, request: Request | None = None) -> ArraySource:
     request = request or Request()
     if path.lower().endswith(COMPANION_ENDINGS) and not _is_tiff(path):
         return open_companion(path, request)
+    if path.lower().endswith(CZI_ENDINGS):
+        return open_czi(path, request)
     if not path.lower().endswith(PICTURE_ENDINGS):
         return open_tiff(path, request)
     if request.level:
