@@ -353,7 +353,7 @@ class MembersRecord:
             fields.refuse("has a text for each key in its field 'files'", len(record.files))
         if any(len(column) != len(record.keys) for column in record.groups.values()):
             fields.refuse("has a value for each key in its field 'groups'", list(record.groups))
-        if record._has_numbers and fields.content.get(VERSION_FIELD) != cls.VERSION:  # noqa: SLF001
+        if record._has_numbers and fields.content.get(VERSION_FIELD) != cls.VERSION:
             fields.refuse("of version 1 has text in its field 'groups'", list(record.groups))
         return record
 
