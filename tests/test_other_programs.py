@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
+import http.server
+import threading
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ import tifffile
 
 import scutoid as sc
 from scutoid.arrays import ImageSpec, create_image
+from scutoid.errors import SourceError
 from scutoid.store import FORMATS
 
 IDS = [2**53 + 1, 720575940621234567, 720575940621234568, 2**63 - 1]
@@ -85,6 +89,36 @@ def test_stacks_of_three_planes_are_no_colours(tmp_path, n_planes, axis):
     image = sc.open(tmp_path / "a.tif")
     assert image.axes == f"{axis}yx"
     np.testing.assert_array_equal(np.asarray(image), stack)
+
+
+@pytest.fixture
+def plain_server(tmp_path):
+    """Files of a folder by HTTP, always whole."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Handler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_shard_without_ranges_is_no_damage(plain_server, tmp_path):
+    import zarr
+
+    values = np.arange(64, dtype="uint16").reshape(8, 8)
+    for name, shards in (("sharded", (8, 8)), ("plain", None)):
+        array = zarr.create_array(
+            tmp_path / name, shape=(8, 8), chunks=(4, 4), shards=shards, dtype="uint16"
+        )
+        array[...] = values
+    plain = sc.open(f"{plain_server}/plain", axes="yx")
+    np.testing.assert_array_equal(np.asarray(plain[1:3, 2:7]), values[1:3, 2:7])
+    with pytest.raises(SourceError, match=r"gives whole files where parts are asked for \(Range\)"):
+        np.asarray(sc.open(f"{plain_server}/sharded", axes="yx")[1:3, 1:3])
 
 
 def large_labels(dtype="uint64"):
