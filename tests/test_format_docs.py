@@ -59,6 +59,7 @@ def test_the_reader_reads_what_was_written(printed):
     assert f"part 4 {part}" in printed
     member = next(line for line in printed if line.startswith("member"))
     assert re.fullmatch(r"member b/1\.npy \{'mean': [\d.]+, 'shape': \[10, 10\]\}", member)
+    assert "members ['a/1.npy', 'a/2.npy', 'b/1.npy'] ['mean', 'shape']" in printed
     assert "done [0, 1, 2, 4, 5] of 6" in printed
 
 

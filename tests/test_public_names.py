@@ -85,13 +85,12 @@ INTERNAL = {
     """,
     "scutoid.arrays": """
         add_limits check_identity check_missing create create_image damaged_shards files_of_array
-        FileSet GroupImage images_of ImageWriter is_alone is_ngff labels_of METRES
-        misplaced_shards Missing
-        missing_notes Note NOTE open_source open_stack outdated pad_to
-        PICTURE_ENDINGS pyramid_levels pyramid_method pyramid_multiple PyramidLevel
-        read_region reading_of Readable SeriesName
-        sets_among shard_levels ShardLevel SourceFiles SPATIAL STACKED_AXES Stacking StackSource
-        Storage stored_shards stream_tiff TIFF_ENDINGS VoxelSizes without_windows
+        FileSet GroupImage IMAGE_ENDINGS images_of ImageWriter is_alone is_ngff labels_of METRES
+        misplaced_shards Missing missing_notes Note NOTE open_source open_stack outdated pad_to
+        pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region reading_of
+        Readable SeriesName sets_among shard_levels ShardLevel SourceFiles SPATIAL
+        STACKED_AXES Stacking StackSource
+        Storage stored_shards stream_tiff VoxelSizes without_windows
         WrappedSource write_tiff zarr_images
     """,
     "scutoid.blocks": """

@@ -78,6 +78,10 @@ def test_a_plate_gives_a_table_a_well_and_an_overlay_a_site_and_does_again_what_
         red = (picture == (255, 0, 0)).all(axis=-1)
         assert red.sum() > 30 * (1 + overlays.keys.index(key))
     assert "nothing to run" in scutoid("run", *command, cwd=plate)
+    scutoid("export", "overlay", "qc/{well}_{site}.png", "--store", "results", cwd=plate)
+    assert {path.name for path in (plate / "qc").glob("*.png")} == {
+        f"{well}_{site}.png" for well in WELLS for site in SITES
+    }
 
     write(plate, "B03", 2, 2, draw(CENTRES[:2], 900))  # the measured channel
     said = scutoid("plan", *command, cwd=plate)

@@ -6,6 +6,7 @@ makes an image for blocks to be written into; `create` is its convenient form.
 
 from scutoid.arrays._alone import is_alone
 from scutoid.arrays._axis_order import is_ngff
+from scutoid.arrays._backends import IMAGE_ENDINGS
 from scutoid.arrays._create import ImageWriter, WritableImage, create, create_image
 from scutoid.arrays._display import ChannelDisplay, without_windows
 from scutoid.arrays._file_sets import FileSet, sets_among
@@ -14,7 +15,7 @@ from scutoid.arrays._limits import add_limits
 from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, open_source
 from scutoid.arrays._padding import pad_to, read_region
-from scutoid.arrays._pictures import PICTURE_ENDINGS, reading_of
+from scutoid.arrays._pictures import reading_of
 from scutoid.arrays._pyramid import (
     PyramidLevel,
     pyramid_levels,
@@ -41,7 +42,6 @@ from scutoid.arrays._source import (
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._stack import STACKED_AXES, Stacking, StackSource, open_stack
 from scutoid.arrays._storage import Storage
-from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._tiff_stream import stream_tiff
 from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._time import TimeScale
@@ -51,12 +51,11 @@ from scutoid.arrays._zarr_groups import GroupImage, labels_of, zarr_images
 from scutoid.arrays._zarr_names import files_of_array
 
 __all__ = [
+    "IMAGE_ENDINGS",
     "METRES",
     "NOTE",
-    "PICTURE_ENDINGS",
     "SPATIAL",
     "STACKED_AXES",
-    "TIFF_ENDINGS",
     "ArraySource",
     "ChannelDisplay",
     "FileSet",

@@ -20,17 +20,19 @@ from scutoid.arrays._czi import CZI_ENDINGS
 from scutoid.arrays._download import open_download
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
 from scutoid.arrays._pictures import PICTURE_ENDINGS
-from scutoid.arrays._planes import can_open_file, open_file, open_planes
+from scutoid.arrays._planes import FILE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._request import Request
 from scutoid.arrays._source import ArraySource
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._zarr import open_zarr
 from scutoid.arrays._zarr_nodes import read_node
-from scutoid.arrays._zarr_zip import is_zip, root_in, split_zip
+from scutoid.arrays._zarr_zip import ZIP_ENDINGS, is_zip, root_in, split_zip
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute
 
 ENTRY_POINTS = "scutoid.backends"
+IMAGE_ENDINGS = (*FILE_ENDINGS, *ZIP_ENDINGS, ".zarr")
+"""Endings by which files and folders are known as images."""
 
 
 Backend = Callable[[object, Request], ArraySource | None]

@@ -26,6 +26,9 @@ from scutoid.arrays._tiff_open import open_companion, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
+FILE_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *CZI_ENDINGS)
+"""Endings of the files that are images; TIFFs may have others."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanesSource:
@@ -82,8 +85,7 @@ def _check_agrees(spec: ImageSpec, path: str, first: ImageSpec) -> None:
 
 def can_open_file(path: str) -> bool:
     """Whether a file is a TIFF, a picture, a CZI, or the OME-XML of TIFFs."""
-    endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *CZI_ENDINGS)
-    return path.lower().endswith(endings) or _is_tiff(path)
+    return path.lower().endswith(FILE_ENDINGS) or _is_tiff(path)
 
 
 def open_file(path: str, request: Request | None = None) -> ArraySource:

@@ -223,7 +223,10 @@ def test_the_command_line_takes_templates(command, tmp_path, capsys) -> None:
     assert "'B03_s1.npy' and for 'B03_s2.npy'" in capsys.readouterr().err
 
 
-@given(st.text("ab./", min_size=1), st.sampled_from([".tif", ".OME.TIF", ".npy", ".zarr", ".CSV"]))
+@given(
+    st.text("ab./", min_size=1),
+    st.sampled_from([".tif", ".OME.TIF", ".npy", ".zarr", ".CSV", ".zarr.zip", ".ome.ozx"]),
+)
 def test_a_key_loses_the_ending_of_a_file_and_nothing_else(text, ending) -> None:
     assert stem(text) == text
     if not text.endswith(("/", ".")):

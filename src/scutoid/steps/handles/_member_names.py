@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from scutoid.arrays import PICTURE_ENDINGS, TIFF_ENDINGS
+from scutoid.arrays import IMAGE_ENDINGS
 from scutoid.errors import ParameterError
 from scutoid.paths import is_inner_name
 from scutoid.steps.handles._collections import Collection
@@ -27,15 +27,7 @@ from scutoid.steps.handles._name_part import Literal, Placeholder
 from scutoid.steps.handles._name_pattern import KEY, NamePattern
 from scutoid.store import FORMATS, SHEETS
 
-_ENDINGS = frozenset(
-    (
-        *TIFF_ENDINGS,
-        *PICTURE_ENDINGS,
-        ".zarr",
-        *(one.ending for one in FORMATS.values()),
-        *SHEETS,
-    )
-)
+_ENDINGS = tuple({*IMAGE_ENDINGS, *(one.ending for one in FORMATS.values()), *SHEETS})
 """Endings of files that scutoid reads or writes."""
 _OME = ".ome"
 
@@ -48,10 +40,13 @@ def stem(key: str) -> str:
     >>> [stem(key) for key in ("C03_s1.tif", "a/1.ome.zarr", "B03/1", "dose_0.5", ".npy")]
     ['C03_s1', 'a/1', 'B03/1', 'dose_0.5', '.npy']
     """
-    ending = PurePosixPath(key).suffix
-    if ending.lower() not in _ENDINGS:
+    low = key.lower()
+    if not low.endswith(_ENDINGS):
         return key
-    short = key[: -len(ending)]
+    longest = max((ending for ending in _ENDINGS if low.endswith(ending)), key=len)
+    short = key[: -len(longest)]
+    if not short or short.endswith("/"):  # it is a whole name
+        return key
     return short[: -len(_OME)] if PurePosixPath(short).suffix.lower() == _OME else short
 
 
