@@ -27,7 +27,7 @@ def split_zip(location: str) -> tuple[str, str] | None:
         A path.
     """
     low = location.lower()  # asked for each region of a zarr that is read
-    if not any(ending in low for ending in ZIP_ENDINGS):
+    if ".ozx" not in low and ".zarr.zip" not in low:
         return None
     found = _INSIDE.fullmatch(location)
     if found is None or "://" in location or not os.path.isfile(found[1]):  # noqa: PTH113

@@ -189,10 +189,20 @@ class OpenedFolder(Node):
 
     def readings(self, key: str) -> tuple[str, ...]:
         """Return what a key has of how the files of a member are read, besides the options."""
-        if self.opening.reader is not None or self.opening.kind != "image":
+        if not self._has_readings:
             return ()
-        first = next(iter(files_in(self.paths[key])), "")
-        return reading_of(first)
+        return reading_of("".join(files_in(self.paths[key])[:1]))
+
+    @cached_property
+    def _has_readings(self) -> bool:
+        """Whether that is something for any member; looked at once, for there are many."""
+        if self.opening.reader is not None or self.opening.kind != "image":
+            return False
+        endings = {
+            each[-4:] if isinstance(each, str) else "".join(files_in(each)[:1])[-4:]
+            for each in self.paths.values()
+        }
+        return any(reading_of(ending) for ending in endings)
 
 
 def kind_of(value: object) -> OutputKind:
