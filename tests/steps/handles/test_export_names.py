@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,6 +131,25 @@ def test_what_is_written_is_that_of_the_member(plate, tmp_path) -> None:
     pictures = sc.Store(tmp_path / "store")["overlay"]
     sc.export(pictures, tmp_path / "qc" / "{well}_{site}.png")
     assert np.asarray(sc.open(tmp_path / "qc" / "C04_2.png")).tolist() == [[[4] * 3] * 5] * 6
+
+
+@sc.blockwise(version="1", axes="yx", out_axes="yxc", out_sizes={"c": 3}, dtype="uint8")
+def colours(image):
+    return np.stack([image, 2 * image, 3 * image], axis=-1)
+
+
+@pytest.mark.parametrize("ending", ["", ".tif", ".png", ".ome.zarr"])
+def test_colours_of_members_are_exported_as_colours(plate, tmp_path, ending) -> None:
+    result = colours(plate)
+    sc.run(result, store=tmp_path / "store", executor="serial", check_halo=False)
+    folder = sc.export(result, tmp_path / "qc" / f"{{well}}_{{site}}{ending}")
+    path = folder / f"C04_1{ending or '.tif'}"
+    image = sc.open(path)
+    assert image.axes == "yxc"
+    assert image.read().tolist() == [[[3, 6, 9]] * 5] * 6
+    if path.suffix == ".tif":
+        with tifffile.TiffFile(path) as file:
+            assert [page.photometric.name for page in file.pages] == ["RGB"]
 
 
 def test_exports_share_a_folder_and_each_removes_its_own_stale_files(plate, tmp_path) -> None:
