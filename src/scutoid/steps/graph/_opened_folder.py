@@ -130,6 +130,12 @@ class OpenedFolder(Node):
     """Says which other files are read with one."""
     undeclared: tuple[str, ...] = ()
     """Files that the reader opened when it was first called, and that nothing names."""
+    are_labels: bool = False
+    """Whether its images are labels of others."""
+
+    def is_labels(self, output: int) -> bool:
+        """Whether its images hold object numbers."""
+        return self.are_labels
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

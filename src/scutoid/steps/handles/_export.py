@@ -29,7 +29,7 @@ from scutoid.errors import ParameterError, ScutoidError, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.paths import absolute
 from scutoid.steps.graph import Call
-from scutoid.steps.handles._collections import Collection, Tables, Values
+from scutoid.steps.handles._collections import Collection, Images, Tables, Values
 from scutoid.steps.handles._export_folder import replacing_folder
 from scutoid.steps.handles._export_labels import (
     LABEL_TIFF,
@@ -38,6 +38,7 @@ from scutoid.steps.handles._export_labels import (
     write_roi_set,
 )
 from scutoid.steps.handles._export_members import ENDINGS, only_file, write_members
+from scutoid.steps.handles._export_plate import Labels, plate_places, write_image, write_plate
 from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._member_names import MemberNames, is_file_ending
 from scutoid.steps.handles._name_pattern import NamePattern
@@ -51,7 +52,13 @@ _JOINED = (".csv", ".tsv", ".xlsx", ".parquet")
 _Write: TypeAlias = Callable[[Path], object]
 
 
-def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "error") -> Path:
+def export(
+    result: Lazy,
+    path: str | os.PathLike[str],
+    *,
+    labels: Labels | None = None,
+    partial: Partial = "error",
+) -> Path:
     """Write a copy of a result to a path, or bring the copy that is there up to date.
 
     Parameters
@@ -68,6 +75,10 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
         by ``{key}``, in the placeholders of `open_folder`; a brace is written twice. A link is
         followed. In a folder only files that an export made are replaced or
         removed.
+    labels : mapping, optional
+        Labels that are written within an image as OME-Zarr, by name: of each image its own.  A
+        collection of images whose path ends in ``.ome.zarr`` becomes a plate (HCS), by its columns
+        row and column, or well, and field or site.
     partial : {"error", "allow"}
         What becomes of members of a collection that a run did not finish: an error, or they are
         left out, and named by ``result.missing``.
@@ -118,7 +129,10 @@ def export(result: Lazy, path: str | os.PathLike[str], *, partial: Partial = "er
     target, template = _split(result, os.fspath(path))
     try:
         place = _followed(target)
-        is_folder, write = _writing(result, target.name, partial, template)
+        if labels or (template is None and isinstance(result, Images) and _is_ome(target.name)):
+            is_folder, write = _writing_ome(result, target.name, labels or {}, partial)
+        else:
+            is_folder, write = _writing(result, target.name, partial, template)
         place.parent.mkdir(parents=True, exist_ok=True)
         with _replacing(place, is_folder, template) as new:
             write(new)
@@ -177,6 +191,35 @@ def _writing(
         _check_is_ome(result, name)
         return True, lambda path: _copy_blocks(result, path)
     return False, lambda path: _write_file(result, name, path)
+
+
+def _is_ome(name: str) -> bool:
+    return name.endswith(".ome.zarr")
+
+
+def _writing_ome(result: Lazy, name: str, labels: Labels, partial: Partial) -> tuple[bool, _Write]:
+    """Write an image with its labels, or images as a plate."""
+    if not _is_ome(name) or not isinstance(result, (Image, Images)):
+        raise ParameterError(
+            "labels= is for images that are exported as OME-Zarr",
+            value=name,
+            place=f"{type(result).__name__} {result.name!r}",
+            remedy='write "out.ome.zarr", or leave out labels=',
+        )
+    if isinstance(result, Images):
+        plate_places(result)  # before anything is computed
+        return True, lambda path: write_plate(result, path, labels, partial, _copy_ome)
+    own = {label: each for label, each in labels.items() if isinstance(each, Image)}
+    if len(own) < len(labels):
+        raise ParameterError(
+            "labels of an image are one image", value=sorted(set(labels) - set(own)), place="labels"
+        )
+    return True, lambda path: write_image(result, path, own, _copy_ome)
+
+
+def _copy_ome(image: Image, path: Path) -> None:
+    _check_is_ome(image, f"{path.name}.ome.zarr")
+    _copy_blocks(image, path)
 
 
 def _writing_files(files: Files, name: str) -> tuple[bool, _Write]:

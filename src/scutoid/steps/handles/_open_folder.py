@@ -212,7 +212,9 @@ def open_folder(
                 remedy="leave out stack=, or return an array",
             )
     opening = Opening(options, read, kind, members.stacking, members.are_series)
-    folder = OpenedFolder(name, members.paths, opening, members.groups, reads, undeclared)
+    folder = OpenedFolder(
+        name, members.paths, opening, members.groups, reads, undeclared, labels is not None
+    )
     return handle_of(CollectionRef(folder, kind))
 
 
