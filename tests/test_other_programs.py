@@ -199,3 +199,22 @@ def test_levels_of_integers_are_as_bright_as_the_image(tmp_path, dtype):
     path = sc.export(result, tmp_path / "a.ome.zarr")
     means = [np.asarray(sc.open(path, level=level)).mean() for level in range(4)]
     np.testing.assert_allclose(means, image.mean(), atol=0.05)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+def test_an_image_that_was_added_to_a_consolidated_store_is_there(tmp_path):
+    import zarr
+
+    path = tmp_path / "cells.zarr"
+    spec = ImageSpec((8, 9), "uint16", "yx")
+    root = zarr.create_group(path, attributes={"spatialdata_attrs": {"version": "0.2"}})
+    root.create_group("images")
+    for number, name in enumerate(("raw", "denoised"), 1):
+        values = np.full(spec.shape, number, spec.dtype)
+        create_image(path / "images" / name, spec, format="zarr").write(spec.roi, values)
+        if number == 1:
+            zarr.consolidate_metadata(str(path))
+    assert sorted(zarr.open_group(str(path))["images"].group_keys()) == ["raw"]
+    opened = sc.open_folder(path)
+    assert opened.keys == ("images/denoised", "images/raw")
+    np.testing.assert_array_equal(np.asarray(opened["images/denoised"]), 2)
