@@ -84,8 +84,7 @@ TAKERS = {
 
 
 def exported(result, place, how):
-    files = (path for path in sc.export(result, place, **how).rglob("*.npy.*"))
-    return [path.name.rpartition(".")[0] for path in files]
+    return [f"{path.stem}.npy" for path in sc.export(result, place, **how).rglob("[!.]*")]
 
 
 def results(step, plate, origin):
