@@ -51,6 +51,8 @@ def sets_among(paths: Sequence[str]) -> dict[str, FileSet]:
         among some of them there is one of a set.
     """
     looked_at = _worth_a_look(paths)
+    if not looked_at:
+        return dict.fromkeys(paths, _ALONE)
     found: dict[str, FileSet] = {}
     taken: set[str] = set()
     for path in paths:
@@ -61,7 +63,7 @@ def sets_among(paths: Sequence[str]) -> dict[str, FileSet]:
 
 
 def _worth_a_look(paths: Sequence[str]) -> frozenset[str]:
-    named = [path for path in paths if ".ome" in os.path.basename(path).lower()]  # noqa: PTH119
+    named = [path for path in paths if ".ome" in path[path.rfind(os.sep) :].lower()]
     plain = [path for path in paths if path.lower().endswith(TIFF_ENDINGS)]
     sample = plain[:: len(plain) // _SAMPLE or 1]
     return frozenset(named + plain if any(map(set_of, sample)) else named)
