@@ -265,7 +265,7 @@ def test_a_channel_that_is_not_there_is_refused() -> None:
 
 def test_a_value_that_is_not_open_data_is_refused(tmp_path) -> None:
     step = sc.step(lambda image: object())
-    with pytest.raises(RunFailed, match="tables, arrays, numbers"):
+    with pytest.raises(RunFailed, match="tables, arrays of numbers or text"):
         sc.run(step(sc.open(np.zeros((4, 4)))), store=tmp_path, executor="serial")
 
 
