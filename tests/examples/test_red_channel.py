@@ -62,7 +62,7 @@ def test_it_plans_and_runs_and_does_what_is_new(photos, tmp_path):
         assert np.array_equal(np.asarray(found), picture[..., 0])
     folder = scutoid("export", "red_channel", "final", "--store", "results", cwd=tmp_path).strip()
     exported = {p.relative_to(folder).as_posix() for p in Path(folder).rglob("*.tif")}
-    assert exported == {f"{name}.tif" for name in photos}
+    assert exported == {name.replace(".png", ".tif") for name in photos}
     assert "nothing to run" in scutoid("run", *command, cwd=tmp_path)
     io.imsave(tmp_path / "photos" / "new.png", photos["a/1.png"] // 2, check_contrast=False)
     assert "3/4" in scutoid("plan", *command, cwd=tmp_path)
