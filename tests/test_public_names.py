@@ -85,9 +85,9 @@ INTERNAL = {
     """,
     "scutoid.arrays": """
         add_limits check_identity check_missing create create_image damaged_shards files_of_array
-        FileSet GroupImage IMAGE_ENDINGS images_of ImageWriter is_alone is_ngff labels_of METRES
-        misplaced_shards Missing missing_notes Note NOTE open_source open_stack outdated pad_to
-        pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region reading_of
+        FileSet GroupImage IMAGE_ENDINGS images_of ImageWriter is_alone is_ngff known_unit labels_of
+        METRES misplaced_shards Missing missing_notes Note NOTE open_source open_stack outdated
+        pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region reading_of
         Readable SeriesName sets_among shard_levels ShardLevel SourceFiles SPATIAL
         STACKED_AXES Stacking StackSource
         Storage stored_shards stream_tiff VoxelSizes without_windows

@@ -21,6 +21,7 @@ class FakeImage:
         self.unit = metadata.get("unit", "um" if self.voxel_size else None)
         self.origin = metadata.get("origin") or (0.0,) * sum(a in "zyx" for a in axes)
         self.channels = metadata.get("channels", ())
+        self.display = metadata.get("display", ())
         self.is_labels = metadata.get("is_labels", False)
         self.roi = Roi(metadata.get("offset", (0,) * array.ndim), array.shape)
         self.shape, self.dtype = array.shape, array.dtype

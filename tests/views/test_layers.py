@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scutoid.arrays import ChannelDisplay
 from scutoid.errors import MetadataError, ParameterError, PipelineError
 from scutoid.views import view_layers
 
@@ -131,6 +132,70 @@ def test_a_table_without_objects_is_an_empty_layer(table):
 def test_a_table_without_positions_is_refused(table):
     with pytest.raises(ParameterError, match="columns y and x"):
         view_layers(table(pd.DataFrame({"y": [1.0], "mean": [2.0]})))
+
+
+DISPLAYS = {
+    "colour and window": (("00FF00", (5.0, 90.0, 0.0, 255.0)), ("#00FF00", (5.0, 90.0))),
+    "colour alone": (("FF8000", None), ("#FF8000", (1.0, 249.0))),
+    "window alone": ((None, (0.25, 0.5, 0.0, 1.0)), ("green", (0.25, 0.5))),
+    "empty window": ((None, (7.0, 7.0, 7.0, 7.0)), ("green", (1.0, 249.0))),
+    "nothing": ((None, None), ("green", (1.0, 249.0))),
+}
+
+
+@pytest.mark.parametrize("case", DISPLAYS)
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_channels_are_shown_as_their_file_says(image, case, dtype):
+    said, wanted = DISPLAYS[case]
+    display = (ChannelDisplay(*said), ChannelDisplay("0000FF", (0.0, 9.0, 0.0, 9.0)))
+    first, second = view_layers(image((2, 20, 30), "cyx", dtype, display=display))
+    assert (first.options["colormap"], first.options["contrast_limits"]) == wanted
+    assert (second.options["colormap"], second.options["contrast_limits"]) == ("#0000FF", (0, 9))
+
+
+def test_one_channel_taken_out_keeps_its_colour_and_window(image):
+    display = (ChannelDisplay("FF0000", (3.0, 60.0, 0.0, 99.0)),)
+    [layer] = view_layers(image((8, 9), "yx", display=display))
+    assert layer.options["colormap"] == "#FF0000"
+    assert layer.options["contrast_limits"] == (3, 60)
+
+
+def test_a_channel_that_its_file_hides_is_hidden(image):
+    display = (ChannelDisplay("FF0000", None, (("active", False),)), ChannelDisplay("00FF00"))
+    layers = view_layers(image((2, 8, 9), "cyx", display=display))
+    assert [layer.options.get("visible", True) for layer in layers] == [False, True]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4", "f8"])
+def test_contrast_reaches_small_bright_objects_and_leaves_out_single_voxels(image, dtype):
+    dim = image((64, 64), "yx", dtype)
+    dim.array[:] = 100
+    dim.array[::2] = 101  # the ground
+    dim.array[10, 10:12] = 180  # the smallest object
+    dim.array[30, 30], dim.array[40, 40] = 250, 3  # hot and dead
+    assert view_layers(dim)[0].options["contrast_limits"] == (100, 180)
+
+
+def test_contrast_of_single_voxels_alone(image):
+    dots = image((9, 9), "yx", "u1")
+    dots.array[:] = 0
+    dots.array[4, 4] = 1
+    assert view_layers(dots)[0].options["contrast_limits"] == (0, 1)
+
+
+def test_a_table_alone_lies_in_its_own_unit(table):
+    frame = pd.DataFrame({"y": [2.0], "x": [3.0]})
+    frame.attrs["unit"] = "um"
+    [layer] = view_layers(table(frame))
+    assert layer.units == ("um", "um")
+    assert layer.data.tolist() == [[2, 3]]
+
+
+def test_a_table_in_another_unit_lies_where_its_image_does(image, table):
+    raw = image((4, 5), "yx", voxel_size=(0.5, 0.5), unit="um")
+    frame = pd.DataFrame({"y": [1000.0], "x": [2000.0]})
+    frame.attrs["unit"] = "nm"
+    np.testing.assert_allclose(view_layers(raw, table(frame))[1].data, [[2, 4]])
 
 
 def test_contrast_is_set_from_a_few_planes(image):

@@ -45,7 +45,7 @@ from scutoid.arrays._storage import Storage
 from scutoid.arrays._tiff_stream import stream_tiff
 from scutoid.arrays._tiff_write import write_tiff
 from scutoid.arrays._time import TimeScale
-from scutoid.arrays._units import METRES
+from scutoid.arrays._units import METRES, known_unit
 from scutoid.arrays._zarr import check_identity
 from scutoid.arrays._zarr_groups import GroupImage, labels_of, zarr_images
 from scutoid.arrays._zarr_names import files_of_array
@@ -87,6 +87,7 @@ __all__ = [
     "images_of",
     "is_alone",
     "is_ngff",
+    "known_unit",
     "labels_of",
     "misplaced_shards",
     "missing_notes",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import SPATIAL
+from scutoid.arrays import SPATIAL, ChannelDisplay
 from scutoid.errors import ParameterError, PipelineError
+from scutoid.steps import UNIT
+from scutoid.views._contrast import limits_of
 from scutoid.views._layer_array import LayerArray, Readable
 from scutoid.views._world import PlacedImage, World
 
@@ -22,15 +23,15 @@ Kind = Literal["image", "labels", "points"]
 
 # Of channels, in order; pairs add up to white, and most people can distinguish them
 _COLORS = ("green", "magenta", "cyan", "yellow", "red", "blue")
-# Planes, and voxels along each of their sides, that are read to set the contrast
-_SAMPLED_PLANES = 3
-_SAMPLED_SIDE = 1024
-# Share of the darkest and of the brightest voxels that may be clipped, in percent
-_CLIPPED = 0.1
 
 
 class ShownImage(Readable, PlacedImage, Protocol):
     """An image that layers show; `scutoid.steps.Image` is one."""
+
+    @property
+    def channels(self) -> tuple[str, ...]: ...
+    @property
+    def display(self) -> tuple[ChannelDisplay, ...]: ...
 
 
 class _HasFrame(Protocol):
@@ -87,8 +88,9 @@ def view_layers(*results: object, labels: object = ()) -> list[LayerSpec]:
     Parameters
     ----------
     *results : Image, Table, array, DataFrame, path
-        Images become image layers, one a channel.  Images of object numbers (results of `label`, or
-        with "label" in their name) and masks become label layers.  Tables become
+        Images become image layers, one a channel, in the colours and windows of their files where
+        these say them, else with limits of their voxels.  Images of object numbers (results of
+        `label`, or with "label" in their name) and masks become label layers.  Tables become
         points, from their columns ``y`` and ``x`` (and ``z``) in the unit of the images.
     labels : Image or sequence of them, optional
         Further images to show as labels, whatever their names.
@@ -105,19 +107,32 @@ def view_layers(*results: object, labels: object = ()) -> list[LayerSpec]:
     MetadataError
         If units do not convert into each other.
     """
+    return layers_and_world(*results, labels=labels)[0]
+
+
+def layers_and_world(
+    *results: object, labels: object = (), seen: World | None = None
+) -> tuple[list[LayerSpec], World]:
+    """Return what `view_layers` does, and the space that the layers lie in.
+
+    `seen` is that of the viewer to which they are added.
+    """
     marked = list(labels) if isinstance(labels, (list, tuple)) else [labels]
     shown = [(_opened(r), False) for r in results] + [(_opened(r), True) for r in marked]
-    world = World.of([result for result, _ in shown if not isinstance(result, _ShownTable)])
+    images = [result for result, _ in shown if not isinstance(result, _ShownTable)]
+    tables = [result for result, _ in shown if isinstance(result, _ShownTable)]
+    frames = {id(table): table.frame() for table in tables}
+    world = World.of(images, seen).with_points(frames.values())
     layers: list[LayerSpec] = []
     for result, as_labels in shown:
         if isinstance(result, _ShownTable):
-            layers.append(_points(result, world))
+            layers.append(_points(result.name, frames[id(result)], world))
         elif as_labels or _holds_labels(result):
             layers.append(_labels(result, world))
         else:
-            first = not any(layer.kind == "image" for layer in layers)
+            first = seen is None and not any(layer.kind == "image" for layer in layers)
             layers.extend(_images(result, world, first=first))
-    return layers
+    return layers, world
 
 
 def _opened(result: object) -> ShownImage | _ShownTable:
@@ -197,33 +212,38 @@ def _labels(image: ShownImage, world: World) -> LayerSpec:
 
 
 def _images(image: ShownImage, world: World, *, first: bool) -> Iterator[LayerSpec]:
-    options: dict[str, object] = {} if first else {"blending": "additive"}
     if "c" not in image.axes:
-        yield _contrasted(LayerSpec("image", image.name, **_placed(image, world), options=options))
+        options = {} if first else {"blending": "additive"}
+        placed = _placed(image, world)
+        layer = LayerSpec("image", image.name, **placed, options=options)
+        display = image.display[0] if len(image.display) == 1 else ChannelDisplay()
+        yield _shown(layer, placed["data"], display)
         return
     n_channels = image.shape[image.axes.index("c")]
     if _is_colour(image, n_channels):
         yield _colour(image, world)
         return
-    names = getattr(image, "channels", ()) or tuple(map(str, range(n_channels)))
-    colors = itertools.cycle(_COLORS)
-    for channel, (name, color) in enumerate(zip(names, colors, strict=False)):
+    names = image.channels or tuple(map(str, range(n_channels)))
+    displays = image.display or (ChannelDisplay(),) * n_channels
+    for channel, (name, display) in enumerate(zip(names, displays, strict=True)):
+        color = _COLORS[channel % len(_COLORS)] if n_channels > 1 else "gray"
+        placed = _placed(image, world, channel=channel)
         layer = LayerSpec(
             "image",
             f"{image.name} {name}",
-            **_placed(image, world, channel=channel),
+            **placed,
             options={
-                "colormap": color if n_channels > 1 else "gray",
+                "colormap": color,
                 "blending": "additive" if channel or not first else "translucent_no_depth",
             },
         )
-        yield _contrasted(layer)
+        yield _shown(layer, placed["data"], display)
 
 
 def _is_colour(image: ShownImage, n_channels: int) -> bool:
     """Whether the channels are red, green and blue: last, of 8 bits and without names."""
     last = image.axes.endswith("c") and image.dtype == np.uint8
-    return last and n_channels in (3, 4) and not getattr(image, "channels", ())
+    return last and n_channels in (3, 4) and not image.channels
 
 
 def _colour(image: ShownImage, world: World) -> LayerSpec:
@@ -232,56 +252,28 @@ def _colour(image: ShownImage, world: World) -> LayerSpec:
     return LayerSpec("image", image.name, **placed, options={"rgb": True})
 
 
-def _contrasted(layer: LayerSpec) -> LayerSpec:
-    """Set the contrast from a few planes, so that the viewer does not read more for it."""
-    limits = _contrast(layer.data)
-    return LayerSpec(
-        layer.kind,
-        layer.name,
-        layer.data,
-        layer.axes,
-        layer.scale,
-        layer.translate,
-        layer.units,
-        {**layer.options, "contrast_limits": limits},
-    )
+def _shown(layer: LayerSpec, data: LayerArray, display: ChannelDisplay) -> LayerSpec:
+    """Show a layer as its file says; the contrast that it leaves out is that of a few planes.
+
+    Contrast is always set, so that the viewer does not read more for it.
+    """
+    options = dict(layer.options)
+    if display.color is not None:
+        options["colormap"] = f"#{display.color}"
+    if dict(display.more).get("active") is False:
+        options["visible"] = False
+    start, end = (0.0, 0.0) if display.window is None else display.window[:2]
+    options["contrast_limits"] = (start, end) if start < end else limits_of(data)
+    return replace(layer, options=options)
 
 
-def _contrast(data: LayerArray | NDArray[np.float64]) -> tuple[float, float]:
-    if data.dtype == np.uint8:
-        return (0.0, 255.0)
-    *outer, height, width = data.shape
-    middle = tuple(_middle(size, _SAMPLED_SIDE) for size in (height, width))
-    places: list[tuple[int, ...]] = [tuple(size // 2 for size in outer)]
-    if outer:
-        # Along the innermost of the outer axes, z where there is one
-        at = {outer[-1] * (n + 1) // (_SAMPLED_PLANES + 1) for n in range(_SAMPLED_PLANES)}
-        places = [(*places[0][:-1], place) for place in sorted(at)]
-    cuts: list[tuple[int | slice, ...]] = [
-        (*place, *middle) for place in places if 0 not in data.shape
-    ]
-    planes = [np.asarray(data[cut]) for cut in cuts]
-    values = np.concatenate([np.zeros(0), *(plane.reshape(-1) for plane in planes)])
-    values = values[np.isfinite(values)]
-    if len(values) == 0:
-        return (0.0, 1.0)
-    low, high = map(float, np.percentile(values, (_CLIPPED, 100 - _CLIPPED)))
-    return (low, high) if low < high else (low, low + 1)
-
-
-def _middle(size: int, length: int) -> slice:
-    start = max((size - length) // 2, 0)
-    return slice(start, start + min(size, length))
-
-
-def _points(table: _ShownTable, world: World) -> LayerSpec:
-    frame = table.frame()
+def _points(name: str, frame: pd.DataFrame, world: World) -> LayerSpec:
     missing = [axis for axis in "yx" if axis not in frame.columns]
     if missing:
         raise ParameterError(
             "a table is shown as points at its columns y and x, and z if it has one",
             value=f"columns {', '.join(map(str, frame.columns))}",
-            place=repr(table.name),
+            place=repr(name),
             remedy=f"add {' and '.join(missing)}, or leave the table out",
         )
     # A table of volumes may be shown without their images
@@ -289,15 +281,16 @@ def _points(table: _ShownTable, world: World) -> LayerSpec:
     present = [axis for axis in axes if axis in frame.columns]
     axes = axes[axes.index(present[0]) :]
     scale, translate = world.scale(axes), world.translate(axes)
+    factor = world.factor(frame.attrs.get(UNIT), name)
     # In voxels, so that a viewer's slices of one voxel hold the points inside them
     data = np.zeros((len(frame), len(axes)))
     for column, axis in enumerate(axes):
         if axis in present:
-            position = frame[axis].to_numpy(np.float64)
+            position = frame[axis].to_numpy(np.float64) * (factor if axis in SPATIAL else 1.0)
             data[:, column] = (position - translate[column]) / scale[column]
     return LayerSpec(
         "points",
-        table.name,
+        name,
         data,
         axes,
         scale,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from scutoid.arrays import METRES, SPATIAL
 from scutoid.errors import MetadataError
 from scutoid.geometry import Roi
+from scutoid.steps import UNIT
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class PlacedImage(Protocol):
@@ -42,8 +46,31 @@ class World:
     """World position, by axis, of that image's first voxel, uncropped; 0 for other axes."""
 
     @classmethod
-    def of(cls, images: Sequence[PlacedImage]) -> World:
-        """Return the space that holds all `images`."""
+    def of(cls, images: Sequence[PlacedImage], seen: World | None = None) -> World:
+        """Return the space that holds all `images`, and what lies in one that is seen already.
+
+        Its axes are the last ones then, its unit stays, and so do its voxel sizes.
+        """
+        found = cls._of_images(images)
+        if seen is None:
+            return found
+        more = "".join(axis for axis in found.axes if axis not in seen.axes)
+        if seen.unit is None and seen.spacing == {}:
+            return replace(found, axes=more + seen.axes)
+        factor = seen.factor(found.unit, "what is added")
+        spacing, start = (
+            {axis: length * factor for axis, length in lengths.items()}
+            for lengths in (found.spacing, found.start)
+        )
+        return replace(
+            seen,
+            axes=more + seen.axes,
+            spacing={**spacing, **seen.spacing},
+            start={**start, **seen.start},
+        )
+
+    @classmethod
+    def _of_images(cls, images: Sequence[PlacedImage]) -> World:
         letters = dict.fromkeys("".join(image.axes for image in images))
         axes = "".join(axis for axis in letters if axis not in SPATIAL + "c")
         # A viewer shows planes: at least y and x
@@ -58,6 +85,11 @@ class World:
             for axis, origin in zip(spatial, known.origin or (0.0,) * len(spatial), strict=True)
         }
         return cls(axes, known.unit, spacing, start)
+
+    def with_points(self, tables: Iterable[pd.DataFrame]) -> World:
+        """Return it in the unit of the first table that has one, if no image has one."""
+        units = [table.attrs[UNIT] for table in tables if table.attrs.get(UNIT) is not None]
+        return self if self.spacing or self.unit or not units else replace(self, unit=units[0])
 
     def below(self, axes: Iterable[str]) -> str:
         """Return the world's axes from the first of `axes` on, at least two.
@@ -85,7 +117,7 @@ class World:
         }
         if image.voxel_size is not None:
             spatial = [axis for axis in image.axes if axis in SPATIAL]
-            factor = self._factor(image)
+            factor = self.factor(image.unit, image.name)
             origin = image.origin or (0.0,) * len(spatial)
             place |= {axis: o * factor for axis, o in zip(spatial, origin, strict=True)}
         return tuple(place[axis] for axis in axes)
@@ -99,19 +131,25 @@ class World:
         if image is None or image.voxel_size is None:
             return self.spacing
         spatial = [axis for axis in image.axes if axis in SPATIAL]
-        factor = self._factor(image)
+        factor = self.factor(image.unit, image.name)
         own = {axis: s * factor for axis, s in zip(spatial, image.voxel_size, strict=True)}
         return {**self.spacing, **own}
 
-    def _factor(self, image: PlacedImage) -> float:
-        """Return the factor from lengths of `image` to the world's unit."""
-        if image.unit == self.unit or image.unit is None or self.unit is None:
+    def factor(self, unit: str | None, name: str) -> float:
+        """Return the factor from lengths in a unit, of what is called `name`, to the world's.
+
+        Raises
+        ------
+        MetadataError
+            If they do not convert into each other.
+        """
+        if unit == self.unit or unit is None or self.unit is None:
             return 1.0
-        if image.unit not in METRES or self.unit not in METRES:
+        if unit not in METRES or self.unit not in METRES:
             raise MetadataError(
-                "images that are shown together have units that convert into each other",
-                value=f"{image.unit} and {self.unit}",
-                place=repr(image.name),
-                remedy="give unit= when you open them",
+                "what is shown together has units that convert into each other",
+                value=f"{unit} and {self.unit}",
+                place=repr(name),
+                remedy="give unit= when you open the images",
             )
-        return METRES[image.unit] / METRES[self.unit]
+        return METRES[unit] / METRES[self.unit]
