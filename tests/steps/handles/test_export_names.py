@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import scutoid as sc
 from scutoid.cli._main import run_command
 from scutoid.errors import ParameterError, ScutoidError, StoreError
-from scutoid.steps.handles._member_names import stem
+from scutoid.steps.handles._member_stems import stem
 
 KEYS = ("B03_s1.npy", "B03_s2.npy", "C04_s1.npy", "C04_s2.npy")
 

@@ -437,19 +437,34 @@ def zip_keys(collections: Sequence[CollectionRef], *, join: str, place: str) -> 
     Raises
     ------
     PipelineError
-        If they differ and `join` is not "inner".
+        If they differ and `join` is not "inner", or they have none in common.
     """
     first = collections[0].keys
     for other in collections[1:]:
         if other.keys == first or set(other.keys) == set(first):
             continue
-        if join != "inner":
-            only = sorted(set(first) ^ set(other.keys))
-            raise PipelineError(
-                "collections in one step have the same keys",
-                value=f"{len(only)} keys are in one of them only, such as {only[0]!r}",
-                place=place,
-                remedy='use step.options(join="inner") to take those in both',
-            )
-        first = tuple(key for key in first if key in other.node.places)
+        shared = tuple(key for key in first if key in other.node.places)
+        if join != "inner" or not shared:
+            raise _other_keys(first, other.keys, place)
+        first = shared
     return first
+
+
+def _other_keys(first: Sequence[str], second: Sequence[str], place: str) -> PipelineError:
+    alone = (_only_in(first, second), _only_in(second, first))
+    shown = " and ".join(f"{keys[0]!r}" for keys in alone if keys)
+    remedy = 'call members alike, by open_folder(..., keys="{well}_{site}"), made of columns that '
+    remedy += 'both have, or keys="{key}", the path without its ending'
+    if len(alone[0]) < len(first):
+        remedy += '; or step.options(join="inner") takes those that are in both'
+    return PipelineError(
+        "collections in one step have the same keys",
+        value=f"{sum(map(len, alone))} keys are in one of them only, such as {shown}",
+        place=place,
+        remedy=remedy,
+    )
+
+
+def _only_in(keys: Sequence[str], others: Sequence[str]) -> list[str]:
+    known = set(others)
+    return [key for key in keys if key not in known]

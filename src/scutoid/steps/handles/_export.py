@@ -40,7 +40,8 @@ from scutoid.steps.handles._export_labels import (
 from scutoid.steps.handles._export_members import ENDINGS, only_file, write_members
 from scutoid.steps.handles._export_plate import Labels, plate_places, write_image, write_plate
 from scutoid.steps.handles._lazy import Lazy
-from scutoid.steps.handles._member_names import MemberNames, is_file_ending
+from scutoid.steps.handles._member_names import MemberNames
+from scutoid.steps.handles._member_stems import is_file_ending
 from scutoid.steps.handles._name_pattern import NamePattern
 from scutoid.steps.handles._partial import Partial
 from scutoid.steps.handles._single import Files, Image, Table, Value

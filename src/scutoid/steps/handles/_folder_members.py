@@ -21,6 +21,7 @@ from scutoid.steps.handles._name_pattern import NamePattern, find_files
 from scutoid.steps.handles._natural import natural
 from scutoid.steps.handles._single import Table
 from scutoid.steps.handles._stack_axes import Channels, Stack
+from scutoid.steps.handles._templates import with_keys
 from scutoid.steps.handles._zarr_members import images_in_zarr, with_labels
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Wanted:
     finds_images: bool = True
     """Whether it is found which files are one image, or several: not where a reader of the user's
     reads each, or one image of each is meant."""
+    keys: str | None = None
+    """What members are called, made of their columns."""
 
     def __post_init__(self) -> None:
         check_missing(self.missing, _PLACE)
@@ -99,6 +102,8 @@ def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
         If there are none, or they do not fit what is wanted.
     """
     name, members = _found_members(source, wanted)
+    if wanted.keys is not None:
+        members = with_keys(members, wanted.keys)
     return name, members if wanted.labels is None else with_labels(members, wanted.labels)
 
 

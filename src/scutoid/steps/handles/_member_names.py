@@ -13,46 +13,19 @@ member, and all names are known before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import IMAGE_ENDINGS
 from scutoid.errors import ParameterError
 from scutoid.paths import is_inner_name
 from scutoid.steps.handles._collections import Collection
 from scutoid.steps.handles._export_folder import MARK
-from scutoid.steps.handles._name_part import Literal, Placeholder
-from scutoid.steps.handles._name_pattern import KEY, NamePattern
-from scutoid.store import FORMATS, SHEETS
-
-_ENDINGS = tuple({*IMAGE_ENDINGS, *(one.ending for one in FORMATS.values()), *SHEETS})
-"""Endings of files that scutoid reads or writes."""
-_OME = ".ome"
-
-
-def stem(key: str) -> str:
-    """Return a key without the ending of a file.
-
-    Examples
-    --------
-    >>> [stem(key) for key in ("C03_s1.tif", "a/1.ome.zarr", "B03/1", "dose_0.5", ".npy")]
-    ['C03_s1', 'a/1', 'B03/1', 'dose_0.5', '.npy']
-    """
-    low = key.lower()
-    if not low.endswith(_ENDINGS):
-        return key
-    longest = max((ending for ending in _ENDINGS if low.endswith(ending)), key=len)
-    short = key[: -len(longest)]
-    if not short or short.endswith("/"):  # it is a whole name
-        return key
-    return short[: -len(_OME)] if PurePosixPath(short).suffix.lower() == _OME else short
-
-
-def is_file_ending(ending: str) -> bool:
-    """Whether a file that scutoid reads or writes ends so."""
-    return ending.lower() in _ENDINGS
+from scutoid.steps.handles._member_stems import stem
+from scutoid.steps.handles._name_part import Literal
+from scutoid.steps.handles._name_pattern import NamePattern
+from scutoid.steps.handles._templates import formatted
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +60,9 @@ class MemberNames:
         else:
             last = template.parts[-1].tokens[-1]
             is_whole = isinstance(last, Literal) and bool(Path(f"_{last.text}").suffix)
-            found = cls(_formatted(results, template), is_whole)
+            place = f"template {template.text!r} of {results!r}"
+            names = formatted(template, results.keys, results.ref.node.groups, place)
+            found = cls(names, is_whole)
         _check_apart(found.names, "" if found.is_whole else ending, repr(results))
         return found
 
@@ -123,42 +98,3 @@ def _misnamed(rule: str, value: str, place: str) -> ParameterError:
         remedy="name them by placeholders that tell them apart, such as {key}: "
         '"final/{key}.tif"; or export them one by one: results[key]',
     )
-
-
-def _formatted(results: Collection[Any], template: NamePattern) -> dict[str, str]:
-    """Return the name that a template gives each member."""
-    place, keys = f"template {template.text!r} of {results!r}", results.keys
-    groups = results.ref.node.groups
-    columns: dict[str, Sequence[object]] = {} if groups is None else dict(groups.of(keys))
-    texts: dict[str, Sequence[str]] = {}
-    for name, placeholder in template.placeholders.items():
-        if name == KEY:
-            texts[name] = [stem(key) for key in keys]
-        elif name in columns:
-            said = zip(keys, columns[name], strict=True)
-            texts[name] = [_text(placeholder, value, key, place) for key, value in said]
-        else:
-            raise ParameterError(
-                "a placeholder of a template is a column of the members' groups, or key",
-                value=f"{{{name}}}",
-                place=place,
-                remedy="write " + " or ".join(f"{{{known}}}" for known in (*columns, KEY)),
-            )
-    rows = zip(*texts.values(), strict=True)
-    return {
-        key: template.joined(dict(zip(texts, row, strict=True)))
-        for key, row in zip(keys, rows, strict=True)
-    }
-
-
-def _text(placeholder: Placeholder, value: object, key: str, place: str) -> str:
-    """Return the text in which the value of a group stands in a name."""
-    try:
-        return placeholder.fitting_text(value)
-    except ValueError as error:
-        raise ParameterError(
-            str(error),
-            value=f"{placeholder.name}={value!r} of member {key!r}",
-            place=place,
-            remedy=f"write {{{placeholder.name}}}, or leave it out",
-        ) from None

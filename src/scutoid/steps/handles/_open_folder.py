@@ -48,6 +48,7 @@ def open_folder(
     time: TimeScale | Sequence[object] | None = None,
     series: SeriesName | None = None,
     labels: str | None = None,
+    keys: str | None = None,
 ) -> Images: ...
 @overload
 def open_folder(
@@ -69,6 +70,7 @@ def open_folder(
     time: TimeScale | Sequence[object] | None = None,
     series: SeriesName | None = None,
     labels: str | None = None,
+    keys: str | None = None,
 ) -> Any: ...
 def open_folder(
     pattern: FileSource,
@@ -89,6 +91,7 @@ def open_folder(
     time: TimeScale | Sequence[object] | None = None,
     series: SeriesName | None = None,
     labels: str | None = None,
+    keys: str | None = None,
 ) -> Any:
     """Open all files that match a pattern, or that a table lists, as a collection of images.
 
@@ -137,6 +140,10 @@ def open_folder(
     labels : str, optional
         Name of labels that each image has, of a plate or of other OME-Zarrs: these are the
         members, with the keys of their images.
+    keys : str, optional
+        What members are called, made of their columns: ``"{well}/{site}"``.  ``{key}`` is the key
+        that they have without it, less the ending of a file.  Steps take several collections
+        together, such as masks and their images, where their members are called alike.
     axes, origin, allow_outside, coordinate_system, series
         As in `open`, for every file.
     voxel_size, unit, time
@@ -192,7 +199,7 @@ def open_folder(
     if series is not None:
         options["series"] = series
     finds_images = read is None and series is None
-    wanted = Wanted(stack, channels, missing, select, group, labels, finds_images)
+    wanted = Wanted(stack, channels, missing, select, group, labels, finds_images, keys)
     name, members = find_members(pattern, wanted)
     kind: OutputKind = "image"
     undeclared: tuple[str, ...] = ()
