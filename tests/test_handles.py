@@ -20,8 +20,8 @@ SOURCE = Path(scutoid.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 HANDLES = frozenset(
     name
-    for name, value in vars(handles).items()
-    if isinstance(value, type) and issubclass(value, handles.Lazy)
+    for name in handles.__all__
+    if isinstance(kind := getattr(handles, name), type) and issubclass(kind, handles.Lazy)
 ) | {"Lazy", "Collection", "Images", "Tables", "Values", "PartsCollection", "FilesCollection"}
 SEQUENCES = {
     "Collection", "Iterable", "Iterator", "Sequence", "deque", "frozenset", "list", "set", "tuple",

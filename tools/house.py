@@ -9,15 +9,17 @@ The source below ``ROOT/src/scutoid`` is read as text; only the walks run it, ea
 interpreter with ``PYTHONPATH=ROOT/src``.  How each figure is counted:
 
 files and lines
-    Every ``.py`` file, every line of it, blank ones too.  A package counts the files of its own
-    folder; a row ``name/**`` adds what is in the folders below.
+    Every ``.py`` file, every line of it, blank ones too; the ``.pyi`` of a package goes with its
+    ``__init__.py``.  A package counts the files of its own folder; a row ``name/**`` adds what is
+    in the folders below.
 circles of imports
     Groups of files each of which imports all the others, on the way over others too (strongly
     connected components of two or more files).  An import counts wherever it stands, inside a
     function and under ``TYPE_CHECKING`` too.  ``from package import name`` leads to the file
     ``package/name.py`` or ``package/name/__init__.py`` if there is one, else to
     ``package/__init__.py``; that a file also loads the packages around what it imports is left out,
-    and so is ``importlib.import_module``.
+    and so are ``importlib.import_module`` and what the stub of scutoid itself hands on from the
+    outside (``LAZY``), which is loaded when it is asked for.
 imports that point up
     Imports of what comes later in the order of layers: ``LAYERS`` of ``ROOT/tests/test_layers.py``,
     or the order below.  Each package of the pipeline and of the store that ``ROOMS`` names is a
@@ -76,6 +78,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 """Each may import itself and what stands above it; "" is scutoid's own ``__init__``."""
+LAZY = frozenset({"views", "cli"})
 _OF_THE_PIPELINE = (
     "declaration",
     "layout",
@@ -130,7 +133,7 @@ class Source:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.texts = {
-            _module_of(folder, path): path.read_text() for path in sorted(folder.rglob("*.py"))
+            _module_of(folder, path): _text_of(path) for path in sorted(folder.rglob("*.py"))
         }
         self.packages = {_module_of(folder, path) for path in folder.rglob("__init__.py")}
         self.trees = {module: ast.parse(text) for module, text in self.texts.items()}
@@ -158,9 +161,13 @@ class Source:
                 named = [self._nearest(f"{base}.{alias.name}") for alias in node.names]
             else:
                 continue
-            modules = tuple(sorted({name for name in named if name}))
+            modules = tuple(sorted({n for n in named if n and not self._is_lazy(module, n)}))
             if modules:
                 yield Import(node.lineno, modules)
+
+    def _is_lazy(self, module: str, imported: str) -> bool:
+        """Whether scutoid itself hands something on that is loaded when it is asked for."""
+        return module == self.folder.name and imported.split(".")[1:2] in ([n] for n in LAZY)
 
     def _nearest(self, name: str) -> str:
         """Return the longest part of a dotted name, from its begin, that is a module, or ""."""
@@ -176,6 +183,12 @@ class Source:
         above = package.split(".")
         above = above[: len(above) - node.level + 1]
         return ".".join([*above, node.module] if node.module else above)
+
+
+def _text_of(path: Path) -> str:
+    """Return a module's text, and what the stub of a package hands on from its modules."""
+    stub = path.with_suffix(".pyi")
+    return path.read_text() + (stub.read_text() if stub.is_file() else "")
 
 
 def _module_of(folder: Path, path: Path) -> str:

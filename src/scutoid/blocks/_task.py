@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scutoid.blocks._block import Block
 from scutoid.blocks._mask import Mask
 from scutoid.errors import GeometryError, ParameterError
-from scutoid.geometry import BlockGrid, Roi
+from scutoid.geometry import BlockGrid as BlockGrid  # noqa: PLC0414 - handed on by the package
+from scutoid.geometry import Roi
 
 
 @dataclass(frozen=True, slots=True)

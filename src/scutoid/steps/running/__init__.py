@@ -1,11 +1,5 @@
 """Carrying a plan out."""
 
-from scutoid.steps.running._outcome import Run, RunStep
-from scutoid.steps.running._run import plan, run
+import lazy_loader
 
-__all__ = [
-    "Run",
-    "RunStep",
-    "plan",
-    "run",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,29 +1,5 @@
 """What is sent to a worker."""
 
-from scutoid.steps.work._blocks import BlockWork, FinishWork, StepWork, WholeImage
-from scutoid.steps.work._handover import HandedImage, Handover
-from scutoid.steps.work._members import (
-    FolderInput,
-    ItemInput,
-    MemberInput,
-    MemberWork,
-    PartInput,
-    ValueInput,
-    members_by_key,
-)
+import lazy_loader
 
-__all__ = [
-    "BlockWork",
-    "FinishWork",
-    "FolderInput",
-    "HandedImage",
-    "Handover",
-    "ItemInput",
-    "MemberInput",
-    "MemberWork",
-    "PartInput",
-    "StepWork",
-    "ValueInput",
-    "WholeImage",
-    "members_by_key",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,12 +1,5 @@
 """Formats of stored values: open ones, each with a name and an ending; never pickle."""
 
-from scutoid.store.formats._registry import (
-    FORMATS,
-    Format,
-    choose_format,
-    find_format,
-    installed_formats,
-)
-from scutoid.store.formats._sheets import SHEETS
+import lazy_loader
 
-__all__ = ["FORMATS", "SHEETS", "Format", "choose_format", "find_format", "installed_formats"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

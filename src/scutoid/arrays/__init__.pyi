@@ -1,0 +1,104 @@
+from ._alone import is_alone
+from ._axis_order import is_ngff
+from ._backends import IMAGE_ENDINGS
+from ._create import ImageWriter, WritableImage, create, create_image
+from ._display import ChannelDisplay, without_windows
+from ._file_sets import FileSet, sets_among
+from ._images_of import images_of
+from ._limits import add_limits
+from ._notes import Note
+from ._open import VoxelSizes, open_source
+from ._padding import pad_to, read_region
+from ._pictures import reading_of
+from ._pyramid import (
+    PyramidLevel,
+    pyramid_levels,
+    pyramid_method,
+    pyramid_multiple,
+)
+from ._request import Missing, SeriesName, check_missing
+from ._shard_notes import (
+    NOTE,
+    ShardLevel,
+    misplaced_shards,
+    missing_notes,
+    shard_levels,
+)
+from ._shards import damaged_shards, stored_shards
+from ._source import (
+    ArraySource,
+    Readable,
+    SourceFiles,
+    SourceIdentity,
+    WrappedSource,
+    outdated,
+)
+from ._spec import SPATIAL, ImageSpec
+from ._stack import STACKED_AXES, Stacking, StackSource, open_stack
+from ._storage import Storage
+from ._tiff_stream import stream_tiff
+from ._tiff_write import write_tiff
+from ._time import TimeScale
+from ._units import METRES, known_unit
+from ._zarr import check_identity
+from ._zarr_groups import GroupImage, labels_of, zarr_images
+from ._zarr_names import files_of_array
+
+__all__ = [
+    "IMAGE_ENDINGS",
+    "METRES",
+    "NOTE",
+    "SPATIAL",
+    "STACKED_AXES",
+    "ArraySource",
+    "ChannelDisplay",
+    "FileSet",
+    "GroupImage",
+    "ImageSpec",
+    "ImageWriter",
+    "Missing",
+    "Note",
+    "PyramidLevel",
+    "Readable",
+    "SeriesName",
+    "ShardLevel",
+    "SourceFiles",
+    "SourceIdentity",
+    "StackSource",
+    "Stacking",
+    "Storage",
+    "TimeScale",
+    "VoxelSizes",
+    "WrappedSource",
+    "WritableImage",
+    "add_limits",
+    "check_identity",
+    "check_missing",
+    "create",
+    "create_image",
+    "damaged_shards",
+    "files_of_array",
+    "images_of",
+    "is_alone",
+    "is_ngff",
+    "known_unit",
+    "labels_of",
+    "misplaced_shards",
+    "missing_notes",
+    "open_source",
+    "open_stack",
+    "outdated",
+    "pad_to",
+    "pyramid_levels",
+    "pyramid_method",
+    "pyramid_multiple",
+    "read_region",
+    "reading_of",
+    "sets_among",
+    "shard_levels",
+    "stored_shards",
+    "stream_tiff",
+    "without_windows",
+    "write_tiff",
+    "zarr_images",
+]

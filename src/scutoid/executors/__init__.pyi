@@ -1,0 +1,46 @@
+from ._connect import ConnectExecutor
+from ._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE
+from ._launch import Launch
+from ._pickling import dump_value, dumps, loads
+from ._registry import Executor, find_executor
+from ._rendezvous import meet
+from ._work import (
+    FAILED,
+    MOST_ITEMS,
+    ItemFailure,
+    Job,
+    Joined,
+    Lost,
+    Message,
+    NoHeartbeat,
+    Outcome,
+    Work,
+    Workbench,
+    WorkerPool,
+)
+
+__all__ = [
+    "CONNECTION_VARIABLE",
+    "FAILED",
+    "LAUNCH_VARIABLE",
+    "MOST_ITEMS",
+    "TASK_VARIABLE",
+    "ConnectExecutor",
+    "Executor",
+    "ItemFailure",
+    "Job",
+    "Joined",
+    "Launch",
+    "Lost",
+    "Message",
+    "NoHeartbeat",
+    "Outcome",
+    "Work",
+    "Workbench",
+    "WorkerPool",
+    "dump_value",
+    "dumps",
+    "find_executor",
+    "loads",
+    "meet",
+]

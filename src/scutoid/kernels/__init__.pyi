@@ -1,0 +1,185 @@
+from ._affine import Affine, affine
+from ._atlas import RegionTree, merge_region_sums, nearest_voxels, region_sums
+from ._coarse import (
+    coarse_means,
+    coarse_range,
+    coarse_shape,
+    interpolate_coarse,
+)
+from ._components import (
+    apply_lookup,
+    checked_connectivity,
+    faces,
+    find_components,
+    label_components,
+)
+from ._counts import cells_per_object, check_cell_size
+from ._cross_entropy import (
+    LiWindow,
+    count_floats,
+    li_from_histogram,
+    li_level,
+    li_window,
+    merge_floats,
+)
+from ._downsample import check_factors, check_method, downsample
+from ._footprint import (
+    Footprint,
+    footprint_array,
+    footprint_shape,
+)
+from ._foreground import (
+    as_foreground,
+    check_mask_type,
+)
+from ._histogram import (
+    Histogram,
+    bin_centers,
+    float_histogram,
+    histogram_of,
+    merge_histograms,
+    percentile_from_histogram,
+    value_range,
+)
+from ._intensities import IntensityStats
+from ._levels import otsu_from_histogram, triangle_from_histogram
+from ._maxima import (
+    by_region,
+    h_reconstruction,
+    highest_within,
+    local_maxima,
+    maximum_candidates,
+)
+from ._measures import Measure
+from ._order import (
+    Digits,
+    Narrowed,
+    count_digits,
+    merge_digits,
+    narrow,
+    percentile_passes,
+)
+from ._outlines import outlines
+from ._overlaps import (
+    Match,
+    Overlaps,
+    count_overlaps,
+    decode_halo_runs,
+    encode_halo_runs,
+    match_pieces,
+    renumbered,
+)
+from ._regions import RegionStats, measure_block, merge_regions, region_columns
+from ._runs import Groups
+from ._seams import (
+    MergedLabels,
+    global_first,
+    lookup_table,
+    merge_blocks,
+    number_unions,
+)
+from ._shapes import SHAPES, shape_columns
+from ._spots import SpotMethod, Spots, find_spots, spot_reach, spot_response
+from ._tiles import Model, Tiling, check_tiling, field_of_view, predict_tiles
+from ._watershed import components_seen, reference_watershed, watershed
+from ._whole_numbers import (
+    LARGEST_IN_FLOAT64,
+    by_order,
+    check_in_float64,
+    is_above,
+    is_in_float64,
+)
+
+__all__ = [
+    "LARGEST_IN_FLOAT64",
+    "SHAPES",
+    "Affine",
+    "Digits",
+    "Footprint",
+    "Groups",
+    "Histogram",
+    "IntensityStats",
+    "LiWindow",
+    "Match",
+    "Measure",
+    "MergedLabels",
+    "Model",
+    "Narrowed",
+    "Overlaps",
+    "RegionStats",
+    "RegionTree",
+    "SpotMethod",
+    "Spots",
+    "Tiling",
+    "affine",
+    "apply_lookup",
+    "as_foreground",
+    "bin_centers",
+    "by_order",
+    "by_region",
+    "cells_per_object",
+    "check_cell_size",
+    "check_factors",
+    "check_in_float64",
+    "check_mask_type",
+    "check_method",
+    "check_tiling",
+    "checked_connectivity",
+    "coarse_means",
+    "coarse_range",
+    "coarse_shape",
+    "components_seen",
+    "count_digits",
+    "count_floats",
+    "count_overlaps",
+    "decode_halo_runs",
+    "downsample",
+    "encode_halo_runs",
+    "faces",
+    "field_of_view",
+    "find_components",
+    "find_spots",
+    "float_histogram",
+    "footprint_array",
+    "footprint_shape",
+    "global_first",
+    "h_reconstruction",
+    "highest_within",
+    "histogram_of",
+    "interpolate_coarse",
+    "is_above",
+    "is_in_float64",
+    "label_components",
+    "li_from_histogram",
+    "li_level",
+    "li_window",
+    "local_maxima",
+    "lookup_table",
+    "match_pieces",
+    "maximum_candidates",
+    "measure_block",
+    "merge_blocks",
+    "merge_digits",
+    "merge_floats",
+    "merge_histograms",
+    "merge_region_sums",
+    "merge_regions",
+    "narrow",
+    "nearest_voxels",
+    "number_unions",
+    "otsu_from_histogram",
+    "outlines",
+    "percentile_from_histogram",
+    "percentile_passes",
+    "predict_tiles",
+    "reference_watershed",
+    "region_columns",
+    "region_sums",
+    "renumbered",
+    "shape_columns",
+    "spot_reach",
+    "spot_response",
+    "triangle_from_histogram",
+    "value_range",
+    "watershed",
+]

@@ -1,0 +1,56 @@
+from ._block_inputs import BlockInputs, Deferred, Loaded
+from ._block_step import BlockStep
+from ._calling import merge_in_order, unpack
+from ._computed import ComputedImage
+from ._gathered import GatheredMembers
+from ._groups import Groups
+from ._parts import (
+    BlockParts,
+    MemoryParts,
+    PackedParts,
+    decode,
+    encode,
+    read_payload,
+)
+from ._tables import (
+    TIME_UNIT,
+    UNIT,
+    check_names,
+    concatenate,
+    join_tables,
+    own_columns,
+    with_groups,
+    with_index,
+)
+from ._trial import trial
+from ._whole_step import call_step, finish, prepared
+
+__all__ = [
+    "TIME_UNIT",
+    "UNIT",
+    "BlockInputs",
+    "BlockParts",
+    "BlockStep",
+    "ComputedImage",
+    "Deferred",
+    "GatheredMembers",
+    "Groups",
+    "Loaded",
+    "MemoryParts",
+    "PackedParts",
+    "call_step",
+    "check_names",
+    "concatenate",
+    "decode",
+    "encode",
+    "finish",
+    "join_tables",
+    "merge_in_order",
+    "own_columns",
+    "prepared",
+    "read_payload",
+    "trial",
+    "unpack",
+    "with_groups",
+    "with_index",
+]

@@ -1,0 +1,29 @@
+from ._block import StepBlock
+from ._copies import ReadWhenAsked, is_table
+from ._length import Length, um
+from ._options import CallOptions, Options, ResultOptions
+from ._own import kept, own, own_all, told_of_read_only
+from ._parameters import INJECTED, NEIGHBOURS, refuse_renamed
+from ._spec import Border, OutputKind, StepSpec, make_spec
+
+__all__ = [
+    "INJECTED",
+    "NEIGHBOURS",
+    "Border",
+    "CallOptions",
+    "Length",
+    "Options",
+    "OutputKind",
+    "ReadWhenAsked",
+    "ResultOptions",
+    "StepBlock",
+    "StepSpec",
+    "is_table",
+    "kept",
+    "make_spec",
+    "own",
+    "own_all",
+    "refuse_renamed",
+    "told_of_read_only",
+    "um",
+]

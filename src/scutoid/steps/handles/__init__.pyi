@@ -1,0 +1,59 @@
+from ._collections import Collection, Images, Tables, Values, gather
+from ._decorators import blockwise, reduction, step
+from ._evaluate import Evaluation, refusing_depth
+from ._export import export
+from ._latest import LATEST
+from ._lazy import Lazy, handle_of, remedy_for_image
+from ._named_results import NamedResults, Result
+from ._open import open  # noqa: A004
+from ._open_folder import open_folder
+from ._operation_options import with_options
+from ._partial import MembersTaken, Partial
+from ._per_member import per_member
+from ._pipeline import Pipeline, pipeline
+from ._single import Files, Image, Parts, Table, Value
+from ._step import Step, is_lazy
+from ._store import Store
+from ._substitute import with_given
+from ._targets import refs_in
+from ._typed import TypedCall, injected
+
+__all__ = [
+    "LATEST",
+    "Collection",
+    "Evaluation",
+    "Files",
+    "Image",
+    "Images",
+    "Lazy",
+    "MembersTaken",
+    "NamedResults",
+    "Partial",
+    "Parts",
+    "Pipeline",
+    "Result",
+    "Step",
+    "Store",
+    "Table",
+    "Tables",
+    "TypedCall",
+    "Value",
+    "Values",
+    "blockwise",
+    "export",
+    "gather",
+    "handle_of",
+    "injected",
+    "is_lazy",
+    "open",
+    "open_folder",
+    "per_member",
+    "pipeline",
+    "reduction",
+    "refs_in",
+    "refusing_depth",
+    "remedy_for_image",
+    "step",
+    "with_given",
+    "with_options",
+]

@@ -1,0 +1,21 @@
+from ._changed_members import noted_files
+from ._keys import Keys
+from ._plan import Plan, PlannedStep
+from ._planned import PlannedCall, PlannedRun, is_computed
+from ._planner import Planner
+from ._summary import summarize
+from ._warnings import notes_of_images, warnings_of
+
+__all__ = [
+    "Keys",
+    "Plan",
+    "PlannedCall",
+    "PlannedRun",
+    "PlannedStep",
+    "Planner",
+    "is_computed",
+    "noted_files",
+    "notes_of_images",
+    "summarize",
+    "warnings_of",
+]

@@ -1,0 +1,108 @@
+from ._checksums import checksum_of, contents_of
+from ._damage import Examination, Verification, own_bytes, verify_store
+from ._display import settle_display
+from ._garbage import COMPARED, Collector, Garbage, parse_duration
+from ._member_lists import (
+    group_columns,
+    groups_of,
+    list_of,
+    list_of_members,
+    members_of,
+)
+from ._member_record import (
+    AcceptedRecord,
+    FileRecord,
+    MemberRecord,
+    MembersRecord,
+    SpecRecord,
+)
+from ._missing_shards import (
+    JOURNALLED,
+    changed_files,
+    lost_blocks,
+    shard_record,
+)
+from ._missing_values import lost_values
+from ._names import (
+    BLOCKS,
+    FILES_FOLDER,
+    ITEM_FOLDER,
+    ITEMS,
+    MEMBERS,
+    image_file,
+    output_names,
+    packed_slot,
+)
+from ._notes_file import notes_file
+from ._record import (
+    GridRecord,
+    ImageRecord,
+    OutputRecord,
+    PartsRecord,
+    ResultRecord,
+)
+from ._record_fields import read_file
+from ._run_record import OutcomeRecord, RunRecord, RunStepRecord
+from ._runs import LOGS, RUN, RUNS, announcing, dead_locks
+from ._shard_notes import NoteWriter, lost_notes, settle_notes
+from ._stored import StoredResult
+from ._stored_items import StoredItem, StoredItems, plain_parts
+
+__all__ = [
+    "BLOCKS",
+    "COMPARED",
+    "FILES_FOLDER",
+    "ITEMS",
+    "ITEM_FOLDER",
+    "JOURNALLED",
+    "LOGS",
+    "MEMBERS",
+    "RUN",
+    "RUNS",
+    "AcceptedRecord",
+    "Collector",
+    "Examination",
+    "FileRecord",
+    "Garbage",
+    "GridRecord",
+    "ImageRecord",
+    "MemberRecord",
+    "MembersRecord",
+    "NoteWriter",
+    "OutcomeRecord",
+    "OutputRecord",
+    "PartsRecord",
+    "ResultRecord",
+    "RunRecord",
+    "RunStepRecord",
+    "SpecRecord",
+    "StoredItem",
+    "StoredItems",
+    "StoredResult",
+    "Verification",
+    "announcing",
+    "changed_files",
+    "checksum_of",
+    "contents_of",
+    "dead_locks",
+    "group_columns",
+    "groups_of",
+    "image_file",
+    "list_of",
+    "list_of_members",
+    "lost_blocks",
+    "lost_notes",
+    "lost_values",
+    "members_of",
+    "notes_file",
+    "output_names",
+    "own_bytes",
+    "packed_slot",
+    "parse_duration",
+    "plain_parts",
+    "read_file",
+    "settle_display",
+    "settle_notes",
+    "shard_record",
+    "verify_store",
+]

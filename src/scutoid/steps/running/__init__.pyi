@@ -1,0 +1,9 @@
+from ._outcome import Run, RunStep
+from ._run import plan, run
+
+__all__ = [
+    "Run",
+    "RunStep",
+    "plan",
+    "run",
+]

@@ -1,0 +1,78 @@
+from ._durable import empty_folder, list_folder
+from ._entry import SIZES, Entry, distrust_around
+from ._entry_folder import COMPLETE, JOURNAL, RECIPE
+from ._entry_store import MARK, RESULT_NAME, EntryStore
+from ._lock import Lock, Owner, one_by_one
+from ._pack import Pack
+from ._parts import (
+    arrays_of_bytes,
+    bytes_of_arrays,
+    bytes_of_table,
+    table_of_bytes,
+)
+from ._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
+from ._reasons import differences, distance, explain, version_notes
+from ._recipe import KEY_RULE, Fact, Recipe
+from .formats import FORMATS, SHEETS, Format, choose_format, find_format
+from .keys import (
+    CodeFingerprint,
+    HashMemo,
+    canonical_digest,
+    checksum_file,
+    describe,
+    file_names_in,
+    fingerprint,
+    is_own,
+    key_of_path,
+    key_of_source,
+    locations_of,
+)
+
+__all__ = [
+    "COMPLETE",
+    "FORMATS",
+    "JOURNAL",
+    "KEY_RULE",
+    "MARK",
+    "RECIPE",
+    "RESULT_NAME",
+    "SHEETS",
+    "SIZES",
+    "CodeFingerprint",
+    "Entry",
+    "EntryStore",
+    "Fact",
+    "Format",
+    "HashMemo",
+    "Lock",
+    "Owner",
+    "Pack",
+    "Recipe",
+    "arrays_of_bytes",
+    "bytes_of_arrays",
+    "bytes_of_table",
+    "canonical_digest",
+    "checksum_file",
+    "choose_format",
+    "describe",
+    "dict_of",
+    "differences",
+    "distance",
+    "distrust_around",
+    "empty_folder",
+    "explain",
+    "file_names_in",
+    "find_format",
+    "fingerprint",
+    "is_own",
+    "is_plain_array",
+    "is_plain_integer",
+    "key_of_path",
+    "key_of_source",
+    "list_folder",
+    "locations_of",
+    "name_of_dict",
+    "one_by_one",
+    "table_of_bytes",
+    "version_notes",
+]
