@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import scutoid as sc
 from scutoid.arrays import ImageSpec, TimeScale, create_image, open_source, write_tiff
 from scutoid.arrays._units import TIMES, long_unit, stored_unit
-from scutoid.errors import MetadataError, ScutoidWarning
+from scutoid.errors import MetadataError, ParameterError, ScutoidWarning
 
 SERIES = np.arange(4 * 6 * 8, dtype="uint16").reshape(4, 6, 8)
 EVERY = TimeScale(2.5, "s", 10)
@@ -263,6 +263,8 @@ def test_others_read_what_is_written(tmp_path) -> None:
 # ---- in tables
 
 SPOTS = np.zeros((4, 20, 20), "uint8")
+BLOBS = SPOTS.copy()
+BLOBS[0, 3:12, 5:14] = BLOBS[2, 5:15, 2:9] = BLOBS[3, 8:14, 8:14] = 200
 SPOTS[0, 5, 5] = SPOTS[2, 5:7, 9] = SPOTS[3, 12, 12] = 200
 
 
@@ -281,6 +283,79 @@ def test_tables_of_objects_have_a_column_of_time(block) -> None:
     table = sc.detect_spots(image, sigma=1, threshold=1).to_pandas()
     assert table["time"].tolist() == [10.0 + 2.5 * t for t in table["t"]]
     assert table.attrs["time_unit"] == "s"
+
+
+REGIONS = pd.DataFrame({"id": [1, 2], "parent_id": [None, 1]})
+ATLAS = sc.open(np.ones((20, 20), "uint8"), voxel_size=0.5, unit="um")
+
+
+def _objects(image):
+    return sc.label(image > 9)
+
+
+def _measured(image):
+    return sc.measure(_objects(image))
+
+
+def _by_region(cells):
+    return sc.count_by_region(cells, ATLAS, regions=REGIONS)
+
+
+TABLES = {
+    "measure": _measured,
+    "spots": lambda image: sc.detect_spots(image, sigma=1, threshold=1),
+    "count of labels": lambda image: sc.count(_objects(image)),
+    "count of a table": lambda image: sc.count(_measured(image)),
+    "estimates": lambda image: sc.estimate_cells(_measured(image)),
+    "regions of labels": lambda image: _by_region(_objects(image)),
+    "regions of a table": lambda image: _by_region(_measured(image)),
+    "regions of a density": lambda image: _by_region(sc.density(_objects(image), factors=2)),
+    "report of watershed": lambda image: sc.watershed.options(block=7)(
+        image, _objects(image), max_extent=2, report=True
+    )[1],
+    "report of split_touching": lambda image: sc.split_touching.options(block=7)(
+        image > 9, max_extent=1, report=True
+    )[1],
+}
+
+
+@pytest.mark.parametrize("unit", ["s", None])
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_of_a_time_series_has_a_column_of_time(name, start, unit) -> None:
+    image = sc.open(BLOBS, axes="tyx", voxel_size=0.5, unit="um", time=(2.5, unit, 10))[start:]
+    table = TABLES[name](image).to_pandas()
+    assert len(table)
+    assert list(table.columns[:2]) == ["t", "time"]
+    assert table["time"].tolist() == [10 + 2.5 * t for t in table["t"]]
+    assert table["time"].dtype == "float64"
+    assert table.attrs["time_unit"] == unit
+    unknown = TABLES[name](sc.open(BLOBS, axes="tyx", voxel_size=0.5, unit="um")[start:])
+    pd.testing.assert_frame_equal(unknown.to_pandas(), table.drop(columns="time"), check_like=False)
+    assert "time_unit" not in unknown.to_pandas().attrs
+
+
+@pytest.mark.parametrize("name", ["count of labels", "regions of labels"])
+def test_times_of_members_stand_in_their_joined_table(tmp_path, name) -> None:
+    for number in range(2):
+        tifffile.imwrite(
+            tmp_path / f"{number}.tif", BLOBS, metadata={"axes": "TYX"}, photometric="minisblack"
+        )
+    times = {"voxel_size": 0.5, "unit": "um", "axes": "tyx", "time": (2.5, "s", 10)}
+    images = sc.open_folder(tmp_path / "*.tif", **times)
+    table = TABLES[name](images).to_pandas()
+    assert table["time"].tolist() == [10 + 2.5 * t for t in table["t"]]
+    assert table.attrs["time_unit"] == "s"
+    with pytest.raises(ParameterError, match="time"):
+        TABLES[name](sc.open_folder(tmp_path / "{time:d}.tif", **times))
+
+
+def test_a_column_of_time_of_the_user_is_left_alone() -> None:
+    """It may be anything, of each object its own."""
+    cells = pd.DataFrame(
+        {"t": [0, 0, 1], "time": [3.0, 4.0, 5.0], "n_voxels": 9, "touches_edge": False}
+    )
+    assert list(sc.count(cells).columns)[:2] == ["t", "n_objects"]
 
 
 def test_tables_without_times_are_as_they_were() -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeGuard, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import cells_per_object, check_cell_size
 from scutoid.ops._columns import check_groups, known_values
@@ -18,6 +17,13 @@ from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
 from scutoid.ops._renamed import renamed
+from scutoid.ops._times import (
+    place_columns,
+    times_of_part,
+    with_time_unit,
+    with_times,
+    with_times_from,
+)
 from scutoid.ops._types import ImageLike, Number, TableLike
 from scutoid.ops._units import copied_unit
 from scutoid.steps import BlockParts, Image, Table, Tables, is_lazy, step
@@ -77,7 +83,8 @@ def count(
     Returns
     -------
     Table or DataFrame
-        One row, with iterated axes one for each place (of a table, each that has objects):
+        One row, with iterated axes one for each place (of a table, each that has objects), with a
+        column ``time`` beside ``t`` where times are known, as in `measure`:
         ``n_objects``; ``n_clusters``, those larger than one cell; ``n_edge``, those that touch the
         edge; ``n_cells``.
 
@@ -161,8 +168,8 @@ def estimate_cells(
 
 def _columns(objects: ImageLike | TableLike) -> list[str]:
     """Return the names of the columns of a table, as far as they are known."""
-    axes = "" if is_table(objects) else first_of(cast("Image", objects)).axes
-    return [*(axis for axis in axes if axis not in SPATIAL), *_NAMES]
+    own = [] if is_table(objects) else place_columns(first_of(cast("Image", objects)))
+    return [*own, *_NAMES]
 
 
 def _check(size: Number | None, by: str, min_size: float, edge_weight: float) -> None:
@@ -210,7 +217,7 @@ def estimated_cells(
     )
 
 
-@step(out="table", version="2")
+@step(out="table", version="3")
 def count_rows(
     cells: pd.DataFrame, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> pd.DataFrame:
@@ -224,10 +231,10 @@ def count_rows(
         {**dict(zip(axes, place, strict=True)), **_counted(rows, size, by, min_size, edge_weight)}
         for place, rows in cells.groupby(axes, sort=True)
     )
-    return _summary(counted, by, cells)
+    return with_times_from(_summary(counted, by, cells), cells)
 
 
-@step(out="table", version="2")
+@step(out="table", version="3")
 def count_pieces(
     pieces: BlockParts, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> pd.DataFrame:
@@ -238,10 +245,12 @@ def count_pieces(
         counted = _counted(rows, size, by, min_size, edge_weight)
         before = counts.get(place, {})
         counts[place] = {name: before.get(name, 0) + counted[name] for name in _NAMES}
+    times = times_of_part(pieces[0])
     counted_apart = (
-        {**dict(zip(iterated, place, strict=True)), **counted} for place, counted in counts.items()
+        {**with_times(dict(zip(iterated, map(np.asarray, place), strict=True)), times), **counted}
+        for place, counted in counts.items()
     )
-    return _summary(counted_apart, by, rows)
+    return with_time_unit(_summary(counted_apart, by, rows), times)
 
 
 def _counted(

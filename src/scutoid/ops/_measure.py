@@ -21,7 +21,7 @@ from scutoid.ops._composed import as_one, opened, operation
 from scutoid.ops._grids import checked_by
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._object_table import measure_objects
-from scutoid.ops._times import times_of
+from scutoid.ops._times import place_columns, times_as_array
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
 from scutoid.steps import (
     Described,
@@ -155,12 +155,13 @@ def _columns(
     measures: tuple[Measure, ...],
 ) -> list[str]:
     """Return the names of the columns of a table; those of channels are not among them."""
-    axes = first_of(labels).axes
+    first = first_of(labels)
+    axes = first.axes
     is_plain = intensity is not None and ("c" in axes or "c" not in first_of(intensity).axes)
     like = stand_in(axes)
     table = measure(like, intensity=like if is_plain else None, properties=properties)
     own = [name for one in measures if one.finish is None for name in one.merge]
-    return [*cast("Table", table).to_pandas(), *own]
+    return list(dict.fromkeys([*place_columns(first), *cast("Table", table).to_pandas(), *own]))
 
 
 class _Asked(TypedDict):
@@ -372,7 +373,7 @@ def _frame(
         "frame": np.array([block.image_roi.offset[block.axes.index(a)] for a in axes], int),
         "scale": np.array(scale, float),
         "unit": np.array(block.unit or ""),
-        "times": np.array(["" if t is None else str(t) for t in times_of(block)], np.str_),
+        "times": times_as_array(block),
     }
 
 

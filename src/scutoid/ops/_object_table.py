@@ -19,7 +19,7 @@ from scutoid.kernels import (
     shape_columns,
 )
 from scutoid.ops._partitions import Place, Range, ranges
-from scutoid.ops._times import with_time_unit, with_times
+from scutoid.ops._times import times_of_part, with_time_unit, with_times
 from scutoid.ops._types import Array, Arrays
 from scutoid.ops._units import unit_of, with_unit
 from scutoid.steps import BlockParts, step
@@ -116,7 +116,7 @@ class _Frame:
                 s + o * v for s, o, v in zip(start, self.offset, self.voxel_size, strict=True)
             ]
         self.unit = unit_of(self.voxel_size, str(part["unit"]) or None)
-        self.times = [text or None for text in part["times"].tolist()]
+        self.times = times_of_part(part)
 
     def table(self, objects: Range) -> pd.DataFrame:
         """Return the rows of a range of labels."""

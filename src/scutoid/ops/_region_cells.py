@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,11 @@ from scutoid.ops._count import estimated_cells
 from scutoid.ops._measure import check_labels, measure_pieces
 from scutoid.ops._object_table import objects_by_range
 from scutoid.ops._partitions import Place
+from scutoid.ops._times import times_of_part, with_time_unit, with_times, with_times_from
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
 from scutoid.ops._units import ratio_to, unknown_size
 from scutoid.steps import (
+    TIME_UNIT,
     BlockParts,
     Described,
     Image,
@@ -40,8 +42,15 @@ _COUNTED_APART = "tc"
 """Columns of a table that say which image a cell is of."""
 Iterated = tuple[tuple[str, int, int], ...]
 """Axes whose places are counted apart: each with its first place and their number."""
-Places = dict[str, list[Any]]
-"""For each axis along which places are counted apart, where these lie."""
+
+
+class Places(TypedDict):
+    """The places that are counted apart."""
+
+    columns: dict[str, list[Any]]
+    """For each axis along which they lie, and for their time, where each lies."""
+    time_unit: str | None
+    """Of their times, if these are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,8 @@ class CellsToCount:
     """Column to add up."""
     iterated: Iterated | None = None
     """What is counted apart; None for what the columns of the table say."""
+    times: tuple[float, str | None, float] | None = None
+    """Interval, unit and origin of what is counted apart along t, if known."""
     are_pieces: bool = False
     """Whether it is pieces."""
 
@@ -65,7 +76,12 @@ class CellsToCount:
         if self.are_pieces:
             return atlas_points_of_pieces(points, frame=frame, weights=weights, column=column)
         return atlas_points(
-            points, frame=frame, weights=weights, column=column, iterated=self.iterated
+            points,
+            frame=frame,
+            weights=weights,
+            column=column,
+            iterated=self.iterated,
+            times=self.times,
         )
 
 
@@ -123,7 +139,15 @@ def _density(image: Image, weights: str | None) -> CellsToCount:
         if axis not in SPATIAL
     )
     points = density_points(image, axes=image.axes, iterated=iterated)
-    return CellsToCount(points, image.unit, "n_cells", iterated)
+    return CellsToCount(points, image.unit, "n_cells", iterated, times=_times(image))
+
+
+def _times(image: Image) -> tuple[float, str | None, float] | None:
+    """Return interval and unit of an image's times, and that of its place 0 before it was cut."""
+    time, first = image.time, dict(zip(image.axes, image.roi.offset, strict=True)).get("t")
+    if time is None or first is None:
+        return None
+    return time.interval, time.unit, time.at(-int(first))
 
 
 def _is_positions(cells: object, axes: str) -> TypeGuard[Array]:
@@ -174,7 +198,7 @@ def density_points(
     return pd.DataFrame({**columns, "n_cells": counts[tuple(voxels.values())].astype(float)})
 
 
-@step(out=("table", "value"), version="2")
+@step(out=("table", "value"), version="3")
 def atlas_points(
     points: pd.DataFrame,
     *,
@@ -182,6 +206,7 @@ def atlas_points(
     weights: str | None,
     column: str | None,
     iterated: Iterated | None,
+    times: tuple[float, str | None, float] | None,
 ) -> tuple[pd.DataFrame, Places]:
     """Find the voxel of the atlas that holds each point.
 
@@ -191,14 +216,32 @@ def atlas_points(
         A row for each voxel and column that holds points, in this order: ``voxel``, a linear index,
         -1 outside; ``column``, twice the number of the place that is counted apart, and 1 more
         above the plane; ``n``, points or the sum of their weights; and the sum of ``intensity``.
-    places : dict of lists
-        For each axis along which places are counted apart, where these lie.
+    places : Places
+        What is counted apart.
     """
-    number, places = _places(points, iterated)
-    return _placed(points, number, frame, weights, column), places
+    number, along = _places(points, iterated)
+    return _placed(points, number, frame, weights, column), _timed(along, times, points)
 
 
-@step(out=("table", "value"), version="1")
+def _timed(
+    along: dict[str, list[Any]], times: Sequence[object] | None, points: pd.DataFrame | None = None
+) -> Places:
+    """Return places with their times: known of the image, or from a table of points."""
+    import pandas as pd
+
+    table = pd.DataFrame(along)
+    if times:
+        columns = {name: np.asarray(at) for name, at in along.items()}
+        table = with_time_unit(pd.DataFrame(with_times(columns, list(times))), list(times))
+    elif points is not None:
+        table = with_times_from(table, points)
+    return {
+        "columns": {str(name): table[name].tolist() for name in table.columns},
+        "time_unit": table.attrs.get(TIME_UNIT),
+    }
+
+
+@step(out=("table", "value"), version="2")
 def atlas_points_of_pieces(
     pieces: BlockParts, *, frame: AtlasFrame, weights: str | None, column: str | None
 ) -> tuple[pd.DataFrame, Places]:
@@ -217,7 +260,7 @@ def atlas_points_of_pieces(
         tables.append(_placed(cells, number, frame, weights, column))
     axes = str(pieces[0]["iterated"]).strip()
     along = {axis: [place[n] for place in places] for n, axis in enumerate(axes)}
-    return _added_up(pd.concat(tables)), along
+    return _added_up(pd.concat(tables)), _timed(along, times_of_part(pieces[0]))
 
 
 def _placed(
@@ -275,7 +318,9 @@ def _added_up(placed: pd.DataFrame) -> pd.DataFrame:
     return added.reset_index()
 
 
-def _places(points: pd.DataFrame, iterated: Iterated | None) -> tuple[NDArray[np.int64], Places]:
+def _places(
+    points: pd.DataFrame, iterated: Iterated | None
+) -> tuple[NDArray[np.int64], dict[str, list[Any]]]:
     """Return the number of each point's place, and what is at each place."""
     axes = [axis for axis, *_ in iterated or ()]
     if iterated is None:
@@ -304,4 +349,5 @@ def _places(points: pd.DataFrame, iterated: Iterated | None) -> tuple[NDArray[np
 
 def n_places(places: Places) -> int:
     """Return the number of places that are counted apart; one where no axis is iterated."""
-    return len(next(iter(places.values()))) if places else 1
+    columns = places["columns"]
+    return len(next(iter(columns.values()))) if columns else 1

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import SPATIAL
 from scutoid.errors import ParameterError
 from scutoid.kernels import RegionTree, check_in_float64, merge_region_sums, region_sums
 from scutoid.ops._atlas_frame import (
@@ -26,8 +25,9 @@ from scutoid.ops._inputs import check_real, first_of
 from scutoid.ops._region_cells import Places, cells_to_count, n_places
 from scutoid.ops._region_rows import BACKGROUND, OUTSIDE, region_rows
 from scutoid.ops._region_tree import Regions, read_regions
+from scutoid.ops._times import TIME, place_columns
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
-from scutoid.steps import Image, Images, StepBlock, injected, is_lazy, reduction
+from scutoid.steps import TIME_UNIT, Image, Images, StepBlock, injected, is_lazy, reduction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,8 @@ def count_by_region(
     Returns
     -------
     Table or DataFrame
-        ``t`` and ``c`` where these are counted apart; ``id acronym name parent depth``; ``kind``;
+        ``t`` and ``c`` where these are counted apart, and ``time`` where it is known, as in
+        `measure`; ``id acronym name parent depth``; ``kind``;
         ``n``, cells in the region itself; ``n_total``, those in its parts as well; ``volume_mm3``
         and ``volume_mm3_total`` by the voxels of the atlas (mm2 of a 2-D one);
         ``density_per_mm3`` = n_total / volume_mm3_total; ``mean_intensity`` of all of n_total, or
@@ -169,11 +170,11 @@ def count_by_region(
 
 def _columns(cells: object, tree: RegionTree, sides: tuple[str, str] | None) -> list[str]:
     """Return the names of the columns of a table; of tables it is not known what is apart."""
-    axes = first_of(cells).axes if isinstance(cells, Images) else ""
+    own = place_columns(first_of(cells)) if isinstance(cells, Images) else []
     none = {"voxels": np.zeros((0, 2), int), "n": np.zeros((0, 2), int)}
     sums = {"id": np.zeros(0, int), **none, "intensity": np.zeros((0, 2))}
     rows = region_rows(sums, tree, level=None, sides=sides, voxel_mm3=1.0, mean_of="n")
-    return [*(axis for axis in axes if axis not in SPATIAL), *rows.columns]
+    return [*own, *rows.columns]
 
 
 def _checked_level(level: object) -> int | tuple[int | str, ...] | None:
@@ -229,14 +230,16 @@ def _finish(
             voxel_mm3=voxel_mm3,
             mean_of="voxels" if of_image else "n" if of_column else None,
         )
-        for position, (axis, where) in enumerate(places.items()):
+        for position, (axis, where) in enumerate(places["columns"].items()):
             table.insert(position, axis, where[number] if where else 0)
         tables.append(table)
     joined = pd.concat(tables, ignore_index=True)
+    if TIME in places["columns"]:
+        joined.attrs[TIME_UNIT] = places["time_unit"]
     return joined if count else joined[:0]
 
 
-@reduction(merge=merge_region_sums, finish=_finish, out="table", block_invariant=True, version="2")
+@reduction(merge=merge_region_sums, finish=_finish, out="table", block_invariant=True, version="3")
 def region_counts(
     atlas: Array,
     placed: pd.DataFrame,

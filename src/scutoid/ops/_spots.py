@@ -14,7 +14,7 @@ from scutoid.kernels import SpotMethod, Spots, find_spots, spot_reach, spot_resp
 from scutoid.ops._columns import check_groups, stand_in
 from scutoid.ops._composed import as_number, as_one, of_images
 from scutoid.ops._inputs import check_real, check_voxels, first_of
-from scutoid.ops._times import times_of, with_time_unit, with_times
+from scutoid.ops._times import place_columns, times_of, with_time_unit, with_times
 from scutoid.ops._types import Array, Arrays, ImageLike, Number, TableLike
 from scutoid.ops._units import unit_of, with_unit
 from scutoid.ops._widths import Width, Widths, in_voxels, read_scales, read_widths
@@ -118,7 +118,7 @@ def detect_spots(
     _check_thresholds(threshold, threshold_rel)
     check_real(image, _PLACE)
     check_voxels(image, _PLACE)
-    check_groups([image], lambda: _columns(first_of(image).axes), _PLACE)
+    check_groups([image], lambda: _columns(first_of(image)), _PLACE)
     widths, is_physical = read_scales(image, sigma, n_scales, ndim, f"{_PLACE}, sigma")
     exclusion, is_apart = tuple(tuple(w * math.sqrt(ndim) for w in s) for s in widths), is_physical
     if min_distance is not None:
@@ -140,9 +140,10 @@ def detect_spots(
     )
 
 
-def _columns(axes: str) -> list[str]:
+def _columns(image: Image) -> list[str]:
     """Return the names of the columns of a table."""
-    return list(detect_spots(stand_in(axes), sigma=1, threshold=1).to_pandas())
+    found = detect_spots(stand_in(image.axes), sigma=1, threshold=1).to_pandas()
+    return list(dict.fromkeys([*place_columns(image), *found]))
 
 
 class _Scales(TypedDict):

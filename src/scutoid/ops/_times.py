@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scutoid.steps import TIME_UNIT, StepBlock
+import numpy as np
+
+from scutoid.arrays import SPATIAL
+from scutoid.steps import TIME_UNIT, Described, StepBlock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +25,36 @@ def times_of(block: StepBlock) -> list[object]:
     """Return what a block keeps of its times: interval, unit and origin; nothing if unknown."""
     is_iterated = _AXIS in block.axes and _AXIS not in block.function_axes
     return [] if block.time is None or not is_iterated else list(block.time.to_list())
+
+
+def place_columns(image: Described) -> list[str]:
+    """Return the columns of a table that say where along the other axes of an image a row is."""
+    axes = [axis for axis in image.axes if axis not in SPATIAL]
+    return [*axes, *([TIME] if _AXIS in axes and image.time is not None else [])]
+
+
+def times_as_array(block: StepBlock) -> Array:
+    """Return what `times_of` does as an array, for the parts of a block."""
+    return np.array(["" if each is None else str(each) for each in times_of(block)], np.str_)
+
+
+def times_of_part(part: Mapping[str, Array]) -> list[object]:
+    """Return what `times_as_array` made into an array ``times``."""
+    return [text or None for text in part["times"].tolist()]
+
+
+def with_times_from(table: pd.DataFrame, source: pd.DataFrame) -> pd.DataFrame:
+    """Add the times of a table with a column t that was made of another one, if that says them."""
+    if (
+        not {_AXIS, TIME} <= set(source.columns)
+        or _AXIS not in table
+        or (TIME_UNIT not in source.attrs)
+    ):
+        return table
+    known = source.drop_duplicates(_AXIS).set_index(_AXIS)[TIME]
+    table.insert(list(table.columns).index(_AXIS) + 1, TIME, table[_AXIS].map(known))
+    table.attrs[TIME_UNIT] = source.attrs[TIME_UNIT]
+    return table
 
 
 def with_times(columns: Mapping[str, Array], times: list[object]) -> dict[str, Array]:

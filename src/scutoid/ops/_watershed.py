@@ -24,6 +24,7 @@ from scutoid.kernels import check_mask_type
 from scutoid.ops._composed import TypedAs, as_one, opened, with_call_options
 from scutoid.ops._extent import image_part
 from scutoid.ops._inputs import check_hops, check_real
+from scutoid.ops._times import times_as_array, times_of_part, with_time_unit, with_times
 from scutoid.ops._types import Array, Arrays, ImageLike
 from scutoid.steps import (
     BlockParts,
@@ -294,7 +295,7 @@ def watershed_step(
 watershed_step = watershed_step.options(name="watershed")
 
 
-@blockwise(halo=lambda max_extent: max_extent, border=0, out="parts", version="1")
+@blockwise(halo=lambda max_extent: max_extent, border=0, out="parts", version="2")
 def labels_cut(
     labels: Array,
     mask: Array | None = None,
@@ -309,10 +310,10 @@ def labels_cut(
     where = np.ones(part.shape, bool) if mask is None else mask[inside] != 0
     _, is_cut = kernels.components_seen(where, inner, goes_on, connectivity)
     found, counts = np.unique(part[inner][is_cut], return_counts=True)
-    return {"label": found, "n_voxels": counts}
+    return {"label": found, "n_voxels": counts, "times": times_as_array(block)}
 
 
-@step(out="table", version="1")
+@step(out="table", version="2")
 def watershed_report(parts: BlockParts) -> pd.DataFrame:
     """Add up the voxels of labels that are not exact."""
     grid, where = parts.grid, parts.where
@@ -322,8 +323,11 @@ def watershed_report(parts: BlockParts) -> pd.DataFrame:
         at = grid.write_roi(index).offset
         places = {axis: at[where.axes.index(axis)] for axis in where.iterated}
         if len(found["label"]):
-            rows.append({**places, **found})
-    return report_table(rows, where.iterated)
+            rows.append({**places, "label": found["label"], "n_voxels": found["n_voxels"]})
+    times = times_of_part(parts[0])
+    table = report_table(rows, where.iterated)
+    columns = with_times({name: table[name].to_numpy() for name in table.columns}, times)
+    return with_time_unit(type(table)(columns), times)
 
 
 def report_table(rows: Sequence[Mapping[str, object]], iterated: str = "") -> pd.DataFrame:
