@@ -90,8 +90,8 @@ INTERNAL = {
         pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region reading_of
         Readable SeriesName sets_among shard_levels ShardLevel SourceFiles SPATIAL
         STACKED_AXES Stacking StackSource
-        Storage stored_shards stream_tiff VoxelSizes without_windows
-        WrappedSource write_tiff zarr_images
+        Storage split_zip stored_shards stream_tiff VoxelSizes without_windows
+        WrappedSource write_tiff zarr_at zarr_images
     """,
     "scutoid.blocks": """
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure

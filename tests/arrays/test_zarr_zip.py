@@ -140,3 +140,44 @@ def test_a_zip_of_something_else_is_refused(tmp_path) -> None:
 def test_no_zarr_is_exported_into_a_zip(tmp_path) -> None:
     with pytest.raises(ParameterError, match="ends as a format"):
         sc.export(sc.open(TRUTH, axes="zyx"), tmp_path / "a.zarr.zip")
+
+
+@sc.step(version="1")
+def total(image):
+    return int(image.sum())
+
+
+def plate(folder, values):
+    """Write a plate of one field a well, with labels, as a folder."""
+    for well, value in values.items():
+        np.save(folder / f"{well}.npy", np.full((8, 9), value, "uint16"))
+    images = sc.open_folder(folder / "{well}.npy", voxel_size=0.5, unit="um")
+    return sc.export(images, folder / "p.ome.zarr", labels={"all": sc.label(images > 0)})
+
+
+@pytest.mark.parametrize("inside", ["", "p.ome.zarr/"], ids=["all", "in a folder"])
+def test_images_of_a_plate_in_a_zip_are_members(tmp_path, inside) -> None:
+    (tmp_path / "in").mkdir()
+    path = zipped(tmp_path / "p.ozx", plate(tmp_path / "in", {"A1": 3, "B2": 5}), inside)
+    fields, labels = sc.open_folder(path), sc.open_folder(path, labels="all")
+    assert fields.keys == labels.keys == ("A/1/0", "B/2/0")
+    assert list(fields.groups["well"]) == list(labels.groups["well"]) == ["A1", "B2"]
+    assert fields["B/2/0"].voxel_size == (0.5, 0.5)
+    assert labels["B/2/0"].is_labels
+    assert int(labels["B/2/0"].read().max()) == 1
+    sums = total(fields)
+    run = sc.run(sums, store=tmp_path / "store", executor="processes")
+    assert run["total"].to_dict() == {"A/1/0": 216, "B/2/0": 360}
+    assert sc.plan(sums, store=tmp_path / "store").is_done
+    path.unlink()
+    zipped(path, plate(tmp_path / "in", {"A1": 3, "B2": 7}), inside)
+    run = sc.run(total(sc.open_folder(path)), store=tmp_path / "store", executor="serial")
+    assert run["total"].to_dict() == {"A/1/0": 216, "B/2/0": 504}
+
+
+def test_an_image_in_a_zip_is_a_collection_of_one(tmp_path) -> None:
+    for inside in ("", "own.zarr/"):
+        path = zipped(tmp_path / "a.ozx", ours(tmp_path), inside)
+        members = sc.open_folder(path)
+        assert members.keys == ("0",)
+        np.testing.assert_array_equal(members["0"].read(), TRUTH)

@@ -43,6 +43,7 @@ from ._units import METRES, known_unit
 from ._zarr import check_identity
 from ._zarr_groups import GroupImage, labels_of, zarr_images
 from ._zarr_names import files_of_array
+from ._zarr_zip import split_zip, zarr_at
 
 __all__ = [
     "IMAGE_ENDINGS",
@@ -96,9 +97,11 @@ __all__ = [
     "reading_of",
     "sets_among",
     "shard_levels",
+    "split_zip",
     "stored_shards",
     "stream_tiff",
     "without_windows",
     "write_tiff",
+    "zarr_at",
     "zarr_images",
 ]

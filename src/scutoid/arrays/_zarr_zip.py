@@ -63,6 +63,25 @@ def root_in(archive: str) -> str:
     )
 
 
+def zarr_at(path: str) -> str | None:
+    """Return the location of the zarr that a path names, in a zip too; None: there is none.
+
+    Raises
+    ------
+    SourceError
+        If it is the path of a zip that holds no zarr, or cannot be read.
+    """
+    if is_zip(path) and os.path.isfile(path):  # noqa: PTH113
+        return root_in(path)
+    zipped = split_zip(path)
+    if zipped is not None:
+        archive, inside = zipped
+        names = _names(archive)
+        return path if any(f"{inside}/{name}" in names for name in _METADATA) else None
+    is_there = any(os.path.isfile(f"{path}{os.sep}{name}") for name in _METADATA)  # noqa: PTH113
+    return path if is_there else None
+
+
 def read_in(archive: str, inside: str) -> bytes | None:
     """Return the content of a file in a zip; None: there is none.
 

@@ -147,3 +147,17 @@ def test_a_file_of_several_images_that_is_not_looked_at_fails_with_their_list(tm
         sc.open_folder(tmp_path / "*.tif")["a.tif"].read()
     members = sc.open_folder(tmp_path / "a.tif")
     assert [member.shape for _, member in members.items()] == [(8, 8), (9, 9)]
+
+
+def test_one_file_that_is_read_by_a_function_is_one_member(tmp_path, ome) -> None:
+    path = ome.positions(tmp_path / "a.ome.tif", ["left", "right"])
+    members = sc.open_folder(path, read=lambda path: ome.PLANES[0] + 1)
+    assert members.keys == ("a.ome.tif",)
+    np.testing.assert_array_equal(members["a.ome.tif"].read(), ome.PLANES[0] + 1)
+
+
+def test_one_image_of_one_file_is_one_member(tmp_path, ome) -> None:
+    path = ome.positions(tmp_path / "a.ome.tif", ["left", "right"])
+    members = sc.open_folder(path, series="right")
+    assert members.keys == ("a.ome.tif",)
+    np.testing.assert_array_equal(members["a.ome.tif"].read(), ome.PLANES[3:6])

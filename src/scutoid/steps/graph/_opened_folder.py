@@ -22,12 +22,12 @@ from scutoid.steps.graph._refs import Node
 
 @dataclass(frozen=True, slots=True)
 class FileSeries:
-    """One of several images in a file."""
+    """One of several images in a file, or in a zarr that is zipped."""
 
     path: str
     """The file."""
-    number: int
-    """Number of the image in it."""
+    which: int | str
+    """Number of the image in it; or the path of the image in a zip."""
 
 
 MemberFiles: TypeAlias = str | FileSeries | tuple[str | None, ...]
@@ -98,7 +98,9 @@ class Opening:
 
     def open_series(self, files: FileSeries) -> ArraySource:
         """Open one of the images of a file."""
-        return open_source(files.path, **{**self.options, "series": files.number})
+        if isinstance(files.which, str):
+            return open_source(f"{files.path}/{files.which}", **self.options)
+        return open_source(files.path, **{**self.options, "series": files.which})
 
     def _value(self, path: str, reader: Callable[[str], object]) -> object:
         value = call_reader(reader, path)

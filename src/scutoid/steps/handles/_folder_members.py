@@ -119,16 +119,20 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
             )
         return _of_table(source, wanted)
     text = os.fspath(source)
-    if Path(text).is_dir() and (found := images_in_zarr(text, wanted.is_selected)) is not None:
+    is_file, is_table_file = Path(text).is_file(), text.lower().endswith((".csv", ".tsv"))
+    if is_file and not is_table_file and not wanted.finds_images:
+        paths = {Path(text).name: os.path.realpath(text)}
+        return Path(text).name, _of_paths(paths, text, wanted)
+    if (found := images_in_zarr(text, wanted.is_selected)) is not None:
         wanted.check_fits(("well", "series"), text, is_stacked=False)
         if not found.paths:
             raise SourceNotFound("a zarr holds at least one image", value="none", place=text)
         return Path(text).resolve().name, found
     if Path(text).is_dir():
         pattern = NamePattern(text, Path(text), (NamePart((Glob("*", ".*?"),)),))
-    elif text.lower().endswith((".csv", ".tsv")) and Path(text).is_file():
+    elif is_file and is_table_file:
         return _of_table(text, wanted)
-    elif Path(text).is_file() and (members := images_in_file(text)) is not None:
+    elif is_file and (members := images_in_file(text)) is not None:
         wanted.check_fits(("series",), text, is_stacked=False)
         return Path(text).name, members
     else:
@@ -184,8 +188,7 @@ def _of_pattern(pattern: NamePattern, name: str, wanted: Wanted) -> Members:
         if not found:
             raise _nothing(pattern)
         paths = {key: found[key] for key in sorted(found, key=natural)}
-        groups = None if wanted.group is None else _groups(wanted.group, paths)
-        return _joined(Members(paths, groups), pattern.text, wanted, is_named=False)
+        return _of_paths(paths, pattern.text, wanted)
     matched = list(_matched(pattern, sorted(found)))
     if not matched:
         raise _nothing(pattern, found)
@@ -195,6 +198,11 @@ def _of_pattern(pattern: NamePattern, name: str, wanted: Wanted) -> Members:
         members = listed.single([key for key, _ in matched])
         return _joined(members, pattern.text, wanted, is_named=True)
     return listed.stacked(wanted.stack, wanted.channels, wanted.missing)
+
+
+def _of_paths(paths: Mapping[str, str], place: str, wanted: Wanted) -> Members:
+    groups = None if wanted.group is None else _groups(wanted.group, paths)
+    return _joined(Members(paths, groups), place, wanted, is_named=False)
 
 
 def _matched(pattern: NamePattern, keys: list[str]) -> Iterator[tuple[str, Mapping[str, object]]]:

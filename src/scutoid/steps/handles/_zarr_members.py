@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
-from scutoid.arrays import labels_of, zarr_images
+from scutoid.arrays import labels_of, split_zip, zarr_at, zarr_images
 from scutoid.errors import ParameterError
 from scutoid.steps.compute import Groups
+from scutoid.steps.graph import FileSeries, MemberFiles
 from scutoid.steps.handles._member_files import Members
-from scutoid.steps.handles._name_pattern import is_zarr
 
 
 def images_in_zarr(path: str, is_selected: Callable[[str], bool]) -> Members | None:
@@ -18,16 +17,35 @@ def images_in_zarr(path: str, is_selected: Callable[[str], bool]) -> Members | N
 
     A zarr that is one image is a member alone, called 0.
     """
-    place = os.path.realpath(path)
-    if not is_zarr(place):
+    place = zarr_at(os.path.realpath(path))
+    if place is None:
         return None
     images = zarr_images(place)
     if images is None:
-        return Members({"0": place}, Groups(("0",), {"series": [0], "name": [""]}))
+        return _members({"0": place}, Groups(("0",), {"series": [0], "name": [""]}))
     kept = {each.path: each.columns for each in images if is_selected(f"{place}/{each.path}")}
     names = dict.fromkeys(name for columns in kept.values() for name in columns)
     columns = {name: [columns.get(name) for columns in kept.values()] for name in names}
-    return Members({key: f"{place}/{key}" for key in kept}, Groups(tuple(kept), columns))
+    return _members({key: f"{place}/{key}" for key in kept}, Groups(tuple(kept), columns))
+
+
+def _members(places: Mapping[str, str], groups: Groups | None) -> Members:
+    """Return members by the places of their zarrs; what lies in a zip is an image of this file."""
+    paths = {key: _files_at(place) for key, place in places.items()}
+    are_series = any(isinstance(files, FileSeries) for files in paths.values())
+    return Members(paths, groups, are_series=are_series)
+
+
+def _files_at(place: str) -> MemberFiles:
+    archive, inside = split_zip(place) or (place, "")
+    return FileSeries(archive, inside) if inside else archive
+
+
+def _place_of(files: MemberFiles) -> str | None:
+    """Return the place of a member that is a zarr; None: it is none."""
+    if isinstance(files, FileSeries) and isinstance(files.which, str):
+        return f"{files.path}/{files.which}"
+    return zarr_at(files) if isinstance(files, str) else None
 
 
 def with_labels(members: Members, name: str) -> Members:
@@ -40,14 +58,15 @@ def with_labels(members: Members, name: str) -> Members:
     ParameterError
         If one is no zarr.
     """
-    paths: dict[str, str] = {}
-    for key, path in members.paths.items():
-        if not isinstance(path, str) or not is_zarr(path):
+    places: dict[str, str] = {}
+    for key, files in members.paths.items():
+        place = _place_of(files)
+        if place is None:
             raise ParameterError(
                 "labels= is for images of OME-Zarr, which have their labels within them",
                 value=name,
                 place=key,
                 remedy="leave it out, or open the labels by a pattern of their own",
             )
-        paths[key] = f"{path}/{labels_of(path, name)}"
-    return replace(members, paths=paths)
+        places[key] = f"{place}/{labels_of(place, name)}"
+    return _members(places, members.groups)

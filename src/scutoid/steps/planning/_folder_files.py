@@ -127,15 +127,15 @@ class FolderFiles:
         return self._own[folder]
 
     def _of_series(self, folder: OpenedFolder, listed: Sequence[str]) -> dict[str, str]:
-        """Digest each member that is an image of a file of several: the file, and its number."""
+        """Digest each member that is an image of a file of several: the file, and which it is."""
         paths = tuple(dict.fromkeys(listed))
         known = dict(zip(paths, self._all(paths), strict=True))
         return {
             key: known[files]
             if isinstance(files, str)
-            else hashlib.sha256(f"series {number}\0{known[path]}".encode()).hexdigest()
+            else hashlib.sha256(f"series {which}\0{known[path]}".encode()).hexdigest()
             for (key, files), path in zip(folder.paths.items(), listed, strict=True)
-            for number in [getattr(files, "number", None)]
+            for which in [getattr(files, "which", None)]
         }
 
     def _of_stacks(self, folder: OpenedFolder) -> dict[str, str]:

@@ -1,0 +1,103 @@
+"""Images and plates as ngff-zarr writes them, in folders and in zips of RFC-9."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import scutoid as sc
+from scutoid.arrays import TimeScale
+from scutoid.errors import MetadataError
+
+nz = pytest.importorskip("ngff_zarr", reason="ngff-zarr is not installed: scutoid[writers]")
+
+FIVE = np.random.default_rng(0).integers(1, 9999, (2, 3, 5, 32, 40)).astype("uint16")
+# Zips are of zarr 3 only
+KINDS = [
+    *((version, "ome.zarr") for version in ("0.4", "0.5", "0.6")),
+    *((version, "ozx") for version in ("0.5", "0.6")),
+]
+kinds = pytest.mark.parametrize(("version", "ending"), KINDS)
+FIELDS = ("A/1/0", "A/1/1", "B/02/0", "B/02/1")
+
+
+def write(path, version, data=FIVE, dims="tczyx"):
+    scale = {"t": 3.0, "z": 2.0, "y": 0.5, "x": 0.25}
+    moved = {"z": 10.0, "y": 5.0, "x": 1.0}
+    units = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}
+    image = nz.to_ngff_image(
+        data,
+        dims=dims,
+        scale={letter: size for letter, size in scale.items() if letter in dims},
+        translation={letter: place for letter, place in moved.items() if letter in dims},
+        axes_units={letter: unit for letter, unit in units.items() if letter in dims},
+    )
+    nz.to_ngff_zarr(str(path), nz.to_multiscales(image, scale_factors=[2]), version=version)
+
+
+def write_plate(path, version):
+    """Write a plate of two fields a well, and return their voxels."""
+    plate = nz.Plate(
+        columns=[nz.PlateColumn("1"), nz.PlateColumn("02")],
+        rows=[nz.PlateRow("A"), nz.PlateRow("B")],
+        wells=[
+            nz.PlateWell(path="A/1", rowIndex=0, columnIndex=0),
+            nz.PlateWell(path="B/02", rowIndex=1, columnIndex=1),
+        ],
+        name="screen",
+        field_count=2,
+        version=version,
+    )
+    written = {key: FIVE[0, :, n] for n, key in enumerate(FIELDS)}
+    with nz.HCSPlateWriter(str(path), plate, version=version) as file:
+        for key, data in written.items():
+            row, column, field = key.split("/")
+            image = nz.to_ngff_image(
+                data,
+                dims="cyx",
+                scale={"y": 0.5, "x": 0.25},
+                axes_units={"y": "micrometer", "x": "micrometer"},
+            )
+            levels = nz.to_multiscales(image, scale_factors=[2])
+            file.write_well_image(levels, row, column, field_index=int(field))
+    return written
+
+
+@kinds
+def test_an_image_with_its_place_in_space_and_time(tmp_path, version, ending) -> None:
+    path = tmp_path / f"a.{ending}"
+    write(path, version)
+    image = sc.open(path)
+    assert (image.axes, image.levels, image.unit) == ("tczyx", 2, "um")
+    assert (image.voxel_size, image.origin) == ((2.0, 0.5, 0.25), (10.0, 5.0, 1.0))
+    assert image.time == TimeScale(3.0, "s")
+    np.testing.assert_array_equal(image.read(), FIVE)
+    coarse = sc.open(path, level=1)
+    assert (coarse.shape, coarse.voxel_size) == ((2, 3, 2, 16, 20), (4.0, 1.0, 0.5))
+    assert coarse.origin == (11.0, 5.25, 1.125)
+
+
+@pytest.mark.parametrize("dims", ["yx", "zyx", "cyx", "tyx", "tzyx", "czyx", "tcyx"])
+def test_axes(tmp_path, dims) -> None:
+    data = FIVE[tuple(slice(None) if letter in dims else 0 for letter in "tczyx")]
+    write(tmp_path / "a.ome.zarr", "0.5", data, dims)
+    image = sc.open(tmp_path / "a.ome.zarr")
+    assert image.axes == dims
+    np.testing.assert_array_equal(image.read(), data)
+
+
+@kinds
+def test_fields_of_a_plate(tmp_path, version, ending) -> None:
+    path = tmp_path / f"plate.{ending}"
+    written = write_plate(path, version)
+    fields = sc.open_folder(path)
+    assert fields.keys == FIELDS
+    assert list(fields.groups["well"]) == ["A1", "A1", "B02", "B02"]
+    assert list(fields.groups["field"]) == ["0", "1", "0", "1"]
+    for key, image in fields.items():
+        assert (image.axes, image.voxel_size, image.unit) == ("cyx", (0.5, 0.25), "um")
+        np.testing.assert_array_equal(image.read(), written[key])
+    with pytest.raises(MetadataError, match=r"0: 'A/1/0'; 1: 'A/1/1'; 2: 'B/02/0'"):
+        sc.open(path)
+    np.testing.assert_array_equal(sc.open(path, series="B/02/1").read(), written["B/02/1"])
+    assert sc.open_folder(path / "A" / "1").keys == ("0", "1")
