@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -44,6 +45,9 @@ def write(path, xml):
 
 BROKEN = {
     "an ampersand": ome_xml(name="A & B"),
+    "an end that is cut off": ome_xml()[:-40],
+    "more after the end": ome_xml() + "Software v1",
+    "two blocks": ome_xml() + ome_xml(),
     "an end that is missing": ome_xml().replace("</Pixels>", ""),
     "a decimal comma": ome_xml(sizes='PhysicalSizeX="0,25" PhysicalSizeY="0,25"'),
     "a size in words": ome_xml(sizes='PhysicalSizeX="small"'),
@@ -61,6 +65,31 @@ def test_pixels_open_where_all_that_is_needed_is_given(tmp_path, name) -> None:
     assert (image.axes, image.voxel_size, image.unit) == ("zyx", (2.0, 0.5, 0.5), "um")
     np.testing.assert_array_equal(np.asarray(image), STACK)
     np.testing.assert_array_equal(image[2:4, 1:].read(), STACK[2:4, 1:])
+
+
+def pref(xml):
+    return re.sub(r"<(/?)(?=[A-Z])", r"<\1ome:", xml).replace("xmlns=", "xmlns:ome=")
+
+
+WELL_FORMED = {
+    "a comment before": "<!-- Warning: <OME> metadata -->\n" + ome_xml().split("?>")[1],
+    "a comment after": ome_xml() + "\n<!-- by hand -->",
+    "an instruction after": ome_xml() + "<?software v1?>",
+    "names with a prefix": pref(ome_xml()),
+    "no name space": ome_xml().replace("xmlns=", "about="),
+    "a mark of byte order": "\N{BYTE ORDER MARK}" + ome_xml(),
+    "an entity of its own": '<!DOCTYPE OME [<!ENTITY a "b>">]>' + ome_xml().split("?>")[1],
+}
+
+
+@pytest.mark.parametrize("name", WELL_FORMED)
+def test_ome_xml_is_read_whatever_it_begins_and_ends_with(tmp_path, name) -> None:
+    xml = WELL_FORMED[name].replace("SizeC=", 'PhysicalSizeZ="2" PhysicalSizeX="1" SizeC=')
+    with pytest.warns(ScutoidWarning, match="unknown along y"):
+        image = sc.open(write(tmp_path / "a.tif", xml))
+    assert image.axes == "zyx"
+    assert image.framed.spec.sizes == {"z": 2.0, "x": 1.0}
+    np.testing.assert_array_equal(np.asarray(image), STACK)
 
 
 def test_good_metadata_are_followed_where_all_is_given(tmp_path) -> None:

@@ -12,6 +12,7 @@ import zarr
 
 import scutoid as sc
 from scutoid.arrays import ChannelDisplay, ImageSpec, create_image, open_source, write_tiff
+from scutoid.errors import PipelineError, ScutoidWarning
 
 VOXELS = np.random.default_rng(3).integers(100, 900, (2, 3, 20, 30)).astype("uint16")
 NAMES = ("DAPI", "GFP")
@@ -97,6 +98,66 @@ def test_what_an_ome_zarr_says_of_channels(tmp_path, name) -> None:
     image = sc.open(ome_zarr(tmp_path / "a.zarr", channels))
     assert image.channels == names
     assert tuple((each.color, each.window) for each in image.display) == wanted
+
+
+def ome_tiff(path, channels):
+    said = "".join(f'<Channel ID="Channel:0:{n}" {text}/>' for n, text in enumerate(channels))
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="4" SizeY="3" SizeZ="1" '
+        f'SizeC="2" SizeT="1">{said}<TiffData/></Pixels></Image></OME>'
+    ).encode()
+    voxels = np.arange(24, dtype="uint16").reshape(2, 3, 4)
+    tifffile.imwrite(path, voxels, photometric="minisblack", metadata=None, description=xml)
+    return path
+
+
+HALF_NAMED = {
+    "one of two": (["a", None], ("a", "1"), "no name of some channels.*by number: 1;"),
+    "the first by its number": ([None, "b"], ("0", "b"), "no name of some channels.*by number: 0;"),
+    "one too few": (["a"], (), "names 1 channels of 2"),
+    "one too many": (["a", "b", "c"], (), "names 3 channels of 2"),
+}
+
+
+@pytest.mark.parametrize("kind", ["OME-TIFF", "OME-Zarr"])
+@pytest.mark.parametrize("name", HALF_NAMED)
+def test_names_that_some_channels_lack_are_said(tmp_path, kind, name) -> None:
+    said, names, words = HALF_NAMED[name]
+    if kind == "OME-TIFF":
+        path = ome_tiff(tmp_path / "a.ome.tif", [f'Name="{n}"' if n else "" for n in said])
+    else:
+        path = ome_zarr(tmp_path / "a.zarr", [{"label": n} if n else {} for n in said])
+    with pytest.warns(ScutoidWarning, match=words):
+        image = sc.open(path)
+    assert image.channels == names
+    for number, channel in enumerate(names):
+        np.testing.assert_array_equal(image.channel(channel), image.channel(number))
+
+
+def test_labels_that_are_numbers_are_names(tmp_path) -> None:
+    image = sc.open(ome_zarr(tmp_path / "a.zarr", [{"label": 0}, {"label": 1}]))
+    assert image.channels == ("0", "1")
+
+
+@pytest.mark.parametrize("omero", [[], None, {"channels": None}, "text", {"channels": ["a", "b"]}])
+def test_what_is_no_omero_keeps_no_one_from_the_pixels(tmp_path, omero) -> None:
+    path = ome_zarr(tmp_path / "a.zarr", [])
+    group = zarr.open_group(path, mode="a")
+    group.attrs["ome"] = {**group.attrs["ome"], "omero": omero}
+    if omero in ([], None, {"channels": None}):
+        assert sc.open(path).channels == ()
+        return
+    with pytest.warns(ScutoidWarning, match="its omero is no list of channels"):
+        assert sc.open(path).channels == ()
+
+
+def test_a_name_that_several_channels_have_is_refused(tmp_path) -> None:
+    image = sc.open(ome_zarr(tmp_path / "a.zarr", [{"label": "a"}, {"label": "a"}]))
+    assert image.channels == ("a", "a")
+    with pytest.raises(PipelineError, match=r"(?s)'a' among a, a.*number"):
+        image.channel("a")
+    assert image.channel(1).shape == image.shape[1:]
 
 
 def test_colours_of_an_ome_tiff(tmp_path) -> None:

@@ -101,6 +101,37 @@ def test_axes_are_known_by_their_type_and_then_by_their_name(tmp_path, name) -> 
     assert sc.open(path, axes=letters).axes == letters
 
 
+OWN = {
+    "by its type": ({"name": "tilt", "type": "angle"}, "a", False),
+    "by its name": ({"name": "phase"}, "h", False),
+    "by its letter": ({"name": "p"}, "p", False),
+    "by its letter, of a type of its own": ({"name": "v", "type": "camera"}, "v", False),
+    "by what its name begins with": ({"name": "lambda"}, "l", True),
+    "time without a type": ({"name": "Time"}, "t", False),
+    "a type of its own": ({"name": "tilt", "type": "custom"}, None, None),
+    "a letter that is taken": ({"name": "zoom"}, None, None),
+    "channels of a name that begins as theirs": ({"name": "cell"}, None, None),
+    "no letter at all": ({"name": "detector"}, None, None),
+    "a fourth one of space": ({"name": "w", "type": "space"}, None, None),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_axes_that_are_none_of_the_five(tmp_path, name) -> None:
+    axis, letter, is_assumed = OWN[name]
+    axes = [axis, *axes_of(zip("zyx", "zyx", strict=True))]
+    steps = placed({"type": "scale", "scale": [1, 2.0, 0.5, 0.25]})
+    path = write(tmp_path / "a.zarr", FIVE[0], {"axes": axes, **steps}, version="0.5")
+    if letter is None:
+        with pytest.raises(MetadataError, match=rf"(?s){axis['name']}, z, y, x.*a\.zarr.*axes="):
+            sc.open(path)
+        assert sc.open(path, axes="pzyx").voxel_size == (2.0, 0.5, 0.25)
+        return
+    spec = open_source(path).spec
+    assert (spec.axes, spec.voxel_size) == (f"{letter}zyx", (2.0, 0.5, 0.25))
+    assert bool(spec.notes) == is_assumed
+
+
 @pytest.mark.parametrize("names", [["depth", "lat", "lon"], ["a", "a1", "a2"], "zyx"])
 @pytest.mark.parametrize("letters", ["zyx", "tyx", "cyx", "xyz"])
 def test_axes_of_the_user_hold_for_multiscale_groups(tmp_path, names, letters) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import scutoid as sc
 from scutoid.arrays import _tiff, _tiff_layout, _tiff_whole, open_source
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
-from scutoid.errors import MetadataError, SourceError
+from scutoid.errors import MetadataError, ScutoidWarning, SourceError
 
 PAGES = np.random.default_rng(0).integers(0, 9999, (10, 32, 32)).astype("uint16")
 KINDS = {
@@ -301,3 +301,29 @@ def test_a_tiff_names_no_file_outside_its_folder(tmp_path, name, monkeypatch) ->
     else:
         with pytest.raises((SourceError, MetadataError)):
             open_source(path, allow_outside=True)
+
+
+@pytest.mark.usefixtures("_logger")
+@pytest.mark.parametrize("kind", ["ImageJ", "OME, compressed"])
+def test_pages_that_no_description_names_are_said(tmp_path, kind) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PAGES[:5], photometric="minisblack", **KINDS[kind])
+    with tifffile.TiffFile(path) as file:
+        said = file.pages[0].description
+    more = {"photometric": "minisblack", "metadata": None, "compression": "zlib"}
+    tifffile.imwrite(path, PAGES, description=said.encode(), **more)
+    with pytest.warns(ScutoidWarning, match=f"names 5 of its {len(PAGES)} pages"):
+        image = sc.open(path)
+    np.testing.assert_array_equal(np.asarray(image), PAGES[:5])
+
+
+@pytest.mark.usefixtures("_logger")
+@pytest.mark.parametrize("odd", ["marked", "smaller"])
+def test_a_thumbnail_that_no_description_names_is_not_said(tmp_path, odd) -> None:
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as file:
+        file.write(PAGES, photometric="minisblack", metadata={"axes": "ZYX"})
+    with tifffile.TiffWriter(path, append="force") as file:
+        page = PAGES[0] if odd == "marked" else PAGES[0, ::2, ::2]
+        file.write(page, metadata=None, subfiletype=int(odd == "marked"))
+    assert open_source(path).spec.notes == ()

@@ -65,6 +65,72 @@ def test_times_of_an_ome_tiff(tmp_path, name) -> None:
     assert (spec.time, spec.notes) == (wanted, ())
 
 
+def planes_xml(deltas, *, sizes="", unit="s", size_t=4):
+    """Write OME-XML with times of planes: pairs of what stands as place and as time."""
+    planes = "".join(
+        f'<Plane TheT="{place}" TheC="0" TheZ="0"'
+        + (f' DeltaT="{delta}" DeltaTUnit="{unit}"/>' if delta is not None else "/>")
+        for place, delta in deltas
+    )
+    return (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="8" SizeY="6" SizeZ="1" '
+        f'SizeC="1" SizeT="{size_t}" {sizes}><TiffData/>{planes}</Pixels></Image></OME>'
+    )
+
+
+def write_xml(path, xml):
+    text = xml.encode()
+    tifffile.imwrite(path, SERIES, photometric="minisblack", metadata=None, description=text)
+    return path
+
+
+PLACED = {
+    "some of the planes": ([(0, 1), (2, 21), (3, 31)], "", TimeScale(10, "s", 1)),
+    "all but the first": ([(2, 21), (3, 31)], "", TimeScale(10, "s", 1)),
+    "in another order": ([(3, 6), (1, 2), (0, 0), (2, 4)], "", TimeScale(2, "s")),
+    "one without a time": ([(0, 0), (1, None), (2, 4), (3, 6)], "", TimeScale(2, "s")),
+    "planes that were cut off": ([(0, 0), (1, 2), (2, 4), (7, 90)], "", TimeScale(2, "s")),
+    "a later plane and an increment": ([(2, 21)], 'TimeIncrement="10"', TimeScale(10, "s", 1)),
+    "an increment of 0": ([(0, 1), (1, 3)], 'TimeIncrement="0"', TimeScale(2, "s", 1)),
+    "nearly the increment": ([(0, 0), (3, 30.2)], 'TimeIncrement="10"', TimeScale(10, "s")),
+}
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_times_of_planes_belong_to_their_places(tmp_path, name) -> None:
+    deltas, sizes, wanted = PLACED[name]
+    spec = open_source(write_xml(tmp_path / "a.ome.tif", planes_xml(deltas, sizes=sizes))).spec
+    assert (spec.time, spec.notes) == (wanted, ())
+
+
+def test_an_increment_that_the_planes_contradict_is_said(tmp_path) -> None:
+    xml = planes_xml([(0, 0), (1, 2), (2, 4), (3, 6)], sizes='TimeIncrement="5"')
+    path = write_xml(tmp_path / "a.ome.tif", xml)
+    with pytest.warns(ScutoidWarning, match=r"5 s as the increment .*planes that are 2 s apart"):
+        assert sc.open(path).time == TimeScale(5, "s")
+    assert sc.open(path, time=(2, "s")).time == TimeScale(2, "s")
+
+
+BAD_TIMES = {
+    "an increment": planes_xml([], sizes='TimeIncrement="2,5"'),
+    "a time of a plane": planes_xml([(0, "0,5")]),
+    "the place of a plane": planes_xml([("first", 0)]),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TIMES)
+def test_bad_times_keep_no_one_from_the_pixels(tmp_path, name) -> None:
+    path = write_xml(tmp_path / "a.ome.tif", BAD_TIMES[name])
+    with pytest.raises(MetadataError, match=r"(?s)its pixels may be good.*give time="):
+        sc.open(path)
+    assert sc.open(path, time=(2, "s")).time == TimeScale(2, "s")
+    with pytest.warns(ScutoidWarning, match="its times are unknown"):
+        image = sc.open(path, axes="tyx", voxel_size=1)
+    assert image.time is None
+    np.testing.assert_array_equal(np.asarray(image), SERIES)
+
+
 def test_planes_at_uneven_times_are_said(tmp_path) -> None:
     path = ome_tiff(tmp_path / "a.ome.tif", planes=[0, 1, 2, 9])
     with pytest.warns(ScutoidWarning, match=r"not equally far apart.*from 1 to 7 s; give time="):

@@ -78,6 +78,7 @@ def test_ratios_of_decimal_units_are_exact() -> None:
 
 
 SPELLED = {"micron": "um", "Microns": "um", "\\u00B5m": "um", "μm": "um", "MM": "mm", "Mm": "Mm"}
+SPELLED |= {"\\u03BCm": "um", "\\u00c5": "angstrom", "\\u212B": "angstrom"}
 
 
 @pytest.mark.parametrize("text", SPELLED)

@@ -121,6 +121,15 @@ def test_a_size_that_is_not_known_is_said_and_not_taken_from_another_axis(tmp_pa
     assert image[1, 2:].origin == (1.0, 0.0)
 
 
+@pytest.mark.parametrize("size", [0, -1, math.nan, math.inf])
+def test_sizes_that_are_none_on_any_axis_are_said(tmp_path, size) -> None:
+    sizes = dict.fromkeys("zyx", (size, "µm"))
+    path = ome_tiff(tmp_path / "a.ome.tif", sizes)
+    with pytest.warns(ScutoidWarning, match=rf"no voxel size that can be one.*x \(size {size:g}\)"):
+        assert (sc.open(path).voxel_size, sc.open(path).unit) == (None, None)
+    assert sc.open(path, voxel_size=2, unit="um").voxel_size == (2.0, 2.0, 2.0)
+
+
 @pytest.mark.parametrize("unit", [None, "pixel", "reference frame", "unit"])
 def test_an_axis_of_an_ome_zarr_without_a_unit_is_not_in_that_of_another(tmp_path, unit) -> None:
     sizes = {"z": (1.0, unit), "y": (0.5, "micrometer"), "x": (0.5, "micrometer")}

@@ -59,14 +59,21 @@ def imagej_facts(
         spacing = metadata.get("spacing", 1.0)
         planes = abs(number_of(spacing, "spacing", _SAID, path, "give voxel_size="))
         sizes["z"] = AxisSize(planes, units["z"])
-    labels = metadata.get("Labels") or ()
-    channels = tuple(map(str, labels)) if isinstance(labels, (list, tuple)) else ()
+    channels = _channels(metadata.get("Labels") or (), series)
     stage = _stage(metadata, sizes, path) if given.get("origin") == STAGE else {}
     interval = None
     if "time" not in given and metadata.get("finterval"):
         interval = number_of(metadata["finterval"], "finterval", _SAID, path, "give time=")
     unit = _unit(metadata.get("tunit")) or "s"
     return Facts(_SAID, sizes, channels, _display(metadata), interval, unit, stage=stage)
+
+
+def _channels(labels: object, series: TiffPageSeries) -> tuple[str, ...]:
+    """Return the labels of slices, if they may be of channels: one for each."""
+    n_channels = dict(zip(series.axes, series.shape, strict=True)).get("C")
+    if not isinstance(labels, (list, tuple)) or n_channels not in (None, len(labels)):
+        return ()
+    return tuple(map(str, labels))
 
 
 def _display(metadata: Mapping[str, Any]) -> tuple[ChannelDisplay, ...]:

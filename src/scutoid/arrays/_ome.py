@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scutoid.arrays._axis_order import Order, as_stored, order_of, stored_letters
+from scutoid.arrays._channel_names import channel_names
 from scutoid.arrays._display import ChannelDisplay, displays_of
 from scutoid.arrays._notes import NOTHING, Note
 from scutoid.arrays._ome_axes import BEFORE_AXES, Axis, letters_of, parse_axes
@@ -20,7 +21,7 @@ from scutoid.arrays._ome_systems import (
     joined,
     read_transform,
 )
-from scutoid.arrays._request import SeriesName, choose_one
+from scutoid.arrays._request import DESCRIBED, SeriesName, choose_one
 from scutoid.arrays._spec import SPATIAL, ImageSpec
 from scutoid.arrays._time import TimeScale, time_scale
 from scutoid.arrays._units import known_unit
@@ -33,8 +34,6 @@ IMAGE = "image"
 """Name of what stands there for OME-NGFF metadata, of images whose axes OME-NGFF does not know."""
 _SAID = "OME-NGFF metadata"
 _WITHOUT_AXES = ("0.1", "0.2", None)
-_DESCRIBED = frozenset(("axes", "voxel_size"))
-"""What a user gives of an image whose metadata are not needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,8 @@ class Multiscale:
     levels: tuple[Transform, ...]
     """Scale of each level along each axis, None where it is unknown, and place of its first voxel,
     each in the unit of the axis."""
-    channels: tuple[str, ...] = ()
-    """Names along "c"."""
+    channels: tuple[str | None, ...] = ()
+    """Names along "c"; None: one has none."""
     display: tuple[ChannelDisplay, ...] = ()
     """How each channel is shown."""
     is_labels: bool = False
@@ -62,6 +61,8 @@ class Multiscale:
     """Whether voxels have a size, or on which axes; None: not noted, by another program."""
     order: Order = ()
     """Where each axis of the image is stored, if scutoid wrote it in another order."""
+    notes: tuple[Note, ...] = ()
+    """What of the metadata is not understood."""
 
     def letters(self, axes: str | None) -> tuple[str, tuple[Note, ...]]:
         """Return the letter of each axis, as the user gives them, or by type and name."""
@@ -77,9 +78,18 @@ class Multiscale:
         MetadataError
             If axes, sizes and the array's shape do not fit together.
         """
-        letters, notes = self.letters(axes)
-        plain = ImageSpec(tuple(shape), dtype, letters, notes=notes)
+        try:
+            letters, notes = self.letters(axes)
+            plain = ImageSpec(tuple(shape), dtype, letters, notes=notes)
+        except MetadataError as error:
+            raise MetadataError(
+                error.rule,
+                value=f"{error.value}, of axes {', '.join(axis.name for axis in self.axes)}",
+                place=place,
+                remedy='give axes=, a letter for each, such as axes="tzyx"',
+            ) from error
         n_channels = shape[letters.index("c")] if "c" in letters else 0
+        channels, unnamed = channel_names(self.channels, n_channels, _SAID)
         world = self._sizes(level, letters, place)
         time, more = self._times(level, letters)
         starts = dict(zip(letters, self.levels[0][1], strict=False))
@@ -91,10 +101,10 @@ class Multiscale:
             known_sizes=world.sizes,
             unit=world.unit,
             origin=tuple(origin),
-            channels=self.channels if n_channels == len(self.channels) else (),
+            channels=channels,
             time=time,
             display=self.display,
-            notes=(*notes, *world.notes, *more),
+            notes=(*notes, *world.notes, *more, *self.notes, *unnamed),
         )
 
     def _times(self, level: int, letters: str) -> tuple[TimeScale | None, tuple[Note, ...]]:
@@ -201,9 +211,8 @@ def read_multiscale(
         paths = tuple(str(dataset["path"]) for dataset in first["datasets"])
         order = _order(own.get("axes"), parse_axes(first.get("axes", ())))
         axes = stored_letters(axes, order)
-        omero = ome.get("omero", {}).get("channels", ())
-        labels = [channel.get("label") for channel in omero]
-        if given.keys() >= _DESCRIBED and axes is not None:
+        omero, notes = _omero(ome)
+        if given.keys() >= DESCRIBED and axes is not None:
             named, levels = _described(axes, len(paths))
         else:
             named, levels = _placed(first, version, axes, coordinate_system, place)
@@ -230,19 +239,34 @@ def read_multiscale(
     display = displays_of(omero)
     if "display" in own or own.get("has_limits_of_data") is True:
         display = displays_of(own.get("display", ()))  # windows of the data are none that were set
-    labels = labels or own.get("channels", [])
+    labels = [_label(channel.get("label")) for channel in omero] or own.get("channels", [])
     return Multiscale(
         paths,
         named,
         levels,
-        tuple(str(c) for c in labels) if labels and all(labels) else (),
+        tuple(labels),
         display,
         "image-label" in ome,
         MARK in attributes,
         own.get("has_times") is True,
         tuple(sized) if isinstance(sized, list) else sized,
         order,
+        notes,
     )
+
+
+def _omero(ome: Mapping[str, Any]) -> tuple[Sequence[Mapping[str, Any]], tuple[Note, ...]]:
+    """Return what is said of each channel, and whether it is not understood."""
+    said = ome.get("omero") or {}
+    channels = said.get("channels") or () if isinstance(said, Mapping) else said
+    if isinstance(channels, (list, tuple)) and all(isinstance(c, Mapping) for c in channels):
+        return channels, ()
+    text = "its omero is no list of channels: names, colours and windows are unknown"
+    return (), (Note("channels", text, "take channels by their numbers, or mend it"),)
+
+
+def _label(said: object) -> str | None:
+    return None if said is None else str(said)
 
 
 def _order(noted: object, named: Sequence[Axis]) -> Order:

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from scutoid.arrays._notes import Note
-from scutoid.arrays._spec import SPATIAL
+from scutoid.arrays._spec import KNOWN_AXES, SPATIAL
+from scutoid.errors import MetadataError
 
-_BY_TYPE = {"time": "t", "channel": "c"}
+_BY_WORD = {
+    word: letter
+    for letter, meaning in KNOWN_AXES.items()
+    if letter not in SPATIAL
+    for word in meaning.split(" or ")
+}
 
 
 class Axis(NamedTuple):
@@ -42,7 +48,13 @@ def _said(axis: Any) -> tuple[str | None, str | None]:
 def letters_of(axes: Sequence[Axis]) -> tuple[str, tuple[Note, ...]]:
     """Return the letter of each axis: by its type, then by its name.
 
-    Spatial axes of other names than z, y and x are taken in their order, and noted.
+    Spatial axes of other names than z, y and x are taken in their order, others by the letter that
+    their name begins with; both are noted.
+
+    Raises
+    ------
+    MetadataError
+        If an axis is known by neither.
 
     Examples
     --------
@@ -50,19 +62,48 @@ def letters_of(axes: Sequence[Axis]) -> tuple[str, tuple[Note, ...]]:
     ('tyx', ())
     >>> letters_of([Axis("depth", "space"), Axis("lat", "space"), Axis("lon", "space")])[0]
     'zyx'
+    >>> letters_of([Axis("tilt", "angle"), Axis("phase"), Axis("y", "space"), Axis("x", "space")])
+    ('ahyx', ())
     """
-    letters = [_BY_TYPE.get(axis.type or "") or axis.name[:1].lower() for axis in axes]
     spatial = [n for n, axis in enumerate(axes) if axis.type == "space"]
-    named = {n: axes[n].name.lower() for n in spatial if axes[n].name.lower() in SPATIAL}
-    begun = {n: letters[n] for n in spatial if letters[n] in SPATIAL}
-    taken = begun if len(set(begun.values())) == len(begun) else named
-    others = [n for n in spatial if n not in taken]
-    free = [letter for letter in SPATIAL if letter not in taken.values()]
-    if not others or len(others) > len(free):
-        return "".join(letters), ()
-    for n, letter in zip(others, free[len(free) - len(others) :], strict=True):
-        letters[n] = letter
-    names = ", ".join(axes[n].name for n in others)
-    text = f"its spatial axes {names} are taken for {', '.join(letters[n] for n in others)}"
-    found = "".join(letters)
-    return found, (Note("axes", text, f'give axes="{found}" if that is right'),)
+    known = {n: letter for n, axis in enumerate(axes) if (letter := _by_word(axis))}
+    known = {n: letter for n, letter in known.items() if n not in spatial}
+    known |= _by_name(axes, spatial)
+    free = [letter for letter in SPATIAL if letter not in known.values()]
+    others = [n for n in spatial if n not in known]
+    placed = dict(zip(others, free[len(free) - len(others) :], strict=False))
+    begun = {n: axis.name[:1].lower() for n, axis in enumerate(axes) if n not in (*spatial, *known)}
+    for n, axis in enumerate(axes):
+        is_begun = begun.get(n) in set(_BY_WORD.values()) - {"t", "c", *known.values()}
+        if n not in known and n not in placed and not is_begun:
+            raise MetadataError(
+                "an axis of an OME-Zarr is known by its type, or by its name", value=axis.name
+            )
+    found = "".join((known | placed | begun)[n] for n in range(len(axes)))
+    notes = [
+        _note(axes, found, list(placed), "spatial axes"),
+        _note(axes, found, list(begun), "axes"),
+    ]
+    return found, tuple(note for note in notes if note is not None)
+
+
+def _by_word(axis: Axis) -> str | None:
+    """Return the letter that the type of an axis means, or its name; None: neither is known."""
+    name = axis.name.lower()
+    return _BY_WORD.get(axis.type or "") or (name if len(name) == 1 else _BY_WORD.get(name))
+
+
+def _by_name(axes: Sequence[Axis], spatial: Sequence[int]) -> dict[int, str]:
+    """Return the letters of axes of space that their names say, or the first letters of these."""
+    whole = {n: name for n in spatial if (name := axes[n].name.lower()) in SPATIAL}
+    begun = {n: letter for n in spatial if (letter := axes[n].name[:1].lower()) in SPATIAL}
+    return begun if len(set(begun.values())) == len(begun) else whole
+
+
+def _note(axes: Sequence[Axis], found: str, numbers: Sequence[int], what: str) -> Note | None:
+    """Note what some axes are taken for."""
+    if not numbers:
+        return None
+    names = ", ".join(axes[n].name for n in numbers)
+    text = f"its {what} {names} are taken for {', '.join(found[n] for n in numbers)}"
+    return Note("axes", text, f'give axes="{found}" if that is right')

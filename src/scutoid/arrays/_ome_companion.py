@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -19,6 +20,22 @@ from scutoid.errors import SourceError
 COMPANION_ENDINGS = (".companion.ome", ".ome.xml", ".ome")
 """How files of OME-XML alone are called."""
 _DESCRIPTION = 270
+_BEGINNING = re.compile(
+    r"(?:\s|\ufeff|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>)*<(?:\w+:)?OME[\s>]",
+    re.DOTALL,
+)
+"""What stands before the root of OME-XML, and the root."""
+
+
+def is_ome_xml(text: str) -> bool:
+    """Whether a text begins as OME-XML does, however it ends.
+
+    Examples
+    --------
+    >>> is_ome_xml("<!-- by hand --><OME><Image"), is_ome_xml("<html><OME>"), is_ome_xml("")
+    (True, False, False)
+    """
+    return _BEGINNING.match(text) is not None
 
 
 def ome_text(path: str) -> str:
@@ -41,7 +58,7 @@ def ome_text(path: str) -> str:
             "axes= and voxel_size=",
         ) from error
     text = content.decode("utf-8", "replace").strip("\0 \r\n\t")
-    if not text.endswith("OME>"):
+    if not is_ome_xml(text):
         raise SourceError(
             "a file that others name for their OME-XML has it",
             value=text[:60] or "nothing",

@@ -13,6 +13,8 @@ SeriesName: TypeAlias = int | str
 """Number of an image in its file, from 0, or its name."""
 Missing: TypeAlias = Literal["error", "fill"]
 """What becomes of something of an input that is absent: an error, or zeros and a word."""
+DESCRIBED = frozenset(("axes", "voxel_size"))
+"""What a user gives of an image whose metadata are not needed."""
 _SHOWN = 12
 
 

@@ -30,8 +30,8 @@ class Facts:
     """Where it says so."""
     sizes: Mapping[str, AxisSize] = field(default_factory=dict)
     """Size of a voxel, by spatial axis."""
-    channels: tuple[str, ...] = ()
-    """Names of the channels."""
+    channels: tuple[str | None, ...] = ()
+    """Names of the channels; None: one has none."""
     display: tuple[ChannelDisplay, ...] = ()
     """How each channel is shown."""
     interval: float | None = None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scutoid.arrays._ome_companion import ome_text
+from scutoid.arrays._ome_companion import is_ome_xml, ome_text
 from scutoid.arrays._source import Stamp
 from scutoid.arrays._tiff_images import numbered_xml
 
@@ -35,6 +35,8 @@ def open_pages(path: str, *, ome: bool | str = True) -> TiffFile:
     if ome is False:
         return tifffile.TiffFile(path, is_ome=False)
     file = tifffile.TiffFile(path, omexml=ome_text(ome) if isinstance(ome, str) else None)
+    if not file.is_ome and len(file.pages) and is_ome_xml(file.pages.first.description):
+        file.is_ome = True  # tifffile takes for OME-XML what ends as it does
     numbered = numbered_xml(file.ome_metadata)
     if numbered is None:
         return file

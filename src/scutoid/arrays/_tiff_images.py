@@ -13,6 +13,7 @@ others: they are opened by their number or name alone.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,7 +115,18 @@ def series_at(file: TiffFile, number: int | None) -> TiffPageSeries | None:
     if any(each.kind == "ome" for each in file.series) and _NUMBERED.match(file.series[0].name):
         named = f"scutoid:{number}"
         return next((each for each in file.series if each.name == named), None)
-    return file.series[number] if number < len(file.series) else None
+    return _named(file.series[number]) if number < len(file.series) else None
+
+
+def _named(series: TiffPageSeries) -> TiffPageSeries:
+    """Return an image without the pages after those that ImageJ names; tifffile has them all."""
+    import tifffile
+
+    n_named = math.prod(series.shape) // max(math.prod(series.keyframe.shape), 1)
+    if series.kind != "imagej" or len(series.pages) <= max(n_named, 1):
+        return series
+    pages = [page for page in series.pages[:n_named] if page is not None]
+    return tifffile.TiffPageSeries(pages, series.shape, series.dtype, series.axes, kind="imagej")
 
 
 def _stacked(file: TiffFile) -> TiffPageSeries:
@@ -155,7 +167,7 @@ def choose(
     is_by_pages = images[0].element is None
     meant = _main(images, file) if is_by_pages else images
     if which is not None:
-        number = _named(images, which, path)
+        number = _numbered(images, which, path)
         return number, [number] != [each.number for each in meant]
     if len(meant) == 1:
         return meant[0].number, False
@@ -187,7 +199,7 @@ def listed(images: Sequence[TiffImage]) -> str:
     return "; ".join(texts) + (f"; and {more} more" if more else "")
 
 
-def _named(images: Sequence[TiffImage], which: SeriesName, path: str) -> int:
+def _numbered(images: Sequence[TiffImage], which: SeriesName, path: str) -> int:
     field = "name" if isinstance(which, str) else "number"
     found = [each.number for each in images if getattr(each, field) == which]
     if len(found) != 1:

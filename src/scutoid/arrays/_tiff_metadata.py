@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from scutoid.arrays._channel_names import channel_names
 from scutoid.arrays._imagej import imagej_facts
 from scutoid.arrays._notes import Note
 from scutoid.arrays._ome_companion import ome_text
 from scutoid.arrays._ome_xml import ome_facts
+from scutoid.arrays._request import DESCRIBED
 from scutoid.arrays._spec import ImageSpec, assumed_axes
 from scutoid.arrays._tiff_facts import STAGE, Facts, stage_origin, tag_facts
 from scutoid.arrays._time import time_scale
@@ -91,18 +94,35 @@ def read_spec(
     letters, notes = (axes, ()) if axes else _letters(series, path)
     plain = ImageSpec(tuple(series.shape), series.dtype, letters, notes=notes)
     asked = given if "t" in letters else {**given, "time": None}
-    if image is not None:
-        facts = ome_facts(image, path, asked)
-    elif file.is_imagej:
-        facts = imagej_facts(file, series, plain.spatial_axes, path, asked)
-    else:
-        facts = tag_facts(finest) if "voxel_size" not in given else Facts()
+
+    def read(given: Mapping[str, object]) -> Facts:
+        if image is not None:
+            return ome_facts(image, path, given)
+        if file.is_imagej:
+            return imagej_facts(file, series, plain.spatial_axes, path, given)
+        return tag_facts(finest) if "voxel_size" not in given else Facts()
+
+    facts = _without_bad_times(read, asked)
     spec = _with_facts(plain, finest, facts)
     if given.get("origin") != STAGE:
         return spec
     unit = short_unit(given["unit"]) if "unit" in given else spec.unit
     origin, more = stage_origin(facts, spec.spatial_axes, unit, path)
     return spec.replace(origin=origin, notes=(*spec.notes, *more))
+
+
+def _without_bad_times(
+    read: Callable[[Mapping[str, object]], Facts], given: Mapping[str, object]
+) -> Facts:
+    """Read what a file says; bad times are unknown where the user says all that is needed."""
+    try:
+        return read(given)
+    except MetadataError as error:
+        if not given.keys() >= DESCRIBED or "time" in given:
+            raise
+        text = f"its times are unknown: {error.rule}, found {error.value}"
+        note = Note("time", text, 'give time=, such as time=(2.5, "s")')
+        return replace(read({**given, "time": None}), notes=(note,))
 
 
 def _with_facts(plain: ImageSpec, finest: TiffPageSeries, facts: Facts) -> ImageSpec:
@@ -118,15 +138,25 @@ def _with_facts(plain: ImageSpec, finest: TiffPageSeries, facts: Facts) -> Image
     if "t" in plain.axes:
         time, more = time_scale(facts.interval, facts.time_unit, facts.start, facts.said)
         unread += more
-    n_channels = plain.shape[plain.axes.index("c")] if "c" in plain.axes else 0
+    channels, unnamed = _channels(plain, finest, facts)
     return plain.replace(
         known_sizes=sizes,
         unit=world.unit if sizes else None,
-        channels=facts.channels if len(facts.channels) == n_channels else (),
+        channels=channels,
         time=time,
         display=facts.display,
-        notes=(*plain.notes, *world.notes, *(unread if "t" in plain.axes else ())),
+        notes=(*plain.notes, *world.notes, *unnamed, *(unread if "t" in plain.axes else ())),
     )
+
+
+def _channels(
+    plain: ImageSpec, finest: TiffPageSeries, facts: Facts
+) -> tuple[tuple[str, ...], tuple[Note, ...]]:
+    """Return the names of the channels, and what of them is not known."""
+    n_channels = plain.shape[plain.axes.index("c")] if "c" in plain.axes else 0
+    if "C" not in finest.axes and len(facts.channels) != n_channels:
+        return (), ()  # colours, which are one channel, or an axis that the user names
+    return channel_names(facts.channels, n_channels, facts.said)
 
 
 def _letters(series: TiffPageSeries, path: str) -> tuple[str, tuple[Note, ...]]:

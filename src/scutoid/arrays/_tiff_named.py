@@ -146,6 +146,42 @@ def missing_note(series: TiffPageSeries, path: str, missing: Missing) -> tuple[N
     )
 
 
+def left_out_note(file: TiffFile, series: TiffPageSeries, n_pages: int) -> tuple[Note, ...]:
+    """Return what is to be said of pages like those of an image that no description names.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+        The open file.
+    series : tifffile.TiffPageSeries
+        The image.
+    n_pages : int
+        Number of pages of the file's chain.
+    """
+    keyframe = series.keyframe
+    if series.kind == "imagej":
+        n_named = math.prod(series.shape) // max(math.prod(keyframe.shape), 1)
+        named = set(range(n_named))
+    elif series.kind == "ome" and len(series.pages) != n_pages:
+        pages = (page for each in file.series for page in each.pages if page is not None)
+        named = {page.index for page in pages if page.parent is file}
+    else:
+        return ()
+    others = set(range(n_pages)) - named
+    if not others:
+        return ()
+    first = file.pages[min(others)]
+    first = first.aspage()
+    if (
+        first.is_reduced
+        or first.is_mask
+        or (first.shape, first.dtype) != (keyframe.shape, keyframe.dtype)
+    ):
+        return ()
+    text = f"its description names {len(named)} of its {n_pages} pages: the others are left out"
+    return (Note("pages", text, "mend the description if they belong to the image"),)
+
+
 def check_series(
     file: TiffFile, series: TiffPageSeries, number: int | None, path: str, *, is_named: bool
 ) -> None:

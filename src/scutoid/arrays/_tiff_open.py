@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from scutoid.arrays._file_sets import set_of
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS, companion_name, first_tiff, ome_text
-from scutoid.arrays._request import Request
+from scutoid.arrays._request import DESCRIBED, Request
 from scutoid.arrays._source import SourceFiles
 from scutoid.arrays._tiff import TiffSource
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
@@ -34,6 +34,7 @@ from scutoid.arrays._tiff_named import (
     check_planes,
     check_series,
     is_beside,
+    left_out_note,
     missing_note,
     outside,
 )
@@ -42,9 +43,6 @@ from scutoid.errors import SIGNS_OF_DAMAGE, MetadataError, ScutoidError, SourceE
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
-
-_DESCRIBED = frozenset(("axes", "voxel_size"))
-"""What a user gives of an image whose metadata are not needed."""
 
 
 def open_tiff(path: str, request: Request | None = None) -> TiffSource:
@@ -72,7 +70,7 @@ def open_tiff(path: str, request: Request | None = None) -> TiffSource:
         except _OnlyPixels as pointer:
             return _open(path, request, ome=_companion(pointer.name, path, request))
         except _BrokenOme as broken:
-            if not request.given.keys() >= _DESCRIBED:
+            if not request.given.keys() >= DESCRIBED:
                 raise _unfollowed(broken.__cause__, path) from broken
             return _open(path, request, ome=False)
 
@@ -176,7 +174,7 @@ def _companion(name: str, path: str, request: Request) -> str | bool:
     place = Path(path).parent / name
     if place.is_file():
         return str(place)
-    if request.given.keys() >= _DESCRIBED:
+    if request.given.keys() >= DESCRIBED:
         return False
     raise _not_there(place, path)
 
@@ -234,7 +232,7 @@ def _describe(file: TiffFile, path: str, request: Request, ome: bool | str) -> T
         )
     series = levels[request.level]
     check_series(file, levels[0], found.number, path, is_named=request.axes is not None)
-    notes = missing_note(series, path, request.missing)
+    notes = missing_note(series, path, request.missing) + left_out_note(file, levels[0], n_pages)
     check_length(series)
     spec = read_spec(file, found.element, series, levels[0], path, request.axes, request.given)
     spec = spec.replace(notes=(*spec.notes, *notes))

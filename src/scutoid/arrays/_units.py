@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,6 +33,8 @@ _PREFIXES = {
     "yocto": ("y", -24),
 }
 _INCH = Fraction(254, 10000)
+_ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")
+"""How ImageJ writes a letter that is not in ASCII, such as the micro sign."""
 UNITLESS = frozenset(("", "pixel", "pixels", "reference frame", "unit", "null", "none"))
 """What files write where there is no unit."""
 
@@ -57,9 +60,8 @@ def _with_prefixes(name: str, symbol: str, others: tuple[str, ...]) -> dict[str,
         short = f"{sign}{symbol}"
         long, micro = f"{prefix}{name}", sign == "u"
         spellings = [f"{prefix}{other}" for other in others]
-        if micro:  # the micro sign, the Greek letter, and as ImageJ escapes it
+        if micro:
             spellings += [f"\N{MICRO SIGN}{symbol}", f"\N{GREEK SMALL LETTER MU}{symbol}"]
-            spellings += [f"\\u00b5{symbol}"]
         units[short] = _Unit(
             Fraction(10) ** power,
             None if prefix == "deca" else long,
@@ -78,7 +80,6 @@ LENGTHS: dict[str, _Unit] = {
         (
             "\N{LATIN SMALL LETTER A WITH RING ABOVE}",
             "\N{ANGSTROM SIGN}",
-            "\\u00c5",
             "angstroms",
         ),
     ),
@@ -130,8 +131,12 @@ def known_unit(text: str, kind: str = "length") -> str | None:
     >>> known_unit("micrometer"), known_unit("Mm"), known_unit("pixel"), known_unit("sec", "time")
     ('um', 'Mm', None, 's')
     """
-    stripped, spellings = text.strip(), _SHORT[kind]
+    stripped, spellings = _ESCAPED.sub(_unescaped, text).strip(), _SHORT[kind]
     return spellings.get(stripped) or spellings.get(stripped.lower())
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16))
 
 
 def short_unit(text: object, kind: str = "length") -> str:

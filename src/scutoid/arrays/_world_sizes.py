@@ -118,14 +118,17 @@ def _missing(
 ) -> list[Note]:
     """Note that the voxel size is known along some axes only."""
     lacking = [axis for axis in each if axis not in sizes]
-    if not sizes or not lacking:
+    is_said = any(item.size is not None for item in each.values())
+    if not lacking or not is_said:
         return []
     known = ", ".join(f"{axis} {size:g}" for axis, size in sizes.items())
     reasons = ", ".join(f"{axis} ({_reason(each[axis])})" for axis in lacking)
     text = (
         f"{said} gives the voxel size along some axes only: {known}{f' {unit}' if unit else ''}; "
-        f"it is unknown along {reasons}"
     )
+    if not known:
+        text = f"{said} gives no voxel size that can be one; "
+    text += f"it is unknown along {reasons}"
     example = ", ".join(f'"{axis}": ...' for axis in lacking)
     return [Note("voxel_size", text, f"give voxel_size={{{example}}}")]
 

@@ -236,7 +236,7 @@ class ImageRef(Described, Ref):
         Raises
         ------
         PipelineError
-            If the image has no channel axis, or no such channel.
+            If the image has no channel axis, no such channel, or several of this name.
         """
         if "c" not in self.axes:
             raise PipelineError(
@@ -246,6 +246,13 @@ class ImageRef(Described, Ref):
             raise PipelineError(
                 f"the image's channels are {', '.join(self.channels) or 'not named'}",
                 value=which,
+                place=repr(self.name),
+                remedy="give a channel's number",
+            )
+        if isinstance(which, str) and self.channels.count(which) > 1:
+            raise PipelineError(
+                "a channel that is taken by its name is the only one of it",
+                value=f"{which!r} among {', '.join(self.channels)}",
                 place=repr(self.name),
                 remedy="give a channel's number",
             )
