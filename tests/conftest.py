@@ -154,11 +154,21 @@ def web(tmp_path, monkeypatch):
         thread.join()
 
 
-@pytest.fixture(scope="session")
-def ome():
-    """Return what writes OME-TIFFs as microscopes do."""
-    place = Path(__file__).parent / "ome_files.py"
-    spec = importlib.util.spec_from_file_location("ome_files", place)
+def module_beside(name):
+    """Return a module of this folder that writes files for tests."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def ome():
+    """Return what writes OME-TIFFs as microscopes do."""
+    return module_beside("ome_files")
+
+
+@pytest.fixture(scope="session")
+def microscope():
+    """Return what writes ND2 and LIF."""
+    return module_beside("microscope_files")

@@ -9,9 +9,9 @@ import sys
 # Slow to load, or not installed everywhere: each is imported where it is used
 NOT_LOADED = {
     "PIL", "aiohttp", "cc3d", "cloudpickle", "concurrent.futures.process", "cyclopts", "dask",
-    "distributed", "fsspec", "imagecodecs", "matplotlib", "napari", "neuroglancer", "pandas",
-    "openpyxl", "prefect", "pyarrow", "pylibCZIrw", "roifile", "pytest", "rich", "scipy",
-    "skimage", "tensorstore", "tifffile", "zarr",
+    "bioio", "distributed", "fsspec", "imagecodecs", "liffile", "matplotlib", "napari", "nd2",
+    "neuroglancer", "pandas", "openpyxl", "prefect", "pyarrow", "pylibCZIrw", "roifile", "pytest",
+    "rich", "scipy", "skimage", "tensorstore", "tifffile", "zarr",
 }  # fmt: skip
 
 

@@ -188,9 +188,10 @@ class MissingExtra(ScutoidError, ImportError):
     """
 
     @classmethod
-    def of(cls, package: str, *, extra: str) -> MissingExtra:
-        """Name the package that is missing and the extra that brings it."""
+    def of(cls, package: str, *, extra: str, reads: str = "") -> MissingExtra:
+        """Name the package that is missing, the extra that brings it, and what it reads."""
+        needed = f"{reads} is read by" if reads else "this needs"
         return cls(
-            f"this needs the package {package!r}, which is not installed",
+            f"{needed} the package {package!r}, which is not installed",
             remedy=f'pip install "scutoid[{extra}]"',
         )

@@ -10,7 +10,7 @@ from pylibCZIrw import czi
 
 import scutoid as sc
 from scutoid.arrays import open_source
-from scutoid.errors import MetadataError, MissingExtra, SourceError
+from scutoid.errors import MetadataError, MissingExtra, ParameterError, SourceError
 
 UM = 1e-6
 
@@ -96,8 +96,11 @@ def test_scenes_are_opened_by_number_or_name(tmp_path, names) -> None:
     truths = two_scenes(tmp_path / "a.czi")
     for name, truth in zip(names, truths, strict=True):
         np.testing.assert_array_equal(sc.open(tmp_path / "a.czi", series=name).read(), truth)
-    for wrong in (None, 2, "scene 7"):
-        with pytest.raises(MetadataError, match="scenes 0, 1"):
+    listed = "0: 'scene 0'; 1: 'scene 1'"
+    with pytest.raises(MetadataError, match=listed):
+        sc.open(tmp_path / "a.czi")
+    for wrong in (2, "scene 7"):
+        with pytest.raises(ParameterError, match=listed):
             sc.open(tmp_path / "a.czi", series=wrong)
 
 

@@ -12,7 +12,7 @@ import re
 from html import unescape
 from pathlib import Path
 
-from scutoid.arrays._czi import CZI_ENDINGS
+from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
 from scutoid.arrays._zarr_zip import ZIP_ENDINGS
@@ -30,7 +30,7 @@ def is_alone(path: str) -> bool:
     path : str
         A file, or the folder of a zarr.  What cannot be read has no others.
     """
-    if path.lower().endswith((*PICTURE_ENDINGS, *ZIP_ENDINGS, *CZI_ENDINGS)):
+    if path.lower().endswith((*PICTURE_ENDINGS, *ZIP_ENDINGS, *MICROSCOPE_ENDINGS)):
         return True
     if path.endswith(".zarr") and os.path.isdir(path):  # noqa: PTH112  # for each of many members
         return True

@@ -16,9 +16,9 @@ from typing import TypeGuard
 
 import numpy as np
 
-from scutoid.arrays._czi import CZI_ENDINGS
 from scutoid.arrays._download import open_download
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
+from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, open_other
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._planes import FILE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._request import Request
@@ -56,6 +56,10 @@ def find_source(source: object, request: Request) -> ArraySource:
         opened = backend(source, request)
         if opened is not None:
             return opened
+    if isinstance(source, str) and Path(source).is_file():
+        other = open_other(source, request)
+        if other is not None:
+            return other
     if not isinstance(source, str):
         raise ParameterError(
             "an image is a path, a URL, a numpy array or a dask array",
@@ -64,7 +68,7 @@ def find_source(source: object, request: Request) -> ArraySource:
         )
     raise SourceError(
         "an image is a zarr, a TIFF, a folder of planes, "
-        f"or a file that ends in {', '.join(PICTURE_ENDINGS)}",
+        f"or a file that ends in {', '.join((*PICTURE_ENDINGS, *MICROSCOPE_ENDINGS))}",
         value=Path(source).suffix or "no ending",
         place=source,
         remedy="convert it, or read it yourself and pass the array",
@@ -105,8 +109,8 @@ def _is_dask(source: object) -> TypeGuard[DaskArray]:
 def _url(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or "://" not in source:
         return None
-    is_file = source.lower().split("?")[0].endswith((*TIFF_ENDINGS, *PICTURE_ENDINGS, *CZI_ENDINGS))
-    if is_file:
+    endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *MICROSCOPE_ENDINGS)
+    if source.lower().split("?")[0].endswith(endings):
         return open_download(source, lambda path: open_file(path, request))
     if is_zip(source.split("?")[0]):
         return open_download(source, lambda path: _open_zarr(root_in(path), request))

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, images_in
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS, companion_name, ome_text
 from scutoid.arrays._ome_xml import of_name
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
 from scutoid.arrays._tiff_images import has_images, ome_images
 from scutoid.arrays._tiff_named import is_beside
-from scutoid.errors import ScutoidError
+from scutoid.errors import MissingExtra, ScutoidError
 
 _DESCRIPTION = 270
 _SIGNS = (b"FileName", b"BinaryOnly")
@@ -47,8 +48,8 @@ def sets_among(paths: Sequence[str]) -> dict[str, FileSet]:
     Parameters
     ----------
     paths : sequence of str
-        Absolute paths.  Files called .ome, as those of sets are, are looked at; and all TIFFs, if
-        among some of them there is one of a set.
+        Absolute paths.  Files called .ome, as those of sets are, are looked at, and those of
+        microscopes; and all TIFFs, if among some of them there is one of a set.
     """
     looked_at = _worth_a_look(paths)
     if not looked_at:
@@ -63,21 +64,35 @@ def sets_among(paths: Sequence[str]) -> dict[str, FileSet]:
 
 
 def _worth_a_look(paths: Sequence[str]) -> frozenset[str]:
-    named = [path for path in paths if ".ome" in path[path.rfind(os.sep) :].lower()]
+    named = [path for path in paths if _is_named(path[path.rfind(os.sep) :].lower())]
     plain = [path for path in paths if path.lower().endswith(TIFF_ENDINGS)]
     sample = plain[:: len(plain) // _SAMPLE or 1]
     return frozenset(named + plain if any(map(set_of, sample)) else named)
 
 
+def _is_named(name: str) -> bool:
+    return ".ome" in name or name.endswith(MICROSCOPE_ENDINGS)
+
+
 def set_of(path: str) -> FileSet:
-    """Return the set that a file belongs to, and the images that it has, by its OME-XML.
+    """Return the set that a file belongs to, and the images that it has.
+
+    By its OME-XML, or by the library that reads files of its microscope.
 
     Parameters
     ----------
     path : str
         Absolute path.  What cannot be read is alone.
+
+    Raises
+    ------
+    MissingExtra
+        If that library is not installed.
     """
     try:
+        if path.lower().endswith(MICROSCOPE_ENDINGS):
+            images = images_in(path)
+            return FileSet(images=images if len(images) > 1 else ())
         root = _root(path)
         if root is None:
             return _ALONE
@@ -89,6 +104,8 @@ def set_of(path: str) -> FileSet:
                 return _ALONE
             files.add(f"{folder}{os.sep}{companion}")
             root = ET.fromstring(ome_text(f"{folder}{os.sep}{companion}"))  # noqa: S314
+    except MissingExtra:
+        raise
     except (OSError, ET.ParseError, BrokenChain, ScutoidError):
         return _ALONE
     names = (uuid.get("FileName") or "" for uuid in of_name(root.iter(), "UUID"))

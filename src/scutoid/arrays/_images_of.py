@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scutoid.arrays._czi import CZI_ENDINGS, scenes_of
+from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, images_in
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._tiff_open import tiff_images
 
@@ -17,6 +17,6 @@ def images_of(path: str) -> tuple[tuple[int, str], ...]:
     SourceError
         If it cannot be read.
     """
-    if path.lower().endswith(CZI_ENDINGS):
-        return scenes_of(path)
+    if path.lower().endswith(MICROSCOPE_ENDINGS):
+        return images_in(path)
     return () if path.lower().endswith(PICTURE_ENDINGS) else tiff_images(path)

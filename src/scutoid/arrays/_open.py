@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from scutoid.arrays._backends import find_source
-from scutoid.arrays._czi import CziSource
+from scutoid.arrays._microscopes import MicroscopeSource
 from scutoid.arrays._notes import unsettled
 from scutoid.arrays._ome_systems import no_systems
 from scutoid.arrays._request import Missing, Request, SeriesName, check_missing, check_series
@@ -107,10 +107,10 @@ def open_source(
         _check_stage(place, opened)
         place = None  # it has read it
     if series is not None and not isinstance(
-        _innermost(opened), (TiffSource, ZarrSource, CziSource)
+        _innermost(opened), (TiffSource, ZarrSource, MicroscopeSource)
     ):
         raise ParameterError(
-            "series= is for a TIFF, a zarr or a CZI, which may hold several images",
+            "series= is for what may hold several images: TIFF, zarr, files of microscopes",
             value=series,
             place="open",
             remedy="leave it out",

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._czi import CZI_ENDINGS, open_czi
 from scutoid.arrays._file_sets import sets_among
+from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, open_microscope
 from scutoid.arrays._notes import Note
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS
 from scutoid.arrays._pictures import PICTURE_ENDINGS, open_picture
@@ -26,7 +26,7 @@ from scutoid.arrays._tiff_open import open_companion, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 
-FILE_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *CZI_ENDINGS)
+FILE_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *MICROSCOPE_ENDINGS)
 """Endings of the files that are images; TIFFs may have others."""
 
 
@@ -84,12 +84,12 @@ def _check_agrees(spec: ImageSpec, path: str, first: ImageSpec) -> None:
 
 
 def can_open_file(path: str) -> bool:
-    """Whether a file is a TIFF, a picture, a CZI, or the OME-XML of TIFFs."""
+    """Whether a file is a TIFF, a picture, of a microscope, or the OME-XML of TIFFs."""
     return path.lower().endswith(FILE_ENDINGS) or _is_tiff(path)
 
 
 def open_file(path: str, request: Request | None = None) -> ArraySource:
-    """Open one file: a picture, a CZI or OME-XML alone by its ending, all others as TIFF.
+    """Open one file: pictures, OME-XML and those of microscopes by their ending, else a TIFF.
 
     Raises
     ------
@@ -101,8 +101,8 @@ def open_file(path: str, request: Request | None = None) -> ArraySource:
     request = request or Request()
     if path.lower().endswith(COMPANION_ENDINGS) and not _is_tiff(path):
         return open_companion(path, request)
-    if path.lower().endswith(CZI_ENDINGS):
-        return open_czi(path, request)
+    if path.lower().endswith(MICROSCOPE_ENDINGS):
+        return open_microscope(path, request)
     if not path.lower().endswith(PICTURE_ENDINGS):
         return open_tiff(path, request)
     if request.level:

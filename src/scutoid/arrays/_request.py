@@ -47,24 +47,30 @@ def choose_one(names: Sequence[str], which: SeriesName | None, place: str) -> in
     ParameterError
         If there is none of this number or name.
     """
-    if which is None and len(names) == 1:
-        return 0
-    listed = "; ".join(f"{number}: {name!r}" for number, name in enumerate(names[:_SHOWN]))
-    more = len(names) - _SHOWN
+    return choose_numbered(tuple(enumerate(names)), which, place)
+
+
+def choose_numbered(images: Sequence[tuple[int, str]], which: SeriesName | None, place: str) -> int:
+    """Return the same of images that have numbers of their own, as scenes of some files have."""
+    if which is None and len(images) == 1:
+        return images[0][0]
+    listed = "; ".join(f"{number}: {name!r}" for number, name in images[:_SHOWN])
+    more = len(images) - _SHOWN
     listed += f"; and {more} more" * (more > 0)
     if which is None:
+        first = images[0][0] if images else 0
         raise MetadataError(
             "which of several images is meant is said",
             value=listed,
             place=place,
-            remedy="sc.open(path, series=0) opens one, by its number or name; "
+            remedy=f"sc.open(path, series={first}) opens one, by its number or name; "
             "sc.open_folder(path) opens each of a plate, of series or of a group as a member",
         )
-    found = [n for n, name in enumerate(names) if which in (n, name)]
+    found = [number for number, name in images if which in (number, name)]
     if len(found) != 1:
         raise ParameterError(
             "series= is the number of an image in its file, or the name of one alone",
-            value=f"{which!r}: {'several' if found else 'none'} of {listed}",
+            value=f"{which!r}: {'several' if found else 'none'} of {listed or 'no images'}",
             place=place,
             remedy="give one of these numbers",
         )

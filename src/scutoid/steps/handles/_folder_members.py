@@ -14,7 +14,7 @@ from scutoid.errors import ParameterError, SourceNotFound
 from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import is_table
 from scutoid.steps.handles._file_table import listed_files
-from scutoid.steps.handles._joined_sets import images_in_file, joined_sets
+from scutoid.steps.handles._joined_sets import check_is_image, images_in_file, joined_sets
 from scutoid.steps.handles._member_files import FileList, Members, NamedFile
 from scutoid.steps.handles._name_part import Glob, NamePart
 from scutoid.steps.handles._name_pattern import NamePattern, find_files
@@ -157,9 +157,15 @@ def _of_table(source: str | pd.DataFrame, wanted: Wanted) -> tuple[str, Members]
     if not listed.files:
         raise SourceNotFound("a table lists at least one file", value="none", place=listed.place)
     if stack is not None:
-        return listed.name, listed.stacked(stack, wanted.channels, wanted.missing)
+        return listed.name, _stacked(listed, stack, wanted)
     members = listed.single(_keys_of_rows(listed))
     return listed.name, _joined(members, listed.place, wanted, is_named=True)
+
+
+def _stacked(listed: FileList, stack: Stack, wanted: Wanted) -> Members:
+    if wanted.finds_images:
+        check_is_image(listed.files[0].path, listed.place)
+    return listed.stacked(stack, wanted.channels, wanted.missing)
 
 
 def _joined(members: Members, place: str, wanted: Wanted, *, is_named: bool) -> Members:
@@ -197,7 +203,7 @@ def _of_pattern(pattern: NamePattern, name: str, wanted: Wanted) -> Members:
     if wanted.stack is None:
         members = listed.single([key for key, _ in matched])
         return _joined(members, pattern.text, wanted, is_named=True)
-    return listed.stacked(wanted.stack, wanted.channels, wanted.missing)
+    return _stacked(listed, wanted.stack, wanted)
 
 
 def _of_paths(paths: Mapping[str, str], place: str, wanted: Wanted) -> Members:

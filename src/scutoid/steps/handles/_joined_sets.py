@@ -15,6 +15,7 @@ from scutoid.steps.handles._member_files import Members
 
 _COLUMNS = ("series", "name")
 """What is said of each image of a file of several: its number, and its name."""
+_SHOWN = 12
 _Row: TypeAlias = tuple[str, str, MemberFiles, tuple[int, str]]
 """Of a member: the key of its file, its own, its file, and what is said of it."""
 
@@ -50,6 +51,25 @@ def joined_sets(members: Members, place: str, *, is_named: bool) -> Members:
     if any(sets[path].images for path in kept.values()):
         return _with_series(kept, sets, members.groups)
     return replace(members, paths=kept)
+
+
+def check_is_image(path: str, place: str) -> None:
+    """Refuse to stack files of several images, of which this is the first.
+
+    Raises
+    ------
+    ParameterError
+        If it has several.
+    """
+    images = sets_among((path,))[path].images
+    if images:
+        listed = "; ".join(f"{number}: {name!r}" for number, name in images[:_SHOWN])
+        raise ParameterError(
+            "files that are stacked are an image each, or series= says which of them",
+            value=f"{path} has {len(images)}: {listed}{'; ...' * (len(images) > _SHOWN)}",
+            place=place,
+            remedy=f"give series={images[0][0]}, or the number or the name of another",
+        )
 
 
 def images_in_file(path: str) -> Members | None:

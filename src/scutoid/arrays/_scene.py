@@ -1,0 +1,152 @@
+"""An image in a file of a microscope: its axes as the file has them, and as they are here.
+
+::
+
+    in the file     S=1 T=3 Z=10 C=2 Y=31 X=38      as its library has them
+    here                tczyx                       places of one left out, channels before z
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.arrays._display import ChannelDisplay, known_displays
+from scutoid.arrays._notes import Note
+from scutoid.arrays._request import Missing
+from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._time import TimeScale
+from scutoid.arrays._world_sizes import AxisSize, world_sizes
+from scutoid.geometry import Roi
+
+_ORDER = "tczyx"
+_PLANE = "yx"
+_EDGE = 512
+"""Voxels along y and x of what is best read together, where nothing is decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a library says of an image."""
+
+    dims: str
+    """Letters of the axes, in the order of the file."""
+    shape: tuple[int, ...]
+    """Number of places along each."""
+    dtype: np.dtype[np.generic]
+    """Type of a voxel."""
+    block: tuple[int, ...] | None = None
+    """Shape of what is decoded together, by the axes of the file; None: regions are read."""
+    colours: str = ""
+    """Axis of the numbers that are one colour, which stays last; none: there is none."""
+    sizes: Mapping[str, AxisSize] = field(default_factory=dict)
+    """Sizes of voxels, by axis."""
+    channels: tuple[str, ...] = ()
+    """Names along c."""
+    display: tuple[ChannelDisplay, ...] = ()
+    """How each of them is shown."""
+    time: TimeScale | None = None
+    """When the places along t were recorded."""
+    notes: tuple[Note, ...] = ()
+    """What is not known."""
+
+    @property
+    def axes(self) -> str:
+        """Axes of the image: channels before z, colours last, what has one place left out."""
+        sizes = dict(zip(self.dims, self.shape, strict=True))
+        kept = [axis for axis in self.dims if sizes[axis] != 1 or axis in _PLANE]
+        return "".join(sorted(kept, key=self._rank))
+
+    def _rank(self, axis: str) -> int:
+        return len(_ORDER) if axis == self.colours else _ORDER.find(axis)
+
+    def spec(self, said: str) -> ImageSpec:
+        """Describe the image.
+
+        Parameters
+        ----------
+        said : str
+            What says all this, for notes, such as "the ND2".
+        """
+        axes = self.axes
+        sizes = dict(zip(self.dims, self.shape, strict=True))
+        found = {axis: size for axis, size in self.sizes.items() if axis in axes}
+        world = world_sizes(axes, found, said)
+        are_named = "c" in axes and self.colours != "c"
+        n_channels = sizes.get("c", 0)
+        names = self.channels if are_named and len(self.channels) == n_channels else ()
+        shown = self.display if are_named and len(self.display) == n_channels else ()
+        return ImageSpec(
+            tuple(sizes[axis] for axis in axes),
+            self.dtype.newbyteorder("="),
+            axes,
+            known_sizes=world.sizes,
+            unit=world.unit,
+            channels=names if all(names) else (),
+            time=self.time if "t" in axes else None,
+            display=known_displays(shown),
+            notes=(*world.notes, *self.notes),
+        )
+
+    def chunks(self) -> tuple[int, ...]:
+        """Shape, by axis of the image, of the voxels that are best read together."""
+        sizes = dict(zip(self.dims, self.shape, strict=True))
+        edges = {self.colours: sizes.get(self.colours, 1), **dict.fromkeys(_PLANE, _EDGE)}
+        if self.block is not None:
+            edges = dict(zip(self.dims, self.block, strict=True))
+        return tuple(max(min(edges.get(axis, 1), sizes[axis]), 1) for axis in self.axes)
+
+    def slices(self, roi: Roi) -> tuple[slice, ...]:
+        """Return a region of the image by the axes of the file."""
+        each = dict(zip(self.axes, roi.to_slices(), strict=True))
+        return tuple(each.get(axis, slice(0, 1)) for axis in self.dims)
+
+    def as_image(self, voxels: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return an array with the axes of the file with those of the image."""
+        axes = self.axes
+        left_out = tuple(n for n, axis in enumerate(self.dims) if axis not in axes)
+        kept = [axis for axis in self.dims if axis in axes]
+        return voxels.squeeze(left_out).transpose([kept.index(axis) for axis in axes])
+
+
+class Scene(ABC):
+    """An image in an open file."""
+
+    facts: Facts
+    """What its library says of it."""
+
+    @abstractmethod
+    def read(self, slices: tuple[slice, ...]) -> NDArray[np.generic]:
+        """Read a region, by the axes of the file; as many axes are returned."""
+
+
+class SceneReader(ABC):
+    """A file of a microscope, open; used by one thread at a time."""
+
+    @abstractmethod
+    def images(self) -> tuple[tuple[int, str], ...]:
+        """Return number and name of each image; names may be empty."""
+
+    @abstractmethod
+    def scene(self, number: int, missing: Missing) -> Scene:
+        """Return an image by its number; reads metadata only.
+
+        Parameters
+        ----------
+        number : int
+            One of those of `images`.
+        missing : {"error", "fill"}
+            What becomes of planes that the metadata announce, and that are not there.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file."""
+
+    def detail(self, number: int) -> str:
+        """Return what a key has of which image is meant."""
+        return f"series {number}"
