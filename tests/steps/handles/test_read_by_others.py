@@ -153,8 +153,9 @@ def test_napari_ome_zarr(written) -> None:
         "napari_ome_zarr", reason="napari-ome-zarr is not installed: scutoid[ngff]"
     )
     for path, level in images_of(written):
-        layers = plugin.napari_get_reader(path)(path)
-        data, said, _ = layers[0]  # labels that are opened by themselves are an image to it
+        kind = "labels" if "labels/" in path else "image"
+        layers = plugin.napari_get_reader(path)(path)  # of labels with their image, where it is
+        data, said, _ = next(layer for layer in layers if layer[2] == kind)
         shown = [letter for letter in level.axes if letter != "c"]
         scale = dict(zip(level.axes, level.scale, strict=True))
         assert "".join(said["axis_labels"]) == "".join(shown)
