@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from scutoid.errors import StoreError
 from scutoid.paths import is_inner_name
-from scutoid.store.keys import canonical_digest, describe
+from scutoid.store import keys
 
 VERSION = 1
 """Version of the layout of `recipe.json`."""
@@ -41,7 +41,7 @@ class Fact:
         >>> Fact.of(2.5).text
         '2.5'
         """
-        return cls(canonical_digest(value, where), describe(value))
+        return cls(keys.canonical_digest(value, where), keys.describe(value))
 
 
 def _facts(facts: Mapping[str, Fact | Mapping[str, str]], digest: str) -> dict[str, Fact]:
