@@ -267,13 +267,13 @@ class Values(Collection[Value], Operators):
         values = dict(self._read(taken))
         groups = self.ref.node.groups
         own = own_columns(groups)
-        rows = [_row(self.name, key, value, own) for key, value in values.items()]
+        rows = [row_of(self.name, key, value, own) for key, value in values.items()]
         frame = pd.DataFrame(rows, index=range(len(rows)))
         frame.insert(0, "key", pd.Series(list(values), dtype=str))
         return taken.noted_in(with_groups(frame, groups))
 
 
-def _row(name: str, key: str, value: object, own: Sequence[str]) -> Mapping[Any, object]:
+def row_of(name: str, key: str, value: object, own: Sequence[str]) -> Mapping[Any, object]:
     """Return the row of a member whose cells are its value, or the entries of its dict."""
     place = f"step {name!r}, value of member {key!r}"
     row = value if isinstance(value, Mapping) else {"value": value}

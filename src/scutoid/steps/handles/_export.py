@@ -39,6 +39,7 @@ from scutoid.steps.handles._export_labels import (
 )
 from scutoid.steps.handles._export_members import ENDINGS, only_file, write_members
 from scutoid.steps.handles._export_plate import Labels, plate_places, write_image, write_plate
+from scutoid.steps.handles._export_tables import PlateTables, check_tables, whole_tables
 from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._member_names import MemberNames
 from scutoid.steps.handles._member_stems import is_file_ending
@@ -58,6 +59,7 @@ def export(
     path: str | os.PathLike[str],
     *,
     labels: Labels | None = None,
+    tables: PlateTables | None = None,
     partial: Partial = "error",
 ) -> Path:
     """Write a copy of a result to a path, or bring the copy that is there up to date.
@@ -80,6 +82,11 @@ def export(
         Labels that are written within an image as OME-Zarr, by name: of each image its own.  A
         collection of images whose path ends in ``.ome.zarr`` becomes a plate (HCS), by its columns
         row and column, or well, and field or site.
+    tables : mapping, optional
+        Tables that are written within an image as OME-Zarr, by name, as Parquet that ngio reads.
+        Of a plate each image has its own, from a collection of tables or values, and each well one
+        with the rows of all its fields, which say where they are from; a single Table or DataFrame,
+        such as one with a row a well, becomes one of the plate.
     partial : {"error", "allow"}
         What becomes of members of a collection that a run did not finish: an error, or they are
         left out, and named by ``result.missing``.
@@ -130,8 +137,14 @@ def export(
     target, template = _split(result, os.fspath(path))
     try:
         place = _followed(target)
-        if labels or (template is None and isinstance(result, Images) and _is_ome(target.name)):
-            is_folder, write = _writing_ome(result, target.name, labels or {}, partial)
+        if (
+            labels
+            or tables
+            or (template is None and isinstance(result, Images) and _is_ome(target.name))
+        ):
+            is_folder, write = _writing_ome(
+                result, target.name, labels or {}, tables or {}, partial
+            )
         else:
             is_folder, write = _writing(result, target.name, partial, template)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -198,24 +211,27 @@ def _is_ome(name: str) -> bool:
     return name.endswith(".ome.zarr")
 
 
-def _writing_ome(result: Lazy, name: str, labels: Labels, partial: Partial) -> tuple[bool, _Write]:
-    """Write an image with its labels, or images as a plate."""
+def _writing_ome(
+    result: Lazy, name: str, labels: Labels, tables: PlateTables, partial: Partial
+) -> tuple[bool, _Write]:
+    """Write an image with its labels and tables, or images as a plate."""
     if not _is_ome(name) or not isinstance(result, (Image, Images)):
         raise ParameterError(
-            "labels= is for images that are exported as OME-Zarr",
+            "labels= and tables= are for images that are exported as OME-Zarr",
             value=name,
             place=f"{type(result).__name__} {result.name!r}",
-            remedy='write "out.ome.zarr", or leave out labels=',
+            remedy='write "out.ome.zarr", or leave them out',
         )
     if isinstance(result, Images):
         plate_places(result)  # before anything is computed
-        return True, lambda path: write_plate(result, path, labels, partial, _copy_ome)
+        return True, lambda path: write_plate(result, path, labels, tables, partial, _copy_ome)
     own = {label: each for label, each in labels.items() if isinstance(each, Image)}
     if len(own) < len(labels):
         raise ParameterError(
             "labels of an image are one image", value=sorted(set(labels) - set(own)), place="labels"
         )
-    return True, lambda path: write_image(result, path, own, _copy_ome)
+    check_tables(tables)
+    return True, lambda path: write_image(result, path, own, whole_tables(tables), _copy_ome)
 
 
 def _copy_ome(image: Image, path: Path) -> None:

@@ -48,7 +48,7 @@ def write_members(
         try:
             write(result, place)
         except BaseException:
-            _remove(place, folder)
+            remove_member(place, folder)
             raise
 
     for _ in results.taken(partial).each(write_one):
@@ -92,7 +92,7 @@ def _is_stored_as_png(image: Image) -> bool:
     return bool(places) and places[0].endswith(_PNG)
 
 
-def _remove(place: Path, folder: Path) -> None:
+def remove_member(place: Path, folder: Path) -> None:
     """Remove what was written of a member, and the folders above it in which is nothing else."""
     if place.is_dir():
         shutil.rmtree(place)

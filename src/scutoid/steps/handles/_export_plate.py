@@ -1,27 +1,41 @@
-"""Images of a plate, with their labels, as one OME-Zarr (HCS).
+"""Images of a plate, with their labels and tables, as one OME-Zarr (HCS).
 
 ::
 
-out.ome.zarr/          rows, columns, wells
-A/1/               fields
-0/             an image
-labels/    names of labels
-nuclei/
+    out.ome.zarr/          rows, columns, wells
+        A/1/               fields; tables of all of them
+            0/             an image
+                labels/    names of labels
+                    nuclei/
+                tables/    tables of this image
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from scutoid.errors import ParameterError
-from scutoid.steps.handles._collections import Images
+from scutoid.errors import IncompleteResult, ParameterError
+from scutoid.steps.compute import Groups
+from scutoid.steps.handles._collections import Collection, Images, Tables, Values
+from scutoid.steps.handles._export_members import remove_member
+from scutoid.steps.handles._export_tables import (
+    PlateTables,
+    check_tables,
+    table_of,
+    whole_tables,
+    write_group,
+    write_tables,
+    write_tables_of_well,
+)
 from scutoid.steps.handles._partial import Partial
 from scutoid.steps.handles._single import Image
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Labels: TypeAlias = Mapping[str, "Image | Images"]
 """Labels by their names."""
@@ -62,12 +76,12 @@ def plate_places(images: Images) -> dict[str, PlatePlace]:
     ParameterError
         If they have no row and column, and no well such as B03, or two images have one place.
     """
-    groups = images.groups
-    names = () if groups is None else tuple(map(str, groups.columns))
+    groups = images.ref.node.groups
+    columns = {} if groups is None else groups.of(images.keys)
     places: dict[str, PlatePlace] = {}
     owners: dict[str, str] = {}
-    for key in images.keys:
-        said = {name: groups.at[key, name] for name in names} if groups is not None else {}
+    for number, key in enumerate(images.keys):
+        said = {name: values[number] for name, values in columns.items()}
         place = _place(said, key, owners)
         if place.path in owners or not all(map(_NAME.fullmatch, place.path.split("/"))):
             raise ParameterError(
@@ -95,8 +109,10 @@ def _place(said: Mapping[str, object], key: str, taken: Mapping[str, str]) -> Pl
             remedy=_REMEDY,
         )
     name = next((name for name in _FIELDS if name in said), None)
-    n_there = sum(path.startswith(f"{row}/{column}/") for path in taken)
-    field = str(n_there) if name is None else str(said[name])
+    if name is None:
+        field = str(sum(path.startswith(f"{row}/{column}/") for path in taken))
+    else:
+        field = str(said[name])
     run = said.get("acquisition")
     return PlatePlace(row, column, field, None if run is None else int(str(run)))
 
@@ -105,15 +121,19 @@ def write_plate(
     images: Images,
     folder: Path,
     labels: Labels,
+    tables: PlateTables,
     partial: Partial,
     write: Callable[[Image, Path], None],
 ) -> None:
-    """Write images, and their labels, to a new folder.
+    """Write images, their labels and their tables to a new folder.
+
+    An image that was not finished, or whose labels or tables were not, is left out with these, or
+    an error, as `partial` says.
 
     Raises
     ------
     ParameterError
-        If images have no places on a plate, or labels do not belong to them.
+        If images have no places on a plate, or labels or tables do not belong to them.
     """
     places = plate_places(images)
     for name, each in labels.items():
@@ -123,17 +143,75 @@ def write_plate(
                 value=repr(each),
                 place=f"labels {name!r}",
             )
+    check_tables(tables, images.keys)
+    own = {name: each for name, each in tables.items() if isinstance(each, (Tables, Values))}
+    others = [each for each in labels.values() if isinstance(each, Images)]
+    lacking = _lacking(images, [*others, *own.values()], partial)
     folder.mkdir()
 
     def write_one(key: str) -> PlatePlace:
+        if key in lacking:
+            raise IncompleteResult(
+                "labels and tables of an image are there when it is exported", value=key
+            )
         target = folder / places[key].path
         target.parent.mkdir(parents=True, exist_ok=True)
-        own = {name: _member(each, key) for name, each in labels.items()}
-        write_image(images[key], target, own, write)
+        try:
+            write_image(
+                images[key],
+                target,
+                {name: _member(each, key) for name, each in labels.items()},
+                {name: table_of(each, key) for name, each in own.items()},
+                write,
+            )
+        except BaseException:
+            remove_member(target, folder)
+            raise
         return places[key]
 
-    kept = [place for _, place in images.taken(partial).each(write_one)]
-    _write_groups(folder, kept, images.name)
+    kept = dict(images.taken(partial).each(write_one))
+    _write_groups(folder, list(kept.values()), images.name)
+    if own:
+        _write_tables_of_wells(folder, list(own), kept, images)
+    write_tables(folder, whole_tables(tables))
+
+
+def _lacking(images: Images, others: Iterable[Collection[Any]], partial: Partial) -> set[str]:
+    """Return the keys of images that were finished without what belongs to them.
+
+    Raises
+    ------
+    IncompleteResult
+        If there are some, and `partial` is "error".
+    """
+    found: set[str] = set()
+    for each in others:
+        missing = set(each.missing) & set(images.keys)
+        if missing:
+            each.taken(partial).check()
+        found |= missing
+    return found
+
+
+def _write_tables_of_wells(
+    folder: Path, names: Sequence[str], kept: Mapping[str, PlatePlace], images: Images
+) -> None:
+    columns: dict[str, list[object]] = {
+        "row": [place.row for place in kept.values()],
+        "column": [place.column for place in kept.values()],
+        "well": [f"{place.row}{place.column}" for place in kept.values()],
+        "field": [place.field for place in kept.values()],
+    }
+    if any(place.acquisition is not None for place in kept.values()):
+        columns["acquisition"] = [place.acquisition for place in kept.values()]
+    own = images.ref.node.groups
+    groups = Groups(tuple(kept), columns)
+    groups = groups if own is None else groups.beside(own)
+    wells: dict[str, dict[str, str]] = {}
+    for key, place in kept.items():
+        wells.setdefault(f"{place.row}/{place.column}", {})[key] = place.field
+    for well, fields in wells.items():
+        write_tables_of_well(folder / well, names, fields, groups)
 
 
 def _member(labels: Image | Images, key: str) -> Image:
@@ -141,9 +219,13 @@ def _member(labels: Image | Images, key: str) -> Image:
 
 
 def write_image(
-    image: Image, path: Path, labels: Mapping[str, Image], write: Callable[[Image, Path], None]
+    image: Image,
+    path: Path,
+    labels: Mapping[str, Image],
+    tables: Mapping[str, pd.DataFrame],
+    write: Callable[[Image, Path], None],
 ) -> None:
-    """Write an image, and its labels within it."""
+    """Write an image, and its labels and tables within it."""
     if image.is_labels and labels:
         raise ParameterError(
             "labels lie within the image that they are of", value=repr(image), place="labels="
@@ -160,7 +242,8 @@ def write_image(
             )
         write(each, path / "labels" / name)
     if labels:
-        _write_group(path / "labels", {"labels": list(labels)})
+        _write_ome(path / "labels", {"labels": list(labels)})
+    write_tables(path, tables, list(labels))
 
 
 def _write_groups(folder: Path, places: list[PlatePlace], name: str) -> None:
@@ -190,19 +273,17 @@ def _write_groups(folder: Path, places: list[PlatePlace], name: str) -> None:
     }
     if runs:
         plate["acquisitions"] = [{"id": run} for run in runs]
-    _write_group(folder, {"plate": plate})
+    _write_ome(folder, {"plate": plate})
     for row in rows:
-        _write_group(folder / row, {})
+        _write_ome(folder / row, {})
     for (row, column), fields in wells.items():
         listed = [
             {"path": place.field}
             | ({} if place.acquisition is None else {"acquisition": place.acquisition})
             for place in fields
         ]
-        _write_group(folder / row / column, {"well": {"version": _VERSION, "images": listed}})
+        _write_ome(folder / row / column, {"well": {"version": _VERSION, "images": listed}})
 
 
-def _write_group(folder: Path, ome: Mapping[str, object]) -> None:
-    attributes = {"ome": {"version": _VERSION, **ome}} if ome else {}
-    said = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    (folder / "zarr.json").write_text(json.dumps(said, indent=2))
+def _write_ome(folder: Path, ome: Mapping[str, object]) -> None:
+    write_group(folder, {"ome": {"version": _VERSION, **ome}} if ome else {})
