@@ -1,6 +1,6 @@
 from ._alone import is_alone
 from ._axis_order import is_ngff
-from ._backends import IMAGE_ENDINGS
+from ._backends import IMAGE_ENDINGS, may_be_image
 from ._create import ImageWriter, WritableImage, create, create_image
 from ._display import ChannelDisplay, without_windows
 from ._file_sets import FileSet, sets_among
@@ -84,6 +84,7 @@ __all__ = [
     "is_ngff",
     "known_unit",
     "labels_of",
+    "may_be_image",
     "misplaced_shards",
     "missing_notes",
     "open_source",

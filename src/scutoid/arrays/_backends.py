@@ -75,6 +75,23 @@ def find_source(source: object, request: Request) -> ArraySource:
     )
 
 
+def may_be_image(path: str) -> bool:
+    """Whether a file or a folder is an image, as far as its ending and first bytes say.
+
+    Where other packages add backends, all may be; bioio is asked where it is installed.
+    """
+    from scutoid.arrays._bioio import is_read
+
+    if path.lower().endswith(IMAGE_ENDINGS) or os.path.isdir(path):  # noqa: PTH112
+        return True
+    try:
+        if can_open_file(path) or entry_points(group=ENTRY_POINTS):
+            return True
+        return is_read(path)
+    except OSError:  # it is told when it is opened
+        return True
+
+
 def _location(text: str) -> str:
     """Return a URL, or the absolute path of something that exists."""
     if text.startswith("file://"):

@@ -264,7 +264,7 @@ def test_a_glob_is_no_column_and_what_it_hides_is_told(plate):
 
 
 NOTHING = {
-    "a glob that finds nothing": ("{a}.jpg", "check the folder"),
+    "a glob that finds nothing": ("{a}.jpg", r"its files end in \.npy \(18\)"),
     "placeholders that match nothing": ("{a:d}.npy", "match none of 18 names"),
     "no folder": ("none/{a}.npy", "does not exist"),
     "a folder that is not there": ("none", "found: .*none, which does not exist"),
@@ -326,7 +326,6 @@ def test_links_count_as_what_they_lead_to_and_folders_are_left_out(plate, tmp_pa
     for path in other.iterdir():
         (plate / path.name).symlink_to(path)
     (plate / "D02_s1_w1.npy").mkdir()
-    (plate / "D03_s1_w1.npy").symlink_to(tmp_path / "nothing")
     images = sc.open_folder(plate / "{well:D[0-9]+}_s{site:d}_w{c}.npy", stack={"c": "c"})
     assert images.keys == ("D01/1",)
     assert np.array_equal(images["D01/1"].read()[0], voxels("D01_s1_w1"))

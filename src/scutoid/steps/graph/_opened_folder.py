@@ -134,6 +134,8 @@ class OpenedFolder(Node):
     """Files that the reader opened when it was first called, and that nothing names."""
     are_labels: bool = False
     """Whether its images are labels of others."""
+    said: tuple[str, ...] = ()
+    """What was warned of when it was opened: files that were left out."""
 
     def is_labels(self, output: int) -> bool:
         """Whether its images hold object numbers."""
@@ -150,7 +152,7 @@ class OpenedFolder(Node):
 
         And how many places of members have no file.
         """
-        return (*self.filled, *self._notes_of_first())
+        return (*self.said, *self.filled, *self._notes_of_first())
 
     @property
     def filled(self) -> tuple[str, ...]:

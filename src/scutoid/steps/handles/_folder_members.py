@@ -14,11 +14,13 @@ from scutoid.errors import ParameterError, SourceNotFound
 from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import is_table
 from scutoid.steps.handles._file_table import listed_files
+from scutoid.steps.handles._found_files import find_files, without_others
 from scutoid.steps.handles._joined_sets import check_is_image, images_in_file, joined_sets
 from scutoid.steps.handles._member_files import FileList, Members, NamedFile
 from scutoid.steps.handles._name_part import Glob, NamePart
-from scutoid.steps.handles._name_pattern import NamePattern, find_files
+from scutoid.steps.handles._name_pattern import NamePattern
 from scutoid.steps.handles._natural import natural
+from scutoid.steps.handles._no_match import nothing_found
 from scutoid.steps.handles._single import Table
 from scutoid.steps.handles._stack_axes import Channels, Stack
 from scutoid.steps.handles._templates import with_keys
@@ -54,6 +56,8 @@ class Wanted:
     reads each, or one image of each is meant."""
     keys: str | None = None
     """What members are called, made of their columns."""
+    is_read: bool = False
+    """Whether a reader of the user's reads each file."""
 
     def __post_init__(self) -> None:
         check_missing(self.missing, _PLACE)
@@ -187,22 +191,38 @@ def _keys_of_rows(listed: FileList) -> list[str]:
 
 def _of_pattern(pattern: NamePattern, name: str, wanted: Wanted) -> Members:
     wanted.check_fits(pattern.names, pattern.text, is_stacked=wanted.stack is not None)
-    found = dict(find_files(pattern))
-    if wanted.select is not None:
-        found = {key: path for key, path in found.items() if wanted.select(path)}
+    every = find_files(pattern)
+    found = every.selected(wanted.select)
+    values: dict[str, Mapping[str, object]] = {}
+    if pattern.names:
+        values = dict(_matched(pattern, sorted([*found.paths, *found.broken])))
+        keys = [key for key in sorted(found.paths) if key in values]
+    else:
+        keys = sorted(found.paths, key=natural)
+    found.refuse_broken([key for key in found.broken if key in values or not pattern.names])
+    if not keys:
+        raise nothing_found(pattern, found.paths, len(every.paths))
+    paths, notes = {key: found.paths[key] for key in keys}, found.notes
+    if not wanted.is_read:
+        paths, others = without_others(paths, pattern.text)
+        notes += others
+    members = _of_found(pattern, name, paths, values, wanted)
+    return replace(members, notes=(*notes, *members.notes))
+
+
+def _of_found(
+    pattern: NamePattern,
+    name: str,
+    paths: Mapping[str, str],
+    values: Mapping[str, Mapping[str, object]],
+    wanted: Wanted,
+) -> Members:
     if not pattern.names:
-        if not found:
-            raise _nothing(pattern)
-        paths = {key: found[key] for key in sorted(found, key=natural)}
         return _of_paths(paths, pattern.text, wanted)
-    matched = list(_matched(pattern, sorted(found)))
-    if not matched:
-        raise _nothing(pattern, found)
-    files = [NamedFile(found[key], values) for key, values in matched]
+    files = [NamedFile(path, values[key]) for key, path in paths.items()]
     listed = FileList(files, pattern.names, name, pattern.text)
     if wanted.stack is None:
-        members = listed.single([key for key, _ in matched])
-        return _joined(members, pattern.text, wanted, is_named=True)
+        return _joined(listed.single(paths), pattern.text, wanted, is_named=True)
     return _stacked(listed, wanted.stack, wanted)
 
 
@@ -215,20 +235,6 @@ def _matched(pattern: NamePattern, keys: list[str]) -> Iterator[tuple[str, Mappi
     for key, values in pattern.match_all(keys):
         if values is not None:
             yield key, values
-
-
-def _nothing(pattern: NamePattern, found: Mapping[str, str] | None = None) -> SourceNotFound:
-    remedy = "the folder does not exist"
-    if found:
-        remedy = f"the placeholders match none of {len(found)} names, such as {min(found)!r}"
-    elif pattern.root.is_dir():
-        remedy = "check the folder, the ending, and select= if it is given"
-    return SourceNotFound(
-        "a pattern matches at least one file",
-        value=pattern.text,
-        place=str(pattern.root.resolve()),
-        remedy=remedy,
-    )
 
 
 def _groups(group: str, paths: Mapping[str, str]) -> Groups:

@@ -46,6 +46,8 @@ class Members:
     """How the files of each are stacked; None: each is one file."""
     are_series: bool = False
     """Whether some are images of files that hold several."""
+    notes: tuple[str, ...] = ()
+    """What was left out, or is not as expected; warned of when they are opened, and in plans."""
 
 
 @dataclass(frozen=True, slots=True)

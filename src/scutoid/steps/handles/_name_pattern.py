@@ -18,7 +18,6 @@ A template is a pattern that names are made by: its ``*``, ``?`` and ``[`` stand
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,7 +40,6 @@ from scutoid.steps.handles._name_part import (
 Value: TypeAlias = str | int
 """What stands in a placeholder."""
 _PLACE = "open_folder"
-_IN_ZARR = re.compile(r"\.zarr/")
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 _WHOLE = re.compile(r"(?:0([1-9][0-9]*))?d", re.ASCII)
 _REMEDY = "write {name}, {name:d} for a whole number, or {name:[A-P][0-9]+}; {{ for a brace"
@@ -340,32 +338,6 @@ class _Parser:
         )
 
 
-def find_files(pattern: NamePattern) -> Iterator[tuple[str, str]]:
-    """Yield what a pattern's glob finds: paths below its root, and absolute; not in order.
-
-    Folders count where they are zarrs, and within a zarr its groups and arrays alone.
-    """
-    # Plain strings: of 100,000 files, Path objects would take several seconds.
-    place = os.path.realpath(pattern.root)
-    found = glob.iglob(pattern.glob, root_dir=place, recursive=True)  # noqa: PTH207
-    folders: dict[str, set[str]] = {}
-    for name in dict.fromkeys(name.replace(os.sep, "/") for name in found):
-        folder, _, own = name.rpartition("/")
-        if folder not in folders:
-            folders[folder] = _files_in(f"{place}{os.sep}{folder}")
-        if _IN_ZARR.search(f"{place}/{folder}/"):
-            if is_zarr(f"{place}{os.sep}{name}"):
-                yield name, f"{place}{os.sep}{name}"
-        elif own in folders[folder] or name.endswith(".zarr"):
-            yield name, f"{place}{os.sep}{name}"
-
-
 def is_zarr(path: str) -> bool:
     """Whether a folder is a group or an array of a zarr."""
     return any(os.path.isfile(f"{path}{os.sep}{name}") for name in _ZARR_FILES)  # noqa: PTH113
-
-
-def _files_in(folder: str) -> set[str]:
-    """Names of the files of a folder, and of links to files; one listing tells all of them."""
-    with os.scandir(folder) as entries:
-        return {entry.name for entry in entries if entry.is_file()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, overload
 
 from scutoid.arrays import Missing, SeriesName, TimeScale, VoxelSizes
-from scutoid.errors import ParameterError, ScutoidError
+from scutoid.errors import ParameterError, ScutoidError, ScutoidWarning
 from scutoid.steps.compute import check_names, own_columns, with_index
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import (
@@ -157,7 +158,7 @@ def open_folder(
     Raises
     ------
     SourceNotFound
-        If nothing matches, or a file that a table lists is not there.
+        If nothing matches, or a file that a table lists, or that a link leads to, is not there.
     SourceError
         If two files have one place of a member, or one has none and `missing` is "error".
     ParameterError
@@ -165,6 +166,12 @@ def open_folder(
         if a table that `read` returns has a column called "key" or like a group.
     PipelineError
         If `read` returns None for every file.
+
+    Warns
+    -----
+    ScutoidWarning
+        Of files that are left out though they seem to be meant: those that are no images, and
+        those that match but for upper and lower case; plans say it too.
 
     Examples
     --------
@@ -199,7 +206,9 @@ def open_folder(
     if series is not None:
         options["series"] = series
     finds_images = read is None and series is None
-    wanted = Wanted(stack, channels, missing, select, group, labels, finds_images, keys)
+    wanted = Wanted(
+        stack, channels, missing, select, group, labels, finds_images, keys, read is not None
+    )
     name, members = find_members(pattern, wanted)
     kind: OutputKind = "image"
     undeclared: tuple[str, ...] = ()
@@ -219,9 +228,12 @@ def open_folder(
                 remedy="leave out stack=, or return an array",
             )
     opening = Opening(options, read, kind, members.stacking, members.are_series)
+    said = tuple(f"folder {name!r}: {note}" for note in members.notes)
     folder = OpenedFolder(
-        name, members.paths, opening, members.groups, reads, undeclared, labels is not None
+        name, members.paths, opening, members.groups, reads, undeclared, labels is not None, said
     )
+    for text in said:
+        warnings.warn(text, ScutoidWarning, stacklevel=2)
     return handle_of(CollectionRef(folder, kind))
 
 

@@ -40,9 +40,14 @@ def warnings_of(planned: PlannedRun) -> tuple[str, ...]:
 
 
 def notes_of_images(planned: PlannedRun) -> tuple[str, ...]:
-    """Return what was assumed of images that were opened, of which was warned then."""
-    nodes = (node for _, node in _read(planned) if isinstance(node, Opened))
-    return tuple(dict.fromkeys(note for node in nodes for note in node.notes))
+    """Return what was said of images and folders when they were opened."""
+    found: dict[str, None] = {}
+    for _, node in _read(planned):
+        if isinstance(node, Opened):
+            found.update(dict.fromkeys(node.notes))
+        elif isinstance(node, OpenedFolder):
+            found.update(dict.fromkeys(node.said))
+    return tuple(found)
 
 
 def _of_folders(planned: PlannedRun) -> Iterator[str]:

@@ -1,0 +1,218 @@
+"""The files that a pattern finds, and those that it leaves out though they look like them."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from scutoid.arrays import may_be_image
+from scutoid.errors import SourceError, SourceNotFound
+from scutoid.steps.handles._name_part import Literal
+from scutoid.steps.handles._name_pattern import NamePattern, is_zarr
+from scutoid.steps.handles._natural import natural
+
+_IN_ZARR = re.compile(r"\.zarr/")
+_SHOWN = 3
+_LEAVE_OUT = "leave them out by select="
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """What a pattern's glob finds, by the path below its root, with absolute paths."""
+
+    paths: dict[str, str] = field(default_factory=dict)
+    """Files, and folders that are zarrs; not in order."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Links that lead to nothing."""
+    other_case: dict[str, str] = field(default_factory=dict)
+    """Files beside these that match but for upper and lower case."""
+
+    def selected(self, select: Callable[[str], bool] | None) -> FoundFiles:
+        """Return those that belong to the collection."""
+        if select is None:
+            return self
+        kinds = (self.paths, self.broken, self.other_case)
+        return FoundFiles(
+            *({k: path for k, path in kind.items() if select(path)} for kind in kinds)
+        )
+
+    def refuse_broken(self, keys: Collection[str]) -> None:
+        """Refuse links to nothing among keys.
+
+        Raises
+        ------
+        SourceNotFound
+            If there is one.
+        """
+        if not keys:
+            return
+        path = self.broken[min(keys)]
+        raise SourceNotFound(
+            "what a link leads to is there",
+            value=f"{Path(path).readlink()}"
+            + (f"; and {len(keys) - 1} more such links" if len(keys) > 1 else ""),
+            place=path,
+            remedy="restore it (of a data set of DataLad or git-annex: git annex get), or "
+            + _LEAVE_OUT,
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left out by upper and lower case."""
+        if not self.other_case:
+            return ()
+        note = (
+            f"{_n_files(self.other_case)} left out that the pattern matches but for upper and "
+            f"lower case: {_named(self.other_case)}; write for example *.[tT][iI][fF], or "
+            f"{_LEAVE_OUT}"
+        )
+        return (note,)
+
+
+def find_files(pattern: NamePattern) -> FoundFiles:
+    """Return what a pattern's glob finds.
+
+    Folders count where they are zarrs, and within a zarr its groups and arrays alone.  A link to
+    one of the folders in which it lies is not followed.
+    """
+    # Plain strings: of 100,000 files, Path objects would take several seconds.
+    place = os.path.realpath(pattern.root)
+    globbed = glob.iglob(pattern.glob, root_dir=place, recursive=True)  # noqa: PTH207
+    folders = _Folders(place)
+    found = FoundFiles()
+    for name in dict.fromkeys(name.replace(os.sep, "/") for name in globbed):
+        folder, _, own = name.rpartition("/")
+        path = f"{place}{os.sep}{name}"
+        if _IN_ZARR.search(f"{place}/{folder}/"):
+            if is_zarr(path):
+                found.paths[name] = path
+            continue
+        listing = folders.listing(folder)
+        if own in listing.files or (name.endswith(".zarr") and listing.is_there):
+            found.paths[name] = path
+        elif own in listing.broken:
+            found.broken[name] = path
+    found.other_case.update(_of_other_case(pattern, folders))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The names of what lies in a folder."""
+
+    files: frozenset[str] = frozenset()
+    """Files, and links to files."""
+    broken: frozenset[str] = frozenset()
+    """Links to nothing."""
+    is_there: bool = True
+    """Whether the folder is one of its own; else it is one above it, by a link."""
+
+
+class _Folders:
+    """The folders below a place, each of which is listed once."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.listings: dict[str, _Listing] = {}
+        self._real: dict[str, str | None] = {"": place}
+
+    def listing(self, folder: str) -> _Listing:
+        """Return what lies in a folder below the place."""
+        found = self.listings.get(folder)
+        if found is None:
+            is_there = self._place_of(folder) is not None
+            path = f"{self.place}{os.sep}{folder}"
+            found = self.listings[folder] = _listed(path) if is_there else _Listing(is_there=False)
+        return found
+
+    def _place_of(self, folder: str) -> str | None:
+        """Return where a folder is; None: a link leads to a folder above it, and goes round."""
+        if folder not in self._real:
+            above, _, own = folder.rpartition("/")
+            outer, path = self._place_of(above), f"{self.place}{os.sep}{folder}"
+            if outer is not None and os.path.islink(path):  # noqa: PTH114
+                real = os.path.realpath(path)
+                goes_round = f"{outer}{os.sep}".startswith(f"{real.rstrip(os.sep)}{os.sep}")
+                self._real[folder] = None if goes_round else real
+            else:
+                self._real[folder] = None if outer is None else f"{outer}{os.sep}{own}"
+        return self._real[folder]
+
+
+def _listed(folder: str) -> _Listing:
+    files, broken = set(), set()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _is_file(entry):
+                files.add(entry.name)
+            elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
+                broken.add(entry.name)
+    return _Listing(frozenset(files), frozenset(broken))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _of_other_case(pattern: NamePattern, folders: _Folders) -> Iterator[tuple[str, str]]:
+    """Yield files that match but for the case of their ending, in folders where some match."""
+    last = pattern.parts[-1]
+    ending = last.tokens[-1]
+    if last.is_fixed or not isinstance(ending, Literal) or ending.text.swapcase() == ending.text:
+        return
+    text, low, size = ending.text, ending.text.lower(), len(ending.text)
+    matches = re.compile(fnmatch.translate(last.glob), re.IGNORECASE).match
+    for folder, listing in folders.listings.items():
+        for name in listing.files:
+            is_other = name[-size:] != text and name[-size:].lower() == low
+            if is_other and name[0] != "." and matches(name):
+                key = f"{folder}/{name}" if folder else name
+                yield key, f"{folders.place}{os.sep}{key}"
+
+
+def without_others(paths: Mapping[str, str], place: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the files that may be images, and what is to be said of the others.
+
+    Raises
+    ------
+    SourceError
+        If there is none.
+    """
+    others = {key: path for key, path in paths.items() if not may_be_image(path)}
+    if not others:
+        return dict(paths), ()
+    if len(others) == len(paths):
+        _refuse_all(others, place)
+    note = (
+        f"{_n_files(others)} left out that are no images: {_named(others)}; {_LEAVE_OUT}, or read "
+        "them by read="
+    )
+    return {key: path for key, path in paths.items() if key not in others}, (note,)
+
+
+def _refuse_all(paths: Mapping[str, str], place: str) -> NoReturn:
+    raise SourceError(
+        "files that a pattern matches are images, and end as such or are TIFFs",
+        value=f"{_n_files(paths)} of other kinds: {_named(paths)}",
+        place=place,
+        remedy="convert them, or give read=, a function that returns the array of a file",
+    )
+
+
+def _n_files(keys: Collection[str]) -> str:
+    return "1 file" if len(keys) == 1 else f"{len(keys)} files"
+
+
+def _named(keys: Collection[str]) -> str:
+    """Name the first of some files."""
+    more = f", and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return ", ".join(sorted(keys, key=natural)[:_SHOWN]) + more
