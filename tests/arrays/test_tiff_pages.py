@@ -227,6 +227,21 @@ def test_an_image_in_two_files_is_found_by_a_link_to_the_first(tmp_path) -> None
     np.testing.assert_array_equal(source.read(source.spec.roi), PAGES[:6])
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_file_with_another_identifier_than_its_set_says_is_in_it(tmp_path, is_link) -> None:
+    path = companions(tmp_path / "data")
+    with tifffile.TiffFile(path) as file:
+        said = file.pages[0].description.replace('UUID="urn:uuid:0"', 'UUID="urn:uuid:7"')
+    options = {"photometric": "minisblack", "metadata": None}
+    tifffile.imwrite(path, PAGES[:3], description=said, **options)
+    if is_link:
+        (tmp_path / "here.ome.tif").symlink_to(path)
+        path = tmp_path / "here.ome.tif"
+    source = open_source(path)
+    assert source.spec.notes == ()
+    np.testing.assert_array_equal(source.read(source.spec.roi), PAGES[:6])
+
+
 @pytest.mark.usefixtures("_logger")
 @pytest.mark.parametrize("damage", ["gone", "cut off", "fewer pages", "no TIFF"])
 def test_what_is_missing_of_an_image_in_two_files_is_no_zeros(tmp_path, damage) -> None:

@@ -163,8 +163,11 @@ def left_out_note(file: TiffFile, series: TiffPageSeries, n_pages: int) -> tuple
         n_named = math.prod(series.shape) // max(math.prod(keyframe.shape), 1)
         named = set(range(n_named))
     elif series.kind == "ome" and len(series.pages) != n_pages:
-        pages = (page for each in file.series for page in each.pages if page is not None)
-        named = {page.index for page in pages if page.parent is file}
+        pages = [page for each in file.series for page in each.pages if page is not None]
+        place = Path(file.filehandle.path).resolve()  # tifffile may have opened it again, by name
+        parents = dict.fromkeys(page.parent for page in pages)
+        own = {each for each in parents if Path(each.filehandle.path).resolve() == place}
+        named = {page.index for page in pages if page.parent in own}
     else:
         return ()
     others = set(range(n_pages)) - named

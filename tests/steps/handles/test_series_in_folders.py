@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
@@ -44,6 +45,23 @@ def test_placeholders_of_files_of_one_set_are_refused(tmp_path, ome) -> None:
     ome.plane_files(tmp_path, 3)
     with pytest.raises(ParameterError, match=r"z1\.ome\.tif belongs to another"):
         sc.open_folder(tmp_path / "z{plane:d}.ome.tif")
+
+
+@pytest.mark.parametrize("axis", ["t", "c", "r"])
+@pytest.mark.parametrize("way", ["a pattern", "a table", "members each"])
+def test_files_of_one_set_are_no_places_of_a_stack(tmp_path, ome, axis, way) -> None:
+    """Each of them opens all planes, which a stack of them would hold three times."""
+    ome.plane_files(tmp_path, 3)
+    source = tmp_path / "z{plane:d}.ome.tif"
+    if way != "a pattern":
+        paths = [str(tmp_path / f"z{z}.ome.tif") for z in range(3)]
+        source = pd.DataFrame({"path": paths, "plane": range(3)})
+        if way == "members each":
+            source["well"] = ["A1", "A2", "A3"]
+    with pytest.raises(ParameterError, match=r"z1\.ome\.tif belongs to another"):
+        sc.open_folder(source, stack={axis: "plane"})
+    read = sc.open_folder(source, stack={axis: "plane"}, series=0, missing="fill")
+    assert len(read.keys) == (3 if way == "members each" else 1)
 
 
 def test_a_reader_of_the_users_gets_each_file(tmp_path, ome) -> None:

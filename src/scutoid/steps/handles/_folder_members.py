@@ -15,7 +15,7 @@ from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import is_table
 from scutoid.steps.handles._file_table import listed_files
 from scutoid.steps.handles._found_files import find_files, without_others
-from scutoid.steps.handles._joined_sets import check_is_image, images_in_file, joined_sets
+from scutoid.steps.handles._joined_sets import check_places, images_in_file, joined_sets
 from scutoid.steps.handles._member_files import FileList, Members, NamedFile
 from scutoid.steps.handles._name_part import Glob, NamePart
 from scutoid.steps.handles._name_pattern import NamePattern
@@ -167,8 +167,9 @@ def _of_table(source: str | pd.DataFrame, wanted: Wanted) -> tuple[str, Members]
 
 
 def _stacked(listed: FileList, stack: Stack, wanted: Wanted) -> Members:
+    """Return members of several files each."""
     if wanted.finds_images:
-        check_is_image(listed.files[0].path, listed.place)
+        check_places([file.path for file in listed.files], listed.place)
     return listed.stacked(stack, wanted.channels, wanted.missing)
 
 

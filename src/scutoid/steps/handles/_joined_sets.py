@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -39,29 +39,26 @@ def joined_sets(members: Members, place: str, *, is_named: bool) -> Members:
     """
     paths = {key: path for key, path in members.paths.items() if isinstance(path, str)}
     sets = sets_among(tuple(paths.values()))
-    if is_named and len(sets) < len(paths):
-        shared = next(path for path in paths.values() if path not in sets)
-        raise ParameterError(
-            "a member is an image: files that are one OME-TIFF together have no columns each",
-            value=f"{shared} belongs to another one that matches",
-            place=place,
-            remedy="name one of its files only, such as by a * for what tells them apart",
-        )
+    if is_named:
+        _refuse_shared(paths.values(), sets, place)
     kept = {key: path for key, path in paths.items() if path in sets}
     if any(sets[path].images for path in kept.values()):
         return _with_series(kept, sets, members.groups)
     return replace(members, paths=kept)
 
 
-def check_is_image(path: str, place: str) -> None:
-    """Refuse to stack files of several images, of which this is the first.
+def check_places(paths: Sequence[str], place: str) -> None:
+    """Refuse to stack files of several images, and files that are one OME-TIFF together.
 
     Raises
     ------
     ParameterError
-        If it has several.
+        If there are such.
     """
-    images = sets_among((path,))[path].images
+    sets = sets_among(paths)
+    _refuse_shared(paths, sets, place)
+    path = paths[0]
+    images = sets[path].images
     if images:
         listed = "; ".join(f"{number}: {name!r}" for number, name in images[:_SHOWN])
         raise ParameterError(
@@ -69,6 +66,18 @@ def check_is_image(path: str, place: str) -> None:
             value=f"{path} has {len(images)}: {listed}{'; ...' * (len(images) > _SHOWN)}",
             place=place,
             remedy=f"give series={images[0][0]}, or the number or the name of another",
+        )
+
+
+def _refuse_shared(paths: Iterable[str], sets: Mapping[str, FileSet], place: str) -> None:
+    shared = next((path for path in paths if path not in sets), None)
+    if shared is not None:
+        raise ParameterError(
+            "a member is an image: files that are one OME-TIFF together have no columns each, "
+            "and are no places of another one",
+            value=f"{shared} belongs to another one that matches",
+            place=place,
+            remedy="name one of its files only, such as by a * for what tells them apart",
         )
 
 
