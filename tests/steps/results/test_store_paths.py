@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import scutoid as sc
+from scutoid.cli._main import run_command
 from scutoid.errors import StoreError
 
 IMAGE = np.arange(16.0).reshape(4, 4)
@@ -49,6 +50,31 @@ def test_a_store_is_written_and_read_where_its_path_leads(here, written, is_abso
     again = sc.run(double(sc.open(IMAGE)), store=os.path.realpath(path), executor="serial")
     assert again.step("double").n_cached == 4
     assert sc.Store(path).verify().ok
+
+
+PIPELINE = """
+import scutoid as sc
+
+@sc.blockwise(block=2, dtype="float64")
+def double(image):
+    return image * 2
+
+@sc.pipeline
+def doubled():
+    return double(sc.open("image.npy"))
+"""
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN.keys())
+def test_the_command_line_writes_where_the_path_leads(here, written, capsys):
+    np.save(here / "image.npy", IMAGE)
+    (here / "pipe.py").write_text(PIPELINE)
+    store = ("--store", written)
+    assert run_command(["run", "pipe.py", *store, "--executor", "serial"]) == 0
+    np.testing.assert_array_equal(sc.Store(written)["double"].read(), IMAGE * 2)
+    assert run_command(["verify", *store]) == 0
+    assert run_command(["export", "double", f"{written}/copy.npy", *store]) == 0
+    np.testing.assert_array_equal(np.load(Path(written, "copy.npy")), IMAGE * 2)
 
 
 @pytest.mark.parametrize("ending", ["zarr", "tif"])
