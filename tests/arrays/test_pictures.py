@@ -30,6 +30,60 @@ def test_a_png_has_the_numbers_that_were_written(tmp_path, n_samples, dtype) -> 
     np.testing.assert_array_equal(source.read(source.spec.roi), truth)
 
 
+PASSES = (
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+)
+"""First row and column, and steps, of the parts of a picture that is interlaced."""
+COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+
+
+def png_of(truth, depth, *, interlaced=False):
+    """Write samples of some bits as PNG does, bit by bit."""
+
+    def chunk(name, data):
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    def rows(part):
+        bits = (part.reshape(*part.shape[:1], -1, 1) >> np.arange(depth)[::-1]) & 1
+        packed = np.packbits(bits.astype("uint8").reshape(len(part), -1), axis=1)
+        return b"".join(b"\0" + row.tobytes() for row in packed) if part.size else b""
+
+    parts = [truth[y::dy, x::dx] for y, x, dy, dx in PASSES] if interlaced else [truth]
+    height, width, n_samples = truth.shape
+    header = (width, height, depth, COLOUR_TYPES[n_samples], 0, 0, int(interlaced))
+    data = zlib.compress(b"".join(map(rows, parts)))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", *header))
+        + chunk(b"IDAT", data)
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(
+    ("n_samples", "depth"),
+    [(1, 1), (1, 2), (1, 4), *((n, d) for n in (1, 2, 3, 4) for d in (8, 16))],
+)
+def test_each_kind_of_png_has_its_numbers(tmp_path, n_samples, depth, interlaced) -> None:
+    truth = np.random.default_rng(0).integers(0, 2**depth, (13, 22, n_samples))
+    (tmp_path / "a.png").write_bytes(png_of(truth, depth, interlaced=interlaced))
+    image = sc.open(tmp_path / "a.png")
+    scale = {2: 85, 4: 17}.get(depth, 1)  # greys of few bits are those of 8, as PNG says
+    assert image.dtype == ("bool" if depth == 1 else "uint16" if depth == 16 else "uint8")
+    np.testing.assert_array_equal(
+        image.read(), (truth[..., 0] if n_samples == 1 else truth) * scale
+    )
+
+
 def test_an_animation_of_16_bits_has_the_numbers_that_were_written(tmp_path) -> None:
     truth = pixels((2, 20, 30, 3), "uint16")
     (tmp_path / "a.png").write_bytes(imagecodecs.apng_encode(truth))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._channel_names import channel_names
 from scutoid.arrays._display import ChannelDisplay, known_displays
 from scutoid.arrays._notes import Note
 from scutoid.arrays._request import Missing
@@ -78,7 +79,7 @@ class Facts:
         world = world_sizes(axes, found, said)
         are_named = "c" in axes and self.colours != "c"
         n_channels = sizes.get("c", 0)
-        names = self.channels if are_named and len(self.channels) == n_channels else ()
+        names, unnamed = channel_names(self.channels, n_channels if are_named else 0, said)
         shown = self.display if are_named and len(self.display) == n_channels else ()
         return ImageSpec(
             tuple(sizes[axis] for axis in axes),
@@ -86,10 +87,10 @@ class Facts:
             axes,
             known_sizes=world.sizes,
             unit=world.unit,
-            channels=names if all(names) else (),
+            channels=names,
             time=self.time if "t" in axes else None,
             display=known_displays(shown),
-            notes=(*world.notes, *self.notes),
+            notes=(*world.notes, *unnamed, *self.notes),
         )
 
     def chunks(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Axes, scale and channels in TIFF files: OME-XML, ImageJ, scutoid's own record."""
+"""Axes, scale and channels in TIFF files: OME-XML, ImageJ, LSM, scutoid's own record."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from scutoid.arrays._channel_names import channel_names
 from scutoid.arrays._imagej import imagej_facts
+from scutoid.arrays._lsm import lsm_facts
 from scutoid.arrays._notes import Note
 from scutoid.arrays._ome_companion import ome_text
 from scutoid.arrays._ome_xml import ome_facts
@@ -98,6 +99,8 @@ def read_spec(
     def read(given: Mapping[str, object]) -> Facts:
         if image is not None:
             return ome_facts(image, path, given)
+        if file.is_lsm:
+            return lsm_facts(file, plain.shape[letters.index("c")] if "c" in letters else 0)
         if file.is_imagej:
             return imagej_facts(file, series, plain.spatial_axes, path, given)
         return tag_facts(finest) if "voxel_size" not in given else Facts()
