@@ -85,11 +85,11 @@ INTERNAL = {
     """,
     "scutoid.arrays": """
         add_limits check_identity check_missing create create_image damaged_shards files_of_array
-        FileSet GroupImage IMAGE_ENDINGS images_of ImageWriter is_alone is_ngff known_unit labels_of
-        may_be_image METRES misplaced_shards Missing missing_notes Note NOTE open_source open_stack
-        outdated pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region
-        reading_of Readable SeriesName sets_among shard_levels ShardLevel SourceFiles SPATIAL
-        STACKED_AXES Stacking StackSource
+        FileSet gap_among GroupImage IMAGE_ENDINGS images_of ImageWriter is_alone is_ngff known_unit
+        labels_of may_be_image METRES misplaced_shards Missing missing_notes Note NOTE open_source
+        open_stack outdated pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel
+        read_region reading_of Readable SeriesName sets_among shard_levels ShardLevel SourceFiles
+        SPATIAL STACKED_AXES Stacking StackSource
         Storage split_zip stored_shards stream_tiff VoxelSizes without_windows
         WrappedSource write_tiff zarr_at zarr_images
     """,

@@ -7,6 +7,7 @@ from ._file_sets import FileSet, sets_among
 from ._images_of import images_of
 from ._limits import add_limits
 from ._notes import Note
+from ._numbering import gap_among
 from ._open import VoxelSizes, open_source
 from ._padding import pad_to, read_region
 from ._pictures import reading_of
@@ -79,6 +80,7 @@ __all__ = [
     "create_image",
     "damaged_shards",
     "files_of_array",
+    "gap_among",
     "images_of",
     "is_alone",
     "is_ngff",

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._file_sets import sets_among
 from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, open_microscope
-from scutoid.arrays._notes import Note
+from scutoid.arrays._notes import Note, unsettled
+from scutoid.arrays._numbering import notes_of_names
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS
 from scutoid.arrays._pictures import PICTURE_ENDINGS, open_picture
 from scutoid.arrays._request import Request
@@ -163,7 +164,9 @@ def open_planes(folder: Path, request: Request) -> ArraySource:
         )
     for path in paths[1:]:
         _check_agrees(open_file(path).spec, path, first)
-    return PlanesSource(_volume(first, len(paths), axes), paths)
+    spec = _volume(first, len(paths), axes)
+    notes = (*spec.notes, *notes_of_names([Path(path).name for path in paths]))
+    return PlanesSource(spec.replace(notes=unsettled(notes, ["axes"] if axes else [])), paths)
 
 
 def _volume(first: ImageSpec, n_planes: int, axes: str | None) -> ImageSpec:

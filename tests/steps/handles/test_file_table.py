@@ -178,7 +178,7 @@ REFUSED = {
         put(2, "dose", 7),
         {"stack": {"c": "channel"}},
         SourceError,
-        "drop columns that differ",
+        "drop the column 'dose'",
     ),
     "an unknown column": (lambda r: r, {"stack": {"c": "wave"}}, ParameterError, "well, site"),
     "group=": (lambda r: r, {"group": "(?P<x>.)"}, ParameterError, "not from both"),

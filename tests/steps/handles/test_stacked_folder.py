@@ -93,7 +93,7 @@ def test_one_file_a_member_has_columns_and_keeps_its_path_as_key(plate):
 
 
 ORDERS = {
-    "natural": ({"t": "site"}, None, (1, 2, 10)),
+    "natural": ({"p": "site"}, None, (1, 2, 10)),
     "given": ({"t": {"site": [10, 1, 2]}}, None, (10, 1, 2)),
     "given as text": ({"t": {"site": ["2", "1", "10"]}}, None, (2, 1, 10)),
     "channels": ({"c": "site"}, {"10": "late", "1": "early", "2": "middle"}, (10, 1, 2)),
@@ -254,6 +254,25 @@ def test_two_files_for_one_place_are_refused_with_both_names(plate):
         sc.open_folder(plate / f"{PATTERN}.npy", stack={"c": "channel"})
     for text in ("C9_s2_w2.npy", "C9_s02_w2.npy", "well='C9', site=2: c='2'", "select="):
         assert text in str(raised.value)
+
+
+def test_a_placeholder_that_tells_apart_files_of_one_member_is_named(tmp_path):
+    fill(tmp_path, [f"{w}_T1A0{c}Z01C0{c}" for w in ("B03", "B04") for c in (1, 2)])
+    with pytest.raises(SourceError, match=r"write \* for \{a\}, which differs"):
+        sc.open_folder(tmp_path / "{well}_T{t}A{a}Z{z}C{c}.npy", stack={"c": "c"})
+    (tmp_path / "B04_T1A02Z01C02.npy").unlink()
+    with pytest.raises(SourceError, match=r"remedy: restore the files"):
+        sc.open_folder(tmp_path / "{well}_T{t}A{a}Z{z}C{c}.npy", stack={"c": "c"})
+    rows = pd.DataFrame(
+        {"path": [str(path) for path in sorted(tmp_path.glob("B03*"))], "n": [1, 2]}
+    ).assign(c=["a", "b"])
+    with pytest.raises(SourceError, match="drop the column 'n'"):
+        sc.open_folder(rows, stack={"c": "c"})
+
+
+def test_names_of_channels_without_their_values_are_told_how_to_say_them(plate):
+    with pytest.raises(SourceError, match=re.escape("channels={'1': 'DAPI', '2': 'GFP'}")):
+        sc.open_folder(plate / f"{PATTERN}.npy", stack={"c": "channel"}, channels=["DAPI", "GFP"])
 
 
 def test_a_glob_is_no_column_and_what_it_hides_is_told(plate):

@@ -122,7 +122,8 @@ class FileList:
             if name != self.key_column
         }
         files = dict(zip(keys, map(tuple, placed.values()), strict=True))
-        return Members(files, _groups(columns, keys), stacking)
+        notes = tuple(axis.note for axis in axes if axis.note is not None)
+        return Members(files, _groups(columns, keys), stacking, notes=notes)
 
     def _placed(
         self,
@@ -175,12 +176,17 @@ class FileList:
             return
         shown = [_said(names, *each[:1], stacking, each[1]) for each in lacking[:_NAMED]]
         more = len(lacking) - len(shown)
-        hint = "drop columns that differ between the files of a member, " if self.is_table else ""
+        extra = _extra(placed, names)
+        if extra is not None:
+            hint = f"drop the column {extra!r}" if self.is_table else f"write * for {{{extra}}}"
+            hint = f"{hint}, which differs between the files of a member; or "
+        else:
+            hint = "drop columns that differ between the files of a member, " * self.is_table
         raise SourceError(
             "each place of a member has a file",
             value="none for " + "; ".join(shown) + (f"; and {more} more" if more else ""),
             place=self.place,
-            remedy=f"restore the files, {hint}leave the members out by select=, or give "
+            remedy=f"{hint}restore the files, leave the members out by select=, or give "
             'missing="fill", which takes 0 for the voxels of such places',
         )
 
@@ -223,6 +229,27 @@ class FileList:
                     remedy="give the table a column 'key'" if self.is_table else None,
                 )
             seen.add(key)
+
+
+def _extra(
+    placed: Mapping[tuple[object, ...], Sequence[str | None]], names: Sequence[str]
+) -> str | None:
+    """Return which name only tells apart files of one member: without it all places are filled."""
+    for n, name in enumerate(names):
+        joined: dict[tuple[object, ...], list[str | None]] = {}
+        for member, files in placed.items():
+            other = joined.setdefault((*member[:n], *member[n + 1 :]), [None] * len(files))
+            for place, path in enumerate(files):
+                if path is not None and other[place] is not None:
+                    break
+                other[place] = path or other[place]
+            else:
+                continue
+            break
+        else:
+            if not any(None in files for files in joined.values()):
+                return name
+    return None
 
 
 def _sorted(

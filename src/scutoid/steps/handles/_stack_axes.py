@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from scutoid.arrays import STACKED_AXES
+from scutoid.arrays import STACKED_AXES, gap_among
 from scutoid.errors import ParameterError, SourceError
 from scutoid.steps.handles._natural import natural_value
 
@@ -17,6 +17,8 @@ Channels: TypeAlias = (
 )
 """Names of channels by the values that stand for them, or the values alone; in their order."""
 _ORDER = "tczyx"
+_EVEN = "tz"
+"""Axes whose places are equally far apart."""
 _REMEDY = 'write for example stack={"c": "channel"}, channels={"1": "DAPI", "2": "GFP"}'
 
 
@@ -32,6 +34,8 @@ class StackAxis:
     """The value of each place."""
     channels: tuple[str, ...]
     """What each place is called."""
+    note: str | None = None
+    """What is unexpected of the values."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -91,7 +95,8 @@ def stack_axes(
             called = list(channels.values()) if isinstance(channels, Mapping) else order
         found = _ordered(values[name], order, letter, name, paths, place)
         texts = tuple(map(str, found if called is None else called))
-        axes.append(StackAxis(letter, name, found, texts))
+        note = _note(letter, name, found) if order is None else None
+        axes.append(StackAxis(letter, name, found, texts, note))
     return tuple(axes)
 
 
@@ -130,6 +135,18 @@ def _names(stack: Stack, values: Mapping[str, Sequence[object]], place: str) -> 
     return found
 
 
+def _note(letter: str, name: str, values: Sequence[object]) -> str | None:
+    """Return what is unexpected of the values of an axis in their natural order."""
+    gap = gap_among(list(map(str, values))) if letter in _EVEN else None
+    if gap is None:
+        return None
+    return (
+        f"along {letter!r} no file has a {name!r} between {gap[0]} and {gap[1]}, and others are "
+        "closer: they are taken to lie side by side; restore what is missing, or name the places, "
+        f'stack={{"{letter}": {{"{name}": [...]}}}}, with missing="fill" for those without a file'
+    )
+
+
 def _order(wanted: str | Mapping[str, Sequence[object]]) -> list[object] | None:
     return None if isinstance(wanted, str) else list(next(iter(wanted.values())))
 
@@ -160,11 +177,15 @@ def _ordered(
         )
     unknown = next((value for value in found if str(value) not in texts), None)
     if unknown is not None:
+        remedy = "name it as well, or leave its files out: by a pattern such as {channel:[12]}, or "
+        remedy += "by select="
+        if letter == "c" and not by_text.keys() & set(texts):
+            pairs = zip(sorted(found, key=natural_value), texts, strict=False)
+            remedy = f"say which value has which name, such as channels={dict(pairs)}"
         raise SourceError(
             f"the values of {name!r} along {letter!r} are {', '.join(texts)}",
             value=f"{unknown!r} of {found[unknown]}",
             place=place,
-            remedy="name it as well, or leave its files out: by a pattern such as "
-            "{channel:[12]}, or by select=",
+            remedy=remedy,
         )
     return tuple(by_text.get(text, given) for text, given in zip(texts, order, strict=True))
