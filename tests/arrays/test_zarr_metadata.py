@@ -113,6 +113,9 @@ TIMES = {"name": "numpy.datetime64", "configuration": {"unit": "s", "scale_facto
         ("data_type", "int4", "a type 'int4'"),
         ("data_type", "r24", "a type 'r24'"),
         ("data_type", "string", "a type 'string'"),
+        ("storage_transformers", [{"name": "mirror"}], "storage transformers 'mirror'"),
+        ("chunk_key_encoding", {"name": "suffix"}, "an encoding of chunk keys 'suffix'"),
+        ("statistics", {"name": "mean"}, "a field 'statistics'"),
     ],
 )
 def test_what_is_not_read_is_refused_by_its_name_and_version(tmp_path, field, value, said) -> None:
@@ -126,6 +129,27 @@ def test_what_is_not_read_is_refused_by_its_name_and_version(tmp_path, field, va
     assert "zarr format 3; read by tensorstore" in text
     assert f"zarr {zarr.__version__}" in text
     assert "restore" not in text
+
+
+def test_another_format_of_zarr_is_refused_by_its_number(tmp_path) -> None:
+    path = rewritten(tmp_path / "a", "uint8", lambda m: m.update(zarr_format=4), chunks=(2, 3))
+    with pytest.raises(SourceError, match=r"in zarr format 4; read by tensorstore"):
+        sc.open(path)
+
+
+CHANGES = {
+    "a field that need not be understood": {"statistics": {"must_understand": False}},
+    "axes of one name": {"dimension_names": ["x", "x"]},
+    "axes without names": {"dimension_names": [None, None]},
+    "no storage transformers": {"storage_transformers": []},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_says_nothing_of_the_voxels_keeps_no_one_from_them(tmp_path, name) -> None:
+    rewritten(tmp_path / "a", "uint8", lambda m: m.update(CHANGES[name]), chunks=(2, 3))
+    plain = rewritten(tmp_path / "b", "uint8", lambda m: None, chunks=(2, 3))
+    np.testing.assert_array_equal(sc.open(tmp_path / "a").read(), sc.open(plain).read())
 
 
 def test_chunks_of_shards_that_are_named_but_not_described(tmp_path) -> None:

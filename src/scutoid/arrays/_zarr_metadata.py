@@ -19,6 +19,12 @@ from scutoid.errors import SourceError
 _INSIDE = ("codecs", "index_codecs")
 _COMPRESSORS = ("zstd", "gzip", "blosc")
 _SHARDING = "sharding_indexed"
+_ANY = ("zarr_format", "node_type", "attributes", "dimension_names", "storage_transformers")
+_VOXELS = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs")
+_FIELDS = frozenset((*_ANY, *_VOXELS))
+"""What the metadata of an array of zarr 3 may hold that a reader has to understand."""
+_ENCODINGS = ("default", "v2")
+"""How the keys of chunks are written."""
 
 
 class ArrayMetadata(NamedTuple):
@@ -47,7 +53,10 @@ def array_metadata(node: Node) -> ArrayMetadata:
         If something is missing, or is of a kind that is not read.
     """
     try:
-        whole = written_out(node.metadata) if node.version == 3 else node.metadata
+        whole = node.metadata
+        if node.version == 3:
+            whole = written_out(whole)
+            _check_understood(whole)
         return ArrayMetadata(
             tuple(int(n) for n in whole["shape"]),
             tuple(max(int(n), 1) for n in _chunks(whole, node.version)),
@@ -57,8 +66,9 @@ def array_metadata(node: Node) -> ArrayMetadata:
     except _Unknown as unknown:
         readers = ", ".join(f"{name} {version(name)}" for name in ("tensorstore", "zarr"))
         raise SourceError(
-            "an array of a zarr is of kinds that are read: regular chunks, numbers of known types",
-            value=f"{unknown}, in zarr format {node.version}; read by {readers}",
+            "an array of a zarr is of kinds that are read: regular chunks, numbers of known types, "
+            "no extensions",
+            value=f"{unknown}, in zarr format {_format_of(node)}; read by {readers}",
             place=node.location,
             remedy="copy it to regular chunks and such a type, by the program that wrote it",
         ) from None
@@ -69,6 +79,10 @@ def array_metadata(node: Node) -> ArrayMetadata:
             place=node.location,
             remedy="restore the metadata file",
         ) from error
+
+
+def _format_of(node: Node) -> object:
+    return node.metadata.get("zarr_format", node.version)
 
 
 def written_out(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -88,7 +102,38 @@ def written_out(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     dtype = metadata.get("data_type")
     if isinstance(dtype, Mapping) and not dtype.get("configuration"):
         changed["data_type"] = dtype["name"]
+    names = metadata.get("dimension_names")
+    if isinstance(names, list) and len(set(names) - {None}) < len(names) - names.count(None):
+        changed["dimension_names"] = [None] * len(
+            names
+        )  # tensorstore reads no array two of whose axes are alike
     return {**metadata, **changed}
+
+
+def _check_understood(metadata: Mapping[str, Any]) -> None:
+    """Refuse what has to be understood of metadata of zarr 3, and is not.
+
+    Raises
+    ------
+    _Unknown
+        If there is something.
+    """
+    if metadata.get("zarr_format") != 3:
+        raise _Unknown("metadata of another version")
+    for name, value in metadata.items():
+        may_be_left = isinstance(value, Mapping) and value.get("must_understand") is False
+        if name not in _FIELDS and not may_be_left:
+            raise _Unknown(f"a field {name!r}")
+    transformers = metadata.get("storage_transformers")
+    if transformers:
+        raise _Unknown(f"storage transformers {_name_of(transformers[0])!r}")
+    encoding = _name_of(metadata.get("chunk_key_encoding", "default"))
+    if encoding not in _ENCODINGS:
+        raise _Unknown(f"an encoding of chunk keys {encoding!r}")
+
+
+def _name_of(said: Any) -> Any:
+    return said.get("name") if isinstance(said, Mapping) else said
 
 
 def _codec(codec: Any) -> Any:
