@@ -2,6 +2,7 @@
 # make test      set up .venv, run all tests, doctests and the examples of the README
 # make check     style, types and all tests: what CI runs
 # make soak      runs and stores whose processes are killed and whose files are damaged, new examples: half an hour
+# make peers     files of programs that want other packages, written and read: each in an environment of its own
 # make test-312  run the tests on another Python: make test-312 PYTHON312=/path/to/python3.12
 
 PYTHON    ?= python3
@@ -10,6 +11,7 @@ VENV      ?= .venv
 EXTRAS    ?= dev
 JOBS      ?= 2
 PYTEST_ARGS ?=
+PEERS     ?=
 SOAK_RUNS ?= 200
 SOAK_SEED ?= 0
 SOAK_KILLS ?= 300
@@ -25,11 +27,11 @@ core  := $(VENV)/.ready-core
 # (the script, not `python -m`: that would make the folder of tests importable for workers)
 pytest = $(bin)/pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help setup demo check lint types test test-312 import-cost soak clean
+.PHONY: help setup demo check lint types test test-312 import-cost soak peers clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 setup: $(ready)
 
@@ -74,6 +76,9 @@ soak: $(ready)
 	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/results/test_store_faults.py
 	SCUTOID_NEW_EXAMPLES=1 $(pytest) -m hypothesis
+
+peers: $(ready)
+	$(bin)/python tools/peers.py --envs $(VENV)-peers $(PEERS)
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist scutoid-demo
