@@ -17,15 +17,15 @@ import scutoid
 ROOT = Path(__file__).parents[1]
 PROMISED = {
     "scutoid": """
-        __version__ affine_transform blockwise closing concatenate Coordinate correct_bias count
-        count_by_region create density detect_spots difference_of_gaussians dilation
-        distance_transform downsample erosion estimate_bias estimate_cells export Files fill_holes
-        flip gather gaussian hysteresis Image Images injected label laplacian_of_gaussian li
-        local_maxima Measure measure median n4 normalize_percentile open open_folder opening otsu
-        OutputGrid pad Parts per_member percentile pipeline Plan plan predict Progress project
-        pyramid reduction remove_small resample Roi Run run scale_nearest split_touching step
-        stitch Storage Store subtract_background Table Tables threshold threshold_local transpose
-        triangle um Value Values view watershed white_tophat
+        affine_transform blockwise closing compare compare_points concatenate Coordinate
+        correct_bias count count_by_region create density detect_spots difference_of_gaussians
+        dilation distance_transform downsample erosion estimate_bias estimate_cells export Files
+        fill_holes flip gather gaussian hysteresis Image Images injected label laplacian_of_gaussian
+        li local_maxima match_objects match_points Measure measure median n4 normalize_percentile
+        open open_folder opening otsu OutputGrid pad Parts per_member percentile pipeline Plan plan
+        predict Progress project pyramid reduction remove_small resample Roi Run run scale_nearest
+        split_touching step stitch Storage Store subtract_background Table Tables threshold
+        threshold_local transpose triangle um Value Values __version__ view watershed white_tophat
     """,
     "scutoid.errors": """
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
@@ -65,20 +65,21 @@ PROMISED = {
 INTERNAL = {
     "scutoid.geometry": "Fit halo_pair HaloLike RoiLike",
     "scutoid.kernels": """
-        LARGEST_IN_FLOAT64 by_order check_in_float64 is_above is_in_float64 Affine affine
-        apply_lookup as_foreground bin_centers by_region cells_per_object check_cell_size
-        check_factors check_mask_type check_method check_tiling checked_connectivity coarse_means
-        coarse_range coarse_shape components_seen count_digits count_floats count_overlaps
-        decode_halo_runs Digits downsample encode_halo_runs faces field_of_view find_components
-        find_spots float_histogram Footprint footprint_array footprint_shape global_first Groups
-        h_reconstruction highest_within Histogram histogram_of IntensityStats interpolate_coarse
-        label_components li_from_histogram li_level li_window LiWindow local_maxima lookup_table
-        Match match_pieces maximum_candidates Measure measure_block merge_blocks merge_digits
+        Affine affine agreement_scores agreement_sums apply_lookup as_foreground best_pairs
+        bin_centers by_order by_region cells_per_object check_cell_size check_factors
+        check_in_float64 check_mask_type check_method check_tiling checked_connectivity coarse_means
+        coarse_range coarse_shape components_seen Contingency count_digits count_floats
+        count_overlaps decode_halo_runs Digits downsample encode_halo_runs faces field_of_view
+        find_components find_spots float_histogram Footprint footprint_array footprint_shape
+        global_first Groups h_reconstruction highest_within Histogram histogram_of IntensityStats
+        interpolate_coarse is_above is_in_float64 label_components LARGEST_IN_FLOAT64
+        li_from_histogram li_level li_window LiWindow local_maxima lookup_table Match match_pieces
+        matching_scores maximum_candidates Measure measure_block merge_blocks merge_digits
         merge_floats merge_histograms merge_region_sums merge_regions MergedLabels Model narrow
-        Narrowed nearest_voxels number_unions outlines otsu_from_histogram Overlaps
-        percentile_from_histogram percentile_passes predict_tiles region_columns region_sums
-        RegionStats RegionTree renumbered shape_columns SHAPES spot_reach spot_response SpotMethod
-        Spots Tiling triangle_from_histogram value_range watershed
+        Narrowed nearest_voxels number_unions ObjectPairs otsu_from_histogram outlines Overlaps
+        pairs_within percentile_from_histogram percentile_passes predict_tiles region_columns
+        region_sums RegionStats RegionTree renumbered shape_columns SHAPES spot_reach spot_response
+        SpotMethod Spots Tiling triangle_from_histogram value_range watershed
     """,
     "scutoid.executors": """
         CONNECTION_VARIABLE LAUNCH_VARIABLE meet MOST_ITEMS NoHeartbeat TASK_VARIABLE
@@ -106,30 +107,30 @@ INTERNAL = {
         table_of_bytes version_notes
     """,
     "scutoid.steps": """
-        blockwise CallOptions check_names Collection Described export Files gather Image ImageRef
-        Images injected is_lazy Length open open_folder OutputGrid own_columns Parts per_member
-        Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image Run run
-        RunStep step Step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values with_given
-        with_options
+        blockwise CallOptions check_names check_units Collection Described export Files gather Image
+        ImageRef Images injected is_lazy Length open open_folder OutputGrid own_columns Parts
+        per_member Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image
+        Run run RunStep step Step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values
+        with_given with_options
     """,
     "scutoid.ops": """
-        affine_step affine_transform atlas_points atlas_points_of_pieces background_field
-        bias_field closing coarse_counts coarse_counts_of_pieces coarse_means concatenate
-        correct_bias count count_by_region count_pieces count_rows density density_map
-        density_points detect_spots difference_of_gaussians dilation distance_transform
-        distance_within divide_field downsample downsample_step erosion estimate_bias
-        estimate_cells fill_holes flip flip_step gaussian hole_fill hole_merge hole_pieces
-        hysteresis hysteresis_apply hysteresis_merge hysteresis_pieces keep_highest label
-        label_apply label_apply_uint64 label_merge label_pieces labels_cut laplacian_of_gaussian
-        li li_step local_maxima lower maximum_marks maximum_merge maximum_pieces measure
+        affine_step affine_transform atlas_points atlas_points_of_pieces background_field bias_field
+        closing coarse_counts coarse_counts_of_pieces coarse_means compare compare_blocks
+        compare_points compare_scores compare_sums compare_total concatenate correct_bias count
+        count_by_region count_pieces count_rows density density_map density_points detect_spots
+        difference_of_gaussians dilation distance_transform distance_within divide_field downsample
+        downsample_step erosion estimate_bias estimate_cells fill_holes flip flip_step gaussian
+        hole_fill hole_merge hole_pieces hysteresis hysteresis_apply hysteresis_merge
+        hysteresis_pieces keep_highest label label_apply label_apply_uint64 label_merge label_pieces
+        labels_cut laplacian_of_gaussian li li_step local_maxima lower match_objects match_points
+        matched_objects matched_points maximum_marks maximum_merge maximum_pieces measure
         measure_channel_pieces measure_objects measure_pieces median n4 normalize_percentile
-        object_counts opening otsu otsu_step pad pad_step percentile percentile_digits predict
-        project pyramid pyramid_step region_counts remove_objects remove_small resample
-        resample_step scale_between scale_nearest scale_step small_objects split_touching
-        spot_table stitch stitch_apply stitch_merge stitch_report strongest_response
+        object_counts opening otsu otsu_step pad pad_step percentile percentile_digits point_scores
+        point_sums point_total predict project pyramid pyramid_step region_counts remove_objects
+        remove_small resample resample_step scale_between scale_nearest scale_step small_objects
+        split_touching spot_table stitch stitch_apply stitch_merge stitch_report strongest_response
         subtract_background subtract_field threshold threshold_local transpose triangle
-        triangle_step value_range watershed watershed_report watershed_step white_tophat
-        with_cells
+        triangle_step value_range watershed watershed_report watershed_step white_tophat with_cells
     """,
     "scutoid.cli": "main Progress",
 }

@@ -309,6 +309,11 @@ def bias_of(s: Scene, p: Chosen) -> Any:
     return sc.estimate_bias(s.image, factors=p.factors)
 
 
+def bright_objects(s: Scene) -> Any:
+    """Objects of the image, which meet those of the labels."""
+    return sc.label(sc.threshold(s.image, level=s.level(0.6)))
+
+
 # fmt: off
 IMAGES = (
     Case("gaussian", EXACT, lambda s, p: sc.gaussian(s.image, sigma=each(s, p.sigma)),
@@ -450,6 +455,20 @@ OTHERS = (
     Case("estimate_cells", EXACT,
          lambda s, p: sc.estimate_cells(sc.measure(s.labels), cell_size=p.cell_size),
          None, {"cell_size": (20, 5)}),
+    *(Case("compare", EXACT,
+           lambda s, p, total=total: sc.compare(
+               s.labels, bright_objects(s), thresholds=p.thresholds, total=total),
+           None, {"thresholds": ((0.5, 0.7), 0.2)}, note="total" * total)
+      for total in (False, True)),
+    Case("match_objects", EXACT,
+         lambda s, p: sc.match_objects(s.labels, bright_objects(s), threshold=p.threshold),
+         None, {"threshold": (0.5, 0.2)}),
+    *(Case(name, EXACT,
+           lambda s, p, name=name: getattr(sc, name)(
+               sc.detect_spots(s.image, sigma=1, threshold_rel=0.2), sc.measure(s.labels),
+               max_distance=p.max_distance),
+           None, {"max_distance": (3, 1)})
+      for name in ("compare_points", "match_points")),
     Case("count_by_region", EXACT, by_region, None, {"level": (None, 1)}),
 )
 # fmt: on
@@ -472,7 +491,9 @@ OF_ONE_IMAGE = {
 SELECTED = {
     "op_case": CASES,
     "member_case": [
-        case for case in CASES if case.scene == "volume" and case.op not in OF_ONE_IMAGE
+        case
+        for case in CASES
+        if case.scene == "volume" and case.op not in OF_ONE_IMAGE and case.note != "total"
     ],
     "volume_case": [case for case in CASES if case.scene == "volume"],
 }

@@ -59,6 +59,9 @@ FLOATS = {
     "measure": lambda o: sc.measure(o(LABELS * 1.0)),
     "count": lambda o: sc.count(o(LABELS * 1.0)),
     "density": lambda o: sc.density(o(LABELS * 1.0), factors=2),
+    "compare": lambda o: sc.compare(o(LABELS * 1.0), o(LABELS)),
+    "compare, truth": lambda o: sc.compare(o(LABELS), o(LABELS * 1.0)),
+    "match_objects": lambda o: sc.match_objects(o(LABELS), o(LABELS * 1.0)),
 }
 
 
@@ -104,6 +107,9 @@ NEGATIVE = {
     "measure": lambda o: sc.measure(o(LABELS - 1)),
     "count": lambda o: sc.count(o(LABELS - 1)),
     "density": lambda o: sc.density(o(LABELS - 1), factors=2),
+    "compare": lambda o: sc.compare(o(LABELS - 1), o(LABELS)),
+    "compare, truth": lambda o: sc.compare(o(LABELS), o(LABELS - 1)),
+    "match_objects": lambda o: sc.match_objects(o(LABELS - 1), o(LABELS)),
 }
 
 
@@ -129,6 +135,8 @@ SHAPES = {
     "split_touching": lambda o: sc.split_touching(o(MASK), o(SHORT)),
     "stitch": lambda o: sc.stitch(o(MASK), o(SHORT), segment=lambda a, b: a * 1, halo=2),
     "measure": lambda o: sc.measure(o(LABELS), intensity=o(SHORT)),
+    "compare": lambda o: sc.compare(o(LABELS), o(LABELS[:7])),
+    "match_objects": lambda o: sc.match_objects(o(LABELS), o(LABELS[:7])),
     "concatenate": lambda o: sc.concatenate([o(IMAGE), o(SHORT)], axis="x"),
     "correct_bias": lambda o: sc.correct_bias(o(IMAGE), np.ones((1, 4, 7)), factors=2),
 }
@@ -286,6 +294,8 @@ BIG = {
     "measure": lambda i, x: sc.measure(x, intensity=i),
     "count": lambda i, x: sc.count(x),
     "density": lambda i, x: sc.density(x, factors=3),
+    "compare": lambda i, x: sc.compare(x, x),
+    "match_objects": lambda i, x: sc.match_objects(x, x),
 }
 
 
@@ -305,6 +315,7 @@ def test_objects_of_the_largest_numbers_stay_apart_and_keep_them(dtype, tmp_path
     assert read(targets["measure"])["label"].tolist() == numbers
     assert np.unique(read(targets["watershed"])).tolist() == numbers
     assert read(targets["count"])["n_objects"].item() == len(numbers)
+    assert read(targets["match_objects"])["truth"].tolist() == numbers
     assert read(targets["remove_small"]).dtype == np.dtype(dtype)
     assert np.unique(read(targets["remove_small"])).tolist() == [0, *numbers[2:]]
 

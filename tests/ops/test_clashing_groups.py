@@ -26,6 +26,10 @@ TABLES = {
     "count": lambda i: sc.count(i),  # noqa: PLW0108
     "count rows": lambda i: sc.count(sc.measure(i)),
     "cells": lambda i: sc.estimate_cells(sc.measure(i)),
+    "scores": lambda i: sc.compare(i, i),
+    "pairs": lambda i: sc.match_objects(i, i),
+    "scores of points": lambda i: sc.compare_points(sc.measure(i), sc.measure(i), max_distance=1),
+    "pairs of points": lambda i: sc.match_points(sc.measure(i), sc.measure(i), max_distance=1),
     "by region": lambda i: sc.count_by_region(i, sc.open(ATLAS, voxel_size=1), regions=TREE),
     "hemispheres": lambda i: sc.count_by_region(
         i, sc.open(ATLAS, voxel_size=1), regions=TREE, midplane="x"

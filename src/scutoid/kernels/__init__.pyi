@@ -1,4 +1,5 @@
 from ._affine import Affine, affine
+from ._agreement import ObjectPairs, agreement_scores, agreement_sums, matching_scores
 from ._atlas import RegionTree, merge_region_sums, nearest_voxels, region_sums
 from ._coarse import (
     coarse_means,
@@ -13,6 +14,7 @@ from ._components import (
     find_components,
     label_components,
 )
+from ._contingency import Contingency
 from ._counts import cells_per_object, check_cell_size
 from ._cross_entropy import (
     LiWindow,
@@ -69,6 +71,7 @@ from ._overlaps import (
     match_pieces,
     renumbered,
 )
+from ._pairing import best_pairs, pairs_within
 from ._regions import RegionStats, measure_block, merge_regions, region_columns
 from ._runs import Groups
 from ._seams import (
@@ -94,6 +97,7 @@ __all__ = [
     "LARGEST_IN_FLOAT64",
     "SHAPES",
     "Affine",
+    "Contingency",
     "Digits",
     "Footprint",
     "Groups",
@@ -105,6 +109,7 @@ __all__ = [
     "MergedLabels",
     "Model",
     "Narrowed",
+    "ObjectPairs",
     "Overlaps",
     "RegionStats",
     "RegionTree",
@@ -112,8 +117,11 @@ __all__ = [
     "Spots",
     "Tiling",
     "affine",
+    "agreement_scores",
+    "agreement_sums",
     "apply_lookup",
     "as_foreground",
+    "best_pairs",
     "bin_centers",
     "by_order",
     "by_region",
@@ -156,6 +164,7 @@ __all__ = [
     "local_maxima",
     "lookup_table",
     "match_pieces",
+    "matching_scores",
     "maximum_candidates",
     "measure_block",
     "merge_blocks",
@@ -169,6 +178,7 @@ __all__ = [
     "number_unions",
     "otsu_from_histogram",
     "outlines",
+    "pairs_within",
     "percentile_from_histogram",
     "percentile_passes",
     "predict_tiles",

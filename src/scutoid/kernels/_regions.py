@@ -148,7 +148,7 @@ def measure_block(
     >>> stats.label, stats.n_voxels, stats.low
     (array([7], dtype=uint64), array([2]), array([[10, 21]]))
     """
-    labels = _checked_labels(labels)
+    labels = checked_labels(labels)
     where = np.array([int(o) for o in offset], np.int64)
     whole = tuple(int(n) for n in image_shape)
     if len(where) != labels.ndim or len(whole) != labels.ndim:
@@ -293,7 +293,14 @@ def region_columns(
     return columns
 
 
-def _checked_labels(labels: NDArray[Any]) -> NDArray[Any]:
+def checked_labels(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as a C-contiguous array of integers of 0 or more.
+
+    Raises
+    ------
+    ParameterError
+        If they are none.
+    """
     labels = np.asarray(labels)
     if labels.dtype.kind not in "biu" or labels.ndim == 0:
         raise ParameterError(

@@ -14,6 +14,23 @@ from ._bias import (
 from ._coarse import (
     coarse_means,
 )
+from ._compare import (
+    compare,
+    compare_blocks,
+    compare_scores,
+    compare_sums,
+    compare_total,
+    match_objects,
+    matched_objects,
+)
+from ._compare_points import (
+    compare_points,
+    match_points,
+    matched_points,
+    point_scores,
+    point_sums,
+    point_total,
+)
 from ._count import count, count_pieces, count_rows, estimate_cells, with_cells
 from ._density import coarse_counts, coarse_counts_of_pieces, density, density_map
 from ._distance import (
@@ -98,6 +115,12 @@ __all__ = [
     "coarse_counts",
     "coarse_counts_of_pieces",
     "coarse_means",
+    "compare",
+    "compare_blocks",
+    "compare_points",
+    "compare_scores",
+    "compare_sums",
+    "compare_total",
     "concatenate",
     "correct_bias",
     "count",
@@ -142,6 +165,10 @@ __all__ = [
     "li_step",
     "local_maxima",
     "lower",
+    "match_objects",
+    "match_points",
+    "matched_objects",
+    "matched_points",
     "maximum_marks",
     "maximum_merge",
     "maximum_pieces",
@@ -160,6 +187,9 @@ __all__ = [
     "pad_step",
     "percentile",
     "percentile_digits",
+    "point_scores",
+    "point_sums",
+    "point_total",
     "predict",
     "project",
     "pyramid",

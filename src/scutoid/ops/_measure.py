@@ -21,7 +21,7 @@ from scutoid.ops._composed import as_one, opened, operation
 from scutoid.ops._grids import checked_by
 from scutoid.ops._inputs import check_real, check_voxels, first_of
 from scutoid.ops._object_table import measure_objects
-from scutoid.ops._times import place_columns, times_as_array
+from scutoid.ops._times import place_columns, place_of
 from scutoid.ops._types import Array, Arrays, ImageLike, TableLike
 from scutoid.steps import (
     Described,
@@ -234,6 +234,17 @@ def check_labels(labels: object, place: str) -> None:
             place=place,
             remedy=remedy_for_image(labels, "open it by scutoid.open"),
         )
+    check_label_voxels(labels, place)
+
+
+def check_label_voxels(labels: object, place: str) -> None:
+    """Refuse voxels that cannot be labels, of an image or of a member of a folder.
+
+    Raises
+    ------
+    ParameterError
+        If they are not integers, or there are none.
+    """
     dtype = getattr(labels, "dtype", None)
     if dtype is not None and np.dtype(dtype).kind not in "biu":
         raise ParameterError(
@@ -364,16 +375,13 @@ def _frame(
     origin: Sequence[float] | None,
 ) -> Arrays:
     """Describe where the image lies, for the end: its steps see no image any more."""
-    iterated = "".join(axis for axis in block.axes if axis not in block.function_axes)
     scale = [] if voxel_size is None else [voxel_size, origin or (0.0,) * len(voxel_size)]
     return {
         "axes": np.array(axes),
-        "iterated": np.array(iterated or " "),
-        "place": np.array([block.write_roi.offset[block.axes.index(a)] for a in iterated], int),
+        **place_of(block),
         "frame": np.array([block.image_roi.offset[block.axes.index(a)] for a in axes], int),
         "scale": np.array(scale, float),
         "unit": np.array(block.unit or ""),
-        "times": times_as_array(block),
     }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from scutoid.ops._types import Array
+    from scutoid.ops._types import Array, Arrays
 
 TIME = "time"
 """Name of the column."""
@@ -55,6 +55,16 @@ def with_times_from(table: pd.DataFrame, source: pd.DataFrame) -> pd.DataFrame:
     table.insert(list(table.columns).index(_AXIS) + 1, TIME, table[_AXIS].map(known))
     table.attrs[TIME_UNIT] = source.attrs[TIME_UNIT]
     return table
+
+
+def place_of(block: StepBlock) -> Arrays:
+    """Return what a block keeps of its image's place, for the rows that are made of it."""
+    iterated = "".join(axis for axis in block.axes if axis not in block.function_axes)
+    return {
+        "iterated": np.array(iterated or " "),
+        "place": np.array([block.write_roi.offset[block.axes.index(a)] for a in iterated], int),
+        "times": times_as_array(block),
+    }
 
 
 def with_times(columns: Mapping[str, Array], times: list[object]) -> dict[str, Array]:

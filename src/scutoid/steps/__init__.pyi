@@ -1,4 +1,4 @@
-from .compute import TIME_UNIT, UNIT, BlockParts, check_names, own_columns
+from .compute import TIME_UNIT, UNIT, BlockParts, check_names, check_units, own_columns
 from .declaration import CallOptions, Length, StepBlock, refuse_renamed, um
 from .graph import Described, ImageRef
 from .handles import (
@@ -63,6 +63,7 @@ __all__ = [
     "Values",
     "blockwise",
     "check_names",
+    "check_units",
     "export",
     "gather",
     "injected",
