@@ -112,6 +112,25 @@ def test_scenes_are_members_of_a_collection(tmp_path) -> None:
         np.testing.assert_array_equal(images[key].read(), truth)
 
 
+def test_scenes_of_files_in_a_folder_are_members(tmp_path) -> None:
+    truths = two_scenes(tmp_path / "a.czi")
+    one = numbers((1, 1, 1, 20, 30))
+    written(tmp_path / "b.czi", one)
+
+    @sc.step
+    def total(image):
+        return {"total": int(image.sum(dtype="int64"))}
+
+    for where in (tmp_path, tmp_path / "*.czi", tmp_path / "{slide}.czi"):
+        images = sc.open_folder(where, select=lambda path: path.endswith(".czi"))
+        assert images.keys == ("a.czi/0", "a.czi/1", "b.czi")
+        table = total(images)
+        found = sc.run(table, store=tmp_path / "store")[table].to_pandas()
+        assert list(found["total"]) == [int(truth.sum()) for truth in (*truths, one)]
+    assert list(images.groups["slide"]) == ["a", "a", "b"]
+    assert list(images.groups["name"]) == ["scene 0", "scene 1", ""]
+
+
 def test_an_image_that_does_not_begin_at_0(tmp_path) -> None:
     truth = numbers((1, 1, 1, 20, 30))
     image = sc.open(written(tmp_path / "a.czi", truth, location=(-40, 70)))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import scutoid as sc
 from scutoid.arrays import open_source
-from scutoid.arrays._microscopes import FORMATS, MICROSCOPE_ENDINGS
+from scutoid.arrays._microscopes import FORMATS, MICROSCOPE_ENDINGS, _has_backends
 from scutoid.errors import MetadataError, MissingExtra, ParameterError, SourceError
 from scutoid.geometry import Roi
 
@@ -394,3 +394,31 @@ def test_what_bioio_does_not_say_is_unknown(tmp_path) -> None:
         sc.open(tmp_path / "unknown.dv")
     with pytest.raises(SourceError, match=r"a zarr, a TIFF.*\.nd2"):
         sc.open(tmp_path / "a.txt")
+
+
+def read_ims(source, request):
+    """Read such a file, as another package might."""
+    del request
+    if not str(source).endswith(".ims"):
+        return None
+    return open_source(np.load(source, allow_pickle=False), axes="zyx")
+
+
+def test_a_backend_of_another_package_comes_before_bioio(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "bioio", None)
+    info = tmp_path / "packages" / "other-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[scutoid.backends]\nims = other_ims:read_ims\n")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    module = types.ModuleType("other_ims")
+    module.read_ims = read_ims
+    monkeypatch.setitem(sys.modules, "other_ims", module)
+    _has_backends.cache_clear()
+    with (tmp_path / "a.ims").open("wb") as file:
+        np.save(file, numbers((4, 9, 11)))
+    np.testing.assert_array_equal(sc.open(tmp_path / "a.ims").read(), numbers((4, 9, 11)))
+    for folder in (tmp_path / "*.ims", tmp_path / "a.ims"):
+        images = sc.open_folder(folder)
+        np.testing.assert_array_equal(images[images.keys[0]].read(), numbers((4, 9, 11)))
+    _has_backends.cache_clear()

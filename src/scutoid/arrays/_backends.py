@@ -18,7 +18,7 @@ import numpy as np
 
 from scutoid.arrays._download import open_download
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
-from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, open_other
+from scutoid.arrays._microscopes import BACKENDS, MICROSCOPE_ENDINGS, open_other
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._planes import FILE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._request import Request
@@ -30,7 +30,6 @@ from scutoid.arrays._zarr_zip import ZIP_ENDINGS, is_zip, root_in, split_zip
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute
 
-ENTRY_POINTS = "scutoid.backends"
 IMAGE_ENDINGS = (*FILE_ENDINGS, *ZIP_ENDINGS, ".zarr")
 """Endings by which files and folders are known as images."""
 
@@ -85,7 +84,7 @@ def may_be_image(path: str) -> bool:
     if path.lower().endswith(IMAGE_ENDINGS) or os.path.isdir(path):  # noqa: PTH112
         return True
     try:
-        if can_open_file(path) or entry_points(group=ENTRY_POINTS):
+        if can_open_file(path) or entry_points(group=BACKENDS):
             return True
         return is_read(path)
     except OSError:  # it is told when it is opened
@@ -106,7 +105,7 @@ def _location(text: str) -> str:
 
 def _all_backends() -> Iterator[Backend]:
     yield from _BACKENDS.values()
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+    for entry in sorted(entry_points(group=BACKENDS), key=lambda entry: entry.name):
         yield entry.load()
 
 

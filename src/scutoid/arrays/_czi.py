@@ -24,7 +24,7 @@ _TYPES = {
 }
 _UM = 1e6
 """Micrometres in a metre, the unit of sizes in these files."""
-_CACHE = 64 * 2**20
+_CACHE = 24 * 2**20
 """Bytes of tiles that a reader keeps once they are decoded."""
 
 

@@ -6,9 +6,11 @@ readers that stay open.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import Any
 
 import numpy as np
@@ -80,8 +82,14 @@ FORMATS = (
     Format("SlideBook", (".sld",), "bioio", "bioio", _bioio),
 )
 """The formats that are known by their endings."""
+BACKENDS = "scutoid.backends"
+"""The group of entry points of packages that read images."""
 OTHERS = Format("of another kind", (), "bioio", "bioio", _bioio)
 """Whatever else bioio reads, where it is installed."""
+OWN_ENDINGS = tuple(
+    ending for each in FORMATS if each.package != OTHERS.package for ending in each.endings
+)
+"""Of the formats that no other package reads in our place."""
 MICROSCOPE_ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
 _READERS: OpenReaders[SceneReader] = OpenReaders()
 
@@ -196,10 +204,18 @@ def open_microscope(path: str, request: Request, kind: Format | None = None) -> 
 
 
 def open_other(path: str, request: Request) -> MicroscopeSource | None:
-    """Open a file of any ending by bioio; None: it is not installed, or has no plugin for it."""
+    """Open a file by bioio, which no backend has opened; None: it has no plugin for it.
+
+    Raises
+    ------
+    MissingExtra
+        If its ending is one that bioio is known to read, and it is not installed.
+    """
     from scutoid.arrays._bioio import is_read
 
-    return open_microscope(path, request, OTHERS) if is_read(path) else None
+    if format_of(path) is None and not is_read(path):
+        return None
+    return open_microscope(path, request)
 
 
 def images_in(path: str) -> tuple[tuple[int, str], ...]:
@@ -213,8 +229,19 @@ def images_in(path: str) -> tuple[tuple[int, str], ...]:
         If the library that reads it is not installed.
     """
     kind = format_of(path) or OTHERS
-    with _lent(kind, path, SourceFiles.of((path,)).stamps[0]) as reader:
-        return reader.images()
+    try:
+        with _lent(kind, path, SourceFiles.of((path,)).stamps[0]) as reader:
+            return reader.images()
+    except MissingExtra:
+        if path.lower().endswith(OWN_ENDINGS) or not _has_backends():
+            raise
+        return ((0, ""),)  # one of them may read it
+
+
+@functools.cache
+def _has_backends() -> bool:
+    """Whether other packages read images."""
+    return bool(entry_points(group=BACKENDS))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._file_sets import sets_among
-from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, open_microscope
+from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, OWN_ENDINGS, open_microscope
 from scutoid.arrays._notes import Note, unsettled
 from scutoid.arrays._numbering import notes_of_names
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS
@@ -29,6 +29,7 @@ from scutoid.geometry import Roi
 
 FILE_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *MICROSCOPE_ENDINGS)
 """Endings of the files that are images; TIFFs may have others."""
+_OWN_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *OWN_ENDINGS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +86,11 @@ def _check_agrees(spec: ImageSpec, path: str, first: ImageSpec) -> None:
 
 
 def can_open_file(path: str) -> bool:
-    """Whether a file is a TIFF, a picture, of a microscope, or the OME-XML of TIFFs."""
-    return path.lower().endswith(FILE_ENDINGS) or _is_tiff(path)
+    """Whether a file is a TIFF, a picture, of a microscope, or the OME-XML of TIFFs.
+
+    Not those that are read by bioio, for other packages may read them.
+    """
+    return path.lower().endswith(_OWN_ENDINGS) or _is_tiff(path)
 
 
 def open_file(path: str, request: Request | None = None) -> ArraySource:
