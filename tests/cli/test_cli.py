@@ -232,6 +232,10 @@ def test_the_store_is_looked_after(project) -> None:
     assert "would be removed" in would.stdout
     assert sc.Store(project / "results").names()
     assert scutoid("gc", "--older-than", "soon", cwd=project).returncode == 2
+    for flags in (("--older-than", "30"), ("--max-size", "100")):
+        told = scutoid("gc", *flags, cwd=project)
+        assert told.returncode == 2
+        assert "unit" in told.stderr
     assert scutoid("gc", "--keep-runs", "0", cwd=project).returncode == 0
     assert sc.Store(project / "results").names() == ()
 

@@ -13,13 +13,13 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
-def parse_bytes(size: int | str) -> int:
-    """Read an amount of memory, in bytes.
+def parse_bytes(size: int | str, place: str = "memory") -> int:
+    """Read an amount of memory: a number of bytes, or a text with a unit.
 
     Raises
     ------
     ParameterError
-        If it is not an amount above 0.
+        If it is not an amount above 0, or a text without a unit.
 
     Examples
     --------
@@ -28,16 +28,19 @@ def parse_bytes(size: int | str) -> int:
     """
     amount: float = 0
     if isinstance(size, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", size)
-        if match and not (match[3] and not match[2]):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)([bB]?)\s*", size)
+        if match and (match[2] or (match[4] and not match[3])):
             units = _BINARY_UNITS if match[3] else _UNITS
             amount = float(match[1]) * units[match[2].upper()]
     elif not isinstance(size, bool):
         amount = size
     if amount < 1:
+        number = size.strip() if isinstance(size, str) and size.strip().isdigit() else "4"
         raise ParameterError(
-            "an amount of memory is a number of bytes above 0, or a text such as '4GB'",
+            "an amount of memory is a number of bytes above 0, or a text with a unit",
             value=size,
+            place=place,
+            remedy=f"write for example {number}GB, {number}MiB or {number}B",
         )
     return int(amount)
 

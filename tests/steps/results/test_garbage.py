@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -95,6 +96,44 @@ def test_what_the_last_runs_needed_stays(tmp_path):
     sc.Store(tmp_path).gc(keep_runs=2)
     assert sums(tmp_path) == [ALL[0], ALL[3]]
     assert len([p for p in (tmp_path / "runs").iterdir() if not p.name.startswith(".")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("time", "is_gone"),
+    [
+        ("30d", True),
+        ("720h", True),
+        ("5w", True),
+        ("50 d", False),
+        ("8w", False),
+        ("0", True),
+        (0, True),
+        (dt.timedelta(days=30), True),
+        (dt.timedelta(weeks=8), False),
+    ],
+)
+def test_a_time_is_read_in_its_unit(time, is_gone, tmp_path):
+    age(tmp_path, run(tmp_path, 0), days=40)
+    collected = sc.Store(tmp_path).gc(older_than=time, dry_run=True)
+    assert bool(collected.removals) == is_gone
+
+
+@pytest.mark.parametrize("time", [30, 1.5, "30", " 7 ", "1.5", "", "d", "-1d", "30D", "1M", True])
+def test_a_time_without_a_unit_is_refused(time, tmp_path):
+    run(tmp_path, 0)
+    with pytest.raises(ParameterError, match=r"(?s)a unit.*older_than.*d for days") as told:
+        sc.Store(tmp_path).gc(older_than=time)
+    if str(time).strip() == "7":
+        assert "write 7d for days, 7h for hours, 7s for seconds" in str(told.value)
+    assert sums(tmp_path) == ALL[:1]
+
+
+@pytest.mark.parametrize("size", ["100", " 7", "1.5", "100 i", ""])
+def test_a_size_without_a_unit_is_refused(size, tmp_path):
+    run(tmp_path, 0)
+    with pytest.raises(ParameterError, match=r"(?s)with a unit.*max_size.*GB"):
+        sc.Store(tmp_path).gc(max_size=size)
+    assert sums(tmp_path) == ALL[:1]
 
 
 def test_both_conditions_must_be_met(tmp_path):

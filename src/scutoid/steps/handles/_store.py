@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import os
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from scutoid.blocks import parse_bytes
 from scutoid.errors import StoreError
@@ -156,7 +157,7 @@ class Store(NamedResults):
     def gc(
         self,
         *,
-        older_than: str | float | None = None,
+        older_than: str | dt.timedelta | Literal[0] | None = None,
         keep_runs: int | None = None,
         max_size: str | int | None = None,
         dry_run: bool = False,
@@ -168,13 +169,13 @@ class Store(NamedResults):
 
         Parameters
         ----------
-        older_than : str or float, optional
-            Results that no run has used for so long may go: seconds, or "12h", "30d", "2w".
+        older_than : str or timedelta, optional
+            Results that no run has used for so long may go: "12h", "30d", "2w".
         keep_runs : int, optional
             Results that the last so many runs needed stay; all others may go.
         max_size : int or str, optional
-            Results that were not used for longest go until the store takes no more than this, such
-            as "100GB".
+            Results that were not used for longest go until the store takes no more than this, in
+            bytes, or a text with a unit such as "100GB".
         dry_run : bool
             Only say what would go.
 
@@ -182,12 +183,17 @@ class Store(NamedResults):
         -------
         Garbage
             `.removals`, `.nbytes`; as text, a line for each.
+
+        Raises
+        ------
+        ParameterError
+            If a time is a number, which says no unit, or a text has none.
         """
         collector = Collector(
             self.entries_store,
-            older_than=None if older_than is None else parse_duration(older_than),
+            older_than=None if older_than is None else parse_duration(older_than, "older_than"),
             keep_runs=keep_runs,
-            max_bytes=None if max_size is None else parse_bytes(max_size),
+            max_bytes=None if max_size is None else parse_bytes(max_size, "max_size"),
         )
         return collector.collect(dry_run=dry_run)
 

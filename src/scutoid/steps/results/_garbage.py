@@ -6,6 +6,7 @@ that is going on uses is never touched, nor what scutoid did not make.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from scutoid.durable import is_beside
 from scutoid.errors import ParameterError, StoreError
@@ -325,19 +327,31 @@ def _in_words(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def parse_duration(text: str | float) -> float:
-    """Return seconds: of a number, or of a text such as "90s", "45m", "12h", "30d", "2w".
+def parse_duration(time: str | dt.timedelta | Literal[0], place: str | None = None) -> float:
+    """Return seconds: of a text such as "90s", "45m", "12h", "30d", "2w"; 0 needs no unit.
+
+    Raises
+    ------
+    ParameterError
+        If it is something else: a number says no unit.
 
     Examples
     --------
-    >>> parse_duration("12h"), parse_duration(5)
-    (43200.0, 5.0)
+    >>> parse_duration("12h"), parse_duration(dt.timedelta(days=1))
+    (43200.0, 86400.0)
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw]?)\s*", str(text))
+    if isinstance(time, dt.timedelta):
+        return time.total_seconds()
+    text = str(time).strip()
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text)
+    if found is None and text in ("0", "0.0"):
+        return 0.0
     if found is None:
+        number = text if re.fullmatch(r"\d+(?:\.\d+)?", text) else "30"
         raise ParameterError(
-            "a time is a number of seconds, or one with a unit: s, m, h, d or w",
-            value=text,
-            remedy='write for example "30d"',
+            "a time has a unit: s, m, h, d or w",
+            value=time,
+            place=place,
+            remedy=f"write {number}d for days, {number}h for hours, {number}s for seconds",
         )
-    return float(found[1]) * _UNITS[found[2] or "s"]
+    return float(found[1]) * _UNITS[found[2]]
