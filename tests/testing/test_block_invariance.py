@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import ndimage
 
@@ -10,6 +11,7 @@ import scutoid as sc
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.testing import assert_block_invariant
 from scutoid.testing._block_sample import sample
+from scutoid.testing._pipelines import _are_like
 
 SHAPE = (24, 48, 48)
 NOISE = np.random.default_rng(0).random(SHAPE).astype("float32")
@@ -131,3 +133,53 @@ def test_all_of_few_blocks_and_all_of_many_corners_are_chosen():
     assert sample(few, np.zeros((40, 14))) == list(range(few.n_blocks))
     corners = BlockGrid(Roi((0,) * 8, (3,) * 8), 1)
     assert len(sample(corners, np.zeros(1))) == 256
+
+
+def rounded(image, *, block):
+    """Differ in blocks by about 1e-4, near 0 as anywhere."""
+    return image + np.float32(1e-4) * (block.write_roi.offset[0] > 0)
+
+
+def summed(image):
+    return {"mean": 1.0 + 1e-4 * (len(image) < 40), "name": ["x"]}
+
+
+@pytest.mark.parametrize("image", [np.zeros((16, 16), "float32"), np.ones((60, 60), "float32")])
+def test_a_step_that_differs_by_rounding_is_asserted_within_a_tolerance(image):
+    step = sc.blockwise(halo=0, dtype="same", check_halo=False)(rounded)
+    assert_block_invariant(step, image, atol=2e-4)
+    for tolerance in ({}, {"atol": 1e-5}, {"rtol": 1e-5}):
+        with pytest.raises(AssertionError, match="differs from one block at"):
+            assert_block_invariant(step, image, **tolerance)
+
+
+def test_integers_and_where_nan_stands_are_compared_exactly():
+    @sc.blockwise(dtype="int32", check_halo=False)
+    def counted(image, *, block):
+        return (image + (block.write_roi.offset[0] > 0)).astype("int32")
+
+    @sc.blockwise(dtype="same", check_halo=False)
+    def lost(image, *, block):
+        return np.where(block.write_roi.offset[0] > 0, np.nan, image)
+
+    for step in (counted, lost):
+        with pytest.raises(AssertionError, match="differs from one block at"):
+            assert_block_invariant(step, np.ones((16, 16)), atol=100, rtol=1)
+
+
+def test_numbers_in_values_may_differ_as_much():
+    step = sc.reduction(merge=lambda one, other: one)(summed)
+    assert_block_invariant(step, np.ones((40, 40)), atol=2e-4)
+    for tolerance in ({}, {"atol": 1e-5}):
+        with pytest.raises(AssertionError, match="differs from one block"):
+            assert_block_invariant(step, np.ones((40, 40)), **tolerance)
+
+
+def test_columns_of_tables_may_differ_as_much():
+    one = pd.DataFrame({"y": [1, 2], "mean": [1.0, np.nan], "name": ["a", "b"]})
+    near, far = one.assign(mean=[1.0 + 1e-4, np.nan]), one.assign(y=[1, 3])
+    assert _are_like(one, near, (0.0, 2e-4))
+    assert not _are_like(one, near, (0.0, 1e-5))
+    assert not _are_like(one, far, (1.0, 100.0))
+    assert not _are_like(one, one.assign(mean=[np.nan, 1.0]), (1.0, 100.0))
+    assert not _are_like(one, one[:1], (0.0, 0.0))

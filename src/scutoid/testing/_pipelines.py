@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.steps import Collection, Image, Step, Table, Value, plan
@@ -16,6 +17,8 @@ from scutoid.testing._block_sample import MOST, bounded_shape, compared_blocks, 
 
 _BLOCKS = (3, 8, 13)
 
+Within: TypeAlias = tuple[float, float]
+"""How far numbers may differ: relative to one of them, and in any case."""
 AnyStep = Step[Callable[..., object], object, object]
 """A step with any parameters and results."""
 
@@ -57,6 +60,7 @@ def assert_block_invariant(
     *inputs: object,
     blocks: Sequence[int | Sequence[int]] | None = None,
     rtol: float = 0.0,
+    atol: float = 0.0,
     **parameters: object,
 ) -> None:
     """Assert that a step gives the same result however its image is cut into blocks.
@@ -77,8 +81,10 @@ def assert_block_invariant(
         Block shapes, in voxels; what they are compared with is the result in one block.  Default:
         3, 8 and 13; a result that is compared whole has blocks of that length on one axis, and
         longer ones on the others, where there would be more than 200 of them.
-    rtol : float
-        How far floating-point numbers may differ, relative to the result in one block.
+    rtol, atol : float
+        How far floating-point numbers may differ, of images, values and columns of tables: by
+        ``atol + rtol * abs(number)`` of the result in one block.  Default: not at all.  Integers,
+        bool, and where NaN and infinite numbers stand, are always compared exactly.
     **parameters
         Parameters of the step.
 
@@ -108,7 +114,7 @@ def assert_block_invariant(
         if call is None and blocks is None and isinstance(block, int):
             shape = bounded_shape(results, block)
             results = _called(step.options(block=shape), images, parameters)
-        place = next(_differences(results, expected, call, rtol), None)
+        place = next(_differences(results, expected, call, (rtol, atol)), None)
         if place is not None:
             raise AssertionError(
                 f"{step.spec.label!r} in blocks of {shape} differs from one block{place}"
@@ -116,7 +122,7 @@ def assert_block_invariant(
 
 
 def _differences(
-    results: Sequence[object], expected: Sequence[object], call: BlockCall | None, rtol: float
+    results: Sequence[object], expected: Sequence[object], call: BlockCall | None, within: Within
 ) -> Iterator[str]:
     """Yield where results, or a sample of the blocks of a call alone, are not as expected."""
     compared: Iterable[tuple[tuple[int, ...], object, object]]
@@ -125,7 +131,7 @@ def _differences(
     else:
         compared = compared_blocks(call, results, expected)  # type: ignore[arg-type]
     for start, one, other in compared:
-        place = _first_difference(one, other, rtol, start)
+        place = _first_difference(one, other, within, start)
         if place is not None:
             yield place
 
@@ -153,18 +159,48 @@ def _read(result: object) -> object:
 
 
 def _first_difference(
-    one: object, other: object, rtol: float, start: Sequence[int] = ()
+    one: object, other: object, within: Within, start: Sequence[int] = ()
 ) -> str | None:
     if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
-        is_same = one.equals(other) if hasattr(one, "equals") else bool(np.all(one == other))
-        return None if is_same else f": {one!r}, not {other!r}"
+        return None if _are_like(one, other, within) else f": {one!r}, not {other!r}"
     if one.shape != other.shape or one.dtype != other.dtype:
         return f": {one.shape} {one.dtype}, not {other.shape} {other.dtype}"
-    same = one == other
-    if one.dtype.kind in "fc":
-        same |= np.isclose(one, other, rtol=rtol, atol=0, equal_nan=True)
+    same = _alike(one, other, within)
     if same.all():
         return None
     place = tuple(map(int, np.argwhere(~same)[0]))
     shown = tuple(map(sum, zip(place, start, strict=True))) if start else place
     return f" at {shown}: {one[place]}, not {other[place]}"
+
+
+def _alike(one: NDArray[Any], other: NDArray[Any], within: Within) -> NDArray[np.bool_]:
+    """Return where two arrays of one shape and dtype are equal, or as near as they may be."""
+    same: NDArray[np.bool_] = one == other
+    if one.dtype.kind in "fc":
+        rtol, atol = within
+        with np.errstate(all="ignore"):
+            same = same | np.isclose(one, other, rtol=rtol, atol=atol, equal_nan=True)
+    return same
+
+
+def _are_like(one: Any, other: Any, within: Within) -> bool:
+    """Whether two values are equal, their floating-point numbers as near as they may be."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray | np.generic | float | complex):
+        a, b = np.asarray(one), np.asarray(other)
+        return a.shape == b.shape and a.dtype == b.dtype and bool(_alike(a, b, within).all())
+    if isinstance(one, Mapping):
+        return list(one) == list(other) and _are_like([*one.values()], [*other.values()], within)
+    if isinstance(one, list | tuple):
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(_are_like(a, b, within) for a, b in pairs)
+    if not hasattr(one, "equals"):
+        return bool(one == other)
+    is_table = list(getattr(one, "columns", ())) == list(getattr(other, "columns", ()))
+    if not is_table or not len(one) == len(other) > 0 or not one.dtypes.equals(other.dtypes):
+        return bool(one.equals(other))
+    names = one.columns[[dtype.kind in "fc" for dtype in one.dtypes]]
+    rest = one.drop(columns=names).equals(other.drop(columns=names))
+    numbers = (_alike(one[n].to_numpy(), other[n].to_numpy(), within).all() for n in names)
+    return bool(rest and all(numbers))
