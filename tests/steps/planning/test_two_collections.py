@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import pytest
 
 import scutoid as sc
+from scutoid.errors import ParameterError
 
 
 @sc.blockwise(dtype="same", version="1")
@@ -80,3 +83,65 @@ def test_a_whole_step_may_keep_the_dtype_of_its_image(tmp_path):
     assert step(image).dtype == "int16"
     run = sc.run(step(image), store=tmp_path, executor="serial")
     assert np.array_equal(np.asarray(run["step"]), np.arange(6).reshape(2, 3)[::-1])
+
+
+@sc.step(out="table", version="1")
+def means(first, second):
+    return pd.DataFrame({"first": [first.mean()], "second": [second.mean()]})
+
+
+def listed(path, start, **columns):
+    """Open a folder by a table with columns beside the files."""
+    folder(path, start)
+    paths = [str(path / f"{key}.npy") for key in "abc"]
+    return sc.open_folder(pd.DataFrame({"path": paths, **columns}))
+
+
+ALIKE = {
+    "the same": ({"dose": [1, 2, 3]}, {"dose": [1, 2, 3]}),
+    "the same as numbers": ({"dose": [1, 2, 3]}, {"dose": [1.0, 2.0, 3.0]}),
+    "the same as text": ({"dose": [1, 2, 3]}, {"dose": ["1", "2", "3"]}),
+    "missing in both": ({"dose": [1, None, 3]}, {"dose": [1, None, 3]}),
+    "other columns": ({"dose": [1, 2, 3]}, {"cell": ["x", "y", "z"]}),
+}
+UNLIKE = {
+    "another number": ({"dose": [1, 2, 3]}, {"dose": [1, 5, 3]}),
+    "missing in one": ({"dose": [1, 2, 3]}, {"dose": [1, None, 3]}),
+    "one of several": (
+        {"dose": [1, 2, 3], "well": ["A", "B", "C"]},
+        {"dose": [1, 2, 3], "well": ["A", "C", "C"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ALIKE)
+def test_columns_of_two_folders_that_say_the_same_are_joined(what, tmp_path):
+    one, other = ALIKE[what]
+    result = means(listed(tmp_path / "one", 0, **one), listed(tmp_path / "two", 10, **other))
+    sc.run(result, store=tmp_path / "s", executor="serial")
+    table = result.to_pandas()
+    assert table["second"].tolist() == [10, 11, 12]
+    assert set(table) == {"key", "first", "second", *one, *other}
+    again = means(listed(tmp_path / "two", 10, **other), listed(tmp_path / "one", 0, **one))
+    assert set(again.groups) == {*one, *other}
+
+
+@pytest.mark.parametrize("join", ["equal", "inner"])
+@pytest.mark.parametrize("what", UNLIKE)
+def test_columns_of_two_folders_that_say_two_things_of_a_member_are_refused(what, join, tmp_path):
+    one, other = UNLIKE[what]
+    folders = listed(tmp_path / "one", 0, **one), listed(tmp_path / "two", 10, **other)
+    step = means.options(join=join)
+    for first, second in (folders, folders[::-1]):
+        with pytest.raises(ParameterError, match=r"(?s)one value.*member 'b.*another name"):
+            step(first, second)
+
+
+def test_members_of_one_folder_alone_may_say_what_they_like(tmp_path):
+    one = listed(tmp_path / "one", 0, dose=[1, 2, 3])
+    folder(tmp_path / "two", 10)
+    paths = [str(tmp_path / "two" / f"{key}.npy") for key in "bc"]
+    two = sc.open_folder(pd.DataFrame({"path": paths, "dose": [2, 3]}))
+    result = means.options(join="inner")(two, one)
+    sc.run(result, store=tmp_path / "s", executor="serial")
+    assert result.to_pandas()["dose"].tolist() == [2, 3]

@@ -24,6 +24,7 @@ import skimage.io
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.interpolate import CubicSpline
 
 from scutoid.errors import ParameterError
 from scutoid.store import canonical_digest, fingerprint
@@ -302,7 +303,38 @@ PAIRS = {
     "chain of dicts": (collections.ChainMap({"a": 1}), collections.ChainMap({"a": 2})),
 }
 
+
+class Bound:
+    """An object whose method installed code may hold."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def scaled(self, image):
+        return image * self.factor
+
+    def __call__(self, image):
+        return image * self.factor
+
+
+class Veiled(Bound):
+    """Says that it has no attributes."""
+
+    def __getattribute__(self, name):
+        return {} if name == "__dict__" else super().__getattribute__(name)
+
+
 IN_CODE = {
+    "cached methods": tuple(functools.lru_cache(Bound(n).scaled) for n in (1, 2)),
+    "cached objects": tuple(functools.lru_cache(Bound(n)) for n in (1, 2)),
+    "cached partials": tuple(functools.lru_cache(functools.partial(double, n)) for n in (1, 2)),
+    "cached objects of a package": tuple(
+        functools.lru_cache(CubicSpline([0, 1, 2], [0, n, 1])) for n in (1, 2)
+    ),
+    "methods with overloads": tuple(functools.singledispatch(Bound(n).scaled) for n in (1, 2)),
+    "methods within a context": tuple(contextlib.contextmanager(Bound(n).scaled) for n in (1, 2)),
+    "objects within a function of numpy": tuple(np.errstate()(Bound(n)) for n in (1, 2)),
+    "attributes that a class hides": (Veiled(1).scaled, Veiled(2).scaled),
     "mangled slot": (Hidden(1), Hidden(2)),
     "plain object": (Unit(1), Unit(2)),
     "order of attributes of an object": (having(Unit(1), a=1, b=2), having(Unit(1), b=2, a=1)),

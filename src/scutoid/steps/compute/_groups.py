@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scutoid.cached import cached_property
+from scutoid.errors import ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,37 @@ class Groups:
         }
         return Groups(self.keys, {**self.columns, **added})
 
+    def check_agrees(self, other: Groups, place: str) -> None:
+        """Refuse columns that are called alike and say two things of a key that both have.
+
+        Raises
+        ------
+        ParameterError
+            If there is such a column; the first such key is named.
+        """
+        if other is self:
+            return
+        is_aligned = self.keys == other.keys
+        for name in self.columns.keys() & other.columns.keys():
+            values, others = self.columns[name], other.columns[name]
+            if is_aligned and list(values) == list(others):
+                continue
+            for key, value in zip(self.keys, values, strict=True):
+                number = other._places.get(key)
+                if number is not None and not _is_same(value, others[number]):
+                    raise ParameterError(
+                        "a column of several collections has one value for each of their members",
+                        value=f"{name!r} of member {key!r} is {value!r} and {others[number]!r}",
+                        place=place,
+                        remedy="give the column another name in one of them: in its pattern, in "
+                        "group=, in the table of files",
+                    )
+
     @cached_property
     def _places(self) -> Mapping[str, int]:
         return {key: number for number, key in enumerate(self.keys)}
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two values of a column are the same, as numbers or as text; missing ones are."""
+    return one == other or str(one) == str(other)

@@ -62,6 +62,8 @@ class Call(Node):
     """The same, by name."""
     key: str | None = None
     """Which member of a collection it is made for."""
+    state: Mapping[str, object] | None = None
+    """What the object held whose method the step is, when it was called; None: it is none."""
 
     @property
     def name(self) -> str:
@@ -367,12 +369,21 @@ class MappedCall(Call):
 
     @cached_property
     def groups(self) -> Groups | None:
-        """Columns of its collections; of those called alike, that of the first."""
+        """Columns of its collections; those called alike say the same of each member.
+
+        Raises
+        ------
+        ParameterError
+            If they do not.
+        """
+        place = f"step {self.name!r}"
         found: Groups | None = None
         for item in self.collections:
             groups = item.node.groups
-            if groups is not None:
-                found = groups if found is None else found.beside(groups)
+            if found is not None and groups is not None:
+                found.check_agrees(groups, place)
+                found = found.beside(groups)
+            found = groups if found is None else found
         return found
 
     def member(self, key: str) -> Call:
@@ -382,7 +393,8 @@ class MappedCall(Call):
             return item.member(key) if isinstance(item, CollectionRef) else item
 
         params = {name: single(value) for name, value in self.params.items()}
-        return make_call(self.spec, [single(item) for item in self.inputs], params, key=key)
+        inputs = [single(item) for item in self.inputs]
+        return make_call(self.spec, inputs, params, key=key, state=self.state)
 
     def framed(self, output: int) -> Framed:
         """Refuse: each member has a shape of its own."""
@@ -404,8 +416,14 @@ def make_call(
     params: Mapping[str, object],
     *,
     key: str | None = None,
+    state: Mapping[str, object] | None = None,
 ) -> Call:
     """Return the call of a step on references and values, of the kind that it is.
+
+    Parameters
+    ----------
+    spec, inputs, params, key, state
+        As in `Call`.
 
     Raises
     ------
@@ -418,8 +436,8 @@ def make_call(
     if any(isinstance(item, CollectionRef) for item in items):
         if spec.kind != "step":
             _check_has_image(spec, inputs)
-        mapped = MappedCall(spec, tuple(inputs), dict(params))
-        _ = mapped.keys  # raises now what would fail later
+        mapped = MappedCall(spec, tuple(inputs), dict(params), state=state)
+        _ = mapped.keys, mapped.groups  # raise now what would fail later
         if spec.position:
             place = f"step {spec.label!r}, position="
             check_names(spec.position, own_columns(mapped.groups), place)
@@ -427,7 +445,7 @@ def make_call(
     if spec.kind != "step":
         _check_has_image(spec, inputs)
     kind = WholeCall if spec.kind == "step" else BlockCall
-    call = kind(spec, tuple(inputs), dict(params), key)
+    call = kind(spec, tuple(inputs), dict(params), key, state)
     if key is not None and spec.check is not None:  # others are checked when the step is called
         ask(spec.check, "check", call.images, call.params, f"step {spec.label!r}")
     return call

@@ -87,7 +87,7 @@ class Rewriting:
         )
         if spec is call.spec and all(_is_same(new, old) for new, old in pairs):
             return call
-        return make_call(spec, inputs, params, key=call.key)
+        return make_call(spec, inputs, params, key=call.key, state=call.state)
 
 
 def _is_same(new: object, old: object) -> bool:
@@ -111,5 +111,6 @@ def with_spec_options(ref: Ref | CollectionRef, options: Mapping[str, object]) -
             place="options",
             remedy="give them where a step makes the result",
         )
-    changed = make_call(call.spec.with_options(**options), call.inputs, call.params, key=call.key)
+    spec = call.spec.with_options(**options)
+    changed = make_call(spec, call.inputs, call.params, key=call.key, state=call.state)
     return ref.on(changed)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from scutoid.errors import ParameterError
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import Call, planned_node
-from scutoid.steps.planning._keys import Code, Keys, code_of
+from scutoid.steps.planning._keys import Code, Keys, code_of, declaration_of
 from scutoid.store import CodeFingerprint, Recipe
 from scutoid.store.keys import first_digest, first_fingerprint
 
@@ -26,6 +26,10 @@ class FirstKeys(Keys):
     def begin(self, call: Call) -> tuple[str, ...]:
         """Return what the digest of a call begins with: nothing but that it is one."""
         return ("call",)
+
+    def declaration(self, spec: StepSpec) -> str:
+        """Digest what a decorator was told that counts."""
+        return self.value(declaration_of(spec), "declaration", set())
 
     def code(self, spec: StepSpec) -> Code:
         """Return the fingerprint of all functions of a step."""

@@ -239,7 +239,8 @@ class Keys:
 
     def declaration(self, spec: StepSpec) -> str:
         """Digest what a decorator was told that counts."""
-        return self.value(_declaration(spec), "declaration", set())
+        told = {**declaration_of(spec), **({"index": "columns"} if _joins_tables(spec) else {})}
+        return self.value(told, "declaration", set())
 
     def code(self, spec: StepSpec) -> Code:
         """Return the fingerprint of all functions of a step."""
@@ -442,7 +443,8 @@ def _input_names(call: Call) -> list[str]:
     return names + [f"input {number}" for number in range(len(names), len(call.inputs))]
 
 
-def _declaration(spec: StepSpec) -> dict[str, object]:
+def declaration_of(spec: StepSpec) -> dict[str, object]:
+    """Return what a decorator was told that counts, by either rule."""
     return {
         "outputs": spec.outputs,
         "packed": spec.packed,
@@ -459,6 +461,11 @@ def _declaration(spec: StepSpec) -> dict[str, object]:
         **({"scale": str(spec.scale)} if spec.scale != 1 else {}),
         **({"grid": spec.grid} if spec.grid is not None and spec.version is None else {}),
     }
+
+
+def _joins_tables(spec: StepSpec) -> bool:
+    """Whether tables of blocks are joined by code that a version does not stand for."""
+    return spec.kind == "blockwise" and "table" in spec.outputs and spec.version is None
 
 
 class Fingerprint(Protocol):

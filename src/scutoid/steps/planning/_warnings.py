@@ -21,7 +21,7 @@ from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._late import shared_variables
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._recipes import is_stored_otherwise
-from scutoid.store import file_names_in
+from scutoid.store import bound_object, changed_state, file_names_in
 
 _NAMED = 3
 """Files that a warning names."""
@@ -34,6 +34,7 @@ def warnings_of(planned: PlannedRun) -> tuple[str, ...]:
     found: dict[str, None] = dict.fromkeys(notes_of_images(planned))
     for each in planned:
         found.update(dict.fromkeys(_of_call(each, planned.keys)))
+    found.update(dict.fromkeys(_of_changed_objects(planned)))
     found.update(dict.fromkeys(_of_shared_keys(planned)))
     found.update(dict.fromkeys(_of_folders(planned)))
     return tuple(found)
@@ -61,6 +62,24 @@ def _read(planned: PlannedRun) -> Iterator[tuple[PlannedCall, Node]]:
     for each in planned:
         for ref in each.call.dependencies:
             yield each, planned_node(ref)
+
+
+def _of_changed_objects(planned: PlannedRun) -> Iterator[str]:
+    """Yield which objects whose methods are steps hold something else than when these were called.
+
+    What they hold now counts, also for steps that were called before the change.
+    """
+    for node, each in planned.by_node.items():
+        if not isinstance(node, Call) or node.state is None:
+            continue
+        names = changed_state(node.spec.function, node.state)
+        if names:
+            kind = type(bound_object(node.spec.function)).__name__
+            yield (
+                f"step {each.task!r}: {', '.join(names)} of its {kind} changed since the step was "
+                f"called, and the value of now counts; give each step a {kind} of its own, or pass "
+                "what differs as a parameter"
+            )
 
 
 def _of_shared_keys(planned: PlannedRun) -> Iterator[str]:

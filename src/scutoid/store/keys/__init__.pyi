@@ -1,3 +1,4 @@
+from ._bound import bound_object, changed_state, state_of
 from ._describe import describe
 from ._digest import canonical_digest
 from ._file_names import file_names_in
@@ -12,7 +13,9 @@ __all__ = [
     "VERSION_PART",
     "CodeFingerprint",
     "HashMemo",
+    "bound_object",
     "canonical_digest",
+    "changed_state",
     "checksum_file",
     "describe",
     "digest_file",
@@ -26,4 +29,5 @@ __all__ = [
     "key_of_path",
     "key_of_source",
     "locations_of",
+    "state_of",
 ]

@@ -40,7 +40,7 @@ def attributes_of(
     >>> attributes_of(types.SimpleNamespace(b=1, a=2), without=["a"])
     {'b': 1}
     """
-    held = getattr(value, "__dict__", None) or {}
+    held = _held(value)
     left_out = {*without, *(_WRAPPER_NAMES if "__wrapped__" in held else ())}
     kept = {name: item for name, item in held.items() if name not in left_out}
     found = without_worked_out(type(value), kept)

@@ -11,7 +11,7 @@ import types
 from scutoid.store.keys._attributes import attributes_of
 from scutoid.store.keys._encoder import is_code
 from scutoid.store.keys._follows import Follows
-from scutoid.store.keys._installed import put_into_bases
+from scutoid.store.keys._installed import put_into_bases, registered_with
 from scutoid.store.keys._names import Names
 from scutoid.store.keys._ownership import file_of_class, functions_of, is_own
 from scutoid.store.keys._source import source_of_class, source_of_function, text_of_code
@@ -52,6 +52,8 @@ class Classes:
                 items.append(self._names.resolve(chain, names, "constant"))
         for name, value in _members_of(kind).items():
             items.append(tagged(name, self._member(kind, name, value, f"{label}.{name}")))
+        registered = [self._walk.code(one, label) for one in registered_with(kind)]
+        items += [tagged("registered", *sorted(registered))] if registered else []
         for name, function in put_into_bases(kind).items():
             items.append(tagged(name, self._walk.code(function, f"{label}.{name}")))
         return items

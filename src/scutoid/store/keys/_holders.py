@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from scutoid.store.keys._attributes import attribute_of, attributes_of
+from scutoid.store.keys._encoder import is_code
 from scutoid.store.keys._ownership import is_own
 
 _VECTORIZE = ("pyfunc", "otypes", "excluded", "signature", "cache")
@@ -58,6 +59,19 @@ def wraps_own(value: object) -> bool:
     """Whether what an object wraps in the end is the user's own code."""
     inner = inspect.unwrap(value)  # type: ignore[arg-type]
     return isinstance(inner, (type, types.FunctionType)) and is_own(inner)
+
+
+def bound_own(value: object) -> bool:
+    """Whether something that is called is the user's own, with an object that belongs to it.
+
+    A method that is bound to an object, an object with ``__call__``, or a partial of such.
+    """
+    if isinstance(value, functools.partial):
+        value = value.func
+        return bound_own(value) or (isinstance(value, types.FunctionType) and is_own(value))
+    if isinstance(value, types.MethodType):
+        return is_own(value.__func__) or is_own(type(value.__self__))
+    return callable(value) and not is_code(value) and is_own(type(value))
 
 
 def may_grow(value: object) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import abc
 import builtins
 import functools
 import inspect
 import types
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from typing import Any
+from typing import Any, Protocol
 
 from scutoid.errors import ParameterError
 from scutoid.store.keys._attributes import attribute_of, is_in_python
 from scutoid.store.keys._encoder import is_code
 from scutoid.store.keys._first_modules import first_module
+from scutoid.store.keys._holders import bound_own
 from scutoid.store.keys._ownership import file_of_class, is_own
 from scutoid.store.keys._source import Chain
 
@@ -24,9 +26,29 @@ DYNAMIC = ("eval", "exec", "__import__", "globals", "compile")
 """Builtins that run code, or find it, which no name shows."""
 
 
+_OF_PYTHON = ("builtins", "_io", "io")
+"""Modules of the functions and classes that are among the builtins from the start."""
+_ADDED = "_sitebuiltins"
+"""Module of the classes of the objects that are there, such as `exit`."""
+
+_ABOVE_ALL = (abc.ABC, Protocol)
+"""Classes that make others abstract, and of which nobody asks what is one of them."""
+
+
 def is_dynamic(item: object) -> bool:
     """Whether something is one of the builtins that run or find code, under whatever name."""
     return any(item is vars(builtins)[name] for name in DYNAMIC)
+
+
+def is_put_there(name: str = "") -> bool:
+    """Whether a name among the builtins is none of Python's, or stands for something else."""
+    value = vars(builtins).get(name)
+    if name not in vars(builtins) or name.startswith("__"):
+        return False
+    if is_code(value):
+        return getattr(value, "__module__", None) not in _OF_PYTHON
+    is_constant = value is None or value is ... or value is NotImplemented
+    return not (is_constant or isinstance(value, bool) or type(value).__module__ == _ADDED)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -84,19 +106,32 @@ def top_of(item: object) -> str:
 
 
 def inside_of(item: object) -> tuple[list[object], dict[str, object]]:
-    """Return the code that an installed function or object wraps, and what else it was given."""
-    inside: list[object] = [attribute_of(item, "__wrapped__")]
+    """Return what an installed function or object wraps and calls, and what else it was given.
+
+    What it calls is code, or an object of the user's own; each stands there once.
+    """
+    wrapped = attribute_of(item, "__wrapped__")
+    found: list[object] = [wrapped]
     settings: dict[str, object] = {}
     if isinstance(item, types.FunctionType):
         closure = closure_of(item)
-        inside += closure.values()
+        found += closure.values()
         registry = item.__dict__.get("registry")  # of functools.singledispatch
         if isinstance(registry, Mapping):
-            inside += registry.values()
+            found += registry.values()
             settings = {"registry": tuple(registry)}  # the classes that they are for
         else:
-            settings = {name: held for name, held in closure.items() if not is_code(held)}
-    return [part for part in inside if callable(part) and is_code(part)], settings
+            settings = {n: held for n, held in closure.items() if not _is_called(held)}
+    inside: list[object] = []
+    for part in found:
+        is_inside = callable(part) and (part is wrapped or _is_called(part))
+        if is_inside and (is_code(part) or not any(part is each for each in inside)):
+            inside.append(part)
+    return inside, settings
+
+
+def _is_called(value: object) -> bool:
+    return is_code(value) or bound_own(value)
 
 
 def closure_of(function: types.FunctionType) -> dict[str, object]:
@@ -132,6 +167,44 @@ def put_into_bases(kind: type) -> dict[str, types.FunctionType]:
             functions = {n: f for n, f in vars(base).items() if isinstance(f, types.FunctionType)}
             found.update({n: f for n, f in functions.items() if is_own(f) and _is_written(f)})
     return found
+
+
+def abstract_class(value: object, rest: Chain) -> object:
+    """Return the installed abstract class that a name leads to with which own ones are registered.
+
+    None where there are none.
+    """
+    for name in rest:
+        if not isinstance(value, types.ModuleType):
+            break
+        value = vars(value).get(name)
+    return value if registered_with(value) else None
+
+
+def registered_with(kind: object) -> list[type]:
+    """Return the user's own classes that were registered with an abstract class, by their names.
+
+    Or with a class below it, of whose objects `isinstance` says the same.
+    """
+    found: set[type] = set()
+    waiting = [kind] if isinstance(kind, abc.ABCMeta) else []
+    met: set[object] = set()
+    while waiting:
+        one = waiting.pop()
+        if one in met:
+            continue
+        met.add(one)
+        registry = _registry(one)
+        found.update(each for each in registry if is_own(each))
+        below: list[type] = [] if one in _ABOVE_ALL else one.__subclasses__()
+        waiting += [each for each in (*registry, *below) if isinstance(each, abc.ABCMeta)]
+    return sorted(found, key=lambda each: (each.__module__, each.__qualname__))
+
+
+def _registry(kind: abc.ABCMeta) -> list[type]:
+    dump = getattr(abc, "_get_dump", None)  # of CPython
+    references = dump(kind)[0] if dump is not None else ()
+    return [one for one in (each() for each in references) if one is not None]
 
 
 def _is_written(function: types.FunctionType) -> bool:

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping
 from scutoid.store.keys._encoder import is_code
 from scutoid.store.keys._file_names import file_names_in
 from scutoid.store.keys._follows import Follows, sha256
-from scutoid.store.keys._installed import closure_of, is_dynamic, patched, top_of
+from scutoid.store.keys._installed import (
+    abstract_class,
+    closure_of,
+    is_dynamic,
+    is_put_there,
+    patched,
+    top_of,
+)
 from scutoid.store.keys._ownership import is_own, is_own_file
 from scutoid.store.keys._source import Chain, Import, Source, loads_of
 from scutoid.store.keys._specs import spec_of_step
@@ -71,19 +78,19 @@ class Names:
         self._dynamic(value, chain, used)
         if value is sys.modules:
             return b""
-        own = patched(value, chain[used:])
+        if value is builtins and is_put_there(*chain[used : used + 1]):
+            return self.named(vars(builtins)[chain[used]], ".".join(chain), kind)
+        own = patched(value, chain[used:]) or abstract_class(value, chain[used:])
         if own is not None:
             return self.named(own, ".".join(chain), kind)
         return self.named(value, ".".join(chain[:used]), kind)
 
     def _builtin(self, chain: Chain, function: types.FunctionType) -> bytes:
-        """Note a builtin that finds code; follow own code that was put among the builtins."""
+        """Note a builtin that finds code; follow what was put among the builtins."""
         value = vars(builtins)[chain[0]]
         if is_dynamic(value):
             self._walk.opaque.add(f"{function.__qualname__} (calls {chain[0]})")
-        if isinstance(value, (types.FunctionType, type)) and is_own(value):
-            return self.named(value, chain[0], "constant")
-        return b""
+        return self.named(value, chain[0], "constant") if is_put_there(chain[0]) else b""
 
     def _dynamic(self, value: object, chain: Chain, used: int) -> None:
         """Note ways to code that no name shows."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from scutoid.store.keys._attributes import has_hidden_state, is_bag
 from scutoid.store.keys._classes import Classes
-from scutoid.store.keys._encoder import Encoder
+from scutoid.store.keys._encoder import Encoder, is_code
 from scutoid.store.keys._file_names import file_names_in
 from scutoid.store.keys._follows import sha256, short_name
 from scutoid.store.keys._holders import (
@@ -36,6 +36,7 @@ from scutoid.store.keys._installed import (
     identity_of,
     inside_of,
     is_dynamic,
+    registered_with,
 )
 from scutoid.store.keys._names import MODULE_NAMES, Names
 from scutoid.store.keys._outside import Outside
@@ -211,8 +212,11 @@ class Walk:
         if isinstance(item, types.ModuleType):
             self.package(item.__name__)
         inside, settings = inside_of(item)
-        labels = [self._reach(part, where) for part in inside]
-        if settings and any(map(is_own, inside)):
+        inside += registered_with(item)
+        bound = [part for part in inside if not is_code(part)]
+        labels = [self._reach(part, where) for part in inside if is_code(part)]
+        labels += [sha256(self.lenient(part, where)) for part in bound]
+        if settings and (bound or any(map(is_own, inside))):
             labels += self.told(settings, where)
         module = getattr(item, "__module__", None)
         is_extension = isinstance(item, types.BuiltinFunctionType) and isinstance(module, str)
