@@ -27,8 +27,10 @@ __all__ = [
     "RemoteFile",
     "Said",
     "ask",
+    "at_once",
     "download",
     "folders_in",
+    "globbed",
     "is_http",
     "listed",
     "read",
@@ -159,8 +161,15 @@ def read(url: str, *, refused_is_absent: bool = False) -> bytes | None:
 
 def read_all(urls: Sequence[str], use: Callable[[bytes | None], T]) -> list[T]:
     """Return what is made of the content of each of many files, some of which are read at once."""
+    return at_once(urls, lambda url: use(read(url)))
+
+
+def at_once(urls: Sequence[str], use: Callable[[str], T]) -> list[T]:
+    """Return what is made of each of many URLs, in order; some are asked for at once."""
+    if len(urls) < 2:
+        return [use(url) for url in urls]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda url: use(read(url)), urls))
+        return list(pool.map(use, urls))
 
 
 def ask(urls: Sequence[str], *, refused_is_absent: bool = False) -> list[Said | None]:
@@ -171,19 +180,34 @@ def ask(urls: Sequence[str], *, refused_is_absent: bool = False) -> list[Said | 
     SourceError
         If it does not answer for one of them.
     """
-    if len(urls) == 1:
-        return [_ask(urls[0], refused_is_absent)]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda url: _ask(url, refused_is_absent), urls))
+    return at_once(urls, lambda url: _ask(url, refused_is_absent))
 
 
 def listed(url: str) -> dict[str, Said]:
     """Return the files below a URL and what its listing says of them; empty: it has no listing."""
     nothing: dict[str, Mapping[str, Any]] = {}
     found = _tried(url, _found, nothing, _UNLISTED)
+    return {name: _said(info) for name, info in _by_url(url, found).items()}
+
+
+def globbed(url: str) -> dict[str, bool]:
+    """Return what a glob at a URL finds, and whether each is a folder.
+
+    Empty also where its server lists no folders.
+    """
+    nothing: dict[str, Mapping[str, Any]] = {}
+    found = _tried(url, lambda system, path: system.glob(path, detail=True), nothing, _UNLISTED)
+    return {
+        name.rstrip("/"): info.get("type") == "directory" or name.endswith("/")
+        for name, info in _by_url(url, found).items()
+    }
+
+
+def _by_url(url: str, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return what a file system finds below a URL by URLs, in order."""
     begin = url.partition("://")[0]
     return {
-        name if "://" in name else f"{begin}://{name.lstrip('/')}": _said(info)
+        name if "://" in name else f"{begin}://{name.lstrip('/')}": info
         for name, info in sorted(found.items())
         if "?" not in name  # links by which web servers sort their listing
     }

@@ -42,7 +42,7 @@ from ._tiff_write import write_tiff
 from ._time import TimeScale
 from ._units import METRES, known_unit
 from ._zarr import check_identity
-from ._zarr_groups import GroupImage, labels_of, zarr_images
+from ._zarr_groups import GroupImage, is_zarr_at, labels_of, zarr_images
 from ._zarr_names import files_of_array
 from ._zarr_zip import split_zip, zarr_at
 
@@ -84,6 +84,7 @@ __all__ = [
     "images_of",
     "is_alone",
     "is_ngff",
+    "is_zarr_at",
     "known_unit",
     "labels_of",
     "may_be_image",

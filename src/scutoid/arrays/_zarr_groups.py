@@ -10,18 +10,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from xml.etree import ElementTree as ET
 
 from scutoid.arrays._ome import is_below
 from scutoid.arrays._ome_xml import of_name
-from scutoid.arrays._zarr_nodes import Node, file_in, folders_in, read_node
+from scutoid.arrays._zarr_nodes import (
+    Node,
+    file_in,
+    folders_in,
+    names_below,
+    read_node,
+    read_nodes,
+)
 from scutoid.errors import MetadataError, SourceError
 
 _LAYOUT = "bioformats2raw.layout"
-_Read: TypeAlias = Callable[[str], "Node | None"]
+_Read: TypeAlias = Callable[[Sequence[str]], "list[Node | None]"]
 _ELEMENTS = ("images", "labels")
 
 
@@ -52,8 +59,8 @@ def zarr_images(location: str, *, fills: bool = False) -> tuple[GroupImage, ...]
     SourceError
         If something that it names is not there.
     """
-    read = functools.partial(read_node, fills=fills)
-    node = read(location)
+    read = functools.partial(read_nodes, fills=fills)
+    (node,) = read([location])
     if node is None or node.is_array:
         return None
     ome = _ome(node)
@@ -77,6 +84,17 @@ def zarr_images(location: str, *, fills: bool = False) -> tuple[GroupImage, ...]
             "the images that a zarr names lie within it", value=outside, place=location
         )
     return found or None
+
+
+def is_zarr_at(url: str, *, fills: bool = False) -> bool:
+    """Whether a group or an array of a zarr is at a URL.
+
+    Raises
+    ------
+    SourceError
+        If its server does not say so.
+    """
+    return read_node(url, fills=fills) is not None
 
 
 def labels_of(location: str, name: str) -> str:
@@ -119,12 +137,12 @@ def _images(node: Node, ome: Mapping[str, Any], read: _Read) -> Iterator[GroupIm
 
 def _of_plate(node: Node, plate: Mapping[str, Any], read: _Read) -> Iterator[GroupImage]:
     names = {axis: [str(item["name"]) for item in plate[axis]] for axis in ("rows", "columns")}
-    for item in plate["wells"]:
-        path = str(item["path"])
+    paths = [str(item["path"]) for item in plate["wells"]]
+    wells = read([f"{node.location}/{path}" for path in paths])
+    for item, path, well in zip(plate["wells"], paths, wells, strict=True):
         row, _, column = path.partition("/")
         row = names["rows"][item["rowIndex"]] if "rowIndex" in item else row
         column = names["columns"][item["columnIndex"]] if "columnIndex" in item else column
-        well = read(f"{node.location}/{path}")
         if well is None:
             raise SourceError(
                 "the wells that a plate lists are there",
@@ -149,10 +167,10 @@ def _of_well(
 
 
 def _of_series(node: Node, read: _Read) -> Iterator[GroupImage]:
-    group = read(f"{node.location}/OME")
+    (group,) = read([f"{node.location}/OME"])
     paths = () if group is None else _ome(group).get("series") or ()
     if not paths:
-        paths = sorted((name for name in folders_in(node.location) if name.isdecimal()), key=int)
+        paths = sorted((name for name in names_below(node) if name.isdecimal()), key=int)
     names = _series_names(node.location)
     for number, path in enumerate(paths):
         name = names[number] if number < len(names) else ""
@@ -171,14 +189,28 @@ def _series_names(location: str) -> list[str]:
 
 def _of_elements(node: Node, read: _Read) -> Iterator[GroupImage]:
     """Yield images that lie in a group, or in its groups of images and labels."""
-    names = folders_in(node.location)
-    for name in names:
-        child = read(f"{node.location}/{name}")
-        if child is not None and not child.is_array and _ome(child).get("multiscales"):
-            yield GroupImage(name, {"name": name})
+    names = names_below(node)
+    if not names and "://" in node.location:
+        raise SourceError(
+            "what a group at a URL holds is told by consolidated metadata, or by a listing",
+            value="neither",
+            place=node.location,
+            remedy="consolidate its metadata, by zarr.consolidate_metadata, or open the images by "
+            "a table with a column path",
+        )
+    for name in _images_among(node, names, read):
+        yield GroupImage(name, {"name": name})
     for element in _ELEMENTS:
         if element in names:
-            for name in folders_in(f"{node.location}/{element}"):
-                child = read(f"{node.location}/{element}/{name}")
-                if child is not None and _ome(child).get("multiscales"):
-                    yield GroupImage(f"{element}/{name}", {"element": element, "name": name})
+            inside = [f"{element}/{name}" for name in names_below(node, element)]
+            for path in _images_among(node, inside, read):
+                name = path.partition("/")[2]
+                yield GroupImage(path, {"element": element, "name": name})
+
+
+def _images_among(node: Node, paths: Sequence[str], read: _Read) -> Iterator[str]:
+    """Yield those of some paths below a group where an image is."""
+    children = read([f"{node.location}/{path}" for path in paths])
+    for path, child in zip(paths, children, strict=True):
+        if child is not None and not child.is_array and _ome(child).get("multiscales"):
+            yield path

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,14 @@ def read_node(location: str, *, fills: bool = False) -> Node | None:
     return Node(location, 2, False, metadata, attributes) if metadata or attributes else None
 
 
+def read_nodes(locations: Sequence[str], *, fills: bool = False) -> list[Node | None]:
+    """Return the group or array at each location, None where there is none."""
+    read = functools.partial(read_node, fills=fills)
+    if any("://" in location for location in locations):
+        return remote.at_once(locations, read)
+    return [read(location) for location in locations]
+
+
 def description_at(location: str, version: int) -> str | None:
     """Return the digest of what the metadata of a local array say of its chunks; None: it is gone.
 
@@ -81,6 +89,26 @@ def folders_in(location: str) -> list[str]:
     if "://" in location:
         return remote.folders_in(location)
     return sorted(path.name for path in Path(location).iterdir() if path.is_dir())
+
+
+def names_below(node: Node, inside: str = "", *, fills: bool = False) -> list[str]:
+    """Return the names of what lies right below a group, or below a group within it, sorted.
+
+    At a URL by the consolidated metadata of the group, where it has such, else by a listing.
+    """
+    place = f"{node.location}/{inside}".rstrip("/")
+    if "://" not in place:
+        return folders_in(place)
+    known = node.metadata.get("consolidated_metadata")
+    if node.version == 2:
+        known = _load(file_in(node.location, ".zmetadata", fills=fills), f"{place}/.zmetadata")
+    listed = known.get("metadata") if isinstance(known, Mapping) else None
+    if not isinstance(listed, Mapping):
+        return folders_in(place)
+    begin = f"{inside}/" if inside else ""
+    below = [path.removeprefix(begin) for path in listed if path.startswith(begin)]
+    names = {path.partition("/")[0] for path in below}
+    return sorted(name for name in names if name and not name.startswith("."))
 
 
 def _load(text: bytes | None, place: str) -> dict[str, Any]:

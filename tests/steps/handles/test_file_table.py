@@ -161,7 +161,7 @@ REFUSED = {
         "row 4 of files.csv",
     ),
     "no file": (put(2, "path", None), {}, SourceNotFound, "row 4 of files.csv"),
-    "a URL": (put(2, "path", "https://x.org/a.tif"), {}, SourceNotFound, "one by one"),
+    "a URL among paths": (put(2, "path", "https://x.org/a.tif"), {}, ParameterError, "column key"),
     "no value of a stacked column": (
         put(2, "channel", None),
         {"stack": {"c": "channel"}},

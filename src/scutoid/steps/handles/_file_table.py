@@ -169,15 +169,16 @@ class _Rows:
         text = os.fspath(text) if isinstance(text, os.PathLike) else text
         if not isinstance(text, str) or not text:
             raise SourceNotFound("each row of a table of files names one", value=text, place=place)
+        if "://" in text and not text.startswith("file://"):
+            return text
+        text = text.removeprefix("file://")
         path = normal(os.path.join(self._folder, folder, text))  # noqa: PTH118
         if not os.path.exists(path):  # noqa: PTH110  # for each of many files
             raise SourceNotFound(
                 "the files that a table lists are there",
-                value=text if "://" in text else path,
+                value=path,
                 place=place,
-                remedy="files at URLs are opened one by one, by sc.open"
-                if "://" in text
-                else "check the path, which is relative to the folder of the table",
+                remedy="check the path, which is relative to the folder of the table",
             )
         return path
 

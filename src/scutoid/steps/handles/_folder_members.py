@@ -24,6 +24,13 @@ from scutoid.steps.handles._no_match import nothing_found
 from scutoid.steps.handles._single import Table
 from scutoid.steps.handles._stack_axes import Channels, Stack
 from scutoid.steps.handles._templates import with_keys
+from scutoid.steps.handles._url_members import (
+    find_at,
+    is_url,
+    no_zarr_at,
+    nothing_at,
+    pattern_at,
+)
 from scutoid.steps.handles._zarr_members import images_in_zarr, with_labels
 
 if TYPE_CHECKING:
@@ -122,7 +129,9 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
                 place=_PLACE,
             )
         return _of_table(source, wanted)
-    text = os.fspath(source)
+    text = os.fspath(source).removeprefix("file://")
+    if is_url(text):
+        return _at_url(text, wanted)
     is_file, is_table_file = Path(text).is_file(), text.lower().endswith((".csv", ".tsv"))
     if is_file and not is_table_file and not wanted.finds_images:
         paths = {Path(text).name: os.path.realpath(text)}
@@ -147,8 +156,28 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
             value=text if Path(text).exists() else f"{text}, which does not exist",
             remedy='write for example "plate/*.tif"',
         )
-    name = pattern.root.resolve().name or "folder"
-    return name, _of_pattern(pattern, name, wanted)
+    return _name_of(pattern), _of_pattern(pattern, wanted)
+
+
+def _at_url(url: str, wanted: Wanted) -> tuple[str, Members]:
+    if wanted.is_read:
+        raise ParameterError(
+            "read= gets the path of a file of this machine",
+            value=url,
+            place=_PLACE,
+            remedy="copy the files, or leave out read=",
+        )
+    base, pattern = pattern_at(url)
+    if pattern.parts:
+        return base.rpartition("/")[2], _of_pattern(pattern, wanted, base)
+    place, fills = url.rstrip("/"), wanted.missing == "fill"
+    found = images_in_zarr(place, wanted.is_selected, fills=fills)
+    if found is None:
+        raise no_zarr_at(url)
+    wanted.check_fits(("well", "series"), url, is_stacked=False)
+    if not found.paths:
+        raise SourceNotFound("a zarr holds at least one image", value="none", place=url)
+    return place.rpartition("/")[2], found
 
 
 def _of_table(source: str | pd.DataFrame, wanted: Wanted) -> tuple[str, Members]:
@@ -184,15 +213,27 @@ def _keys_of_rows(listed: FileList) -> list[str]:
         keys = [str(file.facts[listed.key_column]) for file in listed.files]
     else:
         folders = {os.path.dirname(file.path) for file in listed.files}  # noqa: PTH120
+        if len(set(map(is_url, folders))) > 1:
+            raise ParameterError(
+                "keys are made of the paths of a table where all are URLs, or none is",
+                value=listed.name,
+                place=_PLACE,
+                remedy="add a column key",
+            )
         folder = os.path.commonpath(folders)
         keys = [os.path.relpath(file.path, folder).replace(os.sep, "/") for file in listed.files]
     listed.check_keys(keys)
     return keys
 
 
-def _of_pattern(pattern: NamePattern, name: str, wanted: Wanted) -> Members:
+def _name_of(pattern: NamePattern) -> str:
+    return pattern.root.resolve().name or "folder"
+
+
+def _of_pattern(pattern: NamePattern, wanted: Wanted, base: str | None = None) -> Members:
+    """Return what a pattern matches below its root, or below a URL."""
     wanted.check_fits(pattern.names, pattern.text, is_stacked=wanted.stack is not None)
-    every = find_files(pattern)
+    every = find_files(pattern) if base is None else find_at(base, pattern)
     found = every.selected(wanted.select)
     values: dict[str, Mapping[str, object]] = {}
     if pattern.names:
@@ -202,12 +243,14 @@ def _of_pattern(pattern: NamePattern, name: str, wanted: Wanted) -> Members:
         keys = sorted(found.paths, key=natural)
     found.refuse_broken([key for key in found.broken if key in values or not pattern.names])
     if not keys:
+        if base is not None:
+            raise nothing_at(pattern, every)
         raise nothing_found(pattern, found.paths, len(every.paths))
     paths, notes = {key: found.paths[key] for key in keys}, found.notes
     if not wanted.is_read:
         paths, others = without_others(paths, pattern.text)
         notes += others
-    members = _of_found(pattern, name, paths, values, wanted)
+    members = _of_found(pattern, _name_of(pattern), paths, values, wanted)
     return replace(members, notes=(*notes, *members.notes))
 
 

@@ -103,7 +103,8 @@ def open_folder(
         holds several images is opened as these, by number; so are OME-TIFFs of several images that
         a glob matches.  Files that are one OME-TIFF together are one member.  Of an OME-Zarr that
         is a plate the fields of its wells are members, with columns row, column, well and field;
-        of others its series, or its images and labels.  Placeholders,
+        of others its series, or its images and labels.  All of these may lie at a URL: an OME-Zarr
+        is opened by its metadata, a pattern where the server lists folders.  Placeholders,
         such as "plate/{well}_s{site:d}_w{channel}.tif", match text within one part of the path:
         ``{well}`` any, ``{site:d}`` a whole number, ``{site:03d}`` one of three digits or more,
         ``{well:[A-P][0-9]+}`` what a regular expression matches.  ``{{`` is a brace.  They become

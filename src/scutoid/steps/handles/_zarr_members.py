@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 
-from scutoid.arrays import labels_of, split_zip, zarr_at, zarr_images
+from scutoid.arrays import is_zarr_at, labels_of, split_zip, zarr_at, zarr_images
 from scutoid.errors import ParameterError
+from scutoid.remote import at_once
 from scutoid.steps.compute import Groups
 from scutoid.steps.graph import FileSeries, MemberFiles
 from scutoid.steps.handles._member_files import Members
 
 
-def images_in_zarr(path: str, is_selected: Callable[[str], bool]) -> Members | None:
+def images_in_zarr(
+    path: str, is_selected: Callable[[str], bool], *, fills: bool = False
+) -> Members | None:
     """Return the images of a zarr as members, by their paths below it; None: it is no zarr.
 
     A zarr that is one image is a member alone, called 0.
+
+    Parameters
+    ----------
+    path : str
+        Path or URL.
+    is_selected : function of a path
+        Whether an image belongs to the collection.
+    fills : bool
+        Whether files that a server refuses are absent.
     """
-    place = zarr_at(os.path.realpath(path))
+    if "://" in path:
+        place = path if is_zarr_at(path, fills=fills) else None
+    else:
+        place = zarr_at(os.path.realpath(path))
     if place is None:
         return None
-    images = zarr_images(place)
+    images = zarr_images(place, fills=fills)
     if images is None:
         return _members({"0": place}, Groups(("0",), {"series": [0], "name": [""]}))
     kept = {each.path: each.columns for each in images if is_selected(f"{place}/{each.path}")}
@@ -45,7 +61,9 @@ def _place_of(files: MemberFiles) -> str | None:
     """Return the place of a member that is a zarr; None: it is none."""
     if isinstance(files, FileSeries) and isinstance(files.which, str):
         return f"{files.path}/{files.which}"
-    return zarr_at(files) if isinstance(files, str) else None
+    if not isinstance(files, str):
+        return None
+    return files if "://" in files else zarr_at(files)
 
 
 def with_labels(members: Members, name: str) -> Members:
@@ -68,5 +86,13 @@ def with_labels(members: Members, name: str) -> Members:
                 place=key,
                 remedy="leave it out, or open the labels by a pattern of their own",
             )
-        places[key] = f"{place}/{labels_of(place, name)}"
-    return _members(places, members.groups)
+        places[key] = place
+    paths = list(places.values())
+    is_remote = any("://" in place for place in paths)
+    find = functools.partial(_labels_at, name=name)
+    found = at_once(paths, find) if is_remote else [find(place) for place in paths]
+    return _members(dict(zip(places, found, strict=True)), members.groups)
+
+
+def _labels_at(place: str, name: str) -> str:
+    return f"{place}/{labels_of(place, name)}"

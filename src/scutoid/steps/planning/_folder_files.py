@@ -7,13 +7,15 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from scutoid.arrays import is_alone
 from scutoid.errors import ScutoidError, SourceError
 from scutoid.paths import normal
+from scutoid.remote import at_once
 from scutoid.steps.graph import FileSeries, OpenedFolder, files_in, paths_beside
-from scutoid.store import HashMemo, locations_of
+from scutoid.store import HashMemo, key_of_source, locations_of
 
 _THREADS = 4
 _PIECES = 16
@@ -34,6 +36,7 @@ class FolderFiles:
     def __init__(self, digest: Callable[[str], str], memo: HashMemo | None = None) -> None:
         self._digest = digest
         self._memo = memo
+        self._remote: dict[str, tuple[str, ...]] = {}
         self._own: dict[OpenedFolder, Mapping[str, str]] = {}
         self._stacked: dict[str, str] = {}
         self._beside: dict[OpenedFolder, Mapping[str, tuple[str, ...]]] = {}
@@ -50,14 +53,17 @@ class FolderFiles:
         found: dict[str, tuple[str, ...]] = {key: (own,) for key, own in own_digests}
         beside = self._paths_beside(folder)
         listed = list(dict.fromkeys(_joined(beside.values())))
-        others = dict(zip(listed, self._all(listed), strict=True))
+        others = dict(zip(listed, self._all(folder, listed), strict=True))
         for key, paths in beside.items():
             found[key] += tuple(others[path] for path in paths)
         return found
 
     def paths(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
         """Return where they are, in the same order."""
-        own = map(normal, files_in(folder.paths[key]))
+        files = files_in(folder.paths[key])
+        if self._remote:
+            files = tuple(place for path in files for place in self._remote.get(path, (path,)))
+        own = (path if "://" in path else normal(path) for path in files)
         return (*own, *self._paths_beside(folder).get(key, ()))
 
     def named(self, folder: OpenedFolder, key: str) -> tuple[tuple[str, str], ...]:
@@ -91,7 +97,7 @@ class FolderFiles:
         """Return the other files of those images that have any, by their keys."""
         found: dict[str, tuple[str, ...]] = {}
         for key, path in _each_file(folder):
-            if self._is_alone(path):
+            if "://" in path or self._is_alone(path):
                 continue
             others: tuple[str, ...] = ()
             with suppress(
@@ -119,17 +125,17 @@ class FolderFiles:
             if folder.opening.are_series:
                 self._own[folder] = self._of_series(folder, listed)
             elif folder.opening.stacking is None:
-                self._own[folder] = dict(zip(folder.paths, self._all(listed), strict=True))
+                self._own[folder] = dict(zip(folder.paths, self._all(folder, listed), strict=True))
             else:
                 new = [path for path in dict.fromkeys(listed) if path not in self._stacked]
-                self._stacked |= zip(new, self._all(new), strict=True)
+                self._stacked |= zip(new, self._all(folder, new), strict=True)
                 self._own[folder] = self._of_stacks(folder)
         return self._own[folder]
 
     def _of_series(self, folder: OpenedFolder, listed: Sequence[str]) -> dict[str, str]:
         """Digest each member that is an image of a file of several: the file, and which it is."""
         paths = tuple(dict.fromkeys(listed))
-        known = dict(zip(paths, self._all(paths), strict=True))
+        known = dict(zip(paths, self._all(folder, paths), strict=True))
         return {
             key: known[files]
             if isinstance(files, str)
@@ -153,8 +159,24 @@ class FolderFiles:
             for key, files in folder.paths.items()
         }
 
-    def _all(self, paths: Sequence[str]) -> list[str]:
-        """Digest files; large ones in threads, for hashing holds no lock."""
+    def _all(self, folder: OpenedFolder, paths: Sequence[str]) -> list[str]:
+        """Digest files of a folder, those at URLs as images at URLs."""
+        urls = [path for path in paths if "://" in path]
+        if not urls:
+            return self._all_here(paths)
+        found = dict(zip(urls, at_once(urls, partial(self._of_url, folder)), strict=True))
+        here = [path for path in paths if path not in found]
+        found |= zip(here, self._all_here(here), strict=True)
+        return [found[path] for path in paths]
+
+    def _of_url(self, folder: OpenedFolder, url: str) -> str:
+        """Digest an image at a URL by what its server says of its files, and by its metadata."""
+        source = folder.opening.open_file(url)
+        self._remote[url] = locations_of(source.identity)
+        return key_of_source(source.identity, source.spec, self._memo)
+
+    def _all_here(self, paths: Sequence[str]) -> list[str]:
+        """Digest files of this machine; large ones in threads, for hashing holds no lock."""
         if not _are_large(paths):
             return [self._digest(path) for path in paths]
         step = -(-len(paths) // (_PIECES * _THREADS))
