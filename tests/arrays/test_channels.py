@@ -78,11 +78,7 @@ PARTLY = {
     "nothing": ([{}, {}], (), ()),
     "names": ([{"label": "a"}, {"label": "b"}], ("a", "b"), ()),
     "a colour": ([{"color": "ff0000"}, {}], (), (("FF0000", None), (None, None))),
-    "a colour, and a number": (
-        [{"color": "#ff0000"}, {"color": 255}],
-        (),
-        (("FF0000", None), (None, None)),
-    ),
+    "a colour with a sign": ([{"color": "#ff0000"}, {}], (), (("FF0000", None), (None, None))),
     "a window without limits": (
         [{"window": {"start": 1, "end": 5}}, {"window": {"start": 1}}],
         (),
@@ -98,6 +94,36 @@ def test_what_an_ome_zarr_says_of_channels(tmp_path, name) -> None:
     image = sc.open(ome_zarr(tmp_path / "a.zarr", channels))
     assert image.channels == names
     assert tuple((each.color, each.window) for each in image.display) == wanted
+
+
+NOT_UNDERSTOOD = {
+    "a colour in words": ({"color": "red"}, "color 'red' of channel 0"),
+    "a short colour": ({"color": "F00"}, "color 'F00' of channel 0"),
+    "a colour with opacity": ({"color": "FF0000FF"}, "color 'FF0000FF' of channel 0"),
+    "a number": ({"color": 255}, "color 255 of channel 0"),
+    "a limit as text": ({"window": {"start": "0", "end": 5}}, "start '0' of channel 0"),
+    "a limit that is no number": (
+        {"window": {"start": 0, "end": float("nan")}},
+        "end nan of channel 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_UNDERSTOOD)
+def test_colours_and_windows_that_are_not_understood_are_said(tmp_path, name) -> None:
+    said, words = NOT_UNDERSTOOD[name]
+    path = ome_zarr(tmp_path / "a.zarr", [said, {"color": "00ff00"}])
+    with pytest.warns(ScutoidWarning, match=f"unknown: {words}"):
+        image = sc.open(path)
+    assert [(each.color, each.window) for each in image.display] == [(None, None), ("00FF00", None)]
+
+
+@pytest.mark.parametrize("color", ["red", "#FF0000", "4294967296"])
+def test_colours_of_ome_xml_that_are_not_understood_are_said(tmp_path, color) -> None:
+    path = ome_tiff(tmp_path / "a.ome.tif", ['Name="a" Color="65535"', f'Name="b" Color="{color}"'])
+    with pytest.warns(ScutoidWarning, match=f"unknown: Color '{color}' of channel 1"):
+        image = sc.open(path)
+    assert [each.color for each in image.display] == ["0000FF", None]
 
 
 def ome_tiff(path, channels):

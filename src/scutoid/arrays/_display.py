@@ -6,7 +6,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
+
+from scutoid.arrays._notes import Note
 
 _COLOUR = re.compile(r"#?([0-9A-Fa-f]{6})")
 _WINDOW = ("start", "end", "min", "max")
@@ -52,12 +54,9 @@ class ChannelDisplay:
     @classmethod
     def of_ome_xml(cls, color: str | None) -> Self:
         """Take the colour of a channel of OME-XML: red, green, blue and opacity in one number."""
-        try:
-            number = _ARGB_WHITE if color is None else int(color)
-        except ValueError:
-            number = _ARGB_WHITE
-        is_unknown = number == _ARGB_WHITE
-        return cls(None if is_unknown else f"{(number & 0xFFFFFFFF) >> 8:06X}")
+        number = _ARGB_WHITE if color is None else _whole(color)
+        is_unknown = number in (_ARGB_WHITE, None)
+        return cls(None if is_unknown else f"{(int(number or 0) & 0xFFFFFFFF) >> 8:06X}")
 
     @property
     def ome_xml_color(self) -> int:
@@ -85,12 +84,56 @@ class ChannelDisplay:
         return replace(self, color=self.color or color, window=self.window or (*limits, *limits))
 
 
+def _whole(text: str) -> int | None:
+    """Take a whole number of 32 bits; None: it is none."""
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    return number if -(2**31) <= number < 2**32 else None
+
+
+def not_understood(said: Sequence[Mapping[str, Any]]) -> tuple[Note, ...]:
+    """Note colours and windows of an `omero` that are not valid, and so unknown."""
+    found = []
+    for number, channel in enumerate(said):
+        color, window = channel.get("color"), channel.get("window")
+        limits = [window.get(name) for name in _WINDOW[:2]] if isinstance(window, Mapping) else []
+        if color is not None and ChannelDisplay.of(channel).color is None:
+            found.append(f"color {color!r} of channel {number}")
+        found += [
+            f"{name} {limit!r} of channel {number}"
+            for name, limit in zip(_WINDOW, limits, strict=False)
+            if limit is not None and not _is_number(limit)
+        ]
+    return _note(found, 'colours are like "00FF00", limits are numbers')
+
+
+def colors_not_understood(colors: Iterable[str | None]) -> tuple[Note, ...]:
+    """Note colours of OME-XML that are no numbers of 32 bits, and so unknown."""
+    found = [
+        f"Color {color!r} of channel {number}"
+        for number, color in enumerate(colors)
+        if color is not None and _whole(color) is None
+    ]
+    return _note(found, "colours are numbers of 32 bits")
+
+
+def _note(found: Sequence[str], rule: str) -> tuple[Note, ...]:
+    if not found:
+        return ()
+    text = f"how its channels are shown is not understood, and unknown: {', '.join(found)}"
+    return (Note("display", text, f"mend the metadata, where {rule}"),)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
 def _window(said: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
     """Return start, end, least and largest; None where start or end are not known."""
     values = [said.get(name) for name in _WINDOW]
-    start, end, low, high = (
-        float(v) if isinstance(v, (int, float)) and math.isfinite(v) else None for v in values
-    )
+    start, end, low, high = (float(v) if _is_number(v) else None for v in values)
     if start is None or end is None:
         return None
     return start, end, start if low is None else low, end if high is None else high

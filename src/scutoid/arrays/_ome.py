@@ -11,7 +11,7 @@ import numpy as np
 
 from scutoid.arrays._axis_order import Order, as_stored, order_of, stored_letters
 from scutoid.arrays._channel_names import channel_names
-from scutoid.arrays._display import ChannelDisplay, displays_of
+from scutoid.arrays._display import ChannelDisplay, displays_of, not_understood
 from scutoid.arrays._notes import NOTHING, Note
 from scutoid.arrays._ome_axes import BEFORE_AXES, Axis, letters_of, parse_axes
 from scutoid.arrays._ome_systems import (
@@ -104,7 +104,7 @@ class Multiscale:
             channels=channels,
             time=time,
             display=self.display,
-            notes=(*notes, *world.notes, *more, *self.notes, *unnamed),
+            notes=(*notes, *world.notes, *more, *(self.notes if n_channels else ()), *unnamed),
         )
 
     def _times(self, level: int, letters: str) -> tuple[TimeScale | None, tuple[Note, ...]]:
@@ -260,7 +260,7 @@ def _omero(ome: Mapping[str, Any]) -> tuple[Sequence[Mapping[str, Any]], tuple[N
     said = ome.get("omero") or {}
     channels = said.get("channels") or () if isinstance(said, Mapping) else said
     if isinstance(channels, (list, tuple)) and all(isinstance(c, Mapping) for c in channels):
-        return channels, ()
+        return channels, not_understood(channels)
     text = "its omero is no list of channels: names, colours and windows are unknown"
     return (), (Note("channels", text, "take channels by their numbers, or mend it"),)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from xml.etree import ElementTree as ET
 
-from scutoid.arrays._display import ChannelDisplay
+from scutoid.arrays._display import ChannelDisplay, colors_not_understood
 from scutoid.arrays._ome_times import Times, ome_times, order_of
 from scutoid.arrays._spec import SPATIAL
 from scutoid.arrays._tiff_facts import STAGE, Facts, number_of
@@ -41,6 +41,7 @@ def ome_facts(image: ET.Element, path: str, given: Mapping[str, object]) -> Fact
         if size is not None:
             sizes[letter] = AxisSize(size, pixels.get(f"{name}Unit", "um"))
     channels = tuple(channel.get("Name") for channel in of_name(pixels, "Channel"))
+    colors = [channel.get("Color") for channel in of_name(pixels, "Channel")]
     stage = _stage(image, pixels, path) if given.get("origin") == STAGE else {}
     planes = of_name(pixels, "Plane")
     times = Times() if "time" in given else ome_times(pixels, planes, path)
@@ -48,12 +49,13 @@ def ome_facts(image: ET.Element, path: str, given: Mapping[str, object]) -> Fact
         _SAID,
         sizes,
         channels,
-        tuple(ChannelDisplay.of_ome_xml(c.get("Color")) for c in of_name(pixels, "Channel")),
+        tuple(map(ChannelDisplay.of_ome_xml, colors)),
         times.interval,
         times.unit,
         times.start,
         times.notes,
         stage,
+        colors_not_understood(colors),
     )
 
 

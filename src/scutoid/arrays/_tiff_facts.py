@@ -41,9 +41,11 @@ class Facts:
     start: float = 0.0
     """Time of the first place along t, in `time_unit`."""
     notes: tuple[Note, ...] = ()
-    """What is not understood."""
+    """What is not understood of times."""
     stage: Mapping[str, AxisSize] = field(default_factory=dict)
     """Place of the first voxel, by spatial axis, as the stage gave it."""
+    unshown: tuple[Note, ...] = ()
+    """What is not understood of how channels are shown."""
 
 
 def tag_facts(series: TiffPageSeries) -> Facts:

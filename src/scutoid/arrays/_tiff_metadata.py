@@ -159,7 +159,8 @@ def _channels(
     n_channels = plain.shape[plain.axes.index("c")] if "c" in plain.axes else 0
     if "C" not in finest.axes and len(facts.channels) != n_channels:
         return (), ()  # colours, which are one channel, or an axis that the user names
-    return channel_names(facts.channels, n_channels, facts.said)
+    names, unnamed = channel_names(facts.channels, n_channels, facts.said)
+    return names, (*unnamed, *(facts.unshown if n_channels else ()))
 
 
 def _letters(series: TiffPageSeries, path: str) -> tuple[str, tuple[Note, ...]]:
