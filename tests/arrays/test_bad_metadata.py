@@ -136,6 +136,12 @@ RESOLUTIONS = {
     "no unit": ("NONE", (20000, 40000), None),
     "of a screen": ("INCH", (72, 72), None),
     "of another screen": ("INCH", (96, 96), None),
+    "of a screen in centimetres": ("CENTIMETER", (28.3465, 28.3465), None),
+    "one a millimetre": ("CENTIMETER", (10, 10), None),
+    "one a millimetre in inches": ("INCH", (25.4, 25.4), None),
+    "one a centimetre": ("CENTIMETER", (1, 1), None),
+    "one an inch": ("INCH", (1, 1), None),
+    "near one a millimetre": ("CENTIMETER", (10.01, 10.01), (999.001, 999.001)),
 }
 
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 STAGE = "stage"
 """What is given as origin for the position of the stage."""
 _TAG_UNITS = {2: "inch", 3: "cm"}
-_OF_SCREENS = (72.0, 96.0)
-"""Dots per inch that programs write which know no size."""
+_NO_SIZES = (25400 / 72, 25400 / 96, 1000.0, 10000.0, 25400.0)
+"""Sizes in um that programs write which know none: those of screens, and 1 mm, 1 cm, 1 inch."""
+_ROUNDED = 2e-4
+"""By how much of itself such a size may be off, where it was turned into another unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Facts:
 def tag_facts(series: TiffPageSeries) -> Facts:
     """Return what the tags of a page say: its resolution, in inches or centimetres.
 
-    72 and 96 dots per inch are of screens; programs write them that know no size.
+    Programs that know no size write 72 or 96 dots per inch, or one a millimetre, a centimetre or an
+    inch.
     """
     tags = series.keyframe.tags
     unit = tags.get("ResolutionUnit")
@@ -60,9 +63,9 @@ def tag_facts(series: TiffPageSeries) -> Facts:
         return Facts()
     sizes = {}
     for letter, size in resolution(series).items():
-        if name == "inch" and round(1 / size, 3) in _OF_SCREENS:
-            continue
-        sizes[letter] = AxisSize(size * ratio(name, "um"), "um")
+        length = size * ratio(name, "um")
+        if not any(abs(length - each) < _ROUNDED * each for each in _NO_SIZES):
+            sizes[letter] = AxisSize(length, "um")
     return Facts("the resolution of its pages", sizes)
 
 
