@@ -69,6 +69,44 @@ def test_sizes_and_channels(tmp_path) -> None:
     assert sc.open(path, axes="tzyx", voxel_size=1, unit="nm").axes == "tzyx"
 
 
+def rewritten(path, change):
+    """Change the XML of a file in its place."""
+    editor = czi.CziEditor(str(path))
+    with editor.edit_session() as session:
+        session.set_xml(change(session.get_xml()))
+    editor.close()
+    return path
+
+
+def test_times_and_names_of_scenes(tmp_path) -> None:
+    path = written(tmp_path / "a.czi", numbers((3, 1, 1, 8, 9)), scale_x=UM, scale_y=UM)
+    assert sc.open(path).time is None
+    interval = "<Interval><Start>0</Start><Increment>2.5</Increment></Interval>"
+    times = f"<T><Positions>{interval}</Positions></T>"
+    scenes = '<S><Scenes><Scene Index="0" Name="ScanRegion0"/></Scenes></S>'
+    end = "</Dimensions>"
+    rewritten(path, lambda xml: xml.replace(end, f"{times}{scenes}{end}"))
+    image = sc.open(path, series="ScanRegion0")
+    assert (image.time.interval, image.time.unit) == (2.5, "s")
+    np.testing.assert_array_equal(image.read(), numbers((3, 8, 9)))
+    with pytest.raises(ParameterError, match="0: 'ScanRegion0'"):
+        sc.open(path, series="another")
+
+
+@pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", None)])
+def test_how_channels_are_shown(tmp_path, dtype, top) -> None:
+    green = czi.Rgb8Color(np.uint8(0), np.uint8(255), np.uint8(91))
+    shown = czi.ChannelDisplaySettingsDataClass(True, czi.TintingMode.Color, green, 0.2, 0.8)
+    names = {0: "DAPI", 1: "GFP"}
+    given = {"channel_names": names, "display_settings": {1: shown}}
+    image = sc.open(written(tmp_path / "a.czi", numbers((1, 2, 1, 8, 9), dtype), **given))
+    first, second = image.display
+    assert (first.color, first.window) == (None, None)
+    assert second.color == "00FF5B"
+    window = None if top is None else pytest.approx((0.2 * top, 0.8 * top, 0, top))
+    assert second.window == window
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_colours_are_red_green_and_blue(tmp_path, dtype) -> None:
     truth = numbers((1, 1, 1, 20, 30, 3), dtype)

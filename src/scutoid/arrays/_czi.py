@@ -8,6 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._czi_metadata import (
+    channels_of,
+    displays_of,
+    scenes_of,
+    sizes_of,
+    time_of,
+)
 from scutoid.arrays._request import Missing
 from scutoid.arrays._scene import Facts, Scene, SceneReader
 from scutoid.arrays._world_sizes import AxisSize
@@ -22,8 +29,6 @@ _TYPES = {
     "Bgr48": ("uint16", 3),
     "Bgr96Float": ("float32", 3),
 }
-_UM = 1e6
-"""Micrometres in a metre, the unit of sizes in these files."""
 _CACHE = 24 * 2**20
 """Bytes of tiles that a reader keeps once they are decoded."""
 
@@ -41,7 +46,8 @@ class CziReader(SceneReader):
     def images(self) -> tuple[tuple[int, str], ...]:
         """Return the scenes; a file without any is one image."""
         numbers = sorted(self._file.scenes_bounding_rectangle)
-        return tuple((n, f"scene {n}") for n in numbers) or ((0, ""),)
+        names = scenes_of(self._file.metadata)
+        return tuple((n, names.get(n, f"scene {n}")) for n in numbers) or ((0, ""),)
 
     def scene(self, number: int, missing: Missing) -> CziScene:
         """Return a scene; where no tile lies it is 0."""
@@ -84,8 +90,10 @@ class CziScene(Scene):
             (*(b - a for a, b in lead.values()), outline.h, outline.w, *samples),
             np.dtype(dtype),
             colours="c" * self._has_colours,
-            sizes={axis: AxisSize(size, "um") for axis, size in _sizes(metadata).items()},
-            channels=_channels(metadata),
+            sizes={axis: AxisSize(size, "um") for axis, size in sizes_of(metadata).items()},
+            channels=channels_of(metadata),
+            display=displays_of(metadata, np.dtype(dtype)),
+            time=time_of(metadata),
         )
 
     def read(self, slices: tuple[slice, ...]) -> NDArray[Any]:
@@ -122,31 +130,3 @@ def _pixels(file: Any, box: Mapping[str, tuple[int, int]], path: str) -> tuple[s
             remedy="export it from ZEN as OME-TIFF",
         )
     return kind
-
-
-def _below(metadata: object, *names: str) -> Any:
-    for name in names:
-        metadata = metadata.get(name) if isinstance(metadata, Mapping) else None
-    return metadata
-
-
-def _listed(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else [] if found is None else [found]
-
-
-def _sizes(metadata: object) -> dict[str, float]:
-    """Return the size of a voxel in um, by axis."""
-    items = _below(metadata, "ImageDocument", "Metadata", "Scaling", "Items", "Distance")
-    sizes = {}
-    for item in _listed(items):
-        size = float(_below(item, "Value") or 0) * _UM
-        if size > 0:
-            sizes[str(_below(item, "@Id")).lower()] = size
-    return sizes
-
-
-def _channels(metadata: object) -> tuple[str, ...]:
-    image = _below(metadata, "ImageDocument", "Metadata", "Information", "Image")
-    found = _listed(_below(image, "Dimensions", "Channels", "Channel"))
-    names = [_below(channel, "@Name") for channel in found]
-    return tuple(map(str, names)) if all(names) else ()

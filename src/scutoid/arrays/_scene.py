@@ -46,8 +46,8 @@ class Facts:
     """Axis of the numbers that are one colour, which stays last; none: there is none."""
     sizes: Mapping[str, AxisSize] = field(default_factory=dict)
     """Sizes of voxels, by axis."""
-    channels: tuple[str, ...] = ()
-    """Names along c."""
+    channels: tuple[str | None, ...] = ()
+    """Names along c; None: one has none."""
     display: tuple[ChannelDisplay, ...] = ()
     """How each of them is shown."""
     time: TimeScale | None = None
