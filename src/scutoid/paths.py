@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scutoid.errors import DamagedResult
 
-__all__ = ["absolute", "inside", "is_inner_name", "normal"]
+__all__ = ["absolute", "inside", "is_inner_name", "normal", "shown_path"]
 
 
 _NOT_INNER = {"", os.curdir, os.pardir}
@@ -51,6 +51,17 @@ def normal(path: str | os.PathLike[str]) -> str:
         text = str(Path(os.path.realpath(Path(*parts[:last])), *parts[last:]))
     text = os.path.abspath(text)  # noqa: PTH100  # pathlib would take half of the time of a plan
     return text[1:] if text.startswith("//") else text
+
+
+def shown_path(path: str) -> str:
+    """Return a path that is not there as it is shown: of a link with what it leads to.
+
+    Examples
+    --------
+    >>> shown_path("/data/A01.tif")
+    '/data/A01.tif'
+    """
+    return f"{path}, a link to {Path(path).readlink()}" if Path(path).is_symlink() else path
 
 
 def is_inner_name(name: str) -> bool:

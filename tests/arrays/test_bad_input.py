@@ -225,3 +225,31 @@ def test_a_masked_array_is_refused_unless_nothing_is_masked() -> None:
     with pytest.raises(MetadataError, match="mask of an array"):
         open_source(array)
     assert open_source(np.ma.masked_array([[1, 2]], [[0, 0]])).spec.shape == (1, 2)
+
+
+REMEDIES = {
+    "a zip": ("a.zip", b"PK", r"rename it"),
+    "a table": ("a.xlsx", b"PK", "convert it"),
+    "objects": ("a_seg.npy", None, r"(?s)a pickle.*allow_pickle.*masks"),
+    "half a header": ("b.npy", b"\x93NUMPY\x01\x00", "damaged"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "text"), REMEDIES.values(), ids=REMEDIES)
+def test_a_file_that_is_no_image_says_what_to_do(tmp_path, name, content, text):
+    path = tmp_path / name
+    if content is None:
+        np.save(path, np.array({"masks": np.ones((3, 4))}), allow_pickle=True)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=text):
+        open_source(path)
+
+
+def test_what_is_no_image_at_all_says_what_to_do(tmp_path):
+    for given, text in ((["a.tif", "b.tif"], r"sc\.open_folder"), (object(), r"np\.asarray")):
+        with pytest.raises(ParameterError, match=text):
+            open_source(given)
+    (tmp_path / "brain" / "ch0").mkdir(parents=True)
+    with pytest.raises(SourceError, match=r"such as 'ch0': .*brain/\{folder\}/\*\.tif"):
+        open_source(tmp_path / "brain")

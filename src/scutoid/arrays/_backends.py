@@ -64,13 +64,18 @@ def find_source(source: object, request: Request) -> ArraySource:
             "an image is a path, a URL, a numpy array or a dask array",
             value=type(source).__name__,
             place="open",
+            remedy="several images are opened by sc.open_folder, which takes a list of paths"
+            if isinstance(source, (list, tuple))
+            else "make an array of it: sc.open(np.asarray(image))",
         )
     raise SourceError(
         "an image is a zarr, a TIFF, a folder of planes, "
         f"or a file that ends in {', '.join((*PICTURE_ENDINGS, *MICROSCOPE_ENDINGS))}",
         value=Path(source).suffix or "no ending",
         place=source,
-        remedy="convert it, or read it yourself and pass the array",
+        remedy="a zarr in a zip ends in .zarr.zip or .ozx: rename it"
+        if source.lower().endswith(".zip")
+        else "convert it, or read it yourself and pass the array",
     )
 
 
@@ -183,6 +188,14 @@ _BACKENDS: dict[str, Backend] = {
 def _not_found(path: Path) -> SourceNotFound:
     parent = next(p for p in path.parents if p.exists())
     missing = path.relative_to(parent).parts[0]
+    link = parent / missing
+    if link.is_symlink():
+        return SourceNotFound(
+            "what a link leads to is there",
+            value=str(link.readlink()),
+            place=str(link),
+            remedy="restore it (of a data set of DataLad or git-annex: git annex get)",
+        )
     names = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
     close = difflib.get_close_matches(missing, names, n=1)
     return SourceNotFound(

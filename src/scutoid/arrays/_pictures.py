@@ -143,7 +143,30 @@ def _load(path: str, *, has_colours: bool) -> tuple[NDArray[Any], _Kind]:
         with STRICT:
             return np.asarray(iio.imread(path, plugin="pillow", mode=mode)), kind
     except _UNREADABLE as error:
+        if path.lower().endswith(".npy") and _holds_objects(path):
+            raise SourceError(
+                "the array of an npy file is of numbers",
+                value="Python objects, which are a pickle",
+                place=path,
+                remedy="if you trust the file, take the array out of it, as in read= of "
+                "open_folder: np.load(path, allow_pickle=True); of a file _seg.npy of Cellpose it "
+                'is .item()["masks"]',
+            ) from error
         raise _undecodable(path, error) from error
+
+
+def _holds_objects(path: str) -> bool:
+    """Whether the array of an npy file, which cannot be loaded, is of Python objects."""
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    try:
+        with Path(path).open("rb") as file:
+            read_header = readers.get(np.lib.format.read_magic(file))
+            return read_header is not None and read_header(file)[2].hasobject
+    except (ValueError, OSError):
+        return False
 
 
 def _load_npy(path: str) -> NDArray[Any]:

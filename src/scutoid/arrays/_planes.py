@@ -147,12 +147,7 @@ def open_planes(folder: Path, request: Request) -> ArraySource:
             remedy="name a file, a zarr, or a folder of planes",
         )
     if not names:
-        raise SourceError(
-            "a folder that is opened is a zarr, or holds planes",
-            value="neither zarr metadata (zarr.json, .zgroup, .zarray) nor image files",
-            place=str(folder),
-            remedy="check the path",
-        )
+        raise _no_planes(folder)
     paths = tuple(str(folder / name) for name in natural(names))
     sets = sets_among(paths)
     if any(sets.values()):
@@ -171,6 +166,20 @@ def open_planes(folder: Path, request: Request) -> ArraySource:
     spec = _volume(first, len(paths), axes)
     notes = (*spec.notes, *notes_of_names([Path(path).name for path in paths]))
     return PlanesSource(spec.replace(notes=unsettled(notes, ["axes"] if axes else [])), paths)
+
+
+def _no_planes(folder: Path) -> SourceError:
+    inside = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    remedy = "check the path"
+    if inside:
+        remedy = f"it holds folders, such as {inside[0]!r}: open one of them, or the files in all "
+        remedy += f'by sc.open_folder("{folder.name}/{{folder}}/*.tif")'
+    return SourceError(
+        "a folder that is opened is a zarr, or holds planes",
+        value="neither zarr metadata (zarr.json, .zgroup, .zarray) nor image files",
+        place=str(folder),
+        remedy=remedy,
+    )
 
 
 def _volume(first: ImageSpec, n_planes: int, axes: str | None) -> ImageSpec:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import scutoid as sc
-from scutoid.errors import ParameterError, SourceError, SourceNotFound
+from scutoid.errors import ParameterError, ScutoidWarning, SourceError, SourceNotFound
 
 
 def voxels(number):
@@ -228,3 +229,59 @@ def test_a_table_that_a_step_made_lists_files(folder):
 
     table = listed(sc.open(voxels(0)), where=str(folder))
     assert len(sc.open_folder(table, stack={"c": "channel"})) == 4
+
+
+def test_a_list_of_paths_is_as_a_table_of_them(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    paths = ["plate/1/5.npy", "plate/0/2.npy"]
+    for given in (paths, tuple(map(Path, paths))):
+        images = sc.open_folder(given)
+        assert images.keys == ("1/5.npy", "0/2.npy")
+        assert np.array_equal(images["0/2.npy"].read(), voxels(2))
+    with pytest.raises(SourceNotFound, match="at least one"):
+        sc.open_folder([])
+    for no_paths in ([voxels(1)], voxels(1), 3):
+        with pytest.raises(ParameterError, match="a list of paths"):
+            sc.open_folder(no_paths)
+
+
+def test_a_column_without_a_name_is_left_out_with_a_warning(folder):
+    ROWS.to_csv(folder / "files.csv")  # with the row numbers of pandas
+    with pytest.warns(ScutoidWarning, match="index=False"):
+        images = sc.open_folder(folder / "files.csv", stack={"c": "channel"})
+    assert images.keys == ("B10/1", "B10/2", "B9/1", "B9/2")
+    assert list(images.groups.columns) == ["well", "site", "dose", "code"]
+    with pytest.warns(ScutoidWarning, match="index=False"):
+        assert len(sc.open_folder(folder / "files.csv")) == 8
+
+
+@pytest.mark.parametrize("path", [r"C:\data\0.npy", r"plate\0\0.npy"])
+def test_paths_of_windows_are_told_as_such(folder, monkeypatch, path):
+    for rows in (put(2, "path", path)(ROWS), wide("").assign(PathName_OrigDNA=path)):
+        with pytest.raises(SourceNotFound, match=r"as on Windows: .*\.str\.replace"):
+            opened(folder, rows, monkeypatch, "csv")
+
+
+def test_a_path_says_what_it_is_relative_to(folder, monkeypatch):
+    rows = put(2, "path", "none.npy")(ROWS)
+    for how, text in (("frame", "the current folder"), ("csv", "the folder of the table")):
+        with pytest.raises(SourceNotFound, match=f"relative to {text}"):
+            opened(folder, rows, monkeypatch, how)
+
+
+def test_a_link_to_nothing_is_shown_with_what_it_leads_to(folder, monkeypatch):
+    (folder / "plate" / "9.npy").symlink_to("/none/there")
+    with pytest.raises(SourceNotFound, match=r"9\.npy, a link to /none/there"):
+        opened(folder, put(2, "path", "plate/9.npy")(ROWS), monkeypatch, "csv")
+    with pytest.raises(SourceNotFound, match=r"(?s)found: /none/there.*9\.npy.*git annex get"):
+        sc.open(folder / "plate" / "9.npy")
+
+
+def test_files_of_other_kinds_are_refused_before_a_run(folder, monkeypatch):
+    for name in ("notes.txt", "files.xlsx"):
+        (folder / name).write_bytes(b"text")
+        with pytest.raises(SourceError, match=f"(?s)are images.*{name}.*read="):
+            opened(folder, put(2, "path", name)(ROWS), monkeypatch, "csv")
+        with pytest.raises(SourceError, match=f"(?s)a table.*{name}.*read_excel"):
+            sc.open_folder(folder / name)
+        assert len(opened(folder, put(2, "path", name)(ROWS), monkeypatch, "csv", read=str)) == 8

@@ -28,27 +28,31 @@ def write(path):
         np.save(file, np.ones((4, 5), "uint8"))
 
 
-def opened(pattern, **options):
+def opened(pattern, tmp_path, **options):
     """Open a folder, and return its keys, what was said then, and what a plan says."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         images = sc.open_folder(pattern, **options)
     assert all(each.category is ScutoidWarning for each in said)
     assert all(each.filename == __file__ for each in said)
-    plan = sc.plan(images * 2, store="unused")
+    plan = sc.plan(images * 2, store=tmp_path / "store")
     return images.keys, [str(each.message) for each in said], list(plan.warnings)
 
 
 @pytest.mark.parametrize("pattern", ["", "*", "{name}.{ending}"])
-def test_files_that_are_no_images_are_left_out_with_a_warning(folder, pattern):
-    assert opened(folder / pattern) == (("A_1.npy", "A_2.npy"), [], [])
+def test_files_that_are_no_images_are_left_out_with_a_warning(folder, tmp_path, pattern):
+    assert opened(folder / pattern, tmp_path) == (("A_1.npy", "A_2.npy"), [], [])
     for name in NO_IMAGES:
         (folder / name).write_bytes(b"text")
-    keys, said, planned = opened(folder / pattern)
+    keys, said, planned = opened(folder / pattern, tmp_path)
     assert keys == ("A_1.npy", "A_2.npy")
     assert said == planned
     assert re.search(r"4 files left out that are no images: .*, and 1 more; .*select=", said[0])
-    assert opened(folder / pattern, select=lambda path: path.endswith(".npy")) == (keys, [], [])
+    assert opened(folder / pattern, tmp_path, select=lambda path: path.endswith(".npy")) == (
+        keys,
+        [],
+        [],
+    )
 
 
 def test_a_run_does_not_warn_again_and_keeps_the_warning(folder, tmp_path):
@@ -72,16 +76,16 @@ def test_a_folder_of_other_files_is_refused(folder):
 
 
 @pytest.mark.parametrize("pattern", ["*.npy", "{name}.npy", "**/*.npy", "{name}_*.npy"])
-def test_files_of_other_case_are_left_out_with_a_warning(folder, pattern):
+def test_files_of_other_case_are_left_out_with_a_warning(folder, tmp_path, pattern):
     for name in ("B_1.NPY", "deep/B_2.Npy", "B_3.NPYX", ".B_4.NPY"):
         write(folder / name)
-    _, said, planned = opened(folder / pattern)
+    _, said, planned = opened(folder / pattern, tmp_path)
     n_other = 2 if "**" in pattern else 1
     assert said == planned
     assert f"{n_other} file" in said[0]
     assert "B_1.NPY" in said[0]
     for none in (pattern.replace(".npy", ".[nN][pP][yY]"), "A*.npy", "A_1.npy*"):
-        assert not opened(folder / none)[1]
+        assert not opened(folder / none, tmp_path)[1]
 
 
 @pytest.mark.parametrize("pattern", ["", "*.npy", "**/*.npy", "{a}_{b:d}.npy"])

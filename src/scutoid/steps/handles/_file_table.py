@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scutoid.errors import ParameterError, SourceNotFound
-from scutoid.paths import normal
+from scutoid.paths import normal, shown_path
 from scutoid.steps.handles._csv_fields import read_csv, typed_fields
 from scutoid.steps.handles._member_files import FileList, NamedFile
 
@@ -31,6 +32,10 @@ _FILE = re.compile(r"(?:Image_)?FileName_(.+)")
 _FOLDER = re.compile(r"(?:Image_)?PathName_(.+)")
 _UNREAD = re.compile(r"(?:Image_)?(?:URL|Series|Frame|Objects(?:FileName|PathName|URL))_.+")
 _NO_VALUE = ("", "0", 0, 0.0, None)
+_NAMELESS = (
+    "the column without a name is left out; give it a name, or write the table without the row "
+    "numbers of pandas: to_csv(path, index=False)"
+)
 
 
 def listed_files(table: str | os.PathLike[str] | pd.DataFrame) -> FileList:
@@ -50,10 +55,12 @@ def listed_files(table: str | os.PathLike[str] | pd.DataFrame) -> FileList:
     """
     if isinstance(table, (str, os.PathLike)):
         path = Path(normal(table))
-        found = _Rows(_read(path), str(path.parent), path.name, 2)
-    else:
-        columns = {str(name): table[name].tolist() for name in table.columns}
-        found = _Rows(columns, "", "table", 0)
+        columns = _read(path)
+        nameless = columns.pop("", None) is not None
+        found = _Rows(columns, str(path.parent), path.name, 2)
+        return replace(found.listed(), notes=(_NAMELESS,) if nameless else ())
+    columns = {str(name): table[name].tolist() for name in table.columns}
+    found = _Rows(columns, "", "table", 0, is_frame=True)
     return found.listed()
 
 
@@ -80,10 +87,18 @@ class _Rows:
         What it is called.
     first : int
         The number of its first row, for errors.
+    is_frame : bool
+        Whether it is a DataFrame.
     """
 
     def __init__(
-        self, columns: Mapping[str, Sequence[Any]], folder: str, name: str, first: int
+        self,
+        columns: Mapping[str, Sequence[Any]],
+        folder: str,
+        name: str,
+        first: int,
+        *,
+        is_frame: bool = False,
     ) -> None:
         self._columns = {
             name: [None if value != value else value for value in values]  # noqa: PLR0124
@@ -93,6 +108,7 @@ class _Rows:
         self._folder = folder
         self._name = name
         self._first = first
+        self._is_frame = is_frame
 
     def listed(self) -> FileList:
         """Return the files: a row a file, or a row with the files of all channels."""
@@ -176,11 +192,22 @@ class _Rows:
         if not os.path.exists(path):  # noqa: PTH110  # for each of many files
             raise SourceNotFound(
                 "the files that a table lists are there",
-                value=path,
+                value=shown_path(path),
                 place=place,
-                remedy="check the path, which is relative to the folder of the table",
+                remedy=self._remedy(f"{folder}{text}"),
             )
         return path
+
+    def _remedy(self, written: str) -> str:
+        """Return what may help where a file is not there, which is named so."""
+        if "\\" in written:
+            return (
+                "it is written as on Windows: give a DataFrame with / for \\, and folders that "
+                r'are here for C:, such as table["path"].str.replace("\\", "/")'
+            )
+        if self._is_frame:
+            return "check the path, which is relative to the current folder"
+        return "check the path, which is relative to the folder of the table"
 
 
 def _dicts(columns: Mapping[str, Sequence[object]], n_rows: int) -> Iterator[dict[str, object]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from scutoid.arrays import Missing, check_missing
-from scutoid.errors import ParameterError, SourceNotFound
+from scutoid.arrays import Missing, check_missing, may_be_image
+from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import is_table
 from scutoid.steps.handles._file_table import listed_files
@@ -36,8 +36,10 @@ from scutoid.steps.handles._zarr_members import images_in_zarr, with_labels
 if TYPE_CHECKING:
     import pandas as pd
 
-FileSource: TypeAlias = "str | os.PathLike[str] | pd.DataFrame | Table"
-"""A folder, a pattern, or a table that lists files."""
+FileSource: TypeAlias = (
+    "str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]] | pd.DataFrame | Table"
+)
+"""A folder, a pattern, or a table or a list of files."""
 _PLACE = "open_folder"
 _STACK = 'write for example stack={"c": "channel"}'
 
@@ -119,16 +121,8 @@ def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
 
 
 def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
-    if isinstance(source, Table):
-        source = source.to_pandas()
     if not isinstance(source, (str, os.PathLike)):
-        if not is_table(source):
-            raise ParameterError(
-                "a folder is opened by a pattern, a CSV file or a DataFrame",
-                value=type(source).__name__,
-                place=_PLACE,
-            )
-        return _of_table(source, wanted)
+        return _of_table(_as_table(source), wanted)
     text = os.fspath(source).removeprefix("file://")
     if is_url(text):
         return _at_url(text, wanted)
@@ -145,6 +139,14 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
         pattern = NamePattern(text, Path(text), (NamePart((Glob("*", ".*?"),)),))
     elif is_file and is_table_file:
         return _of_table(text, wanted)
+    elif is_file and not may_be_image(text):
+        raise SourceError(
+            "a file that is opened as a folder is a table (.csv, .tsv), or holds images",
+            value=text,
+            place=_PLACE,
+            remedy="read a table of another kind by pandas, and give the DataFrame: "
+            "sc.open_folder(pd.read_excel(path))",
+        )
     elif is_file and (members := images_in_file(text)) is not None:
         wanted.check_fits(("series",), text, is_stacked=False)
         return Path(text).name, members
@@ -180,6 +182,26 @@ def _at_url(url: str, wanted: Wanted) -> tuple[str, Members]:
     return place.rpartition("/")[2], found
 
 
+def _as_table(source: object) -> pd.DataFrame:
+    """Return a list of paths, or a table, as a DataFrame."""
+    if isinstance(source, Table):
+        return source.to_pandas()
+    if is_table(source):
+        return cast("pd.DataFrame", source)
+    if isinstance(source, (list, tuple)):
+        paths = [path for path in source if isinstance(path, (str, os.PathLike))]
+        if len(paths) == len(source):
+            import pandas as pd
+
+            return pd.DataFrame({"path": paths})
+    raise ParameterError(
+        "a folder is opened by a pattern, a list of paths, a CSV file or a DataFrame",
+        value=type(source).__name__,
+        place=_PLACE,
+        remedy='write for example "plate/*.tif"; an array or one image is for sc.open',
+    )
+
+
 def _of_table(source: str | pd.DataFrame, wanted: Wanted) -> tuple[str, Members]:
     listed = listed_files(source)
     stack = wanted.stack
@@ -189,10 +211,23 @@ def _of_table(source: str | pd.DataFrame, wanted: Wanted) -> tuple[str, Members]
     listed = replace(listed, files=[f for f in listed.files if wanted.is_selected(f.path)])
     if not listed.files:
         raise SourceNotFound("a table lists at least one file", value="none", place=listed.place)
+    if not wanted.is_read:
+        _check_images(listed)
     if stack is not None:
         return listed.name, _stacked(listed, stack, wanted)
     members = listed.single(_keys_of_rows(listed))
     return listed.name, _joined(members, listed.place, wanted, is_named=True)
+
+
+def _check_images(listed: FileList) -> None:
+    other = next((file.path for file in listed.files if not may_be_image(file.path)), None)
+    if other is not None:
+        raise SourceError(
+            "the files that a table lists are images, and end as such or are TIFFs",
+            value=other,
+            place=listed.place,
+            remedy="leave it out, or give read=, a function that returns the array of a file",
+        )
 
 
 def _stacked(listed: FileList, stack: Stack, wanted: Wanted) -> Members:

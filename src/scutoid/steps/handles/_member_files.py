@@ -68,6 +68,8 @@ class FileList:
     """Which of the names has the channel, where the list itself says that there is one."""
     is_table: bool = False
     """Whether it is a table: its order is kept, and its first columns tell members apart."""
+    notes: tuple[str, ...] = ()
+    """What is unexpected of it."""
 
     def single(self, keys: Iterable[str]) -> Members:
         """Return members of one file each, which have these keys."""
@@ -80,6 +82,7 @@ class FileList:
         return Members(
             {key: file.path for key, file in listed},
             _groups(columns, [key for key, _ in listed]),
+            notes=self.notes,
         )
 
     def stacked(self, stack: Stack, channels: Channels | None, missing: Missing) -> Members:
@@ -122,7 +125,7 @@ class FileList:
             if name != self.key_column
         }
         files = dict(zip(keys, map(tuple, placed.values()), strict=True))
-        notes = tuple(axis.note for axis in axes if axis.note is not None)
+        notes = (*self.notes, *(axis.note for axis in axes if axis.note is not None))
         return Members(files, _groups(columns, keys), stacking, notes=notes)
 
     def _placed(

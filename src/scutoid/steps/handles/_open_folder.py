@@ -98,7 +98,7 @@ def open_folder(
 
     Parameters
     ----------
-    pattern : str, path of a CSV file, or DataFrame
+    pattern : str, path of a CSV file, DataFrame, or list of paths
         A glob such as "plate/**/*.tif"; keys are the paths below its fixed part.  One file that
         holds several images is opened as these, by number; so are OME-TIFFs of several images that
         a glob matches.  Files that are one OME-TIFF together are one member.  Of an OME-Zarr that
@@ -110,7 +110,8 @@ def open_folder(
         ``{well:[A-P][0-9]+}`` what a regular expression matches.  ``{{`` is a brace.  They become
         columns beside the keys, but for those that `stack` names.  A table has a column `path`
         and a row a file, and its other columns are as placeholders; or it has the files of a
-        member in a row, in columns such as ``FileName_DNA`` and ``PathName_DNA``.
+        member in a row, in columns such as ``FileName_DNA`` and ``PathName_DNA``.  A list of paths
+        is as a table that has these alone.
     stack : mapping, optional
         Members of several files: by the letter of an axis, which placeholder or column becomes it,
         such as ``{"c": "channel"}``, in natural order; or with the values in theirs,
