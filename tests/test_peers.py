@@ -89,6 +89,7 @@ def test_claims_are_the_same_after_they_were_saved(peers, claim, tmp_path) -> No
 def test_scutoid_opens_what_it_wrote_for_others(peers, tmp_path) -> None:
     said = {claim.place: claim for claim in peers.write_ours(tmp_path)}
     assert {place.partition(":")[0].partition("@")[0] for place in said} > {"plate.ome.zarr"}
+    said = {place: claim for place, claim in said.items() if "!" not in place}
     found = {place: peers.seen(place, tmp_path) for place in said}
     assert peers.differences(said, found) == []
 

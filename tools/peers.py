@@ -194,7 +194,7 @@ def described(place: str, image: sc.Image, columns: dict[str, object] | None = N
 
 
 def write_ours(folder: Path) -> Iterator[Claim]:
-    """Write images of all axes, one with labels, one with levels, and a plate with labels."""
+    """Write images of all axes, with labels and with levels, and a plate with labels and tables."""
     five = noise((2, 2, 6, 32, 40))
     whole = sc.open(
         five, axes="tczyx", voxel_size=(2, 0.5, 0.25), unit="um", origin=(10, 5, 1), time=(3, "s")
@@ -223,12 +223,16 @@ def _our_plate(folder: Path, five: np.ndarray) -> Iterator[Claim]:
         np.save(files / f"{name}.npy", five[0, :, number])
     fields = sc.open_folder(files / "{well}_s{site:d}.npy", axes="cyx", voxel_size=0.5, unit="um")
     bright = sc.label(fields.channel(0) > 30000)
-    sc.export(fields, folder / "plate.ome.zarr", labels={"bright": bright})
+    cells = sc.measure(bright, intensity=fields.channel(1))
+    sc.export(fields, folder / "plate.ome.zarr", labels={"bright": bright}, tables={"cells": cells})
     for own in fields.keys:
         well, site = str(fields.groups.at[own, "well"]), int(fields.groups.at[own, "site"])
         key = f"{well[0]}/{well[1:]}/{site}"
         yield described(f"plate.ome.zarr:{key}", fields[own])
         yield described(f"plate.ome.zarr:{key}#bright", bright[own])
+        numbers = cells[own].to_pandas().set_index("label").select_dtypes("number")
+        names, values = ",".join(sorted(numbers)), numbers[sorted(numbers)].to_numpy(float)
+        yield Claim(f"plate.ome.zarr:{key}!cells", names, values)
 
 
 # ---- the table

@@ -26,11 +26,11 @@ class Claim:
 
     place: str
     """Where it is, below the folder: of a collection ``plate.zarr:A/1/0``, of levels ``a.zarr@1``,
-    of labels beside images ``plate.zarr:A/1/0#nuclei``."""
+    of labels beside images ``plate.zarr:A/1/0#nuclei``, of tables ``plate.zarr:A/1/0!nuclei``."""
     axes: str
-    """A letter each."""
+    """A letter each; of a table the names of its columns of numbers."""
     voxels: NDArray[Any]
-    """All of them."""
+    """All of them; of a table its numbers, a row each."""
     sizes: Mapping[str, float] = field(default_factory=dict)
     """Size of a voxel, by axis."""
     units: Mapping[str, str] = field(default_factory=dict)

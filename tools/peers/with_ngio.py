@@ -88,6 +88,7 @@ def read(folder: Path) -> Iterator[Claim]:
     """Read images that are claimed: by path, by level, labels beside them, and fields of plates."""
     for place in load(folder):
         path, _, key = place.partition(":")
+        key, _, table = key.partition("!")
         key, _, labels = key.partition("#")
         path, _, level = path.partition("@")
         path, _, own = path.partition("/labels/")
@@ -97,6 +98,9 @@ def read(folder: Path) -> Iterator[Claim]:
             container = plate.get_image(row, column, image)
         else:
             container = ngio.open_ome_zarr_container(str(folder / path))
+        if table:
+            yield _table(place, container.get_table(table).dataframe)
+            continue
         name = labels or own
         found = container.get_label(name) if name else container.get_image(path=level or "0")
         yield _seen(place, found, list(container.channel_labels) if not name else [])
@@ -115,6 +119,11 @@ def _seen(place: str, image: Any, channels: list[str]) -> Claim:
         {letter: unit for letter in axes if letter in "zyx"},
         channels,
     )
+
+
+def _table(place: str, frame: Any) -> Claim:
+    numbers = frame.select_dtypes("number")
+    return Claim(place, ",".join(sorted(numbers)), numbers[sorted(numbers)].to_numpy(float))
 
 
 if __name__ == "__main__":
