@@ -64,7 +64,8 @@ def choose_numbered(images: Sequence[tuple[int, str]], which: SeriesName | None,
             value=listed,
             place=place,
             remedy=f"sc.open(path, series={first}) opens one, by its number or name; "
-            "sc.open_folder(path) opens each of a plate, of series or of a group as a member",
+            "sc.open_folder(path) opens each of a plate, of series or of a group as a member, of "
+            'many files with series="all"',
         )
     found = [number for number, name in images if which in (number, name)]
     if len(found) != 1:

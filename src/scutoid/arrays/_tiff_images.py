@@ -178,7 +178,7 @@ def choose(
         value=listed(images),
         place=path,
         remedy=f"sc.open(path, series={meant[0].number}) opens one, by its number or name; "
-        "sc.open_folder(path) opens each as a member",
+        'sc.open_folder(path) opens each as a member, of many files with series="all"',
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import zarr
 
 import scutoid as sc
 from scutoid.errors import MetadataError, ParameterError, RunFailed, SourceError
@@ -165,6 +168,43 @@ def test_a_file_of_several_images_that_is_not_looked_at_fails_with_their_list(tm
         sc.open_folder(tmp_path / "*.tif")["a.tif"].read()
     members = sc.open_folder(tmp_path / "a.tif")
     assert [member.shape for _, member in members.items()] == [(8, 8), (9, 9)]
+
+
+def test_all_images_of_all_files_are_members_where_asked(tmp_path) -> None:
+    for well in ("A1", "A2"):
+        with tifffile.TiffWriter(tmp_path / f"{well}.tif") as file:
+            file.write(np.full((8, 8), 1, "uint8"), metadata={"axes": "YX", "name": "left"})
+            file.write(np.full((9, 9), 2, "uint8"), metadata={"axes": "YX", "name": "right"})
+    tifffile.imwrite(tmp_path / "A3.tif", np.full((7, 7), 3, "uint8"))
+    with pytest.raises(MetadataError, match='series="all"'):
+        sc.open_folder(tmp_path / "*.tif")["A1.tif"].read()
+    members = sc.open_folder(tmp_path / "{well}.tif", series="all")
+    keys = ("A1.tif/0", "A1.tif/1", "A2.tif/0", "A2.tif/1", "A3.tif")
+    assert members.keys == keys
+    assert members.groups["series"].tolist() == [0, 1, 0, 1, 0]
+    assert members.groups["well"].tolist() == ["A1", "A1", "A2", "A2", "A3"]
+    run = sc.run(total(members), store=tmp_path / "store", executor="serial")
+    assert run["total"].to_pandas()["value"].tolist() == [64, 162, 64, 162, 147]
+    listed = pd.DataFrame({"path": [str(tmp_path / f"{n}.tif") for n in ("A1", "A3")]})
+    assert sc.open_folder(listed, series="all").keys == ("A1.tif/0", "A1.tif/1", "A3.tif")
+    assert sc.open_folder(tmp_path, series="all").keys[: len(keys)] == keys
+    with pytest.raises(ParameterError, match="stacked or read"):
+        sc.open_folder(tmp_path / "{well}.tif", series="all", stack={"c": "well"})
+    with pytest.raises(ParameterError, match="stacked or read"):
+        sc.open_folder(tmp_path / "*.tif", series="all", read=tifffile.imread)
+
+
+def test_all_images_of_zarrs_are_members_where_asked(tmp_path) -> None:
+    for name, numbers in (("a.zarr", (0, 1)), ("b.zarr", (0,))):
+        group = zarr.open_group(tmp_path / name, mode="w")
+        group.attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+        for number in numbers:
+            image = sc.open(np.full((8, 9), number, "uint8"))
+            sc.export(image, tmp_path / f"{number}.ome.zarr")
+            shutil.move(tmp_path / f"{number}.ome.zarr", tmp_path / name / str(number))
+    members = sc.open_folder(tmp_path / "*.zarr", series="all")
+    assert members.keys == ("a.zarr/0", "a.zarr/1", "b.zarr")
+    assert members["a.zarr/1"].read().max() == 1
 
 
 def test_one_file_that_is_read_by_a_function_is_one_member(tmp_path, ome) -> None:

@@ -40,6 +40,8 @@ FileSource: TypeAlias = (
     "str | os.PathLike[str] | Sequence[str] | Sequence[os.PathLike[str]] | pd.DataFrame | Table"
 )
 """A folder, a pattern, or a table or a list of files."""
+ALL_SERIES = "all"
+"""What is given as series= for each image of each file."""
 _PLACE = "open_folder"
 _STACK = 'write for example stack={"c": "channel"}'
 
@@ -67,9 +69,18 @@ class Wanted:
     """What members are called, made of their columns."""
     is_read: bool = False
     """Whether a reader of the user's reads each file."""
+    every_series: bool = False
+    """Whether each image of each file is a member, of whatever kind the file is."""
 
     def __post_init__(self) -> None:
         check_missing(self.missing, _PLACE)
+        if self.every_series and (self.is_read or self.stack is not None):
+            raise ParameterError(
+                "each image of each file is a member, or files are stacked or read by read=",
+                value=f"series={ALL_SERIES!r}",
+                place=_PLACE,
+                remedy="give the number or the name of the image that is meant in each file",
+            )
 
     def is_selected(self, path: str) -> bool:
         """Whether a file belongs to the collection."""
@@ -239,7 +250,9 @@ def _stacked(listed: FileList, stack: Stack, wanted: Wanted) -> Members:
 
 def _joined(members: Members, place: str, wanted: Wanted, *, is_named: bool) -> Members:
     """Return members that are an image each."""
-    return joined_sets(members, place, is_named=is_named) if wanted.finds_images else members
+    if not wanted.finds_images:
+        return members
+    return joined_sets(members, place, is_named=is_named, looks_at_all=wanted.every_series)
 
 
 def _keys_of_rows(listed: FileList) -> list[str]:

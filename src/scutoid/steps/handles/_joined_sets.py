@@ -7,20 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from scutoid.arrays import FileSet, images_of, sets_among
+from scutoid.arrays import FileSet, images_of, sets_among, zarr_at, zarr_images
 from scutoid.errors import ParameterError
 from scutoid.steps.compute import Groups
 from scutoid.steps.graph import FileSeries, MemberFiles
 from scutoid.steps.handles._member_files import Members
+from scutoid.steps.handles._zarr_members import files_at
 
 _COLUMNS = ("series", "name")
 """What is said of each image of a file of several: its number, and its name."""
 _SHOWN = 12
+_Image: TypeAlias = tuple[str, MemberFiles, tuple[int, str]]
+"""Of an image in a file: what it is called in it, where it is, and what is said of it."""
 _Row: TypeAlias = tuple[str, str, MemberFiles, tuple[int, str]]
 """Of a member: the key of its file, its own, its file, and what is said of it."""
 
 
-def joined_sets(members: Members, place: str, *, is_named: bool) -> Members:
+def joined_sets(
+    members: Members, place: str, *, is_named: bool, looks_at_all: bool = False
+) -> Members:
     """Return members that are an image each: of a set one, of a file of several images each.
 
     Parameters
@@ -31,9 +36,13 @@ def joined_sets(members: Members, place: str, *, is_named: bool) -> Members:
         The pattern or the table.
     is_named : bool
         Whether placeholders or columns say something of each file.
+    looks_at_all : bool
+        Whether all files are asked for their images, also those that need not hold several.
 
     Raises
     ------
+    SourceError
+        If one of these cannot be read.
     ParameterError
         If they do so of files of one set, which are one member.
     """
@@ -42,9 +51,13 @@ def joined_sets(members: Members, place: str, *, is_named: bool) -> Members:
     if is_named:
         _refuse_shared(paths.values(), sets, place)
     kept = {key: path for key, path in paths.items() if path in sets}
-    if any(sets[path].images for path in kept.values()):
-        return _with_series(kept, sets, members.groups)
-    return replace(members, paths=kept)
+    images = {key: _numbered(path, sets[path].images) for key, path in kept.items()}
+    if looks_at_all:
+        found = {key: images[key] or _images_at(path) for key, path in kept.items()}
+        images = {key: each if len(each) > 1 else () for key, each in found.items()}
+    elif not any(images.values()):
+        return replace(members, paths=kept)
+    return _with_series(kept, images, members.groups)
 
 
 def check_places(paths: Sequence[str], place: str) -> None:
@@ -93,15 +106,30 @@ def images_in_file(path: str) -> Members | None:
     return _series(rows, None)
 
 
+def _numbered(path: str, images: Iterable[tuple[int, str]]) -> tuple[_Image, ...]:
+    return tuple((str(n), FileSeries(path, n), (n, name)) for n, name in images)
+
+
+def _images_at(path: str) -> tuple[_Image, ...]:
+    """Return the images of any file, or of a zarr."""
+    place = path if "://" in path else zarr_at(path)
+    if place is None:
+        return _numbered(path, images_of(path))
+    images = zarr_images(place) or ()
+    return tuple(
+        (each.path, files_at(f"{place}/{each.path}"), (n, str(each.columns.get("name", each.path))))
+        for n, each in enumerate(images)
+    )
+
+
 def _with_series(
-    paths: Mapping[str, str], sets: Mapping[str, FileSet], groups: Groups | None
+    paths: Mapping[str, str], images: Mapping[str, Sequence[_Image]], groups: Groups | None
 ) -> Members:
     rows: list[_Row] = []
     for key, path in paths.items():
-        rows += [
-            (key, f"{key}/{number}", FileSeries(path, number), (number, name))
-            for number, name in sets[path].images
-        ] or [(key, key, path, (0, ""))]
+        rows += [(key, f"{key}/{own}", file, said) for own, file, said in images[key]] or [
+            (key, key, path, (0, ""))
+        ]
     return _series(rows, groups)
 
 

@@ -23,7 +23,7 @@ from scutoid.steps.graph import (
     paths_beside,
 )
 from scutoid.steps.handles._collections import Images
-from scutoid.steps.handles._folder_members import FileSource, Wanted, find_members
+from scutoid.steps.handles._folder_members import ALL_SERIES, FileSource, Wanted, find_members
 from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._opened_files import opened_files
 from scutoid.steps.handles._stack_axes import Channels, Stack
@@ -147,8 +147,12 @@ def open_folder(
         What members are called, made of their columns: ``"{well}/{site}"``.  ``{key}`` is the key
         that they have without it, less the ending of a file.  Steps take several collections
         together, such as masks and their images, where their members are called alike.
-    axes, origin, allow_outside, coordinate_system, series
+    axes, origin, allow_outside, coordinate_system
         As in `open`, for every file.
+    series : int, str or "all", optional
+        Which image of each file that holds several, as in `open`; or "all": each image of each
+        file is a member, called by the key of its file and its number, or its path within a zarr,
+        with columns series and name beside those of the file.  All files are looked at then.
     voxel_size, unit, time
         As in `open`, for every member.
 
@@ -205,11 +209,20 @@ def open_folder(
         options["coordinate_system"] = coordinate_system
     if missing == "fill":
         options["missing"] = missing
-    if series is not None:
+    if series not in (None, ALL_SERIES):
         options["series"] = series
-    finds_images = read is None and series is None
+    finds_images = read is None and series in (None, ALL_SERIES)
     wanted = Wanted(
-        stack, channels, missing, select, group, labels, finds_images, keys, read is not None
+        stack,
+        channels,
+        missing,
+        select,
+        group,
+        labels,
+        finds_images,
+        keys,
+        read is not None,
+        series == ALL_SERIES,
     )
     name, members = find_members(pattern, wanted)
     kind: OutputKind = "image"

@@ -47,12 +47,12 @@ def images_in_zarr(
 
 def _members(places: Mapping[str, str], groups: Groups | None) -> Members:
     """Return members by the places of their zarrs; what lies in a zip is an image of this file."""
-    paths = {key: _files_at(place) for key, place in places.items()}
+    paths = {key: files_at(place) for key, place in places.items()}
     are_series = any(isinstance(files, FileSeries) for files in paths.values())
     return Members(paths, groups, are_series=are_series)
 
 
-def _files_at(place: str) -> MemberFiles:
+def files_at(place: str) -> MemberFiles:
     archive, inside = split_zip(place) or (place, "")
     return FileSeries(archive, inside) if inside else archive
 
