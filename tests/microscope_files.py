@@ -67,13 +67,18 @@ def write_nd2(
     packed: bool = False,
     lost: Sequence[int] = (),
     has_probes: bool = True,
+    align: int = 1,
 ) -> Path:
-    """Write an array with axes `loops` (of T, P, Z), c, y, x and, of colours, s."""
+    """Write an array with axes `loops` (of T, P, Z), c, y, x and, of colours, s.
+
+    `align` is a number of bytes that rows are filled up to multiples of.
+    """
     n_loops = len(loops)
     frames = truth.reshape(-1, *truth.shape[n_loops:])
     n_c, height, width = frames.shape[1:4]
     n_samples = frames.shape[4] if frames.ndim == 5 else 1
     item = truth.dtype.itemsize
+    n_row = -(-width * n_c * n_samples * item // align) * align
     planes = {
         f"a{c}": {
             "sDescription": channels[c],
@@ -85,13 +90,14 @@ def write_nd2(
     }
     chunks: dict[str, bytes] = {}
     for number, frame in enumerate(frames):
-        pixels = frame.reshape(n_c, height, width, n_samples).transpose(1, 2, 0, 3).tobytes()
+        rows = frame.reshape(n_c, height, width, n_samples).transpose(1, 2, 0, 3)
+        pixels = b"".join(row.tobytes().ljust(n_row, b"\xff") for row in rows)
         data = struct.pack("<d", 0.0) + (zlib.compress(pixels) if packed else pixels)
         if number not in lost:
             chunks[f"ImageDataSeq|{number}!"] = data
     attributes = {
         "uiWidth": width,
-        "uiWidthBytes": width * n_c * n_samples * item,
+        "uiWidthBytes": n_row,
         "uiHeight": height,
         "uiComp": n_c * n_samples,
         "uiBpcInMemory": 8 * item,

@@ -169,6 +169,35 @@ def test_scenes_of_files_in_a_folder_are_members(tmp_path) -> None:
     assert list(images.groups["name"]) == ["scene 0", "scene 1", ""]
 
 
+def test_planes_without_a_tile_are_missing(tmp_path) -> None:
+    truth = numbers((3, 2, 2, 20, 30))
+    with czi.create_czi(str(tmp_path / "a.czi")) as file:
+        for t, c, z in np.ndindex(3, 2, 2):
+            if (t, c, z) not in ((1, 0, 1), (2, 1, 1)):
+                file.write(data=truth[t, c, z, ..., None], plane={"T": t, "C": c, "Z": z})
+    said = "2 of its 12 planes are missing: t=1, c=0, z=1; t=2, c=1, z=1"
+    with pytest.raises(SourceError, match=said):
+        sc.open(tmp_path / "a.czi")
+    with pytest.warns(UserWarning, match=said):
+        image = sc.open(tmp_path / "a.czi", missing="fill")
+    truth[1, 0, 1] = truth[2, 1, 1] = 0
+    np.testing.assert_array_equal(image.read(), truth)
+
+
+def test_scenes_have_their_own_times_and_places(tmp_path) -> None:
+    truth = numbers((3, 20, 30))
+    with czi.create_czi(str(tmp_path / "a.czi")) as file:
+        for t in range(3):
+            plane = {"T": t + 4, "C": 0, "Z": 0}
+            file.write(data=truth[t, ..., None], plane=plane, scene=0)
+        plane = {"T": 0, "C": 0, "Z": 0}
+        file.write(data=truth[0, ..., None], plane=plane, scene=1, location=(100, 0))
+    first, second = (sc.open(tmp_path / "a.czi", series=n) for n in (0, 1))
+    assert (first.axes, second.axes) == ("tyx", "yx")
+    np.testing.assert_array_equal(first.read(), truth)
+    np.testing.assert_array_equal(second.read(), truth[0])
+
+
 def test_an_image_that_does_not_begin_at_0(tmp_path) -> None:
     truth = numbers((1, 1, 1, 20, 30))
     image = sc.open(written(tmp_path / "a.czi", truth, location=(-40, 70)))

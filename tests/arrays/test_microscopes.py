@@ -66,6 +66,16 @@ def test_an_nd2_has_its_voxels_and_axes(
     np.testing.assert_array_equal(image[1:].read(), truth[1:])
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("shape", [(3, 1, 9, 11), (3, 2, 9, 11), (3, 3, 9, 11)])
+def test_rows_of_an_nd2_that_are_filled_up(tmp_path, microscope, shape, packed) -> None:
+    truth = numbers(shape, "uint8")
+    names = ("a", "b", "c")
+    path = tmp_path / "a.nd2"
+    microscope.write_nd2(path, truth, "Z", channels=names, packed=packed, align=4)
+    np.testing.assert_array_equal(sc.open(path).read(), truth.transpose(1, 0, 2, 3).squeeze())
+
+
 def test_sizes_times_and_colours_of_an_nd2(tmp_path, microscope) -> None:
     names = ("DAPI", "GFP")
     path = tmp_path / "a.nd2"

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._request import Missing
 from scutoid.arrays._scene import Facts, Scene, SceneReader
 from scutoid.arrays._spec import KNOWN_AXES
 from scutoid.arrays._time import TimeScale, time_scale
@@ -78,9 +77,8 @@ class BioioReader(SceneReader):
         """Return the scenes."""
         return tuple(enumerate(map(str, self._image.scenes)))
 
-    def scene(self, number: int, missing: Missing) -> BioioScene:
+    def scene(self, number: int) -> BioioScene:
         """Return a scene."""
-        del missing
         if number not in self._scenes:
             self._image.set_scene(number)
             self._scenes[number] = BioioScene(self._image, self._path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,7 @@ from scutoid.arrays._czi_metadata import (
     sizes_of,
     time_of,
 )
-from scutoid.arrays._request import Missing
-from scutoid.arrays._scene import Facts, Scene, SceneReader
+from scutoid.arrays._scene import Facts, Lost, Scene, SceneReader
 from scutoid.arrays._world_sizes import AxisSize
 from scutoid.errors import SourceError
 
@@ -49,9 +48,8 @@ class CziReader(SceneReader):
         names = scenes_of(self._file.metadata)
         return tuple((n, names.get(n, f"scene {n}")) for n in numbers) or ((0, ""),)
 
-    def scene(self, number: int, missing: Missing) -> CziScene:
+    def scene(self, number: int) -> CziScene:
         """Return a scene; where no tile lies it is 0."""
-        del missing
         if number not in self._scenes:
             self._scenes[number] = CziScene(self._file, self._own_number(number), self._path)
         return self._scenes[number]
@@ -72,11 +70,13 @@ class CziScene(Scene):
     """A scene of a CZI file."""
 
     def __init__(self, file: Any, number: int | None, path: str) -> None:
-        box = file.total_bounding_box
-        scenes = file.scenes_bounding_rectangle
-        outline = file.total_bounding_rectangle if number is None else scenes[number]
-        spans = {letter: box.get(letter, (0, 1)) for letter in _LEAD}
-        dtype, n_samples = _pixels(file, box, path)
+        if number is None:
+            outline = file.total_bounding_rectangle_no_pyramid
+        else:
+            outline = file.scenes_bounding_rectangle_no_pyramid[number]
+        self._planes = _planes(file, number)
+        spans = _spans(self._planes)
+        dtype, n_samples = _pixels(file, spans, path)
         self._file, self._number = file, number
         self._begin = {letter: a for letter, (a, _) in spans.items()}
         self._corner = (outline.y, outline.x)
@@ -95,6 +95,13 @@ class CziScene(Scene):
             display=displays_of(metadata, np.dtype(dtype)),
             time=time_of(metadata),
         )
+
+    def lost(self) -> Lost:
+        """Return the planes on which no tile lies."""
+        begin = [self._begin[axis] for axis in _LEAD]
+        shape = [end - start for start, end in _spans(self._planes).values()]
+        there = {tuple(np.subtract(place, begin).tolist()) for place in self._planes}
+        return Lost.of(_LEAD.lower(), shape, there)
 
     def read(self, slices: tuple[slice, ...]) -> NDArray[Any]:
         """Read a region, plane by plane."""
@@ -115,12 +122,33 @@ class CziScene(Scene):
         return voxels
 
 
-def _pixels(file: Any, box: Mapping[str, tuple[int, int]], path: str) -> tuple[str, int]:
+def _planes(file: Any, number: int | None) -> frozenset[tuple[int, ...]]:
+    """Return the places along t, c and z where a scene has tiles."""
+    found = set()
+
+    def note(_: int, tile: Any) -> bool:
+        at = tile.coordinate.to_dict()
+        if number is None or at.get("S") == number:
+            found.add(tuple([at.get(axis, 0) for axis in _LEAD]))
+        return True
+
+    file.enumerate_subblocks_subset(note, only_layer0=True)
+    return frozenset(found)
+
+
+def _spans(planes: Collection[tuple[int, ...]]) -> dict[str, tuple[int, int]]:
+    """Return where they begin and end along each axis: not all scenes have as many."""
+    along = zip(*planes, strict=True) if planes else [(0,)] * len(_LEAD)
+    return {axis: (min(each), max(each) + 1) for axis, each in zip(_LEAD, along, strict=True)}
+
+
+def _pixels(file: Any, spans: Mapping[str, tuple[int, int]], path: str) -> tuple[str, int]:
     """Return the type of a number, and how many a pixel has."""
+    box = file.total_bounding_box
     others = [f"{n}: {b - a}" for n, (a, b) in box.items() if n not in "TCZYX" and b - a > 1]
     kinds = set(file.pixel_types.values())
     kind = _TYPES.get(next(iter(kinds), "")) if len(kinds) == 1 else None
-    first, end = box.get("C", (0, 1))
+    first, end = spans["C"]
     n_channels = end - first
     if kind is None or others or (kind[1] > 1 and n_channels > 1):
         raise SourceError(

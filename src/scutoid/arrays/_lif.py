@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._display import ChannelDisplay
-from scutoid.arrays._request import Missing
 from scutoid.arrays._scene import Facts, Scene, SceneReader
 from scutoid.arrays._time import TimeScale, time_scale
 from scutoid.arrays._world_sizes import AxisSize
@@ -50,9 +49,8 @@ class LifReader(SceneReader):
         """Return the images, named by their folders and their own name."""
         return tuple((n, image.path) for n, image in enumerate(self._file.images))
 
-    def scene(self, number: int, missing: Missing) -> LifScene:
+    def scene(self, number: int) -> LifScene:
         """Return an image."""
-        del missing
         if number not in self._scenes:
             self._scenes[number] = LifScene(self._file.images[number], self._path)
         return self._scenes[number]

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._notes import Note
 from scutoid.arrays._readers import OpenReaders
 from scutoid.arrays._request import Missing, Request, choose_numbered
-from scutoid.arrays._scene import SceneReader
+from scutoid.arrays._scene import Lost, SceneReader
 from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, check_inside, owned
 from scutoid.arrays._spec import ImageSpec
 from scutoid.errors import MetadataError, MissingExtra, ScutoidError, SourceError
@@ -124,8 +125,6 @@ class MicroscopeSource:
     """What a key has of which image is meant."""
     is_decoded: bool
     """Whether voxels of a chunk are decoded together, and kept for the next read."""
-    missing: Missing = "error"
-    """What becomes of planes that are not there."""
     levels: int = 1
     """1: levels are not read."""
 
@@ -160,7 +159,7 @@ class MicroscopeSource:
         path = self.files.paths[0]
         kind = next((each for each in FORMATS if each.name == self.kind), OTHERS)
         with _lent(kind, path, stamp) as reader:
-            scene = reader.scene(self.number, self.missing)
+            scene = reader.scene(self.number)
             voxels = scene.facts.as_image(scene.read(scene.facts.slices(roi)))
             if voxels.shape != tuple(roi.shape):
                 raise _unlike(kind, path, voxels.shape, tuple(roi.shape))
@@ -197,10 +196,28 @@ def open_microscope(path: str, request: Request, kind: Format | None = None) -> 
         if not images:
             raise SourceError(f"{kind.said} holds an image", value="none", place=path)
         number = choose_numbered(images, request.series, path)
-        facts = reader.scene(number, request.missing).facts
-        detail = reader.detail(number)
-    which = (kind.name, number, detail, facts.block is not None, request.missing)
-    return MicroscopeSource(facts.spec(f"the {kind.name}"), facts.chunks(), files, *which)
+        scene = reader.scene(number)
+        facts, detail = scene.facts, reader.detail(number)
+        notes = _lost_notes(scene.lost(), request.missing, path)
+    spec = facts.spec(f"the {kind.name}")
+    which = (kind.name, number, detail, facts.block is not None)
+    return MicroscopeSource(
+        spec.replace(notes=(*spec.notes, *notes)), facts.chunks(), files, *which
+    )
+
+
+def _lost_notes(lost: Lost, missing: Missing, path: str) -> tuple[Note, ...]:
+    """Refuse a file that lacks planes, or note that their voxels are 0."""
+    if not lost.places:
+        return ()
+    if missing == "error":
+        raise SourceError(
+            "the planes that a file announces are in it",
+            value=str(lost),
+            place=path,
+            remedy='restore the file; or missing="fill" takes 0 for their voxels',
+        )
+    return (Note("missing", f"{lost}; their voxels are 0", "restore the file if that is wrong"),)
 
 
 def open_other(path: str, request: Request) -> MicroscopeSource | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,18 +12,16 @@ from numpy.typing import NDArray
 from scutoid.arrays._display import ChannelDisplay
 from scutoid.arrays._nd2_frames import frames_there
 from scutoid.arrays._notes import Note
-from scutoid.arrays._request import Missing
-from scutoid.arrays._scene import Facts, Scene, SceneReader
+from scutoid.arrays._scene import Facts, Lost, Scene, SceneReader
 from scutoid.arrays._time import TimeScale, time_scale
 from scutoid.arrays._world_sizes import AxisSize
-from scutoid.errors import SIGNS_OF_DAMAGE, SourceError
+from scutoid.errors import SIGNS_OF_DAMAGE
 
 _POSITION = "P"
 _FRAME = "CYXS"
 """Axes within a frame: channels, a plane, and the numbers of a colour."""
 _AXES = {"U": "i"}
 """Letters of axes that have others here; U counts what a user's own loop goes through."""
-_SHOWN = 3
 _TURNED = Note(
     "axes",
     "an ND2 does not say which number of a colour is red, and many have blue first",
@@ -40,7 +37,7 @@ class Nd2Reader(SceneReader):
 
         self._path = path
         self._file = nd2.ND2File(path)
-        self._scenes: dict[tuple[int, Missing], Nd2Scene] = {}
+        self._scenes: dict[int, Nd2Scene] = {}
 
     def images(self) -> tuple[tuple[int, str], ...]:
         """Return the positions of the stage; a file without any is one image."""
@@ -51,14 +48,11 @@ class Nd2Reader(SceneReader):
                 names = [point.name or "" for point in loop.parameters.points]
         return tuple(enumerate(names))
 
-    def scene(self, number: int, missing: Missing) -> Nd2Scene:
+    def scene(self, number: int) -> Nd2Scene:
         """Return a position."""
-        key = number, missing
-        if key not in self._scenes:
-            scene = Nd2Scene(self._file, number)
-            scene.check_frames(self._path, missing)
-            self._scenes[key] = scene
-        return self._scenes[key]
+        if number not in self._scenes:
+            self._scenes[number] = Nd2Scene(self._file, number, self._path)
+        return self._scenes[number]
 
     def close(self) -> None:
         """Close the file."""
@@ -68,8 +62,8 @@ class Nd2Reader(SceneReader):
 class Nd2Scene(Scene):
     """A position of an ND2 file."""
 
-    def __init__(self, file: Any, position: int) -> None:
-        self._file = file
+    def __init__(self, file: Any, position: int, path: str) -> None:
+        self._file, self._path = file, path
         sizes = dict(file.sizes)
         self._loops = {axis: n for axis, n in sizes.items() if axis not in _FRAME}
         self._fixed = {_POSITION: position} if _POSITION in sizes else {}
@@ -96,36 +90,14 @@ class Nd2Scene(Scene):
             notes=(*notes, _TURNED) if colours else notes,
         )
 
-    def check_frames(self, path: str, missing: Missing) -> None:
-        """Refuse a file that lacks frames which it announces, or note that they are 0.
-
-        Raises
-        ------
-        SourceError
-            If it lacks some.
-        """
-        there = frames_there(path)
+    def lost(self) -> Lost:
+        """Return which frames are not in the file, whose library gives zeros for them."""
+        there = frames_there(self._path)
         if there is None or there.issuperset(range(math.prod(self._loops.values()))):
-            return
-        places = list(np.ndindex(*(self._loops[axis] for axis in self._lead)))
-        lost = [place for place in places if self._number(place) not in there]
-        if not lost:
-            return
-        each = [
-            ", ".join(f"{axis.lower()}={n}" for axis, n in zip(self._lead, place, strict=True))
-            for place in lost[:_SHOWN]
-        ]
-        text = f"{len(lost)} of its {len(places)} planes are missing: {'; '.join(each)}"
-        text += "; ..." * (len(lost) > _SHOWN)
-        if missing == "error":
-            raise SourceError(
-                "the planes that an ND2 announces are there",
-                value=text,
-                place=path,
-                remedy='restore the file; or missing="fill" takes 0 for their voxels',
-            )
-        note = Note("missing", f"{text}; their voxels are 0", "restore the file if that is wrong")
-        self.facts = replace(self.facts, notes=(*self.facts.notes, note))
+            return Lost()
+        shape = [self._loops[axis] for axis in self._lead]
+        places = {place for place in np.ndindex(*shape) if self._number(place) in there}
+        return Lost.of("".join(self._lead).lower(), shape, places)
 
     def read(self, slices: tuple[slice, ...]) -> NDArray[Any]:
         """Read a region, frame by frame."""

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 from scutoid.arrays._channel_names import channel_names
 from scutoid.arrays._display import ChannelDisplay, known_displays
 from scutoid.arrays._notes import Note
-from scutoid.arrays._request import Missing
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._time import TimeScale
 from scutoid.arrays._world_sizes import AxisSize, world_sizes
@@ -26,6 +26,7 @@ from scutoid.geometry import Roi
 
 _ORDER = "tczyx"
 _PLANE = "yx"
+_SHOWN = 3
 _EDGE = 512
 """Voxels along y and x of what is best read together, where nothing is decoded."""
 
@@ -114,11 +115,43 @@ class Facts:
         return voxels.squeeze(left_out).transpose([kept.index(axis) for axis in axes])
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Planes that a file announces and does not hold, as where a recording was stopped."""
+
+    axes: str = ""
+    """Axes along which planes are counted."""
+    places: tuple[tuple[int, ...], ...] = ()
+    """Where those that are not there would be, along these."""
+    n_planes: int = 0
+    """How many the file announces."""
+
+    @classmethod
+    def of(cls, axes: str, shape: Sequence[int], there: Container[tuple[int, ...]]) -> Lost:
+        """Find out which places are not there."""
+        places = tuple(place for place in np.ndindex(*shape) if place not in there)
+        return cls(axes, places, math.prod(shape))
+
+    def __str__(self) -> str:
+        each = [
+            ", ".join(f"{axis}={n}" for axis, n in zip(self.axes, place, strict=True))
+            for place in self.places[:_SHOWN]
+        ]
+        more = "; ..." * (len(self.places) > _SHOWN)
+        return (
+            f"{len(self.places)} of its {self.n_planes} planes are missing: {'; '.join(each)}{more}"
+        )
+
+
 class Scene(ABC):
     """An image in an open file."""
 
     facts: Facts
     """What its library says of it."""
+
+    def lost(self) -> Lost:
+        """Return which of the planes that the file announces are not in it."""
+        return Lost()
 
     @abstractmethod
     def read(self, slices: tuple[slice, ...]) -> NDArray[np.generic]:
@@ -133,16 +166,8 @@ class SceneReader(ABC):
         """Return number and name of each image; names may be empty."""
 
     @abstractmethod
-    def scene(self, number: int, missing: Missing) -> Scene:
-        """Return an image by its number; reads metadata only.
-
-        Parameters
-        ----------
-        number : int
-            One of those of `images`.
-        missing : {"error", "fill"}
-            What becomes of planes that the metadata announce, and that are not there.
-        """
+    def scene(self, number: int) -> Scene:
+        """Return an image by its number, one of those of `images`; reads metadata only."""
 
     @abstractmethod
     def close(self) -> None:
