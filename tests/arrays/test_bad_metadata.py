@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
+from PIL import Image
 
 import scutoid as sc
 from scutoid.errors import MetadataError, ParameterError, ScutoidWarning
@@ -155,6 +157,44 @@ def test_the_resolution_of_a_plain_tiff(tmp_path, name, metadata) -> None:
     assert image.voxel_size == (None if size is None else pytest.approx(size))
     assert image.unit == (None if size is None else "um")
     assert sc.open(path, voxel_size=3, unit="nm").voxel_size == (3.0, 3.0)
+
+
+@pytest.mark.parametrize("name", RESOLUTIONS)
+def test_imagej_without_a_unit_has_that_of_the_resolution(tmp_path, name) -> None:
+    unit, resolution, size = RESOLUTIONS[name]
+    options = {"imagej": True, "resolution": resolution, "resolutionunit": unit}
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], metadata={"axes": "YX"}, **options)
+    image = sc.open(tmp_path / "a.tif")
+    assert image.voxel_size == (None if size is None else pytest.approx(size))
+    metadata = {"axes": "ZYX", "spacing": -0.0003}
+    tifffile.imwrite(tmp_path / "b.tif", STACK, metadata=metadata, **options)
+    depth = {"CENTIMETER": 3.0, "INCH": 7.62}[unit] if size is not None else None
+    image = sc.open(tmp_path / "b.tif")
+    assert image.voxel_size == (None if size is None else pytest.approx((depth, *size)))
+    metadata = {"axes": "YX", "unit": "pixel"}
+    tifffile.imwrite(tmp_path / "c.tif", STACK[0], metadata=metadata, **options)
+    assert sc.open(tmp_path / "c.tif").voxel_size is None
+
+
+def test_a_picture_that_is_to_be_turned_is_said(tmp_path) -> None:
+    for orientation in range(10):
+        path = tmp_path / f"{orientation}.tif"
+        tag = [(274, "H", 1, orientation, True)]
+        tifffile.imwrite(path, STACK[0], metadata=None, extratags=tag)
+        picture = Image.fromarray(STACK[0].astype("uint8"))
+        exif = picture.getexif()
+        exif[274] = orientation
+        names = [path]
+        for ending in ("png", "jpg"):
+            names.append(tmp_path / f"{orientation}.{ending}")
+            picture.save(names[-1], exif=exif)
+        for name in names:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                assert sc.open(name).shape == STACK[0].shape
+            words = [f"orientation {orientation}: its pixels"] * (2 <= orientation <= 8)
+            assert len(said) == len(words)
+            assert all(word in str(each.message) for word, each in zip(words, said, strict=True))
 
 
 def test_the_resolution_of_pages_is_not_the_distance_of_planes(tmp_path) -> None:

@@ -85,6 +85,22 @@ def test_stacks_in_one_file_are_listed(tmp_path) -> None:
     np.testing.assert_array_equal(read(tmp_path / "a.tif", series="two"), PAGES[3:])
 
 
+@pytest.mark.filterwarnings("ignore:<tifffile.TiffWriter.write> data with shape")
+def test_pages_that_are_stacks_by_their_own_words_are_images(tmp_path) -> None:
+    """As tifffile writes three planes of uint8: as one page with three components."""
+    stacks = np.random.default_rng(0).integers(0, 255, (2, 3, 16, 20)).astype("uint8")
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for stack in stacks:
+            file.write(stack, metadata={"axes": "ZYX"})
+    with pytest.raises(MetadataError, match=r"zyx \(3, 16, 20\).*zyx \(3, 16, 20\)"):
+        sc.open(tmp_path / "a.tif")
+    for number, (_, image) in enumerate(sc.open_folder(tmp_path / "a.tif").items()):
+        assert image.axes == "zyx"
+        np.testing.assert_array_equal(image, stacks[number])
+        np.testing.assert_array_equal(sc.open(tmp_path / "a.tif", series=number), stacks[number])
+    assert number == 1
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("metadata", [{}, {"metadata": None}])
 def test_a_thumbnail_is_not_the_image(tmp_path, is_first, metadata) -> None:

@@ -61,6 +61,15 @@ def check_back(path, spec, data):
         assert getattr(stored, name) == (None if expected is None else pytest.approx(expected))
 
 
+@pytest.mark.filterwarnings("ignore:.*writing zero-size array")
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (4, 0), (3, 0, 5), (0, 4, 5), (2, 3, 0)])
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif"])
+def test_a_tiff_without_voxels_comes_back(tmp_path, shape, name):
+    spec = ImageSpec(shape, "uint16", "zyx"[-len(shape) :], 0.5, "um")
+    write_tiff(tmp_path / name, np.zeros(shape, "uint16"), spec)
+    check_back(tmp_path / name, spec, np.zeros(shape, "uint16"))
+
+
 @settings(max_examples=60, deadline=None)
 @given(specs(), st.sampled_from(FORMATS), st.data())
 def test_blocks_come_back_equal(tmp_path_factory, spec, format_name, data):

@@ -11,7 +11,14 @@ import numpy as np
 
 from scutoid.arrays._display import ChannelDisplay
 from scutoid.arrays._spec import SPATIAL
-from scutoid.arrays._tiff_facts import STAGE, Facts, number_of, resolution
+from scutoid.arrays._tiff_facts import (
+    STAGE,
+    Facts,
+    number_of,
+    resolution,
+    tag_facts,
+    unit_of_resolution,
+)
 from scutoid.arrays._units import UNITLESS
 from scutoid.arrays._world_sizes import AxisSize
 
@@ -59,6 +66,8 @@ def imagej_facts(
         spacing = metadata.get("spacing", 1.0)
         planes = abs(number_of(spacing, "spacing", _SAID, path, "give voxel_size="))
         sizes["z"] = AxisSize(planes, units["z"])
+    elif "unit" not in metadata:
+        sizes = _of_tags(series, metadata, path)
     channels = _channels(metadata.get("Labels") or (), series)
     stage = _stage(metadata, sizes, path) if given.get("origin") == STAGE else {}
     interval = None
@@ -66,6 +75,15 @@ def imagej_facts(
         interval = number_of(metadata["finterval"], "finterval", _SAID, path, "give time=")
     unit = _unit(metadata.get("tunit")) or "s"
     return Facts(_SAID, sizes, channels, _display(metadata), interval, unit, stage=stage)
+
+
+def _of_tags(series: TiffPageSeries, metadata: Mapping[str, Any], path: str) -> dict[str, AxisSize]:
+    """Return sizes in the unit of the resolution, which ImageJ takes where it has written none."""
+    sizes = dict(tag_facts(series).sizes)
+    if sizes and "spacing" in metadata:
+        planes = abs(number_of(metadata["spacing"], "spacing", _SAID, path, "give voxel_size="))
+        sizes["z"] = AxisSize(planes, unit_of_resolution(series))
+    return sizes
 
 
 def _channels(labels: object, series: TiffPageSeries) -> tuple[str, ...]:

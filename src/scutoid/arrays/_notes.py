@@ -33,6 +33,21 @@ class Note:
         return f"{self.text}; {self.remedy}"
 
 
+def turned(orientation: object) -> tuple[Note, ...]:
+    """Return what is to be said of a file that wants its pixels shown turned or mirrored.
+
+    Parameters
+    ----------
+    orientation : object
+        The number of TIFF and EXIF, 1 to 8; 1 is as they are stored.
+    """
+    if orientation not in range(2, 9):
+        return ()
+    text = f"it is to be shown turned or mirrored, orientation {orientation}: its pixels are as "
+    text += "they are stored"
+    return (Note("orientation", text, "use sc.flip and sc.transpose where that matters"),)
+
+
 def unsettled(notes: Iterable[Note], given: Iterable[str]) -> tuple[Note, ...]:
     """Return the notes that no argument of the user's has settled."""
     names = set(given)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._notes import Note
+from scutoid.arrays._notes import Note, turned
 from scutoid.arrays._pillow import STRICT
 from scutoid.arrays._source import SourceIdentity, check_inside, outdated, owned, stamp_of
 from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, unnamed_spec
@@ -26,6 +26,7 @@ PICTURE_ENDINGS = (".png", ".npy", ".jpg", ".jpeg", ".bmp")
 _READINGS = {".png": ("numbers of palettes, 16 bits",), ".bmp": ("numbers of palettes",)}
 _PNG = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 26
+_ORIENTATION = 274
 _SAMPLES = {2: 3, 4: 2, 6: 4}
 """Numbers a pixel, by the colour type of a PNG: colours, grey and alpha, colours and alpha."""
 _UNREADABLE = (ValueError, OSError, SyntaxError, EOFError)
@@ -120,14 +121,18 @@ class _Kind:
     """Whether these differ from the grey values that the palette shows them as."""
     samples: int = 0
     """Numbers of 16 bits a pixel, if there are several, which Pillow narrows; else 0."""
+    orientation: object = 1
+    """How it is to be shown turned, as EXIF has it."""
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was assumed of it."""
+        notes = turned(self.orientation)
         if not self.is_told:
-            return ()
+            return notes
         text = "its pixels have numbers, and a palette of colours: they are taken for the numbers"
-        return (Note("axes", text, 'give axes="yx" if that is right, axes="yxc" for the colours'),)
+        remedy = 'give axes="yx" if that is right, axes="yxc" for the colours'
+        return (*notes, Note("axes", text, remedy))
 
 
 def _load(path: str, *, has_colours: bool) -> tuple[NDArray[Any], _Kind]:
@@ -187,6 +192,8 @@ def _kind_of(path: str) -> _Kind:
             is_palette,
             is_palette and not _is_grey(picture.getpalette("RGB")),
             _deep_samples(path),
+            # Without it in its header, a PNG would be decoded to look for it behind the pixels.
+            picture.getexif().get(_ORIENTATION, 1) if "exif" in picture.info else 1,
         )
 
 

@@ -56,9 +56,7 @@ def tag_facts(series: TiffPageSeries) -> Facts:
     Programs that know no size write 72 or 96 dots per inch, or one a millimetre, a centimetre or an
     inch.
     """
-    tags = series.keyframe.tags
-    unit = tags.get("ResolutionUnit")
-    name = _TAG_UNITS.get(0 if unit is None else int(unit.value))
+    name = unit_of_resolution(series)
     if name is None:
         return Facts()
     sizes = {}
@@ -67,6 +65,12 @@ def tag_facts(series: TiffPageSeries) -> Facts:
         if not any(abs(length - each) < _ROUNDED * each for each in _NO_SIZES):
             sizes[letter] = AxisSize(length, "um")
     return Facts("the resolution of its pages", sizes)
+
+
+def unit_of_resolution(series: TiffPageSeries) -> str | None:
+    """Return the unit of the resolution of a page, inch or cm; None: it has none."""
+    unit = series.keyframe.tags.get("ResolutionUnit")
+    return _TAG_UNITS.get(0 if unit is None else int(unit.value))
 
 
 def resolution(series: TiffPageSeries) -> dict[str, float]:

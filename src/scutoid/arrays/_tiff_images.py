@@ -35,6 +35,8 @@ _BESIDE = 0b101
 _MAIN = "Baseline"
 """What tifffile calls the image of a slide, beside its label and overview."""
 _ALIKE = ("shaped", "generic", "uniform")
+_OF_A_PAGE = frozenset("YXS")
+"""Axes of an image that is a page; a page that has others, such as z, is a stack of its own."""
 _SHOWN = 12
 _STACKS: WeakKeyDictionary[TiffFile, TiffPageSeries] = WeakKeyDictionary()
 
@@ -237,6 +239,7 @@ def _lone_pages(file: TiffFile) -> list[TiffPage]:
     """Return the pages of images that are a page each, or pages of one kind, in their order."""
     pages: list[Any] = []
     for each in _main_series(file):
-        if each.kind == "generic" or tuple(each.shape) == tuple(each.keyframe.shape):
+        is_page = set(each.axes) <= _OF_A_PAGE and each.shape == each.keyframe.shape
+        if each.kind == "generic" or is_page:
             pages += [page for page in each.pages if page is not None]
     return sorted(pages, key=lambda page: page.index)

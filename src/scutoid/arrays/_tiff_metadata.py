@@ -14,7 +14,7 @@ import numpy as np
 from scutoid.arrays._channel_names import channel_names
 from scutoid.arrays._imagej import imagej_facts
 from scutoid.arrays._lsm import lsm_facts
-from scutoid.arrays._notes import Note
+from scutoid.arrays._notes import Note, turned
 from scutoid.arrays._ome_companion import ome_text
 from scutoid.arrays._ome_xml import ome_facts
 from scutoid.arrays._request import DESCRIBED
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
 _MARK = "scutoid"
+_ORIENTATION = 274
 _UNKNOWN = "qi"
 """Letters of tifffile for an axis that the file does not name."""
 
@@ -93,6 +94,7 @@ def read_spec(
     if noted and math.prod(noted["shape"]) == math.prod(series.shape):
         return ImageSpec(**noted)
     letters, notes = (axes, ()) if axes else _letters(series, path)
+    notes += turned(finest.keyframe.tags.valueof(_ORIENTATION))
     plain = ImageSpec(tuple(series.shape), series.dtype, letters, notes=notes)
     asked = given if "t" in letters else {**given, "time": None}
 

@@ -30,7 +30,9 @@ def data_offset(series: TiffPageSeries) -> int | None:
 
 
 def check_length(series: TiffPageSeries) -> None:
-    """Refuse truncated files."""
+    """Refuse truncated files; of an image without voxels nothing is stored."""
+    if 0 in series.shape:
+        return
     offset = data_offset(series)
     if offset is None:
         check_pages(series, 0, CHECKED_PAGES)
