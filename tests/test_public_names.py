@@ -91,7 +91,8 @@ INTERNAL = {
         open_source open_stack outdated pad_to pyramid_levels pyramid_method pyramid_multiple
         PyramidLevel read_region Readable reading_of SeriesName sets_among shard_levels ShardLevel
         SourceFiles SPATIAL split_zip STACKED_AXES Stacking StackSource Storage stored_shards
-        stream_tiff VoxelSizes without_windows WrappedSource write_tiff zarr_at zarr_images
+        stream_tiff VoxelSizes well_name without_windows WrappedSource write_tiff zarr_at
+        zarr_images
     """,
     "scutoid.blocks": """
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure

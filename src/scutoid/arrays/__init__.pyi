@@ -42,7 +42,7 @@ from ._tiff_write import write_tiff
 from ._time import TimeScale
 from ._units import METRES, known_unit
 from ._zarr import check_identity
-from ._zarr_groups import GroupImage, is_zarr_at, labels_of, zarr_images
+from ._zarr_groups import GroupImage, is_zarr_at, labels_of, well_name, zarr_images
 from ._zarr_names import files_of_array
 from ._zarr_zip import split_zip, zarr_at
 
@@ -104,6 +104,7 @@ __all__ = [
     "split_zip",
     "stored_shards",
     "stream_tiff",
+    "well_name",
     "without_windows",
     "write_tiff",
     "zarr_at",

@@ -150,8 +150,19 @@ def _of_plate(node: Node, plate: Mapping[str, Any], read: _Read) -> Iterator[Gro
                 place=node.location,
                 remedy="restore it, or take it out of the list of wells",
             )
-        place = {"row": row, "column": column, "well": f"{row}{column}"}
+        place = {"row": row, "column": column, "well": well_name(row, column)}
         yield from _of_well(_ome(well)["well"], f"{path}/", place)
+
+
+def well_name(row: str, column: str) -> str:
+    """Return what a well is called: numbers are kept apart.
+
+    Examples
+    --------
+    >>> well_name("B", "03"), well_name("2", "11")
+    ('B03', '2-11')
+    """
+    return f"{row}-{column}" if row[-1:].isdigit() else f"{row}{column}"
 
 
 def _of_well(

@@ -96,3 +96,13 @@ def test_what_is_no_plate_is_refused(images, tmp_path) -> None:
     with pytest.raises(ParameterError, match="object numbers"):
         sc.export(images, tmp_path / "b.ome.zarr", labels={"n": images})
     assert not (tmp_path / "b.ome.zarr").exists()
+
+
+def test_wells_of_numbered_rows_are_told_apart(tmp_path) -> None:
+    for name in ("r02c11f1", "r21c01f1"):
+        np.save(tmp_path / f"{name}.npy", np.ones((4, 5), "uint8"))
+    images = sc.open_folder(tmp_path / "r{row:d}c{column:d}f{field:d}.npy")
+    sc.export(images, tmp_path / "plate.ome.zarr")
+    plate = sc.open_folder(tmp_path / "plate.ome.zarr")
+    assert plate.keys == ("2/11/1", "21/1/1")
+    assert list(plate.groups["well"]) == ["2-11", "21-1"]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from scutoid.arrays import well_name
 from scutoid.errors import IncompleteResult, ParameterError
 from scutoid.steps.compute import Groups
 from scutoid.steps.handles._collections import Collection, Images, Tables, Values
@@ -199,7 +200,7 @@ def _write_tables_of_wells(
     columns: dict[str, list[object]] = {
         "row": [place.row for place in kept.values()],
         "column": [place.column for place in kept.values()],
-        "well": [f"{place.row}{place.column}" for place in kept.values()],
+        "well": [well_name(place.row, place.column) for place in kept.values()],
         "field": [place.field for place in kept.values()],
     }
     if any(place.acquisition is not None for place in kept.values()):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scutoid.arrays import may_be_image
-from scutoid.errors import SourceError, SourceNotFound
+from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.steps.handles._name_part import Literal
 from scutoid.steps.handles._name_pattern import NamePattern, is_zarr
 from scutoid.steps.handles._natural import natural
@@ -68,9 +68,8 @@ class FoundFiles:
         if not self.other_case:
             return ()
         note = (
-            f"{_n_files(self.other_case)} left out that the pattern matches but for upper and "
-            f"lower case: {_named(self.other_case)}; write for example *.[tT][iI][fF], or "
-            f"{_LEAVE_OUT}"
+            "left out, for they match but for upper and lower case: "
+            f"{_named(self.other_case)}; write for example *.[tT][iI][fF], or {_LEAVE_OUT}"
         )
         return (note,)
 
@@ -175,8 +174,17 @@ def _of_other_case(pattern: NamePattern, folders: _Folders) -> Iterator[tuple[st
         for name in listing.files:
             is_other = name[-size:] != text and name[-size:].lower() == low
             if is_other and name[0] != "." and matches(name):
+                if not _is_matched(pattern, f"{folder}/{name[:-size]}{text}".lstrip("/")):
+                    continue
                 key = f"{folder}/{name}" if folder else name
                 yield key, f"{folders.place}{os.sep}{key}"
+
+
+def _is_matched(pattern: NamePattern, name: str) -> bool:
+    try:
+        return pattern.match(name) is not None
+    except ParameterError:  # in two ways
+        return True
 
 
 def without_others(paths: Mapping[str, str], place: str) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -193,8 +201,7 @@ def without_others(paths: Mapping[str, str], place: str) -> tuple[dict[str, str]
     if len(others) == len(paths):
         _refuse_all(others, place)
     note = (
-        f"{_n_files(others)} left out that are no images: {_named(others)}; {_LEAVE_OUT}, or read "
-        "them by read="
+        f"left out, for they are no images: {_named(others)}; {_LEAVE_OUT}, or read them by read="
     )
     return {key: path for key, path in paths.items() if key not in others}, (note,)
 
