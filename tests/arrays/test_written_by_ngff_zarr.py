@@ -101,3 +101,21 @@ def test_fields_of_a_plate(tmp_path, version, ending) -> None:
         sc.open(path)
     np.testing.assert_array_equal(sc.open(path, series="B/02/1").read(), written["B/02/1"])
     assert sc.open_folder(path / "A" / "1").keys == ("0", "1")
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize("codec", nz.get_available_codecs())
+def test_codecs(tmp_path, version, codec) -> None:
+    levels = nz.to_multiscales(nz.to_ngff_image(FIVE[0, 0], dims="zyx"), scale_factors=[])
+    chosen = nz.codec_from_name(codec)
+    nz.to_ngff_zarr(str(tmp_path / "a.zarr"), levels, version=version, compression_codec=chosen)
+    np.testing.assert_array_equal(sc.open(tmp_path / "a.zarr").read(), FIVE[0, 0])
+
+
+def test_shards(tmp_path) -> None:
+    image = nz.to_ngff_image(FIVE[0, 0], dims="zyx", scale={"z": 2.0, "y": 0.5, "x": 0.5})
+    levels = nz.to_multiscales(image, scale_factors=[2], chunks=8)
+    nz.to_ngff_zarr(str(tmp_path / "a.zarr"), levels, version="0.5", chunks_per_shard=2)
+    found = sc.open(tmp_path / "a.zarr")
+    assert (found.voxel_size, found.unit) == ((2.0, 0.5, 0.5), None)
+    np.testing.assert_array_equal(found.read(), FIVE[0, 0])

@@ -208,3 +208,28 @@ def test_labels_of_the_fields_of_a_plate(tmp_path, version) -> None:
     assert sorted(set(table["well"])) == ["A1", "B3"]
     n_objects = {key: len(np.unique(labels[labels > 0])) for key, labels in written.items()}
     assert table.groupby("key", observed=True).size().to_dict() == n_objects
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("factors", [[], [2, 4]], ids=["one level", "three levels"])
+def test_sizes_that_were_not_given_are_unknown_at_every_level(tmp_path, version, factors) -> None:
+    made, form = group(tmp_path / "a.zarr", version)
+    data = noise("tczyx")
+    writer.write_image(data, made, fmt=form, axes="tczyx", scale_factors=factors)
+    for level in range(len(factors) + 1):
+        image = sc.open(tmp_path / "a.zarr", level=level)
+        assert (image.voxel_size, image.unit, image.time) == (None, None, None)
+    np.testing.assert_array_equal(sc.open(tmp_path / "a.zarr").read(), data)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "dtype", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"]
+)
+def test_types_of_voxels(tmp_path, version, dtype) -> None:
+    made, form = group(tmp_path / "a.zarr", version)
+    data = (noise("zyx") // 80).astype(dtype)
+    writer.write_image(data, made, fmt=form, axes="zyx", scale_factors=[])
+    image = sc.open(tmp_path / "a.zarr")
+    assert image.dtype == data.dtype
+    np.testing.assert_array_equal(image.read(), data)

@@ -151,11 +151,14 @@ class Multiscale:
     def _are_sizes(
         self, scales: Sequence[Mapping[str, float]], units: Mapping[str, str | None]
     ) -> bool:
-        """Whether scales are sizes: programs that know none write ones without a unit."""
+        """Whether scales are sizes: programs that know none write ones without a unit.
+
+        Those of coarser levels are then their factors.
+        """
         if self.sized is not None:
             return bool(self.sized)
         has_unit = any(AxisSize(None, units.get(axis)).length_unit for axis in SPATIAL)
-        return has_unit or any(size != 1.0 for scale in scales for size in scale.values())
+        return has_unit or any(size != 1.0 for scale in scales[:1] for size in scale.values())
 
     def _is_sized(self, axis: str) -> bool:
         return not isinstance(self.sized, tuple) or axis in self.sized
