@@ -79,6 +79,7 @@ soak: $(ready)
 
 peers: $(ready)
 	$(bin)/python tools/peers.py --envs $(VENV)-peers $(PEERS)
+	$(bin)/python tools/microscopes.py
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist scutoid-demo

@@ -10,7 +10,13 @@ from pylibCZIrw import czi
 
 import scutoid as sc
 from scutoid.arrays import open_source
-from scutoid.errors import MetadataError, MissingExtra, ParameterError, SourceError
+from scutoid.errors import (
+    MetadataError,
+    MissingExtra,
+    ParameterError,
+    ScutoidWarning,
+    SourceError,
+)
 
 UM = 1e-6
 
@@ -91,6 +97,22 @@ def test_times_and_names_of_scenes(tmp_path) -> None:
     np.testing.assert_array_equal(image.read(), numbers((3, 8, 9)))
     with pytest.raises(ParameterError, match="0: 'ScanRegion0'"):
         sc.open(path, series="another")
+
+
+def test_numbers_that_are_none_are_said_to_be_so(tmp_path) -> None:
+    scale = {"scale_x": 0.25 * UM, "scale_y": 0.25 * UM}
+    path = written(tmp_path / "a.czi", numbers((3, 1, 1, 8, 9)), **scale)
+    interval = "<T><Positions><Interval><Increment>2,5</Increment></Interval></Positions></T>"
+    end = "</Dimensions>"
+    rewritten(path, lambda xml: xml.replace("2.5e-07", "2,5e-07").replace(end, interval + end))
+    with pytest.warns(ScutoidWarning, match="decimal point") as said:
+        image = sc.open(path)
+    assert (image.voxel_size, image.time) == (None, None)
+    text = "; ".join(str(each.message) for each in said)
+    assert text.count("'2,5e-07'") == 2
+    assert text.count("'2,5'") == 1
+    image = sc.open(path, voxel_size=1, unit="um", time=(2.5, "s"))  # no warning
+    np.testing.assert_array_equal(image.read(), numbers((3, 8, 9)))
 
 
 @pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", None)])

@@ -291,6 +291,15 @@ def test_steps_run_on_them_and_see_a_change(tmp_path, microscope) -> None:
         assert sc.plan(doubled(), store=tmp_path / "store").is_done
 
 
+def test_they_are_copied_from_a_server(web, microscope) -> None:
+    truth = numbers((3, 4, 1, 9, 11))
+    microscope.write_nd2(web.folder / "a.nd2", truth, "PZ")
+    np.testing.assert_array_equal(sc.open(web.url("a.nd2"), series=1).read(), truth[1, :, 0])
+    one = microscope.lif_image("one", truth[0, :, 0], "zyx")
+    microscope.write_lif(web.folder / "a.lif", {"one": one})
+    np.testing.assert_array_equal(sc.open(web.url("a.lif")).read(), truth[0, :, 0])
+
+
 def test_a_level_is_refused(both) -> None:
     for path in both[1]:
         with pytest.raises(MetadataError, match="is read at level 0"):

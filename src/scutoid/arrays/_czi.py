@@ -85,15 +85,18 @@ class CziScene(Scene):
         self._lead = "".join(lead)
         samples = (n_samples,) if self._has_colours else ()
         metadata = file.metadata
+        sizes, bad_sizes = sizes_of(metadata)
+        time, bad_times = time_of(metadata)
         self.facts = Facts(
             self._lead.lower() + "yx" + "c" * self._has_colours,
             (*(b - a for a, b in lead.values()), outline.h, outline.w, *samples),
             np.dtype(dtype),
             colours="c" * self._has_colours,
-            sizes={axis: AxisSize(size, "um") for axis, size in sizes_of(metadata).items()},
+            sizes={axis: AxisSize(size, "um") for axis, size in sizes.items()},
             channels=channels_of(metadata),
             display=displays_of(metadata, np.dtype(dtype)),
-            time=time_of(metadata),
+            time=time,
+            notes=(*bad_sizes, *bad_times),
         )
 
     def lost(self) -> Lost:

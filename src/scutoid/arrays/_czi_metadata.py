@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from scutoid.arrays._display import ChannelDisplay
+from scutoid.arrays._notes import Note
 from scutoid.arrays._time import TimeScale, time_scale
 
 _IMAGE = ("ImageDocument", "Metadata", "Information", "Image", "Dimensions")
@@ -31,24 +33,40 @@ def _each(metadata: object, *names: str) -> Iterator[Any]:
 
 
 def _number(text: Any) -> float:
-    """Take a number; 0 where there is none."""
+    """Take a number; 0 where there is none, NaN where it is none, such as with a comma."""
     try:
         return float(text or 0)
     except (TypeError, ValueError):
-        return 0.0
+        return math.nan
 
 
-def sizes_of(metadata: object) -> dict[str, float]:
-    """Return the size of a voxel in um, by axis."""
-    items = _each(metadata, *_SCALING)
-    found = {str(_below(each, "@Id")).lower(): _number(_below(each, "Value")) for each in items}
-    return {axis: size * _UM for axis, size in found.items() if size > 0}
+def _unread(subject: str, text: object, remedy: str) -> Note:
+    said = "numbers in metadata are written with a decimal point, but the CZI has"
+    return Note(subject, f"{said} {text!r}", remedy)
 
 
-def time_of(metadata: object) -> TimeScale | None:
-    """Return the interval of times; None: there is none, or they are not equally far apart."""
-    interval = _number(_below(metadata, *_IMAGE, *_INTERVAL))
-    return time_scale(interval or None, "s", 0.0, "the CZI")[0]
+def sizes_of(metadata: object) -> tuple[dict[str, float], tuple[Note, ...]]:
+    """Return the size of a voxel in um, by axis, and what of that is not understood."""
+    texts = {_below(each, "@Id"): _below(each, "Value") for each in _each(metadata, *_SCALING)}
+    sizes = {str(name).lower(): _number(text) * _UM for name, text in texts.items()}
+    notes = [
+        _unread("voxel_size", text, "give voxel_size= and unit=")
+        for text in texts.values()
+        if math.isnan(_number(text))
+    ]
+    return {axis: size for axis, size in sizes.items() if size > 0}, tuple(notes)
+
+
+def time_of(metadata: object) -> tuple[TimeScale | None, tuple[Note, ...]]:
+    """Return the interval of times, and what of it is not understood.
+
+    None: there is none, or they are not equally far apart.
+    """
+    text = _below(metadata, *_IMAGE, *_INTERVAL)
+    interval = _number(text)
+    if math.isnan(interval):
+        return None, (_unread("time", text, 'give time=, such as time=(2.5, "s")'),)
+    return time_scale(interval or None, "s", 0.0, "the CZI")
 
 
 def channels_of(metadata: object) -> tuple[str | None, ...]:
@@ -67,10 +85,11 @@ def displays_of(metadata: object, dtype: np.dtype[Any]) -> tuple[ChannelDisplay,
 def _display(said: object, top: int | None) -> ChannelDisplay:
     colour = str(_below(said, "Color") or "")  # opacity, red, green, blue
     shown = ChannelDisplay.of({"color": colour[-6:]} if len(colour) == len("#AARRGGBB") else {})
-    low, high = _below(said, "Low"), _below(said, "High")
-    if top is None or low is None or high is None:
+    parts = [_number(_below(said, name) or "none") for name in ("Low", "High")]
+    if top is None or any(map(math.isnan, parts)):
         return shown
-    return ChannelDisplay(shown.color, (_number(low) * top, _number(high) * top, 0.0, float(top)))
+    low, high = (part * top for part in parts)
+    return ChannelDisplay(shown.color, (low, high, 0.0, float(top)))
 
 
 def scenes_of(metadata: object) -> dict[int, str]:
