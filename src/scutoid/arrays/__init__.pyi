@@ -1,4 +1,4 @@
-from ._alone import is_alone
+from ._alone import look_at
 from ._axis_order import is_ngff
 from ._backends import IMAGE_ENDINGS, may_be_image
 from ._create import ImageWriter, WritableImage, create, create_image
@@ -17,6 +17,7 @@ from ._pyramid import (
     pyramid_method,
     pyramid_multiple,
 )
+from ._read_otherwise import given_readings
 from ._request import Missing, SeriesName, check_missing
 from ._shard_notes import (
     NOTE,
@@ -81,12 +82,13 @@ __all__ = [
     "damaged_shards",
     "files_of_array",
     "gap_among",
+    "given_readings",
     "images_of",
-    "is_alone",
     "is_ngff",
     "is_zarr_at",
     "known_unit",
     "labels_of",
+    "look_at",
     "may_be_image",
     "misplaced_shards",
     "missing_notes",

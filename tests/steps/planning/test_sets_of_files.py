@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 import scutoid as sc
-from scutoid.arrays import is_alone
+from scutoid.arrays import look_at
 from scutoid.errors import RunFailed
 
 PIXELS = (
@@ -81,4 +81,4 @@ def test_a_file_that_names_itself_alone_is_alone(tmp_path, options) -> None:
     for name, said in (("a.ome.tif", True), ("b.ome.tif", False)):
         text = '<OME><UUID FileName="a.ome.tif">urn:uuid:1</UUID></OME>'
         tifffile.imwrite(tmp_path / name, np.zeros((4, 4)), description=text, **options)
-        assert is_alone(str(tmp_path / name)) is said
+        assert look_at(str(tmp_path / name))[0] is said

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import cast
 
-from scutoid.arrays import is_alone
+from scutoid.arrays import given_readings, look_at
 from scutoid.errors import ScutoidError, SourceError
 from scutoid.paths import normal
 from scutoid.remote import at_once
@@ -39,6 +39,7 @@ class FolderFiles:
         self._remote: dict[str, tuple[str, ...]] = {}
         self._own: dict[OpenedFolder, Mapping[str, str]] = {}
         self._stacked: dict[str, str] = {}
+        self._readings: dict[OpenedFolder, dict[str, tuple[str, ...]]] = {}
         self._beside: dict[OpenedFolder, Mapping[str, tuple[str, ...]]] = {}
         self._digests: dict[OpenedFolder, Mapping[str, tuple[str, ...]]] = {}
 
@@ -57,6 +58,14 @@ class FolderFiles:
         for key, paths in beside.items():
             found[key] += tuple(others[path] for path in paths)
         return found
+
+    def readings(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
+        """Return what of the metadata of a member is read otherwise than when keys began.
+
+        What the user says of all members is not read, and does not count.
+        """
+        self._paths_beside(folder)
+        return self._readings.get(folder, {}).get(key, ())
 
     def paths(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
         """Return where they are, in the same order."""
@@ -96,8 +105,15 @@ class FolderFiles:
     def _of_images(self, folder: OpenedFolder) -> dict[str, tuple[str, ...]]:
         """Return the other files of those images that have any, by their keys."""
         found: dict[str, tuple[str, ...]] = {}
+        readings = self._readings.setdefault(folder, {})
+        given = given_readings(folder.opening.options)
         for key, path in _each_file(folder):
-            if "://" in path or self._is_alone(path):
+            if "://" in path:
+                continue
+            is_alone, changed = self._looked_at(path)
+            if changed and folder.paths[key] is path:
+                readings[key] = tuple(name for name in changed.split(",") if name not in given)
+            if is_alone:
                 continue
             others: tuple[str, ...] = ()
             with suppress(
@@ -116,8 +132,11 @@ class FolderFiles:
                 found[key] = (*found.get(key, ()), *others)
         return found
 
-    def _is_alone(self, path: str) -> bool:
-        return is_alone(path) if self._memo is None else self._memo.is_alone(path, is_alone)
+    def _looked_at(self, path: str) -> tuple[bool, str]:
+        if self._memo is not None:
+            return self._memo.looked_at(path, look_at)
+        is_alone, readings = look_at(path)
+        return is_alone, ",".join(readings)
 
     def _own_digests(self, folder: OpenedFolder) -> Mapping[str, str]:
         if folder not in self._own:

@@ -322,7 +322,8 @@ class Keys:
         match node:
             case OpenedFolder():
                 own, *beside = self._files.digests(node, key)
-                return _digest("file", own, *self._reading(node), *beside, *node.readings(key))
+                readings = (*node.readings(key), *self._files.readings(node, key))
+                return _digest("file", own, *self._reading(node), *beside, *readings)
             case ConstantCollection():
                 return self._given(node, node.by_key[key], f"{node.name}[{key!r}]")
             case MappedCall():

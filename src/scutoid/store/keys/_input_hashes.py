@@ -29,9 +29,10 @@ _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 _HEADER = b'{"scutoid":"input hashes","version":3}'
 
 
-_N_COLUMNS = 6
-_Row = tuple[int, int, int, int, str, bool | None]
-"""The stamp of a file, its hash, and whether an image is read from it alone (None: not known)."""
+_N_COLUMNS = 7
+_Row = tuple[int, int, int, int, str, bool | None, str | None]
+"""The stamp of a file, its hash, whether an image is read from it alone, and the names of changes
+in the reading of metadata that concern it, with commas between; None: not known."""
 
 
 class HashMemo:
@@ -67,25 +68,35 @@ class HashMemo:
 
     def add(self, path: str, stamp: Stamp, digest: str) -> None:
         """Remember a hash; `save` writes it down."""
-        self._set(path, (*stamp, digest, None))
+        self._set(path, (*stamp, digest, None, None))
 
-    def is_alone(self, path: str, look: Callable[[str], bool]) -> bool:
-        """Whether an image is read from one file alone, which is looked at once.
+    def looked_at(
+        self, path: str, look: Callable[[str], tuple[bool, tuple[str, ...]]]
+    ) -> tuple[bool, str]:
+        """Return whether an image is read from one file alone, and what of it is read otherwise.
 
         Parameters
         ----------
         path : str
-            The file; it has entered a key.
+            The file; it has entered a key, and is looked at once.
         look : callable
             Finds out.
+
+        Returns
+        -------
+        bool
+            Whether it is alone.
+        str
+            Names of changes in the reading of metadata that concern it, with commas between.
         """
         with self._lock:
             row = self._new.get(path) or (self._known or {}).get(path)
-        if row is not None and row[5] is not None:
-            return row[5]
-        found = look(path)
+        if row is not None and row[5] is not None and row[6] is not None:
+            return row[5], row[6]
+        is_alone, readings = look(path)
+        found = is_alone, ",".join(readings)
         if row is not None:
-            self._set(path, (*row[:5], found))
+            self._set(path, (*row[:5], *found))
         return found
 
     def _set(self, path: str, row: _Row) -> None:
@@ -134,7 +145,7 @@ class HashMemo:
             header, payloads = RecordLog.read(self.path)
             for payload in payloads if header == _HEADER else ():
                 paths, *columns = json.loads(payload)
-                if len(columns) < _N_COLUMNS:  # as they were before they said who is alone
+                while len(columns) < _N_COLUMNS:  # of versions that did not know these
                     columns.append([None] * len(paths))
                 rows_by_path.update(zip(paths, zip(*columns, strict=True), strict=True))
         except (StoreError, ValueError, TypeError):

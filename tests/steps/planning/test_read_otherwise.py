@@ -1,0 +1,82 @@
+"""Members whose metadata are read otherwise now run again, and no others."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import tifffile
+
+import scutoid as sc
+from scutoid.steps.planning import _folder_files
+
+
+@sc.step
+def size(image, *, voxel_size=sc.injected):
+    return {"z": None if voxel_size is None else voxel_size[0]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, unit in (("a", "µm"), ("b", "nm"), ("c", "µm")):
+        metadata = {
+            "axes": "ZYX",
+            "PhysicalSizeZ": 2,
+            "PhysicalSizeZUnit": unit,
+            "PhysicalSizeX": 1,
+            "PhysicalSizeY": 1,
+        }
+        tifffile.imwrite(
+            tmp_path / f"{name}.ome.tif", np.zeros((3, 5, 6), "uint8"), ome=True, metadata=metadata
+        )
+    return tmp_path
+
+
+def as_before(monkeypatch):
+    """Read metadata as when keys began, as far as keys see it."""
+    monkeypatch.setattr(_folder_files, "look_at", lambda path: (True, ()))
+
+
+def test_only_members_that_are_read_otherwise_run_again(folder, tmp_path, monkeypatch) -> None:
+    store = tmp_path / "results"
+
+    def table():
+        return size(sc.open_folder(folder / "*.tif"))
+
+    with monkeypatch.context() as before:
+        as_before(before)
+        sc.run(table(), store=store, executor="serial")
+    (store / ".input-hashes").unlink(missing_ok=True)  # it remembers what was looked at
+    plan = sc.plan(table(), store=store)
+    assert plan["size"].reason.startswith("1 of 3 members changed: b.ome.tif")
+    run = sc.run(table(), store=store, executor="serial")
+    assert run["size"].to_pandas()["z"].tolist() == [2, pytest.approx(0.002), 2]
+    assert sc.plan(table(), store=store).is_done
+
+
+def test_sizes_that_the_user_gives_are_not_read(folder, tmp_path, monkeypatch) -> None:
+    store = tmp_path / "results"
+
+    def table():
+        return size(sc.open_folder(folder / "*.tif", voxel_size=(1, 1, 1), unit="um"))
+
+    with monkeypatch.context() as before:
+        as_before(before)
+        sc.run(table(), store=store, executor="serial")
+    (store / ".input-hashes").unlink(missing_ok=True)
+    assert sc.plan(table(), store=store).is_done
+
+
+def test_a_file_is_looked_at_once_for_each_content(folder, tmp_path, monkeypatch) -> None:
+    store, looked = tmp_path / "results", []
+    look_at = _folder_files.look_at
+    monkeypatch.setattr(
+        _folder_files, "look_at", lambda path: (looked.append(path), look_at(path))[1]
+    )
+    for path in folder.glob("*.tif"):  # long enough ago for its time to tell a change
+        os.utime(path, (1e9, 1e9))
+    sc.run(size(sc.open_folder(folder / "*.tif")), store=store, executor="serial")
+    assert len(looked) == 3
+    assert sc.plan(size(sc.open_folder(folder / "*.tif")), store=store).is_done
+    assert len(looked) == 3
