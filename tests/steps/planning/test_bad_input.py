@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 
 import numpy as np
 import pytest
@@ -299,3 +300,13 @@ def test_an_option_that_there_is_not_is_refused_where_it_is_given(option) -> Non
     (name,) = option
     with pytest.raises(ParameterError, match=f"option '{name}'"):
         sc.gaussian.options(**option)
+
+
+@pytest.mark.parametrize("decorator", [sc.step, sc.blockwise, partial(sc.reduction, merge=max)])
+@pytest.mark.parametrize("environment", ["scipy", None, [3], {"scipy": "1.17"}, 1])
+def test_packages_that_count_are_a_list_of_names(environment, decorator) -> None:
+    with pytest.raises(ParameterError, match=r"(?s)list of names.*step 'total'.*environment=\["):
+
+        @decorator(environment=environment)
+        def total(image):
+            return image

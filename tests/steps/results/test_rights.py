@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scutoid.durable import beside
+
 OWNER, GROUP = 12345, 23456
 PIPELINE = """
 import sys
@@ -177,6 +179,42 @@ else:
 """
     as_user(shared, refused)
     assert state(shared / "store/listed") | state(shared / "store/runs") == before
+
+
+def test_what_cannot_be_removed_does_not_count_as_removed(shared):
+    for n in (1, 2, 3):
+        as_user(shared, f"assert run(listed.options(name='more')(sc.open(IMAGE), n={n})).ok")
+    killed = beside(shared / "store" / "table.parquet")
+    killed.write_bytes(b"x" * 100)
+    give_away(shared)
+    for path in (shared / "store", *shared.glob("store/**/")):
+        path.chmod(0o755)
+    before = state(shared / "store")
+    code = """
+found = sc.Store('store').gc(dry_run=True)
+assert found.nbytes >= 100, found
+assert 'would be removed' in str(found), found
+done = sc.Store('store').gc()
+assert done.removals == () and done.nbytes == 0, done
+"""
+    as_user(shared, code)
+    assert state(shared / "store") == before
+
+
+def test_verify_says_how_a_store_that_cannot_be_written_is_looked_at(shared):
+    as_user(shared, "assert run().ok", umask=0o022)
+    give_away(shared)
+    shared.chmod(0o755)
+    code = """
+try:
+    sc.Store('store').verify()
+except StoreError as error:
+    assert '--no-heal' in str(error), error
+else:
+    raise AssertionError("it was locked")
+assert sc.Store('store').verify(heal=False).ok
+"""
+    as_user(shared, code)
 
 
 def test_damage_in_a_store_that_cannot_be_written_is_told_and_left(shared):

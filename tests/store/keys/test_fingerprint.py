@@ -354,6 +354,8 @@ def test_environment_and_version_enter_the_digest():
     assert one.digest == fingerprint(len, version="1").digest
     with pytest.raises(ParameterError, match="installed packages"):
         fingerprint(len, environment=["no-such-package-at-all"])
+    with pytest.raises(ParameterError, match="write 'scikit-image'"):
+        fingerprint(len, environment=["skimage"])
 
 
 def test_what_cannot_be_followed_is_named(tmp_path):

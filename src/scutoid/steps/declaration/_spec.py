@@ -143,6 +143,7 @@ def make_spec(
     _check_dtype(declared.get("dtype"), outputs, place)
     for option in ("axes", "out_axes"):
         _check_axes(option, declared.get(option), place)
+    declared["environment"] = _packages(declared.get("environment", ()), place)
     injected = tuple(setup or ())
     if declared.get("grid") is not None or declared.get("scale", 1) != 1:
         _check_grid(outputs, declared, place)
@@ -168,6 +169,22 @@ def make_spec(
         options=options,
         **declared,
     )
+
+
+def _packages(environment: object, place: str) -> tuple[str, ...]:
+    """Return the names of packages that count, without repetition; refuse what is no list of them.
+
+    Whether they are installed is looked up when a run is planned.
+    """
+    names = list(environment) if isinstance(environment, (list, tuple, set, frozenset)) else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise ParameterError(
+            "environment= is a list of names of packages whose versions count",
+            value=environment,
+            place=place,
+            remedy='write environment=["scikit-image"]',
+        )
+    return tuple(dict.fromkeys(map(str, names)))
 
 
 def _check_outputs(kind: Kind, outputs: Sequence[str], place: str) -> None:

@@ -235,7 +235,7 @@ def blockwise(
         block_invariant=block_invariant,
         check_halo=check_halo,
         version=version,
-        environment=tuple(environment),
+        environment=environment,
     )
 
 
@@ -323,7 +323,7 @@ def step(
         dtype=dtype,
         labels=labels,
         version=version,
-        environment=tuple(environment),
+        environment=environment,
     )
 
 
@@ -419,7 +419,7 @@ environment, keep, storage
         finish=finish,
         block_invariant=block_invariant,
         version=version,
-        environment=tuple(environment),
+        environment=environment,
     )
 
 

@@ -313,7 +313,7 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
     for entry in store.places():
         recipe = entry.recipe
         lock = Lock(entry.path)
-        if heal and not lock.acquire():
+        if heal and not _acquired(lock):
             skipped.append(f"{entry.name} {entry.path.name}")
             continue
         try:
@@ -334,6 +334,19 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
         finally:
             lock.release()
     return Verification(n_results, nbytes, tuple(damages), tuple(skipped), heal, n_without_notes)
+
+
+def _acquired(lock: Lock) -> bool:
+    """Whether a result is ours to heal; say how it is looked at where it cannot be written."""
+    try:
+        return lock.acquire()
+    except StoreError as error:
+        raise StoreError(
+            error.rule,
+            value=error.value,
+            place=error.place,
+            remedy="look without removing damage: verify(heal=False), --no-heal",
+        ) from error
 
 
 def own_bytes(entry: Entry) -> int:

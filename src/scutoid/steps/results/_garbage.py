@@ -227,16 +227,14 @@ class Collector:
         """Remove what is no result, unless it lies in one that somebody has begun to make."""
         result = next((above for above in path.parents if above in results), None)
         if result is None:
-            _remove(path)
-            return True
+            return _remove(path)
         lock = Lock(result)
         if not lock.acquire():
             return False
         try:
-            _remove(path)
+            return _remove(path)
         finally:
             lock.release()
-        return True
 
     def _debris(self, results: Mapping[Path, object]) -> Iterator[Removal]:
         """Find what runs that were killed have left."""
@@ -302,9 +300,11 @@ def _own_of_run(folder: Path) -> list[Path]:
     return [*logs, *own, *_unfinished(folder)]
 
 
-def _remove(path: Path) -> None:
+def _remove(path: Path) -> bool:
+    """Remove what is ours at a path, and return whether nothing of it is left."""
+    is_run = path.parent.name == RUNS and bool(RUN_NAME.fullmatch(path.name))
     with suppress(OSError):
-        if path.parent.name == RUNS and RUN_NAME.fullmatch(path.name):
+        if is_run:
             for own in _own_of_run(path):
                 own.unlink(missing_ok=True)
             with suppress(OSError):
@@ -318,6 +318,10 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    if is_run:
+        return not _own_of_run(path)
+    is_aside = bool(_ASIDE.fullmatch(path.name))
+    return not (any(_aside(path).own()) if is_aside else os.path.lexists(path))
 
 
 def _in_words(seconds: float) -> str:

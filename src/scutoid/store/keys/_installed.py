@@ -63,10 +63,12 @@ def version_of(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError as error:
+        known = [repr(other) for other in distributions_of(name)]
         raise ParameterError(
-            "environment= names installed packages",
+            "environment= names installed packages, as pip calls them",
             value=name,
-            remedy="use the name that pip knows, such as 'scikit-image'",
+            place="environment=",
+            remedy=f"write {known[0]}" if known else "look it up with: pip list",
         ) from error
 
 
