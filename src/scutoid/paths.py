@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scutoid.errors import DamagedResult
+from scutoid.errors import DamagedResult, SourceNotFound
 
-__all__ = ["absolute", "inside", "is_inner_name", "normal", "shown_path"]
+__all__ = ["absolute", "broken_link", "inside", "is_inner_name", "normal", "shown_path"]
 
 
 _NOT_INNER = {"", os.curdir, os.pardir}
@@ -62,6 +62,27 @@ def shown_path(path: str) -> str:
     '/data/A01.tif'
     """
     return f"{path}, a link to {Path(path).readlink()}" if Path(path).is_symlink() else path
+
+
+def broken_link(path: str, *, n_more: int = 0, remedy: str | None = None) -> SourceNotFound:
+    """Return the error of a link that leads to nothing, which is the first of some.
+
+    Parameters
+    ----------
+    path : str
+        The link.
+    n_more : int
+        How many others there are.
+    remedy : str, optional
+        What else helps than to restore what it leads to.
+    """
+    restored = "restore it (of a data set of DataLad or git-annex: git annex get)"
+    return SourceNotFound(
+        "what a link leads to is there",
+        value=f"{Path(path).readlink()}" + (f"; and {n_more} more such links" if n_more else ""),
+        place=path,
+        remedy=restored if remedy is None else f"{restored}, or {remedy}",
+    )
 
 
 def is_inner_name(name: str) -> bool:

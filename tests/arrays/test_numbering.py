@@ -86,3 +86,10 @@ def test_a_place_that_no_member_has_is_told_and_can_be_kept(tmp_path):
     assert kept["B"].read()[:, 0, 0].tolist() == [1, 2, 0, 4]
     for axis in "cpr":
         assert sc.open_folder(tmp_path / "{well}_z{plane:d}.npy", stack={axis: "plane"}).keys
+
+
+def test_a_plane_that_is_a_link_to_nothing_is_refused(tmp_path):
+    opened(tmp_path / "planes", ["Z1", "Z2"])
+    (tmp_path / "planes" / "Z3.tif").symlink_to("/none/there")
+    with pytest.raises(sc.errors.SourceNotFound, match=r"(?s)/none/there.*Z3\.tif.*git annex get"):
+        sc.open(tmp_path / "planes")

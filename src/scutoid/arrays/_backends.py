@@ -28,7 +28,7 @@ from scutoid.arrays._zarr import open_zarr
 from scutoid.arrays._zarr_nodes import read_node
 from scutoid.arrays._zarr_zip import ZIP_ENDINGS, is_zip, root_in, split_zip
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
-from scutoid.paths import absolute
+from scutoid.paths import absolute, broken_link
 
 IMAGE_ENDINGS = (*FILE_ENDINGS, *ZIP_ENDINGS, ".zarr")
 """Endings by which files and folders are known as images."""
@@ -84,10 +84,10 @@ def may_be_image(path: str) -> bool:
 
     Where other packages add backends, all may be; bioio is asked where it is installed.
     """
-    from scutoid.arrays._bioio import is_read
-
     if path.lower().endswith(IMAGE_ENDINGS) or os.path.isdir(path):  # noqa: PTH112
         return True
+    from scutoid.arrays._bioio import is_read
+
     try:
         if can_open_file(path) or entry_points(group=BACKENDS):
             return True
@@ -190,12 +190,7 @@ def _not_found(path: Path) -> SourceNotFound:
     missing = path.relative_to(parent).parts[0]
     link = parent / missing
     if link.is_symlink():
-        return SourceNotFound(
-            "what a link leads to is there",
-            value=str(link.readlink()),
-            place=str(link),
-            remedy="restore it (of a data set of DataLad or git-annex: git annex get)",
-        )
+        return broken_link(str(link))
     names = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
     close = difflib.get_close_matches(missing, names, n=1)
     return SourceNotFound(

@@ -26,6 +26,7 @@ from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._tiff_open import open_companion, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
+from scutoid.paths import broken_link
 
 FILE_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *MICROSCOPE_ENDINGS)
 """Endings of the files that are images; TIFFs may have others."""
@@ -133,11 +134,15 @@ def open_planes(folder: Path, request: Request) -> ArraySource:
         If a file is more than one plane.
     """
     endings_known = (*TIFF_ENDINGS, *PICTURE_ENDINGS)
-    names = [
-        entry.name
+    entries = [
+        entry
         for entry in os.scandir(folder)
         if entry.name.lower().endswith(endings_known) and not entry.name.startswith(".")
     ]
+    for entry in entries:
+        if entry.is_symlink() and not Path(entry.path).exists():
+            raise broken_link(entry.path)
+    names = [entry.name for entry in entries]
     endings = {Path(name).suffix.lower() for name in names}
     if len(endings) > 1 and not endings <= set(TIFF_ENDINGS):
         raise SourceError(

@@ -8,11 +8,11 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NoReturn
 
 from scutoid.arrays import may_be_image
-from scutoid.errors import ParameterError, SourceError, SourceNotFound
+from scutoid.errors import ParameterError, SourceError
+from scutoid.paths import broken_link
 from scutoid.steps.handles._name_part import Literal
 from scutoid.steps.handles._name_pattern import NamePattern, is_zarr
 from scutoid.steps.handles._natural import natural
@@ -50,17 +50,8 @@ class FoundFiles:
         SourceNotFound
             If there is one.
         """
-        if not keys:
-            return
-        path = self.broken[min(keys)]
-        raise SourceNotFound(
-            "what a link leads to is there",
-            value=f"{Path(path).readlink()}"
-            + (f"; and {len(keys) - 1} more such links" if len(keys) > 1 else ""),
-            place=path,
-            remedy="restore it (of a data set of DataLad or git-annex: git annex get), or "
-            + _LEAVE_OUT,
-        )
+        if keys:
+            raise broken_link(self.broken[min(keys)], n_more=len(keys) - 1, remedy=_LEAVE_OUT)
 
     @property
     def notes(self) -> tuple[str, ...]:
