@@ -110,6 +110,10 @@ def test_colours_of_an_nd2_are_as_they_are_stored(tmp_path, microscope) -> None:
     assert image.axes == "zyxc"
     np.testing.assert_array_equal(image.read(), truth[:, 0])
     assert sc.open(path, axes="zyxc").axes == "zyxc"  # no warning
+    truth = numbers((4, 2, 9, 11, 3), "uint8")
+    path = microscope.write_nd2(tmp_path / "b.nd2", truth, "Z", channels=("a", "b"))
+    image = sc.open(path, axes="czyxs")  # colours of each channel
+    np.testing.assert_array_equal(image.read(), truth.transpose(1, 0, 2, 3, 4))
 
 
 def test_frames_that_are_not_there(tmp_path, microscope) -> None:
