@@ -38,6 +38,10 @@ TIFFS = {
         ome(**XY, PhysicalSizeZ=2, **{f"PhysicalSize{a}Unit": "nm" for a in "XYZ"}),
         (),
     ),
+    "ome in one unit, spelled in two ways": (
+        ome(**XY, PhysicalSizeZ=2, PhysicalSizeZUnit="micron"),
+        (),
+    ),
     "ome in two units": (ome(**XY, PhysicalSizeZ=2, PhysicalSizeZUnit="nm"), ("sizes 2",)),
     "ome in a unit of later": (
         ome(**XY, PhysicalSizeZ=2, **{f"PhysicalSize{a}Unit": "dm" for a in "XYZ"}),

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.arrays._spec import SPATIAL
-from scutoid.arrays._units import UNITLESS
+from scutoid.arrays._units import UNITLESS, known_unit
 
 SIZES, TIMES, AXES, CHANNELS = "sizes 2", "times 2", "axes 2", "channels 2"
 """Names of the rules."""
@@ -115,7 +115,8 @@ def _in_imagej(text: str) -> Iterator[str]:
 def _are_other(units: Iterable[str]) -> bool:
     """Whether units are several, or one that was not known at first."""
     spelled = {unit.strip().lower() for unit in units}
-    return len(spelled) > 1 or not all(map(_FIRST_UNITS.fullmatch, spelled))
+    are_several = len(set(map(known_unit, spelled))) > 1
+    return are_several or not all(map(_FIRST_UNITS.fullmatch, spelled))
 
 
 def _resolutions(tags: Mapping[int, bytes]) -> Iterator[bool]:
