@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -204,6 +205,30 @@ def test_several_multiscales_of_one_group_are_listed(tmp_path) -> None:
         sc.open(tmp_path / "a.zarr")
     for which in (1, "m1"):
         assert int(sc.open(tmp_path / "a.zarr", series=which).read().max()) == 5
+
+
+@sc.step(version="1")
+def largest(image):
+    return int(image.max())
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("way", ["alone", "in a zip", "all of a glob"])
+def test_several_multiscales_of_one_group_are_members(tmp_path, version, way) -> None:
+    image(tmp_path / "a.zarr", 4, version, n_multiscales=3)
+    source, prefix, options = tmp_path / "a.zarr", "", {}
+    if way == "in a zip":
+        source = tmp_path / "a.ozx"
+        shutil.move(shutil.make_archive(tmp_path / "a", "zip", tmp_path / "a.zarr"), source)
+    if way == "all of a glob":
+        source, prefix, options = tmp_path / "*.zarr", "a.zarr/", {"series": "all"}
+    found = sc.open_folder(source, **options)
+    assert found.keys == tuple(f"{prefix}{number}" for number in range(3))
+    assert found.groups.to_dict("list") == {"series": [0, 1, 2], "name": ["m0", "m1", "m2"]}
+    target = largest(found)
+    values = sc.run(target, store=tmp_path / "store", executor="serial")["largest"].to_dict()
+    assert list(values.values()) == [4, 5, 6]
+    assert sc.plan(largest(sc.open_folder(source, **options)), store=tmp_path / "store").is_done
 
 
 def test_a_zarr_of_one_image_takes_no_other(tmp_path) -> None:

@@ -43,7 +43,7 @@ from ._tiff_write import write_tiff
 from ._time import TimeScale
 from ._units import METRES, known_unit
 from ._zarr import check_identity
-from ._zarr_groups import GroupImage, is_zarr_at, labels_of, well_name, zarr_images
+from ._zarr_groups import GroupImage, is_zarr_at, labels_of, names_in_group, well_name, zarr_images
 from ._zarr_names import files_of_array
 from ._zarr_zip import split_zip, zarr_at
 
@@ -92,6 +92,7 @@ __all__ = [
     "may_be_image",
     "misplaced_shards",
     "missing_notes",
+    "names_in_group",
     "open_source",
     "open_stack",
     "outdated",

@@ -86,6 +86,23 @@ def zarr_images(location: str, *, fills: bool = False) -> tuple[GroupImage, ...]
     return found or None
 
 
+def names_in_group(location: str, *, fills: bool = False) -> tuple[str, ...]:
+    """Return the names of the images whose levels lie in one group, as ``series=`` takes them.
+
+    Parameters
+    ----------
+    location : str
+        Path or URL.
+    fills : bool
+        Whether files that a server refuses are absent.
+    """
+    node = read_node(location, fills=fills)
+    listed = None if node is None else _ome(node).get("multiscales")
+    if not isinstance(listed, list):
+        return ()
+    return tuple(str(each.get("name") or "") for each in listed if isinstance(each, Mapping))
+
+
 def is_zarr_at(url: str, *, fills: bool = False) -> bool:
     """Whether a group or an array of a zarr is at a URL.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from scutoid.arrays import FileSet, images_of, sets_among, zarr_at, zarr_images
+from scutoid.arrays import FileSet, images_of, names_in_group, sets_among, zarr_at, zarr_images
 from scutoid.errors import ParameterError
 from scutoid.steps.compute import Groups
 from scutoid.steps.graph import FileSeries, MemberFiles
@@ -115,7 +115,9 @@ def _images_at(path: str) -> tuple[_Image, ...]:
     place = path if "://" in path else zarr_at(path)
     if place is None:
         return _numbered(path, images_of(path))
-    images = zarr_images(place) or ()
+    images = zarr_images(place)
+    if images is None:
+        return _numbered(path, enumerate(names_in_group(place)))
     return tuple(
         (each.path, files_at(f"{place}/{each.path}"), (n, str(each.columns.get("name", each.path))))
         for n, each in enumerate(images)

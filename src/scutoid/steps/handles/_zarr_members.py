@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from scutoid.arrays import is_zarr_at, labels_of, split_zip, zarr_at, zarr_images
+from scutoid.arrays import is_zarr_at, labels_of, names_in_group, split_zip, zarr_at, zarr_images
 from scutoid.errors import ParameterError
 from scutoid.remote import at_once
 from scutoid.steps.compute import Groups
@@ -38,11 +38,22 @@ def images_in_zarr(
         return None
     images = zarr_images(place, fills=fills)
     if images is None:
-        return _members({"0": place}, Groups(("0",), {"series": [0], "name": [""]}))
+        return _in_group(place, names_in_group(place, fills=fills))
     kept = {each.path: each.columns for each in images if is_selected(f"{place}/{each.path}")}
     names = dict.fromkeys(name for columns in kept.values() for name in columns)
     columns = {name: [columns.get(name) for columns in kept.values()] for name in names}
     return _members({key: f"{place}/{key}" for key in kept}, Groups(tuple(kept), columns))
+
+
+def _in_group(place: str, names: Sequence[str]) -> Members:
+    """Return the images whose levels lie in one group: mostly one."""
+    archive, inside = split_zip(place) or (place, "")
+    if len(names) < 2 or inside:
+        return _members({"0": place}, Groups(("0",), {"series": [0], "name": [""]}))
+    keys = tuple(map(str, range(len(names))))
+    files = {key: FileSeries(archive, number) for number, key in enumerate(keys)}
+    columns: dict[str, Sequence[object]] = {"series": range(len(names)), "name": names}
+    return Members(files, Groups(keys, columns), are_series=True)
 
 
 def _members(places: Mapping[str, str], groups: Groups | None) -> Members:
