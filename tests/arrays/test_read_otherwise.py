@@ -58,6 +58,14 @@ TIFFS = {
     "imagej with one unit twice": (imagej(unit="um", yunit="um", spacing=2), ()),
     "imagej upside down": (imagej(unit="um", spacing=-2), ("sizes 2",)),
     "imagej with times": (imagej("TYX", unit="um", finterval=2.5), ("times 2",)),
+    "imagej in centimetres, by its resolution": (
+        {**imagej(), "resolutionunit": "CENTIMETER"},
+        ("sizes 2",),
+    ),
+    "imagej in a unit of its own, and centimetres": (
+        {**imagej(unit="um", spacing=2), "resolutionunit": "CENTIMETER"},
+        (),
+    ),
     "imagej in pixels": (imagej(unit="pixel"), ()),
 }
 
@@ -78,6 +86,17 @@ def test_a_tiff_is_read_otherwise_where_its_metadata_say_more_than_was_read(
         True,
         wanted if wanted is not None else ("channels 2",),
     )
+
+
+def test_ome_xml_that_was_taken_for_none_is_read_otherwise(tmp_path) -> None:
+    path = tmp_path / "a.ome.tif"
+    for more, wanted in (("", 0), ("\n", 0), ("<!-- by hand -->", 4)):
+        tifffile.imwrite(path, STACK, photometric="minisblack", **ome(**XY, PhysicalSizeZ=2))
+        with tifffile.TiffFile(path) as file:
+            text = file.pages[0].description + more
+        options = {"photometric": "minisblack", "metadata": None, "description": text.encode()}
+        tifffile.imwrite(path, STACK, **options)
+        assert len(look_at(str(path))[1]) == wanted
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.ome.tif"])

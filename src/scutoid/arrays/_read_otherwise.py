@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from scutoid.arrays._ome_companion import is_ome_xml
 from scutoid.arrays._spec import SPATIAL
 from scutoid.arrays._units import UNITLESS, known_unit
 
@@ -34,6 +35,7 @@ _FIRST_UNITS = re.compile(
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b([^>]*)>")
 _CHANNEL = re.compile(r"<(?:\w+:)?Channel\b([^>]*)>")
 _ATTRIBUTE = re.compile(r"""\b(\w+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_UNIT = re.compile(r"^unit=", re.MULTILINE)
 _LENGTHS = {b"\2": "inch", b"\3": "cm"}
 _OF_SCREENS = (72.0, 96.0)
 _MARK = "scutoid"
@@ -46,10 +48,13 @@ def in_tiff(tags: Mapping[int, bytes]) -> tuple[str, ...]:
         return (SIZES, TIMES, CHANNELS)
     if f'"{_MARK}"' in text or f"&quot;{_MARK}&quot;" in text:  # ours, read as it was written
         return ()
+    if is_ome_xml(text) and not text.rstrip("\0 \r\n\t").endswith("OME>"):
+        return (SIZES, TIMES, AXES, CHANNELS)  # taken for plain, by what stands after it
     if "<OME" in text or ":OME" in text:
         return tuple(dict.fromkeys(_in_ome_xml(text)))
     if text.startswith("ImageJ="):
-        return tuple(_in_imagej(text))
+        of_tags = (SIZES,) * (_UNIT.search(text) is None and any(_resolutions(tags)))
+        return tuple(dict.fromkeys((*of_tags, *_in_imagej(text))))
     return (SIZES,) if any(_resolutions(tags)) else ()
 
 
