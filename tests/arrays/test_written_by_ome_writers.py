@@ -13,15 +13,17 @@ ow = pytest.importorskip("ome_writers", reason="ome-writers is not installed: sc
 
 WELLS = [("A", "1", "f0"), ("A", "1", "f1"), ("C", "4", "f0")]
 SHAPE = (2, 2, 3, 32, 40)
+CHANNELS = {"DAPI": "#0000FF", "GFP": "#00FF00"}
 
 
 def write(path, positions, plate=None):
     """Write a frame at a time, each with its number, the positions of a time in turn."""
     spatial = [("z", 3, 2.0, 1), ("y", 32, 0.5, 16), ("x", 40, 0.25, 20)]
+    channels = [ow.Channel(name=name, color=color) for name, color in CHANNELS.items()]
     dimensions = [
         ow.Dimension(name="t", count=2, chunk_size=1, type="time", scale=3, unit="second"),
         ow.Dimension(name="p", type="position", coords=positions),
-        ow.Dimension(name="c", count=2, chunk_size=1, type="channel"),
+        ow.Dimension(name="c", type="channel", chunk_size=1, coords=channels),
         *(
             ow.Dimension(
                 name=name, count=n, chunk_size=chunk, type="space", scale=size, unit="micrometer"
@@ -45,6 +47,8 @@ def frames(position, n_positions):
 
 def check(image, position, n_positions):
     assert (image.axes, image.voxel_size, image.unit) == ("tczyx", (2.0, 0.5, 0.25), "um")
+    assert image.channels == tuple(CHANNELS)
+    assert [f"#{each.color}" for each in image.display] == list(CHANNELS.values())
     np.testing.assert_array_equal(image.read(), frames(position, n_positions))
 
 
