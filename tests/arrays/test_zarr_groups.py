@@ -11,7 +11,13 @@ import zarr
 
 import scutoid as sc
 from scutoid.arrays import open_source, zarr_images
-from scutoid.errors import MetadataError, ParameterError, SourceError
+from scutoid.errors import (
+    MetadataError,
+    ParameterError,
+    ScutoidWarning,
+    SourceError,
+    SourceNotFound,
+)
 
 AXES = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
 
@@ -240,3 +246,28 @@ def test_a_zarr_of_one_image_takes_no_other(tmp_path) -> None:
             sc.open(tmp_path / name, series=1)
         assert zarr_images(str(tmp_path / name)) is None
         assert sc.open_folder(tmp_path / name).keys == ("0",)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_wells_and_fields_that_a_stopped_acquisition_never_wrote(tmp_path, version) -> None:
+    path = plate(tmp_path / "p.ome.zarr", version)
+    shutil.rmtree(path / "A" / "1" / "1")
+    shutil.rmtree(path / "B")
+    with pytest.raises(SourceError, match=r'(?s)B/12.*missing="fill"'):
+        sc.open_folder(path)
+    with pytest.warns(ScutoidWarning, match="that it names 2 are not there.*: A/1/1, B/12$"):
+        members = sc.open_folder(path, missing="fill")
+    assert members.keys == ("A/1/0",)
+    assert list(members.groups["well"]) == ["A1"]
+    target, store = highest(members), tmp_path / "store"
+    assert "A/1/1, B/12" in "".join(sc.plan(target, store=store).warnings)
+    assert sc.run(target, store=store)["highest"].to_dict() == {"A/1/0": 0}
+    with pytest.raises(ParameterError, match="none of 0: 'A/1/0'; 1: 'A/1/1'"):
+        sc.open(path, series="B/12/0", missing="fill")
+    shutil.rmtree(path / "A")
+    with pytest.raises(SourceNotFound, match="at least one image"):
+        sc.open_folder(path, missing="fill")
+
+
+def test_all_of_a_plate_is_there_without_a_word(tmp_path) -> None:
+    assert len(sc.open_folder(plate(tmp_path / "p.ome.zarr", 3), missing="fill").keys) == 4

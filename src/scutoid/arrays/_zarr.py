@@ -424,9 +424,9 @@ def open_zarr(
         )
         images = None if multiscale is not None else zarr_images(location, fills=fills)
         if images is not None:
-            number = choose_one([each.path for each in images], series, location)
+            paths = [each.path for each in images if each.is_there]
             return open_zarr(
-                f"{location}/{images[number].path}",
+                f"{location}/{paths[choose_one(paths, series, location)]}",
                 level=level,
                 mode=mode,
                 axes=axes,

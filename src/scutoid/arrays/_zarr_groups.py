@@ -40,6 +40,8 @@ class GroupImage:
     """Where it is, below the zarr."""
     columns: Mapping[str, object]
     """What the collection says of it."""
+    is_there: bool = True
+    """Whether it was found; not: it stands for all fields of a well that is not there."""
 
 
 def zarr_images(location: str, *, fills: bool = False) -> tuple[GroupImage, ...] | None:
@@ -50,7 +52,7 @@ def zarr_images(location: str, *, fills: bool = False) -> tuple[GroupImage, ...]
     location : str
         Path or URL.
     fills : bool
-        Whether files that a server refuses are absent.
+        Whether wells may be absent, and files that a server refuses are.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def zarr_images(location: str, *, fills: bool = False) -> tuple[GroupImage, ...]
     if ome.get("multiscales"):
         return None
     try:
-        found = tuple(_images(node, ome, read))
+        found = tuple(_images(node, ome, read, fills=fills))
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         if isinstance(error, MetadataError):
             raise
@@ -139,9 +141,11 @@ def _ome(node: Node) -> Mapping[str, Any]:
     return ome if isinstance(ome, Mapping) else {}
 
 
-def _images(node: Node, ome: Mapping[str, Any], read: _Read) -> Iterator[GroupImage]:
+def _images(
+    node: Node, ome: Mapping[str, Any], read: _Read, *, fills: bool
+) -> Iterator[GroupImage]:
     if "plate" in ome:
-        yield from _of_plate(node, ome["plate"], read)
+        yield from _of_plate(node, ome["plate"], read, fills=fills)
     elif "well" in ome:
         yield from _of_well(ome["well"], "", {})
     elif _LAYOUT in ome:
@@ -152,7 +156,9 @@ def _images(node: Node, ome: Mapping[str, Any], read: _Read) -> Iterator[GroupIm
         yield from _of_elements(node, read)
 
 
-def _of_plate(node: Node, plate: Mapping[str, Any], read: _Read) -> Iterator[GroupImage]:
+def _of_plate(
+    node: Node, plate: Mapping[str, Any], read: _Read, *, fills: bool
+) -> Iterator[GroupImage]:
     names = {axis: [str(item["name"]) for item in plate[axis]] for axis in ("rows", "columns")}
     paths = [str(item["path"]) for item in plate["wells"]]
     wells = read([f"{node.location}/{path}" for path in paths])
@@ -160,14 +166,18 @@ def _of_plate(node: Node, plate: Mapping[str, Any], read: _Read) -> Iterator[Gro
         row, _, column = path.partition("/")
         row = names["rows"][item["rowIndex"]] if "rowIndex" in item else row
         column = names["columns"][item["columnIndex"]] if "columnIndex" in item else column
+        place = {"row": row, "column": column, "well": well_name(row, column)}
+        if well is None and fills:
+            yield GroupImage(path, place, is_there=False)
+            continue
         if well is None:
             raise SourceError(
                 "the wells that a plate lists are there",
                 value=path,
                 place=node.location,
-                remedy="restore it, or take it out of the list of wells",
+                remedy='restore it, or leave it out by missing="fill", as after an acquisition '
+                "that was stopped",
             )
-        place = {"row": row, "column": column, "well": well_name(row, column)}
         yield from _of_well(_ome(well)["well"], f"{path}/", place)
 
 

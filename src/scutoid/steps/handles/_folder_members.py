@@ -141,7 +141,8 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
     if is_file and not is_table_file and not wanted.finds_images:
         paths = {Path(text).name: os.path.realpath(text)}
         return Path(text).name, _of_paths(paths, text, wanted)
-    if (found := images_in_zarr(text, wanted.is_selected)) is not None:
+    fills = wanted.missing == "fill"
+    if (found := images_in_zarr(text, wanted.is_selected, fills=fills)) is not None:
         wanted.check_fits(("well", "series"), text, is_stacked=False)
         if not found.paths:
             raise SourceNotFound("a zarr holds at least one image", value="none", place=text)

@@ -124,7 +124,7 @@ def open_folder(
         What becomes of a place of a stacked member that has no file, and of planes that an
         OME-TIFF announces and that are not there: an error that names them, or their voxels are 0,
         and a warning of each plan says how many there are: of places of all members, of planes of
-        its first one.
+        its first one. Images that a plate names and that are not there are left out with a warning.
     read : function of a path, optional
         Returns what the file holds, for all files of one kind: a numpy array, a DataFrame, or a
         value; never None, for it is `select` that leaves files out.  It is called in the workers,

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
-from scutoid.arrays import is_zarr_at, labels_of, names_in_group, split_zip, zarr_at, zarr_images
+from scutoid.arrays import (
+    GroupImage,
+    is_zarr_at,
+    labels_of,
+    names_in_group,
+    split_zip,
+    zarr_at,
+    zarr_images,
+)
 from scutoid.errors import ParameterError
 from scutoid.remote import at_once
 from scutoid.steps.compute import Groups
 from scutoid.steps.graph import FileSeries, MemberFiles
 from scutoid.steps.handles._member_files import Members
+
+_SHOWN = 5
+"""Number of things that are named where there are many."""
 
 
 def images_in_zarr(
@@ -28,7 +41,8 @@ def images_in_zarr(
     is_selected : function of a path
         Whether an image belongs to the collection.
     fills : bool
-        Whether files that a server refuses are absent.
+        Whether images that it names and that are not there are left out, with a note, and files
+        that a server refuses are absent.
     """
     if "://" in path:
         place = path if is_zarr_at(path, fills=fills) else None
@@ -39,10 +53,34 @@ def images_in_zarr(
     images = zarr_images(place, fills=fills)
     if images is None:
         return _in_group(place, names_in_group(place, fills=fills))
-    kept = {each.path: each.columns for each in images if is_selected(f"{place}/{each.path}")}
+    chosen = [each for each in images if is_selected(f"{place}/{each.path}")]
+    absent = _absent(place, chosen) if fills else {}
+    kept = {each.path: each.columns for each in chosen if each.path not in absent}
     names = dict.fromkeys(name for columns in kept.values() for name in columns)
     columns = {name: [columns.get(name) for columns in kept.values()] for name in names}
-    return _members({key: f"{place}/{key}" for key in kept}, Groups(tuple(kept), columns))
+    members = _members({key: f"{place}/{key}" for key in kept}, Groups(tuple(kept), columns))
+    return replace(members, notes=_notes(absent))
+
+
+def _absent(place: str, images: Sequence[GroupImage]) -> dict[str, None]:
+    """Return the paths of images and wells that are named and not there."""
+    places = {f"{place}/{each.path}": each for each in images}
+    listed = [each for each, image in places.items() if image.is_there]
+    found = at_once(listed, is_zarr_at) if "://" in place else map(zarr_at, listed)
+    there = {each for each, is_there in zip(listed, found, strict=True) if is_there}
+    return dict.fromkeys(image.path for each, image in places.items() if each not in there)
+
+
+def _notes(absent: Collection[str]) -> tuple[str, ...]:
+    if not absent:
+        return ()
+    some = ", ".join(itertools.islice(absent, _SHOWN)) + (", ..." if len(absent) > _SHOWN else "")
+    images = (
+        "of the wells and images that it names one is"
+        if len(absent) == 1
+        else (f"of the wells and images that it names {len(absent)} are")
+    )
+    return (f"{images} not there, and left out: {some}",)
 
 
 def _in_group(place: str, names: Sequence[str]) -> Members:
@@ -102,7 +140,8 @@ def with_labels(members: Members, name: str) -> Members:
     is_remote = any("://" in place for place in paths)
     find = functools.partial(_labels_at, name=name)
     found = at_once(paths, find) if is_remote else [find(place) for place in paths]
-    return _members(dict(zip(places, found, strict=True)), members.groups)
+    labels = _members(dict(zip(places, found, strict=True)), members.groups)
+    return replace(labels, notes=members.notes)
 
 
 def _labels_at(place: str, name: str) -> str:
