@@ -45,6 +45,8 @@ class Format:
     @property
     def said(self) -> str:
         """A file of it, for messages."""
+        if not self.endings:
+            return f"a file {self.name}"
         return f"a file of the format {self.name} ({', '.join(self.endings)})"
 
 
@@ -199,7 +201,7 @@ def open_microscope(path: str, request: Request, kind: Format | None = None) -> 
         scene = reader.scene(number)
         facts, detail = scene.facts, reader.detail(number)
         notes = _lost_notes(scene.lost(), request.missing, path)
-    spec = facts.spec(f"the {kind.name}")
+    spec = facts.spec(f"the {kind.name}" if kind.endings else "the file")
     which = (kind.name, number, detail, facts.block is not None)
     return MicroscopeSource(
         spec.replace(notes=(*spec.notes, *notes)), facts.chunks(), files, *which

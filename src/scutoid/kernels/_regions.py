@@ -306,7 +306,7 @@ def checked_labels(labels: NDArray[Any]) -> NDArray[Any]:
         raise ParameterError(
             "labels are an array of integers",
             value=f"dtype {labels.dtype}, {labels.ndim} axes",
-            remedy="label a mask first",
+            remedy='label a mask first, sc.label(mask > 0); or numbers, labels.astype("uint32")',
         )
     if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
         raise ParameterError(

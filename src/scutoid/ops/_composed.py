@@ -89,8 +89,9 @@ def with_call_options(function: Callable[..., object]) -> object:
     def options(**options: Unpack[CallOptions]) -> Callable[..., object]:
         @functools.wraps(function)
         def run(*args: object, **kwargs: object) -> object:
-            results = function(*args, **kwargs)
-            return with_options(results, [*args, *kwargs.values()], cast("dict[str, Any]", options))
+            operation = functools.partial(function, *args, **kwargs)
+            inputs = [*args, *kwargs.values()]
+            return with_options(operation, inputs, cast("dict[str, Any]", options))
 
         return run
 

@@ -106,3 +106,17 @@ def test_collections_without_a_common_key_are_refused_with_both_and_the_remedy(p
         assert "such as 'A01_s1.npy' and 'A01_s1_cp_masks.npy'" in text
         assert "keys=" in text
         assert "inner" not in text
+
+
+def test_operations_take_the_members_that_are_in_both_where_it_is_asked_for(plate, tmp_path):
+    masks = sc.open_folder(plate / "own/{well}/*_s{s:d}.npy", keys="{well}/{s}")
+    images = sc.open_folder(plate / "raw/{well:A..}_s1.npy", keys="{well}/1")
+    with pytest.raises(PipelineError, match='join="inner"'):
+        sc.measure(masks, intensity=images)
+    table = sc.measure.options(join="inner")(masks, intensity=images)
+    sc.run(table, store=tmp_path / "s")
+    assert table.to_pandas()[["key", "mean"]].to_numpy().tolist() == [["A01/1", 1.0]]
+    with pytest.raises(PipelineError, match='join="inner"'):  # and then as before
+        sc.measure(masks, intensity=images)
+    both = sc.watershed.options(join="inner")(masks, images, max_extent=4)
+    assert both.keys == ("A01/1",)

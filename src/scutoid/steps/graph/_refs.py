@@ -19,6 +19,8 @@ their parts are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
@@ -33,6 +35,8 @@ from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph._parts_of_members import ChannelOf, IndexOf, PartOfMember
 from scutoid.steps.layout import Framed, PartsGrid, View
+
+_JOIN: ContextVar[str | None] = ContextVar("join", default=None)
 
 
 class Node:
@@ -438,8 +442,18 @@ def dependencies_in(items: Iterable[object]) -> Iterator[Ref | CollectionRef]:
             yield item.collection
 
 
+@contextmanager
+def joining(join: str | None) -> Iterator[None]:
+    """Let steps that are called here join collections so, whatever their own options say."""
+    token = _JOIN.set(join)
+    try:
+        yield
+    finally:
+        _JOIN.reset(token)
+
+
 def zip_keys(collections: Sequence[CollectionRef], *, join: str, place: str) -> tuple[str, ...]:
-    """Return the keys that several collections have in common.
+    """Return the keys that several collections have in common; see `joining`.
 
     Raises
     ------
@@ -447,6 +461,7 @@ def zip_keys(collections: Sequence[CollectionRef], *, join: str, place: str) -> 
         If they differ and `join` is not "inner", or they have none in common.
     """
     first = collections[0].keys
+    join = _JOIN.get() or join
     for other in collections[1:]:
         if other.keys == first or set(other.keys) == set(first):
             continue

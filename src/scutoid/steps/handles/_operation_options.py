@@ -9,24 +9,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from scutoid.steps.declaration import StepSpec
-from scutoid.steps.graph import Call, CollectionRef, Gathered, Node, Outputs, Ref, Rewriting
+from scutoid.steps.graph import (
+    Call,
+    CollectionRef,
+    Gathered,
+    Node,
+    Outputs,
+    Ref,
+    Rewriting,
+    joining,
+)
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._step import Step
 
 _OF_RESULT = ("name", "keep", "storage", "where")
 
 
-def with_options(result: Any, inputs: Iterable[object], options: Mapping[str, object]) -> Any:
+def with_options(
+    operation: Callable[[], Any], inputs: Iterable[object], options: Mapping[str, Any]
+) -> Any:
     """Return the results of an operation, its steps with other options.
 
     Parameters
     ----------
-    result : lazy result, or tuple of these
-        What the operation returned.
+    operation : function
+        Calls the operation; returns a lazy result, or a tuple of these.
     inputs : iterable
         Its arguments: what has made these is no part of it.
     options : mapping
@@ -35,8 +46,10 @@ def with_options(result: Any, inputs: Iterable[object], options: Mapping[str, ob
 
     Returns
     -------
-    The same kind as `result`; what is not lazy as it is.
+    The same kind as the operation returns; what is not lazy as it is.
     """
+    with joining(options.get("join")):
+        result = operation()
     results = result if isinstance(result, tuple) else (result,)
     refs = [item.ref for item in results if isinstance(item, Lazy)]
     last = [ref.node for ref in refs]
