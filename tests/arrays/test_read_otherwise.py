@@ -119,11 +119,21 @@ def ngff(axes=(("z", "space"), ("y", "space"), ("x", "space")), unit="micrometer
     }
 
 
+def pyramid(*scales, unit=None):
+    """Describe levels of these scales, which are one array here."""
+    found = ngff(unit=unit)
+    found["datasets"] = [ngff(unit=unit, scale=scale)["datasets"][0] for scale in scales]
+    return found
+
+
 TIMED = (("t", "time"), ("y", "space"), ("x", "space"))
 LONG = (("depth", "space"), ("lat", "space"), ("lon", "space"))
 ZARRS = {
     "micrometres": (ngff(), ()),
     "no units": (ngff(unit=None), ()),
+    "levels of voxels of 1": (pyramid((1, 1, 1), (2, 2, 2)), ("sizes 2",)),
+    "levels of voxels of 1 um": (pyramid((1, 1, 1), (2, 2, 2), unit="micrometer"), ()),
+    "levels of other voxels": (pyramid((2, 1, 1), (4, 2, 2)), ()),
     "two units": (ngff(unit=("nanometer", "micrometer", "micrometer")), ("sizes 2",)),
     "a unit of one axis": (ngff(unit=(None, "micrometer", "micrometer")), ("sizes 2",)),
     "a unit of later": (ngff(unit="decimeter"), ("sizes 2",)),

@@ -36,6 +36,15 @@ def count():
     named = (images + 1).options(name="brighter")
     return rows(images), brightest(images), report(images), named
 """
+CELLS = """
+import scutoid as sc
+
+@sc.pipeline
+def cells(folder: str):
+    images = sc.open_folder(folder + "/{well}.npy", voxel_size=1, unit="um")
+    nuclei = sc.label(images > 0)
+    return (images + 1).options(name="brighter"), nuclei, sc.measure(nuclei)
+"""
 RUN = ("run", "pipe.py", "--executor", "serial")
 
 
@@ -94,6 +103,36 @@ def test_a_table_of_a_folder_is_not_written_with_an_ending_that_is_no_format(pla
         assert run_command(["export", "rows", path]) == 2
     assert "whose name has no ending" in capsys.readouterr().err
     assert sorted(p.name for p in plate.parent.iterdir()) == ["pipe.py", "plate", "results"]
+
+
+def test_a_plate_is_exported_with_labels_and_tables(plate, capsys) -> None:
+    Path("cells.py").write_text(CELLS)
+    assert run_command(["run", "cells.py", "--folder", "plate", "--executor", "serial"]) == 0
+    command = ["export", "brighter", "out.ome.zarr", "--labels", "nuclei=label"]
+    assert run_command([*command, "--tables", "measure", "--tables", "nuclei=measure"]) == 0
+    field = Path("out.ome.zarr/A/2/0")
+    assert sorted(path.name for path in (field / "tables").iterdir() if path.is_dir()) == [
+        "measure",
+        "nuclei",
+    ]
+    assert len(pd.read_parquet(field / "tables/nuclei/table.parquet")) == 1
+    assert (field / "labels" / "nuclei").is_dir()
+    capsys.readouterr()
+    assert run_command([*command[:3], "--tables", "absent"]) == 2
+    assert "absent" in capsys.readouterr().err
+
+
+def test_a_pipeline_takes_a_folder_at_a_url(plate, web, capsys) -> None:
+    shutil.copytree(plate, web.folder / "plate")
+    Path("cells.py").write_text(CELLS)
+    command = ["run", "cells.py", "--folder", web.url("plate"), "--executor", "serial"]
+    assert run_command(command) == 0
+    capsys.readouterr()
+    assert run_command(["show", "measure"]) == 0
+    assert "A2" in capsys.readouterr().out
+    web.lists = False
+    assert run_command(command) == 2
+    assert "a table with a column path of URLs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["at the end", "at once"])

@@ -14,7 +14,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,12 @@ def _in_ome_xml(text: str) -> Iterator[str]:
         yield CHANNELS
 
 
+def _is_one_at_first(scales: Sequence[Sequence[float]]) -> bool:
+    """Whether a pyramid is of voxels of size 1, as programs write that know none."""
+    ones = [set(scale) == {1} for scale in scales]
+    return len(ones) > 1 and ones[0] and not all(ones)
+
+
 def _attributes(text: str) -> dict[str, str]:
     return {name: html.unescape(a or b) for name, a, b in _ATTRIBUTE.findall(text)}
 
@@ -144,14 +150,15 @@ def _in_ngff(ome: Mapping[str, Any]) -> Iterator[str]:
     spatial = [axis.get("unit") for axis in axes if axis["name"].lower() in SPATIAL]
     units = [unit for unit in spatial if unit]
     outer = first.get("coordinateTransformations", ())
-    if _are_other(units) or 0 < len(units) < len(spatial) or len(outer) > 1:
-        yield SIZES
     scales = [
         step["scale"]
         for item in (*first["datasets"], first)
         for step in item.get("coordinateTransformations", ())
         if step["type"] == "scale"
     ]
+    is_half = 0 < len(units) < len(spatial)
+    if _are_other(units) or is_half or len(outer) > 1 or (not units and _is_one_at_first(scales)):
+        yield SIZES
     for n, axis in enumerate(axes):
         is_time = axis.get("type") == "time" or axis["name"].lower() == "t"
         if is_time and (axis.get("unit") or any(scale[n] != 1 for scale in scales)):

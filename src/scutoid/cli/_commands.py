@@ -310,6 +310,8 @@ def export(
     store: str = "results",
     output: int = 1,
     partial: Partial = "error",
+    labels: Sequence[str] = (),
+    tables: Sequence[str] = (),
 ) -> int:
     """Write a copy of the newest result of a step to a path, or update a copy there.
 
@@ -328,6 +330,9 @@ def export(
     partial : {"error", "allow"}
         What becomes of members that a run did not finish: an error and exit code 1, or they are
         left out.
+    labels, tables : str
+        Steps whose results are written within images that are exported as .ome.zarr, as STEP or
+        NAME=STEP; each may be given several times.
     """
     results = _several(Store(store)[step])
     if not 1 <= output <= len(results):
@@ -335,8 +340,22 @@ def export(
     chosen = results[output - 1]
     if isinstance(chosen, Collection):
         _tell_missing(chosen, partial)
-    print(export_result(chosen, path, partial=partial))
+    print(
+        export_result(
+            chosen,
+            path,
+            labels=_within(labels, store),
+            tables=_within(tables, store),
+            partial=partial,
+        )
+    )
     return 0
+
+
+def _within(given: Sequence[str], store: str) -> dict[str, Any] | None:
+    """Return the results that are written within images, by the names that they get there."""
+    steps = {name: step or name for name, _, step in (text.partition("=") for text in given)}
+    return {name: _several(Store(store)[step])[0] for name, step in steps.items()} or None
 
 
 def view(*steps: str, store: str = "results") -> int:

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 import scutoid as sc
 from scutoid.steps.planning import _folder_files
@@ -68,15 +69,29 @@ def test_sizes_that_the_user_gives_are_not_read(folder, tmp_path, monkeypatch) -
     assert sc.plan(table(), store=store).is_done
 
 
-def test_a_file_is_looked_at_once_for_each_content(folder, tmp_path, monkeypatch) -> None:
+def zarrs(folder):
+    for number, version in enumerate((2, 3)):
+        group = zarr.create_group(folder / f"{number}.zarr", zarr_format=version)
+        group.create_array("0", data=np.ones((3, 5, 6), "uint8"))
+        axes = [{"name": axis, "type": "space", "unit": "decimeter"} for axis in "zyx"]
+        scale = {"type": "scale", "scale": [2, 1, 1]}
+        datasets = [{"path": "0", "coordinateTransformations": [scale]}]
+        ome = {"version": "0.4", "multiscales": [{"axes": axes, "datasets": datasets}]}
+        group.attrs.update({"ome": {**ome, "version": "0.5"}} if version == 3 else ome)
+    return folder / "*.zarr"
+
+
+@pytest.mark.parametrize("kind", ["tif", "zarr"])
+def test_a_file_is_looked_at_once_for_each_content(folder, tmp_path, monkeypatch, kind) -> None:
     store, looked = tmp_path / "results", []
+    pattern = zarrs(folder) if kind == "zarr" else folder / "*.tif"
     look_at = _folder_files.look_at
     monkeypatch.setattr(
         _folder_files, "look_at", lambda path: (looked.append(path), look_at(path))[1]
     )
-    for path in folder.glob("*.tif"):  # long enough ago for its time to tell a change
+    for path in folder.rglob("*"):  # long enough ago for its time to tell a change
         os.utime(path, (1e9, 1e9))
-    sc.run(size(sc.open_folder(folder / "*.tif")), store=store, executor="serial")
-    assert len(looked) == 3
-    assert sc.plan(size(sc.open_folder(folder / "*.tif")), store=store).is_done
-    assert len(looked) == 3
+    sc.run(size(sc.open_folder(pattern)), store=store, executor="serial")
+    assert len(looked) == len(list(folder.glob(pattern.name)))
+    assert sc.plan(size(sc.open_folder(pattern)), store=store).is_done
+    assert len(looked) == len(list(folder.glob(pattern.name)))

@@ -26,6 +26,7 @@ from scutoid.store.keys._tagged import tagged
 
 _ATTEMPTS = 3
 _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
+_ATTRIBUTES = ("zarr.json", ".zattrs")
 _HEADER = b'{"scutoid":"input hashes","version":3}'
 
 
@@ -78,7 +79,7 @@ class HashMemo:
         Parameters
         ----------
         path : str
-            The file; it has entered a key, and is looked at once.
+            The file, or the folder of a zarr; it has entered a key, and is looked at once.
         look : callable
             Finds out.
 
@@ -89,14 +90,18 @@ class HashMemo:
         str
             Names of changes in the reading of metadata that concern it, with commas between.
         """
-        with self._lock:
-            row = self._new.get(path) or (self._known or {}).get(path)
+        # A zarr is looked at once for each content of the file that has its attributes
+        for name in (path, *(f"{path}{os.sep}{each}" for each in _ATTRIBUTES)):
+            with self._lock:
+                row = self._new.get(name) or (self._known or {}).get(name)
+            if row is not None:
+                break
         if row is not None and row[5] is not None and row[6] is not None:
             return row[5], row[6]
         is_alone, readings = look(path)
         found = is_alone, ",".join(readings)
         if row is not None:
-            self._set(path, (*row[:5], *found))
+            self._set(name, (*row[:5], *found))
         return found
 
     def _set(self, path: str, row: _Row) -> None:
