@@ -43,7 +43,7 @@ def cortex(data):
     ]
     for name, score in cortex_spots.halves(found, points).items():
         lines.append(
-            f"| {HALVES[name]} | {score.expected} | {score.found} | {score.matched} "
+            f"| {HALVES[name]} | {score.n_true:.0f} | {score.n_pred:.0f} | {score.tp:.0f} "
             f"| {score.precision:.2f} | {score.recall:.2f} |"
         )
     return "\n".join(lines)

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import pandas as pd
 
 import scutoid as sc
 
 VOXEL_SIZE = (5.0, 2.0, 2.0)
 SECTION = slice(10, 20)
+WITHIN = 10.0
+"""Largest distance of a found point and one of the reference, in um."""
 MIDDLE = 195
 """Column that divides the points in two halves: one to choose the threshold, one to report."""
 
@@ -49,55 +50,6 @@ def cells(raw, *, radius=5.0, background=24.0, threshold=475.0, spacing=12.0):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How found points compare with a reference."""
-
-    matched: int
-    """Pairs of a found and a reference point, one to one."""
-    found: int
-    """Points found."""
-    expected: int
-    """Points of the reference."""
-
-    @property
-    def precision(self):
-        """Share of the found points that are matched."""
-        return self.matched / max(self.found, 1)
-
-    @property
-    def recall(self):
-        """Share of the reference that is matched."""
-        return self.matched / max(self.expected, 1)
-
-    def __str__(self):
-        return (
-            f"{self.matched} of {self.found} found points match {self.expected}: "
-            f"precision {self.precision:.2f}, recall {self.recall:.2f}"
-        )
-
-
-def compare(found, expected, *, within=10.0):
-    """Match points one to one, as many as possible, each pair within a distance.
-
-    Parameters
-    ----------
-    found, expected : ndarray
-        Positions in um, shape (n, 3).
-    within : float
-        Largest distance of a pair, in um.
-
-    Examples
-    --------
-    >>> compare(np.array([[0.0, 0, 0], [0, 0, 3]]), np.array([[0.0, 0, 4]]))
-    Score(matched=1, found=2, expected=1)
-    """
-    distance = np.linalg.norm(found[:, None] - expected[None], axis=2)
-    cost = np.where(distance <= within, distance, 1e6)
-    pairs = linear_sum_assignment(cost)
-    return Score(int((distance[pairs] <= within).sum()), len(found), len(expected))
-
-
 def read_points(path):
     """Read cellfinder's points: x, y and z in voxels, returned as z, y and x; shape (n, 3)."""
     markers = ET.parse(path).getroot().iter("Marker")  # noqa: S314  # a file of the data folder
@@ -106,14 +58,17 @@ def read_points(path):
 
 
 def halves(table, points):
-    """Compare the halves left and right of the middle, and both together."""
-    found = table[["z", "y", "x"]].to_numpy()
-    expected = points * VOXEL_SIZE
+    """Compare the halves left and right of the middle, and both together, as `compare_points`."""
+    expected = pd.DataFrame(points * VOXEL_SIZE, columns=["z", "y", "x"])
     border = MIDDLE * VOXEL_SIZE[2]
+    parts = {
+        "left": [one[one["x"] < border] for one in (table, expected)],
+        "right": [one[one["x"] >= border] for one in (table, expected)],
+        "both": [table, expected],
+    }
     return {
-        "left": compare(found[found[:, 2] < border], expected[expected[:, 2] < border]),
-        "right": compare(found[found[:, 2] >= border], expected[expected[:, 2] >= border]),
-        "both": compare(found, expected),
+        name: sc.compare_points(*pair, max_distance=sc.um(WITHIN)).iloc[0]
+        for name, pair in parts.items()
     }
 
 
@@ -122,7 +77,10 @@ def main(folder):
     table = cells(raw).to_pandas()
     points = read_points(Path(folder) / "cell_classification.xml")
     for name, score in halves(table, points).items():
-        print(f"{name}: {score}")
+        print(
+            f"{name}: {score.tp:.0f} of {score.n_pred:.0f} found points match {score.n_true:.0f}: "
+            f"precision {score.precision:.2f}, recall {score.recall:.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -21,15 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import tifffile
 
 import nuclei_whole as whole
 import scutoid as sc
 from nuclei import foreground, split, summary
-from score import Score, score
 
 IOUS = (0.5, 0.7)
-ALIKE = 1 - 1e-9  # no intersection over union but that of equal objects is above it
 CORTEX_VOXEL = (5.0, 2.0, 2.0)
 CORTEX_FOREGROUND = {"sigma": 2.0, "factor": 2.5, "around": 10.0, "share": 2.0, "min_size": 30}
 CORTEX_SPLIT = {"spread": 2.0, "depth": 0.5, "reach": 16.0, "min_size": 30}
@@ -64,34 +63,35 @@ FOLDER = Study(
 class Tally:
     """What one implementation found in some of the images."""
 
-    scores: dict[float, Score] = field(
-        default_factory=lambda: {iou: Score(0, 0, 0) for iou in IOUS}
-    )
-    miscounted: int = 0
-    """Sum of the differences between the objects found and those there, image by image."""
+    scores: list[pd.DataFrame] = field(default_factory=list)
+    """Of each image, a row an intersection over union."""
     unlike: int = 0
     """Objects that the other implementation has not found voxel by voxel."""
 
     def add(self, labels, truth, other):
         """Take in an image, what is there, and what the other implementation found."""
-        for iou in IOUS:
-            found = score(labels, truth, iou=iou)
-            self.scores[iou] += found
-        self.miscounted += abs(found.found - found.true)
-        self.unlike += score(labels, other, iou=ALIKE).extra
+        self.scores.append(sc.compare(labels, truth, thresholds=IOUS))
+        self.unlike += int(sc.compare(labels, other, thresholds=1.0)["fp"].item())
 
     def figures(self):
         """Return what is reported."""
-        of_all = self.scores[IOUS[0]]
+        of_each = pd.concat(self.scores)
+        total = of_each.groupby("threshold")[["tp", "n_pred", "n_true"]].sum()
+        total["precision"] = total["tp"] / total["n_pred"]
+        total["recall"] = total["tp"] / total["n_true"]
+        total["f1"] = 2 * total["tp"] / (total["n_pred"] + total["n_true"])
+        of_images = of_each[of_each["threshold"] == IOUS[0]]
+        miscounted = (of_images["n_pred"] - of_images["n_true"]).abs().sum()
+        n_true = int(of_images["n_true"].sum())
         rates = {
-            f"{name}_{iou}": round(getattr(found, name), 3)
-            for iou, found in self.scores.items()
+            f"{name}_{iou}": round(float(total.loc[iou, name]), 3)
+            for iou in IOUS
             for name in ("precision", "recall", "f1")
         }
         return {
-            "true": of_all.true,
-            "found": of_all.found,
-            "count_error": round(self.miscounted / of_all.true, 3),
+            "true": n_true,
+            "found": int(of_images["n_pred"].sum()),
+            "count_error": round(float(miscounted / n_true), 3),
             **rates,
             "unlike": self.unlike,
         }

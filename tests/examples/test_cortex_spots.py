@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import sys
 from pathlib import Path
 
@@ -19,14 +18,6 @@ sys.path.insert(0, str(ROOT / "examples"))
 import cortex_spots as example  # noqa: E402
 
 
-def test_the_score_counts_pairs() -> None:
-    assert doctest.testmod(example).failed == 0
-    points = np.array([[0.0, 0, 0], [0, 0, 8], [0, 0, 100]])
-    assert example.compare(points, points[::-1]) == example.Score(3, 3, 3)
-    assert example.compare(points, np.array([[0.0, 0, 7]])).precision == pytest.approx(1 / 3)
-    assert example.compare(points[:0], points).recall == 0
-
-
 def test_simulated_cells_on_an_uneven_background_are_found(tmp_path) -> None:
     rng = np.random.default_rng(0)
     shape = (10, 60, 70)
@@ -39,10 +30,11 @@ def test_simulated_cells_on_an_uneven_background_are_found(tmp_path) -> None:
     raw = sc.open(image.astype("uint16"), voxel_size=example.VOXEL_SIZE, unit="um")
     table = example.cells(raw)
     sc.run(table, store=tmp_path, executor="threads", block=32)
-    found = table.to_pandas()[["z", "y", "x"]].to_numpy()
-    assert example.compare(found, np.array(centres) * example.VOXEL_SIZE, within=3.0) == (
-        example.Score(4, 4, 4)
-    )
+    truth = pd.DataFrame(np.array(centres) * example.VOXEL_SIZE, columns=["z", "y", "x"])
+    scores = sc.compare_points(table.to_pandas(), truth, max_distance=sc.um(3))
+    assert scores[["tp", "fp", "fn"]].to_numpy().tolist() == [[4, 0, 0]]
+    of_halves = example.halves(table.to_pandas(), np.array(centres))
+    assert (of_halves["both"].f1, of_halves["left"].n_true, of_halves["right"].n_pred) == (1, 4, 0)
 
 
 @pytest.mark.data
