@@ -1,13 +1,13 @@
 """Labels beside a truth: how many objects match, how labels split and merge, by one contingency.
 
-Two steps that all scores share: each block counts the pairs of labels at its voxels; one step adds
-them up, image by image, to sums of which scores are made.
+Two steps: each block counts the pairs of labels at its voxels; one step adds them up, image by
+image, to sums of which scores are made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, Unpack, overload
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, Unpack, cast, overload
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from scutoid.steps import (
     StepBlock,
     Table,
     Tables,
+    Values,
     blockwise,
     gather,
     injected,
@@ -180,11 +181,12 @@ def compare(
     is_eager = isinstance(labels, np.ndarray) and isinstance(truth, np.ndarray)
     wanted = _checked_thresholds(thresholds, _PLACE)
     pairs = _counted_pairs(labels, truth, _PLACE, _score_columns())
-    sums = compare_sums(pairs, thresholds=wanted)
+    table: Table = compare_scores(pairs, thresholds=wanted)
     if total:
-        table: Table = compare_total(gather(sums) if isinstance(sums, Tables) else sums)
-    else:
-        table = compare_scores(sums)
+        sums = compare_sums(pairs, thresholds=wanted)
+        is_many = isinstance(cast("object", sums), Values)
+        members = gather(cast("Values", sums)) if is_many else sums
+        table = compare_total(members, thresholds=wanted, of_members=is_many)
     return table.to_pandas() if is_eager else table
 
 
@@ -308,13 +310,41 @@ def _at_place(part: Mapping[str, Array], columns: Mapping[str, Array]) -> pd.Dat
 
 
 @step(out="table", version="1")
-def compare_sums(pieces: BlockParts, *, thresholds: tuple[float, ...]) -> pd.DataFrame:
-    """Add up the pairs of all blocks of each image, to what scores are made of."""
-    rows = []
-    for part, table in _tables(pieces):
-        sums = {"threshold": np.array(thresholds), **agreement_sums(table, thresholds)}
-        rows.append(_at_place(part, sums))
+def compare_scores(pieces: BlockParts, *, thresholds: tuple[float, ...]) -> pd.DataFrame:
+    """Add up the pairs of all blocks of each image, and make its scores."""
+    rows = [
+        _at_place(part, _scores(agreement_sums(table, thresholds), thresholds))
+        for part, table in _tables(pieces)
+    ]
     return _joined(rows)
+
+
+@step(version="1")
+def compare_sums(pieces: BlockParts, *, thresholds: tuple[float, ...]) -> Arrays:
+    """Add up the pairs of all blocks, to what the scores of all images together are made of."""
+    return _added_up(agreement_sums(table, thresholds) for _, table in _tables(pieces))
+
+
+@step(out="table", version="1")
+def compare_total(
+    sums: Arrays | Mapping[str, Arrays], *, thresholds: tuple[float, ...], of_members: bool
+) -> pd.DataFrame:
+    """Make the scores of one image, or of all members, together."""
+    import pandas as pd
+
+    members = cast("Mapping[str, Arrays]", sums).values() if of_members else [sums]
+    return pd.DataFrame(_scores(_added_up(cast("Iterable[Arrays]", members)), thresholds))
+
+
+def _scores(sums: Mapping[str, Array], thresholds: Sequence[float]) -> Arrays:
+    return {"threshold": np.array(thresholds), **agreement_scores(sums)}
+
+
+def _added_up(sums: Iterable[Mapping[str, Array]]) -> Arrays:
+    total: Arrays = {}
+    for one in sums:
+        total = {name: total[name] + rows if total else rows for name, rows in one.items()}
+    return total
 
 
 @step(out="table", version="1")
@@ -342,31 +372,11 @@ def _joined(rows: list[pd.DataFrame]) -> pd.DataFrame:
     return table
 
 
-@step(out="table", version="1")
-def compare_scores(sums: pd.DataFrame) -> pd.DataFrame:
-    """Make the scores of each place."""
-    names = [str(name) for name in sums.columns]
-    scores = agreement_scores({name: sums[name].to_numpy() for name in names})
-    table = sums[names[: names.index("threshold") + 1]].assign(**scores)
-    table.attrs = sums.attrs
-    return table
-
-
-@step(out="table", version="1")
-def compare_total(sums: pd.DataFrame | Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Make the scores of all places of all members together."""
-    import pandas as pd
-
-    tables = list(sums.values()) if isinstance(sums, Mapping) else [sums]
-    rows = pd.concat(tables, ignore_index=True).drop(columns=["t", "time", "c"], errors="ignore")
-    return compare_scores(rows.groupby("threshold", sort=False, as_index=False).sum())
-
-
 def _score_columns() -> list[str]:
     """Return the names of the columns of scores."""
     none = np.zeros(0, np.uint64)
     table = Contingency(none, none, np.zeros(0, np.int64))
-    return ["threshold", *agreement_scores(agreement_sums(table, ()))]
+    return [*_scores(agreement_sums(table, ()), ())]
 
 
 compare_scores = compare_scores.options(name="compare")

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, Unpack, cast, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack, cast, overload
 
 import numpy as np
 
-from scutoid.arrays import METRES, SPATIAL
-from scutoid.errors import MetadataError, ParameterError
-from scutoid.kernels import matching_scores, pairs_within
-from scutoid.ops._columns import as_floats, check_groups, known_values
+from scutoid.errors import ParameterError
+from scutoid.kernels import matching_scores
+from scutoid.ops._columns import check_groups
 from scutoid.ops._composed import TypedAs, operation, with_call_options
 from scutoid.ops._count import is_table
-from scutoid.ops._times import TIME
-from scutoid.ops._types import Array, TableLike
-from scutoid.ops._units import VOXELS, copied_unit, ratio_to, with_unit
+from scutoid.ops._point_pairs import Distance, point_matches, rows_of_places
+from scutoid.ops._types import Array, Arrays, TableLike
+from scutoid.ops._units import with_unit
 from scutoid.steps import (
-    TIME_UNIT,
     UNIT,
     CallOptions,
     Length,
     Table,
     Tables,
+    Values,
     check_units,
     gather,
     step,
@@ -32,11 +31,7 @@ from scutoid.steps import (
 if TYPE_CHECKING:
     import pandas as pd
 
-Distance = float | Length
-_APART = "tc"
-"""Columns that say which image a point is of."""
 _PAIRED = ("point", "truth", "distance")
-_COUNTED = ("tp", "n_pred", "n_true", "distance")
 
 
 class _ComparePoints(Protocol):
@@ -143,10 +138,13 @@ def compare_points(
     0   1   1   0            1.0
     """
     wanted = _checked(points, truth, max_distance, "compare_points", _score_columns())
-    sums = point_sums(cast("Table", points), cast("Table", truth), **wanted)
+    given = cast("Table", points), cast("Table", truth)
     if not total:
-        return point_scores(sums)
-    return point_total(gather(sums) if isinstance(sums, Tables) else sums)
+        return point_scores(*given, **wanted)
+    sums = point_sums(*given, **wanted)
+    is_many = isinstance(cast("object", sums), Values)
+    members = gather(cast("Values", sums)) if is_many else sums
+    return point_total(members, of_members=is_many)
 
 
 @operation
@@ -212,203 +210,87 @@ def _checked(
     return {"max_distance": wanted}
 
 
-def _matches(
-    points: pd.DataFrame, truth: pd.DataFrame, max_distance: Distance, place: str
-) -> Iterator[tuple[dict[str, object], dict[str, Array]]]:
-    """Match the points of each place: what is in its columns, and its numbers and pairs."""
-    axes = _axes(points, truth, place)
-    reach = _in_unit(max_distance, points, place)
-    ratio = _ratio(points, truth, place)
-    one = _positions(points, axes, f"{place}, points")
-    two = _positions(truth, axes, f"{place}, truth") * ratio
-    for at, own, others in _apart(points, truth, place):
-        first, second, distance = pairs_within(one[own], two[others], reach)
-        yield (
-            at,
-            {
-                "point": own[first],
-                "truth": others[second],
-                "distance": distance,
-                "n": np.array([len(own), len(others)]),
-            },
-        )
-
-
-def _axes(points: pd.DataFrame, truth: pd.DataFrame, place: str) -> list[str]:
-    """Return the spatial axes, which both tables have."""
-    of_points, of_truth = (
-        [axis for axis in (*SPATIAL, *_APART) if axis in table.columns] for table in (points, truth)
-    )
-    axes = [axis for axis in of_points if axis in SPATIAL]
-    if of_points != of_truth or not axes:
-        raise ParameterError(
-            "points and truth have positions in the same columns, some of z, y, x, t and c",
-            value=f"{', '.join(of_points) or 'none'}; {', '.join(of_truth) or 'none'}",
-            place=place,
-            remedy="rename the columns of one, or leave out those that the other has not",
-        )
-    return axes
-
-
-def _positions(table: pd.DataFrame, axes: Sequence[str], place: str) -> Array:
-    for axis in axes:
-        if table[axis].dtype.kind not in "iuf":
-            raise ParameterError(
-                "positions are numbers",
-                value=str(table[axis].dtype),
-                place=f"{place}, column {axis!r}",
-            )
-    position = np.column_stack([as_floats(table[axis], place) for axis in axes])
-    n_unknown = int((~np.isfinite(position)).any(axis=1).sum())
-    if n_unknown:
-        raise ParameterError(
-            "the positions of points are known",
-            value=f"{n_unknown} of {len(table)} NaN, missing or infinite",
-            place=place,
-            remedy=f"drop these rows, table.dropna(subset={list(axes)})",
-        )
-    return position
-
-
-def _in_unit(max_distance: Distance, points: pd.DataFrame, place: str) -> float:
-    if not isinstance(max_distance, Length):
-        return max_distance
-    unit = points.attrs.get(UNIT)
-    if unit not in METRES:
-        raise MetadataError(
-            "a physical length needs points whose unit is known",
-            value=f"unit {unit}",
-            place=f"{place}, max_distance",
-            remedy="open the image with voxel_size= and unit=, or give the distance as a number",
-        )
-    return max_distance.value * METRES[max_distance.unit] / METRES[unit]
-
-
-def _ratio(points: pd.DataFrame, truth: pd.DataFrame, place: str) -> float:
-    """Return what the positions of the truth are multiplied by to be in the unit of the points."""
-    one, two = points.attrs.get(UNIT), truth.attrs.get(UNIT)
-    if one and two and (one == VOXELS) != (two == VOXELS):
-        raise MetadataError(
-            "points and truth are both in voxels, or both in the world",
-            value=f"{one} and {two}",
-            place=place,
-            remedy="open the image with voxel_size= and unit=, as the other was",
-        )
-    return ratio_to(truth, one, f"{place}, truth", needs_size=False)
-
-
-def _apart(
-    points: pd.DataFrame, truth: pd.DataFrame, place: str
-) -> Iterator[tuple[dict[str, object], Array, Array]]:
-    """Go through the places that either table has: its columns, and the rows of the two there."""
-    import pandas as pd
-
-    axes = [axis for axis in _APART if axis in points.columns]
-    if not axes:
-        yield {}, np.arange(len(points)), np.arange(len(truth))
-        return
-    for axis in axes:
-        for table in (points, truth):
-            known_values(table[axis], place)
-    names = [*axes, TIME] if any(TIME in table.columns for table in (points, truth)) else axes
-    both = pd.concat([points.reindex(columns=names), truth.reindex(columns=names)])
-    both.index = pd.RangeIndex(len(both))
-    for at, rows in both.groupby(axes, sort=True):
-        where = dict(zip(axes, at, strict=True))
-        if TIME in names:
-            where[TIME] = rows[TIME].max()  # passes over missing ones
-        numbers = rows.index.to_numpy()
-        is_point = numbers < len(points)
-        yield where, numbers[is_point], numbers[~is_point] - len(points)
-
-
-def _at_places(
-    found: Iterator[tuple[Mapping[str, object], Mapping[str, Array]]],
-    columns: Sequence[str],
-    points: pd.DataFrame,
-    truth: pd.DataFrame,
-) -> pd.DataFrame:
-    """Make rows of all places; the unit is that of the points."""
-    import pandas as pd
-
-    axes = [axis for axis in _APART if axis in points.columns]
-    rows = [
-        pd.DataFrame({name: own[name] for name in columns} | dict(where)) for where, own in found
-    ]
-    if rows:
-        table = pd.concat(rows, ignore_index=True)
-    else:  # no place, as there are no points
-        table = pd.DataFrame({name: np.zeros(0) for name in (*axes, *columns)})
-    names = [*axes, *([TIME] if TIME in table.columns else [])]
-    table = copied_unit(table[[*names, *columns]], points if UNIT in points.attrs else truth)
-    for source in (truth, points):
-        if TIME_UNIT in source.attrs:
-            table.attrs[TIME_UNIT] = source.attrs[TIME_UNIT]
-    return table
-
-
 @step(out="table", version="1")
 def matched_points(
     points: pd.DataFrame, truth: pd.DataFrame, *, max_distance: Distance
 ) -> pd.DataFrame:
     """List the pairs of points that match."""
-    found = _matches(points, truth, max_distance, "match_points")
-    table = _at_places(found, _PAIRED, points, truth)
+    found = point_matches(points, truth, max_distance, "match_points")
+    table = rows_of_places(found, _PAIRED, points, truth)
     return table.astype({"point": np.int64, "truth": np.int64})
 
 
 @step(out="table", version="1")
-def point_sums(
+def point_scores(
     points: pd.DataFrame, truth: pd.DataFrame, *, max_distance: Distance
 ) -> pd.DataFrame:
     """Count the points that match, are found, and are there, at each place."""
-    counted = (
-        (
-            where,
-            {
-                "tp": np.array([len(own["distance"])]),
-                "n_pred": own["n"][:1],
-                "n_true": own["n"][1:],
-                "distance": own["distance"].sum(keepdims=True),
-            },
-        )
-        for where, own in _matches(points, truth, max_distance, "compare_points")
+    found = (
+        (where, _scores(_counted(own)))
+        for where, own in point_matches(points, truth, max_distance, "compare_points")
     )
-    return _at_places(counted, _COUNTED, points, truth)
+    table = rows_of_places(found, _score_columns(), points, truth)
+    return table.astype(dict.fromkeys(("tp", "fp", "fn", "n_pred", "n_true"), np.int64))
+
+
+@step(version="1")
+def point_sums(
+    points: pd.DataFrame, truth: pd.DataFrame, *, max_distance: Distance
+) -> dict[str, object]:
+    """Count the points of all places together, in the unit of the points, if a table says it."""
+    sums = _added_up(
+        _counted(own) for _, own in point_matches(points, truth, max_distance, "compare_points")
+    )
+    source = points if UNIT in points.attrs else truth
+    return {"sums": sums, **({"unit": source.attrs[UNIT]} if UNIT in source.attrs else {})}
 
 
 @step(out="table", version="1")
-def point_scores(sums: pd.DataFrame) -> pd.DataFrame:
-    """Make the scores of each place."""
-    places = sums.drop(columns=list(_COUNTED))
-    tp, n_pred, n_true = (sums[name].to_numpy(np.int64) for name in ("tp", "n_pred", "n_true"))
-    total = sums["distance"].to_numpy(np.float64)
-    mean = np.where(tp > 0, total / np.maximum(tp, 1), np.nan)
-    table = places.assign(**matching_scores(tp, n_pred, n_true), mean_distance=mean)
-    table.attrs = sums.attrs
-    return table
-
-
-@step(out="table", version="1")
-def point_total(sums: pd.DataFrame | Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def point_total(
+    sums: Mapping[str, object] | Mapping[str, Mapping[str, object]], *, of_members: bool
+) -> pd.DataFrame:
     """Make the scores of all places of all members together."""
     import pandas as pd
 
-    tables = dict(sums.items()) if isinstance(sums, Mapping) else {"": sums}
+    members = cast("Mapping[str, Mapping[str, Any]]", sums if of_members else {"": sums})
     units = dict[object, list[str]]()
-    for key, table in tables.items():
-        if len(table) and UNIT in table.attrs:
-            units.setdefault(table.attrs[UNIT], []).append(key)
+    counted: list[Arrays] = []
+    for key, member in members.items():
+        counted.append(member["sums"])
+        if "unit" in member:
+            units.setdefault(member["unit"], []).append(key)
     check_units(units)
-    rows = pd.concat([table[list(_COUNTED)] for table in tables.values()])
-    total = rows.sum().to_frame().T
-    return point_scores(with_unit(total, cast("str | None", next(iter(units)))) if units else total)
+    table = pd.DataFrame(_scores(_added_up(counted)))
+    return with_unit(table, cast("str | None", next(iter(units)))) if units else table
+
+
+def _counted(own: Mapping[str, Array]) -> Arrays:
+    """Return what adds up of the pairs of one place."""
+    return {
+        "tp": np.array([len(own["distance"])]),
+        "n_pred": own["n"][:1],
+        "n_true": own["n"][1:],
+        "distance": own["distance"].sum(keepdims=True),
+    }
+
+
+def _added_up(counted: Iterable[Arrays]) -> Arrays:
+    total: Arrays = {name: np.zeros(1, np.int64) for name in ("tp", "n_pred", "n_true")}
+    total["distance"] = np.zeros(1)
+    for one in counted:
+        total = {name: rows + one[name] for name, rows in total.items()}
+    return total
+
+
+def _scores(sums: Arrays) -> Arrays:
+    tp = sums["tp"]
+    mean = np.where(tp > 0, sums["distance"] / np.maximum(tp, 1), np.nan)
+    return {**matching_scores(tp, sums["n_pred"], sums["n_true"]), "mean_distance": mean}
 
 
 def _score_columns() -> list[str]:
     """Return the names of the columns of scores."""
-    none = np.zeros(0, np.int64)
-    return [*matching_scores(none, none, none), "mean_distance"]
+    return [*_scores(_added_up([]))]
 
 
 point_scores = point_scores.options(name="compare_points")
