@@ -7,7 +7,7 @@ import pytest
 
 import scutoid as sc
 from scutoid.arrays import TimeScale
-from scutoid.errors import MetadataError
+from scutoid.errors import MetadataError, ScutoidWarning, SourceError
 
 nz = pytest.importorskip("ngff_zarr", reason="ngff-zarr is not installed: scutoid[writers]")
 
@@ -35,8 +35,8 @@ def write(path, version, data=FIVE, dims="tczyx"):
     nz.to_ngff_zarr(str(path), nz.to_multiscales(image, scale_factors=[2]), version=version)
 
 
-def write_plate(path, version):
-    """Write a plate of two fields a well, and return their voxels."""
+def write_plate(path, version, keys=FIELDS):
+    """Write fields of a plate that has two fields in each of two wells, and return their voxels."""
     plate = nz.Plate(
         columns=[nz.PlateColumn("1"), nz.PlateColumn("02")],
         rows=[nz.PlateRow("A"), nz.PlateRow("B")],
@@ -48,7 +48,7 @@ def write_plate(path, version):
         field_count=2,
         version=version,
     )
-    written = {key: FIVE[0, :, n] for n, key in enumerate(FIELDS)}
+    written = {key: FIVE[0, :, n] for n, key in enumerate(FIELDS) if key in keys}
     with nz.HCSPlateWriter(str(path), plate, version=version) as file:
         for key, data in written.items():
             row, column, field = key.split("/")
@@ -120,3 +120,14 @@ def test_shards(tmp_path) -> None:
     found = sc.open(tmp_path / "a.zarr")
     assert (found.voxel_size, found.unit) == ((2.0, 0.5, 0.5), None)
     np.testing.assert_array_equal(found.read(), FIVE[0, 0])
+
+
+def test_a_plate_whose_acquisition_was_stopped(tmp_path) -> None:
+    path = tmp_path / "plate.ome.zarr"
+    written = write_plate(path, "0.5", FIELDS[:1])
+    with pytest.raises(SourceError, match=r'(?s)B/02.*missing="fill"'):
+        sc.open_folder(path)
+    with pytest.warns(ScutoidWarning, match="one is not there, and left out: B/02"):
+        fields = sc.open_folder(path, missing="fill")
+    assert fields.keys == FIELDS[:1]
+    np.testing.assert_array_equal(fields["A/1/0"].read(), written["A/1/0"])

@@ -13,7 +13,7 @@ import tifffile
 import zarr
 
 import scutoid as sc
-from scutoid.errors import ParameterError, SourceError, SourceNotFound
+from scutoid.errors import ParameterError, ScutoidWarning, SourceError, SourceNotFound
 
 
 @pytest.fixture
@@ -219,6 +219,19 @@ def test_a_well_that_is_not_there_is_named(web) -> None:
     shutil.rmtree(plate(web.folder / "p.zarr") / "B")
     with pytest.raises(SourceError, match="B/1"):
         sc.open_folder(web.url("p.zarr"))
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_what_is_not_there_of_a_plate_is_left_out_where_that_is_asked_for(web, refuses) -> None:
+    folder = plate(web.folder / "p.zarr")
+    keys = sc.open_folder(web.url("p.zarr")).keys
+    shutil.rmtree(folder / "B")
+    gone, *kept = (key for key in keys if not key.startswith("B"))
+    shutil.rmtree(folder / gone)
+    web.refuses_absent = refuses
+    with pytest.warns(ScutoidWarning, match=f"2 are not there, and left out: {gone}, B/1"):
+        members = sc.open_folder(web.url("p.zarr"), missing="fill")
+    assert members.keys == tuple(kept)
 
 
 def test_a_plate_is_opened_without_a_listing_by_few_requests(web) -> None:

@@ -66,7 +66,8 @@ def _absent(place: str, images: Sequence[GroupImage]) -> dict[str, None]:
     """Return the paths of images and wells that are named and not there."""
     places = {f"{place}/{each.path}": each for each in images}
     listed = [each for each, image in places.items() if image.is_there]
-    found = at_once(listed, is_zarr_at) if "://" in place else map(zarr_at, listed)
+    is_at = functools.partial(is_zarr_at, fills=True)
+    found = at_once(listed, is_at) if "://" in place else map(zarr_at, listed)
     there = {each for each, is_there in zip(listed, found, strict=True) if is_there}
     return dict.fromkeys(image.path for each, image in places.items() if each not in there)
 
