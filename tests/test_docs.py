@@ -52,6 +52,12 @@ def test_opening(tmp_path):
     assert re.search(r"key +well +site +mean\n0 +B03/1 +B03 +1 ", said)
 
 
+def test_looking(tmp_path):
+    said = run_page("looking.md", tmp_path)
+    page = (DOCS / "looking.md").read_text()
+    assert all(f"# {line}" in page for line in said.splitlines())
+
+
 def test_daisy(tmp_path):
     run_page("daisy.md", tmp_path)
     printed = "".join(path.read_text() for path in (tmp_path / "daisy_logs").iterdir())

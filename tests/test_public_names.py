@@ -17,15 +17,16 @@ import scutoid
 ROOT = Path(__file__).parents[1]
 PROMISED = {
     "scutoid": """
-        affine_transform blockwise closing compare compare_points concatenate Coordinate
-        correct_bias count count_by_region create density detect_spots difference_of_gaussians
-        dilation distance_transform downsample erosion estimate_bias estimate_cells export Files
-        fill_holes flip gather gaussian hysteresis Image Images injected label laplacian_of_gaussian
-        li local_maxima match_objects match_points Measure measure median n4 normalize_percentile
-        open open_folder opening otsu OutputGrid pad Parts per_member percentile pipeline Plan plan
-        predict Progress project pyramid reduction remove_small resample Roi Run run scale_nearest
-        split_touching step stitch Storage Store subtract_background Table Tables threshold
-        threshold_local transpose triangle um Value Values __version__ view watershed white_tophat
+        __version__ affine_transform blockwise check_halo closing compare compare_points
+        concatenate Coordinate correct_bias count count_by_region create debug density
+        detect_spots difference_of_gaussians dilation distance_transform downsample erosion
+        estimate_bias estimate_cells export Files fill_holes flip gather gaussian HaloCheck
+        hysteresis Image Images injected label laplacian_of_gaussian li local_maxima match_objects
+        match_points Measure measure median n4 normalize_percentile open open_folder opening otsu
+        OutputGrid pad Parts per_member percentile pipeline Plan plan predict Progress project
+        pyramid reduction remove_small resample Roi Run run scale_nearest split_touching step
+        stitch Storage Store subtract_background Table Tables threshold threshold_local transpose
+        triangle um Value Values view watershed white_tophat
     """,
     "scutoid.errors": """
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
@@ -107,11 +108,11 @@ INTERNAL = {
         state_of table_of_bytes version_notes
     """,
     "scutoid.steps": """
-        blockwise CallOptions check_names check_units Collection Described export Files gather Image
-        ImageRef Images injected is_lazy Length open open_folder OutputGrid own_columns Parts
-        per_member Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image
-        Run run RunStep step Step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values
-        with_given with_options
+        blockwise CallOptions check_halo check_names check_units Collection debug Described export
+        Files gather HaloCheck Image ImageRef Images injected is_lazy Length open open_folder
+        OutputGrid own_columns Parts per_member Pipeline pipeline Plan plan PlannedStep reduction
+        refuse_renamed remedy_for_image Run run RunStep Step step Store Table Tables TIME_UNIT
+        TypedCall um UNIT Value Values with_given with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces background_field bias_field

@@ -57,6 +57,7 @@ from .ops import (
 )
 from .steps import (
     Files,
+    HaloCheck,
     Image,
     Images,
     OutputGrid,
@@ -69,6 +70,8 @@ from .steps import (
     Value,
     Values,
     blockwise,
+    check_halo,
+    debug,
     export,
     gather,
     injected,
@@ -87,6 +90,7 @@ from .views import view
 __all__ = [
     "Coordinate",
     "Files",
+    "HaloCheck",
     "Image",
     "Images",
     "Measure",
@@ -105,6 +109,7 @@ __all__ = [
     "__version__",
     "affine_transform",
     "blockwise",
+    "check_halo",
     "closing",
     "compare",
     "compare_points",
@@ -113,6 +118,7 @@ __all__ = [
     "count",
     "count_by_region",
     "create",
+    "debug",
     "density",
     "detect_spots",
     "difference_of_gaussians",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -283,3 +284,30 @@ def test_warnings_stand_below_what_a_run_printed(tmp_path) -> None:
     assert sum("how the image is cut" in line for line in said) == 1, "at its end"
     off = ("run", "blur.py", "--store=other", "--block=32", "--no-check-halo")
     assert "how the image is cut" not in scutoid(*off, cwd=tmp_path).stderr
+
+
+def test_a_failed_run_prints_the_command_that_opens_the_debugger_at_the_line(project) -> None:
+    command = ("run", "cells.py", "--raw", "raw.zarr", "--fail", "--workers", "1")
+    failed = scutoid(*command, "--executor=serial", cwd=project)
+    assert failed.returncode == 1
+    (line,) = (row for row in failed.stderr.splitlines() if row.startswith("to debug it: "))
+    again = shlex.split(line.removeprefix("to debug it: "))
+    assert again[:5] == ["scutoid", "debug", "cells.py", "--raw", "raw.zarr"]
+    assert not {"--workers", "--executor=serial"} & set(again)
+    opened = scutoid(*again[1:], cwd=project, input="p image.size\np fail\nq\n")
+    assert opened.returncode == 1
+    assert 'raise ValueError("told to fail")' in opened.stdout
+    assert "(Pdb) 4096\n(Pdb) True\n" in opened.stdout
+
+
+def test_debug_stops_at_the_begin_of_the_function_and_says_what_came(project) -> None:
+    command = ("debug", "cells.py", "--raw", "raw.zarr", "--step", "scaled", "--at", "0,1,2")
+    begun = scutoid(*command, "--begin", cwd=project, input="p image.shape\nc\n")
+    assert begun.returncode == 0, begun.stderr
+    assert "(16, 16, 16)" in begun.stdout
+    assert "output 1: " in begun.stdout
+    raw = zarr.open_array(project / "raw.zarr")[:16, 16:32, 32:48]
+    assert f"from {raw.min() * 2} to {raw.max() * 2}" in begun.stdout
+    wrong = scutoid("debug", "cells.py", "--raw", "raw.zarr", "--at", "99", cwd=project)
+    assert wrong.returncode == 2
+    assert "at= is the number of a block" in wrong.stderr

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 
+from scutoid.cli._debug import commands_again
 from scutoid.cli._pipelines import Executor
 from scutoid.cli._progress import Progress
 from scutoid.errors import ParameterError, ScutoidWarning, StoreError
@@ -48,14 +49,28 @@ class RunOptions(PlanOptions):
     check_halo: bool
 
 
-def run(targets: Sequence[object], **options: Unpack[RunOptions]) -> int:
-    """Run a pipeline and print its outcome; options are those of `scutoid.run`."""
+def run(
+    targets: Sequence[object], *, again: Sequence[str] = (), **options: Unpack[RunOptions]
+) -> int:
+    """Run a pipeline and print its outcome; options are those of `scutoid.run`.
+
+    Parameters
+    ----------
+    targets : sequence
+        Results of steps.
+    again : sequence of str
+        The command that debugs a block of this pipeline, without the step and the block.
+    **options
+        As above.
+    """
     with _in_plain_words() as said, Progress() as progress:
         above = _Above(said)
         done = run_targets(*targets, **options, on_failure="return", listeners=[progress, above])
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     if not done.ok:
         print(done.summary(), file=sys.stderr)
+        for command in commands_again(done, again):
+            print(f"to debug it: {command}", file=sys.stderr)
         print(
             f"\nfailed. What was finished is kept in {done.store}; "
             "correct the cause and give the same command again.",

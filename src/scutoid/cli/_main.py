@@ -10,6 +10,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from scutoid._version import __version__
@@ -23,6 +24,7 @@ _ON_FILES = {
     "run": "Run a pipeline",
     "plan": "Print what a run would do, and why",
     "why": "Print in full why steps would run",
+    "debug": "Run one block or member of a step here, under Python's debugger",
 }
 _HELP = """Image analysis at any size: run pipelines of Python functions, block by block, and keep
 each result once.
@@ -32,6 +34,7 @@ A pipeline is a function under @sc.pipeline in a Python file; its parameters are
     scutoid plan FILE.py --store results          what would run, and why
     scutoid why FILE.py --step STEP               each difference from the nearest earlier result
     scutoid run FILE.py --store results           run it; again: only what changed
+    scutoid debug FILE.py --step STEP --at 5      one block again, in the debugger where it fails
     scutoid ls --store results                    list the results
     scutoid show STEP --store results             its inputs and content
     scutoid export STEP PATH --store results      a copy of it, as CSV, TIFF, ...
@@ -148,11 +151,17 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
     from cyclopts import App
 
     from scutoid.cli import _commands as commands
+    from scutoid.cli._debug import debug
     from scutoid.cli._pipelines import load_pipeline, with_flags
 
     pipeline = load_pipeline(file)
     carry_out: dict[str, Callable[..., int]]
-    carry_out = {"run": commands.run, "plan": commands.plan, "why": commands.why}
+    carry_out = {
+        "run": partial(commands.run, again=["scutoid", "debug", file, *tokens]),
+        "plan": commands.plan,
+        "why": commands.why,
+        "debug": debug,
+    }
 
     def call(parameters: dict[str, object], **options: object) -> int:
         targets = pipeline.targets(**parameters)

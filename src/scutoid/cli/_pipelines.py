@@ -92,7 +92,7 @@ def with_flags(
         Its parameters come first.
     carry_out : callable
         Called with the pipeline's keyword arguments as a dict, and the options by keyword.
-    command : {"run", "plan", "why"}
+    command : {"run", "plan", "why", "debug"}
         Chooses the options among the flags: for a run the workers, the executor, ...
 
     Raises
@@ -112,12 +112,16 @@ def with_flags(
         option("store", str, "results", "Folder of the results; it is made if it does not exist."),
         option("block", int | None, None, "Block edge in voxels, for steps that do not give one."),
         option("memory", str | None, None, "Memory that all running blocks may take, as in 4GB."),
-        option("paranoid", bool, False, "Read all input files again, whatever their times say."),
-        option("force", tuple[str, ...], (), "Steps to run again."),
-        option(
-            "accept", tuple[str, ...], (), "Steps whose earlier result is good although it changed."
-        ),
     ]
+    if command != "debug":
+        accepted = "Steps whose earlier result is good although it changed."
+        options += [
+            option(
+                "paranoid", bool, False, "Read all input files again, whatever their times say."
+            ),
+            option("force", tuple[str, ...], (), "Steps to run again."),
+            option("accept", tuple[str, ...], (), accepted),
+        ]
     if command == "run":
         options += [
             option("workers", int | None, None, "Number of workers; default: the cores."),
@@ -128,6 +132,15 @@ def with_flags(
         ]
     if command == "why":
         options.append(option("step", tuple[str, ...], (), "Names of steps; default: all."))
+    if command == "debug":
+        where = "Number of a block, its place as in 3,4,5, or key of a member; default: not done."
+        options += [
+            option(
+                "step", str | None, None, "Name of the step; default: that of the first result."
+            ),
+            option("at", str | None, None, where),
+            option("begin", bool, False, "Stop at the first line of the step's function."),
+        ]
     options.append(option("debug", bool, False, "Show the traceback of an error."))
     names = {item.name for item in options}
     own = [_flag(item, pipeline) for item in pipeline.signature.parameters.values()]

@@ -32,7 +32,7 @@ from .handles import (
 )
 from .layout import OutputGrid
 from .planning import Plan, PlannedStep
-from .running import Run, RunStep, plan, run
+from .running import HaloCheck, Run, RunStep, check_halo, debug, plan, run
 
 __all__ = [
     "TIME_UNIT",
@@ -42,6 +42,7 @@ __all__ = [
     "Collection",
     "Described",
     "Files",
+    "HaloCheck",
     "Image",
     "ImageRef",
     "Images",
@@ -62,8 +63,10 @@ __all__ = [
     "Value",
     "Values",
     "blockwise",
+    "check_halo",
     "check_names",
     "check_units",
+    "debug",
     "export",
     "gather",
     "injected",

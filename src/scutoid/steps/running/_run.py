@@ -220,11 +220,23 @@ def run(
             "a run ends without failed blocks",
             value=done.summary(),
             place=str(entry_store.path),
-            remedy="mend the cause and run again: what was computed is kept",
+            remedy=f"mend the cause and run again: what was computed is kept{_debugging(done)}",
         )
         error.run = done  # type: ignore[attr-defined]
         raise error
     return done
+
+
+def _debugging(done: Run) -> str:
+    """Say how the first block that failed is run by itself."""
+    for step in done.steps:
+        for failure in step.failures:
+            if failure.index >= 0:
+                at = step.members[failure.index] if step.members else failure.index
+                return (
+                    f"; scutoid.debug(..., step={step.name!r}, at={at!r}) runs it in this process"
+                )
+    return ""
 
 
 def _say(texts: Iterable[str]) -> None:

@@ -24,19 +24,11 @@ from scutoid.durable import beside
 from scutoid.errors import MetadataError, ParameterError, SourceError, StoreError
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps.compute import concatenate
-from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import (
     Call,
-    CollectionFromStore,
-    FromStore,
     MappedCall,
-    Node,
-    NotStored,
-    Outputs,
-    Rewriting,
-    refs_of,
 )
-from scutoid.steps.handles import LATEST, Lazy, handle_of
+from scutoid.steps.handles import LATEST
 from scutoid.steps.planning import (
     PlannedCall,
     PlannedRun,
@@ -66,6 +58,7 @@ from scutoid.steps.results import (
 from scutoid.steps.running._comparison import Comparison
 from scutoid.steps.running._outcome import INPUTS, Run, RunStep
 from scutoid.steps.running._sending import sending_own_code
+from scutoid.steps.running._stored_results import StoredResults
 from scutoid.steps.running._tasks import TaskBuilder
 from scutoid.store import Pack
 
@@ -293,7 +286,7 @@ class Runner:
 
     def results(self) -> dict[str, Any]:
         """Return the results by the names of their steps; each reads this run's store for ever."""
-        results = _Results(self.planned)
+        results = StoredResults(self.planned)
         return {each.task: results.of(each) for each in self.planned}
 
     def record(self, done: Run) -> None:
@@ -418,55 +411,3 @@ def _not_committed(each: PlannedCall) -> StoreError:
         place=str(each.entry.path),
         remedy="see whether something else writes there, and run again: blocks that are done stay",
     )
-
-
-class _Results:
-    """The results of a run as handles that read its store."""
-
-    def __init__(self, planned: PlannedRun) -> None:
-        self._planned = planned
-        self._nodes: dict[PlannedCall, Node] = {}
-        self._inputs = Rewriting(self._stored_outputs, self._as_cut)
-
-    def of(self, each: PlannedCall) -> Any:
-        """Return the results of a step: one, or a tuple."""
-        call, kinds = each.call, each.call.spec.outputs
-        stored = self._node(each)
-        results: tuple[Lazy, ...] = tuple(handle_of(ref, stored) for ref in refs_of(call, kinds))
-        return results if call.spec.packed else results[0]
-
-    def _node(self, each: PlannedCall) -> Node:
-        """Return what the results of a step are read from."""
-        if each not in self._nodes:
-            self._nodes[each] = self._make(each)
-        return self._nodes[each]
-
-    def _make(self, each: PlannedCall) -> Node:
-        call, kinds, key = each.call, each.call.spec.outputs, each.key.key
-        labels = tuple(call.is_labels(number) for number in range(len(kinds)))
-        if isinstance(call, MappedCall):
-            place = str(each.entry.path)
-            return CollectionFromStore(
-                call.name, key, each.items, kinds, labels, call.groups, place
-            )
-        if not each.is_kept:  # computed when it is read, of what this run has stored
-            return self._inputs.on_new_inputs(call)
-        outputs = StoredResult(each.entry, is_finished=True)
-        if each.entry.status == "complete":
-            return FromStore(call.name, key, outputs, kinds, labels)
-        return FromStore(call.name, key, NotStored(each.task, str(each.entry.path)), kinds, labels)
-
-    def _as_cut(self, call: Call) -> StepSpec:
-        """Return the step of a call in the blocks of this run, where these may count."""
-        each = self._planned.by_node.get(call)
-        if each is None or each.step is None or each.block is None or call.is_block_invariant:
-            return call.spec
-        return call.spec.with_options(
-            block=dict(zip(each.step.layout.axes, each.block, strict=True))
-        )
-
-    def _stored_outputs(self, call: Call) -> Outputs | None:
-        each = self._planned.by_node.get(call)
-        if each is None or not each.is_kept:
-            return None
-        return refs_of(self._node(each), call.spec.outputs)
