@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from scutoid.arrays import ImageSpec, open_source
+from scutoid.arrays import ImageSpec, create, open_source
 from scutoid.errors import MetadataError, ParameterError, SourceError, SourceNotFound
 from scutoid.geometry import Roi
 
@@ -225,6 +225,16 @@ def test_a_masked_array_is_refused_unless_nothing_is_masked() -> None:
     with pytest.raises(MetadataError, match="mask of an array"):
         open_source(array)
     assert open_source(np.ma.masked_array([[1, 2]], [[0, 0]])).spec.shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "a.tif"])
+def test_masked_voxels_are_not_written(tmp_path, name) -> None:
+    array = np.ma.masked_array([[1, 2], [3, 4]], [[0, 1], [0, 0]])
+    out = create(tmp_path / name, like=np.zeros((2, 2), array.dtype))
+    with pytest.raises(MetadataError, match=f"mask of an array(.|\n)*{name}"):
+        out.write(Roi((0, 0), (2, 2)), array)
+    out.write(Roi((0, 0), (2, 2)), np.ma.masked_array(array.data, False))
+    np.testing.assert_array_equal(open_source(tmp_path / name).read(out.spec.roi), array.data)
 
 
 REMEDIES = {

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scutoid.errors import ParameterError
+import scutoid as sc
+from scutoid.errors import ParameterError, RunFailed
 from scutoid.store._parts import bytes_of_table, table_of_bytes
 from scutoid.store.formats._tables import load_csv, load_parquet, save_csv, save_parquet
 
@@ -65,6 +66,36 @@ REFUSED = {
     "fine times in lists": [[NS]],
     "long integers in lists": [[LARGEST], [1]],
     "integers beside fractions in lists": [[LARGE], [0.5]],
+    "dicts of different keys": [{"a": 1}, {"b": 2}],
+    "a dict with a key less": [{"a": 1, "b": None}, {"a": 1}],
+    "dicts of different keys in lists": [[{"a": 1}, {"b": 2}]],
+    "dicts of different keys in dicts": [{"a": {"b": 1}}, {"a": {}}],
+    "sets": [{1}, {2, 3}],
+    "sets in lists": [[frozenset({1})]],
+}
+KEPT_ATTRS = {
+    "text": {"unit": "um", "missing": ["a.tif"]},
+    "numbers": {"n": 2**70, "x": 0.1, "far": float("inf"), "is_ok": True, "none": None},
+    "dicts": {"scale": {"y": [1.5, [2]], "x": {}}},
+    "nothing": {},
+}
+REFUSED_ATTRS = {
+    "a key that is no text": {1: "a"},
+    "a key that is None": {None: "a"},
+    "an inner key that is no text": {"a": {"b": {2: 1}}},
+    "a tuple": {"shape": (1, 2)},
+    "an inner tuple": {"shapes": [(1, 2)]},
+    "a number of numpy": {"level": np.float32(1.5)},
+    "a number of numpy that is one of Python's": {"level": np.float64(1.5)},
+    "a truth value of numpy": {"is_ok": np.bool_(True)},
+    "text of numpy": {"a": np.str_("a")},
+    "an array": {"a": np.arange(3)},
+    "a set": {"a": {1}},
+    "bytes": {"a": b"a"},
+    "a table": {"a": pd.DataFrame()},
+    "an object": {"a": object()},
+    "a time": {"a": NS},
+    "not a number": {"a": pd.NA},
 }
 # fmt: on
 
@@ -110,6 +141,44 @@ def test_values_that_no_type_holds_are_refused_by_column(name: str, tmp_path: Pa
         bytes_of_table(table)
     with pytest.raises(ParameterError, match="column 'c'"):
         save_csv(table, tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize("way", ["packed", "parquet"])
+@pytest.mark.parametrize("name", KEPT_ATTRS)
+def test_attributes_of_a_table_come_back(name: str, way: str, tmp_path: Path) -> None:
+    table, path = column([1]), tmp_path / "table"
+    table.attrs = KEPT_ATTRS[name]
+    if way == "packed":
+        found = table_of_bytes(bytes_of_table(table))
+    else:
+        save_parquet(table, path)
+        found = load_parquet(path)
+    assert repr(found.attrs) == repr(KEPT_ATTRS[name])
+
+
+@pytest.mark.parametrize("name", REFUSED_ATTRS)
+def test_attributes_that_would_be_lost_or_changed_are_refused(name: str, tmp_path: Path) -> None:
+    table = column([1])
+    table.attrs = {"unit": "um", **REFUSED_ATTRS[name]}
+    (odd,) = REFUSED_ATTRS[name]
+    with pytest.raises(ParameterError, match=rf"found: {odd!r}: (.|\n)*del table.attrs\[{odd!r}\]"):
+        bytes_of_table(table)
+    with pytest.raises(ParameterError, match="attrs of a table"):
+        save_parquet(table, tmp_path / "table.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("declared", [{"out": "table"}, {}], ids=["a table", "a value"])
+def test_a_step_whose_table_has_such_attributes_fails(tmp_path: Path, declared: Any) -> None:
+    @sc.step(retries=0, **declared)
+    def rows(image: Any) -> pd.DataFrame:
+        table = pd.DataFrame({"y": range(len(image))})
+        table.attrs["shape"] = image.shape
+        return table
+
+    made = rows(sc.open(np.zeros((3, 4))))
+    with pytest.raises(RunFailed, match=r"'shape': \(3, 4\)"):
+        sc.run(made, store=tmp_path, executor="serial")
 
 
 ZONES = {

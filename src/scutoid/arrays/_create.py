@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from scutoid.arrays._memory import check_unmasked
 from scutoid.arrays._open import open_source
 from scutoid.arrays._shard_notes import Notes
 from scutoid.arrays._spec import SPATIAL, ImageSpec
@@ -187,7 +188,10 @@ class WritableImage:
         ------
         GeometryError
             If it is not clear which region `data` cover, or the region is not made of whole shards.
+        MetadataError
+            If the image's type does not hold the type of `data`, or voxels of them are masked.
         """
+        check_unmasked(data, f"{self.path}, data that are written")
         array = np.asarray(data)
         if isinstance(region, _BlockLike):
             roi = Roi.of(region.write_roi)

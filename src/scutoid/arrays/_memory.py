@@ -44,6 +44,17 @@ class NumpySource:
         return owned(self.array[roi.to_slices()], self.spec.dtype)
 
 
+def check_unmasked(array: NDArray[Any], place: str) -> None:
+    """Raise a `MetadataError` where voxels of an array are masked: an image has no mask."""
+    if np.ma.is_masked(array):
+        raise MetadataError(
+            "an image has a value at each voxel: the mask of an array would be lost",
+            value=f"{np.count_nonzero(np.ma.getmaskarray(array))} masked voxels",
+            place=place,
+            remedy="give array.filled(0), and array.mask as an image of its own",
+        )
+
+
 def open_numpy(array: NDArray[Any], *, axes: str | None = None) -> NumpySource:
     """Take a numpy array as an image; it is not copied.
 
@@ -52,13 +63,7 @@ def open_numpy(array: NDArray[Any], *, axes: str | None = None) -> NumpySource:
     MetadataError
         If voxels of it are masked: an image has no mask.
     """
-    if np.ma.is_masked(array):
-        raise MetadataError(
-            "an image has a value at each voxel: the mask of an array would be lost",
-            value=f"{np.count_nonzero(np.ma.getmaskarray(array))} masked voxels",
-            place="array",
-            remedy="give array.filled(0), and array.mask as an image of its own",
-        )
+    check_unmasked(array, "array")
     shape, dtype = array.shape, array.dtype
     spec = unnamed_spec(shape, dtype, axes, place="array", is_said=False)
     return NumpySource(spec, array)

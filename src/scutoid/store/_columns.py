@@ -13,12 +13,15 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WHOLE, _NUMBERS = "whole numbers", "numbers"
 _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (
@@ -104,19 +107,55 @@ def check_nested(column: Any, stored: Iterable[object], name: object) -> None:
                 "what a table's cells hold is kept as it is",
                 value=f"{cell!r} would come back as {found!r}",
                 place=f"column {name!r} of a table",
-                remedy="convert it, or write it as text",
+                remedy="convert it, give dicts of a column the same keys, lists for sets, or "
+                "write it as text",
             )
 
 
+def check_attributes(table: pd.DataFrame) -> None:
+    """Look whether the attributes of a table are written as they are: pandas leaves others out.
+
+    Raises
+    ------
+    ParameterError
+        If one of `table.attrs` is no text, number, truth value or None, nor a list of such or a
+        dict of such with text for keys.
+    """
+    if table.attrs and not _is_plain(table.attrs):
+        odd = [name for name, value in table.attrs.items() if not _is_plain({name: value})]
+        raise ParameterError(
+            "attributes of a table are text, numbers, truth values, None, lists of such and dicts "
+            "of such with text for keys",
+            value=", ".join(f"{name!r}: {table.attrs[name]!r}" for name in odd),
+            place="attrs of a table",
+            remedy="convert it, such as by .item(), .tolist() and list(), or leave it out: "
+            f"del table.attrs[{odd[0]!r}]",
+        )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON keeps a value and its type."""
+    if type(value) is dict:
+        return all(type(key) is str and _is_plain(item) for key, item in value.items())
+    if type(value) is list:
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (str, int, float, bool)
+
+
 def _comes_back(cell: Any, found: Any) -> bool:
-    """Whether a value is what is found of it, but for the types of lists."""
+    """Whether a value is what is found of it, but for the types of lists.
+
+    Arrow gives each dict the keys of all, and makes a list of a set, in an order of this process.
+    """
     if isinstance(found, dict):
-        return isinstance(cell, dict) and all(
-            _comes_back(cell.get(key), found.get(key)) for key in {**cell, **found}
+        return (
+            isinstance(cell, dict)
+            and cell.keys() == found.keys()
+            and all(_comes_back(cell[key], found[key]) for key in found)
         )
     if isinstance(found, list):
-        items = list(cell) if isinstance(cell, (list, tuple, set, frozenset, np.ndarray)) else []
-        return len(items) == len(found) and all(map(_comes_back, items, found))
+        is_list = isinstance(cell, (list, tuple, np.ndarray))
+        return is_list and len(cell) == len(found) and all(map(_comes_back, cell, found))
     if found is None:
         is_nan = isinstance(cell, (float, np.floating)) and np.isnan(cell)
         return is_nan or cell is None or type(cell).__name__ in ("NAType", "NaTType")

@@ -19,7 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scutoid.errors import DamagedResult, ParameterError
-from scutoid.store._columns import check_nested, is_nested, is_of_objects, typed_column
+from scutoid.store._columns import (
+    check_attributes,
+    check_nested,
+    is_nested,
+    is_of_objects,
+    typed_column,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,10 +199,12 @@ def arrow_of_table(table: pd.DataFrame) -> pa.Table:
     Raises
     ------
     ParameterError
-        If a column holds values that Arrow has no type for; it is named.
+        If a column holds values that Arrow has no type for, or an attribute of the table is not
+        plain; it is named.
     """
     import pyarrow as pa
 
+    check_attributes(table)
     if not table.columns.is_unique or not all(isinstance(name, str) for name in table.columns):
         raise ParameterError(
             "columns have names that are text and differ",
