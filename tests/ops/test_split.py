@@ -208,3 +208,10 @@ def test_real_nuclei_are_split_the_same_in_blocks(tmp_path) -> None:
     sc.run(labels, store=tmp_path, executor="threads", workers=2, block=(15, 60, 60))
     np.testing.assert_array_equal(np.asarray(labels), whole)
     assert whole.max() > ndimage.label(mask)[1]
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (0, 0), (3, 0, 4), (0, 0, 0)])
+def test_a_mask_without_voxels_has_no_objects(shape):
+    mask = np.zeros(shape, bool)
+    for found in (sc.split_touching(mask), np.asarray(sc.split_touching(sc.open(mask)))):
+        assert found.shape == shape

@@ -261,7 +261,7 @@ def distance_within(
     sizes = tuple(voxel_size or (1.0,) * len(lengths))
     longer = [size for size, length in zip(sizes, lengths, strict=True) if length > max_extent]
     everything = sum(size * length for size, length in zip(sizes, lengths, strict=True))
-    limit = max_extent * min(longer) if longer else everything
+    limit = max_extent * min(longer) if longer else max(everything, *sizes)  # of no voxels too
     distance = np.zeros(mask.shape, np.float32)
     distance[inside] = distance_transform(mask[inside], max_distance=limit, voxel_size=voxel_size)
     return distance

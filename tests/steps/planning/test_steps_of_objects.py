@@ -145,3 +145,39 @@ def test_an_object_that_holds_the_same_is_not_named(what, tmp_path):
     result = sc.step(scaled.total)(sc.open(A))
     HARMLESS[what](scaled)
     assert warned(result, store=tmp_path) == []
+
+
+def versioned(factor):
+    @sc.step(version="1")
+    def times(image):
+        return float(image.sum() * factor)
+
+    return times
+
+
+def with_parameter(factor):
+    @sc.step(version="1")
+    def times(image, *, factor=factor):
+        return float(image.sum() * factor)
+
+    return times
+
+
+MADE = {
+    "closures": (versioned, "closure `factor`"),
+    "objects": (lambda factor: sc.step(version="1")(Scaled(factor).total), "Scaled.total"),
+    "parameters": (with_parameter, None),
+}
+
+
+@pytest.mark.parametrize("factors", [(1, 2), (2, 2)])
+@pytest.mark.parametrize("what", MADE)
+def test_two_steps_of_one_version_that_differ_are_named(what, factors, tmp_path):
+    make, name = MADE[what]
+    results = [make(factor)(sc.open(A)) for factor in factors]
+    said = warned(*results, store=tmp_path)
+    if name is None or factors[0] == factors[1]:
+        assert said == []
+    else:
+        assert all("of version '1'" in text and f"though {name} differs" in text for text in said)
+        assert len(set(said)) == 1

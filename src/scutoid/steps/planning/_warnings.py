@@ -21,7 +21,7 @@ from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._late import shared_variables
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._recipes import is_stored_otherwise
-from scutoid.store import bound_object, changed_state, file_names_in
+from scutoid.store import bound_object, changed_state, file_names_in, fingerprint, is_own
 
 _NAMED = 3
 """Files that a warning names."""
@@ -96,6 +96,20 @@ def _of_shared_keys(planned: PlannedRun) -> Iterator[str]:
         names = shared_variables(one, other)
         if names:
             yield _read_late(each, names)
+        elif one.version is not None and is_own(one.function):
+            yield from _under_one_version(each, one.function, other.function)
+
+
+def _under_one_version(each: PlannedCall, one: object, other: object) -> Iterator[str]:
+    """Yield that two functions for which one version stands are not the same."""
+    parts, others = fingerprint(one).parts, fingerprint(other).parts
+    names = [name for name in (*parts, *others) if parts.get(name) != others.get(name)]
+    if names:
+        yield (
+            f"step {each.task!r}: two steps of version {each.call.spec.version!r} have one key and "
+            f"one result, though {', '.join(dict.fromkeys(names))} differs; version= stands for "
+            "all of a function, its closure and its object too: pass what differs as a parameter"
+        )
 
 
 def _read_late(each: PlannedCall, names: tuple[str, ...]) -> str:
