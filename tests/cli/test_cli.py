@@ -142,6 +142,7 @@ def test_help_tells_the_flags_of_a_pipeline(project) -> None:
         (["run", "factors.py"], "@sc.pipeline"),
         (["run", "cells.py", "--raw", "raw.zarr", "--sigma", "3"], "--sigma"),
         (["run", "cells.py"], "--raw"),
+        (["run", "cells.py", "--raw", "raw.zarr", "other.zarr"], "given by name: --NAME VALUE"),
         (["run", "cells.py", "--raw", "no.zarr"], "did you mean"),
         (["plan", "cells.py", "--raw", "raw.zarr", "--level", "high"], "high"),
         (["show", "nothing"], "store"),

@@ -164,7 +164,8 @@ def open_planes(folder: Path, request: Request) -> ArraySource:
             "each file of a folder that is opened as a volume is one plane",
             value=f"axes {first.axes!r}, shape {first.shape}",
             place=paths[0],
-            remedy="use sc.open_folder for a folder of images",
+            remedy="use sc.open_folder for a folder of images; as one image, with a pattern and "
+            'stack=, such as "t{t:d}.tif" and stack={"t": "t"}',
         )
     for path in paths[1:]:
         _check_agrees(open_file(path).spec, path, first)

@@ -311,8 +311,12 @@ def _check_agrees(
                 place=path,
                 remedy="give voxel_size= and unit=, which hold for all of them"
                 if is_scale
-                else "restore the file, or leave its image out: open_folder(..., select=...)",
+                else f"{_ALIKE if name == 'dtype' else ''}restore the file, or leave its image "
+                "out: open_folder(..., select=...)",
             )
+
+
+_ALIKE = "give read=, which returns arrays of one type; "
 
 
 def _are_close(sizes: Mapping[str, float], others: Mapping[str, float]) -> bool:

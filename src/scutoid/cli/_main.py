@@ -106,11 +106,13 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _call(app: App, tokens: Sequence[str]) -> int:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnusedCliTokensError
 
     try:
         result = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
-    except CycloptsError:
+    except CycloptsError as error:
+        if isinstance(error, UnusedCliTokensError):
+            print("parameters are given by name: --NAME VALUE; --help lists them", file=sys.stderr)
         return USAGE
     return result if isinstance(result, int) else DONE
 

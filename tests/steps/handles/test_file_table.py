@@ -285,3 +285,16 @@ def test_files_of_other_kinds_are_refused_before_a_run(folder, monkeypatch):
         with pytest.raises(SourceError, match=f"(?s)a table.*{name}.*read_excel"):
             sc.open_folder(folder / name)
         assert len(opened(folder, put(2, "path", name)(ROWS), monkeypatch, "csv", read=str)) == 8
+
+
+def test_a_tilde_is_the_home_of_the_user(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    rows = ROWS.assign(path="~/" + ROWS["path"])
+    keys = tuple(f"{n // 4}/{n}.npy" for n in range(8))
+    assert sc.open_folder("~/plate/**/*.npy").keys == keys
+    assert sc.open_folder("~/plate/1").keys == ("4.npy", "5.npy", "6.npy", "7.npy")
+    assert opened(folder, rows, monkeypatch, "csv").keys == keys
+    assert sc.open_folder("~/files.csv").keys == keys
+    assert sc.open_folder(list(rows["path"])).keys == keys
+    wide_rows = wide("").assign(PathName_OrigDNA="~/plate/0").drop(2)
+    assert opened(folder, wide_rows, monkeypatch, "csv").keys == ("A01/1", "A01/2")

@@ -188,7 +188,8 @@ class _Rows:
         if "://" in text and not text.startswith("file://"):
             return text
         text = text.removeprefix("file://")
-        path = normal(os.path.join(self._folder, folder, text))  # noqa: PTH118
+        below = os.path.expanduser(os.path.join(folder, text))  # noqa: PTH111, PTH118
+        path = normal(os.path.join(self._folder, below))  # noqa: PTH118
         if not os.path.exists(path):  # noqa: PTH110  # for each of many files
             raise SourceNotFound(
                 "the files that a table lists are there",

@@ -134,7 +134,7 @@ def find_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
 def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
     if not isinstance(source, (str, os.PathLike)):
         return _of_table(_as_table(source), wanted)
-    text = os.fspath(source).removeprefix("file://")
+    text = os.path.expanduser(os.fspath(source).removeprefix("file://"))  # noqa: PTH111
     if is_url(text):
         return _at_url(text, wanted)
     is_file, is_table_file = Path(text).is_file(), text.lower().endswith((".csv", ".tsv"))
