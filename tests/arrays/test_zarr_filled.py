@@ -82,9 +82,11 @@ def test_an_ome_zarr_of_ours(refusing, axes) -> None:
         assert image[half:].read().all()
 
 
-def test_another_failure_is_an_error_all_the_same(refusing) -> None:
+@pytest.mark.parametrize("status", [401, 500])
+def test_another_failure_is_an_error_all_the_same(refusing, status) -> None:
+    """401 is of a server that wants to know who asks, as when an access has run out."""
     written(refusing.folder / "a.zarr", 3, chunks=(8, 8))
     image = sc.open(refusing.url("a.zarr"), missing="fill")
-    refusing.failures["/a.zarr/c/1/1"] = [500] * 50
-    with pytest.raises(SourceError, match="500"):
+    refusing.failures["/a.zarr/c/1/1"] = [status] * 50
+    with pytest.raises(SourceError, match=str(status)):
         image.read()

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import tensorstore
 
 REFUSED_BY_SERVER = "PERMISSION_DENIED"
-"""How tensorstore begins to say that a server refuses something (403)."""
+"""How tensorstore begins to say that a server refuses something (403, 401)."""
+_UNKNOWN_USER = "HTTP code 401"
 
 
 def read_filled(array: tensorstore.TensorStore, roi: Roi) -> NDArray[Any]:
@@ -41,10 +42,15 @@ def read_filled(array: tensorstore.TensorStore, roi: Roi) -> NDArray[Any]:
         try:
             voxels[place] = future.result()
         except ValueError as error:
-            if not str(error).startswith(REFUSED_BY_SERVER):
+            if not _is_refused(str(error)):
                 raise
             voxels[place] = fill
     return voxels
+
+
+def _is_refused(said: str) -> bool:
+    """Whether a server refuses a chunk, and not all that it is asked without a name (401)."""
+    return said.startswith(REFUSED_BY_SERVER) and _UNKNOWN_USER not in said
 
 
 def _pieces(start: int, stop: int, edge: int) -> list[tuple[int, int]]:
