@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import tifffile
 
 import scutoid as sc
-from scutoid.errors import SourceError, SourceNotFound
+from scutoid.errors import ScutoidError, SourceError, SourceNotFound
 from scutoid.remote import ask, download, folders_in, listed, read
 
 
@@ -82,3 +84,57 @@ def test_voxel_sizes_do_not_depend_on_passing_failures(web):
     web.failures["/a.zarr/.zattrs"] = [503] * 20
     with pytest.raises(SourceError, match=r"503(.|\n)*zattrs"):
         sc.open(web.url("a.zarr"))
+
+
+def _several(path):
+    with tifffile.TiffWriter(path) as file:
+        for name in ("left", "right"):
+            file.write(np.zeros((5, 8, 9), "u2"), metadata={"axes": "ZYX", "name": name})
+
+
+def _of_a_set(path):
+    names = [path.name, "other.ome.tif"]
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0"><UUID FileName="{name}">urn:{z}</UUID></TiffData>'
+        for z, name in enumerate(names)
+    )
+    xml = (
+        '<OME UUID="urn:0"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
+        'Type="uint16" SizeX="9" SizeY="8" SizeZ="2" SizeC="1" SizeT="1">'
+        f'<Channel ID="Channel:0:0"/>{planes}</Pixels></Image></OME>'
+    )
+    tifffile.imwrite(path, np.zeros((8, 9), "u2"), metadata=None, description=xml)
+
+
+FILES = {
+    "no TIFF": ("a.tif", lambda path: path.write_bytes(b"nonsense")),
+    "of several images": ("a.tif", _several),
+    "of a set": ("a.ome.tif", _of_a_set),
+    "no picture": ("a.png", lambda path: path.write_bytes(b"nonsense")),
+    "no zip": ("a.ozx", lambda path: path.write_bytes(b"nonsense")),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_errors_of_a_file_at_a_url_name_the_url_and_not_its_copy(web, name) -> None:
+    file, write = FILES[name]
+    write(web.folder / file)
+    with pytest.raises(ScutoidError) as raised:
+        sc.open(web.url(file))
+    assert web.url("") in str(raised.value)
+    assert "scutoid-urls" not in str(raised.value)
+
+
+def test_errors_of_reading_name_the_url_too(web) -> None:
+    whole = np.random.default_rng(0).integers(0, 99, (64, 64)).astype("u2")
+    tifffile.imwrite(web.folder / "a.tif", whole, compression="zlib", tile=(16, 16))
+    with tifffile.TiffFile(web.folder / "a.tif") as opened:
+        at = opened.pages[0].dataoffsets[0]
+    with (web.folder / "a.tif").open("r+b") as opened:
+        opened.seek(at)
+        opened.write(b"\x00" * 20)
+    image = sc.open(web.url("a.tif"))
+    with pytest.raises(ScutoidError) as raised:
+        image.read()
+    assert web.url("a.tif") in str(raised.value)
+    assert "scutoid-urls" not in str(raised.value)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import functools
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from scutoid.arrays._source import ArraySource, SourceIdentity, WrappedSource
+from scutoid.errors import ScutoidError
+from scutoid.geometry import Roi
 from scutoid.remote import RemoteFile, download
 
 _copies: dict[str, tuple[RemoteFile, str]] = {}
@@ -22,11 +28,18 @@ class DownloadedSource(WrappedSource):
 
     file: RemoteFile
     """What was copied."""
+    copy: str
+    """Path of the copy."""
 
     @property
     def identity(self) -> SourceIdentity:
         """The copy, and the file that it is a copy of."""
         return replace(self.source.identity, remote=(self.file,))
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region."""
+        with _named(self.copy, self.file.url):
+            return self.source.read(roi)
 
 
 def open_download(url: str, open_file: Callable[[str], ArraySource]) -> DownloadedSource:
@@ -49,7 +62,23 @@ def open_download(url: str, open_file: Callable[[str], ArraySource]) -> Download
         if known is None or not known[0].is_unchanged() or not Path(known[1]).is_file():
             known = _copies[url] = RemoteFile.reading(url, _copy)
     file, path = known
-    return DownloadedSource(open_file(path), file)
+    with _named(path, url):
+        return DownloadedSource(open_file(path), file, path)
+
+
+@contextmanager
+def _named(path: str, url: str) -> Iterator[None]:
+    """Let errors name what was copied, for the copy says nothing to its user."""
+    try:
+        yield
+    except ScutoidError as error:
+        for name in ("value", "place", "remedy"):
+            text = getattr(error, name)
+            if isinstance(text, str):
+                named = text.replace(path, url)
+                named = named.replace(str(Path(path).parent), url.rpartition("/")[0])
+                setattr(error, name, named)
+        raise
 
 
 def _copy(url: str) -> str:
