@@ -6,6 +6,7 @@ image, to sums of which scores are made.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, Unpack, cast, overload
 
@@ -293,9 +294,10 @@ def compare_blocks(labels: Array, truth: Array, *, block: StepBlock = injected) 
 def _tables(pieces: BlockParts) -> Iterator[tuple[Arrays, Contingency]]:
     """Go through the images of a grid: what its first block keeps, and the pairs of all."""
     for blocks, _ in images_of(pieces):
-        parts = (pieces[index] for index in blocks)
+        first = pieces[blocks[0]]
+        parts = itertools.chain([first], (pieces[index] for index in blocks[1:]))
         pairs = (Contingency(part["label"], part["truth"], part["n_voxels"]) for part in parts)
-        yield pieces[blocks[0]], Contingency.merged(pairs)
+        yield first, Contingency.merged(pairs)
 
 
 def _at_place(part: Mapping[str, Array], columns: Mapping[str, Array]) -> pd.DataFrame:
