@@ -176,7 +176,9 @@ def test_no_more_blocks_run_at_once_than_the_budget_allows(fields, options, most
     assert 1 <= gauge.most <= most
 
 
-@pytest.mark.parametrize("size", ["", "many", "4 XB", "GB", 0, -1, True, "1iB", "4", "1.5", "100i"])
+@pytest.mark.parametrize(
+    "size", ["", "many", "4 XB", "GB", 0, -1, True, "1iB", "4", "1.5", "100i", np.nan, np.inf]
+)
 def test_an_amount_of_memory_can_be_read(size):
     with pytest.raises(ParameterError, match="memory"):
         parse_bytes(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ def parse_bytes(size: int | str, place: str = "memory") -> int:
             amount = float(match[1]) * units[match[2].upper()]
     elif not isinstance(size, bool):
         amount = size
-    if amount < 1:
+    if not 1 <= amount < math.inf:  # NaN neither
         number = size.strip() if isinstance(size, str) and size.strip().isdigit() else "4"
         raise ParameterError(
             "an amount of memory is a number of bytes above 0, or a text with a unit",

@@ -136,6 +136,15 @@ def test_a_size_without_a_unit_is_refused(size, tmp_path):
     assert sums(tmp_path) == ALL[:1]
 
 
+@pytest.mark.parametrize("number", [-1, True, False, 1.5, "2", "all"])
+def test_what_is_no_number_of_runs_is_refused(number, tmp_path):
+    for n in (0, 1, 2):
+        run(tmp_path, n)
+    with pytest.raises(ParameterError, match=r"(?s)0 or more.*keep_runs"):
+        sc.Store(tmp_path).gc(keep_runs=number)
+    assert sums(tmp_path) == ALL[:3]
+
+
 def test_both_conditions_must_be_met(tmp_path):
     age(tmp_path, run(tmp_path, 0), days=40)
     age(tmp_path, run(tmp_path, 1), days=35)

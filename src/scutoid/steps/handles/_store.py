@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 from scutoid.blocks import parse_bytes
-from scutoid.errors import StoreError
+from scutoid.errors import ParameterError, StoreError
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.steps.handles._lazy import handle_of
@@ -187,8 +187,17 @@ class Store(NamedResults):
         Raises
         ------
         ParameterError
-            If a time is a number, which says no unit, or a text has none.
+            If a time is a number, which says no unit, or a text has none; or `keep_runs` is below 0
+            or no whole number.
         """
+        is_count = isinstance(keep_runs, int) and not isinstance(keep_runs, bool)
+        if keep_runs is not None and not (is_count and keep_runs >= 0):
+            raise ParameterError(
+                "a number of runs whose results stay is 0 or more",
+                value=keep_runs,
+                place="keep_runs",
+                remedy="write keep_runs=5 to keep what the last five runs needed",
+            )
         collector = Collector(
             self.entries_store,
             older_than=None if older_than is None else parse_duration(older_than, "older_than"),

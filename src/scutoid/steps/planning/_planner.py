@@ -296,7 +296,7 @@ class Planner:
                 what = "inputs of a whole step" if isinstance(draft.call, WholeCall) else "a block"
                 raise MemoryLimitError(
                     f"{what} fit in the memory of one worker",
-                    value=f"about {need / 1e9:.1f} GB needed, {self.memory / 1e9:.1f} GB allowed",
+                    value=f"about {need / 1e9:.2g} GB needed, {self.memory / 1e9:.2g} GB allowed",
                     place=f"step {draft.task!r}",
                     remedy="use a block-wise step or a smaller block=, or allow more memory=",
                 )
