@@ -74,6 +74,9 @@ def test_positions_as_files_of_an_ome_tiff(tmp_path) -> None:
     assert list(members.groups["name"]) == ["left", "right"]
     for number, (_, image) in enumerate(members.items()):
         check(image, number, 2)
+        assert image.time is None  # which the writer leaves out
+    timed = sc.open_folder(tmp_path / "a", time=(3, "s"))
+    assert next(iter(timed.items()))[1].time == TimeScale(3.0, "s")
     for file in sorted((tmp_path / "a").iterdir()):  # each names all
         with pytest.raises(MetadataError, match=r"0: 'left' .*; 1: 'right' "):
             sc.open(file)
