@@ -192,6 +192,6 @@ def test_a_name_matches_as_it_does_when_all_cuts_are_tried(drawn, name):
         assert pattern.match(name) == (ways[0] if ways else None)
 
 
-def test_a_name_that_cannot_match_is_told_at_once():
+def test_a_name_that_cannot_match_is_told_without_trying_all_ways():
     pattern = NamePattern.parse("{a}*{b}*{c:[a-z]+}*{d:d}{e:d}.tif")
-    assert pattern.match("x" * 120 + ".tif") is None
+    assert pattern.match("x" * 400 + ".tif") is None  # trying them takes days

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -205,7 +205,7 @@ class NamePart:
                     yield found
                 elif all(known.get(name, value) == value for name, value in found.items()):
                     yield {**known, **found}
-        elif self._expression.fullmatch(text) is not None:
+        else:
             yield from self._all_ways(text, known)
 
     @cached_property
@@ -259,43 +259,62 @@ class NamePart:
         return True
 
     def _all_ways(self, text: str, known: Texts) -> Iterator[Texts]:
-        """Try each place at which each token may end."""
+        """Try each place at which each token may end, of those from where there is a way on."""
+        if isinstance(self.tokens[0], Placeholder | Glob) and text.startswith("."):
+            return
+        alive = self._alive(text)
         tried: set[tuple[object, ...]] = set()
         waiting: list[tuple[int, int, dict[str, str]]] = [(0, 0, dict(known))]
         while waiting:
             n, at, found = waiting.pop()
             state = (n, at, *found.items())
-            if state in tried:
+            if at not in alive[n] or state in tried:
                 continue
             tried.add(state)
             if n == len(self.tokens):
-                if at == len(text):
-                    yield found
+                yield found
                 continue
             token = self.tokens[n]
-            for end in reversed(list(_ends(token, text, at, found))):  # the shortest first
+            for end in _ends(token, text, at, sorted(alive[n + 1], reverse=True), found):
                 more = {token.name: text[at:end]} if isinstance(token, Placeholder) else {}
-                waiting.append((n + 1, end, {**found, **more}))
+                waiting.append((n + 1, end, {**found, **more}))  # the shortest comes first
+
+    def _alive(self, text: str) -> list[set[int]]:
+        """Return for each token, and the end, where it may begin so that the rest matches.
+
+        It takes a time that goes with the square of the length, whatever matches: trying all ways
+        takes one that goes with a power of the number of tokens.  That a placeholder stands for the
+        same text each time is not looked at.
+        """
+        alive = [{len(text)}]
+        for token in reversed(self.tokens):
+            ends = sorted(alive[-1], reverse=True)
+            begins = range(len(text) + 1) if ends else ()
+            alive.append(
+                {at for at in begins if next(_ends(token, text, at, ends, {}), None) is not None}
+            )
+        return alive[::-1]
 
 
-def _ends(token: Token, text: str, at: int, known: Texts) -> Iterator[int]:
-    """Yield where a token may end that begins at a place of a text."""
-    if isinstance(token, Literal):
-        if text.startswith(token.text, at):
-            yield at + len(token.text)
-    elif isinstance(token, Glob):
-        for end in range(at if token.is_variable else at + 1, len(text) + 1):
-            if token.is_variable or re.fullmatch(token.expression, text[at:end], re.DOTALL):
-                yield end
-            if not token.is_variable:
-                break
-    elif token.name in known:
-        if text.startswith(known[token.name], at):
-            yield at + len(known[token.name])
-    else:
-        for end in range(at + 1, len(text) + 1):
-            if token.compiled.fullmatch(text[at:end]):
-                yield end
+def _ends(token: Token, text: str, at: int, ends: Iterable[int], known: Texts) -> Iterator[int]:
+    """Yield where a token may end that begins at a place of a text, of some places."""
+    fixed = token.text if isinstance(token, Literal) else None
+    if isinstance(token, Placeholder):
+        fixed = known.get(token.name)
+    if fixed is not None:
+        end = at + len(fixed)
+        if end in ends and text.startswith(fixed, at):
+            yield end
+        return
+    for end in ends:
+        if isinstance(token, Placeholder):
+            is_fit = end > at and token.compiled.fullmatch(text[at:end]) is not None
+        elif isinstance(token, Glob) and not token.is_variable:
+            is_fit = end == at + 1 and bool(re.fullmatch(token.expression, text[at:end], re.DOTALL))
+        else:
+            is_fit = end >= at
+        if is_fit:
+            yield end
 
 
 def _overlaps_itself(text: str) -> bool:
