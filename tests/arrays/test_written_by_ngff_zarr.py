@@ -131,3 +131,17 @@ def test_a_plate_whose_acquisition_was_stopped(tmp_path) -> None:
         fields = sc.open_folder(path, missing="fill")
     assert fields.keys == FIELDS[:1]
     np.testing.assert_array_equal(fields["A/1/0"].read(), written["A/1/0"])
+
+
+@pytest.mark.parametrize("is_computed", [False, True])
+def test_names_of_channels_where_omero_was_computed(tmp_path, is_computed) -> None:
+    names = ["DAPI", "GFP", "RFP"]
+    image = nz.to_ngff_image(FIVE[0, :, 0], dims="cyx", channel_names=names)
+    levels = nz.to_multiscales(image, scale_factors=[])
+    if is_computed:
+        levels.metadata.omero = nz.compute_omero_from_ngff_image(image)
+    nz.to_ngff_zarr(str(tmp_path / "a.zarr"), levels, version="0.5")
+    found = sc.open(tmp_path / "a.zarr")
+    assert found.channels == (tuple(names) if is_computed else ())
+    assert len(found.display) == (3 if is_computed else 0)
+    assert all(each.window is not None for each in found.display)
