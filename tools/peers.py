@@ -260,9 +260,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     known = {peer.name: peer for peer in PEERS}
-    parser.add_argument("peers", nargs="*", choices=[*known, []], help="default: all")
+    parser.add_argument("peers", nargs="*", help=f"some of {', '.join(known)}; default: all")
     parser.add_argument("--envs", type=Path, default=Path(".venv-peers"))
     chosen = parser.parse_args()
+    unknown = [name for name in chosen.peers if name not in known]
+    if unknown:
+        parser.error(f"no program {', '.join(unknown)}; there are {', '.join(known)}")
     warnings.simplefilter("ignore")  # of what is assumed, which the claims hold
     n_wrong = 0
     print(f"{'program':<14} {'version':<13} {'':<6} outcome")
