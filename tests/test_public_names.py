@@ -99,13 +99,13 @@ INTERNAL = {
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure
     """,
     "scutoid.store": """
-        arrays_of_bytes bound_object bytes_of_arrays bytes_of_table canonical_digest changed_state
+        arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest changes_since
         checksum_file choose_format CodeFingerprint COMPLETE describe dict_of differences distance
         distrust_around empty_folder Entry EntryStore explain Fact file_names_in fingerprint
         FORMATS SHEETS HashMemo is_own is_plain_array is_plain_integer JOURNAL key_of_path
         key_of_source KEY_RULE list_folder
         locations_of Lock MARK name_of_dict one_by_one Owner Pack RECIPE Recipe RESULT_NAME SIZES
-        state_of table_of_bytes version_notes
+        states_of table_of_bytes version_notes
     """,
     "scutoid.steps": """
         blockwise CallOptions check_halo check_names check_units Collection debug Described export

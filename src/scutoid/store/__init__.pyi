@@ -17,9 +17,8 @@ from .formats import FORMATS, SHEETS, Format, choose_format, find_format
 from .keys import (
     CodeFingerprint,
     HashMemo,
-    bound_object,
     canonical_digest,
-    changed_state,
+    changes_since,
     checksum_file,
     describe,
     file_names_in,
@@ -28,7 +27,7 @@ from .keys import (
     key_of_path,
     key_of_source,
     locations_of,
-    state_of,
+    states_of,
 )
 
 __all__ = [
@@ -52,11 +51,10 @@ __all__ = [
     "Pack",
     "Recipe",
     "arrays_of_bytes",
-    "bound_object",
     "bytes_of_arrays",
     "bytes_of_table",
     "canonical_digest",
-    "changed_state",
+    "changes_since",
     "checksum_file",
     "choose_format",
     "describe",
@@ -78,7 +76,7 @@ __all__ = [
     "locations_of",
     "name_of_dict",
     "one_by_one",
-    "state_of",
+    "states_of",
     "table_of_bytes",
     "version_notes",
 ]

@@ -181,3 +181,54 @@ def test_two_steps_of_one_version_that_differ_are_named(what, factors, tmp_path)
     else:
         assert all("of version '1'" in text and f"though {name} differs" in text for text in said)
         assert len(set(said)) == 1
+
+
+class Roles:
+    """An object whose methods stand in each role of a step."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def read(self, path):
+        return np.load(path) * self.factor
+
+    def load(self):
+        return self.factor
+
+    def larger(self, one, other):
+        return max(one, other) * self.factor
+
+    def finish(self, merged):
+        return merged * self.factor
+
+
+def times(image, *, factor):
+    return float(image.sum() * factor)
+
+
+def largest(image):
+    return float(image.max())
+
+
+ROLES = {
+    "setup": lambda told, _: sc.step(setup={"factor": told.load})(times)(sc.open(A)),
+    "merge": lambda told, _: sc.reduction(merge=told.larger, block=2)(largest)(sc.open(A)),
+    "finish": lambda told, _: sc.reduction(merge=max, finish=told.finish)(largest)(sc.open(A)),
+    "read": lambda told, folder: sc.step(largest)(sc.open_folder(folder / "*.npy", read=told.read)),
+}
+
+
+@pytest.mark.parametrize("what", ROLES)
+def test_an_object_in_each_role_counts_and_is_named_where_it_changed(what, tmp_path):
+    np.save(tmp_path / "a.npy", A)
+    store = tmp_path / "store"
+    results = [ROLES[what](Roles(factor), tmp_path) for factor in (1, 2)]
+    assert warned(*results, store=store) == []
+    plan = sc.plan(*results, store=store)
+    assert len(list(plan)) == 2
+    told = Roles(1)
+    first = ROLES[what](told, tmp_path)
+    told.factor = 2
+    said = warned(first, ROLES[what](told, tmp_path), store=store)
+    assert len(said) == 1
+    assert "factor of its Roles changed since the" in said[0]

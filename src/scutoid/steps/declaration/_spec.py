@@ -100,6 +100,13 @@ class StepSpec:
         return replace(self, options=changed)
 
     @property
+    def functions(self) -> dict[str, object]:
+        """The functions that compute its results, by their roles."""
+        setup = {f"setup {name}": load for name, load in self.setup.items()}
+        found = {"function": self.function, **setup, "merge": self.merge, "finish": self.finish}
+        return {role: function for role, function in found.items() if function is not None}
+
+    @property
     def label(self) -> str:
         """The name in the store and in reports."""
         return self.options.name or self.name

@@ -62,8 +62,8 @@ class Call(Node):
     """The same, by name."""
     key: str | None = None
     """Which member of a collection it is made for."""
-    state: Mapping[str, object] | None = None
-    """What the object held whose method the step is, when it was called; None: it is none."""
+    states: Mapping[str, Mapping[str, object]] | None = None
+    """What the objects held whose methods the step is made of, when it was called."""
 
     @property
     def name(self) -> str:
@@ -394,7 +394,7 @@ class MappedCall(Call):
 
         params = {name: single(value) for name, value in self.params.items()}
         inputs = [single(item) for item in self.inputs]
-        return make_call(self.spec, inputs, params, key=key, state=self.state)
+        return make_call(self.spec, inputs, params, key=key, states=self.states)
 
     def framed(self, output: int) -> Framed:
         """Refuse: each member has a shape of its own."""
@@ -416,13 +416,13 @@ def make_call(
     params: Mapping[str, object],
     *,
     key: str | None = None,
-    state: Mapping[str, object] | None = None,
+    states: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Call:
     """Return the call of a step on references and values, of the kind that it is.
 
     Parameters
     ----------
-    spec, inputs, params, key, state
+    spec, inputs, params, key, states
         As in `Call`.
 
     Raises
@@ -436,7 +436,7 @@ def make_call(
     if any(isinstance(item, CollectionRef) for item in items):
         if spec.kind != "step":
             _check_has_image(spec, inputs)
-        mapped = MappedCall(spec, tuple(inputs), dict(params), state=state)
+        mapped = MappedCall(spec, tuple(inputs), dict(params), states=states)
         _ = mapped.keys, mapped.groups  # raise now what would fail later
         if spec.position:
             place = f"step {spec.label!r}, position="
@@ -445,7 +445,7 @@ def make_call(
     if spec.kind != "step":
         _check_has_image(spec, inputs)
     kind = WholeCall if spec.kind == "step" else BlockCall
-    call = kind(spec, tuple(inputs), dict(params), key, state)
+    call = kind(spec, tuple(inputs), dict(params), key, states)
     if key is not None and spec.check is not None:  # others are checked when the step is called
         ask(spec.check, "check", call.images, call.params, f"step {spec.label!r}")
     return call

@@ -136,6 +136,8 @@ class OpenedFolder(Node):
     """Whether its images are labels of others."""
     said: tuple[str, ...] = ()
     """What was warned of when it was opened: files that were left out."""
+    states: Mapping[str, Mapping[str, object]] | None = field(default=None, repr=False)
+    """What the object held whose method the reader is, when the folder was opened."""
 
     def is_labels(self, output: int) -> bool:
         """Whether its images hold object numbers."""

@@ -87,7 +87,7 @@ class Rewriting:
         )
         if spec is call.spec and all(_is_same(new, old) for new, old in pairs):
             return call
-        return make_call(spec, inputs, params, key=call.key, state=call.state)
+        return make_call(spec, inputs, params, key=call.key, states=call.states)
 
 
 def _is_same(new: object, old: object) -> bool:
@@ -112,5 +112,5 @@ def with_spec_options(ref: Ref | CollectionRef, options: Mapping[str, object]) -
             remedy="give them where a step makes the result",
         )
     spec = call.spec.with_options(**options)
-    changed = make_call(spec, call.inputs, call.params, key=call.key, state=call.state)
+    changed = make_call(spec, call.inputs, call.params, key=call.key, states=call.states)
     return ref.on(changed)

@@ -27,6 +27,7 @@ from scutoid.steps.handles._folder_members import ALL_SERIES, FileSource, Wanted
 from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._opened_files import opened_files
 from scutoid.steps.handles._stack_axes import Channels, Stack
+from scutoid.store import states_of
 
 
 @overload
@@ -245,7 +246,15 @@ def open_folder(
     opening = Opening(options, read, kind, members.stacking, members.are_series)
     said = tuple(f"folder {name!r}: {note}" for note in members.notes)
     folder = OpenedFolder(
-        name, members.paths, opening, members.groups, reads, undeclared, labels is not None, said
+        name,
+        members.paths,
+        opening,
+        members.groups,
+        reads,
+        undeclared,
+        labels is not None,
+        said,
+        states=None if read is None else states_of({"read": read}),
     )
     for text in said:
         warnings.warn(text, ScutoidWarning, stacklevel=2)

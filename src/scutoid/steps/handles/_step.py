@@ -25,7 +25,7 @@ from scutoid.steps.handles._typed import (
     TypedCall,
 )
 from scutoid.steps.layout import MaskImage, ask
-from scutoid.store import state_of
+from scutoid.store import states_of
 
 
 class Step(TypedCall[Function_co, One_co, Many_co]):
@@ -52,7 +52,7 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
             self.spec,
             [_as_called(item) for item in inputs],
             {name: _as_called(value) for name, value in params.items()},
-            state=state_of(self.spec.function),
+            states=states_of(self.spec.functions),
         )
         handles = tuple(handle_of(ref) for ref in call.outputs)
         return handles if self.spec.packed else handles[0]

@@ -481,14 +481,7 @@ class Fingerprint(Protocol):
 
 def code_of(spec: StepSpec, fingerprint: Fingerprint = fingerprint) -> Code:
     """Return the fingerprint of all functions of a step."""
-    functions: dict[str, Any] = {"function": spec.function}
-    if spec.version is None:
-        functions |= {f"setup {name}": load for name, load in spec.setup.items()}
-        functions |= {
-            role: given
-            for role, given in (("merge", spec.merge), ("finish", spec.finish))
-            if given is not None
-        }
+    functions = spec.functions if spec.version is None else {"function": spec.function}
     found: dict[str, CodeFingerprint] = {
         role: fingerprint(given, version=spec.version, environment=spec.environment)
         for role, given in functions.items()

@@ -21,7 +21,7 @@ from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._late import shared_variables
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._recipes import is_stored_otherwise
-from scutoid.store import bound_object, changed_state, file_names_in, fingerprint, is_own
+from scutoid.store import changes_since, file_names_in, fingerprint, is_own
 
 _NAMED = 3
 """Files that a warning names."""
@@ -70,16 +70,21 @@ def _of_changed_objects(planned: PlannedRun) -> Iterator[str]:
     What they hold now counts, also for steps that were called before the change.
     """
     for node, each in planned.by_node.items():
-        if not isinstance(node, Call) or node.state is None:
-            continue
-        names = changed_state(node.spec.function, node.state)
-        if names:
-            kind = type(bound_object(node.spec.function)).__name__
-            yield (
-                f"step {each.task!r}: {', '.join(names)} of its {kind} changed since the step was "
-                f"called, and the value of now counts; give each step a {kind} of its own, or pass "
-                "what differs as a parameter"
-            )
+        if isinstance(node, Call) and node.states is not None:
+            for held, names in changes_since(node.states, node.spec.functions):
+                yield _changed(f"step {each.task!r}", held, names, "the step was called")
+    for _, source in _read(planned):
+        if isinstance(source, OpenedFolder) and source.states is not None:
+            for held, names in changes_since(source.states, {"read": source.opening.reader}):
+                yield _changed(f"folder {source.name!r}", held, names, "the folder was opened")
+
+
+def _changed(place: str, held: object, names: str, since: str) -> str:
+    kind = type(held).__name__
+    return (
+        f"{place}: {names} of its {kind} changed since {since}, and the value of now counts; give "
+        f"each a {kind} of its own, or pass what differs as a parameter"
+    )
 
 
 def _of_shared_keys(planned: PlannedRun) -> Iterator[str]:

@@ -1,4 +1,4 @@
-from ._bound import bound_object, changed_state, state_of
+from ._bound import changes_since, states_of
 from ._describe import describe
 from ._digest import canonical_digest
 from ._file_names import file_names_in
@@ -13,9 +13,8 @@ __all__ = [
     "VERSION_PART",
     "CodeFingerprint",
     "HashMemo",
-    "bound_object",
     "canonical_digest",
-    "changed_state",
+    "changes_since",
     "checksum_file",
     "describe",
     "digest_file",
@@ -29,5 +28,5 @@ __all__ = [
     "key_of_path",
     "key_of_source",
     "locations_of",
-    "state_of",
+    "states_of",
 ]

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 from scutoid.store.keys._encoder import encode_simple, is_code
 from scutoid.store.keys._holders import settings_of
 
+States: TypeAlias = Mapping[str, Mapping[str, object]]
+"""What the objects of some functions hold, by the role of the function."""
 
-def state_of(function: object) -> Mapping[str, object] | None:
-    """Return what the object of a bound method holds by now, by name; None of mere functions.
 
-    What its values hold in turn is theirs: a list that grows is the same list.
+def states_of(functions: Mapping[str, object]) -> States | None:
+    """Return what the objects of bound methods hold by now; None if all are mere functions.
+
+    What their values hold in turn is theirs: a list that grows is the same list.
 
     Examples
     --------
@@ -30,11 +34,21 @@ def state_of(function: object) -> Mapping[str, object] | None:
     ...
     ...     def smooth(self, image):
     ...         return image
-    >>> state_of(Filter(2).smooth), state_of(print)
-    ({'sigma': 2}, None)
+    >>> states_of({"function": Filter(2).smooth, "merge": max}), states_of({"function": print})
+    ({'function': {'sigma': 2}}, None)
     """
-    held = bound_object(function)
-    return None if held is None else settings_of(held)
+    objects = {role: bound_object(function) for role, function in functions.items()}
+    return {r: settings_of(one) for r, one in objects.items() if one is not None} or None
+
+
+def changes_since(before: States, functions: Mapping[str, object]) -> Iterator[tuple[object, str]]:
+    """Yield each object that holds something else than before, and the names of that."""
+    for role, held in before.items():
+        one = bound_object(functions[role])
+        now = {} if one is None else settings_of(one)
+        names = [n for n in dict.fromkeys((*held, *now)) if _differ(now, held, n)]
+        if names:
+            yield one, ", ".join(names)
 
 
 def bound_object(function: object) -> object | None:
@@ -48,14 +62,10 @@ def bound_object(function: object) -> object | None:
     return None if is_mere else function
 
 
-def changed_state(function: object, before: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the names of what the object of a bound method holds otherwise than before."""
-    now = state_of(function) or {}
-    names = dict.fromkeys((*before, *now))
-    return tuple(n for n in names if n not in now or n not in before or _differ(now[n], before[n]))
-
-
-def _differ(one: object, other: object) -> bool:
+def _differ(now: Mapping[str, object], before: Mapping[str, object], name: str) -> bool:
+    if name not in now or name not in before:
+        return True
+    one, other = now[name], before[name]
     if one is other:
         return False
     simple = encode_simple(one)
