@@ -195,3 +195,18 @@ def test_a_name_matches_as_it_does_when_all_cuts_are_tried(drawn, name):
 def test_a_name_that_cannot_match_is_told_without_trying_all_ways():
     pattern = NamePattern.parse("{a}*{b}*{c:[a-z]+}*{d:d}{e:d}.tif")
     assert pattern.match("x" * 400 + ".tif") is None  # trying them takes days
+
+
+@pytest.mark.parametrize(
+    ("pattern", "remedy", "instead", "name"),
+    [
+        ("*.{tif,tiff}", "{name:tif|tiff}", "*.{name:tif|tiff}", "a.tiff"),
+        ("{well:A01}_{s:d}", "{well:(?:A01)}", "{well:(?:A01)}_{s:d}", "A01_2"),
+        ("{s:3}", "{s:(?:3)}", "{s:(?:3)}", "3"),
+    ],
+)
+def test_what_is_meant_otherwise_is_told_how_it_is_written(pattern, remedy, instead, name):
+    with pytest.raises(ParameterError) as caught:
+        NamePattern.parse(pattern)
+    assert remedy in str(caught.value)
+    assert NamePattern.parse(instead).match(name) is not None

@@ -276,7 +276,10 @@ class _Parser:
         is_key = name == KEY and not self._is_template
         if not name.isidentifier() or is_key:
             what = "key is a column of its own" if is_key else "letters, digits and _"
-            raise self._error(f"a placeholder has a name ({what})", f"{{{inner}}}")
+            rule, remedy = f"a placeholder has a name ({what})", _REMEDY
+            if "," in inner:
+                remedy = f"one of several is written {{name:{inner.replace(',', '|')}}}"
+            raise self._error(rule, f"{{{inner}}}", remedy)
         known = self._known.get(name)
         if known is not None and not colon:
             return known
@@ -325,17 +328,20 @@ class _Parser:
         if compiled.fullmatch("") is not None:
             raise self._error("a placeholder matches at least one character", spec)
         if spec.isalnum():  # such as {site:D} or {site:3}: a type that there is not
-            raise self._error("the type of a placeholder is d, or a regular expression", spec)
+            rule = "the type of a placeholder is d, or a regular expression"
+            alone = f"{{{name}:(?:{spec})}}, or write it without a placeholder"
+            raise self._error(
+                rule, spec, f"write {{{name}:d}} for a whole number; one value, {alone}"
+            )
         return Placeholder(name, f"(?:{spec})")
 
     @property
     def _kind(self) -> str:
         return "template" if self._is_template else "pattern"
 
-    def _error(self, rule: str, value: str) -> ParameterError:
-        return ParameterError(
-            rule, value=value, place=f"{self._kind} {self.text!r}", remedy=_REMEDY
-        )
+    def _error(self, rule: str, value: str, remedy: str = _REMEDY) -> ParameterError:
+        place = f"{self._kind} {self.text!r}"
+        return ParameterError(rule, value=value, place=place, remedy=remedy)
 
 
 def is_zarr(path: str) -> bool:
