@@ -78,6 +78,15 @@ class TimeScale:
         """Return the times of what begins some places later."""
         return replace(self, origin=self.at(places)) if places else self
 
+    def in_unit(self, unit: str | None) -> Self:
+        """Return the same times in another unit, by its short form; the same if one is unknown."""
+        if self.unit is None or unit is None:
+            return self
+        factor = ratio(self.unit, unit)
+        return replace(
+            self, interval=self.interval * factor, unit=unit, origin=self.origin * factor
+        )
+
     def __str__(self) -> str:
         unit = "" if self.unit is None else f" {self.unit}"
         start = f" from {self.origin:g}{unit}" if self.origin else ""

@@ -8,7 +8,7 @@ from typing import Protocol, Unpack, overload
 
 import numpy as np
 
-from scutoid.arrays import SPATIAL
+from scutoid.arrays import SPATIAL, TimeScale
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.ops._composed import TypedAs, as_one, of_images, with_call_options
@@ -25,6 +25,9 @@ from scutoid.ops._grids import (
 from scutoid.ops._inputs import first_of
 from scutoid.ops._types import Array, ImageLike
 from scutoid.steps import CallOptions, Image, Images, OutputGrid, StepBlock, blockwise, injected
+
+_APART = 0.5
+"""Share of the interval by which the times of images that follow one another may differ."""
 
 # Flipping
 
@@ -233,7 +236,24 @@ def _joined_grid(images: list[Image], axis: str, axes: str) -> OutputGrid:
     stops = np.cumsum([sizes[axis] for sizes in shapes]).tolist()
     shape = [stops[-1] if a == axis else shapes[0][a] for a in axes]
     source = _Part(axes.index(axis), (0, *stops[:-1]), tuple(stops))
-    return OutputGrid(tuple(shape), source, first.voxel_size, first.origin, time=first.time)
+    time = _joined_times(images, stops) if axis == "t" else first.time
+    return OutputGrid(tuple(shape), source, first.voxel_size, first.origin, time=time)
+
+
+def _joined_times(images: Sequence[Image], stops: Sequence[int]) -> TimeScale | None:
+    """Return the times of images that follow one another; None: they do not, or some are unknown.
+
+    An image whose first place has the time 0 is taken to say nothing of it.
+    """
+    first = images[0].time
+    for image, start in zip(images[1:], stops[:-1], strict=True):
+        time = image.time
+        if first is None or time is None or (time.unit is None) != (first.unit is None):
+            return None
+        gap = abs(time.in_unit(first.unit).origin - first.at(start))
+        if time.origin and gap > _APART * first.interval:
+            return None
+    return first
 
 
 def _joined(*images: Array, axis: str, axes: str) -> Array:
@@ -284,7 +304,8 @@ def concatenate(images: Iterable[ImageLike], *, axis: str | int) -> ImageLike:
     Returns
     -------
     Image, Images or ndarray
-        Where the first image lies.
+        Where the first image lies.  Along t the times go on, where each image begins when the one
+        before ends, or its first place has the time 0; else they are unknown.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scutoid.arrays import METRES, SPATIAL, ImageSpec, pyramid_multiple
+from scutoid.arrays import METRES, SPATIAL, ImageSpec, TimeScale, pyramid_multiple
 from scutoid.errors import MetadataError, PipelineError
 from scutoid.geometry import BlockGrid, Coordinate, Roi, halo_pair
 from scutoid.steps.declaration import StepSpec
@@ -19,6 +19,7 @@ from scutoid.steps.layout._output_grid import OutputGrid, parse_scale, scaled_gr
 from scutoid.steps.layout._placement import Framed, Placed
 
 _VOXEL_TOLERANCE = 1e-3
+_TIME_TOLERANCE = 0.05
 
 
 def make_layout(
@@ -60,6 +61,7 @@ def make_layout(
             "a block-wise step has at least one image among its inputs", place=place
         )
     _check_voxel_sizes(known, place)
+    _check_times(known, place)
     axes = find_axes(spec, known, place)
     same_size = axes.grid if target is None else axes.iterated
     extent = _common_extent(known, axes.grid, same_size, place)
@@ -294,6 +296,23 @@ def _check_voxel_sizes(images: Sequence[Framed], place: str) -> None:
                     place=f"{place}, axis {axis!r}",
                     remedy="correct voxel_size= where the image is opened, or resample one of them",
                 )
+
+
+def _check_times(images: Sequence[Framed], place: str) -> None:
+    known: dict[bool, TimeScale] = {}
+    for image in images:
+        time = image.spec.time
+        if time is None:
+            continue
+        other = known.setdefault(time.unit is None, time)
+        apart = abs(time.in_unit(other.unit).interval - other.interval)
+        if apart > _TIME_TOLERANCE * other.interval:
+            raise MetadataError(
+                "images in one step have the same interval of times, within one in twenty",
+                value=f"{other} and {time}",
+                place=f"{place}, axis 't'",
+                remedy="correct time= where the image is opened, or take the times that they share",
+            )
 
 
 def _common_extent(images: Sequence[Framed], axes: str, same: str, place: str) -> Roi:
