@@ -183,3 +183,35 @@ def test_columns_of_tables_may_differ_as_much():
     assert not _are_like(one, far, (1.0, 100.0))
     assert not _are_like(one, one.assign(mean=[np.nan, 1.0]), (1.0, 100.0))
     assert not _are_like(one, one[:1], (0.0, 0.0))
+
+
+SAME = {
+    "numbers": (1, 1),
+    "nothing": (None, None),
+    "not a number": (float("nan"), float("nan")),
+    "within": ({"a": [1, (2.0,)]}, {"a": [1, (2.0,)]}),
+    "columns on their own": (pd.Series([1.0, None]), pd.Series([1.0, None])),
+    "tables without rows": (pd.DataFrame({"a": []}), pd.DataFrame({"a": []})),
+    "missing integers": (pd.DataFrame({"a": pd.array([1, None], "Int64")}),) * 2,
+    "missing numbers": tuple(pd.DataFrame({"a": pd.array([1.5, None], "Float64")}) for _ in "ab"),
+    "complex numbers": tuple(pd.DataFrame({"a": [1j]}) for _ in "ab"),
+    "arrays of text": (np.array(["a"]), np.array(["a"])),
+}
+OTHER = {
+    "types": (1, 1.0),
+    "keys": ({"a": 1}, {"b": 1}),
+    "indexes": (pd.DataFrame({"a": [1.0]}), pd.DataFrame({"a": [1.0]}, index=[6])),
+    "missing numbers": tuple(
+        pd.DataFrame({"a": pd.array([1.5, end], "Float64")}) for end in (None, 2.0)
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_equal_results_are_alike(what):
+    assert _are_like(*SAME[what], (0.0, 0.0))
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_other_results_are_not_alike_within_any_tolerance(what):
+    assert not _are_like(*OTHER[what], (0.1, 0.1))

@@ -197,10 +197,17 @@ def _are_like(one: Any, other: Any, within: Within) -> bool:
         return len(one) == len(other) and all(_are_like(a, b, within) for a, b in pairs)
     if not hasattr(one, "equals"):
         return bool(one == other)
-    is_table = list(getattr(one, "columns", ())) == list(getattr(other, "columns", ()))
+    is_table = hasattr(one, "columns") and one.columns.equals(other.columns)
     if not is_table or not len(one) == len(other) > 0 or not one.dtypes.equals(other.dtypes):
         return bool(one.equals(other))
     names = one.columns[[dtype.kind in "fc" for dtype in one.dtypes]]
     rest = one.drop(columns=names).equals(other.drop(columns=names))
-    numbers = (_alike(one[n].to_numpy(), other[n].to_numpy(), within).all() for n in names)
-    return bool(rest and all(numbers))
+    numbers = ((_numbers(one[name]), _numbers(other[name])) for name in names)
+    return bool(rest and all(_alike(a, b, within).all() for a, b in numbers))
+
+
+def _numbers(column: Any) -> NDArray[Any]:
+    """Return the numbers of a column; missing ones are NaN."""
+    kind = np.complex128 if column.dtype.kind == "c" else np.float64
+    numbers: NDArray[Any] = column.to_numpy(dtype=kind, na_value=np.nan)
+    return numbers
