@@ -10,7 +10,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from scutoid.errors import StoreError
+from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import absolute
 from scutoid.store._durable import list_folder, make_folder, store_error, storing
 from scutoid.store._entry import Entry
@@ -131,6 +131,36 @@ class EntryStore:
                 if path.name == recipe.key[:_DIGITS]:
                     entries.append(Entry(path, recipe.step, recipe.key))
         return entries
+
+    def unreadable(self, name: str, *, since: float) -> list[Path]:
+        """Return where results of a step lie that were finished and whose recipe is damaged.
+
+        Parameters
+        ----------
+        name : str
+            Of the step.
+        since : float
+            Seconds since 1970: those that were finished before are left out.
+
+        Raises
+        ------
+        StoreError
+            If a later version of scutoid wrote one of them.
+        """
+        damaged = []
+        for path in _folders(self.path / folder_name(name), links=True):
+            if not RESULT_NAME.fullmatch(path.name):
+                continue
+            try:
+                if (path / COMPLETE).stat().st_mtime <= since:
+                    continue
+                Recipe.from_json((path / RECIPE).read_bytes(), place=path / RECIPE)
+            except (DamagedResult, FileNotFoundError):
+                if (path / COMPLETE).exists():
+                    damaged.append(path)
+            except OSError:  # it may not be read
+                continue
+        return damaged
 
     def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
         """Return the recipe of the result of a step that differs least from another; newest first.

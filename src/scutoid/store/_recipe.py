@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from scutoid.errors import StoreError
+from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import is_inner_name
 from scutoid.store import keys
 
@@ -149,8 +149,10 @@ class Recipe:
 
         Raises
         ------
+        DamagedResult
+            If it is damaged.
         StoreError
-            If it is damaged, or written by a later version of scutoid.
+            If a later version of scutoid wrote it.
         """
         try:
             content = json.loads(text)
@@ -164,7 +166,7 @@ class Recipe:
             if wrong or not {"step", "key"} <= known.keys():
                 raise ValueError(f"wrong or missing: {', '.join(wrong) or 'step, key'}")  # noqa: TRY301
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
+            raise DamagedResult(
                 "a recipe is what scutoid wrote",
                 value=str(error),
                 place=str(place),

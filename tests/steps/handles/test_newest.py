@@ -101,3 +101,40 @@ def test_an_image_that_is_not_finished_is_passed_over_and_a_folder_of_members_is
         else:
             with pytest.raises(sc.errors.IncompleteResult):
                 said(store, step)
+
+
+DAMAGED = {
+    "a shard": ("image.ome.zarr/0/c/0/0", "plus"),
+    "the recipe": ("recipe.json", "plus"),
+    "the mark of what is complete": ("COMPLETE", "plus"),
+    "the recipe of a folder": ("recipe.json", "above"),
+    "the mark of a folder": ("COMPLETE", "above"),
+    "the list of members": ("members.json", "above"),
+}
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut off", "removed"])
+@pytest.mark.parametrize("name", DAMAGED)
+def test_an_older_result_is_not_given_where_the_newest_is_damaged(tmp_path, stop, name, how):
+    file, kind = DAMAGED[name]
+    step, given = (members if kind == "above" else one_image)(tmp_path)
+    store = tmp_path / "results"
+    for n in (2, 3):
+        run(store, step, given, n)
+    (newest, _), _ = sc.Store(store).entries()
+    content = bytearray((newest.path / file).read_bytes())
+    content[len(content) // 2] ^= 4
+    if how == "removed":
+        (newest.path / file).unlink()
+    else:
+        (newest.path / file).write_bytes(content if how == "flipped" else content[:-3])
+    for _ in range(2):
+        if (file, kind) == ("COMPLETE", "above"):  # members are known by the list of them
+            assert said(store, step) == 3
+            continue
+        with pytest.raises(sc.errors.DamagedResult):
+            said(store, step)
+    (older,) = sc.Store(store).find(step.__name__, n=2)
+    assert (older.to_dict()["0.npy"] if step is above else older.read().max()) == 2
+    run(store, step, given, 3)
+    assert said(store, step) == 3

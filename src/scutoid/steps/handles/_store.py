@@ -6,10 +6,11 @@ import datetime as dt
 import difflib
 import os
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, ClassVar, Literal
 
 from scutoid.blocks import parse_bytes
-from scutoid.errors import ParameterError, StoreError
+from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.steps.handles._lazy import handle_of
@@ -101,7 +102,9 @@ class Store(NamedResults):
         return name in self.names()
 
     def __getitem__(self, name: str) -> Any:
-        results = self._complete(name)
+        found = self._found(name)
+        results = [(entry, recipe) for entry, recipe in found if _is_readable(entry, recipe)]
+        self._check_newest(name, found, results)
         if not results:
             names = self.names()
             close = difflib.get_close_matches(name, names, n=1)
@@ -214,8 +217,33 @@ class Store(NamedResults):
         return dict(sorted(sizes.items(), key=lambda item: item[1], reverse=True))
 
     def _complete(self, name: str | None) -> list[tuple[Entry, Recipe]]:
+        return [(e, r) for e, r in self._found(name) if _is_readable(e, r)]
+
+    def _found(self, name: str | None) -> list[tuple[Entry, Recipe]]:
         results = [self._followed(e, r) for e, r in self.entries_store.entries(name)]
-        return [(e, r) for e, r in results if "outputs" in r.output and _is_readable(e, r)]
+        return [(e, r) for e, r in results if "outputs" in r.output]
+
+    def _check_newest(
+        self,
+        name: str,
+        found: list[tuple[Entry, Recipe]],
+        results: list[tuple[Entry, Recipe]],
+    ) -> None:
+        """Look whether a result that was finished later is damaged: an older one is no answer."""
+        newest = results[0][0].key if results else ""
+        later = list(takewhile(lambda item: item[0].key != newest, found))
+        damaged = [
+            entry.path for entry, _ in later if entry.is_suspect or entry.status == "complete"
+        ]
+        since = results[0][1].created if results else 0.0
+        damaged += self.entries_store.unreadable(name, since=since)
+        if damaged:
+            raise DamagedResult(
+                "the newest result of a step is what was written",
+                value="damage was noticed in it",
+                place=str(damaged[0]),
+                remedy="run again to compute it; store.find(name) returns earlier results",
+            )
 
     def _followed(self, entry: Entry, recipe: Recipe) -> tuple[Entry, Recipe]:
         """Follow a record of acceptance to the result that was accepted."""
