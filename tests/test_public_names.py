@@ -69,8 +69,9 @@ INTERNAL = {
         Affine affine agreement_scores agreement_sums apply_lookup as_foreground best_pairs
         bin_centers by_order by_region cells_per_object check_cell_size check_factors
         check_in_float64 check_mask_type check_method check_tiling checked_connectivity coarse_means
-        coarse_range coarse_shape components_seen Contingency count_digits count_floats
-        count_overlaps decode_halo_runs Digits downsample encode_halo_runs faces field_of_view
+        coarse_range coarse_shape components_seen Contingency contrast_limits count_digits
+        count_floats count_overlaps decode_halo_runs Digits downsample encode_halo_runs faces
+        field_of_view
         find_components find_spots float_histogram Footprint footprint_array footprint_shape
         global_first Groups h_reconstruction highest_within Histogram histogram_of IntensityStats
         interpolate_coarse is_above is_in_float64 label_components LARGEST_IN_FLOAT64
@@ -91,8 +92,9 @@ INTERNAL = {
         is_zarr_at known_unit labels_of look_at may_be_image METRES misplaced_shards Missing
         missing_notes names_in_group NOTE Note open_source open_stack outdated pad_to pyramid_levels
         pyramid_method pyramid_multiple PyramidLevel read_region Readable reading_of SeriesName
-        sets_among shard_levels ShardLevel SourceFiles SPATIAL split_zip STACKED_AXES Stacking
-        StackSource Storage stored_shards stream_tiff VoxelSizes well_name without_windows
+        sets_among shard_levels ShardLevel SourceFiles source_at_level SPATIAL split_zip
+        STACKED_AXES
+        Stacking StackSource Storage stored_shards stream_tiff VoxelSizes well_name without_windows
         WrappedSource write_tiff zarr_at zarr_images
     """,
     "scutoid.blocks": """

@@ -5,6 +5,7 @@ from ._create import ImageWriter, WritableImage, create, create_image
 from ._display import ChannelDisplay, without_windows
 from ._file_sets import FileSet, sets_among
 from ._images_of import images_of
+from ._level import source_at_level
 from ._limits import add_limits
 from ._notes import Note
 from ._numbering import gap_among
@@ -104,6 +105,7 @@ __all__ = [
     "reading_of",
     "sets_among",
     "shard_levels",
+    "source_at_level",
     "split_zip",
     "stored_shards",
     "stream_tiff",

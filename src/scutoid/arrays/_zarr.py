@@ -10,7 +10,7 @@ import functools
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -316,6 +316,8 @@ class ZarrSource:
     """How a change is detected."""
     is_labels: bool = False
     """Whether its metadata say that voxels are object numbers."""
+    pyramid: str = ""
+    """Path or URL of the group that has its levels, where there are several."""
 
     @property
     def identity(self) -> SourceIdentity:
@@ -458,7 +460,8 @@ def open_zarr(
             value=multiscale.paths[level],
             place=location,
         )
-    return _source(inner, multiscale, level, n_levels, mode, axes, fills=fills)
+    source = _source(inner, multiscale, level, n_levels, mode, axes, fills=fills)
+    return replace(source, pyramid=location) if n_levels > 1 else source
 
 
 def _place_of(path: str, location: str) -> str:

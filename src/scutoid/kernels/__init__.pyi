@@ -15,6 +15,7 @@ from ._components import (
     label_components,
 )
 from ._contingency import Contingency
+from ._contrast import contrast_limits
 from ._counts import cells_per_object, check_cell_size
 from ._cross_entropy import (
     LiWindow,
@@ -137,6 +138,7 @@ __all__ = [
     "coarse_range",
     "coarse_shape",
     "components_seen",
+    "contrast_limits",
     "count_digits",
     "count_floats",
     "count_overlaps",

@@ -289,6 +289,10 @@ class Pack:
         place = self._known().get(name)
         return None if place is None else place.meta
 
+    def length(self, name: PackName) -> int:
+        """Return the bytes of one payload, which is not read."""
+        return self._place(name).length
+
     def read(self, name: PackName) -> bytes:
         """Return one payload, checked.
 

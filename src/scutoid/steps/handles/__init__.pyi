@@ -2,6 +2,7 @@ from ._collections import Collection, Images, Tables, Values, gather
 from ._decorators import blockwise, reduction, step
 from ._evaluate import Evaluation, refusing_depth
 from ._export import export
+from ._html import facts, grid, lines, note, section
 from ._latest import LATEST
 from ._lazy import Lazy, handle_of, remedy_for_image
 from ._named_results import NamedResults, Result
@@ -41,10 +42,14 @@ __all__ = [
     "Values",
     "blockwise",
     "export",
+    "facts",
     "gather",
+    "grid",
     "handle_of",
     "injected",
     "is_lazy",
+    "lines",
+    "note",
     "open",
     "open_folder",
     "per_member",
@@ -53,6 +58,7 @@ __all__ = [
     "refs_in",
     "refusing_depth",
     "remedy_for_image",
+    "section",
     "step",
     "with_given",
     "with_options",

@@ -28,6 +28,7 @@ from scutoid.steps.handles._partial import (
     check_partial,
     missing_members,
 )
+from scutoid.steps.handles._shown import collection_html
 from scutoid.steps.handles._single import Files, Image, Parts, Table, Value, missing_attribute
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ class Collection(Lazy, Generic[L]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self)} members)"
+
+    def _repr_html_(self) -> str:
+        return collection_html(type(self).__name__, self.read_ref)
 
 
 class Images(Collection[Image], ImageOperators):

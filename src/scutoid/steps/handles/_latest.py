@@ -37,6 +37,11 @@ class Latest:
             self._collections[call] = stored
             self._unfinished[call] = frozenset(unfinished)
 
+    def has_members(self, node: Node) -> bool:
+        """Whether members of a call are read from a store."""
+        with self._lock:
+            return node in self._collections
+
     def __len__(self) -> int:
         return len(self._results) + len(self._collections)
 

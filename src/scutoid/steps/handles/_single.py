@@ -26,6 +26,7 @@ from scutoid.steps.graph import Described, ImageRef
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth, stored_levels
 from scutoid.steps.handles._lazy import Lazy, remedy_for_image
 from scutoid.steps.handles._operators import ImageOperators, Operators
+from scutoid.steps.handles._shown import image_html, value_html
 from scutoid.steps.layout import Framed
 
 if TYPE_CHECKING:
@@ -184,6 +185,9 @@ class Image(Described, ImageOperators):
         times = "" if spec.time is None else f", {spec.time}"
         return f"Image({self.name!r}, {axes}, {spec.shape}, {spec.dtype}{size}{times})"
 
+    def _repr_html_(self) -> str:
+        return image_html(type(self).__name__, self.read_ref)
+
 
 class _Indexable:
     """An image as dask wants it: read by slices."""
@@ -208,6 +212,9 @@ class Table(Lazy):
 
     def __len__(self) -> int:
         return len(self.to_pandas())
+
+    def _repr_html_(self) -> str:
+        return value_html(type(self).__name__, self.read_ref)
 
 
 def missing_attribute(handle: Lazy, name: str) -> AttributeError:
@@ -289,6 +296,9 @@ class Value(Operators):
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.get(), dtype=dtype, copy=copy)
+
+    def _repr_html_(self) -> str:
+        return value_html(type(self).__name__, self.read_ref)
 
 
 class Parts(Lazy):

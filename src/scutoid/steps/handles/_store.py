@@ -13,6 +13,7 @@ from scutoid.blocks import parse_bytes
 from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
+from scutoid.steps.handles._html import grid, note, section
 from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._named_results import NamedResults
 from scutoid.steps.results import (
@@ -32,6 +33,9 @@ from scutoid.steps.results import (
     verify_store,
 )
 from scutoid.store import RECIPE, Entry, EntryStore, Pack, Recipe, canonical_digest
+
+_SHOWN = 20
+"""Results that a notebook shows of a store."""
 
 
 class Store(NamedResults):
@@ -285,8 +289,27 @@ class Store(NamedResults):
             unfinished=frozenset(record.missing),
         )
 
+    def _repr_html_(self) -> str:
+        results = self._complete(None)
+        rows = [
+            (recipe.step, recipe.kind, _when(recipe.created), _took(recipe), entry.key[:12])
+            for entry, recipe in results[:_SHOWN]
+        ]
+        table = grid(("step", "kind", "finished", "seconds", "key"), rows)
+        known = note(f"the newest {len(rows)} of {len(results)} results")
+        return section("Store", str(self.path), table, known)
+
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, {len(self.names())} steps)"
+
+
+def _when(seconds: float) -> str:
+    """Write a time since 1970, in the time zone of this machine."""
+    return dt.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _took(recipe: Recipe) -> str:
+    return "" if recipe.seconds is None else f"{recipe.seconds:.1f}"
 
 
 def _digests(value: object) -> set[str]:

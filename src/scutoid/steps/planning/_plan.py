@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scutoid.errors import PipelineError
+from scutoid.steps.handles import grid, lines, section
 
 Status = Literal["cached", "partial", "run"]
+_HEADER = ("step", "status", "blocks", "block shape", "MB a block", "why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ class Plan:
         """Whether there is nothing to run."""
         return all(step.status == "cached" for step in self.steps)
 
-    def __str__(self) -> str:
-        rows = [("step", "status", "blocks", "block shape", "MB a block", "why")]
+    def _rows(self) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = []
         for step in self.steps:
             block = "-"
             if step.block is not None:
@@ -103,6 +105,14 @@ class Plan:
                     step.reason,
                 )
             )
+        return rows
+
+    def _repr_html_(self) -> str:
+        found = [f"warning: {text}" for text in self.warnings]
+        return section("Plan", self.store, grid(_HEADER, self._rows()), lines(found))
+
+    def __str__(self) -> str:
+        rows = [_HEADER, *self._rows()]
         widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
         lines = [
             "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]).rstrip()

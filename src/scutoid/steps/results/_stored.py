@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +106,16 @@ class StoredResult:
         source = self.image(output)
         offset = Coordinate(*self._image(output).offset)
         return Framed(source.spec, offset, tuple(source.chunks))
+
+    def bytes_to_load(self, output: int) -> int:
+        """Return the bytes of what is read whole to load or check an output; nothing is read."""
+        record = self.outputs[output]
+        if record.image is not None:  # a folder has checksums of its own
+            path = self.entry.at(record.image.file)
+            return path.stat().st_size if path.is_file() else 0
+        name = record.name
+        paths = self.entry.path.glob(f"{glob.escape(name)}.*")
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
     def value(self, output: int) -> object:
         """Return anything but an image."""

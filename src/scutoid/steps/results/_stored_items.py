@@ -105,6 +105,14 @@ class StoredItem:
         source = self.image(output)
         return Framed(source.spec, Coordinate.full(source.spec.ndim, 0), tuple(source.chunks))
 
+    def bytes_to_load(self, output: int) -> int:
+        """Return the bytes of what is read whole to load or check an output; nothing is read."""
+        file = self._files.get(output)
+        if file is None:
+            return self.pack.length(self.member)
+        path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
+        return path.stat().st_size if path.is_file() else 0
+
     def value(self, output: int) -> Any:
         """Return anything but an image."""
         file = self._files.get(output)

@@ -10,12 +10,23 @@ from typing import Any, ClassVar, TypeVar, overload
 from scutoid.blocks import BlockTime, Failure
 from scutoid.errors import DamagedResult, PipelineError
 from scutoid.steps.graph import Member, Node, planned_node
-from scutoid.steps.handles import Lazy, NamedResults, Result, handle_of
+from scutoid.steps.handles import (
+    Lazy,
+    NamedResults,
+    Result,
+    grid,
+    handle_of,
+    lines,
+    note,
+    section,
+)
 from scutoid.steps.results import LOGS
 
 L = TypeVar("L", bound=Lazy)
 
 _WORTH_TELLING = 1.0
+_NAMED = 3
+"""Failures of each step that are told."""
 INPUTS = -2
 """Instead of a block's number in a failure: the inputs of all blocks have changed."""
 
@@ -219,7 +230,7 @@ class Run(NamedResults):
                 slow = (f"{step.label(b.index)} ({b.seconds:.1f} s)" for b in step.slowest[:3])
                 lines.append(f"    slowest: {', '.join(slow)}")
         for step in self.steps:
-            for failure in step.failures[:3]:
+            for failure in step.failures[:_NAMED]:
                 lines.append(f"{step.name}, {step.place(failure)}: {failure.error}")
                 lines.extend(
                     f"    {line}" for line in failure.traceback.rstrip().splitlines()[-12:]
@@ -228,6 +239,26 @@ class Run(NamedResults):
             lines.append(f"what the workers printed: {self.folder / LOGS}")
         lines.extend(f"warning: {text}" for text in self.warnings)
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        header = ("step", "blocks", "done", "cached", "failed", "not run", "seconds")
+        rows = [
+            (s.name, s.n_blocks, s.n_done, s.n_cached, s.n_failed, s.n_orphaned, f"{s.seconds:.1f}")
+            for s in self.steps
+        ]
+        failed = [
+            f"{step.name}, {step.place(failure)}: {failure.error}"
+            for step in self.steps
+            for failure in step.failures[:_NAMED]
+        ]
+        word = "done" if self.ok else "with failures"
+        pieces = (
+            grid(header, rows),
+            note(f"{word}, {self.seconds:.1f} s"),
+            lines(failed),
+            lines(f"warning: {text}" for text in self.warnings),
+        )
+        return section("Run", str(self.store), *pieces)
 
     def __repr__(self) -> str:
         word = "done" if self.ok else "with failures"
