@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image as Picture
 
 import scutoid as sc
+from scutoid.arrays import SourceIdentity
 from scutoid.errors import RunFailed
 from scutoid.steps.handles import _shown
 from scutoid.steps.handles._html import as_text
@@ -317,6 +318,21 @@ def test_files_that_a_reader_of_the_user_opens_are_not_read(tmp_path):
     before = len(calls)
     assert not page_of(folder).pictures
     assert len(calls) == before
+
+
+def test_what_is_computed_or_fetched_when_it_is_read_has_no_picture():
+    da = pytest.importorskip("dask.array")
+
+    def never(block):
+        raise ValueError("never called")
+
+    page = page_of(sc.open(da.ones((8, 8), chunks=4).map_blocks(never, dtype="float64")))
+    assert "no picture: dask would compute it" in page.text
+    source = Counted((4, 50, 50), (1, 50, 50))
+    source.identity = SourceIdentity("url", ("https://example.org/a.zarr",))
+    found = thumbnail(source, None, is_labels=False, budget=10**6)
+    assert "another machine" in found
+    assert source.nbytes == 0
 
 
 def test_what_cannot_be_read_is_said(raw, tmp_path):

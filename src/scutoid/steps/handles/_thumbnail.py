@@ -28,7 +28,10 @@ _MOST_CHANNELS = 6
 _PARTS = (1024, 512, 256, 128, 64)
 """Voxels along the sides of the part in the middle that is shown where a plane is too large."""
 _COLORS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
-_LOCAL = ("files", "zarr", "array")
+_NOT_READ: Mapping[str, str] = {
+    "url": "no picture: it would be fetched from another machine",
+    "dask": "no picture: dask would compute it",
+}
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 Range = tuple[int, int]
@@ -91,8 +94,8 @@ def thumbnail(
     plane = "yx" if {"y", "x"} <= set(kept) else "".join(a for a in kept if a in "zyx")[-2:]
     if len(plane) < 2 or any(start >= stop for start, stop in taken.values()):
         return "no picture: it has no plane of voxels"
-    if source.identity.kind not in _LOCAL:
-        return "no picture: it is not on this machine"
+    if source.identity.kind in _NOT_READ:
+        return _NOT_READ[source.identity.kind]
     cut = _cheapest(source, taken, plane, budget)
     if cut is None:
         return f"no picture: a part of it takes more than {budget / 2**20:.0f} MiB to read"
