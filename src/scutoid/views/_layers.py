@@ -120,13 +120,13 @@ def layers_and_world(
     marked = list(labels) if isinstance(labels, (list, tuple)) else [labels]
     shown = [(_opened(r), False) for r in results] + [(_opened(r), True) for r in marked]
     images = [result for result, _ in shown if not isinstance(result, _ShownTable)]
-    tables = [result for result, _ in shown if isinstance(result, _ShownTable)]
-    frames = {id(table): table.frame() for table in tables}
-    world = World.of(images, seen).with_points(frames.values())
+    frames = [result.frame() for result, _ in shown if isinstance(result, _ShownTable)]
+    world = World.of(images, seen).with_points(frames)
     layers: list[LayerSpec] = []
+    in_order = iter(frames)
     for result, as_labels in shown:
         if isinstance(result, _ShownTable):
-            layers.append(_points(result.name, frames[id(result)], world))
+            layers.append(_points(result.name, next(in_order), world))
         elif as_labels or _holds_labels(result):
             layers.append(_labels(result, world))
         else:
