@@ -118,6 +118,36 @@ def test_masks_that_do_not_fit_are_refused_before_work(tmp_path, where, error, m
         sc.run(copy.options(where=where)(sc.open(RAW)), store=tmp_path, executor="serial")
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda mask: mask[4:],
+        lambda mask: mask[:4],
+        lambda mask: mask[:, 2:4],
+        lambda mask: sc.threshold(mask[4:], level=1),
+        lambda mask: copy.options(name="same")(mask)[:, :3],
+    ],
+)
+def test_a_part_of_a_mask_whose_place_is_unknown_is_refused(part):
+    with pytest.raises(MetadataError, match="part of an image has a voxel size"):
+        copy.options(where=part(sc.open(COARSE)))
+    placed = part(sc.open(COARSE, voxel_size=8))
+    image = sc.open(RAW, voxel_size=1)
+    chosen = copy.options(where=placed)(image).read()
+    assert 0 < np.count_nonzero(chosen) < np.count_nonzero(expected())
+    assert not (chosen.astype(bool) & ~expected().astype(bool)).any()
+
+
+@pytest.mark.parametrize("whole", [sc.open(COARSE), sc.threshold(sc.open(COARSE), level=1)])
+def test_a_whole_mask_without_voxel_sizes_covers_the_image(whole):
+    assert np.array_equal(copy.options(where=whole)(sc.open(RAW)).read(), expected())
+
+
+def test_planes_of_a_mask_are_no_part_of_it():
+    stack = sc.open(np.stack([COARSE, 0 * COARSE]), axes="cyx")
+    assert np.array_equal(copy.options(where=stack[0])(sc.open(RAW)).read(), expected())
+
+
 def test_whole_steps_have_no_blocks_to_leave_out():
     @sc.step
     def whole(image):

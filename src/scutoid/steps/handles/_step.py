@@ -9,9 +9,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from scutoid.arrays import open_source
+from scutoid.arrays import SPATIAL, open_source
 from scutoid.blocks import Mask
-from scutoid.errors import PipelineError
+from scutoid.errors import MetadataError, PipelineError
 from scutoid.geometry import Roi
 from scutoid.steps.compute import finish, merge_in_order, prepared, unpack
 from scutoid.steps.declaration import NEIGHBOURS, CallOptions, StepBlock, StepSpec, own
@@ -143,6 +143,7 @@ def _as_called(item: object) -> object:
 def frozen_where(where: object) -> object:
     """What ``options(where=)`` got, as a value that can enter a key: images are read."""
     if isinstance(where, Image):
+        _check_place_is_known(where)
         spec = where.framed.spec
         return MaskImage(np.asarray(where) != 0, spec.axes, spec.voxel_size, spec.origin, spec.unit)
     if where is None or isinstance(where, (np.ndarray, Mask, MaskImage)):
@@ -157,6 +158,35 @@ def frozen_where(where: object) -> object:
         place="options(where=)",
         remedy=remedy_for_image(where),
     )
+
+
+def _check_place_is_known(mask: Image) -> None:
+    """Refuse a part of an image whose place in the world is unknown: it would count by its shape.
+
+    Raises
+    ------
+    MetadataError
+        If a mask is cut out of an image without voxel sizes, or was made of such a part.
+    """
+    framed, ref = mask.framed, mask.ref
+    if framed.spec.voxel_size is not None:
+        return
+    whole = ref.node.framed(ref.output)
+    sizes = dict(zip(whole.spec.axes, whole.spec.shape, strict=True))
+    is_part = any(
+        axis in SPATIAL and (start or length != sizes.get(axis, length))
+        for axis, start, length in zip(
+            framed.spec.axes, framed.offset, framed.spec.shape, strict=True
+        )
+    )
+    if is_part:
+        raise MetadataError(
+            "a mask that is a part of an image has a voxel size, which says where it lies",
+            value=f"{framed.roi}, without one",
+            place="options(where=)",
+            remedy="give voxel_size= to sc.open for the mask and the image, or the whole mask; "
+            "sc.open(np.asarray(mask)) covers the image whatever it was cut out of",
+        )
 
 
 def _is_dask(item: object) -> bool:
