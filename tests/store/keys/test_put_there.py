@@ -81,12 +81,23 @@ class Cell(abc.ABC):  # noqa: B024
     """An abstract class."""
 
 
-class Round:
-    """A class that may be registered."""
+class RoundCell:
+    """Classes that may be registered; each is with one abstract class, and stays so."""
 
 
-class Long:
-    """Another one."""
+class LongCell: ...
+
+
+class RoundNumber: ...
+
+
+class LongNumber: ...
+
+
+class RoundComplex: ...
+
+
+class LongComplex: ...
 
 
 def is_cell(item):
@@ -102,12 +113,16 @@ def is_kind(item, kind=numbers.Complex):
 
 
 @pytest.mark.parametrize(
-    ("function", "kind"),
-    [(is_cell, Cell), (is_number, numbers.Number), (is_kind, numbers.Complex)],
+    ("function", "kind", "classes"),
+    [
+        (is_cell, Cell, (RoundCell, LongCell)),
+        (is_number, numbers.Number, (RoundNumber, LongNumber)),
+        (is_kind, numbers.Complex, (RoundComplex, LongComplex)),
+    ],
 )
-def test_own_classes_that_are_registered_with_an_abstract_one_count(function, kind):
+def test_own_classes_that_are_registered_with_an_abstract_one_count(function, kind, classes):
     found = [fingerprint(function)]
-    for one in (Round, Long):
+    for one in classes:
         kind.register(one)
         found.append(fingerprint(function))
     assert len({each.digest for each in found}) == 3
