@@ -59,13 +59,14 @@ class FolderFiles:
             found[key] += tuple(others[path] for path in paths)
         return found
 
-    def readings(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
-        """Return what of the metadata of a member is read otherwise than when keys began.
+    def readings(self, folder: OpenedFolder) -> Mapping[str, tuple[str, ...]]:
+        """Return of which members metadata are read otherwise than when keys began, and what.
 
         What the user says of all members is not read, and does not count.
         """
-        self._paths_beside(folder)
-        return self._readings.get(folder, {}).get(key, ())
+        if folder not in self._readings:
+            self._paths_beside(folder)
+        return self._readings.setdefault(folder, {})
 
     def paths(self, folder: OpenedFolder, key: str) -> tuple[str, ...]:
         """Return where they are, in the same order."""

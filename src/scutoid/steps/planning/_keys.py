@@ -164,10 +164,11 @@ class Keys:
     def member(self, node: Node, key: str) -> str:
         """Return the key of one member of a collection."""
         memo = (node, key)
-        if memo not in self._members:
+        known = self._members.get(memo)
+        if known is None:
             made = self._make_member(node, key)
-            self._members[memo] = self._accepted_members(node).get(made, made)
-        return self._members[memo]
+            known = self._members[memo] = self._accepted_members(node).get(made, made)
+        return known
 
     def stand_in(self, call: Call, key: str) -> None:
         """Take another key for a call from now on, and for all that depends on it."""
@@ -321,9 +322,11 @@ class Keys:
     def _make_member(self, node: Node, key: str) -> str:
         match node:
             case OpenedFolder():
-                own, *beside = self._files.digests(node, key)
-                readings = (*node.readings(key), *self._files.readings(node, key))
-                return _digest("file", own, *self._reading(node), *beside, *readings)
+                digests = self._files.digests(node, key)
+                readings = node.readings(key)
+                if changed := self._files.readings(node):  # of few folders
+                    readings += changed.get(key, ())
+                return _digest("file", digests[0], *self._reading(node), *digests[1:], *readings)
             case ConstantCollection():
                 return self._given(node, node.by_key[key], f"{node.name}[{key!r}]")
             case MappedCall():
@@ -401,7 +404,7 @@ class Keys:
         if self._store is None:
             return
         for location in locations:
-            folder = os.path.dirname(location)  # noqa: PTH120  # once for each of 100,000 members
+            folder = location.rpartition("/")[0] or "/"  # quick, for there may be 100,000 members
             if folder in self._outside and not os.path.islink(location):  # noqa: PTH114
                 continue
             if self._store.contains(location):

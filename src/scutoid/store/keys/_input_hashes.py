@@ -90,12 +90,13 @@ class HashMemo:
         str
             Names of changes in the reading of metadata that concern it, with commas between.
         """
-        # A zarr is looked at once for each content of the file that has its attributes
-        for name in (path, *(f"{path}{os.sep}{each}" for each in _ATTRIBUTES)):
-            with self._lock:
-                row = self._new.get(name) or (self._known or {}).get(name)
-            if row is not None:
-                break
+        name, row = path, self._row(path)
+        if row is None:  # a zarr is looked at once for each content of what has its attributes
+            for file in _ATTRIBUTES:
+                name = f"{path}{os.sep}{file}"
+                row = self._row(name)
+                if row is not None:
+                    break
         if row is not None and row[5] is not None and row[6] is not None:
             return row[5], row[6]
         is_alone, readings = look(path)
@@ -103,6 +104,10 @@ class HashMemo:
         if row is not None:
             self._set(name, (*row[:5], *found))
         return found
+
+    def _row(self, path: str) -> _Row | None:
+        with self._lock:
+            return self._new.get(path) or (None if self._known is None else self._known.get(path))
 
     def _set(self, path: str, row: _Row) -> None:
         with self._lock:
