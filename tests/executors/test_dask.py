@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -51,8 +52,14 @@ def whole_cluster(cluster, client):
     """Both workers are there before and after, whatever a test has done to them."""
 
     def complete():
-        cluster.scale(2)  # Dask gives up a nanny whose worker takes long to come back
-        client.wait_for_workers(2, timeout=240)
+        # Dask gives up a nanny whose worker takes long to come back, some time later, and starts
+        # another one only when it is asked again
+        for _ in range(11):
+            cluster.scale(2)
+            with suppress(TimeoutError):
+                client.wait_for_workers(2, timeout=20)
+                return
+        client.wait_for_workers(2, timeout=20)
 
     complete()
     yield client
