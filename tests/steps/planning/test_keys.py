@@ -11,7 +11,8 @@ import tifffile
 import scutoid as sc
 from scutoid.errors import StoreError
 from scutoid.steps.planning import _keys
-from scutoid.steps.planning._keys import Keys, code_of
+from scutoid.steps.planning._keys import Keys
+from scutoid.steps.planning._step_code import code_of
 from scutoid.store import EntryStore
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import numpy as np
@@ -90,11 +91,14 @@ def test_steps_above_are_named_and_tables_tuples_and_files_come_back(tmp_path):
     both = sc.step(out=("image", "table"))(lambda image: (image, pd.DataFrame({"n": [image.size]})))
     image, rows = both(labels)
     files = sc.step(out="files")(lambda labels, *, folder: (folder / "a.txt").write_text("a"))
-    assert sc.debug(table, store=tmp_path, step="label", at=0) is not None
-    found = sc.debug(image, rows, store=tmp_path)
-    assert isinstance(found, tuple)
-    assert len(found) == 2
-    sc.debug(files(labels), store=tmp_path)
+    found = sc.debug(table, store=tmp_path, step="label", at=0)
+    np.testing.assert_array_equal(found, labels.read())
+    again, counted = sc.debug(image, rows, store=tmp_path)
+    np.testing.assert_array_equal(again, labels.read())
+    assert counted["n"].tolist() == [RAMP.size]
+    folder = sc.debug(files(labels), store=tmp_path)
+    assert (folder / "a.txt").read_text() == "a"
+    shutil.rmtree(folder)
     with pytest.raises(PipelineError, match="steps of its targets"):
         sc.debug(table, store=tmp_path, step="nothing")
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from scutoid.errors import ParameterError
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import Call, planned_node
-from scutoid.steps.planning._keys import Code, Keys, code_of, declaration_of
+from scutoid.steps.planning._keys import Keys
+from scutoid.steps.planning._step_code import Code, code_of, declaration_of
 from scutoid.store import CodeFingerprint, Recipe
 from scutoid.store.keys import first_digest, first_fingerprint
 

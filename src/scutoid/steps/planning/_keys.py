@@ -7,12 +7,10 @@ own, made of the base and of the member's inputs.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
 
 from scutoid.errors import PipelineError, StoreError
 from scutoid.paths import normal
@@ -37,6 +35,7 @@ from scutoid.steps.graph import (
     planned_node,
 )
 from scutoid.steps.planning._folder_files import FolderFiles
+from scutoid.steps.planning._step_code import Code, code_of, declaration_of, digest_of
 from scutoid.steps.results import AcceptedRecord, read_file
 from scutoid.store import (
     KEY_RULE,
@@ -52,26 +51,9 @@ from scutoid.store import (
     key_of_source,
     locations_of,
 )
-from scutoid.store.keys import first_module
 
 ACCEPTED = "accepted.json"
 """In the entry of a collection: keys of members, and those that were accepted for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """What is known of a step's code."""
-
-    digest: str
-    """Digest of all of it."""
-    parts: Mapping[str, str]
-    """Digest of each function, class and constant that was reached."""
-    opaque: tuple[str, ...]
-    """What could not be followed."""
-    packages: Mapping[str, str]
-    """Third-party packages that were reached, and their versions."""
-    environment: Mapping[str, str]
-    """Those whose versions enter the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +119,8 @@ class Keys:
         """Return the key of a single result."""
         key = self.node(ref.node)
         if isinstance(ref, ImageRef) and ref.view is not None:
-            key = _digest("view", key, repr(ref.view.picks))
-        return _digest("output", key, str(ref.output)) if ref.output else key
+            key = digest_of("view", key, repr(ref.view.picks))
+        return digest_of("output", key, str(ref.output)) if ref.output else key
 
     def node(self, node: Node) -> str:
         """Return the key of a node that makes single results, or the base key of a collection."""
@@ -179,7 +161,7 @@ class Keys:
 
     def set_apart(self, call: Call, members: Sequence[str]) -> None:
         """Take a key for a collection that counts its members, from now on."""
-        self.stand_in(call, _digest("apart", self.call(call).key, *members))
+        self.stand_in(call, digest_of("apart", self.call(call).key, *members))
 
     def stand_in_member(self, call: Call, key: str, member: str) -> None:
         """Take another key for a member from now on."""
@@ -218,7 +200,7 @@ class Keys:
         block = None
         if isinstance(call, BlockCall):
             block = tuple(self._layouts.of(call).grid.block_shape)
-        digest = _digest(
+        digest = digest_of(
             *self.begin(call),
             spec.kind,
             code.digest,
@@ -326,14 +308,14 @@ class Keys:
                 readings = node.readings(key)
                 if changed := self._files.readings(node):  # of few folders
                     readings += changed.get(key, ())
-                return _digest("file", digests[0], *self._reading(node), *digests[1:], *readings)
+                return digest_of("file", digests[0], *self._reading(node), *digests[1:], *readings)
             case ConstantCollection():
                 return self._given(node, node.by_key[key], f"{node.name}[{key!r}]")
             case MappedCall():
                 parts = [self.call(node).key]
                 parts.extend(self._part(c, key) for c in node.collections)
                 asks_key = "key" in node.spec.parameters.injected
-                return _digest("member", *parts, key if asks_key else "")
+                return digest_of("member", *parts, key if asks_key else "")
             case CollectionFromStore():
                 node.check_finished(key)
                 return node.member_key(key)
@@ -369,14 +351,14 @@ class Keys:
         fact = self._fact(value, name, unseen)
         node = value.node if isinstance(value, Ref) else None
         if any(fused is node and not fused.is_block_invariant for fused in call.fused_inputs):
-            return Fact(_digest("inside", fact.digest), fact.text)
+            return Fact(digest_of("inside", fact.digest), fact.text)
         return fact
 
     def _fact(self, value: object, name: str, unseen: set[str]) -> Fact:
         match value:
             case CollectionRef(node=node, kind=kind, output=output):
                 base = self.call(node).key if isinstance(node, Call) else ""
-                digest = _digest("collection", kind, base, str(output), *_taken_of(value))
+                digest = digest_of("collection", kind, base, str(output), *_taken_of(value))
                 return Fact(digest, f"members of {value.name}")
             case Gathered(collection=collection):
                 missing = value.missing
@@ -386,7 +368,7 @@ class Keys:
                     members += ["may lack", *missing]
                 if missing:
                     text = f"{text}, without {', '.join(missing)}"
-                return Fact(_digest("gathered", *members), text)
+                return Fact(digest_of("gathered", *members), text)
             case Ref():
                 return Fact(self.of(value), value.name)
         return Fact(self.value(value, name, unseen), describe(value))
@@ -447,82 +429,6 @@ def _input_names(call: Call) -> list[str]:
     return names + [f"input {number}" for number in range(len(names), len(call.inputs))]
 
 
-def declaration_of(spec: StepSpec) -> dict[str, object]:
-    """Return what a decorator was told that counts, by either rule."""
-    return {
-        "outputs": spec.outputs,
-        "packed": spec.packed,
-        "halo": spec.halo,
-        "axes": spec.axes,
-        "out_axes": spec.out_axes,
-        "border": spec.border,
-        "dtype": None if spec.dtype is None else [str(item) for item in spec.dtypes],
-        "position": spec.position,
-        "where": spec.options.where,
-        # only where it is so: keys of all other steps stay as they are
-        **({"sees_neighbours": True} if spec.sees_neighbours else {}),
-        **({"out_sizes": dict(spec.out_sizes)} if spec.out_sizes else {}),
-        **({"scale": str(spec.scale)} if spec.scale != 1 else {}),
-        **({"grid": spec.grid} if spec.grid is not None and spec.version is None else {}),
-    }
-
-
 def _joins_tables(spec: StepSpec) -> bool:
     """Whether tables of blocks are joined by code that a version does not stand for."""
     return spec.kind == "blockwise" and "table" in spec.outputs and spec.version is None
-
-
-class Fingerprint(Protocol):
-    """Fingerprints a function, by one rule."""
-
-    def __call__(
-        self, function: object, *, version: str | None, environment: Sequence[str]
-    ) -> CodeFingerprint:
-        """Return the fingerprint of a function, or of the version that stands for it."""
-        ...
-
-
-def code_of(spec: StepSpec, fingerprint: Fingerprint = fingerprint) -> Code:
-    """Return the fingerprint of all functions of a step."""
-    functions = spec.functions if spec.version is None else {"function": spec.function}
-    found: dict[str, CodeFingerprint] = {
-        role: fingerprint(given, version=spec.version, environment=spec.environment)
-        for role, given in functions.items()
-    }
-    stale = [name for one in found.values() for name in one.stale]
-    if stale:
-        raise PipelineError(
-            "the code that runs is what its file says",
-            value=f"edited since it was loaded: {', '.join(stale)}",
-            place=f"step {spec.label!r}",
-            remedy="start Python again, or reload the module, so that workers run the same code",
-        )
-    parts: dict[str, str] = {}
-    packages: dict[str, str] = {}
-    for role, one in found.items():
-        own, *reached = one.parts.items()
-        # By their roles, for the names of the others, often "<lambda>", do not tell them apart.
-        parts[own[0] if role == "function" else role] = own[1]
-        parts.update(reached)
-        packages.update(one.packages)
-    digests = [f"{role}={one.digest}" for role, one in sorted(found.items())]
-    if spec.version is not None:  # it says which version, but not of what
-        digests.append(_full_name(spec.function))
-    return Code(
-        digest=_digest("code", *digests),
-        parts=parts,
-        opaque=tuple(dict.fromkeys(name for one in found.values() for name in one.opaque)),
-        packages=packages,
-        environment={name: packages.get(name, "") for name in spec.environment},
-    )
-
-
-def _full_name(function: Any) -> str:
-    """Name a function, the same in a script, a notebook and on the command line."""
-    module = str(getattr(function, "__module__", ""))
-    name = str(getattr(function, "__qualname__", type(function).__qualname__))
-    return name if module.startswith("__") else f"{first_module(module, name)}.{name}"
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -33,7 +33,7 @@ def debug(
     memory: int | str | None = None,
     begin: bool = False,
 ) -> Any:
-    """Compute one block, member or whole step in this process, as a run would, and keep nothing.
+    """Compute one block, member or whole step in this process, as a run would, into no store.
 
     The function gets what it gets in a run: the same blocks, the same inputs; those that the store
     has are read from it, others are computed.  As it is called in this process and this thread,
@@ -58,8 +58,8 @@ def debug(
     Returns
     -------
     object
-        What the function makes there: arrays without the halo, a table, a value; a tuple where the
-        step has several outputs.
+        What the function makes there: arrays without the halo, a table, a value, or a new temporary
+        folder with the files that it wrote; a tuple where the step has several outputs.
 
     Raises
     ------
@@ -94,13 +94,15 @@ def debug(
         call = call.member(call.keys[number])
     if begin:
         call = _stopping(call)
-    with tempfile.TemporaryDirectory() as folder:
-        evaluation = Evaluation(folder=Path(folder))
-        if isinstance(call, BlockCall) and not each.is_mapped:
-            ((_, results),) = evaluation.some_blocks(call, [number])
-        else:
-            kinds = enumerate(call.spec.outputs)
-            results = tuple(evaluation.value(ref_of(call, kind, n)) for n, kind in kinds)
+    kinds = call.spec.outputs
+    folder = Path(tempfile.mkdtemp(prefix="scutoid-debug-")) if "files" in kinds else None
+    evaluation = Evaluation(folder=folder)
+    if isinstance(call, BlockCall) and not each.is_mapped:
+        ((_, results),) = evaluation.some_blocks(call, [number])
+    else:
+        values = [evaluation.value(ref_of(call, kind, n)) for n, kind in enumerate(kinds)]
+        pairs = zip(kinds, values, strict=True)
+        results = tuple(folder if kind == "files" else value for kind, value in pairs)
     return results if call.spec.packed else results[0]
 
 
