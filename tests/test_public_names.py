@@ -35,7 +35,8 @@ PROMISED = {
         StoreError WorkerError
     """,
     "scutoid.events": """
-        BatchDone BlockFailed BlocksOrphaned DamageFound Event Listener RunDone RunStarted
+        BatchDone BatchStarted BlockFailed BlocksOrphaned DamageFound Event Listener RunDone
+        RunStarted
         StepAwaited TaskDone TaskInfo WorkerLost WorkerStarted
     """,
     "scutoid.geometry": "BlockGrid Coordinate Roi",

@@ -11,6 +11,7 @@ from typing import Protocol
 
 __all__ = [
     "BatchDone",
+    "BatchStarted",
     "BlockFailed",
     "BlocksOrphaned",
     "DamageFound",
@@ -79,6 +80,20 @@ class DamageFound:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchStarted:
+    """Blocks are handed to a worker, to be run one after the other."""
+
+    time: float
+    """Seconds since the epoch."""
+    task: str
+    """The task's name."""
+    worker: int
+    """The worker's number."""
+    blocks: tuple[tuple[int, int], ...]
+    """Numbers of the blocks, as runs: the first number, and how many follow on one another."""
+
+
+@dataclass(frozen=True, slots=True)
 class BatchDone:
     """A worker has reported a batch, and its finished blocks are journalled."""
 
@@ -96,6 +111,8 @@ class BatchDone:
     """The worker's number."""
     slowest: tuple[tuple[int, float], ...] = ()
     """Numbers of the blocks that took longest in it, and their seconds, slowest first."""
+    blocks: tuple[tuple[int, int], ...] = ()
+    """Numbers of the blocks that succeeded, as in `BatchStarted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +197,7 @@ Event = (
     RunStarted
     | StepAwaited
     | DamageFound
+    | BatchStarted
     | BatchDone
     | BlockFailed
     | BlocksOrphaned

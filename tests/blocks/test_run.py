@@ -205,6 +205,35 @@ def test_events_tell_the_whole_run():
     assert not recorder.events[-1].ok
 
 
+@pytest.mark.parametrize("executor", ["serial", "threads"])
+@given(flaky=st.sets(st.integers(0, 39)), dead=st.sets(st.integers(0, 39)))
+def test_events_tell_which_blocks_run_and_which_are_done(executor, flaky, dead):
+    seen = set()
+
+    def work(block):
+        if block.index in dead or (block.index in flaky and block.index not in seen):
+            seen.add(block.index)
+            raise ValueError("not yet")
+
+    recorder = Recorder()
+    task = BlockTask("t", work, grid(40), retries=1)
+    run(task, listeners=[recorder], on_failure="return", executor=executor, workers=2)
+    running, done = [], set()
+    for event in recorder.events:
+        blocks = [first + n for first, size in getattr(event, "blocks", ()) for n in range(size)]
+        if isinstance(event, events.BatchStarted):
+            assert not done & set(blocks)
+            running += blocks
+        elif isinstance(event, events.BatchDone):
+            assert len(blocks) == event.n_done
+            assert not done & set(blocks)
+            done |= set(blocks)
+        elif isinstance(event, events.BlockFailed):
+            assert event.index in running
+    assert done == set(range(40)) - dead
+    assert set(running) == set(range(40))
+
+
 def test_a_listener_that_fails_does_not_end_the_run(caplog):
     def act(event):
         raise ValueError("the terminal is gone")

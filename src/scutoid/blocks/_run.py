@@ -251,7 +251,7 @@ class _Run:
 
     def _hand_out(self, pool: WorkerPool) -> None:
         for worker, batch in self._dispatcher.batches(pool.depth):
-            self.progress.handed_out(batch.task)
+            self.progress.handed_out(batch, worker)
             number = self._next_job
             self._next_job += 1
             self._dispatcher.seat(worker, number, batch)

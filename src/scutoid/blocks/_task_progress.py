@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scutoid import events
 from scutoid.blocks._batch_sizer import BatchSizer
@@ -22,6 +23,21 @@ _logger = logging.getLogger(__name__)
 
 _MOST_FAILURES = 1000
 _MOST_SLOW = 10
+
+
+def runs_of(numbers: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
+    """Write numbers of blocks as runs, in their order: the first number, and how many.
+
+    Examples
+    --------
+    >>> runs_of(np.array([4, 5, 6, 9, 2, 3]))
+    ((4, 3), (9, 1), (2, 2))
+    """
+    if len(numbers) == 1:  # as most batches have that take long
+        return ((int(numbers[0]), 1),)
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 2) != 1)
+    lengths = np.diff(starts, append=len(numbers))
+    return tuple(zip(numbers[starts].tolist(), lengths.tolist(), strict=True))
 
 
 @dataclass(slots=True)
@@ -125,11 +141,13 @@ class RunProgress:
         )
         self.tell(events.RunStarted(time.time(), infos, workers))
 
-    def handed_out(self, task: int) -> None:
-        """Note that a batch of a task was handed out."""
-        progress = self._by_task[task]
+    def handed_out(self, batch: Batch, worker: int) -> None:
+        """Note that a batch was handed to a worker."""
+        progress = self._by_task[batch.task]
         if progress.begun is None:
             progress.begun = time.perf_counter()
+        blocks = runs_of(batch.indices)
+        self.tell(events.BatchStarted(time.time(), progress.task.name, worker, blocks))
 
     def came_back(self, batch: Batch, outcome: Outcome) -> None:
         """Note a batch that has come back, and whose finished blocks are journalled."""
@@ -150,6 +168,7 @@ class RunProgress:
                 events.BatchDone(
                     *(time.time(), progress.task.name, n_done, tally[BlockStatus.EMPTY]),
                     *(outcome.seconds, outcome.worker, slowest),
+                    runs_of(batch.indices[outcome.statuses != BlockStatus.WAITING]),
                 )
             )
 
