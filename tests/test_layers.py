@@ -18,7 +18,7 @@ SOURCE = Path(scutoid.__file__).parent
 
 # Each may import itself and what stands above it in this list
 LAYERS = (
-    ("cached", "durable", "errors", "events", "paths", "records", "remote", "_version"),
+    ("cached", "durable", "errors", "events", "folding", "paths", "records", "remote", "_version"),
     ("geometry",),
     ("kernels",),
     ("executors",),

@@ -112,7 +112,7 @@ INTERNAL = {
     """,
     "scutoid.steps": """
         blockwise CallOptions check_halo check_names check_units Collection debug Described export
-        Files gather HaloCheck Image ImageRef Images injected is_lazy Length open open_folder
+        Files gather HaloCheck Image ImageRef Images injected is_lazy Length making open open_folder
         OutputGrid own_columns Parts per_member Pipeline pipeline Plan plan PlannedStep reduction
         refuse_renamed remedy_for_image Run run RunStep Step step Store Table Tables TIME_UNIT
         TypedCall um UNIT Value Values with_given with_options

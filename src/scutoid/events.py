@@ -39,6 +39,8 @@ class TaskInfo:
     """Blocks that were done before the run."""
     n_skipped: int = 0
     """Blocks that are left out, because they have nothing to do."""
+    within: tuple[str, ...] = ()
+    """Names of the tasks under which it is shown, the outermost first."""
 
 
 @dataclass(frozen=True, slots=True)

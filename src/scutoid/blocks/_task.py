@@ -141,6 +141,8 @@ class BlockTask:
     not tried again.  If it raises, none of the task's blocks counts from then on."""
     bytes_per_block: int = 0
     """Memory that a running block takes, in bytes; for the run's `memory`."""
+    within: tuple[str, ...] = ()
+    """Names of the tasks that it is a part of, the outermost first; for who shows a run."""
 
     def __post_init__(self) -> None:
         name: object = self.name

@@ -136,6 +136,7 @@ class RunProgress:
             events.TaskInfo(
                 *(progress.task.name, progress.task.grid.n_blocks, progress.n_cached),
                 self._scheduler.tally(number)[BlockStatus.SKIPPED],
+                progress.task.within,
             )
             for number, progress in enumerate(self._by_task)
         )

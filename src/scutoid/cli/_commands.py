@@ -127,9 +127,21 @@ def _in_plain_words() -> Iterator[list[str]]:
         yield said
 
 
-def plan(targets: Sequence[object], **options: Unpack[PlanOptions]) -> int:
-    """Print what a run would do; options are those of `scutoid.plan`."""
-    print(plan_targets(*targets, **options))
+def plan(
+    targets: Sequence[object], *, all_steps: bool = False, **options: Unpack[PlanOptions]
+) -> int:
+    """Print what a run would do; options are those of `scutoid.plan`.
+
+    Parameters
+    ----------
+    targets : sequence
+        Results of steps.
+    all_steps : bool
+        Whether the steps of operations have a line each.
+    **options
+        As above.
+    """
+    print(plan_targets(*targets, **options).text(folded=not all_steps))
     return 0
 
 

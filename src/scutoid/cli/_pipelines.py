@@ -130,6 +130,9 @@ def with_flags(
                 "check_halo", bool, True, "Compare a block of new steps with one across its faces."
             ),
         ]
+    if command == "plan":
+        text = "Print a line for each step of an operation too."
+        options.append(option("all_steps", bool, False, text))
     if command == "why":
         options.append(option("step", tuple[str, ...], (), "Names of steps; default: all."))
     if command == "debug":

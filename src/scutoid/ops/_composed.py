@@ -19,6 +19,7 @@ from scutoid.steps import (
     Value,
     Values,
     is_lazy,
+    making,
     with_options,
 )
 from scutoid.steps import open as open_image
@@ -84,20 +85,25 @@ def value_operation(
 
 
 def with_call_options(function: Callable[..., object]) -> object:
-    """Give a function of images an attribute `options`."""
+    """Give a function of images an attribute `options`; its steps are shown under its result."""
+
+    @functools.wraps(function)
+    def called(*args: object, **kwargs: object) -> object:
+        with making(called.__name__):
+            return function(*args, **kwargs)
 
     def options(**options: Unpack[CallOptions]) -> Callable[..., object]:
         @functools.wraps(function)
         def run(*args: object, **kwargs: object) -> object:
-            operation = functools.partial(function, *args, **kwargs)
+            operation = functools.partial(called, *args, **kwargs)
             inputs = [*args, *kwargs.values()]
             return with_options(operation, inputs, cast("dict[str, Any]", options))
 
         return run
 
     options.__doc__ = Operation.options.__doc__
-    function.options = options  # type: ignore[attr-defined]
-    return function
+    called.options = options  # type: ignore[attr-defined]
+    return called
 
 
 @overload

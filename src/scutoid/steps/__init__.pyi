@@ -1,6 +1,6 @@
 from .compute import TIME_UNIT, UNIT, BlockParts, check_names, check_units, own_columns
 from .declaration import CallOptions, Length, StepBlock, refuse_renamed, um
-from .graph import Described, ImageRef
+from .graph import Described, ImageRef, making
 from .handles import (
     Collection,
     Files,
@@ -71,6 +71,7 @@ __all__ = [
     "gather",
     "injected",
     "is_lazy",
+    "making",
     "open",
     "open_folder",
     "own_columns",

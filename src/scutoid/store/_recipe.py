@@ -93,6 +93,8 @@ class Recipe:
     """Block shape in voxels; None if the step was not cut into blocks."""
     output: Mapping[str, object] = field(default_factory=dict)
     """What is needed to open the result again, such as its axes (plain JSON)."""
+    within: tuple[str, ...] = ()
+    """Names of the steps under which it is shown, outermost first; none where a user made it."""
     host: str = ""
     """Name of the machine that made it."""
     created: float = 0.0
@@ -110,6 +112,7 @@ class Recipe:
         put(self, "inputs", _facts(self.inputs, "key"))
         put(self, "block", None if self.block is None else tuple(int(size) for size in self.block))
         put(self, "opaque", tuple(self.opaque))
+        put(self, "within", tuple(self.within))
 
     @property
     def stands_for(self) -> str | None:
@@ -137,7 +140,8 @@ class Recipe:
             if item.name in ("parameters", "inputs"):
                 digest = "key" if item.name == "inputs" else "digest"
                 value = {name: {digest: f.digest, "text": f.text} for name, f in value.items()}
-            content[item.name] = value
+            if item.name != "within" or value:  # said of few
+                content[item.name] = value
         text = json.dumps(content, indent=1, ensure_ascii=False, default=_plain)
         content = json.loads(text)
         content["digest"] = _digest(content)
@@ -277,6 +281,7 @@ _CHECKS = {
     "format": lambda value: value is None or _is_text(value),
     "block": _is_block,
     "output": _is_mapping,
+    "within": _is_name_list,
     "host": _is_text,
     "created": _is_number,
     "seconds": lambda value: value is None or _is_number(value),

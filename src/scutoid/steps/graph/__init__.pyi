@@ -9,6 +9,7 @@ from ._call import (
     make_call,
 )
 from ._layouts import Layouts
+from ._making import Making, making, makings
 from ._needs import bytes_of, memory_of, physical_memory
 from ._nodes import (
     CollectionFromStore,
@@ -67,6 +68,7 @@ __all__ = [
     "ImageRef",
     "IndexOf",
     "Layouts",
+    "Making",
     "MappedCall",
     "Member",
     "MemberFiles",
@@ -92,6 +94,8 @@ __all__ = [
     "joining",
     "kind_of",
     "make_call",
+    "making",
+    "makings",
     "memory_of",
     "operator_call",
     "paths_beside",

@@ -24,6 +24,7 @@ from scutoid.cached import cached_property
 from scutoid.errors import PipelineError
 from scutoid.steps.compute import BlockStep, Groups, check_names, own_columns, trial
 from scutoid.steps.declaration import StepSpec
+from scutoid.steps.graph._making import Making, makings
 from scutoid.steps.graph._places import check_places
 from scutoid.steps.graph._refs import (
     CollectionRef,
@@ -64,6 +65,8 @@ class Call(Node):
     """Which member of a collection it is made for."""
     states: Mapping[str, Mapping[str, object]] | None = None
     """What the objects held whose methods the step is made of, when it was called."""
+    makings: tuple[Making, ...] = ()
+    """The operations that made it, the outermost first; empty where a user did."""
 
     @property
     def name(self) -> str:
@@ -394,7 +397,9 @@ class MappedCall(Call):
 
         params = {name: single(value) for name, value in self.params.items()}
         inputs = [single(item) for item in self.inputs]
-        return make_call(self.spec, inputs, params, key=key, states=self.states)
+        return make_call(
+            self.spec, inputs, params, key=key, states=self.states, made_by=self.makings
+        )
 
     def framed(self, output: int) -> Framed:
         """Refuse: each member has a shape of its own."""
@@ -417,6 +422,7 @@ def make_call(
     *,
     key: str | None = None,
     states: Mapping[str, Mapping[str, object]] | None = None,
+    made_by: tuple[Making, ...] | None = None,
 ) -> Call:
     """Return the call of a step on references and values, of the kind that it is.
 
@@ -424,6 +430,8 @@ def make_call(
     ----------
     spec, inputs, params, key, states
         As in `Call`.
+    made_by : tuple of Making, optional
+        Its `makings`; default: the operations that are being called now.
 
     Raises
     ------
@@ -433,10 +441,11 @@ def make_call(
         For a member, what the step's own check refuses.
     """
     items = (*inputs, *params.values())
+    by = makings() if made_by is None else made_by
     if any(isinstance(item, CollectionRef) for item in items):
         if spec.kind != "step":
             _check_has_image(spec, inputs)
-        mapped = MappedCall(spec, tuple(inputs), dict(params), states=states)
+        mapped = MappedCall(spec, tuple(inputs), dict(params), states=states, makings=by)
         _ = mapped.keys, mapped.groups  # raise now what would fail later
         if spec.position:
             place = f"step {spec.label!r}, position="
@@ -445,7 +454,7 @@ def make_call(
     if spec.kind != "step":
         _check_has_image(spec, inputs)
     kind = WholeCall if spec.kind == "step" else BlockCall
-    call = kind(spec, tuple(inputs), dict(params), key, states)
+    call = kind(spec, tuple(inputs), dict(params), key, states, by)
     if key is not None and spec.check is not None:  # others are checked when the step is called
         ask(spec.check, "check", call.images, call.params, f"step {spec.label!r}")
     return call

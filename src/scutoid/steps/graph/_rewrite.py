@@ -87,7 +87,9 @@ class Rewriting:
         )
         if spec is call.spec and all(_is_same(new, old) for new, old in pairs):
             return call
-        return make_call(spec, inputs, params, key=call.key, states=call.states)
+        return make_call(
+            spec, inputs, params, key=call.key, states=call.states, made_by=call.makings
+        )
 
 
 def _is_same(new: object, old: object) -> bool:
@@ -112,5 +114,12 @@ def with_spec_options(ref: Ref | CollectionRef, options: Mapping[str, object]) -
             remedy="give them where a step makes the result",
         )
     spec = call.spec.with_options(**options)
-    changed = make_call(spec, call.inputs, call.params, key=call.key, states=call.states)
+    changed = make_call(
+        spec,
+        call.inputs,
+        call.params,
+        key=call.key,
+        states=call.states,
+        made_by=call.makings,
+    )
     return ref.on(changed)

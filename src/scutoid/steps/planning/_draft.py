@@ -53,14 +53,15 @@ class Draft:
         """Blocks that are done already."""
         return 0 if self.done is None else int(self.done.sum())
 
-    def frozen(self, layouts: Layouts) -> PlannedCall:
-        """Return the planned call."""
+    def frozen(self, layouts: Layouts, within: tuple[str, ...]) -> PlannedCall:
+        """Return the planned call, shown under these steps."""
         step = layouts.step(self.call) if isinstance(self.call, BlockCall) else None
         return PlannedCall(
             call=self.call,
             key=self.key,
             entry=self.entry,
             task=self.task,
+            within=within,
             status=self.status,
             reason=self.reason,
             n_blocks=self.n_blocks,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from scutoid.errors import PipelineError
+from scutoid.folding import fold, folded_name
 from scutoid.steps.handles import grid, lines, section
 
 Status = Literal["cached", "partial", "run"]
@@ -41,6 +42,8 @@ class PlannedStep:
     """Each difference from the nearest earlier result, where there is one."""
     compared: str = ""
     """Which result that is: its key, and when it was made."""
+    within: tuple[str, ...] = ()
+    """Names of the steps under which it is shown, outermost first; none where a user made it."""
     noted: tuple[str, ...] = ()
     """Versions of packages that are other than they were for it, and do not enter the key."""
 
@@ -89,33 +92,66 @@ class Plan:
         """Whether there is nothing to run."""
         return all(step.status == "cached" for step in self.steps)
 
-    def _rows(self) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = []
-        for step in self.steps:
-            block = "-"
-            if step.block is not None:
-                block = f"{step.axes} {' x '.join(map(str, step.block))}"
-            rows.append(
-                (
-                    step.name,
-                    step.status,
-                    f"{step.n_done}/{step.n_blocks}",
-                    block,
-                    f"{step.memory / 1e6:.0f}" if step.memory else "-",
-                    step.reason,
-                )
-            )
-        return rows
+    def text(self, *, folded: bool = True) -> str:
+        """Write a line a step, then the warnings.
 
-    def _repr_html_(self) -> str:
-        found = [f"warning: {text}" for text in self.warnings]
-        return section("Plan", self.store, grid(_HEADER, self._rows()), lines(found))
+        Parameters
+        ----------
+        folded : bool
+            Whether the steps of an operation are one line: that of the step that makes its result.
 
-    def __str__(self) -> str:
-        rows = [_HEADER, *self._rows()]
+        Returns
+        -------
+        str
+        """
+        rows = [_HEADER, *map(_row, self._shown(folded=folded))]
         widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
         lines = [
             "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]).rstrip()
             for row in rows
         ]
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+
+    def _shown(self, *, folded: bool) -> list[PlannedStep]:
+        if not folded:
+            return list(self.steps)
+        return [_joined(head, under) for head, under in fold(self.steps)]
+
+    def _repr_html_(self) -> str:
+        found = [f"warning: {text}" for text in self.warnings]
+        rows = map(_row, self._shown(folded=True))
+        return section("Plan", self.store, grid(_HEADER, rows), lines(found))
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def _joined(head: PlannedStep, under: Sequence[PlannedStep]) -> PlannedStep:
+    """Return the steps of an operation as one: what is to be done of all, and the first reason."""
+    if head.status == "cached" or not under:
+        return head
+    steps = (*under, head)
+    n_done = sum(step.n_done for step in steps)
+    return replace(
+        head,
+        name=folded_name(head.name, len(under)),
+        status="partial" if n_done else "run",
+        reason=next(step.reason for step in steps if step.status != "cached"),
+        n_blocks=sum(step.n_blocks for step in steps),
+        n_done=n_done,
+        memory=max(step.memory for step in steps),
+    )
+
+
+def _row(step: PlannedStep) -> tuple[str, ...]:
+    block = "-"
+    if step.block is not None:
+        block = f"{step.axes} {' x '.join(map(str, step.block))}"
+    return (
+        step.name,
+        step.status,
+        f"{step.n_done}/{step.n_blocks}",
+        block,
+        f"{step.memory / 1e6:.0f}" if step.memory else "-",
+        step.reason,
+    )

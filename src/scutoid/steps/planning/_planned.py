@@ -65,6 +65,8 @@ class PlannedCall:
     """Whether the list of a collection's members is written again."""
     step: BlockStep | None = None
     """How its blocks are computed, where it has blocks."""
+    within: tuple[str, ...] = ()
+    """The steps under which it is shown, the outermost first, where an operation made it."""
 
     @property
     def is_cached(self) -> bool:
@@ -130,6 +132,10 @@ class PlannedRun:
     def recipe(self, planned: PlannedCall) -> Recipe:
         """Return what the entry of a call shall say of itself."""
         return recipe_of(planned.call, planned.key, planned.n_blocks, self.keys, self.layouts)
+
+    def stamped(self, planned: PlannedCall) -> Recipe:
+        """Return the recipe of a call as its entry is begun with it."""
+        return replace(self.recipe(planned), within=planned.within).stamped()
 
     def compared(self, planned: PlannedCall) -> Recipe:
         """Return the recipe as it is compared with the nearest: where blocks count, with them."""

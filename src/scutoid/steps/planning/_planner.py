@@ -30,6 +30,7 @@ from scutoid.steps.graph import (
 from scutoid.steps.planning._accept import Acceptance
 from scutoid.steps.planning._changed_members import changed_members
 from scutoid.steps.planning._draft import Draft
+from scutoid.steps.planning._folds import folded
 from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._lookup import find_stored
 from scutoid.steps.planning._planned import PlannedRun, as_compared, recipe_of
@@ -86,7 +87,11 @@ class Planner:
         self._settle({self._by_node[call] for call in calls})
         self._check_memory()
         self._check_disk()
-        frozen = {draft: draft.frozen(self.layouts) for draft in self._by_key.values()}
+        within = folded(self._drafts, self._by_node)
+        frozen = {
+            draft: draft.frozen(self.layouts, within.get(draft, ()))
+            for draft in self._by_key.values()
+        }
         return PlannedRun(
             store=self.store,
             keys=self.keys,

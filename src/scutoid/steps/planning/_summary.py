@@ -26,6 +26,7 @@ def summarize(planned: PlannedRun) -> Plan:
             axes="" if each.step is None else each.step.layout.axes,
             nbytes=bytes_of(each.call),
             memory=0 if each.is_mapped else memory_of(each.call, planned.layouts),
+            within=each.within,
             **_compared(planned, each),
         )
         for each in planned

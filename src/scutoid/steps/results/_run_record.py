@@ -90,6 +90,8 @@ class RunStepRecord:
     """Whether it was cached, partial or to be run, when the run was planned."""
     reason: str
     """Why."""
+    within: tuple[str, ...] = ()
+    """Names of the steps under which it is shown, outermost first; none where a user made it."""
     outcome: OutcomeRecord | None = None
     """What came of it; None while the run is going on, or if it was killed."""
 
@@ -101,6 +103,7 @@ class RunStepRecord:
             "entry": self.entry,
             "status": self.status,
             "reason": self.reason,
+            **({"within": list(self.within)} if self.within else {}),
             **({} if self.outcome is None else self.outcome.to_dict()),
         }
 
@@ -113,6 +116,7 @@ class RunStepRecord:
             entry=fields.take("entry", inner_name),
             status=fields.take("status", text),
             reason=fields.take("reason", text),
+            within=fields.find("within", items(text), ()),
             outcome=OutcomeRecord.read(fields) if "n_blocks" in fields.content else None,
         )
 

@@ -55,6 +55,8 @@ class RunStep:
     """The blocks that took longest."""
     members: tuple[str, ...] = ()
     """Keys of the members, in the order of the blocks, where the step ran on a collection."""
+    within: tuple[str, ...] = ()
+    """The steps under which it is shown, the outermost first, where an operation made it."""
     is_stored: bool = True
     """Whether its result is complete in the store; also True where it is not kept."""
 

@@ -243,9 +243,11 @@ class Runner:
         """Return what came of a step."""
         if report is None or each.task not in report.tasks:
             if not each.is_kept:
-                return RunStep(each.task, each.n_blocks, each.n_blocks, 0, 0, 0, 0.0)
+                return RunStep(
+                    each.task, each.n_blocks, each.n_blocks, 0, 0, 0, 0.0, within=each.within
+                )
             n_done = each.n_blocks if each.is_cached else 0
-            return RunStep(each.task, each.n_blocks, n_done, n_done, 0, 0, 0.0)
+            return RunStep(each.task, each.n_blocks, n_done, n_done, 0, 0, 0.0, within=each.within)
         task = report.tasks[each.task]
         n_failed, n_orphaned, seconds = task.n_failed, task.n_orphaned, task.seconds
         failures = task.failures
@@ -265,6 +267,7 @@ class Runner:
             failures,
             task.slowest,
             each.call.keys or (),
+            within=each.within,
             is_stored=_is_stored(each),
         )
 
@@ -335,6 +338,7 @@ class Runner:
             entry=str(each.entry.path.relative_to(self.store.path)),
             status=each.status,
             reason=each.reason,
+            within=each.within,
         )
 
     def _write(self, record: RunRecord) -> None:
@@ -354,7 +358,7 @@ class Runner:
         files = noted_files(call, self.planned.keys)
         record = list_of_members(items, outputs, call.groups, files)
         if each.entry.recipe is None:
-            each.entry.begin(self.planned.recipe(each).stamped(), keeps_items=True)
+            each.entry.begin(self.planned.stamped(each), keeps_items=True)
         each.entry.distrust()
         each.entry.write(MEMBERS, record.to_json().encode())
         for output, (kind, name) in enumerate(zip(outputs, output_names(outputs), strict=True)):

@@ -70,7 +70,7 @@ class TaskBuilder:
             each.entry.clear()
         elif each.lost is not None:
             Journal.forget(each.entry.journal, each.lost)
-        each.entry.begin(self._planned.recipe(each).stamped())
+        each.entry.begin(self._planned.stamped(each))
         try:
             writers = tuple(self._writers(each))
         except StoreError:
@@ -78,7 +78,7 @@ class TaskBuilder:
                 raise
             # What a stopped run left cannot be continued, for its metadata are damaged.
             each.entry.clear()
-            each.entry.begin(self._planned.recipe(each).stamped())
+            each.entry.begin(self._planned.stamped(each))
             writers = tuple(self._writers(each))
         if isinstance(call, BlockCall):
             return self._block_tasks(each, call, writers)
@@ -91,6 +91,7 @@ class TaskBuilder:
             "timeout": options.timeout,
             "requires": options.requires,
             "setup": dict(each.call.spec.setup) or None,
+            "within": each.within,
         }
 
     def _check(self, each: PlannedCall) -> Check | None:
@@ -147,6 +148,7 @@ class TaskBuilder:
             _ONE,
             after=(After.all(each.task, step.layout.grid.ndim),),
             retries=spec.options.retries,
+            within=each.within,
             check=self._check_all(each),
             collect=partial(_commit, each.entry),
         )
@@ -227,7 +229,7 @@ class TaskBuilder:
 
     def _member_task(self, each: PlannedCall, call: MappedCall) -> BlockTask:
         if each.entry.status == "absent":
-            each.entry.begin(self._planned.recipe(each).stamped(), keeps_items=True)
+            each.entry.begin(self._planned.stamped(each), keeps_items=True)
         pack = Pack(each.entry.path / ITEMS, "a")
         self._packs.append(pack)
         needed = None
