@@ -57,7 +57,7 @@ PROMISED = {
         assert_block_invariant assert_would_run ExecutorTests FormatTests Recorder SimulatedEvent
         SimulatedExecutor SimulatedFault with_given
     """,
-    "scutoid.views": "LayerArray LayerSpec view view_layers",
+    "scutoid.views": "LayerArray LayerSpec layer_data view view_layers",
     "scutoid.integrations.daisy": """
         Block BlockStatus Client Context Coordinate get_tracking_basedir Pipeline Roi
         run_blockwise Server set_log_basedir set_tracking_basedir Task TaskState

@@ -22,6 +22,7 @@ class FakeImage:
         self.origin = metadata.get("origin") or (0.0,) * sum(a in "zyx" for a in axes)
         self.channels = metadata.get("channels", ())
         self.display = metadata.get("display", ())
+        self.time = metadata.get("time")
         self.is_labels = metadata.get("is_labels", False)
         self.roi = Roi(metadata.get("offset", (0,) * array.ndim), array.shape)
         self.shape, self.dtype = array.shape, array.dtype

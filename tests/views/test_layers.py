@@ -26,9 +26,9 @@ def test_integers_are_labels_if_they_say_so(image):
     )
     assert kinds(layers) == [
         ("image", "raw"),
+        ("image", "label_probability"),
         ("labels", "cells"),
         ("labels", "my_labels"),
-        ("image", "label_probability"),
         ("labels", "foreground"),
         ("labels", "regions"),
     ]

@@ -44,6 +44,7 @@ def balls(image):
 @pytest.mark.gui
 # napari and what it draws with warn of each other's changes
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Contours are not displayed")
 def test_images_labels_and_points_are_drawn_in_place(display, balls, table, tmp_path):
     raw, labels, frame = balls
     viewer = view(raw, labels, table(frame))

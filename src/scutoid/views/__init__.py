@@ -3,8 +3,6 @@
 `view_layers` chooses the layers and their places, and needs no viewer; `view` hands them to napari.
 """
 
-from scutoid.views._layer_array import LayerArray
-from scutoid.views._layers import LayerSpec, view_layers
-from scutoid.views._napari import view
+import lazy_loader
 
-__all__ = ["LayerArray", "LayerSpec", "view", "view_layers"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, TypeGuard
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scutoid.arrays import SPATIAL, ChannelDisplay
-from scutoid.errors import ParameterError, PipelineError
-from scutoid.steps import UNIT
+from scutoid.arrays import ChannelDisplay
+from scutoid.errors import PipelineError
+from scutoid.views._arguments import ShownImage, ShownTable, holds_labels, opened
 from scutoid.views._contrast import limits_of
-from scutoid.views._layer_array import LayerArray, Readable
-from scutoid.views._world import PlacedImage, World
+from scutoid.views._layer_array import LayerArray
+from scutoid.views._objects import features_of, has_labels, object_layers
+from scutoid.views._origin import measured_from
+from scutoid.views._spec import ORDER, LayerSpec
+from scutoid.views._world import World
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["image", "labels", "points"]
-
 # Of channels, in order; pairs add up to white, and most people can distinguish them
 _COLORS = ("green", "magenta", "cyan", "yellow", "red", "blue")
 
-
-class ShownImage(Readable, PlacedImage, Protocol):
-    """An image that layers show; `scutoid.steps.Image` is one."""
-
-    @property
-    def channels(self) -> tuple[str, ...]: ...
-    @property
-    def display(self) -> tuple[ChannelDisplay, ...]: ...
-
-
-class _HasFrame(Protocol):
-    """A lazy table."""
-
-    def to_pandas(self) -> pd.DataFrame: ...
+CONTOURS: Mapping[str, object] = {"contour": 1, "opacity": 1.0}
+"""Options of labels that lie over images: filled, they would cover the borders to be judged."""
 
 
 class _Placing(TypedDict):
@@ -50,38 +38,6 @@ class _Placing(TypedDict):
     units: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _ShownTable:
-    """A table that becomes points."""
-
-    name: str
-    """Name of the layer."""
-    frame: Callable[[], pd.DataFrame]
-    """Reads the table."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerSpec:
-    """One layer of a viewer."""
-
-    kind: Kind
-    """Kind of the layer."""
-    name: str
-    """Name in the list of layers."""
-    data: LayerArray | NDArray[np.float64]
-    """`LayerArray`, or for points an array of float64, shape (n, ndim), in voxels."""
-    axes: str
-    """One letter for each axis of the data."""
-    scale: tuple[float, ...]
-    """Size of a voxel on each axis, in `units`."""
-    translate: tuple[float, ...]
-    """Position of the centre of the first voxel, in `units`."""
-    units: tuple[str, ...]
-    """Unit of each axis: "um", or "pixel" where the voxel size is unknown."""
-    options: Mapping[str, object] = field(default_factory=dict)
-    """Further arguments of napari's layer."""
-
-
 def view_layers(*results: object, labels: object = ()) -> list[LayerSpec]:
     """Choose the layers that show `results`.
 
@@ -90,15 +46,20 @@ def view_layers(*results: object, labels: object = ()) -> list[LayerSpec]:
     *results : Image, Table, array, DataFrame, path
         Images become image layers, one a channel, in the colours and windows of their files where
         these say them, else with limits of their voxels.  Images of object numbers (results of
-        `label`, or with "label" in their name) and masks become label layers.  Tables become
-        points, from their columns ``y`` and ``x`` (and ``z``) in the unit of the images.
+        `label`, or with "label" in their name) and masks become label layers, drawn as contours
+        where an image is shown too.  Tables become rings, from their columns ``y`` and ``x`` (and
+        ``z``) in the unit of the images, and tracks if they have columns ``track`` and ``t``.  A
+        table with a column ``label`` belongs to the labels that it was measured from, which have
+        its rows then (`LayerSpec.table`); to those that are shown with it, if it is unknown from
+        which, and they are the only ones.
     labels : Image or sequence of them, optional
         Further images to show as labels, whatever their names.
 
     Returns
     -------
     list of LayerSpec
-        Only some planes for the contrast, and the tables, are read.
+        The lowest first: images, labels, tracks, points.  Only some planes for the contrast, and
+        the tables, are read.
 
     Raises
     ------
@@ -107,87 +68,95 @@ def view_layers(*results: object, labels: object = ()) -> list[LayerSpec]:
     MetadataError
         If units do not convert into each other.
     """
-    return layers_and_world(*results, labels=labels)[0]
+    return choose_layers(*results, labels=labels).layers
 
 
-def layers_and_world(
-    *results: object, labels: object = (), seen: World | None = None
-) -> tuple[list[LayerSpec], World]:
-    """Return what `view_layers` does, and the space that the layers lie in.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The layers that show results, and where."""
 
-    `seen` is that of the viewer to which they are added.
+    layers: list[LayerSpec]
+    """What is added, the lowest first."""
+    handles: list[object]
+    """What each of them shows."""
+    world: World
+    """The space that they lie in."""
+    changed: list[tuple[LayerSpec, LayerSpec]]
+    """Labels that were shown already and got a table, before and now."""
+
+
+def choose_layers(
+    *results: object,
+    labels: object = (),
+    seen: World | None = None,
+    over_images: bool = False,
+    known: Sequence[tuple[object, LayerSpec]] = (),
+) -> Chosen:
+    """Return what `view_layers` does, and what else a viewer needs to know.
+
+    Parameters
+    ----------
+    *results, labels : object
+        As there.
+    seen : World, optional
+        Space of the viewer to which they are added.
+    over_images : bool
+        Whether it has images.
+    known : sequence of (handle, LayerSpec)
+        Labels that it shows already.
     """
     marked = list(labels) if isinstance(labels, (list, tuple)) else [labels]
-    shown = [(_opened(r), False) for r in results] + [(_opened(r), True) for r in marked]
-    images = [result for result, _ in shown if not isinstance(result, _ShownTable)]
-    frames = [result.frame() for result, _ in shown if isinstance(result, _ShownTable)]
-    world = World.of(images, seen).with_points(frames)
-    layers: list[LayerSpec] = []
-    in_order = iter(frames)
-    for result, as_labels in shown:
-        if isinstance(result, _ShownTable):
-            layers.append(_points(result.name, next(in_order), world))
-        elif as_labels or _holds_labels(result):
-            layers.append(_labels(result, world))
-        else:
-            first = seen is None and not any(layer.kind == "image" for layer in layers)
-            layers.extend(_images(result, world, first=first))
-    return layers, world
-
-
-def _opened(result: object) -> ShownImage | _ShownTable:
-    """Return an argument as an image or a table."""
-    table = _table(result)
-    if table is not None:
-        return table
-    if _is_image(result):
-        return result
-    if isinstance(result, (np.ndarray, str)) or hasattr(result, "__fspath__"):
-        from scutoid.steps import open as open_image
-
-        return open_image(result)
-    remedy = "show an Image, a Table, an array or a path"
-    if hasattr(result, "member"):
-        example = next(iter(getattr(result, "keys", ())), "key")
-        remedy = f"show one member, as in images[{example!r}]"
-    raise PipelineError(
-        "what is shown is an image or a table",
-        value=type(result).__name__,
-        place="argument of view",
-        remedy=remedy,
+    shown = [(opened(r), False) for r in results] + [(opened(r), True) for r in marked]
+    images = [
+        (result, is_marked or holds_labels(result))
+        for result, is_marked in shown
+        if not isinstance(result, ShownTable)
+    ]
+    tables = [result for result, _ in shown if isinstance(result, ShownTable)]
+    frames = [table.read() for table in tables]
+    world = World.of([image for image, _ in images], seen).with_points(frames)
+    layers: list[tuple[object, LayerSpec]] = []
+    for image, is_labels in images:
+        if not is_labels:
+            first = not (over_images or layers)
+            layers += [(image, layer) for layer in _images(image, world, first=first)]
+    is_over = over_images or bool(layers)
+    numbers = [(image, _labels(image, world, is_over)) for image, is_labels in images if is_labels]
+    every, objects = _with_tables([*numbers, *known], list(zip(tables, frames, strict=True)), world)
+    layers += [(image, layer) for (image, _), layer in zip(numbers, every, strict=False)]
+    layers += sorted(objects, key=lambda item: ORDER.index(item[1].kind))
+    return Chosen(
+        [layer for _, layer in layers],
+        [handle for handle, _ in layers],
+        world,
+        [
+            (before, now)
+            for (_, before), now in zip(known, every[len(numbers) :], strict=True)
+            if before is not now
+        ],
     )
 
 
-def _is_image(result: object) -> TypeGuard[ShownImage]:
-    return hasattr(result, "read") and hasattr(result, "roi")
+def _with_tables(
+    labels: Sequence[tuple[object, LayerSpec]],
+    tables: Sequence[tuple[ShownTable, pd.DataFrame]],
+    world: World,
+) -> tuple[list[LayerSpec], list[tuple[object, LayerSpec]]]:
+    """Give labels the tables that were measured from them; return them, and layers of objects.
 
-
-def _is_frame(result: object) -> TypeGuard[pd.DataFrame]:
-    return hasattr(result, "iloc")
-
-
-def _has_frame(result: object) -> TypeGuard[_HasFrame]:
-    return hasattr(result, "to_pandas")
-
-
-def _table(result: object) -> _ShownTable | None:
-    """Return an argument as a table; None if it is none."""
-    if hasattr(result, "member"):
-        return None
-    if _is_frame(result):
-        return _ShownTable(_table_name(result), lambda: result)
-    return _ShownTable(_table_name(result), result.to_pandas) if _has_frame(result) else None
-
-
-def _table_name(table: object) -> str:
-    return str(getattr(table, "name", None) or "points")
-
-
-def _holds_labels(image: ShownImage) -> bool:
-    if image.dtype == bool:
-        return True
-    named = image.dtype.kind in "iu" and "label" in image.name.lower()
-    return bool(getattr(image, "is_labels", False)) or named
+    Labels keep the first of several tables.
+    """
+    handles, layers = [handle for handle, _ in labels], [layer for _, layer in labels]
+    objects: list[tuple[object, LayerSpec]] = []
+    for table, frame in tables:
+        place = measured_from(table.handle, handles) if has_labels(frame) else None
+        own = None if place is None else layers[place]
+        if place is not None and own is not None and own.table is None:
+            options = {**own.options, "features": features_of(frame)}
+            layers[place] = replace(own, options=options, table=frame)
+        made = object_layers(table.name, frame, world, own)
+        objects += [(table.handle, layer) for layer in made]
+    return layers, objects
 
 
 def _placed(image: ShownImage, world: World, *, channel: int | None = None) -> _Placing:
@@ -201,14 +170,15 @@ def _placed(image: ShownImage, world: World, *, channel: int | None = None) -> _
     }
 
 
-def _labels(image: ShownImage, world: World) -> LayerSpec:
+def _labels(image: ShownImage, world: World, is_over: bool) -> LayerSpec:
     if image.dtype.kind not in "biu" or "c" in image.axes:
         raise PipelineError(
             "labels are integers, without an axis of channels",
             value=f"dtype {image.dtype}, axes {image.axes!r}",
             place=repr(image.name),
         )
-    return LayerSpec("labels", image.name, **_placed(image, world))
+    options = CONTOURS if is_over else {}
+    return LayerSpec("labels", image.name, **_placed(image, world), options=options)
 
 
 def _images(image: ShownImage, world: World, *, first: bool) -> Iterator[LayerSpec]:
@@ -265,54 +235,3 @@ def _shown(layer: LayerSpec, data: LayerArray, display: ChannelDisplay) -> Layer
     start, end = (0.0, 0.0) if display.window is None else display.window[:2]
     options["contrast_limits"] = (start, end) if start < end else limits_of(data)
     return replace(layer, options=options)
-
-
-def _points(name: str, frame: pd.DataFrame, world: World) -> LayerSpec:
-    missing = [axis for axis in "yx" if axis not in frame.columns]
-    if missing:
-        raise ParameterError(
-            "a table is shown as points at its columns y and x, and z if it has one",
-            value=f"columns {', '.join(map(str, frame.columns))}",
-            place=repr(name),
-            remedy=f"add {' and '.join(missing)}, or leave the table out",
-        )
-    # A table of volumes may be shown without their images
-    axes = world.axes if "z" in world.axes or "z" not in frame.columns else "zyx"
-    present = [axis for axis in axes if axis in frame.columns]
-    axes = axes[axes.index(present[0]) :]
-    scale, translate = world.scale(axes), world.translate(axes)
-    factor = world.factor(frame.attrs.get(UNIT), name)
-    # In voxels, so that a viewer's slices of one voxel hold the points inside them
-    data = np.zeros((len(frame), len(axes)))
-    for column, axis in enumerate(axes):
-        if axis in present:
-            position = frame[axis].to_numpy(np.float64) * (factor if axis in SPATIAL else 1.0)
-            data[:, column] = (position - translate[column]) / scale[column]
-    return LayerSpec(
-        "points",
-        name,
-        data,
-        axes,
-        scale,
-        translate,
-        world.units(axes),
-        {
-            "size": _point_size(
-                frame, [s for s, a in zip(scale, axes, strict=True) if a in SPATIAL]
-            ),
-            "features": frame.reset_index(drop=True),
-            "face_color": "transparent",
-            "border_color": "yellow",
-            "border_width": 0.15,
-        },
-    )
-
-
-def _point_size(frame: pd.DataFrame, spacing: Sequence[float]) -> NDArray[np.float64] | float:
-    """Return diameters, in voxels: half of those of balls or discs of the objects' sizes."""
-    if "n_voxels" not in frame.columns or len(frame) == 0:
-        return 5.0
-    ndim = len(spacing)
-    volume = frame["n_voxels"].to_numpy(np.float64) * float(np.prod(spacing))
-    diameter = volume ** (1 / ndim) / float(np.mean(spacing))
-    return np.maximum(diameter / 2, 2.0)

@@ -2,59 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
-from scutoid.arrays import SPATIAL, known_unit
+from scutoid.arrays import SPATIAL, TimeScale, known_unit
 from scutoid.errors import MissingExtra
-from scutoid.views._layers import LayerSpec, layers_and_world
+from scutoid.views._drawn import layer_data, set_later
+from scutoid.views._layers import CONTOURS, choose_layers
+from scutoid.views._objects import features_of
+from scutoid.views._spec import ORDER, LayerSpec
 from scutoid.views._world import World
 
-_WORLD = "scutoid world"
-"""Where a layer of ours keeps the space that it lies in, among its metadata."""
-
-
-class _Layer(Protocol):
-    """A layer of napari."""
-
-    editable: bool
-    metadata: dict[str, object]
-
-    @property
-    def ndim(self) -> int: ...
-    @property
-    def axis_labels(self) -> tuple[str, ...]: ...
-    @property
-    def units(self) -> tuple[object, ...]: ...
-    @property
-    def scale(self) -> Iterable[float]: ...
-    @property
-    def translate(self) -> Iterable[float]: ...
-
-
-class _Dims(Protocol):
-    """The axes of a viewer."""
-
-    ndim: int
-    axis_labels: tuple[str, ...]
-
-
-class _ScaleBar(Protocol):
-    """The scale bar of a viewer, before napari 0.9."""
-
-    visible: bool
-    unit: str
-
-
-class _Viewer(Protocol):
-    """What is asked of a `napari.Viewer`."""
-
-    layers: Iterable[_Layer]
-    dims: _Dims
-    scale_bar: _ScaleBar
-    add_image: Callable[..., _Layer]
-    add_labels: Callable[..., _Layer]
-    add_points: Callable[..., _Layer]
+WORLD, LAYER, HANDLE = "scutoid world", "scutoid layer", "scutoid result"
+"""Where a layer of ours keeps the space that it lies in, its `LayerSpec`, and what it shows, among
+its metadata."""
 
 
 def view(
@@ -93,33 +54,100 @@ def view(
     PipelineError
         If something cannot be shown.
     """
+    napari = _napari()
+    there = [] if viewer is None else list(viewer.layers)
+    chosen = choose_layers(
+        *results,
+        labels=labels,
+        seen=_world_of(there),
+        over_images=any(_kind(each) == "image" for each in there),
+        known=[
+            (each.metadata.get(HANDLE), spec)
+            for each in there
+            if (spec := _spec_of(each)) is not None and spec.kind == "labels"
+        ],
+    )
+    if viewer is None:
+        try:
+            viewer = napari.Viewer(show=show)
+        except ImportError as error:
+            raise MissingExtra.of("PyQt6", extra="napari") from error
+    for before, now in chosen.changed:
+        for each in there:
+            if _spec_of(each) is before and now.table is not None:
+                each.features = features_of(now.table)
+                each.metadata = {**each.metadata, LAYER: now}
+    if any(layer.kind == "image" for layer in chosen.layers):
+        _show_contours(there)
+    for layer, handle in zip(chosen.layers, chosen.handles, strict=True):
+        add_layer(viewer, layer, {WORLD: chosen.world, LAYER: layer, HANDLE: handle})
+    if chosen.layers:
+        axes = max((layer.axes for layer in chosen.layers), key=len)
+        if len(axes) == viewer.dims.ndim:
+            viewer.dims.axis_labels = tuple(axes)
+        _show_scale_bar(viewer, chosen.layers)
+    if block:
+        napari.run()
+    return viewer
+
+
+def add_layer(viewer: Any, layer: LayerSpec, metadata: dict[str, object] | None = None) -> Any:
+    """Add a layer to a viewer of napari, below what it would cover; return napari's layer."""
+    data, arguments, kind = layer_data(layer)
+    arguments["metadata"] = metadata or {}
+    added = getattr(viewer, f"add_{kind}")(data, **arguments)
+    for name, value in set_later(layer).items():
+        setattr(added, name, value)
+    if kind == "labels":
+        # They are read from storage, and cannot be painted
+        added.editable = False
+    _move_below(viewer.layers, added)
+    return added
+
+
+def _show_contours(layers: list[Any]) -> None:
+    """Draw labels of ours as contours that were shown without an image until now."""
+    for each in layers:
+        spec = _spec_of(each)
+        if spec is None or spec.kind != "labels" or CONTOURS.keys() & spec.options.keys():
+            continue
+        options = {**CONTOURS, **spec.options}
+        each.metadata = {**each.metadata, LAYER: replace(spec, options=options)}
+        for name, value in CONTOURS.items():
+            setattr(each, name, value)
+
+
+def _move_below(layers: Any, added: Any) -> None:
+    """Move a layer that was added last below those of kinds that it would cover."""
+    rank = ORDER.index(_kind(added))
+    for place, other in enumerate(layers):
+        kind = _kind(other)
+        if kind in ORDER and ORDER.index(kind) > rank:
+            layers.move(len(layers) - 1, place)
+            return
+
+
+def _kind(layer: Any) -> Any:
+    return type(layer).__name__.lower()
+
+
+def _spec_of(layer: Any) -> LayerSpec | None:
+    found = layer.metadata.get(LAYER)
+    return found if isinstance(found, LayerSpec) else None
+
+
+def _napari() -> Any:
     try:
         import napari
     except ModuleNotFoundError as error:
         if error.name != "napari":
             raise
         raise MissingExtra.of("napari", extra="napari") from error
-    seen = None if viewer is None else _world_of(viewer)
-    layers, world = layers_and_world(*results, labels=labels, seen=seen)
-    if viewer is None:
-        try:
-            viewer = napari.Viewer(show=show)
-        except ImportError as error:
-            raise MissingExtra.of("PyQt6", extra="napari") from error
-    for layer in layers:
-        _add(viewer, layer, world)
-    if layers:
-        axes = max((layer.axes for layer in layers), key=len)
-        if len(axes) == viewer.dims.ndim:
-            viewer.dims.axis_labels = tuple(axes)
-        _show_scale_bar(viewer, layers)
-    if block:
-        napari.run()
-    return viewer
+    return napari
 
 
-def _show_scale_bar(viewer: _Viewer, layers: list[LayerSpec]) -> None:
-    unit = next((unit for layer in layers for unit in layer.units if unit != "pixel"), None)
+def _show_scale_bar(viewer: Any, layers: list[LayerSpec]) -> None:
+    unit = next((layer.units[-1] for layer in layers if layer.units[-1] != "pixel"), None)
     if unit is None:
         return
     if hasattr(viewer, "canvas"):
@@ -130,46 +158,33 @@ def _show_scale_bar(viewer: _Viewer, layers: list[LayerSpec]) -> None:
         viewer.scale_bar.unit = unit
 
 
-def _world_of(viewer: _Viewer) -> World | None:
+def _world_of(layers: list[Any]) -> World | None:
     """Return the space of a viewer's layers; None: it has none."""
-    layers = list(viewer.layers)
-    ours = [world for each in layers if isinstance(world := each.metadata.get(_WORLD), World)]
+    ours = [world for each in layers if isinstance(world := each.metadata.get(WORLD), World)]
     others = [_world_of_layer(each) for each in layers]
     known = next((world for world in others if world.spacing), None)
     return ours[-1] if ours else known or next(iter(others), None)
 
 
-def _world_of_layer(layer: _Layer) -> World:
+def _world_of_layer(layer: Any) -> World:
     """Return the space of a layer that something else has added."""
     axes = "".join(layer.axis_labels)
     if len(axes) != layer.ndim or not set("yx") <= set(axes):  # nobody has named them
         axes = "tzyx"[-layer.ndim :]
     unit = known_unit(str(layer.units[-1]))
-    if unit is None or len(axes) != layer.ndim:
+    if len(axes) != layer.ndim:
         return World(axes, None, {}, {})
-    sizes, places = (
-        {axis: float(n) for axis, n in zip(axes, each, strict=True) if axis in SPATIAL}
+    scale, translate = (
+        {axis: float(n) for axis, n in zip(axes, each, strict=True)}
         for each in (layer.scale, layer.translate)
     )
-    return World(axes, unit, sizes, places)
-
-
-def _add(viewer: _Viewer, layer: LayerSpec, world: World) -> None:
-    add = {
-        "image": viewer.add_image,
-        "labels": viewer.add_labels,
-        "points": viewer.add_points,
-    }[layer.kind]
-    added = add(
-        layer.data,
-        name=layer.name,
-        scale=layer.scale,
-        translate=layer.translate,
-        units=layer.units,
-        axis_labels=tuple(layer.axes),
-        metadata={_WORLD: world},
-        **layer.options,
+    time = None
+    if "t" in axes:
+        time_unit = known_unit(str(layer.units[axes.index("t")]), "time")
+        time = time_unit and TimeScale(scale["t"], time_unit, translate["t"])
+    if unit is None:
+        return World(axes, None, {}, {}, time or None)
+    sizes, places = (
+        {axis: n for axis, n in each.items() if axis in SPATIAL} for each in (scale, translate)
     )
-    if layer.kind == "labels":
-        # They are read from storage, and cannot be painted
-        added.editable = False
+    return World(axes, unit, sizes, places, time or None)

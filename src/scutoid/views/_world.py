@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from scutoid.arrays import METRES, SPATIAL
+from scutoid.arrays import METRES, SPATIAL, TimeScale
 from scutoid.errors import MetadataError
 from scutoid.geometry import Roi
 from scutoid.steps import UNIT
@@ -30,6 +30,8 @@ class PlacedImage(Protocol):
     def unit(self) -> str | None: ...
     @property
     def origin(self) -> tuple[float, ...] | None: ...
+    @property
+    def time(self) -> TimeScale | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class World:
     """Voxel size, by axis, of the first image with a known one; 1 for other axes."""
     start: dict[str, float]
     """World position, by axis, of that image's first voxel, uncropped; 0 for other axes."""
+    time: TimeScale | None = None
+    """Times of the places along t, of the first image that knows them, uncropped."""
 
     @classmethod
     def of(cls, images: Sequence[PlacedImage], seen: World | None = None) -> World:
@@ -55,8 +59,9 @@ class World:
         if seen is None:
             return found
         more = "".join(axis for axis in found.axes if axis not in seen.axes)
+        time = seen.time or found.time
         if seen.unit is None and seen.spacing == {}:
-            return replace(found, axes=more + seen.axes)
+            return replace(found, axes=more + seen.axes, time=time)
         factor = seen.factor(found.unit, "what is added")
         spacing, start = (
             {axis: length * factor for axis, length in lengths.items()}
@@ -65,6 +70,7 @@ class World:
         return replace(
             seen,
             axes=more + seen.axes,
+            time=time,
             spacing={**spacing, **seen.spacing},
             start={**start, **seen.start},
         )
@@ -76,15 +82,16 @@ class World:
         # A viewer shows planes: at least y and x
         axes += "".join(axis for axis in SPATIAL if axis in letters or axis != "z")
         known = next((image for image in images if image.voxel_size is not None), None)
+        time = next((time for image in images if (time := _first_time(image))), None)
         if known is None or known.voxel_size is None:
-            return cls(axes, None, {}, {})
+            return cls(axes, None, {}, {}, time)
         spatial = [axis for axis in known.axes if axis in SPATIAL]
         spacing = dict(zip(spatial, map(float, known.voxel_size), strict=True))
         start = {
             axis: float(origin) - known.roi.offset[known.axes.index(axis)] * spacing[axis]
             for axis, origin in zip(spatial, known.origin or (0.0,) * len(spatial), strict=True)
         }
-        return cls(axes, known.unit, spacing, start)
+        return cls(axes, known.unit, spacing, start, time)
 
     def with_points(self, tables: Iterable[pd.DataFrame]) -> World:
         """Return it in the unit of the first table that has one, if no image has one."""
@@ -102,17 +109,18 @@ class World:
         return self.axes[min(first, len(self.axes) - 2) :]
 
     def scale(self, axes: str, image: PlacedImage | None = None) -> tuple[float, ...]:
-        """Return the size of a voxel of `image`, in the world's unit, on each of `axes`."""
+        """Return the size of a voxel of `image`, in the world's units, on each of `axes`."""
         return tuple(self._sizes(image).get(axis, 1.0) for axis in axes)
 
     def translate(self, axes: str, image: PlacedImage | None = None) -> tuple[float, ...]:
         """Return the position of the centre of the first voxel of `image`, on each of `axes`."""
+        start = self._start()
         if image is None:
-            return tuple(self.start.get(axis, 0.0) for axis in axes)
+            return tuple(start.get(axis, 0.0) for axis in axes)
         place = dict.fromkeys(axes, 0.0)
         sizes = self._sizes(image)
         place |= {
-            axis: self.start.get(axis, 0.0) + offset * sizes.get(axis, 1.0)
+            axis: start.get(axis, 0.0) + offset * sizes.get(axis, 1.0)
             for axis, offset in zip(image.axes, image.roi.offset, strict=True)
         }
         if image.voxel_size is not None:
@@ -120,20 +128,36 @@ class World:
             factor = self.factor(image.unit, image.name)
             origin = image.origin or (0.0,) * len(spatial)
             place |= {axis: o * factor for axis, o in zip(spatial, origin, strict=True)}
+        if image.time is not None:
+            place["t"] = self._in_unit(image.time).origin
         return tuple(place[axis] for axis in axes)
 
     def units(self, axes: str) -> tuple[str, ...]:
         """Return the unit of each of `axes`: "pixel" for those without one."""
-        return tuple((self.unit or "pixel") if axis in SPATIAL else "pixel" for axis in axes)
+        known = {**dict.fromkeys(SPATIAL, self.unit), "t": self.time and self.time.unit}
+        return tuple(known.get(axis) or "pixel" for axis in axes)
 
     def _sizes(self, image: PlacedImage | None) -> dict[str, float]:
-        """Return the voxel size by axis; that of the world for an image of unknown voxel size."""
-        if image is None or image.voxel_size is None:
-            return self.spacing
-        spatial = [axis for axis in image.axes if axis in SPATIAL]
-        factor = self.factor(image.unit, image.name)
-        own = {axis: s * factor for axis, s in zip(spatial, image.voxel_size, strict=True)}
-        return {**self.spacing, **own}
+        """Return the size of a voxel by axis; that of the world where the image has none."""
+        found = dict(self.spacing)
+        if self.time is not None:
+            found["t"] = self.time.interval
+        if image is None:
+            return found
+        if image.time is not None:
+            found["t"] = self._in_unit(image.time).interval
+        if image.voxel_size is not None:
+            spatial = [axis for axis in image.axes if axis in SPATIAL]
+            factor = self.factor(image.unit, image.name)
+            found |= {axis: s * factor for axis, s in zip(spatial, image.voxel_size, strict=True)}
+        return found
+
+    def _start(self) -> dict[str, float]:
+        return self.start if self.time is None else {**self.start, "t": self.time.origin}
+
+    def _in_unit(self, time: TimeScale) -> TimeScale:
+        """Return times in the world's unit of time, if both are known."""
+        return time if self.time is None else time.in_unit(self.time.unit)
 
     def factor(self, unit: str | None, name: str) -> float:
         """Return the factor from lengths in a unit, of what is called `name`, to the world's.
@@ -153,3 +177,10 @@ class World:
                 remedy="give unit= when you open the images",
             )
         return METRES[unit] / METRES[self.unit]
+
+
+def _first_time(image: PlacedImage) -> TimeScale | None:
+    """Return the times of an image from the first place of its frame on."""
+    if image.time is None or "t" not in image.axes:
+        return None
+    return image.time.moved(-image.roi.offset[image.axes.index("t")])

@@ -1,0 +1,7 @@
+from ._drawn import layer_data
+from ._layer_array import LayerArray
+from ._layers import view_layers
+from ._napari import view
+from ._spec import LayerSpec
+
+__all__ = ["LayerArray", "LayerSpec", "layer_data", "view", "view_layers"]

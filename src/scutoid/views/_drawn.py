@@ -1,0 +1,72 @@
+"""A layer as napari takes it: data, arguments and kind; imports no napari."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.views._spec import LayerSpec
+
+ROW = "row"
+"""Column of the features of points with the row of the table, where these are drawn repeatedly."""
+_LATER = ("contour", "opacity")
+"""Options that are attributes of napari's layers: `contour` is no argument of labels, and their
+opacity goes with it."""
+_MOST = 2_000_000
+"""Points that are drawn at most; where there would be more, each object has one."""
+
+
+def layer_data(layer: LayerSpec) -> tuple[Any, dict[str, Any], str]:
+    """Return data, arguments and kind of a layer of napari, as readers of npe2 give them.
+
+    Points are drawn in each plane that their object covers.  What napari takes only of a layer that
+    is there is left out; see `set_later`.
+    """
+    arguments: dict[str, Any] = {
+        "name": layer.name,
+        "scale": layer.scale,
+        "translate": layer.translate,
+        "units": layer.units,
+        "axis_labels": tuple(layer.axes),
+        **{name: value for name, value in layer.options.items() if name not in _LATER},
+    }
+    if layer.kind != "points" or layer.planes is None or len(layer.data) == 0:
+        return layer.data, arguments, layer.kind
+    data, rows = _in_planes(layer, layer.planes)
+    for name in ("features", "size"):
+        if np.ndim(arguments.get(name, 0)):
+            given = arguments[name]
+            arguments[name] = (
+                given.iloc[rows] if hasattr(given, "iloc") else np.asarray(given)[rows]
+            )
+    return data, arguments, layer.kind
+
+
+def set_later(layer: LayerSpec) -> dict[str, object]:
+    """Return the attributes that a layer of napari gets once it is there."""
+    return {name: value for name, value in layer.options.items() if name in _LATER}
+
+
+def rows_of(layer: LayerSpec) -> NDArray[np.int64]:
+    """Return the row of the table of each point that is drawn."""
+    if layer.planes is None or len(layer.data) == 0:
+        return np.arange(len(layer.data), dtype=np.int64)
+    return _in_planes(layer, layer.planes)[1]
+
+
+def _in_planes(
+    layer: LayerSpec, planes: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Repeat points in the planes of their objects; return them, and the row of each."""
+    n_planes = np.maximum(planes[:, 1] - planes[:, 0], 1)
+    centres = np.asarray(layer.data, np.float64)
+    if int(n_planes.sum()) > _MOST:
+        return centres, np.arange(len(centres), dtype=np.int64)
+    rows = np.repeat(np.arange(len(centres)), n_planes)
+    number = np.arange(len(rows)) - np.repeat(np.cumsum(n_planes) - n_planes, n_planes)
+    data, z = centres[rows], layer.axes.index("z")
+    plane = planes[rows, 0] + number
+    data[:, z] = np.where(plane == np.rint(data[:, z]), data[:, z], plane)
+    return data, rows
