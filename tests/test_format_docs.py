@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scutoid.correcting import Correction, Corrections
 from scutoid.records import RecordLog
 from scutoid.store import Pack, Recipe
 
@@ -27,6 +28,11 @@ def printed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     shutil.copytree(GOLDEN, folder / "store")
     (folder / "scutoid.py").write_text("raise ImportError('the reader does without')\n")
+    corrections = Corrections.create(folder / "cells.corrections", "yx")
+    labels = np.array([[0, 2**63 + 5, 7]], np.uint64)
+    corrections.append(
+        Correction("delete", "yx", (3, 4), labels, labels * (labels != 7), who="Ada", why="dust")
+    )
     (folder / "page.py").write_text("".join(BLOCK.findall(PAGE)), encoding="utf-8")
     command = [sys.executable, "-W", "error", "page.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -47,6 +53,10 @@ def test_the_reader_lists_each_result_with_its_key_and_parameters(printed):
         line = f"{recipe.step} {recipe.key[:12]} ({values}) {recipe.kind} {is_complete}"
         assert line in printed
     assert any(line.startswith("brighten 315e260c9ca0 (amount=3)") for line in printed)
+
+
+def test_the_reader_lists_corrections(printed):
+    assert "000001 delete at [3, 4]: 1 voxels, Ada: dust" in printed
 
 
 def test_the_reader_reads_what_was_written(printed):

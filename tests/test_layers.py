@@ -28,7 +28,7 @@ LAYERS = (
     ("steps",),
     ("ops",),
     ("",),  # scutoid/__init__.py
-    ("testing", "views", "cli", "integrations", "reports", "cluster"),
+    ("testing", "views", "cli", "integrations", "reports", "cluster", "correcting"),
     ("__main__",),
 )
 # The packages of a layer, in the same order; its own __init__ comes last
@@ -49,7 +49,7 @@ PACKAGES = {
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 OUTSIDE = RANK["views"]
 # What the stub of scutoid may hand on from the outside: it is loaded when it is asked for by name
-LAZY = {"views", "cli"}
+LAZY = {"views", "cli", "correcting"}
 
 
 def is_module(name: str) -> bool:

@@ -27,6 +27,7 @@ PROMISED = {
         pyramid reduction remove_small resample Roi Run run scale_nearest split_touching step
         stitch Storage Store subtract_background Table Tables threshold threshold_local transpose
         triangle um Value Values view watershed white_tophat
+        corrected open_corrections unapplied
     """,
     "scutoid.errors": """
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
@@ -45,6 +46,7 @@ PROMISED = {
         run_blocks TaskReport
     """,
     "scutoid.steps": "BlockParts StepBlock",
+    "scutoid.correcting": "Correction Corrections",
     "scutoid.ops": "field_of_view torch_model",
     "scutoid.kernels": "reference_watershed",
     "scutoid.arrays": "ArraySource ChannelDisplay ImageSpec SourceIdentity TimeScale WritableImage",
@@ -137,6 +139,7 @@ INTERNAL = {
         triangle_step value_range watershed watershed_report watershed_step white_tophat with_cells
     """,
     "scutoid.cli": "main Progress",
+    "scutoid.correcting": "corrected open_corrections unapplied",
 }
 MODULES = sorted({*PROMISED, *INTERNAL})
 SHOWN = [

@@ -1,6 +1,7 @@
 from ._version import __version__
 from .arrays import Storage, create
 from .cli import Progress
+from .correcting import corrected, open_corrections, unapplied
 from .geometry import Coordinate, Roi
 from .kernels import Measure
 from .ops import (
@@ -115,6 +116,7 @@ __all__ = [
     "compare_points",
     "concatenate",
     "correct_bias",
+    "corrected",
     "count",
     "count_by_region",
     "create",
@@ -146,6 +148,7 @@ __all__ = [
     "n4",
     "normalize_percentile",
     "open",
+    "open_corrections",
     "open_folder",
     "opening",
     "otsu",
@@ -171,6 +174,7 @@ __all__ = [
     "transpose",
     "triangle",
     "um",
+    "unapplied",
     "view",
     "watershed",
     "white_tophat",
