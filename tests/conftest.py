@@ -6,7 +6,9 @@ import http.server
 import importlib.util
 import os
 import re
+import shutil
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -172,3 +174,30 @@ def ome():
 def microscope():
     """Return what writes ND2 and LIF."""
     return module_beside("microscope_files")
+
+
+@pytest.fixture(scope="session")
+def display():
+    """Provide a display for windows: an existing one, or an Xvfb of our own."""
+    pytest.importorskip("napari", reason="napari is not installed: pip install 'scutoid[napari]'")
+    if os.environ.get("DISPLAY"):
+        yield os.environ["DISPLAY"]
+        return
+    xvfb = shutil.which("Xvfb")
+    if xvfb is None:
+        pytest.skip("no DISPLAY, and Xvfb is not installed: apt-get install xvfb")
+    # It takes the first number that is free and writes it to the pipe once it is ready
+    reading, writing = os.pipe()
+    command = [xvfb, "-displayfd", str(writing), "-screen", "0", "1280x960x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        number = pipe.readline().strip()
+    if not number:
+        server.wait()
+        pytest.skip("Xvfb does not start here")
+    os.environ["DISPLAY"] = f":{number}"
+    yield os.environ["DISPLAY"]
+    del os.environ["DISPLAY"]
+    server.terminate()
+    server.wait()

@@ -28,7 +28,17 @@ LAYERS = (
     ("steps",),
     ("ops",),
     ("",),  # scutoid/__init__.py
-    ("testing", "views", "cli", "integrations", "reports", "cluster", "correcting"),
+    (
+        "testing",
+        "views",
+        "cli",
+        "integrations",
+        "reports",
+        "cluster",
+        "correcting",
+        "napari_plugin",
+        "tuning",
+    ),
     ("__main__",),
 )
 # The packages of a layer, in the same order; its own __init__ comes last

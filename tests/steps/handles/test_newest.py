@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import scutoid as sc
+from scutoid.errors import IncompleteResult, StoreError
 
 HOW = {"executor": "serial", "workers": 1}
 STOP: list[object] = []
@@ -138,3 +139,19 @@ def test_an_older_result_is_not_given_where_the_newest_is_damaged(tmp_path, stop
     assert (older.to_dict()["0.npy"] if step is above else older.read().max()) == 2
     run(store, step, given, 3)
     assert said(store, step) == 3
+
+
+def test_a_result_is_read_by_its_folder(tmp_path):
+    image = sc.open(np.array([[0, 3], [9, 0]], "u1"))
+    for n in (3, 9):
+        sc.run(above(image, n=n), store=tmp_path / "st", **HOW)
+    store = sc.Store(tmp_path / "st")
+    found = {entry.path: store.at(entry.path).get() for entry, _ in store.entries("above")}
+    assert sorted(found.values()) == [12, 18]
+    for place in (tmp_path, store.path / "above"):
+        with pytest.raises(StoreError, match="folder in the store"):
+            store.at(place)
+    folder = next(iter(found))
+    (folder / "COMPLETE").unlink()
+    with pytest.raises(IncompleteResult, match="run again"):
+        store.at(folder)

@@ -12,6 +12,7 @@ from ._operation_options import with_options
 from ._partial import MembersTaken, Partial
 from ._per_member import per_member
 from ._pipeline import Pipeline, pipeline
+from ._shown import thumbnail_of
 from ._single import Files, Image, Parts, Table, Value
 from ._step import Step, is_lazy
 from ._store import Store
@@ -60,6 +61,7 @@ __all__ = [
     "remedy_for_image",
     "section",
     "step",
+    "thumbnail_of",
     "with_given",
     "with_options",
 ]

@@ -37,7 +37,7 @@ from scutoid.steps.handles._html import (
     section,
 )
 from scutoid.steps.handles._latest import LATEST
-from scutoid.steps.handles._thumbnail import thumbnail
+from scutoid.steps.handles._thumbnail import Thumbnail, thumbnail
 from scutoid.steps.layout import Framed
 from scutoid.steps.results import StoredItem, StoredResult
 
@@ -129,19 +129,46 @@ def _facts_of_image(framed: Framed, state: str) -> str:
     )
 
 
+def thumbnail_of(ref: ImageRef, budget: int = _BUDGET) -> Thumbnail | str:
+    """Make a picture of an image that is stored or was opened; nothing is computed.
+
+    Parameters
+    ----------
+    ref : ImageRef
+        The image.
+    budget : int
+        Bytes of decoded chunks that may be read.
+
+    Returns
+    -------
+    Thumbnail or str
+        Or why there is none; "" of what is neither stored nor opened.
+
+    Raises
+    ------
+    ScutoidError, OSError
+        If it cannot be read.
+    """
+    return _thumbnail(ref, _There.of(ref.node), budget)
+
+
+def _thumbnail(ref: ImageRef, there: _There, budget: int) -> Thumbnail | str:
+    source = there.opened
+    if there.stored is not None and there.stored.is_there:
+        if _bytes_to_read(there.stored, ref.output) > _OF_FILE:
+            return "no picture: its file is checked as a whole, and large"
+        source = there.stored.image(ref.output)
+    if source is None:
+        return ""
+    is_labels = ref.holds_labels and source.spec.dtype.kind in "iu"
+    return thumbnail(source, ref.view, is_labels=is_labels, budget=budget)
+
+
 def _picture(ref: ImageRef, there: _There, budget: int, key: str = "") -> str:
     def read() -> str:
-        source = there.opened
-        if there.stored is not None and there.stored.is_there:
-            if _bytes_to_read(there.stored, ref.output) > _OF_FILE:
-                return note("no picture: its file is checked as a whole, and large")
-            source = there.stored.image(ref.output)
-        if source is None:
-            return ""
-        is_labels = ref.holds_labels and source.spec.dtype.kind in "iu"
-        found = thumbnail(source, ref.view, is_labels=is_labels, budget=budget)
+        found = _thumbnail(ref, there, budget)
         if isinstance(found, str):
-            return note(found)
+            return note(found) if found else ""
         return picture(found.png, found.size, f"{key}: {found.caption}" if key else found.caption)
 
     return _reading(read)

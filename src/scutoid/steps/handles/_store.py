@@ -7,10 +7,12 @@ import difflib
 import os
 from collections.abc import Iterator
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from scutoid.blocks import parse_bytes
-from scutoid.errors import DamagedResult, ParameterError, StoreError
+from scutoid.errors import DamagedResult, IncompleteResult, ParameterError, StoreError
+from scutoid.paths import absolute
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.steps.handles._html import grid, note, section
@@ -144,6 +146,51 @@ class Store(NamedResults):
                 for key, digests in wanted.items()
             )
         ]
+
+    def at(self, folder: str | os.PathLike[str]) -> Any:
+        """Return the result that lies in a folder of this store.
+
+        Parameters
+        ----------
+        folder : path
+            The folder of a result, as a run's record or ``scutoid show`` names it.
+
+        Returns
+        -------
+        Image, Table, Value, a collection, or a tuple of these
+            As ``store[name]`` does.
+
+        Raises
+        ------
+        StoreError
+            If no result lies there, or its recipe is damaged.
+        IncompleteResult
+            If it is not complete.
+        """
+        path = absolute(folder)
+        recipe = Recipe.from_json(self._recipe_at(path), place=path / RECIPE)
+        entry, recipe = self._followed(Entry(path, recipe.step, recipe.key), recipe)
+        if "outputs" not in recipe.output or not _is_readable(entry, recipe):
+            raise IncompleteResult(
+                "a result that is read is complete",
+                value="it is being made, or its run was stopped or failed",
+                place=str(path),
+                remedy="run again: what was finished is kept",
+            )
+        return self._result(entry, recipe)
+
+    def _recipe_at(self, path: Path) -> bytes:
+        try:
+            if self.path in path.parents:
+                return (path / RECIPE).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        raise StoreError(
+            "a result is read from its folder in the store",
+            value=str(path),
+            place=str(self.path),
+            remedy="list the results: scutoid ls",
+        )
 
     def verify(self, *, heal: bool = True) -> Verification:
         """Read all that is stored and check it against what was written.
