@@ -60,6 +60,10 @@ PROMISED = {
         SimulatedExecutor SimulatedFault with_given
     """,
     "scutoid.views": "LayerArray LayerSpec layer_data view view_layers",
+    "scutoid.reports": """
+        FailureFacts graph_svg GridFacts InputFacts OutputFacts picture read_run run_names RunFacts
+        SourceFacts StepFacts
+    """,
     "scutoid.integrations.daisy": """
         Block BlockStatus Client Context Coordinate get_tracking_basedir Pipeline Roi
         run_blockwise Server set_log_basedir set_tracking_basedir Task TaskState
@@ -143,6 +147,7 @@ INTERNAL = {
     "scutoid.napari_plugin": """
         get_reader list_runs ListedRun ListedStep Place place_of ResultsWidget
     """,
+    "scutoid.reports": "Picture shown_picture STYLE",
 }
 NEEDS = {"scutoid.integrations.prefect": "prefect", "scutoid.napari_plugin": "qtpy"}
 """What has to be installed before all names of a module can be looked at."""

@@ -28,7 +28,12 @@ from scutoid.steps.results._record import (
     PartsRecord,
     ResultRecord,
 )
-from scutoid.steps.results._run_record import OutcomeRecord, RunRecord, RunStepRecord
+from scutoid.steps.results._run_record import (
+    InputRecord,
+    OutcomeRecord,
+    RunRecord,
+    RunStepRecord,
+)
 from scutoid.store import Pack, Recipe
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "rule_1"
@@ -65,7 +70,12 @@ RUN = RunRecord(
             "count/77e0",
             "run",
             "first run",
+            ("count_all",),
             OutcomeRecord(4, 3, 1, 1, 0, 2.5, ("block 3: ValueError",), ((2, 1.5), (0, 0.5))),
+            (
+                InputRecord("image", "denoise", "denoise"),
+                InputRecord("regions", "atlas.tif", None, "/data/atlas.tif"),
+            ),
         ),
     ),
     ok=False,
@@ -136,7 +146,13 @@ outcomes = st.builds(
     st.lists(names).map(tuple),
     st.lists(st.tuples(counts, numbers)).map(tuple),
 )
-run_steps = st.builds(RunStepRecord, names, names, inner, names, names, st.none() | outcomes)
+inputs = st.builds(InputRecord, names, names, st.none() | names, names)
+run_steps = st.builds(
+    RunStepRecord,
+    *(names, names, inner, names, names, st.lists(names).map(tuple)),
+    st.none() | outcomes,
+    st.none() | st.lists(inputs).map(tuple),
+)
 
 
 def in_json(content):
@@ -394,6 +410,8 @@ OPEN = {
     "groups",
     "warnings",
     "part_of",
+    "within",
+    "inputs",
 }
 """Fields that may be missing."""
 BY_NAME = {"images", "members", "sizes", "checksums", "formats", "specs", "inside", "groups"}

@@ -9,19 +9,22 @@ from ._named_results import NamedResults, Result
 from ._open import open  # noqa: A004
 from ._open_folder import open_folder
 from ._operation_options import with_options
+from ._outlined import outlined_thumbnail
 from ._partial import MembersTaken, Partial
 from ._per_member import per_member
 from ._pipeline import Pipeline, pipeline
-from ._shown import thumbnail_of
+from ._shown import OF_FILE, source_there, thumbnail_of
 from ._single import Files, Image, Parts, Table, Value
 from ._step import Step, is_lazy
 from ._store import Store
 from ._substitute import with_given
 from ._targets import refs_in
+from ._thumbnail import Thumbnail, thumbnail
 from ._typed import TypedCall, injected
 
 __all__ = [
     "LATEST",
+    "OF_FILE",
     "Collection",
     "Evaluation",
     "Files",
@@ -38,6 +41,7 @@ __all__ = [
     "Store",
     "Table",
     "Tables",
+    "Thumbnail",
     "TypedCall",
     "Value",
     "Values",
@@ -53,6 +57,7 @@ __all__ = [
     "note",
     "open",
     "open_folder",
+    "outlined_thumbnail",
     "per_member",
     "pipeline",
     "reduction",
@@ -60,7 +65,9 @@ __all__ = [
     "refusing_depth",
     "remedy_for_image",
     "section",
+    "source_there",
     "step",
+    "thumbnail",
     "thumbnail_of",
     "with_given",
     "with_options",

@@ -47,7 +47,7 @@ _OF_MEMBER = 8 * 2**20
 """Bytes that are read for the picture of a member."""
 _OF_TABLE = 8 * 2**20
 """Bytes of the file of a table or a value that is read."""
-_OF_FILE = 64 * 2**20
+OF_FILE = 64 * 2**20
 """Bytes of an image file that is checked as a whole before it is read."""
 _ROWS = 8
 _COLUMNS = 20
@@ -153,15 +153,25 @@ def thumbnail_of(ref: ImageRef, budget: int = _BUDGET) -> Thumbnail | str:
 
 
 def _thumbnail(ref: ImageRef, there: _There, budget: int) -> Thumbnail | str:
-    source = there.opened
-    if there.stored is not None and there.stored.is_there:
-        if _bytes_to_read(there.stored, ref.output) > _OF_FILE:
-            return "no picture: its file is checked as a whole, and large"
-        source = there.stored.image(ref.output)
-    if source is None:
-        return ""
+    source = _source_there(ref, there)
+    if isinstance(source, str):
+        return source
     is_labels = ref.holds_labels and source.spec.dtype.kind in "iu"
     return thumbnail(source, ref.view, is_labels=is_labels, budget=budget)
+
+
+def source_there(ref: ImageRef) -> ArraySource | str:
+    """Return what reads an image that is stored or was opened; or say why it is not read."""
+    return _source_there(ref, _There.of(ref.node))
+
+
+def _source_there(ref: ImageRef, there: _There) -> ArraySource | str:
+    if there.stored is not None and there.stored.is_there:
+        if _bytes_to_read(there.stored, ref.output) > OF_FILE:
+            return "no picture: its file is checked as a whole, and large"
+        source: ArraySource = there.stored.image(ref.output)
+        return source
+    return there.opened or ""
 
 
 def _picture(ref: ImageRef, there: _There, budget: int, key: str = "") -> str:

@@ -20,7 +20,7 @@ from scutoid.geometry import Roi
 from scutoid.kernels import contrast_limits, downsample
 from scutoid.steps.layout import View
 
-_SIDE = 256
+SIDE = 256
 """Pixels along the longer side, at most."""
 _SHOWN = 192
 """Pixels of the page along the longer side of a picture that has fewer."""
@@ -50,7 +50,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cut:
+class Cut:
     """What is read of one level."""
 
     source: ArraySource
@@ -59,6 +59,8 @@ class _Cut:
     """By axis, the places that are read."""
     is_whole: bool
     """Whether that is all of the image that a picture has room for."""
+    plane: str
+    """The two axes of the picture, the upright one first."""
     is_part: bool = False
     """Whether that is a part in the middle of a plane."""
 
@@ -84,6 +86,15 @@ def thumbnail(
     Thumbnail or str
         Or why there is none.
     """
+    found = chosen(source, view, budget)
+    if isinstance(found, str):
+        return found
+    colored = colored_pixels(projected(found), displays_of(source.spec, found), is_labels=is_labels)
+    return framed_picture(colored, found, source.spec)
+
+
+def chosen(source: ArraySource, view: View | None, budget: int) -> Cut | str:
+    """Choose what of an image is read for its picture; or say why there is none."""
     spec = source.spec
     picks = View.whole(spec.shape).picks if view is None else view.picks
     taken = {
@@ -96,22 +107,26 @@ def thumbnail(
         return "no picture: it has no plane of voxels"
     if source.identity.kind in _NOT_READ:
         return _NOT_READ[source.identity.kind]
-    cut = _cheapest(source, taken, plane, budget)
+    cut = cheapest(source, taken, plane, budget)
     if cut is None:
         return f"no picture: a part of it takes more than {budget / 2**20:.0f} MiB to read"
-    pixels = _projected(cut, plane)
-    colored = _colored(pixels, _displays(spec, cut), is_labels=is_labels)
-    height, width = colored.shape[:2]
-    caption = _caption(spec, cut, plane)
-    covered = [cut.ranges[axis][1] - cut.ranges[axis][0] for axis in plane]
-    sizes = [cut.source.spec.sizes.get(axis) for axis in plane]
+    return cut
+
+
+def framed_picture(
+    colored: NDArray[np.uint8], cut: Cut, spec: ImageSpec, *, times: int = 1
+) -> Thumbnail:
+    """Return a picture of pixels, `times` to a side of each, as wide and high as they cover."""
+    height, width = (side // times for side in colored.shape[:2])
+    covered = [cut.ranges[axis][1] - cut.ranges[axis][0] for axis in cut.plane]
+    sizes = [cut.source.spec.sizes.get(axis) for axis in cut.plane]
     lengths = covered if None in sizes else np.multiply(covered, sizes)  # type: ignore[arg-type]
     most = max(_SHOWN, height, width)
     shown = [max(round(most * float(length) / float(max(lengths))), 1) for length in lengths]
-    return Thumbnail(_png(colored), (shown[1], shown[0]), caption)
+    return Thumbnail(png_of(colored), (shown[1], shown[0]), caption_of(spec, cut))
 
 
-def _cheapest(source: ArraySource, taken: dict[str, Range], plane: str, budget: int) -> _Cut | None:
+def cheapest(source: ArraySource, taken: dict[str, Range], plane: str, budget: int) -> Cut | None:
     """Return what is read of the coarsest level that has enough pixels for the picture.
 
     A finer one is taken only where all of it can be read for that.
@@ -125,7 +140,7 @@ def _cheapest(source: ArraySource, taken: dict[str, Range], plane: str, budget: 
         if cut is None or (chosen is not None and not cut.is_whole):
             break
         chosen = cut
-        if max(cut.ranges[a][1] - cut.ranges[a][0] for a in plane) >= _SIDE:
+        if max(cut.ranges[a][1] - cut.ranges[a][0] for a in plane) >= SIDE:
             break
     return chosen
 
@@ -137,7 +152,7 @@ def _cut(
     taken: dict[str, Range],
     plane: str,
     budget: int,
-) -> _Cut | None:
+) -> Cut | None:
     """Choose what of a level is read; None if that is too much."""
     spec = source.spec
     ranges: dict[str, Range] = {}
@@ -159,7 +174,7 @@ def _cut(
                 most = budget // max(one, 1)
                 read[axis] = _chunks_of(wanted[axis], chunks[axis], most, is_middle=axis == "z")
         if _bytes(spec, chunks, read) <= budget:
-            return _Cut(source, level, read, read == wanted, side is not None)
+            return Cut(source, level, read, read == wanted, plane, side is not None)
     return None
 
 
@@ -188,9 +203,9 @@ def _chunks_of(places: Range, chunk: int, most: int, *, is_middle: bool) -> Rang
     return max(begin * chunk, places[0]), min((begin + n_chunks) * chunk, places[1])
 
 
-def _projected(cut: _Cut, plane: str) -> NDArray[np.generic]:
+def projected(cut: Cut) -> NDArray[np.generic]:
     """Read voxels: shape (channels, height, width), the maxima over z."""
-    axes = cut.source.spec.axes
+    axes, plane = cut.source.spec.axes, cut.plane
     ranges = [cut.ranges[axis] for axis in axes]
     array = cut.source.read(Roi([r[0] for r in ranges], [r[1] - r[0] for r in ranges]))
     if array.dtype.kind == "c":
@@ -205,15 +220,15 @@ def _projected(cut: _Cut, plane: str) -> NDArray[np.generic]:
     return result
 
 
-def _colored(
+def colored_pixels(
     pixels: NDArray[np.generic], displays: Sequence[ChannelDisplay] | None, *, is_labels: bool
 ) -> NDArray[np.uint8]:
     """Return red, green and blue: of objects by their numbers, else of channels added up."""
-    step = -(-max(pixels.shape[1:]) // _SIDE)
+    step = -(-max(pixels.shape[1:]) // SIDE)
     method = "max" if is_labels or pixels.dtype.kind == "b" else "mean"
     small = [downsample(channel, step, method) for channel in pixels]
     if is_labels:
-        return _of_objects(small[0])
+        return colors_of_objects(small[0])
     if displays is None:
         return np.ascontiguousarray(np.stack(small[:3], axis=-1).astype(np.uint8))
     total = np.zeros((*small[0].shape, 3))
@@ -231,7 +246,7 @@ def _rgb(color: str) -> NDArray[np.float64]:
     return np.array([int(color[n : n + 2], 16) / 255 for n in (0, 2, 4)])
 
 
-def _of_objects(numbers: NDArray[np.generic]) -> NDArray[np.uint8]:
+def colors_of_objects(numbers: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Give each object a hue by its number, the same in every picture; 0 is black."""
     ids = numbers.astype(np.uint64)
     hue = ((ids * _GOLDEN) >> np.uint64(40)).astype(np.float64) / 2**24
@@ -244,7 +259,7 @@ def _of_objects(numbers: NDArray[np.generic]) -> NDArray[np.uint8]:
     return colors
 
 
-def _displays(spec: ImageSpec, cut: _Cut) -> list[ChannelDisplay] | None:
+def displays_of(spec: ImageSpec, cut: Cut) -> list[ChannelDisplay] | None:
     """Return how each channel that is read is shown; None of pictures in colour."""
     if "c" not in spec.axes:
         return [spec.display[0] if len(spec.display) == 1 else ChannelDisplay()]
@@ -262,12 +277,12 @@ def _displays(spec: ImageSpec, cut: _Cut) -> list[ChannelDisplay] | None:
     ]
 
 
-def _caption(spec: ImageSpec, cut: _Cut, plane: str) -> str:
+def caption_of(spec: ImageSpec, cut: Cut) -> str:
     """Say which part of the image the picture shows."""
     said: list[str] = []
     shape = dict(zip(cut.source.spec.axes, cut.source.spec.shape, strict=True))
     for axis, (start, stop) in cut.ranges.items():
-        if axis in plane:
+        if axis in cut.plane:
             if cut.is_part:
                 said.append(f"{axis} {start} to {stop - 1}")
             continue
@@ -285,7 +300,7 @@ def _caption(spec: ImageSpec, cut: _Cut, plane: str) -> str:
     return ", ".join(said) or "all of it"
 
 
-def _png(colored: NDArray[np.uint8]) -> str:
+def png_of(colored: NDArray[np.uint8]) -> str:
     from PIL import Image
 
     file = io.BytesIO()

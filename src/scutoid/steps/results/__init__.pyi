@@ -42,8 +42,8 @@ from ._record import (
     ResultRecord,
 )
 from ._record_fields import read_file
-from ._run_record import OutcomeRecord, RunRecord, RunStepRecord
-from ._runs import LOGS, RUN, RUNS, announcing, dead_locks
+from ._run_record import InputRecord, OutcomeRecord, RunRecord, RunStepRecord
+from ._runs import LOGS, RUN, RUN_NAME, RUNS, announcing, dead_locks
 from ._shard_notes import NoteWriter, lost_notes, settle_notes
 from ._stored import StoredResult
 from ._stored_items import StoredItem, StoredItems, plain_parts
@@ -59,6 +59,7 @@ __all__ = [
     "MEMBERS",
     "RUN",
     "RUNS",
+    "RUN_NAME",
     "AcceptedRecord",
     "Collector",
     "Examination",
@@ -66,6 +67,7 @@ __all__ = [
     "Garbage",
     "GridRecord",
     "ImageRecord",
+    "InputRecord",
     "MemberRecord",
     "MembersRecord",
     "NoteWriter",

@@ -77,6 +77,34 @@ class OutcomeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class InputRecord:
+    """What a step of a run got."""
+
+    name: str
+    """Name of the input or the parameter."""
+    text: str
+    """What it is, in a few words."""
+    step: str | None = None
+    """Name of the step of the run that makes it; None: it was opened, given, or is stored."""
+    place: str = ""
+    """Where it lies, if it was opened, or is stored: a path or a URL."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as it stands in JSON."""
+        return {"name": self.name, "text": self.text, "step": self.step, "place": self.place}
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """Read it from the fields of another record."""
+        return cls(
+            name=fields.take("name", text),
+            text=fields.take("text", text),
+            step=fields.take("step", optional(text)),
+            place=fields.take("place", text),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RunStepRecord:
     """One step of a run."""
 
@@ -94,6 +122,8 @@ class RunStepRecord:
     """Names of the steps under which it is shown, outermost first; none where a user made it."""
     outcome: OutcomeRecord | None = None
     """What came of it; None while the run is going on, or if it was killed."""
+    inputs: tuple[InputRecord, ...] | None = None
+    """What it got; None in runs from before it was written down."""
 
     def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
@@ -104,12 +134,14 @@ class RunStepRecord:
             "status": self.status,
             "reason": self.reason,
             **({"within": list(self.within)} if self.within else {}),
+            **({} if self.inputs is None else {"inputs": [one.to_dict() for one in self.inputs]}),
             **({} if self.outcome is None else self.outcome.to_dict()),
         }
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         """Read it from the fields of another record."""
+        taken = fields.within("inputs")
         return cls(
             name=fields.take("name", text),
             key=fields.take("key", text),
@@ -118,6 +150,7 @@ class RunStepRecord:
             reason=fields.take("reason", text),
             within=fields.find("within", items(text), ()),
             outcome=OutcomeRecord.read(fields) if "n_blocks" in fields.content else None,
+            inputs=fields.find("inputs", items(lambda one: InputRecord.read(taken(one))), None),
         )
 
 

@@ -57,6 +57,7 @@ from scutoid.steps.results import (
 )
 from scutoid.steps.running._comparison import Comparison
 from scutoid.steps.running._outcome import INPUTS, Run, RunStep
+from scutoid.steps.running._recorded_inputs import recorded_inputs
 from scutoid.steps.running._sending import sending_own_code
 from scutoid.steps.running._stored_results import StoredResults
 from scutoid.steps.running._tasks import TaskBuilder
@@ -339,6 +340,7 @@ class Runner:
             status=each.status,
             reason=each.reason,
             within=each.within,
+            inputs=recorded_inputs(each, self.planned),
         )
 
     def _write(self, record: RunRecord) -> None:

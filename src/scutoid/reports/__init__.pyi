@@ -1,0 +1,29 @@
+from ._facts import (
+    FailureFacts,
+    GridFacts,
+    InputFacts,
+    OutputFacts,
+    RunFacts,
+    SourceFacts,
+    StepFacts,
+)
+from ._graph import STYLE, graph_svg
+from ._pictures import Picture, picture, shown_picture
+from ._read import read_run, run_names
+
+__all__ = [
+    "STYLE",
+    "FailureFacts",
+    "GridFacts",
+    "InputFacts",
+    "OutputFacts",
+    "Picture",
+    "RunFacts",
+    "SourceFacts",
+    "StepFacts",
+    "graph_svg",
+    "picture",
+    "read_run",
+    "run_names",
+    "shown_picture",
+]
