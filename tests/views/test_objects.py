@@ -8,7 +8,7 @@ import pytest
 
 import scutoid as sc
 from scutoid.arrays import TimeScale
-from scutoid.views import view_layers
+from scutoid.views import _drawn, layer_data, view_layers
 
 BIG = 2**63 + 5
 
@@ -167,3 +167,22 @@ def test_a_movie_lies_in_its_unit_of_time(image):
     assert [layer.scale[0] for layer in layers] == [0.5] * 4
     assert [layer.translate[0] for layer in layers] == [3, 4, 3, 3]
     assert layers[3].data.tolist() == [[2, 1, 2]]
+
+
+def test_rings_stand_in_all_planes_of_their_objects(cells):
+    labels, table = made(cells)
+    [points] = by_kind(view_layers(labels, table), "points")
+    data, arguments, kind = layer_data(points)
+    assert kind == "points"
+    assert np.rint(data[:, 0]).tolist() == [2, 3, 4, 5, 3, 4, 5, 6, 4, 5, 6, 7]
+    assert arguments["features"]["label"].tolist() == [1] * 4 + [2] * 4 + [3] * 4
+    assert len(arguments["size"]) == 12
+    assert {tuple(row) for row in data[:, 1:]} == {tuple(row) for row in points.data[:, 1:]}
+
+
+def test_rings_of_very_many_objects_stand_in_fewer_planes(monkeypatch):
+    monkeypatch.setattr(_drawn, "_MOST", 30)
+    frame = pd.DataFrame({"z": [50.0] * 10, "y": 1.0, "x": 1.0, "n_voxels": 10**5})
+    data, arguments, _ = layer_data(view_layers(frame)[0])
+    assert sorted(data[:, 0].tolist()) == [49] * 10 + [50] * 10 + [51] * 10
+    assert len(arguments["features"]) == 30

@@ -46,8 +46,8 @@ class Operation(TypedCall[Function_co, One_co, Many_co]):
     def options(self, **options: Unpack[CallOptions]) -> Operation[Function_co, One_co, Many_co]:
         """Return the same operation with options for this call; see `scutoid.blockwise`.
 
-        name, keep, storage and where are those of the step that makes the result; the others hold
-        for all steps of the operation.
+        name, keep, storage, where and view are those of the step that makes the result; the others
+        hold for all steps of the operation.
         """
         raise NotImplementedError
 

@@ -11,11 +11,11 @@ from scutoid.views._spec import LayerSpec
 
 ROW = "row"
 """Column of the features of points with the row of the table, where these are drawn repeatedly."""
-_LATER = ("contour", "opacity")
-"""Options that are attributes of napari's layers: `contour` is no argument of labels, and their
-opacity goes with it."""
-_MOST = 2_000_000
-"""Points that are drawn at most; where there would be more, each object has one."""
+_LATER = ("contour", "opacity", "color_by")
+"""Options that are set on layers: `contour` is no argument of labels, and their opacity goes with
+it; `color_by` is ours."""
+_MOST = 300_000
+"""Points that are drawn, if that is one an object: more make each step through planes slow."""
 
 
 def layer_data(layer: LayerSpec) -> tuple[Any, dict[str, Any], str]:
@@ -60,13 +60,16 @@ def _in_planes(
     layer: LayerSpec, planes: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Repeat points in the planes of their objects; return them, and the row of each."""
-    n_planes = np.maximum(planes[:, 1] - planes[:, 0], 1)
-    centres = np.asarray(layer.data, np.float64)
-    if int(n_planes.sum()) > _MOST:
-        return centres, np.arange(len(centres), dtype=np.int64)
+    centres, z = np.asarray(layer.data, np.float64), layer.axes.index("z")
+    first, last = planes[:, 0], planes[:, 1]
+    if int((last - first).sum()) > _MOST:  # then in fewer, around the centre
+        middle = np.rint(np.nan_to_num(centres[:, z])).astype(np.int64)
+        reach = max(_MOST // len(centres) - 1, 0) // 2
+        first, last = np.maximum(first, middle - reach), np.minimum(last, middle + reach + 1)
+    n_planes = np.maximum(last - first, 1)
     rows = np.repeat(np.arange(len(centres)), n_planes)
     number = np.arange(len(rows)) - np.repeat(np.cumsum(n_planes) - n_planes, n_planes)
-    data, z = centres[rows], layer.axes.index("z")
-    plane = planes[rows, 0] + number
+    data = centres[rows]
+    plane = first[rows] + number
     data[:, z] = np.where(plane == np.rint(data[:, z]), data[:, z], plane)
     return data, rows

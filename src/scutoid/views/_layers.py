@@ -11,6 +11,7 @@ import numpy as np
 from scutoid.arrays import ChannelDisplay
 from scutoid.errors import PipelineError
 from scutoid.views._arguments import ShownImage, ShownTable, holds_labels, opened
+from scutoid.views._asked import as_asked, asked_of
 from scutoid.views._contrast import limits_of
 from scutoid.views._layer_array import LayerArray
 from scutoid.views._objects import features_of, has_labels, object_layers
@@ -119,9 +120,14 @@ def choose_layers(
     for image, is_labels in images:
         if not is_labels:
             first = not (over_images or layers)
-            layers += [(image, layer) for layer in _images(image, world, first=first)]
+            made = as_asked(list(_images(image, world, first=first)), asked_of(image), image.name)
+            layers += [(image, layer) for layer in made]
     is_over = over_images or bool(layers)
-    numbers = [(image, _labels(image, world, is_over)) for image, is_labels in images if is_labels]
+    numbers = [
+        (image, as_asked([_labels(image, world, is_over)], asked_of(image), image.name)[0])
+        for image, is_labels in images
+        if is_labels
+    ]
     every, objects = _with_tables([*numbers, *known], list(zip(tables, frames, strict=True)), world)
     layers += [(image, layer) for (image, _), layer in zip(numbers, every, strict=False)]
     layers += sorted(objects, key=lambda item: ORDER.index(item[1].kind))
@@ -155,6 +161,7 @@ def _with_tables(
             options = {**own.options, "features": features_of(frame)}
             layers[place] = replace(own, options=options, table=frame)
         made = object_layers(table.name, frame, world, own)
+        made = as_asked(made, asked_of(table.handle), table.name)
         objects += [(table.handle, layer) for layer in made]
     return layers, objects
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from scutoid.arrays import SPATIAL, TimeScale, known_unit
 from scutoid.errors import MissingExtra
+from scutoid.views._colouring import color_layer, with_column
 from scutoid.views._drawn import layer_data, set_later
 from scutoid.views._layers import CONTOURS, choose_layers
 from scutoid.views._objects import features_of
@@ -21,6 +22,7 @@ its metadata."""
 def view(
     *results: object,
     labels: object = (),
+    color_by: str | None = None,
     viewer: Any = None,
     show: bool = True,
     block: bool = False,
@@ -35,6 +37,9 @@ def view(
         The results to show; `view_layers` tells which layers they become.
     labels : Image or sequence of them, optional
         Images to show as labels, whatever their names.
+    color_by : str, optional
+        Column of the tables by which labels, points and tracks are coloured: numbers by a colormap
+        from the least to the largest, texts each in a colour.
     viewer : napari.Viewer, optional
         Viewer to add the layers to, in the space of those that it has; default: a new window.
     show : bool, optional
@@ -53,6 +58,8 @@ def view(
         If napari, or a Qt to draw with, is not installed.
     PipelineError
         If something cannot be shown.
+    ParameterError
+        If no table has the column to colour by.
     """
     napari = _napari()
     there = [] if viewer is None else list(viewer.layers)
@@ -67,6 +74,7 @@ def view(
             if (spec := _spec_of(each)) is not None and spec.kind == "labels"
         ],
     )
+    layers = chosen.layers if color_by is None else with_column(chosen.layers, color_by)
     if viewer is None:
         try:
             viewer = napari.Viewer(show=show)
@@ -79,7 +87,7 @@ def view(
                 each.metadata = {**each.metadata, LAYER: now}
     if any(layer.kind == "image" for layer in chosen.layers):
         _show_contours(there)
-    for layer, handle in zip(chosen.layers, chosen.handles, strict=True):
+    for layer, handle in zip(layers, chosen.handles, strict=True):
         add_layer(viewer, layer, {WORLD: chosen.world, LAYER: layer, HANDLE: handle})
     if chosen.layers:
         axes = max((layer.axes for layer in chosen.layers), key=len)
@@ -96,8 +104,12 @@ def add_layer(viewer: Any, layer: LayerSpec, metadata: dict[str, object] | None 
     data, arguments, kind = layer_data(layer)
     arguments["metadata"] = metadata or {}
     added = getattr(viewer, f"add_{kind}")(data, **arguments)
-    for name, value in set_later(layer).items():
+    later = set_later(layer)
+    column = later.pop("color_by", None)
+    for name, value in later.items():
         setattr(added, name, value)
+    if column is not None:
+        color_layer(added, layer, str(column))
     if kind == "labels":
         # They are read from storage, and cannot be painted
         added.editable = False

@@ -5,9 +5,11 @@ from ._options import CallOptions, Options, ResultOptions
 from ._own import kept, own, own_all, told_of_read_only
 from ._parameters import INJECTED, NEIGHBOURS, refuse_renamed
 from ._spec import Border, OutputKind, StepSpec, make_spec
+from ._view_options import LAYER_OPTIONS
 
 __all__ = [
     "INJECTED",
+    "LAYER_OPTIONS",
     "NEIGHBOURS",
     "Border",
     "CallOptions",

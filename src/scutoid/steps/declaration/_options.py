@@ -9,11 +9,12 @@ from typing import Literal, TypedDict
 
 from scutoid.arrays import Storage
 from scutoid.errors import ParameterError
+from scutoid.steps.declaration._view_options import is_view
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a call may set differently; names and storage stay out of the key."""
+    """What a call may set differently; names, storage and view stay out of the key."""
 
     name: str | None = None
     """Name in the store and in reports; default: the function's."""
@@ -33,6 +34,8 @@ class Options:
     """Seconds one block may take."""
     requires: Mapping[str, int] | None = None
     """Resources one block holds while it runs."""
+    view: Mapping[str, object] | None = None
+    """How the result is shown: arguments of the layers of viewers."""
 
     def __post_init__(self) -> None:
         for option, is_right, rule in (
@@ -43,6 +46,11 @@ class Options:
             ("retries", _is_count(self.retries), "a block is retried 0 times or more"),
             ("timeout", _is_time(self.timeout), "a timeout is a number of seconds above 0"),
             ("requires", _is_resources(self.requires), 'requires is like {"gpu": 1}'),
+            (
+                "view",
+                is_view(self.view),
+                'view is like {"colormap": "magma"}: numbers, texts, and lists of these',
+            ),
         ):
             if not is_right:
                 raise ParameterError(rule, value=getattr(self, option), place=f"option {option!r}")
@@ -73,6 +81,7 @@ class ResultOptions(TypedDict, total=False):
     retries: int
     timeout: float | None
     requires: Mapping[str, int] | None
+    view: Mapping[str, object] | None
 
 
 class CallOptions(ResultOptions, total=False):

@@ -15,6 +15,7 @@ import numpy as np
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.steps.declaration._options import Options
 from scutoid.steps.declaration._parameters import NEIGHBOURS, Parameters
+from scutoid.steps.declaration._view_options import check_view
 
 Kind = Literal["blockwise", "step", "reduction"]
 OutputKind = Literal["image", "table", "parts", "value", "files"]
@@ -97,6 +98,8 @@ class StepSpec:
                 f"options are {', '.join(known)}", value=unknown[0], place=f"step {self.name!r}"
             )
         changed = replace(self.options, **cast("dict[str, Any]", options))
+        if changed.view:
+            check_view(changed.view, self.outputs, f"step {self.name!r}")
         return replace(self, options=changed)
 
     @property

@@ -26,7 +26,7 @@ from scutoid.steps.graph import (
 from scutoid.steps.handles._lazy import Lazy, handle_of
 from scutoid.steps.handles._step import Step
 
-_OF_RESULT = ("name", "keep", "storage", "where")
+_OF_RESULT = ("name", "keep", "storage", "where", "view")
 
 
 def with_options(
@@ -41,8 +41,8 @@ def with_options(
     inputs : iterable
         Its arguments: what has made these is no part of it.
     options : mapping
-        As in `Step.options`; name, keep, storage and where are those of the step that makes the
-        result, a name that of the first of several.
+        As in `Step.options`; name, keep, storage, where and view are those of the step that makes
+        the result, a name that of the first of several.
 
     Returns
     -------

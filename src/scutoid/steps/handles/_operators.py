@@ -134,7 +134,8 @@ class Operators(Lazy):
         Parameters
         ----------
         **options
-            name, keep, storage, block, retries, timeout, requires, as in `scutoid.blockwise`.
+            name, keep, storage, block, retries, timeout, requires, as in `scutoid.blockwise`;
+            view, as in `Step.options`.
 
         Examples
         --------

@@ -64,9 +64,11 @@ class Step(TypedCall[Function_co, One_co, Many_co]):
         ----------
         **options
             name, keep, storage, block, where, join, retries, timeout, requires, as in
-            `blockwise`; where: the blocks to compute at all, by a list of `Roi` in the frame of
-            the image, or a coarse mask (an Image, placed by voxel size and origin, or by shape
-            where these are unknown).  What lies outside stays zero, and has no rows.
+            `blockwise`; view: how viewers show it, by arguments of napari's layers that enter no
+            key, such as ``{"colormap": "magma", "opacity": 0.5}``; where: the blocks to compute at
+            all, by a list of `Roi` in the frame of the image, or a coarse mask (an Image, placed
+            by voxel size and origin, or by shape where these are unknown).  What lies outside
+            stays zero, and has no rows.
 
         Examples
         --------

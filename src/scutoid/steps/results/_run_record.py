@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -13,6 +14,7 @@ from scutoid.steps.results._record_fields import (
     count,
     inner_name,
     items,
+    mapping,
     number,
     optional,
     text,
@@ -124,6 +126,8 @@ class RunStepRecord:
     """What came of it; None while the run is going on, or if it was killed."""
     inputs: tuple[InputRecord, ...] | None = None
     """What it got; None in runs from before it was written down."""
+    view: Mapping[str, object] | None = None
+    """How its result is shown, where ``options(view=)`` says so."""
 
     def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
@@ -135,6 +139,7 @@ class RunStepRecord:
             "reason": self.reason,
             **({"within": list(self.within)} if self.within else {}),
             **({} if self.inputs is None else {"inputs": [one.to_dict() for one in self.inputs]}),
+            **({} if self.view is None else {"view": dict(self.view)}),
             **({} if self.outcome is None else self.outcome.to_dict()),
         }
 
@@ -151,6 +156,7 @@ class RunStepRecord:
             within=fields.find("within", items(text), ()),
             outcome=OutcomeRecord.read(fields) if "n_blocks" in fields.content else None,
             inputs=fields.find("inputs", items(lambda one: InputRecord.read(taken(one))), None),
+            view=fields.find("view", optional(mapping), None),
         )
 
 

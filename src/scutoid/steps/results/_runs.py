@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from scutoid.steps.results._record_fields import read_file
 from scutoid.steps.results._run_record import RunRecord
-from scutoid.store import RESULT_NAME, EntryStore, Lock, list_folder, one_by_one
+from scutoid.store import MARK, RESULT_NAME, EntryStore, Lock, list_folder, one_by_one
 
 RUNS = "runs"
 RUN = "run.json"
 RUN_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d_[0-9a-f]{4}")
 """Name of the folder of a run."""
 _LOCK_NAME = re.compile(rf"\.({RESULT_NAME.pattern}|{RUN_NAME.pattern})\.lock")
+_RUNS_READ = 100
+"""Runs that are asked how a result is shown, the newest."""
 LOGS = "logs"
 """In a run's folder: what its workers printed."""
 
@@ -73,6 +75,27 @@ def runs_of(store: EntryStore) -> list[PastRun]:
         ):  # it was removed meanwhile, or is none
             found.append(PastRun.at(folder, store.path))
     return found
+
+
+def view_of(entry: Path) -> Mapping[str, object]:
+    """Return how the newest run that needed a result says that it is shown; empty: as usual.
+
+    Parameters
+    ----------
+    entry : Path
+        The folder of the result.
+    """
+    store = next((folder for folder in entry.parents if (folder / MARK).exists()), None)
+    if store is None:
+        return {}
+    folders = list_folder(store / RUNS, lambda name: RUN_NAME.fullmatch(name) is not None)
+    place = entry.relative_to(store).as_posix()
+    for folder in sorted(folders, reverse=True)[:_RUNS_READ]:
+        record = read_file(folder / RUN, RunRecord.from_json)
+        for step in () if record is None else record.steps:
+            if step.entry == place:
+                return step.view or {}
+    return {}
 
 
 def dead_locks(folder: Path) -> list[Path]:

@@ -341,6 +341,7 @@ class Runner:
             reason=each.reason,
             within=each.within,
             inputs=recorded_inputs(each, self.planned),
+            view=each.call.spec.options.view,
         )
 
     def _write(self, record: RunRecord) -> None:

@@ -1,0 +1,41 @@
+"""Colours of labels for any numbers; imports napari."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
+
+
+class ColorsOfLabels(DirectLabelColormap):  # type: ignore[misc]
+    """A colour for each number, however large it is.
+
+    Without numba, napari looks colours up in an array as long as the largest number, and refuses
+    numbers above 65,536.  Here it gets what looks them up by bisection.
+    """
+
+    @cached_property
+    def _array_map(self) -> _Lookup:
+        mapping = self._values_mapping_to_minimum_values_set()[0]
+        numbers = sorted(number for number in mapping if number is not None)
+        return _Lookup(numbers, [mapping[number] for number in numbers], mapping[None])
+
+
+class _Lookup:
+    """What napari takes for an array of codes by number."""
+
+    def __init__(self, numbers: list[int], codes: list[int], missing: int) -> None:
+        top = np.iinfo(np.uint64).max
+        self.shape = (int(top) + 1,)
+        self._numbers = np.array(numbers, np.uint64)
+        kind = np.uint8 if max(*codes, missing) < 2**8 else np.uint16
+        self._codes, self._missing = np.array(codes, kind), kind(missing)
+
+    def __getitem__(self, numbers: Any) -> NDArray[Any]:
+        wanted = np.asarray(numbers).astype(np.uint64)
+        places = np.searchsorted(self._numbers, wanted).clip(max=len(self._numbers) - 1)
+        is_known = self._numbers[places] == wanted
+        return np.where(is_known, self._codes[places], self._missing)
