@@ -18,16 +18,16 @@ ROOT = Path(__file__).parents[1]
 PROMISED = {
     "scutoid": """
         __version__ affine_transform blockwise check_halo closing compare compare_points
-        concatenate Coordinate correct_bias count count_by_region create debug density
-        detect_spots difference_of_gaussians dilation distance_transform downsample erosion
-        estimate_bias estimate_cells export Files fill_holes flip gather gaussian HaloCheck
-        hysteresis Image Images injected label laplacian_of_gaussian li local_maxima match_objects
-        match_points Measure measure median n4 normalize_percentile open open_folder opening otsu
-        OutputGrid pad Parts per_member percentile pipeline Plan plan predict Progress project
-        pyramid reduction remove_small resample Roi Run run scale_nearest split_touching step
-        stitch Storage Store subtract_background Table Tables threshold threshold_local transpose
-        triangle um Value Values view watershed white_tophat
-        corrected open_corrections unapplied
+        concatenate Coordinate correct_bias count count_by_region create debug density detect_spots
+        difference_of_gaussians dilation distance_transform downsample erosion estimate_bias
+        estimate_cells export Files fill_holes flip gather gaussian HaloCheck hysteresis Image
+        Images injected label laplacian_of_gaussian li local_maxima match_objects match_points
+        Measure measure median n4 normalize_percentile open open_folder opening otsu OutputGrid pad
+        Parts per_member percentile pipeline Plan plan predict Progress project pyramid
+        read_parameters reduction remove_small resample Roi Run run save_parameters scale_nearest
+        split_touching step stitch Storage Store subtract_background Table Tables threshold
+        threshold_local transpose triangle um Value Values view watershed white_tophat corrected
+        open_corrections unapplied
     """,
     "scutoid.errors": """
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
@@ -108,20 +108,21 @@ INTERNAL = {
         Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure
     """,
     "scutoid.store": """
-        arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest changes_since
-        checksum_file choose_format CodeFingerprint COMPLETE describe dict_of differences distance
+        arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest changes_since checksum_file
+        choose_format CodeFingerprint COMPLETE describe dict_of differences distance
         distrust_around empty_folder Entry EntryStore explain Fact file_names_in fingerprint
-        FORMATS SHEETS HashMemo is_own is_plain_array is_plain_integer JOURNAL key_of_path
-        key_of_source KEY_RULE list_folder
-        locations_of Lock MARK name_of_dict one_by_one Owner Pack RECIPE Recipe RESULT_NAME SIZES
-        states_of table_of_bytes version_notes
+        from_json is_json to_json FORMATS SHEETS HashMemo is_own is_plain_array is_plain_integer
+        JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock MARK name_of_dict
+        one_by_one Owner Pack RECIPE Recipe RESULT_NAME SIZES states_of table_of_bytes
+        version_notes
     """,
     "scutoid.steps": """
         blockwise CallOptions check_halo check_names check_units Collection debug Described export
-        Files gather HaloCheck Image ImageRef Images injected is_lazy Length making open open_folder
-        OutputGrid own_columns Parts per_member Pipeline pipeline Plan plan PlannedStep reduction
-        refuse_renamed remedy_for_image Run run RunStep Step step Store Table Tables TIME_UNIT
-        TypedCall um UNIT Value Values with_given with_options
+        Files gather HaloCheck Image ImageRef Images injected is_lazy Length making open
+        open_folder OutputGrid own_columns Parts read_parameters save_parameters per_member
+        Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image Run run
+        RunStep Step step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values with_given
+        with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces background_field bias_field

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import subprocess
@@ -312,3 +313,25 @@ def test_debug_stops_at_the_begin_of_the_function_and_says_what_came(project) ->
     wrong = scutoid("debug", "cells.py", "--raw", "raw.zarr", "--at", "99", cwd=project)
     assert wrong.returncode == 2
     assert "at= is the number of a block" in wrong.stderr
+
+
+def test_parameters_of_a_file_are_taken_where_no_flag_says_otherwise(project) -> None:
+    file = project / "tuned.json"
+    content = {"scutoid_parameters": 1, "of": "count", "kind": "pipeline"}
+    saved = {"raw": "raw.zarr", "level": 120}
+    file.write_text(json.dumps({**content, "parameters": saved}))
+    done = scutoid("run", "cells.py", "--parameters", file, cwd=project)
+    assert done.returncode == 0, done.stderr
+    done = scutoid("run", "cells.py", f"--parameters={file}", "--level", "80", cwd=project)
+    assert done.returncode == 0, done.stderr
+    entries = sc.Store(project / "results").entries("bright")
+    assert [recipe.parameters["level"].text for _, recipe in entries] == ["80.0", "120.0"]
+
+    file.write_text(json.dumps({**content, "parameters": {"levels": 120.0}}))
+    refused = scutoid("run", "cells.py", "--raw", "raw.zarr", "--parameters", file, cwd=project)
+    assert refused.returncode == 2
+    assert "did you mean 'level'?" in refused.stderr
+    file.write_text(json.dumps({**content, "of": "other", "parameters": {}}))
+    refused = scutoid("run", "cells.py", "--raw", "raw.zarr", "--parameters", file, cwd=project)
+    assert refused.returncode == 2
+    assert "those of the pipeline 'other'" in refused.stderr

@@ -154,7 +154,7 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
 
     from scutoid.cli import _commands as commands
     from scutoid.cli._debug import debug
-    from scutoid.cli._pipelines import load_pipeline, with_flags
+    from scutoid.cli._pipelines import load_pipeline, saved_parameters, with_flags
 
     pipeline = load_pipeline(file)
     carry_out: dict[str, Callable[..., int]]
@@ -165,9 +165,10 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
         "debug": debug,
     }
 
-    def call(parameters: dict[str, object], **options: object) -> int:
+    def call(parameters: dict[str, object], /, **options: object) -> int:
         targets = pipeline.targets(**parameters)
-        del options["debug"]  # looked at where errors are caught
+        for name in ("debug", "parameters"):  # looked at before
+            del options[name]
         return carry_out[command](targets, **options)
 
     app = App(
@@ -176,5 +177,6 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
         version_flags=(),
         suppress_keyboard_interrupt=False,
     )
-    app.default(with_flags(pipeline, call, command=command))
+    saved = saved_parameters(pipeline, tokens)
+    app.default(with_flags(pipeline, call, command=command, saved=saved))
     return _call(app, tokens)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Literal
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
 
@@ -81,8 +82,44 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
+def saved_parameters(pipeline: Pipeline[..., object], tokens: Sequence[str]) -> dict[str, object]:
+    """Return the parameters in the file that the option ``--parameters`` names; none without it.
+
+    They are needed before the flags are made: what the file has need not be given by a flag.
+
+    Raises
+    ------
+    ScutoidError
+        As `scutoid.read_parameters`.
+    """
+    from scutoid.steps import read_parameters
+
+    flag = "--parameters"
+    named = [text.partition("=")[2] for text in tokens if text.startswith(f"{flag}=")]
+    named += [after for text, after in pairwise(tokens) if text == flag]
+    if not named:
+        return {}
+    kinds = {item.name: item.annotation for item in pipeline.signature.parameters.values()}
+    saved = read_parameters(named[-1], pipeline)
+    return {name: _as_flag(value, kinds[name]) for name, value in saved.items()}
+
+
+def _as_flag(value: object, annotation: object) -> object:
+    """Return a value of a file as a flag gives it: JSON has no paths, and 2 may be meant as 2.0."""
+    kinds = get_args(annotation) or (annotation,)
+    if isinstance(value, str) and Path in kinds and str not in kinds:
+        return Path(value)
+    if type(value) is int and float in kinds and int not in kinds:
+        return float(value)
+    return value
+
+
 def with_flags(
-    pipeline: Pipeline[..., object], carry_out: Callable[..., int], *, command: str
+    pipeline: Pipeline[..., object],
+    carry_out: Callable[..., int],
+    *,
+    command: str,
+    saved: Mapping[str, object] = MappingProxyType({}),
 ) -> Callable[..., int]:
     """Return a function whose signature has the pipeline's parameters and the command's options.
 
@@ -94,6 +131,8 @@ def with_flags(
         Called with the pipeline's keyword arguments as a dict, and the options by keyword.
     command : {"run", "plan", "why", "debug"}
         Chooses the options among the flags: for a run the workers, the executor, ...
+    saved : mapping of str to value
+        Parameters that a file has: what flags leave out.
 
     Raises
     ------
@@ -110,6 +149,12 @@ def with_flags(
 
     options = [
         option("store", str, "results", "Folder of the results; it is made if it does not exist."),
+        option(
+            "parameters",
+            Path | None,
+            None,
+            "File of parameters, as sc.tune saves it; flags come first.",
+        ),
         option("block", int | None, None, "Block edge in voxels, for steps that do not give one."),
         option("memory", str | None, None, "Memory that all running blocks may take, as in 4GB."),
     ]
@@ -146,7 +191,7 @@ def with_flags(
         ]
     options.append(option("debug", bool, False, "Show the traceback of an error."))
     names = {item.name for item in options}
-    own = [_flag(item, pipeline) for item in pipeline.signature.parameters.values()]
+    own = [_flag(item, pipeline, saved) for item in pipeline.signature.parameters.values()]
     clash = names & {item.name for item in own}
     if clash:
         raise ParameterError(
@@ -158,7 +203,7 @@ def with_flags(
 
     def call(**flags: object) -> int:
         chosen = {item.name: flags.pop(item.name, item.default) for item in options}
-        return carry_out(flags, **chosen)
+        return carry_out({**saved, **flags}, **chosen)
 
     call.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
     call.__annotations__ = {item.name: item.annotation for item in (*own, *options)}
@@ -166,7 +211,9 @@ def with_flags(
     return call
 
 
-def _flag(item: inspect.Parameter, pipeline: Pipeline[..., object]) -> inspect.Parameter:
+def _flag(
+    item: inspect.Parameter, pipeline: Pipeline[..., object], saved: Mapping[str, object]
+) -> inspect.Parameter:
     from cyclopts import Parameter
 
     if item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
@@ -181,4 +228,5 @@ def _flag(item: inspect.Parameter, pipeline: Pipeline[..., object]) -> inspect.P
         annotation = type(item.default) if is_plain else str
     # --voxel-size 2 1 1, and not --voxel-size 2 --voxel-size 1 --voxel-size 1
     several = Annotated[annotation, Parameter(consume_multiple=True)]  # type: ignore[valid-type]
-    return item.replace(kind=item.KEYWORD_ONLY, annotation=several)
+    default = saved.get(item.name, item.default)
+    return item.replace(kind=item.KEYWORD_ONLY, annotation=several, default=default)

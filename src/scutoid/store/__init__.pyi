@@ -13,7 +13,16 @@ from ._parts import (
 from ._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
 from ._reasons import differences, distance, explain, version_notes
 from ._recipe import KEY_RULE, Fact, Recipe
-from .formats import FORMATS, SHEETS, Format, choose_format, find_format
+from .formats import (
+    FORMATS,
+    SHEETS,
+    Format,
+    choose_format,
+    find_format,
+    from_json,
+    is_json,
+    to_json,
+)
 from .keys import (
     CodeFingerprint,
     HashMemo,
@@ -67,6 +76,8 @@ __all__ = [
     "file_names_in",
     "find_format",
     "fingerprint",
+    "from_json",
+    "is_json",
     "is_own",
     "is_plain_array",
     "is_plain_integer",
@@ -78,5 +89,6 @@ __all__ = [
     "one_by_one",
     "states_of",
     "table_of_bytes",
+    "to_json",
     "version_notes",
 ]

@@ -10,6 +10,7 @@ from ._open import open  # noqa: A004
 from ._open_folder import open_folder
 from ._operation_options import with_options
 from ._outlined import outlined_thumbnail
+from ._parameter_file import name_of, read_parameters, save_parameters
 from ._partial import MembersTaken, Partial
 from ._per_member import per_member
 from ._pipeline import Pipeline, pipeline
@@ -54,16 +55,19 @@ __all__ = [
     "injected",
     "is_lazy",
     "lines",
+    "name_of",
     "note",
     "open",
     "open_folder",
     "outlined_thumbnail",
     "per_member",
     "pipeline",
+    "read_parameters",
     "reduction",
     "refs_in",
     "refusing_depth",
     "remedy_for_image",
+    "save_parameters",
     "section",
     "source_there",
     "step",

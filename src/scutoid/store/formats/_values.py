@@ -46,22 +46,23 @@ def is_json(value: Any) -> bool:
     return False
 
 
-def _to_json(value: object) -> object:
+def to_json(value: object) -> object:
+    """Return a value that JSON holds (`is_json`) as it stands there."""
     if isinstance(value, dict):
         return _dict_to_json(value)
     if isinstance(value, tuple):
-        return {_TAG: "tuple", "items": [_to_json(item) for item in value]}
+        return {_TAG: "tuple", "items": [to_json(item) for item in value]}
     if isinstance(value, list):
-        return [_to_json(item) for item in value]
+        return [to_json(item) for item in value]
     if isinstance(value, np.ndarray):
-        items = [_to_json(item) for item in value.ravel().tolist()]
+        items = [to_json(item) for item in value.ravel().tolist()]
         return {_TAG: "array", "dtype": value.dtype.str, "shape": list(value.shape), "items": items}
     if isinstance(value, np.str_):
         return {_TAG: "scalar", "dtype": "<U0", "item": str.__str__(value)}
     if isinstance(value, (np.bool_, np.number)):
-        return {_TAG: "scalar", "dtype": value.dtype.str, "item": _to_json(value.item())}
+        return {_TAG: "scalar", "dtype": value.dtype.str, "item": to_json(value.item())}
     if isinstance(value, complex):
-        return {_TAG: "complex", "items": [_to_json(value.real), _to_json(value.imag)]}
+        return {_TAG: "complex", "items": [to_json(value.real), to_json(value.imag)]}
     if isinstance(value, float) and not math.isfinite(value):
         return {_TAG: "float", "text": repr(value)}
     return value
@@ -70,38 +71,39 @@ def _to_json(value: object) -> object:
 def _dict_to_json(value: dict[Any, Any]) -> object:
     name = name_of_dict(value)
     if name == "dict" and all(type(key) is str and key != _TAG for key in value):
-        return {key: _to_json(item) for key, item in value.items()}
-    items = [[_to_json(key), _to_json(item)] for key, item in value.items()]
+        return {key: to_json(item) for key, item in value.items()}
+    items = [[to_json(key), to_json(item)] for key, item in value.items()]
     tagged = {_TAG: "dict", "items": items}
     return tagged if name == "dict" else {**tagged, "type": name}
 
 
-def _from_json(value: Any) -> Any:
+def from_json(value: Any) -> Any:
+    """Return the value that stands in JSON, of the type that it had."""
     if isinstance(value, list):
-        return [_from_json(item) for item in value]
+        return [from_json(item) for item in value]
     if not isinstance(value, dict):
         return value
     tag = value.get(_TAG)
     if tag is None:
-        return {name: _from_json(item) for name, item in value.items()}
+        return {name: from_json(item) for name, item in value.items()}
     if tag == "dict":
-        pairs = {_from_json(name): _from_json(item) for name, item in value["items"]}
+        pairs = {from_json(name): from_json(item) for name, item in value["items"]}
         return dict_of(value.get("type", "dict"), pairs)
     if tag == "tuple":
-        return tuple(_from_json(item) for item in value["items"])
+        return tuple(from_json(item) for item in value["items"])
     if tag == "array":
-        items = [_from_json(item) for item in value["items"]]
+        items = [from_json(item) for item in value["items"]]
         return np.array(items, np.dtype(value["dtype"])).reshape(value["shape"])
     if tag == "scalar":
-        return np.dtype(value["dtype"]).type(_from_json(value["item"]))
+        return np.dtype(value["dtype"]).type(from_json(value["item"]))
     if tag == "complex":
-        return complex(*map(_from_json, value["items"]))
+        return complex(*map(from_json, value["items"]))
     return float(value["text"])
 
 
 def save_json(value: object, path: Path) -> None:
     """Write a value as JSON; what JSON has no word for is a dict with a tag."""
-    write_file(path, (json.dumps(_to_json(value), indent=1, allow_nan=False) + "\n").encode())
+    write_file(path, (json.dumps(to_json(value), indent=1, allow_nan=False) + "\n").encode())
 
 
 def load_json(path: Path) -> object:
@@ -110,7 +112,7 @@ def load_json(path: Path) -> object:
         content = path.read_bytes()
         if not content.endswith(b"\n"):  # 12 cut off is 1, which is JSON too
             raise ValueError("cut off")
-        return _from_json(json.loads(content))
+        return from_json(json.loads(content))
 
 
 class _Stream:
