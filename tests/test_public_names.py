@@ -36,8 +36,8 @@ PROMISED = {
         StoreError WorkerError
     """,
     "scutoid.events": """
-        BatchDone BatchStarted BlockFailed BlocksOrphaned DamageFound Event Listener RunDone
-        RunStarted
+        BatchDone BatchStarted BlockFailed BlocksOrphaned DamageFound Event Listener ResultListener
+        RunDone RunStarted
         StepAwaited TaskDone TaskInfo WorkerLost WorkerStarted
     """,
     "scutoid.geometry": "BlockGrid Coordinate Roi",
@@ -59,7 +59,7 @@ PROMISED = {
         assert_block_invariant assert_would_run ExecutorTests FormatTests Recorder SimulatedEvent
         SimulatedExecutor SimulatedFault with_given
     """,
-    "scutoid.views": "LayerArray LayerSpec layer_data view view_layers",
+    "scutoid.views": "Following LayerArray LayerSpec follow layer_data view view_layers",
     "scutoid.reports": """
         FailureFacts graph_svg GridFacts InputFacts OutputFacts picture read_run run_names RunFacts
         SourceFacts StepFacts

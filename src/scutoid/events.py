@@ -7,7 +7,7 @@ seconds since the epoch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 __all__ = [
     "BatchDone",
@@ -17,6 +17,7 @@ __all__ = [
     "DamageFound",
     "Event",
     "Listener",
+    "ResultListener",
     "RunDone",
     "RunStarted",
     "StepAwaited",
@@ -216,3 +217,21 @@ class Listener(Protocol):
 
     def on_event(self, event: Event) -> None:
         """Handle `event`; should return soon, for the run waits."""
+
+
+@runtime_checkable
+class ResultListener(Listener, Protocol):
+    """Receives results too, each once it is complete in the store; called in the driver."""
+
+    def on_result(self, name: str, result: object, within: tuple[str, ...]) -> None:
+        """Handle what a step has made; should return soon, for the run waits.
+
+        Parameters
+        ----------
+        name : str
+            Of the step.
+        result : Image, Table, Value or tuple of these
+            Reads the store of the run.
+        within : tuple of str
+            Steps under which it is shown, outermost first; empty of a step that the user wrote.
+        """

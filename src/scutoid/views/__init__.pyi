@@ -1,7 +1,16 @@
 from ._drawn import layer_data
+from ._following import Following, follow
 from ._layer_array import LayerArray
 from ._layers import view_layers
 from ._napari import view
 from ._spec import LayerSpec
 
-__all__ = ["LayerArray", "LayerSpec", "layer_data", "view", "view_layers"]
+__all__ = [
+    "Following",
+    "LayerArray",
+    "LayerSpec",
+    "follow",
+    "layer_data",
+    "view",
+    "view_layers",
+]

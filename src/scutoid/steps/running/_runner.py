@@ -61,6 +61,7 @@ from scutoid.steps.running._recorded_inputs import recorded_inputs
 from scutoid.steps.running._sending import sending_own_code
 from scutoid.steps.running._stored_results import StoredResults
 from scutoid.steps.running._tasks import TaskBuilder
+from scutoid.steps.running._told import Told
 from scutoid.store import Pack
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Runner:
         self.started = time.time()
         self.warnings = warnings_of(planned)
         self.heard = notes_of_images(planned)
+        self._told = Told(planned, ())
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
@@ -130,6 +132,10 @@ class Runner:
         for each in self.planned:
             if each.accepted is not None:
                 each.accepted.record()
+        self._told = Told(self.planned, listeners)
+        for each in self.planned:
+            if each.is_cached:
+                self._told.of(each)
         report = self._compute(listeners=listeners, memory=memory, **options)
         self._record_collections()
         is_stopped = False
@@ -183,9 +189,11 @@ class Runner:
             self._remember()
 
     def on_event(self, event: Event) -> None:
-        """Commit a step when its last task is done."""
+        """Commit a step when its last task is done, and tell who wants its result."""
         if isinstance(event, TaskDone) and event.task in self._by_task:
-            self._commit(self._by_task[event.task], event.seconds)
+            each = self._by_task[event.task]
+            self._commit(each, event.seconds)
+            self._told.of(each)
 
     def _commit(self, each: PlannedCall, seconds: float) -> None:
         """Commit the image of a step whose blocks are all journalled; others are by their task."""
