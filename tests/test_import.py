@@ -20,7 +20,15 @@ def in_fresh_python(code):
     return json.loads(done.stdout)
 
 
-OF_THE_OUTSIDE = ["Progress", "corrected", "open_corrections", "unapplied", "view"]
+OF_THE_OUTSIDE = [
+    "Preview",
+    "Progress",
+    "corrected",
+    "open_corrections",
+    "preview",
+    "unapplied",
+    "view",
+]
 
 
 def test_the_import_loads_no_slow_and_no_optional_package():
@@ -35,7 +43,8 @@ print(json.dumps(sorted(sys.modules)))
     assert NOT_LOADED.isdisjoint(loaded)
     # The outside is loaded by those who use it
     outside = {
-        f"scutoid.{name}" for name in ("cli", "views", "correcting", "testing", "integrations")
+        f"scutoid.{name}"
+        for name in ("cli", "views", "correcting", "exploring", "testing", "integrations")
     }
     assert outside.isdisjoint(loaded)
 

@@ -28,6 +28,7 @@ LAYERS = (
     ("steps",),
     ("ops",),
     ("",),  # scutoid/__init__.py
+    ("exploring",),
     (
         "testing",
         "views",
@@ -61,7 +62,7 @@ OUTSIDE = RANK["views"]
 # Parts of the outside that others of it may be built over
 SHARED = ("views", "reports")
 # What the stub of scutoid may hand on from the outside: it is loaded when it is asked for by name
-LAZY = {"views", "cli", "correcting"}
+LAZY = {"views", "cli", "correcting", "exploring"}
 
 
 def is_module(name: str) -> bool:

@@ -28,6 +28,7 @@ PROMISED = {
         split_touching step stitch Storage Store subtract_background Table Tables threshold
         threshold_local transpose triangle um Value Values view watershed white_tophat corrected
         open_corrections unapplied
+        Preview preview
     """,
     "scutoid.errors": """
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
@@ -149,6 +150,7 @@ INTERNAL = {
         get_reader list_runs ListedRun ListedStep Place place_of ResultsWidget
     """,
     "scutoid.reports": "Picture shown_picture STYLE",
+    "scutoid.exploring": "Preview preview",
 }
 NEEDS = {"scutoid.integrations.prefect": "prefect", "scutoid.napari_plugin": "qtpy"}
 """What has to be installed before all names of a module can be looked at."""

@@ -2,6 +2,7 @@ from ._version import __version__
 from .arrays import Storage, create
 from .cli import Progress
 from .correcting import corrected, open_corrections, unapplied
+from .exploring import Preview, preview
 from .geometry import Coordinate, Roi
 from .kernels import Measure
 from .ops import (
@@ -100,6 +101,7 @@ __all__ = [
     "OutputGrid",
     "Parts",
     "Plan",
+    "Preview",
     "Progress",
     "Roi",
     "Run",
@@ -160,6 +162,7 @@ __all__ = [
     "pipeline",
     "plan",
     "predict",
+    "preview",
     "project",
     "pyramid",
     "read_parameters",

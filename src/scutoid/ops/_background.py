@@ -114,7 +114,7 @@ def subtract_background(
     return subtract_field(image, field, factors=edges)
 
 
-@step(out="parts", version="2")
+@step(out="parts", sees_all=True, version="2")
 def background_field(
     means: BlockParts, *, factors: Sequence[int], radii: Sequence[float], method: str
 ) -> dict[int, dict[str, Coarse]]:

@@ -76,6 +76,8 @@ class StepSpec:
     """Whether a run compares voxels with those of a block across the faces of others."""
     sees_neighbours: bool = False
     """Whether the function also gets what its neighbours have written."""
+    sees_all: bool = False
+    """Whether a result from parts depends on all of the image, and not on objects alone."""
     merge: Callable[[Any, Any], object] | None = None
     """Joins the values of two parts of the image; associative."""
     finish: Callable[..., object] | None = None

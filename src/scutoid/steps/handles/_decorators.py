@@ -272,6 +272,7 @@ def step(
     out: Out | None = None,
     dtype: object = None,
     labels: bool = False,
+    sees_all: bool = False,
     setup: Setup | None = None,
     requires: Mapping[str, int] | None = None,
     retries: int = 2,
@@ -293,6 +294,10 @@ def step(
         An image has the shape of the first image among the inputs.
     dtype : dtype or tuple, optional
         Of the image output(s); default: found by calling the function on a small array.
+    sees_all : bool
+        Of a step that gets parts: whether its result depends on all of the image, as that of a
+        background does, and not on objects that cross blocks.  `scutoid.preview` then computes it
+        of the whole image, and else of a region.
     labels, setup, requires, retries, timeout, renamed, version, environment, keep, storage
         As in `blockwise`.
 
@@ -322,6 +327,7 @@ def step(
         options=options,
         dtype=dtype,
         labels=labels,
+        sees_all=sees_all,
         version=version,
         environment=environment,
     )

@@ -8,7 +8,7 @@ steps) are computed from the whole image.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -91,6 +91,11 @@ class Evaluation:
         Values of a set-up that was made already.
     folder : Path, optional
         Where a step with ``out="files"`` writes.
+    cut_anew : function of a BlockCall, optional
+        Whether a region of its images is computed as one block, with a halo of its own, and not in
+        the blocks of its grid; default: none is.
+    recall : bool
+        Whether what was used longest ago is forgotten where memory is short; else it raises.
     """
 
     def __init__(
@@ -99,15 +104,27 @@ class Evaluation:
         *,
         ready: Mapping[str, object] | None = None,
         folder: Path | None = None,
+        cut_anew: Callable[[BlockCall], bool] | None = None,
+        recall: bool = False,
     ) -> None:
         self._ready = ready
         self._folder = folder
+        self._cut_anew = cut_anew
+        self._recall = recall
         self.limit = int(physical_memory() * _SHARE_OF_MEMORY) if limit is None else limit
         self._used = 0
-        self._images: dict[tuple[Call, int, Roi], Readable] = {}
+        self._images: dict[tuple[Call, int, Roi], Window] = {}
         self._values: dict[Call, tuple[Any, ...]] = {}
         self._whole: dict[WholeCall, tuple[Any, ...]] = {}
         self._blocks_of: dict[tuple[BlockCall, int], tuple[object, ...]] = {}
+
+    def forget(self, kept: Container[Call]) -> None:
+        """Forget values, tables and blocks of all calls but these; images are forgotten by size."""
+        self._values = {call: value for call, value in self._values.items() if call in kept}
+        self._whole = {call: value for call, value in self._whole.items() if call in kept}
+        for at in [at for at in self._blocks_of if at[0] not in kept]:
+            images = (item for item in self._blocks_of.pop(at) if isinstance(item, np.ndarray))
+            self._used -= sum(image.nbytes for image in images)
 
     def image(self, ref: ImageRef, region: Roi) -> ArraySource:
         """Return something that reads a region (in the frame) of an image, in its own voxels."""
@@ -186,7 +203,8 @@ class Evaluation:
         """Return what a block-wise step reads a region from, in the image's own voxels."""
         call, view = image.node, image.view
         if (
-            not isinstance(call, BlockCall)
+            self._cut_anew is not None
+            or not isinstance(call, BlockCall)
             or not call.is_fused
             or (call.is_block_invariant and LATEST.of(call) is not None)
         ):
@@ -204,16 +222,71 @@ class Evaluation:
     def _compute_image(self, call: BlockCall | WholeCall, output: int, region: Roi) -> Readable:
         memo = (call, output, region)
         if memo in self._images:
+            if self._recall:
+                self._images[memo] = self._images.pop(memo)  # the last one used
             return self._images[memo]
         framed = call.framed(output)
         self._reserve(region.size * framed.spec.dtype.itemsize, call.name)
         if isinstance(call, WholeCall):
             array = self._run_step(call)[output]
             window = Window(array, Roi(region.offset * 0, framed.spec.shape))
+        elif self._cut_anew is not None and self._cut_anew(call):
+            return self._cut_images(call, output, region)
         else:
             window = self._compute_blocks(call, output, region, framed.offset, framed.spec.dtype)
         self._images[memo] = window
         return window
+
+    def _cut_images(self, call: BlockCall, output: int, region: Roi) -> Window:
+        """Compute a region as blocks of its own; all images of the call at once."""
+        step, kinds = call.step_on(call.layout), call.spec.outputs
+        layout, framed = step.layout, call.framed(output)
+        target = region.shift(framed.offset)
+        images = [number for number, kind in enumerate(kinds) if kind == "image"]
+        arrays = {n: np.zeros(tuple(region.shape), call.framed(n).spec.dtype) for n in images}
+        others = sum(array.nbytes for n, array in arrays.items() if n != output)
+        self._reserve(others, call.name)
+        for block, results in self.cut(call, layout.grid_region(target)):
+            written = layout.output_roi(block, framed.spec.shape)
+            common = written.intersect(target)
+            for number, array in arrays.items():
+                piece = results[number][common.to_slices(written.offset)]  # type: ignore[index]
+                array[common.to_slices(target.offset)] = piece
+        for number, array in arrays.items():
+            self._images[call, number, region] = Window(array, region)
+        return self._images[call, output, region]
+
+    def cut(self, call: BlockCall, write: Roi) -> Iterator[tuple[Roi, tuple[object, ...]]]:
+        """Compute a region of the grid of a call in as few blocks as the function takes.
+
+        Parameters
+        ----------
+        call : BlockCall
+            The call; it gets no parts, which belong to the blocks of its grid.
+        write : Roi
+            The region.
+
+        Yields
+        ------
+        block : Roi
+            What was written.
+        results : tuple
+            What the function made.
+        """
+        step = call.step_on(call.layout)
+        if write.is_empty:
+            return
+        whole = list(step.layout.whole_blocks(write))
+        union = whole[0]
+        for block in whole[1:]:
+            union = union.union(block)
+        inputs = self._inputs(step, call.inputs, union)
+        params = self._params(call.params)
+        with prepared(call.spec, self._ready) as ready:
+            for block in whole:
+                everything = {**own_all(params), **ready}
+                here = step.block_of(block)
+                yield block, step.compute_block(here, inputs, everything, key=call.key)
 
     def _compute_blocks(
         self, call: BlockCall, output: int, region: Roi, offset: Coordinate, dtype: np.dtype[Any]
@@ -264,6 +337,8 @@ class Evaluation:
             roi = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
             array[roi.to_slices(framed.offset)] = results[output]
             yield index, results
+        if self._recall:
+            self._used -= framed.spec.nbytes
 
     def _blocks(
         self,
@@ -422,6 +497,9 @@ class Evaluation:
 
     def _reserve(self, nbytes: int, name: str) -> None:
         self._used += nbytes
+        while self._recall and self._used > self.limit and self._images:
+            oldest = next(iter(self._images))
+            self._used -= oldest[2].size * self._images.pop(oldest).array.itemsize
         if self._used > self.limit:
             raise MemoryLimitError(
                 "a result that is read without a run fits in memory",

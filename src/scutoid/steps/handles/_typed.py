@@ -183,6 +183,7 @@ class WholeOptions(StepOptions, total=False):
 
     dtype: object
     labels: bool
+    sees_all: bool
 
 
 class BlockOptions(StepOptions, total=False):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from scutoid.steps.declaration import StepSpec
@@ -17,8 +20,9 @@ from scutoid.steps.graph import (
     refs_of,
 )
 from scutoid.steps.handles import Lazy, handle_of
-from scutoid.steps.planning import PlannedCall, PlannedRun
+from scutoid.steps.planning import PlannedCall, PlannedRun, Planner
 from scutoid.steps.results import StoredResult
+from scutoid.store import EntryStore
 
 
 class StoredResults:
@@ -37,7 +41,7 @@ class StoredResults:
         self._planned = planned
         self._is_over = is_over
         self._nodes: dict[PlannedCall, Node] = {}
-        self._inputs = Rewriting(self._stored_outputs, self._as_cut)
+        self._inputs = Rewriting(self.outputs, self._as_cut)
 
     def of(self, each: PlannedCall) -> Any:
         """Return the results of a step: one, or a tuple."""
@@ -81,8 +85,23 @@ class StoredResults:
             block=dict(zip(each.step.layout.axes, each.block, strict=True))
         )
 
-    def _stored_outputs(self, call: Call) -> Outputs | None:
+    def outputs(self, call: Call) -> Outputs | None:
+        """Return what reads the outputs of a call from the store; None where it has them not."""
         each = self._planned.by_node.get(call)
         if each is None or not each.is_kept or not (self._is_over or each.is_cached):
             return None
         return refs_of(self._node(each), call.spec.outputs)
+
+
+def cached_outputs(calls: Sequence[Call], store: str | os.PathLike[str]) -> dict[Call, Outputs]:
+    """Return the results of calls that a store has complete, each as something that reads it.
+
+    Nothing is run or locked; a folder that does not exist has none.
+    """
+    if not Path(store).is_dir():
+        return {}
+    targets = [ref for call in calls for ref in call.outputs]
+    planned = Planner(EntryStore(store)).plan(targets)
+    results = StoredResults(planned, is_over=False)
+    found = ((call, results.outputs(call)) for call in calls)
+    return {call: outputs for call, outputs in found if outputs is not None}

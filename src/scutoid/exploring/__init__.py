@@ -1,0 +1,5 @@
+"""Explore parameters: results of a region without a run, sweeps over values, the best of them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

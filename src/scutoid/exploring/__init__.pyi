@@ -1,0 +1,6 @@
+from ._preview import Preview, preview
+
+__all__ = [
+    "Preview",
+    "preview",
+]

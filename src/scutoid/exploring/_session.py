@@ -1,0 +1,115 @@
+"""What previews of one graph have in common: calls that were made, and what they computed."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
+
+from scutoid.exploring._changes import Parameters
+from scutoid.exploring._graph import Graph
+from scutoid.steps.graph import BlockCall, Call, CollectionRef, Outputs
+from scutoid.steps.handles import LATEST, Evaluation
+from scutoid.steps.running import cached_outputs
+
+T = TypeVar("T")
+
+_CALLS = 4096
+_RECENT = 32
+
+
+class Session:
+    """Computes regions of the results of one graph, and remembers what it computed.
+
+    Parameters
+    ----------
+    graph : Graph
+        The steps.
+    store : path, optional
+        What it has is read, and not computed.
+    limit : int, optional
+        Bytes that remembered images may take; default: half of the machine's memory.
+    exact : bool
+        Whether steps that may depend on their blocks are computed in those of a run.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        store: str | os.PathLike[str] | None,
+        limit: int | None,
+        exact: bool,
+    ) -> None:
+        self.graph = graph
+        self.parameters = Parameters(graph)
+        self.exact = exact
+        self.near = Evaluation(limit, cut_anew=self.is_cut_anew, recall=True)
+        self.full = Evaluation(limit, recall=True)
+        self._store = store
+        self._made: OrderedDict[Hashable, object] = OrderedDict()
+        self._recent: deque[set[Call]] = deque(maxlen=_RECENT)
+
+    def is_cut_anew(self, call: BlockCall) -> bool:
+        """Whether any region of a step is computed as one block: it is then the same."""
+        spec = call.spec
+        asks = "block" in spec.parameters.injected and not spec.block_invariant
+        return (
+            spec.kind == "blockwise"
+            and "parts" not in spec.outputs
+            and call.given_parts is None
+            and not (spec.sees_neighbours or asks)
+            and spec.options.where is None
+            and (spec.block_invariant or not self.exact)
+        )
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made under a key, or make it; what was used longest ago is forgotten."""
+        if key not in self._made:
+            self._made[key] = make()
+        self._made.move_to_end(key)
+        while len(self._made) > _CALLS:
+            self._made.popitem(last=False)
+        return self._made[key]  # type: ignore[return-value]
+
+    def used(self, calls: set[Call]) -> None:
+        """Forget values that none of the last previews has used."""
+        self._recent.append(calls)
+        kept = set[Call]().union(*self._recent)
+        self.near.forget(kept)
+        self.full.forget(kept)
+
+    def stored(self, plain: Sequence[Call], changed: Mapping[Call, object]) -> dict[Call, Outputs]:
+        """Return what is stored of calls, as it is.
+
+        Parameters
+        ----------
+        plain : sequence of Call
+            Each call of the graph, with the changes.
+        changed : mapping
+            The calls that are not as the user made them.
+        """
+        found: dict[Call, Outputs] = {}
+        members = self.graph.members
+        for call in self.graph.order:
+            node = members.get(call, call)
+            if call not in changed and LATEST.of(node) is not None:
+                found[call] = tuple(ref.on(node) for ref in call.outputs)
+        if self._store is None:
+            return found
+        wanted: dict[Call, Call] = {}
+        for call, each in zip(self.graph.order, plain, strict=True):
+            member = None if call in changed else members.get(call)
+            collection = each if member is None else member.collection
+            if isinstance(collection, Call):
+                wanted[call] = collection
+        stored = cached_outputs(tuple(dict.fromkeys(wanted.values())), self._store)
+        for call, each in wanted.items():
+            outputs, member = stored.get(each), members.get(call)
+            if outputs is not None:
+                found[call] = tuple(
+                    ref.member(member.key) if isinstance(ref, CollectionRef) and member else ref
+                    for ref in outputs
+                )
+        return found
