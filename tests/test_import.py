@@ -22,7 +22,6 @@ def in_fresh_python(code):
 
 OF_THE_OUTSIDE = [
     "Preview",
-    "Progress",
     "corrected",
     "open_corrections",
     "preview",

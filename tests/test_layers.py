@@ -19,6 +19,7 @@ SOURCE = Path(scutoid.__file__).parent
 # Each may import itself and what stands above it in this list
 LAYERS = (
     ("cached", "durable", "errors", "events", "folding", "paths", "records", "remote", "_version"),
+    ("progress",),
     ("geometry",),
     ("kernels",),
     ("executors",),
@@ -62,7 +63,7 @@ OUTSIDE = RANK["views"]
 # Parts of the outside that others of it may be built over
 SHARED = ("views", "reports")
 # What the stub of scutoid may hand on from the outside: it is loaded when it is asked for by name
-LAZY = {"views", "cli", "correcting", "exploring"}
+LAZY = {"views", "correcting", "exploring"}
 
 
 def is_module(name: str) -> bool:

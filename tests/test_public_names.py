@@ -144,11 +144,12 @@ INTERNAL = {
         subtract_background subtract_field threshold threshold_local transpose triangle
         triangle_step value_range watershed watershed_report watershed_step white_tophat with_cells
     """,
-    "scutoid.cli": "main Progress",
+    "scutoid.cli": "main",
     "scutoid.correcting": "corrected open_corrections unapplied",
     "scutoid.napari_plugin": """
         get_reader list_runs ListedRun ListedStep Place place_of ResultsWidget
     """,
+    "scutoid.progress": "Count RunCounts Progress progress_shown",
     "scutoid.reports": "Picture shown_picture STYLE",
     "scutoid.exploring": "Preview preview",
 }

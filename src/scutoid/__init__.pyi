@@ -1,6 +1,5 @@
 from ._version import __version__
 from .arrays import Storage, create
-from .cli import Progress
 from .correcting import corrected, open_corrections, unapplied
 from .exploring import Preview, preview
 from .geometry import Coordinate, Roi
@@ -57,6 +56,7 @@ from .ops import (
     watershed,
     white_tophat,
 )
+from .progress import Progress
 from .steps import (
     Files,
     HaloCheck,

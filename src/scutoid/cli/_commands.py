@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 
 from scutoid.cli._debug import commands_again
 from scutoid.cli._pipelines import Executor
-from scutoid.cli._progress import Progress
 from scutoid.errors import ParameterError, ScutoidWarning, StoreError
-from scutoid.events import Event
+from scutoid.events import Event, Listener
+from scutoid.progress import Progress
 from scutoid.steps import Store, Table, Tables, Value, Values
 from scutoid.steps import export as export_result
 from scutoid.steps import plan as plan_targets
@@ -50,7 +50,11 @@ class RunOptions(PlanOptions):
 
 
 def run(
-    targets: Sequence[object], *, again: Sequence[str] = (), **options: Unpack[RunOptions]
+    targets: Sequence[object],
+    *,
+    again: Sequence[str] = (),
+    progress: bool = True,
+    **options: Unpack[RunOptions],
 ) -> int:
     """Run a pipeline and print its outcome; options are those of `scutoid.run`.
 
@@ -60,12 +64,17 @@ def run(
         Results of steps.
     again : sequence of str
         The command that debugs a block of this pipeline, without the step and the block.
+    progress : bool
+        Whether to show how far it is: bars on a terminal, lines elsewhere.
     **options
         As above.
     """
-    with _in_plain_words() as said, Progress() as progress:
+    with _in_plain_words() as said, Progress() as shown:
         above = _Above(said)
-        done = run_targets(*targets, **options, on_failure="return", listeners=[progress, above])
+        listeners: list[Listener] = [shown, above] if progress else [above]
+        done = run_targets(
+            *targets, **options, on_failure="return", listeners=listeners, progress=False
+        )
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     if not done.ok:
         print(done.summary(), file=sys.stderr)
@@ -153,22 +162,25 @@ def why(targets: Sequence[object], *, step: tuple[str, ...], **options: Unpack[P
     return 0
 
 
-def ls(*, store: str = "results") -> int:
+def ls(*, store: str = "results", all_steps: bool = False) -> int:
     """List the results in a store, the newest first.
 
     Parameters
     ----------
     store : str
         Folder of the results.
+    all_steps : bool
+        Whether the results inside operations are listed too, such as label_pieces in label.
     """
     from rich.console import Console
     from rich.table import Table
 
     entries = Store(store).entries()
+    listed = [(e, r) for e, r in entries if all_steps or not r.within]
     table = Table(box=None, pad_edge=False)
     for name in ("step", "key", "kind", "status", "MB", "blocks", "made"):
         table.add_column(name, justify="right" if name in ("MB", "blocks") else "left")
-    for entry, recipe in entries:
+    for entry, recipe in listed:
         size = sum(path.stat().st_size for path in entry.path.rglob("*") if path.is_file())
         table.add_row(
             recipe.step,
@@ -183,6 +195,8 @@ def ls(*, store: str = "results") -> int:
     with console.capture() as text:  # printed as all else is: rich has an exit of its own
         console.print(table)
     print(text.get(), end="")
+    if len(listed) < len(entries):
+        print(f"and {len(entries) - len(listed)} inside operations: --all-steps")
     return 0
 
 

@@ -128,7 +128,7 @@ def matched(detected: NDArray[np.float64], placed: NDArray[np.float64], radius: 
 def run_demo(out: Path, workers: int | None) -> int:
     """Simulate, run the pipeline, and print what was found and the places of the results."""
     from scutoid.cli import _demo_pipeline as demo
-    from scutoid.cli._progress import Progress
+    from scutoid.progress import Progress
     from scutoid.steps import run
 
     brain = simulate()

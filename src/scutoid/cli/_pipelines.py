@@ -170,6 +170,7 @@ def with_flags(
     if command == "run":
         options += [
             option("workers", int | None, None, "Number of workers; default: the cores."),
+            option("progress", bool, True, "Show how far it is: bars, or lines in a log."),
             option("executor", Executor, "processes", "Where blocks are computed."),
             option(
                 "check_halo", bool, True, "Compare a block of new steps with one across its faces."

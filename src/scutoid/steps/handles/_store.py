@@ -337,13 +337,16 @@ class Store(NamedResults):
         )
 
     def _repr_html_(self) -> str:
-        results = self._complete(None)
+        complete = self._complete(None)
+        results = [(entry, recipe) for entry, recipe in complete if not recipe.within]
         rows = [
             (recipe.step, recipe.kind, _when(recipe.created), _took(recipe), entry.key[:12])
             for entry, recipe in results[:_SHOWN]
         ]
         table = grid(("step", "kind", "finished", "seconds", "key"), rows)
-        known = note(f"the newest {len(rows)} of {len(results)} results")
+        inside = len(complete) - len(results)
+        more = f", and {inside} inside operations" if inside else ""
+        known = note(f"the newest {len(rows)} of {len(results)} results{more}")
         return section("Store", str(self.path), table, known)
 
     def __repr__(self) -> str:

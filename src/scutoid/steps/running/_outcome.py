@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 from scutoid.blocks import BlockTime, Failure
 from scutoid.errors import DamagedResult, PipelineError
+from scutoid.folding import fold, folded_name
 from scutoid.steps.graph import Member, Node, planned_node
 from scutoid.steps.handles import (
     Lazy,
@@ -218,7 +219,7 @@ class Run(NamedResults):
     def summary(self) -> str:
         """Return a line a step, then the first failures and the warnings."""
         lines = []
-        for step in self.steps:
+        for step in _folded(self.steps):
             counts = [f"{step.n_done} of {step.n_blocks} blocks done"]
             for number, word in (
                 (step.n_cached, "cached"),
@@ -246,7 +247,7 @@ class Run(NamedResults):
         header = ("step", "blocks", "done", "cached", "failed", "not run", "seconds")
         rows = [
             (s.name, s.n_blocks, s.n_done, s.n_cached, s.n_failed, s.n_orphaned, f"{s.seconds:.1f}")
-            for s in self.steps
+            for s in _folded(self.steps)
         ]
         failed = [
             f"{step.name}, {step.place(failure)}: {failure.error}"
@@ -265,3 +266,24 @@ class Run(NamedResults):
     def __repr__(self) -> str:
         word = "done" if self.ok else "with failures"
         return f"Run({len(self.steps)} steps, {word}, {self.seconds:.1f} s)"
+
+
+def _folded(steps: Sequence[RunStep]) -> list[RunStep]:
+    """Return the steps of each operation as one: the sums of their blocks and times."""
+    return [_joined(head, under) for head, under in fold(steps)]
+
+
+def _joined(head: RunStep, under: Sequence[RunStep]) -> RunStep:
+    if not under:
+        return head
+    steps = (*under, head)
+    return replace(
+        head,
+        name=folded_name(head.name, len(under)),
+        n_blocks=sum(step.n_blocks for step in steps),
+        n_done=sum(step.n_done for step in steps),
+        n_cached=sum(step.n_cached for step in steps),
+        n_failed=sum(step.n_failed for step in steps),
+        n_orphaned=sum(step.n_orphaned for step in steps),
+        seconds=sum(step.seconds for step in steps),
+    )

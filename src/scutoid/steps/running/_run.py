@@ -13,6 +13,7 @@ from scutoid.blocks import (
 )
 from scutoid.errors import DamagedResult, ParameterError, RunFailed, ScutoidWarning, StoreError
 from scutoid.events import Listener
+from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
 from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
@@ -93,6 +94,7 @@ def run(
     check_halo: bool = True,
     resources: Mapping[str, int] | None = None,
     listeners: Sequence[Listener] = (),
+    progress: bool | None = None,
 ) -> Run:
     """Compute results into a store; only what is missing or changed runs.
 
@@ -131,6 +133,9 @@ def run(
         given is there once.
     listeners : sequence of Listener
         Get the events of the run, such as `scutoid.Progress`.
+    progress : bool, optional
+        Whether to show how far it is: bars on a terminal, a table in a notebook, lines elsewhere.
+        Default: on a terminal and in a notebook, where no listener and no other run does so.
 
     Returns
     -------
@@ -163,6 +168,9 @@ def run(
     before: tuple[RunStepRecord, ...] = ()
     parts: list[str] = []
     announced = ExitStack()  # what a part has used stays until the last one has ended
+    shown = progress_shown(progress, listeners)
+    if shown is not None:
+        listeners = (*listeners, announced.enter_context(shown))
 
     def new_planner() -> Planner:
         return Planner(
