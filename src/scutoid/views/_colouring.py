@@ -22,6 +22,8 @@ _NUMBERS = "viridis"
 _CATEGORIES = ("E69F00", "56B4E9", "009E73", "F0E442", "0072B2", "D55E00", "CC79A7")
 """Colours of texts, which most people can distinguish (Okabe and Ito), in turns."""
 _MISSING = (0.5, 0.5, 0.5, 1.0)
+_PLAIN = "scutoid colormap"
+"""Where labels keep the colours that they had before they got those of a column."""
 _SHADES = 200
 _CODE = " (number)"
 """Ends the name of a feature of tracks that numbers texts."""
@@ -96,12 +98,13 @@ def _numbers(values: pd.Series[Any]) -> NDArray[np.float64] | None:
 
 
 def _color_labels(layer: Any, spec: LayerSpec, column: str | None) -> None:
-    from napari.utils.colormaps import label_colormap
-
     from scutoid.views._label_colors import ColorsOfLabels
 
+    plain = layer.metadata.get(_PLAIN)
+    if plain is None:
+        layer.metadata = {**layer.metadata, _PLAIN: layer.colormap}
     if column is None or spec.table is None:
-        layer.colormap = label_colormap()
+        layer.colormap = plain or layer.colormap
         return
     rows = spec.table.drop_duplicates(LABEL)
     colors = colors_of(rows[column])

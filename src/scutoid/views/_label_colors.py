@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
-
-
-class ColorsOfLabels(DirectLabelColormap):  # type: ignore[misc]
-    """A colour for each number, however large it is.
-
-    Without numba, napari looks colours up in an array as long as the largest number, and refuses
-    numbers above 65,536.  Here it gets what looks them up by bisection.
-    """
-
-    @cached_property
-    def _array_map(self) -> _Lookup:
-        mapping = self._values_mapping_to_minimum_values_set()[0]
-        numbers = sorted(number for number in mapping if number is not None)
-        return _Lookup(numbers, [mapping[number] for number in numbers], mapping[None])
 
 
 class _Lookup:
@@ -39,3 +26,21 @@ class _Lookup:
         places = np.searchsorted(self._numbers, wanted).clip(max=len(self._numbers) - 1)
         is_known = self._numbers[places] == wanted
         return np.where(is_known, self._codes[places], self._missing)
+
+
+with warnings.catch_warnings():
+    # napari's own class is declared as pydantic no longer likes it
+    warnings.simplefilter("ignore", DeprecationWarning)
+
+    class ColorsOfLabels(DirectLabelColormap):  # type: ignore[misc]
+        """A colour for each number, however large it is.
+
+        Without numba, napari looks colours up in an array as long as the largest number, and
+        refuses numbers above 65,536.  Here it gets what looks them up by bisection.
+        """
+
+        @cached_property
+        def _array_map(self) -> _Lookup:
+            mapping = self._values_mapping_to_minimum_values_set()[0]
+            numbers = sorted(number for number in mapping if number is not None)
+            return _Lookup(numbers, [mapping[number] for number in numbers], mapping[None])

@@ -114,7 +114,7 @@ def choose_layers(
         if not isinstance(result, ShownTable)
     ]
     tables = [result for result, _ in shown if isinstance(result, ShownTable)]
-    frames = [table.read() for table in tables]
+    frames = [table.read().reset_index(drop=True) for table in tables]
     world = World.of([image for image, _ in images], seen).with_points(frames)
     layers: list[tuple[object, LayerSpec]] = []
     for image, is_labels in images:

@@ -10,13 +10,10 @@ from scutoid.errors import MissingExtra
 from scutoid.views._colouring import color_layer, with_column
 from scutoid.views._drawn import layer_data, set_later
 from scutoid.views._layers import CONTOURS, choose_layers
+from scutoid.views._links import HANDLE, LAYER, WORLD, spec_of
 from scutoid.views._objects import features_of
 from scutoid.views._spec import ORDER, LayerSpec
 from scutoid.views._world import World
-
-WORLD, LAYER, HANDLE = "scutoid world", "scutoid layer", "scutoid result"
-"""Where a layer of ours keeps the space that it lies in, its `LayerSpec`, and what it shows, among
-its metadata."""
 
 
 def view(
@@ -29,7 +26,8 @@ def view(
 ) -> Any:
     """Open napari with images, labels and tables at their place in the world.
 
-    Needs the extra ``napari``.
+    Tables stand in a dock: a click on a row goes to its object, one on an object selects its row,
+    and the objects can be coloured by a column.  Needs the extra ``napari``.
 
     Parameters
     ----------
@@ -71,7 +69,7 @@ def view(
         known=[
             (each.metadata.get(HANDLE), spec)
             for each in there
-            if (spec := _spec_of(each)) is not None and spec.kind == "labels"
+            if (spec := spec_of(each)) is not None and spec.kind == "labels"
         ],
     )
     layers = chosen.layers if color_by is None else with_column(chosen.layers, color_by)
@@ -82,7 +80,7 @@ def view(
             raise MissingExtra.of("PyQt6", extra="napari") from error
     for before, now in chosen.changed:
         for each in there:
-            if _spec_of(each) is before and now.table is not None:
+            if spec_of(each) is before and now.table is not None:
                 each.features = features_of(now.table)
                 each.metadata = {**each.metadata, LAYER: now}
     if any(layer.kind == "image" for layer in chosen.layers):
@@ -94,6 +92,10 @@ def view(
         if len(axes) == viewer.dims.ndim:
             viewer.dims.axis_labels = tuple(axes)
         _show_scale_bar(viewer, chosen.layers)
+    if getattr(viewer, "window", None) is not None:
+        from scutoid.views._table_dock import show_table
+
+        show_table(viewer)
     if block:
         napari.run()
     return viewer
@@ -120,7 +122,7 @@ def add_layer(viewer: Any, layer: LayerSpec, metadata: dict[str, object] | None 
 def _show_contours(layers: list[Any]) -> None:
     """Draw labels of ours as contours that were shown without an image until now."""
     for each in layers:
-        spec = _spec_of(each)
+        spec = spec_of(each)
         if spec is None or spec.kind != "labels" or CONTOURS.keys() & spec.options.keys():
             continue
         options = {**CONTOURS, **spec.options}
@@ -141,11 +143,6 @@ def _move_below(layers: Any, added: Any) -> None:
 
 def _kind(layer: Any) -> Any:
     return type(layer).__name__.lower()
-
-
-def _spec_of(layer: Any) -> LayerSpec | None:
-    found = layer.metadata.get(LAYER)
-    return found if isinstance(found, LayerSpec) else None
 
 
 def _napari() -> Any:

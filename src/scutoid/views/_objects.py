@@ -76,7 +76,6 @@ def features_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _points(name: str, frame: pd.DataFrame, world: World, labels: LayerSpec | None) -> LayerSpec:
-    frame = frame.reset_index(drop=True)
     # A table of volumes may be shown without their images
     axes = world.axes if "z" in world.axes or "z" not in frame.columns else "zyx"
     present = [axis for axis in axes if axis in frame.columns]
