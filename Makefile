@@ -3,6 +3,7 @@
 # make check     style, types and all tests: what CI runs
 # make soak      runs and stores whose processes are killed and whose files are damaged, new examples: half an hour
 # make peers     files of programs that want other packages, written and read: each in an environment of its own
+# make pictures  draw the pictures of the docs from simulated data, with napari and Chromium (EXTRAS=dev,napari,web,browser)
 # make test-312  run the tests on another Python: make test-312 PYTHON312=/path/to/python3.12
 
 PYTHON    ?= python3
@@ -12,6 +13,7 @@ EXTRAS    ?= dev
 JOBS      ?= 2
 PYTEST_ARGS ?=
 PEERS     ?=
+PICTURES  ?=
 SOAK_RUNS ?= 200
 SOAK_SEED ?= 0
 SOAK_KILLS ?= 300
@@ -27,11 +29,11 @@ core  := $(VENV)/.ready-core
 # (the script, not `python -m`: that would make the folder of tests importable for workers)
 pytest = $(bin)/pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help setup demo check lint types test test-312 import-cost soak peers clean
+.PHONY: help setup demo check lint types test test-312 import-cost soak peers pictures clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 setup: $(ready)
 
@@ -80,6 +82,9 @@ soak: $(ready)
 peers: $(ready)
 	$(bin)/python tools/peers.py --envs $(VENV)-peers $(PEERS)
 	$(bin)/python tools/microscopes.py
+
+pictures: $(ready)
+	xvfb-run -a -s '-screen 0 1600x1200x24' $(bin)/python tools/pictures $(PICTURES)
 
 clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist scutoid-demo

@@ -187,7 +187,7 @@ def _print_where(done: Run, out: Path, image: Path, store: Path) -> None:
     command = "scutoid" if shutil.which("scutoid") else os.path.relpath(sys.argv[0])
     print(f"  {command} ls --store {store}")
     print(f"  {command} show by_region --store {store}")
-    print(f"  {command} view split --store {store}          (pip install 'scutoid[napari]')")
+    print(f"  {command} view cells measure --store {store}  (pip install 'scutoid[napari]')")
     print("or in Python:")
     print("  import scutoid as sc")
     print(f"  sc.Store({str(store)!r})['measure'].to_pandas()")
