@@ -36,6 +36,7 @@ LAYERS = (
         "cli",
         "integrations",
         "reports",
+        "serving",
         "cluster",
         "correcting",
         "napari_plugin",
@@ -61,7 +62,7 @@ PACKAGES = {
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 OUTSIDE = RANK["views"]
 # Parts of the outside that others of it may be built over
-SHARED = ("views", "reports")
+SHARED = ("views", "reports", "serving")
 # What the stub of scutoid may hand on from the outside: it is loaded when it is asked for by name
 LAZY = {"views", "correcting", "exploring"}
 

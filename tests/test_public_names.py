@@ -61,6 +61,7 @@ PROMISED = {
         SimulatedExecutor SimulatedFault with_given
     """,
     "scutoid.views": "Following LayerArray LayerSpec follow layer_data view view_layers",
+    "scutoid.serving": "serve",
     "scutoid.reports": """
         FailureFacts graph_svg GridFacts InputFacts OutputFacts picture read_run run_names RunFacts
         SourceFacts StepFacts

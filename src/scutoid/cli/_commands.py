@@ -417,6 +417,25 @@ def view(*steps: str, store: str = "results") -> int:
     return 0
 
 
+def serve(*, store: str = "results", port: int = 0) -> int:
+    """Show a store and its live runs as a page in the browser of this machine, until Ctrl-C.
+
+    Parameters
+    ----------
+    store : str
+        Folder of the results; it is only read.
+    port : int
+        Port that the page is shown at; 0 takes one that is free.
+    """
+    from scutoid.serving import serve as serve_store
+
+    def tell(address: str) -> None:
+        print(f"{store} is shown at\n\n    {address}\n\nCtrl-C ends it.", flush=True)
+
+    serve_store(store, port=port, tell=tell)
+    return 0
+
+
 def demo(*, out: Path = Path("scutoid-demo"), workers: int | None = None) -> int:
     """Simulate a small brain with a known number of cells, and count them by region.
 
@@ -440,6 +459,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "gc": gc,
     "verify": verify,
     "view": view,
+    "serve": serve,
     "demo": demo,
 }
 """Commands by name, apart from those that take a file with a pipeline."""

@@ -37,6 +37,7 @@ A pipeline is a function under @sc.pipeline in a Python file; its parameters are
     scutoid debug FILE.py --step STEP --at 5      one block again, in the debugger where it fails
     scutoid ls --store results                    list the results
     scutoid show STEP --store results             its inputs and content
+    scutoid serve --store results                 its runs and results as a page, live
     scutoid export STEP PATH --store results      a copy of it, as CSV, TIFF, ...
     scutoid verify --store results                check all results, remove damaged ones
     scutoid du, scutoid gc --store results        their size; remove those not needed

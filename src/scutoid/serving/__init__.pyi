@@ -1,0 +1,3 @@
+from ._serve import serve
+
+__all__ = ["serve"]
