@@ -28,6 +28,9 @@ settings.register_profile(
 settings.load_profile("scutoid")
 
 
+os.environ["SCUTOID_REPORT"] = "off"  # of some thousand runs that nobody looks at
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible():
     """Undo that SIGINT is ignored, as in background jobs: what tests start would inherit it."""

@@ -25,6 +25,7 @@ OF_THE_OUTSIDE = [
     "corrected",
     "open_corrections",
     "preview",
+    "report",
     "unapplied",
     "view",
 ]
@@ -41,10 +42,8 @@ print(json.dumps(sorted(sys.modules)))
     loaded = in_fresh_python(code)
     assert NOT_LOADED.isdisjoint(loaded)
     # The outside is loaded by those who use it
-    outside = {
-        f"scutoid.{name}"
-        for name in ("cli", "views", "correcting", "exploring", "testing", "integrations")
-    }
+    names = ("cli", "correcting", "exploring", "integrations", "reports", "testing", "views")
+    outside = {f"scutoid.{name}" for name in names}
     assert outside.isdisjoint(loaded)
 
 

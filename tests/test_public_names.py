@@ -24,7 +24,8 @@ PROMISED = {
         Images injected label laplacian_of_gaussian li local_maxima match_objects match_points
         Measure measure median n4 normalize_percentile open open_folder opening otsu OutputGrid pad
         Parts per_member percentile pipeline Plan plan predict Progress project pyramid
-        read_parameters reduction remove_small resample Roi Run run save_parameters scale_nearest
+        read_parameters reduction report remove_small resample Roi Run run save_parameters
+        scale_nearest
         split_touching step stitch Storage Store subtract_background Table Tables threshold
         threshold_local transpose triangle um Value Values view watershed white_tophat corrected
         open_corrections unapplied
@@ -63,8 +64,8 @@ PROMISED = {
     "scutoid.views": "Following LayerArray LayerSpec follow layer_data view view_layers",
     "scutoid.serving": "serve",
     "scutoid.reports": """
-        FailureFacts graph_svg GridFacts InputFacts OutputFacts picture read_run run_names RunFacts
-        SourceFacts StepFacts
+        FailureFacts graph_svg GridFacts InputFacts OutputFacts picture read_run report run_names
+        RunFacts SourceFacts StepFacts
     """,
     "scutoid.integrations.daisy": """
         Block BlockStatus Client Context Coordinate get_tracking_basedir Pipeline Roi
@@ -151,7 +152,7 @@ INTERNAL = {
         get_reader list_runs ListedRun ListedStep Place place_of ResultsWidget
     """,
     "scutoid.progress": "Count RunCounts Progress progress_shown",
-    "scutoid.reports": "Picture shown_picture STYLE",
+    "scutoid.reports": "Picture report_of_run shown_picture STYLE",
     "scutoid.exploring": "Preview preview",
 }
 NEEDS = {"scutoid.integrations.prefect": "prefect", "scutoid.napari_plugin": "qtpy"}

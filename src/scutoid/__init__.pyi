@@ -57,6 +57,7 @@ from .ops import (
     white_tophat,
 )
 from .progress import Progress
+from .reports import report
 from .steps import (
     Files,
     HaloCheck,
@@ -168,6 +169,7 @@ __all__ = [
     "read_parameters",
     "reduction",
     "remove_small",
+    "report",
     "resample",
     "run",
     "save_parameters",

@@ -210,6 +210,22 @@ def test_the_demonstration_finds_its_cells_and_is_cached(tmp_path) -> None:
     assert "14 steps, of which 14 were up to date" in second.stdout
 
 
+def test_a_report_is_written(project) -> None:
+    command = ("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial")
+    assert scutoid(*command, cwd=project).returncode == 0
+    done = scutoid("report", cwd=project)
+    assert done.returncode == 0, done.stderr
+    page = project / done.stdout.strip()
+    assert page.name == "report.html"
+    assert "cells.py --raw raw.zarr" in page.read_text()
+    run = page.parent.name
+    other = scutoid("report", run, "--output", "page.html", cwd=project)
+    assert (other.returncode, other.stdout) == (0, "page.html\n")
+    none = scutoid("report", "2026-01-01T00-00-00_abcd", cwd=project)
+    assert none.returncode == 2
+    assert run in none.stderr
+
+
 def test_the_store_is_looked_after(project) -> None:
     command = ("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial")
     assert scutoid(*command, cwd=project).returncode == 0

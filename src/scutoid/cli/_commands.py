@@ -436,6 +436,37 @@ def serve(*, store: str = "results", port: int = 0) -> int:
     return 0
 
 
+def report(
+    run: str | None = None,
+    *,
+    store: str = "results",
+    output: Path | None = None,
+    open: bool = False,  # noqa: A002 - the flag --open
+) -> int:
+    """Write a page that shows a run: pictures, counts, charts, times, failures; print its path.
+
+    Parameters
+    ----------
+    run : str, optional
+        Name of its folder in runs/; default: the run that began last.
+    store : str
+        Folder of the results.
+    output : Path, optional
+        The file, ending in .html; default: report.html in the folder of the run.
+    open : bool
+        Open it in the browser of this machine.
+    """
+    from scutoid.reports import report as write_report
+
+    path = write_report(store, run, path=output)
+    print(path)
+    if open:
+        import webbrowser
+
+        webbrowser.open(path.absolute().as_uri())
+    return 0
+
+
 def demo(*, out: Path = Path("scutoid-demo"), workers: int | None = None) -> int:
     """Simulate a small brain with a known number of cells, and count them by region.
 
@@ -458,6 +489,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "export": export,
     "gc": gc,
     "verify": verify,
+    "report": report,
     "view": view,
     "serve": serve,
     "demo": demo,

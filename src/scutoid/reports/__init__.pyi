@@ -10,6 +10,7 @@ from ._facts import (
 from ._graph import STYLE, graph_svg
 from ._pictures import Picture, picture, shown_picture
 from ._read import read_run, run_names
+from ._write import report, report_of_run
 
 __all__ = [
     "STYLE",
@@ -24,6 +25,8 @@ __all__ = [
     "graph_svg",
     "picture",
     "read_run",
+    "report",
+    "report_of_run",
     "run_names",
     "shown_picture",
 ]

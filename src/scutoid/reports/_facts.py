@@ -7,6 +7,7 @@ parameters, for many readers of JSON round numbers beyond 2**53.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import PurePath
 from typing import Literal
 
 RunState = Literal["running", "done", "failed", "killed"]
@@ -165,6 +166,11 @@ class StepFacts(_Facts):
     slowest: tuple[tuple[int, float], ...] = ()
     """Numbers of the blocks that took longest, and their seconds."""
 
+    @property
+    def label(self) -> str:
+        """The name under which a store has its result, which steps of a run may share."""
+        return str(PurePath(self.entry).parent)
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts(_Facts):
@@ -196,6 +202,10 @@ class RunFacts(_Facts):
     """Names of the folders of its parts, where it went on after failures or damage."""
     workers: int | None = None
     """How many were asked for; None if nothing was computed."""
+    command: tuple[str, ...] = ()
+    """The command that began it, word by word; none of a notebook."""
+    memory: int | None = None
+    """Bytes that its process, or a worker that it started, took at most; None: not known."""
     problems: tuple[str, ...] = ()
     """What of it could not be read, and why."""
 

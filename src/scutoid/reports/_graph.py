@@ -22,7 +22,7 @@ _SMALL = 6.4
 """The same of the line below it."""
 _PAD = 26.0
 _LEAST, _MOST = 110.0, 250.0
-_WORDS: dict[StepState, str] = {
+WORDS: dict[StepState, str] = {
     "cached": "up to date",
     "waiting": "waiting",
     "running": "running",
@@ -190,13 +190,13 @@ def _short_place(place: str) -> str:
 def _of_step(step: StepFacts) -> _Node:
     counts = f"{step.n_done}/{step.n_blocks}" if step.n_blocks else ""
     took = f"{step.seconds:.3g} s" if step.seconds else ""
-    said = [step.kind, counts, took or _WORDS[step.state]]
+    said = [step.kind, counts, took or WORDS[step.state]]
     share = step.n_done / step.n_blocks if step.n_blocks else None
     return _Node(
         f"step:{step.name}",
         step.name,
         " · ".join(word for word in said if word),
-        f"{step.name}: {_WORDS[step.state]}; {step.reason}",
+        f"{step.name}: {WORDS[step.state]}; {step.reason}",
         f"state-{step.state}",
         share,
         step.name,

@@ -15,6 +15,7 @@ from scutoid.steps import Image
 from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import (
     OF_FILE,
+    SHARP,
     outlined_thumbnail,
     source_there,
     thumbnail,
@@ -23,6 +24,8 @@ from scutoid.steps.layout import View
 from scutoid.steps.results import ITEMS, StoredItems, StoredResult, list_of
 from scutoid.store import Entry, Pack
 
+_KEY = "{key}"
+"""In the place of a folder's members, where the key of one stands."""
 _BUDGET = 16 * 2**20
 """Bytes of chunks that are decoded for one picture."""
 
@@ -90,14 +93,19 @@ def shown_picture(
     member: str | None = None,
     over: Image | None = None,
     budget: int = _BUDGET,
+    sharp: int = SHARP,
 ) -> Picture:
-    """Return a picture with its size on a page and what it shows; as `picture`."""
+    """Return a picture with its size on a page and what it shows; as `picture`.
+
+    `sharp` is how many pixels a small one is enlarged to, so that outlines are thin lines.
+    """
     place = step if isinstance(of, RunFacts) else of.name
     view: View | None = None
     try:
         behind = None if over is None else _source(over.read_ref)
         if isinstance(of, RunFacts):
             facts = _step(of, step)
+            member = member or _first_member(of, facts)
             source, is_labels = _stored(of, facts, output, member), _holds_labels(facts, output)
             if behind is None and is_labels:
                 behind = next(_images_above(of, facts, source, member), None)
@@ -106,7 +114,7 @@ def shown_picture(
             source, is_labels, view = _source(ref), ref.holds_labels, ref.view
         is_labels = is_labels and source.spec.dtype.kind in "iu"
         if is_labels and behind is not None:
-            made = outlined_thumbnail(behind, source, view, budget=budget)
+            made = outlined_thumbnail(behind, source, view, budget=budget, sharp=sharp)
         else:
             made = thumbnail(source, view, is_labels=is_labels, budget=budget)
     except (ScutoidError, OSError) as error:
@@ -150,6 +158,11 @@ def _entry(run: RunFacts, step: StepFacts) -> Entry:
     return Entry(Path(run.store) / step.entry, step.name, step.key)
 
 
+def _first_member(run: RunFacts, step: StepFacts) -> str | None:
+    record = list_of(_entry(run, step)) if step.kind == "collection" else None
+    return None if record is None else next(iter(record.members), None)
+
+
 def _stored(run: RunFacts, step: StepFacts, output: int, member: str | None) -> ArraySource:
     """Open a stored image."""
     if not 0 <= output < len(step.outputs) or step.outputs[output].kind != "image":
@@ -160,11 +173,10 @@ def _stored(run: RunFacts, step: StepFacts, output: int, member: str | None) -> 
         _refuse_large(stored.bytes_to_load(output))
         return stored.image(output)
     record = list_of(entry)
-    keys = () if record is None else tuple(record.members)
-    if record is None or not keys or (member is not None and member not in record.members):
+    if record is None or member is None or member not in record.members:
         raise StoreError("a picture is of a member that is stored", value=member, place=step.name)
     items = StoredItems(entry.path, record.outputs, Pack(entry.path / ITEMS), record.all_members)
-    item = items.existing(keys[0] if member is None else member)
+    item = items.existing(member)
     _refuse_large(item.bytes_to_load(output))
     return item.image(output)
 
@@ -210,6 +222,7 @@ def _fits(source: ArraySource, extent: dict[str, int]) -> bool:
 def _opened(run: RunFacts, source: str | None, member: str | None) -> ArraySource | None:
     """Open what a run got, if it lies in one place and opens by itself."""
     known = next((one for one in run.sources if one.id == source), None)
-    if known is None or not known.place or not Path(known.place).exists() or member is not None:
+    if known is None or (member is not None) != (_KEY in known.place):
         return None
-    return open_source(known.place)
+    place = known.place.replace(_KEY, member or "")
+    return open_source(place) if place and Path(place).exists() else None

@@ -178,6 +178,8 @@ class _RunReader:
             warnings=tuple(dict.fromkeys(text for r in known for text in r.warnings)),
             parts=tuple(part.name for part in self._parts),
             workers=next((e.workers for e in events if e.workers is not None), None),
+            command=next((r.command for r in known if r.command), ()),
+            memory=max((r.memory for r in known if r.memory is not None), default=None),
             problems=tuple(dict.fromkeys((*self._problems, *reader.problems))),
         )
 

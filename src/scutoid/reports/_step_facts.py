@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from scutoid.errors import StoreError
 from scutoid.reports._events import RunEvents, TaskEvents
@@ -238,15 +237,10 @@ def _maker(key: str, text: str, above: Sequence[StepFacts]) -> str | None:
             return step.name
     for pattern in _TEXT_OF_STEP:
         found = pattern.fullmatch(text)
-        named = [step.name for step in above if found and _label(step) == found[1]]
+        named = [step.name for step in above if found and step.label == found[1]]
         if named:
             return named[-1]
     return None
-
-
-def _label(step: StepFacts) -> str:
-    """Return the name that recipes have of a step: that of the folder of its results."""
-    return str(Path(step.entry).parent)
 
 
 def _of_event(event: Mapping[str, object]) -> FailureFacts:

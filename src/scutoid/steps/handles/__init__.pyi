@@ -9,7 +9,7 @@ from ._named_results import NamedResults, Result
 from ._open import open  # noqa: A004
 from ._open_folder import open_folder
 from ._operation_options import with_options
-from ._outlined import outlined_thumbnail
+from ._outlined import SHARP, outlined_thumbnail
 from ._parameter_file import name_of, read_parameters, save_parameters
 from ._partial import MembersTaken, Partial
 from ._per_member import per_member
@@ -26,6 +26,7 @@ from ._typed import TypedCall, injected
 __all__ = [
     "LATEST",
     "OF_FILE",
+    "SHARP",
     "Collection",
     "Evaluation",
     "Files",

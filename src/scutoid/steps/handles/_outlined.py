@@ -24,12 +24,17 @@ from scutoid.steps.handles._thumbnail import (
 )
 from scutoid.steps.layout import View
 
-_SHARP = 384
+SHARP = 384
 """Pixels along the longer side from which a line of one pixel is thin enough."""
 
 
 def outlined_thumbnail(
-    image: ArraySource, labels: ArraySource, view: View | None = None, *, budget: int
+    image: ArraySource,
+    labels: ArraySource,
+    view: View | None = None,
+    *,
+    budget: int,
+    sharp: int = SHARP,
 ) -> Thumbnail | str:
     """Make a picture of an image with the outlines of objects.
 
@@ -43,6 +48,8 @@ def outlined_thumbnail(
         What is taken of them; default: all.
     budget : int
         Bytes of decoded chunks that may be read of each.
+    sharp : int
+        Pixels along the longer side that a small picture is enlarged to, for thin lines.
 
     Returns
     -------
@@ -63,7 +70,7 @@ def outlined_thumbnail(
     pixels = projected(behind)
     colored = colored_pixels(pixels, displays_of(image.spec, behind), is_labels=False)
     numbers = projected(there)[0]
-    times = max(1, _SHARP // max(colored.shape[:2]))
+    times = max(1, sharp // max(colored.shape[:2]))
     drawn = _outlined(colored, times, pixels.shape[1:], numbers)
     return framed_picture(drawn, behind, image.spec, times=times)
 
@@ -115,5 +122,5 @@ def _outlined(
     padded = np.pad(found, 1, mode="edge")
     around = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
     is_edge = np.logical_or.reduce([found != side for side in around]) & (found != 0)
-    drawn[is_edge] = colors_of_objects(found)[is_edge]
+    drawn[is_edge] = colors_of_objects(found[is_edge])
     return drawn

@@ -43,7 +43,7 @@ from ._record import (
 )
 from ._record_fields import read_file
 from ._run_record import InputRecord, OutcomeRecord, RunRecord, RunStepRecord
-from ._runs import LOGS, RUN, RUN_NAME, RUNS, announcing, dead_locks, view_of
+from ._runs import LOGS, RUN, RUN_NAME, RUNS, THUMBNAILS, announcing, dead_locks, view_of
 from ._shard_notes import NoteWriter, lost_notes, settle_notes
 from ._stored import StoredResult
 from ._stored_items import StoredItem, StoredItems, plain_parts
@@ -60,6 +60,7 @@ __all__ = [
     "RUN",
     "RUNS",
     "RUN_NAME",
+    "THUMBNAILS",
     "AcceptedRecord",
     "Collector",
     "Examination",

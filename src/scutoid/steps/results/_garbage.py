@@ -27,6 +27,7 @@ from scutoid.steps.results._runs import (
     RUN,
     RUN_NAME,
     RUNS,
+    THUMBNAILS,
     PastRun,
     announcing,
     dead_locks,
@@ -36,7 +37,8 @@ from scutoid.steps.results._runs import (
 )
 from scutoid.store import MARK, RESULT_NAME, Entry, EntryStore, Lock, Recipe, list_folder
 
-_REPORTS = (RUN, "events.jsonl", "report.html")
+_REPORTS = (RUN, "events.jsonl", "report.html", "report.json")
+_PICTURE = re.compile(r"\d+\.png")
 _LOG = re.compile(r"[\w.-]+-\d+\.log")
 _ASIDE = re.compile(rf"{RESULT_NAME.pattern}\.aside-\d+")
 COMPARED = ".compared-steps"
@@ -296,8 +298,10 @@ def _own_of_run(folder: Path) -> list[Path]:
         return []
     logs = [] if (folder / LOGS).is_symlink() else list_folder(folder / LOGS)
     logs = [path for path in logs if _LOG.fullmatch(path.name)]
+    pictures = [] if (folder / THUMBNAILS).is_symlink() else list_folder(folder / THUMBNAILS)
+    pictures = [path for path in pictures if _PICTURE.fullmatch(path.name)]
     own = [path for path in list_folder(folder) if path.name in _REPORTS]
-    return [*logs, *own, *_unfinished(folder)]
+    return [*logs, *pictures, *own, *_unfinished(folder)]
 
 
 def _remove(path: Path) -> bool:
@@ -307,8 +311,9 @@ def _remove(path: Path) -> bool:
         if is_run:
             for own in _own_of_run(path):
                 own.unlink(missing_ok=True)
-            with suppress(OSError):
-                (path / LOGS).rmdir()
+            for name in (LOGS, THUMBNAILS):
+                with suppress(OSError):
+                    (path / name).rmdir()
             path.rmdir()
         elif _ASIDE.fullmatch(path.name):
             _aside(path).clear()

@@ -187,6 +187,10 @@ class RunRecord:
     """What looked wrong in its plan and was allowed."""
     part_of: str | None = None
     """Name of the folder of the run that it goes on with; None if it is the first part of a run."""
+    command: tuple[str, ...] = ()
+    """The command that began it, word by word; none of a notebook."""
+    memory: int | None = None
+    """Bytes that this process, or a worker that it started, has taken at most so far."""
 
     def to_json(self) -> str:
         """Return the text of the file."""
@@ -197,6 +201,8 @@ class RunRecord:
             "seconds": self.seconds,
             **({"warnings": list(self.warnings)} if self.warnings else {}),
             **({} if self.part_of is None else {"part_of": self.part_of}),
+            **({"command": list(self.command)} if self.command else {}),
+            **({} if self.memory is None else {"memory": self.memory}),
             "steps": [step.to_dict() for step in self.steps],
         }
         return json.dumps(content, indent=1) + "\n"
@@ -222,4 +228,6 @@ class RunRecord:
             seconds=fields.take("seconds", optional(number)),
             warnings=fields.find("warnings", items(text), ()),
             part_of=fields.find("part_of", text, None),
+            command=fields.find("command", items(text), ()),
+            memory=fields.find("memory", optional(count), None),
         )

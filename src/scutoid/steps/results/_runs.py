@@ -21,6 +21,8 @@ _RUNS_READ = 100
 """Runs that are asked how a result is shown, the newest."""
 LOGS = "logs"
 """In a run's folder: what its workers printed."""
+THUMBNAILS = "thumbnails"
+"""In a run's folder: pictures of members that its report shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class Run(NamedResults):
     ``run.table("cells")`` and ``run[cells]`` are the same with a type that editors and mypy know.
     Each reads the store of this run for ever.
 
+    ``run.report`` is the path of a page that shows the run: pictures, counts, charts, failures.
     ``run.warnings`` has what looked wrong in its plan and was allowed, as `Plan.warnings`.
 
     Examples
@@ -135,6 +136,12 @@ class Run(NamedResults):
     def ok(self) -> bool:
         """Whether all that was asked for is done."""
         return all(step.is_done for step in self.steps)
+
+    @property
+    def report(self) -> Path | None:
+        """The page that shows the run; None if it has none: `scutoid.report` writes it."""
+        path = self.folder / "report.html"
+        return path if path.is_file() else None
 
     @property
     def met_damage(self) -> bool:

@@ -51,8 +51,16 @@ def _places(node: Node) -> Iterator[str]:
         if len(locations) > _MANY:
             yield f"and {len(locations) - _MANY} files more"
     elif isinstance(node, OpenedFolder):
-        yield f"{len(node.paths)} members of {node.name}"
+        yield _pattern(node)
     elif isinstance(node, FromStore) and isinstance(node.stored, StoredResult):
         yield str(node.stored.entry.path)
     elif isinstance(node, CollectionFromStore):
         yield node.place
+
+
+def _pattern(folder: OpenedFolder) -> str:
+    """Return where the members lie, with ``{key}`` in place of their keys, if all do so."""
+    key, files = next(iter(folder.paths.items()))
+    if isinstance(files, str) and files.endswith(f"/{key}"):
+        return f"{files.removesuffix(key)}{{key}}"
+    return f"{len(folder.paths)} members of {folder.name}"

@@ -21,6 +21,7 @@ from scutoid.steps.results import RunStepRecord
 from scutoid.steps.running._claim import claim
 from scutoid.steps.running._going_on import go_on
 from scutoid.steps.running._outcome import Run
+from scutoid.steps.running._reporting import report_at_end
 from scutoid.steps.running._runner import Runner
 from scutoid.store import EntryStore, Lock
 
@@ -95,6 +96,7 @@ def run(
     resources: Mapping[str, int] | None = None,
     listeners: Sequence[Listener] = (),
     progress: bool | None = None,
+    report: bool | None = None,
 ) -> Run:
     """Compute results into a store; only what is missing or changed runs.
 
@@ -136,6 +138,11 @@ def run(
     progress : bool, optional
         Whether to show how far it is: bars on a terminal, a table in a notebook, lines elsewhere.
         Default: on a terminal and in a notebook, where no listener and no other run does so.
+    report : bool, optional
+        Whether the run writes `report.html` and `report.json` into its folder: pictures, counts,
+        charts, how to make it again.  Default: where it computed something, unless the environment
+        has ``SCUTOID_REPORT=off``.  It takes a small part of the run's time; `scutoid.report`
+        writes all of it.
 
     Returns
     -------
@@ -223,6 +230,7 @@ def run(
         planned, done = complete(refs_in(targets))
         if not done.ok and not isinstance(on_failure, int):
             done = go_on(planned, done, complete)
+    report_at_end(done, wanted=report)
     if not done.ok and on_failure != "return":
         error = RunFailed(
             "a run ends without failed blocks",

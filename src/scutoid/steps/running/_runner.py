@@ -57,6 +57,7 @@ from scutoid.steps.results import (
 )
 from scutoid.steps.running._comparison import Comparison
 from scutoid.steps.running._outcome import INPUTS, Run, RunStep
+from scutoid.steps.running._process import command_of_process, memory_of_process
 from scutoid.steps.running._recorded_inputs import recorded_inputs
 from scutoid.steps.running._sending import sending_own_code
 from scutoid.steps.running._stored_results import StoredResults
@@ -308,7 +309,18 @@ class Runner:
         steps = (*self.before, *self.steps_of(done))
         is_ok = done.ok and not self.before  # it goes on where a run before had failures
         seconds = round(done.seconds, 3)
-        self._write(RunRecord(self.started, steps, is_ok, seconds, self.warnings, self.part_of))
+        self._write(
+            RunRecord(
+                self.started,
+                steps,
+                is_ok,
+                seconds,
+                self.warnings,
+                self.part_of,
+                command_of_process(),
+                memory_of_process(),
+            )
+        )
 
     def steps_of(self, done: Run) -> tuple[RunStepRecord, ...]:
         """Return what the record of the run says of its steps."""
@@ -335,7 +347,7 @@ class Runner:
             own = tuple(self._planned_step(each) for each in self.planned)
             steps = (*self.before, *own)
             record = RunRecord(self.started, steps, warnings=self.warnings, part_of=self.part_of)
-            self._write(record)
+            self._write(replace(record, command=command_of_process()))
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
             return all(each.entry.path.is_dir() for each in self.planned if each.is_cached)

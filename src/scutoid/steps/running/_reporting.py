@@ -1,0 +1,31 @@
+"""The report that a run writes at its end: by the package above, which is loaded by its name."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+
+from scutoid.steps.running._outcome import Run
+
+VARIABLE = "SCUTOID_REPORT"
+"""In the environment: "off" leaves out reports that nobody asked for."""
+_WRITER = "scutoid.reports:report_of_run"
+
+
+def report_at_end(done: Run, *, wanted: bool | None) -> None:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    done : Run
+        What came of it.
+    wanted : bool, optional
+        Whether; default: if it computed something.
+    """
+    if wanted is None:
+        is_off = os.environ.get(VARIABLE, "").strip().lower() in ("off", "0", "false", "no")
+        wanted = not is_off and any(
+            step.n_done > step.n_cached or step.n_failed for step in done.steps
+        )
+    if wanted and done.folder.is_dir():  # a store that cannot be written has no record of it
+        pkgutil.resolve_name(_WRITER)(done)
