@@ -22,10 +22,12 @@ def in_fresh_python(code):
 
 OF_THE_OUTSIDE = [
     "Preview",
+    "correct",
     "corrected",
     "open_corrections",
     "preview",
     "report",
+    "suspicious",
     "unapplied",
     "view",
 ]

@@ -27,8 +27,8 @@ PROMISED = {
         read_parameters reduction report remove_small resample Roi Run run save_parameters
         scale_nearest
         split_touching step stitch Storage Store subtract_background Table Tables threshold
-        threshold_local transpose triangle um Value Values view watershed white_tophat corrected
-        open_corrections unapplied
+        threshold_local transpose triangle um Value Values view watershed white_tophat
+        correct corrected open_corrections suspicious unapplied
         Preview preview
     """,
     "scutoid.errors": """
@@ -48,7 +48,7 @@ PROMISED = {
         run_blocks TaskReport
     """,
     "scutoid.steps": "BlockParts StepBlock",
-    "scutoid.correcting": "Correction Corrections",
+    "scutoid.correcting": "Correction Corrections Proofreader",
     "scutoid.ops": "field_of_view torch_model",
     "scutoid.kernels": "reference_watershed",
     "scutoid.arrays": "ArraySource ChannelDisplay ImageSpec SourceIdentity TimeScale WritableImage",
@@ -147,7 +147,7 @@ INTERNAL = {
         triangle_step value_range watershed watershed_report watershed_step white_tophat with_cells
     """,
     "scutoid.cli": "main",
-    "scutoid.correcting": "corrected open_corrections unapplied",
+    "scutoid.correcting": "correct corrected open_corrections suspicious unapplied",
     "scutoid.napari_plugin": """
         get_reader list_runs ListedRun ListedStep Place place_of ResultsWidget
     """,

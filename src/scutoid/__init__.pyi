@@ -1,6 +1,6 @@
 from ._version import __version__
 from .arrays import Storage, create
-from .correcting import corrected, open_corrections, unapplied
+from .correcting import correct, corrected, open_corrections, suspicious, unapplied
 from .exploring import Preview, preview
 from .geometry import Coordinate, Roi
 from .kernels import Measure
@@ -120,6 +120,7 @@ __all__ = [
     "compare",
     "compare_points",
     "concatenate",
+    "correct",
     "correct_bias",
     "corrected",
     "count",
@@ -178,6 +179,7 @@ __all__ = [
     "step",
     "stitch",
     "subtract_background",
+    "suspicious",
     "threshold",
     "threshold_local",
     "transpose",

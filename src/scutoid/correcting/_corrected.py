@@ -43,6 +43,7 @@ from scutoid.steps import (
     Table,
     blockwise,
     injected,
+    making,
     step,
     with_options,
 )
@@ -146,8 +147,9 @@ def corrected(
     folder = _opened(labels, corrections, overlap)
     if isinstance(labels, np.ndarray):
         return _of_array(labels, folder, overlap)
-    changes, _ = _changes(labels, folder, overlap)
-    result: Image = _along(correction_apply, folder)(labels, changes)
+    with making("corrected"):
+        changes, _ = _changes(labels, folder, overlap)
+        result: Image = _along(correction_apply, folder)(labels, changes)
     return result
 
 
@@ -175,7 +177,8 @@ def unapplied(
     folder = _opened(labels, corrections, overlap)
     if isinstance(labels, np.ndarray):
         return _table(_resolve_array(labels, folder, overlap), folder)
-    return _changes(labels, folder, overlap)[1]
+    with making("unapplied"):
+        return _changes(labels, folder, overlap)[1]
 
 
 def _opened(labels: object, corrections: Given, overlap: object) -> Corrections:
