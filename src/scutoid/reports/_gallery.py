@@ -10,12 +10,15 @@ from pathlib import Path
 from scutoid.errors import ScutoidError, StoreError
 from scutoid.reports._allowance import Allowance
 from scutoid.reports._facts import RunFacts, StepFacts
-from scutoid.steps.results import ITEMS, MembersRecord, StoredItems, list_of
-from scutoid.store import Entry, Pack
+from scutoid.reports._members import Members, bytes_of_list, members_at
+from scutoid.steps.results import StoredItems
+from scutoid.store import Entry
 
 MOST_MEMBERS = 2000
 """Members that are shown."""
 _MOST_COLUMNS = 12
+_READ_RATE = 20_000_000
+"""Bytes of lists of members that are read in a second, about."""
 Cell = str | float | int | None
 UNFINISHED = "not finished"
 """The column that counts steps which a member lacks."""
@@ -57,24 +60,31 @@ def _cell(value: Cell) -> str | None:
     return None if value is None else str(value)
 
 
+def takes_too_long(facts: RunFacts, allowance: Allowance) -> bool:
+    """Whether the lists of a run's members are too long to be read in the time that is left."""
+    steps = (step for step in facts.steps if step.kind == "collection")
+    nbytes = sum(bytes_of_list(_entry(facts, step)) for step in steps)
+    return allowance.is_limited and nbytes > allowance.left * _READ_RATE
+
+
 def gallery_of(facts: RunFacts, allowance: Allowance) -> Gallery | None:
     """Return the members of a run's collections; None if it has none."""
     steps = [step for step in facts.steps if step.kind == "collection"]
-    listed = [(step, record) for step in steps if (record := _list(facts, step)) is not None]
+    listed = [(step, members) for step in steps if (members := _list(facts, step)) is not None]
     if not listed:
         return None
-    every = list(dict.fromkeys(key for _, record in listed for key in record.all_members))
+    every = list(dict.fromkeys(key for _, one in listed for key in one.items.member_keys))
     lacking = {
         key: lacks
         for key in every
-        if (lacks := tuple(step.name for step, record in listed if key in record.missing))
+        if (lacks := tuple(step.name for step, one in listed if key in one.record.missing))
     }
     keys = sorted(every, key=lambda key: key not in lacking)[:MOST_MEMBERS]
     columns: dict[str, tuple[Cell, ...]] = {}
     if lacking:
         columns[UNFINISHED] = tuple(len(lacking.get(key, ())) for key in keys)
-    for step, record in listed:
-        for name, cells in _columns(facts, step, record, keys, allowance):
+    for step, one in listed:
+        for name, cells in _columns(step, one, keys, allowance):
             if len(columns) < _MOST_COLUMNS and name not in columns:
                 columns[name] = cells
     shown = _shown(listed)
@@ -88,9 +98,9 @@ def gallery_of(facts: RunFacts, allowance: Allowance) -> Gallery | None:
     )
 
 
-def _list(facts: RunFacts, step: StepFacts) -> MembersRecord | None:
+def _list(facts: RunFacts, step: StepFacts) -> Members | None:
     try:
-        return list_of(_entry(facts, step))
+        return members_at(_entry(facts, step))
     except StoreError:  # of a later version
         return None
 
@@ -99,39 +109,37 @@ def _entry(facts: RunFacts, step: StepFacts) -> Entry:
     return Entry(Path(facts.store) / step.entry, step.name, step.key)
 
 
-def _shown(listed: Sequence[tuple[StepFacts, MembersRecord]]) -> tuple[str, int] | None:
+def _shown(listed: Sequence[tuple[StepFacts, Members]]) -> tuple[str, int] | None:
     """Choose whose images are shown: the last objects, else the last image."""
     images = [
         (output.labels, n_step, step.name, number)
-        for n_step, (step, record) in enumerate(listed)
+        for n_step, (step, one) in enumerate(listed)
         for number, output in enumerate(step.outputs)
-        if output.kind == "image" and record.members
+        if output.kind == "image" and one.record.members
     ]
     return max(images)[2:] if images else None
 
 
 def _columns(
-    facts: RunFacts,
     step: StepFacts,
-    record: MembersRecord,
+    members: Members,
     keys: Sequence[str],
     allowance: Allowance,
 ) -> Iterator[tuple[str, tuple[Cell, ...]]]:
     """Yield columns of groups, of values, and of the numbers of rows of tables."""
+    record = members.record
     places = {key: n for n, key in enumerate(record.keys or record.members)}
     for name, values in record.groups.items():
         yield name, tuple(values[places[key]] if key in places else None for key in keys)
-    entry = _entry(facts, step)
     for number, output in enumerate(step.outputs):
         if output.kind not in ("table", "value"):
             continue
         found: dict[str, dict[str, Cell]] = {}
-        items = StoredItems(entry.path, record.outputs, Pack(entry.path / ITEMS), record.members)
         for key in keys:
             if not allowance.is_left:
                 return
             if key in record.members:
-                found[key] = _cells(items, key, number, step.name)
+                found[key] = _cells(members.items, key, number, step.name)
         for name in dict.fromkeys(name for cells in found.values() for name in cells):
             yield name, tuple(found.get(key, {}).get(name) for key in keys)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from scutoid.arrays import ArraySource, open_source
 from scutoid.errors import ScutoidError, StoreError
 from scutoid.reports._facts import RunFacts, StepFacts
+from scutoid.reports._members import members_at
 from scutoid.steps import Image
 from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import (
@@ -21,8 +22,8 @@ from scutoid.steps.handles import (
     thumbnail,
 )
 from scutoid.steps.layout import View
-from scutoid.steps.results import ITEMS, StoredItems, StoredResult, list_of
-from scutoid.store import Entry, Pack
+from scutoid.steps.results import StoredResult
+from scutoid.store import Entry
 
 _KEY = "{key}"
 """In the place of a folder's members, where the key of one stands."""
@@ -159,8 +160,8 @@ def _entry(run: RunFacts, step: StepFacts) -> Entry:
 
 
 def _first_member(run: RunFacts, step: StepFacts) -> str | None:
-    record = list_of(_entry(run, step)) if step.kind == "collection" else None
-    return None if record is None else next(iter(record.members), None)
+    members = members_at(_entry(run, step)) if step.kind == "collection" else None
+    return None if members is None else next(iter(members.record.members), None)
 
 
 def _stored(run: RunFacts, step: StepFacts, output: int, member: str | None) -> ArraySource:
@@ -172,11 +173,10 @@ def _stored(run: RunFacts, step: StepFacts, output: int, member: str | None) -> 
         stored = StoredResult(entry, is_finished=True)
         _refuse_large(stored.bytes_to_load(output))
         return stored.image(output)
-    record = list_of(entry)
-    if record is None or member is None or member not in record.members:
+    members = members_at(entry)
+    if members is None or member is None or member not in members.record.members:
         raise StoreError("a picture is of a member that is stored", value=member, place=step.name)
-    items = StoredItems(entry.path, record.outputs, Pack(entry.path / ITEMS), record.all_members)
-    item = items.existing(member)
+    item = members.items.existing(member)
     _refuse_large(item.bytes_to_load(output))
     return item.image(output)
 

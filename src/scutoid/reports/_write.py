@@ -22,7 +22,7 @@ from scutoid.durable import beside
 from scutoid.errors import ScutoidError, ScutoidWarning, StoreError
 from scutoid.reports._allowance import Allowance
 from scutoid.reports._facts import RunFacts
-from scutoid.reports._gallery import Gallery, gallery_of
+from scutoid.reports._gallery import Gallery, gallery_of, takes_too_long
 from scutoid.reports._page import Page, Shown
 from scutoid.reports._pictures import Picture, shown_picture
 from scutoid.reports._read import read_run
@@ -181,9 +181,15 @@ class _Maker:
         """Return what the page shows."""
         tables = self._tables()
         pictures = list(self._pictures())
-        gallery = gallery_of(self._facts, self._allowance.part(_OF_COLUMNS))
+        gallery = self._gallery()
         members = {} if gallery is None else dict(self._members(gallery))
         return Page(self._facts, pictures, tables, gallery, members, self._left_out)
+
+    def _gallery(self) -> Gallery | None:
+        if takes_too_long(self._facts, self._allowance):
+            self._leave_out("the members of collections")
+            return None
+        return gallery_of(self._facts, self._allowance.part(_OF_COLUMNS))
 
     def _tables(self) -> list[TableFacts]:
         names = [s.name for s in self._facts.steps if any(o.kind == "table" for o in s.outputs)]
