@@ -61,7 +61,9 @@ PROMISED = {
         assert_block_invariant assert_would_run ExecutorTests FormatTests Recorder SimulatedEvent
         SimulatedExecutor SimulatedFault with_given
     """,
-    "scutoid.views": "Following LayerArray LayerSpec follow layer_data view view_layers",
+    "scutoid.views": """
+        Following follow layer_data LayerArray LayerSpec view view_layers web WebView
+    """,
     "scutoid.serving": "serve",
     "scutoid.reports": """
         FailureFacts graph_svg GridFacts InputFacts OutputFacts picture read_run report run_names
@@ -121,8 +123,8 @@ INTERNAL = {
     """,
     "scutoid.steps": """
         blockwise CallOptions check_halo check_names check_units Collection debug Described export
-        Files gather HaloCheck Image ImageRef Images injected is_lazy Length making open
-        open_folder OutputGrid own_columns Parts read_parameters save_parameters per_member
+        Files gather HaloCheck Image ImageRef Images injected is_lazy Length level_sources making
+        open open_folder OutputGrid own_columns Parts read_parameters save_parameters per_member
         Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image Run run
         RunStep Step step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values with_given
         with_options

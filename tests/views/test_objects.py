@@ -186,3 +186,22 @@ def test_rings_of_very_many_objects_stand_in_fewer_planes(monkeypatch):
     data, arguments, _ = layer_data(view_layers(frame)[0])
     assert sorted(data[:, 0].tolist()) == [49] * 10 + [50] * 10 + [51] * 10
     assert len(arguments["features"]) == 30
+
+
+@pytest.mark.parametrize("column", ["name", "member", "ref", "read", "roi", "to_pandas"])
+def test_columns_of_a_table_may_be_called_as_they_like(column):
+    frame = pd.DataFrame({"y": [1.0, 2.0], "x": [3.0, 4.0], column: ["a", "b"]})
+    (points,) = view_layers(frame)
+    assert (points.kind, points.name) == ("points", "points")
+
+
+def test_a_table_of_regions_belongs_to_labels_without_a_table(image):
+    cells, atlas = (
+        image((8, 9), "yx", "u4", name=name, is_labels=True) for name in ("cells", "atlas")
+    )
+    rows = pd.DataFrame({"label": [1], "n_voxels": [9]})
+    regions = pd.DataFrame({"id": [1, 5], "name": ["cortex", "thalamus"]})
+    (alone,) = view_layers(regions, atlas)
+    assert list(alone.table["label"]) == [1, 5]
+    shown = {layer.name: layer for layer in view_layers(cells, rows)}
+    assert list(shown["cells"].table.columns) == ["label", "n_voxels"]

@@ -399,8 +399,29 @@ def _within(given: Sequence[str], store: str) -> dict[str, Any] | None:
     return {name: _several(Store(store)[step])[0] for name, step in steps.items()} or None
 
 
-def view(*steps: str, store: str = "results") -> int:
-    """Open the newest results of some steps in napari.
+def _serve_view(
+    results: Sequence[object], *, link: str | None, port: int, open_browser: bool
+) -> int:
+    from scutoid.views import web
+
+    try:
+        with web(*results, link=link, port=port, open_browser=open_browser) as page:
+            print(f"{page.address}\nCtrl-C ends it", flush=True)
+            page.wait()
+    except KeyboardInterrupt:
+        print()
+    return 0
+
+
+def view(
+    *steps: str,
+    store: str = "results",
+    web: bool = False,
+    link: str | None = None,
+    port: int = 0,
+    browser: bool = True,
+) -> int:
+    """Open the newest results of some steps in napari, or in Neuroglancer in the browser.
 
     Parameters
     ----------
@@ -408,11 +429,29 @@ def view(*steps: str, store: str = "results") -> int:
         Names of steps; images, labels and tables with positions are shown.
     store : str
         Folder of the results.
+    web : bool
+        Serve a page with Neuroglancer to this machine until Ctrl-C, and open it in the browser.
+    link : str
+        With --web, the address of an earlier page, copied from the browser: what was in view there
+        is in view again.
+    port : int
+        With --web, the port to listen on; default: any that is free.
+    browser : bool
+        With --web, whether a browser is told to open the page; the address is printed anyway.
     """
-    from scutoid.views import view as open_view
-
     opened = Store(store)
     results = [item for step in steps for item in _several(opened[step])]
+    if web:
+        return _serve_view(results, link=link, port=port, open_browser=browser)
+    if link is not None or port or not browser:
+        raise ParameterError(
+            "--link, --port and --no-browser are of a page",
+            value="no --web",
+            place="scutoid view",
+            remedy="add --web",
+        )
+    from scutoid.views import view as open_view
+
     open_view(*results, block=True)
     return 0
 

@@ -20,6 +20,7 @@ from .handles import (
     gather,
     injected,
     is_lazy,
+    level_sources,
     open,  # noqa: A004
     open_folder,
     per_member,
@@ -73,6 +74,7 @@ __all__ = [
     "gather",
     "injected",
     "is_lazy",
+    "level_sources",
     "making",
     "open",
     "open_folder",

@@ -95,9 +95,8 @@ def _has_frame(result: object) -> TypeGuard[_HasFrame]:
 
 def _table(result: object) -> ShownTable | None:
     """Return an argument as a table; None if it is none."""
-    if hasattr(result, "member"):
+    if _is_frame(result):  # first, for its columns look like properties
+        return ShownTable("points", lambda: result, result)
+    if hasattr(result, "member") or not _has_frame(result):
         return None
-    name = str(getattr(result, "name", None) or "points")
-    if _is_frame(result):
-        return ShownTable(name, lambda: result, result)
-    return ShownTable(name, result.to_pandas, result) if _has_frame(result) else None
+    return ShownTable(str(getattr(result, "name", None) or "points"), result.to_pandas, result)

@@ -14,7 +14,7 @@ from scutoid.views._arguments import ShownImage, ShownTable, holds_labels, opene
 from scutoid.views._asked import as_asked, asked_of
 from scutoid.views._contrast import limits_of
 from scutoid.views._layer_array import LayerArray
-from scutoid.views._objects import features_of, has_labels, object_layers
+from scutoid.views._objects import ID, LABEL, features_of, has_labels, is_of_regions, object_layers
 from scutoid.views._origin import measured_from
 from scutoid.views._spec import ORDER, LayerSpec
 from scutoid.views._world import World
@@ -52,7 +52,8 @@ def view_layers(*results: object, labels: object = ()) -> list[LayerSpec]:
         ``z``) in the unit of the images, and tracks if they have columns ``track`` and ``t``.  A
         table with a column ``label`` belongs to the labels that it was measured from, which have
         its rows then (`LayerSpec.table`); to those that are shown with it, if it is unknown from
-        which, and they are the only ones.
+        which, and they are the only ones.  A table of regions, with a column ``id`` and without
+        positions, belongs to labels without a table of their own, such as an atlas.
     labels : Image or sequence of them, optional
         Further images to show as labels, whatever their names.
 
@@ -154,8 +155,15 @@ def _with_tables(
     """
     handles, layers = [handle for handle, _ in labels], [layer for _, layer in labels]
     objects: list[tuple[object, LayerSpec]] = []
-    for table, frame in tables:
-        place = measured_from(table.handle, handles) if has_labels(frame) else None
+    for table, given in sorted(tables, key=lambda item: is_of_regions(item[1])):
+        frame, free = given, list(range(len(layers)))
+        if is_of_regions(given):
+            frame = given.rename(columns={ID: LABEL})
+            free = [n for n in free if layers[n].table is None] or free
+        place = (
+            measured_from(table.handle, [handles[n] for n in free]) if has_labels(frame) else None
+        )
+        place = None if place is None else free[place]
         own = None if place is None else layers[place]
         if place is not None and own is not None and own.table is None:
             options = {**own.options, "features": features_of(frame)}

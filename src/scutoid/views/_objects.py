@@ -14,6 +14,8 @@ from scutoid.views._world import World
 
 LABEL, TRACK = "label", "track"
 """Columns with the number of an object, and of the track that it belongs to."""
+ID = "id"
+"""Column with the number of a region, in a table of regions."""
 INDEX = "index"
 """What napari calls the column of a layer of labels that has their numbers."""
 _PART = 0.6
@@ -62,6 +64,13 @@ def object_layers(
 def has_labels(frame: pd.DataFrame) -> bool:
     """Whether a table has a column with the numbers of objects."""
     return LABEL in frame.columns and frame[LABEL].dtype.kind in "iu"
+
+
+def is_of_regions(frame: pd.DataFrame) -> bool:
+    """Whether a table is one of regions, as `count_by_region` takes and returns them."""
+    columns = set(frame.columns)
+    is_numbered = ID in columns and frame[ID].dtype.kind in "iu"
+    return is_numbered and LABEL not in columns and not {"y", "x"} <= columns
 
 
 def features_of(frame: pd.DataFrame) -> pd.DataFrame:

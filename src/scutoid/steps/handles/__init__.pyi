@@ -5,6 +5,7 @@ from ._export import export
 from ._html import facts, grid, lines, note, section
 from ._latest import LATEST
 from ._lazy import Lazy, handle_of, remedy_for_image
+from ._levels import level_sources
 from ._named_results import NamedResults, Result
 from ._open import open  # noqa: A004
 from ._open_folder import open_folder
@@ -55,6 +56,7 @@ __all__ = [
     "handle_of",
     "injected",
     "is_lazy",
+    "level_sources",
     "lines",
     "name_of",
     "note",
