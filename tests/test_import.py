@@ -21,13 +21,17 @@ def in_fresh_python(code):
 
 
 OF_THE_OUTSIDE = [
+    "Best",
     "Preview",
+    "Sweep",
+    "best",
     "correct",
     "corrected",
     "open_corrections",
     "preview",
     "report",
     "suspicious",
+    "sweep",
     "unapplied",
     "view",
 ]

@@ -29,7 +29,7 @@ PROMISED = {
         split_touching step stitch Storage Store subtract_background Table Tables threshold
         threshold_local transpose triangle um Value Values view watershed white_tophat
         correct corrected open_corrections suspicious unapplied
-        Preview preview
+        Best best Preview preview Sweep sweep
     """,
     "scutoid.errors": """
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
@@ -155,7 +155,7 @@ INTERNAL = {
     """,
     "scutoid.progress": "Count RunCounts Progress progress_shown",
     "scutoid.reports": "Picture report_of_run shown_picture STYLE",
-    "scutoid.exploring": "Preview preview",
+    "scutoid.exploring": "Best best Preview preview Sweep sweep",
 }
 NEEDS = {"scutoid.integrations.prefect": "prefect", "scutoid.napari_plugin": "qtpy"}
 """What has to be installed before all names of a module can be looked at."""

@@ -1,7 +1,7 @@
 from ._version import __version__
 from .arrays import Storage, create
 from .correcting import correct, corrected, open_corrections, suspicious, unapplied
-from .exploring import Preview, preview
+from .exploring import Best, Preview, Sweep, best, preview, sweep
 from .geometry import Coordinate, Roi
 from .kernels import Measure
 from .ops import (
@@ -93,6 +93,7 @@ from .steps import (
 from .views import view
 
 __all__ = [
+    "Best",
     "Coordinate",
     "Files",
     "HaloCheck",
@@ -108,12 +109,14 @@ __all__ = [
     "Run",
     "Storage",
     "Store",
+    "Sweep",
     "Table",
     "Tables",
     "Value",
     "Values",
     "__version__",
     "affine_transform",
+    "best",
     "blockwise",
     "check_halo",
     "closing",
@@ -180,6 +183,7 @@ __all__ = [
     "stitch",
     "subtract_background",
     "suspicious",
+    "sweep",
     "threshold",
     "threshold_local",
     "transpose",

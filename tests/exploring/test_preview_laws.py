@@ -12,7 +12,7 @@ from scipy import ndimage
 
 import scutoid as sc
 
-FEW = settings(max_examples=12)
+FEW = settings(max_examples=8)
 
 
 @sc.blockwise(halo=2, check_halo=False, block=7)

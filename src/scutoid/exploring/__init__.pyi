@@ -1,6 +1,12 @@
+from ._best import Best, best
 from ._preview import Preview, preview
+from ._sweep import Sweep, sweep
 
 __all__ = [
+    "Best",
     "Preview",
+    "Sweep",
+    "best",
     "preview",
+    "sweep",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scutoid.errors import ParameterError
 from scutoid.exploring._graph import Graph
-from scutoid.steps.graph import Call
+from scutoid.steps.graph import Call, CollectionRef, Gathered, Ref
 from scutoid.store import canonical_digest
 
 
@@ -95,6 +95,10 @@ class Parameters:
         return Changes(dict(values), by_call, digests)
 
     def _digest(self, value: object) -> str:
+        if isinstance(value, Ref):
+            return f"result {id(value.node)} {value.output} {getattr(value, 'view', None)}"
+        if isinstance(value, (CollectionRef, Gathered)):
+            return f"results {id(value)}"
         try:
             return canonical_digest(value)
         except Exception:  # noqa: BLE001 - a value of any class, which is then itself alone

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from scutoid.arrays import open_source
 from scutoid.blocks import parse_bytes
 from scutoid.errors import PipelineError
 from scutoid.exploring._graph import Graph
 from scutoid.exploring._margin import MARGIN, Margin, MarginLike
+from scutoid.exploring._placed import placed
 from scutoid.exploring._region import Looked, Region
 from scutoid.exploring._session import Session
 from scutoid.exploring._spans import RegionLike
 from scutoid.geometry import Roi
-from scutoid.steps.graph import Constant, ImageRef, Opened, Ref
+from scutoid.steps.graph import Constant, ImageRef, Ref
 from scutoid.steps.handles import handle_of, refs_in, refusing_depth
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ class Preview:
     looked: tuple[Looked, ...] = field(repr=False)
     """Of each target what was computed around its region."""
     _region: Region = field(repr=False)
+
+    @property
+    def targets(self) -> tuple[Ref, ...]:
+        """What was computed."""
+        return self._region.targets
 
     @property
     def result(self) -> Any:
@@ -283,14 +288,4 @@ def _handle(ref: Ref, looked: Looked) -> Any:
     if not isinstance(ref, ImageRef):
         return handle_of(Ref(Constant(looked.result, ref.name), ref.kind))
     assert looked.spec is not None  # noqa: S101 - images have one
-    spec = looked.spec
-    source = open_source(
-        looked.result,
-        axes=spec.axes,
-        voxel_size=spec.voxel_size or spec.known_sizes,
-        unit=spec.unit,
-        origin=spec.origin,
-        time=spec.time,
-    )
-    offset = None if looked.roi is None else looked.roi.offset
-    return handle_of(ImageRef(Opened(source, ref.name, offset)))
+    return placed(looked.result, looked.spec, looked.roi, ref.name, is_labels=ref.is_labels)

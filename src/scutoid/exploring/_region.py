@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,28 @@ class Region:
     def moved(self, roi: RegionLike) -> Region:
         """Return another region of the same targets."""
         return Region(self.session, self.margin, roi)
+
+    def check(self, values: Mapping[str, object]) -> None:
+        """Refuse values of parameters, and a region, before anything is computed."""
+        changes = self.session.parameters.changes(values, "sweep")
+        variant = Variant(self.session, changes, self.margin.of_call)
+        for ref in self.targets:
+            self._spans(variant, ref)
+
+    def in_order(self, choices: Sequence[Mapping[str, object]]) -> list[int]:
+        """Return the numbers of choices so that what they have in common is still remembered.
+
+        Parameters of the first steps change least often.
+        """
+        names = [name for name in self.session.parameters.values() if name in choices[0]]
+        seen: dict[str, dict[str, int]] = {name: {} for name in names}
+
+        def place(number: int) -> list[int]:
+            chosen = choices[number]
+            texts = [(seen[name], repr(chosen[name])) for name in names]
+            return [known.setdefault(text, len(known)) for known, text in texts]
+
+        return sorted(range(len(choices)), key=place)
 
     def look(self, values: Mapping[str, object]) -> tuple[Looked, ...]:
         """Compute the targets with some other values of parameters."""

@@ -54,13 +54,15 @@ class Objects:
     def _places(self) -> list[Place]:
         return list(itertools.product(*(range(*self.region[axis]) for axis in self.iterated)))
 
-    def _at(self, place: Place) -> NDArray[Any]:
+    def _index(self, place: Place) -> tuple[int | slice, ...]:
         where = dict(zip(self.iterated, place, strict=True))
-        index = tuple(
+        return tuple(
             where[axis] - self.computed[axis][0] if axis in where else slice(None)
             for axis in self.axes
         )
-        return self.array[index]
+
+    def _at(self, place: Place) -> NDArray[Any]:
+        return self.array[self._index(place)]
 
     def _inside(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the region of one place."""
@@ -92,6 +94,28 @@ class Objects:
             numbers = np.unique(np.concatenate(cut)) if cut else array.reshape(-1)[:0]
             found[place] = np.intersect1d(numbers, _numbers(self._inside(array)))
         return found
+
+    def _kept(self) -> dict[Place, NDArray[Any]]:
+        """Return the numbers of the region's objects that do not go on beyond what was computed."""
+        touching = self.touching()
+        return {at: np.setdiff1d(each, touching[at]) for at, each in self.inside().items()}
+
+    def complete(self) -> NDArray[Any]:
+        """Return the labels of what was computed, with only the whole objects of the region."""
+        found = np.zeros_like(self.array)
+        for place, numbers in self._kept().items():
+            index = self._index(place)
+            array = self.array[index]
+            found[index] = np.where(np.isin(array, numbers), array, 0)
+        return found
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Return how many voxels each whole object of the region has, all of it counted."""
+        found = [np.zeros(0, np.int64)]
+        for place, numbers in self._kept().items():
+            known, counts = np.unique(self._at(place), return_counts=True)
+            found.append(counts[np.isin(known, numbers)].astype(np.int64))
+        return np.concatenate(found)
 
     def mark(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of objects that have voxels in the region, and say which go on beyond.

@@ -1,0 +1,437 @@
+"""Sweeps: a region computed with many choices of parameters, measured and shown side by side."""
+
+from __future__ import annotations
+
+import html as markup
+import math
+import os
+import time
+from base64 import b64encode
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.blocks import parse_bytes
+from scutoid.errors import ParameterError, PipelineError
+from scutoid.exploring._applied import applied
+from scutoid.exploring._choices import Choice, Choices, choices_of, short_names
+from scutoid.exploring._graph import Graph
+from scutoid.exploring._margin import MARGIN, Margin, MarginLike
+from scutoid.exploring._measures import MeasureFunction, Measures
+from scutoid.exploring._placed import placed
+from scutoid.exploring._preview import Preview, look
+from scutoid.exploring._region import Looked, Region
+from scutoid.exploring._session import Session
+from scutoid.exploring._sheet import SIDE, Tile, draw_sheet, plane_of
+from scutoid.exploring._spans import RegionLike
+from scutoid.geometry import Roi
+from scutoid.steps import Image, run
+from scutoid.steps.graph import ImageRef, Opened
+from scutoid.steps.handles import grid, note, refs_in, refusing_depth, section
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PICTURES = 100
+"""Choices that are drawn; all are measured."""
+_ROWS = 40
+"""Rows that a notebook shows."""
+_LAYERS = 36
+"""Choices that a viewer shows at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """A region computed with many choices of parameters; made by `scutoid.sweep`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> raw = sc.open(np.random.default_rng(0).random((64, 64)))
+    >>> spots = sc.label(sc.threshold(sc.gaussian(raw, sigma=1), level=0.6))
+    >>> found = sc.sweep(spots, {"gaussian.sigma": [1, 2], "threshold.level": [0.52, 0.55]})
+    >>> found.table[["gaussian.sigma", "threshold.level"]].to_numpy().tolist()
+    [[1.0, 0.52], [1.0, 0.55], [2.0, 0.52], [2.0, 0.55]]
+    """
+
+    choices: tuple[Mapping[str, object], ...]
+    """Values by ``step.parameter``, in the order of the table."""
+    table: pd.DataFrame
+    """A row a choice: its parameters, then what was measured.  Of labels, and of tables of objects:
+    ``n_objects`` (whole ones), ``n_touching`` (those that go on beyond what was computed, which no
+    other measure counts), ``mean_size`` and ``median_size`` in voxels; of masks ``coverage``; of
+    other images ``mean`` and ``std``; of numbers ``value``.  With several targets, after the name
+    of each.  Then scores against the truth, measures that were asked for, and ``seconds``."""
+    targets: Any = field(repr=False)
+    """What was swept, as the pipeline has it."""
+    tiles: tuple[Tile, ...] = field(repr=False)
+    """What is drawn of each choice; none where no target is an image."""
+    _region: Region = field(repr=False)
+    _behind: ImageRef | None = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+    def target(self, number: int) -> Any:
+        """Return the targets with the parameters of one choice, ready to run in full."""
+        return _applied(self._region, self.targets, self.choices[number])
+
+    def preview(self, number: int) -> Preview:
+        """Compute one choice again."""
+        return look(self._region, self.choices[number])
+
+    def caption(self, number: int) -> tuple[str, ...]:
+        """Return the lines that stand below the picture of a choice."""
+        short = short_names(self.choices[number])
+        chosen = ", ".join(
+            f"{short[name]} {_text(value)}" for name, value in self.choices[number].items()
+        )
+        said = []
+        for name in self.table.columns:
+            last, value = str(name).rpartition(".")[2], self.table[name].iloc[number]
+            if last == "n_objects":
+                said.append(f"{value} objects")
+            elif last in ("f1", "coverage"):
+                said.append(f"{last} {value:.3g}")
+        return (chosen, ", ".join(dict.fromkeys(said))) if said else (chosen,)
+
+    def sheet(self, path: str | os.PathLike[str] | None = None) -> bytes:
+        """Draw all choices side by side, with one contrast and outlines of objects.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where it is written as well.
+
+        Returns
+        -------
+        bytes
+            A PNG: of a volume the largest voxels over z, of other axes the first place; at most
+            the first 100 choices.
+
+        Raises
+        ------
+        PipelineError
+            If no target is an image.
+        """
+        if not self.tiles:
+            raise PipelineError(
+                "a sheet shows images",
+                value="none of the targets is one",
+                place="sheet",
+                remedy="sweep an image beside the table: sc.sweep((labels, table), ...)",
+            )
+        captions = [self.caption(number) for number in range(len(self.tiles))]
+        title = f"{len(self)} choices of {', '.join(self.choices[0])}"
+        if len(self.tiles) < len(self):
+            title += f"; the first {len(self.tiles)} are shown"
+        png = draw_sheet(self.tiles, captions, title, self._columns())
+        if path is not None:
+            Path(path).write_bytes(png)
+        return png
+
+    def html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return a page of its own with the sheet and the table, without scripts or links.
+
+        Parameters
+        ----------
+        path : path, optional
+            Where it is written as well.
+        """
+        page = (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sweep of '
+            f"{markup.escape(self._names())}</title><style>:root{{color-scheme:light dark}}"
+            "body{font-family:system-ui,sans-serif;margin:24px}img{max-width:100%;height:auto}"
+            f"</style></head><body>{self._as_html(len(self))}</body></html>\n"
+        )
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def view(self, numbers: Sequence[int] | None = None, *, show: bool = True) -> Any:
+        """Open napari with a cell of its grid a choice.
+
+        Needs the extra ``napari``.
+
+        Parameters
+        ----------
+        numbers : sequence of int, optional
+            Which choices; default: all, up to 36.
+        show : bool, optional
+            Whether the window is shown at once.
+
+        Returns
+        -------
+        napari.Viewer
+
+        Raises
+        ------
+        ParameterError
+            If there are more.
+        """
+        shown = list(range(len(self))) if numbers is None else list(numbers)
+        if not 1 <= len(shown) <= _LAYERS:
+            raise ParameterError(
+                f"a viewer shows 1 to {_LAYERS} choices side by side",
+                value=len(shown),
+                place="view of a sweep",
+                remedy="name some: sweep.view([0, 3, 5])",
+            )
+        from scutoid import view
+
+        viewer: Any = None
+        cells: list[list[Any]] = []
+        for number in shown:
+            there = [] if viewer is None else list(viewer.layers)
+            viewer = view(*self._cell(number), viewer=viewer, show=show)
+            cells.append([layer for layer in viewer.layers if layer not in there])
+        for place, layer in enumerate(layer for cell in cells for layer in cell):
+            viewer.layers.move(viewer.layers.index(layer), place)
+        arranged = getattr(viewer, "canvas", viewer).grid  # napari before 0.9: the viewer's own
+        arranged.stride = len(cells[0])
+        arranged.enabled = True
+        return viewer
+
+    def _cell(self, number: int) -> list[Image]:
+        """Return what is shown of one choice, below one another."""
+        preview = self.preview(number)
+        name = self.caption(number)[0]
+        shown: list[Image] = []
+        for target, looked in zip(preview.targets, preview.looked, strict=True):
+            if isinstance(target, ImageRef) and looked.spec is not None:
+                if self._behind is not None and looked.roi is not None and not shown:
+                    array = _read_behind(self._behind, looked)
+                    below = placed(
+                        array, looked.spec, looked.roi, f"image, {name}", is_labels=False
+                    )
+                    shown.append(below)
+                shown.append(
+                    placed(looked.result, looked.spec, looked.roi, name, is_labels=target.is_labels)
+                )
+                return shown
+        raise PipelineError("a viewer shows images", value="no target is one", place="sweep.view")
+
+    def _columns(self) -> int:
+        """Return how many choices stand side by side: of a grid, all values of the last one."""
+        names = list(self.choices[0])
+        last = [choice[names[-1]] for choice in self.choices]
+        n = len(self.tiles)
+        for period in range(2, 9):
+            rows = [last[start : start + period] for start in range(0, len(last), period)]
+            is_grid = all(_same(row, rows[0]) for row in rows) and not _same(last[:1], last[1:2])
+            if len(rows) > 1 and is_grid:
+                return period
+        return n if n <= 4 else min(max(3, math.ceil(math.sqrt(n))), 8)
+
+    def _names(self) -> str:
+        return ", ".join(ref.name for ref in self._region.targets)
+
+    def _as_html(self, count: int) -> str:
+        picture = ""
+        if self.tiles:
+            encoded = b64encode(self.sheet()).decode()
+            picture = f'<img alt="contact sheet" src="data:image/png;base64,{encoded}"/>'
+        rows = self.table.head(count)
+        cells = [["", *rows.columns]]
+        body = zip(
+            rows.index.tolist(), *(rows[name].tolist() for name in rows.columns), strict=True
+        )
+        below = "" if count >= len(self) else note(f"{count} of {len(self)} choices")
+        return section("Sweep", self._names(), picture, grid(cells[0], body), below)
+
+    def _repr_html_(self) -> str:
+        return self._as_html(_ROWS)
+
+    def __str__(self) -> str:
+        return f"{len(self)} choices\n{self.table.to_string()}"
+
+
+def sweep(
+    target: Any,
+    choices: Choices,
+    roi: RegionLike = None,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    measures: Mapping[str, MeasureFunction] | None = None,
+    truth: Image | NDArray[Any] | None = None,
+    threshold: float = 0.5,
+    behind: Image | None = None,
+    margin: MarginLike = MARGIN,
+    local: bool | str | Collection[str] = False,
+    store: str | os.PathLike[str] | None = None,
+    exact: bool = True,
+    memory: int | str | None = None,
+    running: Mapping[str, Any] | None = None,
+) -> Sweep:
+    """Compute a region with many choices of parameters, measure each and draw them side by side.
+
+    What choices have in common is computed once.  Names and values are checked for all choices
+    before the first is computed.
+
+    Parameters
+    ----------
+    target : Image, Table, Value, or a tuple, list or dict of these
+        As in `preview`; the first image is drawn.
+    choices : mapping, DataFrame or sequence of mapping
+        ``{"gaussian.sigma": [1, 2], "threshold.level": [300, 400]}``: all combinations; with `n`
+        some of them, at random.  Instead of a list of values a function that gets a
+        `numpy.random.Generator` and returns one.  Or a choice a row of a DataFrame, or a dict each.
+        Parameters are named ``step.parameter``, by the name of the step in the store.
+    roi : optional
+        The region, as in `preview`; default: all.  With a `store` and without a region, all choices
+        are run into the store, where ``Store.find`` finds them.
+    n : int, optional
+        How many choices are drawn at random.
+    seed : int, optional
+        Of what is drawn.
+    measures : mapping of str to function, optional
+        Further columns.  A function gets the result of the region, a tuple where there are
+        several targets, without the objects that go on beyond what was computed.
+    truth : Image or ndarray, optional
+        Labels of the whole image that the first labels are compared with, by `compare`.  Objects
+        of both that go on beyond what was computed are left out, and those of which more than half
+        lies in such ones.
+    threshold : float, optional
+        Least intersection over union of objects that match.
+    behind : Image, optional
+        What outlines are drawn on; default: the first image of the pipeline of the same shape.
+    margin, local, store, exact, memory
+        As in `preview`.
+    running : mapping, optional
+        Further arguments of `run`, where choices are run into a store, such as ``{"workers": 4}``.
+
+    Returns
+    -------
+    Sweep
+        `.table`, `.sheet`, `.html`, `.view`, `.target`.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is not there, or a step refuses a value.
+    GeometryError, PipelineError, MemoryLimitError
+        As in `preview`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> raw = sc.open(np.arange(100).reshape(10, 10))
+    >>> bright = sc.threshold(raw, level=10)
+    >>> sc.sweep(bright, {"threshold.level": [24, 49]}).table["coverage"].tolist()
+    [0.75, 0.5]
+    """
+    names = (local,) if isinstance(local, str) else local
+    drawn = choices_of(choices, n, seed)
+    with refusing_depth():
+        graph = Graph(refs_in([target]), local=names if isinstance(names, bool) else tuple(names))
+        graph.check_local()
+        limit = None if memory is None else parse_bytes(memory)
+        session = Session(graph, store=store, limit=limit, exact=exact)
+        region = Region(session, Margin(margin), roi)
+        for choice in drawn:
+            region.check(choice)
+    if store is not None and roi is None and not graph.members:
+        run(*(_applied(region, target, choice) for choice in drawn), store=store, **running or {})
+    measuring = Measures(dict(measures or {}), truth, threshold)
+    below = _behind(region) if behind is None else behind.read_ref
+    return _swept(target, region, drawn, measuring, below)
+
+
+def _swept(
+    target: Any,
+    region: Region,
+    choices: list[Choice],
+    measures: Measures,
+    behind: ImageRef | None,
+) -> Sweep:
+    import pandas as pd
+
+    rows: dict[int, dict[str, object]] = {}
+    tiles: dict[int, Tile] = {}
+    pixels: dict[Roi, NDArray[Any]] = {}
+    for number in region.in_order(choices):
+        start = time.perf_counter()
+        preview = look(region, choices[number])
+        row = measures.of(preview)
+        rows[number] = {**choices[number], **row, "seconds": time.perf_counter() - start}
+        if number < _PICTURES:
+            tile = _tile(preview, behind, pixels)
+            if tile is not None:
+                tiles[number] = tile
+    table = pd.DataFrame([rows[number] for number in range(len(choices))])
+    drawn = tuple(tiles[number] for number in sorted(tiles))
+    return Sweep(tuple(choices), table, target, drawn, region, behind)
+
+
+def _applied(region: Region, target: Any, choice: Mapping[str, object]) -> Any:
+    changes = region.session.parameters.changes(choice, "sweep")
+    pairs = {
+        (call.name, parameter): value
+        for call, own in changes.by_call.items()
+        for parameter, value in own.items()
+    }
+    return applied(target, pairs)
+
+
+def _behind(region: Region) -> ImageRef | None:
+    """Return the first image that was opened and lies where the first image of the targets does."""
+    target = next((ref for ref in region.targets if isinstance(ref, ImageRef)), None)
+    if target is None or not (target.is_labels or target.dtype == bool):
+        return None
+    for call in region.session.graph.order:
+        for item in call.inputs:
+            if not isinstance(item, ImageRef) or not isinstance(item.node, Opened):
+                continue
+            if not item.is_labels and item.dtype != bool and item.roi == target.roi:
+                return item
+    return None
+
+
+def _tile(
+    preview: Preview, behind: ImageRef | None, pixels: dict[Roi, NDArray[Any]]
+) -> Tile | None:
+    """Return what is drawn of the first image of a preview."""
+    for target, looked in zip(preview.targets, preview.looked, strict=True):
+        if not isinstance(target, ImageRef) or looked.roi is None:
+            continue
+        axes, result = target.axes, looked.result
+        if not (target.is_labels or target.dtype == bool):
+            return Tile(plane_of(result, axes, SIDE, is_labels=False), None, None)
+        labels = plane_of(result, axes, SIDE, is_labels=True)
+        if looked.roi not in pixels:
+            shown = (result != 0) if behind is None else _read_behind(behind, looked)
+            pixels[looked.roi] = plane_of(shown, axes, SIDE, is_labels=False)
+        cut = None
+        if looked.objects is not None:
+            cut = plane_of(looked.mask(), axes, SIDE, is_labels=True)
+        below = pixels[looked.roi] if behind is not None else (labels != 0) * np.uint8(90)
+        return Tile(below, labels, cut)
+    return None
+
+
+def _read_behind(behind: ImageRef, looked: Looked) -> NDArray[Any]:
+    assert looked.roi is not None  # noqa: S101 - images have a region
+    if behind.axes != (looked.spec.axes if looked.spec else "") or not behind.roi.contains(
+        looked.roi
+    ):
+        raise ParameterError(
+            "what outlines are drawn on has the axes of the labels, and lies where they do",
+            value=f"{behind.name!r}: {behind.axes!r}, {behind.roi}",
+            place="behind= of sweep",
+        )
+    return Image(behind).read(looked.roi)
+
+
+def _text(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _same(one: Sequence[object], other: Sequence[object]) -> bool:
+    return [repr(item) for item in one] == [repr(item) for item in other]
