@@ -153,7 +153,7 @@ INTERNAL = {
     "scutoid.napari_plugin": """
         get_reader list_runs ListedRun ListedStep Place place_of ResultsWidget
     """,
-    "scutoid.progress": "Count RunCounts Progress progress_shown",
+    "scutoid.progress": "Count FINISH RunCounts Progress progress_shown",
     "scutoid.reports": "Picture report_of_run shown_picture STYLE",
     "scutoid.exploring": "Best best Preview preview Sweep sweep",
 }

@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -157,6 +158,93 @@ def served():
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+LIVE = """
+import os, sys, time
+from pathlib import Path
+import numpy as np
+import scutoid as sc
+
+@sc.blockwise(dtype="same")
+def gated(image, *, block=sc.injected):
+    folder = os.environ["GATES"]
+    # a block waits until the file of its number is there
+    while not (Path(folder) / str(block.index)).exists():
+        time.sleep(0.02)
+    if (Path(folder) / "fail").exists():
+        raise ValueError("told to fail")
+    return image + 1
+
+if __name__ == "__main__":
+    raw = sc.open(np.zeros((40, 20), "uint8"), axes="yx", voxel_size=(1, 1))
+    after = sc.gaussian(gated(raw), sigma=1)
+    sc.run(after, store=sys.argv[1], block=10, workers=2, executor="threads", on_failure="return",
+           check_halo=False)
+"""
+
+
+@pytest.fixture
+def live(tmp_path):
+    """A run in another process, whose blocks go on one by one when they are let."""
+    script, gates = tmp_path / "live.py", tmp_path / "gates"
+    script.write_text(LIVE)
+    gates.mkdir()
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "GATES": str(gates)}
+    command = [sys.executable, str(script), str(tmp_path / "results")]
+    process = subprocess.Popen(command, env=env)
+    yield tmp_path / "results", gates, process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser, which is ended with the module: its event loop would be in the way of others."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs Chromium")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens pages; at the end none has asked another machine, or written an error."""
+    contexts, faults = [], []
+
+    def begin(address, *, path="/", width=1280, scheme="light"):
+        site = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+        page.on(
+            "console",
+            lambda told: told.type in ("error", "warning") and faults.append(told.text),
+        )
+        page.on(
+            "request",
+            lambda asked: (
+                asked.url.startswith(f"{site}/") or faults.append(f"outside: {asked.url}")
+            ),
+        )
+        page.goto(address)
+        assert "token" not in page.url
+        if path != "/":
+            page.goto(f"{site}{path}")
+        return page
+
+    yield begin
+    for context in contexts:
+        context.close()
+    assert not faults
 
 
 def ended(process, number=signal.SIGINT, *, within=60):

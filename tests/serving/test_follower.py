@@ -6,10 +6,7 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,8 +21,6 @@ from scutoid.serving._pulse import Pulse
 from scutoid.serving._run_view import RunView
 from scutoid.steps.results import RUNS
 from scutoid.store import EntryStore, Lock
-
-ROOT = Path(__file__).parents[2]
 
 
 def written(folder, events, mode="w"):
@@ -94,7 +89,7 @@ def test_damaged_lines_are_counted_and_the_others_hold(tmp_path_factory, seed):
     follower.read([folder])
     assert follower.progress.steps["a"].n_done == 10
     assert (follower.blocks["a"] == BlockState.DONE).sum() == 10
-    assert follower.progress.n_unreadable == len(chosen)
+    assert follower._n_bad == len(chosen)
     assert bool(follower.problems) == bool(chosen)
 
 
@@ -174,44 +169,6 @@ def test_a_run_that_is_going_on_here_is_alive(tmp_path):
         assert Clock().alive(Pulse(tmp_path / RUNS / "run"))
     assert not Clock().alive(Pulse(tmp_path / RUNS / "run"))
     assert _pulse.__doc__
-
-
-LIVE = """
-import os, sys, time
-from pathlib import Path
-import numpy as np
-import scutoid as sc
-
-@sc.blockwise(dtype="same")
-def gated(image, *, block=sc.injected):
-    folder = os.environ["GATES"]
-    # a block waits until the file of its number is there
-    while not (Path(folder) / str(block.index)).exists():
-        time.sleep(0.02)
-    if (Path(folder) / "fail").exists():
-        raise ValueError("told to fail")
-    return image + 1
-
-if __name__ == "__main__":
-    raw = sc.open(np.zeros((40, 20), "uint8"), axes="yx", voxel_size=(1, 1))
-    after = sc.gaussian(gated(raw), sigma=1)
-    sc.run(after, store=sys.argv[1], block=10, workers=2, executor="threads", on_failure="return",
-           check_halo=False)
-"""
-
-
-@pytest.fixture
-def live(tmp_path):
-    """A run in another process, whose blocks go on one by one when they are let."""
-    script, gates = tmp_path / "live.py", tmp_path / "gates"
-    script.write_text(LIVE)
-    gates.mkdir()
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "GATES": str(gates)}
-    command = [sys.executable, str(script), str(tmp_path / "results")]
-    process = subprocess.Popen(command, env=env)
-    yield tmp_path / "results", gates, process
-    process.kill()
-    process.wait()
 
 
 def view_of(store, wait_for, process):

@@ -1,4 +1,4 @@
-from ._counts import Count, RunCounts
+from ._counts import FINISH, Count, RunCounts
 from ._progress import Progress, progress_shown
 
-__all__ = ["Count", "Progress", "RunCounts", "progress_shown"]
+__all__ = ["FINISH", "Count", "Progress", "RunCounts", "progress_shown"]

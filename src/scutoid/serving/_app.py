@@ -181,7 +181,10 @@ class _Pages:
         if file is None:
             raise StoreError("the result has a table", place=str(entry.path))
         offset, limit = _whole(request, "offset"), _limit(request)
-        page = self._tables.page(file, _query(request), offset=offset, limit=limit)
+        try:
+            page = self._tables.page(file, _query(request), offset=offset, limit=limit)
+        except ParameterError as error:  # a value that somebody is typing is no fault of the page
+            return _json({"problem": str(error)})
         return _json({name: getattr(page, name) for name in type(page).__slots__})
 
     def _made(self, request: Request) -> tuple[RunView | None, str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from scutoid import events
+from scutoid.progress import FINISH
 from scutoid.serving._block_map import MOST_BLOCKS, BlockState, Bytes, set_runs
+from scutoid.serving._events import event_of
 from scutoid.serving._progress import RunProgress
 from scutoid.serving._tail import Tail
 
@@ -33,7 +33,8 @@ class Follower:
         self.problems: tuple[str, ...] = ()
         """What cannot be read."""
         self._tails: list[Tail] = []
-        self._held: dict[int, deque[tuple[str, Any]]] = {}
+        self._n_bad = 0
+        self._held: dict[int, deque[tuple[str, tuple[tuple[int, int], ...]]]] = {}
 
     def read(self, parts: list[Path], *, most: int = 64 << 20) -> bool:
         """Take in what was written since, of all parts of the run; say whether there was any.
@@ -59,7 +60,7 @@ class Follower:
                 return True
             if not tail.is_at_end:
                 break  # what a later part says comes after it
-        n_bad = self.progress.n_unreadable + sum(tail.n_left_out for tail in self._tails)
+        n_bad = self._n_bad + sum(tail.n_left_out for tail in self._tails)
         if n_bad:
             problems.append(f"{n_bad} lines of {EVENTS} are no events, and left out")
         self.problems = tuple(problems)
@@ -68,6 +69,7 @@ class Follower:
     def _begin_again(self) -> None:
         """Forget all: the files are others than those that were read."""
         self.progress, self.blocks, self._tails, self._held = RunProgress(), {}, [], {}
+        self._n_bad = 0
 
     def _read(self, tail: Tail, most: int) -> int:
         n_events = 0
@@ -84,39 +86,41 @@ class Follower:
 
     def _take(self, line: bytes) -> None:
         try:
-            event = json.loads(line)
-            self.progress.take(event)
-            self._mark(event)
+            event = event_of(line)
+            if event is not None:  # those of later versions may be more
+                self._mark(event)
+                self.progress.take(event)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-            self.progress.n_unreadable += 1
+            self._n_bad += 1
 
-    def _mark(self, event: Mapping[str, Any]) -> None:
-        """Give blocks the state that an event tells."""
-        kind = event["event"]
-        if kind == "RunStarted":
-            self._held.clear()
-            for info in event["tasks"]:
-                self._make(str(info["name"]), int(info["n_blocks"]))
-            return
-        if kind == "WorkerLost":
-            self._drop(int(event["worker"]))
-            return
-        states = self.blocks.get(event.get("task", ""))
-        if states is None:
-            return
-        if kind == "BatchStarted":
-            held = self._held.setdefault(int(event["worker"]), deque(maxlen=_BATCHES))
-            held.append((event["task"], event["blocks"]))
-            set_runs(states, event["blocks"], BlockState.RUNNING)
-        elif kind == "BatchDone":
-            set_runs(states, event.get("blocks", ()), BlockState.DONE)
-        elif kind == "BlockFailed" and event["index"] >= 0:
-            state = BlockState.RETRYING if event["will_retry"] else BlockState.FAILED
-            set_runs(states, [(event["index"], 1)], state)
+    def _mark(self, event: events.Event) -> None:
+        """Give blocks the state that an event tells.
+
+        Raises
+        ------
+        ValueError
+            If a step has no such blocks.
+        """
+        match event:
+            case events.RunStarted():
+                self._held.clear()
+                for info in event.tasks:
+                    self._make(info.name, info.n_blocks)
+            case events.WorkerLost():
+                self._drop(event.worker)
+            case events.BatchStarted() if event.task in self.blocks:
+                set_runs(self.blocks[event.task], event.blocks, BlockState.RUNNING)
+                held = self._held.setdefault(event.worker, deque(maxlen=_BATCHES))
+                held.append((event.task, event.blocks))
+            case events.BatchDone() if event.task in self.blocks:
+                set_runs(self.blocks[event.task], event.blocks, BlockState.DONE)
+            case events.BlockFailed() if event.task in self.blocks and event.index >= 0:
+                state = BlockState.RETRYING if event.will_retry else BlockState.FAILED
+                set_runs(self.blocks[event.task], [(event.index, 1)], state)
 
     def _make(self, name: str, n_blocks: int) -> None:
         taken = sum(map(len, self.blocks.values()))
-        if name.endswith(":finish") or not 0 < n_blocks <= MOST_BLOCKS:
+        if name.endswith(FINISH) or not 0 < n_blocks <= MOST_BLOCKS:
             return
         if taken + n_blocks <= _MOST_BYTES:
             self.blocks[name] = np.zeros(n_blocks, dtype=np.uint8)

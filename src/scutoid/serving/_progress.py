@@ -6,13 +6,14 @@ Nothing here reads a file or a clock: events go in, and times are given.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from scutoid import events
+from scutoid.progress import FINISH, RunCounts
 
 ProgressState = Literal["waiting", "running", "done", "failed", "stopped"]
 
-_FINISH = ":finish"
 _MARKS = 60
 _MARK_SECONDS = 2.0
 _ENOUGH = 8
@@ -50,8 +51,6 @@ class StepProgress:
     n_failed: int = 0
     n_orphaned: int = 0
     """Those that will not run, because what they depend on failed."""
-    worker_seconds: float = 0.0
-    """Time of workers that the blocks done took, together."""
     first: float | None = None
     """When its first block was handed out."""
     last: float | None = None
@@ -103,11 +102,6 @@ class StepProgress:
         rate = self.rate(now)
         return self.n_open / rate if rate else None
 
-    @property
-    def cost(self) -> float | None:
-        """Seconds of a worker a block; None before one is done."""
-        return self.worker_seconds / self.n_done if self.n_done else None
-
     def begin(self, now: float) -> None:
         """Note that blocks were handed out."""
         if self.first is None:
@@ -118,7 +112,6 @@ class StepProgress:
         """Note blocks that are done."""
         self.begin(now - seconds)
         self.n_done += n_blocks
-        self.worker_seconds += seconds
         self.last = now
         if now - self._marks[-1][0] >= _MARK_SECONDS:
             self._marks.append((now, self.n_done))
@@ -140,9 +133,9 @@ class Left:
     """The time that a run will still take."""
 
     seconds: float
-    """Of what can be told, in seconds."""
+    """In seconds."""
     n_unknown: int
-    """Steps with open blocks of which none is done, so that their time is not known."""
+    """Steps with open blocks of which none is done: each is taken to last as the mean of others."""
 
 
 @dataclass(slots=True)
@@ -161,103 +154,81 @@ class RunProgress:
     """When the last event was sent."""
     notes: deque[str] = field(default_factory=lambda: deque(maxlen=_NOTES))
     """Workers that were lost, damage that was found, steps that were waited for: the last ones."""
-    n_unreadable: int = 0
-    """Lines that are no events."""
+    counts: RunCounts = field(default_factory=RunCounts)
+    """What progress on a terminal is made of: both say the same time left."""
 
     def left(self, now: float) -> Left | None:
-        """Return the time that all open blocks will take together; None if nothing is known yet.
+        """Return the time that all open blocks will take, as `RunCounts` estimates it.
 
-        Blocks of steps whose cost is known share the workers; a step is not over before its own
-        rate says so, however many workers there are.
+        None if nothing is known yet.
         """
-        known, alone, n_unknown = 0.0, 0.0, 0
-        for step in self.steps.values():
-            if not step.n_open or step.is_over:
-                continue
-            if step.cost is None:
-                n_unknown += 1
-                continue
-            known += step.n_open * step.cost
-            alone = max(alone, step.cost)
-        if not known:
-            return None if n_unknown or not self.steps else Left(0.0, 0)
-        workers = max(len(self.alive) or self.workers or 1, 1)
-        return Left(max(known / workers, alone), n_unknown)
+        seconds = self.counts.left(now)
+        open_steps = [step for step in self.steps.values() if step.n_open and not step.is_over]
+        if not open_steps and self.steps:
+            return Left(0.0, 0)
+        n_unknown = sum(not step.n_done for step in open_steps)
+        return None if seconds is None else Left(seconds, n_unknown)
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Take in an event, as it stands in `events.jsonl`.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If it is none.
-        """
-        now = float(event["time"])
-        match event["event"]:
-            case "RunStarted":
+    def take(self, event: events.Event) -> None:
+        """Take in an event."""
+        self.counts.on_event(event)
+        match event:
+            case events.RunStarted():
                 self._run_started(event)
-            case "BatchStarted":
-                self._step(event)[0].begin(now)
-            case "BatchDone":
-                self._batch_done(event, now)
-            case "BlockFailed":
-                self._block_failed(event, now)
-            case "BlocksOrphaned":
-                step, is_join = self._step(event)
-                step.n_orphaned += 0 if is_join else int(event["n"])
-            case "TaskDone":
-                self._step(event)[0].n_parts -= 1
-            case "RunDone":
-                self.ok = bool(event["ok"])
+            case events.BatchStarted():
+                self._step(event.task).begin(event.time)
+            case events.BatchDone():
+                n_done = 0 if event.task.endswith(FINISH) else event.n_done
+                self._step(event.task).done(n_done, event.seconds, event.time)
+            case events.BlockFailed():
+                self._block_failed(event)
+            case events.BlocksOrphaned():
+                n = 0 if event.task.endswith(FINISH) else event.n
+                self._step(event.task).n_orphaned += n
+            case events.TaskDone():
+                self._step(event.task).n_parts -= 1
+            case events.RunDone():
+                self.ok = event.ok
                 self.alive.clear()
             case _:
                 self._note(event)
-        self.last = now if self.last is None else max(self.last, now)
+        self.last = event.time if self.last is None else max(self.last, event.time)
 
-    def _step(self, event: Mapping[str, Any]) -> tuple[StepProgress, bool]:
-        """Return the step of an event, and whether it is about what joins its blocks."""
-        name = str(event["task"])
-        step = self.steps.setdefault(name.removesuffix(_FINISH), StepProgress())
-        return step, name.endswith(_FINISH)
+    def _step(self, task: str) -> StepProgress:
+        return self.steps.setdefault(task.removesuffix(FINISH), StepProgress())
 
-    def _run_started(self, event: Mapping[str, Any]) -> None:
-        tasks = {str(info["name"]): info for info in event["tasks"]}
-        for name, info in tasks.items():
-            if not name.endswith(_FINISH):
-                n_blocks = int(info["n_blocks"]) - int(info.get("n_skipped", 0))
-                n_parts = 1 + (name + _FINISH in tasks)
-                n_cached = int(info["n_cached"])
-                self.steps[name] = StepProgress(n_blocks, n_cached, n_parts=n_parts)
-        self.workers, self.ok = int(event["workers"]), None
+    def _run_started(self, event: events.RunStarted) -> None:
+        names = {info.name for info in event.tasks}
+        for info in event.tasks:
+            if not info.name.endswith(FINISH):
+                n_parts = 1 + (info.name + FINISH in names)
+                n_blocks = info.n_blocks - info.n_skipped
+                self.steps[info.name] = StepProgress(n_blocks, info.n_cached, n_parts=n_parts)
+        self.workers, self.ok = event.workers, None
         self.alive.clear()
 
-    def _batch_done(self, event: Mapping[str, Any], now: float) -> None:
-        step, is_join = self._step(event)
-        step.done(0 if is_join else int(event["n_done"]), float(event["seconds"]), now)
-
-    def _block_failed(self, event: Mapping[str, Any], now: float) -> None:
-        step, is_join = self._step(event)
-        if event["will_retry"]:
+    def _block_failed(self, event: events.BlockFailed) -> None:
+        step = self._step(event.task)
+        if event.will_retry:
             step.n_retried += 1
             return
-        index = -1 if is_join else int(event["index"])
-        error, traceback = str(event["error"]), _cut(str(event["traceback"]))
-        failure = Failed(index, int(event["attempt"]), error, traceback)
-        step.failed(failure, now)
+        index = -1 if event.task.endswith(FINISH) else event.index
+        failure = Failed(index, event.attempt, event.error, _cut(event.traceback))
+        step.failed(failure, event.time)
 
-    def _note(self, event: Mapping[str, Any]) -> None:
-        """Keep what is worth a line; kinds of later versions are passed over."""
-        match event["event"]:
-            case "WorkerStarted":
-                self.alive.add(int(event["worker"]))
-            case "WorkerLost":
-                self.alive.discard(int(event["worker"]))
-                self.notes.append(f"worker {int(event['worker'])} lost: {event['reason']}")
-            case "StepAwaited":
-                self.notes.append(f"{event['task']}: waited for {event['owner']}")
-            case "DamageFound":
-                what = f"{event['place']}: {event['what']}"
-                self.notes.append(f"{event['task']}: damaged, made again: {what}")
+    def _note(self, event: events.Event) -> None:
+        """Keep what is worth a line."""
+        match event:
+            case events.WorkerStarted():
+                self.alive.add(event.worker)
+            case events.WorkerLost():
+                self.alive.discard(event.worker)
+                self.notes.append(f"worker {event.worker} lost: {event.reason}")
+            case events.StepAwaited():
+                self.notes.append(f"{event.task}: waited for {event.owner}")
+            case events.DamageFound():
+                text = f"{event.task}: damaged, made again: {event.place}: {event.what}"
+                self.notes.append(text)
 
 
 def _cut(text: str) -> str:

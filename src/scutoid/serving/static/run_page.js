@@ -121,8 +121,8 @@ function headBox(run) {
 function leftText(left) {
   if (left === null) return "not known yet";
   const [seconds, unknown] = left;
-  if (!unknown) return duration(seconds);
-  return `at least ${duration(seconds)}; ${unknown} ${unknown === 1 ? "step has" : "steps have"} not begun`;
+  if (!unknown) return `about ${duration(seconds)}`;
+  return `about ${duration(seconds)}, if ${unknown === 1 ? "the step" : `the ${unknown} steps`} not begun are like the others`;
 }
 
 function stepTable(run, choose, toggle) {

@@ -31,8 +31,8 @@ export function tableBox(names) {
       const told = await ask("/api/table", { ...names, offset, limit: LIMIT, sort, descending: descending ? "1" : null,
         filter: [...filters.children].map((one) => one.read()).filter(isMeant).map((one) => JSON.stringify(one)) });
       if (number !== asked) return;
-      trouble.replaceChildren();
-      show(told);
+      trouble.replaceChildren(...(told.problem ? [problem(told.problem)] : []));
+      if (!told.problem) show(told);
     } catch (error) {
       if (number === asked) trouble.replaceChildren(problem(error));
     }
