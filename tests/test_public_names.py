@@ -93,7 +93,7 @@ INTERNAL = {
         Narrowed nearest_voxels number_unions ObjectPairs otsu_from_histogram outlines Overlaps
         pairs_within percentile_from_histogram percentile_passes predict_tiles region_columns
         region_sums RegionStats RegionTree renumbered shape_columns SHAPES spot_reach spot_response
-        SpotMethod Spots Tiling triangle_from_histogram value_range watershed
+        SpotMethod Spots Tiling triangle_from_histogram value_range watershed voxel_sums
     """,
     "scutoid.executors": """
         CONNECTION_VARIABLE LAUNCH_VARIABLE meet MOST_ITEMS NoHeartbeat TASK_VARIABLE
@@ -106,11 +106,12 @@ INTERNAL = {
         pyramid_method pyramid_multiple PyramidLevel read_region Readable reading_of SeriesName
         sets_among shard_levels ShardLevel SourceFiles source_at_level SPATIAL split_zip
         STACKED_AXES
-        Stacking StackSource Storage stored_shards stream_tiff VoxelSizes well_name without_windows
-        WrappedSource write_tiff zarr_at zarr_images
+        Stacking StackSource Storage stored_shards stream_tiff TakenShards VoxelSizes well_name
+        without_windows WrappedSource write_tiff zarr_at zarr_images
     """,
     "scutoid.blocks": """
-        Batch conflict_order EventLog Journal lower_neighbours parse_bytes Scheduler WorkerFailure
+        Batch conflict_order Done EventLog Journal lower_neighbours parse_bytes Scheduler
+        WorkerFailure
     """,
     "scutoid.store": """
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest changes_since checksum_file

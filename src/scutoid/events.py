@@ -116,6 +116,8 @@ class BatchDone:
     """Numbers of the blocks that took longest in it, and their seconds, slowest first."""
     blocks: tuple[tuple[int, int], ...] = ()
     """Numbers of the blocks that succeeded, as in `BatchStarted`."""
+    n_taken: int = 0
+    """Blocks among them that were taken over from an earlier result, for they read the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from ._source import (
 from ._spec import SPATIAL, ImageSpec
 from ._stack import STACKED_AXES, Stacking, StackSource, open_stack
 from ._storage import Storage
+from ._take_shards import TakenShards
 from ._tiff_stream import stream_tiff
 from ._tiff_write import write_tiff
 from ._time import TimeScale
@@ -71,6 +72,7 @@ __all__ = [
     "StackSource",
     "Stacking",
     "Storage",
+    "TakenShards",
     "TimeScale",
     "VoxelSizes",
     "WrappedSource",

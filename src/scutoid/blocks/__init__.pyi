@@ -1,4 +1,4 @@
-from ._block import Block, BlockStatus
+from ._block import Block, BlockStatus, Done
 from ._budget import parse_bytes
 from ._connect import Blocks, connect
 from ._event_log import EventLog
@@ -19,6 +19,7 @@ __all__ = [
     "BlockTask",
     "BlockTime",
     "Blocks",
+    "Done",
     "EventLog",
     "Failure",
     "Journal",

@@ -35,6 +35,29 @@ class BlockStatus(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What a block's function may return to say more than its value.
+
+    Examples
+    --------
+    >>> Done({"n": 3}).status, Done(None, is_empty=True).status
+    (<BlockStatus.WRITTEN: 2>, <BlockStatus.EMPTY: 3>)
+    """
+
+    value: object
+    """Goes to the task's `collect`, also of a block that had nothing to write."""
+    is_empty: bool = False
+    """Whether there was nothing to write."""
+    is_taken: bool = False
+    """Whether what was made before of equal inputs was taken over, and nothing computed."""
+
+    @property
+    def status(self) -> BlockStatus:
+        """The status of the block."""
+        return BlockStatus.EMPTY if self.is_empty else BlockStatus.WRITTEN
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One block of a task.
 

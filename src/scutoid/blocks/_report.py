@@ -62,6 +62,8 @@ class TaskReport:
     """The failures, the first thousand of them."""
     slowest: tuple[BlockTime, ...] = ()
     """The blocks that took longest, slowest first."""
+    n_taken: int = 0
+    """Blocks among the done that were taken over from an earlier result in this run."""
 
     @property
     def ok(self) -> bool:
@@ -91,6 +93,7 @@ class Report:
                 f"{n} {word}"
                 for n, word in (
                     (task.n_cached, "cached"),
+                    (task.n_taken, "taken over"),
                     (task.n_failed, "failed"),
                     (task.n_orphaned, "orphaned"),
                     (task.n_skipped, "skipped"),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import events
-from scutoid.blocks._block import Block, BlockStatus, blocks_of
+from scutoid.blocks._block import Block, BlockStatus, Done, blocks_of
 from scutoid.blocks._budget import Budget, parse_bytes
 from scutoid.blocks._check import check_abilities, check_tasks
 from scutoid.blocks._dispatch import Dispatcher
@@ -173,6 +173,8 @@ class _Call:
         if self.function is None:
             return int(BlockStatus.WAITING), None
         value = self.function(block, **values)
+        if type(value) is Done:
+            return int(value.status), value
         status = BlockStatus.EMPTY if value is BlockStatus.EMPTY else BlockStatus.WRITTEN
         return int(status), value
 
@@ -260,7 +262,7 @@ class _Run:
     def _take_in(self, messages: Iterable[object]) -> None:
         """Journal all results that have arrived, then tell the scheduler."""
         done: dict[int, list[_Success]] = defaultdict(list)
-        outcomes: list[tuple[Batch, Outcome, Sequence[ItemFailure]]] = []
+        outcomes: list[tuple[Batch, Outcome, Sequence[ItemFailure], int]] = []
         for message in messages:
             match message:
                 case Joined():
@@ -272,8 +274,9 @@ class _Run:
                         self._fail_setup(batch, message.setup_failure)
                     else:
                         outcome, refused = self._checked(batch, message)
-                        done[batch.task].append(self._collect(batch, outcome))
-                        outcomes.append((batch, outcome, refused))
+                        success, n_taken = self._collect(batch, outcome)
+                        done[batch.task].append(success)
+                        outcomes.append((batch, outcome, refused, n_taken))
                 case Lost():
                     self._lose(message)
         for task, successes in done.items():
@@ -283,8 +286,8 @@ class _Run:
                 journal.append(recorded)
             for indices, statuses, _ in successes:
                 self.scheduler.finished(task, indices, statuses)
-        for batch, outcome, refused in outcomes:
-            self.progress.came_back(batch, outcome)
+        for batch, outcome, refused, n_taken in outcomes:
+            self.progress.came_back(batch, outcome, n_taken)
             self._dispatcher.note_success(batch)
             for failure in outcome.failures:
                 self._fail(batch, failure, outcome.worker)
@@ -292,16 +295,26 @@ class _Run:
                 self._fail(batch, failure, outcome.worker, is_final=True)
         self.progress.note_ends()
 
-    def _collect(self, batch: Batch, outcome: Outcome) -> _Success:
-        """Return the blocks of an outcome that succeeded; their values are durable then."""
+    def _collect(self, batch: Batch, outcome: Outcome) -> tuple[_Success, int]:
+        """Return the blocks of an outcome that succeeded, and how many of them were taken over.
+
+        Their values are durable then.
+        """
         is_done = outcome.statuses != BlockStatus.WAITING
         indices, statuses = batch.indices[is_done], outcome.statuses[is_done]
-        collect = self._tasks[batch.task].collect
+        collect, n_taken = self._tasks[batch.task].collect, 0
         if collect is not None and outcome.values is not None:
-            written = np.flatnonzero(outcome.statuses == BlockStatus.WRITTEN).tolist()
-            if written:
-                collect([(int(batch.indices[at]), outcome.values[at]) for at in written])
-        return indices, statuses, batch.attempt
+            collected = []
+            for at in np.flatnonzero(is_done).tolist():
+                value, index = outcome.values[at], int(batch.indices[at])
+                if type(value) is Done:
+                    n_taken += value.is_taken
+                    collected.append((index, value.value))
+                elif outcome.statuses[at] == BlockStatus.WRITTEN:
+                    collected.append((index, value))
+            if collected:
+                collect(collected)
+        return (indices, statuses, batch.attempt), n_taken
 
     def _checked(self, batch: Batch, outcome: Outcome) -> tuple[Outcome, Sequence[ItemFailure]]:
         """Return an outcome without the blocks that do not count after all, and their failures."""

@@ -48,6 +48,8 @@ class TaskProgress:
     """The task."""
     n_cached: int
     """Blocks that were done before."""
+    n_taken: int = 0
+    """Blocks that were taken over from an earlier result."""
     sizer: BatchSizer = field(default_factory=BatchSizer)
     """The size of its batches."""
     failures: list[Failure] = field(default_factory=list)
@@ -80,6 +82,7 @@ class TaskProgress:
             n_blocks=self.task.grid.n_blocks,
             n_done=sum(tally[status] for status in done),
             n_cached=self.n_cached,
+            n_taken=self.n_taken,
             n_failed=tally[BlockStatus.FAILED],
             n_orphaned=tally[BlockStatus.ORPHANED],
             n_skipped=tally[BlockStatus.SKIPPED],
@@ -150,13 +153,14 @@ class RunProgress:
         blocks = runs_of(batch.indices)
         self.tell(events.BatchStarted(time.time(), progress.task.name, worker, blocks))
 
-    def came_back(self, batch: Batch, outcome: Outcome) -> None:
+    def came_back(self, batch: Batch, outcome: Outcome, n_taken: int = 0) -> None:
         """Note a batch that has come back, and whose finished blocks are journalled."""
         progress = self._by_task[batch.task]
         progress.ended = time.perf_counter()
         progress.sizer.note(len(batch.indices), outcome.seconds)
         tally = np.bincount(outcome.statuses, minlength=len(BlockStatus)).tolist()
         progress.n_cached += tally[BlockStatus.FOUND]
+        progress.n_taken += n_taken
         n_done = len(batch.indices) - tally[BlockStatus.WAITING]
         slowest = tuple((int(batch.indices[at]), seconds) for at, seconds in outcome.slowest)
         for index, seconds in slowest:
@@ -170,6 +174,7 @@ class RunProgress:
                     *(time.time(), progress.task.name, n_done, tally[BlockStatus.EMPTY]),
                     *(outcome.seconds, outcome.worker, slowest),
                     runs_of(batch.indices[outcome.statuses != BlockStatus.WAITING]),
+                    n_taken,
                 )
             )
 

@@ -85,6 +85,7 @@ from ._seams import (
 from ._shapes import SHAPES, shape_columns
 from ._spots import SpotMethod, Spots, find_spots, spot_reach, spot_response
 from ._tiles import Model, Tiling, check_tiling, field_of_view, predict_tiles
+from ._voxel_sums import voxel_sums
 from ._watershed import components_seen, reference_watershed, watershed
 from ._whole_numbers import (
     LARGEST_IN_FLOAT64,
@@ -193,5 +194,6 @@ __all__ = [
     "spot_response",
     "triangle_from_histogram",
     "value_range",
+    "voxel_sums",
     "watershed",
 ]

@@ -1,6 +1,6 @@
 from ._durable import empty_folder, list_folder
 from ._entry import SIZES, Entry, distrust_around
-from ._entry_folder import COMPLETE, JOURNAL, RECIPE
+from ._entry_folder import COMPLETE, DIGESTS, JOURNAL, RECIPE
 from ._entry_store import MARK, RESULT_NAME, EntryStore
 from ._lock import Lock, Owner, one_by_one
 from ._pack import Pack
@@ -41,6 +41,7 @@ from .keys import (
 
 __all__ = [
     "COMPLETE",
+    "DIGESTS",
     "FORMATS",
     "JOURNAL",
     "KEY_RULE",

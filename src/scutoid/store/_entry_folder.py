@@ -16,16 +16,20 @@ from scutoid.store.formats import FORMATS, installed_formats
 RECIPE = "recipe.json"
 COMPLETE = "COMPLETE"
 JOURNAL = "journal"
+DIGESTS = "blocks.digests"
+"""Which block has read what; a result is whole without it."""
 _FILES = "files"
 _ZARR_METADATA = "zarr.json"
 
 # What an entry is made of; all else in its folder is somebody else's, and is never removed.
 _OURS = re.compile(
     r"recipe\.json|COMPLETE|journal|(members|accepted)\.json|items|files"
-    r"|(blocks|items)\.pack(\.index)?|image(-\d+)?\.(ome\.zarr|tif|shards)"
+    r"|(blocks|items)\.pack(\.index)?|blocks\.digests|image(-\d+)?\.(ome\.zarr|tif|shards)"
 )
 _SAVED = re.compile(r"(?:table|value)(?:-\d+)?(\.[\w.]+)")
-_CHECKED_ELSEWHERE = re.compile(r"recipe\.json|COMPLETE|journal|items|.*\.pack(\.index)?|\..*")
+_CHECKED_ELSEWHERE = re.compile(
+    r"recipe\.json|COMPLETE|journal|items|.*\.pack(\.index)?|blocks\.digests|\..*"
+)
 
 
 def is_ours(name: str) -> bool:

@@ -4,6 +4,7 @@ from ._calling import merge_in_order, unpack
 from ._computed import ComputedImage
 from ._gathered import GatheredMembers
 from ._groups import Groups
+from ._held import holding
 from ._parts import (
     BlockParts,
     MemoryParts,
@@ -12,6 +13,7 @@ from ._parts import (
     encode,
     read_payload,
 )
+from ._reads import DIGEST_BYTES, RecalledImage, digest_of_reads
 from ._tables import (
     TIME_UNIT,
     UNIT,
@@ -27,6 +29,7 @@ from ._trial import trial
 from ._whole_step import call_step, finish, prepared
 
 __all__ = [
+    "DIGEST_BYTES",
     "TIME_UNIT",
     "UNIT",
     "BlockInputs",
@@ -39,13 +42,16 @@ __all__ = [
     "Loaded",
     "MemoryParts",
     "PackedParts",
+    "RecalledImage",
     "call_step",
     "check_names",
     "check_units",
     "concatenate",
     "decode",
+    "digest_of_reads",
     "encode",
     "finish",
+    "holding",
     "join_tables",
     "merge_in_order",
     "own_columns",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from scutoid.arrays import Readable
 from scutoid.steps.compute._block_step import BlockStep
+from scutoid.steps.compute._held import taken
 from scutoid.steps.compute._parts import BlockParts
 from scutoid.steps.declaration import StepBlock, own
 
@@ -26,6 +28,7 @@ class Loaded:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._values: dict[Deferred, object] = {}
+        self._digests: dict[Deferred, str | None] = {}
 
     def of(self, item: object) -> object:
         """Return an item, loaded if it is deferred."""
@@ -35,6 +38,14 @@ class Loaded:
             if item not in self._values:
                 self._values[item] = item.load()
             return self._values[item]
+
+    def digest(self, item: Deferred, make: Callable[[object], str | None]) -> str | None:
+        """Return the digest of a deferred value, made once."""
+        value = self.of(item)
+        with self._lock:
+            if item not in self._digests:
+                self._digests[item] = make(value)
+            return self._digests[item]
 
     def __reduce__(self) -> tuple[type[Loaded], tuple[()]]:
         return Loaded, ()
@@ -60,6 +71,8 @@ class BlockInputs:
         inputs = []
         for item in self.inputs:
             value = self.loaded.of(item)
-            inputs.append(value[block.index] if isinstance(value, BlockParts) else value)
+            if isinstance(value, BlockParts):
+                value = taken(value, block.index, partial(value.__getitem__, block.index))
+            inputs.append(value)
         params = {name: own(self.loaded.of(value)) for name, value in self.params.items()}
         return self.step.compute_block(block, inputs, {**params, **ready}, written=written)

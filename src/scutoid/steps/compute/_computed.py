@@ -78,15 +78,17 @@ class ComputedImage:
         layout = self.given.step.layout
         target = roi.shift(self.offset)
         array = np.zeros(tuple(roi.shape), self.spec.dtype)
-        for block in self._blocks(layout.grid_region(target)):
+        for block in self.blocks(roi):
             written = layout.output_roi(block.write_roi, self.spec.shape)
             common = written.intersect(target)
             piece = self._block(block)[common.to_slices(written.offset)]
             array[common.to_slices(target.offset)] = piece
         return array
 
-    def _blocks(self, region: Roi) -> Iterator[StepBlock]:
+    def blocks(self, roi: Roi) -> Iterator[StepBlock]:
+        """Yield the blocks that a region, in the image's own voxels, is computed as."""
         step = self.given.step
+        region = step.layout.grid_region(roi.shift(self.offset))
         if self.is_cut_again:
             if not region.is_empty:
                 yield from map(step.block_of, step.layout.whole_blocks(region))

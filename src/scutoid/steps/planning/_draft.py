@@ -35,6 +35,8 @@ class Draft:
     lost: NDArray[np.int64] | None = None
     nearest: Recipe | None = None
     is_relisted: bool = False
+    family: str = ""
+    earlier: Entry | None = None
 
     @property
     def is_to_be_mended(self) -> bool:
@@ -75,4 +77,6 @@ class Draft:
             nearest=self.nearest,
             is_relisted=self.is_relisted,
             step=step,
+            family=self.family,
+            earlier=self.earlier,
         )

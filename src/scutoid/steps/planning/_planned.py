@@ -67,6 +67,10 @@ class PlannedCall:
     """How its blocks are computed, where it has blocks."""
     within: tuple[str, ...] = ()
     """The steps under which it is shown, the outermost first, where an operation made it."""
+    family: str = ""
+    """Digest of what all its blocks have in common; empty: none can be taken over, nor from it."""
+    earlier: Entry | None = None
+    """The result of the same family that blocks may be taken over from."""
 
     @property
     def is_cached(self) -> bool:

@@ -30,6 +30,7 @@ from scutoid.steps.graph import (
 from scutoid.steps.planning._accept import Acceptance
 from scutoid.steps.planning._changed_members import changed_members
 from scutoid.steps.planning._draft import Draft
+from scutoid.steps.planning._families import family_of, find_earlier
 from scutoid.steps.planning._folds import folded
 from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._lookup import find_stored
@@ -85,6 +86,7 @@ class Planner:
             self._visit(call)
         self._check_names()
         self._settle({self._by_node[call] for call in calls})
+        self._find_earlier()
         self._check_memory()
         self._check_disk()
         within = folded(self._drafts, self._by_node)
@@ -255,6 +257,16 @@ class Planner:
                 draft.reason = self._explain_readers(draft)
             else:
                 draft.reason = self._explain(draft)
+
+    def _find_earlier(self) -> None:
+        """Find, for each result to be made block by block, one that blocks may be taken from."""
+        for draft in self._drafts:
+            if draft.status == "cached" or not draft.is_kept:
+                continue
+            if isinstance(draft.call, BlockCall):
+                draft.family = family_of(draft.call, self.keys, self.layouts)
+                if draft.family and draft.task not in self._force:
+                    draft.earlier = find_earlier(draft, self.store)
 
     def _explain_readers(self, draft: Draft) -> str:
         names = ", ".join(reader.task for reader in self._readers(draft))

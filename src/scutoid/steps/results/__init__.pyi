@@ -1,3 +1,4 @@
+from ._block_digests import BlockDigests, DigestWriter
 from ._checksums import checksum_of, contents_of
 from ._damage import Examination, Verification, own_bytes, verify_store
 from ._display import settle_display
@@ -33,7 +34,7 @@ from ._names import (
     output_names,
     packed_slot,
 )
-from ._notes_file import notes_file
+from ._notes_file import notes_file, notes_of
 from ._record import (
     GridRecord,
     ImageRecord,
@@ -62,7 +63,9 @@ __all__ = [
     "RUN_NAME",
     "THUMBNAILS",
     "AcceptedRecord",
+    "BlockDigests",
     "Collector",
+    "DigestWriter",
     "Examination",
     "FileRecord",
     "Garbage",
@@ -98,6 +101,7 @@ __all__ = [
     "lost_values",
     "members_of",
     "notes_file",
+    "notes_of",
     "output_names",
     "own_bytes",
     "packed_slot",

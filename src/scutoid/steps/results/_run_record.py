@@ -43,6 +43,8 @@ class OutcomeRecord:
     """The first failures, each in a line: where, and the error."""
     slowest: tuple[tuple[int, float], ...] = ()
     """Numbers of the blocks that took longest, and their seconds."""
+    n_taken: int = 0
+    """Blocks that were taken over from an earlier result."""
 
     def to_dict(self) -> dict[str, object]:
         """Return it as it stands in JSON."""
@@ -52,6 +54,7 @@ class OutcomeRecord:
             "n_cached": self.n_cached,
             "n_failed": self.n_failed,
             "n_orphaned": self.n_orphaned,
+            "n_taken": self.n_taken,
             "seconds": self.seconds,
             "failures": list(self.failures),
             "slowest": [{"block": block, "seconds": seconds} for block, seconds in self.slowest],
@@ -75,6 +78,7 @@ class OutcomeRecord:
             seconds=fields.take("seconds", number),
             failures=fields.take("failures", items(text)),
             slowest=fields.take("slowest", items(slow)),
+            n_taken=fields.find("n_taken", count, 0),
         )
 
 

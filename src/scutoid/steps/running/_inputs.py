@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scutoid.arrays import ImageSpec, Readable, SourceIdentity
 from scutoid.errors import PipelineError
 from scutoid.geometry import Roi
-from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred
+from scutoid.steps.compute import BlockInputs, ComputedImage, Deferred, RecalledImage
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -75,7 +75,7 @@ class WorkerInputs:
         if above is None or image.node not in call.fused_inputs or not is_computed(above):
             source = self._readable(image)
             handover = self.handover(above, call) if above is not None else None
-            return source if handover is None else HandedImage(source, handover)
+            return RecalledImage(source if handover is None else HandedImage(source, handover))
         return _viewed(self._computed_image(above, is_cut_again=True), image)
 
     def handover(self, above: PlannedCall, reader: Call) -> Handover | None:

@@ -60,6 +60,15 @@ class RunStep:
     """The steps under which it is shown, the outermost first, where an operation made it."""
     is_stored: bool = True
     """Whether its result is complete in the store; also True where it is not kept."""
+    n_taken: int = 0
+    """Blocks that did not run either, but were taken over from an earlier result of the step."""
+    is_merged: bool = False
+    """Whether what its blocks returned was joined, be they taken or run."""
+
+    @property
+    def n_run(self) -> int:
+        """Blocks that were computed, and are done now."""
+        return self.n_done - self.n_cached - self.n_taken
 
     @property
     def has_all_blocks(self) -> bool:
@@ -230,11 +239,15 @@ class Run(NamedResults):
             counts = [f"{step.n_done} of {step.n_blocks} blocks done"]
             for number, word in (
                 (step.n_cached, "cached"),
+                (step.n_taken, "taken"),
+                (step.n_run if step.n_taken else 0, "run"),
                 (step.n_failed, "failed"),
                 (step.n_orphaned, "not run, because what they need failed"),
             ):
                 if number:
                     counts.append(f"{number} {word}")
+            if step.n_taken and step.is_merged:
+                counts.append("merged")
             lines.append(f"{step.name}: {', '.join(counts)}, {step.seconds:.1f} s")
             if step.slowest and step.slowest[0].seconds >= _WORTH_TELLING:
                 slow = (f"{step.label(b.index)} ({b.seconds:.1f} s)" for b in step.slowest[:3])
@@ -251,9 +264,12 @@ class Run(NamedResults):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        header = ("step", "blocks", "done", "cached", "failed", "not run", "seconds")
+        header = ("step", "blocks", "done", "cached", "taken", "failed", "not run", "seconds")
         rows = [
-            (s.name, s.n_blocks, s.n_done, s.n_cached, s.n_failed, s.n_orphaned, f"{s.seconds:.1f}")
+            (
+                *(s.name, s.n_blocks, s.n_done, s.n_cached, s.n_taken, s.n_failed, s.n_orphaned),
+                f"{s.seconds:.1f}",
+            )
             for s in _folded(self.steps)
         ]
         failed = [
@@ -290,6 +306,8 @@ def _joined(head: RunStep, under: Sequence[RunStep]) -> RunStep:
         n_blocks=sum(step.n_blocks for step in steps),
         n_done=sum(step.n_done for step in steps),
         n_cached=sum(step.n_cached for step in steps),
+        n_taken=sum(step.n_taken for step in steps),
+        is_merged=any(step.is_merged or step.n_blocks == 1 for step in under) or head.is_merged,
         n_failed=sum(step.n_failed for step in steps),
         n_orphaned=sum(step.n_orphaned for step in steps),
         seconds=sum(step.seconds for step in steps),

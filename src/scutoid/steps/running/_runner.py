@@ -279,6 +279,8 @@ class Runner:
             each.call.keys or (),
             within=each.within,
             is_stored=_is_stored(each),
+            n_taken=task.n_taken,
+            is_merged=each.has_finish and report.tasks[each.finish_task].n_done > 0,
         )
 
     def _with_change(self, step: RunStep, each: PlannedCall) -> RunStep:
@@ -422,6 +424,7 @@ def _outcome(step: RunStep) -> OutcomeRecord:
         seconds=round(step.seconds, 3),
         failures=tuple(f"{step.place(f)}: {f.error}" for f in step.failures[:_NOTED]),
         slowest=tuple((block.index, round(block.seconds, 3)) for block in step.slowest),
+        n_taken=step.n_taken,
     )
 
 

@@ -17,6 +17,7 @@ from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import (
     BLOCKS,
     ITEMS,
+    DigestWriter,
     NoteWriter,
     image_file,
     notes_file,
@@ -28,7 +29,7 @@ from scutoid.steps.results import (
 from scutoid.steps.running._edges import Edges
 from scutoid.steps.running._inputs import WorkerInputs
 from scutoid.steps.running._watch import Watches
-from scutoid.steps.work import BlockWork, FinishWork, Handover, MemberWork, StepWork
+from scutoid.steps.work import BlockWork, EarlierBlocks, FinishWork, Handover, MemberWork, StepWork
 from scutoid.store import Entry, Pack
 
 Check = Callable[[Sequence[int]], Mapping[int, Exception]]
@@ -50,6 +51,7 @@ class TaskBuilder:
         """Look at the inputs of each step again before what came back counts."""
         self._packs: list[Pack] = []
         self._notes: list[NoteWriter] = []
+        self._digests: list[DigestWriter] = []
         self._handovers: list[Handover] = []
 
     def close(self) -> None:
@@ -58,6 +60,8 @@ class TaskBuilder:
             pack.close()
         for notes in self._notes:
             notes.close()
+        for digests in self._digests:
+            digests.close()
         for handover in self._handovers:
             handover.close()
 
@@ -113,6 +117,9 @@ class TaskBuilder:
             self._packs.append(pack)
         notes = NoteWriter(each.entry, self._zarrs(each))
         self._notes.append(notes)
+        digests = DigestWriter(each.entry, each.family) if each.family else None
+        if digests is not None:
+            self._digests.append(digests)
         handover = self._inputs.handover_of(each)
         if handover is not None:
             self._handovers.append(handover)
@@ -125,6 +132,8 @@ class TaskBuilder:
                 tuple(None if f is None else f.offset for f in call.frames),
                 self._own_image(each) if spec.sees_neighbours else None,
                 handover,
+                is_digested=digests is not None,
+                earlier=self._earlier(each),
             ),
             self._edges.grid(call),
             conflict=spec.sees_neighbours,
@@ -132,7 +141,7 @@ class TaskBuilder:
             where=step.chosen(),
             journal=each.entry.journal,
             key="" if Journal.key_of(each.entry.journal) == "" else each.entry.key,
-            collect=partial(_collect_blocks, pack, notes),
+            collect=partial(_collect_blocks, pack, notes, digests),
             check=self._check(each),
             bytes_per_block=memory_of(call, self._layouts),
             **self._options(each),
@@ -153,6 +162,13 @@ class TaskBuilder:
             collect=partial(_commit, each.entry),
         )
         return [task, finish]
+
+    def _earlier(self, each: PlannedCall) -> EarlierBlocks | None:
+        """Return what blocks of a step may be taken over from."""
+        if each.earlier is None:
+            return None
+        has_pack = any(kind != "image" for kind in each.call.spec.outputs)
+        return EarlierBlocks(each.earlier, each.family, self._zarrs(each), has_pack=has_pack)
 
     def _own_image(self, each: PlannedCall) -> str:
         """Where the image of a step lies that sees its neighbours."""
@@ -267,11 +283,16 @@ def _commit(entry: Entry, _results: Sequence[tuple[int, object]]) -> None:
 
 
 def _collect_blocks(
-    pack: Pack | None, notes: NoteWriter, results: Sequence[tuple[int, Any]]
+    pack: Pack | None,
+    notes: NoteWriter,
+    digests: DigestWriter | None,
+    results: Sequence[tuple[int, Any]],
 ) -> None:
-    notes.append([noted for _, (_, noted) in results])
+    notes.append([result.notes for _, result in results])
+    if digests is not None:
+        digests.append([(index, one.digest, one.taken_from) for index, one in results])
     if pack is not None:
-        pack.append_many([(index, {}, payload) for index, (payload, _) in results])
+        pack.append_many([(index, {}, result.payload) for index, result in results])
 
 
 def _collect_members(

@@ -9,9 +9,12 @@ from ._members import (
     ValueInput,
     members_by_key,
 )
+from ._taking import BlockResult, EarlierBlocks
 
 __all__ = [
+    "BlockResult",
     "BlockWork",
+    "EarlierBlocks",
     "FinishWork",
     "FolderInput",
     "HandedImage",

@@ -6,7 +6,7 @@ itself; only small results (parts, values and tables of a block) go back to the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays import ImageWriter, Readable, open_source
-from scutoid.blocks import Block, BlockStatus
+from scutoid.blocks import Block, Done
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.compute import (
     BlockInputs,
@@ -24,8 +24,10 @@ from scutoid.steps.compute import (
     Loaded,
     call_step,
     decode,
+    digest_of_reads,
     encode,
     finish,
+    holding,
     join_tables,
     merge_in_order,
     read_payload,
@@ -34,6 +36,7 @@ from scutoid.steps.declaration import StepSpec, own
 from scutoid.steps.layout import PartsGrid
 from scutoid.steps.results import FILES_FOLDER, output_names, packed_slot
 from scutoid.steps.work._handover import Handover
+from scutoid.steps.work._taking import BlockResult, EarlierBlocks
 from scutoid.store import Entry, Pack, empty_folder
 
 
@@ -53,14 +56,37 @@ class BlockWork:
     """Where its own image lies, for a step that sees its neighbours."""
     handover: Handover | None = None
     """How its image goes to a step that reads the same blocks."""
+    is_digested: bool = False
+    """Whether what it reads is digested, so that a later result can take it over."""
+    earlier: EarlierBlocks | None = None
+    """What it may be taken over from."""
 
     def __call__(self, block: Block, **ready: object) -> object:
         """Run in a worker."""
-        # Blocks before this one are done for good, so what is read is not yet to change.
-        written = None if self.own is None else open_source(self.own)
-        step = self.given.step
-        results = self.given.compute(step.block(block.index), ready, written)
-        layout = step.layout
+        described = self.given.step.block(block.index)
+        with holding():
+            digest = digest_of_reads(self.given, described) if self.is_digested else b""
+            if self.earlier is not None:
+                regions = tuple(self._regions(block))
+                taken = self.earlier.take(block.index, digest, self.writers, regions)
+                if taken is not None:
+                    return Done(taken, is_empty=taken.is_empty, is_taken=True)
+            # Blocks before this one are done for good, so what is read is not yet to change.
+            written = None if self.own is None else open_source(self.own)
+            results = self.given.compute(described, ready, written)
+        result = self._write(block, results, digest)
+        return Done(result, is_empty=result.is_empty)
+
+    def _regions(self, block: Block) -> Iterator[Roi | None]:
+        """Yield the region of each output that the block writes, in the image's own voxels."""
+        layout = self.given.step.layout
+        for shape, offset in zip(self.shapes, self.offsets, strict=True):
+            if shape is None or offset is None:
+                yield None
+            else:
+                yield layout.output_roi(block.write_roi, shape).shift(-offset)
+
+    def _write(self, block: Block, results: Sequence[object], digest: bytes) -> BlockResult:
         images = [
             np.asarray(result)
             for result, writer in zip(results, self.writers, strict=True)
@@ -69,25 +95,21 @@ class BlockWork:
         # A block is journalled as empty only if all of it is: else a missing shard is a lost one.
         is_one = len(self.writers) == 1
         stores_zeros = not is_one and (len(images) < len(results) or any(map(_is_stored, images)))
-        wrote = False
         packed: list[object] = []
         notes: list[bytes] = []
-        for result, writer, shape, offset in zip(
-            results, self.writers, self.shapes, self.offsets, strict=True
-        ):
-            if writer is None or shape is None or offset is None:
+        wrote = False
+        for result, writer, roi in zip(results, self.writers, self._regions(block), strict=True):
+            if writer is None or roi is None:
                 packed.append(result)
                 notes.append(b"")
                 continue
-            roi = layout.output_roi(block.write_roi, shape).shift(-offset)
             is_written = writer.write(roi, np.asarray(result), stores_zeros=stores_zeros)
             notes.append(writer.notes(roi).tobytes() if is_written else b"")
             wrote |= is_written
             if self.handover is not None:
                 self.handover.put(roi, np.asarray(result))
-        if packed:
-            return encode(packed), notes
-        return (None, notes) if wrote else BlockStatus.EMPTY
+        payload = encode(packed) if packed else None
+        return BlockResult(payload, notes, digest, is_empty=payload is None and not wrote)
 
 
 def _is_stored(image: NDArray[Any]) -> bool:

@@ -1,0 +1,155 @@
+"""What a block reads, digested: two blocks of one function with equal digests are equal.
+
+All that the function of a block is given enters its digest: the voxels of its images, halo
+included, the parts of its block, and values that other steps have made.  What holds for every
+block (code, parameters, grid, voxel size) does not: it is compared once for all of them.
+
+Of an image that is computed inside the block, that is what it is computed from::
+
+    raw --> [smooth  ---->  mask] --> stored      digest: the voxels of raw, halos added up
+
+What was read for the digest is kept until the function gets it, so nothing is read twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from scutoid.arrays import Readable
+from scutoid.errors import ParameterError
+from scutoid.geometry import Roi
+from scutoid.kernels import voxel_sums
+from scutoid.steps.compute._block_inputs import BlockInputs, Deferred
+from scutoid.steps.compute._computed import ComputedImage
+from scutoid.steps.compute._held import hold, taken
+from scutoid.steps.compute._parts import BlockParts
+from scutoid.steps.declaration import ReadWhenAsked, StepBlock
+from scutoid.steps.layout import ViewSource
+from scutoid.store import canonical_digest
+
+DIGEST_BYTES = 32
+"""Bytes of a digest."""
+
+
+class _Unseen(Exception):
+    """Something that a block gets has no digest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecalledImage:
+    """An image of which a block's regions may have been read already, for their digest."""
+
+    source: Readable
+    """The image."""
+
+    def read(self, roi: Roi) -> NDArray[Any]:
+        """Read a region, in the image's own voxels; the array is the caller's own."""
+        array: NDArray[Any] = taken(self, roi, lambda: self.source.read(roi))
+        return array
+
+    def hold(self, roi: Roi) -> NDArray[Any]:
+        """Read a region, and keep it for whoever reads it next in this thread."""
+        array = self.source.read(roi)
+        hold(self, roi, array)
+        return array
+
+
+def digest_of_reads(given: BlockInputs, block: StepBlock) -> bytes:
+    """Digest all that a block reads.
+
+    Parameters
+    ----------
+    given : BlockInputs
+        The step, as a worker gets it.
+    block : StepBlock
+        The block.
+
+    Returns
+    -------
+    bytes
+        A sha256, of sums in place of voxels (`voxel_sums`); empty where something that the
+        function gets has no stable form.
+    """
+    reads = _Reads()
+    try:
+        reads.block(given, block)
+    except _Unseen:
+        return b""
+    return reads.digest.digest()
+
+
+class _Reads:
+    """Walks what one block reads, and digests it; equal regions are read once."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self._seen: dict[tuple[int, Roi], int] = {}
+
+    def block(self, given: BlockInputs, block: StepBlock) -> None:
+        """Add what a block of a step gets."""
+        layout = given.step.layout
+        for position, item in enumerate(given.inputs):
+            if position < len(layout.inputs) and layout.inputs[position]:
+                self._image(item, layout.source(position, block.write_roi))  # type: ignore[arg-type]
+            elif isinstance(item, Deferred):
+                self._value(given, item, block)
+        for name, value in sorted(given.params.items()):
+            if isinstance(value, Deferred):
+                self._note(name)
+                self._value(given, value, block, takes_block=False)
+
+    def _image(self, source: Readable, roi: Roi) -> None:
+        if isinstance(source, ViewSource):
+            self._image(source.source, source.view.below(roi))
+        elif isinstance(source, ComputedImage):
+            for block in source.blocks(roi):
+                self._note(f"inside {block.write_roi}")
+                self.block(source.given, block)
+        elif isinstance(source, RecalledImage):
+            self._region(source, roi)
+        else:
+            raise _Unseen
+
+    def _region(self, source: RecalledImage, roi: Roi) -> None:
+        place = (id(source), roi)
+        self._note(f"region {roi}")
+        if place in self._seen:
+            self._note(f"as region {self._seen[place]}")
+            return
+        self._seen[place] = len(self._seen)
+        array = source.hold(roi)
+        self._note(f"{array.dtype.str} {array.shape}")
+        self.digest.update(voxel_sums(array).tobytes())
+
+    def _value(
+        self, given: BlockInputs, item: Deferred, block: StepBlock, *, takes_block: bool = True
+    ) -> None:
+        value = given.loaded.of(item)
+        if takes_block and isinstance(value, BlockParts):
+            part = value[block.index]
+            hold(value, block.index, part)
+            digest = _digest_of(part)
+        else:
+            digest = given.loaded.digest(item, _digest_of)
+        if digest is None:
+            raise _Unseen
+        self._note(digest)
+
+    def _note(self, text: str) -> None:
+        self.digest.update(f"{len(text)} {text}".encode())
+
+
+def _digest_of(value: object) -> str | None:
+    """Digest a value that a step has made; None where not all of it has a stable form."""
+    unseen: set[str] = set()
+    try:
+        digest = (
+            None if isinstance(value, ReadWhenAsked) else canonical_digest(value, unseen=unseen)
+        )
+    except ParameterError:
+        return None
+    return None if unseen else digest

@@ -1,0 +1,81 @@
+"""Families of results: of those of one family, equal blocks are those that have read the same.
+
+A family is all that makes a key but for the inputs that steps or files make: code, declaration,
+parameters, the grid and what else holds for every block.  What a block reads of those inputs is
+digested block by block, as the run goes (`steps/compute/_reads.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scutoid.steps.graph import BlockCall, Constant, ImageRef, Layouts, Ref
+from scutoid.steps.planning._draft import Draft
+from scutoid.steps.planning._keys import Keys
+from scutoid.steps.planning._step_code import digest_of
+from scutoid.steps.results import BlockDigests
+from scutoid.store import DIGESTS, Entry, EntryStore
+
+_VERSION = "1"
+
+
+def family_of(call: BlockCall, keys: Keys, layouts: Layouts) -> str:
+    """Return the family of a step's result; empty where its blocks cannot be told apart.
+
+    That is so of steps of which something cannot be seen (`opaque`), and of those that see what
+    their neighbours have written.
+    """
+    if call.spec.sees_neighbours or keys.call(call).opaque:
+        return ""
+    inside = [family_of(fused, keys, layouts) for fused in call.fused_inputs]
+    if not all(inside):
+        return ""
+    return digest_of("family", _VERSION, *_told(call, keys, layouts), *inside)
+
+
+def _told(call: BlockCall, keys: Keys, layouts: Layouts) -> Iterator[str]:
+    spec, made = call.spec, keys.call(call)
+    step = layouts.step(call)
+    layout = step.layout
+    yield from keys.begin(call)
+    yield from (spec.kind, made.code.digest, keys.declaration(spec))
+    for name, value in sorted(call.params.items()):
+        yield f"{name}={_given(value, made.parameters[name].digest)}"
+    for (name, fact), value in zip(made.inputs.items(), call.inputs, strict=True):
+        yield f"{name}:{_given(value, fact.digest)}"
+    yield repr((layout.iterated, layout.function_axes, layout.returned_axes, layout.inputs))
+    yield repr((layout.image, layout.grid, dict(layout.new_sizes)))
+    yield repr((step.dtypes, step.voxel_size, step.origin, step.unit, step.channels, step.time))
+    frames = [frame and (frame.spec.shape, frame.spec.axes, frame.offset) for frame in call.frames]
+    yield repr(frames)
+
+
+def _given(value: object, digest: str) -> str:
+    """Describe an input or parameter: by its digest, unless a step or a file makes it."""
+    if isinstance(value, ImageRef):
+        return f"image {value.view}"
+    is_made = isinstance(value, Ref) and not isinstance(value.node, Constant)
+    return f"made {value.kind}" if is_made else digest  # type: ignore[attr-defined]
+
+
+def find_earlier(draft: Draft, store: EntryStore) -> Entry | None:
+    """Return the newest other result of a step's family that blocks can be taken from.
+
+    Those that are complete come before those that are not.
+    """
+    made = draft.key
+    found: Entry | None = None
+    for entry, recipe in store.entries(draft.call.spec.label):
+        is_alike = recipe.code == made.code.parts and recipe.block == made.block
+        if not is_alike or entry.key == draft.entry.key or recipe.stands_for is not None:
+            continue
+        is_complete = entry.status == "complete"
+        if (found is not None and not is_complete) or not (entry.path / DIGESTS).exists():
+            continue
+        known = BlockDigests.of(entry)
+        if known is None or known.family != draft.family:
+            continue
+        found = entry
+        if is_complete:
+            break
+    return found

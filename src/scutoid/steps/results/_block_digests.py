@@ -1,0 +1,130 @@
+"""Which block has read what: `blocks.digests`, by which later results take blocks over.
+
+A digest is that of all that a block has read; see `steps/compute/_reads.py`.  What all blocks have
+in common is digested as their family, which stands in the header: blocks of one family and one
+digest are equal, whatever the keys of their results.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.errors import StoreError
+from scutoid.records import RecordLog
+from scutoid.store import DIGESTS, Entry
+
+_VERSION = 1
+_KEY_BYTES = 32
+_NOWHERE = bytes(_KEY_BYTES)
+_ENTRY = np.dtype([("block", "<u8"), ("digest", "V32"), ("taken_from", "V32")])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockDigests:
+    """What is known of the blocks of a result."""
+
+    family: str
+    """Digest of what all its blocks have in common."""
+    digests: dict[int, bytes]
+    """By number of the block, the digest of what it has read."""
+    sources: dict[int, str]
+    """By number of a block that was taken over, the key of the result that it was taken from."""
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self | None:
+        """Read what a result says of its blocks; None where it says nothing that is its own."""
+        try:
+            header, payloads = RecordLog.read(entry.path / DIGESTS)
+            fields = json.loads(header) if header else {}
+            entries = np.frombuffer(b"".join(payloads), _ENTRY)
+        except (StoreError, ValueError):
+            return None
+        if not _is_header(fields, entry.key):
+            return None
+        rows = entries.tolist()
+        digests = {block: digest for block, digest, _ in rows}
+        sources = {block: source.hex() for block, _, source in rows}
+        taken = {block: source for block, source in sources.items() if int(source, 16)}
+        return cls(fields["family"], digests, taken)
+
+
+def _is_header(fields: object, key: str) -> bool:
+    return (
+        isinstance(fields, dict)
+        and fields.get("scutoid") == "digests"
+        and fields.get("version") == _VERSION
+        and fields.get("key") == key
+        and isinstance(fields.get("family"), str)
+    )
+
+
+class DigestWriter:
+    """Appends what blocks have read to the file of a result.
+
+    Parameters
+    ----------
+    entry : Entry
+        The result.
+    family : str
+        Digest of what all its blocks have in common.
+    """
+
+    def __init__(self, entry: Entry, family: str) -> None:
+        path = entry.path / DIGESTS
+        fields = {"scutoid": "digests", "version": _VERSION, "key": entry.key, "family": family}
+        header = json.dumps(fields, separators=(",", ":")).encode()
+        self._log = _opened(path, header)
+
+    def append(self, blocks: Sequence[tuple[int, bytes, str]]) -> None:
+        """Append, of each block: its number, its digest, and the key that it was taken from.
+
+        They need not be on the disk before the journal is: a block without a digest is not taken.
+        """
+        rows = [
+            (block, digest, bytes.fromhex(source) if source else _NOWHERE)
+            for block, digest, source in blocks
+            if digest
+        ]
+        if rows:
+            self._log.append_many((_packed(rows).tobytes(),), is_synced=False)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _packed(rows: Sequence[tuple[int, bytes, bytes]]) -> NDArray[np.void]:
+    entries = np.zeros(len(rows), _ENTRY)
+    for at, (block, digest, source) in enumerate(rows):
+        entries[at] = (block, np.void(digest), np.void(source))
+    return entries
+
+
+def _opened(path: Path, header: bytes) -> RecordLog:
+    """Open the file of a result; one that another version or another result has begun goes."""
+    try:
+        stored, _ = RecordLog.read(path)
+    except StoreError:
+        stored = b"damaged"
+    if stored not in (b"", header):
+        path.unlink()
+    return RecordLog.open(path, header)
