@@ -184,7 +184,7 @@ class RecordLog:
                 "a record file can be written",
                 value=str(error),
                 place=str(path),
-                remedy="check that the folder is writable and the disk not full",
+                remedy="check that the folder is writable; if the disk is full, free some space",
             ) from error
         log = cls(path, descriptor, size, payloads)
         if stored != header:

@@ -122,6 +122,8 @@ def test_what_is_gone_of_a_complete_result_is_made_anew(tmp_path, name, how) -> 
     for file in files:
         if how == "longer" and ".pack" in file.name:
             continue  # what no index names, such as what a run that was killed has left, is nothing
+        if file.name == "blocks.digests":
+            continue  # a result is whole without it
         if how != "removed" and file.name == "COMPLETE":
             continue
         if how != "removed" and "c" in file.parts[-4:]:

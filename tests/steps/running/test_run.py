@@ -41,7 +41,7 @@ def content(store):
             for file in [file for file in said.get("files", {}) if file.endswith(".shards")]:
                 del said["files"][file]  # in order of completion too
             found[name] = json.dumps(said, sort_keys=True)
-        elif ".pack" in path.name or path.suffix == ".shards":
+        elif ".pack" in path.name or path.suffix in (".shards", ".digests"):
             continue  # in order of completion; what is read of it is compared below
         else:
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -101,6 +101,20 @@ def test_a_rewritten_chunk_has_the_blocks_run_that_read_what_changed_in_it(raw, 
     assert np.array_equal(run["spread"], ndimage.maximum_filter(changed, 5))
 
 
+@pytest.mark.parametrize("executor", EXECUTORS[1:])
+def test_digests_are_the_same_in_every_process(raw, tmp_path, executor):
+    def known(executor):
+        store = tmp_path / executor
+        image = sc.open(raw)
+        options = {**OPTIONS, "executor": executor, "workers": 2}
+        sc.run(with_level(spread(image), level=highest(image)), store=store, **options)
+        entry = sc.store.EntryStore(store).entries("with_level")[0][0]
+        found = BlockDigests.of(entry)
+        return found.family, found.digests
+
+    assert known(executor) == known("serial")
+
+
 def test_one_plane_of_a_folder_replaced(tmp_path):
     planes = volume()
     folder = tmp_path / "planes"

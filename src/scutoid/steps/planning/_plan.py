@@ -47,6 +47,10 @@ class PlannedStep:
     noted: tuple[str, ...] = ()
     """Versions of packages that are other than they were for it, and do not enter the key."""
 
+    takes_from: str = ""
+    """Key of the earlier result that blocks are taken from where they read the same; empty: none
+    has the same code, parameters and blocks."""
+
     def why(self) -> str:
         """Say in some lines why it runs, or that it does not.
 
@@ -54,7 +58,7 @@ class PlannedStep:
         -------
         str
         """
-        lines = [f"{self.name} {self.key[:12]}: {self.status}, {self.reason}"]
+        lines = [f"{self.name} {self.key[:12]}: {self.status}, {_reason(self)}"]
         if self.compared:
             lines.append(f"  beside {self.compared}")
             lines.extend(f"    {text}" for text in self.differences)
@@ -132,15 +136,24 @@ def _joined(head: PlannedStep, under: Sequence[PlannedStep]) -> PlannedStep:
         return head
     steps = (*under, head)
     n_done = sum(step.n_done for step in steps)
+    first = next(step for step in steps if step.status != "cached")
     return replace(
         head,
         name=folded_name(head.name, len(under)),
         status="partial" if n_done else "run",
-        reason=next(step.reason for step in steps if step.status != "cached"),
+        reason=first.reason,
+        takes_from=first.takes_from,
         n_blocks=sum(step.n_blocks for step in steps),
         n_done=n_done,
         memory=max(step.memory for step in steps),
     )
+
+
+def _reason(step: PlannedStep) -> str:
+    """Say why a step runs, and from which result it may take blocks over."""
+    if not step.takes_from:
+        return step.reason
+    return f"{step.reason}; blocks may be taken from {step.takes_from[:12]}"
 
 
 def _row(step: PlannedStep) -> tuple[str, ...]:
@@ -153,5 +166,5 @@ def _row(step: PlannedStep) -> tuple[str, ...]:
         f"{step.n_done}/{step.n_blocks}",
         block,
         f"{step.memory / 1e6:.0f}" if step.memory else "-",
-        step.reason,
+        _reason(step),
     )

@@ -27,6 +27,7 @@ def summarize(planned: PlannedRun) -> Plan:
             nbytes=bytes_of(each.call),
             memory=0 if each.is_mapped else memory_of(each.call, planned.layouts),
             within=each.within,
+            takes_from="" if each.earlier is None else each.earlier.key,
             **_compared(planned, each),
         )
         for each in planned
