@@ -156,6 +156,7 @@ def test_failures_and_warnings_are_on_the_page(run, tmp_path) -> None:
     assert f"member 'b.npy': ValueError: {ODD}" in page.text
     assert "raise ValueError(ODD)" in page.text
     assert "lacks picky" in page.text
+    assert f"store={str(done.store)!r}, step='picky', at='b.npy')" in page.text
 
 
 def test_names_and_values_are_text_whatever_they_hold(run, raw, tmp_path) -> None:

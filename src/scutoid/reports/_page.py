@@ -14,7 +14,7 @@ from importlib import resources
 
 from scutoid.folding import fold, folded_name
 from scutoid.reports._charts import number_text
-from scutoid.reports._facts import RunFacts, StepFacts
+from scutoid.reports._facts import FailureFacts, RunFacts, StepFacts
 from scutoid.reports._gallery import Gallery, ranks
 from scutoid.reports._graph import STYLE, WORDS, graph_svg
 from scutoid.reports._tables import TableFacts
@@ -290,6 +290,7 @@ def _failures(facts: RunFacts) -> str:
     for step in facts.steps:
         for failure in step.failures[:_NAMED]:
             trace = f"<pre>{_safe(_cut(failure.traceback))}</pre>" if failure.traceback else ""
+            trace += _debugging(facts, step, failure)
             pieces.append(
                 f"<details><summary><b>{_safe(step.name)}</b>, {_safe(failure.where)}: "
                 f"{_safe(_cut(failure.error))}</summary>{trace}</details>"
@@ -298,6 +299,16 @@ def _failures(facts: RunFacts) -> str:
         if more > 0:
             pieces.append(f'<p class="note">{_safe(step.name)}: {more} further failures</p>')
     return _section("Failures", "".join(pieces), "bad")
+
+
+def _debugging(facts: RunFacts, step: StepFacts, failure: FailureFacts) -> str:
+    """Say how the block is run by itself; a set-up and an input that changed are none."""
+    if failure.block is None or failure.block < 0:
+        return ""
+    member = failure.where.removeprefix("member ")
+    at = repr(failure.block) if member == failure.where else member
+    call = f"sc.debug(..., store={facts.store!r}, step={step.name!r}, at={at})"
+    return f'<p class="note">to debug it: <code>{_safe(call)}</code></p>'
 
 
 def _timings(facts: RunFacts) -> str:
@@ -324,7 +335,7 @@ def _timings(facts: RunFacts) -> str:
         return ""
     return _section(
         "Counts and times",
-        '<table><thead><tr><th>step</th><th>state</th><th class="n">blocks done</th>'
+        '<table class="counts"><thead><tr><th>step</th><th>state</th><th class="n">blocks done</th>'
         '<th class="n">cached</th><th class="n">failed</th><th class="n">not run</th>'
         '<th class="n">took</th><th></th><th>slowest blocks</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>",
