@@ -148,6 +148,14 @@ def test_planes_are_those_of_the_viewer(image):
     assert points.planes.tolist() == [[12, 21]]
 
 
+def test_planes_are_those_that_an_image_has(image, table):
+    raw = image((9, 9, 9), "zyx", voxel_size=(1, 1, 1), origin=(3, 0, 0))
+    frame = pd.DataFrame({"z": [3.0, 11], "y": 2.0, "x": 2.0, "n_voxels": 4000})
+    [points] = by_kind(view_layers(raw, frame), "points")
+    assert points.planes.min() == 0
+    assert points.planes.max() == 9
+
+
 def test_tracks_are_numbered_densely_and_keep_their_ids(image):
     frame = pd.DataFrame({"t": [1, 0, 0, 1, 0], "y": 1.0, "x": [4.0, 3, 2, 1, 0]}).assign(
         track=pd.array([BIG, BIG, 9, 9, None], dtype="UInt64")

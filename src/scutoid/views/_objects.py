@@ -123,7 +123,9 @@ def _points(name: str, frame: pd.DataFrame, world: World, labels: LayerSpec | No
         },
         frame,
         None if labels is None else labels.name,
-        _planes(frame, data, axes, diameter, sizes, voxel) if "z" in axes else None,
+        None
+        if "z" not in axes
+        else _there(_planes(frame, data, axes, diameter, sizes, voxel), world),
     )
 
 
@@ -161,6 +163,16 @@ def _planes(
     own = np.rint(centre)[:, None] + [0, 1]
     ends = np.stack([np.minimum(ends[:, 0], own[:, 0]), np.maximum(ends[:, 1], own[:, 1])], axis=1)
     return np.where(np.isfinite(ends), ends, 0).astype(np.int64)
+
+
+def _there(planes: NDArray[np.int64] | None, world: World) -> NDArray[np.int64] | None:
+    """Leave out planes that no image has: a viewer would show empty ones for them."""
+    if planes is None or world.ends is None:
+        return planes
+    (start,), (step,) = world.translate("z"), world.scale("z")
+    first, last = (round((end - start) / step) for end in world.ends)
+    is_within = (planes[:, 0] <= last) & (planes[:, 1] > first)
+    return np.where(is_within[:, None], planes.clip(first, last + 1), planes)
 
 
 def _tracks(points: LayerSpec) -> LayerSpec | None:

@@ -48,6 +48,8 @@ class World:
     """World position, by axis, of that image's first voxel, uncropped; 0 for other axes."""
     time: TimeScale | None = None
     """Times of the places along t, of the first image that knows them, uncropped."""
+    ends: tuple[float, float] | None = None
+    """Positions of the first and the last plane along z of all images; None: none has planes."""
 
     @classmethod
     def of(cls, images: Sequence[PlacedImage], seen: World | None = None) -> World:
@@ -56,16 +58,18 @@ class World:
         Its axes are the last ones then, its unit stays, and so do its voxel sizes.
         """
         found = cls._of_images(images)
-        if seen is None:
-            return found
-        more = "".join(axis for axis in found.axes if axis not in seen.axes)
-        time = seen.time or found.time
+        return (found if seen is None else found.within(seen)).holding(images)
+
+    def within(self, seen: World) -> World:
+        """Return it as a part of a space that is seen already."""
+        more = "".join(axis for axis in self.axes if axis not in seen.axes)
+        time = seen.time or self.time
         if seen.unit is None and seen.spacing == {}:
-            return replace(found, axes=more + seen.axes, time=time)
-        factor = seen.factor(found.unit, "what is added")
+            return replace(self, axes=more + seen.axes, time=time)
+        factor = seen.factor(self.unit, "what is added")
         spacing, start = (
             {axis: length * factor for axis, length in lengths.items()}
-            for lengths in (found.spacing, found.start)
+            for lengths in (self.spacing, self.start)
         )
         return replace(
             seen,
@@ -74,6 +78,16 @@ class World:
             spacing={**spacing, **seen.spacing},
             start={**start, **seen.start},
         )
+
+    def holding(self, images: Sequence[PlacedImage]) -> World:
+        """Return it with the planes of these images, beside those that it has."""
+        known = [] if self.ends is None else list(self.ends)
+        for image in images:
+            if "z" in image.axes:
+                (first,), (step,) = self.translate("z", image), self.scale("z", image)
+                n_planes = image.roi.shape[image.axes.index("z")]
+                known += [first, first + max(n_planes - 1, 0) * step]
+        return replace(self, ends=(min(known), max(known)) if known else None)
 
     @classmethod
     def _of_images(cls, images: Sequence[PlacedImage]) -> World:
