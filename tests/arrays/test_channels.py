@@ -326,9 +326,14 @@ def test_ome_zarr_py_shows_the_limits(tmp_path) -> None:
     assert found["contrast_limits"][0] == [VOXELS[0].min(), VOXELS[0].max()]
 
 
-def test_an_image_without_names_or_colours_says_nothing(tmp_path) -> None:
+def test_an_image_without_names_or_colours_has_windows_of_its_data(tmp_path) -> None:
     image = sc.open(VOXELS, axes="czyx")
-    assert omero(sc.export(image, tmp_path / "out.ome.zarr")) is None
+    path = sc.export(image, tmp_path / "out.ome.zarr")
+    windows = [channel["window"] for channel in omero(path)]
+    assert [(each["start"], each["end"]) for each in windows] == [
+        (channel.min(), channel.max()) for channel in VOXELS
+    ]
+    assert sc.open(path).display == ()
 
 
 def test_an_image_that_was_begun_is_continued_however_its_channels_are_shown(tmp_path) -> None:

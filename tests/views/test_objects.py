@@ -184,7 +184,9 @@ def test_rings_stand_in_all_planes_of_their_objects(cells):
     assert kind == "points"
     assert np.rint(data[:, 0]).tolist() == [2, 3, 4, 5, 3, 4, 5, 6, 4, 5, 6, 7]
     assert arguments["features"]["label"].tolist() == [1] * 4 + [2] * 4 + [3] * 4
-    assert len(arguments["size"]) == 12
+    sizes = arguments["size"].reshape(3, 4)
+    np.testing.assert_allclose(sizes, sizes[:, ::-1])  # largest in the middle
+    assert (sizes[:, 1] > sizes[:, 0]).all()
     assert {tuple(row) for row in data[:, 1:]} == {tuple(row) for row in points.data[:, 1:]}
 
 

@@ -6,7 +6,7 @@ from ._display import ChannelDisplay, without_windows
 from ._file_sets import FileSet, sets_among
 from ._images_of import images_of
 from ._level import source_at_level
-from ._limits import add_limits
+from ._limits import Limits, add_limits
 from ._notes import Note
 from ._numbering import gap_among
 from ._open import VoxelSizes, open_source
@@ -61,6 +61,7 @@ __all__ = [
     "GroupImage",
     "ImageSpec",
     "ImageWriter",
+    "Limits",
     "Missing",
     "Note",
     "PyramidLevel",

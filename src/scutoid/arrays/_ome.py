@@ -243,6 +243,8 @@ def read_multiscale(
     if "display" in own or own.get("has_limits_of_data") is True:
         display = displays_of(own.get("display", ()))  # windows of the data are none that were set
     labels = [_label(channel.get("label")) for channel in omero] or own.get("channels", [])
+    if own.get("has_limits_of_data") is True:
+        labels = own.get("channels", [])
     return Multiscale(
         paths,
         named,

@@ -16,6 +16,7 @@ import math
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -97,6 +98,20 @@ class ShardLevel:
         except OSError:
             return None
         return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+    def sizes(self, place: tuple[int, ...]) -> NDArray[np.int64] | None:
+        """Return the stored bytes of each chunk of a shard in C order, 0 of those that are not.
+
+        None if there is no such file, or it has no index.
+        """
+        length = self.n_chunks * _SPAN.itemsize + _CRC
+        with suppress(OSError), Path(self.path(place)).open("rb") as shard:
+            shard.seek(max(os.fstat(shard.fileno()).st_size - length, 0))
+            index = shard.read(length)
+            if len(index) == length:
+                found = np.frombuffer(index[:-_CRC], _SPAN)["bytes"]
+                return np.where(found == _ABSENT, 0, found).astype(np.int64)
+        return None
 
     def note(self, place: tuple[int, ...]) -> tuple[int, int, int, int] | None:
         """Return the note of a shard, as in `NOTE`; None if there is no such file."""

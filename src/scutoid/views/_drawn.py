@@ -14,6 +14,8 @@ ROW = "row"
 _LATER = ("contour", "opacity", "color_by")
 """Options that are set on layers: `contour` is no argument of labels, and their opacity goes with
 it; `color_by` is ours."""
+_SMALLEST = 0.35
+"""Least section of a ring, of its diameter."""
 _MOST = 300_000
 """Points that are drawn, if that is one an object: more make each step through planes slow."""
 
@@ -21,8 +23,8 @@ _MOST = 300_000
 def layer_data(layer: LayerSpec) -> tuple[Any, dict[str, Any], str]:
     """Return data, arguments and kind of a layer of napari, as readers of npe2 give them.
 
-    Points are drawn in each plane that their object covers.  What napari takes only of a layer that
-    is there is left out; see `set_later`.
+    Points are drawn in each plane that their object covers, as large as the section of a ball.
+    What napari takes only of a layer that is there is left out; see `set_later`.
     """
     arguments: dict[str, Any] = {
         "name": layer.name,
@@ -35,12 +37,13 @@ def layer_data(layer: LayerSpec) -> tuple[Any, dict[str, Any], str]:
     if layer.kind != "points" or layer.planes is None or len(layer.data) == 0:
         return layer.data, arguments, layer.kind
     data, rows = _in_planes(layer, layer.planes)
-    for name in ("features", "size"):
-        if np.ndim(arguments.get(name, 0)):
-            given = arguments[name]
-            arguments[name] = (
-                given.iloc[rows] if hasattr(given, "iloc") else np.asarray(given)[rows]
-            )
+    arguments["features"] = arguments["features"].iloc[rows]
+    if np.ndim(arguments["size"]):
+        planes = layer.planes[rows]
+        half = np.maximum(planes[:, 1] - planes[:, 0], 1) / 2
+        away = (np.rint(data[:, layer.axes.index("z")]) + 0.5 - planes.mean(axis=1)) / half
+        section = np.sqrt(np.maximum(1 - away**2, _SMALLEST**2))
+        arguments["size"] = np.asarray(arguments["size"])[rows] * section
     return data, arguments, layer.kind
 
 

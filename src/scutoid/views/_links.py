@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class ObjectLink:
     """Layer of rings, if there is one."""
     tracks: Any = None
     """Layer of tracks, if there is one."""
+    column: str | None = None
+    """Column that its layers are coloured by."""
     _places: dict[int, int] | None = field(default=None, repr=False)
 
     @property
@@ -55,6 +57,11 @@ class ObjectLink:
             spec = spec_of(layer)
             if spec is not None:
                 color_layer(layer, spec, column)
+                color = {} if column is None else {"color_by": column}
+                options = {k: v for k, v in spec.options.items() if k != "color_by"}
+                now = replace(spec, options={**options, **color})
+                layer.metadata = {**layer.metadata, LAYER: now}
+        self.column = column
 
     def go_to(self, row: int) -> None:
         """Show the planes and the place of an object, and select it."""
@@ -143,6 +150,7 @@ def links_of(viewer: Any) -> list[ObjectLink]:
         name = spec.name
         link = links.setdefault(id(spec.table), ObjectLink(viewer, spec.table, name))
         setattr(link, spec.kind, layer)
+        link.column = link.column or cast("str | None", spec.options.get("color_by"))
         if spec.kind == "points":
             link.name = name
             handles[id(layer.metadata.get(HANDLE))] = link

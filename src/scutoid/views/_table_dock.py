@@ -177,6 +177,8 @@ class ObjectsTable(QWidget):  # type: ignore[misc]
         self._columns.clear()
         columns = [] if link is None else self.rows.model().columns
         self._columns.addItems([_PLAIN, *map(str, columns)])
+        if link is not None and link.column is not None:
+            self._columns.setCurrentText(link.column)
         self._columns.blockSignals(False)
 
     def _color(self, column: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from scutoid.arrays import (
+    Limits,
     Storage,
     add_limits,
     create_image,
@@ -310,11 +311,13 @@ def _copy_blocks(image: Image, path: Path) -> None:
         for size, multiple, whole in zip(block, multiples, spec.shape, strict=True)
     ]
     writer = create_image(path, spec, block=tuple(block), storage=storage, label=image.is_labels)
-    grid = BlockGrid(spec.roi, block)
+    grid, limits = BlockGrid(spec.roi, block), Limits.of(spec)
     for index in range(grid.n_blocks):
         roi = grid.write_roi(index)
-        writer.write(roi, image.read(roi.shift(image.roi.offset)))
-    add_limits(path)
+        voxels = image.read(roi.shift(image.roi.offset))
+        writer.write(roi, voxels)
+        limits.add(voxels, roi.offset)
+    add_limits(path, limits)
 
 
 def _levels_of(image: Image) -> Storage:
