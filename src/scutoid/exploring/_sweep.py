@@ -12,25 +12,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks import parse_bytes
 from scutoid.errors import ParameterError, PipelineError
 from scutoid.exploring._applied import applied
 from scutoid.exploring._choices import Choice, Choices, choices_of, short_names
+from scutoid.exploring._drawn import behind_of, read_behind, tile_of
 from scutoid.exploring._graph import Graph
 from scutoid.exploring._margin import MARGIN, Margin, MarginLike
 from scutoid.exploring._measures import MeasureFunction, Measures
 from scutoid.exploring._placed import placed
 from scutoid.exploring._preview import Preview, look
-from scutoid.exploring._region import Looked, Region
+from scutoid.exploring._region import Region
 from scutoid.exploring._session import Session
-from scutoid.exploring._sheet import SIDE, Tile, draw_sheet, plane_of
+from scutoid.exploring._sheet import Tile, draw_sheet
 from scutoid.exploring._spans import RegionLike
 from scutoid.geometry import Roi
 from scutoid.steps import Image, run
-from scutoid.steps.graph import ImageRef, Opened
+from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import grid, note, refs_in, refusing_depth, section
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class Sweep:
         for target, looked in zip(preview.targets, preview.looked, strict=True):
             if isinstance(target, ImageRef) and looked.spec is not None:
                 if self._behind is not None and looked.roi is not None and not shown:
-                    array = _read_behind(self._behind, looked)
+                    array = read_behind(self._behind, looked)
                     below = placed(
                         array, looked.spec, looked.roi, f"image, {name}", is_labels=False
                     )
@@ -340,7 +340,7 @@ def sweep(
     if store is not None and roi is None and not graph.members:
         run(*(_applied(region, target, choice) for choice in drawn), store=store, **running or {})
     measuring = Measures(dict(measures or {}), truth, threshold)
-    below = _behind(region) if behind is None else behind.read_ref
+    below = behind_of(region) if behind is None else behind.read_ref
     return _swept(target, region, drawn, measuring, below)
 
 
@@ -362,7 +362,7 @@ def _swept(
         row = measures.of(preview)
         rows[number] = {**choices[number], **row, "seconds": time.perf_counter() - start}
         if number < _PICTURES:
-            tile = _tile(preview, behind, pixels)
+            tile = tile_of(preview, behind, pixels)
             if tile is not None:
                 tiles[number] = tile
     table = pd.DataFrame([rows[number] for number in range(len(choices))])
@@ -378,55 +378,6 @@ def _applied(region: Region, target: Any, choice: Mapping[str, object]) -> Any:
         for parameter, value in own.items()
     }
     return applied(target, pairs)
-
-
-def _behind(region: Region) -> ImageRef | None:
-    """Return the first image that was opened and lies where the first image of the targets does."""
-    target = next((ref for ref in region.targets if isinstance(ref, ImageRef)), None)
-    if target is None or not (target.is_labels or target.dtype == bool):
-        return None
-    for call in region.session.graph.order:
-        for item in call.inputs:
-            if not isinstance(item, ImageRef) or not isinstance(item.node, Opened):
-                continue
-            if not item.is_labels and item.dtype != bool and item.roi == target.roi:
-                return item
-    return None
-
-
-def _tile(
-    preview: Preview, behind: ImageRef | None, pixels: dict[Roi, NDArray[Any]]
-) -> Tile | None:
-    """Return what is drawn of the first image of a preview."""
-    for target, looked in zip(preview.targets, preview.looked, strict=True):
-        if not isinstance(target, ImageRef) or looked.roi is None:
-            continue
-        axes, result = target.axes, looked.result
-        if not (target.is_labels or target.dtype == bool):
-            return Tile(plane_of(result, axes, SIDE, is_labels=False), None, None)
-        labels = plane_of(result, axes, SIDE, is_labels=True)
-        if looked.roi not in pixels:
-            shown = (result != 0) if behind is None else _read_behind(behind, looked)
-            pixels[looked.roi] = plane_of(shown, axes, SIDE, is_labels=False)
-        cut = None
-        if looked.objects is not None:
-            cut = plane_of(looked.mask(), axes, SIDE, is_labels=True)
-        below = pixels[looked.roi] if behind is not None else (labels != 0) * np.uint8(90)
-        return Tile(below, labels, cut)
-    return None
-
-
-def _read_behind(behind: ImageRef, looked: Looked) -> NDArray[Any]:
-    assert looked.roi is not None  # noqa: S101 - images have a region
-    if behind.axes != (looked.spec.axes if looked.spec else "") or not behind.roi.contains(
-        looked.roi
-    ):
-        raise ParameterError(
-            "what outlines are drawn on has the axes of the labels, and lies where they do",
-            value=f"{behind.name!r}: {behind.axes!r}, {behind.roi}",
-            place="behind= of sweep",
-        )
-    return Image(behind).read(looked.roi)
 
 
 def _text(value: object) -> str:

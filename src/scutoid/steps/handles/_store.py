@@ -17,6 +17,7 @@ from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.steps.handles._html import grid, note, section
 from scutoid.steps.handles._lazy import handle_of
+from scutoid.steps.handles._lineage import Lineage, Matches
 from scutoid.steps.handles._named_results import NamedResults
 from scutoid.steps.results import (
     ITEMS,
@@ -130,22 +131,34 @@ class Store(NamedResults):
         name : str, optional
             The step's name; default: all steps.
         **parameters
-            Values of parameters.
+            Values of parameters of the step, or of steps before it whose results are stored too:
+            ``find("label", sigma=2)``.  One that several of these have is named with its step:
+            ``find("label", **{"gaussian.sigma": 2})``.  Without a name, of the step itself alone.
 
         Returns
         -------
         list
             What ``store[name]`` would be of each.
+
+        Raises
+        ------
+        ParameterError
+            If neither the step nor one before it has such a parameter, or several before it have.
         """
         wanted = {key: _digests(value) for key, value in parameters.items()}
-        return [
-            self._result(entry, recipe)
-            for entry, recipe in self._complete(name)
-            if all(
-                key in recipe.parameters and recipe.parameters[key].digest in digests
-                for key, digests in wanted.items()
-            )
-        ]
+        found = self._complete(name)
+        if name is None:
+            return [
+                self._result(entry, recipe)
+                for entry, recipe in found
+                if all(
+                    key in recipe.parameters and recipe.parameters[key].digest in digests
+                    for key, digests in wanted.items()
+                )
+            ]
+        matches = {key: _is_one_of(digests) for key, digests in wanted.items()}
+        matching = Lineage(self.entries_store).matching(found, matches, name)
+        return [self._result(entry, recipe) for entry, recipe in matching]
 
     def at(self, folder: str | os.PathLike[str]) -> Any:
         """Return the result that lies in a folder of this store.
@@ -360,6 +373,10 @@ def _when(seconds: float) -> str:
 
 def _took(recipe: Recipe) -> str:
     return "" if recipe.seconds is None else f"{recipe.seconds:.1f}"
+
+
+def _is_one_of(digests: set[str]) -> Matches:
+    return lambda fact: fact.digest in digests
 
 
 def _digests(value: object) -> set[str]:
