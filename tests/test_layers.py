@@ -64,7 +64,7 @@ OUTSIDE = RANK["views"]
 # Parts of the outside that others of it may be built over
 SHARED = ("views", "reports", "serving")
 # What the stub of scutoid may hand on from the outside: it is loaded when it is asked for by name
-LAZY = {"views", "correcting", "exploring", "reports"}
+LAZY = {"correcting", "exploring", "reports", "tuning", "views"}
 
 
 def is_module(name: str) -> bool:

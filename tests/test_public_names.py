@@ -27,7 +27,7 @@ PROMISED = {
         read_parameters reduction report remove_small resample Roi Run run save_parameters
         scale_nearest
         split_touching step stitch Storage Store subtract_background Table Tables threshold
-        threshold_local transpose triangle um Value Values view watershed white_tophat
+        threshold_local transpose triangle tune um Value Values view watershed white_tophat
         correct corrected open_corrections suspicious unapplied
         Best best Preview preview Sweep sweep
     """,
@@ -61,6 +61,7 @@ PROMISED = {
         assert_block_invariant assert_would_run ExecutorTests FormatTests Recorder SimulatedEvent
         SimulatedExecutor SimulatedFault with_given
     """,
+    "scutoid.tuning": "tune Tuning",
     "scutoid.views": """
         Following follow layer_data LayerArray LayerSpec view view_layers web WebView
     """,

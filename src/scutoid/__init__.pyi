@@ -90,6 +90,7 @@ from .steps import (
     step,
     um,
 )
+from .tuning import tune
 from .views import view
 
 __all__ = [
@@ -188,6 +189,7 @@ __all__ = [
     "threshold_local",
     "transpose",
     "triangle",
+    "tune",
     "um",
     "unapplied",
     "view",

@@ -76,7 +76,7 @@ class Graph:
         self.members: dict[Call, Member] = {}
         self.targets = tuple(self._single(ref) for ref in given if isinstance(ref, Ref))
         self.order = tuple(self._sorted())
-        self._local = local
+        self.local = local
         self.unit_of: dict[Call, Unit] = {}
         self.units = tuple(self._units())
 
@@ -94,8 +94,8 @@ class Graph:
 
     def is_local(self, call: Call) -> bool:
         """Whether a value is asked for of the region, and not of the whole image."""
-        return self._local is True or (
-            isinstance(self._local, (tuple, list, set, frozenset)) and call.name in self._local
+        return self.local is True or (
+            isinstance(self.local, (tuple, list, set, frozenset)) and call.name in self.local
         )
 
     def check_local(self) -> None:
@@ -106,10 +106,10 @@ class Graph:
         ParameterError
             With the steps that see whole images.
         """
-        if isinstance(self._local, bool) or not isinstance(self._local, (tuple, list)):
+        if isinstance(self.local, bool) or not isinstance(self.local, (tuple, list)):
             return
         names = {call.name for call in self.order}
-        unknown = [name for name in self._local if name not in names]
+        unknown = [name for name in self.local if name not in names]
         if unknown:
             seen = sorted({c.name for u in self.units if u.role == "global" for c in u.calls})
             raise ParameterError(

@@ -146,6 +146,49 @@ class Preview:
         region = self._region if roi is None else self._region.moved(roi)
         return look(region, self.changes if values is None else values)
 
+    def again(self, target: object, roi: RegionLike = None) -> Preview:
+        """Compute results of a pipeline that was called again, such as with other parameters.
+
+        What it has in common with this one is remembered, as `update` does: images of the region,
+        and values of the whole image.
+
+        Parameters
+        ----------
+        target : Image, Table, Value, or a tuple, list or dict of these
+            Results of steps, as in `preview`.
+        roi : optional
+            As in `preview`; default: the same.
+
+        Returns
+        -------
+        Preview
+
+        Raises
+        ------
+        ScutoidError
+            As `preview`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import scutoid as sc
+        >>> raw = sc.open(np.arange(64.0).reshape(8, 8))
+        >>> def bright(factor):
+        ...     return sc.threshold(raw, level=sc.otsu(raw) * factor)
+        >>> first = sc.preview(bright(1.0), {"y": (2, 6)})
+        >>> int(first.array.sum()), int(first.again(bright(0.5)).array.sum())
+        (16, 32)
+        """
+        region = self._region
+        with refusing_depth():
+            known = region.session.known
+            refs = [known.ref(ref) if isinstance(ref, Ref) else ref for ref in refs_in([target])]
+            graph = Graph(refs, local=region.session.graph.local)
+            graph.check_local()
+            roi = region.given if roi is None else roi
+            session = region.session.on(graph)
+            return look(Region(session, region.margin, roi), {})
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.array if dtype is None else self.array.astype(dtype)
         return array.copy() if copy else array

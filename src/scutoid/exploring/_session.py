@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 from scutoid.exploring._changes import Parameters
 from scutoid.exploring._graph import Graph
+from scutoid.exploring._known import Known
 from scutoid.steps.graph import BlockCall, Call, CollectionRef, Outputs
 from scutoid.steps.handles import LATEST, Evaluation
 from scutoid.steps.running import cached_outputs
@@ -48,8 +50,17 @@ class Session:
         self.near = Evaluation(limit, cut_anew=self.is_cut_anew, recall=True)
         self.full = Evaluation(limit, recall=True)
         self._store = store
+        self.known = Known()
+        for ref in graph.targets:  # now: files may change until the graph is built again
+            self.known.ref(ref)
         self._made: OrderedDict[Hashable, object] = OrderedDict()
         self._recent: deque[set[Call]] = deque(maxlen=_RECENT)
+
+    def on(self, graph: Graph) -> Session:
+        """Return a session of another graph, which remembers what this one does."""
+        other = copy.copy(self)
+        other.graph, other.parameters = graph, Parameters(graph)
+        return other
 
     def is_cut_anew(self, call: BlockCall) -> bool:
         """Whether any region of a step is computed as one block: it is then the same."""

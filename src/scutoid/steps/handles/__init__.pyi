@@ -20,7 +20,7 @@ from ._single import Files, Image, Parts, Table, Value
 from ._step import Step, is_lazy
 from ._store import Store
 from ._substitute import with_given
-from ._targets import refs_in
+from ._targets import flatten, refs_in
 from ._thumbnail import Thumbnail, thumbnail
 from ._typed import TypedCall, injected
 
@@ -51,6 +51,7 @@ __all__ = [
     "blockwise",
     "export",
     "facts",
+    "flatten",
     "gather",
     "grid",
     "handle_of",
