@@ -95,11 +95,13 @@ class Page:
         self.page.mouse.move(x, y)
         says = (
             "([where, text]) =>"
-            " [...document.querySelectorAll(where)].some(e => e.innerText.includes(text))"
+            " [...document.querySelectorAll(where)]"
+            ".some(e => e.innerText.split(/\\s+/).includes(text))"
         )
         self.page.wait_for_function(says, arg=[".neuroglancer-layer-item-value", str(number)])
         self.page.mouse.click(x, y)
-        self.page.wait_for_function(says, arg=[SELECTION, str(number)])
+        segment = ".neuroglancer-selection-details-segment"
+        self.page.wait_for_function(says, arg=[segment, str(number)])
         return self.page.locator(SELECTION).inner_text().split()
 
 
