@@ -123,7 +123,12 @@ def test_layers_of_one_name_are_told_apart(state_of, image):
 
 def test_an_image_without_levels_is_first_shown_near_enough(state_of, image):
     assert state_of(image((40, 90_000), "yx"))["crossSectionScale"] == 4
-    assert state_of(image((40, 50), "yx"))["crossSectionScale"] == pytest.approx(0.1)
+    assert state_of(image((40, 55), "yx"))["crossSectionScale"] == pytest.approx(0.1)
+
+
+def test_a_thick_volume_is_shown_whole(state_of, image):
+    thick = state_of(image((66, 40, 33), "zyx", voxel_size=(1.0, 0.5, 0.5)))
+    assert thick["crossSectionScale"] == pytest.approx(132 / 330)
 
 
 def address(state):

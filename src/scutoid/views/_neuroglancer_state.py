@@ -17,10 +17,11 @@ from scutoid.views._layer_array import LayerArray
 from scutoid.views._neuroglancer_arrays import ZarrImage
 from scutoid.views._neuroglancer_points import SEGMENTS
 from scutoid.views._neuroglancer_space import COLOUR, Space
+from scutoid.views._neuroglancer_tables import title_of
 from scutoid.views._spec import LayerSpec
 
-_PANEL = 500.0
-"""Pixels of a panel, about."""
+_PANEL, _QUARTER = 550.0, 330.0
+"""Pixels of a panel, about: of one, and of each of four."""
 _FINEST = 4.0
 """Voxels a pixel, at most, where an image has no coarser levels."""
 _COLUMNS = ("n_voxels", "mean", "n", "volume_mm3")
@@ -115,8 +116,11 @@ def view_state(sources: Sequence[Source], base: str) -> dict[str, object]:
     dimensions = {d: dimensions[d] for d in sorted(dimensions, key=_rank)}
     low, high = _bounds(sources, dimensions)
     spatial = [d for d in dimensions if d in "xyz"]
-    extents = [high[d] - low[d] + 1 for d in spatial]
-    zoom = max(extents[:2]) / _PANEL
+    is_volume = "z" in spatial and high["z"] > low["z"]
+    # Zooms are in voxels of the finest axis
+    finest = min(dimensions[d][0] for d in spatial)
+    widest = max((high[d] - low[d] + 1) * dimensions[d][0] / finest for d in spatial)
+    zoom = widest / (_QUARTER if is_volume else _PANEL)
     if any(s.voxels is not None and len(s.voxels.levels) == 1 for s in sources):
         zoom = min(zoom, _FINEST)
     state: dict[str, object] = {
@@ -126,9 +130,9 @@ def view_state(sources: Sequence[Source], base: str) -> dict[str, object]:
             float(np.floor((low[d] + high[d]) / 2)) if d in spatial else low[d] for d in dimensions
         ],
         "crossSectionScale": zoom,
-        "projectionScale": 1.6 * max(extents),
+        "projectionScale": 1.6 * widest,
         "layers": [_layer(source, base) for source in sources],
-        "layout": "4panel" if len(spatial) == 3 and extents[2] > 1 else "xy",
+        "layout": "4panel" if is_volume else "xy",
         "showAxisLines": False,
         "crossSectionBackgroundColor": "#000000",
     }
@@ -173,7 +177,7 @@ def _depth(sources: Sequence[Source], dimensions: Mapping[str, tuple[float, str]
         if planes is not None and len(planes):
             thick = float(np.median(planes[:, 1] - planes[:, 0]))
             found.append(thick * source.space.scale[source.space.names.index("z")] / finest)
-    return 2 * max(found) if found else None
+    return 0.6 * max(found) if found else None  # they fade out towards it
 
 
 def _layer(source: Source, base: str) -> dict[str, object]:
@@ -240,12 +244,19 @@ def _labels(source: Source, base: str) -> dict[str, object]:
         "selectedAlpha": 0.4,
         "notSelectedAlpha": 0.12,
     }
+    if _are_regions(source):  # so that cells within them are seen
+        layer["selectedAlpha"] = 0.2
     if source.properties is None:
         return layer
     sources.append(f"precomputed://{base}/{source.properties}/")
     shown = [column for column in _COLUMNS if column in source.columns]
     query = {"segmentQuery": " ".join(f"|{column}" for column in shown)} if shown else {}
     return {**layer, "tab": "segments", **query}
+
+
+def _are_regions(source: Source) -> bool:
+    table = source.layer.table
+    return table is not None and title_of(table) is not None
 
 
 def _points(source: Source, base: str) -> dict[str, object]:

@@ -56,10 +56,9 @@ def info(frame: pd.DataFrame, ids: str) -> dict[str, object]:
     Whole numbers keep their digits: those that need more than 32 bits are text.  Other numbers are
     float32, or text where one is infinite.  Missing values are "NaN", as text they are empty.
     """
-    columns = [str(column) for column in frame.columns]
-    title = next((column for column in _NAMES if column in columns), None)
+    title = title_of(frame)
     properties = []
-    for column in columns:
+    for column in map(str, frame.columns):
         if column == ids:
             continue
         values = frame[column]
@@ -71,6 +70,11 @@ def info(frame: pd.DataFrame, ids: str) -> dict[str, object]:
     numbers = [str(as_id(number)) for number in frame[ids]]
     inline = {"ids": numbers, "properties": properties}
     return {"@type": "neuroglancer_segment_properties", "inline": inline}
+
+
+def title_of(frame: pd.DataFrame) -> str | None:
+    """Return the column with the names of regions; None if a table has none."""
+    return next((column for column in _NAMES if column in frame.columns), None)
 
 
 def as_id(number: int) -> int:
