@@ -54,9 +54,7 @@ def do(work, name, seed):
         number = int(rng.choice(present))
         at = np.argwhere(work.shown == number)
         if len(at) > 1:
-            seeds = np.zeros(work.shown.shape, np.uint64)
-            seeds[tuple(at[0])], seeds[tuple(at[-1])] = 1, 2
-            work.split(number, seeds)
+            work.split(number, [at[0].tolist(), at[-1].tolist()])
     else:
         work.shown[box] = rng.choice([*present, work.new_number()])
     work.take_strokes()
@@ -103,7 +101,7 @@ def test_strokes_are_corrections_of_their_objects():
     after[1:3, 4:8] = 3  # over a part of 5
     after[9, 2:5] = 0
     after[0, 15:18] = 99
-    made = difference(LABELS.astype(np.uint64), after.astype(np.uint64), Frame("yx", "yx", (0, 0)))
+    made = difference(LABELS.copy(), after, Frame("yx", "yx", (0, 0)))
     assert [(c.kind, c.objects, c.new_objects) for c in made] == [
         ("paint", (3, 5), ()),
         ("paint", (), (99,)),
@@ -184,7 +182,7 @@ def test_what_hangs_together_with_no_seed_is_in_no_part():
         (lambda work: work.merge([3]), r"two or more.*\n.*1 picked"),
         (lambda work: work.merge([3, 4]), "object 4"),
         (lambda work: work.delete([0]), "0 picked"),
-        (lambda work: work.split(8, np.zeros((12, 20), np.uint64)), "0 in object 8"),
+        (lambda work: work.split(8, [(8, 3), (1, 1)]), "1 in object 8"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_changes_nothing(call, match):

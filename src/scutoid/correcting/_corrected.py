@@ -268,11 +268,9 @@ def correction_changes(
         dtype,
     )
     by_block: dict[int, Arrays] = {}
-    near = _boxes_by_block(ids.grid, [edit.box for edit in done.edits])
     for index in ids:
         region = ids.grid.write_roi(index)
-        edits = [done.edits[number] for number, _ in near.get(index, ())]
-        at, painted = edits_within(edits, region)
+        at, painted = edits_within(done.edits, region)
         old, new = done.renaming.of(done.place_of(region), ids[index]["ids"])
         by_block[index] = {"at": at, "painted": painted, "old": old, "new": new}
     return by_block, _table(done, folder)

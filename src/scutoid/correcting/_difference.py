@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.correcting._correction import Correction, Ids, bounding_box
+from scutoid.correcting._correction import Correction, bounding_box
 
+Array = NDArray[Any]
+Points = Sequence[Sequence[int]]
 _MARGIN = 4
 """Around objects their box has this part of their length: what lies there counts as well where
 they are looked for again."""
@@ -40,64 +43,66 @@ class Frame:
             yield tuple(index)
 
 
-def difference(before: Ids, after: Ids, frame: Frame) -> list[Correction]:
+def difference(before: Array, after: Array, frame: Frame) -> list[Correction]:
     """Return corrections that make `after` of `before`, in this order: one an object and place.
 
     Parameters
     ----------
-    before, after : ndarray of uint64
-        Labels of a region.
+    before, after : ndarray of integer
+        Labels of a region; `before` becomes `after`.
     frame : Frame
         Where it lies.
     """
     made = []
-    state = before.copy()
     for place in frame.places(before.shape):
-        changed = state[place] != after[place]
+        changed = before[place] != after[place]
+        if not changed.any():
+            continue
         painted = np.unique(after[place][changed])
         for number in painted[painted != 0]:
             mask = changed & (after[place] == number)
-            made.append(changed_to(state, place, mask, "paint", number, frame))
+            made.append(changed_to(before, place, mask, "paint", number, frame))
         erased = changed & (after[place] == 0)
-        for number in np.unique(state[place][erased]):
-            mask = erased & (state[place] == number)
-            made.append(changed_to(state, place, mask, "erase", 0, frame))
+        for number in np.unique(before[place][erased]):
+            mask = erased & (before[place] == number)
+            made.append(changed_to(before, place, mask, "erase", 0, frame))
     return made
 
 
 def changed_to(
-    state: Ids,
+    state: Array,
     place: tuple[slice, ...],
     mask: NDArray[np.bool_],
     kind: str,
-    numbers: Ids | int,
+    numbers: Array | int,
     frame: Frame,
     *,
-    seeds: Ids | None = None,
+    seeds: Points = (),
 ) -> Correction:
     """Give the voxels of a mask, of one place of a region, their numbers; return the correction.
 
-    Its box holds the objects that it is about, as far as they lie in the region, and some margin.
+    `numbers` is one, or one for each voxel of the mask in C order; `seeds` are voxels of the place.
+    The box of the correction holds the objects that it is about, as far as they lie in the region,
+    and some margin.
     """
     part = state[place]
-    new = part.copy()
-    new[mask] = numbers[mask] if isinstance(numbers, np.ndarray) else numbers
-    about = np.union1d(part[mask], new[mask])
-    held = mask | np.isin(part, about[about != 0])
+    about = np.union1d(part[mask], numbers)
+    held = mask.copy()
+    for number in about[about != 0].astype(part.dtype):
+        held |= part == number
     box = _with_margin(bounding_box(held), part.shape, frame)
-    correction = Correction(
-        kind,
-        frame.axes,
-        tuple(
-            first + at.start + inside.start
-            for first, at, inside in zip(frame.offset, place, box, strict=True)
-        ),
-        part[box].copy(),
-        new[box].copy(),
-        None if seeds is None else seeds[box].copy(),
-    )
-    state[place] = new
-    return correction
+    start = [side.start for side in box]
+    before = part[box].astype(np.uint64)
+    part[mask] = numbers
+    planted = np.zeros(before.shape, np.uint64) if len(seeds) else None
+    for number, point in enumerate(seeds, 1):
+        if planted is not None:
+            planted[tuple(p - first for p, first in zip(point, start, strict=True))] = number
+    offset = [
+        first + at.start + inside
+        for first, at, inside in zip(frame.offset, place, start, strict=True)
+    ]
+    return Correction(kind, frame.axes, tuple(offset), before, part[box].astype(np.uint64), planted)
 
 
 def signed(

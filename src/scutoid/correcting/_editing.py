@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.correcting._correction import Correction, Ids, as_ids, bounding_box
-from scutoid.correcting._difference import Frame, changed_to, difference
+from scutoid.correcting._difference import Frame, Points, changed_to, difference
 from scutoid.correcting._parts import parts_of
 from scutoid.errors import ParameterError
 
@@ -35,8 +35,8 @@ class Action:
     """Their labels after."""
     place: Slices | None = None
     """Of all but strokes: the image of the region that it holds for."""
-    seeds: Ids | None = None
-    """Of a split: the seeds in that image."""
+    seeds: Points = ()
+    """Of a split: the seeds, voxels of that image."""
 
 
 class Editing:
@@ -94,7 +94,11 @@ class Editing:
         """
         self.take_strokes()
         first, *others = self._checked(numbers, place, at_least=2)
-        self._set("merge", np.isin(self._image(place), others), first, place)
+        image = self._image(place)
+        mask = np.zeros(image.shape, bool)
+        for number in others:
+            mask |= image == image.dtype.type(number)
+        self._set("merge", mask, first, place)
 
     def delete(self, numbers: Sequence[int], place: Slices | None = None) -> None:
         """Remove objects.
@@ -106,12 +110,12 @@ class Editing:
         """
         self.take_strokes()
         for number in self._checked(numbers, place, at_least=1):
-            self._set("delete", self._image(place) == number, 0, place)
+            self._set("delete", self._image(place) == self.shown.dtype.type(number), 0, place)
 
     def split(
         self,
         number: int,
-        seeds: Ids,
+        seeds: Points,
         place: Slices | None = None,
         *,
         spacing: Sequence[float] | None = None,
@@ -125,9 +129,8 @@ class Editing:
         ----------
         number : int
             The object.
-        seeds : ndarray of uint64
-            Numbers of parts at voxels of the image at `place`, 0 elsewhere; only those in the
-            object count.
+        seeds : sequence of voxels
+            One for each part, in the image at `place`.
         place : tuple of slice, optional
             As in `merge`.
         spacing : sequence of float, optional
@@ -138,28 +141,33 @@ class Editing:
         Raises
         ------
         ParameterError
-            If there is no such object, or there are seeds of less than two parts in it.
+            If there is no such object, or there are less than two seeds in it.
         """
         self.take_strokes()
         self._checked([number], place, at_least=1)
         image = self._image(place)
         mask = image == image.dtype.type(number)
-        inside = np.where(mask, seeds, 0).astype(np.uint64)
-        box = bounding_box(mask)
-        parts = parts_of(mask[box], inside[box], spacing)
-        if going_on is not None:
-            parts.sort(key=lambda part: int(np.count_nonzero(part & going_on[box])), reverse=True)
-        if len(parts) < 2:
+        inside = list(dict.fromkeys(tuple(seed) for seed in seeds if mask[tuple(seed)]))
+        if len(inside) < 2:
             raise ParameterError(
-                "an object is split by seeds of two parts or more in it",
-                value=f"{len(parts)} in object {number}",
+                "an object is split by two seeds or more in it",
+                value=f"{len(inside)} in object {number}",
                 place="split",
                 remedy="set a seed in each part first",
             )
-        after = image.copy()
-        for part in parts[1:]:
-            after[box][part] = free_number(self._start, self.shown, after)
-        self._set("split", mask & (after != image), after, place, seeds=inside)
+        box = bounding_box(mask)
+        planted: Ids = np.zeros(mask[box].shape, np.uint64)
+        for part, seed in enumerate(inside, 1):
+            planted[tuple(at - side.start for at, side in zip(seed, box, strict=True))] = part
+        parts = parts_of(mask[box], planted, spacing)
+        if going_on is not None:
+            parts.sort(key=lambda part: int(np.count_nonzero(part & going_on[box])), reverse=True)
+        after = image[box].copy()
+        for each in parts[1:]:
+            after[each] = free_number(self._start, self.shown, after)
+        changed = np.zeros(mask.shape, bool)
+        changed[box] = after != image[box]
+        self._set("split", changed, after[changed[box]], place, seeds=inside)
 
     def undo(self) -> str | None:
         """Take the last action back; return its kind, None if there is none."""
@@ -181,25 +189,33 @@ class Editing:
         """Return what was done as corrections, in order; strokes in a row by their objects."""
         self.take_strokes()
         made: list[Correction] = []
-        state = self._start.astype(np.uint64)
-        painted = state.copy()
+        state = self._start.copy()
+        strokes: list[Action] = []
         for action in self._done:
             if action.kind == "paint":
-                painted.reshape(-1)[action.at] = action.new.astype(np.uint64)
+                strokes.append(action)
                 continue
-            made += difference(state, painted, self.frame)
-            made.append(self._correction(painted, action))
-            state = painted.copy()
-        return [*made, *difference(state, painted, self.frame)]
+            made += self._painted(state, strokes)
+            strokes.clear()
+            made.append(self._correction(state, action))
+        return [*made, *self._painted(state, strokes)]
 
-    def _correction(self, state: Ids, action: Action) -> Correction:
+    def _painted(self, state: Array, strokes: Sequence[Action]) -> list[Correction]:
+        """Return the corrections of strokes in a row, which are applied to the state."""
+        if not strokes:
+            return []
+        after = state.copy()
+        for stroke in strokes:
+            after.reshape(-1)[stroke.at] = stroke.new
+        return difference(state, after, self.frame)
+
+    def _correction(self, state: Array, action: Action) -> Correction:
         """Return the correction of one action, which is applied to the state."""
         place = action.place or self._all()
-        after = state.copy()
-        after.reshape(-1)[action.at] = action.new.astype(np.uint64)
-        mask = after[place] != state[place]
+        mask = np.zeros(state.shape, bool)
+        mask.reshape(-1)[action.at] = True
         return changed_to(
-            state, place, mask, action.kind, after[place], self.frame, seeds=action.seeds
+            state, place, mask[place], action.kind, action.new, self.frame, seeds=action.seeds
         )
 
     def _image(self, place: Slices | None) -> Array:
@@ -238,18 +254,17 @@ class Editing:
         numbers: Array | int,
         place: Slices | None,
         *,
-        seeds: Ids | None = None,
+        seeds: Points = (),
     ) -> None:
-        """Give voxels of one image their numbers, as one action."""
+        """Give the voxels of a mask in one image their numbers, as one action."""
         where = place or self._all()
-        changed = self.shown.copy()
-        part = changed[where]
-        part[mask] = numbers[mask] if isinstance(numbers, np.ndarray) else numbers
-        at = np.flatnonzero(changed != self.shown)
+        whole = np.zeros(self.shown.shape, bool)
+        whole[where] = mask
+        at = np.flatnonzero(whole)
         flat = self.shown.reshape(-1)
-        action = Action(kind, at, flat[at], changed.reshape(-1)[at], where, seeds)
-        flat[at] = action.new
-        self._note(action)
+        old = flat[at]
+        flat[at] = numbers
+        self._note(Action(kind, at, old, flat[at], where, seeds))
 
     def _note(self, action: Action) -> None:
         self._known.reshape(-1)[action.at] = action.new

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.correcting._correction import Correction, Ids
+from scutoid.correcting._correction import Correction
 from scutoid.correcting._difference import Frame, signed
 from scutoid.correcting._editing import Editing, Slices
 from scutoid.correcting._folder import Corrections
@@ -119,10 +119,8 @@ class Proofreading:
 
     def _split(self, number: int, points: Sequence[Sequence[int]]) -> None:
         place = self.place_at(points[0])
-        seeds: Ids = np.zeros(self.shown[place].shape, np.uint64)
         first = [side.start for side in place]
-        for part, point in enumerate(points, 1):
-            seeds[tuple(at - start for at, start in zip(point, first, strict=True))] = part
+        seeds = [[at - start for at, start in zip(p, first, strict=True)] for p in points]
         self.editing.split(
             number, seeds, place, spacing=self._spacing(), going_on=self._going_on(place)
         )

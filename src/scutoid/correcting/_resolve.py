@@ -9,7 +9,7 @@ of corrections are read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,9 +102,44 @@ class Renaming:
         now = self._now.get(place)
         if not now or not len(ids):
             return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
-        old = np.array(sorted(now), np.uint64)
-        old = old[np.isin(old, ids)]
+        if len(ids) < len(now):
+            old = np.array([number for number in ids.tolist() if number in now], np.uint64)
+        else:
+            old = np.array(sorted(now), np.uint64)
+            old = old[np.isin(old, ids)]
         return old, np.array([now[int(n)] for n in old], np.uint64)
+
+
+class Edits:
+    """Edits in order, found by where they lie and by the numbers that they give."""
+
+    def __init__(self, ndim: int) -> None:
+        self.all: list[Edit] = []
+        self._low = np.zeros((16, ndim), np.int64)
+        self._high = np.zeros((16, ndim), np.int64)
+        self._giving: dict[tuple[Place, int], list[Edit]] = defaultdict(list)
+
+    def append(self, edit: Edit) -> None:
+        """Add one."""
+        n = len(self.all)
+        if n == len(self._low):
+            self._low, self._high = (np.concatenate([a, a]) for a in (self._low, self._high))
+        self._low[n], self._high[n] = tuple(edit.box.offset), tuple(edit.box.end)
+        self.all.append(edit)
+        for number in np.unique(edit.ids[edit.mask]).tolist():
+            self._giving[edit.place, number].append(edit)
+
+    def near(self, box: Roi) -> list[Edit]:
+        """Return those whose boxes have voxels in another, in order."""
+        n = len(self.all)
+        is_near = (self._low[:n] < tuple(box.end)) & (self._high[:n] > tuple(box.offset))
+        return [self.all[number] for number in np.flatnonzero(is_near.all(axis=1))]
+
+    def rename(self, place: Place, old: int, new: int) -> None:
+        """Let them give another number."""
+        for edit in self._giving.pop((place, old), []):
+            edit.ids[edit.ids == old] = new
+            self._giving[place, new].append(edit)
 
 
 class Resolution:
@@ -137,7 +172,7 @@ class Resolution:
         self._fresh = fresh
         self._across = [n for n, axis in enumerate(axes) if axis not in object_axes]
         self._overlap = overlap
-        self.edits: list[Edit] = []
+        self.edits = Edits(len(axes))
         self.renaming = Renaming()
         self.unapplied: list[Unapplied] = []
 
@@ -184,11 +219,10 @@ class Resolution:
     def _as_now(self, labels: Ids, box: Roi, place: Place) -> Ids:
         """Return labels of a box as the corrections so far left them."""
         now = replaced(labels, *self.renaming.of(place, np.unique(labels)))
-        for edit in self.edits:
+        for edit in self.edits.near(box):
             shared = edit.box.intersect(box)
-            if not shared.is_empty:
-                into, of = shared.to_slices(box.offset), shared.to_slices(edit.box.offset)
-                now[into] = np.where(edit.mask[of], edit.ids[of], now[into])
+            into, of = shared.to_slices(box.offset), shared.to_slices(edit.box.offset)
+            now[into] = np.where(edit.mask[of], edit.ids[of], now[into])
         return now
 
     def _rename(self, place: Place, correction: Correction, found: dict[int, int]) -> None:
@@ -201,9 +235,7 @@ class Resolution:
             into = int(correction.after[own][0])
             new = found.get(into, 0)
             self.renaming.rename(place, number, new)
-            for edit in self.edits:
-                if edit.place == place:
-                    edit.ids[edit.ids == number] = new
+            self.edits.rename(place, number, new)
 
     def _edit(
         self, place: Place, correction: Correction, numbers: dict[int, int], now: Ids
@@ -268,14 +300,12 @@ def _grown(
     return whole, after
 
 
-def edits_within(edits: Sequence[Edit], region: Roi) -> tuple[NDArray[np.int64], Ids]:
+def edits_within(edits: Edits, region: Roi) -> tuple[NDArray[np.int64], Ids]:
     """Return the places in a region that are changed, as numbers in C order, and their numbers."""
     at: list[NDArray[np.int64]] = []
     ids: list[Ids] = []
-    for edit in edits:
+    for edit in edits.near(region):
         shared = edit.box.intersect(region)
-        if shared.is_empty:
-            continue
         inside = np.nonzero(edit.mask[shared.to_slices(edit.box.offset)])
         first = [s - r for s, r in zip(shared.offset, region.offset, strict=True)]
         moved = tuple(i + start for i, start in zip(inside, first, strict=True))
