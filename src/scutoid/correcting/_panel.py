@@ -18,6 +18,12 @@ KEYS = {
 """Of the window: what each does, and what its button says."""
 
 
+HELP = (
+    "Shift and a click pick an object while the brush is off (6). Paint with 2, erase with 1; "
+    "M takes a new number. Seeds are points of the layer 'seeds', one in each part."
+)
+
+
 class Panel:
     """The panel beside the canvas: what is picked, buttons, the reason."""
 
@@ -30,7 +36,9 @@ class Panel:
         buttons = [PushButton(text=text) for _, text in KEYS.values()]
         for (name, _), button in zip(KEYS.values(), buttons, strict=True):
             button.changed.connect(lambda _, name=name: press(name))
-        shown = Container(widgets=[*self._lines, why, *buttons], labels=False)
+        help_text = Label(value=HELP)
+        shown = Container(widgets=[*self._lines, why, *buttons, help_text], labels=False)
+        help_text.native.setWordWrap(True)
         why.native.setPlaceholderText("why (kept with each correction)")
         self.widget = shown
         """What is docked in a window."""

@@ -152,7 +152,9 @@ class Proofreader:
         ]
         world = self.layer.data_to_world(self._in_layer(point))
         self.viewer.dims.point = (*self.viewer.dims.point[: -len(world)], *world)
-        self.viewer.camera.center = tuple(world[-3:])
+        # napari before 0.9 has no scene
+        scene = self.viewer.scene if hasattr(self.viewer, "scene") else self.viewer
+        scene.camera.center = tuple(world[-3:])
 
     def _done(self, said: str) -> None:
         """Show the labels as they are now."""
