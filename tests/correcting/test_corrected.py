@@ -271,6 +271,28 @@ def test_one_more_correction_changes_what_few_blocks_are_given(tmp_path):
     assert differ == [28, 45]  # where the object 29 lies, and the painted voxel
 
 
+def test_one_voxel_runs_one_block(tmp_path):
+    cells = np.kron(np.arange(1, 65).reshape(4, 4, 4), np.ones((8, 8, 8), int))
+    image = sc.open(cells)
+
+    def blocks_run():
+        result = sc.corrected.options(block=8)(image, folder)
+        done = sc.run(result, store=tmp_path / "results", progress=False)
+        np.testing.assert_array_equal(np.asarray(done["corrected"]), sc.corrected(cells, folder))
+        run = {s.name: s.n_blocks - s.n_cached - s.n_taken for s in done.steps}
+        assert run["correction_ids"] in (0, 64)
+        return run["correction_voxels"], run["corrected"]
+
+    folder = folder_of(tmp_path, axes="zyx")
+    cube, pair = {"axes": "zyx", "shape": (8, 8, 8)}, {"axes": "zyx", "shape": (8, 8, 16)}
+    folder.append(delete(cells, 1, offset=(0, 0, 0), **cube))
+    assert blocks_run() == (64, 64)
+    folder.append(fill(cells, (3, 3, 3), 0, kind="erase", offset=(8, 8, 8), **cube))
+    assert blocks_run() == (1, 1)
+    folder.append(merge(cells, 43, 44, offset=(16, 16, 16), **pair))
+    assert blocks_run() == (2, 1)
+
+
 def test_a_plan_says_that_corrections_changed(tmp_path):
     folder = folder_of(tmp_path, delete(LABELS, 9))
     labels = sc.open(LABELS)

@@ -54,10 +54,11 @@ def draw(folder: Path) -> None:
         )
         viewer = window.viewer
         viewer.window.resize(1200, 760)
-        _settle()
+        viewer.screenshot(canvas_only=False, flash=False)  # lays the window out
         for _ in range(len(table)):  # the last is the one of two nuclei
             window.next()
         viewer.scene.camera.zoom = 8.5
+        _settle()
         window.layer.contour = 2
         _picture(window, folder / "correcting-before.png")
         window.pick(window.layer.data_to_world((12, 67, 93)))

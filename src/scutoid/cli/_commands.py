@@ -15,8 +15,9 @@ from scutoid.cli._pipelines import Executor
 from scutoid.errors import ParameterError, ScutoidWarning, StoreError
 from scutoid.events import Event, Listener
 from scutoid.progress import Progress
-from scutoid.steps import Store, Table, Tables, Value, Values
+from scutoid.steps import Image, Store, Table, Tables, Value, Values
 from scutoid.steps import export as export_result
+from scutoid.steps import open as open_image
 from scutoid.steps import plan as plan_targets
 from scutoid.steps import run as run_targets
 from scutoid.steps.handles import Collection, Lazy, Partial
@@ -506,6 +507,53 @@ def report(
     return 0
 
 
+def correct(
+    step: str,
+    *,
+    corrections: Path,
+    store: str = "results",
+    image: str | None = None,
+    suspicious: bool = False,
+    who: str | None = None,
+) -> int:
+    """Correct the labels of a step in napari; what differs is kept in a folder of corrections.
+
+    Parameters
+    ----------
+    step : str
+        Name of the step.
+    corrections : Path
+        The folder, such as cells.corrections, which sc.corrected takes; made if there is none.
+    store : str
+        Folder of the results.
+    image : str, optional
+        A step of the store, or a path, that is shown below the labels.
+    suspicious : bool
+        List objects that are likely wrong first, and step through them.
+    who : str, optional
+        Name that is kept with each correction; default: that of the user.
+    """
+    from scutoid.correcting import correct as open_labels
+    from scutoid.correcting import suspicious as find_suspicious
+
+    opened = Store(store)
+    labels = _image_of(opened, step)
+    below = None
+    if image is not None:
+        below = open_image(image) if Path(image).exists() else _image_of(opened, image)
+    table = find_suspicious(labels, below) if suspicious else None
+    open_labels(labels, below, corrections=corrections, table=table, who=who, block=True)
+    return 0
+
+
+def _image_of(store: Store, step: str) -> Image:
+    """Return the image of a step."""
+    images = [item for item in _several(store[step]) if isinstance(item, Image)]
+    if not images:
+        raise ParameterError("a step that is corrected, or shown below, has an image", place=step)
+    return images[0]
+
+
 def demo(*, out: Path = Path("scutoid-demo"), workers: int | None = None) -> int:
     """Simulate a small brain with a known number of cells, and count them by region.
 
@@ -530,6 +578,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "verify": verify,
     "report": report,
     "view": view,
+    "correct": correct,
     "serve": serve,
     "demo": demo,
 }

@@ -39,6 +39,7 @@ A pipeline is a function under @sc.pipeline in a Python file; its parameters are
     scutoid show STEP --store results             its inputs and content
     scutoid serve --store results                 its runs and results as a page, live
     scutoid report --store results                a page of what the last run did
+    scutoid correct STEP --corrections FOLDER     correct its labels in napari
     scutoid export STEP PATH --store results      a copy of it, as CSV, TIFF, ...
     scutoid verify --store results                check all results, remove damaged ones
     scutoid du, scutoid gc --store results        their size; remove those not needed
