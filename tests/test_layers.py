@@ -62,7 +62,7 @@ PACKAGES = {
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 OUTSIDE = RANK["views"]
 # Parts of the outside that others of it may be built over
-SHARED = ("views", "reports", "serving")
+SHARED = ("views", "reports", "serving", "correcting")
 # What the stub of scutoid may hand on from the outside: it is loaded when it is asked for by name
 LAZY = {"correcting", "exploring", "reports", "tuning", "views"}
 
