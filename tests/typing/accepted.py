@@ -1,5 +1,6 @@
 """What mypy knows of calls: read by it in test_typing.py, and never run."""
 
+from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
@@ -186,6 +187,8 @@ first, second = both(image)
 smooth = sc.gaussian(image, sigma=2)
 cells = sc.measure(sc.label(smooth))
 run = sc.run(cells, smooth, store="results")
+assert_type(sc.report(run), Path)
+assert_type(run.report, Path | None)
 store = sc.Store("results")
 assert_type(run["measure"].to_pandas()["size"].mean(), Any)
 assert_type(run[cells], sc.Table)

@@ -31,8 +31,6 @@ WORDS: dict[StepState, str] = {
     "stopped": "not finished",
     "inside": "in blocks of others",
 }
-_LEAST_SCALE = 0.7
-"""How much smaller a page may show it; what is wider is scrolled."""
 _WORST: tuple[StepState, ...] = (
     "failed",
     "running",
@@ -140,7 +138,7 @@ def graph_svg(
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="run-graph" role="img" '
         f'aria-label="steps of the run" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" style="min-width:{_LEAST_SCALE * width:.0f}px">'
+        f'viewBox="0 0 {width:.0f} {height:.0f}">'
     )
     pieces = [opening]
     if style:

@@ -22,6 +22,8 @@ from scutoid.reports._tables import TableFacts
 _STATES = {"running": "running", "done": "done", "failed": "failed", "killed": "stopped"}
 _POLICY = "default-src 'none'; img-src data: file: 'self'; style-src 'unsafe-inline'; script-src "
 _NAMED = 12
+_LEAST_SCALE = 0.7
+"""How much smaller the graph is shown at most; what is wider is scrolled."""
 _NARROW = 640
 """Pixels of a graph that other things have room beside."""
 _LONG = 4000
@@ -91,7 +93,9 @@ class Page:
         drawn = graph_svg(
             self.facts, link=lambda name: f"#{_anchor(self.facts, name)}", style=False
         )
-        graph = _section("Steps", f'<div class="graph">{drawn}</div>')
+        least = f'<svg style="min-width:{_LEAST_SCALE * _width(drawn):.0f}px" '
+        content = f'<div class="graph">{drawn.replace("<svg ", least, 1)}</div>'
+        graph = _section("Steps", content)
         kind = "two narrow" if others and _width(drawn) <= _NARROW else "two"
         return f'<div class="{kind}">{graph}<div class="aside">{others}</div></div>'
 
