@@ -191,6 +191,19 @@ def test_a_table_alone_lies_in_its_own_unit(table):
     assert layer.data.tolist() == [[2, 3]]
 
 
+def test_a_table_in_voxels_lies_in_voxels(image, table):
+    frame = pd.DataFrame({"y": [2.0], "x": [3.0]})
+    frame.attrs["unit"] = "voxel"
+    for shown in ((table(frame),), (image((4, 5), "yx"), table(frame))):
+        layer = view_layers(*shown)[-1]
+        assert layer.units == ("pixel", "pixel")
+        assert layer.data.tolist() == [[2, 3]]
+    sized = image((4, 5), "yx", voxel_size=(2.0, 0.5), origin=(10.0, 0.0))
+    layer = view_layers(sized, image((4, 5), "yx", is_labels=True), table(frame))[-1]
+    assert layer.units == ("um", "um")
+    assert layer.data.tolist() == [[2, 3]]
+
+
 def test_a_table_in_another_unit_lies_where_its_image_does(image, table):
     raw = image((4, 5), "yx", voxel_size=(0.5, 0.5), unit="um")
     frame = pd.DataFrame({"y": [1000.0], "x": [2000.0]})

@@ -417,6 +417,7 @@ def _serve_view(
 def view(
     *steps: str,
     store: str = "results",
+    color_by: str | None = None,
     web: bool = False,
     link: str | None = None,
     port: int = 0,
@@ -430,6 +431,8 @@ def view(
         Names of steps; images, labels and tables with positions are shown.
     store : str
         Folder of the results.
+    color_by : str
+        In napari, the column of the tables by which objects are coloured.
     web : bool
         Serve a page with Neuroglancer to this machine until Ctrl-C, and open it in the browser.
     link : str
@@ -442,6 +445,13 @@ def view(
     """
     opened = Store(store)
     results = [item for step in steps for item in _several(opened[step])]
+    if web and color_by is not None:
+        raise ParameterError(
+            "--color-by is of napari",
+            value="--web",
+            place="scutoid view",
+            remedy="leave one of them out",
+        )
     if web:
         return _serve_view(results, link=link, port=port, open_browser=browser)
     if link is not None or port or not browser:
@@ -453,7 +463,7 @@ def view(
         )
     from scutoid.views import view as open_view
 
-    open_view(*results, block=True)
+    open_view(*results, color_by=color_by, block=True)
     return 0
 
 

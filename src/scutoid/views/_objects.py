@@ -18,6 +18,8 @@ ID = "id"
 """Column with the number of a region, in a table of regions."""
 INDEX = "index"
 """What napari calls the column of a layer of labels that has their numbers."""
+_VOXEL = "voxel"
+"""Unit of tables of images of unknown voxel size, which lie in the space of the others."""
 _PART = 0.6
 """Diameter of a ring, of that of the object."""
 _UNKNOWN = 5.0
@@ -90,14 +92,15 @@ def _points(name: str, frame: pd.DataFrame, world: World, labels: LayerSpec | No
     present = [axis for axis in axes if axis in frame.columns]
     axes = axes[axes.index(present[0]) :]
     scale, translate = world.scale(axes), world.translate(axes)
-    factor = world.factor(frame.attrs.get(UNIT), name)
+    is_placed = frame.attrs.get(UNIT) != _VOXEL  # else in voxels of an image of unknown size
+    factor = world.factor(frame.attrs.get(UNIT), name) if is_placed else 1.0
     # In voxels, so that a viewer's slices of one voxel hold the points inside them
     data = np.zeros((len(frame), len(axes)))
     for column, axis in enumerate(axes):
         if axis not in present:
             continue
         position = frame[axis].to_numpy(np.float64)
-        if axis in SPATIAL:
+        if axis in SPATIAL and is_placed:
             position = (position * factor - translate[column]) / scale[column]
         data[:, column] = position
     sizes = dict(zip(axes, scale, strict=True))

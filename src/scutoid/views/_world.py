@@ -109,7 +109,7 @@ class World:
 
     def with_points(self, tables: Iterable[pd.DataFrame]) -> World:
         """Return it in the unit of the first table that has one, if no image has one."""
-        units = [table.attrs[UNIT] for table in tables if table.attrs.get(UNIT) is not None]
+        units = [table.attrs[UNIT] for table in tables if table.attrs.get(UNIT) in METRES]
         return self if self.spacing or self.unit or not units else replace(self, unit=units[0])
 
     def below(self, axes: Iterable[str]) -> str:

@@ -92,12 +92,21 @@ def view_of(entry: Path) -> Mapping[str, object]:
         return {}
     folders = list_folder(store / RUNS, lambda name: RUN_NAME.fullmatch(name) is not None)
     place = entry.relative_to(store).as_posix()
-    for folder in sorted(folders, reverse=True)[:_RUNS_READ]:
+    for folder in sorted(folders, key=_began, reverse=True)[:_RUNS_READ]:
         record = read_file(folder / RUN, RunRecord.from_json)
         for step in () if record is None else record.steps:
             if step.entry == place:
                 return step.view or {}
     return {}
+
+
+def _began(run: Path) -> tuple[str, int]:
+    """Return what orders runs by when they began: the second, and among those of one the record."""
+    try:
+        written = (run / RUN).stat().st_mtime_ns
+    except OSError:
+        written = 0
+    return run.name.partition("_")[0], written
 
 
 def dead_locks(folder: Path) -> list[Path]:
