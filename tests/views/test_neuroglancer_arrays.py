@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -79,6 +82,28 @@ def test_each_request_reads_one_chunk(image):
     fake.read_shapes.clear()
     assert shown(("0", "c", "0", "1", "2"))
     assert fake.read_shapes == [(64, 64, 64)]
+
+
+def test_functions_of_users_are_called_by_one_thread_at_a_time():
+    inside, most = [], []
+    meet = threading.Barrier(2, timeout=0.2)
+
+    @sc.blockwise
+    def busy(image):
+        inside.append(1)
+        most.append(len(inside))
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meet.wait()  # until another one is here, too
+        inside.pop()
+        return image + 1
+
+    layers = view_layers(busy(sc.open(np.zeros((200, 300), "u1"))))
+    shown = ZarrImage(layers[0])
+    most.clear()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        chunks = list(pool.map(shown, [("0", "c", "0", "0")] * 2))
+    assert all(chunks)
+    assert set(most) == {1}
 
 
 def test_chunks_of_zeros_are_not_sent(image):

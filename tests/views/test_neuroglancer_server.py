@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from scutoid.errors import SourceError
+from scutoid.errors import ParameterError, SourceError
 from scutoid.views._neuroglancer_server import Page, PageServer
 
 pytest.importorskip("neuroglancer", reason="pip install 'scutoid[web]'")
@@ -101,6 +101,12 @@ def test_what_cannot_be_read_is_said(server, caplog):
 def test_a_head_has_no_body(server):
     answer, body = asked(server, f"/data/{server.token}/0/abc", "HEAD")
     assert (answer.status, answer.headers["Content-Length"], body) == (200, "3", b"")
+
+
+@pytest.mark.parametrize("port", ["taken", 70_000])
+def test_a_port_that_is_not_free_is_refused(server, port):
+    with pytest.raises(ParameterError, match="a port of this machine that is free"):
+        PageServer(server.page, server.port if port == "taken" else port)
 
 
 def test_it_listens_on_this_machine_alone(server):

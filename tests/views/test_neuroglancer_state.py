@@ -122,7 +122,7 @@ def test_layers_of_one_name_are_told_apart(state_of, image):
 
 
 def test_an_image_without_levels_is_first_shown_near_enough(state_of, image):
-    assert state_of(image((40, 90_000), "yx"))["crossSectionScale"] == 4
+    assert state_of(image((40, 90_000), "yx"))["crossSectionScale"] == 2
     assert state_of(image((40, 55), "yx"))["crossSectionScale"] == pytest.approx(0.1)
 
 

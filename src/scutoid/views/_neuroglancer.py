@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import json
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -27,6 +29,9 @@ from scutoid.views._neuroglancer_state import SETTINGS, Source, restored, view_s
 from scutoid.views._neuroglancer_tables import number_type, segment_properties
 from scutoid.views._objects import LABEL
 from scutoid.views._spec import LayerSpec
+
+_BASE = "http://base.invalid"
+"""Stands for the address of the data until a page asks for it."""
 
 
 class WebView:
@@ -120,7 +125,7 @@ def web(
     PipelineError
         If something cannot be shown, or nothing is given.
     ParameterError
-        If `link` is no address of a view.
+        If `link` is no address of a view, or the port is taken.
 
     Notes
     -----
@@ -130,11 +135,15 @@ def web(
     client_folder()  # before anything is read
     sources, resources = _served(view_layers(*results, labels=labels))
 
-    def state(base: str) -> Mapping[str, object]:
-        new = view_state(sources, base)
-        return new if link is None else restored(new, link)
+    begin = view_state(sources, _BASE)
+    if link is not None:
+        begin = restored(begin, link)
+    text = json.dumps(begin, allow_nan=False)
 
-    state("http://127.0.0.1")  # a wrong link is refused here, not in the browser
+    def state(base: str) -> Mapping[str, object]:
+        found: dict[str, object] = json.loads(text.replace(_BASE, base))
+        return found
+
     server = PageServer(Page(state, SETTINGS, resources), port)
     shown = WebView(server)
     if open_browser:
@@ -152,6 +161,7 @@ def web(
 def _served(layers: Iterable[LayerSpec]) -> tuple[list[Source], dict[str, Resource]]:
     """Choose what is served of layers, and the names under which it is."""
     resources: dict[str, Resource] = {}
+    turn = threading.Lock()
     sources: list[Source] = []
     names: dict[str, str] = {}
     for layer in layers:
@@ -159,7 +169,7 @@ def _served(layers: Iterable[LayerSpec]) -> tuple[list[Source], dict[str, Resour
         names.setdefault(layer.name, name)
         data = str(len(resources))
         if isinstance(layer.data, LayerArray):
-            voxels = ZarrImage(layer)
+            voxels = ZarrImage(layer, turn)
             resources[data] = voxels
             space = Space.of(voxels.axes, layer.scale, layer.units)
             shown = Source(layer, name, space, data, voxels=voxels)

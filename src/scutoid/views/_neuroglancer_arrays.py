@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.steps import Image, level_sources
 from scutoid.views._layer_array import LayerArray, Readable
 from scutoid.views._neuroglancer_space import Space
 from scutoid.views._pyramid import levels_of
@@ -48,6 +51,9 @@ class ZarrImage:
     """The image of a layer, with its coarser levels."""
 
     layer: LayerSpec
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a result that is not stored is computed: functions of users may bear no
+    threads."""
 
     def __call__(self, path: tuple[str, ...]) -> bytes | None:
         """Return what lies at a path; None: nothing, or a chunk of zeros."""
@@ -83,6 +89,11 @@ class ZarrImage:
             chunks += level.data.shape[n:]
             found.append(ShownLevel(level.data, tuple(sizes), tuple(places), chunks))
         return tuple(found)
+
+    @cached_property
+    def _is_computed(self) -> bool:
+        image = self.data.image
+        return isinstance(image, Image) and not level_sources(image)
 
     @property
     def data(self) -> LayerArray:
@@ -135,7 +146,9 @@ class ZarrImage:
             slice(start, min(start + size, end))
             for start, size, end in zip(starts, level.chunks, level.data.shape, strict=True)
         )
-        voxels = shown_voxels(np.asarray(level.data[cut]), self.dtype)
+        with self.turn if self._is_computed else nullcontext():
+            read = np.asarray(level.data[cut])
+        voxels = shown_voxels(read, self.dtype)
         if not voxels.any():
             return None
         if voxels.shape != level.chunks:

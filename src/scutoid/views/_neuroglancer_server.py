@@ -27,7 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from scutoid.errors import MissingExtra, ScutoidError
+from scutoid.errors import MissingExtra, ParameterError, ScutoidError
 
 _LOGGER = logging.getLogger(__name__)
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
@@ -95,7 +95,15 @@ class PageServer:
         self.client = client_folder()
         self.closed = threading.Event()
         self.gate = threading.BoundedSemaphore(_AT_ONCE)
-        self._server = _Server((_LOOPBACK[0], self.port), _Handler)
+        try:
+            self._server = _Server((_LOOPBACK[0], self.port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise ParameterError(
+                "a page is served at a port of this machine that is free",
+                value=f"{self.port}: {error}",
+                place="port",
+                remedy="give another one, or none",
+            ) from error
         self._server.owner = self
         self.port = self._server.server_address[1]
         serve = threading.Thread(

@@ -22,7 +22,7 @@ from scutoid.views._spec import LayerSpec
 
 _PANEL, _QUARTER = 550.0, 330.0
 """Pixels of a panel, about: of one, and of each of four."""
-_FINEST = 4.0
+_FINEST = 2.0
 """Voxels a pixel, at most, where an image has no coarser levels."""
 _COLUMNS = ("n_voxels", "mean", "n", "volume_mm3")
 """Columns of tables that the list of objects shows beside their numbers."""
