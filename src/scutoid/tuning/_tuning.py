@@ -145,6 +145,8 @@ class Tuning:
     def _visible(self) -> Seen | None:
         """Return what of the image is visible."""
         layer, dims = self._layer, self.viewer.dims
+        if layer not in self.viewer.layers:
+            return None
         first = dims.ndim - layer.ndim
         factors = None
         if layer.multiscale:
@@ -184,7 +186,7 @@ class Tuning:
         self._shown = found
         try:
             self._layers.show(found.handles)
-        except (ScutoidError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - what leaves a slot of Qt ends the process
             self.error = error
             self.panel.say(_said(error), "".join(traceback.format_exception(error)))
             return
@@ -202,11 +204,17 @@ def _said(error: Exception) -> str:
     return str(error) if isinstance(error, ScutoidError) else f"{type(error).__name__}: {error}"
 
 
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+
 def _lines(shown: Shown) -> list[str]:
     region = ", ".join(f"{axis} {low} to {high}" for axis, (low, high) in shown.seen.spans.items())
     part = "; zoom in to see what lies around it" if shown.seen.is_part else ""
     lines = [f"{region}: {shown.seconds:.2f} s{part}"]
-    lines += [f"{one.name} = {one.get()!r}" for one in shown.handles if isinstance(one, Value)]
+    lines += [
+        f"{one.name} = {_short(one.get())}" for one in shown.handles if isinstance(one, Value)
+    ]
     if shown.n_touching:
         lines.append(f"{shown.n_touching} objects go on beyond the region and its margin")
     return lines
