@@ -162,6 +162,16 @@ def test_what_hangs_together_with_a_box_holds_for_the_whole_object(tmp_path):
     np.testing.assert_array_equal(in_blocks(LABELS, folder, 5), expected)
 
 
+def test_a_crop_is_corrected_where_it_lies(tmp_path):
+    folder = folder_of(tmp_path, merge(LABELS, 3, 5, offset=(0, 0), shape=(6, 12)))
+    crop = sc.open(LABELS).crop(sc.Roi((0, 0), (7, 13)))
+    found = np.asarray(sc.corrected.options(block=4)(crop, folder))
+    np.testing.assert_array_equal(found, np.where(LABELS == 5, 3, LABELS)[:7, :13])
+    beyond = sc.open(LABELS).crop(sc.Roi((2, 4), (7, 13)))
+    np.testing.assert_array_equal(sc.corrected(beyond, folder), LABELS[2:9, 4:17])
+    assert "do not reach" in sc.unapplied(beyond, folder).to_pandas()["reason"][0]
+
+
 def test_new_voxels_of_a_split_object_go_to_the_nearest_part(tmp_path):
     folder = folder_of(tmp_path, fill(LABELS, np.s_[7:11, 10:17], 77, kind="split"))
     grown = LABELS.copy()

@@ -133,10 +133,20 @@ def test_the_region_is_what_is_asked_for_or_around_an_object():
         chosen_region(labels, sc.Roi((5, 0, 0, 0), (1, 1, 1, 1)), None)
 
 
+def test_what_does_not_apply_is_counted(tmp_path, work):
+    work.editing.delete([3])
+    work.editing.delete([5])
+    work.save()
+    again = Proofreading(sc.open(LABELS * (LABELS != 5)), work.folder, LEFT)
+    assert [each.number for each in again.unapplied] == [1]
+    assert not np.isin(again.shown, 3).any()
+
+
 def test_a_crop_of_labels_is_corrected_where_it_lies():
     crop = sc.open(LABELS).crop(LEFT)
     after = np.zeros((4, 5), np.uint64)
     made = Correction("delete", "yx", (1, 6), LABELS[1:5, 6:11].astype(np.uint64), after)
     far = Correction("delete", "yx", (1, 30), LABELS[1:4, 30:35].astype(np.uint64), after[:3])
-    found = labels_now(crop, sc.Roi((0, 4), (12, 12)), [made, far], "yx")
+    found, unapplied = labels_now(crop, sc.Roi((0, 4), (12, 12)), [made, far], "yx")
+    assert not unapplied
     np.testing.assert_array_equal(found, np.where(LABELS == 5, 0, LABELS)[:, 4:16])

@@ -242,6 +242,16 @@ def test_the_region_in_view_is_opened_beside_what_is_there(opened):
 
 
 @pytest.mark.gui
+def test_saved_corrections_that_do_not_apply_are_said(opened):
+    window = opened()
+    window.pick(window.layer.data_to_world((15, 15)))
+    window.delete()
+    window.save()
+    again = opened(sc.open(LABELS * (LABELS != 2)))
+    assert "1 saved corrections do not apply here" in again.viewer.status
+
+
+@pytest.mark.gui
 def test_what_cannot_be_done_is_said_in_the_window(opened):
     window = opened()
     for key, text in (("j", "objects are picked first"), ("k", "two seeds"), ("n", "table")):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.correcting._correction import Ids, as_ids
+from scutoid.correcting._correction import Correction, Ids, as_ids
 from scutoid.correcting._folder import Corrections, open_corrections
 from scutoid.correcting._resolve import Resolution, edits_within, replaced
 from scutoid.correcting._steps import (
@@ -161,7 +161,7 @@ def unapplied(
     """
     folder = _opened(labels, corrections, overlap)
     if isinstance(labels, np.ndarray):
-        return table_of(_resolve_array(labels, folder, overlap), folder)
+        return _table_of_array(labels, folder, overlap)
     with making("unapplied"):
         return _changes(labels, folder, overlap)[1]
 
@@ -207,7 +207,14 @@ def _along(function: Any, folder: Corrections) -> Any:
     return function.along(folder.object_axes)
 
 
-def _resolve_array(labels: Array, folder: Corrections, overlap: float) -> Resolution:
+def _table_of_array(labels: Array, folder: Corrections, overlap: float) -> pd.DataFrame:
+    made = list(folder)
+    return table_of(_resolve_array(labels, folder, made, overlap), folder, made)
+
+
+def _resolve_array(
+    labels: Array, folder: Corrections, made: Sequence[Correction], overlap: float
+) -> Resolution:
     """Take corrections on an array, which begins at the first voxel of the frame."""
     ids = as_ids(labels, PLACE)
     total = Roi((0,) * ids.ndim, ids.shape)
@@ -215,12 +222,12 @@ def _resolve_array(labels: Array, folder: Corrections, overlap: float) -> Resolu
     def read(_: int, box: Roi) -> Ids | None:
         return ids[box.to_slices()] if total.contains(box) else None
 
-    return resolved(folder, read, [np.unique(ids)], overlap, labels.dtype.name)
+    return resolved(folder, made, read, [np.unique(ids)], overlap, labels.dtype.name)
 
 
 def _of_array(labels: Array, folder: Corrections, overlap: float) -> Array:
     """Apply corrections to an array; warn of those that do not apply."""
-    done = _resolve_array(labels, folder, overlap)
+    done = _resolve_array(labels, folder, list(folder), overlap)
     if done.unapplied:
         first = done.unapplied[0]
         warnings.warn(

@@ -15,18 +15,19 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scutoid.correcting._correction import Correction, Ids
 from scutoid.durable import beside, replacing, sync_file, sync_folder
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
+from scutoid.geometry import Roi
 
+T = TypeVar("T")
 MANIFEST = "corrections.json"
 VERSION = 1
 _NUMBERED = re.compile(r"(\d{6,})\.zarr")
@@ -141,7 +142,17 @@ class Corrections:
         SourceError
             If it is damaged, or of a version that is not known.
         """
-        return _read(self._place(number), self.axes)
+        return _read(self._place(number), self.axes, _parsed)
+
+    def boxes(self) -> list[Roi]:
+        """Return the boxes of all, in order; no voxels are read.
+
+        Raises
+        ------
+        SourceError
+            If one is damaged.
+        """
+        return [_read(self._place(n), self.axes, _box_of) for n in self.numbers]
 
     def append(self, correction: Correction) -> int:
         """Write one more, whole or not at all; return its number.
@@ -263,14 +274,11 @@ def _renamed(new: Path, place: Path) -> bool:
     return True
 
 
-def _read(path: Path, axes: str) -> Correction:
+def _read(path: Path, axes: str, parse: Callable[[Any, str], T]) -> T:
     import zarr
 
     try:
-        array = zarr.open_array(str(path), mode="r")
-        said: Mapping[str, Any] = dict(array.attrs)
-        voxels = np.asarray(array[...])
-        return _parsed(said, voxels, axes)
+        return parse(zarr.open_array(str(path), mode="r"), axes)
     except Exception as error:  # whatever readers of zarr raise of damaged files
         raise SourceError(
             f"a correction is a zarr array of version {VERSION}, as it was written",
@@ -280,12 +288,23 @@ def _read(path: Path, axes: str) -> Correction:
         ) from error
 
 
-def _parsed(said: Mapping[str, Any], voxels: NDArray[Any], axes: str) -> Correction:
-    """Make a correction of the attributes and the voxels of its array."""
+def _said(array: Any) -> Mapping[str, Any]:
+    """Return the attributes of an array of a version that is known."""
+    said: Mapping[str, Any] = dict(array.attrs)
     version = said.get("scutoid_correction")
     if version != VERSION:
         raise ValueError(f"it is of version {version}")
-    ids = voxels.astype(np.uint64, copy=False)
+    return said
+
+
+def _box_of(array: Any, _: str) -> Roi:
+    return Roi(_said(array)["offset"], array.shape[1:])
+
+
+def _parsed(array: Any, axes: str) -> Correction:
+    """Make a correction of the attributes and the voxels of its array."""
+    said = _said(array)
+    ids = np.asarray(array[...]).astype(np.uint64, copy=False)
     if _digest(ids) != said["sha256"]:
         raise ValueError("the voxels are not those of its sha256")
     planes: dict[str, Ids] = dict(zip(said["planes"], ids, strict=True))

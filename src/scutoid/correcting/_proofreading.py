@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.correcting._correction import Correction
+from scutoid.correcting._correction import Correction, Ids
 from scutoid.correcting._difference import Frame, signed
 from scutoid.correcting._editing import Editing, Slices
 from scutoid.correcting._folder import Corrections
 from scutoid.correcting._region import labels_now
+from scutoid.correcting._resolve import Unapplied
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.steps import Image
@@ -33,14 +34,19 @@ class Proofreading:
         """Open a region of labels, with the corrections in the folder applied."""
         self.labels = labels
         self.folder = folder
-        self.who = getpass.getuser() if who is None else who
+        self.who = _user() if who is None else who
+        self.unapplied: list[Unapplied] = []
+        """Corrections that do not apply to these labels."""
+        self._saved = list(folder)
         self._waiting: list[Correction] = []
+        self._read: dict[Roi, Ids] = {}
         self._open(region)
 
     def _open(self, region: Roi) -> None:
         frame = Frame(self.labels.axes, self.folder.object_axes, tuple(region.offset))
-        made = [*self.folder, *self._waiting]
-        found = labels_now(self.labels, region, made, self.folder.object_axes)
+        made = [*self._saved, *self._waiting]
+        along = self.folder.object_axes
+        found, self.unapplied = labels_now(self.labels, region, made, along, self._read)
         self.region = region
         self.editing = Editing(found, frame)
 
@@ -158,7 +164,7 @@ class Proofreading:
         saved = 0
         while self._waiting:
             self.folder.append(self._waiting[0])
-            del self._waiting[0]
+            self._saved.append(self._waiting.pop(0))
             saved += 1
         return saved
 
@@ -175,6 +181,13 @@ class Proofreading:
             why=why,
             **made_on(self.labels),
         )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # as in a container that has no name for it
+        return ""
 
 
 def made_on(labels: Image) -> Mapping[str, str]:

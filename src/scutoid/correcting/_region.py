@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scutoid.correcting._corrected import OVERLAP
 from scutoid.correcting._correction import Correction, Ids, as_ids
 from scutoid.correcting._difference import Frame
-from scutoid.correcting._resolve import FreshIds, Resolution, edits_within, replaced
+from scutoid.correcting._resolve import FreshIds, Resolution, Unapplied, edits_within, replaced
 from scutoid.errors import GeometryError
 from scutoid.geometry import Roi
 from scutoid.steps import Image
@@ -26,29 +26,43 @@ DEPTH = 64
 
 
 def labels_now(
-    labels: Image, region: Roi, corrections: Sequence[Correction], object_axes: str
-) -> NDArray[Any]:
-    """Return the labels of a region with corrections applied; those that do not apply are left out.
+    labels: Image,
+    region: Roi,
+    corrections: Sequence[Correction],
+    object_axes: str,
+    known: dict[Roi, Ids] | None = None,
+) -> tuple[NDArray[Any], list[Unapplied]]:
+    """Return the labels of a region with corrections applied, and those that do not apply.
 
     New objects have a number that nothing has in the region and in the boxes of the corrections.
+    What lies outside of the labels, as those of a crop may, is left out.
+
+    Parameters
+    ----------
+    labels, region, corrections, object_axes
+        As in `Proofreading`.
+    known : dict, optional
+        Labels by box that were read before; those that are read now are added.
     """
-    near = {n: each.box for n, each in enumerate(corrections) if labels.roi.contains(each.box)}
     place = "labels that are corrected"
-    read = {n: as_ids(labels.read(box), place) for n, box in near.items()}
+    read = {} if known is None else known
+    near = [each for each in corrections if labels.roi.contains(each.box)]
+    for box in {each.box for each in near} - read.keys():
+        read[box] = as_ids(labels.read(box), place)
     shown = as_ids(labels.read(region), place)
-    seen = [shown, *read.values()]
+    seen = [shown, *(read[each.box] for each in near)]
     fresh = FreshIds(
         max(int(ids.max(initial=0)) for ids in seen),
         int(np.iinfo(labels.dtype).max),
         lambda: np.unique(np.concatenate([ids.ravel() for ids in seen])),
     )
     done = Resolution(
-        lambda n, _: read.get(n),
+        lambda _, box: read[box],
         fresh,
         axes=labels.axes,
         object_axes=object_axes,
         overlap=OVERLAP,
-    ).apply(corrections)
+    ).apply(near)
     frame = Frame(labels.axes, object_axes, tuple(region.offset))
     for part in frame.places(shown.shape):
         image: Ids = shown[part]
@@ -56,7 +70,7 @@ def labels_now(
         image[...] = replaced(image, *done.renaming.of(done.place_of(where), np.unique(image)))
     at, painted = edits_within(done.edits, region)
     shown.reshape(-1)[at] = painted
-    return shown.astype(labels.dtype)
+    return shown.astype(labels.dtype), done.unapplied
 
 
 def chosen_region(labels: Image, roi: object, row: Mapping[str, Any] | None) -> Roi:

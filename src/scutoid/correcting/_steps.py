@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.correcting._correction import Ids, as_ids
+from scutoid.correcting._correction import Correction, Ids, as_ids
 from scutoid.correcting._folder import Corrections, open_corrections
 from scutoid.correcting._resolve import (
     FreshIds,
@@ -52,7 +52,7 @@ def correction_ids(labels: Array) -> Arrays:
 @step(out="parts", version="1")
 def correction_boxes(ids: BlockParts, corrections: Path) -> dict[int, Arrays]:
     """Say for each block which boxes of corrections it must read, from its first voxel."""
-    held = _boxes_by_block(ids.grid, [c.box for c in open_corrections(corrections)])
+    held = _boxes_by_block(ids.grid, open_corrections(corrections).boxes())
     by_block: dict[int, Arrays] = {}
     for index in ids:
         first = ids.grid.write_roi(index).offset
@@ -81,20 +81,17 @@ def correction_changes(
 ) -> tuple[dict[int, Arrays], pd.DataFrame]:
     """Say for each block which voxels and numbers of it change, and what does not apply."""
     folder = open_corrections(corrections)
-    done = resolved(
-        folder,
-        _Boxes(voxels, [c.box for c in folder]).read,
-        [ids[index]["ids"] for index in ids],
-        overlap,
-        dtype,
-    )
+    made = list(folder)
+    read = _Boxes(voxels, [each.box for each in made]).read
+    seen = [ids[index]["ids"] for index in ids]
+    done = resolved(folder, made, read, seen, overlap, dtype)
     by_block: dict[int, Arrays] = {}
     for index in ids:
         region = ids.grid.write_roi(index)
         at, painted = edits_within(done.edits, region)
         old, new = done.renaming.of(done.place_of(region), ids[index]["ids"])
         by_block[index] = {"at": at, "painted": painted, "old": old, "new": new}
-    return by_block, table_of(done, folder)
+    return by_block, table_of(done, folder, made)
 
 
 @blockwise(dtype="same", labels=True, block_invariant=True, version="1")
@@ -151,6 +148,7 @@ def _as_in_grid(array: Array, block: StepBlock) -> Array:
 
 def resolved(
     folder: Corrections,
+    made: Sequence[Correction],
     read: Callable[[int, Roi], Ids | None],
     seen: Sequence[Ids],
     overlap: float,
@@ -164,7 +162,7 @@ def resolved(
         read, fresh, axes=folder.axes, object_axes=folder.object_axes, overlap=overlap
     )
     try:
-        return done.apply(folder)
+        return done.apply(made)
     except NoFreeNumber:
         raise PipelineError(
             "each object of a correction gets a number that no other object has",
@@ -174,14 +172,11 @@ def resolved(
         ) from None
 
 
-def table_of(done: Resolution, folder: Corrections) -> pd.DataFrame:
+def table_of(done: Resolution, folder: Corrections, made: Sequence[Correction]) -> pd.DataFrame:
     import pandas as pd
 
     numbers = folder.numbers
-    rows = []
-    for missing in done.unapplied:
-        number = numbers[missing.number]
-        rows.append((number, missing.reason, folder.read(number)))
+    rows = [(numbers[m.number], m.reason, made[m.number]) for m in done.unapplied]
     columns: dict[str, Any] = {
         "number": np.array([number for number, _, _ in rows], np.int64),
         "kind": [c.kind for _, _, c in rows],

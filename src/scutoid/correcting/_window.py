@@ -48,7 +48,9 @@ class Proofreader:
         self.layer.bind_key("Control-Z", self._on_key("undo"), overwrite=True)
         self.layer.events.paint.connect(lambda _: self._after())
         self._guard = guard_of(viewer, self.may_close)
-        self._after()
+        n_gone = len(work.unapplied)
+        gone = f"{n_gone} saved corrections do not apply here: scutoid.unapplied lists them"
+        self._after(gone if n_gone else "")
 
     def pick(self, position: Sequence[float]) -> int:
         """Pick the object at a position in the world, or let it go; return its number."""
