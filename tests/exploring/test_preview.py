@@ -218,3 +218,31 @@ def test_steps_of_one_name_are_told_apart(raw):
     named = sc.gaussian(image, sigma=1) - wide(image, sigma=2)
     looked = sc.preview(named, values={"wide.sigma": 1})
     assert not looked.array.any()
+
+
+def test_results_on_several_grids_have_a_region_each(raw):
+    image = sc.open(raw)
+    both = (sc.gaussian(image, sigma=1), sc.downsample(image, factors=2))
+    with pytest.raises(PipelineError, match="y 0 to 90"):
+        sc.preview(both, sc.Roi((0, 0), (10, 10)))
+    assert [each.shape for each in sc.preview(both).results] == [(90, 120), (45, 60)]
+
+
+def test_a_table_that_goes_with_labels_is_of_the_region_and_else_of_the_image(raw):
+    @sc.blockwise(dtype="uint32", labels=True, check_halo=False)
+    def large(labels, table, *, above):
+        return np.where(np.isin(labels, table["label"][table["n_voxels"] > above]), labels, 0)
+
+    @sc.blockwise(dtype="int64", check_halo=False)
+    def counted(image, table):
+        return np.full(image.shape, len(table))
+
+    image = sc.open(raw)
+    labels = sc.label(image > 50)
+    table = sc.measure(labels)
+    roi = {"y": (45, 80), "x": (25, 80)}
+    kept = sc.preview(large(labels, table, above=20), roi, margin=10)
+    np.testing.assert_array_equal(
+        kept.array > 0, (raw > 50)[45:80, 25:80] & (raw == 140)[45:80, 25:80]
+    )
+    assert (sc.preview(counted(image, table), roi).array == 4).all()

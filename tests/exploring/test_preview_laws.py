@@ -60,8 +60,25 @@ HALOS = {
     "padded": lambda i: sc.pad(sc.gaussian(i, sigma=1), width=3),
     "pyramid": lambda i: sc.pyramid(sc.gaussian(i, sigma=1), levels=2),
     "cropped": lambda i: sc.gaussian(i, sigma=1)[..., 3:, 2:-1],
+    "lit alike": lambda i: sc.correct_bias(i, sc.estimate_bias(i, factors=2), factors=2),
+    "sheared": lambda i: sc.affine_transform(i, matrix=_shear(i), order=1),
+    "joined": lambda i: sc.concatenate([i, sc.median(i, size=3)], axis="x"),
+    "projected": lambda i: sc.gaussian(sc.project(sc.gaussian(i, sigma=1), axis="y"), sigma=1),
+    "distances": lambda i: sc.distance_transform(i > 100, max_distance=5),
+    "maxima": lambda i: sc.local_maxima(i, min_distance=2),
+    "some blocks": lambda i: sc.gaussian.options(where=[sc.Roi((3,) * i.ndim, (6,) * i.ndim)])(
+        i, sigma=1
+    ),
+    "density of all objects": lambda i: sc.density(
+        sc.measure(sc.label(i > 150)), like=i, factors=2
+    ),
     "sum of two": lambda i: sc.gaussian(i, sigma=1) + sc.gaussian(i, sigma=2),
 }
+
+
+def _shear(image):
+    n = sum(axis in "zyx" for axis in image.axes)
+    return np.eye(n, n + 1) + 0.1 * np.eye(n, n + 1, 1)
 
 
 @dataclass(frozen=True)
@@ -143,6 +160,7 @@ LABELS = {
     "a halo between labels": lambda i: sc.label(sc.gaussian(sc.label(i > 850) > 0, sigma=1) > 0.3),
     "watershed": lambda i: sc.watershed(i, sc.label(i > 850), i > 780, max_extent=9),
     "of the whole image's level": lambda i: sc.label(sc.threshold(i, level=sc.otsu(i))),
+    "split": lambda i: sc.split_touching(i > 780, min_distance=3),
     "stitched": lambda i: sc.stitch(i, segment=_segment, halo=2, block=_blocks(i)),
     "pooled": lambda i: sc.label(sc.downsample(i, factors=2) > 800),
 }

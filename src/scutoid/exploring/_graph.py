@@ -98,6 +98,22 @@ class Graph:
             isinstance(self.local, (tuple, list, set, frozenset)) and call.name in self.local
         )
 
+    def needs_all(self, ref: Ref, consumer: Call) -> bool:
+        """Whether a value or table is that of the whole image, where others are of a region.
+
+        A function of a block gets such values; and such tables, where it makes an image, unless it
+        gets labels too that are joined: the numbers in both are then those of the region.
+        """
+        made_by = self.call_of(ref)
+        is_asked = isinstance(consumer, BlockCall) and ref.kind in ("value", "table")
+        if not is_asked or (made_by is not None and self.is_local(made_by)):
+            return False
+        if ref.kind == "value":
+            return True
+        labels = (image for image in images_of(consumer) if image.holds_labels)
+        is_numbered_anew = any(self.call_of(image) is not None for image in labels)
+        return "image" in consumer.spec.outputs and not is_numbered_anew
+
     def check_local(self) -> None:
         """Refuse names of steps that are not there.
 

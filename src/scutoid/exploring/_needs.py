@@ -115,7 +115,8 @@ class Needs:
     def _ask(self, call: Call, spans: Spans, *, has_margin: bool) -> None:
         """Ask for the same region of all that a call gets but images."""
         for item in (*call.inputs, *call.params.values()):
-            if isinstance(item, Ref) and not isinstance(item, ImageRef):
+            is_image = isinstance(item, ImageRef)
+            if isinstance(item, Ref) and not is_image and not self.graph.needs_all(item, call):
                 self.add(item, spans, has_margin=has_margin)
 
     def _ask_below(self, call: Call, spans: Spans, *, has_margin: bool) -> None:
@@ -125,13 +126,18 @@ class Needs:
         layout = full.layout
         write = _written(layout, spans, is_cut_anew=self.is_cut_anew(full) or _is_table(full))
         keeps = layout.target is None and not any(any(side) for side in layout.grid.halo)
+        regions: list[Spans] = []
         for position, item in enumerate(full.inputs):
             if isinstance(item, ImageRef) and layout.inputs[position] and not write.is_empty:
                 region = layout.source(position, write).shift(item.framed.offset)
                 given = call.inputs[position]
                 assert isinstance(given, Ref)  # noqa: S101 - as the other is
-                self.add(given, spans_of(item.axes, region), has_margin=has_margin and keeps)
-        self._ask(call, spans_of(layout.axes, write), has_margin=has_margin)
+                regions.append(spans_of(item.axes, region))
+                self.add(given, regions[-1], has_margin=has_margin and keeps)
+        if layout.target is None:
+            self._ask(call, spans_of(layout.axes, write), has_margin=has_margin)
+        elif regions:  # the frame of what tables were made of is that of the input
+            self._ask(call, regions[0], has_margin=has_margin)
 
     def _join(self, unit: Unit, wanted: Iterable[Call]) -> None:
         fulls = [self.full[call] for call in unit.calls]

@@ -283,8 +283,9 @@ def preview(
     Notes
     -----
     `fill_holes` fills no hole that goes on beyond the region and its margin; an object that lies
-    inside of such a hole is an object of its own here.  A value that is made of a table, and
-    that an image depends on, is that of the whole image.
+    inside of such a hole is an object of its own here.  Cut pieces of objects may be missing where
+    a step drops what is small.  Values and tables that an image depends on are those of the whole
+    image; tables that go together with labels are of the region, as the labels' numbers are.
 
     Examples
     --------

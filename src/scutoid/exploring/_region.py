@@ -81,8 +81,7 @@ class Region:
         """Refuse values of parameters, and a region, before anything is computed."""
         changes = self.session.parameters.changes(values, "sweep")
         variant = Variant(self.session, changes, self.margin.of_call)
-        for ref in self.targets:
-            self._spans(variant, ref)
+        self._regions(variant)
 
     def in_order(self, choices: Sequence[Mapping[str, object]]) -> list[int]:
         """Return the numbers of choices so that what they have in common is still remembered.
@@ -103,7 +102,7 @@ class Region:
         """Compute the targets with some other values of parameters."""
         changes = self.session.parameters.changes(values, "preview")
         variant = Variant(self.session, changes, self.margin.of_call)
-        regions = [self._spans(variant, ref) for ref in self.targets]
+        regions = self._regions(variant)
         for ref, spans in zip(self.targets, regions, strict=True):
             if spans is not None:
                 is_labels = isinstance(ref, ImageRef) and ref.is_labels
@@ -116,6 +115,33 @@ class Region:
         )
         self.session.used(variant.calls)
         return looked
+
+    def _regions(self, variant: Variant) -> list[Spans | None]:
+        """Return the region of each target, in its own frame.
+
+        Raises
+        ------
+        PipelineError
+            If one region is given for targets on grids of their own.
+        """
+        wholes: dict[str, tuple[tuple[int, int], str]] = {}
+        for ref in self.targets if self.given is not None else ():
+            for axis, span in self._whole(variant, ref).items():
+                first, name = wholes.setdefault(axis, (span, ref.name))
+                if first != span:
+                    raise PipelineError(
+                        "results that are looked at together lie on one grid",
+                        value=f"{axis} {first[0]} to {first[1]} of {name!r}, "
+                        f"{span[0]} to {span[1]} of {ref.name!r}",
+                        place="roi= of preview",
+                        remedy="look at them one by one, each with a region of its own",
+                    )
+        return [self._spans(variant, ref) for ref in self.targets]
+
+    def _whole(self, variant: Variant, ref: Ref) -> Spans:
+        """Return all that a region of a target can be of."""
+        whole = Region(self.session, self.margin, None)._spans(variant, ref)  # noqa: SLF001
+        return whole or {}
 
     def _spans(self, variant: Variant, ref: Ref) -> Spans | None:
         """Return the region of a target in its own frame; None of what is of the whole image."""

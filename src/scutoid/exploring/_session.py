@@ -72,7 +72,7 @@ class Session:
             and call.given_parts is None
             and not (spec.sees_neighbours or asks)
             and spec.options.where is None
-            and (spec.block_invariant or not self.exact)
+            and (call.is_block_invariant or not self.exact)
         )
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:

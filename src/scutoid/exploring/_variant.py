@@ -234,8 +234,7 @@ class Variant:
         unit = self.graph.unit_of[call]
         if unit is self.graph.unit_of[consumer] and not self.is_leaf(call):
             return self.part(call).outputs[ref.output]
-        needs_all = ref.kind == "value" and isinstance(consumer, BlockCall)
-        is_regional = unit.role != "global" and not (needs_all and not self.graph.is_local(call))
+        is_regional = unit.role != "global" and not self.graph.needs_all(ref, consumer)
         return self.constant(ref, is_regional=is_regional)
 
     def constant(self, ref: Ref, *, is_regional: bool) -> Ref:

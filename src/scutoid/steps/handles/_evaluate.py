@@ -203,9 +203,9 @@ class Evaluation:
         """Return what a block-wise step reads a region from, in the image's own voxels."""
         call, view = image.node, image.view
         if (
-            self._cut_anew is not None
-            or not isinstance(call, BlockCall)
+            not isinstance(call, BlockCall)
             or not call.is_fused
+            or (self._cut_anew is not None and self._cut_anew(call))
             or (call.is_block_invariant and LATEST.of(call) is not None)
         ):
             return self.image(image, region.shift(image.framed.offset))
