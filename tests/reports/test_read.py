@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 import scutoid as sc
 from scutoid.errors import StoreError
@@ -76,6 +77,16 @@ def test_a_run_that_is_done(tmp_path, raw) -> None:
     assert (step.grid.axes, step.grid.blocks) == ("yx", (2, 2))
     assert step.outputs[0].shape == (8, 8)
     assert "scutoid" in dict(step.versions)
+
+
+def test_blocks_that_were_taken_over_are_counted(tmp_path) -> None:
+    image = np.zeros((16, 16))
+    for value in (0, 1):
+        image[0, 0] = value
+        zarr.create_array(tmp_path / "raw.zarr", data=image, chunks=(4, 4), overwrite=True)
+        run(tmp_path / "store", soft(sc.open(tmp_path / "raw.zarr")))
+    step = read_run(tmp_path / "store").step("soft")
+    assert (step.n_blocks, step.n_done, step.n_taken) == (16, 16, 15)
 
 
 def test_a_second_run_finds_all_of_it(tmp_path, raw) -> None:

@@ -15,7 +15,7 @@ import scutoid as sc
 from scutoid.cli._demo import run_demo
 
 _WIDTH, _HEIGHT = 1200, 760
-_COLORS = 64
+_COLORS = 48
 
 
 @sc.step(version="1", labels=True, dtype="uint16", out="image")
@@ -57,17 +57,17 @@ def draw(folder: Path) -> None:
         run = sc.run(quality(raw, labels), store=Path(place) / "store", workers=1)
         _shoot(folder / "report.png", brain, "light")
         _shoot(folder / "report_dark.png", brain, "dark")
-        _shoot(folder / "report_members.png", sc.report(run), "light", column="sharpness")
+        _shoot(folder / "report_members.png", sc.report(run), "light", column="sharpness", tall=560)
 
 
-def _shoot(path: Path, page: Path, scheme: str, column: str = "") -> None:
+def _shoot(path: Path, page: Path, scheme: str, *, column: str = "", tall: int = _HEIGHT) -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        size = {"width": _WIDTH, "height": _HEIGHT}
+        size = {"width": _WIDTH, "height": tall}
         shown = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
         shown.goto(page.as_uri())
         if column:

@@ -155,6 +155,8 @@ class StepFacts(_Facts):
     """Those that are done."""
     n_cached: int = 0
     """Those of them that were done before."""
+    n_taken: int = 0
+    """Those of them that were taken over from an earlier result."""
     n_failed: int = 0
     """Those that failed at every attempt."""
     n_orphaned: int = 0

@@ -322,7 +322,7 @@ def _timings(facts: RunFacts) -> str:
         for step in (head, *under):
             counts = "".join(
                 f'<td class="n">{n or ""}</td>'
-                for n in (step.n_cached, step.n_failed, step.n_orphaned)
+                for n in (step.n_cached, step.n_taken, step.n_failed, step.n_orphaned)
             )
             slow = ", ".join(f"{block} ({took(seconds)})" for block, seconds in step.slowest[:3])
             name = step.name if step is head else f"— {step.name}"
@@ -340,7 +340,8 @@ def _timings(facts: RunFacts) -> str:
     return _section(
         "Counts and times",
         '<table class="counts"><thead><tr><th>step</th><th>state</th><th class="n">blocks done</th>'
-        '<th class="n">cached</th><th class="n">failed</th><th class="n">not run</th>'
+        '<th class="n">cached</th><th class="n">taken</th><th class="n">failed</th>'
+        '<th class="n">not run</th>'
         '<th class="n">took</th><th></th><th>slowest blocks</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>",
     )

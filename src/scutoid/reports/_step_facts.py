@@ -131,6 +131,7 @@ class StepReader:
             n_blocks=counts.n_blocks,
             n_done=counts.n_done,
             n_cached=counts.n_cached,
+            n_taken=counts.n_taken,
             n_failed=counts.n_failed,
             n_orphaned=counts.n_orphaned,
             seconds=counts.seconds,
