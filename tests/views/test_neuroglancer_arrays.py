@@ -100,6 +100,7 @@ def test_functions_of_users_are_called_by_one_thread_at_a_time():
     layers = view_layers(busy(sc.open(np.zeros((200, 300), "u1"))))
     shown = ZarrImage(layers[0])
     most.clear()
+    meet.reset()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         chunks = list(pool.map(shown, [("0", "c", "0", "0")] * 2))
     assert all(chunks)
