@@ -105,7 +105,7 @@ INTERNAL = {
         is_zarr_at known_unit labels_of Limits look_at may_be_image METRES misplaced_shards Missing
         missing_notes names_in_group NOTE Note open_source open_stack outdated pad_to pyramid_levels
         pyramid_method pyramid_multiple PyramidLevel read_region Readable reading_of SeriesName
-        sets_among shard_levels ShardLevel SourceFiles source_at_level SPATIAL split_zip
+        SECONDS sets_among shard_levels ShardLevel SourceFiles source_at_level SPATIAL split_zip
         STACKED_AXES
         Stacking StackSource Storage stored_shards stream_tiff TakenShards VoxelSizes well_name
         without_windows WrappedSource write_tiff zarr_at zarr_images

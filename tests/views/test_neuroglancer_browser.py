@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import scutoid as sc
+from scutoid.arrays import TimeScale
 from scutoid.views import web
 
 pytestmark = pytest.mark.browser
@@ -231,6 +232,20 @@ def test_images_points_and_regions_are_drawn_in_place(page, tmp_path):
         assert page.colour(y=24.5, x=34.5).max() < 30
         rim = [page.colour(y=24.5, x=34.5, right=n) for n in range(3, 9)]
         assert any((colour[:2].min() > 200 and colour[2] < 60) for colour in rim)
+
+
+def test_a_movie_shows_one_time_after_the_other(page):
+    movie = np.zeros((3, 40, 60), "u2")
+    movie[0, 10:20, 10:20] = movie[2, 10:20, 40:50] = 900
+    image = sc.open(movie, axes="tyx", voxel_size=0.5, unit="um", time=TimeScale(0.5, "min"))
+    with web(image, open_browser=False) as view:
+        page.open(view.address)
+        assert page.page.evaluate("viewer.state.toJSON().dimensions.t") == [30, "s"]
+        assert page.colour(y=15, x=15).min() > 200
+        page.page.evaluate("viewer.position.value = Float32Array.of(30, 20, 2)")
+        page.wait()
+        assert page.colour(y=15, x=15).max() < 30
+        assert page.colour(y=15, x=45).min() > 200
 
 
 def test_pictures_in_colour_are_drawn(page):

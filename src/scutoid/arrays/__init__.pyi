@@ -43,7 +43,7 @@ from ._take_shards import TakenShards
 from ._tiff_stream import stream_tiff
 from ._tiff_write import write_tiff
 from ._time import TimeScale
-from ._units import METRES, known_unit
+from ._units import METRES, SECONDS, known_unit
 from ._zarr import check_identity
 from ._zarr_groups import GroupImage, is_zarr_at, labels_of, names_in_group, well_name, zarr_images
 from ._zarr_names import files_of_array
@@ -53,6 +53,7 @@ __all__ = [
     "IMAGE_ENDINGS",
     "METRES",
     "NOTE",
+    "SECONDS",
     "SPATIAL",
     "STACKED_AXES",
     "ArraySource",

@@ -121,6 +121,8 @@ def _spellings(units: Mapping[str, _Unit]) -> dict[str, str]:
 _SHORT = {"length": _spellings(LENGTHS), "time": _spellings(TIMES)}
 METRES = {short: float(unit.size) for short, unit in LENGTHS.items() if unit.ngff}
 """Length of each unit that an image may have in metres, by its short form."""
+SECONDS = {short: float(unit.size) for short, unit in TIMES.items() if unit.ngff}
+"""Length of each unit of time in seconds, by its short form."""
 
 
 def known_unit(text: str, kind: str = "length") -> str | None:

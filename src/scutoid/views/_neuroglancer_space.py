@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scutoid.arrays import METRES
+from scutoid.arrays import METRES, SECONDS
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _OME = {"m": "meter", "s": "second"}
 _FIRST = "xyzt"
 COLOUR = "c^"
@@ -74,4 +73,4 @@ def base_unit(unit: str) -> tuple[float, str]:
     """
     if unit in METRES:
         return METRES[unit], "m"
-    return (_SECONDS[unit], "s") if unit in _SECONDS else (1.0, "")
+    return (SECONDS[unit], "s") if unit in SECONDS else (1.0, "")
