@@ -260,7 +260,7 @@ def test_a_million_blocks_are_drawn(tmp_path, served, open_page):
     (folder / "events.jsonl").write_text("".join(json.dumps(one) + "\n" for one in events))
     _, address = served(store)
     page = open_page(address, path=f"/run/{folder.name}")
-    detail(page).get_by_text("1,000,000 in a row; a cell stands for 34").wait_for()
+    detail(page).get_by_text("1,000,000 blocks; a cell stands for 34").wait_for()
     colors = (
         detail(page)
         .locator("canvas")

@@ -41,6 +41,8 @@ def test_a_failure_comes_with_its_traceback(site, run_name):
     assert "block 3" in failure["where"]
     assert failure["error"] == "ValueError: too <b>bright</b> & 'bold'"
     assert "raise ValueError" in failure["traceback"]
+    told = site.get("/api/step", run=run_name, step="picky").json()
+    assert told["debug"].startswith("scutoid debug FILE.py --step picky --at 3 --store /")
 
 
 def test_the_map_of_blocks_shows_the_one_that_failed(site, run_name):
@@ -85,6 +87,18 @@ def test_a_result_is_shown_by_its_place(site):
     told = site.get("/api/result", place=place).json()
     assert (told["name"], told["outputs"][0]["table"]) == ("many_ids", True)
     assert site.get("/api/table", place=place, limit=1).json()["n_rows"] == 1000
+
+
+def test_the_report_of_a_run_is_shut_off_from_the_page(site, finished, run_name):
+    (finished / "runs" / run_name / "report.html").write_text("<p>a report</p>")
+    answer = site.get(f"/report/{run_name}")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("sandbox allow-scripts; default-src 'none'")
+    assert "allow-same-origin" not in policy
+    assert site.get("/api/run", run=run_name).json()["has_report"]
+    assert site.get("/report/..").status == 404
 
 
 def test_commands_name_the_store_and_quote_names(site, run_name):

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_OF_REPORTS = (
+    "sandbox allow-scripts; default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""A report is a file of the store: its script runs, but as that of nobody, without the cookie."""
 _EVERY_SECONDS = 0.5
 _RUNS_SECONDS = 1.0
 _BEAT_SECONDS = 10.0
@@ -100,6 +105,7 @@ class _Pages:
             Route("/", self._page),
             Route("/run/{name}", self._page),
             Route("/result", self._page),
+            Route("/report/{name}", self._report),
             Route("/static/{name}", self._file),
             *(Route(f"/api/{name}", answer) for name, answer in answers.items()),
         ]
@@ -108,6 +114,16 @@ class _Pages:
         from starlette.responses import Response
 
         return Response(self._static["index.html"], media_type="text/html")
+
+    def _report(self, request: Request) -> Response:
+        """Show the report that a run has written, shut off from this page and all that it tells."""
+        from starlette.responses import Response
+
+        path = self._store.run(request.path_params["name"]).report
+        if path is None:
+            raise StoreError("the run has a report", value=request.path_params["name"])
+        headers = {"content-security-policy": _OF_REPORTS}
+        return Response(path.read_bytes(), media_type="text/html", headers=headers)
 
     def _file(self, request: Request) -> Response:
         from starlette.responses import Response

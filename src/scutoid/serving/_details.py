@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from scutoid.errors import ScutoidError
 from scutoid.reports import StepFacts
 from scutoid.serving._run_view import RunView
 from scutoid.serving._store_view import outputs_of
+from scutoid.steps.results import list_of
 from scutoid.store import Entry, Fact, Recipe
 
 _VALUE_BYTES = 64 << 10
@@ -27,6 +29,7 @@ def step_document(view: RunView, step: StepFacts) -> dict[str, Any]:
         }
     except (ScutoidError, OSError) as error:
         stored = {"outputs": [], "value": None, "place": step.entry, "problem": str(error)}
+    failures = view.failures(step)
     return {
         **stored,
         "name": step.name,
@@ -37,8 +40,26 @@ def step_document(view: RunView, step: StepFacts) -> dict[str, Any]:
         "versions": [*step.versions[:_MOST]],
         "grid": None if step.grid is None else asdict(step.grid),
         "slowest": [(str(block), seconds) for block, seconds in step.slowest],
-        "failures": view.failures(step),
+        "failures": failures,
+        "debug": _debug_command(view, step, failures),
     }
+
+
+def _debug_command(
+    view: RunView, step: StepFacts, failures: Sequence[Mapping[str, Any]]
+) -> str | None:
+    """Return the command that runs the first block that failed in the debugger."""
+    blocks = [one["block"] for one in failures if one["block"] is not None and one["block"] >= 0]
+    if not blocks:
+        return None
+    at = str(blocks[0])
+    if step.kind == "collection":
+        record = list_of(view.entry(step))
+        if record is None or blocks[0] >= len(record.keys):
+            return None
+        at = record.keys[blocks[0]]
+    words = ["--step", step.name, "--at", at, "--store", str(view.store)]
+    return f"scutoid debug FILE.py {shlex.join(words)}"
 
 
 def result_document(entry: Entry, recipe: Recipe) -> dict[str, Any]:

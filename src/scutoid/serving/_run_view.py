@@ -23,9 +23,11 @@ from scutoid.serving._pulse import Pulse
 from scutoid.steps.results import RUN, RUNS, list_of
 from scutoid.store import Entry, EntryStore
 
+REPORT = "report.html"
 _EVERY = 0.3
 """Seconds between two looks at the files, however many pages are open."""
 _MOST_TEXTS = 100
+_OF_FAILURES = ("block", "where", "error", "traceback")
 
 
 class RunView:
@@ -49,6 +51,11 @@ class RunView:
         self._pulses: dict[str, Pulse] = {}
         self._looked = float("-inf")
         self._is_live = True
+
+    @property
+    def store(self) -> Path:
+        """The store."""
+        return self._store.path
 
     @property
     def facts(self) -> RunFacts:
@@ -147,8 +154,19 @@ class RunView:
                 "notes": [*progress.notes],
                 "problems": [*facts.problems, *self._follower.problems][:_MOST_TEXTS],
                 "parts": [*facts.parts],
+                "has_report": not self._is_live and self.report is not None,
                 "steps": [self._line(step, now) for step in facts.steps],
             }
+
+    @property
+    def report(self) -> Path | None:
+        """The page that the run has written at its end, if it lies in the store."""
+        with self._lock:
+            parts = (self.name,) if self._facts is None else self._facts.parts
+        for part in parts:
+            if (self._folder(part) / REPORT).is_file():
+                return inside(self._store.path, f"{RUNS}/{part}/{REPORT}")
+        return None
 
     def _line(self, step: StepFacts, now: float) -> dict[str, Any]:
         """Return what is shown of a step beside the others."""
@@ -185,11 +203,12 @@ class RunView:
         with self._lock:
             progress = self._follower.progress.steps.get(step.name)
             if step.failures and not self._is_live:
-                found = [(f.where, f.error, f.traceback) for f in step.failures[:_MOST_TEXTS]]
+                kept = step.failures[:_MOST_TEXTS]
+                found = [(f.block, f.where, f.error, f.traceback) for f in kept]
             else:
                 live = () if progress is None else progress.failures
-                found = [(_where(step, f), f.error, f.traceback) for f in live]
-        return [{"where": where, "error": error, "traceback": text} for where, error, text in found]
+                found = [(f.index, _where(step, f), f.error, f.traceback) for f in live]
+        return [dict(zip(_OF_FAILURES, one, strict=True)) for one in found]
 
     def entry(self, step: StepFacts) -> Entry:
         """Return the place of the result of a step, which lies in the store.

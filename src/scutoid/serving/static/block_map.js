@@ -4,7 +4,7 @@ import { ask, element, setText } from "./dom.js";
 
 const GAP = 255;
 const PARTLY = 16;
-const NAMES = ["waiting", "running", "done", "done before", "failed, to be tried again", "failed", "left out", "not run"];
+const NAMES = ["waiting", "with a worker", "done", "done before", "failed, to be tried again", "failed", "left out", "not run"];
 const COLORS = ["--soft", "--running", "--done", "--cached", "--retrying", "--failed", "--left-out", "--not-run"];
 
 export function blockMap() {
@@ -15,6 +15,7 @@ export function blockMap() {
   let map = null;
   let cursor = null;
   let size = 1;
+  let noun = "block";
 
   const draw = () => {
     if (map === null || !box.isConnected) return;
@@ -53,7 +54,7 @@ export function blockMap() {
 
   const point = (row, column) => {
     if (map === null) return;
-    const text = words(map, row, column);
+    const text = words(map, row, column, noun);
     if (text === null) return;
     cursor = [row, column];
     setText(said, text);
@@ -78,6 +79,8 @@ export function blockMap() {
   window.addEventListener("resize", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
+  box.noun = (word) => { noun = word; };
+
   box.load = async (run, step) => {
     const told = await ask("/api/blocks", { run, step });
     if (told.cells === null) {
@@ -94,8 +97,8 @@ export function blockMap() {
     canvas.hidden = false;
     const states = [...new Set(cells)].filter((state) => state < PARTLY).sort((a, b) => a - b);
     legend.replaceChildren(...states.map((state) => element("li", { class: `cell-${state}` }, NAMES[state])));
-    if (cursor === null) setText(said, size_of(map));
-    else setText(said, words(map, ...cursor) ?? "");
+    if (cursor === null) setText(said, size_of(map, noun));
+    else setText(said, words(map, ...cursor, noun) ?? "");
     draw();
   };
   return box;
@@ -112,16 +115,16 @@ function cross(pen, x, y, size, color) {
   pen.stroke();
 }
 
-function size_of(map) {
+function size_of(map, noun) {
   const many = map.factors.some((factor) => factor > 1);
   const grid = map.blocks.join(" × ");
   const all = map.blocks.reduce((product, size) => product * size, 1).toLocaleString();
-  const said = map.blocks.length > 1 ? `${grid} blocks (${all})` : `${all} in a row`;
+  const said = map.blocks.length > 1 ? `${grid} ${noun}s (${all})` : `${all} ${noun}${all === "1" ? "" : "s"}`;
   return many ? `${said}; a cell stands for ${map.factors.join(" × ")}` : said;
 }
 
 // Which blocks a cell is, and their state; null between planes.
-function words(map, row, column) {
+function words(map, row, column, noun) {
   const state = map.cells[row * map.columns + column];
   if (state === undefined || state === GAP || column >= map.columns || column < 0) return null;
   const cell = place(map, row, column);
@@ -130,9 +133,9 @@ function words(map, row, column) {
   const text = first.map((at, axis) => (at === last[axis] ? `${at}` : `${at} to ${last[axis]}`)).join(", ");
   const name = state < PARTLY ? NAMES[state] : "partly done";
   const many = first.some((at, axis) => at !== last[axis]);
-  if (map.blocks.length === 1) return `${many ? "blocks" : "block"} ${text}: ${name}`;
+  if (map.blocks.length === 1) return `${noun}${many ? "s" : ""} ${text}: ${name}`;
   const number = first.reduce((sum, at, axis) => sum * map.blocks[axis] + at, 0);
-  return many ? `blocks at (${text}): ${name}` : `block ${number} at (${text}): ${name}`;
+  return many ? `${noun}s at (${text}): ${name}` : `${noun} ${number} at (${text}): ${name}`;
 }
 
 function place(map, row, column) {

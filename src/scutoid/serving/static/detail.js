@@ -12,7 +12,8 @@ export function detailBox(run) {
   const why = element("p");
   const counts = element("p", { class: "faint" });
   const map = blockMap();
-  const mapBox = element("div", {}, element("h3", {}, "Blocks"), map);
+  const mapTitle = element("h3", {}, "Blocks");
+  const mapBox = element("div", {}, mapTitle, map);
   const rest = element("div");
   const box = element("section", { class: "card", "aria-label": "Step" },
     element("div", { class: "head" }, title, state), why, counts, mapBox, rest);
@@ -34,6 +35,8 @@ export function detailBox(run) {
     setText(why, step.reason);
     setText(counts, countText(step));
     const blocks = JSON.stringify([name, step.state, step.n_done, step.n_failed, step.n_blocks]);
+    setText(mapTitle, step.kind === "collection" ? "Members" : "Blocks");
+    map.noun(step.kind === "collection" ? "member" : "block");
     mapBox.hidden = step.n_blocks === 0 && step.state !== "cached";
     if (blocks !== drawn && !mapBox.hidden) {
       drawn = blocks;
@@ -75,7 +78,7 @@ function countText(step) {
 function sections(told, names, state) {
   const found = [];
   if (told.problem) found.push(problem(new Error(told.problem)));
-  if (told.failures.length) found.push(failures(told.failures));
+  if (told.failures.length) found.push(failures(told.failures, told.debug ?? null));
   const isSeen = state === "done" || state === "cached";
   if (isSeen && told.outputs.some((one) => one.kind === "image")) found.push(...picture(told, names));
   if (told.value !== null) found.push(element("h3", {}, "Value"), element("pre", { tabindex: "0" }, told.value));
@@ -89,11 +92,13 @@ function sections(told, names, state) {
   return found;
 }
 
-function failures(list) {
+function failures(list, debug) {
   const shown = list.map((one, at) => element("details", { open: at === 0 },
     element("summary", {}, element("strong", {}, `${one.where}: `), one.error),
     one.traceback ? element("pre", { tabindex: "0" }, one.traceback) : element("p", { class: "faint" }, "No traceback was written down.")));
-  return element("div", {}, element("h3", {}, list.length === 1 ? "Failure" : `Failures (the first ${list.length})`), ...shown);
+  const again = debug === null ? [] : [command("the first, in the debugger", debug),
+    element("p", { class: "faint" }, "FILE.py is the file of your pipeline; add the parameters that it was run with.")];
+  return element("div", {}, element("h3", {}, list.length === 1 ? "Failure" : `Failures (the first ${list.length})`), ...shown, ...again);
 }
 
 function picture(told, names) {

@@ -84,16 +84,18 @@ function first(steps) {
 
 function headBox(run) {
   const state = badge("waiting");
+  const report = element("a", { href: `/report/${encodeURIComponent(run)}`, hidden: true }, "Report");
   const facts = { begun: fact("Begun"), took: fact("Time"), left: fact("Time left"), workers: fact("Workers"),
     blocks: fact("Blocks"), sign: fact("Last sign") };
   const bar = meter("Blocks done of the run");
   const notes = element("div");
   const box = element("section", { class: "card", "aria-label": "Run" },
-    element("div", { class: "head" }, element("h1", {}, `Run ${run}`), state),
+    element("div", { class: "head" }, element("h1", {}, `Run ${run}`), state, report),
     element("dl", { class: "facts" }, Object.values(facts)), element("p", {}, bar), notes);
   let said = "";
   box.show = (told) => {
     setBadge(state, told.state);
+    report.hidden = !told.has_report;
     const live = told.state === "running";
     const kept = told.steps.filter((step) => step.state !== "inside");
     const sum = (name) => kept.reduce((total, step) => total + step[name], 0);
@@ -127,7 +129,7 @@ function leftText(left) {
 
 function stepTable(run, choose, toggle) {
   const body = element("tbody");
-  const head = ["", "Step", "State", "Blocks", "Rate", "Left", "Time"];
+  const head = ["", "Step", "State", "Blocks", "Rate", "Time"];
   const box = element("div", { class: "scroll steps" }, element("table", {},
     element("thead", {}, element("tr", {}, head.map((name, at) =>
       element("th", { scope: "col", class: at > 3 ? "number" : null }, name === "" ? element("span", { "aria-hidden": "true" }, "") : name)))), body));
@@ -165,11 +167,11 @@ function stepRow(run, line, choose, toggle) {
   const more = element("span", { class: "faint" }, hasMore ? ` ${line.group.steps.length + (line.group.head ? 1 : 0)} steps` : "");
   const state = badge(line.step.state);
   const bar = meter(`Blocks done of ${name}`);
-  const [count, speed, left, took] = [element("span"), element("td", { class: "number" }), element("td", { class: "number" }), element("td", { class: "number" })];
+  const [count, speed, took, left] = [element("span"), element("td", { class: "number" }), element("span"), element("div", { class: "faint" })];
   const thumb = element("td");
   const row = element("tr", { class: line.under ? "under" : null, "data-id": line.id },
     thumb, element("td", {}, hasMore ? sign : null, pick, more), element("td", {}, state),
-    element("td", {}, count, bar), speed, left, took);
+    element("td", {}, count, bar), speed, element("td", { class: "number" }, took, left));
   let pictured = "";
   row.bring = ({ step, isOpen }, chosen) => {
     row.classList.toggle("chosen", step.name === chosen);
@@ -184,7 +186,7 @@ function stepRow(run, line, choose, toggle) {
     bar.className = `meter state-${step.state}`;
     bar.show(step.n_blocks ? step.n_done / step.n_blocks : step.state === "done" ? 1 : 0);
     setText(speed, rate(step.rate));
-    setText(left, step.state === "running" ? duration(step.left) : "");
+    setText(left, step.state === "running" && step.left ? `${duration(step.left)} left` : "");
     setText(took, step.seconds ? duration(step.seconds) : "");
     const isSeen = ["done", "cached"].includes(step.state) && ["image", "collection"].includes(step.kind);
     const wanted = isSeen ? address("/api/picture", { run, step: step.name }) : "";

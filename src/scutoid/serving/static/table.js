@@ -3,6 +3,7 @@
 import { ask, element, problem, setText } from "./dom.js";
 
 const LIMIT = 50;
+const NUMBER = /^(u?int|float|double|halffloat)/;
 const COMPARISONS = [["contains", "contains"], ["=", "="], ["!=", "≠"], ["<", "<"], ["<=", "≤"], [">", ">"], [">=", "≥"], ["empty", "has no value"], ["filled", "has a value"]];
 
 export function tableBox(names) {
@@ -45,7 +46,7 @@ export function tableBox(names) {
       head.replaceChildren(...columns.map(([name, kind]) => columnHead(name, kind)));
     }
     for (const cell of head.children) cell.bring();
-    const isNumber = columns.map(([, kind]) => /^(u?int|float|double|halffloat)/.test(kind));
+    const isNumber = columns.map(([, kind]) => NUMBER.test(kind));
     body.replaceChildren(...told.rows.map((row) => element("tr", {}, row.map((text, at) =>
       element("td", { class: isNumber[at] ? "number" : null, title: text !== null && text.length > 40 ? text : null }, text ?? "")))));
     const last = told.offset + told.rows.length;
@@ -56,7 +57,7 @@ export function tableBox(names) {
   };
   const columnHead = (name, kind) => {
     const button = element("button", { type: "button", title: kind });
-    const cell = element("th", { scope: "col" }, button);
+    const cell = element("th", { scope: "col", class: NUMBER.test(kind) ? "number" : null }, button);
     button.addEventListener("click", () => {
       if (sort !== name) [sort, descending] = [name, false];
       else if (!descending) descending = true;
