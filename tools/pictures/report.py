@@ -15,7 +15,7 @@ import scutoid as sc
 from scutoid.cli._demo import run_demo
 
 _WIDTH, _HEIGHT = 1200, 760
-_COLORS = 48
+_COLORS = 96
 
 
 @sc.step(version="1", labels=True, dtype="uint16", out="image")
@@ -57,7 +57,7 @@ def draw(folder: Path) -> None:
         run = sc.run(quality(raw, labels), store=Path(place) / "store", workers=1)
         _shoot(folder / "report.png", brain, "light")
         _shoot(folder / "report_dark.png", brain, "dark")
-        _shoot(folder / "report_members.png", sc.report(run), "light", column="sharpness", tall=560)
+        _shoot(folder / "report_members.png", sc.report(run), "light", column="sharpness", tall=480)
 
 
 def _shoot(path: Path, page: Path, scheme: str, *, column: str = "", tall: int = _HEIGHT) -> None:
