@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import zarr
@@ -16,7 +17,7 @@ from scipy import ndimage
 
 import scutoid as sc
 from scutoid.blocks import Journal
-from scutoid.steps.results import BlockDigests
+from scutoid.steps.results import BlockDigests, RunRecord
 from scutoid.steps.work import EarlierBlocks
 
 EXECUTORS = ["serial", "threads", "processes"]
@@ -482,3 +483,128 @@ def test_the_blocks_that_run_are_those_that_read_what_was_painted(
     step = run.step("spread")
     assert step.n_run == n_changed
     assert step.n_taken + step.n_cached == len(starts) - n_changed
+
+
+# --- what blocks return, and what is made of it ---
+
+
+@sc.blockwise(out="parts")
+def extremes(image):
+    return {"ends": np.array([image.min(), image.max()])}
+
+
+@sc.step
+def overall(parts):
+    ends = np.array([parts[index]["ends"] for index in parts])
+    return {"low": int(ends[:, 0].min()), "high": int(ends[:, 1].max()), "n": len(ends)}
+
+
+@sc.blockwise(out="table")
+def bright(image, *, block):
+    places = np.argwhere(image > 190) + np.array(block.write_roi.offset)
+    return pd.DataFrame(places, columns=list("zyx"))
+
+
+@sc.blockwise(out=("image", "parts", "table"), dtype=("uint16", None, None), halo=1)
+def several(image):
+    smooth = ndimage.maximum_filter(image, 3)
+    rows = pd.DataFrame({"sum": [int(image.sum())]})
+    return smooth, {"sum": np.array([image.sum()])}, rows
+
+
+JOINED = {
+    "overall": lambda image: overall(extremes(image)),
+    "bright": bright,
+    "total": total,
+    "several": several,
+}
+
+
+def contents(result):
+    results = result if isinstance(result, tuple) else (result,)
+    for one in results:
+        if isinstance(one, sc.Image):
+            yield np.asarray(one).tobytes()
+        elif isinstance(one, sc.Table):
+            yield one.to_pandas().to_csv()
+        elif isinstance(one, sc.Value):
+            yield one.get()
+
+
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+@pytest.mark.parametrize("name", JOINED)
+def test_joined_steps_merge_what_was_taken_with_what_ran(raw, tmp_path, name, executor):
+    options = {**OPTIONS, "executor": executor, "workers": 2}
+
+    def run(store):
+        handles = JOINED[name](sc.open(raw))
+        handles = handles if isinstance(handles, tuple) else (handles,)
+        return sc.run(*handles, store=tmp_path / store, **options)
+
+    run("store")
+    paint(raw, (12, 12, 12))
+    again, fresh = run("store"), run("fresh")
+    blockwise = "extremes" if name == "overall" else name
+    assert ran(again, blockwise) == (63, 1)
+    assert list(contents(again[name])) == list(contents(fresh[name])) != []
+    said = again.summary()
+    assert "63 taken, 1 run" in said
+    assert ("merged" in said) == (name != "overall")
+    assert sc.Store(tmp_path / "store").verify().ok
+
+
+@pytest.mark.parametrize("file", ["blocks.pack", "blocks.pack.index"])
+def test_a_damaged_value_of_a_block_is_never_taken(raw, tmp_path, file):
+    store = tmp_path / "store"
+    sc.run(total(sc.open(raw)), store=store, **OPTIONS)
+    _, folder = entry_of(store, "total")
+    content = bytearray((folder / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / file).write_bytes(content)
+    changed = paint(raw, (0, 0, 0))
+    run = sc.run(total(sc.open(raw)), store=store, **OPTIONS)
+    assert run["total"].get() == int(changed.sum(dtype="int64"))
+    assert run.step("total").n_run > 1
+
+
+def test_parts_of_the_block_count(raw, tmp_path):
+    """A block whose voxels are equal and whose parts are others runs again."""
+
+    @sc.blockwise(out="parts", axes="zyx")
+    def seen(image):
+        return {"first": image[:1, :1, :1].copy()}
+
+    @sc.blockwise(dtype="int64")
+    def marked(image, parts):
+        return image.astype("int64") + int(parts["first"].ravel()[0])
+
+    other, store = tmp_path / "other.zarr", tmp_path / "store"
+    write(other, volume(1))
+    sc.run(marked(sc.open(raw), seen(sc.open(other))), store=store, **OPTIONS)
+    paint(other, (8, 8, 8))  # the first voxel of a block
+    paint(other, (9, 9, 9))
+    paint(other, (17, 17, 17))  # seen by nobody
+    run = sc.run(marked(sc.open(raw), seen(sc.open(other))), store=store, **OPTIONS)
+    assert ran(run, "seen") == (62, 2)
+    assert ran(run, "marked") == (63, 1)
+
+
+def test_the_plan_says_from_where_and_the_record_of_the_run_how_many(raw, tmp_path):
+    store = tmp_path / "store"
+    sc.run(spread(sc.open(raw)), store=store, **OPTIONS)
+    (first, _), *_ = sc.store.EntryStore(store).entries("spread")
+    assert sc.plan(spread(sc.open(raw)), store=store, block=BLOCK)["spread"].takes_from == ""
+    paint(raw, (0, 0, 0))
+    plan = sc.plan(spread(sc.open(raw)), store=store, block=BLOCK)
+    assert plan["spread"].takes_from == first.key
+    assert f"blocks may be taken from {first.key[:12]}" in str(plan)
+    assert f"blocks may be taken from {first.key[:12]}" in plan["spread"].why()
+    heard = []
+
+    class Hearing:
+        def on_event(self, event):
+            heard.append(getattr(event, "n_taken", 0))
+
+    run = sc.run(spread(sc.open(raw)), store=store, listeners=[Hearing()], **OPTIONS)
+    record = RunRecord.from_json((run.folder / "run.json").read_bytes())
+    assert sum(heard) == record.steps[0].outcome.n_taken == run.step("spread").n_taken == 63
