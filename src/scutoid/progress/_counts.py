@@ -38,6 +38,8 @@ class Count:
     """Seconds that workers took for those of this run."""
     first: float = 0.0
     """When the first began, in seconds since 1970; 0 before that."""
+    taken: int = 0
+    """Those that were taken over from an earlier result in this run, for they read the same."""
 
     @property
     def ran(self) -> int:
@@ -63,6 +65,7 @@ class Count:
         """Count another step too."""
         self.total += other.total
         self.cached += other.cached
+        self.taken += other.taken
         self.done += other.done
         self.failed += other.failed
         self.orphaned += other.orphaned
@@ -158,6 +161,7 @@ class RunCounts:
         count = self._count(event.task)
         count.first = count.first or event.time - event.seconds
         count.done += event.n_done
+        count.taken += event.n_taken
         count.work += event.seconds
 
     def _count(self, task: str) -> Count:

@@ -10,6 +10,7 @@ def facts(count: Count, now: float) -> list[str]:
     found = []
     for number, word in (
         (count.cached, "cached"),
+        (count.taken, "taken"),
         (count.failed, "failed"),
         (count.orphaned, "not run"),
     ):

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 import scutoid as sc
 from scutoid.blocks import Journal
+from scutoid.errors import ScutoidWarning
 from scutoid.steps.results import BlockDigests, RunRecord
 from scutoid.steps.work import EarlierBlocks
 
@@ -264,6 +265,20 @@ def test_a_step_that_sees_its_neighbours_takes_nothing(raw, tmp_path):
     paint(raw, (31, 31, 31))
     run = sc.run(numbered(sc.open(raw)), store=tmp_path / "store", **OPTIONS)
     assert run.step("numbered").n_taken == 0
+
+
+def test_a_step_that_the_plan_cannot_see_all_of_takes_nothing(raw, tmp_path):
+    @sc.blockwise(dtype="float64")
+    def noisy(image):
+        return image + np.random.random()  # noqa: NPY002
+
+    def run():
+        with pytest.warns(ScutoidWarning, match="random numbers"):
+            return sc.run(noisy(sc.open(raw)), store=tmp_path / "store", **OPTIONS)
+
+    run()
+    paint(raw, (0, 0, 0))
+    assert run().step("noisy").n_taken == 0
 
 
 @pytest.mark.parametrize("way", ["flip", "cut", "gone", "note", "swapped"])
