@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -382,6 +385,45 @@ def test_a_run_that_was_stopped_while_it_took_blocks_goes_on(raw, tmp_path, exec
     run = sc.run(spread(sc.open(raw)), store=store, **options)
     step = run.step("spread")
     assert step.n_cached > 5
+    assert step.n_taken + step.n_cached >= 56
+    assert np.array_equal(run["spread"], ndimage.maximum_filter(changed, 5))
+    assert sc.Store(store).verify().ok
+
+
+KILLED = """
+import os, signal, sys
+import test_taken_blocks as here
+import scutoid as sc
+
+n_taken = 0
+
+
+class Killing:
+    def on_event(self, event):
+        global n_taken
+        n_taken += getattr(event, "n_taken", 0)
+        if n_taken > 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+raw, store, executor = sys.argv[1:]
+options = {**here.OPTIONS, "executor": executor, "workers": 2}
+sc.run(here.spread(sc.open(raw)), store=store, listeners=[Killing()], **options)
+"""
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_run_that_was_killed_while_it_took_blocks_goes_on(raw, tmp_path, executor):
+    store = tmp_path / "store"
+    script = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}){KILLED}"
+    sc.run(spread(sc.open(raw)), store=store, **OPTIONS)
+    changed = paint(raw, (8, 16, 16))
+    command = [sys.executable, "-c", script, str(raw), str(store), executor]
+    killed = subprocess.run(command, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run = sc.run(spread(sc.open(raw)), store=store, **OPTIONS)
+    step = run.step("spread")
+    assert step.n_cached > 0
     assert step.n_taken + step.n_cached >= 56
     assert np.array_equal(run["spread"], ndimage.maximum_filter(changed, 5))
     assert sc.Store(store).verify().ok

@@ -53,7 +53,10 @@ def _told(call: BlockCall, keys: Keys, layouts: Layouts) -> Iterator[str]:
 def _given(value: object, digest: str) -> str:
     """Describe an input or parameter: by its digest, unless a step or a file makes it."""
     if isinstance(value, ImageRef):
-        return f"image {value.view}"
+        spec = value.framed.spec
+        frame = (spec.shape, spec.axes, str(spec.dtype), value.framed.offset)
+        scale = (spec.sizes, spec.unit, spec.origin, spec.channels, spec.time)
+        return f"image {value.view} {frame} {scale}"
     is_made = isinstance(value, Ref) and not isinstance(value.node, Constant)
     return f"made {value.kind}" if is_made else digest  # type: ignore[attr-defined]
 
