@@ -53,7 +53,7 @@ _DRIVER = str(Path(__file__).with_name("soak_store_driver.py").resolve())
 _EXPLAINED = re.compile(
     r"\.scutoid(-\d+)?|\.input-hashes|runs/.*"
     r"|\.compared-steps|\w+/\.locks|\w+/[0-9a-f]{12}/(recipe\.json|COMPLETE|journal|members\.json)"
-    r"|\w+/[0-9a-f]{12}/image(-\d+)?\.shards"
+    r"|\w+/[0-9a-f]{12}/(image(-\d+)?\.shards|blocks\.digests)"
     r"|\w+/[0-9a-f]{12}/(value\.(json|npy)|table\.parquet|files/note\.txt)"
     r"|\w+/[0-9a-f]{12}/\w+\.pack(\.index)?|\w+/[0-9a-f]{12}/items/\d\d\.npy\.[0-9a-f]{8}\.tif"
     r"|\w+/[0-9a-f]{12}/image\.ome\.zarr/(0/)?(zarr\.json|c/\d+/\d+)"

@@ -58,10 +58,12 @@ class PlannedStep:
         -------
         str
         """
-        lines = [f"{self.name} {self.key[:12]}: {self.status}, {_reason(self)}"]
+        lines = [f"{self.name} {self.key[:12]}: {self.status}, {self.reason}"]
         if self.compared:
             lines.append(f"  beside {self.compared}")
             lines.extend(f"    {text}" for text in self.differences)
+        if self.takes_from:
+            lines.append(f"  blocks may be taken from {self.takes_from[:12]}")
         if self.noted:
             lines.append(f"  not counted: {', '.join(self.noted)}")
         return "\n".join(lines)
