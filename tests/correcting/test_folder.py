@@ -10,6 +10,7 @@ import pytest
 
 from scutoid.correcting import Correction, Corrections, open_corrections
 from scutoid.errors import ParameterError, SourceError
+from scutoid.geometry import Roi
 
 BEFORE = np.array([[0, 2**63 + 5, 7]], np.uint64)
 AFTER = np.array([[0, 7, 7]], np.uint64)
@@ -103,6 +104,24 @@ def test_a_damaged_correction_is_refused_and_named(tmp_path, damage, match):
     with pytest.raises(SourceError, match=match) as refused:
         list(folder)
     assert "000001.zarr" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _change_attributes(scutoid_correction=2),
+        _change_attributes(offset=None),
+        lambda place: (place / "zarr.json").write_text("{"),
+        lambda place: (place / "zarr.json").unlink(),
+    ],
+)
+def test_boxes_are_told_by_metadata_or_refused(tmp_path, damage):
+    folder = Corrections.create(tmp_path / "a.corrections", "yx")
+    folder.append(made())
+    assert folder.boxes() == [c.box for c in folder] == [Roi((3, 4), (1, 3))]
+    damage(folder.path / "000001.zarr")
+    with pytest.raises(SourceError, match="as it was written"):
+        folder.boxes()
 
 
 @pytest.mark.parametrize(

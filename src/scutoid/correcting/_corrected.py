@@ -138,6 +138,10 @@ def corrected(
     return result
 
 
+@overload
+def unapplied(labels: Image, corrections: Given, *, overlap: float = ...) -> Table: ...
+@overload
+def unapplied(labels: Array, corrections: Given, *, overlap: float = ...) -> pd.DataFrame: ...
 def unapplied(
     labels: Image | Array, corrections: Given, *, overlap: float = OVERLAP
 ) -> Table | pd.DataFrame:

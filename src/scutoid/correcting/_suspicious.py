@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,24 @@ LIMIT = 3.5
 _PLACE = "suspicious"
 
 
+@overload
+def suspicious(
+    objects: Image | Table,
+    image: Image | NDArray[Any] | None = ...,
+    *,
+    limit: float = ...,
+    block: int | Sequence[int] | None = ...,
+    width: int = ...,
+) -> Table: ...
+@overload
+def suspicious(
+    objects: NDArray[Any] | pd.DataFrame,
+    image: Image | NDArray[Any] | None = ...,
+    *,
+    limit: float = ...,
+    block: int | Sequence[int] | None = ...,
+    width: int = ...,
+) -> pd.DataFrame: ...
 def suspicious(
     objects: Image | NDArray[Any] | Table | pd.DataFrame,
     image: Image | NDArray[Any] | None = None,
