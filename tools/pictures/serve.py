@@ -24,7 +24,7 @@ import scutoid as sc
 from scutoid.steps import StepBlock
 
 _WIDTH, _HEIGHT = 1200, 1000
-_COLORS = 96
+_COLORS = 224
 _SHAPE = (24, 256, 256)
 _WAITING = (34, 41)
 _HELD = "SCUTOID_PICTURE_HELD"

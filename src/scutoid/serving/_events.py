@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any, cast, get_args
 
 from scutoid import events
@@ -36,16 +37,20 @@ def event_of(line: bytes) -> events.Event | None:
 def _made(kind: Any, record: Mapping[str, Any]) -> Any:
     """Make a value of its fields; those that are not known are passed over."""
     found = {}
-    for field in fields(kind):
-        if field.name in record:
-            found[field.name] = _READ[_type_of(field)](record[field.name])
-        elif field.default is MISSING:
-            raise KeyError(field.name)
+    for name, read, has_default in _readers(kind):
+        if name in record:
+            found[name] = read(record[name])
+        elif not has_default:
+            raise KeyError(name)
     return kind(**found)
 
 
-def _type_of(field: Field[Any]) -> str:
-    return str(field.type)
+@cache
+def _readers(kind: Any) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
+    """Return of each field its name, what reads it, and whether it may be missing."""
+    return tuple(
+        (field.name, _READ[str(field.type)], field.default is not MISSING) for field in fields(kind)
+    )
 
 
 def _text(value: object) -> str:
