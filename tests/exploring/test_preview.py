@@ -246,3 +246,27 @@ def test_a_table_that_goes_with_labels_is_of_the_region_and_else_of_the_image(ra
         kept.array > 0, (raw > 50)[45:80, 25:80] & (raw == 140)[45:80, 25:80]
     )
     assert (sc.preview(counted(image, table), roi).array == 4).all()
+
+
+def test_what_is_remembered_is_bounded_and_values_of_the_image_last(raw):
+    counted = Counted()
+    mask = counted.pipeline(sc.open(raw))[1]
+    found = sc.preview(sc.label(mask), {"x": (0, 60)})
+    level = counted.calls["level"]
+    session = found._region.session
+    sizes = []
+    for number in range(40):
+        found.update({"threshold.level": number})
+        sizes.append((len(session.memory), len(session.near._values), len(session.full._values)))
+    assert sizes[-1] == sizes[20]
+    np.testing.assert_array_equal(found.update({}).array, found.array)
+    assert counted.calls["level"] == level
+
+
+def test_images_that_were_used_longest_ago_are_forgotten(raw):
+    found = sc.preview(sc.gaussian(sc.open(raw), sigma=1), memory=2**17)
+    session = found._region.session
+    for number in range(1, 9):
+        found.update({"gaussian.sigma": number / 2})
+        assert session.near._used <= 2**17
+    assert 1 <= len(session.near._images) <= 3

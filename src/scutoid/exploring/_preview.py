@@ -261,8 +261,8 @@ def preview(
         Whether steps whose result may depend on their blocks are computed in those of a run,
         which is more than the region where blocks are large; else on the region as it is.
     memory : int or str, optional
-        Bytes, or a text such as "2GB", that remembered images may take; default: half of the
-        machine's.
+        Bytes, or a text such as "2GB", that images may take; default: half of the machine's.  At
+        most 1 GiB of them is remembered.
 
     Returns
     -------

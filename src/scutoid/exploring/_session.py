@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import copy
 import os
-from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TypeVar
+from collections import deque
+from collections.abc import Mapping, Sequence
 
 from scutoid.exploring._changes import Parameters
 from scutoid.exploring._graph import Graph
 from scutoid.exploring._known import Known
+from scutoid.exploring._memory import Memory
 from scutoid.steps.graph import BlockCall, Call, CollectionRef, Outputs
 from scutoid.steps.handles import LATEST, Evaluation
 from scutoid.steps.running import cached_outputs
 
-T = TypeVar("T")
-
-_CALLS = 4096
-_RECENT = 32
+_RECENT = 8
+"""Previews whose calls, tables and values are remembered."""
+_RECALL = 2**30
+"""Bytes of images that are remembered."""
 
 
 class Session:
@@ -31,7 +31,7 @@ class Session:
     store : path, optional
         What it has is read, and not computed.
     limit : int, optional
-        Bytes that remembered images may take; default: half of the machine's memory.
+        Bytes that images may take; default: half of the machine's memory.
     exact : bool
         Whether steps that may depend on their blocks are computed in those of a run.
     """
@@ -47,13 +47,14 @@ class Session:
         self.graph = graph
         self.parameters = Parameters(graph)
         self.exact = exact
-        self.near = Evaluation(limit, cut_anew=self.is_cut_anew, recall=True)
-        self.full = Evaluation(limit, recall=True)
+        recall = _RECALL if limit is None else min(_RECALL, limit)
+        self.near = Evaluation(limit, cut_anew=self.is_cut_anew, recall=recall)
+        self.full = Evaluation(limit, recall=recall)
         self._store = store
         self.known = Known()
         for ref in graph.targets:  # now: files may change until the graph is built again
             self.known.ref(ref)
-        self._made: OrderedDict[Hashable, object] = OrderedDict()
+        self.memory = Memory(_RECENT)
         self._recent: deque[set[Call]] = deque(maxlen=_RECENT)
 
     def on(self, graph: Graph) -> Session:
@@ -75,21 +76,13 @@ class Session:
             and (call.is_block_invariant or not self.exact)
         )
 
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what was made under a key, or make it; what was used longest ago is forgotten."""
-        if key not in self._made:
-            self._made[key] = make()
-        self._made.move_to_end(key)
-        while len(self._made) > _CALLS:
-            self._made.popitem(last=False)
-        return self._made[key]  # type: ignore[return-value]
-
     def used(self, calls: set[Call]) -> None:
-        """Forget values that none of the last previews has used."""
+        """Forget what none of the last previews has used."""
         self._recent.append(calls)
         kept = set[Call]().union(*self._recent)
         self.near.forget(kept)
         self.full.forget(kept)
+        self.memory.next_round()
 
     def stored(self, plain: Sequence[Call], changed: Mapping[Call, object]) -> dict[Call, Outputs]:
         """Return what is stored of calls, as it is.

@@ -128,7 +128,7 @@ class Variant:
                 ask(spec.check, "check", made.images, made.params, f"step {spec.label!r}")
             return made
 
-        return self.session.once((kind, call, self.changes.digests[call], refs, block), make)
+        return self.session.memory.once((kind, call, self.changes.digests[call], refs, block), make)
 
     # On a region
 
@@ -165,7 +165,7 @@ class Variant:
             )
             return ImageRef(Opened(source, call.name, framed.offset))
 
-        return self.session.once(("embedded", part, is_near), make)
+        return self.session.memory.once(("embedded", part, is_near), make)
 
     def regional(self, call: Call) -> Call:
         """Return a function of a block on images that can be read where they are needed."""
@@ -261,7 +261,9 @@ class Variant:
                 )
                 return Ref(Constant(value, ref.name), ref.kind)
 
-            self._values[memo] = self.session.once(key, make)
+            lasts = source is not None and ref.kind == "value"
+            keep = self.session.memory.lasting if lasts else self.session.memory.once
+            self._values[memo] = keep(key, make)
         return self._values[memo]
 
     def _computing(self, call: Call) -> Call:

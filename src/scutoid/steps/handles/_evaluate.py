@@ -94,8 +94,9 @@ class Evaluation:
     cut_anew : function of a BlockCall, optional
         Whether a region of its images is computed as one block, with a halo of its own, and not in
         the blocks of its grid; default: none is.
-    recall : bool
-        Whether what was used longest ago is forgotten where memory is short; else it raises.
+    recall : int, optional
+        Bytes of images beyond which those that were used longest ago are forgotten; default: all
+        are remembered.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Evaluation:
         ready: Mapping[str, object] | None = None,
         folder: Path | None = None,
         cut_anew: Callable[[BlockCall], bool] | None = None,
-        recall: bool = False,
+        recall: int | None = None,
     ) -> None:
         self._ready = ready
         self._folder = folder
@@ -222,7 +223,7 @@ class Evaluation:
     def _compute_image(self, call: BlockCall | WholeCall, output: int, region: Roi) -> Readable:
         memo = (call, output, region)
         if memo in self._images:
-            if self._recall:
+            if self._recall is not None:
                 self._images[memo] = self._images.pop(memo)  # the last one used
             return self._images[memo]
         framed = call.framed(output)
@@ -337,7 +338,7 @@ class Evaluation:
             roi = layout.output_roi(layout.grid.write_roi(index), framed.spec.shape)
             array[roi.to_slices(framed.offset)] = results[output]
             yield index, results
-        if self._recall:
+        if self._recall is not None:
             self._used -= framed.spec.nbytes
 
     def _blocks(
@@ -497,7 +498,7 @@ class Evaluation:
 
     def _reserve(self, nbytes: int, name: str) -> None:
         self._used += nbytes
-        while self._recall and self._used > self.limit and self._images:
+        while self._recall is not None and self._used > self._recall and self._images:
             oldest = next(iter(self._images))
             self._used -= oldest[2].size * self._images.pop(oldest).array.itemsize
         if self._used > self.limit:
