@@ -202,6 +202,13 @@ def test_view_says_how_to_install_napari(project) -> None:
         pytest.skip("napari is installed")
 
 
+@pytest.mark.parametrize("flags", [["--link", "http://x"], ["--port", "8123"], ["--no-browser"]])
+def test_flags_of_a_page_need_web(project, flags) -> None:
+    done = scutoid("view", *flags, cwd=project)
+    assert done.returncode == 2
+    assert "remedy: add --web" in done.stderr
+
+
 def test_the_demonstration_finds_its_cells_and_is_cached(tmp_path) -> None:
     first = scutoid("demo", "--out", tmp_path / "demo", cwd=tmp_path)
     assert first.returncode == 0, first.stderr

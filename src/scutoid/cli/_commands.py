@@ -443,24 +443,21 @@ def view(
     browser : bool
         With --web, whether a browser is told to open the page; the address is printed anyway.
     """
-    opened = Store(store)
-    results = [item for step in steps for item in _several(opened[step])]
-    if web and color_by is not None:
-        raise ParameterError(
-            "--color-by is of napari",
-            value="--web",
-            place="scutoid view",
-            remedy="leave one of them out",
-        )
-    if web:
-        return _serve_view(results, link=link, port=port, open_browser=browser)
-    if link is not None or port or not browser:
+    if not web and (link is not None or port or not browser):
         raise ParameterError(
             "--link, --port and --no-browser are of a page",
             value="no --web",
             place="scutoid view",
             remedy="add --web",
         )
+    if web and color_by is not None:
+        raise ParameterError(
+            "--color-by is of napari", value="--web", place="scutoid view", remedy="leave one out"
+        )
+    opened = Store(store)
+    results = [item for step in steps for item in _several(opened[step])]
+    if web:
+        return _serve_view(results, link=link, port=port, open_browser=browser)
     from scutoid.views import view as open_view
 
     open_view(*results, color_by=color_by, block=True)
