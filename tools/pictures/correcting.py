@@ -83,12 +83,8 @@ def _settle() -> None:
 def _picture(window: Any, path: Path) -> None:
     from PIL import Image
 
-    _settle()
+    for _ in range(2):  # the first lays out what has moved
+        window.viewer.screenshot(canvas_only=False, flash=False)
+        _settle()
     shot = window.viewer.screenshot(canvas_only=False, flash=False)
     Image.fromarray(shot[..., :3]).quantize(256).save(path, optimize=True)
-
-
-if __name__ == "__main__":
-    import sys
-
-    draw(Path(sys.argv[1]))
