@@ -233,6 +233,7 @@ def _joined(earlier: RunStepRecord, later: RunStepRecord) -> RunStepRecord:
     joined = replace(
         after,
         n_cached=min(before.n_cached, after.n_done),
+        n_taken=before.n_taken + after.n_taken,
         seconds=before.seconds + after.seconds,
         slowest=tuple(sorted({**dict(before.slowest), **dict(after.slowest)}.items(), key=_took)),
     )
