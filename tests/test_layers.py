@@ -18,7 +18,18 @@ SOURCE = Path(scutoid.__file__).parent
 
 # Each may import itself and what stands above it in this list
 LAYERS = (
-    ("cached", "durable", "errors", "events", "folding", "paths", "records", "remote", "_version"),
+    (
+        "cached",
+        "durable",
+        "errors",
+        "events",
+        "folding",
+        "paths",
+        "records",
+        "remote",
+        "same",
+        "_version",
+    ),
     ("progress",),
     ("geometry",),
     ("kernels",),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from scutoid.errors import ParameterError, PipelineError
+from scutoid.same import Same
 from scutoid.steps.graph import (
     BlockCall,
     Call,
@@ -208,13 +209,13 @@ class Graph:
         while changed:
             changed = False
             for call in self.order:
-                for group in list({id(g): g for g in groups.values()}.values()):
+                for group in list({Same(g): g for g in groups.values()}.values()):
                     if call in group or len(group) == 1:
                         continue
                     if group & above[call] and any(call in above[each] for each in group):
                         _unite(groups, call, next(iter(group)))
                         changed = True
-        return list({id(group): group for group in groups.values()}.values())
+        return list({Same(group): group for group in groups.values()}.values())
 
 
 def _unite(groups: dict[Call, set[Call]], one: Call, other: Call) -> None:

@@ -15,30 +15,18 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import partial
 from typing import Any
 
 from scutoid.exploring._graph import single
+from scutoid.same import Same
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import Call, Constant, FromStore, ImageRef, Node, Opened, Ref, make_call
 from scutoid.store import canonical_digest
 
 _MOST = 4096
 """Nodes that are remembered."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Itself:
-    """Something that equals nothing but itself."""
-
-    value: Any
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return object.__hash__(self.value)
 
 
 class Known:
@@ -130,18 +118,18 @@ def _value(value: object) -> Hashable:
     try:
         return canonical_digest(value)
     except Exception:  # noqa: BLE001 - a value of any class
-        return _Itself(value)
+        return Same(value)
 
 
 def _file(node: Opened) -> Hashable:
     """Return what tells the pixels of an image from others, as far as its files say it at once."""
     source = node.source
     identity = source.identity
-    array = None if identity.array is None else _Itself(identity.array)
+    array = None if identity.array is None else Same(identity.array)
     stamps = tuple(map(_stamp, identity.locations))
     shown = repr((source.spec, identity.kind, identity.mode, identity.detail, identity.described))
     if array is None and not stamps:
-        return _Itself(source)
+        return Same(source)
     return shown, identity.locations, stamps, array
 
 
@@ -168,5 +156,5 @@ def _frozen(value: Any) -> Hashable:
     if is_dataclass(value) and not isinstance(value, type):
         return type(value), tuple(_frozen(getattr(value, each.name)) for each in fields(value))
     if callable(value):
-        return _Itself(value)
+        return Same(value)
     return _value(value)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.kernels import contrast_limits, downsample
+from scutoid.same import Same
 
 SIDE = 280
 """Pixels along the longer side of a picture, about."""
@@ -125,7 +126,7 @@ def draw_sheet(
 
 def _different(tiles: Sequence[Tile]) -> list[Tile]:
     """Return the tiles, of those that show the same pixels one."""
-    return list({id(tile.pixels): tile for tile in tiles}.values())
+    return list({Same(tile.pixels): tile for tile in tiles}.values())
 
 
 def colored(tile: Tile, limits: tuple[float, float]) -> NDArray[np.uint8]:

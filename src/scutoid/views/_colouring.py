@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import ParameterError
 from scutoid.views._drawn import rows_of
+from scutoid.views._label_colors import colors_of_labels
 from scutoid.views._objects import LABEL
 from scutoid.views._spec import LayerSpec
 
@@ -98,8 +99,6 @@ def _numbers(values: pd.Series[Any]) -> NDArray[np.float64] | None:
 
 
 def _color_labels(layer: Any, spec: LayerSpec, column: str | None) -> None:
-    from scutoid.views._label_colors import ColorsOfLabels
-
     plain = layer.metadata.get(_PLAIN)
     if plain is None:
         layer.metadata = {**layer.metadata, _PLAIN: layer.colormap}
@@ -110,7 +109,7 @@ def _color_labels(layer: Any, spec: LayerSpec, column: str | None) -> None:
     colors = colors_of(rows[column])
     by_number: dict[int | None, Any] = {None: _MISSING, 0: "transparent"}
     by_number |= zip(rows[LABEL].tolist(), colors, strict=True)
-    layer.colormap = ColorsOfLabels(color_dict=by_number)
+    layer.colormap = colors_of_labels(by_number)
 
 
 def _color_points(layer: Any, spec: LayerSpec, column: str | None) -> None:

@@ -1,14 +1,44 @@
-"""Colours of labels for any numbers; imports napari."""
+"""Colours of labels for any numbers."""
 
 from __future__ import annotations
 
 import warnings
-from functools import cached_property
-from typing import Any
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari.utils.colormaps import DirectLabelColormap
+
+
+def colors_of_labels(by_number: Mapping[int | None, Any]) -> DirectLabelColormap:
+    """Return a colormap of napari with a colour for each number, however large it is.
+
+    Without numba, napari looks colours up in an array as long as the largest number, and refuses
+    numbers above 65,536.  Here it gets what looks them up by bisection.
+    """
+    return _class()(color_dict=dict(by_number))
+
+
+@cache
+def _class() -> type[DirectLabelColormap]:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    with warnings.catch_warnings():
+        # napari's own class is declared as pydantic no longer likes it
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+        class ColorsOfLabels(DirectLabelColormap):  # type: ignore[misc]
+            @cached_property
+            def _array_map(self) -> _Lookup:
+                mapping = self._values_mapping_to_minimum_values_set()[0]
+                numbers = sorted(number for number in mapping if number is not None)
+                return _Lookup(numbers, [mapping[number] for number in numbers], mapping[None])
+
+    return ColorsOfLabels
 
 
 class _Lookup:
@@ -26,21 +56,3 @@ class _Lookup:
         places = np.searchsorted(self._numbers, wanted).clip(max=len(self._numbers) - 1)
         is_known = self._numbers[places] == wanted
         return np.where(is_known, self._codes[places], self._missing)
-
-
-with warnings.catch_warnings():
-    # napari's own class is declared as pydantic no longer likes it
-    warnings.simplefilter("ignore", DeprecationWarning)
-
-    class ColorsOfLabels(DirectLabelColormap):  # type: ignore[misc]
-        """A colour for each number, however large it is.
-
-        Without numba, napari looks colours up in an array as long as the largest number, and
-        refuses numbers above 65,536.  Here it gets what looks them up by bisection.
-        """
-
-        @cached_property
-        def _array_map(self) -> _Lookup:
-            mapping = self._values_mapping_to_minimum_values_set()[0]
-            numbers = sorted(number for number in mapping if number is not None)
-            return _Lookup(numbers, [mapping[number] for number in numbers], mapping[None])

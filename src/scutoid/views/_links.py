@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from scutoid.same import Same
 from scutoid.views._colouring import color_layer
 from scutoid.views._drawn import rows_of
 from scutoid.views._objects import LABEL, features_of
@@ -141,22 +142,22 @@ class ObjectLink:
 
 def links_of(viewer: Any) -> list[ObjectLink]:
     """Return the tables whose rows the layers of a viewer show, those that came last first."""
-    links: dict[int, ObjectLink] = {}
-    handles: dict[int, ObjectLink] = {}
+    links: dict[Same, ObjectLink] = {}
+    handles: dict[Same, ObjectLink] = {}
     for layer in reversed(list(viewer.layers)):
         spec = spec_of(layer)
         if spec is None or spec.table is None or spec.kind == "tracks":
             continue
         name = spec.name
-        link = links.setdefault(id(spec.table), ObjectLink(viewer, spec.table, name))
+        link = links.setdefault(Same(spec.table), ObjectLink(viewer, spec.table, name))
         setattr(link, spec.kind, layer)
         link.column = link.column or cast("str | None", spec.options.get("color_by"))
         if spec.kind == "points":
             link.name = name
-            handles[id(layer.metadata.get(HANDLE))] = link
+            handles[Same(layer.metadata.get(HANDLE))] = link
     for layer in viewer.layers:
         spec = spec_of(layer)
-        owner = handles.get(id(layer.metadata.get(HANDLE)))
+        owner = handles.get(Same(layer.metadata.get(HANDLE)))
         if spec is not None and spec.kind == "tracks" and owner is not None:
             owner.tracks = layer
     return list(links.values())

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from scutoid.same import Same
+
 _HELD = threading.local()
 
 
@@ -32,11 +34,11 @@ def holding() -> Iterator[None]:
 
 def hold(source: object, place: object, item: Any) -> None:
     """Keep what was read of a source at a place, for the next who takes it."""
-    _held()[id(source), place] = item
+    _held()[Same(source), place] = item
 
 
 def taken(source: object, place: object, read: Callable[[], Any]) -> Any:
     """Return what is held of a source at a place, which then is the caller's; else read it."""
     held = _held()
-    memo = (id(source), place)
+    memo = (Same(source), place)
     return held.pop(memo) if memo in held else read()

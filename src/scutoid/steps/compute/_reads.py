@@ -23,6 +23,7 @@ from scutoid.arrays import Readable
 from scutoid.errors import ParameterError
 from scutoid.geometry import Roi
 from scutoid.kernels import voxel_sums
+from scutoid.same import Same
 from scutoid.steps.compute._block_inputs import BlockInputs, Deferred
 from scutoid.steps.compute._computed import ComputedImage
 from scutoid.steps.compute._held import hold, taken
@@ -87,7 +88,7 @@ class _Reads:
 
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
-        self._seen: dict[tuple[int, Roi], int] = {}
+        self._seen: dict[tuple[Same, Roi], int] = {}
 
     def block(self, given: BlockInputs, block: StepBlock) -> None:
         """Add what a block of a step gets."""
@@ -115,7 +116,7 @@ class _Reads:
             raise _Unseen
 
     def _region(self, source: RecalledImage, roi: Roi) -> None:
-        place = (id(source), roi)
+        place = (Same(source), roi)
         self._note(f"region {roi}")
         if place in self._seen:
             self._note(f"as region {self._seen[place]}")

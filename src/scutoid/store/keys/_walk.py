@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from scutoid.same import Same
 from scutoid.store.keys._attributes import has_hidden_state, is_bag
 from scutoid.store.keys._classes import Classes
 from scutoid.store.keys._encoder import Encoder, is_code
@@ -41,7 +42,6 @@ from scutoid.store.keys._installed import (
 from scutoid.store.keys._names import MODULE_NAMES, Names
 from scutoid.store.keys._outside import Outside
 from scutoid.store.keys._ownership import is_own
-from scutoid.store.keys._same import Same
 from scutoid.store.keys._source import Source, source_of_function, source_of_module, text_of_code
 from scutoid.store.keys._specs import Spec, spec_of_step
 from scutoid.store.keys._tagged import tagged
