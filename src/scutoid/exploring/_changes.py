@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from scutoid.errors import ParameterError
 from scutoid.exploring._graph import Graph
+from scutoid.same import Same
 from scutoid.steps.graph import Call, CollectionRef, Gathered, Ref
 from scutoid.store import canonical_digest
 
@@ -39,7 +40,7 @@ class Parameters:
         for call in graph.order:
             for name in call.params:
                 self._calls.setdefault(f"{call.name}.{name}", []).append(call)
-        self._unhashed: list[object] = []
+        self._numbers: dict[Same, int] = {}
 
     def values(self) -> dict[str, object]:
         """Return the value of each as the pipeline has it; of results what they refer to."""
@@ -88,7 +89,7 @@ class Parameters:
         for call in self._graph.order:
             found = {d for each in self._graph.dependencies(call) for d in digests[each]}
             found |= {
-                f"{id(call)} {parameter} {self._digest(value)}"
+                f"{self._number(call)} {parameter} {self._digest(value)}"
                 for parameter, value in by_call.get(call, {}).items()
             }
             digests[call] = tuple(sorted(found))
@@ -96,14 +97,19 @@ class Parameters:
 
     def _digest(self, value: object) -> str:
         if isinstance(value, Ref):
-            return f"result {id(value.node)} {value.output} {getattr(value, 'view', None)}"
+            return (
+                f"result {self._number(value.node)} {value.output} {getattr(value, 'view', None)}"
+            )
         if isinstance(value, (CollectionRef, Gathered)):
-            return f"results {id(value)}"
+            return f"results {self._number(value)}"
         try:
             return canonical_digest(value)
         except Exception:  # noqa: BLE001 - a value of any class, which is then itself alone
-            self._unhashed.append(value)  # so that its id stays its own
-            return f"object {id(value)}"
+            return f"object {self._number(value)}"
+
+    def _number(self, item: object) -> int:
+        """Return the number of an object among those that were met, which no other has."""
+        return self._numbers.setdefault(Same(item), len(self._numbers))
 
     def _unknown(self, name: str, place: str) -> ParameterError:
         known = sorted(self._calls)

@@ -177,7 +177,7 @@ class Preview:
         ...     return sc.threshold(raw, level=sc.otsu(raw) * factor)
         >>> first = sc.preview(bright(1.0), {"y": (2, 6)})
         >>> int(first.array.sum()), int(first.again(bright(0.5)).array.sum())
-        (16, 32)
+        (17, 32)
         """
         region = self._region
         with refusing_depth():

@@ -58,7 +58,7 @@ def range_of(start: float, given: object = None, *, place: str) -> Range:
     ParameterError
         If the range is none, or the value lies outside.
     """
-    low, high, step = _given(given, place) if given is not None else _default(start)
+    low, high, step = _asked(given, place) if given is not None else _default(start)
     if not low <= start <= high:
         raise ParameterError(
             "a range has the value in it that the parameter begins with",
@@ -78,7 +78,7 @@ def _default(start: float) -> tuple[float, float, None]:
     return (0 if start >= 0 else -end), end, None
 
 
-def _given(given: object, place: str) -> tuple[float, float, float | None]:
+def _asked(given: object, place: str) -> tuple[float, float, float | None]:
     numbers = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else []
     are_numbers = all(isinstance(n, Real) and math.isfinite(n) for n in numbers)
     if len(numbers) not in (2, 3) or not are_numbers or not numbers[0] < numbers[1]:

@@ -40,9 +40,9 @@ def _told(call: BlockCall, keys: Keys, layouts: Layouts) -> Iterator[str]:
     yield from keys.begin(call)
     yield from (spec.kind, made.code.digest, keys.declaration(spec))
     for name, value in sorted(call.params.items()):
-        yield f"{name}={_given(value, made.parameters[name].digest)}"
+        yield f"{name}={_as_told(value, made.parameters[name].digest)}"
     for (name, fact), value in zip(made.inputs.items(), call.inputs, strict=True):
-        yield f"{name}:{_given(value, fact.digest)}"
+        yield f"{name}:{_as_told(value, fact.digest)}"
     yield repr((layout.iterated, layout.function_axes, layout.returned_axes, layout.inputs))
     yield repr((layout.image, layout.grid, dict(layout.new_sizes)))
     yield repr((step.dtypes, step.voxel_size, step.origin, step.unit, step.channels, step.time))
@@ -50,7 +50,7 @@ def _told(call: BlockCall, keys: Keys, layouts: Layouts) -> Iterator[str]:
     yield repr(frames)
 
 
-def _given(value: object, digest: str) -> str:
+def _as_told(value: object, digest: str) -> str:
     """Describe an input or parameter: by its digest, unless a step or a file makes it."""
     if isinstance(value, ImageRef):
         spec = value.framed.spec
