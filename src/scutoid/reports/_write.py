@@ -38,8 +38,10 @@ _MOST_WITHIN = 200
 """Members whose pictures lie in the page itself."""
 _MOST_BYTES = 4_500_000
 """Of the pictures in the page, as text."""
-_SHARE, _LEAST = 0.03, 0.03
-"""Of a run's seconds what its report may take for pictures and charts, and seconds at least."""
+_SHARE = 0.03
+"""Of a run's seconds what its report may take for pictures and charts."""
+_LEAST, _LEAST_OF_MANY = 0.6, 0.03
+"""Seconds that it may take at least; of a run of more members than lie in the page."""
 _READ_RATE = 64 * 2**20
 """Bytes that are read in a second, about: no more are read than time is left for."""
 _BUDGET = 16 * 2**20
@@ -126,7 +128,9 @@ def report_of_run(done: Run) -> None:
         began = time.monotonic()
         facts = read_run(done.store, done.folder.name)
         spent = time.monotonic() - began
-        allowance = Allowance(max(_SHARE * done.seconds, _LEAST) - spent)
+        many = any(s.kind == "collection" and s.n_blocks > _MOST_WITHIN for s in facts.steps)
+        least = _LEAST_OF_MANY if many else _LEAST
+        allowance = Allowance(max(_SHARE * done.seconds, least) - spent)
         _write(facts, Path(facts.folder) / HTML, allowance)
     except Exception as error:  # noqa: BLE001 - nothing of a report may harm what was computed
         text = f"the run has no report: {type(error).__name__}: {error}"
