@@ -151,6 +151,7 @@ INTERNAL = {
         triangle_step value_range watershed watershed_report watershed_step white_tophat with_cells
     """,
     "scutoid.cli": "main",
+    "scutoid.views": "import_napari new_viewer",
     "scutoid.correcting": "correct corrected open_corrections suspicious unapplied",
     "scutoid.napari_plugin": """
         get_reader list_runs ListedRun ListedStep Place place_of ResultsWidget

@@ -99,3 +99,19 @@ def test_objects_all_alike_and_none_are_not_suspicious(labels):
 def test_what_cannot_be_told_is_refused(call, match):
     with pytest.raises(ParameterError, match=match):
         call(sc.measure(LABELS))
+
+
+@pytest.mark.parametrize("use", ["objects", "image", "correct", "open"])
+def test_members_of_a_folder_are_looked_at_one_by_one(tmp_path, use):
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", np.eye(8, dtype="uint8"))
+    images = sc.open_folder(tmp_path / "*.npy")
+    one = images["a.npy"]
+    calls = {
+        "objects": lambda: sc.suspicious(sc.label(images)),
+        "image": lambda: sc.suspicious(one, images),
+        "correct": lambda: sc.correct(images, corrections=tmp_path / "of.corrections"),
+        "open": lambda: sc.open(images),
+    }
+    with pytest.raises(ParameterError, match="take one member"):
+        calls[use]()

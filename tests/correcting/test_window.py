@@ -190,7 +190,6 @@ def test_the_store_is_not_painted_into(opened, tmp_path):
 def test_rows_of_a_table_are_stepped_through_and_nothing_is_lost(opened, monkeypatch):
     monkeypatch.setattr("scutoid.correcting._region.SIDE", 24)
     window = opened(table=TABLE)
-    press(window, "n")
     assert window.work.region == sc.Roi((33, 16), (24, 24))
     np.testing.assert_array_equal(window.layer.data, LABELS[33:57, 16:40])
     np.testing.assert_allclose(window.layer.translate, np.multiply((33, 16), VOXEL))

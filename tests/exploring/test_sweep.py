@@ -267,3 +267,12 @@ def test_a_viewer_shows_a_cell_a_choice(display, raw):
         assert all(layer.translate[-1] == 5 for layer in viewer.layers)
     finally:
         viewer.close()
+
+
+def test_what_is_written_has_the_ending_that_says_what_it_is(tmp_path):
+    found = sc.sweep(sc.label(sc.open(np.eye(8)) > 0.5), {"label.connectivity": [1, 2]})
+    for write, wrong, right in ((found.sheet, "a.tif", "a.png"), (found.html, "a", "a.html")):
+        with pytest.raises(ParameterError, match=f"write '{right}'"):
+            write(wrong)
+        write(tmp_path / right)
+        assert (tmp_path / right).stat().st_size

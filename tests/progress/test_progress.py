@@ -156,3 +156,10 @@ def test_a_stream_that_is_closed_fails_no_run() -> None:
     progress = Progress(stream, live=False)
     stream.close()
     play(progress)
+
+
+def test_the_start_of_workers_is_not_taken_for_work() -> None:
+    counts = RunCounts()
+    counts.on_event(RunStarted(1.0, (TaskInfo("smooth", 11, 0),), workers=1))
+    counts.on_event(BatchDone(101.0, "smooth", n_done=1, n_empty=0, seconds=1.0, worker=0))
+    assert counts.left(101.0) == pytest.approx(10.0)

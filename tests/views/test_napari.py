@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from scutoid.errors import MissingExtra
+import scutoid as sc
+from scutoid.errors import MissingExtra, PipelineError
 from scutoid.views import view
 
 VOXEL_SIZE = (2.0, 0.5, 0.5)
@@ -20,6 +21,31 @@ def test_without_napari_the_error_says_how_to_get_it(monkeypatch, image):
     monkeypatch.setitem(sys.modules, "napari", None)
     with pytest.raises(MissingExtra, match=r'pip install "scutoid\[napari\]"'):
         view(image((4, 5), "yx"))
+
+
+@pytest.mark.parametrize("opens", ["view", "tune", "correct"])
+def test_without_a_display_the_error_says_what_to_do_instead(monkeypatch, tmp_path, opens):
+    pytest.importorskip("napari")
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM", "XDG_SESSION_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    labels = sc.open(np.eye(8, dtype="uint8"))
+    calls = {
+        "view": lambda: view(labels),
+        "tune": lambda: sc.tune(sc.gaussian, labels, values={"sigma": 1.0}),
+        "correct": lambda: sc.correct(labels, corrections=tmp_path / "cells.corrections"),
+    }
+    with pytest.raises(PipelineError, match=r"needs a display(.|\n)*view --web"):
+        calls[opens]()
+
+
+@pytest.mark.parametrize("given", [sc.label, sc.gaussian, sc.pipeline(lambda: None)])
+def test_what_is_shown_or_run_is_called_first(tmp_path, given):
+    pytest.importorskip("napari")
+    store = {"store": tmp_path / "results"}
+    for use, options in ((view, {}), (sc.preview, {}), (sc.run, store), (sc.plan, store)):
+        with pytest.raises(PipelineError, match="remedy: call it"):
+            use(given, **options)
 
 
 @pytest.fixture

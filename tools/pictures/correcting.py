@@ -55,7 +55,7 @@ def draw(folder: Path) -> None:
         viewer = window.viewer
         viewer.window.resize(1200, 760)
         viewer.screenshot(canvas_only=False, flash=False)  # lays the window out
-        for _ in range(len(table)):  # the last is the one of two nuclei
+        for _ in range(len(table) - 1):  # the last is the one of two nuclei
             window.next()
         viewer.scene.camera.zoom = 8.5
         _settle()

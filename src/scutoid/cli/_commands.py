@@ -372,9 +372,11 @@ def export(
     partial : {"error", "allow"}
         What becomes of members that a run did not finish: an error and exit code 1, or they are
         left out.
-    labels, tables : str
-        Steps whose results are written within images that are exported as .ome.zarr, as STEP or
-        NAME=STEP; each may be given several times.
+    labels : str
+        Steps whose labels are written within images that are exported as .ome.zarr, as STEP or
+        NAME=STEP; may be given several times.
+    tables : str
+        The same for steps whose tables are written within them.
     """
     results = _several(Store(store)[step])
     if not 1 <= output <= len(results):

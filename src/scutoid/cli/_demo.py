@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -184,10 +183,12 @@ def _print_where(done: Run, out: Path, image: Path, store: Path) -> None:
         f"\n{len(done.steps)} steps, of which {n_cached} were up to date, in {done.seconds:.1f} s"
     )
     print(f"\nThe results are open files in {store}/<step>/<key>; look at them:")
-    command = "scutoid" if shutil.which("scutoid") else os.path.relpath(sys.argv[0])
+    command = "scutoid" if shutil.which("scutoid") else f"{Path(sys.executable).name} -m scutoid"
     print(f"  {command} ls --store {store}")
     print(f"  {command} show by_region --store {store}")
     print(f"  {command} view cells measure --store {store}  (pip install 'scutoid[napari]')")
+    print(f"  {command} report --open --store {store}")
+    print(f"  {command} serve --store {store}  (pip install 'scutoid[web]')")
     print("or in Python:")
     print("  import scutoid as sc")
     print(f"  sc.Store({str(store)!r})['measure'].to_pandas()")

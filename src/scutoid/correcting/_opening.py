@@ -107,11 +107,12 @@ def correct(
     frame = table.to_pandas() if isinstance(table, Table) else table
     rows = rows_of(frame)
     region = _in_view(opened, viewer) if roi is None and viewer is not None else None
+    at_first = region is None and roi is None and bool(rows)
     if region is None:
         region = chosen_region(opened, roi, rows[0] if rows else None)
     work = Proofreading(opened, folder, region, who=who)
     shown = view(*([] if image is None else [image]), viewer=viewer, show=show)
-    found = Proofreader(work, shown, rows)
+    found = Proofreader(work, shown, rows, at_first=at_first)
     if block:
         import napari
 

@@ -122,12 +122,12 @@ def _of_labels(
     width: int,
 ) -> Table:
     """Measure labels, and what lies around them where there is an image."""
-    labels = open_image(objects) if isinstance(objects, np.ndarray) else objects
+    labels = open_image(objects)
     if image is None:
         table = measure(labels, properties=[])
         around = None
     else:
-        shown = open_image(image) if isinstance(image, np.ndarray) else image
+        shown = open_image(image)
         _check_channels(shown)
         table = measure(labels, intensity=shown, properties=[])
         shells = object_shells(labels, width=width)

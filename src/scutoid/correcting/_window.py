@@ -29,14 +29,21 @@ class Proofreader:
     Each method is a key and a button of the window.
     """
 
-    def __init__(self, work: Proofreading, viewer: Any, rows: Sequence[dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        work: Proofreading,
+        viewer: Any,
+        rows: Sequence[dict[str, Any]],
+        *,
+        at_first: bool = False,
+    ) -> None:
         self.work = work
         self.viewer = viewer
         self.picked: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
         self.why = ""
         self.ask: Callable[[str], Answer] = lambda text: ask(viewer, text)
         self._rows = rows
-        self._row = -1
+        self._row = 0 if at_first else -1
         self.layer = self._labels_layer()
         self.seeds = self._points_layer(_SEEDS, "red", "cross")
         self._marks = self._points_layer(_PICKED, "yellow", "ring")
@@ -51,6 +58,8 @@ class Proofreader:
         n_gone = len(work.unapplied)
         gone = f"{n_gone} saved corrections do not apply here: scutoid.unapplied lists them"
         self._after(gone if n_gone else "")
+        if at_first:
+            self._look_at(rows[0])
 
     def pick(self, position: Sequence[float]) -> int:
         """Pick the object at a position in the world, or let it go; return its number."""

@@ -206,6 +206,8 @@ class Preview:
     def __str__(self) -> str:
         return self.summary()
 
+    __repr__ = __str__
+
     def _first(self, kind: str) -> int:
         for number, ref in enumerate(self._region.targets):
             if ref.kind == kind:

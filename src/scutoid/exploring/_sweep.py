@@ -106,7 +106,7 @@ class Sweep:
         Parameters
         ----------
         path : path, optional
-            Where it is written as well.
+            Where it is written as well; it ends in .png.
 
         Returns
         -------
@@ -118,7 +118,10 @@ class Sweep:
         ------
         PipelineError
             If no target is an image.
+        ParameterError
+            If the path has another ending.
         """
+        _check_ending(path, ".png", "sheet")
         if not self.tiles:
             raise PipelineError(
                 "a sheet shows images",
@@ -141,8 +144,14 @@ class Sweep:
         Parameters
         ----------
         path : path, optional
-            Where it is written as well.
+            Where it is written as well; it ends in .html.
+
+        Raises
+        ------
+        ParameterError
+            If the path has another ending.
         """
+        _check_ending(path, ".html", "html")
         page = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sweep of '
             f"{markup.escape(self._names())}</title><style>:root{{color-scheme:light dark}}"
@@ -378,6 +387,16 @@ def _applied(region: Region, target: Any, choice: Mapping[str, object]) -> Any:
         for parameter, value in own.items()
     }
     return applied(target, pairs)
+
+
+def _check_ending(path: str | os.PathLike[str] | None, ending: str, place: str) -> None:
+    if path is not None and Path(path).suffix.lower() != ending:
+        raise ParameterError(
+            f"a path of {place} ends in {ending}",
+            value=os.fspath(path),
+            place=f"{place} of a sweep",
+            remedy=f"write {os.fspath(Path(path).with_suffix(ending))!r}",
+        )
 
 
 def _text(value: object) -> str:

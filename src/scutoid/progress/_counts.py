@@ -131,18 +131,20 @@ class RunCounts:
         """Seconds until the run is over, estimated; None while no block is done.
 
         A block that is open takes as long as those of its step have taken, one of a step without
-        any as long as the mean of the other steps; and blocks run side by side as they did so far.
+        any as long as the mean of the other steps; and blocks run side by side as they did since
+        the first began: what workers take to start is over.
         """
         known = [each.work / each.ran for each in self._tasks.values() if each.ran]
         spent = sum(each.work for each in self._tasks.values())
-        if not known or spent <= 0 or now <= self.started:
+        began = self.total().first or self.started
+        if not known or spent <= 0 or now <= began:
             return None
         typical = sum(known) / len(known)
         work = sum(
             each.open * (each.work / each.ran if each.ran else typical)
             for each in self._tasks.values()
         )
-        side_by_side = spent / (now - self.started)
+        side_by_side = spent / (now - began)
         return work / side_by_side
 
     def _start(self, event: RunStarted) -> None:

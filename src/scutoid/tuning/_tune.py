@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scutoid.errors import MissingExtra, PipelineError
+from scutoid.errors import PipelineError
 from scutoid.tuning._subject import Subject
+from scutoid.views import import_napari, new_viewer
 
 if TYPE_CHECKING:
     from scutoid.steps import Image
@@ -68,18 +69,13 @@ def tune(
     Raises
     ------
     MissingExtra
-        If napari is not installed.
+        If napari, or a Qt to draw with, is not installed.
     ParameterError
         If a parameter has no value to begin with, a control cannot say it, or a name is unknown.
     PipelineError
-        If it returns no lazy results, or is made of no image.
+        If it returns no lazy results, is made of no image, or there is no display.
     """
-    try:
-        import napari
-    except ModuleNotFoundError as error:
-        if error.name != "napari":
-            raise
-        raise MissingExtra.of("napari", extra="napari") from error
+    napari = import_napari()
     subject = Subject.of(target, inputs, values, member)
     results = subject.build({each.name: each.start for each in subject.parameters})
     images = subject.images(results)
@@ -91,7 +87,7 @@ def tune(
             remedy="give it: sc.tune(step, image)",
         )
     is_new = viewer is None
-    viewer = napari.Viewer(show=show) if is_new else viewer
+    viewer = new_viewer(show=show) if is_new else viewer
     try:
         tuning = _begin(subject, viewer, images, ranges, fixed, {"margin": margin, "local": local})
     except Exception:

@@ -2,7 +2,7 @@ from ._drawn import layer_data
 from ._following import Following, follow
 from ._layer_array import LayerArray
 from ._layers import view_layers
-from ._napari import view
+from ._napari import import_napari, new_viewer, view
 from ._neuroglancer import WebView, web
 from ._spec import LayerSpec
 
@@ -12,7 +12,9 @@ __all__ = [
     "LayerSpec",
     "WebView",
     "follow",
+    "import_napari",
     "layer_data",
+    "new_viewer",
     "view",
     "view_layers",
     "web",

@@ -62,6 +62,8 @@ def opened(result: object) -> ShownImage | ShownTable:
 
         return open_image(result)
     remedy = "show an Image, a Table, an array or a path"
+    if callable(result):
+        remedy = f"call it, and show what it returns: {getattr(result, '__name__', 'it')}(...)"
     if hasattr(result, "member"):
         example = next(iter(getattr(result, "keys", ())), "key")
         remedy = f"show one member, as in images[{example!r}]"

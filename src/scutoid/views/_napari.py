@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from typing import Any
 
 from scutoid.arrays import SPATIAL, TimeScale, known_unit
-from scutoid.errors import MissingExtra
+from scutoid.errors import MissingExtra, PipelineError
 from scutoid.views._colouring import color_layer, with_column
 from scutoid.views._drawn import layer_data, set_later
 from scutoid.views._layers import CONTOURS, choose_layers
@@ -55,11 +57,11 @@ def view(
     MissingExtra
         If napari, or a Qt to draw with, is not installed.
     PipelineError
-        If something cannot be shown.
+        If something cannot be shown, or there is no display for a window.
     ParameterError
         If no table has the column to colour by.
     """
-    napari = _napari()
+    napari = import_napari()
     there = [] if viewer is None else list(viewer.layers)
     chosen = choose_layers(
         *results,
@@ -74,10 +76,7 @@ def view(
     )
     layers = chosen.layers if color_by is None else with_column(chosen.layers, color_by)
     if viewer is None:
-        try:
-            viewer = napari.Viewer(show=show)
-        except ImportError as error:
-            raise MissingExtra.of("PyQt6", extra="napari") from error
+        viewer = new_viewer(show=show)
     for before, now in chosen.changed:
         for each in there:
             if spec_of(each) is before and now.table is not None:
@@ -145,7 +144,14 @@ def _kind(layer: Any) -> Any:
     return type(layer).__name__.lower()
 
 
-def _napari() -> Any:
+def import_napari() -> Any:
+    """Return the module, imported now.
+
+    Raises
+    ------
+    MissingExtra
+        If napari is not installed.
+    """
     try:
         import napari
     except ModuleNotFoundError as error:
@@ -153,6 +159,39 @@ def _napari() -> Any:
             raise
         raise MissingExtra.of("napari", extra="napari") from error
     return napari
+
+
+def new_viewer(*, show: bool) -> Any:
+    """Return a new window of napari.
+
+    Raises
+    ------
+    MissingExtra
+        If napari, or a Qt to draw with, is not installed.
+    PipelineError
+        If there is no display: Qt would end the process.
+    """
+    napari = import_napari()
+    if _lacks_display():
+        raise PipelineError(
+            "a window of napari needs a display",
+            value="neither DISPLAY nor WAYLAND_DISPLAY is set",
+            place="the environment of this process",
+            remedy="log in with ssh -X, show it in the browser (scutoid view --web, scutoid serve),"
+            " or draw to no screen by xvfb-run",
+        )
+    try:
+        return napari.Viewer(show=show)
+    except ImportError as error:
+        raise MissingExtra.of("PyQt6", extra="napari") from error
+
+
+def _lacks_display() -> bool:
+    """Whether Qt would find no screen on a system of X11 or Wayland."""
+    if sys.platform in ("darwin", "win32") or os.environ.get("XDG_SESSION_TYPE") == "wayland":
+        return False
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    return not any(os.environ.get(name) for name in names)
 
 
 def _show_scale_bar(viewer: Any, layers: list[LayerSpec]) -> None:

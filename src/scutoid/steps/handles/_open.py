@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from scutoid.arrays import Missing, SeriesName, TimeScale, VoxelSizes, open_source
-from scutoid.errors import ScutoidWarning
+from scutoid.errors import ParameterError, ScutoidWarning
 from scutoid.steps.graph import ImageRef, Opened
+from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._single import Image
 
 
@@ -96,6 +97,15 @@ def open(  # noqa: A001
     """
     if isinstance(source, Image):
         return source
+    if isinstance(source, Lazy):
+        raise ParameterError(
+            "one image is opened",
+            value=repr(source),
+            place="open",
+            remedy="take one member, as in images[key]"
+            if hasattr(source, "member")
+            else "give an image, or the path of one",
+        )
     opened = open_source(
         source,
         axes=axes,

@@ -38,6 +38,12 @@ def _ref_of(target: object) -> Ref | CollectionRef:
         raise PipelineError(
             "a target is a result of a step",
             value=type(target).__name__,
-            remedy="pass what a step returned on lazy inputs, such as sc.label(mask)",
+            remedy=_remedy(target),
         )
     return target.ref
+
+
+def _remedy(target: object) -> str:
+    if callable(target):
+        return f"call it, and pass what it returns: {getattr(target, '__name__', 'it')}(...)"
+    return "pass what a step returned on lazy inputs, such as sc.label(mask)"
