@@ -270,3 +270,18 @@ def test_images_that_were_used_longest_ago_are_forgotten(raw):
         found.update({"gaussian.sigma": number / 2})
         assert session.near._used <= 2**17
     assert 1 <= len(session.near._images) <= 3
+
+
+@pytest.mark.parametrize(
+    "roi",
+    [
+        {"y": (0.5, 10)},
+        {"y": 2.0},
+        {"y": ("1", "9")},
+        {"y": slice(0, 4.5)},
+        (slice(0, 4.0), slice(None)),
+    ],
+)
+def test_places_of_a_region_are_whole_numbers(raw, roi):
+    with pytest.raises(GeometryError, match="roi= is a region"):
+        sc.preview(sc.open(raw) > 50, roi)

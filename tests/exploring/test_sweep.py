@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Picture
 
 import scutoid as sc
-from scutoid.errors import GeometryError, ParameterError, PipelineError
+from scutoid.errors import GeometryError, ParameterError, PipelineError, ScutoidWarning
 
 
 @pytest.fixture
@@ -276,3 +276,67 @@ def test_what_is_written_has_the_ending_that_says_what_it_is(tmp_path):
             write(wrong)
         write(tmp_path / right)
         assert (tmp_path / right).stat().st_size
+
+
+@sc.blockwise(dtype="uint8", check_halo=False, version="1", retries=0)
+def picky(image, *, bad, by=0):
+    if bad:
+        raise ValueError("it is bad\nand more of it")
+    return image - np.uint8(by)
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_choices_that_a_function_fails_at_leave_the_others(raw, tmp_path, is_stored):
+    labels = sc.label(picky(sc.open(raw), bad=False) > 50)
+    choices = [
+        {"picky.bad": bad, "picky.by": by} for bad, by in ((True, 0), (False, 0), (False, 9))
+    ]
+    with pytest.warns(ScutoidWarning, match="1 of 3 choices failed.*ValueError: it is bad;"):
+        found = sc.sweep(labels, choices, store=tmp_path if is_stored else None)
+    assert found.table["error"].tolist() == ["ValueError: it is bad", "", ""]
+    assert found.table["n_objects"].isna().tolist() == [True, False, False]
+    assert found.caption(0)[1].startswith("failed: ValueError")
+    assert found.caption(1)[1] == "3 objects"
+    assert len(found.tiles) == 3
+    assert "it is bad" in found.html()
+    best = sc.best(found, by=lambda row: row["seconds"] * 0, least=True)
+    assert (best.number, best.n_unknown) == (1, 1)
+    if is_stored:
+        assert len(sc.Store(tmp_path).find("label")) == 2
+    with pytest.raises(ValueError, match="it is bad"):
+        found.preview(0)
+    with pytest.raises(ValueError, match="it is bad"):
+        sc.sweep(labels, {"picky.bad": [True]})
+
+
+def test_a_measure_that_fails_leaves_the_others(raw):
+    labels = sc.label(sc.threshold(sc.open(raw), level=50))
+    with pytest.warns(ScutoidWarning, match="ZeroDivisionError"):
+        found = sc.sweep(
+            labels, {"threshold.level": [50, 200]}, measures={"share": lambda a: 1 // int(a.max())}
+        )
+    assert found.table["n_objects"].tolist() == [3, 0]
+    assert found.table["share"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 1.5}, "n= is how many"),
+        ({"n": 1, "seed": "a"}, "seed= is a whole number"),
+        ({"n": 1, "seed": -1}, "seed= is a whole number"),
+        ({"measures": {"x": 3}}, "is a function"),
+        ({"measures": {"seconds": len}}, "no other column"),
+        ({"measures": {"n_objects": len}}, "no other column"),
+        ({"measures": {"threshold.level": len}}, "no other column"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(raw, arguments, message):
+    labels = sc.label(sc.threshold(sc.open(raw), level=50))
+    with pytest.raises(ParameterError, match=message):
+        sc.sweep(labels, {"threshold.level": [50, 60]}, **arguments)
+
+
+def test_the_best_is_of_a_sweep():
+    with pytest.raises(ParameterError, match="that of a sweep"):
+        sc.best([], by="f1")

@@ -163,3 +163,17 @@ def test_the_start_of_workers_is_not_taken_for_work() -> None:
     counts.on_event(RunStarted(1.0, (TaskInfo("smooth", 11, 0),), workers=1))
     counts.on_event(BatchDone(101.0, "smooth", n_done=1, n_empty=0, seconds=1.0, worker=0))
     assert counts.left(101.0) == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("width", [30, 60, 100])
+def test_bars_show_all_counts_however_long_a_name_is(width, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    stream = io.StringIO()
+    progress = Progress(stream, live=True)
+    progress.on_event(RunStarted(0.0, (TaskInfo("n" * 300, 1000, 1000), TaskInfo("a", 4, 0)), 2))
+    progress.on_event(BatchDone(1.0, "a", 3, 0, 1.0, 0))
+    progress.on_event(RunDone(2.0, False, 2.0))
+    text = stream.getvalue()
+    for counts in ("1000/1000", "3/4", "1003/1004"):
+        assert counts in text
+    assert max(map(len, text.splitlines())) <= width

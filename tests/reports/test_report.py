@@ -334,3 +334,38 @@ def test_members_are_sorted_in_a_browser_that_asks_for_nothing(run, raw, tmp_pat
     assert all(widths)
     assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
     assert not said
+
+
+def test_a_step_without_blocks_is_done(run, tmp_path) -> None:
+    run(plain(sc.open(np.zeros((0, 16), "uint8"))))
+    assert [step.state for step in sc.reports.read_run(tmp_path / "store").steps] == ["done"]
+
+
+@pytest.mark.browser
+def test_nothing_is_cut_off_by_long_names_and_messages(run, raw, tmp_path) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+
+    @sc.step(version="1", retries=0)
+    def loud(image):
+        raise ValueError("m" * 500)
+
+    long = plain.options(name="n" * 300)(raw, note="p" * 300)
+    with pytest.raises(RunFailed):
+        run(long, loud(long))
+    path = sc.report(tmp_path / "store")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        try:
+            for width in (1200, 900):
+                page = browser.new_page(viewport={"width": width, "height": 800})
+                page.goto(path.as_uri())
+                page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+                wide = page.evaluate(
+                    "[...document.querySelectorAll('section')]"
+                    ".filter(s => s.scrollWidth > s.clientWidth).map(s => s.innerText)"
+                )
+                assert wide == []
+        finally:
+            browser.close()

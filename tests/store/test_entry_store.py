@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from scutoid.errors import StoreError
+from scutoid.errors import ParameterError, StoreError
 from scutoid.store import EntryStore, Fact, Recipe
 
 
@@ -171,3 +171,9 @@ def test_a_field_of_the_wrong_type_is_damage(field):
     content[field] = [{}] if field != "block" else "8"
     with pytest.raises(StoreError, match="what scutoid wrote"):
         Recipe.from_json(json.dumps(content))
+
+
+@pytest.mark.parametrize("path", [None, 3, [], b"results"])
+def test_a_store_is_named_by_a_path(path):
+    with pytest.raises(ParameterError, match="named by the path of its folder"):
+        EntryStore(path)

@@ -53,6 +53,11 @@ def test_the_page_and_its_data_are_served(server, path, start):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_a_browser_asks_for_no_icon(server):
+    _, body = asked(server, f"/v/{server.token}/")
+    assert b'<head><link rel="icon" href="data:,">' in body
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scutoid.errors import ParameterError
+from scutoid.exploring._failures import failed_of
 from scutoid.exploring._sweep import Sweep
 
 By = str | Callable[[Any], float]
@@ -63,12 +64,13 @@ def best(sweep: Sweep, by: By, *, least: bool = False) -> Best:
     -------
     Best
         Its `parameters`, and `target`, ready to run.  Of several that are as good it is the first,
-        `ties` are the others; choices without a value (NaN) are left out, and counted.
+        `ties` are the others; choices that failed or have no value (NaN) are left out, and
+        counted.
 
     Raises
     ------
     ParameterError
-        If there is no such column, it is not of numbers, or no choice has a value.
+        If it is no sweep, there is no such column, it is not of numbers, or no choice has a value.
 
     Examples
     --------
@@ -79,6 +81,13 @@ def best(sweep: Sweep, by: By, *, least: bool = False) -> Best:
     >>> print(sc.best(found, by=lambda row: abs(row["coverage"] - 0.5), least=True))
     threshold.level 49: <lambda> 0 (row 1)
     """
+    if not isinstance(sweep, Sweep):
+        raise ParameterError(
+            "the best choice is that of a sweep",
+            value=type(sweep).__name__,
+            place="best",
+            remedy="pass what sc.sweep returned",
+        )
     table = sweep.table
     name = by if isinstance(by, str) else getattr(by, "__name__", "by")
     if isinstance(by, str) and by not in table.columns:
@@ -97,7 +106,7 @@ def best(sweep: Sweep, by: By, *, least: bool = False) -> Best:
         raise ParameterError(
             "what a choice is best by is a number", value=name, place="best"
         ) from error
-    known = ~np.isnan(values)
+    known = ~np.isnan(values) & ~np.array(failed_of(table))
     if not known.any():
         raise ParameterError(
             "the best of a sweep has a value",
@@ -106,7 +115,7 @@ def best(sweep: Sweep, by: By, *, least: bool = False) -> Best:
             remedy="look at sweep.table, or take another measure",
         )
     extreme = values[known].min() if least else values[known].max()
-    number, *ties = np.flatnonzero(values == extreme).tolist()
+    number, *ties = np.flatnonzero(known & (values == extreme)).tolist()
     return Best(
         dict(sweep.choices[number]),
         sweep.target(number),

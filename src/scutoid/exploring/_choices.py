@@ -37,8 +37,8 @@ def choices_of(given: Choices, n: int | None, seed: int) -> list[Choice]:
     ParameterError
         If there is nothing to choose from.
     """
-    if n is not None and (isinstance(n, bool) or not n >= 1):
-        raise ParameterError("n= is how many are drawn, 1 or more", value=n, place=_PLACE)
+    _check_whole("n= is how many are drawn, 1 or more", n, least=1)
+    _check_whole("seed= is a whole number, 0 or more", seed, least=0)
     found = _drawn(given, n, seed) if isinstance(given, Mapping) else _listed(given, n, seed)
     if not found or not all(found):
         raise ParameterError(
@@ -48,6 +48,14 @@ def choices_of(given: Choices, n: int | None, seed: int) -> list[Choice]:
             remedy='write {"gaussian.sigma": [1, 2], "threshold.level": [300, 400]}',
         )
     return found
+
+
+def _check_whole(rule: str, value: int | None, *, least: int) -> None:
+    if value is None and least:
+        return
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_whole or value < least:  # type: ignore[operator]
+        raise ParameterError(rule, value=value, place=_PLACE)
 
 
 def _listed(given: Any, n: int | None, seed: int) -> list[Choice]:

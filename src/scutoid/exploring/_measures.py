@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, TypeAlias
@@ -53,8 +53,27 @@ class Measures:
     truth: Image | NDArray[Any] | None
     threshold: float
 
+    def check(self, taken: Collection[str]) -> None:
+        """Refuse what is no function, and names that other columns have.
+
+        Raises
+        ------
+        ParameterError
+            If there is such a one.
+        """
+        for name, function in self.functions.items():
+            if not callable(function):
+                raise ParameterError(
+                    "a measure is a function of the result of the region",
+                    value=function,
+                    place=f"measures= of sweep, {name!r}",
+                    remedy='write {"largest": lambda labels: np.bincount(labels.flat)[1:].max()}',
+                )
+            if name in taken:
+                raise _taken(name)
+
     def of(self, preview: Preview) -> dict[str, object]:
-        """Return the measures by name."""
+        """Return what is measured of each preview, and scores against the truth, by name."""
         row: dict[str, object] = {}
         names = [ref.name for ref in preview.targets]
         for number, looked in enumerate(preview.looked):
@@ -63,11 +82,16 @@ class Measures:
             row.update({f"{prefix}{name}": value for name, value in own.items()})
         if self.truth is not None:
             row.update(self._scores(preview))
+        for name in self.functions:
+            if name in row:
+                raise _taken(name)
+        return row
+
+    def asked(self, preview: Preview) -> dict[str, object]:
+        """Return what the functions of the user measure, by name."""
         results = complete(preview)
         result = results[0] if len(results) == 1 else results
-        for name, function in self.functions.items():
-            row[name] = function(result)
-        return row
+        return {name: function(result) for name, function in self.functions.items()}
 
     def _scores(self, preview: Preview) -> dict[str, object]:
         objects = next((each.objects for each in preview.looked if _is_labels(each)), None)
@@ -91,6 +115,15 @@ class Measures:
         table: Any = compare(images[0], images[1], thresholds=self.threshold, total=True)
         scores = table.to_pandas().iloc[0]
         return {name: scores[name].item() for name in _SCORES}
+
+
+def _taken(name: str) -> ParameterError:
+    return ParameterError(
+        "measures have names that no other column of the table has",
+        value=name,
+        place="measures= of sweep",
+        remedy="give it another name",
+    )
 
 
 def complete(preview: Preview) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ to the other is known by letters.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -109,13 +110,13 @@ def _span(item: object, full: tuple[int, int] | None) -> tuple[int, int]:
         if item.step not in (None, 1):
             raise ValueError(item)
         return (
-            first if item.start is None else int(item.start),
-            last if item.stop is None else int(item.stop),
+            first if item.start is None else operator.index(item.start),
+            last if item.stop is None else operator.index(item.stop),
         )
     if isinstance(item, (tuple, list)):
         low, high = item
-        return int(low), int(high)
-    place = int(item)  # type: ignore[call-overload]
+        return operator.index(low), operator.index(high)
+    place = operator.index(item)  # type: ignore[arg-type]
     return place, place + 1
 
 

@@ -8,17 +8,20 @@ import os
 import time
 from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks import parse_bytes
-from scutoid.errors import ParameterError, PipelineError
+from scutoid.errors import ParameterError, PipelineError, RunFailed
 from scutoid.exploring._applied import applied
 from scutoid.exploring._choices import Choice, Choices, choices_of, short_names
 from scutoid.exploring._drawn import behind_of, read_behind, tile_of
+from scutoid.exploring._failures import ERROR, Failures, failed_of, shortened
 from scutoid.exploring._graph import Graph
 from scutoid.exploring._margin import MARGIN, Margin, MarginLike
 from scutoid.exploring._measures import MeasureFunction, Measures
@@ -42,6 +45,9 @@ _ROWS = 40
 """Rows that a notebook shows."""
 _LAYERS = 36
 """Choices that a viewer shows at once."""
+_CAPTION = 60
+"""Letters of an error below a picture."""
+_SECONDS = "seconds"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +72,8 @@ class Sweep:
     ``n_objects`` (whole ones), ``n_touching`` (those that go on beyond what was computed, which no
     other measure counts), ``mean_size`` and ``median_size`` in voxels; of masks ``coverage``; of
     other images ``mean`` and ``std``; of numbers ``value``.  With several targets, after the name
-    of each.  Then scores against the truth, measures that were asked for, and ``seconds``."""
+    of each.  Then scores against the truth, measures that were asked for, and ``seconds``.  Where
+    choices failed, they have no measures (NaN), and a column ``error`` says why."""
     targets: Any = field(repr=False)
     """What was swept, as the pipeline has it."""
     tiles: tuple[Tile, ...] = field(repr=False)
@@ -87,15 +94,14 @@ class Sweep:
 
     def caption(self, number: int) -> tuple[str, ...]:
         """Return the lines that stand below the picture of a choice."""
-        short = short_names(self.choices[number])
-        chosen = ", ".join(
-            f"{short[name]} {_text(value)}" for name, value in self.choices[number].items()
-        )
+        chosen = _chosen(self.choices[number], short_names(self.choices[number]))
+        if failed_of(self.table)[number]:
+            return (chosen, f"failed: {shortened(self.table[ERROR].iloc[number], _CAPTION)}")
         said = []
         for name in self.table.columns:
             last, value = str(name).rpartition(".")[2], self.table[name].iloc[number]
             if last == "n_objects":
-                said.append(f"{value} objects")
+                said.append(f"{int(value)} objects")
             elif last in ("f1", "coverage"):
                 said.append(f"{last} {value:.3g}")
         return (chosen, ", ".join(dict.fromkeys(said))) if said else (chosen,)
@@ -170,7 +176,7 @@ class Sweep:
         Parameters
         ----------
         numbers : sequence of int, optional
-            Which choices; default: all, up to 36.
+            Which choices; default: all that did not fail, up to 36.
         show : bool, optional
             Whether the window is shown at once.
 
@@ -183,7 +189,8 @@ class Sweep:
         ParameterError
             If there are more.
         """
-        shown = list(range(len(self))) if numbers is None else list(numbers)
+        every = [number for number, failed in enumerate(failed_of(self.table)) if not failed]
+        shown = every if numbers is None else list(numbers)
         if not 1 <= len(shown) <= _LAYERS:
             raise ParameterError(
                 f"a viewer shows 1 to {_LAYERS} choices side by side",
@@ -281,7 +288,8 @@ def sweep(
     """Compute a region with many choices of parameters, measure each and draw them side by side.
 
     What choices have in common is computed once.  Names and values are checked for all choices
-    before the first is computed.
+    before the first is computed.  A choice that a function fails at is warned of and has no
+    measures; the others are kept.
 
     Parameters
     ----------
@@ -323,9 +331,17 @@ def sweep(
     Raises
     ------
     ParameterError
-        If a parameter is not there, or a step refuses a value.
+        If a parameter is not there, a step refuses a value, or a measure has the name of another
+        column.
     GeometryError, PipelineError, MemoryLimitError
         As in `preview`.
+    Exception
+        What the first choice failed with, if all of them fail.
+
+    Warns
+    -----
+    ScutoidWarning
+        If some choices fail.
 
     Examples
     --------
@@ -346,9 +362,12 @@ def sweep(
         region = Region(session, Margin(margin), roi)
         for choice in drawn:
             region.check(choice)
-    if store is not None and roi is None and not graph.members:
-        run(*(_applied(region, target, choice) for choice in drawn), store=store, **running or {})
     measuring = Measures(dict(measures or {}), truth, threshold)
+    measuring.check((*drawn[0], _SECONDS, ERROR))
+    if store is not None and roi is None and not graph.members:
+        # choices that fail there fail below again, and are warned of
+        with suppress(RunFailed):
+            run(*(_applied(region, target, each) for each in drawn), store=store, **running or {})
     below = behind_of(region) if behind is None else behind.read_ref
     return _swept(target, region, drawn, measuring, below)
 
@@ -365,18 +384,30 @@ def _swept(
     rows: dict[int, dict[str, object]] = {}
     tiles: dict[int, Tile] = {}
     pixels: dict[Roi, NDArray[Any]] = {}
+    failures = Failures()
     for number in region.in_order(choices):
-        start = time.perf_counter()
-        preview = look(region, choices[number])
-        row = measures.of(preview)
-        rows[number] = {**choices[number], **row, "seconds": time.perf_counter() - start}
-        if number < _PICTURES:
-            tile = tile_of(preview, behind, pixels)
+        start, row = time.perf_counter(), dict(choices[number])
+        preview = failures.tried(number, look, region, choices[number])
+        if preview is not None:
+            row.update(measures.of(preview))
+            row.update(failures.tried(number, measures.asked, preview) or {})
+            tile = tile_of(preview, behind, pixels) if number < _PICTURES else None
             if tile is not None:
                 tiles[number] = tile
-    table = pd.DataFrame([rows[number] for number in range(len(choices))])
-    drawn = tuple(tiles[number] for number in sorted(tiles))
+        rows[number] = {**row, _SECONDS: time.perf_counter() - start}
+    failures.settle([_chosen(choice, {}) for choice in choices])
+    table = pd.DataFrame(failures.noted(rows))
+    drawn = _in_places(tiles, min(len(choices), _PICTURES))
     return Sweep(tuple(choices), table, target, drawn, region, behind)
+
+
+def _in_places(tiles: Mapping[int, Tile], count: int) -> tuple[Tile, ...]:
+    """Return a tile a choice, an empty one of those that failed; none if nothing is drawn."""
+    if not tiles:
+        return ()
+    shape = next(iter(tiles.values())).pixels.shape
+    empty = Tile(np.full(shape, np.nan, np.float32), None, None)
+    return tuple(tiles.get(number, empty) for number in range(count))
 
 
 def _applied(region: Region, target: Any, choice: Mapping[str, object]) -> Any:
@@ -397,6 +428,10 @@ def _check_ending(path: str | os.PathLike[str] | None, ending: str, place: str) 
             place=f"{place} of a sweep",
             remedy=f"write {os.fspath(Path(path).with_suffix(ending))!r}",
         )
+
+
+def _chosen(choice: Mapping[str, object], names: Mapping[str, str]) -> str:
+    return ", ".join(f"{names.get(name, name)} {_text(value)}" for name, value in choice.items())
 
 
 def _text(value: object) -> str:

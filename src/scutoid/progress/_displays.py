@@ -82,15 +82,21 @@ class TerminalBars:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bars
+        from rich.table import Column
 
         self._rows = {}
+        console = Console(file=self._stream)
+        # counts have the room that they need, names and words what is left
+        digits = len(str(counts.total().total))
+        name = Column(no_wrap=True, max_width=max(console.width // 3, 8), overflow="ellipsis")
+        done = Column(no_wrap=True, min_width=2 * digits + 1)
         self._bars = Bars(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False, table_column=name),
+            BarColumn(bar_width=min(28, console.width // 4)),
+            MofNCompleteColumn(table_column=done),
             TextColumn("{task.fields[words]}", markup=False),
             TimeElapsedColumn(),
-            console=Console(file=self._stream),
+            console=console,
             transient=False,
         )
         for row in counts.rows:

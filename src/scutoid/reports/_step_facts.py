@@ -180,7 +180,8 @@ class StepReader:
             if task is None or not (task.is_begun or task.is_ended):
                 return "waiting"
             return "done" if task.is_ended and counts.n_done >= counts.n_blocks else "running"
-        return "done" if counts.n_blocks and counts.n_done >= counts.n_blocks else "stopped"
+        is_known = record.outcome is not None or counts.n_blocks
+        return "done" if is_known and counts.n_done >= counts.n_blocks else "stopped"
 
     def _failures(self, record: RunStepRecord, counts: OutcomeRecord) -> list[FailureFacts]:
         """Join failures as the record has them, in a line, with those of events."""

@@ -10,7 +10,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from scutoid.errors import DamagedResult, StoreError
+from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.paths import absolute
 from scutoid.store._durable import list_folder, make_folder, store_error, storing
 from scutoid.store._entry import Entry
@@ -56,6 +56,13 @@ class EntryStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise ParameterError(
+                "a store is named by the path of its folder",
+                value=type(path).__name__,
+                place="store",
+                remedy='give a path, such as "results"',
+            )
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", os.fspath(path)):
             raise StoreError(
                 "a store is a folder of this machine or of a mounted file system",

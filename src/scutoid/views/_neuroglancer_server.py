@@ -33,6 +33,8 @@ _LOGGER = logging.getLogger(__name__)
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
 _TYPES |= {".json": "application/json", ".wasm": "application/wasm"}
 _BYTES = "application/octet-stream"
+_NO_ICON = '<link rel="icon" href="data:,">'
+"""The page has none; a browser would ask for it in vain."""
 _LOOPBACK = ("127.0.0.1", "localhost")
 _PAGE = "index.html"
 _SCRIPT = Path(__file__).with_name("_neuroglancer.js")
@@ -203,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = path.read_bytes()
         if name == _PAGE:
             body = body.replace(
-                b"<head>", f'<head><script src="{_SCRIPT.name}"></script>'.encode(), 1
+                b"<head>", f'<head>{_NO_ICON}<script src="{_SCRIPT.name}"></script>'.encode(), 1
             )
         self._send(HTTPStatus.OK, body, _TYPES.get(path.suffix, _BYTES))
 
