@@ -133,6 +133,9 @@ def test_boxes_are_told_by_metadata_or_refused(tmp_path, damage):
         ({"after": AFTER[:, :2]}, "one shape"),
         ({"axes": "zyx"}, "each axis"),
         ({"offset": (-1, 0)}, "begins at 0"),
+        ({"kind": "merge", "after": BEFORE + 90}, "a merger gives"),
+        ({"kind": "merge", "after": 0 * BEFORE}, "a merger gives"),
+        ({"kind": "delete", "after": BEFORE + 90}, "a deletion gives 0"),
     ],
 )
 def test_what_is_no_correction_is_refused(given, match):
@@ -149,7 +152,24 @@ def test_a_folder_is_of_labels_with_the_same_axes(tmp_path):
             Corrections.create(folder.path, axes, along)
     two = np.stack([BEFORE, BEFORE])
     with pytest.raises(ParameterError, match="one place along axes"):
-        folder.append(made(axes="tyx", offset=(0, 0, 0), before=two, after=0 * two))
+        folder.append(made(kind="erase", axes="tyx", offset=(0, 0, 0), before=two, after=0 * two))
+
+
+@pytest.mark.parametrize("other", ["a file", "notes.txt", ".scutoid"])
+def test_what_is_there_already_gets_no_corrections(tmp_path, other):
+    path = tmp_path / "cells.corrections"
+    if other == "a file":
+        path.write_text("mine", encoding="utf-8")
+    else:
+        path.mkdir()
+        (path / other).write_text("mine", encoding="utf-8")
+    with pytest.raises(ParameterError, match="folder of their own"):
+        Corrections.create(path, "yx")
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    (tmp_path / ".DS_Store").write_text("", encoding="utf-8")
+    assert len(Corrections.create(tmp_path, "yx")) == 0
 
 
 def test_a_manifest_of_another_version_is_refused(tmp_path):

@@ -214,3 +214,9 @@ def test_halos_that_cannot_be_are_refused(halo):
 def test_grids_that_cannot_be_are_refused(options):
     with pytest.raises(GeometryError):
         BlockGrid(Roi((0,), (8,)), **({"block_shape": 2} | options))
+
+
+@pytest.mark.parametrize("region", [{"y": (0, 3)}, (0, 3), 5, None], ids=str)
+def test_what_is_no_region_is_refused(region):
+    with pytest.raises(GeometryError, match="an offset and a shape"):
+        Roi.of(region)

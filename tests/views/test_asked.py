@@ -117,3 +117,39 @@ def test_napari_takes_all_that_may_be_asked():
         layer = getattr(layers, kind.title())(data.get(kind, np.zeros((4, 5))))
         missing = {name for name in names if not hasattr(layer, name)} - {"color_by"}
         assert not missing
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {"opacity": 3},
+        {"opacity": "a"},
+        {"opacity": True},
+        {"gamma": 0},
+        {"visible": "yes"},
+        {"contour": 1.5},
+        {"contrast_limits": 5},
+        {"contrast_limits": (5, 1)},
+        {"contrast_limits": ("a", "b")},
+        {"attenuation": "s"},
+        {"color_by": ["a"]},
+    ],
+    ids=str,
+)
+def test_wrong_values_are_refused_when_they_are_given(raw, view):
+    with pytest.raises(ParameterError, match=f"{next(iter(view))} of a layer is .*"):
+        sc.gaussian.options(view=view)(raw, sigma=1)
+
+
+@pytest.mark.parametrize("view", [{"blending": "mix"}, {"colormap": "none of these"}], ids=str)
+def test_what_napari_refuses_is_said_with_the_layer(raw, view):
+    components = pytest.importorskip("napari.components", reason="napari is not installed")
+    asked = sc.gaussian.options(view=view)(raw, sigma=1)
+    with pytest.raises(ParameterError, match=r"'gaussian', with"):
+        sc.view(asked, viewer=components.ViewerModel())
+
+
+def test_what_is_no_viewer_is_refused(raw):
+    pytest.importorskip("napari", reason="napari is not installed")
+    with pytest.raises(ParameterError, match="viewer of napari"):
+        sc.view(raw, viewer=3)

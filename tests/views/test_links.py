@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scutoid.arrays import TimeScale
 from scutoid.errors import ParameterError
 
 components = pytest.importorskip("napari.components", reason="napari is not installed")
 views = pytest.importorskip("scutoid.views")
 links = pytest.importorskip("scutoid.views._links")
+colouring = pytest.importorskip("scutoid.views._colouring")
 
 BIG = 2**63 + 5
 
@@ -128,3 +130,67 @@ def test_tracks_are_coloured_with_their_objects(image):
     assert link.tracks.color_by == "track (number)"
     link.color_by("mean")
     assert link.tracks.color_by == "mean"
+
+
+def test_labels_of_a_movie_have_the_colours_of_the_time_that_is_shown(image):
+    viewer = components.ViewerModel()
+    labels, frame = movie(image)
+    views.view(labels, frame, viewer=viewer, color_by="mean")
+    [link] = links.links_of(viewer)
+    seen = []
+    for t in (1, 0, 2, 1):
+        viewer.dims.set_point(0, t)
+        link.show_time()
+        seen.append(link.labels.get_color(4).tolist())
+    whole = colouring.colors_of(frame["mean"])
+    np.testing.assert_allclose(seen, whole[[1, 0, 2, 1]], atol=1e-6)
+    link.color_by(None)
+    plain = link.labels.get_color(4)
+    viewer.dims.set_point(0, 0)
+    link.show_time()
+    np.testing.assert_array_equal(link.labels.get_color(4), plain)
+
+
+@pytest.mark.parametrize("time", [None, TimeScale(5.0, "s", 100.0)])
+def test_rows_of_a_movie_that_is_cropped_are_those_of_its_times(image, time):
+    viewer = components.ViewerModel()
+    cropped = image(
+        (2, 20, 20), "tyx", "u2", is_labels=True, name="cells", offset=(1, 0, 0), time=time
+    )
+    cropped.array[:] = 0
+    cropped.array[:, 5:9, 5:9] = 4
+    _, frame = movie(image)
+    views.view(cropped, frame, viewer=viewer)
+    [link] = links.links_of(viewer)
+    for place, t in enumerate((1, 2)):
+        viewer.dims.set_point(0, link.labels.translate[0] + place * link.labels.scale[0])
+        link.show_time()
+        assert link.labels.features["mean"].tolist() == [10 * (t + 1)]
+        assert link.row_of(4) == t
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[[1], [2]], [{"a": 1}, None], [1, "a"], [2**70, 1], pd.to_datetime(["2020-01-01", None])],
+    ids=str,
+)
+def test_columns_of_any_values_colour_objects(image, values):
+    labels, _ = movie(image)
+    frame = pd.DataFrame({"label": [-1, 4], "t": 0, "y": 1.0, "x": 1.0, "track": 1, "kind": values})
+    viewer = components.ViewerModel()
+    views.view(labels, frame, viewer=viewer, color_by="kind")
+    [link] = links.links_of(viewer)
+    assert len(link.points.border_color) == 2
+    link.labels.refresh()
+
+
+def test_rows_without_a_place_are_not_drawn_and_keep_their_number(image):
+    frame = pd.DataFrame({"y": [np.nan, 3.0, 4.0], "x": 1.0, "mean": [1.0, 2.0, 3.0]})
+    viewer = components.ViewerModel()
+    views.view(image((8, 9), "yx"), frame, viewer=viewer, color_by="mean")
+    [link] = links.links_of(viewer)
+    assert link.points.data.tolist() == [[3, 1], [4, 1]]
+    link.select(2)
+    assert link.points.selected_data == {1}
+    link.go_to(0)
+    assert not link.points.selected_data

@@ -8,6 +8,7 @@ import pytest
 
 import scutoid as sc
 from scutoid.arrays import TimeScale
+from scutoid.errors import ParameterError, PipelineError
 from scutoid.views import _drawn, layer_data, view_layers
 
 BIG = 2**63 + 5
@@ -215,3 +216,47 @@ def test_a_table_of_regions_belongs_to_labels_without_a_table(image):
     assert list(alone.table["label"]) == [1, 5]
     shown = {layer.name: layer for layer in view_layers(cells, rows)}
     assert list(shown["cells"].table.columns) == ["label", "n_voxels"]
+
+
+MOVIE = {"track": [1, 1, 2], "t": [0, 1, 0], "y": [1.0, 2, 3], "x": [1.0, 2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "n_rows"),
+    [({}, 3), ({"y": [np.nan, 2, 3]}, 2), ({"t": [0, np.nan, 0]}, 2), ({"x": [np.nan] * 3}, 0)],
+)
+def test_rows_without_a_place_are_of_no_track(image, changed, n_rows):
+    found = by_kind(view_layers(image((2, 8, 9), "tyx"), pd.DataFrame(MOVIE | changed)), "tracks")
+    assert [len(layer.data) for layer in found] == [n_rows] * bool(n_rows)
+    assert all(np.isfinite(layer.data).all() for layer in found)
+
+
+def test_an_empty_table_has_no_tracks(image):
+    empty = pd.DataFrame(MOVIE).iloc[:0]
+    assert not by_kind(view_layers(image((2, 8, 9), "tyx"), empty), "tracks")
+
+
+@pytest.mark.parametrize(
+    ("table", "match"),
+    [
+        (pd.DataFrame(MOVIE | {"t": [-1, 0, 0]}), "from 0 on"),
+        (pd.DataFrame(MOVIE | {"y": ["a", "b", "c"]}), "positions .* are numbers"),
+        (pd.DataFrame([[1, 2, 3]], columns=["y", "x", "x"]), "several named 'x'"),
+        (pd.DataFrame([[1, 2, 3, 4]], columns=["y", "x", "a", "a"]), "several named 'a'"),
+    ],
+)
+def test_tables_that_cannot_be_shown_are_refused(image, table, match):
+    with pytest.raises(ParameterError, match=match):
+        view_layers(image((2, 8, 9), "tyx"), table)
+
+
+def test_a_second_table_of_labels_without_positions_is_refused(image):
+    cells = image((8, 9), "yx", "u4", name="cells", is_labels=True)
+    rows = pd.DataFrame({"label": [1], "n_voxels": [9]})
+    with pytest.raises(ParameterError, match="join them"):
+        view_layers(cells, rows, rows.assign(kind="round"))
+
+
+def test_an_image_of_complex_numbers_is_refused(image):
+    with pytest.raises(PipelineError, match="magnitude"):
+        view_layers(image((8, 9), "yx", "c8"))

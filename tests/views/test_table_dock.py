@@ -142,3 +142,39 @@ def test_a_table_that_goes_leaves_the_dock_empty(window):
         window.layers.remove(name)
     assert table.link is None
     assert table.rows.model().rowCount() == 0
+
+
+@pytest.mark.parametrize("values", [[3, "a", None], [[1], [2], [3]]])
+def test_objects_are_sorted_by_values_of_several_types(display, values):
+    from qtpy.QtCore import Qt
+
+    from scutoid.views._table_dock import FrameModel
+
+    model = FrameModel(pd.DataFrame({"kind": values}))
+    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+        model.sort(0, order)
+        assert sorted(model.order) == [0, 1, 2]
+
+
+def test_columns_are_chosen_whatever_they_are_called(window):
+    from scutoid.errors import ParameterError
+
+    frame = pd.DataFrame({"y": [3.0, 4.0], "x": 1.0, 0: [1, 2], "": [3, 4], "no column": [5, 6]})
+    sc.view(frame, viewer=window)
+    table = table_of(window)
+    for column in (0, "", "no column"):
+        table.color_by(column)
+        assert table.link.column == column
+    table.color_by(None)
+    assert table.link.column is None
+    with pytest.raises(ParameterError, match="column of a table"):
+        table.color_by("mean")
+
+
+def test_a_closed_window_is_refused(display):
+    from scutoid.errors import ParameterError
+
+    viewer = sc.view(np.zeros((4, 4)), show=False)
+    viewer.close()
+    with pytest.raises(ParameterError, match="window is closed"):
+        sc.view(np.zeros((4, 4)), viewer=viewer)

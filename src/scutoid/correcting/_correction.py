@@ -72,6 +72,15 @@ class Correction:
         ):
             if not is_right:
                 raise ParameterError(rule, value=value, place="Correction")
+        given = np.unique(self.after[self.changed])
+        is_merger = not self.new_objects and bool(np.all(given != 0))
+        if not {"merge": is_merger, "delete": not given.any()}.get(self.kind, True):
+            raise ParameterError(
+                "a merger gives objects the number of another one in its box, a deletion gives 0",
+                value=f"a {self.kind} that gives {', '.join(map(str, given[:5].tolist()))}",
+                place="Correction",
+                remedy="what gives voxels other numbers is a paint",
+            )
 
     @property
     def box(self) -> Roi:

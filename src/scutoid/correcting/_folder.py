@@ -26,6 +26,7 @@ from scutoid.correcting._correction import Correction, Ids
 from scutoid.durable import beside, replacing, sync_file, sync_folder
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.geometry import Roi
+from scutoid.store import MARK
 
 MANIFEST = "corrections.json"
 VERSION = 1
@@ -73,7 +74,7 @@ class Corrections:
         Raises
         ------
         ParameterError
-            If the folder has corrections of labels with other axes.
+            If the folder has corrections of labels with other axes, or something else.
         """
         folder = Path(path)
         along = "".join(a for a in axes if a in "zyx") if object_axes is None else object_axes
@@ -95,6 +96,13 @@ class Corrections:
                     remedy="give another folder",
                 )
             return found
+        if _has_others(folder):
+            raise ParameterError(
+                "corrections have a folder of their own, new or empty",
+                value=f"{folder}, which is a file or has other things",
+                place="corrections=",
+                remedy="name another, such as cells.corrections",
+            )
         folder.mkdir(parents=True, exist_ok=True)
         manifest = {
             "scutoid_corrections": VERSION,
@@ -232,6 +240,13 @@ def open_corrections(path: str | os.PathLike[str]) -> Corrections:
             remedy="use a version of scutoid that knows them",
         )
     return Corrections(folder, axes, along)
+
+
+def _has_others(folder: Path) -> bool:
+    """Whether something lies at a path but an empty folder; what a viewer of files left is none."""
+    if not folder.is_dir():
+        return folder.exists()
+    return any(entry.name == MARK or entry.name[0] != "." for entry in folder.iterdir())
 
 
 def _write(path: Path, correction: Correction) -> None:

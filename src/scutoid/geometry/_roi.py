@@ -80,8 +80,22 @@ class Roi:
 
     @classmethod
     def of(cls, region: RoiLike) -> Roi:
-        """Convert any object with `offset` and `shape` to a `Roi`."""
-        return region if isinstance(region, Roi) else cls(region.offset, region.shape)
+        """Convert any object with `offset` and `shape` to a `Roi`.
+
+        Raises
+        ------
+        GeometryError
+            If it has none.
+        """
+        if isinstance(region, Roi):
+            return region
+        if not hasattr(region, "offset") or not hasattr(region, "shape"):
+            raise GeometryError(
+                "a region has an offset and a shape, in voxels",
+                value=f"{region!r}, a {type(region).__name__}",
+                remedy="give Roi(offset=(0, 0), shape=(64, 64)), a length for each axis",
+            )
+        return cls(region.offset, region.shape)
 
     @classmethod
     def from_slices(cls, slices: Sequence[slice]) -> Roi:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeGuard
 import numpy as np
 
 from scutoid.arrays import ChannelDisplay
-from scutoid.errors import PipelineError
+from scutoid.errors import ParameterError, PipelineError
 from scutoid.views._layer_array import Readable
 from scutoid.views._world import PlacedImage
 
@@ -73,6 +73,26 @@ def opened(result: object) -> ShownImage | ShownTable:
         place="argument of view",
         remedy=remedy,
     )
+
+
+def read_table(table: ShownTable) -> pd.DataFrame:
+    """Read a table that is shown, with rows numbered from 0.
+
+    Raises
+    ------
+    ParameterError
+        If several columns have one name.
+    """
+    frame = table.read().reset_index(drop=True)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ParameterError(
+            "columns of a table that is shown have names of their own",
+            value=f"several named {twice[0]!r}",
+            place=repr(table.name),
+            remedy="rename them, or drop all but one",
+        )
+    return frame
 
 
 def holds_labels(image: ShownImage) -> bool:

@@ -38,7 +38,7 @@ def with_column(layers: Sequence[LayerSpec], column: str) -> list[LayerSpec]:
     ParameterError
         If none has it.
     """
-    has_it = [layer.table is not None and column in layer.table.columns for layer in layers]
+    has_it = [layer.table is not None and column in list(layer.table.columns) for layer in layers]
     if not any(has_it):
         tables = [layer.table for layer in layers if layer.table is not None]
         columns = dict.fromkeys(str(name) for table in tables for name in table.columns)
@@ -54,8 +54,13 @@ def with_column(layers: Sequence[LayerSpec], column: str) -> list[LayerSpec]:
     ]
 
 
-def color_layer(layer: Any, spec: LayerSpec, column: str | None) -> None:
+def color_layer(
+    layer: Any, spec: LayerSpec, column: str | None, rows: pd.Series[bool] | None = None
+) -> None:
     """Colour a layer of napari by a column of its table; None: as it is without one.
+
+    Of labels, `rows` says which rows count: those of the time that is shown.  Colours are those of
+    the whole column nevertheless, so that they mean the same at all times.
 
     Raises
     ------
@@ -64,9 +69,10 @@ def color_layer(layer: Any, spec: LayerSpec, column: str | None) -> None:
     """
     if column is not None and (spec.table is None or column not in spec.table.columns):
         with_column([spec], column)
-    {"labels": _color_labels, "points": _color_points, "tracks": _color_tracks}[spec.kind](
-        layer, spec, column
-    )
+    if spec.kind == "labels":
+        _color_labels(layer, spec, column, rows)
+    else:
+        {"points": _color_points, "tracks": _color_tracks}[spec.kind](layer, spec, column)
 
 
 def colors_of(values: pd.Series[Any]) -> NDArray[np.float64]:
@@ -77,7 +83,7 @@ def colors_of(values: pd.Series[Any]) -> NDArray[np.float64]:
     numbers = _numbers(values)
     if numbers is None:
         palette = np.array([[int(c[n : n + 2], 16) / 255 for n in (0, 2, 4)] for c in _CATEGORIES])
-        codes, _ = values.factorize(sort=True)
+        codes, _ = _categories(values)
         colors[codes >= 0, :3] = palette[codes[codes >= 0] % len(palette)]
         return colors
     known = np.isfinite(numbers)
@@ -98,17 +104,28 @@ def _numbers(values: pd.Series[Any]) -> NDArray[np.float64] | None:
     return values.to_numpy(np.float64, na_value=np.nan)
 
 
-def _color_labels(layer: Any, spec: LayerSpec, column: str | None) -> None:
+def _categories(values: pd.Series[Any]) -> tuple[NDArray[np.int64], Any]:
+    """Return the numbers of the values, equal ones alike, in their order; -1 for missing ones."""
+    try:
+        return values.factorize(sort=True)
+    except TypeError:  # lists and the like
+        return values.map(repr, na_action="ignore").factorize(sort=True)
+
+
+def _color_labels(
+    layer: Any, spec: LayerSpec, column: str | None, rows: pd.Series[bool] | None
+) -> None:
     plain = layer.metadata.get(_PLAIN)
     if plain is None:
         layer.metadata = {**layer.metadata, _PLAIN: layer.colormap}
     if column is None or spec.table is None:
         layer.colormap = plain or layer.colormap
         return
-    rows = spec.table.drop_duplicates(LABEL)
-    colors = colors_of(rows[column])
+    numbers = spec.table[LABEL] if rows is None else spec.table[LABEL][rows]
+    numbers = numbers.drop_duplicates()
+    colors = colors_of(spec.table[column])[numbers.index]
     by_number: dict[int | None, Any] = {None: _MISSING, 0: "transparent"}
-    by_number |= zip(rows[LABEL].tolist(), colors, strict=True)
+    by_number |= zip(numbers.tolist(), colors, strict=True)
     layer.colormap = colors_of_labels(by_number)
 
 
@@ -116,7 +133,9 @@ def _color_points(layer: Any, spec: LayerSpec, column: str | None) -> None:
     if column is None or spec.table is None:
         layer.border_color = spec.options["border_color"]
         return
-    layer.border_color = colors_of(spec.table[column])[rows_of(spec)]
+    rows = rows_of(spec)
+    if len(rows):
+        layer.border_color = colors_of(spec.table[column])[rows]
 
 
 def _color_tracks(layer: Any, spec: LayerSpec, column: str | None) -> None:
@@ -125,7 +144,7 @@ def _color_tracks(layer: Any, spec: LayerSpec, column: str | None) -> None:
         return
     numbers = _numbers(spec.table[column])
     if numbers is None:
-        numbers = spec.table[column].factorize(sort=True)[0].astype(np.float64)
+        numbers = _categories(spec.table[column])[0].astype(np.float64)
         layer.features = spec.table.assign(**{f"{column}{_CODE}": numbers})
         column = f"{column}{_CODE}"
     layer.color_by = column

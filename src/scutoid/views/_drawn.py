@@ -23,7 +23,8 @@ _MOST = 300_000
 def layer_data(layer: LayerSpec) -> tuple[Any, dict[str, Any], str]:
     """Return data, arguments and kind of a layer of napari, as readers of npe2 give them.
 
-    Points are drawn in each plane that their object covers, as large as the section of a ball.
+    Points are drawn in each plane that their object covers, as large as the section of a ball;
+    those without a place are not.
     What napari takes only of a layer that is there is left out; see `set_later`.
     """
     arguments: dict[str, Any] = {
@@ -34,16 +35,19 @@ def layer_data(layer: LayerSpec) -> tuple[Any, dict[str, Any], str]:
         "axis_labels": tuple(layer.axes),
         **{name: value for name, value in layer.options.items() if name not in _LATER},
     }
-    if layer.kind != "points" or layer.planes is None or len(layer.data) == 0:
+    if layer.kind != "points" or len(layer.data) == 0:
         return layer.data, arguments, layer.kind
-    data, rows = _in_planes(layer, layer.planes)
+    data, rows = _points(layer)
     arguments["features"] = arguments["features"].iloc[rows]
-    if np.ndim(arguments["size"]):
+    if not np.ndim(arguments["size"]):
+        return data, arguments, layer.kind
+    arguments["size"] = np.asarray(arguments["size"])[rows]
+    if layer.planes is not None:
         planes = layer.planes[rows]
         half = np.maximum(planes[:, 1] - planes[:, 0], 1) / 2
         away = (np.rint(data[:, layer.axes.index("z")]) + 0.5 - planes.mean(axis=1)) / half
         section = np.sqrt(np.maximum(1 - away**2, _SMALLEST**2))
-        arguments["size"] = np.asarray(arguments["size"])[rows] * section
+        arguments["size"] = arguments["size"] * section
     return data, arguments, layer.kind
 
 
@@ -54,9 +58,18 @@ def set_later(layer: LayerSpec) -> dict[str, object]:
 
 def rows_of(layer: LayerSpec) -> NDArray[np.int64]:
     """Return the row of the table of each point that is drawn."""
-    if layer.planes is None or len(layer.data) == 0:
-        return np.arange(len(layer.data), dtype=np.int64)
-    return _in_planes(layer, layer.planes)[1]
+    return _points(layer)[1]
+
+
+def _points(layer: LayerSpec) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the points that are drawn, and the row of each: those that have a place."""
+    centres = np.asarray(layer.data, np.float64)
+    if layer.planes is None or len(centres) == 0:
+        data, rows = centres, np.arange(len(centres), dtype=np.int64)
+    else:
+        data, rows = _in_planes(layer, layer.planes)
+    is_there = np.isfinite(centres[rows]).all(axis=1)
+    return data[is_there], rows[is_there]
 
 
 def _in_planes(

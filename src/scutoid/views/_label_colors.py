@@ -35,8 +35,10 @@ def _class() -> type[DirectLabelColormap]:
             @cached_property
             def _array_map(self) -> _Lookup:
                 mapping = self._values_mapping_to_minimum_values_set()[0]
-                numbers = sorted(number for number in mapping if number is not None)
-                return _Lookup(numbers, [mapping[number] for number in numbers], mapping[None])
+                # Looked up as uint64, as which those below 0 lie 2**64 higher
+                codes = {n % 2**64: code for n, code in mapping.items() if n is not None}
+                numbers = sorted(codes)
+                return _Lookup(numbers, [codes[number] for number in numbers], mapping[None])
 
     return ColorsOfLabels
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scutoid.arrays import ChannelDisplay
 from scutoid.errors import PipelineError
-from scutoid.views._arguments import ShownImage, ShownTable, holds_labels, opened
+from scutoid.views._arguments import ShownImage, ShownTable, holds_labels, opened, read_table
 from scutoid.views._asked import as_asked, asked_of
 from scutoid.views._contrast import limits_of
 from scutoid.views._layer_array import LayerArray
@@ -115,7 +115,7 @@ def choose_layers(
         if not isinstance(result, ShownTable)
     ]
     tables = [result for result, _ in shown if isinstance(result, ShownTable)]
-    frames = [table.read().reset_index(drop=True) for table in tables]
+    frames = [read_table(table) for table in tables]
     world = World.of([image for image, _ in images], seen).with_points(frames)
     layers: list[tuple[object, LayerSpec]] = []
     for image, is_labels in images:
@@ -164,10 +164,10 @@ def _with_tables(
             measured_from(table.handle, [handles[n] for n in free]) if has_labels(frame) else None
         )
         place = None if place is None else free[place]
+        if place is not None and layers[place].table is None:
+            options = {**layers[place].options, "features": features_of(frame)}
+            layers[place] = replace(layers[place], options=options, table=frame)
         own = None if place is None else layers[place]
-        if place is not None and own is not None and own.table is None:
-            options = {**own.options, "features": features_of(frame)}
-            layers[place] = replace(own, options=options, table=frame)
         made = object_layers(table.name, frame, world, own)
         made = as_asked(made, asked_of(table.handle), table.name)
         objects += [(table.handle, layer) for layer in made]
@@ -197,6 +197,13 @@ def _labels(image: ShownImage, world: World, is_over: bool) -> LayerSpec:
 
 
 def _images(image: ShownImage, world: World, *, first: bool) -> Iterator[LayerSpec]:
+    if image.dtype.kind not in "biuf":
+        raise PipelineError(
+            "an image that is shown has numbers that are brighter or darker",
+            value=f"dtype {image.dtype}",
+            place=repr(image.name),
+            remedy="show its magnitude, np.abs(image), or another part of it",
+        )
     if "c" not in image.axes:
         options = {} if first else {"blending": "additive"}
         placed = _placed(image, world)

@@ -46,6 +46,7 @@ class ObjectLink:
     column: str | None = None
     """Column that its layers are coloured by."""
     _places: dict[int, int] | None = field(default=None, repr=False)
+    _shown_time: int | None = field(default=None, repr=False)
 
     @property
     def layers(self) -> list[Any]:
@@ -57,7 +58,7 @@ class ObjectLink:
         for layer in self.layers:
             spec = spec_of(layer)
             if spec is not None:
-                color_layer(layer, spec, column)
+                color_layer(layer, spec, column, self._rows_now() if layer is self.labels else None)
                 color = {} if column is None else {"color_by": column}
                 options = {k: v for k, v in spec.options.items() if k != "color_by"}
                 now = replace(spec, options={**options, **color})
@@ -101,9 +102,9 @@ class ObjectLink:
         """Return the row of an object by its number, at the time that is shown."""
         if not label:
             return None
-        if "t" in self.table.columns and "t" in "".join(self.labels.axis_labels):
-            at = self._time()
-            found = np.flatnonzero((self.table[LABEL] == int(label)) & (self.table["t"] == at))
+        now = self._rows_now()
+        if now is not None:
+            found = np.flatnonzero((self.table[LABEL] == int(label)) & now)
             return int(found[0]) if len(found) else None
         if self._places is None:
             numbers = self.table[LABEL].tolist()
@@ -112,16 +113,32 @@ class ObjectLink:
 
     def show_time(self) -> None:
         """Give labels the rows of the time that is shown, where rows are of one time each."""
-        if self.labels is None or "t" not in self.table.columns:
+        now = self._rows_now()
+        spec = None if self.labels is None else spec_of(self.labels)
+        if now is None or spec is None:
             return
-        if "t" in "".join(self.labels.axis_labels):
-            self.labels.features = features_of(self.table[self.table["t"] == self._time()])
+        time = self._time()
+        if time == self._shown_time:
+            return
+        self._shown_time = time
+        self.labels.features = features_of(self.table[now])
+        if self.column is not None:
+            color_layer(self.labels, spec, self.column, now)
+
+    def _rows_now(self) -> pd.Series[bool] | None:
+        """Return which rows are of the time that is shown; None: rows are of no time."""
+        if self.labels is None or "t" not in self.table.columns:
+            return None
+        if "t" not in self.labels.axis_labels:
+            return None
+        return self.table["t"] == self._time()
 
     def _time(self) -> int:
-        """Return the place along t that is shown."""
+        """Return the place along t that is shown, in the frame of the uncropped labels."""
         axis = self.labels.axis_labels.index("t") - self.labels.ndim
         world = self.viewer.dims.point[axis]
-        return round(float((world - self.labels.translate[axis]) / self.labels.scale[axis]))
+        place = (world - self.labels.translate[axis]) / self.labels.scale[axis]
+        return round(float(place)) + _first_time(spec_of(self.labels))
 
     def _show_place(self, row: int) -> None:
         spec, dims = spec_of(self.points), self.viewer.dims
@@ -138,6 +155,12 @@ class ObjectLink:
         center = [float(place[axis - first]) for axis in shown]
         scene = getattr(self.viewer, "scene", self.viewer)  # before napari 0.9 there is none
         scene.camera.center = (*(0.0,) * (3 - len(center)), *center)
+
+
+def _first_time(spec: LayerSpec | None) -> int:
+    """Return the place along t at which the image of a layer begins, for it may be cropped."""
+    image = getattr(None if spec is None else spec.data, "image", None)
+    return 0 if image is None or "t" not in image.axes else image.roi.offset[image.axes.index("t")]
 
 
 def links_of(viewer: Any) -> list[ObjectLink]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from scutoid.arrays import SPATIAL, TimeScale, known_unit
-from scutoid.errors import MissingExtra, PipelineError
+from scutoid.errors import MissingExtra, ParameterError, PipelineError
 from scutoid.views._colouring import color_layer, with_column
 from scutoid.views._drawn import layer_data, set_later
 from scutoid.views._layers import CONTOURS, choose_layers
@@ -59,10 +59,11 @@ def view(
     PipelineError
         If something cannot be shown, or there is no display for a window.
     ParameterError
-        If no table has the column to colour by.
+        If no table has the column to colour by, a table has columns of one name or positions that
+        are no numbers, or napari refuses an argument of ``options(view=)``.
     """
     napari = import_napari()
-    there = [] if viewer is None else list(viewer.layers)
+    there = _layers_of(viewer)
     chosen = choose_layers(
         *results,
         labels=labels,
@@ -104,11 +105,19 @@ def add_layer(viewer: Any, layer: LayerSpec, metadata: dict[str, object] | None 
     """Add a layer to a viewer of napari, below what it would cover; return napari's layer."""
     data, arguments, kind = layer_data(layer)
     arguments["metadata"] = metadata or {}
-    added = getattr(viewer, f"add_{kind}")(data, **arguments)
     later = set_later(layer)
     column = later.pop("color_by", None)
-    for name, value in later.items():
-        setattr(added, name, value)
+    try:
+        added = getattr(viewer, f"add_{kind}")(data, **arguments)
+        for name, value in later.items():
+            setattr(added, name, value)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ParameterError(
+            "a layer has arguments that napari takes",
+            value=f"{type(error).__name__}: {error}",
+            place=f"{layer.name!r}, with {', '.join(f'{k}={v!r}' for k, v in _short(layer))}",
+            remedy="correct what options(view=) says, or leave it out",
+        ) from error
     if column is not None:
         color_layer(added, layer, str(column))
     if kind == "labels":
@@ -116,6 +125,12 @@ def add_layer(viewer: Any, layer: LayerSpec, metadata: dict[str, object] | None 
         added.editable = False
     _move_below(viewer.layers, added)
     return added
+
+
+def _short(layer: LayerSpec) -> list[tuple[str, object]]:
+    """Return the arguments of a layer that are numbers, texts, or pairs of them."""
+    kinds = (str, int, float, tuple)
+    return [(name, value) for name, value in layer.options.items() if isinstance(value, kinds)]
 
 
 def _show_contours(layers: list[Any]) -> None:
@@ -128,6 +143,37 @@ def _show_contours(layers: list[Any]) -> None:
         each.metadata = {**each.metadata, LAYER: replace(spec, options=options)}
         for name, value in CONTOURS.items():
             setattr(each, name, value)
+
+
+def _layers_of(viewer: Any) -> list[Any]:
+    """Return the layers that a viewer has.
+
+    Raises
+    ------
+    ParameterError
+        If it is none of napari, or its window is closed.
+    """
+    if viewer is None:
+        return []
+    is_viewer = hasattr(viewer, "layers")
+    if not is_viewer or _is_closed(getattr(viewer, "window", None)):
+        raise ParameterError(
+            "layers are added to a viewer of napari with an open window",
+            value="one whose window is closed" if is_viewer else type(viewer).__name__,
+            place="viewer= of view",
+            remedy="leave it out for a new window",
+        )
+    return list(viewer.layers)
+
+
+def _is_closed(window: Any) -> bool:
+    if window is None:
+        return False
+    try:
+        window.geometry()
+    except (AttributeError, RuntimeError):  # its window of Qt is gone
+        return hasattr(window, "geometry")
+    return False
 
 
 def _move_below(layers: Any, added: Any) -> None:

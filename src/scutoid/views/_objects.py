@@ -49,6 +49,13 @@ def object_layers(
     """
     missing = [axis for axis in "yx" if axis not in frame.columns]
     if missing and labels is not None:
+        if labels.table is not frame:
+            raise ParameterError(
+                "labels have one table, and a second one is shown by its columns y and x",
+                value=f"columns {', '.join(map(str, frame.columns))}; {labels.name!r} has a table",
+                place=repr(name),
+                remedy='join them: table.merge(other, on="label"), or leave one out',
+            )
         return []
     if missing:
         raise ParameterError(
@@ -99,7 +106,7 @@ def _points(name: str, frame: pd.DataFrame, world: World, labels: LayerSpec | No
     for column, axis in enumerate(axes):
         if axis not in present:
             continue
-        position = frame[axis].to_numpy(np.float64)
+        position = _positions(frame, axis, name)
         if axis in SPATIAL and is_placed:
             position = (position * factor - translate[column]) / scale[column]
         data[:, column] = position
@@ -130,6 +137,19 @@ def _points(name: str, frame: pd.DataFrame, world: World, labels: LayerSpec | No
         if "z" not in axes
         else _there(_planes(frame, data, axes, diameter, sizes, voxel), world),
     )
+
+
+def _positions(frame: pd.DataFrame, axis: str, name: str) -> NDArray[np.float64]:
+    """Return the column of an axis as numbers; NaN where a row has no place."""
+    try:
+        return frame[axis].to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(
+            "positions of a table that is shown are numbers",
+            value=f"column {axis}: {error}",
+            place=repr(name),
+            remedy=f'convert them first: table["{axis}"].astype(float)',
+        ) from error
 
 
 def _diameters(frame: pd.DataFrame, voxel: dict[str, float]) -> NDArray[np.float64] | None:
@@ -181,20 +201,36 @@ def _there(planes: NDArray[np.int64] | None, world: World) -> NDArray[np.int64] 
 def _tracks(points: LayerSpec) -> LayerSpec | None:
     """Return the tracks of points that say which they belong to; None if they do not.
 
-    They are numbered densely, for viewers take memory for the largest number.
+    They are numbered densely, for viewers take memory for the largest number.  Rows without a
+    place belong to none.
+
+    Raises
+    ------
+    ParameterError
+        If a time lies before 0, which viewers refuse.
     """
     frame = points.table
     if frame is None or TRACK not in frame.columns or "t" not in points.axes:
         return None
     numbers, _ = pd.factorize(frame[TRACK])
-    time = np.asarray(points.data)[:, points.axes.index("t")]
+    data = np.asarray(points.data)
+    time = data[:, points.axes.index("t")]
+    if np.any(time < 0):
+        raise ParameterError(
+            "tracks have times from 0 on",
+            value=f"t = {time[time < 0][0]:g}",
+            place=repr(points.name),
+            remedy="subtract the first time, or leave out the column track",
+        )
     order = np.lexsort((time, numbers))
-    order = order[numbers[order] >= 0]
+    order = order[(numbers[order] >= 0) & np.isfinite(data[order]).all(axis=1)]
+    if not len(order):
+        return None
     rows = frame.iloc[order].reset_index(drop=True)
     return LayerSpec(
         "tracks",
         f"{points.name} tracks",
-        np.column_stack([numbers[order], np.asarray(points.data)[order]]),
+        np.column_stack([numbers[order], data[order]]),
         points.axes,
         points.scale,
         points.translate,

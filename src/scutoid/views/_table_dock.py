@@ -78,7 +78,11 @@ class FrameModel(QAbstractTableModel):  # type: ignore[misc]
         is_rising = order == Qt.SortOrder.AscendingOrder
         self.layoutAboutToBeChanged.emit()
         keys = values.reset_index(drop=True)
-        self.order = keys.sort_values(ascending=is_rising, kind="stable").index.to_numpy()
+        try:
+            rows = keys.sort_values(ascending=is_rising, kind="stable")
+        except TypeError:  # values of several types: by their texts
+            rows = keys.map(str).sort_values(ascending=is_rising, kind="stable")
+        self.order = rows.index.to_numpy()
         self.layoutChanged.emit()
 
     def place_of(self, row: int) -> int:
@@ -119,7 +123,7 @@ class ObjectsTable(QWidget):  # type: ignore[misc]
         layout.addWidget(self.rows)
         self.setLayout(layout)
         self._tables.currentIndexChanged.connect(self._choose)
-        self._columns.currentTextChanged.connect(self._color)
+        self._columns.currentIndexChanged.connect(self._color)
         self.rows.clicked.connect(lambda index: self.go_to(self._row(index)))
         self.rows.activated.connect(lambda index: self.go_to(self._row(index)))
         viewer.mouse_drag_callbacks.append(self._on_click)
@@ -163,7 +167,10 @@ class ObjectsTable(QWidget):  # type: ignore[misc]
 
     def color_by(self, column: str | None) -> None:
         """Colour the objects by a column; None: as they were."""
-        self._columns.setCurrentText(_PLAIN if column is None else column)
+        names = [None, *self.rows.model().columns]
+        if column not in names and self.link is not None:
+            self.link.color_by(column)  # says which there are
+        self._columns.setCurrentIndex(names.index(column))
 
     def _row(self, index: QModelIndex) -> int:
         return int(self.rows.model().order[index.row()])
@@ -178,12 +185,12 @@ class ObjectsTable(QWidget):  # type: ignore[misc]
         columns = [] if link is None else self.rows.model().columns
         self._columns.addItems([_PLAIN, *map(str, columns)])
         if link is not None and link.column is not None:
-            self._columns.setCurrentText(link.column)
+            self._columns.setCurrentIndex(1 + columns.index(link.column))
         self._columns.blockSignals(False)
 
-    def _color(self, column: str) -> None:
-        if self.link is not None and column:
-            self.link.color_by(None if column == _PLAIN else column)
+    def _color(self, place: int) -> None:
+        if self.link is not None and place >= 0:
+            self.link.color_by(None if place == 0 else self.rows.model().columns[place - 1])
 
     def _on_step(self, event: object = None) -> None:
         del event

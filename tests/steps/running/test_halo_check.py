@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 import scutoid as sc
-from scutoid.errors import PipelineError
+from scutoid.errors import GeometryError, PipelineError
 
 NOISE = np.random.default_rng(0).random((40, 44, 48))
 
@@ -84,3 +84,9 @@ def test_a_function_that_differs_from_itself_has_no_halo():
 def test_what_has_no_halo_and_what_lies_outside_is_refused(call):
     with pytest.raises(PipelineError):
         call()
+
+
+def test_a_region_of_another_kind_is_refused():
+    step = sc.blockwise(halo=1)(lambda image: image)
+    with pytest.raises(GeometryError, match="an offset and a shape"):
+        sc.check_halo(step, NOISE[0], roi={"y": (0, 20)})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from scutoid.errors import ParameterError
 
@@ -22,6 +23,24 @@ LAYER_OPTIONS: Mapping[str, frozenset[str]] = {
 }
 """By kind of layer the arguments that may be given on the way: those of napari that go with any
 data, and `color_by`, a column of the table."""
+_RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "opacity": ("a number from 0 to 1", lambda v: _is_number(v) and 0 <= v <= 1),
+    "gamma": ("a number above 0", lambda v: _is_number(v) and v > 0),
+    "visible": ("true or false", lambda v: isinstance(v, bool)),
+    "contour": ("a whole number, 0 or more", lambda v: _is_number(v) and v >= 0 and v % 1 == 0),
+    "contrast_limits": (
+        "two numbers, the first the lower one",
+        lambda v: (
+            isinstance(v, (list, tuple)) and len(v) == 2 and all(map(_is_number, v)) and v[0] < v[1]
+        ),
+    ),
+    **dict.fromkeys(
+        ("attenuation", "border_width", "iso_threshold", "size", "tail_length", "tail_width"),
+        ("a number, 0 or more", lambda v: _is_number(v) and v >= 0),
+    ),
+    "color_by": ("the name of a column", lambda v: isinstance(v, str)),
+}
+"""What the values of some of them are; the others napari checks."""
 _KINDS = {"image": ("image", "labels"), "table": ("points", "tracks")}
 """The layers that an output may become."""
 
@@ -41,7 +60,8 @@ def check_view(view: Mapping[str, object], outputs: Iterable[str], place: str) -
     Raises
     ------
     ParameterError
-        If a name is unknown, or the step makes nothing that is shown.
+        If a name is unknown, a value is not what it must be, or the step makes nothing that is
+        shown.
     """
     kinds = [kind for output in outputs for kind in _KINDS.get(output, ())]
     if not kinds:
@@ -61,11 +81,21 @@ def check_view(view: Mapping[str, object], outputs: Iterable[str], place: str) -
                 place=f"{place}, option 'view'",
                 remedy=f"did you mean {close[0]!r}?" if close else None,
             )
+    for name, value in view.items():
+        rule, is_right = _RULES.get(name, ("", lambda _: True))
+        if not is_right(value):
+            raise ParameterError(
+                f"{name} of a layer is {rule}", value=value, place=f"{place}, option 'view'"
+            )
 
 
 def is_view(view: object) -> bool:
     """Whether it is a mapping of names to what JSON can write, or None."""
     return view is None or (isinstance(view, Mapping) and _is_plain(view))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_plain(value: object) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import SPATIAL
 from scutoid.errors import PipelineError
-from scutoid.geometry import Roi
+from scutoid.geometry import Roi, RoiLike
 from scutoid.steps.graph import BlockCall, make_call
 from scutoid.steps.handles import Evaluation, Image, Step
 from scutoid.steps.handles import open as open_image
@@ -79,7 +79,7 @@ class HaloCheck:
 def check_halo(
     step: AnyStep,
     *inputs: object,
-    roi: Roi | None = None,
+    roi: RoiLike | None = None,
     widest: int | None = None,
     **parameters: object,
 ) -> HaloCheck:
@@ -95,7 +95,7 @@ def check_halo(
         Made by `scutoid.blockwise`, with images as results on the grid of its inputs.
     *inputs : ndarray or Image
         What it is called with.
-    roi : Roi, optional
+    roi : region, optional
         Region of the result in voxels, over all its axes; default: the middle half of the image, 64
         voxels long at most.
     widest : int, optional
@@ -131,7 +131,7 @@ def check_halo(
     layout = call.layout
     framed = call.framed(call.spec.outputs.index("image"))
     size = dict(zip(framed.spec.axes, framed.spec.shape, strict=True))
-    region = _middle(size) if roi is None else _checked(roi, framed.spec.roi, call)
+    region = _middle(size) if roi is None else _checked(Roi.of(roi), framed.spec.roi, call)
     write = layout.grid_region(region.shift(framed.offset))
     halo = dict(zip(layout.axes, zip(*layout.grid.halo, strict=True), strict=True))
     axes = [axis for axis in layout.function_axes if axis in SPATIAL and axis in size]
