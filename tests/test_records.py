@@ -29,12 +29,14 @@ def test_what_was_appended_is_read(tmp_path_factory, header, payloads):
     with RecordLog.open(path, header) as log:
         log.append_many(payloads)
     assert RecordLog.read(path) == (header, payloads)
+    assert RecordLog.read_header(path) == header
     with RecordLog.open(path, header) as log:
         assert log.payloads == payloads
 
 
 def test_a_missing_file_has_no_records(tmp_path):
     assert RecordLog.read(tmp_path / "none") == (b"", [])
+    assert RecordLog.read_header(tmp_path / "none") == b""
 
 
 def test_a_file_cut_at_any_byte_keeps_its_whole_records_and_can_go_on(tmp_path):
@@ -51,6 +53,7 @@ def test_a_file_cut_at_any_byte_keeps_its_whole_records_and_can_go_on(tmp_path):
         header, found = RecordLog.read(path)
         assert header == (HEADER if size >= ends[0] else b"")
         assert found == payloads[:n]
+        assert RecordLog.read_header(path) == header
         with RecordLog.open(path, HEADER) as log:
             assert log.payloads == payloads[:n]
             log.append(b"more")

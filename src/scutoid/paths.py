@@ -93,11 +93,20 @@ def is_inner_name(name: str) -> bool:
     >>> [is_inner_name(name) for name in ("items/A01.tif", "../A01.tif", "/A01.tif", "a/../..", "")]
     [True, False, False, False, False]
     """
-    if "\0" in name:
+    if "\0" in name or not (name.isascii() or _is_encodable(name)):
         return False
     if "/" not in name:  # most of 100,000 members
         return name not in _NOT_INNER
     return _NOT_INNER.isdisjoint(name.split("/"))
+
+
+def _is_encodable(name: str) -> bool:
+    """Whether a file can have a name: half of a character has no bytes."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def inside(folder: Path, name: str) -> Path:

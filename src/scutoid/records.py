@@ -70,12 +70,12 @@ def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
     return frames[0], frames[1:], position
 
 
-def _content(path: Path, position: int = 0) -> bytes:
-    """Content of a file from a position on; empty where there is no file."""
+def _content(path: Path, position: int = 0, size: int = -1) -> bytes:
+    """Content of a file from a position on, to its end or of a size; empty where there is none."""
     try:
         with path.open("rb") as file:
             file.seek(position)
-            return file.read()
+            return file.read(size)
     except FileNotFoundError:
         return b""
     except OSError as error:
@@ -127,6 +127,23 @@ class RecordLog:
         """
         header, payloads, _ = RecordLog.read_to_end(path)
         return header, payloads
+
+    @staticmethod
+    def read_header(path: str | os.PathLike[str]) -> bytes:
+        """Read the header of a file alone, as `read` does; no record, however many there are.
+
+        Raises
+        ------
+        StoreError
+            As `read`.
+        """
+        path = Path(path)
+        start = len(_MAGIC) + _FRAME.size
+        content = _content(path, size=start)
+        if len(content) == start:
+            length, _ = _FRAME.unpack_from(content, len(_MAGIC))
+            content = _content(path, size=start + length)
+        return _parse(content, path)[0] or b""
 
     @staticmethod
     def read_to_end(path: str | os.PathLike[str]) -> tuple[bytes, list[bytes], int]:

@@ -182,3 +182,31 @@ def test_showing_a_store_writes_nothing_into_it(finished, run_name):
     site.get("/api/runs")
     site.get("/api/results", all="1")
     assert state() == before
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "\ud800", "a\0b"])
+@pytest.mark.parametrize("place", ["slowest", "entry", "created"])
+def test_damaged_records_are_told_as_browsers_can_read_them(finished, tmp_path, place, value):
+    store = tmp_path / "results"
+    shutil.copytree(finished, store)
+    name = "recipe.json" if place == "created" else "run.json"
+    for path in store.rglob(name):
+        record = json.loads(path.read_text())
+        if place == "created":
+            record["created"] = value
+        for step in record.get("steps", ()):
+            if place == "entry":
+                step["entry"] = value
+            for block in step["slowest"] if place == "slowest" else ():
+                block["seconds" if isinstance(value, float) else "block"] = value
+        path.write_text(json.dumps(record))
+    site = asked(store)
+    (run,) = site.get("/api/runs").json()["runs"]
+    asks = [
+        site.get("/api/results", all="1"),
+        site.get("/api/run", run=run["name"]),
+        site.get("/api/step", run=run["name"], step="doubled"),
+    ]
+    for answer in asks:
+        assert answer.status in (200, 404)
+        json.loads(answer.text, parse_constant=pytest.fail)  # no browser reads NaN and Infinity

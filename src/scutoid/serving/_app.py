@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
@@ -61,16 +62,12 @@ def make_app(store: StoreView, access: Access, *, is_stopping: Callable[[], bool
 
 def _refuse(_: Request, error: Exception) -> Response:
     """Answer with the text of an error."""
-    from starlette.responses import JSONResponse
-
-    return JSONResponse({"error": str(error)}, 400 if isinstance(error, ParameterError) else 404)
+    return _json({"error": str(error)}, 400 if isinstance(error, ParameterError) else 404)
 
 
 def _miss(_: Request, error: Exception) -> Response:
     """Answer where a run has no such step."""
-    from starlette.responses import JSONResponse
-
-    return JSONResponse({"error": f"the run has no step {error}"}, 404)
+    return _json({"error": f"the run has no step {error}"}, 404)
 
 
 class _Pages:
@@ -235,8 +232,8 @@ class _Pages:
                 document = await run_in_threadpool(ask)
             except ScutoidError as error:
                 document = {"error": str(error)}
-            text = json.dumps(document)
-            same = json.dumps({**document, "now": None})
+            text = as_json(document)
+            same = as_json({**document, "now": None})
             if same != last:
                 last, quiet = same, 0.0
                 yield f"data: {text}\n\n"
@@ -255,10 +252,29 @@ class _Pages:
             await asyncio.sleep(0.1)
 
 
-def _json(content: Mapping[str, Any]) -> Response:
-    from starlette.responses import JSONResponse
+def _json(content: Mapping[str, Any], status: int = 200) -> Response:
+    from starlette.responses import Response
 
-    return JSONResponse(dict(content))
+    return Response(as_json(dict(content)), status, media_type="application/json")
+
+
+def as_json(document: object) -> str:
+    """Write a document as browsers read it, whatever damaged files have put into it.
+
+    Numbers that are not finite become null, and half characters are escaped.
+    """
+    try:
+        return json.dumps(document, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(document))
+
+
+def _finite(item: Any) -> Any:
+    if isinstance(item, dict):
+        return {name: _finite(value) for name, value in item.items()}
+    if isinstance(item, (list, tuple)):
+        return [_finite(value) for value in item]
+    return None if isinstance(item, float) and not math.isfinite(item) else item
 
 
 def _text(request: Request, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from scipy import ndimage
 import scutoid as sc
 from scutoid.blocks import Journal
 from scutoid.errors import ScutoidWarning
+from scutoid.steps.compute._reads import _Reads
 from scutoid.steps.results import BlockDigests, RunRecord
 from scutoid.steps.work import EarlierBlocks
 
@@ -193,6 +195,86 @@ def test_shards_of_every_layout_and_level_are_taken(raw, tmp_path, storage):
     )
     assert [p.read_bytes() for p in one] == [p.read_bytes() for p in other]
     assert np.array_equal(run["spread"], fresh["spread"])
+
+
+PYRAMIDS = {
+    "mean": ({}, False),
+    "max": ({"downsampling": "max"}, False),
+    "labels": ({}, True),
+    "levels": ({"levels": 3}, False),
+    "factors": ({"factors": (4, 4, 4)}, False),
+}
+
+
+@pytest.mark.parametrize("other", PYRAMIDS)
+@pytest.mark.parametrize("one", ["mean", "labels"])
+def test_coarser_levels_are_taken_where_they_are_made_alike(tmp_path, one, other):
+    """Storage and `labels=` are in no key, but they say how the levels of a block are made."""
+    image = volume(side=12)
+
+    def run(pyramid, store):
+        changes, labels = PYRAMIDS[pyramid]
+
+        @sc.blockwise(dtype="uint16", labels=labels, version="1")
+        def copied(image):
+            return image + 1
+
+        stored = copied.options(storage=sc.Storage(**{"levels": 2, **changes}))
+        done = sc.run(stored(sc.open(image)), store=tmp_path / store, **OPTIONS)
+        folder = sc.store.EntryStore(tmp_path / store).entries("copied")[0][0].path
+        files = sorted(path for path in folder.rglob("c/*/*/*") if path.is_file())
+        return done.step("copied"), [path.read_bytes() for path in files]
+
+    run(one, "store")
+    image[0, 0, 0] = 60_000
+    step, shards = run(other, "store")
+    _, fresh = run(other, "fresh")
+    assert shards == fresh
+    assert (step.n_taken > 0) == (one == other)
+
+
+@sc.blockwise(keep=False)
+def doubled(one, other):
+    return one + other
+
+
+@sc.blockwise(keep=False)
+def raised(image):
+    return image + 1
+
+
+@sc.blockwise(dtype="int64")
+def weighed(one, two, three):
+    return one.astype("int64") + 100 * two.astype("int64") + 10_000 * three.astype("int64")
+
+
+def test_steps_that_are_computed_inside_are_told_apart_by_their_places(raw, tmp_path):
+    image = sc.open(raw)
+    one, two = raised(image), doubled(image, image)
+    voxels = zarr.open_array(raw)[...]
+    values = {one: voxels + 1, two: 2 * voxels, image: voxels}
+    for chosen in itertools.product(values, repeat=3):
+        run = sc.run(weighed(*chosen), store=tmp_path / "store", **OPTIONS)
+        assert ran(run, "weighed") == (0, 64)
+        expected = sum(values[x].astype("int64") * 100**n for n, x in enumerate(chosen))
+        assert np.array_equal(run["weighed"], expected)
+
+
+def test_steps_that_read_one_inside_by_two_ways_walk_it_once(raw, tmp_path, monkeypatch):
+    walked = []
+    walk = _Reads.block
+    monkeypatch.setattr(
+        _Reads, "block", lambda self, *given: (walked.append(given), walk(self, *given))[1]
+    )
+    image = raised(sc.open(raw))
+    for _ in range(6):
+        image = doubled(image, image)
+    last = raised.options(name="last", keep=True)
+    sc.run(last(image), store=tmp_path / "store", **{**OPTIONS, "block": SIDE})
+    assert len(walked) == 8  # 2**6 ways lead to the first
+    paint(raw, (0, 0, 0))
+    run = sc.run(last(image), store=tmp_path / "store", **{**OPTIONS, "block": SIDE})
+    assert np.array_equal(run["last"], (zarr.open_array(raw)[...] + 1) * 64 + 1)
 
 
 @sc.blockwise(halo=lambda reach: reach)
@@ -464,10 +546,12 @@ def test_digests_that_are_cut_off_or_those_of_another_result_count_as_none(raw, 
     content = path.read_bytes()
     path.write_bytes(content.replace(entry.key.encode(), b"0" * 64))
     assert BlockDigests.of(entry) is None
+    assert BlockDigests.family_of(entry) == ""
     path.write_bytes(content[:-1])
     known = BlockDigests.of(entry)
     assert known is not None
     assert 0 < len(known.digests) < 64
+    assert BlockDigests.family_of(entry) == known.family
 
 
 # --- laws ---

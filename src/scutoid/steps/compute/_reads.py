@@ -109,22 +109,29 @@ class _Reads:
         elif isinstance(source, ComputedImage):
             for block in source.blocks(roi):
                 self._note(f"inside {block.write_roi}")
-                self.block(source.given, block)
+                if not self._is_seen(source, block.write_roi):
+                    self.block(source.given, block)
         elif isinstance(source, RecalledImage):
             self._region(source, roi)
         else:
             raise _Unseen
 
     def _region(self, source: RecalledImage, roi: Roi) -> None:
-        place = (Same(source), roi)
         self._note(f"region {roi}")
-        if place in self._seen:
-            self._note(f"as region {self._seen[place]}")
+        if self._is_seen(source, roi):
             return
-        self._seen[place] = len(self._seen)
         array = source.hold(roi)
         self._note(f"{array.dtype.str} {array.shape}")
         self.digest.update(voxel_sums(array).tobytes())
+
+    def _is_seen(self, source: object, roi: Roi) -> bool:
+        """Whether a region has been walked before; then that counts, and which one it was."""
+        place = (Same(source), roi)
+        if place in self._seen:
+            self._note(f"as region {self._seen[place]}")
+            return True
+        self._seen[place] = len(self._seen)
+        return False
 
     def _value(
         self, given: BlockInputs, item: Deferred, block: StepBlock, *, takes_block: bool = True

@@ -19,18 +19,39 @@ from scutoid.store import DIGESTS, Entry, EntryStore
 _VERSION = "1"
 
 
-def family_of(call: BlockCall, keys: Keys, layouts: Layouts) -> str:
-    """Return the family of a step's result; empty where its blocks cannot be told apart.
+class Families:
+    """Works out the families of results, each once.
 
-    That is so of steps of which something cannot be seen (`opaque`), and of those that see what
-    their neighbours have written.
+    Parameters
+    ----------
+    keys : Keys
+        What their keys are made of.
+    layouts : Layouts
+        How calls are cut.
     """
-    if call.spec.sees_neighbours or keys.call(call).opaque:
-        return ""
-    inside = [family_of(fused, keys, layouts) for fused in call.fused_inputs]
-    if not all(inside):
-        return ""
-    return digest_of("family", _VERSION, *_told(call, keys, layouts), *inside)
+
+    def __init__(self, keys: Keys, layouts: Layouts) -> None:
+        self._keys = keys
+        self._layouts = layouts
+        self._known: dict[BlockCall, str] = {}
+
+    def of(self, call: BlockCall) -> str:
+        """Return the family of a step's result; empty where its blocks cannot be told apart.
+
+        That is so of steps of which something cannot be seen (`opaque`), and of those that see what
+        their neighbours have written.
+        """
+        if call not in self._known:
+            self._known[call] = self._make(call)
+        return self._known[call]
+
+    def _make(self, call: BlockCall) -> str:
+        if call.spec.sees_neighbours or self._keys.call(call).opaque:
+            return ""
+        inside = [self.of(fused) for fused in call.fused_inputs]
+        if not all(inside):
+            return ""
+        return digest_of("family", _VERSION, *_told(call, self._keys, self._layouts), *inside)
 
 
 def _told(call: BlockCall, keys: Keys, layouts: Layouts) -> Iterator[str]:
@@ -48,6 +69,9 @@ def _told(call: BlockCall, keys: Keys, layouts: Layouts) -> Iterator[str]:
     yield repr((step.dtypes, step.voxel_size, step.origin, step.unit, step.channels, step.time))
     frames = [frame and (frame.spec.shape, frame.spec.axes, frame.offset) for frame in call.frames]
     yield repr(frames)
+    storage = spec.options.storage
+    if storage.levels != 1:  # a block that is taken over brings its part of the coarser levels
+        yield repr((storage.levels, storage.factors, storage.downsampling, spec.labels))
 
 
 def _as_told(value: object, digest: str) -> str:
@@ -75,8 +99,7 @@ def find_earlier(draft: Draft, store: EntryStore) -> Entry | None:
         is_complete = entry.status == "complete"
         if (found is not None and not is_complete) or not (entry.path / DIGESTS).exists():
             continue
-        known = BlockDigests.of(entry)
-        if known is None or known.family != draft.family:
+        if BlockDigests.family_of(entry) != draft.family:
             continue
         found = entry
         if is_complete:

@@ -30,7 +30,7 @@ from scutoid.steps.graph import (
 from scutoid.steps.planning._accept import Acceptance
 from scutoid.steps.planning._changed_members import changed_members
 from scutoid.steps.planning._draft import Draft
-from scutoid.steps.planning._families import family_of, find_earlier
+from scutoid.steps.planning._families import Families, find_earlier
 from scutoid.steps.planning._folds import folded
 from scutoid.steps.planning._keys import Keys
 from scutoid.steps.planning._lookup import find_stored
@@ -260,11 +260,12 @@ class Planner:
 
     def _find_earlier(self) -> None:
         """Find, for each result to be made block by block, one that blocks may be taken from."""
+        families = Families(self.keys, self.layouts)
         for draft in self._drafts:
             if draft.status == "cached" or not draft.is_kept:
                 continue
             if isinstance(draft.call, BlockCall):
-                draft.family = family_of(draft.call, self.keys, self.layouts)
+                draft.family = families.of(draft.call)
                 if draft.family and draft.task not in self._force:
                     draft.earlier = find_earlier(draft, self.store)
 

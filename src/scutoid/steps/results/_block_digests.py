@@ -43,27 +43,38 @@ class BlockDigests:
         """Read what a result says of its blocks; None where it says nothing that is its own."""
         try:
             header, payloads = RecordLog.read(entry.path / DIGESTS)
-            fields = json.loads(header) if header else {}
+            family = _family_in(header, entry.key)
             entries = np.frombuffer(b"".join(payloads), _ENTRY)
         except (StoreError, ValueError):
             return None
-        if not _is_header(fields, entry.key):
+        if not family:
             return None
         rows = entries.tolist()
         digests = {block: digest for block, digest, _ in rows}
         sources = {block: source.hex() for block, _, source in rows}
         taken = {block: source for block, source in sources.items() if int(source, 16)}
-        return cls(fields["family"], digests, taken)
+        return cls(family, digests, taken)
+
+    @staticmethod
+    def family_of(entry: Entry) -> str:
+        """Read the family of a result, and nothing of its blocks; empty where it says none."""
+        try:
+            return _family_in(RecordLog.read_header(entry.path / DIGESTS), entry.key)
+        except (StoreError, ValueError):
+            return ""
 
 
-def _is_header(fields: object, key: str) -> bool:
-    return (
+def _family_in(header: bytes, key: str) -> str:
+    """Return the family that a header names; empty where it is none, or another result's."""
+    fields = json.loads(header) if header else {}
+    is_own = (
         isinstance(fields, dict)
         and fields.get("scutoid") == "digests"
         and fields.get("version") == _VERSION
         and fields.get("key") == key
         and isinstance(fields.get("family"), str)
     )
+    return fields["family"] if is_own else ""
 
 
 class DigestWriter:
