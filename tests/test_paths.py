@@ -57,7 +57,8 @@ def test_the_home_of_a_person_is_found(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "/a", "a/..", "../a", "a/../../b", "a//b", "a/", "./a", "a\0b", "\ud800"]
+    "name",
+    ["", ".", "..", "/a", "a/..", "../a", "a/../../b", "a//b", "a/", "./a", "a\0b", "\ud800"],
 )
 def test_a_name_that_leaves_its_folder_is_refused(tmp_path, name):
     assert not is_inner_name(name)
