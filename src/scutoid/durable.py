@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["beside", "is_beside", "replacing", "sync_file", "sync_folder"]
+from scutoid.errors import ScutoidError, StoreError
+
+__all__ = ["beside", "is_beside", "replacing", "sync_file", "sync_folder", "writing"]
 
 _SERIAL = itertools.count()
 _NEW = ".new"
@@ -69,6 +71,36 @@ def replacing(path: Path) -> Iterator[Path]:
             new.unlink()
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def writing(path: Path, what: str) -> Iterator[Path]:
+    """Replace a file that a user named whole, as `replacing`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What is written, for errors: "the sheet of a sweep".
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written; the file stays as it was.
+    """
+    try:
+        with replacing(path) as new:
+            yield new
+    except OSError as error:
+        if isinstance(error, ScutoidError):
+            raise
+        raise StoreError(
+            f"{what} is written into a folder that is there, and may be written to",
+            value=error.strerror or str(error),
+            place=str(path),
+            remedy="make the folder, or give another path",
+        ) from error
 
 
 def sync_file(path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Picture
 
 import scutoid as sc
-from scutoid.errors import GeometryError, ParameterError, PipelineError, ScutoidWarning
+from scutoid.errors import GeometryError, ParameterError, PipelineError, ScutoidWarning, StoreError
 
 
 @pytest.fixture
@@ -340,3 +340,17 @@ def test_arguments_that_cannot_be_are_refused(raw, arguments, message):
 def test_the_best_is_of_a_sweep():
     with pytest.raises(ParameterError, match="that of a sweep"):
         sc.best([], by="f1")
+
+
+def test_a_place_that_cannot_be_written_is_named(raw, tmp_path):
+    found = sc.sweep(sc.open(raw) > 50, {"greater.number": [50, 60]})
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "folder.html").mkdir()
+    for name in ("folder", "none/file"):
+        for write, ending in ((found.sheet, ".png"), (found.html, ".html")):
+            with pytest.raises(StoreError, match="is written into a folder") as caught:
+                write(tmp_path / f"{name}{ending}")
+            assert caught.value.place == str(tmp_path / f"{name}{ending}")
+        with pytest.raises(StoreError, match="a file of parameters is written"):
+            sc.save_parameters(tmp_path / f"{name}.png", {}, sc.gaussian)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.html", "folder.png"]

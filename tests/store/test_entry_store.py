@@ -177,3 +177,9 @@ def test_a_field_of_the_wrong_type_is_damage(field):
 def test_a_store_is_named_by_a_path(path):
     with pytest.raises(ParameterError, match="named by the path of its folder"):
         EntryStore(path)
+
+
+@pytest.mark.parametrize("name", [3, b"label", ["label"]])
+def test_a_step_is_named_by_text(tmp_path, name):
+    with pytest.raises(ParameterError, match="named by text"):
+        EntryStore(tmp_path).entries(name)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks import parse_bytes
+from scutoid.durable import writing
 from scutoid.errors import ParameterError, PipelineError, RunFailed
 from scutoid.exploring._applied import applied
 from scutoid.exploring._choices import Choice, Choices, choices_of, short_names
@@ -126,6 +127,8 @@ class Sweep:
             If no target is an image.
         ParameterError
             If the path has another ending.
+        StoreError
+            If the file cannot be written.
         """
         _check_ending(path, ".png", "sheet")
         if not self.tiles:
@@ -141,7 +144,8 @@ class Sweep:
             title += f"; the first {len(self.tiles)} are shown"
         png = draw_sheet(self.tiles, captions, title, self._columns())
         if path is not None:
-            Path(path).write_bytes(png)
+            with writing(Path(path), "a sheet") as new:
+                new.write_bytes(png)
         return png
 
     def html(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -156,6 +160,8 @@ class Sweep:
         ------
         ParameterError
             If the path has another ending.
+        StoreError
+            If the file cannot be written.
         """
         _check_ending(path, ".html", "html")
         page = (
@@ -165,7 +171,8 @@ class Sweep:
             f"</style></head><body>{self._as_html(len(self))}</body></html>\n"
         )
         if path is not None:
-            Path(path).write_text(page, encoding="utf-8")
+            with writing(Path(path), "a page") as new:
+                new.write_text(page, encoding="utf-8")
         return page
 
     def view(self, numbers: Sequence[int] | None = None, *, show: bool = True) -> Any:

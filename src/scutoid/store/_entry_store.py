@@ -107,7 +107,17 @@ class EntryStore:
         return [*first, *(path for path in staged if not _is_result(path))]
 
     def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
-        """Return all results with their recipes, the newest first."""
+        """Return all results with their recipes, the newest first.
+
+        Raises
+        ------
+        ParameterError
+            If the name of the step is no text.
+        """
+        if name is not None and not isinstance(name, str):
+            raise ParameterError(
+                "a step is named by text", value=name, place="store", remedy='such as "label"'
+            )
         results = []
         folders = self.step_folders(links=True) if name is None else [self.path / folder_name(name)]
         for path in (one / RECIPE for folder in folders for one in _folders(folder, links=True)):

@@ -178,6 +178,15 @@ else:
     raise AssertionError("it was written")
 """
     as_user(shared, refused)
+    asked = """
+import warnings
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    done = sc.run(*targets(), store="store", report=True)
+assert done.report is None
+assert any("has no report" in str(each.message) for each in told), told
+"""
+    as_user(shared, asked)
     assert state(shared / "store/listed") | state(shared / "store/runs") == before
 
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from scutoid._version import __version__
-from scutoid.durable import replacing
+from scutoid.durable import writing
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.steps.handles._pipeline import Pipeline
 from scutoid.steps.handles._step import Step
@@ -59,6 +59,8 @@ def save_parameters(
     ------
     ParameterError
         If it has no such parameter, or JSON does not hold a value.
+    StoreError
+        If the file cannot be written.
 
     Examples
     --------
@@ -92,7 +94,7 @@ def save_parameters(
         "parameters": {name: to_json(value) for name, value in values.items()},
     }
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    with replacing(path) as beside:
+    with writing(path, "a file of parameters") as beside:
         beside.write_text(text, encoding="utf-8")
     return path
 

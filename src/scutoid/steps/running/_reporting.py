@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import warnings
 
+from scutoid.errors import ScutoidWarning
 from scutoid.steps.running._outcome import Run
 
 VARIABLE = "SCUTOID_REPORT"
@@ -21,11 +23,23 @@ def report_at_end(done: Run, *, wanted: bool | None) -> None:
         What came of it.
     wanted : bool, optional
         Whether; default: if it computed something.
+
+    Warns
+    -----
+    ScutoidWarning
+        If it was asked for, and the store cannot be written.
     """
+    is_asked = wanted is True
     if wanted is None:
         is_off = os.environ.get(VARIABLE, "").strip().lower() in ("off", "0", "false", "no")
         wanted = not is_off and any(
             step.n_done > step.n_cached or step.n_failed for step in done.steps
         )
-    if wanted and done.folder.is_dir():  # a store that cannot be written has no record of it
+    if wanted and done.folder.is_dir():
         pkgutil.resolve_name(_WRITER)(done)
+    elif is_asked:
+        warnings.warn(
+            f"the run has no report: the store {done.store} cannot be written; all was there",
+            ScutoidWarning,
+            stacklevel=4,
+        )
