@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from scutoid.errors import PipelineError
 from scutoid.tuning._subject import Subject
-from scutoid.views import import_napari, new_viewer
 
 if TYPE_CHECKING:
     from scutoid.steps import Image
@@ -75,6 +74,8 @@ def tune(
     PipelineError
         If it returns no lazy results, is made of no image, or there is no display.
     """
+    from scutoid.views import import_napari, new_viewer
+
     napari = import_napari()
     subject = Subject.of(target, inputs, values, member)
     results = subject.build({each.name: each.start for each in subject.parameters})
