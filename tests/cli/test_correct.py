@@ -51,3 +51,19 @@ def test_a_step_without_an_image_is_refused(results, opened):
     with pytest.raises(ParameterError, match="has an image"):
         correct("measure", corrections=results / "a", store=str(results / "results"))
     assert not opened
+
+
+def test_labels_of_a_member_are_opened(tmp_path, opened):
+    for n, key in enumerate("ab", 1):
+        np.save(tmp_path / f"{key}.npy", np.eye(8) * n)
+    images = sc.open_folder(tmp_path / "*.npy")
+    smooth = sc.gaussian(images, sigma=0.1)
+    labels = sc.label(smooth > 1, connectivity=2)
+    sc.run(labels, smooth, store=tmp_path / "results", progress=False)
+    options = {"store": str(tmp_path / "results"), "corrections": tmp_path / "b.corrections"}
+    assert correct("label", member="b.npy", image="gaussian", **options) == 0
+    (((shown, below), _),) = opened
+    assert np.asarray(shown).max() == 1
+    assert np.asarray(below).max() > 1
+    with pytest.raises(ParameterError, match=r"add --member a\.npy"):
+        correct("label", **options)

@@ -7,7 +7,7 @@ import pytest
 
 import scutoid as sc
 from scutoid.cli._commands import view as view_command
-from scutoid.errors import ParameterError
+from scutoid.errors import ParameterError, PipelineError
 
 components = pytest.importorskip("napari.components", reason="napari is not installed")
 
@@ -50,3 +50,28 @@ def test_steps_are_shown_with_the_table_on_its_labels(store, viewer):
 def test_what_is_of_napari_is_refused_with_a_page(store):
     with pytest.raises(ParameterError, match="is of napari"):
         view_command("cells", store=store, color_by="n_voxels", web=True)
+
+
+@pytest.fixture
+def plate(tmp_path):
+    for key, n in (("A 01", 3), ("B01", 5)):
+        (tmp_path / "plate").mkdir(exist_ok=True)
+        np.save(tmp_path / "plate" / f"{key}.npy", np.eye(8) * n)
+    labels = sc.label(sc.open_folder(tmp_path / "plate/*.npy") > 2, connectivity=2)
+    sc.run(labels, sc.measure(labels), store=tmp_path / "results", executor="serial")
+    return str(tmp_path / "results")
+
+
+@pytest.mark.parametrize("steps", [("label",), ("label", "measure")])
+def test_of_a_folder_of_images_a_member_is_shown(plate, viewer, steps):
+    assert view_command(*steps, store=plate, member="B01.npy") == 0
+    assert len(viewer.layers) == len(steps)
+    with pytest.raises(ParameterError, match=r"remedy: add --member 'A 01.npy'"):
+        view_command(*steps, store=plate)
+    with pytest.raises(PipelineError, match="for example 'A 01.npy'"):
+        view_command(*steps, store=plate, member="C01.npy")
+
+
+def test_a_member_is_of_a_folder(store, viewer):
+    with pytest.raises(ParameterError, match="remedy: leave it out"):
+        view_command("cells", store=store, member="A01.tif")

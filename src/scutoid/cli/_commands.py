@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 import warnings
@@ -419,6 +420,7 @@ def _serve_view(
 def view(
     *steps: str,
     store: str = "results",
+    member: str | None = None,
     color_by: str | None = None,
     web: bool = False,
     link: str | None = None,
@@ -433,6 +435,8 @@ def view(
         Names of steps; images, labels and tables with positions are shown.
     store : str
         Folder of the results.
+    member : str
+        Key of the member that is shown of results of a folder of images, such as A01.tif.
     color_by : str
         In napari, the column of the tables by which objects are coloured.
     web : bool
@@ -457,7 +461,7 @@ def view(
             "--color-by is of napari", value="--web", place="scutoid view", remedy="leave one out"
         )
     opened = Store(store)
-    results = [item for step in steps for item in _several(opened[step])]
+    results = _single(opened, steps, member)
     if web:
         return _serve_view(results, link=link, port=port, open_browser=browser)
     from scutoid.views import view as open_view
@@ -521,6 +525,7 @@ def correct(
     *,
     corrections: Path,
     store: str = "results",
+    member: str | None = None,
     image: str | None = None,
     suspicious: bool = False,
     who: str | None = None,
@@ -535,6 +540,8 @@ def correct(
         The folder, such as cells.corrections, which sc.corrected takes; made if there is none.
     store : str
         Folder of the results.
+    member : str, optional
+        Key of the member that is corrected of labels of a folder of images, such as A01.tif.
     image : str, optional
         A step of the store, or a path, that is shown below the labels.
     suspicious : bool
@@ -546,18 +553,46 @@ def correct(
     from scutoid.correcting import suspicious as find_suspicious
 
     opened = Store(store)
-    labels = _image_of(opened, step)
+    labels = _image_of(opened, step, member)
     below = None
     if image is not None:
-        below = open_image(image) if Path(image).exists() else _image_of(opened, image)
+        is_path = Path(image).exists()
+        below = open_image(image) if is_path else _image_of(opened, image, member)
     table = find_suspicious(labels, below) if suspicious else None
     open_labels(labels, below, corrections=corrections, table=table, who=who, block=True)
     return 0
 
 
-def _image_of(store: Store, step: str) -> Image:
-    """Return the image of a step."""
-    images = [item for item in _several(store[step]) if isinstance(item, Image)]
+def _single(store: Store, steps: Sequence[str], member: str | None) -> list[Any]:
+    """Return the results of steps, of folders of images those of one member."""
+    items = [(step, item) for step in steps for item in _several(store[step])]
+    if member is not None and not any(isinstance(item, Collection) for _, item in items):
+        raise ParameterError(
+            "--member is of the results of a folder of images",
+            value=member,
+            place=f"steps {', '.join(steps)}",
+            remedy="leave it out",
+        )
+    return [
+        _member(step, item, member) if isinstance(item, Collection) else item
+        for step, item in items
+    ]
+
+
+def _member(step: str, results: Collection[Any], member: str | None) -> Any:
+    if member is None:
+        raise ParameterError(
+            "of a folder of images one member is shown",
+            value=f"{len(results)} members",
+            place=f"step {step!r}",
+            remedy=f"add --member {shlex.quote(next(iter(results.keys), 'KEY'))}",
+        )
+    return results[member]
+
+
+def _image_of(store: Store, step: str, member: str | None) -> Image:
+    """Return the image of a step, or of one of its members."""
+    images = [item for item in _single(store, [step], member) if isinstance(item, Image)]
     if not images:
         raise ParameterError("a step that is corrected, or shown below, has an image", place=step)
     return images[0]
