@@ -68,7 +68,7 @@ def test_of_a_folder_of_images_a_member_is_shown(plate, viewer, steps):
     assert len(viewer.layers) == len(steps)
     with pytest.raises(ParameterError, match=r"remedy: add --member 'A 01.npy'"):
         view_command(*steps, store=plate)
-    with pytest.raises(PipelineError, match="for example 'A 01.npy'"):
+    with pytest.raises(PipelineError, match=r"for example 'A 01\.npy'"):
         view_command(*steps, store=plate, member="C01.npy")
 
 
