@@ -12,7 +12,7 @@ import io
 import pickle
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -37,6 +37,9 @@ def dumps(value: object) -> bytes:
                     if not known[name] and isinstance(module, types.ModuleType):
                         cloudpickle.register_pickle_by_value(module)
                         by_value.append(module)
+            if isinstance(obj, types.CodeType):
+                make, args = self.dispatch_table[types.CodeType](obj)
+                return _code_of_file, (obj.co_filename, make, args)
             return super().reducer_override(obj)
 
     file = io.BytesIO()
@@ -48,6 +51,16 @@ def dumps(value: object) -> bytes:
             if module.__name__ not in registered:
                 cloudpickle.unregister_pickle_by_value(module)
     return file.getvalue()
+
+
+def _code_of_file(
+    name: str, make: Callable[..., types.CodeType], args: tuple[object, ...]
+) -> types.CodeType:
+    """Make code that names its file, so that tracebacks show its lines.
+
+    cloudpickle leaves the name out, for payloads that do not depend on it.
+    """
+    return make(*args).replace(co_filename=name)
 
 
 def dump_works(works: Sequence[Work]) -> list[bytes]:
