@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import scutoid as sc
-from scutoid.errors import MissingExtra, ParameterError
+from scutoid.correcting._region import around, place_of
+from scutoid.errors import MissingExtra, ParameterError, ScutoidError
 
 VOXEL = (0.5, 0.25)
 LABELS = np.zeros((60, 90), np.uint32)
@@ -257,3 +258,55 @@ def test_what_cannot_be_done_is_said_in_the_window(opened):
         press(window, key)
         assert text in window.viewer.status
     assert window.work.n_unsaved == 0
+
+
+@pytest.mark.gui
+def test_what_could_not_be_saved_is_said_and_kept(opened, monkeypatch):
+    window = opened()
+    window.work.editing.delete([4])
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(window.work.folder), "append", full)
+        window.press("save")
+        assert "No space left" in window.viewer.status
+        window.ask = lambda _: "save"
+        assert not window.may_close()
+        assert window.work.n_unsaved == 1
+    assert window.may_close()
+    assert len(window.work.folder) == 1
+
+
+@pytest.mark.gui
+def test_long_texts_leave_the_canvas_its_room(opened):
+    from qtpy.QtWidgets import QApplication
+
+    window = opened()
+    widget = window._panel.widget.native
+    before = widget.minimumSizeHint().width()
+    window._after("saved in /" + "a/long/path" * 30)
+    QApplication.processEvents()
+    assert widget.minimumSizeHint().width() == before
+
+
+@pytest.mark.parametrize(
+    ("labels", "roi"),
+    [
+        (np.zeros((8, 9)), None),
+        (np.zeros((8, 9), int), sc.Roi((20, 20), (4, 4))),
+        (np.zeros((8, 9), int), {"y": (0, 4)}),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(tmp_path, labels, roi):
+    with pytest.raises(ScutoidError):
+        sc.correct(labels, roi=roi, corrections=tmp_path / "cells.corrections", show=False)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_row_without_a_place_is_looked_for_in_the_middle():
+    labels = sc.open(np.zeros((2000, 2000), np.uint16))
+    row = {"y_voxel": np.nan, "x_voxel": 700.0}
+    assert place_of(labels, row) == [1000, 700]
+    assert around(labels, map(round, place_of(labels, row))).shape == (512, 512)

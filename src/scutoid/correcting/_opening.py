@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.correcting._correction import as_ids
 from scutoid.correcting._folder import Corrections
 from scutoid.correcting._proofreading import Proofreading
 from scutoid.correcting._region import chosen_region, rows_of
@@ -98,18 +99,19 @@ def correct(
             place="correct",
             remedy="give the labels that `corrected` was called on: what the folder has is shown",
         )
-    folder = (
-        corrections
-        if isinstance(corrections, Corrections)
-        else Corrections.create(corrections, opened.axes, object_axes)
-    )
-    folder.check_axes(opened.axes)
+    as_ids(np.zeros(0, opened.dtype), "labels that are corrected")
     frame = table.to_pandas() if isinstance(table, Table) else table
     rows = rows_of(frame)
     region = _in_view(opened, viewer) if roi is None and viewer is not None else None
     at_first = region is None and roi is None and bool(rows)
     if region is None:
         region = chosen_region(opened, roi, rows[0] if rows else None)
+    folder = (
+        corrections
+        if isinstance(corrections, Corrections)
+        else Corrections.create(corrections, opened.axes, object_axes)
+    )
+    folder.check_axes(opened.axes)
     work = Proofreading(opened, folder, region, who=who)
     shown = view(*([] if image is None else [image]), viewer=viewer, show=show)
     found = Proofreader(work, shown, rows, at_first=at_first)

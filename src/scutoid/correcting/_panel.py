@@ -38,7 +38,8 @@ class Panel:
             button.changed.connect(lambda _, name=name: press(name))
         help_text = Label(value=HELP)
         shown = Container(widgets=[*self._lines, why, *buttons, help_text], labels=False)
-        help_text.native.setWordWrap(True)
+        for text in (*self._lines, help_text):
+            _keep_narrow(text.native)
         why.native.setPlaceholderText("why (kept with each correction)")
         self.widget = shown
         """What is docked in a window."""
@@ -48,6 +49,14 @@ class Panel:
         for label, line in zip(self._lines, lines, strict=True):
             label.value = line
             label.visible = bool(line)
+
+
+def _keep_narrow(label: Any) -> None:
+    """Let a text take the width that there is: else a long one covers the canvas."""
+    from qtpy.QtWidgets import QSizePolicy
+
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
 
 
 def ask(viewer: Any, text: str) -> Answer:

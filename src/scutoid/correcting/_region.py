@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -95,11 +96,12 @@ def chosen_region(labels: Image, roi: object, row: Mapping[str, Any] | None) -> 
 
 
 def place_of(labels: Image, row: Mapping[str, Any]) -> list[float]:
-    """Return where an object of a table lies, in voxels; the middle along axes that it lacks."""
+    """Return where an object of a table lies, in voxels; the middle where it has none."""
     place = []
     for axis, first, size in zip(labels.axes, labels.roi.offset, labels.shape, strict=True):
         name = f"{axis}_voxel" if axis in "zyx" else axis
-        place.append(float(row[name]) if name in row else float(first + size // 2))
+        at = float(row[name]) if name in row else math.nan
+        place.append(at if math.isfinite(at) else float(first + size // 2))
     return place
 
 

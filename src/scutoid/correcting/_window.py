@@ -134,8 +134,9 @@ class Proofreader:
             return True
         answer = self.ask(f"{n_unsaved} corrections are not saved in {self.work.folder.path}")
         if answer == "save":
-            self.save()
-        elif answer == "discard":
+            self.press("save")
+            return not self.work.n_unsaved
+        if answer == "discard":
             self.work.discard()
         return answer != "cancel"
 
@@ -285,6 +286,8 @@ class Proofreader:
         except ScutoidError as error:
             text = f"{error.rule}; {error.remedy}" if error.remedy else error.rule
             self._after(text)
+        except OSError as error:  # as of a disk that is full
+            self._after(f"not done: {error}")
 
 
 def _newest_labels(viewer: Any) -> Any:
