@@ -56,7 +56,7 @@ def _keep_narrow(label: Any) -> None:
     from qtpy.QtWidgets import QSizePolicy
 
     label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
 
 def ask(viewer: Any, text: str) -> Answer:
