@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import scutoid as sc
+from scutoid.errors import ParameterError
+from scutoid.views._following import Following
 
 components = pytest.importorskip("napari.components", reason="napari is not installed")
 
@@ -74,7 +76,7 @@ class Broken:
 
 
 def test_a_viewer_that_fails_does_not_end_the_run(raw, tmp_path, caplog):
-    listeners = [sc.views.follow(Broken())]
+    listeners = [Following(Broken())]  # as of a window that was closed in the meantime
     done = sc.run(*results(raw), store=tmp_path, executor="serial", listeners=listeners)
     assert done.ok
     assert "could not be shown" in caplog.text
@@ -124,3 +126,9 @@ def test_a_run_in_another_thread_is_followed_in_that_of_the_window(display, raw,
         assert threads == {threading.main_thread()}
     finally:
         viewer.close()
+
+
+@pytest.mark.parametrize("viewer", [None, 3], ids=str)
+def test_what_is_no_viewer_cannot_follow(viewer):
+    with pytest.raises(ParameterError, match="viewer of napari"):
+        sc.views.follow(viewer)

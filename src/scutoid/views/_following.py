@@ -9,7 +9,7 @@ from typing import Any
 
 from scutoid.errors import ScutoidError
 from scutoid.events import Event
-from scutoid.views._napari import view
+from scutoid.views._napari import check_viewer, view
 
 _STEP = "scutoid step"
 """Where a layer keeps the step that a run has made it of, among its metadata."""
@@ -84,7 +84,13 @@ def follow(viewer: Any) -> Following:
     ----------
     viewer : napari.Viewer
         As `view` returns it.
+
+    Raises
+    ------
+    ParameterError
+        If it is no viewer, or its window is closed.
     """
+    check_viewer(viewer, "viewer of follow")
     return Following(viewer)
 
 

@@ -63,7 +63,9 @@ def view(
         are no numbers, or napari refuses an argument of ``options(view=)``.
     """
     napari = import_napari()
-    there = _layers_of(viewer)
+    if viewer is not None:
+        check_viewer(viewer, "viewer= of view")
+    there = [] if viewer is None else list(viewer.layers)
     chosen = choose_layers(
         *results,
         labels=labels,
@@ -145,25 +147,29 @@ def _show_contours(layers: list[Any]) -> None:
             setattr(each, name, value)
 
 
-def _layers_of(viewer: Any) -> list[Any]:
-    """Return the layers that a viewer has.
+def check_viewer(viewer: Any, place: str) -> None:
+    """Refuse what is no viewer of napari, or has a window that is closed.
+
+    Parameters
+    ----------
+    viewer : object
+        What was given.
+    place : str
+        The argument, for the error.
 
     Raises
     ------
     ParameterError
-        If it is none of napari, or its window is closed.
+        If it is none, or its window is closed.
     """
-    if viewer is None:
-        return []
     is_viewer = hasattr(viewer, "layers")
     if not is_viewer or _is_closed(getattr(viewer, "window", None)):
         raise ParameterError(
             "layers are added to a viewer of napari with an open window",
             value="one whose window is closed" if is_viewer else type(viewer).__name__,
-            place="viewer= of view",
-            remedy="leave it out for a new window",
+            place=place,
+            remedy="give one that sc.view() returned, or of view none, for a new window",
         )
-    return list(viewer.layers)
 
 
 def _is_closed(window: Any) -> bool:
