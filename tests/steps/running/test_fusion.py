@@ -291,3 +291,17 @@ def test_steps_on_other_grids_are_fused_where_a_block_reads_nothing_of_them(tmp_
     np.testing.assert_array_equal(np.asarray(padded), np.pad(np.flip(wanted), 6))
     assert {path.name for path in tmp_path.iterdir()} >= {"concatenate", "pad"}
     assert not (tmp_path / "scale_nearest").exists()
+
+
+def test_steps_inside_that_read_one_by_two_ways_are_planned_once(tmp_path):
+    """Two ways each, thirty times over: 2**30 ways from the last to the first."""
+
+    @sc.blockwise(halo=1, dtype="same", check_halo=False, block_invariant=True)
+    def both(first, second):
+        return first + second
+
+    image = sc.open(np.zeros((8, 8), "uint8"))
+    for number in range(30):
+        image = both.options(keep=False, name=f"both_{number}")(image, image)
+    planned = sc.plan(sc.gaussian(image, sigma=1), store=tmp_path, block=4)
+    assert len(planned.steps) == 31

@@ -93,7 +93,7 @@ class Call(Node):
         """The calls that are computed inside the blocks of this one."""
         return ()
 
-    @property
+    @cached_property
     def is_block_invariant(self) -> bool:
         """Whether its results are the same for every block shape, what is fused included."""
         return self.spec.block_invariant and all(c.is_block_invariant for c in self.fused_inputs)

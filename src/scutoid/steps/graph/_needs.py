@@ -33,11 +33,15 @@ def memory_of(call: Call, layouts: Layouts) -> int:
         return 0
     # One that has others on both sides, where there is such, for it has all of its halo
     middle = grid.index((n - 1) // 2 for n in grid.shape)
-    return _memory_of_block(call, layouts, grid.write_roi(middle))
+    return _memory_of_block(call, layouts, grid.write_roi(middle), {})
 
 
-def _memory_of_block(call: BlockCall, layouts: Layouts, write: Roi) -> int:
+def _memory_of_block(
+    call: BlockCall, layouts: Layouts, write: Roi, known: dict[tuple[BlockCall, Roi], int]
+) -> int:
     """Estimate the bytes that one block needs, with the steps that are computed inside it."""
+    if (call, write) in known:
+        return known[call, write]
     layout = layouts.of(call)
     read = layout.read_roi(write)
     sizes = []
@@ -52,8 +56,10 @@ def _memory_of_block(call: BlockCall, layouts: Layouts, write: Roi) -> int:
             below = region if image.view is None else image.view.below(region)
             start = node.framed(image.output).offset
             under = layouts.of(node).grid_region(below.shift(start))
-            inside = max(inside, _memory_of_block(node, layouts, under))
+            inside = max(inside, _memory_of_block(node, layouts, under, known))
     frames = [framed for framed in call.frames if framed is not None]
     widths = [image.dtype.itemsize for image in call.images]
     widths += [framed.spec.dtype.itemsize for framed in frames]
-    return sum(sizes) + _WORKING_COPIES * read.size * max(widths) + inside
+    needed = sum(sizes) + _WORKING_COPIES * read.size * max(widths) + inside
+    known[call, write] = needed
+    return needed

@@ -216,11 +216,15 @@ class Planner:
 
     def _read_by(self, call: Call) -> Iterator[Ref | CollectionRef]:
         """Yield what a call reads: also what a step reads that is computed in its blocks."""
-        for ref in call.dependencies:
-            yield ref
-            upstream = self._of(ref)
-            if upstream is not None and upstream.call in call.fused_inputs:
-                yield from self._read_by(upstream.call)
+        readers = [call]
+        for reader in readers:  # grows meanwhile; each is asked once, however many ways lead to it
+            for ref in reader.dependencies:
+                yield ref
+                upstream = self._of(ref)
+                if upstream is None or upstream.call in readers:
+                    continue
+                if upstream.call in reader.fused_inputs:
+                    readers.append(upstream.call)
 
     def _wanted(
         self, draft: Draft, ref: Ref | CollectionRef, upstream: Draft

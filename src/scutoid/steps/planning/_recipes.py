@@ -112,7 +112,7 @@ def with_inside(recipe: Recipe, call: Call, keys: Keys) -> Recipe:
         denoise (not kept)  ->  threshold (not kept)  ->  label pieces (kept)
                                                           recipe: inside: threshold, denoise
     """
-    calls = dict.fromkeys(_fused(call))
+    calls = _fused(call)
     record = ResultRecord.of(recipe)
     if record is None or not calls:
         return recipe
@@ -132,7 +132,15 @@ def nearest_inside(reader: Recipe | None, new: Recipe) -> Recipe | None:
     return min(named, key=lambda recipe: len(differences(new, recipe)), default=None)
 
 
-def _fused(call: Call) -> Iterator[BlockCall]:
-    for fused in call.fused_inputs:
-        yield fused
-        yield from _fused(fused)
+def _fused(call: Call) -> dict[BlockCall, None]:
+    """Return the steps that are computed inside the blocks of a call, each once."""
+    found: dict[BlockCall, None] = {}
+
+    def visit(reader: Call) -> None:
+        for fused in reader.fused_inputs:
+            if fused not in found:
+                found[fused] = None
+                visit(fused)
+
+    visit(call)
+    return found

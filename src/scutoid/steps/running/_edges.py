@@ -17,6 +17,7 @@ class Edges:
     def __init__(self, planned: PlannedRun) -> None:
         self._planned = planned
         self._layouts = planned.layouts
+        self._reaches: dict[BlockCall, tuple[Coordinate, Coordinate]] = {}
 
     def of(self, call: Call) -> tuple[After, ...]:
         """Return what a call waits for."""
@@ -97,6 +98,12 @@ class Edges:
         return BlockGrid(grid.total, grid.block_shape, halo=self._reach(call), fit=grid.fit)
 
     def _reach(self, call: BlockCall) -> tuple[Coordinate, Coordinate]:
+        """Tell how far a block sees, below and above, through the steps computed inside it."""
+        if call not in self._reaches:
+            self._reaches[call] = self._worked_out_reach(call)
+        return self._reaches[call]
+
+    def _worked_out_reach(self, call: BlockCall) -> tuple[Coordinate, Coordinate]:
         layout = self._layouts.of(call)
         low, high = map(list, layout.grid.halo)
         if layout.border == "reflect":
