@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import scutoid as sc
+from scutoid.serving._store_view import StoreView
+from scutoid.store import EntryStore
 
 from .conftest import asked
 
@@ -104,6 +106,21 @@ def test_the_report_of_a_run_is_shut_off_from_the_page(site, finished, run_name)
 def test_commands_name_the_store_and_quote_names(site, run_name):
     commands = dict(site.get("/api/step", run=run_name, step="doubled").json()["commands"])
     assert commands["in napari"].startswith("scutoid view doubled --store ")
+
+
+def test_commands_are_those_that_can_show_the_result(site):
+    view = site.get("/api/results").json()["results"]
+    by_name = {one["step"]: site.get("/api/result", place=one["place"]).json() for one in view}
+    for told in by_name.values():
+        has_image = any(output["kind"] == "image" for output in told["outputs"])
+        assert ("in napari" in dict(told["commands"])) == has_image
+        assert "in the terminal" in dict(told["commands"])
+    assert "in napari" not in dict(by_name["many_ids"]["commands"])
+
+
+def test_commands_for_members_say_which(finished):
+    commands = dict(StoreView(EntryStore(finished)).commands("cells", ["image"], of_members=True))
+    assert commands["in napari"].startswith("scutoid view cells --member KEY --store ")
 
 
 OUTSIDE = [

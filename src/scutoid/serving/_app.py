@@ -158,13 +158,16 @@ class _Pages:
     def _step(self, request: Request) -> Response:
         view = self._store.run(_text(request, "run"))
         step = view.step(_text(request, "step"))
-        commands = self._store.commands(step.name)
-        return _json({**step_document(view, step), "commands": commands})
+        return self._with_commands(step.name, step_document(view, step), step.kind)
 
     def _result(self, request: Request) -> Response:
         entry, recipe = self._store.result(_text(request, "place"))
-        commands = self._store.commands(recipe.step)
-        return _json({**result_document(entry, recipe), "commands": commands})
+        return self._with_commands(recipe.step, result_document(entry, recipe), recipe.kind)
+
+    def _with_commands(self, step: str, document: dict[str, Any], kind: str) -> Response:
+        kinds = [output["kind"] for output in document["outputs"]]
+        commands = self._store.commands(step, kinds, of_members=kind == "collection")
+        return _json({**document, "commands": commands})
 
     def _blocks(self, request: Request) -> Response:
         view = self._store.run(_text(request, "run"))

@@ -6,6 +6,7 @@ import shlex
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -171,15 +172,29 @@ class StoreView:
                         return self.run(name), step.name
         return None, ""
 
-    def commands(self, step: str) -> list[tuple[str, str]]:
-        """Return commands that show the newest result of a step otherwise, with their purpose."""
+    def commands(
+        self, step: str, kinds: Iterable[str], *, of_members: bool
+    ) -> list[tuple[str, str]]:
+        """Return commands that show the newest result of a step otherwise, with their purpose.
+
+        Parameters
+        ----------
+        step : str
+            Name of the step.
+        kinds : iterable of str
+            Kinds of its outputs: viewers show images; a table needs those that it belongs to.
+        of_members : bool
+            Whether it has a result a member, of which viewers show one.
+        """
         store = f"--store {shlex.quote(str(self.path))}"
         name = shlex.quote(step)
-        return [
-            ("in napari", f"scutoid view {name} {store}"),
-            ("in the browser, in 3-D", f"scutoid view --web {name} {store}"),
-            ("in the terminal", f"scutoid show {name} {store}"),
+        member = " --member KEY" if of_members else ""
+        viewers = [
+            ("in napari", f"scutoid view {name}{member} {store}"),
+            ("in the browser, in 3-D", f"scutoid view --web {name}{member} {store}"),
         ]
+        shown = viewers if "image" in kinds else []
+        return [*shown, ("in the terminal", f"scutoid show {name} {store}")]
 
 
 def _result_line(entry: Entry, recipe: Recipe, store: Path) -> dict[str, Any]:
