@@ -74,11 +74,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("pipeline", "steps", "engine"),
     ("ops",),
     ("",),
-    ("testing", "views", "cli", "integrations", "reports", "cluster"),
+    ("views",),
+    ("exploring",),
+    (
+        *("testing", "cli", "integrations", "reports", "serving", "cluster"),
+        *("correcting", "napari_plugin", "tuning"),
+    ),
     ("__main__",),
 )
 """Each may import itself and what stands above it; "" is scutoid's own ``__init__``."""
-LAZY = frozenset({"views", "cli"})
+LAZY = frozenset({"correcting", "exploring", "reports", "tuning", "views", "cli"})
 _OF_THE_PIPELINE = (
     "declaration",
     "layout",

@@ -205,7 +205,7 @@ class Sweep:
                 place="view of a sweep",
                 remedy="name some: sweep.view([0, 3, 5])",
             )
-        from scutoid import view
+        from scutoid.views import view
 
         viewer: Any = None
         cells: list[list[Any]] = []
