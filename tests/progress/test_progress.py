@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -177,3 +179,18 @@ def test_bars_show_all_counts_however_long_a_name_is(width, monkeypatch) -> None
     for counts in ("1000/1000", "3/4", "1003/1004"):
         assert counts in text
     assert max(map(len, text.splitlines())) <= width
+
+
+def test_no_thread_is_left_where_a_run_begins_again() -> None:
+    """Parts of a run begin one after the other; what draws the first ends before the second."""
+    before = threading.active_count()
+
+    def wait_for(count: int) -> None:
+        while threading.active_count() > count:  # those that end are not waited for
+            time.sleep(0.01)
+
+    with Progress(io.StringIO(), live=True) as progress:
+        for _ in range(3):
+            progress.on_event(RunStarted(0.0, LABEL, 1))
+        wait_for(before + 1)
+    wait_for(before)

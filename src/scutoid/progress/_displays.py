@@ -90,6 +90,7 @@ class TerminalBars:
         digits = len(str(counts.total().total))
         name = Column(no_wrap=True, max_width=max(console.width // 3, 8), overflow="ellipsis")
         done = Column(no_wrap=True, min_width=2 * digits + 1)
+        self.close(counts)  # those of a part of the run that did not come to its end
         self._bars = Bars(
             TextColumn("{task.description}", markup=False, table_column=name),
             BarColumn(bar_width=min(28, console.width // 4)),

@@ -119,7 +119,11 @@ class Tuning:
         It is looked at, and no events are awaited: it changes by the camera, the sliders of axes,
         the size of the window, the grid, the layer's own place.
         """
-        found = self._visible()
+        try:
+            found = self._visible()
+        except Exception as error:  # noqa: BLE001 - what leaves a slot of Qt ends the process
+            self.panel.say(_said(error), "".join(traceback.format_exception(error)))
+            return
         if found == self._was_seen and (self._last is None or found != self._last[1]):
             self._wish()
         self._was_seen = found
@@ -134,6 +138,9 @@ class Tuning:
             wanted = self._wanted()
         except (ValueError, SyntaxError) as error:  # a line of text that is no value
             self.panel.say(f"this is no value: {error}")
+            return
+        except Exception as error:  # noqa: BLE001 - as above
+            self.panel.say(_said(error), "".join(traceback.format_exception(error)))
             return
         if wanted is None:
             self.panel.say(f"nothing of {self._layer.name!r} is visible")
