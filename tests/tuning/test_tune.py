@@ -293,3 +293,17 @@ def test_qt_is_imported_only_when_something_is_tuned():
     script = "import sys, scutoid; scutoid.tune; import scutoid.tuning; scutoid.tuning.Tuning\n"
     script += 'assert not {"qtpy", "napari", "magicgui", "PyQt6"} & set(sys.modules)'
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@marked
+def test_a_window_that_is_closed_while_something_is_computed_ends_it(display, raw, until):
+    tuning = sc.tune(cells, raw)
+    settle(tuning, until)
+    GATE.clear()
+    CALLS.clear()
+    tuning.set(factor=1.5)
+    until(lambda: CALLS)
+    tuning.viewer.close()
+    tuning._take((tuning._last, ValueError("of a panel that may be gone")))
+    GATE.set()
+    until(lambda: not tuning._thread._thread.is_alive())

@@ -43,6 +43,7 @@ class Tuning:
         self._layers = parts["layers"]
         self._previews = Previews(subject, reference, **parts["options"])
         self._last: _Wish | None = None
+        self._done: _Wish | None = None
         self._shown: Shown | None = None
         self.error: Exception | None = None
         self._thread = LastWish(self._compute)
@@ -66,7 +67,8 @@ class Tuning:
     @property
     def is_idle(self) -> bool:
         """Whether what the controls say, and what is visible, is what is shown."""
-        return self._last is not None and self._thread.is_idle and self._last == self._wanted()
+        is_done = self._last is not None and self._done == self._last
+        return is_done and self._thread.is_idle and self._last == self._wanted()
 
     def set(self, **values: object) -> None:
         """Move controls.
@@ -122,7 +124,7 @@ class Tuning:
         try:
             found = self._visible()
         except Exception as error:  # noqa: BLE001 - what leaves a slot of Qt ends the process
-            self.panel.say(_said(error), "".join(traceback.format_exception(error)))
+            self._say(_said(error), "".join(traceback.format_exception(error)))
             return
         if found == self._was_seen and (self._last is None or found != self._last[1]):
             self._wish()
@@ -137,13 +139,13 @@ class Tuning:
         try:
             wanted = self._wanted()
         except (ValueError, SyntaxError) as error:  # a line of text that is no value
-            self.panel.say(f"this is no value: {error}")
+            self._say(f"this is no value: {error}")
             return
         except Exception as error:  # noqa: BLE001 - as above
-            self.panel.say(_said(error), "".join(traceback.format_exception(error)))
+            self._say(_said(error), "".join(traceback.format_exception(error)))
             return
         if wanted is None:
-            self.panel.say(f"nothing of {self._layer.name!r} is visible")
+            self._say(f"nothing of {self._layer.name!r} is visible")
             return
         if wanted != self._last:
             self._last = wanted
@@ -179,15 +181,16 @@ class Tuning:
         except Exception as error:  # noqa: BLE001 - of a function of the user's, for the panel
             found = error
         try:
-            self.panel.arrived.emit(found)
+            self.panel.arrived.emit((wish, found))
         except RuntimeError:  # the window was closed meanwhile
             self._thread.stop()
 
-    def _take(self, found: Shown | Exception) -> None:
+    def _take(self, arrived: tuple[_Wish, Shown | Exception]) -> None:
         """Show what was computed, in the thread of Qt."""
+        self._done, found = arrived
         if isinstance(found, Exception):
             self.error = found
-            self.panel.say(_said(found), "".join(traceback.format_exception(found)))
+            self._say(_said(found), "".join(traceback.format_exception(found)))
             return
         self.error = None
         self._shown = found
@@ -195,15 +198,22 @@ class Tuning:
             self._layers.show(found.handles)
         except Exception as error:  # noqa: BLE001 - what leaves a slot of Qt ends the process
             self.error = error
-            self.panel.say(_said(error), "".join(traceback.format_exception(error)))
+            self._say(_said(error), "".join(traceback.format_exception(error)))
             return
-        self.panel.say("\n".join(_lines(found)))
+        self._say("\n".join(_lines(found)))
+
+    def _say(self, text: str, more: str = "") -> None:
+        """Show a text while there is a panel: what leaves a slot of Qt ends the process."""
+        try:
+            self.panel.say(text, more)
+        except RuntimeError:  # the window was closed meanwhile
+            self._thread.stop()
 
     def _save(self, path: str) -> None:
         try:
-            self.panel.say(f"saved to {self.save(path)}")
+            self._say(f"saved to {self.save(path)}")
         except (ScutoidError, OSError) as error:
-            self.panel.say(str(error))
+            self._say(str(error))
 
 
 def _said(error: Exception) -> str:
