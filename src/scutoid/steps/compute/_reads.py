@@ -30,7 +30,6 @@ from scutoid.steps.compute._held import hold, taken
 from scutoid.steps.compute._parts import BlockParts
 from scutoid.steps.declaration import ReadWhenAsked, StepBlock
 from scutoid.steps.layout import ViewSource
-from scutoid.store import canonical_digest
 
 DIGEST_BYTES = 32
 """Bytes of a digest."""
@@ -153,6 +152,8 @@ class _Reads:
 
 def _digest_of(value: object) -> str | None:
     """Digest a value that a step has made; None where not all of it has a stable form."""
+    from scutoid.store import canonical_digest  # few workers get values, and keys are slow to load
+
     unseen: set[str] = set()
     try:
         digest = (
