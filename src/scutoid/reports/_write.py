@@ -128,7 +128,7 @@ def report_of_run(done: Run) -> None:
         began = time.monotonic()
         facts = read_run(done.store, done.folder.name)
         spent = time.monotonic() - began
-        many = any(s.kind == "collection" and s.n_blocks > _MOST_WITHIN for s in facts.steps)
+        many = any(len(step.members) > _MOST_WITHIN for step in done.steps)
         least = _LEAST_OF_MANY if many else _LEAST
         allowance = Allowance(max(_SHARE * done.seconds, least) - spent)
         _write(facts, Path(facts.folder) / HTML, allowance)
