@@ -41,7 +41,8 @@ _MOST_BYTES = 4_500_000
 _SHARE = 0.03
 """Of a run's seconds what its report may take for pictures and charts."""
 _LEAST, _LEAST_OF_MANY = 0.6, 0.03
-"""Seconds that it may take at least; of a run of more members than lie in the page."""
+"""Seconds that it may take at least; of a run of more than a few members."""
+_FEW_MEMBERS = 24
 _READ_RATE = 64 * 2**20
 """Bytes that are read in a second, about: no more are read than time is left for."""
 _BUDGET = 16 * 2**20
@@ -128,7 +129,7 @@ def report_of_run(done: Run) -> None:
         began = time.monotonic()
         facts = read_run(done.store, done.folder.name)
         spent = time.monotonic() - began
-        many = any(len(step.members) > _MOST_WITHIN for step in done.steps)
+        many = any(len(step.members) > _FEW_MEMBERS for step in done.steps)
         least = _LEAST_OF_MANY if many else _LEAST
         allowance = Allowance(max(_SHARE * done.seconds, least) - spent)
         _write(facts, Path(facts.folder) / HTML, allowance)
