@@ -191,7 +191,7 @@ def test_ambiguous_axes_ask_for_names(tmp_path):
 
 
 def test_other_things_are_refused():
-    with pytest.raises(ParameterError, match="a path, a URL, a numpy array or a dask array"):
+    with pytest.raises(ParameterError, match="an array of numpy, dask or xarray"):
         open_source(3)
     with pytest.raises(ParameterError, match="listing"):
         open_source(np.zeros((3, 3)), key="mtime")

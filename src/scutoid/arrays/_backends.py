@@ -61,7 +61,7 @@ def find_source(source: object, request: Request) -> ArraySource:
             return other
     if not isinstance(source, str):
         raise ParameterError(
-            "an image is a path, a URL, a numpy array or a dask array",
+            "an image is a path, a URL, an array of numpy, dask or xarray",
             value=type(source).__name__,
             place="open",
             remedy="several images are opened by sc.open_folder, which takes a list of paths"
@@ -127,6 +127,14 @@ def _is_dask(source: object) -> TypeGuard[DaskArray]:
     return type(source).__module__.partition(".")[0] == "dask" and hasattr(source, "chunks")
 
 
+def _xarray(source: object, request: Request) -> ArraySource | None:
+    if type(source).__module__.partition(".")[0] != "xarray":  # as above
+        return None
+    from scutoid.arrays._xarray import open_xarray
+
+    return open_xarray(source, axes=request.axes)
+
+
 def _url(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or "://" not in source:
         return None
@@ -177,6 +185,7 @@ def _planes(source: object, request: Request) -> ArraySource | None:
 _BACKENDS: dict[str, Backend] = {
     "numpy": _numpy,
     "dask": _dask,
+    "xarray": _xarray,
     "url": _url,
     "zarr": _zarr,
     "file": _file,

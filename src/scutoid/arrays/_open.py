@@ -44,7 +44,7 @@ def open_source(
 
     Parameters
     ----------
-    source : path, URL, numpy.ndarray or dask.array.Array
+    source : path, URL, numpy.ndarray, dask.array.Array or xarray.DataArray
         OME-Zarr 0.1 to 0.6, plain zarr 2 or 3, TIFF, a folder of planes, npy, PNG, JPEG, BMP.
     axes : str, optional
         One letter an axis, such as "zyx".

@@ -34,10 +34,10 @@ def open(  # noqa: A001
 
     Parameters
     ----------
-    source : path, URL, numpy or dask array, or Image
+    source : path, URL, array of numpy, dask or xarray, or Image
         OME-Zarr 0.1 to 0.6, plain zarr v2 and v3, both also in one zip (``.ozx``, ``.zarr.zip``),
         TIFF and OME-TIFF, npy, PNG, or a folder of planes (one TIFF a plane), which is opened as
-        one volume.
+        one volume.  A ``DataArray`` of xarray says its axes, sizes, times and channels itself.
     axes : str, optional
         One letter an axis, such as "zyx"; default: what the file says.
     voxel_size : float, sequence of float or mapping, optional

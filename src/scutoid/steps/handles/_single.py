@@ -175,6 +175,34 @@ class Image(Described, ImageOperators):
             _Indexable(self), chunks=wanted, asarray=True, name=False
         )
 
+    def to_xarray(self, *, chunks: object = "auto") -> Any:
+        """Return a `xarray.DataArray` with coordinates from voxel size, origin, times and channels.
+
+        Needs the extra ``xarray``.
+
+        Parameters
+        ----------
+        chunks : optional
+            As `to_dask` takes them: they are read when dask asks for them.  None: all voxels are
+            read now.
+
+        Returns
+        -------
+        xarray.DataArray
+            One dimension an axis, named by its letter.  Coordinates are centres of voxels in the
+            image's unit, which stands in their ``units``; an axis of unknown size has none.
+            `scutoid.open` takes it back.
+
+        Raises
+        ------
+        MissingExtra
+            If xarray is not installed, or dask for chunks.
+        """
+        from scutoid.steps.handles._to_xarray import data_array
+
+        data = self.read() if chunks is None else self.to_dask(chunks=chunks)
+        return data_array(data, self.framed.spec, self.name)
+
     def __repr__(self) -> str:
         spec = self.framed.spec
         sizes = spec.voxel_size or spec.known_sizes
