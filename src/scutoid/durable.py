@@ -7,18 +7,25 @@ has left is known by its name.
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scutoid.errors import ScutoidError, StoreError
 
-__all__ = ["beside", "is_beside", "replacing", "sync_file", "sync_folder", "writing"]
+__all__ = [
+    "beside",
+    "is_beside",
+    "replacing",
+    "sync_file",
+    "sync_folder",
+    "write_secret",
+    "writing",
+]
 
-_SERIAL = itertools.count()
 _NEW = ".new"
 _BESIDE = re.compile(r"\..*\.\d+-\d+\.new(\.[^.]*)?", re.DOTALL)
 _LONGEST = 180
@@ -27,6 +34,8 @@ _LONGEST = 180
 
 def beside(path: Path, *, ending: str = _NEW) -> Path:
     """Return a path in the same folder, for what is to be renamed to `path` or was there before.
+
+    Nobody can guess it and put a link of theirs there, in a folder that others can write to.
 
     Parameters
     ----------
@@ -42,7 +51,7 @@ def beside(path: Path, *, ending: str = _NEW) -> Path:
     (True, True, True)
     """
     stem = path.stem.encode()[:_LONGEST].decode(errors="ignore")
-    return path.with_name(f".{stem}.{os.getpid()}-{next(_SERIAL)}{ending}{path.suffix}")
+    return path.with_name(f".{stem}.{os.getpid()}-{secrets.randbits(64)}{ending}{path.suffix}")
 
 
 def is_beside(name: str) -> bool:
@@ -101,6 +110,22 @@ def writing(path: Path, what: str) -> Iterator[Path]:
             place=str(path),
             remedy="make the folder, or give another path",
         ) from error
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Replace a file whole by one that only its owner can read, from its first byte on.
+
+    A link at `path` is replaced, not followed.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; what was at `path` stays as it was.
+    """
+    with replacing(path) as new:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(new, flags, 0o600), "w") as file:
+            file.write(text)
 
 
 def sync_file(path: Path) -> None:

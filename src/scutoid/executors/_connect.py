@@ -15,26 +15,22 @@ from __future__ import annotations
 
 import os
 import pickle
-import queue
 import shutil
-import socket
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener, Pipe, wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import numpy as np
 
 from scutoid.errors import ParameterError, WorkerError
+from scutoid.executors._guests import Door, Hello
 from scutoid.executors._launch import Launch, Launched
 from scutoid.executors._pickling import dump_works, loads
-from scutoid.executors._rendezvous import Rendezvous, keep_alive
+from scutoid.executors._rendezvous import end_connection
 from scutoid.executors._work import (
     ItemFailure,
     Job,
@@ -47,6 +43,7 @@ from scutoid.executors._work import (
 )
 
 _POLL_SECONDS = 0.25
+_PORTS = 2**16
 
 
 class ConnectExecutor:
@@ -59,7 +56,9 @@ class ConnectExecutor:
         machines.  Only its owner can read it, and it is removed at the end.  By default one for
         the workers that are launched.
     host : str, optional
-        Name of this machine as the workers know it.
+        Name of this machine as the workers know it.  By default only workers on this machine can
+        join; any other name than one of its own (``127.0.0.1``, ``localhost``, ``::1``) listens on
+        all its networks, which is logged as a warning.
     port : int, optional
         0: any that is free.
     launch : sequence of Launch, optional
@@ -70,7 +69,8 @@ class ConnectExecutor:
     Raises
     ------
     ParameterError
-        If there is neither a file nor anything to launch: then no worker could ever join.
+        If there is neither a file nor anything to launch: then no worker could ever join; or if
+        there is no such host or port.
     """
 
     handles_timeout = True
@@ -93,6 +93,7 @@ class ConnectExecutor:
                 place="ConnectExecutor(file=)",
                 remedy="give a path that the workers can read too, or launch=[Launch(command)]",
             )
+        _check_address(host, port)
         self._file = None if file is None else Path(file).absolute()
         self._address = (host, port)
         self._launch = tuple(launch)
@@ -119,7 +120,7 @@ class ConnectExecutor:
                 )
         return _ConnectWorkerPool(works, dump_works(works), self, logs)
 
-    def listen(self) -> tuple[Listener, Rendezvous]:
+    def listen(self) -> Door:
         """Begin to listen for workers.
 
         Raises
@@ -127,20 +128,7 @@ class ConnectExecutor:
         WorkerError
             If the address cannot be listened on.
         """
-        host, port = self._address
-        rendezvous = Rendezvous.new(host, port)
-        # Other machines may use any name of this one; the key keeps other processes out.
-        bind = host if host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
-        try:
-            listener = Listener((bind, port), authkey=rendezvous.key)
-        except OSError as error:
-            raise WorkerError(
-                "a run listens for its workers at an address that is free",
-                value=str(error),
-                place=f"{host}:{port}",
-                remedy="port=0 takes any that is free",
-            ) from error
-        return listener, Rendezvous(host, listener.address[1], rendezvous.key)
+        return Door(*self._address)
 
     @property
     def file(self) -> Path | None:
@@ -156,6 +144,23 @@ class ConnectExecutor:
     def patience(self) -> float | None:
         """Seconds without any worker after which the run gives up."""
         return self._patience
+
+
+def _check_address(host: object, port: object) -> None:
+    if not isinstance(host, str) or not host:
+        raise ParameterError(
+            "workers find this machine by a name or an address",
+            value=host,
+            place="ConnectExecutor(host=)",
+            remedy="give what its name is on the workers' machines, or leave host= out",
+        )
+    if not isinstance(port, int) or not 0 <= port < _PORTS:
+        raise ParameterError(
+            f"a port is a number from 0 to {_PORTS - 1}",
+            value=port,
+            place="ConnectExecutor(port=)",
+            remedy="port=0 takes any that is free",
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -174,49 +179,10 @@ class _ConnectedWorker:
     """When it got its current item, by `time.monotonic`."""
 
     def send(self, message: object) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):
+        try:
             self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
-
-
-class _Acceptor:
-    """Accepts connections in a thread, because one without the key may take long to fail."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._is_closing = False
-        self.wakeup, self._wakeup_sender = Pipe(duplex=False)
-        self.accepted: queue.SimpleQueue[Connection] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._accept, name="scutoid-acceptor", daemon=True)
-        self._thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection = self._listener.accept()
-            except (OSError, EOFError, AuthenticationError):
-                if self._is_closing:
-                    return
-                continue
-            if self._is_closing:
-                connection.close()
-                return
-            keep_alive(connection)
-            self.accepted.put(connection)
-            self._wakeup_sender.send_bytes(b"!")
-
-    def close(self) -> None:
-        """Accept no more connections."""
-        if self._is_closing:
-            return
-        self._is_closing = True
-        # Closing a socket does not wake the thread that waits at it.
-        with suppress(OSError):
-            host, port = self._listener.address
-            socket.create_connection(("127.0.0.1" if host == "0.0.0.0" else host, port)).close()  # noqa: S104
-        self._thread.join(_POLL_SECONDS * 8)
-        self._listener.close()
-        self.wakeup.close()
-        self._wakeup_sender.close()
+        except OSError:  # gone, or stopped in the middle of the message: the next read tells
+            end_connection(self.connection)
 
 
 class _ConnectWorkerPool:
@@ -235,16 +201,18 @@ class _ConnectWorkerPool:
         self._payloads = payloads
         self._patience = executor.patience
         self._workers: dict[int, _ConnectedWorker] = {}
-        self._unidentified: list[Connection] = []
         self._next_number = 0
-        listener, rendezvous = executor.listen()
-        self._acceptor = _Acceptor(listener)
         self._folder = Path(tempfile.mkdtemp(prefix="scutoid-"))
         self._file = executor.file or self._folder / "connection.json"
         self._launched: list[Launched] = []
         self._alone_since = time.monotonic()
         try:
-            rendezvous.write(self._file)
+            self._door = executor.listen()
+        except BaseException:
+            self._folder.rmdir()
+            raise
+        try:
+            self._door.rendezvous.write(self._file)
             for launch in executor.launch:
                 self._launched += launch.start(self._file, logs)
         except BaseException:
@@ -269,12 +237,11 @@ class _ConnectWorkerPool:
     def stop(self, *, grace: float) -> None:
         for worker in self._workers.values():
             worker.send(("end",))
-        self._acceptor.close()
-        for connection in (*self._unidentified, *(w.connection for w in self._workers.values())):
-            connection.close()
+        self._door.close()
+        for worker in self._workers.values():
+            worker.connection.close()
         self._workers.clear()
-        with suppress(OSError):
-            self._file.unlink()
+        self._door.rendezvous.remove(self._file)
         end = time.monotonic() + grace
         for launched in self._launched:
             launched.end(max(end - time.monotonic(), 0))
@@ -290,29 +257,20 @@ class _ConnectWorkerPool:
     def _read(self, pause: float) -> list[Message]:
         messages: list[Message] = []
         by_connection = {worker.connection: worker for worker in self._workers.values()}
-        ready = wait([self._acceptor.wakeup, *self._unidentified, *by_connection], pause)
-        for connection in ready:
-            if connection is self._acceptor.wakeup:
-                self._acceptor.wakeup.recv_bytes()
-                self._unidentified.append(self._acceptor.accepted.get())
-            elif connection in by_connection:
-                messages += self._receive(by_connection[connection])
+        for ready in wait([self._door.bell, *by_connection], pause):
+            if ready is self._door.bell:
+                self._door.bell.recv_bytes()
+                messages += self._admit(*self._door.arrived.get())
             else:
-                self._unidentified.remove(connection)  # type: ignore[arg-type]
-                messages += self._admit(connection)  # type: ignore[arg-type]
+                messages += self._receive(by_connection[ready])  # type: ignore[index]
         return messages
 
-    def _admit(self, connection: Connection) -> list[Message]:
-        """Admit a worker that has sent its name and its tasks."""
-        try:
-            _, name, tasks, launch = pickle.loads(connection.recv_bytes())
-        except (EOFError, OSError, ValueError):
-            connection.close()
-            return []
+    def _admit(self, connection: Connection, hello: Hello) -> list[Message]:
+        """Admit a worker that has said its name and its tasks."""
         names = [work.name for work in self._works]
-        unknown = [task for task in tasks or () if task not in names]
-        launched = next((each for each in self._launched if each.name == launch), None)
-        worker = _ConnectedWorker(self._next_number, connection, name, launched)
+        unknown = [task for task in hello.tasks or () if task not in names]
+        launched = next((each for each in self._launched if each.name == hello.launch), None)
+        worker = _ConnectedWorker(self._next_number, connection, hello.name, launched)
         if unknown:
             worker.send(("refused", unknown[0], names))
             connection.close()
@@ -322,7 +280,7 @@ class _ConnectWorkerPool:
         if launched is not None:
             launched.has_joined = True
         worker.send(("joined", worker.number))
-        serves = None if tasks is None else frozenset(map(names.index, tasks))
+        serves = None if hello.tasks is None else frozenset(map(names.index, hello.tasks))
         return [Joined(worker.number, serves)]
 
     def _receive(self, worker: _ConnectedWorker) -> list[Message]:
@@ -330,37 +288,46 @@ class _ConnectWorkerPool:
             message = pickle.loads(worker.connection.recv_bytes())
         except (EOFError, OSError):
             return [self._lose(worker, "left without a message")]
-        if message[0] == "leave":
-            return [self._let_go(worker)]
-        job = worker.jobs.popleft()
-        outcome = self._outcome(worker, job, message, time.monotonic() - worker.since)
+        except Exception as error:  # noqa: BLE001 - unpickling runs code of what was sent
+            return [
+                self._lose(worker, f"sent what cannot be read: {type(error).__name__}: {error}")
+            ]
+        outcome = None
+        match message:
+            case ("leave",):
+                return [self._let_go(worker)]
+            case tuple() if worker.jobs:
+                outcome = self._outcome(worker, message)
+        if outcome is None:
+            return [self._lose(worker, "sent something other than what came of its block")]
+        worker.jobs.popleft()
         if worker.jobs:
             self._send_item(worker)
         if worker.launched is not None:
             worker.launched.losses = 0
         return [outcome]
 
-    def _outcome(
-        self, worker: _ConnectedWorker, job: Job, message: tuple[object, ...], seconds: float
-    ) -> Outcome:
+    def _outcome(self, worker: _ConnectedWorker, message: tuple[object, ...]) -> Outcome | None:
+        """What came of a worker's current block; None: the message says something else."""
+        number, seconds = worker.jobs[0].number, time.monotonic() - worker.since
         statuses = np.zeros(1, dtype=np.uint8)
         value: object = None
         failures: tuple[ItemFailure, ...] = ()
         match message:
             case ("failed", ItemFailure() as failure):
                 if failure.position < 0:
-                    return Outcome(worker.number, job.number, statuses, setup_failure=failure)
+                    return Outcome(worker.number, number, statuses, setup_failure=failure)
                 failures = (failure,)
-            case ("done", int(status), payload):
+            case ("done", int(status), None | bytes() as payload):
                 try:
-                    value = None if payload is None else loads(payload)  # type: ignore[arg-type]
+                    value = None if payload is None else loads(payload)
                     statuses[0] = status
                 except Exception as error:  # noqa: BLE001 - unpickling runs code of its class
                     failures = (ItemFailure.of(0, error),)
             case _:
-                raise WorkerError("a worker reports its block as done or failed", value=message[0])
+                return None
         return Outcome(
-            *(worker.number, job.number, statuses, failures, [value]),
+            *(worker.number, number, statuses, failures, [value]),
             seconds=seconds,
             slowest=((0, seconds),),
         )

@@ -9,15 +9,22 @@ import json
 import os
 import secrets
 import socket
+import struct
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Client, Connection
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 from pathlib import Path
 
-from scutoid.durable import replacing
+from scutoid.durable import write_secret
 from scutoid.errors import WorkerError
 
+_ANSWER_SECONDS = 10.0
+"""Time that a run has to prove that it knows the key: another program may have taken its port."""
+_STALL_SECONDS = 30
 _RETRY_SECONDS = 0.1
 # A machine that is switched off closes no connection; the system probes for it.
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
@@ -43,10 +50,13 @@ class Rendezvous:
         """Write the connection file in one atomic step, readable by its owner alone."""
         path.parent.mkdir(parents=True, exist_ok=True)
         record = {"host": self.host, "port": self.port, "key": self.key.hex()}
-        with replacing(path) as new:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(record, file)
+        write_secret(path, json.dumps(record))
+
+    def remove(self, path: Path) -> None:
+        """Remove the connection file, unless it is by now that of another run."""
+        with suppress(OSError, ValueError):
+            if Rendezvous.read(path) == self:
+                path.unlink()
 
     @classmethod
     def read(cls, path: Path) -> Rendezvous:
@@ -57,11 +67,10 @@ class Rendezvous:
         OSError, ValueError
             If there is no such file, or it is no connection file.
         """
-        record = json.loads(path.read_text())
-        try:
-            return cls(record["host"], record["port"], bytes.fromhex(record["key"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(str(error)) from error
+        match json.loads(path.read_text()):
+            case {"host": str(host), "port": int(port), "key": str(key)}:
+                return cls(host, port, bytes.fromhex(key))
+        raise ValueError("it has no host, port and key")
 
 
 def meet(path: Path, patience: float) -> Connection:
@@ -83,9 +92,10 @@ def meet(path: Path, patience: float) -> Connection:
     while True:
         try:
             rendezvous = Rendezvous.read(path)
-            connection = Client((rendezvous.host, rendezvous.port), authkey=rendezvous.key)
-        except (OSError, ValueError, EOFError) as error:
-            # The file of an interrupted run may remain until the next one begins.
+            connection = _enter(rendezvous)
+        except (OSError, ValueError, EOFError, AuthenticationError, AssertionError) as error:
+            # The file of an interrupted run may remain until the next one begins, and its port be
+            # that of any other program.
             if time.monotonic() >= end:
                 raise WorkerError(
                     "a worker finds the run that it is to join",
@@ -100,14 +110,68 @@ def meet(path: Path, patience: float) -> Connection:
             return connection
 
 
-def keep_alive(connection: object) -> None:
+def _enter(rendezvous: Rendezvous) -> Connection:
+    """Connect to a run; both sides prove that they know the key."""
+    address = (rendezvous.host, rendezvous.port)
+    with socket.create_connection(address, _ANSWER_SECONDS) as end:
+        end.settimeout(None)
+        connection = connection_of(end)
+        try:
+            with shut_after(end, _ANSWER_SECONDS):
+                answer_challenge(connection, rendezvous.key)
+                deliver_challenge(connection, rendezvous.key)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def connection_of(end: socket.socket) -> Connection:
+    """A connection by a descriptor of its own, which stays open when `end` is closed."""
+    return Connection(os.dup(end.fileno()))
+
+
+@contextmanager
+def shut_after(end: socket.socket, seconds: float) -> Iterator[None]:
+    """End what goes on at a socket, however slowly bytes arrive, if the body takes too long."""
+    timer = threading.Timer(seconds, shut, (end,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def shut(end: socket.socket) -> None:
+    """End a connection; whoever waits at it, in any thread, finds that it is over."""
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def keep_alive(connection: Connection) -> None:
     """Make the system notice within a minute that the other machine is gone."""
-    with (
-        suppress(OSError),
-        socket.socket(fileno=os.dup(connection.fileno())) as end,  # type: ignore[attr-defined]
-    ):
+    with suppress(OSError), _socket_of(connection) as end:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for name, value in _KEEPALIVE:
             if hasattr(socket, name):
                 end.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def limit_stalls(connection: Connection) -> None:
+    """Make reading and writing fail where the other process stops in the middle of a message."""
+    seconds = struct.pack("ll", _STALL_SECONDS, 0)
+    with _socket_of(connection) as end:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            end.setsockopt(socket.SOL_SOCKET, option, seconds)
+
+
+def end_connection(connection: Connection) -> None:
+    """Shut a connection: its next read finds the end."""
+    with suppress(OSError), _socket_of(connection) as end:
+        shut(end)
+
+
+def _socket_of(connection: Connection) -> socket.socket:
+    return socket.socket(fileno=os.dup(connection.fileno()))
