@@ -18,6 +18,7 @@ SOAK_RUNS ?= 200
 SOAK_SEED ?= 0
 SOAK_KILLS ?= 300
 SOAK_DAMAGES ?= 20
+SOAK_INPUTS ?= 20000
 
 bin   := $(VENV)/bin
 comma := ,
@@ -78,6 +79,7 @@ soak: $(ready)
 	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/results/test_store_faults.py
 	SCUTOID_NEW_EXAMPLES=1 $(pytest) -m hypothesis
+	$(bin)/python tools/fuzz --inputs $(SOAK_INPUTS) --seed $(SOAK_SEED) --jobs $(JOBS)
 
 peers: $(ready)
 	$(bin)/python tools/peers.py --envs $(VENV)-peers $(PEERS)
