@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
 import zarr
 
 import scutoid as sc
-from scutoid.arrays import files_of_array
+from scutoid.arrays import _zarr_metadata, files_of_array
 from scutoid.arrays._zarr_metadata import written_out
 from scutoid.errors import SourceError
 
@@ -134,6 +135,18 @@ def test_what_is_not_read_is_refused_by_its_name_and_version(tmp_path, field, va
 def test_another_format_of_zarr_is_refused_by_its_number(tmp_path) -> None:
     path = rewritten(tmp_path / "a", "uint8", lambda m: m.update(zarr_format=4), chunks=(2, 3))
     with pytest.raises(SourceError, match=r"in zarr format 4; read by tensorstore"):
+        sc.open(path)
+
+
+def test_readers_without_metadata_of_their_own_are_named_without_a_version(
+    tmp_path, monkeypatch
+) -> None:
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(_zarr_metadata, "version", version)
+    path = rewritten(tmp_path / "a", "uint8", lambda m: m.update(zarr_format=4), chunks=(2, 3))
+    with pytest.raises(SourceError, match="read by tensorstore and zarr\n"):
         sc.open(path)
 
 

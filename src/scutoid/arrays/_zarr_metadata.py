@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +64,7 @@ def array_metadata(node: Node) -> ArrayMetadata:
             "" if whole == node.metadata else _as_json(whole),
         )
     except _Unknown as unknown:
-        readers = ", ".join(f"{name} {version(name)}" for name in ("tensorstore", "zarr"))
+        readers = " and ".join(map(_with_version, ("tensorstore", "zarr")))
         raise SourceError(
             "an array of a zarr is of kinds that are read: regular chunks, numbers of known types, "
             "no extensions",
@@ -79,6 +79,14 @@ def array_metadata(node: Node) -> ArrayMetadata:
             place=node.location,
             remedy="restore the metadata file",
         ) from error
+
+
+def _with_version(package: str) -> str:
+    """Name a package, and its version where it was installed with its metadata."""
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package
 
 
 def _format_of(node: Node) -> object:

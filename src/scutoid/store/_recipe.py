@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from scutoid._version import __version__
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import is_inner_name
 from scutoid.store import keys
@@ -122,9 +123,7 @@ class Recipe:
 
     def stamped(self) -> Self:
         """The same with this machine's name, the time, and the versions of Python and scutoid."""
-        from importlib import metadata
-
-        ours = {"python": platform.python_version(), "scutoid": metadata.version("scutoid")}
+        ours = {"python": platform.python_version(), "scutoid": __version__}
         return replace(
             self,
             host=self.host or platform.node(),

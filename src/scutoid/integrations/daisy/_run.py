@@ -218,7 +218,8 @@ def _launch(task: Task, payload: Path, logs: Path | None) -> Launch:
         file.write(pickle.dumps((sys.path, dumps(function))))
     context = Context(task_id=task.task_id, logdir=str(logs))
     return Launch(
-        [sys.executable, "-P", "-m", "scutoid.integrations.daisy._worker", str(payload)],
+        # By its file: the path of a script may name a scutoid that a fresh Python does not find.
+        [sys.executable, "-P", str(Path(__file__).with_name("_worker.py")), str(payload)],
         workers=task.max_workers,
         task=task.task_id,
         variables={CONTEXT_VARIABLE: context.to_env()},

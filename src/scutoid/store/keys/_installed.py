@@ -74,11 +74,16 @@ def version_of(name: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def distributions_of(top: str) -> Sequence[str]:
-    """Return the names of the packages that bring a module; most are called as it is."""
+    """Return the names of the packages that bring a module; most are called as it is.
+
+    A module that lies in a folder without metadata is of none, and so is one beside metadata that
+    an uninstall has left without a name.
+    """
     try:
-        return (metadata.distribution(top).name,)
+        names = [metadata.distribution(top).name]
     except metadata.PackageNotFoundError:
-        return tuple(dict.fromkeys(metadata.packages_distributions().get(top, ())))
+        names = metadata.packages_distributions().get(top, [])
+    return tuple(name for name in dict.fromkeys(names) if name and metadata.version(name))
 
 
 def identity_of(item: Any) -> str:
