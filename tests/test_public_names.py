@@ -71,8 +71,10 @@ PROMISED = {
         RunFacts SourceFacts StepFacts
     """,
     "scutoid.integrations.daisy": """
-        Block BlockStatus Client Context Coordinate get_tracking_basedir Pipeline Roi
-        run_blockwise Server set_log_basedir set_tracking_basedir Task TaskState
+        block Block BlockStatus cl_monitor Client Context Coordinate get_done_marker_basedir
+        get_tracking_basedir get_worker_log_basename logging Pipeline redirect_stdouterr Roi
+        run_blockwise SerialServer Server set_done_marker_basedir set_log_basedir
+        set_tracking_basedir Task TaskState
     """,
     "scutoid.integrations.prefect": "ByContent ImageSource StoreSerializer",
 }

@@ -58,6 +58,7 @@ def run_blocks(
     listeners: Iterable[events.Listener] = (),
     resources: Mapping[str, int] | None = None,
     logs: str | Path | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> Report:
     """Call the tasks' functions once for each of their blocks, in an order that their edges allow.
 
@@ -84,6 +85,9 @@ def run_blocks(
         Amounts of the resources that the tasks' `requires` name; by default 1 of each.
     logs : path-like, optional
         A folder for the output of worker processes; by default it goes where the caller's goes.
+    should_stop : callable, optional
+        Asked again and again, without arguments: once it says yes no block is begun, those in
+        flight end, and what was not begun is reported as neither done nor failed.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def run_blocks(
     folder = None if journal is None else Path(journal)
     with ExitStack() as stack:
         journals = [_open_journal(stack, task, folder) for task in ordered]
-        run = _Run(ordered, journals, listeners, on_failure)
+        run = _Run(ordered, journals, listeners, on_failure, should_stop)
         if not run.scheduler.is_complete:
             n_workers = min(workers, sum(map(run.scheduler.n_open, range(len(ordered)))))
             run.progress.begin(n_workers)
@@ -214,6 +218,7 @@ class _Run:
         journals: Sequence[Journal | None],
         listeners: Iterable[events.Listener],
         on_failure: OnFailure,
+        should_stop: Callable[[], bool] | None = None,
     ) -> None:
         self.scheduler = Scheduler(
             tasks, [None if journal is None else journal.statuses for journal in journals]
@@ -222,6 +227,7 @@ class _Run:
         self._tasks = tasks
         self._journals = journals
         self._most_failures = on_failure if isinstance(on_failure, int) else None
+        self._should_stop = should_stop
         self._next_job = 0
 
     def work(self, pool: WorkerPool, budget: Budget, workers: int) -> None:
@@ -249,6 +255,8 @@ class _Run:
 
     @property
     def _is_stopping(self) -> bool:
+        if self._should_stop is not None and self._should_stop():
+            return True
         return self._most_failures is not None and self.progress.n_failed >= self._most_failures
 
     def _hand_out(self, pool: WorkerPool) -> None:

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
 from scutoid import blocks
 from scutoid.integrations.daisy._block import Block
+from scutoid.integrations.daisy._context import Context
 from scutoid.integrations.daisy._task import raise_if_failed
+from scutoid.integrations.daisy.logging import set_log_basedir
 
 _logger = logging.getLogger("scutoid.daisy")
-
-CONTEXT_VARIABLE = "DAISY_CONTEXT"
-
-
-class Context(dict[str, str]):
-    """Options of a worker: its task, its number, its log folder."""
-
-    ENV_VARIABLE = CONTEXT_VARIABLE
-
-    @staticmethod
-    def from_env() -> Context:
-        """Read a context from the environment."""
-        text = os.environ.get(CONTEXT_VARIABLE, "")
-        return Context(pair.split("=", 1) for pair in text.split(":") if "=" in pair)
-
-    def to_env(self) -> str:
-        """Format the context for the environment."""
-        return ":".join(f"{name}={value}" for name, value in self.items())
 
 
 class Client:
@@ -51,6 +34,8 @@ class Client:
         self.context = Context.from_env() if context is None else context
         self._blocks = blocks.connect()
         self.worker_id = self._blocks.worker
+        if "logdir" in self.context:
+            set_log_basedir(self.context["logdir"] or None)
 
     @contextmanager
     def acquire_block(self) -> Iterator[Block | None]:

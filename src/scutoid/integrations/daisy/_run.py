@@ -1,4 +1,4 @@
-"""Run tasks, with daisy's names for the results."""
+"""Tasks on the block engine: their workers, and their outcome in daisy's terms."""
 
 from __future__ import annotations
 
@@ -7,37 +7,18 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, overload
-from urllib.parse import quote
 
 from scutoid import blocks, events
-from scutoid.errors import PipelineError
 from scutoid.executors import ConnectExecutor, Launch, dumps
-from scutoid.integrations.daisy._client import CONTEXT_VARIABLE, Context
-from scutoid.integrations.daisy._task import Pipeline, Task
+from scutoid.integrations.daisy._context import CONTEXT_VARIABLE, Context
+from scutoid.integrations.daisy._seams import TaskOfRun, WholeRun
+from scutoid.integrations.daisy.logging import get_log_basedir
 
 _logger = logging.getLogger("scutoid.daisy")
-
-_folders: dict[str, Path | None] = {"logs": Path("daisy_logs"), "tracking": None}
-
-
-def set_log_basedir(path: str | Path | None) -> None:
-    """Set the folder for workers' output; None: to the terminal."""
-    _folders["logs"] = None if path is None else Path(path)
-
-
-def set_tracking_basedir(path: str | Path | None) -> None:
-    """Set the folder of journals, one folder a task; None: only tasks with their own keep one."""
-    _folders["tracking"] = None if path is None else Path(path)
-
-
-def get_tracking_basedir() -> Path | None:
-    """The folder of journals."""
-    return _folders["tracking"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,78 +42,34 @@ class TaskState:
         return self.completed_count == self.total_block_count
 
 
-@overload
-def run_blockwise(
-    pipeline: Task | Pipeline | Iterable[Task],
+def run_tasks(
+    whole: WholeRun,
+    *,
     multiprocessing: bool = True,
     resources: Mapping[str, int] | None = None,
     progress: object = True,
-    *,
-    return_states: Literal[False] = False,
     block_tracking: bool = True,
     summary: bool = True,
     host: str | None = None,
-) -> bool: ...
-@overload
-def run_blockwise(
-    pipeline: Task | Pipeline | Iterable[Task],
-    multiprocessing: bool = True,
-    resources: Mapping[str, int] | None = None,
-    progress: object = True,
-    *,
-    return_states: Literal[True],
-    block_tracking: bool = True,
-    summary: bool = True,
-    host: str | None = None,
-) -> dict[str, TaskState]: ...
-def run_blockwise(
-    pipeline: Task | Pipeline | Iterable[Task],
-    multiprocessing: bool = True,
-    resources: Mapping[str, int] | None = None,
-    progress: object = True,
-    *,
-    return_states: bool = False,
-    block_tracking: bool = True,
-    summary: bool = True,
-    host: str | None = None,
-) -> bool | dict[str, TaskState]:
-    """Run tasks, and the tasks that they wait for.
+    listeners: Sequence[events.Listener] = (),
+    should_stop: Callable[[], bool] | None = None,
+) -> tuple[dict[str, TaskState], bool]:
+    """Run a pipeline as `run_blockwise` does; return the states, and whether every block is done.
 
     Parameters
     ----------
-    pipeline : Task, Pipeline or iterable of Task
-        The tasks to run.
-    multiprocessing : bool, optional
-        In worker processes; else in this process, one block at a time.
-    resources : mapping of str to int, optional
-        Amounts of what the tasks require.
-    progress : bool or Listener, optional
-        Whether to log progress; or a listener of `scutoid.events`.
-    return_states : bool, optional
-        Return the outcome of each task instead of whether all succeeded.
-    block_tracking : bool, optional
-        Whether to use and keep journals, for tasks with a `tracking_path`.
-    summary : bool, optional
-        Whether to log the outcome of each task at the end.
-    host : str, optional
-        Name of this machine for workers on others.
-
-    Returns
-    -------
-    bool or dict
-        True only if every block of every task is done; or by task_id its `TaskState`.
-
-    Raises
-    ------
-    PipelineError, GeometryError, ParameterError
-        If the tasks cannot be run as they are.
-    WorkerError
-        If workers keep dying, or cannot be started.
+    whole : Pipeline
+        The tasks.
+    multiprocessing, resources, progress, block_tracking, summary, host
+        As of `run_blockwise`.
+    listeners : sequence of Listener, optional
+        Told of each event, beside `progress`.
+    should_stop : callable, optional
+        Whether to begin no further block.
     """
-    whole = pipeline if isinstance(pipeline, Pipeline) else _pipeline(pipeline)
-    tasks = [_block_task(whole, task, tracks=block_tracking) for task in whole.tasks]
-    logs = _folders["logs"]
-    listeners = [] if progress in (None, False) else [_Log() if progress is True else progress]
+    tasks = whole.block_tasks(tracks=block_tracking)
+    logs = get_log_basedir()
+    shown = [] if progress in (None, False) else [_Log() if progress is True else progress]
     with _executor(whole, multiprocessing=multiprocessing, host=host, logs=logs) as executor:
         report = blocks.run_blocks(
             tasks,
@@ -140,46 +77,13 @@ def run_blockwise(
             executor=executor,
             on_failure="return",
             resources=resources,
-            listeners=listeners,  # type: ignore[arg-type]
+            listeners=[*shown, *listeners],  # type: ignore[list-item]
             logs=logs if multiprocessing else None,
+            should_stop=should_stop,
         )
     if summary:
         _logger.log(logging.INFO if report.ok else logging.ERROR, "%s", report.summary())
-    states = {name: _state(task) for name, task in report.tasks.items()}
-    return states if return_states else report.ok
-
-
-class Server:
-    """Runs tasks and returns their states, as daisy's server."""
-
-    def run_blockwise(
-        self,
-        pipeline: Task | Pipeline | Iterable[Task],
-        resources: Mapping[str, int] | None = None,
-        progress: object = True,
-        **options: Any,
-    ) -> dict[str, TaskState]:
-        """Run tasks in worker processes; see `run_blockwise`."""
-        return run_blockwise(
-            pipeline, resources=resources, progress=progress, return_states=True, **options
-        )
-
-
-def _pipeline(tasks: Task | Iterable[Task]) -> Pipeline:
-    items: list[object] = [tasks] if isinstance(tasks, Task) else list(tasks)
-    invalid = [item for item in items if not isinstance(item, Task)]
-    if invalid:
-        raise PipelineError("run_blockwise runs tasks", value=invalid[0])
-    return Pipeline(item for item in items if isinstance(item, Task))
-
-
-def _block_task(whole: Pipeline, task: Task, *, tracks: bool) -> blocks.BlockTask:
-    folder = task.tracking_path
-    base = _folders["tracking"]
-    if folder is None and base is not None:
-        folder = base / quote(task.task_id, safe=" ")
-    kept = Path(folder) / "journal" if tracks and isinstance(folder, (str, Path)) else None
-    return task.block_task(kept, after=whole.upstream(task))
+    return {name: _state(task) for name, task in report.tasks.items()}, report.ok
 
 
 def _state(task: blocks.TaskReport) -> TaskState:
@@ -194,7 +98,7 @@ def _state(task: blocks.TaskReport) -> TaskState:
 
 @contextmanager
 def _executor(
-    whole: Pipeline, *, multiprocessing: bool, host: str | None, logs: Path | None
+    whole: WholeRun, *, multiprocessing: bool, host: str | None, logs: Path | None
 ) -> Iterator[object]:
     """Worker processes; if a function takes blocks by itself, processes that join the run."""
     if not multiprocessing:
@@ -211,12 +115,12 @@ def _executor(
         yield ConnectExecutor(launch=launches, host=host or "127.0.0.1")
 
 
-def _launch(task: Task, payload: Path, logs: Path | None) -> Launch:
+def _launch(task: TaskOfRun, payload: Path, logs: Path | None) -> Launch:
     function = task.process_function if task.has_own_loop else _take_all
     descriptor = os.open(payload, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pickle.dumps((sys.path, dumps(function))))
-    context = Context(task_id=task.task_id, logdir=str(logs))
+    context = Context(task_id=task.task_id, logdir="" if logs is None else str(logs.absolute()))
     return Launch(
         # By its file: the path of a script may name a scutoid that a fresh Python does not find.
         [sys.executable, "-P", str(Path(__file__).with_name("_worker.py")), str(payload)],

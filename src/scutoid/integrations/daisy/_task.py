@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
-import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from scutoid import blocks
-from scutoid.errors import GeometryError, ParameterError, StepError
-from scutoid.geometry import BlockGrid, Roi, RoiLike
+from scutoid.errors import ParameterError, StepError
+from scutoid.geometry import RoiLike
 from scutoid.integrations.daisy._block import Block, BlockStatus
 from scutoid.integrations.daisy._geometry import ours
+from scutoid.integrations.daisy._grid import block_grid
+from scutoid.integrations.daisy._run import TaskState, run_tasks
+from scutoid.integrations.daisy._tracking import forget, journal_of
 
 _WITHOUT_MEANING = {
     "resource_tracking": "the times of batches and of the slowest blocks are always kept",
@@ -160,6 +163,16 @@ class Task:
             journal=journal,
         )
 
+    def reset(self) -> str | None:
+        """Forget which blocks are done, so that the next run does all of them.
+
+        Returns
+        -------
+        str or None
+            The folder whose journal was removed; None if there was none.
+        """
+        return forget(journal_of(self.task_id, self.tracking_path))
+
     def __add__(self, other: Task | Pipeline) -> Pipeline:
         return Pipeline([self]) + other
 
@@ -189,6 +202,39 @@ class Pipeline:
             self._take(task)
         self.edges = [(up, task) for task in self.tasks for up in task.upstream_tasks]
         self.edges += [edge for edge in edges or () if edge not in self.edges]
+
+    @classmethod
+    def from_task(cls, task: Task) -> Pipeline:
+        """Make the pipeline of a task and those that it waits for."""
+        return cls([task])
+
+    def reset(self) -> None:
+        """Forget which blocks of its tasks are done; see `Task.reset`."""
+        for task in self.tasks:
+            task.reset()
+
+    def run_blockwise(
+        self, *, return_states: bool = False, **options: Any
+    ) -> bool | dict[str, TaskState]:
+        """Run the tasks; see `run_blockwise` for the options and what is returned."""
+        states, is_ok = run_tasks(self, **options)
+        return states if return_states else is_ok
+
+    def block_tasks(self, *, tracks: bool) -> list[blocks.BlockTask]:
+        """Convert the tasks to those of the engine.
+
+        Parameters
+        ----------
+        tracks : bool
+            Whether to use and keep journals.
+        """
+        return [
+            task.block_task(
+                journal_of(task.task_id, task.tracking_path) if tracks else None,
+                after=self.upstream(task),
+            )
+            for task in self.tasks
+        ]
 
     def _take(self, task: Task) -> None:
         if task not in self.tasks:
@@ -264,47 +310,6 @@ def raise_if_failed(block: Block) -> None:
     """
     if block.status is BlockStatus.FAILED:
         raise StepError("a block's function did not mark it as failed", value=block.block_id)
-
-
-def block_grid(task: str, total: Roi, read: Roi, write: Roi, fit: str) -> BlockGrid:
-    """The grid of blocks of a total *read* region.
-
-    ::
-
-        total    |..[====][====][====]..|      the context in dots
-        a block     ..[====]..
-
-    Raises
-    ------
-    GeometryError
-        If there is no such grid.
-    """
-    low, high = write.offset - read.offset, read.end - write.end
-    if min((*low, *high), default=0) < 0:
-        raise GeometryError(
-            "a block's write region lies in its read region",
-            value=f"read {read}, write {write}",
-            place=f"task {task!r}",
-        )
-    written = total.shape - low - high
-    if min(written, default=0) < 0:
-        raise GeometryError(
-            "the total region is the one that is read, with room for the context on both sides",
-            value=f"total {total}, context {tuple(low)} below and {tuple(high)} above",
-            place=f"task {task!r}",
-            remedy="grow total_roi by the context",
-        )
-    halo = list(zip(low, high, strict=True))
-    grid = BlockGrid(Roi(total.offset + low, written), write.shape, halo=halo, fit=fit)  # type: ignore[arg-type]
-    left = grid.total.size - math.prod((grid.shape * grid.block_shape).minimum(written))
-    if left and fit == "valid":
-        warnings.warn(
-            f"task {task!r}: {left} voxels of the total region are written by no block; "
-            "give fit='shrink' to write them too",
-            UserWarning,
-            stacklevel=4,
-        )
-    return grid
 
 
 def _takes_a_block(function: Callable[..., object]) -> bool:

@@ -1,0 +1,121 @@
+"""Runs of tasks by one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, overload
+
+from scutoid.errors import PipelineError
+from scutoid.integrations.daisy._run import TaskState, run_tasks
+from scutoid.integrations.daisy._task import Pipeline, Task
+
+
+@overload
+def run_blockwise(
+    pipeline: Task | Pipeline | Iterable[Task] | None = None,
+    multiprocessing: bool = True,
+    resources: Mapping[str, int] | None = None,
+    progress: object = True,
+    *,
+    return_states: Literal[False] = False,
+    block_tracking: bool = True,
+    summary: bool = True,
+    host: str | None = None,
+    tasks: Iterable[Task] | None = None,
+) -> bool: ...
+@overload
+def run_blockwise(
+    pipeline: Task | Pipeline | Iterable[Task] | None = None,
+    multiprocessing: bool = True,
+    resources: Mapping[str, int] | None = None,
+    progress: object = True,
+    *,
+    return_states: Literal[True],
+    block_tracking: bool = True,
+    summary: bool = True,
+    host: str | None = None,
+    tasks: Iterable[Task] | None = None,
+) -> dict[str, TaskState]: ...
+def run_blockwise(
+    pipeline: Task | Pipeline | Iterable[Task] | None = None,
+    multiprocessing: bool = True,
+    resources: Mapping[str, int] | None = None,
+    progress: object = True,
+    *,
+    return_states: bool = False,
+    block_tracking: bool = True,
+    summary: bool = True,
+    host: str | None = None,
+    tasks: Iterable[Task] | None = None,
+) -> bool | dict[str, TaskState]:
+    """Run tasks, and the tasks that they wait for.
+
+    Parameters
+    ----------
+    pipeline : Task, Pipeline or iterable of Task
+        The tasks to run.
+    multiprocessing : bool, optional
+        In worker processes; else in this process, one block at a time.
+    resources : mapping of str to int, optional
+        Amounts of what the tasks require.
+    progress : bool or Listener, optional
+        Whether to log progress; or a listener of `scutoid.events`.
+    return_states : bool, optional
+        Return the outcome of each task instead of whether all succeeded.
+    block_tracking : bool, optional
+        Whether to use and keep journals, for tasks with a `tracking_path`.
+    summary : bool, optional
+        Whether to log the outcome of each task at the end.
+    host : str, optional
+        Name of this machine for workers on others.
+    tasks : iterable of Task, optional
+        The tasks, by the name that daisy 1 has for them.
+
+    Returns
+    -------
+    bool or dict
+        True only if every block of every task is done; or by task_id its `TaskState`.
+
+    Raises
+    ------
+    PipelineError, GeometryError, ParameterError
+        If the tasks cannot be run as they are.
+    WorkerError
+        If workers keep dying, or cannot be started.
+    """
+    states, is_ok = run_tasks(
+        whole_of(pipeline, tasks),
+        multiprocessing=multiprocessing,
+        resources=resources,
+        progress=progress,
+        block_tracking=block_tracking,
+        summary=summary,
+        host=host,
+    )
+    return states if return_states else is_ok
+
+
+def whole_of(
+    pipeline: Task | Pipeline | Iterable[Task] | None, tasks: Iterable[Task] | None = None
+) -> Pipeline:
+    """Return the pipeline of what a run was given, by the name that daisy 2 has for it or daisy 1.
+
+    Raises
+    ------
+    PipelineError
+        If it was given by both names or none, or is no task.
+    """
+    if (pipeline is None) == (tasks is None):
+        raise PipelineError(
+            "a run is given its tasks once, as pipeline= or as tasks=",
+            value="neither" if pipeline is None else "both",
+            place="run_blockwise",
+        )
+    given = tasks if pipeline is None else pipeline
+    if isinstance(given, Pipeline):
+        return given
+    items: list[object] = [given] if isinstance(given, Task) else list(given or ())
+    invalid = [item for item in items if not isinstance(item, Task)]
+    if invalid:
+        raise PipelineError("run_blockwise runs tasks", value=invalid[0])
+    return Pipeline(item for item in items if isinstance(item, Task))
