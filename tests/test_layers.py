@@ -26,6 +26,7 @@ LAYERS = (
         "folding",
         "paths",
         "records",
+        "regular",
         "remote",
         "same",
         "_version",

@@ -7,7 +7,6 @@ that a description names.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -15,8 +14,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from scutoid.arrays._notes import Note
+from scutoid.arrays._ome_xml import of_name
 from scutoid.arrays._request import Missing
-from scutoid.arrays._tiff_chain import BrokenChain, count_pages
+from scutoid.arrays._tiff_claims import NamedFiles, file_of, is_within, leading_shape, planes_in
 from scutoid.errors import SourceError
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def check_files(root: ET.Element, path: str, *, allow_outside: bool) -> None:
     """
     if allow_outside:
         return
-    for element in root.iter():
-        name = element.get("FileName")
-        if _is(element, "UUID") and name is not None and not is_beside(name):
+    for uuid in of_name(root.iter(), "UUID"):
+        name = uuid.get("FileName")
+        if name is not None and not is_beside(name):
             raise outside(name, path)
 
 
@@ -69,7 +69,7 @@ def outside(name: str, path: str) -> SourceError:
 
 
 def check_planes(
-    root: ET.Element, image: ET.Element, path: str, n_pages: int, missing: Missing
+    root: ET.Element, image: ET.Element, path: str, files: NamedFiles, missing: Missing
 ) -> None:
     """See that the files and pages that OME-XML names for an image are there.
 
@@ -81,8 +81,8 @@ def check_planes(
         The image, in it.
     path : str
         The TIFF.
-    n_pages : int
-        Number of pages of its chain.
+    files : NamedFiles
+        The files that the OME-XML names.
     missing : {"error", "fill"}
         Whether that is an error.  Files that are there are whole in any case.
 
@@ -91,24 +91,28 @@ def check_planes(
     SourceError
         If one is missing.
     """
-    pixels = next((e for e in image if _is(e, "Pixels")), None)
+    pixels = next(of_name(image, "Pixels"), None)
     if pixels is None:
         return
-    shape = _leading_shape(pixels)
-    given = [data for data in pixels if _is(data, "TiffData")]
-    counts = {Path(path): n_pages}
+    shape = leading_shape(pixels)
+    given = list(of_name(pixels, "TiffData"))
     for data in given:
-        if not _is_within(data, shape):
-            continue  # a plane that the image no longer has: some programs leave them when they cut
-        place = _file_of(data, path, root)
-        if place not in counts:
-            counts[place] = _pages_of(place, path, missing)
-        n_planes = data.get("PlaneCount") or data.get("NumPlanes") or "1" * ("IFD" in data.attrib)
-        needed = int(data.get("IFD", 0)) + int(n_planes or 0)
+        if not is_within(data, shape):
+            continue
+        place = file_of(data, path, root)
+        if place in files.damaged:
+            raise _missing(f"the file {place.name}", files.damaged[place], path)
+        if missing == "fill":
+            continue
+        if place in files.gone:
+            raise _missing(f"the file {place.name}", "it is not there", path)
+        n_planes = planes_in(data)
+        needed = int(data.get("IFD", 0)) + n_planes
         if not n_planes and len(given) == 1:  # all planes of the image
             needed = math.prod(shape.values())
-        if needed > counts[place] and missing == "error":
-            raise _missing(f"page {needed - 1} of {place.name}", f"it has {counts[place]}", path)
+        n_pages = files.n_pages[place]
+        if needed > n_pages:
+            raise _missing(f"page {needed - 1} of {place.name}", f"it has {n_pages}", path)
 
 
 def missing_note(series: TiffPageSeries, path: str, missing: Missing) -> tuple[Note, ...]:
@@ -231,7 +235,7 @@ def check_is_ome(root: ET.Element, path: str, file: TiffFile) -> None:
     SourceError
         If that is so.
     """
-    if any(_is(element, "TiffData") for element in root.iter()):
+    if next(of_name(root.iter(), "TiffData"), None) is not None:
         shapes = dict.fromkeys(str(each.keyframe.shape) for each in file.series)
         raise SourceError(
             "the pages of an OME-TIFF have the shape that its OME-XML says",
@@ -239,47 +243,6 @@ def check_is_ome(root: ET.Element, path: str, file: TiffFile) -> None:
             place=path,
             remedy='name the axes of the pages as they are, e.g. sc.open(path, axes="zyx")',
         )
-
-
-def _is(element: ET.Element, name: str) -> bool:
-    return element.tag.rpartition("}")[2] == name
-
-
-def _leading_shape(pixels: ET.Element) -> dict[str, int]:
-    """Return the number of planes along each axis, the slowest first."""
-    channel = next((e for e in pixels if _is(e, "Channel")), None)
-    n_samples = 1 if channel is None else int(channel.get("SamplesPerPixel", 1))
-    shape = {a: int(pixels.get(f"Size{a}", 1)) for a in reversed(pixels.get("DimensionOrder", ""))}
-    shape = {axis: size for axis, size in shape.items() if axis not in "XY"}
-    return {axis: size // n_samples if axis == "C" else size for axis, size in shape.items()}
-
-
-def _is_within(data: ET.Element, shape: Mapping[str, int]) -> bool:
-    return all(int(data.get(f"First{axis}", 0)) < size for axis, size in shape.items())
-
-
-def _file_of(data: ET.Element, path: str, root: ET.Element) -> Path:
-    """Return the file whose pages a part of OME-XML speaks of."""
-    own = Path(path)
-    uuid = next((e for e in data if _is(e, "UUID")), None)
-    name = None if uuid is None else uuid.get("FileName")
-    if uuid is None or name is None or uuid.text == root.get("UUID"):
-        return own
-    is_own = root.get("UUID") is None and name.lower() == own.name.lower()
-    return own if is_own else own.parent / name
-
-
-def _pages_of(place: Path, path: str, missing: Missing) -> int:
-    try:
-        return count_pages(str(place))
-    except FileNotFoundError as error:
-        if missing == "fill":
-            return 0
-        raise _missing(f"the file {place.name}", error.strerror or str(error), path) from error
-    except OSError as error:
-        raise _missing(f"the file {place.name}", error.strerror or str(error), path) from error
-    except BrokenChain as error:
-        raise _missing(f"the file {place.name}", f"it breaks off: {error}", path) from error
 
 
 def _missing(named: str, found: str, path: str) -> SourceError:

@@ -18,6 +18,7 @@ from scutoid.arrays._request import DESCRIBED, Request
 from scutoid.arrays._source import SourceFiles
 from scutoid.arrays._tiff import TiffSource
 from scutoid.arrays._tiff_chain import BrokenChain, count_pages
+from scutoid.arrays._tiff_claims import check_ome, check_stacks, endless
 from scutoid.arrays._tiff_files import open_pages
 from scutoid.arrays._tiff_images import (
     choose,
@@ -122,8 +123,12 @@ def tiff_images(path: str) -> tuple[tuple[int, str], ...]:
     with _reporting(path):
         if path.lower().endswith(COMPANION_ENDINGS) or found.files:
             return ((0, ""),)
+        n_pages = count_pages(path)
         with open_pages(path) as file:
+            check_stacks(file)
             root = ome_root(file, ome=True)
+            if root is not None:
+                check_ome(root, path, n_pages)
             images = ome_images(root) if root is not None else ()
             return meant_images(images or page_images(file), file)
 
@@ -137,6 +142,8 @@ def _reporting(path: str) -> Iterator[None]:
     except ScutoidError:
         raise
     except BrokenChain as error:
+        if error.goes_on:
+            raise endless(path, error) from error
         raise SourceError(
             "a TIFF has at least one image, and all the pages that it lists",
             value=f"it breaks off after page {max(error.n_whole - 1, 0)}: {error}",
@@ -191,7 +198,8 @@ def _not_there(place: Path, path: str) -> SourceError:
 
 def _unfollowed(error: BaseException | None, path: str) -> MetadataError:
     return MetadataError(
-        "the OME-XML of a TIFF is well-formed, with numbers where its schema has them",
+        "the OME-XML of a TIFF is well-formed, with numbers where its schema has them, and of no "
+        "more planes than there may be",
         value=f"{type(error).__name__}: {error}",
         place=f"the OME-XML of {path}; its pixels may be good",
         remedy="give axes= and voxel_size= to open it without, or mend the OME-XML",
@@ -199,8 +207,9 @@ def _unfollowed(error: BaseException | None, path: str) -> MetadataError:
 
 
 def _open(path: str, request: Request, ome: bool | str) -> TiffSource:
+    n_pages = count_pages(path)  # before a library follows them
     with open_pages(path, ome=ome) as file:
-        return _describe(file, path, request, ome)
+        return _describe(file, path, n_pages, request, ome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +226,10 @@ class _Found:
     """What OME-XML says of it."""
 
 
-def _describe(file: TiffFile, path: str, request: Request, ome: bool | str) -> TiffSource:
-    n_pages = count_pages(path)
+def _describe(
+    file: TiffFile, path: str, n_pages: int, request: Request, ome: bool | str
+) -> TiffSource:
+    check_stacks(file)
     found = None if ome is False else _by_ome(file, path, n_pages, request, ome)
     found = found or _by_pages(file, path, request)
     if found.pages is None:
@@ -258,13 +269,14 @@ def _by_ome(
         if name is not None:
             raise _OnlyPixels(name)
         check_files(root, place, allow_outside=request.allow_outside)
+        files = check_ome(root, place, n_pages)
         images = ome_images(root)
         if not images:
             return None
         number, is_one_of = choose(images, request.series, file, path)
         image = next(each.element for each in images if each.number == number)
         if image is not None:
-            check_planes(root, image, place, n_pages, request.missing)
+            check_planes(root, image, place, files, request.missing)
         file.series  # noqa: B018 - takes its numbers, and opens the other files
     except (ScutoidError, BrokenChain):
         raise
