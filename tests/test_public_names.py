@@ -35,7 +35,7 @@ PROMISED = {
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
         ParameterError PipelineError RunFailed ScutoidError ScutoidWarning SourceError
         SourceNotFound StepError
-        StoreError WorkerError
+        StoreError UnwritableStore WorkerError
     """,
     "scutoid.events": """
         BatchDone BatchStarted BlockFailed BlocksOrphaned DamageFound Event Listener ResultListener
@@ -119,9 +119,11 @@ INTERNAL = {
     "scutoid.store": """
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest changes_since checksum_file
         choose_format CodeFingerprint COMPLETE describe dict_of differences DIGESTS distance
-        distrust_around empty_folder Entry EntryStore explain Fact file_names_in fingerprint
-        from_json is_json to_json FORMATS SHEETS HashMemo is_own is_plain_array is_plain_integer
-        JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock MARK name_of_dict
+        distrust_around empty_folder Entry EntryStore explain Fact file_names_in filling
+        fingerprint from_json is_json to_json FORMATS SHEETS HashMemo is_own is_plain_array
+        is_plain_integer
+        JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock make_folder MARK
+        name_of_dict
         one_by_one Owner Pack RECIPE Recipe RESULT_NAME SIZES states_of table_of_bytes
         version_notes
     """,

@@ -14,17 +14,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scutoid.errors import ScutoidError, StoreError
+from scutoid.errors import ScutoidError, StoreError, UnwritableStore
 
 __all__ = [
     "beside",
     "is_beside",
+    "obstacle_in",
     "replacing",
+    "store_error",
     "sync_file",
     "sync_folder",
     "write_secret",
     "writing",
 ]
+
+_FULL = "free some space and run again; what was finished is kept"
+_LASTING = {
+    errno.ENOSPC: f"the disk is full: {_FULL}",
+    errno.EDQUOT: f"your quota is used up: {_FULL}",
+    errno.EROFS: "the file system is read-only: choose another folder for the store, or have it "
+    "mounted for writing and run again; what was finished is kept",
+}
+"""What no later block can be written for either."""
+_REMEDIES = {
+    **_LASTING,
+    errno.EFBIG: "the file system takes no files of this size: choose another folder for the store",
+    errno.EACCES: "you may not read or write here: choose another folder, or change its rights",
+    errno.EPERM: "you may not read or write here: choose another folder, or change its rights",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder for the store",
+    errno.ENAMETOOLONG: "the path is too long: choose a store nearer to the root, or shorter names",
+}
+_OTHERWISE = "check the disk; what was finished before is kept, so run again"
+_NUMBER = re.compile(r"os_error_code='(\d+)'")
+_PROBE = b"\0" * 2**16
 
 _NEW = ".new"
 _BESIDE = re.compile(r"\..*\.\d+-\d+\.new(\.[^.]*)?", re.DOTALL)
@@ -75,11 +97,79 @@ def replacing(path: Path) -> Iterator[Path]:
         yield new
         sync_file(new)
         new.replace(path)
-    except BaseException:
+    except BaseException as error:
+        # numpy says of a write that came short only that it did; asked before there is room again.
+        is_short = isinstance(error, OSError) and error.errno is None
+        obstacle = None
+        if is_short and not isinstance(error, ScutoidError):
+            obstacle = obstacle_in(path.parent)
         with suppress(OSError):
             new.unlink()
+        if obstacle is not None:
+            raise obstacle from error
         raise
     sync_folder(path.parent)
+
+
+def obstacle_in(folder: Path) -> OSError | None:
+    """Return why no file can be written into a folder; None if one can: a small one is tried."""
+    probe = beside(folder / "probe")
+    try:
+        probe.write_bytes(_PROBE)
+        sync_file(probe)
+    except OSError as error:
+        return error
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+    return None
+
+
+def store_error(
+    error: Exception,
+    place: str | os.PathLike[str],
+    *,
+    rule: str = "the store can be written and read",
+    remedy: str = _OTHERWISE,
+) -> StoreError:
+    """Return an error that says what the operating system refused, where, and what to do.
+
+    Parameters
+    ----------
+    error : Exception
+        Of the operating system, or of a library that names its number.
+    place : path
+        What was written or read.
+    rule : str
+        What must hold.
+    remedy : str
+        What to do where the number does not tell.
+
+    Returns
+    -------
+    StoreError
+        An `UnwritableStore` if nothing else can be written there either.
+    """
+    number = _number_of(error)
+    kind = UnwritableStore if number in _LASTING else StoreError
+    if number is not None:
+        found = os.strerror(number)
+    else:
+        found = getattr(error, "strerror", None) or str(error)[:500]
+    remedy = remedy if number is None else _REMEDIES.get(number, remedy)
+    return kind(rule, value=found, place=os.fspath(place), remedy=remedy)
+
+
+def _number_of(error: BaseException) -> int | None:
+    """Return the number of the operating system's error that is behind an error."""
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, OSError) and behind.errno is not None:
+            return behind.errno
+        if found := _NUMBER.search(str(behind)):  # as tensorstore says it
+            return int(found[1])
+        behind = behind.__cause__
+    return None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ was found, and what to do about it.  Each is also a subclass of the builtin that
     ├── StoreError         (OSError)  a store that cannot be written, or holds what it should not
     ├── DamagedResult      (StoreError)  a stored result that fails its checks
     ├── IncompleteResult   (StoreError)  a result that a run did not finish, or members of one
+    ├── UnwritableStore    (StoreError)  a store that is full, over its quota or read-only
     ├── MemoryLimitError   (MemoryError)  work that cannot fit in the memory allowed
     ├── StepError          (RuntimeError)  a step that raised, or returned what it may not return
     ├── WorkerError        (RuntimeError)  a worker that died, hung or could not be started
@@ -43,6 +44,7 @@ __all__ = [
     "SourceNotFound",
     "StepError",
     "StoreError",
+    "UnwritableStore",
     "WorkerError",
 ]
 
@@ -144,6 +146,13 @@ class DamagedResult(StoreError):
 
 class IncompleteResult(StoreError):
     """A result that a run did not finish, or a collection some of whose members it did not."""
+
+
+class UnwritableStore(StoreError):
+    """A store to which nothing can be written any more: full, over its quota, or read-only.
+
+    It ends a run, also in its midst; what was finished is kept.
+    """
 
 
 class MemoryLimitError(ScutoidError, MemoryError):

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from scutoid.durable import replacing
+from scutoid.durable import replacing, store_error
 from scutoid.errors import DamagedResult, StoreError
 
 __all__ = ["RecordLog"]
@@ -197,12 +197,7 @@ class RecordLog:
         except StoreError:
             raise
         except OSError as error:
-            raise StoreError(
-                "a record file can be written",
-                value=str(error),
-                place=str(path),
-                remedy="check that the folder is writable; if the disk is full, free some space",
-            ) from error
+            raise store_error(error, path, rule="a record file can be written") from error
         log = cls(path, descriptor, size, payloads)
         if stored != header:
             log.close()
@@ -252,12 +247,7 @@ class RecordLog:
         except OSError as error:
             with suppress(OSError):
                 self._truncate()
-            raise StoreError(
-                "a record can be written",
-                value=str(error),
-                place=str(self.path),
-                remedy="free some space and run again; what was recorded before is kept",
-            ) from error
+            raise store_error(error, self.path, rule="a record can be written") from error
         self._size += len(frames)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_metadata import note
 from scutoid.arrays._tiff_open import open_tiff
 from scutoid.arrays._units import ome_unit
-from scutoid.durable import replacing
+from scutoid.durable import replacing, store_error
 from scutoid.errors import GeometryError, ScutoidError, StoreError
 from scutoid.geometry import Roi
 
@@ -103,12 +103,9 @@ def reporting(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            "an image can be written",
-            value=error.strerror or str(error),
-            place=str(target),
-            remedy="check the folder, its permissions and the free space",
-        ) from error
+        if isinstance(error, StoreError):
+            raise
+        raise store_error(error, target, rule="an image can be written") from error
 
 
 def compression_of(values: NDArray[Any]) -> Compression:

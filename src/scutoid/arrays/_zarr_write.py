@@ -40,7 +40,7 @@ from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._storage import Storage
 from scutoid.arrays._zarr import ZarrArray, open_tensorstore
 from scutoid.arrays._zarr_nodes import read_node
-from scutoid.durable import beside, sync_folder
+from scutoid.durable import beside, store_error, sync_folder
 from scutoid.errors import GeometryError, MetadataError, ScutoidError, StoreError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.kernels import downsample
@@ -153,13 +153,10 @@ class ZarrWriter:
             target = open_tensorstore(self.array, 0, stores_zeros=stores_zeros)
             target[roi.to_slices()].write(values).result()
         except (ValueError, NotImplementedError, OSError, ScutoidError) as error:
-            raise StoreError(
-                "a block can be written to its store",
-                value=str(error)[:500],
-                place=f"{self.array.location}, {roi}",
-                remedy="free some space or choose another store, and run again: "
-                "what was finished is kept",
-            ) from error
+            if isinstance(error, StoreError):
+                raise
+            rule = "a block can be written to its store"
+            raise store_error(error, f"{self.array.location}, {roi}", rule=rule) from error
         return is_written
 
     def _write_coarse(self, roi: Roi, values: NDArray[Any], *, stores_zeros: bool) -> None:
@@ -293,12 +290,7 @@ def create_zarr(
     except OSError as error:
         if isinstance(error, StoreError):
             raise
-        raise StoreError(
-            "an image can be created in its store",
-            value=error.strerror or str(error),
-            place=str(path),
-            remedy="check the folder, its permissions and the free space",
-        ) from error
+        raise store_error(error, path, rule="an image can be created in its store") from error
     finest, *others = [_placed(path / name, order) for name in arrays]
     coarse = tuple(
         CoarseLevel(array, level.factors, level.total)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from scutoid import events
-from scutoid.errors import StoreError
+from scutoid.durable import store_error
 
 
 class EventLog:
@@ -45,9 +45,7 @@ class EventLog:
             # A line at a time, so that who follows the file sees whole events.
             self._file = self.path.open("w", buffering=1, encoding="utf-8")
         except OSError as error:
-            raise StoreError(
-                "the record of a run can be written", value=str(error), place=str(path)
-            ) from error
+            raise store_error(error, path, rule="the record of a run can be written") from error
 
     def on_event(self, event: events.Event) -> None:
         """Write an event."""
@@ -56,12 +54,8 @@ class EventLog:
         try:
             self._file.write(json.dumps(record, default=_plain) + "\n")
         except OSError as error:
-            raise StoreError(
-                "the record of a run can be written",
-                value=str(error),
-                place=str(self.path),
-                remedy="free some space and run again: what was finished is kept",
-            ) from error
+            rule = "the record of a run can be written"
+            raise store_error(error, self.path, rule=rule) from error
 
     @staticmethod
     def read(path: str | Path) -> Iterator[dict[str, Any]]:

@@ -21,11 +21,12 @@ from scutoid.blocks._budget import Budget, parse_bytes
 from scutoid.blocks._check import check_abilities, check_tasks
 from scutoid.blocks._dispatch import Dispatcher
 from scutoid.blocks._journal import Journal
+from scutoid.blocks._keeping import Keeping, Success
 from scutoid.blocks._report import Report
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
 from scutoid.blocks._task_progress import RunProgress
-from scutoid.errors import ParameterError, RunFailed, ScutoidError
+from scutoid.errors import ParameterError, RunFailed, ScutoidError, UnwritableStore
 from scutoid.executors import (
     ItemFailure,
     Job,
@@ -104,6 +105,9 @@ def run_blocks(
         If workers keep dying, or cannot be started.
     StoreError
         If a journal belongs to something else, or cannot be written.
+    UnwritableStore
+        If a disk that blocks, journals or listeners write to is full, over its quota or read-only:
+        no other block is begun then, and what was finished is kept.
 
     Examples
     --------
@@ -206,9 +210,6 @@ def _work(task: BlockTask) -> Work:
     )
 
 
-_Success = tuple[NDArray[np.int64], NDArray[np.uint8], int]
-
-
 class _Run:
     """One run from its first batch to its report."""
 
@@ -225,13 +226,21 @@ class _Run:
         )
         self.progress = RunProgress(tasks, self.scheduler, listeners)
         self._tasks = tasks
-        self._journals = journals
+        self._keeping = Keeping(tasks, journals)
         self._most_failures = on_failure if isinstance(on_failure, int) else None
         self._should_stop = should_stop
         self._next_job = 0
+        self._unwritable: UnwritableStore | None = None
 
     def work(self, pool: WorkerPool, budget: Budget, workers: int) -> None:
-        """Hand out blocks until none is left, or too many have failed; ends the workers."""
+        """Hand out blocks until none is left, or too many have failed; ends the workers.
+
+        Raises
+        ------
+        UnwritableStore
+            If nothing more can be written; what is with workers then is waited for, and kept as far
+            as there is room.
+        """
         grace = _HASTE_SECONDS
         self._dispatcher = Dispatcher(
             *(self.scheduler, self._tasks, budget, self.progress.sizers),
@@ -249,6 +258,9 @@ class _Run:
                     # Edges that cannot be met are orphans, so this is a fault of the scheduler.
                     raise RuntimeError("no block can run, and some are left")
                 self._take_in(pool.wait(_WAIT_SECONDS))
+            self._keeping.try_again()
+            if self._obstacle is not None:
+                raise self._obstacle
             grace = _GRACE_SECONDS
         finally:
             _stop(pool, grace)
@@ -257,7 +269,14 @@ class _Run:
     def _is_stopping(self) -> bool:
         if self._should_stop is not None and self._should_stop():
             return True
-        return self._most_failures is not None and self.progress.n_failed >= self._most_failures
+        most = self._most_failures
+        has_failed = most is not None and self.progress.n_failed >= most
+        return has_failed or self._obstacle is not None
+
+    @property
+    def _obstacle(self) -> UnwritableStore | None:
+        """What keeps the run from writing anything more."""
+        return self._unwritable or self._keeping.obstacle or self.progress.unwritable
 
     def _hand_out(self, pool: WorkerPool) -> None:
         for worker, batch in self._dispatcher.batches(pool.depth):
@@ -269,7 +288,7 @@ class _Run:
 
     def _take_in(self, messages: Iterable[object]) -> None:
         """Journal all results that have arrived, then tell the scheduler."""
-        done: dict[int, list[_Success]] = defaultdict(list)
+        done: dict[int, list[Success]] = defaultdict(list)
         outcomes: list[tuple[Batch, Outcome, Sequence[ItemFailure], int]] = []
         for message in messages:
             match message:
@@ -277,21 +296,18 @@ class _Run:
                     self._dispatcher.join(message.worker, message.serves)
                     self.progress.tell(events.WorkerStarted(time.time(), message.worker))
                 case Outcome():
-                    batch = self._dispatcher.take_back(message.worker, message.job)
-                    if message.setup_failure is not None:
-                        self._fail_setup(batch, message.setup_failure)
+                    batch, came = self._take_back(message)
+                    if came.setup_failure is not None:
+                        self._fail_setup(batch, came.setup_failure)
                     else:
-                        outcome, refused = self._checked(batch, message)
-                        success, n_taken = self._collect(batch, outcome)
+                        outcome, refused = self._checked(batch, came)
+                        success, n_taken = self._keeping.collect(batch, outcome)
                         done[batch.task].append(success)
                         outcomes.append((batch, outcome, refused, n_taken))
                 case Lost():
                     self._lose(message)
         for task, successes in done.items():
-            journal = self._journals[task]
-            recorded = [success for success in successes if len(success[0])]
-            if journal is not None and recorded:
-                journal.append(recorded)
+            self._keeping.journal(task, successes)
             for indices, statuses, _ in successes:
                 self.scheduler.finished(task, indices, statuses)
         for batch, outcome, refused, n_taken in outcomes:
@@ -303,26 +319,23 @@ class _Run:
                 self._fail(batch, failure, outcome.worker, is_final=True)
         self.progress.note_ends()
 
-    def _collect(self, batch: Batch, outcome: Outcome) -> tuple[_Success, int]:
-        """Return the blocks of an outcome that succeeded, and how many of them were taken over.
+    def _take_back(self, outcome: Outcome) -> tuple[Batch, Outcome]:
+        """Return the batch of an outcome, and the outcome.
 
-        Their values are durable then.
+        Blocks that were refused by a store that cannot be written, or not begun for that reason, go
+        back to the scheduler: they have not failed.
         """
-        is_done = outcome.statuses != BlockStatus.WAITING
-        indices, statuses = batch.indices[is_done], outcome.statuses[is_done]
-        collect, n_taken = self._tasks[batch.task].collect, 0
-        if collect is not None and outcome.values is not None:
-            collected = []
-            for at in np.flatnonzero(is_done).tolist():
-                value, index = outcome.values[at], int(batch.indices[at])
-                if type(value) is Done:
-                    n_taken += value.is_taken
-                    collected.append((index, value.value))
-                elif outcome.statuses[at] == BlockStatus.WRITTEN:
-                    collected.append((index, value))
-            if collected:
-                collect(collected)
-        return (indices, statuses, batch.attempt), n_taken
+        batch = self._dispatcher.take_back(outcome.worker, outcome.job)
+        every = [each for each in (*outcome.failures, outcome.setup_failure) if each is not None]
+        found = next((each.unwritable for each in every if each.unwritable is not None), None)
+        if found is None:
+            return batch, outcome
+        self._unwritable = found
+        failures = tuple(each for each in outcome.failures if each.unwritable is None)
+        is_back = outcome.statuses == BlockStatus.WAITING
+        is_back[[each.position for each in failures]] = False
+        self.progress.orphaned(self.scheduler.returned(batch, batch.indices[is_back]))
+        return batch, replace(outcome, failures=failures, setup_failure=None)
 
     def _checked(self, batch: Batch, outcome: Outcome) -> tuple[Outcome, Sequence[ItemFailure]]:
         """Return an outcome without the blocks that do not count after all, and their failures."""

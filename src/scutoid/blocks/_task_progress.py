@@ -17,6 +17,7 @@ from scutoid.blocks._block import BlockStatus
 from scutoid.blocks._report import BlockTime, Failure, TaskReport
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
+from scutoid.errors import UnwritableStore
 from scutoid.executors import ItemFailure, Outcome
 
 _logger = logging.getLogger(__name__)
@@ -121,6 +122,8 @@ class RunProgress:
             n_done = sum(tally[s] for s in (BlockStatus.WRITTEN, BlockStatus.EMPTY))
             self._by_task.append(TaskProgress(task, n_done + tally[BlockStatus.FOUND]))
         self.n_failed = 0
+        self.unwritable: UnwritableStore | None = None
+        """What kept a listener from writing down what it was told."""
         self._started = time.perf_counter()
 
     @property
@@ -236,6 +239,9 @@ class RunProgress:
         for listener in list(self._listeners):
             try:
                 listener.on_event(event)
+            except UnwritableStore as error:
+                self._listeners.remove(listener)
+                self.unwritable = self.unwritable or error
             except Exception:
                 # A progress bar must not end a run of many hours; it is left out.
                 _logger.exception("a listener failed and is left out from here on")

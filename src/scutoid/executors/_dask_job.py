@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class DaskJob:
         statuses = np.zeros(len(self.job.indices), dtype=np.uint8)
         statuses[: len(parts)] = [part.statuses[0] for part in parts]
         failures = tuple(
-            ItemFailure(position, failure.error, failure.traceback)
+            replace(failure, position=position)
             for position, part in enumerate(parts)
             for failure in part.failures
         )

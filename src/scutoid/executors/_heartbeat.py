@@ -11,6 +11,7 @@ import os
 import tempfile
 import time
 from dataclasses import dataclass
+from typing import IO
 
 _SIZE = 24
 _NOTHING = -1
@@ -27,6 +28,13 @@ class Sighting:
     """The item's place in its job; -1 for the set-up."""
     since: float
     """When it began, by `time.monotonic`, in seconds."""
+
+
+def _unnamed_file() -> IO[bytes]:
+    """Return a file that lies in memory, where the system has such: no disk can be too full."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("scutoid-heartbeat"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 class SharedHeartbeat:
@@ -48,8 +56,9 @@ class SharedHeartbeat:
     @staticmethod
     def create() -> tuple[SharedHeartbeat, int]:
         """Create a page, and a descriptor of it for the worker, which the caller closes."""
-        with tempfile.TemporaryFile() as file:
-            file.truncate(_SIZE)
+        with _unnamed_file() as file:
+            file.write(bytes(_SIZE))  # there now: a page for which there is no room ends a process
+            file.flush()
             for_worker = os.dup(file.fileno())
             heartbeat = SharedHeartbeat(os.dup(file.fileno()))
         heartbeat.end()

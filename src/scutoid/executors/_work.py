@@ -6,6 +6,7 @@ a `Job` and go back as an `Outcome`.
 
 from __future__ import annotations
 
+import copy
 import heapq
 import itertools
 import time
@@ -17,6 +18,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scutoid.errors import UnwritableStore
 
 Call = Callable[[object, Mapping[str, object]], tuple[int, object]]
 
@@ -71,6 +74,8 @@ class ItemFailure:
     """Type and message in one line."""
     traceback: str
     """The traceback as text; may be empty."""
+    unwritable: UnwritableStore | None = None
+    """Set where nothing else can be written either: the error, which ends the run."""
 
     @classmethod
     def of(cls, position: int, error: BaseException, *, skip: int = 1) -> ItemFailure:
@@ -87,7 +92,8 @@ class ItemFailure:
             message = f"(its message cannot be shown: {type(trouble).__name__})"
         if message:
             first = f"{type(error).__name__}: {message}"
-        return cls(position, first[:_MAX_TEXT], text[-_MAX_TEXT:])
+        unwritable = copy.copy(error) if isinstance(error, UnwritableStore) else None
+        return cls(position, first[:_MAX_TEXT], text[-_MAX_TEXT:], unwritable)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,9 +240,15 @@ class Workbench:
         self._passes = passes
         self._values: dict[int, dict[str, object]] = {}
         self._stack = ExitStack()
+        self._unwritable: ItemFailure | None = None
 
     def carry_out(self, job: Job, work: Work, heartbeat: Heartbeat) -> Outcome:
-        """Carry out a job from its set-up to its last item; exceptions of items become failures."""
+        """Carry out a job from its set-up to its last item; exceptions of items become failures.
+
+        After one that ends the run no other item is begun.
+        """
+        if self._unwritable is not None:
+            return self.refusal(job, self._unwritable)
         heartbeat.begin(job.number)
         try:
             values = self._set_up(job.work, work)
@@ -262,8 +274,9 @@ class Workbench:
                 if isinstance(error, self._passes):
                     raise
                 failures.append(ItemFailure.of(position, error, skip=2))
+                self._unwritable = failures[-1] if failures[-1].unwritable else None
             ends.append(clock())
-            if self.cancelled:
+            if self.cancelled or self._unwritable is not None:
                 break
         heartbeat.end()
         return Outcome(

@@ -1,4 +1,4 @@
-from ._durable import empty_folder, list_folder
+from ._durable import empty_folder, filling, list_folder, make_folder
 from ._entry import SIZES, Entry, distrust_around
 from ._entry_folder import COMPLETE, DIGESTS, JOURNAL, RECIPE
 from ._entry_store import MARK, RESULT_NAME, EntryStore
@@ -75,6 +75,7 @@ __all__ = [
     "empty_folder",
     "explain",
     "file_names_in",
+    "filling",
     "find_format",
     "fingerprint",
     "from_json",
@@ -86,6 +87,7 @@ __all__ = [
     "key_of_source",
     "list_folder",
     "locations_of",
+    "make_folder",
     "name_of_dict",
     "one_by_one",
     "states_of",

@@ -10,31 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scutoid import durable
-from scutoid.durable import sync_folder
+from scutoid.durable import obstacle_in, store_error, sync_folder
 from scutoid.errors import ScutoidError, StoreError
-
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full: free some space and run again; what was finished is kept",
-    errno.EDQUOT: "your quota is used up: free some space and run again; what was finished is kept",
-    errno.EFBIG: "the file system takes no files of this size: choose another folder for the store",
-    errno.EROFS: "the file system is read-only: choose another folder for the store",
-    errno.EACCES: "you may not read or write here: choose another folder, or change its rights",
-    errno.EPERM: "you may not read or write here: choose another folder, or change its rights",
-    errno.ENOTDIR: "a part of the path is a file: choose another folder for the store",
-    errno.ENAMETOOLONG: "the path is too long: choose a store nearer to the root, or shorter names",
-}
-
-
-def store_error(error: OSError, path: Path) -> StoreError:
-    """Return an error that says what the operating system refused, where, and what to do."""
-    return StoreError(
-        "the store can be written and read",
-        value=error.strerror or str(error),
-        place=str(path),
-        remedy=_REMEDIES.get(
-            error.errno or 0, "check the disk; what was finished before is kept, so run again"
-        ),
-    )
 
 
 @contextmanager
@@ -46,6 +23,23 @@ def storing(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise store_error(error, path) from error
+
+
+@contextmanager
+def filling(folder: Path | None) -> Iterator[None]:
+    """Turn what a body raises for want of room in the folder that it fills into a `StoreError`.
+
+    Whatever it raises: libraries say in words of their own that a disk is full.
+    """
+    try:
+        yield
+    except ScutoidError:
+        raise
+    except Exception as error:
+        obstacle = None if folder is None else obstacle_in(folder)
+        if folder is None or obstacle is None:
+            raise
+        raise store_error(obstacle, folder) from error
 
 
 def list_folder(path: Path, is_wanted: Callable[[str], bool] | None = None) -> list[Path]:

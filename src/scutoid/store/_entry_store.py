@@ -10,9 +10,10 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from scutoid.durable import store_error
 from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.paths import absolute
-from scutoid.store._durable import list_folder, make_folder, store_error, storing
+from scutoid.store._durable import list_folder, make_folder, storing
 from scutoid.store._entry import Entry
 from scutoid.store._entry_folder import COMPLETE, RECIPE
 from scutoid.store._reasons import distance

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from scutoid.errors import StepError
@@ -14,6 +15,7 @@ from scutoid.steps.compute._parts import MemoryParts
 from scutoid.steps.compute._tables import check_columns, join_tables, with_index
 from scutoid.steps.declaration import StepSpec, is_table, own_all
 from scutoid.steps.layout import PartsGrid
+from scutoid.store import filling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +88,7 @@ def call_step(
     voxel_size: tuple[float, ...] | None,
     origin: tuple[float, ...] | None,
     where: PartsGrid | None,
-    folder: object = None,
+    folder: Path | None = None,
     in_partitions: bool = False,
 ) -> tuple[Any, ...]:
     """Call the function of a whole step and check what it returned.
@@ -96,7 +98,7 @@ def call_step(
     unless the step has a set-up, which must not end before the iterator.
     """
     injected = {"key": key, "voxel_size": voxel_size, "origin": origin, "folder": folder}
-    with prepared(spec) as ready:
+    with prepared(spec) as ready, filling(folder):
         result = call(spec, inputs, {**own_all(params), **ready}, injected)
         items = [
             TablePartitions(spec, item) if kind == "table" and isinstance(item, Iterator) else item

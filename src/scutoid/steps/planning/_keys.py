@@ -8,11 +8,12 @@ own, made of the base and of the member's inputs.
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from scutoid.errors import PipelineError, StoreError
+from scutoid.errors import PipelineError, SourceError, StoreError
 from scutoid.paths import normal
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph import (
@@ -114,6 +115,7 @@ class Keys:
         self._outside: set[str] = set()
         self._paths: dict[str, dict[str, None]] = {}
         self._unseen: dict[Node, set[str]] = {}
+        self._unreadable: dict[str, SourceError] = {}
 
     def of(self, ref: Ref) -> str:
         """Return the key of a single result."""
@@ -278,6 +280,13 @@ class Keys:
         """Return the first of these that is not as it was when its key was made; None: none."""
         return None if self.memo is None else self.memo.changed(locations)
 
+    def unreadable(self, folder: OpenedFolder, key: str) -> SourceError | None:
+        """Return why a file of a member could not be read when its key was made; None: all were."""
+        if not self._unreadable:
+            return None
+        found = map(self._unreadable.get, self._files.paths(folder, key))
+        return next(filter(None, found), None)
+
     def files_of(self, call: MappedCall, key: str) -> tuple[tuple[str, str], ...]:
         """Return the files that the inputs of a member are stacked of, with their digests."""
         nodes = dict.fromkeys(item.node for item in call.collections)
@@ -379,8 +388,16 @@ class Keys:
         return key_of_source(identity, opened.source.spec, self.memo)
 
     def _file(self, path: str) -> str:
+        """Return the key of a file of a folder; one that cannot be read has a new one each time.
+
+        So its member is never found in a store, and fails in the run, which goes on without it.
+        """
         self._refuse_inside((path,))
-        return key_of_path(path, self.memo)
+        try:
+            return key_of_path(path, self.memo)
+        except SourceError as error:
+            self._unreadable[normal(path)] = error
+            return digest_of("unreadable", uuid.uuid4().hex)
 
     def _refuse_inside(self, locations: tuple[str, ...]) -> None:
         if self._store is None:

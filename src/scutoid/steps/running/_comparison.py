@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
+from contextlib import suppress
 
 import numpy as np
 
@@ -102,7 +103,8 @@ class Comparison:
         if result.has_content:
             new = {code, exact} - self._known
             self._known |= new
-            with self._path.open("a") as file:
+            # Without the note they are compared again.
+            with suppress(OSError), self._path.open("a") as file:
                 file.writelines(f"{digest}\n" for digest in sorted(new))
         if result.differs:
             self._blamed.add(each.call)

@@ -198,7 +198,10 @@ class WorkerInputs:
         """Return what gives each member of a collection."""
         node = item.node
         if isinstance(node, OpenedFolder):
-            return FolderInput(tuple(node.paths[key] for key in keys), node.opening)
+            found = ((n, self._planned.keys.unreadable(node, key)) for n, key in enumerate(keys))
+            unreadable = {number: error for number, error in found if error is not None}
+            files = tuple(node.paths[key] for key in keys)
+            return FolderInput(files, node.opening, unreadable)
         if isinstance(node, ConstantCollection):
             return ValueInput(tuple(node.by_key[key] for key in keys))
         if isinstance(node, CollectionFromStore):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from scutoid.blocks import (
     parse_bytes,
 )
-from scutoid.errors import DamagedResult, ParameterError, RunFailed, ScutoidWarning, StoreError
+from scutoid.errors import (
+    DamagedResult,
+    ParameterError,
+    RunFailed,
+    ScutoidWarning,
+    StoreError,
+    UnwritableStore,
+)
 from scutoid.events import Listener
 from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
@@ -154,6 +161,9 @@ def run(
         If blocks failed and `on_failure` is "raise"; what was computed is kept.
     StoreError
         If something is to be made and the store cannot be written.
+    UnwritableStore
+        If its disk is full or a quota is used up, or it is read-only, also in the midst of the run:
+        no other block is begun then, and what was finished is kept.
 
     Warns
     -----
@@ -226,7 +236,7 @@ def run(
         forced = accepted = ()
         return runner.planned, done
 
-    with announced:
+    with _naming(entry_store), announced:
         planned, done = complete(refs_in(targets))
         if not done.ok and not isinstance(on_failure, int):
             done = go_on(planned, done, complete)
@@ -241,6 +251,22 @@ def run(
         error.run = done  # type: ignore[attr-defined]
         raise error
     return done
+
+
+@contextmanager
+def _naming(store: EntryStore) -> Iterator[None]:
+    """Name the store in what says of a place within it that nothing can be written any more."""
+    try:
+        yield
+    except UnwritableStore as error:
+        if error.place is None or not error.place.startswith(str(store.path)):
+            raise
+        raise UnwritableStore(
+            "a run can write to its store",
+            value=f"{error.value}: {error.place}",
+            place=str(store.path),
+            remedy=error.remedy,
+        ) from error
 
 
 def _debugging(done: Run) -> str:

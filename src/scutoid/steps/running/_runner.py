@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,14 @@ from scutoid.blocks import (
     Report,
     run_blocks,
 )
-from scutoid.durable import beside
-from scutoid.errors import MetadataError, ParameterError, SourceError, StoreError
+from scutoid.durable import beside, store_error
+from scutoid.errors import (
+    MetadataError,
+    ParameterError,
+    SourceError,
+    StoreError,
+    UnwritableStore,
+)
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.steps.compute import concatenate
 from scutoid.steps.graph import (
@@ -165,7 +171,7 @@ class Runner:
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
     ) -> Report | None:
         tasks: list[BlockTask] = []
-        try:
+        with self._settling():
             for each in self.planned:
                 if not each.is_cached and each.is_kept:
                     tasks.extend(self._builder.tasks(each))
@@ -180,14 +186,31 @@ class Runner:
                     logs=self.folder / LOGS,
                     **options,
                 )
-        finally:
-            _remove_empty(self.folder / LOGS)
-            self._builder.close()
-            for each in self.planned:
-                self._finish(each)
-            for each in self._changed:
-                self._forget(each)
-            self._remember()
+
+    @contextmanager
+    def _settling(self) -> Iterator[None]:
+        """Settle what there is at the end of a run, or of one that is broken off.
+
+        What broke it off is raised, whatever else then fails for the same reason.
+        """
+        settling = ExitStack()
+        settling.callback(self._remember)
+        for each in self.planned:
+            settling.callback(self._forget_changed, each)
+        for each in reversed(self.planned.calls):
+            settling.callback(self._finish, each)
+        settling.callback(self._builder.close)
+        settling.callback(_remove_empty, self.folder / LOGS)
+        try:
+            yield
+        except UnwritableStore:
+            with suppress(OSError):
+                settling.close()
+            raise
+        except BaseException:
+            settling.close()
+            raise
+        settling.close()
 
     def on_event(self, event: Event) -> None:
         """Commit a step when its last task is done, and tell who wants its result."""
@@ -220,17 +243,25 @@ class Runner:
         watch.is_settled = True
         return True
 
-    def _forget(self, each: PlannedCall) -> None:
+    def _forget_changed(self, each: PlannedCall) -> None:
         """Take back the blocks that were kept since the inputs of their step were last as planned.
 
         Most are refused as they come back; these came between two looks that cost much.
         """
+        if each not in self._changed:
+            return
         blocks = self._builder.watches.of(each).unsettled
-        if isinstance(each.call, MappedCall):
-            with Pack(each.entry.path / ITEMS, "a") as pack:
-                pack.forget(each.member_keys[number] for number in blocks)
-        elif each.entry.journal.exists():
-            Journal.forget(each.entry.journal, np.array(blocks, dtype=np.int64))
+        items, journal = each.entry.path / ITEMS, each.entry.journal
+        is_collection = isinstance(each.call, MappedCall)
+        try:
+            if is_collection:
+                with Pack(items, "a") as pack:
+                    pack.forget(each.member_keys[number] for number in blocks)
+            elif journal.exists():
+                Journal.forget(journal, np.array(blocks, dtype=np.int64))
+        except UnwritableStore:  # removing needs no room; all of them are made again
+            record = Pack(items).index_path if is_collection else journal
+            record.unlink(missing_ok=True)
 
     def _remember(self) -> None:
         """Have this process read from now on what is stored, all calls of one key alike."""
@@ -373,9 +404,8 @@ class Runner:
             new.write_text(record.to_json())
             new.replace(self.folder / RUN)
         except OSError as error:
-            raise StoreError(
-                "a run is written down in its store", value=str(error), place=str(self.folder)
-            ) from error
+            rule = "a run is written down in its store"
+            raise store_error(error, self.folder, rule=rule) from error
 
     def _record_collection(self, each: PlannedCall, call: MappedCall) -> None:
         """Write which members belong together, and tables in one piece for people to read."""

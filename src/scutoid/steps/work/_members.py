@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import ImageSpec, add_limits, create_image, open_source, write_tiff
 from scutoid.blocks import Block
-from scutoid.errors import ParameterError, ScutoidError, StepError
+from scutoid.errors import ParameterError, ScutoidError, SourceError, StepError
 from scutoid.steps.compute import BlockParts, GatheredMembers, check_names, encode, with_index
 from scutoid.steps.declaration import OutputKind, StepSpec, own
 from scutoid.steps.graph import (
@@ -48,7 +48,7 @@ from scutoid.steps.results import (
     contents_of,
     plain_parts,
 )
-from scutoid.store import choose_format, empty_folder
+from scutoid.store import choose_format, empty_folder, make_folder
 
 _IN_MEMORY = 2**29
 _ENDINGS = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
@@ -128,7 +128,7 @@ class MemberWork:
 
     def _place(self, name: str) -> Path:
         path = self._items / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return path
 
     def _file(
@@ -275,9 +275,19 @@ class FolderInput(MemberInput):
     """The file of each member, or its files."""
     open: Opening
     """Opens one."""
+    unreadable: Mapping[int, SourceError] = field(default_factory=dict)
+    """Why a file of a member could not be read when the run was planned."""
 
     def member(self, number: int) -> Ref:
-        """Return one member."""
+        """Return one member.
+
+        Raises
+        ------
+        SourceError
+            If its file could not be read when the run was planned.
+        """
+        if number in self.unreadable:
+            raise self.unreadable[number]
         return ref_of(self.open(self.files[number]), self.open.kind)
 
 
