@@ -113,8 +113,8 @@ INTERNAL = {
         without_windows WrappedSource write_tiff zarr_at zarr_images
     """,
     "scutoid.blocks": """
-        Batch conflict_order Done EventLog Journal lower_neighbours parse_bytes Scheduler
-        WorkerFailure
+        Batch conflict_order Done EventLog Journal lower_neighbours parse_bytes sample_blocks
+        Scheduler WorkerFailure
     """,
     "scutoid.store": """
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest changes_since checksum_file
@@ -160,9 +160,9 @@ INTERNAL = {
     "scutoid.napari_plugin": """
         get_reader list_runs ListedRun ListedStep Place place_of ResultsWidget
     """,
-    "scutoid.progress": "Count FINISH RunCounts Progress progress_shown",
+    "scutoid.progress": "Count FINISH RunCounts Progress duration progress_shown",
     "scutoid.reports": "Picture report_of_run shown_picture STYLE",
-    "scutoid.exploring": "Best best Preview preview Sweep sweep",
+    "scutoid.exploring": "Best best Preview preview Sweep sweep with_estimates",
 }
 NEEDS = {"scutoid.integrations.prefect": "prefect", "scutoid.napari_plugin": "qtpy"}
 """What has to be installed before all names of a module can be looked at."""

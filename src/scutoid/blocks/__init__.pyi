@@ -7,6 +7,7 @@ from ._levels import conflict_order, lower_neighbours
 from ._mask import Mask
 from ._report import BlockTime, Failure, Report, TaskReport
 from ._run import run_blocks
+from ._sample import sample_blocks
 from ._scheduler import Batch, Scheduler, WorkerFailure
 from ._task import After, BlockGrid, BlockTask
 
@@ -33,4 +34,5 @@ __all__ = [
     "lower_neighbours",
     "parse_bytes",
     "run_blocks",
+    "sample_blocks",
 ]

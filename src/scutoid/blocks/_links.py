@@ -58,6 +58,10 @@ class AxisLink:
     frees: tuple[Interval, ...]
     """By upstream place: the downstream places that wait for it; disjoint ranges."""
 
+    def waited_for(self, place: int) -> list[slice]:
+        """Return the upstream places that a downstream place waits for."""
+        return [slice(int(each.lo[place]), int(each.hi[place])) for each in self.waits]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Link:
@@ -150,6 +154,27 @@ class Link:
                 product = product * _along(factor, axis, len(factors))
             total += product
         return total
+
+    def waited_for(self, index: int) -> Iterator[Box]:
+        """The upstream blocks that a block waits for, as boxes of the upstream grid.
+
+        Parameters
+        ----------
+        index : int
+            Number of a downstream block.
+
+        Yields
+        ------
+        box : tuple of slice
+            One slice an axis; boxes do not overlap.
+        """
+        place = [int(axis) for axis in np.unravel_index(index, self.downstream)]
+        for term in self.terms:
+            sides = [
+                [slice(0, n)] if entry is None else entry.waited_for(place[entry.target])
+                for n, entry in zip(self.upstream, term, strict=True)
+            ]
+            yield from itertools.product(*sides)
 
     def freed_by(self, indices: Ints) -> Iterator[tuple[Box, NDArray[np.int32] | int]]:
         """The blocks that wait for some upstream blocks, and for how many of them.

@@ -139,7 +139,12 @@ def _in_plain_words() -> Iterator[list[str]]:
 
 
 def plan(
-    targets: Sequence[object], *, all_steps: bool = False, **options: Unpack[PlanOptions]
+    targets: Sequence[object],
+    *,
+    all_steps: bool = False,
+    time_sample: int | None = None,
+    workers: int = 1,
+    **options: Unpack[PlanOptions],
 ) -> int:
     """Print what a run would do; options are those of `scutoid.plan`.
 
@@ -149,10 +154,17 @@ def plan(
         Results of steps.
     all_steps : bool
         Whether the steps of operations have a line each.
+    time_sample : int, optional
+        Blocks of each step that are run and measured.
+    workers : int
+        How many the cost is told for; the sample runs in one.
     **options
         As above.
     """
-    print(plan_targets(*targets, **options).text(folded=not all_steps))
+    planned = plan_targets(*targets, **options, sample=time_sample)
+    print(planned.text(folded=not all_steps))
+    if planned.cost is not None:
+        print(f"\n{planned.cost.text(workers)}")
     return 0
 
 

@@ -177,8 +177,12 @@ def with_flags(
             ),
         ]
     if command == "plan":
-        text = "Print a line for each step of an operation too."
-        options.append(option("all_steps", bool, False, text))
+        sample = "Run so many blocks of each step, which are kept, and say what the rest costs."
+        options += [
+            option("all_steps", bool, False, "Print a line for each step of an operation too."),
+            option("time_sample", int | None, None, sample),
+            option("workers", int, 1, "Number of workers that the cost is told for."),
+        ]
     if command == "why":
         options.append(option("step", tuple[str, ...], (), "Names of steps; default: all."))
     if command == "debug":

@@ -1,4 +1,5 @@
 from ._best import Best, best
+from ._costed import with_estimates
 from ._preview import Preview, preview
 from ._sweep import Sweep, sweep
 
@@ -9,4 +10,5 @@ __all__ = [
     "best",
     "preview",
     "sweep",
+    "with_estimates",
 ]

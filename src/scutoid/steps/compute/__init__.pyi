@@ -5,6 +5,7 @@ from ._computed import ComputedImage
 from ._gathered import GatheredMembers
 from ._groups import Groups
 from ._held import holding
+from ._meter import metered
 from ._parts import (
     BlockParts,
     MemoryParts,
@@ -54,6 +55,7 @@ __all__ = [
     "holding",
     "join_tables",
     "merge_in_order",
+    "metered",
     "own_columns",
     "prepared",
     "read_payload",

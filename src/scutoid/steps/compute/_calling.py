@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.errors import StepError
+from scutoid.steps.compute._meter import counted
 from scutoid.steps.declaration import INJECTED, StepSpec, own, told_of_read_only
 
 
@@ -22,7 +23,7 @@ def call(
     extra = {name: injected.get(name) for name in INJECTED if name in spec.parameters.injected}
     defaults = map(own, spec.parameters.defaults_after(len(inputs)))
     with told_of_read_only(spec.label):
-        return spec.function(*inputs, *defaults, **{**params, **extra})
+        return counted(spec.label, lambda: spec.function(*inputs, *defaults, **{**params, **extra}))
 
 
 def unpack(spec: StepSpec, result: object) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from typing import Literal
 from scutoid.errors import PipelineError
 from scutoid.folding import fold, folded_name
 from scutoid.steps.handles import grid, lines, section
+from scutoid.steps.planning._cost import Cost
 
 Status = Literal["cached", "partial", "run"]
 _HEADER = ("step", "status", "blocks", "block shape", "MB a block", "why")
@@ -79,6 +80,8 @@ class Plan:
     """Where results are kept."""
     warnings: tuple[str, ...] = ()
     """What looks wrong and is allowed."""
+    cost: Cost | None = None
+    """What is left of the run, where a sample of its blocks was measured."""
 
     def __iter__(self) -> Iterator[PlannedStep]:
         return iter(self.steps)
@@ -126,7 +129,8 @@ class Plan:
     def _repr_html_(self) -> str:
         found = [f"warning: {text}" for text in self.warnings]
         rows = map(_row, self._shown(folded=True))
-        return section("Plan", self.store, grid(_HEADER, rows), lines(found))
+        cost = "" if self.cost is None else self.cost._repr_html_()
+        return section("Plan", self.store, grid(_HEADER, rows), lines(found)) + cost
 
     def __str__(self) -> str:
         return self.text()

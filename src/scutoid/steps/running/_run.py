@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from scutoid.blocks import (
@@ -25,14 +27,18 @@ from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
 from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
 from scutoid.steps.results import RunStepRecord
+from scutoid.steps.running._begin import begin_run
 from scutoid.steps.running._claim import claim
 from scutoid.steps.running._going_on import go_on
 from scutoid.steps.running._outcome import Run
 from scutoid.steps.running._reporting import report_at_end
 from scutoid.steps.running._runner import Runner
-from scutoid.store import EntryStore, Lock
+from scutoid.steps.running._sample import sample_run
+from scutoid.store import EntryStore
 
 _ATTEMPTS = 3
+_ESTIMATES = "scutoid.exploring:with_estimates"
+"""Of the package above, which is loaded by its name."""
 
 
 def plan(
@@ -43,8 +49,11 @@ def plan(
     force: Iterable[str] = (),
     accept: Iterable[str] = (),
     paranoid: bool = False,
+    sample: int | None = None,
+    workers: int = 1,
+    executor: Any = "processes",
 ) -> Plan:
-    """Say what a run would do, and why; nothing is computed.
+    """Say what a run would do, and why; nothing is computed, but for a sample that is asked for.
 
     Parameters
     ----------
@@ -63,6 +72,12 @@ def plan(
     paranoid : bool
         Whether all input files are read again, also those of the same size, time and inode as when
         they were last read.
+    sample : int, optional
+        Run so many blocks, or members, of each step that can run before others are whole, chosen at
+        random over the image, and measure them: `Plan.cost` says what is left of the run.  They are
+        kept, as those of a run that was stopped.
+    workers, executor : optional
+        Where the sample runs; as they are given to `run`.
 
     Returns
     -------
@@ -73,19 +88,44 @@ def plan(
     ------
     ScutoidError
         If the pipeline cannot run as it stands.
+    RunFailed
+        If a block of the sample fails.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import scutoid as sc
+    >>> smooth = sc.gaussian(sc.open(np.zeros((64, 64))), sigma=1)
+    >>> with tempfile.TemporaryDirectory() as store:
+    ...     plan = sc.plan(smooth, store=store, block=8, sample=4, executor="serial")
+    ...     plan["gaussian"].n_done, plan.cost["gaussian"].n_sampled, plan.cost["gaussian"].n_left
+    (5, 4, 59)
     """
-    planner = Planner(
-        EntryStore(store),
-        block=block,
-        force=force,
-        accept=accept,
-        memory=_bytes(memory),
-        paranoid=paranoid,
-    )
+
+    def new_planner() -> Planner:
+        return Planner(
+            EntryStore(store),
+            block=block,
+            force=force,
+            accept=accept,
+            memory=_bytes(memory),
+            paranoid=paranoid,
+        )
+
+    refs, cost = refs_in(targets), None
+    if sample is not None:
+        cost = sample_run(
+            new_planner, refs, sample, workers=workers, executor=executor, memory=memory
+        )
+        force = accept = ()
+    planner = new_planner()
     with refusing_depth():
-        planned = planner.plan(refs_in(targets))
+        planned = planner.plan(refs)
     planner.memo.save()
-    return summarize(planned)
+    if cost is not None:
+        cost = pkgutil.resolve_name(_ESTIMATES)(cost, planned, refs)
+    return replace(summarize(planned), cost=cost)
 
 
 def run(
@@ -204,7 +244,7 @@ def run(
         runner = Runner(
             planned, before, part_of=part_of, is_read_only=is_read_only, check_halo=check_halo
         )
-        return _begin(runner, announced, parts)
+        return begin_run(runner, announced, parts)
 
     def complete(wanted: Sequence[Ref | CollectionRef]) -> tuple[PlannedRun, Run]:
         """Run until no damage is met that can be healed."""
@@ -294,19 +334,6 @@ def _obstacle(store: EntryStore) -> StoreError | None:
     except StoreError as error:
         return error
     return None
-
-
-def _begin(runner: Runner, announced: ExitStack, parts: list[str]) -> Runner | None:
-    """Announce what a run uses, as one more of its parts; None if some of that is gone."""
-    if runner.is_read_only:
-        return runner
-    with ExitStack() as held:
-        held.enter_context(Lock(runner.folder))
-        if not runner.announce():
-            return None
-        announced.push(held.pop_all())
-    parts.append(runner.folder.name)
-    return runner
 
 
 def _bytes(memory: int | str | None) -> int | None:

@@ -170,11 +170,8 @@ class Runner:
     def _compute(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
     ) -> Report | None:
-        tasks: list[BlockTask] = []
         with self._settling():
-            for each in self.planned:
-                if not each.is_cached and each.is_kept:
-                    tasks.extend(self._builder.tasks(each))
+            tasks = self._tasks()
             if not tasks:
                 return None
             specs = [each.call.spec for each in self.planned]
@@ -211,6 +208,11 @@ class Runner:
             settling.close()
             raise
         settling.close()
+
+    def _tasks(self) -> list[BlockTask]:
+        """Begin the entries of what is to be made, and return its tasks."""
+        to_make = (each for each in self.planned if not each.is_cached and each.is_kept)
+        return [task for each in to_make for task in self._builder.tasks(each)]
 
     def on_event(self, event: Event) -> None:
         """Commit a step when its last task is done, and tell who wants its result."""

@@ -1,5 +1,6 @@
 from ._blocks import BlockWork, FinishWork, StepWork, WholeImage
 from ._handover import HandedImage, Handover
+from ._measured import Measured, Usage
 from ._members import (
     FolderInput,
     ItemInput,
@@ -20,10 +21,12 @@ __all__ = [
     "HandedImage",
     "Handover",
     "ItemInput",
+    "Measured",
     "MemberInput",
     "MemberWork",
     "PartInput",
     "StepWork",
+    "Usage",
     "ValueInput",
     "WholeImage",
     "members_by_key",

@@ -1,0 +1,24 @@
+"""Begin a run: what it uses stays as long as it goes on."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TypeVar
+
+from scutoid.steps.running._runner import Runner
+from scutoid.store import Lock
+
+R = TypeVar("R", bound=Runner)
+
+
+def begin_run(runner: R, announced: ExitStack, parts: list[str]) -> R | None:
+    """Announce what a run uses, as one more of its parts; None if some of that is gone."""
+    if runner.is_read_only:
+        return runner
+    with ExitStack() as held:
+        held.enter_context(Lock(runner.folder))
+        if not runner.announce():
+            return None
+        announced.push(held.pop_all())
+    parts.append(runner.folder.name)
+    return runner
