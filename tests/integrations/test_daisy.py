@@ -373,4 +373,4 @@ def test_without_funlib_the_same_script_runs(tmp_path):
     """
     (tmp_path / "script.py").write_text(textwrap.dedent(script))
     subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=240)
-    assert (tmp_path / "block-3").read_text() == "(1, 1) (3, 3)"
+    assert (tmp_path / "block-4").read_text() == "(1, 1) (3, 3)"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from scutoid.blocks._block import Block, BlockStatus
+from scutoid.blocks._task import BlockGrid
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import (
     CONNECTION_VARIABLE,
@@ -132,6 +133,11 @@ class Blocks:
                 case _:
                     self._is_over = True
         raise StopIteration
+
+    @property
+    def grid(self) -> BlockGrid | None:
+        """The grid of the current block; None if there is none."""
+        return None if self._current is None else getattr(self._current.items, "grid", None)
 
     def done(self, value: object = None) -> None:
         """Report the current block as done; nothing happens if there is none.

@@ -1,9 +1,10 @@
 from ._connect import ConnectExecutor
-from ._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE
+from ._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE, WORKER_VARIABLE
 from ._launch import Launch
 from ._pickling import dump_value, dumps, loads
 from ._registry import Executor, find_executor
-from ._rendezvous import meet
+from ._rendezvous import Rendezvous, meet
+from ._serial import SerialExecutor
 from ._work import (
     FAILED,
     MOST_ITEMS,
@@ -17,6 +18,7 @@ from ._work import (
     Work,
     Workbench,
     WorkerPool,
+    current_worker,
 )
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "LAUNCH_VARIABLE",
     "MOST_ITEMS",
     "TASK_VARIABLE",
+    "WORKER_VARIABLE",
     "ConnectExecutor",
     "Executor",
     "ItemFailure",
@@ -35,9 +38,12 @@ __all__ = [
     "Message",
     "NoHeartbeat",
     "Outcome",
+    "Rendezvous",
+    "SerialExecutor",
     "Work",
     "Workbench",
     "WorkerPool",
+    "current_worker",
     "dump_value",
     "dumps",
     "find_executor",

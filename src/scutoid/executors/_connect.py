@@ -13,6 +13,7 @@ A worker holds one item at a time, so the current item of a lost worker is alway
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import shutil
@@ -201,7 +202,7 @@ class _ConnectWorkerPool:
         self._payloads = payloads
         self._patience = executor.patience
         self._workers: dict[int, _ConnectedWorker] = {}
-        self._next_number = 0
+        self._numbers = itertools.count()
         self._folder = Path(tempfile.mkdtemp(prefix="scutoid-"))
         self._file = executor.file or self._folder / "connection.json"
         self._launched: list[Launched] = []
@@ -214,7 +215,7 @@ class _ConnectWorkerPool:
         try:
             self._door.rendezvous.write(self._file)
             for launch in executor.launch:
-                self._launched += launch.start(self._file, logs)
+                self._launched += launch.start(self._file, logs, self._numbers)
         except BaseException:
             self.stop(grace=0)
             raise
@@ -270,12 +271,14 @@ class _ConnectWorkerPool:
         names = [work.name for work in self._works]
         unknown = [task for task in hello.tasks or () if task not in names]
         launched = next((each for each in self._launched if each.name == hello.launch), None)
-        worker = _ConnectedWorker(self._next_number, connection, hello.name, launched)
+        # The number that a launched process was told; one that joins more than once gets others.
+        is_known = launched is not None and not launched.has_joined
+        number = launched.number if is_known else next(self._numbers)  # type: ignore[union-attr]
+        worker = _ConnectedWorker(number, connection, hello.name, launched)
         if unknown:
             worker.send(("refused", unknown[0], names))
             connection.close()
             return []
-        self._next_number += 1
         self._workers[worker.number] = worker
         if launched is not None:
             launched.has_joined = True

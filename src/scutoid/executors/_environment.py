@@ -11,6 +11,9 @@ TASK_VARIABLE = "SCUTOID_TASK"
 LAUNCH_VARIABLE = "SCUTOID_LAUNCH"
 """The name of the launched worker that a process is, or is a child of."""
 
+WORKER_VARIABLE = "SCUTOID_WORKER"
+"""The number of the launched worker that a process is: no two that live at once have the same."""
+
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",

@@ -68,7 +68,7 @@ def _carry_out(worker: int, portable: _Portable, job: Job) -> Outcome:
 
 
 class _ForeignWorkerPool:
-    depth = 2
+    depth = 1  # a pool that is wider than the run would carry out two jobs of a worker at once
     most_items = MOST_ITEMS
     is_one_memory = False
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from scutoid.executors._environment import (
     LAUNCH_VARIABLE,
     TASK_VARIABLE,
     THREAD_VARIABLES,
+    WORKER_VARIABLE,
 )
 
 _MOST_LOSSES = 5
@@ -57,9 +58,9 @@ class Launch:
         if self.workers < 1:
             raise ParameterError("1 worker or more is launched", value=self.workers)
 
-    def start(self, file: Path, logs: Path | None) -> list[Launched]:
+    def start(self, file: Path, logs: Path | None, numbers: Iterator[int]) -> list[Launched]:
         """Start the workers for the run of a connection file; their output goes to `logs`."""
-        return [Launched(self, number, file, logs) for number in range(self.workers)]
+        return [Launched(self, place, file, logs, numbers) for place in range(self.workers)]
 
     @property
     def label(self) -> str:
@@ -70,13 +71,16 @@ class Launch:
 class Launched:
     """A worker that the run has started, and restarts when it leaves too early."""
 
-    def __init__(self, launch: Launch, number: int, file: Path, logs: Path | None) -> None:
+    def __init__(
+        self, launch: Launch, place: int, file: Path, logs: Path | None, numbers: Iterator[int]
+    ) -> None:
         self._launch = launch
-        self._number = number
+        self._place = place
         self._file = file
         self._logs = logs
+        self._numbers = numbers
         self.losses = 0
-        self.name = f"{launch.label}-{number}-{secrets.token_hex(4)}"
+        self.name = f"{launch.label}-{place}-{secrets.token_hex(4)}"
         self.has_joined = False
         self._process = self._start()
 
@@ -120,7 +124,9 @@ class Launched:
         self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self.number = next(self._numbers)
         variables = {
+            WORKER_VARIABLE: str(self.number),
             CONNECTION_VARIABLE: str(self._file),
             LAUNCH_VARIABLE: self.name,
             **(self._launch.variables or {}),
@@ -131,7 +137,7 @@ class Launched:
             log = None
             if self._logs is not None:
                 self._logs.mkdir(parents=True, exist_ok=True)
-                name = f"{self._launch.label}-{self._number}.log"
+                name = f"{self._launch.label}-{self._place}.log"
                 log = stack.enter_context((self._logs / name).open("ab"))
             try:
                 return subprocess.Popen(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scutoid.executors._work import (
@@ -22,25 +22,42 @@ _logger = logging.getLogger(__name__)
 
 
 class SerialExecutor:
-    """Carries out every job in the calling thread, whatever the number of workers asked for."""
+    """Carries out every job in the calling thread, whatever the number of workers asked for.
+
+    Parameters
+    ----------
+    raises : callable, optional
+        Whether an exception of an item ends the run, and is raised as it is, for a debugger;
+        called with it.  Then items are carried out one by one, so that what was done before counts.
+    """
 
     handles_timeout = False
     handles_setup = True
 
+    def __init__(self, raises: Callable[[BaseException], bool] | None = None) -> None:
+        self._raises = raises
+
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Begin with one worker, the caller."""
-        return _SerialWorkerPool(works)
+        return _SerialWorkerPool(works, self._raises)
 
 
 class _SerialWorkerPool:
     depth = 1
-    most_items = MOST_ITEMS
     is_one_memory = True
 
-    def __init__(self, works: Sequence[Work]) -> None:
+    def __init__(
+        self, works: Sequence[Work], raises: Callable[[BaseException], bool] | None
+    ) -> None:
         self._works = works
+        self.most_items = MOST_ITEMS if raises is None else 1
         # Ctrl-C arrives in the working thread, and must not count as a block's failure.
-        self._bench = Workbench(0, passes=(KeyboardInterrupt,))
+        self._bench = Workbench(
+            0,
+            passes=lambda error: (
+                isinstance(error, KeyboardInterrupt) or (raises is not None and raises(error))
+            ),
+        )
         self._jobs: deque[Job] = deque()
         self._joined = False
 

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +29,14 @@ FAILED = 0
 
 MOST_ITEMS = 4096
 """Largest number of items in a job, for workers without a smaller limit."""
+
+_worker: ContextVar[int | None] = ContextVar("scutoid_worker", default=None)
+
+
+def current_worker() -> int | None:
+    """The number of the worker that carries out the item that this thread is at; None: no item."""
+    return _worker.get()
+
 
 _MAX_TEXT = 20_000
 # Number of a job's slowest items whose times are reported.
@@ -223,8 +232,8 @@ class Workbench:
         The worker's number.
     encode : callable, optional
         Applied to each value that goes back; an exception of it is the item's failure.
-    passes : tuple of exception types, optional
-        Not caught as failures of items; they end the worker.
+    passes : callable, optional
+        Whether an exception is not caught as a failure of its item, but ends the worker.
     """
 
     def __init__(
@@ -232,7 +241,7 @@ class Workbench:
         worker: int,
         *,
         encode: Callable[[object], object] | None = None,
-        passes: tuple[type[BaseException], ...] = (),
+        passes: Callable[[BaseException], bool] = lambda error: False,
     ) -> None:
         self.worker = worker
         self.cancelled = False
@@ -249,11 +258,18 @@ class Workbench:
         """
         if self._unwritable is not None:
             return self.refusal(job, self._unwritable)
+        token = _worker.set(self.worker)
+        try:
+            return self._carry_out(job, work, heartbeat)
+        finally:
+            _worker.reset(token)
+
+    def _carry_out(self, job: Job, work: Work, heartbeat: Heartbeat) -> Outcome:
         heartbeat.begin(job.number)
         try:
             values = self._set_up(job.work, work)
         except BaseException as error:
-            if isinstance(error, self._passes):
+            if self._passes(error):
                 raise
             heartbeat.end()
             return self.refusal(job, ItemFailure.of(-1, error, skip=2))
@@ -271,7 +287,7 @@ class Workbench:
                     results[position] = value if encode is None else encode(value)
                 statuses[position] = status
             except BaseException as error:
-                if isinstance(error, self._passes):
+                if self._passes(error):
                     raise
                 failures.append(ItemFailure.of(position, error, skip=2))
                 self._unwritable = failures[-1] if failures[-1].unwritable else None

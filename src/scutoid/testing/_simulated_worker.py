@@ -201,7 +201,7 @@ class Worker:
         self._world = world
         self._arrive = arrive
         # Ctrl-C arrives in the working thread, and must not count as an item's failure.
-        self._bench = Workbench(number, passes=(KeyboardInterrupt,))
+        self._bench = Workbench(number, passes=lambda error: isinstance(error, KeyboardInterrupt))
         self._inbox: deque[Job] = deque()
         self._outbox: deque[Message] = deque()
         self._arrives = 0.0

@@ -13,8 +13,8 @@ from scutoid.integrations.daisy._blockwise import run_blockwise
 from scutoid.integrations.daisy._client import Client
 from scutoid.integrations.daisy._context import Context
 from scutoid.integrations.daisy._geometry import Coordinate, Roi
-from scutoid.integrations.daisy._run import TaskState
 from scutoid.integrations.daisy._server import SerialServer, Server
+from scutoid.integrations.daisy._states import TaskState
 from scutoid.integrations.daisy._task import Pipeline, Task
 from scutoid.integrations.daisy._tracking import (
     get_done_marker_basedir,

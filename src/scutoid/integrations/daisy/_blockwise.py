@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, overload
 
 from scutoid.errors import PipelineError
-from scutoid.integrations.daisy._run import TaskState, run_tasks
+from scutoid.integrations.daisy._run import run_tasks
+from scutoid.integrations.daisy._states import TaskState
 from scutoid.integrations.daisy._task import Pipeline, Task
 
 
@@ -22,6 +23,7 @@ def run_blockwise(
     summary: bool = True,
     host: str | None = None,
     tasks: Iterable[Task] | None = None,
+    executor: object = None,
 ) -> bool: ...
 @overload
 def run_blockwise(
@@ -35,6 +37,7 @@ def run_blockwise(
     summary: bool = True,
     host: str | None = None,
     tasks: Iterable[Task] | None = None,
+    executor: object = None,
 ) -> dict[str, TaskState]: ...
 def run_blockwise(
     pipeline: Task | Pipeline | Iterable[Task] | None = None,
@@ -47,6 +50,7 @@ def run_blockwise(
     summary: bool = True,
     host: str | None = None,
     tasks: Iterable[Task] | None = None,
+    executor: object = None,
 ) -> bool | dict[str, TaskState]:
     """Run tasks, and the tasks that they wait for.
 
@@ -55,7 +59,8 @@ def run_blockwise(
     pipeline : Task, Pipeline or iterable of Task
         The tasks to run.
     multiprocessing : bool, optional
-        In worker processes; else in this process, one block at a time.
+        In worker processes; else in this process, one block at a time, for a debugger: what a
+        function raises ends the run, and is raised as it is.  Blocks have no time limit then.
     resources : mapping of str to int, optional
         Amounts of what the tasks require.
     progress : bool or Listener, optional
@@ -70,6 +75,9 @@ def run_blockwise(
         Name of this machine for workers on others.
     tasks : iterable of Task, optional
         The tasks, by the name that daisy 1 has for them.
+    executor : str, Executor, distributed.Client or cluster, optional
+        Other workers than processes of this machine, such as those of a Dask cluster, as
+        `scutoid.blocks.run_blocks` takes them; for tasks whose functions take a block.
 
     Returns
     -------
@@ -91,6 +99,7 @@ def run_blockwise(
         block_tracking=block_tracking,
         summary=summary,
         host=host,
+        executor=executor,
     )
     return states if return_states else is_ok
 

@@ -5,41 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from scutoid import blocks, events
-from scutoid.executors import ConnectExecutor, Launch, dumps
+from scutoid.errors import ParameterError
+from scutoid.executors import ConnectExecutor, Launch, SerialExecutor, dumps
+from scutoid.integrations.daisy._block import MarkedAsFailed
 from scutoid.integrations.daisy._context import CONTEXT_VARIABLE, Context
 from scutoid.integrations.daisy._seams import TaskOfRun, WholeRun
+from scutoid.integrations.daisy._states import States, TaskState
 from scutoid.integrations.daisy.logging import get_log_basedir
 
 _logger = logging.getLogger("scutoid.daisy")
-
-
-@dataclass(frozen=True, slots=True)
-class TaskState:
-    """The outcome of a task."""
-
-    total_block_count: int
-    """Blocks, those that were left out included."""
-    completed_count: int
-    """Blocks that are done, those done before or left out included."""
-    skipped_count: int
-    """Those of them that did not run."""
-    failed_count: int
-    """Blocks that failed at each attempt."""
-    orphaned_count: int
-    """Blocks that did not run, because what they depend on failed."""
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every block is done."""
-        return self.completed_count == self.total_block_count
 
 
 def run_tasks(
@@ -51,6 +35,7 @@ def run_tasks(
     block_tracking: bool = True,
     summary: bool = True,
     host: str | None = None,
+    executor: object = None,
     listeners: Sequence[events.Listener] = (),
     should_stop: Callable[[], bool] | None = None,
 ) -> tuple[dict[str, TaskState], bool]:
@@ -60,73 +45,93 @@ def run_tasks(
     ----------
     whole : Pipeline
         The tasks.
-    multiprocessing, resources, progress, block_tracking, summary, host
+    multiprocessing, resources, progress, block_tracking, summary, host, executor
         As of `run_blockwise`.
     listeners : sequence of Listener, optional
         Told of each event, beside `progress`.
     should_stop : callable, optional
         Whether to begin no further block.
     """
-    tasks = whole.block_tasks(tracks=block_tracking)
     logs = get_log_basedir()
     shown = [] if progress in (None, False) else [_Log() if progress is True else progress]
-    with _executor(whole, multiprocessing=multiprocessing, host=host, logs=logs) as executor:
+    with _executor(whole, executor, multiprocessing, host=host, logs=logs) as (chosen, context):
+        tasks = whole.block_tasks(context, tracks=block_tracking)
+        if not multiprocessing:
+            tasks = [_untimed(task) for task in tasks]
+        states = States(tasks)
         report = blocks.run_blocks(
             tasks,
             workers=sum(task.max_workers for task in whole.tasks) if multiprocessing else 1,
-            executor=executor,
+            executor=chosen,
             on_failure="return",
             resources=resources,
-            listeners=[*shown, *listeners],  # type: ignore[list-item]
+            listeners=[states, *shown, *listeners],  # type: ignore[list-item]
             logs=logs if multiprocessing else None,
             should_stop=should_stop,
         )
     if summary:
         _logger.log(logging.INFO if report.ok else logging.ERROR, "%s", report.summary())
-    return {name: _state(task) for name, task in report.tasks.items()}, report.ok
+    return states.settle(report.tasks), report.ok
 
 
-def _state(task: blocks.TaskReport) -> TaskState:
-    return TaskState(
-        total_block_count=task.n_blocks,
-        completed_count=task.n_done + task.n_skipped,
-        skipped_count=task.n_cached + task.n_skipped,
-        failed_count=task.n_failed,
-        orphaned_count=task.n_orphaned,
-    )
+def _untimed(task: blocks.BlockTask) -> blocks.BlockTask:
+    """Take the time limit from a task that runs in this process, where nobody could end a block."""
+    if task.timeout is not None:
+        warnings.warn(
+            f"task {task.name!r}: timeout={task.timeout:g} has no meaning with "
+            "multiprocessing=False, where blocks run in this process",
+            UserWarning,
+            stacklevel=4,
+        )
+    return replace(task, timeout=None)
 
 
 @contextmanager
 def _executor(
-    whole: WholeRun, *, multiprocessing: bool, host: str | None, logs: Path | None
-) -> Iterator[object]:
-    """Worker processes; if a function takes blocks by itself, processes that join the run."""
+    whole: WholeRun, executor: object, multiprocessing: bool, *, host: str | None, logs: Path | None
+) -> Iterator[tuple[object, Context]]:
+    """Choose the workers; return them, and what each of them is told.
+
+    Worker processes; if a function takes blocks by itself, processes that join the run.
+    """
+    told = "" if logs is None else logs.absolute()
+    context = Context(hostname=socket.gethostname(), port=0, logdir=told)
     if not multiprocessing:
-        yield "serial"
-        return
-    if not any(task.has_own_loop for task in whole.tasks):
-        yield "processes"
-        return
-    with tempfile.TemporaryDirectory(prefix="scutoid-") as folder:
-        launches = [
-            _launch(task, Path(folder) / f"{number}.pickle", logs)
-            for number, task in enumerate(whole.tasks)
-        ]
-        yield ConnectExecutor(launch=launches, host=host or "127.0.0.1")
+        if executor is not None:
+            raise ParameterError(
+                "with multiprocessing=False blocks run in this process, and no executor is given",
+                value=executor,
+                place="run_blockwise(executor=)",
+            )
+        yield SerialExecutor(raises=lambda error: not isinstance(error, MarkedAsFailed)), context
+    elif executor is not None:
+        if isinstance(executor, ConnectExecutor) and executor.file is not None:
+            context["connection"] = str(executor.file)
+        yield executor, context
+    elif not any(task.has_own_loop for task in whole.tasks):
+        yield "processes", context
+    else:
+        with tempfile.TemporaryDirectory(prefix="scutoid-") as folder:
+            file = Path(folder) / "connection.json"
+            context["connection"] = str(file)
+            launches = [
+                _launch(task, Path(folder) / f"{number}.pickle", context)
+                for number, task in enumerate(whole.tasks)
+            ]
+            yield ConnectExecutor(file, launch=launches, host=host or "127.0.0.1"), context
 
 
-def _launch(task: TaskOfRun, payload: Path, logs: Path | None) -> Launch:
+def _launch(task: TaskOfRun, payload: Path, context: Context) -> Launch:
     function = task.process_function if task.has_own_loop else _take_all
     descriptor = os.open(payload, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pickle.dumps((sys.path, dumps(function))))
-    context = Context(task_id=task.task_id, logdir="" if logs is None else str(logs.absolute()))
     return Launch(
         # By its file: the path of a script may name a scutoid that a fresh Python does not find.
         [sys.executable, "-P", str(Path(__file__).with_name("_worker.py")), str(payload)],
         workers=task.max_workers,
         task=task.task_id,
-        variables={CONTEXT_VARIABLE: context.to_env()},
+        variables={CONTEXT_VARIABLE: Context(context, task_id=task.task_id).to_env()},
     )
 
 

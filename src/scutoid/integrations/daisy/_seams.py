@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from scutoid import blocks
+from scutoid.integrations.daisy._context import Context
 
 
 class TaskOfRun(Protocol):
@@ -30,5 +31,5 @@ class WholeRun(Protocol):
     def tasks(self) -> Sequence[TaskOfRun]:
         """All of them, each after those that it waits for."""
 
-    def block_tasks(self, *, tracks: bool) -> list[blocks.BlockTask]:
+    def block_tasks(self, context: Context, *, tracks: bool) -> list[blocks.BlockTask]:
         """The same as tasks of the engine, in this order."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from scutoid.integrations.daisy._blockwise import whole_of
-from scutoid.integrations.daisy._run import TaskState, run_tasks
+from scutoid.integrations.daisy._run import run_tasks
+from scutoid.integrations.daisy._states import TaskState
 from scutoid.integrations.daisy._stats import RunStats
 from scutoid.integrations.daisy._task import Pipeline, Task
 

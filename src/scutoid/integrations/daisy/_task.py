@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scutoid import blocks
-from scutoid.errors import ParameterError, StepError
-from scutoid.geometry import RoiLike
-from scutoid.integrations.daisy._block import Block, BlockStatus
+from scutoid.errors import ParameterError
+from scutoid.executors import current_worker
+from scutoid.geometry import BlockGrid, RoiLike
+from scutoid.integrations.daisy._block import Block, BlockStatus, MarkedAsFailed
+from scutoid.integrations.daisy._context import Context, acting, context_of
 from scutoid.integrations.daisy._geometry import ours
 from scutoid.integrations.daisy._grid import block_grid
-from scutoid.integrations.daisy._run import TaskState, run_tasks
+from scutoid.integrations.daisy._run import run_tasks
+from scutoid.integrations.daisy._states import TaskState
 from scutoid.integrations.daisy._tracking import forget, journal_of
 
 _WITHOUT_MEANING = {
@@ -134,8 +137,19 @@ class Task:
         function = self.process_function
         return function is not None and not _takes_a_block(function)
 
-    def block_task(self, journal: Path | None, after: Sequence[Task]) -> blocks.BlockTask:
+    def block_task(
+        self, journal: Path | None, after: Sequence[Task], context: Context
+    ) -> blocks.BlockTask:
         """Convert it to a task of the engine, to run after other tasks.
+
+        Parameters
+        ----------
+        journal : Path or None
+            The journal file.
+        after : sequence of Task
+            The tasks that it waits for.
+        context : Context
+            What all workers of the run are told.
 
         Raises
         ------
@@ -148,15 +162,17 @@ class Task:
                 value=None,
                 place=f"task {self.task_id!r}",
             )
+        told = Context(context, task_id=self.task_id).to_env()
+        function, check = self.process_function, self.check_function
         return blocks.BlockTask(
             self.task_id,
-            None if self.has_own_loop else Process(self.process_function, self.total_roi),
+            None if self.has_own_loop else Process(function, self.grid, told),
             self.grid,
             after=tuple(task.task_id for task in after),
             conflict=self.read_write_conflict,
             retries=self.max_retries,
             timeout=self.timeout,
-            is_done=None if self.check_function is None else Check(self.check_function),
+            is_done=None if check is None else Check(check, self.grid, told),
             where=None if self.skip_mask is None else ~self.skip_mask,
             workers=self.max_workers,
             requires=self.requires,
@@ -220,11 +236,13 @@ class Pipeline:
         states, is_ok = run_tasks(self, **options)
         return states if return_states else is_ok
 
-    def block_tasks(self, *, tracks: bool) -> list[blocks.BlockTask]:
+    def block_tasks(self, context: Context, *, tracks: bool) -> list[blocks.BlockTask]:
         """Convert the tasks to those of the engine.
 
         Parameters
         ----------
+        context : Context
+            What all workers of the run are told.
         tracks : bool
             Whether to use and keep journals.
         """
@@ -232,6 +250,7 @@ class Pipeline:
             task.block_task(
                 journal_of(task.task_id, task.tracking_path) if tracks else None,
                 after=self.upstream(task),
+                context=context,
             )
             for task in self.tasks
         ]
@@ -278,13 +297,16 @@ class Process:
 
     function: Callable[..., object]
     """The function."""
-    total_roi: RoiLike
-    """The task's total region."""
+    grid: BlockGrid
+    """The task's grid."""
+    context: str
+    """What its workers are told."""
 
     def __call__(self, block: blocks.Block) -> None:
         """Run in a worker."""
-        converted = Block.of(block, self.total_roi)
-        self.function(converted)
+        converted = Block.of(block, self.grid)
+        with acting(*context_of(self.context, current_worker())):
+            self.function(converted)
         raise_if_failed(converted)
 
 
@@ -294,10 +316,15 @@ class Check:
 
     function: Callable[[Block], bool]
     """The function."""
+    grid: BlockGrid
+    """The task's grid."""
+    context: str
+    """What its workers are told."""
 
     def __call__(self, block: blocks.Block) -> bool:
         """Run in a worker."""
-        return bool(self.function(Block.of(block)))
+        with acting(*context_of(self.context, current_worker())):
+            return bool(self.function(Block.of(block, self.grid)))
 
 
 def raise_if_failed(block: Block) -> None:
@@ -305,11 +332,11 @@ def raise_if_failed(block: Block) -> None:
 
     Raises
     ------
-    StepError
+    MarkedAsFailed
         If it has.
     """
     if block.status is BlockStatus.FAILED:
-        raise StepError("a block's function did not mark it as failed", value=block.block_id)
+        raise MarkedAsFailed("a block's function did not mark it as failed", value=block.block_id)
 
 
 def _takes_a_block(function: Callable[..., object]) -> bool:

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
 def main() -> None:
     """Call the function in the file, which takes blocks by a `Client`."""
-    path, function = pickle.loads(Path(sys.argv[1]).read_bytes())
+    path, payload = pickle.loads(Path(sys.argv[1]).read_bytes())
     sys.path[:] = path
-    from scutoid.executors import loads  # which the path of the driver finds
+    # Which the path of the driver finds
+    from scutoid.executors import WORKER_VARIABLE, loads
+    from scutoid.integrations.daisy._context import CONTEXT_VARIABLE, Context, context_of
 
-    loads(function)()  # type: ignore[operator]
+    number = int(os.environ[WORKER_VARIABLE])
+    context, os.environ[CONTEXT_VARIABLE] = context_of(os.environ[CONTEXT_VARIABLE], number)
+    function: Callable[..., object] = loads(payload)  # type: ignore[assignment]
+    if _asks_for_context(function):
+        function(context=Context(context))
+    else:
+        function()
+
+
+def _asks_for_context(function: Callable[..., object]) -> bool:
+    """Whether a worker function takes its context as a keyword."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return "context" in parameters and parameters["context"].kind is inspect.Parameter.KEYWORD_ONLY
 
 
 if __name__ == "__main__":
