@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import io
+import logging
+import logging.handlers
 import os
 import signal
+import socket
+import ssl
+import sys
+import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import numpy as np
 import pytest
@@ -13,7 +21,8 @@ import pytest
 import scutoid as sc
 from scutoid import events
 from scutoid.blocks import BlockGrid, BlockTask, run_blocks
-from scutoid.errors import ParameterError, WorkerError
+from scutoid.errors import MissingExtra, ParameterError, WorkerError
+from scutoid.executors._dask_lines import kept_out_of_the_terminal
 from scutoid.geometry import Roi
 from scutoid.testing import ExecutorTests, Recorder
 
@@ -175,12 +184,156 @@ def test_workers_that_come_later_join(tmp_path):
         assert {event.worker for event in recorder.of(events.BatchDone)} == {0, 1}
 
 
-def test_an_own_cluster_leaves_no_process(is_alive, tmp_path):
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    """Where this process makes temporary folders; nothing of a cluster stays there."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert not list(folder.iterdir())
+
+
+def test_an_own_cluster_leaves_no_process_and_no_line(is_alive, tmp_path, capfd, own_folder):
     pids = {}
-    task = BlockTask("t", waiting_for_another(tmp_path), grid(2), collect=pids.update)
+    meet = waiting_for_another(tmp_path)
+
+    def print_and_meet(block):
+        sys.stdout.write("a function prints\n")
+        return meet(block)
+
+    task = BlockTask("t", print_and_meet, grid(2), collect=pids.update)
     run_blocks(task, executor="dask", workers=2)
     assert len(set(pids.values())) == 2
     assert not any(is_alive(pid) for pid in pids.values())
+    printed = capfd.readouterr()
+    assert printed.out == "a function prints\n" * 2
+    assert "distributed" not in printed.err
+
+
+def children():
+    psutil = importlib.import_module("psutil")
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def ports_of(processes):
+    """Ports of this machine that processes listen at."""
+    all_of_them = [at for process in processes for at in process.net_connections()]
+    return {at.laddr.port for at in all_of_them if at.status == "LISTEN"}
+
+
+def heard_at(port, path="/", tls=None):
+    """What a port says to a stranger that asks for a page."""
+    heard = b""
+    with suppress(OSError), ExitStack() as stack:
+        end = stack.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+        end = stack.enter_context(tls.wrap_socket(end)) if tls else end
+        end.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode() * 9)
+        while more := end.recv(4096):
+            heard += more
+    return heard
+
+
+def told_at(port):
+    """What a port tells a stranger of a cluster: pages, or the greeting of Dask."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    pages = ("/", "/health", "/info/main/workers.html", "/metrics", "/json/counts.json")
+    heard = [heard_at(port, page) for page in pages]
+    if not any(heard):  # no server of pages, which wait for the rest of such a request
+        heard.append(heard_at(port, tls=tls))
+    return [each for each in heard if b"pickle-protocol" in each or b" 200 OK" in each[:20]]
+
+
+def test_an_own_cluster_is_for_its_run_alone_and_logs_into_files(tmp_path, capfd, own_folder):
+    """Strangers at its ports get nothing, and no number of them stops the run."""
+    before = set(children())
+    let_in = []
+
+    def visit(event):
+        if not isinstance(event, events.WorkerStarted) or event.worker:
+            return
+        processes = [child for child in children() if child not in before]
+        told = [word for each in processes for word in (*each.cmdline(), *each.environ().values())]
+        let_in.extend(word for word in told if "PRIVATE KEY" in word)
+        files = [path for path in own_folder.rglob("*") if path.is_file()]
+        let_in.extend(path for path in files if b"PRIVATE KEY" in path.read_bytes())
+        ports = ports_of(processes)
+        assert len(ports) >= 3  # the scheduler, a nanny, a worker
+        for port in ports:
+            let_in.extend(told_at(port))
+            for _ in range(300):
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as guest:
+                    guest.sendall(b"GET / HTTP/1.1\r\n\r\n" * 9)
+
+    def crash_once(block):
+        sys.stdout.write("a function prints\n")
+        if block.index == 3 and not (tmp_path / "crashed").exists():
+            (tmp_path / "crashed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    logs = tmp_path / "logs"
+    recorder = Recorder(visit)
+    task = BlockTask("t", crash_once, grid(20), retries=1)
+    assert run_blocks(task, executor="dask", workers=1, logs=logs, listeners=[recorder]).ok
+    assert recorder.of(events.WorkerLost)
+    assert let_in == []
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "")
+    said = {path.name: path.read_text() for path in logs.iterdir()}
+    assert "a function prints" in said["dask-worker-0.log"]
+    assert "TLS handshake failed" in said["dask-scheduler.log"]
+    assert "- WARNING - " in said["dask-worker-0.log"]  # of the nanny: it starts a worker again
+
+
+@pytest.mark.parametrize("logs", [None, "logs"])
+def test_a_cluster_that_does_not_start_says_why(tmp_path, monkeypatch, own_folder, logs):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho no Dask here >&2\nexit 7\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    task = BlockTask("t", lambda block: None, grid(2))
+    with pytest.raises(WorkerError, match="cluster starts on this machine") as caught:
+        run_blocks(task, executor="dask", workers=2, logs=logs and tmp_path / logs)
+    assert "exit code 7: no Dask here" in str(caught.value)
+    assert ("dask-scheduler.log" in str(caught.value)) == bool(logs)
+
+
+def test_a_cluster_of_its_own_needs_cryptography(monkeypatch, own_folder):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(MissingExtra, match="cryptography") as caught:
+        run_blocks(BlockTask("t", lambda block: None, grid(2)), executor="dask")
+    assert "scutoid[dask]" in str(caught.value)
+
+
+@pytest.mark.parametrize("order", ["inner first", "outer first"])
+def test_lines_of_dask_go_to_files_while_clusters_are_there(tmp_path, capsys, order):
+    logger = logging.getLogger("distributed.client")
+    terminal = logging.StreamHandler(shown := io.StringIO())
+    logger.addHandler(terminal)
+    own = logging.handlers.BufferingHandler(9)
+    logger.addHandler(own)
+    try:
+        outer, inner = (kept_out_of_the_terminal(tmp_path / name) for name in ("outer", "inner"))
+        outer.__enter__()
+        inner.__enter__()
+        logger.warning("one")
+        first, second = (inner, outer) if order == "inner first" else (outer, inner)
+        first.__exit__(None, None, None)
+        logger.warning("two")
+        second.__exit__(None, None, None)
+        logger.warning("three")
+    finally:
+        logger.removeHandler(terminal)
+        logger.removeHandler(own)
+    lines = {name: (tmp_path / name / "dask-driver.log").read_text() for name in ("outer", "inner")}
+    longer, shorter = ("outer", "inner") if order == "inner first" else ("inner", "outer")
+    assert ["two" in lines[name] for name in (longer, shorter)] == [True, False]
+    assert all("one" in text and "three" not in text for text in lines.values())
+    assert "three" in shown.getvalue()
+    assert "one" not in shown.getvalue() + capsys.readouterr().err
+    assert [record.getMessage() for record in own.buffer] == ["one", "two", "three"]
 
 
 def test_functions_that_cannot_be_sent_are_refused_before_work(client):

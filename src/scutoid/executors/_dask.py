@@ -60,7 +60,8 @@ class DaskExecutor:
     ----------
     cluster : distributed.Client, cluster, str or None
         A client, which stays the caller's; a cluster such as `LocalCluster`; the address of a
-        scheduler; or None for a cluster of processes on this machine, ended with the run.
+        scheduler; or None for a cluster of processes on this machine, ended with the run.  Its
+        connections are encrypted, with credentials that are new for each run (TLS).
 
     Notes
     -----
@@ -68,7 +69,8 @@ class DaskExecutor:
     not replaced.
 
     Ending a block that takes too long needs Dask's nannies, which a `LocalCluster` of processes and
-    ``dask worker`` have.  What workers print goes where Dask puts it, and `logs` is ignored.
+    ``dask worker`` have.  What workers of a cluster that was given print goes where Dask puts it;
+    those of a cluster of its own, and Dask itself from warnings on, print into files of `logs`.
 
     A run that is interrupted leaves the workers of a cluster that is not its own as they are: the
     block that one is at goes on to its end there, after which the worker leaves the set-up.
@@ -93,7 +95,7 @@ class DaskExecutor:
             If the scheduler cannot be reached.
         """
         payloads = dump_works(works)
-        link = Link.to(self._cluster, workers)
+        link = Link.to(self._cluster, workers, logs)
         try:
             return _DaskWorkerPool(works, payloads, link, workers)
         except BaseException:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
-import signal
-import sys
-from contextlib import suppress
+from pathlib import Path
 
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
-from scutoid.executors._dask_types import DaskClient, DaskCluster
-from scutoid.executors._worker import _die_with
+from scutoid.executors._dask_own import OwnCluster
+from scutoid.executors._dask_types import DaskClient
 
 _logger = logging.getLogger(__name__)
 
@@ -27,25 +24,27 @@ class Link:
         The client.
     is_ours : bool, optional
         Whether the client is closed with the link.
-    own : cluster, optional
+    own : OwnCluster, optional
         A cluster that is ended with the link.
     """
 
     def __init__(
-        self, client: DaskClient, *, is_ours: bool = False, own: DaskCluster | None = None
+        self, client: DaskClient, *, is_ours: bool = False, own: OwnCluster | None = None
     ) -> None:
         self.client = client
         self._is_ours = is_ours
         self._own = own
 
     @classmethod
-    def to(cls, cluster: object, workers: int) -> Link:
+    def to(cls, cluster: object, workers: int, logs: Path | None = None) -> Link:
         """Connect to the scheduler of a client, a cluster or an address; None: to a new cluster.
+
+        What a new cluster prints goes to `logs`.
 
         Raises
         ------
         MissingExtra
-            If distributed is not installed.
+            If distributed is not installed, or cryptography for a new cluster.
         ParameterError
             If the client is closed, or one of a coroutine.
         WorkerError
@@ -58,12 +57,17 @@ class Link:
         if isinstance(cluster, distributed.Client):
             _check(cluster)
             return cls(cluster)
-        own = _start(workers) if cluster is None else None
+        own = OwnCluster(workers, logs) if cluster is None else None
         try:
-            client = distributed.Client(own or cluster, set_as_default=False)
+            if own is None:
+                client = distributed.Client(cluster, set_as_default=False)
+            else:
+                client = distributed.Client(
+                    own.address, security=own.security, set_as_default=False
+                )
         except BaseException as error:
             if own is not None:
-                _end(own, _CLOSING_SECONDS)
+                own.close()
             if not isinstance(error, (OSError, ValueError)):
                 raise
             raise WorkerError(
@@ -74,7 +78,7 @@ class Link:
         return cls(client, is_ours=True, own=own)
 
     def close(self, seconds: float) -> None:
-        """Close our client and cluster; the cluster's processes are killed after `seconds`."""
+        """Close our client, for which there are some seconds, and end our cluster."""
         try:
             if self._is_ours:
                 try:
@@ -83,7 +87,7 @@ class Link:
                     _logger.debug("closing the client failed", exc_info=True)
         finally:
             if self._own is not None:
-                _end(self._own, seconds)
+                self._own.close()
 
 
 def _check(client: DaskClient) -> None:
@@ -94,52 +98,3 @@ def _check(client: DaskClient) -> None:
             place="executor=",
             remedy="give a new distributed.Client, or its cluster or address",
         )
-
-
-def _start(workers: int) -> DaskCluster:
-    """Start processes; not a LocalCluster, whose processes import the user's script again."""
-    # The driver's own path, so that the modules beside its script are found.  Dask starts workers
-    # from its nannies, and hands the path down.
-    preload = (
-        f"import sys; sys.path += [part for part in {sys.path!r} if part not in sys.path]; "
-        f"from {__name__} import settle; settle({os.getpid()})"
-    )
-    deploy = importlib.import_module("distributed.deploy.subprocess")
-    try:
-        cluster: DaskCluster = deploy.SubprocessCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-            scheduler_kwargs={"preload": [preload]},
-            # How much memory blocks take is bounded by the run, not by pausing workers.
-            worker_kwargs={"preload_nanny": [preload], "memory_limit": 0},
-        )
-    except (OSError, RuntimeError) as error:
-        raise WorkerError(
-            "a Dask cluster starts on this machine", value=f"{type(error).__name__}: {error}"
-        ) from error
-    return cluster
-
-
-def settle(driver: int) -> None:
-    """Make a process of our cluster end with the driver, and not by Ctrl-C in the terminal."""
-    with suppress(PermissionError):
-        os.setpgid(0, 0)
-    _die_with(driver)
-
-
-def _end(cluster: DaskCluster, seconds: float) -> None:
-    parts = [cluster.scheduler, *cluster.workers.values()]
-    processes = [process for part in parts if (process := getattr(part, "process", None))]
-    try:
-        cluster.close(timeout=seconds)
-    except Exception:
-        _logger.debug("closing the cluster failed", exc_info=True)
-    finally:
-        for process in processes:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                with suppress(ProcessLookupError):
-                    process.kill()

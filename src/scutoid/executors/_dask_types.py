@@ -54,15 +54,10 @@ class DaskClient(Protocol):
         ...
 
 
-class DaskCluster(Protocol):
-    """A cluster of processes on this machine."""
+class DaskSecurity(Protocol):
+    """A `distributed.security.Security`: certificates and keys, by role."""
 
-    scheduler: object
-    workers: Mapping[object, object]
-
-    def close(self, *, timeout: float) -> object:
-        """End its processes."""
-        ...
+    tls_ca_file: str
 
 
 class DaskNanny(Protocol):
