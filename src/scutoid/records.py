@@ -22,6 +22,7 @@ from typing import Self
 
 from scutoid.durable import replacing, store_error
 from scutoid.errors import DamagedResult, StoreError
+from scutoid.regular import opened_regular, read_regular
 
 __all__ = ["RecordLog"]
 
@@ -73,7 +74,7 @@ def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
 def _content(path: Path, position: int = 0, size: int = -1) -> bytes:
     """Content of a file from a position on, to its end or of a size; empty where there is none."""
     try:
-        with path.open("rb") as file:
+        with opened_regular(path) as file:
             file.seek(position)
             return file.read(size)
     except FileNotFoundError:
@@ -189,7 +190,7 @@ class RecordLog:
         path = Path(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            content = path.read_bytes() if path.exists() else b""
+            content = read_regular(path) if path.exists() else b""
             stored, payloads, size = _parse(content, path)
             if stored is None:
                 stored, payloads, size = header, [], _create(path, header)

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from typing import BinaryIO
 
 from scutoid.errors import SourceError
 
-__all__ = ["check_regular", "kind_of_other", "open_regular", "read_regular", "refuse_other"]
+__all__ = [
+    "check_regular",
+    "kind_of_other",
+    "open_regular",
+    "opened_regular",
+    "read_regular",
+    "refuse_other",
+]
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -80,6 +87,19 @@ def open_regular(path: str | os.PathLike[str]) -> int:
     return descriptor
 
 
+def opened_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file for reading, as ``open(path, "rb")`` does.
+
+    Raises
+    ------
+    SourceError
+        If it is a named pipe, a socket or a device.
+    OSError
+        If it cannot be opened.
+    """
+    return os.fdopen(open_regular(path), "rb")
+
+
 def read_regular(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of a file.
 
@@ -90,5 +110,5 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
     OSError
         If it cannot be read.
     """
-    check_regular(path)
-    return Path(path).read_bytes()
+    with opened_regular(path) as file:
+        return file.read()

@@ -29,6 +29,7 @@ from scutoid.arrays._zarr_nodes import read_node
 from scutoid.arrays._zarr_zip import ZIP_ENDINGS, is_zip, root_in, split_zip
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute, broken_link
+from scutoid.regular import check_regular
 
 IMAGE_ENDINGS = (*FILE_ENDINGS, *ZIP_ENDINGS, ".zarr")
 """Endings by which files and folders are known as images."""
@@ -105,6 +106,7 @@ def _location(text: str) -> str:
     path = absolute(text)
     if not path.exists() and split_zip(str(path)) is None:
         raise _not_found(path)
+    check_regular(path)
     return str(path)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, images_in
@@ -20,6 +19,7 @@ from scutoid.arrays._tiff_chain import BrokenChain, first_tags
 from scutoid.arrays._tiff_images import has_images, ome_images
 from scutoid.arrays._tiff_named import is_beside
 from scutoid.errors import MissingExtra, ScutoidError
+from scutoid.regular import read_regular
 
 _DESCRIPTION = 270
 _SIGNS = (b"FileName", b"BinaryOnly")
@@ -117,7 +117,7 @@ def set_of(path: str) -> FileSet:
 def _root(path: str) -> ET.Element | None:
     """Return the OME-XML of a file that may be one of several; None: it is not."""
     if path.lower().endswith(COMPANION_ENDINGS):
-        content: bytes = Path(path).read_bytes()
+        content: bytes = read_regular(path)
     elif os.path.isdir(path):  # noqa: PTH112  # for each of many files
         return None
     else:

@@ -27,6 +27,7 @@ from scutoid.arrays._tiff_open import open_companion, open_tiff
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 from scutoid.paths import broken_link
+from scutoid.regular import check_regular, opened_regular
 
 FILE_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *MICROSCOPE_ENDINGS)
 """Endings of the files that are images; TIFFs may have others."""
@@ -117,7 +118,7 @@ def open_file(path: str, request: Request | None = None) -> ArraySource:
 
 
 def _is_tiff(path: str) -> bool:
-    with Path(path).open("rb") as file:
+    with opened_regular(path) as file:
         return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -142,6 +143,8 @@ def open_planes(folder: Path, request: Request) -> ArraySource:
     for entry in entries:
         if entry.is_symlink() and not Path(entry.path).exists():
             raise broken_link(entry.path)
+        if not entry.is_file():
+            check_regular(entry.path)
     names = [entry.name for entry in entries]
     endings = {Path(name).suffix.lower() for name in names}
     if len(endings) > 1 and not endings <= set(TIFF_ENDINGS):

@@ -29,6 +29,7 @@ from scutoid.arrays._axis_order import Order, stored_roi
 from scutoid.arrays._shards import levels_of, places_of
 from scutoid.arrays._zarr_nodes import Node
 from scutoid.geometry import Roi
+from scutoid.regular import open_regular, opened_regular
 
 NOTE = np.dtype([("level", "u1"), ("shard", "<u8"), ("bytes", "<u8"), ("crc32", "<u4")])
 """A note: level of the pyramid, number of the shard in C order, its bytes and checksum."""
@@ -105,7 +106,7 @@ class ShardLevel:
         None if there is no such file, or it has no index.
         """
         length = self.n_chunks * _SPAN.itemsize + _CRC
-        with suppress(OSError), Path(self.path(place)).open("rb") as shard:
+        with suppress(OSError), opened_regular(self.path(place)) as shard:
             shard.seek(max(os.fstat(shard.fileno()).st_size - length, 0))
             index = shard.read(length)
             if len(index) == length:
@@ -178,7 +179,7 @@ def _edge(metadata: Any) -> tuple[int, ...]:
 def _described(path: str, n_chunks: int) -> tuple[int, int] | None:
     """Return the bytes of a shard, and a checksum of its index and the ends of its chunks."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(path)
     except OSError:
         return None
     try:

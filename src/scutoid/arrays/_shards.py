@@ -162,7 +162,7 @@ def shard_files(
 def _leaves(
     folder: str, grid: tuple[int, ...], above: tuple[int, ...] = ()
 ) -> list[tuple[tuple[int, ...], os.DirEntry[str]]]:
-    """Find the files of shards below a folder; other names and links are none."""
+    """Find the files of shards below a folder; other names, links and pipes are none."""
     size, *rest = grid
     try:
         with os.scandir(folder) as entries:
@@ -174,7 +174,7 @@ def _leaves(
     except OSError:
         return []
     if not rest:
-        return named
+        return [(at, entry) for at, entry in named if entry.is_file()]
     return [leaf for at, entry in named for leaf in _leaves(entry.path, tuple(rest), at)]
 
 

@@ -21,6 +21,7 @@ from scutoid.arrays._zarr_write import ZarrWriter
 from scutoid.durable import beside, sync_file, sync_folder
 from scutoid.errors import DamagedResult
 from scutoid.geometry import Roi
+from scutoid.regular import opened_regular
 
 _CLONE = 0x40049409
 """FICLONE of Linux: the new file shares the blocks of the old one until either is changed."""
@@ -155,7 +156,7 @@ def _succeeds(way: Callable[[Path, Path], Any], old: Path, new: Path) -> bool:
 def _clone(old: Path, new: Path) -> None:
     import fcntl
 
-    with old.open("rb") as source, new.open("xb") as target:
+    with opened_regular(old) as source, new.open("xb") as target:
         fcntl.ioctl(target.fileno(), _CLONE, source.fileno())
         os.fsync(target.fileno())
 

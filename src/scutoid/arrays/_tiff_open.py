@@ -41,6 +41,7 @@ from scutoid.arrays._tiff_named import (
 )
 from scutoid.arrays._tiff_whole import DAMAGED, check_length
 from scutoid.errors import SIGNS_OF_DAMAGE, MetadataError, ScutoidError, SourceError
+from scutoid.regular import check_regular
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
@@ -101,6 +102,7 @@ def open_companion(path: str, request: Request) -> TiffSource:
                 remedy="open the image that it belongs to",
             )
         first = Path(path).parent / name
+        check_regular(first)
         if not first.exists():
             raise _not_there(first, path)
         return _open(str(first), request, ome=path)
@@ -179,6 +181,7 @@ def _companion(name: str, path: str, request: Request) -> str | bool:
     if not is_beside(name) and not request.allow_outside:
         raise outside(name, path)
     place = Path(path).parent / name
+    check_regular(place)
     if place.is_file():
         return str(place)
     if request.given.keys() >= DESCRIBED:

@@ -34,6 +34,7 @@ from scutoid.arrays._source import (
     stamp_of,
 )
 from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
+from scutoid.arrays._zarr_chunks import check_chunks
 from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, python_store, read_filled
 from scutoid.arrays._zarr_groups import zarr_images
 from scutoid.arrays._zarr_metadata import array_metadata
@@ -100,8 +101,10 @@ class ZarrArray:
     fills: bool = False
     """Whether chunks that a server refuses are absent."""
 
-    def _check_described(self) -> None:
+    def _check_files(self, roi: Roi) -> None:
         """Refuse an array whose chunks are no longer written as they were when it was opened.
+
+        And chunks of a region that are no files.
 
         Raises
         ------
@@ -120,10 +123,11 @@ class ZarrArray:
             raise outdated(
                 self.location, "it is gone" if now is None else "its metadata have changed"
             )
+        check_chunks(self.location, self.version, now, stored_roi(roi, self.order))
 
     def read(self, roi: Roi, dtype: np.dtype[Any], *, is_whole: bool = False) -> NDArray[Any]:
         """Read a region; `is_whole` says that it is made of whole chunks."""
-        self._check_described()
+        self._check_files(roi)
         array = open_array(self, _WHOLE_BYTES if is_whole else CACHE_BYTES)
         if isinstance(array, _ZarrPython):
             return array.read(roi, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any, Self
 
 from scutoid import events
 from scutoid.durable import store_error
+from scutoid.regular import opened_regular
 
 
 class EventLog:
@@ -60,7 +62,7 @@ class EventLog:
     @staticmethod
     def read(path: str | Path) -> Iterator[dict[str, Any]]:
         """Read the events of a file, oldest first; a line that was cut off is left out."""
-        with Path(path).open(encoding="utf-8") as file:
+        with io.TextIOWrapper(opened_regular(path), encoding="utf-8") as file:
             for line in file:
                 if line.endswith("\n"):
                     yield json.loads(line)

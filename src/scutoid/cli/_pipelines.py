@@ -12,6 +12,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
+from scutoid.regular import check_regular
 
 if TYPE_CHECKING:
     from scutoid.steps import Pipeline
@@ -35,6 +36,7 @@ def load_pipeline(text: str) -> Pipeline[..., object]:
     if not path.exists() and ":" in text:
         text, _, name = text.rpartition(":")
         path = Path(text)
+    check_regular(path)
     if not path.is_file():
         raise SourceNotFound(
             "a pipeline is in a Python file",

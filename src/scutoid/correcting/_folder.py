@@ -26,6 +26,7 @@ from scutoid.correcting._correction import Correction, Ids
 from scutoid.durable import beside, replacing, sync_file, sync_folder
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.geometry import Roi
+from scutoid.regular import read_regular
 from scutoid.store import MARK
 
 MANIFEST = "corrections.json"
@@ -218,7 +219,7 @@ def open_corrections(path: str | os.PathLike[str]) -> Corrections:
     """
     folder = Path(path)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(read_regular(folder / MANIFEST).decode())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SourceNotFound(
             f"a folder of corrections has a {MANIFEST}",
@@ -317,7 +318,7 @@ def _known(said: Mapping[str, Any]) -> Mapping[str, Any]:
 def _box_of(path: Path) -> Roi:
     """Return the box of a correction from its metadata, without zarr, which takes far longer."""
     try:
-        described = json.loads((path / "zarr.json").read_bytes())
+        described = json.loads(read_regular(path / "zarr.json"))
         return Roi(_known(described["attributes"])["offset"], described["shape"][1:])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(path, error) from error

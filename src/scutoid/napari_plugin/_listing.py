@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scutoid.errors import StoreError
 from scutoid.folding import fold
+from scutoid.regular import read_regular
 from scutoid.steps.results import RUN, RUNS, RunRecord, RunStepRecord
 from scutoid.store import RECIPE, Lock, Recipe, list_folder
 
@@ -64,7 +65,7 @@ def list_runs(store: Path) -> list[ListedRun]:
 
 def _listed(folder: Path, store: Path) -> ListedRun:
     try:
-        record = RunRecord.from_json((folder / RUN).read_bytes(), place=folder / RUN)
+        record = RunRecord.from_json(read_regular(folder / RUN), place=folder / RUN)
     except FileNotFoundError:
         problem = "it was killed before it wrote down what it needs"
         return ListedRun(folder, folder.name, "no record", (), problem)
@@ -104,6 +105,6 @@ def _state(record: RunStepRecord) -> str:
 def _kind(folder: Path) -> str:
     """Return the kind of a result that is there; "" if it is gone or cannot be read."""
     try:
-        return Recipe.from_json((folder / RECIPE).read_bytes(), place=folder / RECIPE).kind
+        return Recipe.from_json(read_regular(folder / RECIPE), place=folder / RECIPE).kind
     except (OSError, StoreError):
         return ""

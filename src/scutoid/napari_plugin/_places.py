@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from scutoid.regular import read_regular
+
 _MARK = ".scutoid"  # as `scutoid.store.MARK`, without importing what reads stores
 _RECIPE = "recipe.json"
 _RUNS = "runs"
@@ -71,7 +73,7 @@ def _is_ours(metadata: Path) -> bool:
     try:
         if metadata.stat().st_size > _LARGEST:
             return False
-        content = json.loads(metadata.read_bytes())
+        content = json.loads(read_regular(metadata))
     except (OSError, ValueError):
         return False
     attributes = content.get("attributes") if isinstance(content, dict) else None

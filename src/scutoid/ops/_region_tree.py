@@ -11,6 +11,7 @@ import numpy as np
 
 from scutoid.errors import ParameterError, SourceNotFound
 from scutoid.kernels import LARGEST_IN_FLOAT64, RegionTree
+from scutoid.regular import check_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,7 @@ def read_regions(regions: object) -> RegionTree:
         return regions
     if isinstance(regions, (str, Path)):
         path = Path(regions)
+        check_regular(path)
         if not path.is_file():
             raise SourceNotFound("a tree of regions is a file", value=str(path), place=_PLACE)
         regions = json.loads(path.read_text()) if path.suffix == ".json" else _csv(path)

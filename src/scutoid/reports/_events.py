@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from scutoid.regular import opened_regular
 
 EVENTS = "events.jsonl"
 _FINISH = ":finish"
@@ -93,7 +96,7 @@ class RunEvents:
 def _lines(path: Path, problems: list[str]) -> Iterator[str]:
     """Yield the whole lines of a file, none if there is no file."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with io.TextIOWrapper(opened_regular(path), encoding="utf-8", errors="replace") as file:
             yield from (line for line in file if line.endswith("\n"))
     except FileNotFoundError:
         return

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scutoid.errors import StoreError
+from scutoid.regular import read_regular
 from scutoid.reports._events import EVENTS, RunEvents
 from scutoid.reports._facts import RunFacts, RunState
 from scutoid.reports._step_facts import StepReader
@@ -119,7 +120,7 @@ def _started(folder: Path) -> float:
 def _record(folder: Path, problems: list[str]) -> RunRecord | None:
     path = folder / RUN
     try:
-        return RunRecord.from_json(path.read_bytes(), place=path)
+        return RunRecord.from_json(read_regular(path), place=path)
     except FileNotFoundError:
         problems.append(f"{path} is not there: the run was ended before it wrote it down")
     except (OSError, StoreError) as error:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from scutoid.errors import StoreError
+from scutoid.regular import read_regular
 from scutoid.reports._events import RunEvents, TaskEvents
 from scutoid.reports._facts import (
     FailureFacts,
@@ -77,7 +78,7 @@ class StepReader:
         """Return the recipe of a result; one that is there and cannot be read is a problem."""
         path = self._store.path / record.entry / RECIPE
         try:
-            recipe = Recipe.from_json(path.read_bytes(), place=path)
+            recipe = Recipe.from_json(read_regular(path), place=path)
         except FileNotFoundError:
             return None
         except (OSError, StoreError) as error:

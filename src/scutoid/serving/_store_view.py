@@ -12,6 +12,7 @@ from typing import Any
 
 from scutoid.errors import ScutoidError, StoreError
 from scutoid.paths import inside
+from scutoid.regular import read_regular
 from scutoid.reports import run_names
 from scutoid.serving._pulse import Pulse
 from scutoid.serving._run_view import RunView
@@ -96,7 +97,7 @@ class StoreView:
             state = path.stat()
             stamp = state.st_mtime_ns, state.st_ino
             if self._records.get(name, (None,))[0] != stamp:
-                self._records[name] = stamp, RunRecord.from_json(path.read_bytes(), place=path)
+                self._records[name] = stamp, RunRecord.from_json(read_regular(path), place=path)
         except (OSError, StoreError):
             return None
         return self._records[name][1]

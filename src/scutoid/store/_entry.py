@@ -19,6 +19,7 @@ from typing import Any, Literal
 from scutoid.durable import sync_folder
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import inside
+from scutoid.regular import read_regular
 from scutoid.store._durable import list_folder, make_folder, storing, write_file
 from scutoid.store._entry_folder import (
     COMPLETE,
@@ -63,7 +64,7 @@ class Entry:
     def recipe(self) -> Recipe | None:
         """What the result was made of; None if there is none, or it cannot be read."""
         try:
-            recipe = Recipe.from_json((self.path / RECIPE).read_bytes(), place=self.path / RECIPE)
+            recipe = Recipe.from_json(read_regular(self.path / RECIPE), place=self.path / RECIPE)
         except (OSError, StoreError):
             return None
         return recipe if recipe.key == self.key else None
@@ -74,7 +75,7 @@ class Entry:
         if self.recipe is None:
             return "absent"
         try:
-            stored = (self.path / COMPLETE).read_bytes().strip()
+            stored = read_regular(self.path / COMPLETE).strip()
             digest = digest_file(self.path / RECIPE).encode()
         except OSError:
             return "partial"
@@ -139,7 +140,7 @@ class Entry:
         times = [0.0]
         for path in (folder / RECIPE for folder in list_folder(self.path.parent)):
             with suppress(OSError, StoreError):
-                times.append(Recipe.from_json(path.read_bytes(), place=path).created)
+                times.append(Recipe.from_json(read_regular(path), place=path).created)
         if not 0 < recipe.created <= max(times):
             return recipe
         return replace(recipe, created=max(times) + _TICK)
@@ -343,7 +344,7 @@ def distrust_around(path: Path) -> None:
         if (folder / RECIPE).exists():
             with suppress(OSError):
                 (folder / COMPLETE).unlink(missing_ok=True)
-                recipe = Recipe.from_json((folder / RECIPE).read_bytes(), place=folder / RECIPE)
+                recipe = Recipe.from_json(read_regular(folder / RECIPE), place=folder / RECIPE)
                 Entry(folder, recipe.step, recipe.key).distrust()
             return
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from scutoid.durable import store_error
 from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.paths import absolute
+from scutoid.regular import read_regular
 from scutoid.store._durable import list_folder, make_folder, storing
 from scutoid.store._entry import Entry
 from scutoid.store._entry_folder import COMPLETE, RECIPE
@@ -123,7 +124,7 @@ class EntryStore:
         folders = self.step_folders(links=True) if name is None else [self.path / folder_name(name)]
         for path in (one / RECIPE for folder in folders for one in _folders(folder, links=True)):
             try:
-                recipe = Recipe.from_json(path.read_bytes(), place=path)
+                recipe = Recipe.from_json(read_regular(path), place=path)
             except (OSError, StoreError):
                 continue
             is_result = path.parent.name == recipe.key[:_DIGITS]  # else a copy that somebody made
@@ -141,7 +142,7 @@ class EntryStore:
             if not _is_result(path):
                 continue
             try:
-                recipe = Recipe.from_json((path / RECIPE).read_bytes(), place=path)
+                recipe = Recipe.from_json(read_regular(path / RECIPE), place=path)
             except (OSError, StoreError):
                 if RESULT_NAME.fullmatch(path.name):
                     entries.append(Entry(path, path.parent.name, path.name))
@@ -172,7 +173,7 @@ class EntryStore:
             try:
                 if (path / COMPLETE).stat().st_mtime <= since:
                     continue
-                Recipe.from_json((path / RECIPE).read_bytes(), place=path / RECIPE)
+                Recipe.from_json(read_regular(path / RECIPE), place=path / RECIPE)
             except (DamagedResult, FileNotFoundError):
                 if (path / COMPLETE).exists():
                     damaged.append(path)

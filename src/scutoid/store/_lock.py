@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import Self
 
 from scutoid.errors import StoreError
+from scutoid.regular import open_regular, read_regular
 from scutoid.store._durable import make_folder, storing
 
 _BEAT_SECONDS = 10.0
@@ -60,7 +61,7 @@ class Owner:
     def read(cls, path: Path) -> Owner | None:
         """Who a lock file names; None if there is no file, or none that was written whole."""
         try:
-            record = json.loads(path.read_bytes())
+            record = json.loads(read_regular(path))
             return cls(record["host"], record["process"], record["started"], record["token"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -242,7 +243,7 @@ def one_by_one(path: Path) -> Iterator[None]:
         try:  # on a network, an exclusive lock needs a file that is open for writing
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except PermissionError:  # that of another user, which may be read
-            descriptor = os.open(path, os.O_RDONLY)
+            descriptor = open_regular(path)
     try:
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)

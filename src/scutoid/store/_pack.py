@@ -26,6 +26,7 @@ from typing import Literal, Self
 from scutoid.durable import sync_folder
 from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.records import RecordLog
+from scutoid.regular import open_regular, opened_regular
 from scutoid.store._durable import make_folder, storing
 
 PackName = str | int
@@ -335,7 +336,7 @@ class Pack:
     def _reading(self) -> int:
         with self._lock:
             if self._descriptor is None:
-                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+                self._descriptor = open_regular(self.path)
             return self._descriptor
 
     def damaged(self) -> list[PackName]:
@@ -393,7 +394,7 @@ def _header(key: str) -> bytes:
 def _size(path: Path) -> int:
     """Bytes of a file; 0 where there is none.  Opened: a network file system looks again then."""
     try:
-        with path.open("rb") as file:
+        with opened_regular(path) as file:
             return os.fstat(file.fileno()).st_size
     except OSError:
         return 0

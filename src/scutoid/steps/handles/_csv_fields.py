@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from scutoid.errors import SourceError, SourceNotFound
+from scutoid.regular import opened_regular
 
 _WHOLE = re.compile(r"-?(0|[1-9]\d*)", re.ASCII)
 _REAL = re.compile(r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?|-?inf", re.ASCII)
@@ -33,7 +35,7 @@ def read_csv(path: Path, place: str) -> tuple[list[str], list[list[str]]]:
     separator = "\t" if path.suffix == ".tsv" else ","
     numbered: list[tuple[int, list[str]]] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(opened_regular(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=separator, strict=True)
             numbered = [(reader.line_num, row) for row in reader if row]
     except FileNotFoundError:

@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 
 from scutoid.durable import beside, replacing
 from scutoid.errors import StoreError
+from scutoid.regular import read_regular
 
 MARK = ".scutoid-export"
 """Name of the file that says that an export made a folder, and lists what it made in it."""
@@ -206,7 +207,7 @@ def _above(name: str) -> Iterator[str]:
 def _listed(folder: Path) -> dict[str, set[str]] | None:
     """What exports list as their own, by template; None if nothing, as of earlier versions."""
     try:
-        content = json.loads((folder / MARK).read_bytes())
+        content = json.loads(read_regular(folder / MARK))
         named = {_WHOLE: content[_FILES], **content.get(_TEMPLATES, {})}
         return {
             template: {name for name in names if isinstance(name, str)}

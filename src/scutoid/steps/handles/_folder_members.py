@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from scutoid.arrays import Missing, check_missing, may_be_image
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
+from scutoid.regular import check_regular
 from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import is_table
 from scutoid.steps.handles._file_table import listed_files
@@ -137,6 +138,7 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
     text = os.path.expanduser(os.fspath(source).removeprefix("file://"))  # noqa: PTH111
     if is_url(text):
         return _at_url(text, wanted)
+    check_regular(text)
     is_file, is_table_file = Path(text).is_file(), text.lower().endswith((".csv", ".tsv"))
     if is_file and not is_table_file and not wanted.finds_images:
         paths = {Path(text).name: os.path.realpath(text)}

@@ -13,6 +13,7 @@ from typing import NoReturn
 from scutoid.arrays import may_be_image
 from scutoid.errors import ParameterError, SourceError
 from scutoid.paths import broken_link
+from scutoid.regular import check_regular, kind_of_other
 from scutoid.steps.handles._name_part import Literal
 from scutoid.steps.handles._name_pattern import NamePattern, is_zarr
 from scutoid.steps.handles._natural import natural
@@ -29,7 +30,7 @@ class FoundFiles:
     paths: dict[str, str] = field(default_factory=dict)
     """Files, and folders that are zarrs; not in order."""
     broken: dict[str, str] = field(default_factory=dict)
-    """Links that lead to nothing."""
+    """Links that lead to nothing, and what is no file: named pipes, sockets, devices."""
     other_case: dict[str, str] = field(default_factory=dict)
     """Files beside these that match but for upper and lower case."""
 
@@ -43,13 +44,15 @@ class FoundFiles:
         )
 
     def refuse_broken(self, keys: Collection[str]) -> None:
-        """Refuse links to nothing among keys.
+        """Refuse links to nothing among keys, and what is no file.
 
         Raises
         ------
-        SourceNotFound
+        SourceNotFound, SourceError
             If there is one.
         """
+        for key in sorted(keys):
+            check_regular(self.broken[key])
         if keys:
             raise broken_link(self.broken[min(keys)], n_more=len(keys) - 1, remedy=_LEAVE_OUT)
 
@@ -99,7 +102,7 @@ class _Listing:
     files: frozenset[str] = frozenset()
     """Files, and links to files."""
     broken: frozenset[str] = frozenset()
-    """Links to nothing."""
+    """Links to nothing, named pipes, sockets and devices."""
     is_there: bool = True
     """Whether the folder is one of its own; else it is one above it, by a link."""
 
@@ -141,9 +144,14 @@ def _listed(folder: str) -> _Listing:
         for entry in entries:
             if _is_file(entry):
                 files.add(entry.name)
-            elif entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
+            elif not entry.is_dir() and (not entry.is_symlink() or _leads_nowhere(entry.path)):
                 broken.add(entry.name)
     return _Listing(frozenset(files), frozenset(broken))
+
+
+def _leads_nowhere(path: str) -> bool:
+    """Whether a link leads to nothing, or to what is no file."""
+    return not os.path.exists(path) or kind_of_other(path) is not None  # noqa: PTH110
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from scutoid.cached import cached_property
 from scutoid.errors import ParameterError, StoreError
+from scutoid.regular import read_regular
 from scutoid.steps.results import RUN, RUNS, RunRecord
 from scutoid.store import Entry, EntryStore, Fact, Recipe
 
@@ -106,7 +107,7 @@ class Lineage:
         before: dict[str, set[str]] = {}
         for path in sorted((self._store.path / RUNS).glob(f"*/{RUN}")):
             try:
-                record = RunRecord.from_json(path.read_bytes(), place=path)
+                record = RunRecord.from_json(read_regular(path), place=path)
             except (OSError, StoreError):
                 continue
             keys = {step.name: step.key for step in record.steps}

@@ -29,6 +29,7 @@ import numpy as np
 from scutoid._version import __version__
 from scutoid.durable import writing
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
+from scutoid.regular import read_regular
 from scutoid.steps.handles._pipeline import Pipeline
 from scutoid.steps.handles._step import Step
 from scutoid.store import from_json, is_json, to_json
@@ -180,7 +181,7 @@ def _check_names(values: Mapping[str, object], of: Callable[..., object], place:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except FileNotFoundError as error:
         raise SourceNotFound(
             "a file of parameters exists",

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from scutoid.blocks import parse_bytes
 from scutoid.errors import DamagedResult, IncompleteResult, ParameterError, StoreError
 from scutoid.paths import absolute
+from scutoid.regular import read_regular
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.steps.handles._html import grid, note, section
@@ -195,7 +196,7 @@ class Store(NamedResults):
     def _recipe_at(self, path: Path) -> bytes:
         try:
             if self.path in path.parents:
-                return (path / RECIPE).read_bytes()
+                return read_regular(path / RECIPE)
         except (FileNotFoundError, NotADirectoryError):
             pass
         raise StoreError(

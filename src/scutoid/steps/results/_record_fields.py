@@ -14,6 +14,7 @@ from typing import NoReturn, Protocol, TypeVar
 
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import is_inner_name
+from scutoid.regular import read_regular
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -157,7 +158,7 @@ def read_file(path: Path, read: _Reader[T]) -> T | None:
         If it is of a later version.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError:
         return None
     try:

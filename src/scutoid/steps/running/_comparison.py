@@ -17,6 +17,7 @@ from contextlib import suppress
 import numpy as np
 
 from scutoid.blocks import Report
+from scutoid.regular import read_regular
 from scutoid.steps.graph import CollectionRef, Gathered, MappedCall, Ref
 from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import COMPARED
@@ -89,7 +90,9 @@ class Comparison:
 
     def _of(self, each: PlannedCall) -> str | None:
         if self._known is None:
-            self._known = set(self._path.read_text().split() if self._path.exists() else ())
+            self._known = set(
+                read_regular(self._path).decode().split() if self._path.exists() else ()
+            )
         code = self._digest(each)
         exact = self._with_parameters(each, code)
         if exact in self._known or (code in self._known and not self._is_quick(each)):

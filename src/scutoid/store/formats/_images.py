@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.regular import read_regular
 from scutoid.store._durable import replacing, write_file
 from scutoid.store.formats._damage import reading
 
@@ -86,7 +87,7 @@ def _write_png(picture: Image, path: Path) -> None:
 def _read_png(path: Path) -> Image:
     from PIL.PngImagePlugin import PngImageFile
 
-    content = path.read_bytes()
+    content = read_regular(path)
     _check_chunks(content)
     # Not by Image.open, which takes a large picture for an attack.
     with PngImageFile(io.BytesIO(content)) as picture:
@@ -192,7 +193,7 @@ def load_tiff(path: Path) -> NDArray[Any]:
     import tifffile
 
     with reading("image", path):
-        content = path.read_bytes()
+        content = read_regular(path)
         mark, checksum = _END.unpack(content[-_END.size :])
         if mark != _END_MARK or zlib.crc32(memoryview(content)[: -_END.size]) != checksum:
             raise ValueError("its checksum differs")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from scutoid.errors import ParameterError
+from scutoid.regular import opened_regular, read_regular
 from scutoid.store._columns import typed_column
 from scutoid.store._durable import replacing, write_file
 from scutoid.store._parts import arrow_of_table, table_of_arrow
@@ -150,7 +151,7 @@ def load_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     with reading("table", path, pa.ArrowException):
-        with path.open("rb") as beginning:
+        with opened_regular(path) as beginning:
             if beginning.read(len(_PARQUET)) != _PARQUET:  # pyarrow looks at the end only
                 raise ValueError("it does not begin as Parquet does")
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -284,7 +285,7 @@ def load_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     with reading("table", path):
-        text = path.read_bytes().decode()
+        text = read_regular(path).decode()
         if not text.endswith("\n"):
             raise ValueError("cut off")
         rows, quoted = _fields(text) if '"' in text else _plain_fields(text)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.regular import read_regular
 from scutoid.store._durable import replacing, write_file
 from scutoid.store._plain import dict_of, is_plain_integer, name_of_dict
 from scutoid.store.formats._damage import reading
@@ -109,7 +110,7 @@ def save_json(value: object, path: Path) -> None:
 def load_json(path: Path) -> object:
     """Read a value back; the types of numbers, tuples and arrays as well."""
     with reading("value", path):
-        content = path.read_bytes()
+        content = read_regular(path)
         if not content.endswith(b"\n"):  # 12 cut off is 1, which is JSON too
             raise ValueError("cut off")
         return from_json(json.loads(content))

@@ -18,6 +18,7 @@ from scutoid.arrays import ImageSpec, SourceIdentity, check_identity
 from scutoid.errors import SourceError, SourceNotFound, StoreError
 from scutoid.paths import normal
 from scutoid.records import RecordLog
+from scutoid.regular import check_regular
 from scutoid.store.keys._arrays import encode_values
 from scutoid.store.keys._files import digest_file
 from scutoid.store.keys._remote import check_copies, remote_state
@@ -176,6 +177,8 @@ def key_of_path(path: str | os.PathLike[str], memo: HashMemo | None = None) -> s
         status = os.stat(place)  # noqa: PTH116
         if stat.S_ISDIR(status.st_mode):
             return _key_of_folder(place, memo)
+        if not stat.S_ISREG(status.st_mode):
+            check_regular(place)
         return _key_of_file(place, stamp_of_status(status), memo)
     except FileNotFoundError as error:
         if isinstance(error, SourceNotFound):
@@ -222,7 +225,11 @@ def _members(folder: Path) -> list[tuple[str, Path]]:
         folders.sort()  # so that of two links to one folder the same is followed in every run
         seen.add((folder_status.st_dev, folder_status.st_ino))
         files = [Path(root) / name for name in names]
-        members += [(file.relative_to(folder).as_posix(), file) for file in files if file.is_file()]
+        there = [file for file in files if file.is_file()]
+        if len(there) < len(files):
+            for file in files:
+                check_regular(file)
+        members += [(file.relative_to(folder).as_posix(), file) for file in there]
     return sorted(members)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from scutoid.regular import check_regular
 from scutoid.same import Same
 from scutoid.store.keys._attributes import has_hidden_state, is_bag
 from scutoid.store.keys._classes import Classes
@@ -151,6 +152,7 @@ class Walk:
         """Encode a file by its content; a folder, which may hold anything, by its name."""
         if Path(value).is_file():
             return encode_path(value, self.memo)
+        check_regular(value)
         if Path(value).exists():  # what is not there yet is made, not read
             self.opaque.add(f"{where} (a path that is no file: what lies there does not count)")
         return tagged("folder", str(value).encode("utf-8", "surrogateescape"))
