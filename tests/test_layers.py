@@ -29,6 +29,8 @@ LAYERS = (
         "regular",
         "remote",
         "same",
+        "settings",
+        "stopping",
         "_version",
     ),
     ("progress",),

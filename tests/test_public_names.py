@@ -34,7 +34,7 @@ PROMISED = {
     "scutoid.errors": """
         DamagedResult GeometryError IncompleteResult MemoryLimitError MetadataError MissingExtra
         ParameterError PipelineError RunFailed ScutoidError ScutoidWarning SourceError
-        SourceNotFound StepError
+        RunStopped SourceNotFound StepError
         StoreError UnwritableStore WorkerError
     """,
     "scutoid.events": """

@@ -20,7 +20,8 @@ was found, and what to do about it.  Each is also a subclass of the builtin that
     ├── RunFailed          (RuntimeError)  a run that ended with failed blocks
     └── MissingExtra       (ImportError)  an optional package that is not installed
 
-What looks wrong and is allowed is warned of, as a `ScutoidWarning` (UserWarning).
+What looks wrong and is allowed is warned of, as a `ScutoidWarning` (UserWarning).  A run that a
+signal ends raises `RunStopped` (SystemExit), as one that Ctrl-C ends raises KeyboardInterrupt.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ __all__ = [
     "ParameterError",
     "PipelineError",
     "RunFailed",
+    "RunStopped",
     "ScutoidError",
     "ScutoidWarning",
     "SourceError",
@@ -172,6 +174,30 @@ class RunFailed(ScutoidError, RuntimeError):
 
     report: object = None
     """The report of each task, if the run got as far as that."""
+
+
+class RunStopped(SystemExit):
+    """A run that SIGTERM or SIGHUP has ended; what was computed is kept.
+
+    It ends the process with the exit code of shells for that signal, and is no `Exception`, so that
+    a program that goes on after failures does not go on here.
+
+    Parameters
+    ----------
+    code : int
+        Exit code: 128 and the number of the signal, 143 for SIGTERM.
+    signal : str
+        Name of the signal.
+    """
+
+    report: object = None
+    """The report of each task, if blocks had begun."""
+    run: object = None
+    """What came of the run until then, if blocks had begun and it was `scutoid.run`."""
+
+    def __init__(self, code: int, signal: str) -> None:
+        super().__init__(code)
+        self.signal = signal
 
 
 class ScutoidWarning(UserWarning):

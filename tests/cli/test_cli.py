@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
 import signal
 import subprocess
@@ -166,22 +168,33 @@ def test_failed_blocks_are_told_and_exit_with_1(project) -> None:
     assert "same command again" in done.stderr
 
 
-def test_ctrl_c_stops_and_the_same_command_resumes(project, wait_for) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_stops_and_the_same_command_resumes(project, wait_for, number, code) -> None:
     command = [sys.executable, "-m", "scutoid", "run", "cells.py", "--raw", "raw.zarr"]
     command += ["--slow", "--workers", "2"]
     (project / "held").touch()
     process = subprocess.Popen(
-        command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=project,
+        env=os.environ | {"SCUTOID_GRACE": "0.2s"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     journals = partial((project / "results").glob, "scaled/*/journal")
     try:
         wait_for(lambda: any((Journal.read(path) > 0).sum() >= 6 for path in journals()))
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate()
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
+    if number != signal.SIGINT:
+        assert f"stopped by {number.name}" in errors
+        assert re.search(r"^scaled: \d+ of 24 blocks done", errors, re.MULTILINE)
     assert "same command goes on" in errors
     (project / "held").unlink()
     resumed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)

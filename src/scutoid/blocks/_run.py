@@ -26,7 +26,7 @@ from scutoid.blocks._report import Report
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
 from scutoid.blocks._task_progress import RunProgress
-from scutoid.errors import ParameterError, RunFailed, ScutoidError, UnwritableStore
+from scutoid.errors import ParameterError, RunFailed, ScutoidError, UnwritableStore, WorkerError
 from scutoid.executors import (
     ItemFailure,
     Job,
@@ -38,6 +38,7 @@ from scutoid.executors import (
     find_executor,
 )
 from scutoid.geometry import BlockGrid
+from scutoid.stopping import Stop, ends_by_signals
 
 OnFailure = Literal["raise", "return"] | int
 
@@ -108,6 +109,9 @@ def run_blocks(
     UnwritableStore
         If a disk that blocks, journals or listeners write to is full, over its quota or read-only:
         no other block is begun then, and what was finished is kept.
+    RunStopped
+        If SIGTERM or SIGHUP ends it, in the main thread: no block is begun any more, those in
+        flight have the time that ``SCUTOID_GRACE`` says (10s), and it carries the `report`.
 
     Examples
     --------
@@ -133,8 +137,9 @@ def run_blocks(
     check_abilities(ordered, resolved, workers, budget)
     folder = None if journal is None else Path(journal)
     with ExitStack() as stack:
+        stop = stack.enter_context(ends_by_signals())
         journals = [_open_journal(stack, task, folder) for task in ordered]
-        run = _Run(ordered, journals, listeners, on_failure, should_stop)
+        run = _Run(ordered, journals, listeners, on_failure, should_stop, stop)
         if not run.scheduler.is_complete:
             n_workers = min(workers, sum(map(run.scheduler.n_open, range(len(ordered)))))
             run.progress.begin(n_workers)
@@ -143,9 +148,13 @@ def run_blocks(
             run.work(pool, budget, n_workers)
         else:
             run.progress.begin(0)
-    seconds, reports = run.progress.seconds, run.progress.end()
-    ok = all(each.ok for each in reports.values())
-    report = Report(ok, seconds, reports, None if logs is None else Path(logs))
+        seconds, reports = run.progress.seconds, run.progress.end()
+        ok = all(each.ok for each in reports.values())
+        report = Report(ok, seconds, reports, None if logs is None else Path(logs))
+        if stop.signal is not None:
+            stopped = stop.error
+            stopped.report = report
+            raise stopped
     if not report.ok and on_failure != "return":
         error = RunFailed(
             "every block is done at the end of a run",
@@ -219,7 +228,8 @@ class _Run:
         journals: Sequence[Journal | None],
         listeners: Iterable[events.Listener],
         on_failure: OnFailure,
-        should_stop: Callable[[], bool] | None = None,
+        should_stop: Callable[[], bool] | None,
+        stop: Stop,
     ) -> None:
         self.scheduler = Scheduler(
             tasks, [None if journal is None else journal.statuses for journal in journals]
@@ -227,13 +237,16 @@ class _Run:
         self.progress = RunProgress(tasks, self.scheduler, listeners)
         self._tasks = tasks
         self._keeping = Keeping(tasks, journals)
+        self._stop = stop
         self._most_failures = on_failure if isinstance(on_failure, int) else None
         self._should_stop = should_stop
         self._next_job = 0
         self._unwritable: UnwritableStore | None = None
 
     def work(self, pool: WorkerPool, budget: Budget, workers: int) -> None:
-        """Hand out blocks until none is left, or too many have failed; ends the workers.
+        """Hand out blocks until none is left, too many have failed, or a signal ends the run.
+
+        It ends the workers.
 
         Raises
         ------
@@ -248,25 +261,39 @@ class _Run:
             is_one_memory=pool.is_one_memory,
         )
         try:
-            while True:
-                if not self._is_stopping:
-                    self._hand_out(pool)
-                n_out = self._dispatcher.n_out
-                if self.scheduler.is_complete or (self._is_stopping and not n_out):
-                    break
-                if self._dispatcher.is_stuck:
-                    # Edges that cannot be met are orphans, so this is a fault of the scheduler.
-                    raise RuntimeError("no block can run, and some are left")
-                self._take_in(pool.wait(_WAIT_SECONDS))
-            self._keeping.try_again()
+            with self._stop.between_blocks(getattr(pool, "halt", None)):
+                self._work(pool)
+                self._keeping.try_again()
             if self._obstacle is not None:
                 raise self._obstacle
-            grace = _GRACE_SECONDS
+            if self._stop.signal is None:
+                grace = _GRACE_SECONDS
         finally:
-            _stop(pool, grace)
+            _stop(pool, 0.0 if self._stop.is_overdue else grace)
+
+    def _work(self, pool: WorkerPool) -> None:
+        while True:
+            if not self._is_stopping:
+                self._hand_out(pool)
+            n_out = self._dispatcher.n_out
+            if self.scheduler.is_complete or (self._is_stopping and not n_out):
+                return
+            if self._dispatcher.is_stuck:
+                # Edges that cannot be met are orphans, so this is a fault of the scheduler.
+                raise RuntimeError("no block can run, and some are left")
+            try:
+                self._take_in(pool.wait(_WAIT_SECONDS))
+            except WorkerError:
+                if self._stop.signal is None:
+                    raise
+                return  # the signal has reached them too
+            if self._stop.is_overdue:
+                return
 
     @property
     def _is_stopping(self) -> bool:
+        if self._stop.signal is not None:
+            return True
         if self._should_stop is not None and self._should_stop():
             return True
         most = self._most_failures
@@ -322,20 +349,22 @@ class _Run:
     def _take_back(self, outcome: Outcome) -> tuple[Batch, Outcome]:
         """Return the batch of an outcome, and the outcome.
 
-        Blocks that were refused by a store that cannot be written, or not begun for that reason, go
-        back to the scheduler: they have not failed.
+        Blocks that were refused by a store that cannot be written, or not begun for that reason or
+        because of a signal, go back to the scheduler: they have not failed.
         """
         batch = self._dispatcher.take_back(outcome.worker, outcome.job)
         every = [each for each in (*outcome.failures, outcome.setup_failure) if each is not None]
         found = next((each.unwritable for each in every if each.unwritable is not None), None)
-        if found is None:
-            return batch, outcome
-        self._unwritable = found
-        failures = tuple(each for each in outcome.failures if each.unwritable is None)
-        is_back = outcome.statuses == BlockStatus.WAITING
-        is_back[[each.position for each in failures]] = False
-        self.progress.orphaned(self.scheduler.returned(batch, batch.indices[is_back]))
-        return batch, replace(outcome, failures=failures, setup_failure=None)
+        if found is not None:
+            self._unwritable = found
+            failures = tuple(each for each in outcome.failures if each.unwritable is None)
+            outcome = replace(outcome, failures=failures, setup_failure=None)
+        n_tried = int(np.count_nonzero(outcome.statuses)) + len(outcome.failures)
+        if outcome.setup_failure is None and n_tried < len(batch.indices):
+            is_back = outcome.statuses == BlockStatus.WAITING
+            is_back[[each.position for each in outcome.failures]] = False
+            self.progress.orphaned(self.scheduler.returned(batch, batch.indices[is_back]))
+        return batch, outcome
 
     def _checked(self, batch: Batch, outcome: Outcome) -> tuple[Outcome, Sequence[ItemFailure]]:
         """Return an outcome without the blocks that do not count after all, and their failures."""
@@ -395,6 +424,9 @@ class _Run:
         jobs = self._dispatcher.leave(lost.worker)
         self.progress.tell(events.WorkerLost(time.time(), lost.worker, lost.reason))
         for number, batch in jobs.items():
+            if self._stop.signal is not None:  # which has reached the worker too
+                self._back(batch)
+                continue
             if lost.charged is None or lost.charged[0] != number:
                 self._back(batch)
                 continue

@@ -160,8 +160,9 @@ class RunProgress:
         """Note a batch that has come back, and whose finished blocks are journalled."""
         progress = self._by_task[batch.task]
         progress.ended = time.perf_counter()
-        progress.sizer.note(len(batch.indices), outcome.seconds)
         tally = np.bincount(outcome.statuses, minlength=len(BlockStatus)).tolist()
+        n_begun = len(batch.indices) - tally[BlockStatus.WAITING] + len(outcome.failures)
+        progress.sizer.note(n_begun, outcome.seconds)
         progress.n_cached += tally[BlockStatus.FOUND]
         progress.n_taken += n_taken
         n_done = len(batch.indices) - tally[BlockStatus.WAITING]

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 
 from scutoid.cli._debug import commands_again
 from scutoid.cli._pipelines import Executor
-from scutoid.errors import ParameterError, ScutoidWarning, StoreError
+from scutoid.errors import ParameterError, RunStopped, ScutoidWarning, StoreError
 from scutoid.events import Event, Listener
 from scutoid.progress import Progress
-from scutoid.steps import Image, Store, Table, Tables, Value, Values
+from scutoid.steps import Image, Run, Store, Table, Tables, Value, Values
 from scutoid.steps import export as export_result
 from scutoid.steps import open as open_image
 from scutoid.steps import plan as plan_targets
@@ -74,9 +74,14 @@ def run(
     with _in_plain_words() as said, Progress() as shown:
         above = _Above(said)
         listeners: list[Listener] = [shown, above] if progress else [above]
-        done = run_targets(
-            *targets, **options, on_failure="return", listeners=listeners, progress=False
-        )
+        try:
+            done = run_targets(
+                *targets, **options, on_failure="return", listeners=listeners, progress=False
+            )
+        except RunStopped as stopped:
+            if isinstance(stopped.run, Run):
+                print(stopped.run.summary(), file=sys.stderr)
+            raise
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     if not done.ok:
         print(done.summary(), file=sys.stderr)

@@ -1,7 +1,7 @@
 """The entry point: dispatch of commands, and their exit codes.
 
-Exit codes: 0 done, 1 failed blocks or a result that lacks some, 2 wrong usage or bad input, 130
-stopped by Ctrl-C, 141 nobody reads on, as after `| head`.
+Exit codes: 0 done, 1 failed blocks or a result that lacks some, 2 wrong usage or bad input, 129
+stopped by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM, 141 nobody reads on, as after `| head`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from scutoid._version import __version__
-from scutoid.errors import IncompleteResult, RunFailed, ScutoidError
+from scutoid.errors import IncompleteResult, RunFailed, RunStopped, ScutoidError
 
 if TYPE_CHECKING:
     from cyclopts import App
 
 DONE, FAILED, USAGE, STOPPED, UNREAD = 0, 1, 2, 130, 141
+_KEPT = "What was finished is kept; the same command goes on from there."
 _ON_FILES = {
     "run": "Run a pipeline",
     "plan": "Print what a run would do, and why",
@@ -82,11 +83,11 @@ def _carry_out(argv: list[str]) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return FAILED if isinstance(error, IncompleteResult) else USAGE
+    except RunStopped as stopped:
+        print(f"\nstopped by {stopped.signal}. {_KEPT}", file=sys.stderr)
+        return int(stopped.code or STOPPED)
     except KeyboardInterrupt:
-        print(
-            "\nstopped. What was finished is kept; the same command goes on from there.",
-            file=sys.stderr,
-        )
+        print(f"\nstopped. {_KEPT}", file=sys.stderr)
         return STOPPED
 
 

@@ -207,6 +207,7 @@ class _ConnectWorkerPool:
         self._file = executor.file or self._folder / "connection.json"
         self._launched: list[Launched] = []
         self._alone_since = time.monotonic()
+        self._is_halting = False
         try:
             self._door = executor.listen()
         except BaseException:
@@ -234,6 +235,9 @@ class _ConnectWorkerPool:
             if messages or (end is not None and time.monotonic() >= end):
                 return messages
             self._look_after_launched()
+
+    def halt(self) -> None:
+        self._is_halting = True
 
     def stop(self, *, grace: float) -> None:
         for worker in self._workers.values():
@@ -304,11 +308,19 @@ class _ConnectWorkerPool:
         if outcome is None:
             return [self._lose(worker, "sent something other than what came of its block")]
         worker.jobs.popleft()
-        if worker.jobs:
-            self._send_item(worker)
         if worker.launched is not None:
             worker.launched.losses = 0
+        if self._is_halting:
+            return [outcome, *self._untouched(worker)]
+        if worker.jobs:
+            self._send_item(worker)
         return [outcome]
+
+    def _untouched(self, worker: _ConnectedWorker) -> list[Message]:
+        """Give back the items that a worker has not been sent."""
+        jobs, worker.jobs = worker.jobs, deque()
+        nothing = np.zeros(1, dtype=np.uint8)
+        return [Outcome(worker.number, job.number, nothing, (), [None]) for job in jobs]
 
     def _outcome(self, worker: _ConnectedWorker, message: tuple[object, ...]) -> Outcome | None:
         """What came of a worker's current block; None: the message says something else."""
@@ -385,6 +397,8 @@ class _ConnectWorkerPool:
 
     def _look_after_launched(self) -> None:
         """Restart workers that have left, and give up if none joins."""
+        if self._is_halting:
+            return
         for launched in self._launched:
             launched.restart_if_gone()
         if self._workers or self._patience is None:

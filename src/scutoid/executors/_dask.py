@@ -126,6 +126,7 @@ class _DaskWorkerPool:
         self._losses = 0
         self._next_look = self._alone_since = time.monotonic()
         self._has_timeouts = any(work.timeout is not None for work in works)
+        self._is_halting = False
         self._usable(self._workers_present())
 
     def submit(self, worker: int, job: Job) -> None:
@@ -139,11 +140,22 @@ class _DaskWorkerPool:
     def wait(self, timeout: float | None) -> list[Message]:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
-            messages = self._look() if time.monotonic() >= self._next_look else []
+            self._ask_to_halt()
+            is_due = time.monotonic() >= self._next_look and not self._is_halting
+            messages = self._look() if is_due else []
             messages += self._receive(0 if messages else self._pause(end))
             messages += self._end_overdue()
             if messages or (end is not None and time.monotonic() >= end):
                 return messages
+
+    def halt(self) -> None:
+        self._is_halting = True
+
+    def _ask_to_halt(self) -> None:
+        """Ask workers to report after their current items; again, for one may begin just now."""
+        if self._is_halting:
+            asked = {seat.address: (self._run,) for seat in self._seats.values() if seat.dask_jobs}
+            self._ask(_dask_worker.cancel, asked, seconds=0)
 
     def stop(self, *, grace: float) -> None:
         end = time.monotonic() + grace
@@ -261,11 +273,12 @@ class _DaskWorkerPool:
 
     def _pause(self, end: float | None) -> float:
         """Seconds to wait for a result before looking for lost and hung workers."""
-        deadlines = [self._next_look, *([] if end is None else [end])]
+        looks = [] if self._is_halting else [self._next_look]
+        deadlines = [*looks, *([] if end is None else [end])]
         if self._has_timeouts:
             each = (self._deadline(seat) for seat in self._seats.values())
             deadlines += [deadline + 0.005 for deadline in each if deadline is not None]
-        return _left(min(deadlines))
+        return _left(min(deadlines, default=time.monotonic() + _LOOK_SECONDS))
 
     def _receive(self, pause: float) -> list[Message]:
         messages: list[Message] = []

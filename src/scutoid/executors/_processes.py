@@ -153,6 +153,7 @@ class _ProcessesWorkerPool:
         # function that crashes every worker must not go on for a million blocks.
         self._most_losses = 8 + 4 * workers
         self._has_timeouts = any(work.timeout is not None for work in works)
+        self._is_halting = self._has_told = False
         try:
             for _ in range(workers):
                 self._start()
@@ -171,10 +172,20 @@ class _ProcessesWorkerPool:
     def wait(self, timeout: float | None) -> list[Message]:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
+            self._tell_to_halt()
             messages = self._read(self._pause(end))
             messages += self._end_overdue()
             if messages or (end is not None and time.monotonic() >= end):
                 return messages
+
+    def halt(self) -> None:
+        self._is_halting = True
+
+    def _tell_to_halt(self) -> None:
+        if self._is_halting and not self._has_told:
+            self._has_told = True
+            for process in self._processes.values():
+                process.send(("halt",))
 
     def stop(self, *, grace: float) -> None:
         end = time.monotonic() + grace
@@ -305,7 +316,8 @@ class _ProcessesWorkerPool:
                 remedy="run with executor='serial' to see what happens, or with fewer workers "
                 "if memory is short",
             )
-        self._start()
+        if not self._is_halting:
+            self._start()
         return lost
 
 

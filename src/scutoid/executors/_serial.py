@@ -17,6 +17,7 @@ from scutoid.executors._work import (
     Workbench,
     WorkerPool,
 )
+from scutoid.stopping import interruptible
 
 _logger = logging.getLogger(__name__)
 
@@ -71,7 +72,11 @@ class _SerialWorkerPool:
         if not self._jobs:
             return []
         job = self._jobs.popleft()
-        return [self._bench.carry_out(job, self._works[job.work], NoHeartbeat())]
+        with interruptible():
+            return [self._bench.carry_out(job, self._works[job.work], NoHeartbeat())]
+
+    def halt(self) -> None:
+        self._bench.cancelled = True
 
     def stop(self, *, grace: float) -> None:
         try:

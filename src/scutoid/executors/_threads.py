@@ -73,6 +73,10 @@ class _ThreadsWorkerPool:
             messages.append(self._messages.get())
         return messages
 
+    def halt(self) -> None:
+        for bench in self._benches:
+            bench.cancelled = True
+
     def stop(self, *, grace: float) -> None:
         for bench, inbox in zip(self._benches, self._inboxes, strict=True):
             bench.cancelled = True
@@ -85,7 +89,7 @@ class _ThreadsWorkerPool:
 
     def _work(self, bench: Workbench, inbox: queue.SimpleQueue[Job | None]) -> None:
         self._messages.put(Joined(bench.worker))
-        while (job := inbox.get()) is not None and not bench.cancelled:
+        while (job := inbox.get()) is not None:
             self._messages.put(bench.carry_out(job, self._works[job.work], NoHeartbeat()))
         try:
             bench.close()

@@ -20,7 +20,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.errors import UnwritableStore
+from scutoid.errors import RunStopped, UnwritableStore
+from scutoid.stopping import OutOfTime
 
 Call = Callable[[object, Mapping[str, object]], tuple[int, object]]
 
@@ -158,7 +159,13 @@ Message = Outcome | Joined | Lost
 
 
 class WorkerPool(Protocol):
-    """Workers that carry out jobs, identified by their numbers."""
+    """Workers that carry out jobs, identified by their numbers.
+
+    One that has a method ``halt()`` is told by it that a signal ends the run: jobs are to come back
+    when the item is done that each worker is at, with the status 0 of those not begun.  It is
+    called by a handler of signals, in the middle of any other method, and may only make a note.
+    Pools without it carry out what they hold.
+    """
 
     @property
     def depth(self) -> int:
@@ -256,6 +263,8 @@ class Workbench:
 
         After one that ends the run no other item is begun.
         """
+        if self.cancelled:
+            return self._untouched(job)
         if self._unwritable is not None:
             return self.refusal(job, self._unwritable)
         token = _worker.set(self.worker)
@@ -268,6 +277,10 @@ class Workbench:
         heartbeat.begin(job.number)
         try:
             values = self._set_up(job.work, work)
+        except (OutOfTime, RunStopped):
+            self.cancelled = True
+            heartbeat.end()
+            return self._untouched(job)
         except BaseException as error:
             if self._passes(error):
                 raise
@@ -286,6 +299,8 @@ class Workbench:
                 if results is not None:
                     results[position] = value if encode is None else encode(value)
                 statuses[position] = status
+            except (OutOfTime, RunStopped):  # a signal ends the run, and this item with it
+                self.cancelled = True
             except BaseException as error:
                 if self._passes(error):
                     raise
@@ -300,6 +315,12 @@ class Workbench:
             seconds=ends[-1] - ends[0],
             slowest=_slowest(ends),
         )
+
+    def _untouched(self, job: Job) -> Outcome:
+        """Return the outcome of a job none of whose items was begun."""
+        n = len(job.indices)
+        values = [None] * n
+        return Outcome(self.worker, job.number, np.zeros(n, dtype=np.uint8), (), values)
 
     def refusal(self, job: Job, failure: ItemFailure) -> Outcome:
         """The outcome of a job that could not begin."""

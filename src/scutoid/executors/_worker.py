@@ -23,6 +23,7 @@ import numpy as np
 from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dump_value, loads
 from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
+from scutoid.stopping import SIGNALS
 
 _logger = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
@@ -45,17 +46,22 @@ def main(connection: Connection, heartbeat: int, parent: int) -> None:
     os.set_inheritable(connection.fileno(), False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
-    _Worker(connection, SharedHeartbeat(heartbeat)).run()
-    _leave()
+    worker = _Worker(connection, SharedHeartbeat(heartbeat))
+    for number in SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, worker.leave_early)
+    os.register_at_fork(after_in_child=worker.restore_signals)
+    worker.run()
+    _leave(worker.exit_code)
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     """End at once: the interpreter's tear-down would only keep the driver waiting."""
     atexit._run_exitfuncs()  # noqa: SLF001 - there is no public name for it
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _die_with(parent: int) -> None:
@@ -76,6 +82,8 @@ class _Worker:
         self._payloads: dict[int, bytes] = {}
         self._works: dict[int, Work] = {}
         self._bench = Workbench(-1, encode=dump_value)
+        self._is_dropped = False
+        self.exit_code = 0
 
     def run(self) -> None:
         """Take jobs until told to stop, then leave the set-ups."""
@@ -85,13 +93,29 @@ class _Worker:
         self._send(Joined(number))
         while (job := self._next()) is not None:
             outcome = self._carry_out(job)
-            if self._bench.cancelled:
+            if self._is_dropped:
                 break
             self._send(outcome)
         try:
             self._bench.close()
         except Exception:
             _logger.exception("worker %d: leaving a set-up failed", number)
+
+    def leave_early(self, number: int, frame: object) -> None:
+        """Handle a signal: report the block that is computed now, and end.
+
+        A batch system sends its signal to all processes of a job, and the driver is ending the run.
+        """
+        del frame
+        self.exit_code = 128 + number
+        self._bench.cancelled = True
+        self._inbox.put(None)
+
+    def restore_signals(self) -> None:
+        """Give a process that the user's function has forked the handlers of any other."""
+        for number in SIGNALS:
+            if signal.getsignal(number) == self.leave_early:
+                signal.signal(number, signal.SIG_DFL)
 
     def _next(self) -> Job | None:
         """Wait for a job; give freed memory back to the system while idle."""
@@ -113,8 +137,10 @@ class _Worker:
                     self._payloads[number] = payload
                 case ("job", number, work, indices):
                     self._inbox.put(Job(number, work, np.frombuffer(indices, dtype=np.int64)))
-                case _:
+                case ("halt",):
                     self._bench.cancelled = True
+                case _:
+                    self._is_dropped = self._bench.cancelled = True
                     self._inbox.put(None)
                     return
 

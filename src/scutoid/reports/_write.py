@@ -117,8 +117,15 @@ def report(
     return place
 
 
-def report_of_run(done: Run) -> None:
+def report_of_run(done: Run, *, in_haste: bool = False) -> None:
     """Write the report of a run that has just ended, in a small part of its time.
+
+    Parameters
+    ----------
+    done : Run
+        What came of it.
+    in_haste : bool
+        Whether it gets no more time than that of a short run.
 
     Warns
     -----
@@ -131,7 +138,7 @@ def report_of_run(done: Run) -> None:
         spent = time.monotonic() - began
         many = any(len(step.members) > _FEW_MEMBERS for step in done.steps)
         least = _LEAST_OF_MANY if many else _LEAST
-        allowance = Allowance(max(_SHARE * done.seconds, least) - spent)
+        allowance = Allowance((least if in_haste else max(_SHARE * done.seconds, least)) - spent)
         _write(facts, Path(facts.folder) / HTML, allowance)
     except Exception as error:  # noqa: BLE001 - nothing of a report may harm what was computed
         text = f"the run has no report: {type(error).__name__}: {error}"

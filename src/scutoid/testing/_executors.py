@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from scutoid import events
 from scutoid.blocks import After, Block, BlockGrid, BlockStatus, BlockTask, Report, run_blocks
-from scutoid.errors import ParameterError, RunFailed
+from scutoid.errors import ParameterError, RunFailed, RunStopped
 from scutoid.executors import find_executor
 from scutoid.geometry import Roi
 
@@ -340,6 +341,31 @@ class ExecutorTests:
         report = self.run(executor, [task], journal=tmp_path)
         assert report.ok
         assert 0 < report.tasks["t"].n_cached < 1000
+
+    def test_a_signal_ends_a_run_that_goes_on_from_its_journal(
+        self, executor: object, tmp_path: Path
+    ) -> None:
+        sent: list[events.Event] = []
+
+        def send(event: events.Event) -> None:
+            if isinstance(event, events.BatchDone) and not sent:
+                sent.append(event)
+                signal.raise_signal(signal.SIGTERM)
+
+        task = BlockTask("t", _nothing, _grid(1000))
+        report: object = None
+        try:
+            self.run(executor, [task], journal=tmp_path, listeners=[Recorder(send)])
+        except RunStopped as stopped:
+            report = stopped.report
+        assert isinstance(report, Report)
+        assert not report.ok
+        n_done = report.tasks["t"].n_done
+        assert 0 < n_done < 1000
+        assert report.tasks["t"].n_failed == 0
+        report = self.run(executor, [task], journal=tmp_path)
+        assert report.ok
+        assert report.tasks["t"].n_cached == n_done
 
     def test_a_set_up_is_made_once_a_worker_and_left_at_the_end(
         self, executor: object, tmp_path: Path

@@ -14,6 +14,7 @@ from scutoid.blocks import parse_bytes
 from scutoid.errors import DamagedResult, IncompleteResult, ParameterError, StoreError
 from scutoid.paths import absolute
 from scutoid.regular import read_regular
+from scutoid.settings import parse_duration
 from scutoid.steps.declaration import OutputKind
 from scutoid.steps.graph import CollectionFromStore, FromStore, Node, refs_of
 from scutoid.steps.handles._html import grid, note, section
@@ -33,7 +34,6 @@ from scutoid.steps.results import (
     groups_of,
     list_of,
     own_bytes,
-    parse_duration,
     verify_store,
 )
 from scutoid.store import RECIPE, Entry, EntryStore, Pack, Recipe, canonical_digest

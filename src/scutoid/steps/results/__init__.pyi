@@ -2,7 +2,7 @@ from ._block_digests import BlockDigests, DigestWriter
 from ._checksums import checksum_of, contents_of
 from ._damage import Examination, Verification, own_bytes, verify_store
 from ._display import settle_display
-from ._garbage import COMPARED, Collector, Garbage, parse_duration
+from ._garbage import COMPARED, Collector, Garbage
 from ._member_lists import (
     group_columns,
     groups_of,
@@ -105,7 +105,6 @@ __all__ = [
     "output_names",
     "own_bytes",
     "packed_slot",
-    "parse_duration",
     "plain_parts",
     "read_file",
     "settle_display",

@@ -6,7 +6,6 @@ that is going on uses is never touched, nor what scutoid did not make.
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import re
 import shutil
@@ -15,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from scutoid.durable import is_beside
-from scutoid.errors import ParameterError, StoreError
+from scutoid.errors import StoreError
+from scutoid.settings import UNITS
 from scutoid.steps.results._damage import bytes_in, own_bytes
 from scutoid.steps.results._names import FILES_FOLDER
 from scutoid.steps.results._record import check_recipe
@@ -44,7 +43,6 @@ _ASIDE = re.compile(rf"{RESULT_NAME.pattern}\.aside-\d+")
 COMPARED = ".compared-steps"
 """Digests of the steps that were compared across the faces of blocks, a line each."""
 _SMALL = (MARK, ".input-hashes", COMPARED)
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,36 +329,6 @@ def _remove(path: Path) -> bool:
 
 def _in_words(seconds: float) -> str:
     for unit in ("w", "d", "h", "m"):
-        if seconds >= 2 * _UNITS[unit]:
-            return f"{seconds / _UNITS[unit]:.0f} {unit}"
+        if seconds >= 2 * UNITS[unit]:
+            return f"{seconds / UNITS[unit]:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def parse_duration(time: str | dt.timedelta | Literal[0], place: str | None = None) -> float:
-    """Return seconds: of a text such as "90s", "45m", "12h", "30d", "2w"; 0 needs no unit.
-
-    Raises
-    ------
-    ParameterError
-        If it is something else: a number says no unit.
-
-    Examples
-    --------
-    >>> parse_duration("12h"), parse_duration(dt.timedelta(days=1))
-    (43200.0, 86400.0)
-    """
-    if isinstance(time, dt.timedelta):
-        return time.total_seconds()
-    text = str(time).strip()
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text)
-    if found is None and text in ("0", "0.0"):
-        return 0.0
-    if found is None:
-        number = text if re.fullmatch(r"\d+(?:\.\d+)?", text) else "30"
-        raise ParameterError(
-            "a time has a unit: s, m, h, d or w",
-            value=time,
-            place=place,
-            remedy=f"write {number}d for days, {number}h for hours, {number}s for seconds",
-        )
-    return float(found[1]) * _UNITS[found[2]]

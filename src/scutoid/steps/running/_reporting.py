@@ -14,7 +14,7 @@ VARIABLE = "SCUTOID_REPORT"
 _WRITER = "scutoid.reports:report_of_run"
 
 
-def report_at_end(done: Run, *, wanted: bool | None) -> None:
+def report_at_end(done: Run, *, wanted: bool | None, in_haste: bool = False) -> None:
     """Write the report of a run.
 
     Parameters
@@ -23,6 +23,8 @@ def report_at_end(done: Run, *, wanted: bool | None) -> None:
         What came of it.
     wanted : bool, optional
         Whether; default: if it computed something.
+    in_haste : bool
+        Whether a signal ends the process, which may be killed soon.
 
     Warns
     -----
@@ -36,7 +38,7 @@ def report_at_end(done: Run, *, wanted: bool | None) -> None:
             step.n_done > step.n_cached or step.n_failed for step in done.steps
         )
     if wanted and done.folder.is_dir():
-        pkgutil.resolve_name(_WRITER)(done)
+        pkgutil.resolve_name(_WRITER)(done, in_haste=in_haste)
     elif is_asked:
         warnings.warn(
             f"the run has no report: the store {done.store} cannot be written; all was there",

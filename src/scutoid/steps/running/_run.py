@@ -17,6 +17,7 @@ from scutoid.errors import (
     DamagedResult,
     ParameterError,
     RunFailed,
+    RunStopped,
     ScutoidWarning,
     StoreError,
     UnwritableStore,
@@ -34,6 +35,7 @@ from scutoid.steps.running._outcome import Run
 from scutoid.steps.running._reporting import report_at_end
 from scutoid.steps.running._runner import Runner
 from scutoid.steps.running._sample import sample_run
+from scutoid.stopping import ends_by_signals
 from scutoid.store import EntryStore
 
 _ATTEMPTS = 3
@@ -204,6 +206,10 @@ def run(
     UnwritableStore
         If its disk is full or a quota is used up, or it is read-only, also in the midst of the run:
         no other block is begun then, and what was finished is kept.
+    RunStopped
+        If SIGTERM or SIGHUP ends it, in the main thread.  It is a SystemExit with code 143 or 129,
+        and its `run` is what came of the run until then: no block is begun any more, those in
+        flight have the time that ``SCUTOID_GRACE`` says (10s), and the run is written down.
 
     Warns
     -----
@@ -276,20 +282,14 @@ def run(
         forced = accepted = ()
         return runner.planned, done
 
-    with _naming(entry_store), announced:
-        planned, done = complete(refs_in(targets))
-        if not done.ok and not isinstance(on_failure, int):
-            done = go_on(planned, done, complete)
-    report_at_end(done, wanted=report)
+    with _ends_by_signals(report):
+        with _naming(entry_store), announced:
+            planned, done = complete(refs_in(targets))
+            if not done.ok and not isinstance(on_failure, int):
+                done = go_on(planned, done, complete)
+        report_at_end(done, wanted=report)
     if not done.ok and on_failure != "return":
-        error = RunFailed(
-            "a run ends without failed blocks",
-            value=done.summary(),
-            place=str(entry_store.path),
-            remedy=f"mend the cause and run again: what was computed is kept{_debugging(done)}",
-        )
-        error.run = done  # type: ignore[attr-defined]
-        raise error
+        raise _failure(done)
     return done
 
 
@@ -307,6 +307,29 @@ def _naming(store: EntryStore) -> Iterator[None]:
             place=str(store.path),
             remedy=error.remedy,
         ) from error
+
+
+@contextmanager
+def _ends_by_signals(report: bool | None) -> Iterator[None]:
+    """Let signals end a run, which has its report all the same."""
+    with ends_by_signals():
+        try:
+            yield
+        except RunStopped as stopped:
+            if isinstance(stopped.run, Run):
+                report_at_end(stopped.run, wanted=report, in_haste=True)
+            raise
+
+
+def _failure(done: Run) -> RunFailed:
+    error = RunFailed(
+        "a run ends without failed blocks",
+        value=done.summary(),
+        place=str(done.store),
+        remedy=f"mend the cause and run again: what was computed is kept{_debugging(done)}",
+    )
+    error.run = done  # type: ignore[attr-defined]
+    return error
 
 
 def _debugging(done: Run) -> str:

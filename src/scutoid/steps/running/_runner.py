@@ -24,6 +24,7 @@ from scutoid.durable import beside, store_error
 from scutoid.errors import (
     MetadataError,
     ParameterError,
+    RunStopped,
     SourceError,
     StoreError,
     UnwritableStore,
@@ -130,11 +131,18 @@ class Runner:
         self.warnings = warnings_of(planned)
         self.heard = notes_of_images(planned)
         self._told = Told(planned, ())
+        self._stopped: BaseException | None = None
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
     ) -> Run:
-        """Run what is not cached, and write down what came of it."""
+        """Run what is not cached, and write down what came of it.
+
+        Raises
+        ------
+        RunStopped
+            If a signal has ended it; its `run` is what came of it until then.
+        """
         started = time.monotonic()
         for each in self.planned:
             if each.accepted is not None:
@@ -143,14 +151,14 @@ class Runner:
         for each in self.planned:
             if each.is_cached:
                 self._told.of(each)
-        report = self._compute(listeners=listeners, memory=memory, **options)
+        try:
+            report = self._compute(listeners=listeners, memory=memory, **options)
+        except RunStopped as stopped:
+            if not isinstance(stopped.report, Report):
+                raise
+            self._stopped, report = stopped, stopped.report
         self._record_collections()
-        is_stopped = False
-        if self.check_halo and report is not None:
-            try:
-                self.warnings += Comparison(self.planned, report).warnings()
-            except KeyboardInterrupt:
-                is_stopped = True  # the results are there, and are written down first
+        self._compare(report)
         steps = [self._with_change(self.step(each, report), each) for each in self.planned]
         seconds = time.monotonic() - started
         shown = set(self.planned.calls)
@@ -160,12 +168,22 @@ class Runner:
             steps, self.results(), seconds, self.store.path, self.folder, tasks, self.warnings
         )
         self.record(done)
-        if is_stopped:
-            raise KeyboardInterrupt
+        if self._stopped is not None:
+            if isinstance(self._stopped, RunStopped):
+                self._stopped.run = done
+            raise self._stopped
         for step, each in zip(steps, self.planned, strict=True):
             if step.has_all_blocks and not step.is_stored and not done.met_damage:
                 raise _not_committed(each)
         return done
+
+    def _compare(self, report: Report | None) -> None:
+        """Compare voxels of steps that are new across the faces of blocks."""
+        if self.check_halo and report is not None and self._stopped is None:
+            try:
+                self.warnings += Comparison(self.planned, report).warnings()
+            except (KeyboardInterrupt, RunStopped) as stopped:
+                self._stopped = stopped  # the results are there, and are written down first
 
     def _compute(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
