@@ -22,7 +22,7 @@ def peers():
     spec.loader.exec_module(module)
     yield module
     sys.path[:] = before
-    for name in ("peers_tool", "claims"):
+    for name in ("peers_tool", "claims", "suites"):
         sys.modules.pop(name, None)
 
 
@@ -117,3 +117,23 @@ def test_each_program_is_pinned_and_has_a_script(peers) -> None:
         assert peer.version
         assert peer.script.is_file()
         assert set(peer.does) <= set(peers.ASKED)
+
+
+def test_a_suite_is_counted_by_what_passed_what_does_not_apply_and_what_failed(
+    peers, tmp_path, monkeypatch
+) -> None:
+    suites = sys.modules["suites"]
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    (tests / "test_tcp.py").write_text("def test_a():\n    assert 0\n")
+    (tests / "test_server.py").write_text(
+        "def test_good():\n    pass\n\ndef test_also():\n    pass\n\n"
+        "def test_bad():\n    assert 0\n"
+    )
+    monkeypatch.setattr(suites, "_tests", lambda *_: tests)
+    outcome = peers.suite(
+        next(p for p in peers.PEERS if p.name == "daisy"), sys.executable, tmp_path
+    )
+    assert outcome.words == "2 passed, 1 not applicable, 1 failed"
+    assert ["test_bad" in line for line in outcome.differences] == [True]
+    assert any("test_tcp.py" in line for line in outcome.notes)

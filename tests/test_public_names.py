@@ -72,7 +72,8 @@ PROMISED = {
     """,
     "scutoid.integrations.daisy": """
         block Block BlockStatus cl_monitor Client Context Coordinate get_done_marker_basedir
-        get_tracking_basedir get_worker_log_basename logging Pipeline redirect_stdouterr Roi
+        get_tracking_basedir get_worker_log_basename JsonProgressObserver logging Pipeline
+        redirect_stdouterr Roi
         run_blockwise SerialServer Server set_done_marker_basedir set_log_basedir
         set_tracking_basedir Task TaskState
     """,

@@ -1,5 +1,7 @@
 """Let other programs write images that scutoid opens, and read what scutoid has written.
 
+daisy's tests and a task of volara's run with scutoid in daisy's place (``tools/peers/suites.py``).
+
 Each program lives in an environment of its own, with its version pinned, below ``--envs``, for they
 want other versions of the same packages::
 
@@ -33,6 +35,7 @@ import scutoid as sc
 SCRIPTS = Path(__file__).parent / "peers"
 sys.path.insert(0, str(SCRIPTS))
 from claims import Claim, differences, load, noise, save  # noqa: E402
+from suites import ROOT, Outcome, suite_of_daisy, task_of_volara  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Peer:
     """What is asked of it, by the names of `ASKED`."""
     not_asked: str = ""
     """Why something is not asked of it."""
+    uses_scutoid: bool = False
+    """Whether its environment holds scutoid too, which it runs on."""
 
     @property
     def version(self) -> str:
@@ -86,6 +91,20 @@ PEERS = (
         "wants zarr 2",
         not_asked="reads zarr 2 alone, which scutoid does not write",
     ),
+    Peer(
+        "daisy",
+        ("daisy==1.2.3", "pytest==8.4.2", "filelock==3.20.0"),
+        "is what scutoid is in the place of",
+        ("suite",),
+        uses_scutoid=True,
+    ),
+    Peer(
+        "volara",
+        ("volara==1.0.5",),
+        "wants many packages that nothing else needs",
+        ("task",),
+        uses_scutoid=True,
+    ),
 )
 
 
@@ -97,6 +116,18 @@ class Answer:
     """Number of images that were compared."""
     differences: Sequence[str]
     """In what the two sides differ."""
+
+    @property
+    def words(self) -> str:
+        """What was compared, and whether all is right."""
+        n = len(self.differences)
+        told = f"{n} difference{'s' * (n > 1)}" if n else "all right"
+        return f"{self.n_images} images, {told}"
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Nothing is to be said besides."""
+        return ()
 
 
 # ---- environments
@@ -114,7 +145,9 @@ def environment(peer: Peer, envs: Path) -> Path:
         venv.create(folder, with_pip=uv is None)
         install = [uv, "pip"] if uv else [str(python), "-m", "pip", "--disable-pip-version-check"]
         target = ["--python", str(python)] if uv else []
-        subprocess.run([*install, "install", "--quiet", *target, *peer.requirements], check=True)
+        own = ["--editable", str(ROOT)] if peer.uses_scutoid else []
+        wanted = [*peer.requirements, *own]
+        subprocess.run([*install, "install", "--quiet", *target, *wanted], check=True)
         (folder / "ready").touch()
     return python
 
@@ -154,7 +187,22 @@ def read(peer: Peer, python: Path, folder: Path) -> Answer:
     return Answer(len(said), differences(said, found, knows_all=False))
 
 
-ASKED: dict[str, Callable[[Peer, Path, Path], Answer]] = {"wrote": wrote, "read": read}
+def suite(peer: Peer, python: Path, folder: Path) -> Outcome:
+    """Run daisy's own tests on scutoid."""
+    return suite_of_daisy(peer.version, python, folder)
+
+
+def task(peer: Peer, python: Path, folder: Path) -> Outcome:  # noqa: ARG001 - as all that is asked
+    """Run a task of volara's on scutoid."""
+    return task_of_volara(python, folder)
+
+
+ASKED: dict[str, Callable[[Peer, Path, Path], Answer | Outcome]] = {
+    "wrote": wrote,
+    "read": read,
+    "suite": suite,
+    "task": task,
+}
 
 
 def seen(place: str, folder: Path) -> Claim:
@@ -238,20 +286,17 @@ def _our_plate(folder: Path, five: np.ndarray) -> Iterator[Claim]:
 # ---- the table
 
 
-def ask(peer: Peer, envs: Path) -> Iterator[tuple[str, str, Sequence[str]]]:
-    """Ask all of a program: yield what, in a word what came of it, and differences."""
+def ask(peer: Peer, envs: Path) -> Iterator[tuple[str, str, Sequence[str], Sequence[str]]]:
+    """Ask all of a program: yield what, in a word what came of it, what is wrong, and notes."""
     python = environment(peer, envs)
     for name in peer.does:
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 answer = ASKED[name](peer, python, Path(scratch))
-            except (RuntimeError, sc.errors.ScutoidError) as error:
-                yield name, "failed", str(error).splitlines()
+            except (RuntimeError, sc.errors.ScutoidError, subprocess.SubprocessError) as error:
+                yield name, "failed", str(error).splitlines(), ()
                 continue
-        n = len(answer.differences)
-        told = f"{n} difference{'s' * (n > 1)}" if n else "all right"
-        word = f"{answer.n_images} images, {told}"
-        yield name, word, answer.differences
+        yield name, answer.words, answer.differences, answer.notes
 
 
 def main() -> int:
@@ -271,9 +316,9 @@ def main() -> int:
     print(f"{'program':<14} {'version':<13} {'':<6} outcome")
     for name in chosen.peers or known:
         peer = known[name]
-        for asked, word, lines in ask(peer, chosen.envs.resolve()):
+        for asked, word, lines, notes in ask(peer, chosen.envs.resolve()):
             print(f"{peer.name:<14} {peer.version:<13} {asked:<6} {word}", flush=True)
-            for line in lines:
+            for line in (*lines, *notes):
                 print(f"    {line}")
             n_wrong += bool(lines)
         if peer.not_asked:

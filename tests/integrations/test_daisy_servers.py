@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
@@ -38,6 +40,10 @@ def line(n):
 
 def touch(block):
     Path(f"{block.task_id}-{block.block_id[1]}").touch()
+
+
+def len_of(block):
+    return block.write_roi.shape
 
 
 class FileEvent:
@@ -153,6 +159,71 @@ def test_a_monitor_names_the_server_that_runs():
     server = daisy.SerialServer()
     assert CLMonitor(server).server is server
     assert daisy.cl_monitor.CLMonitor is CLMonitor
+
+
+# ---- who is told
+
+
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def fail_at_nought(block):
+    if block.task_id == "a" and block.block_id[1] == 0:
+        raise ValueError
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_an_observer_writes_a_line_a_task_from_the_start_to_the_end(multiprocessing):
+    stream = io.StringIO()
+    a, b = (daisy.Task(name, process_function=len_of, **line(4)) for name in "ab")
+    observer = daisy.JsonProgressObserver(stream=stream)
+    assert daisy.run_blockwise(a + b, multiprocessing, progress=observer, summary=False)
+    lines = lines_of(stream.getvalue())
+    assert [(each["event"], each["task"]) for each in lines[:2]] == [("start", "a"), ("start", "b")]
+    assert [each["event"] for each in lines[-2:]] == ["finish"] * 2
+    assert {each["event"] for each in lines[2:-2]} == {"progress"}
+    counts = ("total", "completed", "ready", "processing", "skipped", "failed", "orphaned")
+    assert [tuple(each[name] for name in counts) for each in lines[-2:]] == [
+        (4, 4, 0, 0, 0, 0, 0)
+    ] * 2
+    for task in "ab":
+        done = [each["completed"] for each in lines if each["task"] == task]
+        assert done == sorted(done)
+    assert all(each["restarts"] == each["failures"] == 0 and each["t"] > 0 for each in lines)
+
+
+def test_an_observer_is_told_of_failures_and_orphans():
+    stream = io.StringIO()
+    a = daisy.Task("a", process_function=fail_at_nought, max_retries=0, **line(4))
+    b = daisy.Task("b", process_function=fail_at_nought, upstream_tasks=[a], **line(4))
+    server = daisy.Server()
+    server.run_blockwise([b], progress=daisy.JsonProgressObserver(stream=stream), summary=False)
+    ends = {each["task"]: each for each in lines_of(stream.getvalue())}
+    assert (ends["a"]["completed"], ends["a"]["failed"]) == (3, 1)
+    assert (ends["b"]["completed"], ends["b"]["orphaned"]) == (3, 1)
+
+
+def test_an_observer_closes_the_file_that_it_has_opened(tmp_path, capsys):
+    task = daisy.Task("t", process_function=len_of, **line(2))
+    path = tmp_path / "progress.jsonl"
+    observer = daisy.JsonProgressObserver(path)
+    daisy.run_blockwise(task, multiprocessing=False, progress=observer, summary=False)
+    assert lines_of(path.read_text())[-1]["event"] == "finish"
+    with pytest.raises(ValueError, match="closed"):
+        observer.on_start({"t": daisy.TaskState()})
+    daisy.JsonProgressObserver().on_start({"t": daisy.TaskState(total_block_count=3)})
+    assert lines_of(capsys.readouterr().out)[0]["total"] == 3
+
+
+def test_observers_that_cannot_be_told_are_refused(tmp_path):
+    with pytest.raises(ParameterError, match="path or a stream"):
+        daisy.JsonProgressObserver(tmp_path / "a", stream=io.StringIO())
+    assert not (tmp_path / "a").exists()
+    task = daisy.Task("t", process_function=touch, **line(2))
+    with pytest.raises(ParameterError, match="on_start"):
+        daisy.run_blockwise(task, multiprocessing=False, progress="bar")
+    assert not list(Path().glob("t-*"))
 
 
 # ---- what is run
@@ -296,7 +367,7 @@ def test_any_options_come_back_from_the_environment(options):
     options.pop("", None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(daisy.Context.ENV_VARIABLE, daisy.Context(options).to_env())
-        assert daisy.Context.from_env() == options
+        assert daisy.Context.here() == options
 
 
 def test_a_copy_of_a_context_is_one():

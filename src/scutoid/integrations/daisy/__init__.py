@@ -13,6 +13,7 @@ from scutoid.integrations.daisy._blockwise import run_blockwise
 from scutoid.integrations.daisy._client import Client
 from scutoid.integrations.daisy._context import Context
 from scutoid.integrations.daisy._geometry import Coordinate, Roi
+from scutoid.integrations.daisy._observers import JsonProgressObserver
 from scutoid.integrations.daisy._server import SerialServer, Server
 from scutoid.integrations.daisy._states import TaskState
 from scutoid.integrations.daisy._task import Pipeline, Task
@@ -34,6 +35,7 @@ __all__ = [
     "Client",
     "Context",
     "Coordinate",
+    "JsonProgressObserver",
     "Pipeline",
     "Roi",
     "SerialServer",

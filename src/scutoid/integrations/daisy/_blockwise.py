@@ -63,8 +63,10 @@ def run_blockwise(
         function raises ends the run, and is raised as it is.  Blocks have no time limit then.
     resources : mapping of str to int, optional
         Amounts of what the tasks require.
-    progress : bool or Listener, optional
-        Whether to log progress; or a listener of `scutoid.events`.
+    progress : bool, Listener or observer, optional
+        Whether to log progress; or a listener of `scutoid.events`; or an observer such as
+        `JsonProgressObserver`, with ``on_start``, ``on_progress`` and ``on_finish``, which get the
+        `TaskState` of each task by its name.
     return_states : bool, optional
         Return the outcome of each task instead of whether all succeeded.
     block_tracking : bool, optional

@@ -19,6 +19,7 @@ from scutoid.errors import ParameterError
 from scutoid.executors import ConnectExecutor, Launch, SerialExecutor, dumps
 from scutoid.integrations.daisy._block import MarkedAsFailed
 from scutoid.integrations.daisy._context import CONTEXT_VARIABLE, Context
+from scutoid.integrations.daisy._observers import listener_of
 from scutoid.integrations.daisy._seams import TaskOfRun, WholeRun
 from scutoid.integrations.daisy._states import States, TaskState
 from scutoid.integrations.daisy.logging import get_log_basedir
@@ -53,19 +54,19 @@ def run_tasks(
         Whether to begin no further block.
     """
     logs = get_log_basedir()
-    shown = [] if progress in (None, False) else [_Log() if progress is True else progress]
     with _executor(whole, executor, multiprocessing, host=host, logs=logs) as (chosen, context):
         tasks = whole.block_tasks(context, tracks=block_tracking)
         if not multiprocessing:
             tasks = [_untimed(task) for task in tasks]
         states = States(tasks)
+        shown = listener_of(progress, states)
         report = blocks.run_blocks(
             tasks,
             workers=sum(task.max_workers for task in whole.tasks) if multiprocessing else 1,
             executor=chosen,
             on_failure="return",
             resources=resources,
-            listeners=[states, *shown, *listeners],  # type: ignore[list-item]
+            listeners=[states, *([] if shown is None else [shown]), *listeners],
             logs=logs if multiprocessing else None,
             should_stop=should_stop,
         )
@@ -140,15 +141,3 @@ def _take_all() -> None:
     with blocks.connect() as run:
         for _ in run:
             pass
-
-
-class _Log:
-    """A listener that logs the facts of daisy's progress bar."""
-
-    def on_event(self, event: events.Event) -> None:
-        """Log the ends of tasks, and failures."""
-        if isinstance(event, events.BlockFailed):
-            again = "is tried again" if event.will_retry else "has failed"
-            _logger.warning("%s: block %d %s: %s", event.task, event.index, again, event.error)
-        elif isinstance(event, events.TaskDone):
-            _logger.info("%s: over after %.1f s", event.task, event.seconds)

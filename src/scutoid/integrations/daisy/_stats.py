@@ -20,7 +20,7 @@ class _Task:
     seconds: float = 0.0
     wall: float = 0.0
     most_workers: int = 0
-    means: list[tuple[float, float]] = field(default_factory=list)
+    means: list[tuple[float, float, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,7 +63,8 @@ class RunStats:
 
     def _add(self, event: events.BatchDone) -> None:
         task, worker = self._tasks[event.task], self._workers[event.task, event.worker]
-        task.means.append((task.blocks + event.n_done / 2, 1000 * event.seconds / event.n_done))
+        middle, mean = task.blocks + event.n_done / 2, 1000 * event.seconds / event.n_done
+        task.means.append((middle, mean, event.n_done))
         for each in (task, worker):
             each.blocks += event.n_done
             each.seconds += event.seconds
@@ -107,10 +108,13 @@ def _figures(task: _Task) -> dict[str, Any]:
     }
 
 
-def _slope(points: list[tuple[float, float]]) -> float:
-    """Milliseconds by which a block takes longer than the one before it, by least squares."""
+def _slope(points: list[tuple[float, float, int]]) -> float:
+    """Milliseconds by which a block takes longer than the one before it, by least squares.
+
+    Points are a number of blocks, the mean time around it, and how many blocks that is of.
+    """
     if len(points) < 2:
         return 0.0
-    order, times = np.array(points).T
-    order -= order.mean()
-    return float((order * times).sum() / (order * order).sum())
+    order, times, weights = np.array(points).T
+    order = order - np.average(order, weights=weights)
+    return float((weights * order * times).sum() / (weights * order * order).sum())
