@@ -17,6 +17,7 @@ from typing import TypeGuard
 import numpy as np
 
 from scutoid.arrays._download import open_download
+from scutoid.arrays._guard import guarding
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
 from scutoid.arrays._microscopes import BACKENDS, MICROSCOPE_ENDINGS, open_other
 from scutoid.arrays._pictures import PICTURE_ENDINGS
@@ -50,8 +51,14 @@ def find_source(source: object, request: Request) -> ArraySource:
     ParameterError
         If it is neither a location nor an array.
     """
-    if isinstance(source, (str, os.PathLike)):
-        source = _location(os.fspath(source))
+    if not isinstance(source, (str, os.PathLike)):
+        return _found(source, request)
+    location = _location(os.fspath(source))
+    with guarding(location):
+        return _found(location, request)
+
+
+def _found(source: object, request: Request) -> ArraySource:
     for backend in _all_backends():
         opened = backend(source, request)
         if opened is not None:

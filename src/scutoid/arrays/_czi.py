@@ -76,7 +76,7 @@ class CziScene(Scene):
             outline = file.scenes_bounding_rectangle_no_pyramid[number]
         self._planes = _planes(file, number)
         spans = _spans(self._planes)
-        dtype, n_samples = _pixels(file, spans, path)
+        dtype, n_samples = _pixels(file, self._planes, spans, path)
         self._file, self._number = file, number
         self._begin = {letter: a for letter, (a, _) in spans.items()}
         self._corner = (outline.y, outline.x)
@@ -145,11 +145,20 @@ def _spans(planes: Collection[tuple[int, ...]]) -> dict[str, tuple[int, int]]:
     return {axis: (min(each), max(each) + 1) for axis, each in zip(_LEAD, along, strict=True)}
 
 
-def _pixels(file: Any, spans: Mapping[str, tuple[int, int]], path: str) -> tuple[str, int]:
-    """Return the type of a number, and how many a pixel has."""
+def _pixels(
+    file: Any,
+    planes: Collection[tuple[int, ...]],
+    spans: Mapping[str, tuple[int, int]],
+    path: str,
+) -> tuple[str, int]:
+    """Return the type of a number, and how many a pixel has.
+
+    The library is asked of channels that have tiles, not of all that a damaged file may claim.
+    """
     box = file.total_bounding_box
     others = [f"{n}: {b - a}" for n, (a, b) in box.items() if n not in "TCZYX" and b - a > 1]
-    kinds = set(file.pixel_types.values())
+    channels = {place[_LEAD.index("C")] for place in planes} or {0}
+    kinds = {file.get_channel_pixel_type(channel) for channel in channels}
     kind = _TYPES.get(next(iter(kinds), "")) if len(kinds) == 1 else None
     first, end = spans["C"]
     n_channels = end - first

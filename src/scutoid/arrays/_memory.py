@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scutoid.arrays._cache import SHARED
+from scutoid.arrays._guard import check_room
 from scutoid.arrays._source import SourceIdentity, check_inside, owned
 from scutoid.arrays._spec import ImageSpec, unnamed_spec
 from scutoid.errors import MetadataError, SourceError
@@ -41,6 +42,7 @@ class NumpySource:
     def read(self, roi: Roi) -> NDArray[Any]:
         """Copy a region."""
         check_inside(roi, self.spec)
+        check_room(self, roi)
         return owned(self.array[roi.to_slices()], self.spec.dtype)
 
 
@@ -136,6 +138,7 @@ class DaskSource:
     def read(self, roi: Roi) -> NDArray[Any]:
         """Compute the chunks that a region meets."""
         check_inside(roi, self.spec)
+        check_room(self, roi)
         out = np.empty(tuple(roi.shape), self.spec.dtype)
         if out.size == 0:
             return out

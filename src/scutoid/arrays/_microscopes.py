@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._guard import guarded, guarding
 from scutoid.arrays._notes import Note
 from scutoid.arrays._readers import OpenReaders
 from scutoid.arrays._request import Missing, Request, choose_numbered
 from scutoid.arrays._scene import Lost, SceneReader
-from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, check_inside, owned
+from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, owned
 from scutoid.arrays._spec import ImageSpec
 from scutoid.errors import MetadataError, MissingExtra, ScutoidError, SourceError
 from scutoid.geometry import Roi
@@ -135,9 +136,9 @@ class MicroscopeSource:
         """The file."""
         return SourceIdentity("files", self.files.paths, detail=self.detail)
 
+    @guarded
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
-        check_inside(roi, self.spec)
         (stamp,) = self.files.stamps_now()
         if not roi.size:
             return np.zeros(tuple(roi.shape), self.spec.dtype)
@@ -210,7 +211,7 @@ def open_microscope(path: str, request: Request, kind: Format | None = None) -> 
 
 def _lost_notes(lost: Lost, missing: Missing, path: str) -> tuple[Note, ...]:
     """Refuse a file that lacks planes, or note that their voxels are 0."""
-    if not lost.places:
+    if not lost.n_lost:
         return ()
     if missing == "error":
         raise SourceError(
@@ -249,7 +250,7 @@ def images_in(path: str) -> tuple[tuple[int, str], ...]:
     """
     kind = format_of(path) or OTHERS
     try:
-        with _lent(kind, path, SourceFiles.of((path,)).stamps[0]) as reader:
+        with guarding(path), _lent(kind, path, SourceFiles.of((path,)).stamps[0]) as reader:
             return reader.images()
     except MissingExtra:
         if path.lower().endswith(OWN_ENDINGS) or not _has_backends():
@@ -269,7 +270,7 @@ def _lent(kind: Format, path: str, stamp: Stamp) -> Iterator[SceneReader]:
     try:
         with _READERS.lend(path, stamp, kind.open_reader) as reader:
             yield reader
-    except (ScutoidError, MemoryError):
+    except (ScutoidError, MemoryError):  # of these the guard of the image says what they mean
         raise
     except ModuleNotFoundError as error:
         if error.name != kind.package:

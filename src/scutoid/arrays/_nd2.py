@@ -93,11 +93,22 @@ class Nd2Scene(Scene):
     def lost(self) -> Lost:
         """Return which frames are not in the file, whose library gives zeros for them."""
         there = frames_there(self._path)
-        if there is None or there.issuperset(range(math.prod(self._loops.values()))):
+        n_frames = math.prod(self._loops.values())
+        if there is None or sum(number < n_frames for number in there) == n_frames:
             return Lost()
         shape = [self._loops[axis] for axis in self._lead]
-        places = {place for place in np.ndindex(*shape) if self._number(place) in there}
-        return Lost.of("".join(self._lead).lower(), shape, places)
+        return Lost.of("".join(self._lead).lower(), shape, self._places(there))
+
+    def _places(self, there: Iterable[int]) -> set[tuple[int, ...]]:
+        """Return the places of frames at this position along the loops but that of positions."""
+        found = set()
+        for number in there:
+            rest, at = number, {}
+            for axis, n in reversed(self._loops.items()):
+                rest, at[axis] = divmod(rest, n) if n else (1, 0)
+            if rest == 0 and self._fixed.items() <= at.items():
+                found.add(tuple(at[axis] for axis in self._lead))
+        return found
 
     def read(self, slices: tuple[slice, ...]) -> NDArray[Any]:
         """Read a region, frame by frame."""

@@ -38,7 +38,7 @@ def frames_there(path: str) -> frozenset[int] | None:
         if magic != _MAGIC:
             return None
         file.seek(n_name, 1)
-        listed = file.read(n_data)
+        listed = file.read(min(n_data, size))
     return frozenset(
         int(number)
         for number, offset in _FRAME.findall(listed)

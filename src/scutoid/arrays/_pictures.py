@@ -7,6 +7,7 @@ Pillow would give the colours.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._guard import check_bytes, guarded
 from scutoid.arrays._notes import Note, turned
 from scutoid.arrays._pillow import STRICT
-from scutoid.arrays._source import SourceIdentity, check_inside, outdated, owned, stamp_of
+from scutoid.arrays._source import SourceIdentity, outdated, owned, stamp_of
 from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, unnamed_spec
 from scutoid.errors import MissingExtra, SourceError
 from scutoid.geometry import Roi
@@ -29,6 +31,8 @@ _HEADER_BYTES = 26
 _ORIENTATION = 274
 _SAMPLES = {2: 3, 4: 2, 6: 4}
 """Numbers a pixel, by the colour type of a PNG: colours, grey and alpha, colours and alpha."""
+_MODE_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2}
+"""Bytes of a pixel by its mode in Pillow; of the others a band takes one."""
 _UNREADABLE = (ValueError, OSError, SyntaxError, EOFError)
 
 
@@ -55,9 +59,9 @@ class PictureSource:
         """The file."""
         return SourceIdentity("files", (self.path,))
 
+    @guarded
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
-        check_inside(roi, self.spec)
         if self.path.lower().endswith(".npy"):  # mapped: the system keeps what was read
             return owned(self._load()[roi.to_slices()], self.spec.dtype)
         return read_chunked(
@@ -121,8 +125,17 @@ class _Kind:
     """Whether these differ from the grey values that the palette shows them as."""
     samples: int = 0
     """Numbers of 16 bits a pixel, if there are several, which Pillow narrows; else 0."""
+    shape: tuple[int, ...] = ()
+    """Pixels along y and x, after the number of pictures where there are several."""
+    n_bytes: int = 1
+    """Bytes of a pixel, once it is decoded."""
     orientation: object = 1
     """How it is to be shown turned, as EXIF has it."""
+
+    @property
+    def nbytes(self) -> int:
+        """What all of its pixels take."""
+        return math.prod(self.shape) * self.n_bytes
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -140,6 +153,7 @@ def _load(path: str, *, has_colours: bool) -> tuple[NDArray[Any], _Kind]:
         if path.lower().endswith(".npy"):
             return _load_npy(path), _Kind()
         kind = _kind_of(path)
+        check_bytes(kind.nbytes, path, shape=kind.shape)
         if kind.samples:
             return _load_deep(path, kind), kind
         import imageio.v3 as iio
@@ -175,6 +189,8 @@ def _holds_objects(path: str) -> bool:
 
 
 def _load_npy(path: str) -> NDArray[Any]:
+    with Path(path).open("rb") as file:
+        np.lib.format.read_magic(file)  # numpy loads archives too, by how a file begins
     is_empty = 0 in np.load(path, allow_pickle=False, mmap_mode="r").shape
     array: NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode=None if is_empty else "r")
     return array
@@ -187,11 +203,16 @@ def _kind_of(path: str) -> _Kind:
     with STRICT, Image.open(path) as picture:
         is_single = getattr(picture, "custom_mimetype", None) != "image/apng"
         is_palette = picture.mode == "P" and is_single
+        width, height = picture.size
+        samples = _deep_samples(path)
+        n_frames = 1 if is_single else int(getattr(picture, "n_frames", 1))
         return _Kind(
             is_single,
             is_palette,
             is_palette and not _is_grey(picture.getpalette("RGB")),
-            _deep_samples(path),
+            samples,
+            (n_frames, height, width)[n_frames == 1 :],
+            _MODE_BYTES.get(picture.mode, 2 * samples or len(picture.getbands())),
             # Without it in its header, a PNG would be decoded to look for it behind the pixels.
             picture.getexif().get(_ORIENTATION, 1) if "exif" in picture.info else 1,
         )

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._file_sets import sets_among
+from scutoid.arrays._guard import guarded
 from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, OWN_ENDINGS, open_microscope
 from scutoid.arrays._notes import Note, unsettled
 from scutoid.arrays._numbering import notes_of_names
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS
 from scutoid.arrays._pictures import PICTURE_ENDINGS, open_picture
 from scutoid.arrays._request import Request
-from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside, stamp_of
+from scutoid.arrays._source import ArraySource, SourceIdentity, stamp_of
 from scutoid.arrays._spec import ImageSpec, assumed_axes
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._tiff_open import open_companion, open_tiff
@@ -55,9 +56,9 @@ class PlanesSource:
         """All files."""
         return SourceIdentity("files", self.paths)
 
+    @guarded
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
-        check_inside(roi, self.spec)
         out = np.empty(tuple(roi.shape), self.spec.dtype)
         for row, number in enumerate(range(roi.offset[0], roi.end[0])):
             out[row] = read_chunked(

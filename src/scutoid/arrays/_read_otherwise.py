@@ -12,7 +12,6 @@ A new rule has a new name, such as "sizes 3".
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ from typing import Any
 from scutoid.arrays._ome_companion import is_ome_xml
 from scutoid.arrays._spec import SPATIAL
 from scutoid.arrays._units import UNITLESS, known_unit
+from scutoid.texts import parse_json
 
 SIZES, TIMES, AXES, CHANNELS = "sizes 2", "times 2", "axes 2", "channels 2"
 """Names of the rules."""
@@ -71,9 +71,9 @@ def in_zarr(location: str) -> tuple[str, ...]:
 def _attributes_of(folder: Path) -> Mapping[str, Any]:
     node = folder / "zarr.json"
     if node.is_file():
-        attributes: Mapping[str, Any] = json.loads(node.read_bytes())["attributes"]
+        attributes: Mapping[str, Any] = parse_json(node.read_bytes())["attributes"]
     else:
-        attributes = json.loads((folder / ".zattrs").read_bytes())
+        attributes = parse_json((folder / ".zattrs").read_bytes())
     return attributes
 
 

@@ -8,9 +8,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -122,25 +123,45 @@ class Lost:
     axes: str = ""
     """Axes along which planes are counted."""
     places: tuple[tuple[int, ...], ...] = ()
-    """Where those that are not there would be, along these."""
+    """Where the first of those that are not there would be, along these."""
+    n_lost: int = 0
+    """How many are not there."""
     n_planes: int = 0
     """How many the file announces."""
 
     @classmethod
-    def of(cls, axes: str, shape: Sequence[int], there: Container[tuple[int, ...]]) -> Lost:
-        """Find out which places are not there."""
-        places = tuple(place for place in np.ndindex(*shape) if place not in there)
-        return cls(axes, places, math.prod(shape))
+    def of(cls, axes: str, shape: Sequence[int], there: Collection[tuple[int, ...]]) -> Lost:
+        """Find out which places are not there, in the time that those take that are.
+
+        Parameters
+        ----------
+        axes : str
+            Axes along which planes are counted.
+        shape : sequence of int
+            How many there are along each, as the file claims.
+        there : collection of tuple of int
+            The places that are there, each once, within the shape.
+        """
+        n_planes = math.prod(shape)
+        absent = (place for place in _places(shape) if place not in there)
+        return cls(axes, tuple(itertools.islice(absent, _SHOWN)), n_planes - len(there), n_planes)
 
     def __str__(self) -> str:
         each = [
             ", ".join(f"{axis}={n}" for axis, n in zip(self.axes, place, strict=True))
-            for place in self.places[:_SHOWN]
+            for place in self.places
         ]
-        more = "; ..." * (len(self.places) > _SHOWN)
-        return (
-            f"{len(self.places)} of its {self.n_planes} planes are missing: {'; '.join(each)}{more}"
-        )
+        more = "; ..." * (self.n_lost > len(self.places))
+        return f"{self.n_lost} of its {self.n_planes} planes are missing: {'; '.join(each)}{more}"
+
+
+def _places(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Go through all places in order; as many as a file claims are never held at once."""
+    if not shape:
+        yield ()
+    elif math.prod(shape):
+        for first in range(shape[0]):
+            yield from ((first, *rest) for rest in _places(shape[1:]))
 
 
 class Scene(ABC):

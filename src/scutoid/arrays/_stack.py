@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._guard import guarded
 from scutoid.arrays._notes import Note
 from scutoid.arrays._open import VoxelSizes, described
-from scutoid.arrays._source import ArraySource, SourceIdentity, check_inside
+from scutoid.arrays._source import ArraySource, SourceIdentity
 from scutoid.arrays._spec import KNOWN_AXES, SPATIAL, ImageSpec
 from scutoid.arrays._time import TimeScale
 from scutoid.errors import MetadataError, ParameterError, PipelineError, SourceError
@@ -155,9 +156,9 @@ class StackSource:
         """Whether the files say that they hold object numbers."""
         return bool(getattr(self.first, "is_labels", False))
 
+    @guarded
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region, of the files that lie in it."""
-        check_inside(roi, self.spec)
         out = np.zeros(tuple(roi.shape), self.spec.dtype)
         own = self.first.spec.axes
         begin = dict(zip(self.spec.axes, roi.offset, strict=True))

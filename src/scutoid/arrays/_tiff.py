@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, check_inside, owned
+from scutoid.arrays._guard import guarded
+from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, owned
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_files import FILES
 from scutoid.arrays._tiff_handles import readable
@@ -62,9 +63,9 @@ class TiffSource:
         series = f", series {self.series}" if self.is_one_of else ""
         return SourceIdentity("files", self.files.paths, detail=f"level {self.level}{series}")
 
+    @guarded
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
-        check_inside(roi, self.spec)
         stamps = self.files.stamps_now()  # chunks in the cache may be of what the files were
         return read_chunked(
             ("tiff", self.path, self.series, self.level, stamps),

@@ -7,7 +7,6 @@ codecs) are read by zarr-python; those of them that are local through our own ca
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from scutoid import remote
 from scutoid.arrays._axis_order import Order, as_here, spec_here, stored_letters, stored_roi
 from scutoid.arrays._cache import read_chunked
+from scutoid.arrays._guard import guarded
 from scutoid.arrays._notes import NOTHING
 from scutoid.arrays._ome import Multiscale, check_below, read_multiscale
 from scutoid.arrays._ome_systems import no_systems
@@ -28,7 +28,6 @@ from scutoid.arrays._source import (
     SourceIdentity,
     SourceMode,
     Stamp,
-    check_inside,
     outdated,
     owned,
     stamp_of,
@@ -43,6 +42,7 @@ from scutoid.arrays._zarr_zip import kvstore_in, split_zip, stamp_in
 from scutoid.errors import MetadataError, SourceError
 from scutoid.geometry import Roi
 from scutoid.paths import normal
+from scutoid.texts import parse_json
 
 if TYPE_CHECKING:
     import tensorstore
@@ -201,7 +201,7 @@ def open_tensorstore(
         "open": True,
     }
     if array.assumed:
-        spec |= {"assume_metadata": True, "metadata": json.loads(array.assumed)}
+        spec |= {"assume_metadata": True, "metadata": parse_json(array.assumed)}
     if stores_zeros:
         spec["store_data_equal_to_fill_value"] = True
     opened = ts.open(spec, context=_context(cache_bytes)).result()
@@ -342,9 +342,9 @@ class ZarrSource:
             fills=array.fills,
         )
 
+    @guarded
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
-        check_inside(roi, self.spec)
         is_whole = all(
             start % chunk == 0 and (stop % chunk == 0 or stop == size)
             for start, stop, chunk, size in zip(

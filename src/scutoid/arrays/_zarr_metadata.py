@@ -25,6 +25,9 @@ _FIELDS = frozenset((*_ANY, *_VOXELS))
 """What the metadata of an array of zarr 3 may hold that a reader has to understand."""
 _ENCODINGS = ("default", "v2")
 """How the keys of chunks are written."""
+_PAST_ALL = 2**62 - 1
+"""Voxels along an axis that no reader counts to."""
+_SHOWN = 100
 
 
 class ArrayMetadata(NamedTuple):
@@ -57,9 +60,11 @@ def array_metadata(node: Node) -> ArrayMetadata:
         if node.version == 3:
             whole = written_out(whole)
             _check_understood(whole)
+        shape = _sizes(whole["shape"], "shape")
+        chunks = _sizes(_chunks(whole, node.version), "chunk shape", len(shape))
         return ArrayMetadata(
-            tuple(int(n) for n in whole["shape"]),
-            tuple(max(int(n), 1) for n in _chunks(whole, node.version)),
+            shape,
+            tuple(max(n, 1) for n in chunks),
             _dtype(whole["dtype" if node.version == 2 else "data_type"]),
             "" if whole == node.metadata else _as_json(whole),
         )
@@ -72,7 +77,7 @@ def array_metadata(node: Node) -> ArrayMetadata:
             place=node.location,
             remedy="copy it to regular chunks and such a type, by the program that wrote it",
         ) from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise SourceError(
             "the metadata of a zarr array give its shape, chunks and type, a type of numbers",
             value=f"{type(error).__name__}: {error}",
@@ -87,6 +92,15 @@ def _with_version(package: str) -> str:
         return f"{package} {version(package)}"
     except PackageNotFoundError:
         return package
+
+
+def _sizes(said: Any, name: str, ndim: int | None = None) -> tuple[int, ...]:
+    """Return numbers of voxels along the axes, as many as are asked for."""
+    if not isinstance(said, list) or len(said) != (len(said) if ndim is None else ndim):
+        raise ValueError(f"a {name} {str(said)[:_SHOWN]} of {ndim or 'some'} axes")
+    if not all(type(n) is int and 0 <= n < _PAST_ALL for n in said):
+        raise ValueError(f"a {name} {str(said)[:_SHOWN]}")
+    return tuple(said)
 
 
 def _format_of(node: Node) -> object:

@@ -14,6 +14,9 @@ from typing import Any
 from scutoid import remote
 from scutoid.arrays._zarr_zip import folders_in_zip, read_in, split_zip, stamp_in
 from scutoid.errors import SourceError
+from scutoid.texts import parse_json
+
+_LONGEST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ def read_node(location: str, *, fills: bool = False) -> Node | None:
     if metadata:
         is_array = metadata.get("node_type") == "array"
         attributes = metadata.get("attributes") or {}
+        if not isinstance(attributes, dict):
+            raise _not_an_object(attributes, f"{location}/zarr.json", "attributes are")
         return Node(
             location, 3, is_array, metadata, attributes, _stamp(location, "zarr.json", metadata)
         )
@@ -115,12 +120,23 @@ def _load(text: bytes | None, place: str) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        metadata = json.loads(text)
+        metadata = parse_json(text)
     except ValueError as error:
         raise SourceError(
             "zarr metadata is JSON", value=str(error), place=place, remedy="restore the file"
         ) from error
-    return metadata if isinstance(metadata, dict) else {}
+    if not isinstance(metadata, dict):
+        raise _not_an_object(metadata, place, "metadata are")
+    return metadata
+
+
+def _not_an_object(found: object, place: str, which: str) -> SourceError:
+    return SourceError(
+        f"zarr {which} a JSON object",
+        value=repr(found)[:_LONGEST],
+        place=place,
+        remedy="restore the file",
+    )
 
 
 def file_in(location: str, name: str, *, fills: bool = False) -> bytes | None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 from scutoid import events
 from scutoid.durable import store_error
 from scutoid.regular import opened_regular
+from scutoid.texts import parse_json
 
 
 class EventLog:
@@ -65,7 +66,7 @@ class EventLog:
         with io.TextIOWrapper(opened_regular(path), encoding="utf-8") as file:
             for line in file:
                 if line.endswith("\n"):
-                    yield json.loads(line)
+                    yield parse_json(line)
 
     def close(self) -> None:
         """Close the file; what did not fit on a full disk is lost."""

@@ -15,6 +15,7 @@ from scutoid.durable import replacing
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.records import RecordLog
+from scutoid.texts import parse_json
 
 _ENTRY = np.dtype([("index", "<u8"), ("attempt", "u1"), ("status", "u1")])
 
@@ -191,7 +192,7 @@ def _header(task: str, grid: BlockGrid, key: str) -> bytes:
 def _told(header: bytes, path: str | Path) -> tuple[int, str]:
     """Return how many blocks a header names, and its key; "" where it has none."""
     try:
-        fields = json.loads(header)
+        fields = parse_json(header)
         return int(fields["n_blocks"]), str(fields.get("key", ""))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError("a journal's header says how many blocks", place=str(path)) from error

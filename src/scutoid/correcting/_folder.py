@@ -28,6 +28,7 @@ from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.geometry import Roi
 from scutoid.regular import read_regular
 from scutoid.store import MARK
+from scutoid.texts import parse_json
 
 MANIFEST = "corrections.json"
 VERSION = 1
@@ -219,7 +220,7 @@ def open_corrections(path: str | os.PathLike[str]) -> Corrections:
     """
     folder = Path(path)
     try:
-        manifest = json.loads(read_regular(folder / MANIFEST).decode())
+        manifest = parse_json(read_regular(folder / MANIFEST).decode())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SourceNotFound(
             f"a folder of corrections has a {MANIFEST}",
@@ -318,7 +319,7 @@ def _known(said: Mapping[str, Any]) -> Mapping[str, Any]:
 def _box_of(path: Path) -> Roi:
     """Return the box of a correction from its metadata, without zarr, which takes far longer."""
     try:
-        described = json.loads(read_regular(path / "zarr.json"))
+        described = parse_json(read_regular(path / "zarr.json"))
         return Roi(_known(described["attributes"])["offset"], described["shape"][1:])
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(path, error) from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from scutoid.regular import read_regular
+from scutoid.texts import parse_json
 
 _MARK = ".scutoid"  # as `scutoid.store.MARK`, without importing what reads stores
 _RECIPE = "recipe.json"
@@ -73,7 +73,7 @@ def _is_ours(metadata: Path) -> bool:
     try:
         if metadata.stat().st_size > _LARGEST:
             return False
-        content = json.loads(read_regular(metadata))
+        content = parse_json(read_regular(metadata))
     except (OSError, ValueError):
         return False
     attributes = content.get("attributes") if isinstance(content, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -12,6 +11,7 @@ import numpy as np
 from scutoid.errors import ParameterError, SourceNotFound
 from scutoid.kernels import LARGEST_IN_FLOAT64, RegionTree
 from scutoid.regular import check_regular
+from scutoid.texts import parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def read_regions(regions: object) -> RegionTree:
         check_regular(path)
         if not path.is_file():
             raise SourceNotFound("a tree of regions is a file", value=str(path), place=_PLACE)
-        regions = json.loads(path.read_text()) if path.suffix == ".json" else _csv(path)
+        regions = parse_json(path.read_text()) if path.suffix == ".json" else _csv(path)
     if type(regions).__name__ == "DataFrame":
         return _of_table(cast("pd.DataFrame", regions))
     if isinstance(regions, (Mapping, list, tuple)):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scutoid.regular import opened_regular
+from scutoid.texts import parse_json
 
 EVENTS = "events.jsonl"
 _FINISH = ":finish"
@@ -53,7 +53,7 @@ class RunEvents:
             if failures_alone and not line.startswith(_OF_FAILURES):
                 continue
             try:
-                self._take(json.loads(line))
+                self._take(parse_json(line))
             except (ValueError, KeyError, TypeError, AttributeError):
                 n_damaged += 1
         if n_damaged:

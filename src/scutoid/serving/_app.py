@@ -21,6 +21,7 @@ from scutoid.serving._store_view import StoreView, table_file
 from scutoid.serving._table_filters import COMPARISONS, Comparison, Filter
 from scutoid.serving._table_pages import Query, TablePages
 from scutoid.store import Entry
+from scutoid.texts import parse_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -303,7 +304,7 @@ def _query(request: Request) -> Query:
     filters = []
     for text in request.query_params.getlist("filter"):
         try:
-            column, comparison, value = map(str, json.loads(text))
+            column, comparison, value = map(str, parse_json(text))
         except (ValueError, TypeError) as error:
             rule = "a filter is a column, a comparison and a value"
             raise ParameterError(rule, value=text) from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any, cast, get_args
 
 from scutoid import events
+from scutoid.texts import parse_json
 
 _KINDS = {kind.__name__: kind for kind in get_args(events.Event)}
 
@@ -26,7 +26,7 @@ def event_of(line: bytes) -> events.Event | None:
     >>> event_of(b'{"event": "WorkerStarted", "time": 1.5, "worker": 3, "later": true}')
     WorkerStarted(time=1.5, worker=3)
     """
-    record = json.loads(line)
+    record = parse_json(line)
     kind = _KINDS.get(record["event"])
     if kind is None:
         float(record["time"])

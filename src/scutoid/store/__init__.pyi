@@ -1,3 +1,4 @@
+from ._damage import reading
 from ._durable import empty_folder, filling, list_folder, make_folder
 from ._entry import SIZES, Entry, distrust_around
 from ._entry_folder import COMPLETE, DIGESTS, JOURNAL, RECIPE
@@ -90,6 +91,7 @@ __all__ = [
     "make_folder",
     "name_of_dict",
     "one_by_one",
+    "reading",
     "states_of",
     "table_of_bytes",
     "to_json",

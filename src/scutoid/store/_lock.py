@@ -32,6 +32,7 @@ from typing import Self
 from scutoid.errors import StoreError
 from scutoid.regular import open_regular, read_regular
 from scutoid.store._durable import make_folder, storing
+from scutoid.texts import parse_json
 
 _BEAT_SECONDS = 10.0
 _DEAD_SECONDS = 60.0
@@ -61,7 +62,7 @@ class Owner:
     def read(cls, path: Path) -> Owner | None:
         """Who a lock file names; None if there is no file, or none that was written whole."""
         try:
-            record = json.loads(read_regular(path))
+            record = parse_json(read_regular(path))
             return cls(record["host"], record["process"], record["started"], record["token"])
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -28,6 +28,7 @@ from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.records import RecordLog
 from scutoid.regular import open_regular, opened_regular
 from scutoid.store._durable import make_folder, storing
+from scutoid.texts import parse_json
 
 PackName = str | int
 _HEADER = {"scutoid": "pack", "version": 1}
@@ -127,7 +128,7 @@ class Pack:
         last: _Place | None = None
         try:
             joined = b"[" + b",".join(payloads) + b"]"  # read at once: there may be 100,000
-            for records in json.loads(joined):
+            for records in parse_json(joined):
                 for name, offset, length, crc, meta in records:
                     if length < 0:
                         places.pop(name, None)
@@ -235,7 +236,7 @@ class Pack:
         if header in (b"", _header(""), _header(self.key)):
             return
         try:
-            fields = json.loads(header)
+            fields = parse_json(header)
             is_index = {**_HEADER, "key": fields["key"]} == fields
         except (ValueError, KeyError, TypeError):
             is_index = False

@@ -11,6 +11,7 @@ Nothing here has a checksum: whoever keeps the bytes (a `Pack`, a file with a di
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scutoid.errors import DamagedResult, ParameterError
+from scutoid.errors import ParameterError
+from scutoid.free_memory import free_memory
 from scutoid.store._columns import (
     check_attributes,
     check_nested,
@@ -26,6 +28,8 @@ from scutoid.store._columns import (
     is_of_objects,
     typed_column,
 )
+from scutoid.store._damage import reading
+from scutoid.texts import parse_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 _MAGIC = b"scutarr1"
 _HEAD = struct.Struct("<8sI")
 _MIN_COMPRESSED = 1024
+_KIND = "set of arrays"
+_SMALL = 2**26
+"""Bytes of an array that is made without a look at the memory that is free."""
 _OTHER_ERRORS = (TypeError, ValueError, OverflowError)
 """Of Arrow, beside its own."""
 PLAIN_KINDS = "biufcmMSUV"
@@ -85,25 +92,19 @@ def arrays_of_bytes(packed: bytes) -> dict[str, NDArray[Any]]:
     DamagedResult
         If the bytes are not what `bytes_of_arrays` makes.
     """
-    try:
+    with reading(_KIND):
         magic, length = _HEAD.unpack_from(packed)
         if magic != _MAGIC:
-            raise ValueError(f"begins with {magic!r}")  # noqa: TRY301
+            raise ValueError(f"begins with {magic!r}")
         at = _HEAD.size + length
         arrays = {}
         view = memoryview(packed)
-        for name, descr, shape, codec, size in json.loads(packed[_HEAD.size : at]):
+        for name, descr, shape, codec, size in parse_json(packed[_HEAD.size : at]):
             content = view[at : at + size]
             dtype = np.lib.format.descr_to_dtype(_descr(descr))
             arrays[name] = _decompressed(content, codec, dtype, tuple(shape))
             at += size
-    except (ValueError, TypeError, struct.error, RuntimeError) as error:
-        raise DamagedResult(
-            "packed arrays are what scutoid wrote",
-            value=str(error),
-            remedy="run again to compute the result",
-        ) from error
-    return arrays
+        return arrays
 
 
 def _descr(descr: object) -> Any:
@@ -126,12 +127,15 @@ def _compressed(array: NDArray[Any]) -> tuple[str, bytes]:
 def _decompressed(
     content: memoryview, codec: str, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> NDArray[Any]:
+    nbytes = math.prod(shape) * dtype.itemsize
+    if nbytes > _SMALL and nbytes > free_memory():
+        raise MemoryError(f"{nbytes} bytes, for an array of shape {shape}")
     array = np.empty(shape, dtype)
     raw: bytes | memoryview = content
     if codec == "zstd":
         from numcodecs import zstd
 
-        raw = zstd.decompress(content)
+        raw = zstd.decompress(content, bytearray(nbytes))
     elif codec != "raw":
         raise ValueError(f"unknown codec {codec!r}")
     if array.nbytes:
@@ -168,15 +172,8 @@ def table_of_bytes(packed: bytes) -> pd.DataFrame:
     """
     import pyarrow as pa
 
-    try:
-        with pa.ipc.open_stream(packed) as reader:
-            return table_of_arrow(reader.read_all())
-    except (pa.ArrowException, OSError) as error:
-        raise DamagedResult(
-            "a packed table is what scutoid wrote",
-            value=str(error),
-            remedy="run again to compute the result",
-        ) from error
+    with reading("table"), pa.ipc.open_stream(packed) as reader:
+        return table_of_arrow(reader.read_all())
 
 
 def table_of_arrow(arrow: pa.Table) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from scutoid._version import __version__
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import is_inner_name
 from scutoid.store import keys
+from scutoid.texts import parse_json
 
 VERSION = 1
 """Version of the layout of `recipe.json`."""
@@ -158,7 +159,7 @@ class Recipe:
             If a later version of scutoid wrote it.
         """
         try:
-            content = json.loads(text)
+            content = parse_json(text)
             written, digest = content.pop("digest", None), _digest(content)
             version = content.pop("scutoid_recipe")
             if version == VERSION and written != digest:

@@ -16,6 +16,7 @@ from scutoid.errors import DamagedResult, ScutoidError
 from scutoid.integrations.prefect._files import Shelf
 from scutoid.integrations.prefect._references import Reference, References
 from scutoid.paths import absolute
+from scutoid.texts import parse_json
 
 _log = logging.getLogger(__name__)
 _VERSION = 1
@@ -96,7 +97,7 @@ class StoreSerializer(Serializer):  # type: ignore[misc, unused-ignore]
 
 def _parse(blob: bytes) -> dict[str, Any]:
     try:
-        reference = json.loads(blob)
+        reference = parse_json(blob)
         if reference[_MARK] != _VERSION:
             raise ValueError(f"version {reference[_MARK]}")  # noqa: TRY301
         return dict(reference)

@@ -12,7 +12,7 @@ from ._parts import (
     PackedParts,
     decode,
     encode,
-    read_payload,
+    read_value,
 )
 from ._reads import DIGEST_BYTES, RecalledImage, digest_of_reads
 from ._tables import (
@@ -58,7 +58,7 @@ __all__ = [
     "metered",
     "own_columns",
     "prepared",
-    "read_payload",
+    "read_value",
     "trial",
     "unpack",
     "with_groups",

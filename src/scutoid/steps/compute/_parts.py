@@ -22,8 +22,10 @@ from scutoid.store import (
     is_plain_array,
     is_plain_integer,
     name_of_dict,
+    reading,
     table_of_bytes,
 )
+from scutoid.texts import parse_json
 
 Part = dict[str, NDArray[Any]]
 
@@ -69,20 +71,19 @@ class PackedParts(BlockParts):
         self._slot = slot
 
     def __getitem__(self, index: int) -> Part:
-        values = decode(read_payload(self._pack, index))
-        return values[self._slot]  # type: ignore[no-any-return]
+        return read_value(self._pack, index)[self._slot]  # type: ignore[no-any-return]
 
 
-def read_payload(pack: Pack, name: str | int) -> bytes:
-    """Read a payload of a stored result, which no longer counts as complete if it is damaged.
+def read_value(pack: Pack, name: str | int) -> Any:
+    """Read what was packed of a block or a member; a damaged one is distrusted.
 
     Raises
     ------
     DamagedResult
-        If it is.
+        If it is damaged: its result no longer counts as complete.
     """
     try:
-        return pack.read(name)
+        return decode(pack.read(name))
     except DamagedResult:
         distrust_around(pack.path)
         raise
@@ -112,11 +113,16 @@ def encode(value: object) -> bytes:
 
 
 def decode(payload: bytes) -> Any:
-    """Return what was packed by `encode`."""
-    import json
+    """Return what was packed by `encode`.
 
+    Raises
+    ------
+    DamagedResult
+        If it is something else.
+    """
     arrays = arrays_of_bytes(payload)
-    return _restore(json.loads(arrays.pop("").tobytes()), arrays)
+    with reading("value"):
+        return _restore(parse_json(arrays.pop("").tobytes()), arrays)
 
 
 def _flatten(value: Any, arrays: dict[str, NDArray[Any]]) -> object:

@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from scutoid.durable import beside, replacing
 from scutoid.errors import StoreError
 from scutoid.regular import read_regular
+from scutoid.texts import parse_json
 
 MARK = ".scutoid-export"
 """Name of the file that says that an export made a folder, and lists what it made in it."""
@@ -207,7 +208,7 @@ def _above(name: str) -> Iterator[str]:
 def _listed(folder: Path) -> dict[str, set[str]] | None:
     """What exports list as their own, by template; None if nothing, as of earlier versions."""
     try:
-        content = json.loads(read_regular(folder / MARK))
+        content = parse_json(read_regular(folder / MARK))
         named = {_WHOLE: content[_FILES], **content.get(_TEMPLATES, {})}
         return {
             template: {name for name in names if isinstance(name, str)}

@@ -33,6 +33,7 @@ from scutoid.regular import read_regular
 from scutoid.steps.handles._pipeline import Pipeline
 from scutoid.steps.handles._step import Step
 from scutoid.store import from_json, is_json, to_json
+from scutoid.texts import parse_json
 
 _VERSION_FIELD, _VERSION = "scutoid_parameters", 1
 
@@ -181,7 +182,7 @@ def _check_names(values: Mapping[str, object], of: Callable[..., object], place:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(read_regular(path))
+        content = parse_json(read_regular(path))
     except FileNotFoundError as error:
         raise SourceNotFound(
             "a file of parameters exists",

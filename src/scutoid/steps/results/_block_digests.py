@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scutoid.errors import StoreError
 from scutoid.records import RecordLog
 from scutoid.store import DIGESTS, Entry
+from scutoid.texts import parse_json
 
 _VERSION = 1
 _KEY_BYTES = 32
@@ -66,7 +67,7 @@ class BlockDigests:
 
 def _family_in(header: bytes, key: str) -> str:
     """Return the family that a header names; empty where it is none, or another result's."""
-    fields = json.loads(header) if header else {}
+    fields = parse_json(header) if header else {}
     is_own = (
         isinstance(fields, dict)
         and fields.get("scutoid") == "digests"

@@ -36,6 +36,7 @@ from scutoid.steps.results._record_fields import (
     whole,
 )
 from scutoid.store import RECIPE, Entry, Recipe
+from scutoid.texts import parse_json
 
 _KINDS = get_args(OutputKind)
 _RECIPE_VERSION = 1
@@ -257,7 +258,7 @@ class ResultRecord:
             "storage": self.storage,
         }
         if self.inside:
-            content["inside"] = [json.loads(recipe.to_json()) for recipe in self.inside]
+            content["inside"] = [parse_json(recipe.to_json()) for recipe in self.inside]
         return content
 
     @classmethod

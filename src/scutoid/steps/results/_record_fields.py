@@ -15,6 +15,7 @@ from typing import NoReturn, Protocol, TypeVar
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import is_inner_name
 from scutoid.regular import read_regular
+from scutoid.texts import parse_json
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
@@ -70,7 +71,7 @@ class Fields:
             If it is no JSON, or no object.
         """
         try:
-            content = json.loads(text)
+            content = parse_json(text)
         except ValueError as error:
             cls({}, record, place, remedy).refuse("is JSON", str(error))
         return cls(content, record, place, remedy)

@@ -21,7 +21,7 @@ from scutoid.arrays import ArraySource
 from scutoid.errors import DamagedResult
 from scutoid.geometry import Coordinate
 from scutoid.paths import inside
-from scutoid.steps.compute import BlockParts, MemoryParts, decode, read_payload
+from scutoid.steps.compute import BlockParts, MemoryParts, read_value
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.steps.layout import Framed
 from scutoid.steps.results._checksums import is_intact
@@ -118,7 +118,7 @@ class StoredItem:
         file = self._files.get(output)
         if file is not None:
             return self._saved(file)
-        value = decode(read_payload(self.pack, self.member))[packed_slot(self.outputs, output)]
+        value = read_value(self.pack, self.member)[packed_slot(self.outputs, output)]
         if self.outputs[output] == "parts":
             where = GridRecord.from_dict(value["grid"], place=self.pack.path)
             return MemoryParts(where.parts_grid, value["parts"])

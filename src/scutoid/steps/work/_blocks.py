@@ -23,14 +23,13 @@ from scutoid.steps.compute import (
     Deferred,
     Loaded,
     call_step,
-    decode,
     digest_of_reads,
     encode,
     finish,
     holding,
     join_tables,
     merge_in_order,
-    read_payload,
+    read_value,
 )
 from scutoid.steps.declaration import StepSpec, own
 from scutoid.steps.layout import PartsGrid
@@ -137,7 +136,7 @@ class FinishWork:
         indices = self.step.indices()
         names = output_names(spec.outputs)
         if spec.kind == "reduction":
-            values = (decode(read_payload(self.pack, index))[0] for index in indices)
+            values = (read_value(self.pack, index)[0] for index in indices)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             params = {name: self.loaded.of(value) for name, value in self.params.items()}
             result = finish(spec, merged, {**params, **self.step.injected()})
@@ -146,7 +145,7 @@ class FinishWork:
             for output, kind in enumerate(spec.outputs):
                 if kind == "table":
                     slot = packed_slot(spec.outputs, output)
-                    tables = (decode(read_payload(self.pack, n))[slot] for n in indices)
+                    tables = (read_value(self.pack, n)[slot] for n in indices)
                     self.entry.save(join_tables(tables), names[output], format=spec.value_format)
         self.pack.close()
 

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.regular import read_regular
+from scutoid.store._damage import reading
 from scutoid.store._durable import replacing, write_file
-from scutoid.store.formats._damage import reading
+from scutoid.texts import parse_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -199,6 +200,6 @@ def load_tiff(path: Path) -> NDArray[Any]:
             raise ValueError("its checksum differs")
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             notes = file.imagej_metadata or (file.shaped_metadata or ({},))[0]
-            shape, dtype = tuple(json.loads(notes[_SHAPE])), np.dtype(notes[_TYPE])
+            shape, dtype = tuple(parse_json(notes[_SHAPE])), np.dtype(notes[_TYPE])
             pixels = np.ascontiguousarray(file.series[0].asarray(maxworkers=1)).reshape(shape)
         return pixels.view(bool) if dtype.kind == "b" else pixels.astype(dtype, copy=False)

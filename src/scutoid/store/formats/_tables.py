@@ -23,9 +23,9 @@ import numpy as np
 from scutoid.errors import ParameterError
 from scutoid.regular import opened_regular, read_regular
 from scutoid.store._columns import typed_column
+from scutoid.store._damage import reading
 from scutoid.store._durable import replacing, write_file
 from scutoid.store._parts import arrow_of_table, table_of_arrow
-from scutoid.store.formats._damage import reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,10 +147,9 @@ def _check_like(schema: pa.Schema, own: pa.Schema, number: int) -> None:
 
 def load_parquet(path: Path) -> pd.DataFrame:
     """Read a table back, with its types and its index."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with reading("table", path, pa.ArrowException):
+    with reading("table", path):
         with opened_regular(path) as beginning:
             if beginning.read(len(_PARQUET)) != _PARQUET:  # pyarrow looks at the end only
                 raise ValueError("it does not begin as Parquet does")

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.regular import read_regular
+from scutoid.store._damage import reading
 from scutoid.store._durable import replacing, write_file
 from scutoid.store._plain import dict_of, is_plain_integer, name_of_dict
-from scutoid.store.formats._damage import reading
+from scutoid.texts import parse_json
 
 _TAG = "__scutoid__"
 _MAX_JSON_ARRAY = 1000
@@ -113,7 +114,7 @@ def load_json(path: Path) -> object:
         content = read_regular(path)
         if not content.endswith(b"\n"):  # 12 cut off is 1, which is JSON too
             raise ValueError("cut off")
-        return from_json(json.loads(content))
+        return from_json(parse_json(content))
 
 
 class _Stream:

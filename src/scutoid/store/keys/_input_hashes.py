@@ -24,6 +24,7 @@ from scutoid.store.keys._files import digest_file
 from scutoid.store.keys._remote import check_copies, remote_state
 from scutoid.store.keys._seen import SETTLED_NS, Seen, Stamp, stamp_of_status
 from scutoid.store.keys._tagged import tagged
+from scutoid.texts import parse_json
 
 _ATTEMPTS = 3
 _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
@@ -155,7 +156,7 @@ class HashMemo:
         try:
             header, payloads = RecordLog.read(self.path)
             for payload in payloads if header == _HEADER else ():
-                paths, *columns = json.loads(payload)
+                paths, *columns = parse_json(payload)
                 while len(columns) < _N_COLUMNS:  # of versions that did not know these
                     columns.append([None] * len(paths))
                 rows_by_path.update(zip(paths, zip(*columns, strict=True), strict=True))
