@@ -56,6 +56,15 @@ def fuzz(*arguments):
     return run.returncode, run.stdout.splitlines()
 
 
+@pytest.mark.parametrize(
+    ("module", "each"), [("images", 200), ("microscopes", 200), ("values", 200)]
+)
+def test_damaged_files_are_read_or_refused(module, each) -> None:
+    code, lines = fuzz(module, "--each", each, "--batch", 100, "--jobs", 2)
+    assert code == 0, "\n".join(lines)
+    assert lines[-1].endswith(" 0 raw error, 0 hung, 0 ended")
+
+
 def words_of(standins, *arguments):
     """Return what came of the inputs of each stand-in, and the exit code."""
     code, lines = fuzz(standins, "--each", 6, "--batch", 4, "--show", *arguments)
