@@ -99,14 +99,17 @@ def test_blocks_that_grow_slower_have_a_slope():
 
     stats = RunStats()
     stats.on_event(events.RunStarted(0.0, (events.TaskInfo("t", 40, 0),), 1))
-    for number in range(20):
-        blocks = ((2 * number, 2),)
+    start, total = 0, 0.0
+    for place, n in enumerate((1, 2, 7, 10, 20)):
+        blocks = ((start, n),)
         stats.on_event(events.BatchStarted(0.0, "t", 0, blocks))
-        seconds = 2 * (0.001 + 0.00005 * (2 * number + 0.5))
-        stats.on_event(events.BatchDone(0.0, "t", 2, 0, seconds, 0, (), blocks))
+        seconds = sum(0.001 + 0.00005 * index for index in range(start, start + n))
+        seconds += 3 if place == 0 else 0  # the worker gets ready
+        stats.on_event(events.BatchDone(0.0, "t", n, 0, seconds, 0, (), blocks))
+        start, total = start + n, total + seconds
     figures = stats.summary()["per_task"]["t"]
     assert figures["block_ms_slope"] == pytest.approx(0.05)
-    assert figures["mean_block_ms"] == pytest.approx(1 + 0.05 * 19.5)
+    assert figures["mean_block_ms"] == pytest.approx(1000 * total / 40)
 
 
 def test_an_event_that_is_set_before_lets_nothing_run():
@@ -239,6 +242,12 @@ def test_tasks_are_given_by_either_name_and_once():
 
 def test_pipelines_run_themselves():
     a, b = (daisy.Task(name, process_function=touch, **line(2)) for name in "ab")
+    for other in (42, "b", None):
+        for left in (a, a + b):
+            with pytest.raises(TypeError, match="unsupported operand"):
+                left + other
+            with pytest.raises(TypeError, match="unsupported operand"):
+                left | other
     whole = daisy.Pipeline.from_task(a) + b
     assert whole.run_blockwise(multiprocessing=False, progress=False)
     states = whole.run_blockwise(multiprocessing=False, progress=False, return_states=True)

@@ -63,8 +63,9 @@ class RunStats:
 
     def _add(self, event: events.BatchDone) -> None:
         task, worker = self._tasks[event.task], self._workers[event.task, event.worker]
-        middle, mean = task.blocks + event.n_done / 2, 1000 * event.seconds / event.n_done
-        task.means.append((middle, mean, event.n_done))
+        if worker.blocks:  # its first batch took the time in which it got ready too
+            middle, mean = task.blocks + event.n_done / 2, 1000 * event.seconds / event.n_done
+            task.means.append((middle, mean, event.n_done))
         for each in (task, worker):
             each.blocks += event.n_done
             each.seconds += event.seconds
@@ -111,7 +112,8 @@ def _figures(task: _Task) -> dict[str, Any]:
 def _slope(points: list[tuple[float, float, int]]) -> float:
     """Milliseconds by which a block takes longer than the one before it, by least squares.
 
-    Points are a number of blocks, the mean time around it, and how many blocks that is of.
+    It is 0 where there are too few batches to tell.  Points are a number of blocks, the mean time
+    around it, and how many blocks that is of.
     """
     if len(points) < 2:
         return 0.0

@@ -190,10 +190,10 @@ class Task:
         return forget(journal_of(self.task_id, self.tracking_path))
 
     def __add__(self, other: Task | Pipeline) -> Pipeline:
-        return Pipeline([self]) + other
+        return Pipeline([self]).__add__(other)
 
     def __or__(self, other: Task | Pipeline) -> Pipeline:
-        return Pipeline([self]) | other
+        return Pipeline([self]).__or__(other)
 
     def __repr__(self) -> str:
         return f"Task({self.task_id!r}, {self.grid.n_blocks} blocks)"
@@ -278,11 +278,15 @@ class Pipeline:
         return [up for up, down in self.edges if down is task]
 
     def __add__(self, other: Task | Pipeline) -> Pipeline:
+        if not isinstance(other, (Task, Pipeline)):
+            return NotImplemented
         after = _as_pipeline(other)
         between = [(up, down) for up in self.outputs for down in after.sources]
         return Pipeline([*self.tasks, *after.tasks], [*self.edges, *after.edges, *between])
 
     def __or__(self, other: Task | Pipeline) -> Pipeline:
+        if not isinstance(other, (Task, Pipeline)):
+            return NotImplemented
         parallel = _as_pipeline(other)
         return Pipeline([*self.tasks, *parallel.tasks], [*self.edges, *parallel.edges])
 
