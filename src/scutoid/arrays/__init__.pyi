@@ -27,7 +27,7 @@ from ._shard_notes import (
     missing_notes,
     shard_levels,
 )
-from ._shards import damaged_shards, stored_shards
+from ._shards import damaged_shards, misfit_shards, stored_shards
 from ._source import (
     ArraySource,
     Readable,
@@ -95,6 +95,7 @@ __all__ = [
     "labels_of",
     "look_at",
     "may_be_image",
+    "misfit_shards",
     "misplaced_shards",
     "missing_notes",
     "names_in_group",

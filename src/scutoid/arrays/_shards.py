@@ -84,6 +84,35 @@ def _bytes_of(location: str, grid: tuple[int, ...], *, is_sized: bool) -> NDArra
     return found
 
 
+def misfit_shards(path: str | os.PathLike[str], notes: NDArray[np.void]) -> list[Path]:
+    """Return the files of shards, of all levels, that have not the bytes that were noted of them.
+
+    Parameters
+    ----------
+    path : path
+        Of the image's folder.
+    notes : ndarray of `NOTE`
+        Notes of its shards; of two of one shard the later holds.
+    """
+    noted = {(level, shard): nbytes for level, shard, nbytes, _ in notes.tolist()}
+    nodes, _ = levels_of(Path(path))
+    found = []
+    for number, node in enumerate(nodes):
+        shape, edge = (_along(node, name) for name in ("shape", "chunk_shape"))
+        grid = tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
+        for place, entry in shard_files(node.location, grid):
+            nbytes = _size(entry)
+            if noted.get((number, int(np.ravel_multi_index(place, grid))), nbytes) != nbytes:
+                found.append(Path(entry.path))
+    return found
+
+
+def _along(node: Node, name: str) -> tuple[int, ...]:
+    """Return the shape of an array or of its shards."""
+    grid = node.metadata["chunk_grid"]["configuration"]
+    return tuple(grid[name] if name in grid else node.metadata[name])
+
+
 def levels_of(path: Path) -> tuple[list[Node], Order]:
     """Return the arrays of an image that scutoid has written, the finest first.
 

@@ -21,6 +21,7 @@ from ._missing_shards import (
     JOURNALLED,
     changed_files,
     lost_blocks,
+    remove_misfits,
     shard_record,
 )
 from ._missing_values import lost_values
@@ -107,6 +108,7 @@ __all__ = [
     "packed_slot",
     "plain_parts",
     "read_file",
+    "remove_misfits",
     "settle_display",
     "settle_notes",
     "shard_record",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import stored_shards
+from scutoid.arrays import misfit_shards, stored_shards
 from scutoid.blocks import BlockStatus, Journal
 from scutoid.errors import DamagedResult
 from scutoid.paths import inside
@@ -59,6 +59,19 @@ def shard_record(entry: Entry) -> dict[str, object]:
         if _lost(entry.path / image.file, image, statuses) is None
     }
     return {SHARDS: counts} if counts else {}
+
+
+def remove_misfits(entry: Entry) -> None:
+    """Remove shards of another size than was noted, of all levels: their blocks are made again.
+
+    What is left of one would be read where a block at the edge of an image fills it in part.
+    """
+    for image in zarr_images(entry):
+        notes = notes_of(entry, image.file)
+        path = entry.path / image.file
+        if notes is not None and not path.is_symlink():
+            for shard in misfit_shards(path, notes):
+                shard.unlink(missing_ok=True)
 
 
 def changed_files(entry: Entry, *, is_sized: bool = False) -> list[str]:

@@ -22,6 +22,7 @@ from scutoid.steps.results import (
     image_file,
     notes_file,
     output_names,
+    remove_misfits,
     settle_display,
     settle_notes,
     shard_record,
@@ -74,6 +75,7 @@ class TaskBuilder:
             each.entry.clear()
         elif each.lost is not None:
             Journal.forget(each.entry.journal, each.lost)
+            remove_misfits(each.entry)
         each.entry.begin(self._planned.stamped(each))
         try:
             writers = tuple(self._writers(each))
