@@ -106,13 +106,13 @@ INTERNAL = {
     "scutoid.arrays": """
         add_limits check_identity check_missing create create_image damaged_shards files_of_array
         FileSet gap_among given_readings GroupImage IMAGE_ENDINGS images_of ImageWriter is_ngff
-        is_zarr_at known_unit labels_of Limits look_at may_be_image METRES misfit_shards misplaced_shards
-        Missing missing_notes names_in_group NOTE Note open_source open_stack outdated pad_to
-        pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region Readable reading_of SeriesName
-        SECONDS sets_among shard_levels ShardLevel SourceFiles source_at_level SPATIAL split_zip
-        STACKED_AXES
-        Stacking StackSource Storage stored_shards stream_tiff TakenShards VoxelSizes well_name
-        without_windows WrappedSource write_tiff zarr_at zarr_images
+        is_zarr_at known_unit labels_of Limits look_at may_be_image METRES misfit_shards
+        misplaced_shards Missing missing_notes names_in_group NOTE Note open_source open_stack
+        outdated pad_to pyramid_levels pyramid_method pyramid_multiple PyramidLevel read_region
+        Readable reading_of SeriesName SECONDS sets_among shard_levels ShardLevel SourceFiles
+        source_at_level SPATIAL split_zip STACKED_AXES Stacking StackSource Storage stored_shards
+        stream_tiff TakenShards VoxelSizes well_name without_windows WrappedSource write_tiff
+        zarr_at zarr_images
     """,
     "scutoid.blocks": """
         Batch conflict_order Done EventLog Journal lower_neighbours parse_bytes sample_blocks
