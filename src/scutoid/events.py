@@ -58,7 +58,10 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepAwaited:
-    """The run waits for another process that computes a result it needs too."""
+    """The run waits for another process that computes a result it needs too.
+
+    It is told again every few seconds as long as a process on another machine gives no sign.
+    """
 
     time: float
     """Seconds since the epoch."""
@@ -66,6 +69,10 @@ class StepAwaited:
     """Name of the step."""
     owner: str
     """The process and machine that compute it."""
+    last_seen: float | None = None
+    """Seconds since a process on another machine has given a sign; None of one on this machine."""
+    limit: float | None = None
+    """Seconds without a sign after which its work is taken over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -404,6 +404,45 @@ def test_a_task_without_a_function_needs_workers_that_connect():
         ConnectExecutor()
 
 
+DRIVER = """
+    import sys
+    from pathlib import Path
+    from scutoid.blocks import BlockGrid, BlockTask, run_blocks
+    from scutoid.executors import ConnectExecutor, Launch
+    from scutoid.geometry import Roi
+
+    task = BlockTask("t", None, BlockGrid(Roi((0,), (3,)), 1))
+    run_blocks(task, executor=ConnectExecutor(launch=[Launch(sys.argv[2:])]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_what_was_launched_ends_with_its_driver_and_all_that_it_has_started(
+    tmp_path, number, is_alive, wait_for
+):
+    # It never joins, so no connection tells it that the run is over
+    shell = f"sleep 600 & echo $! > {tmp_path}/child; echo $$ > {tmp_path}/shell; wait"
+    command = [*script(tmp_path, "d.py", DRIVER), "sh", "-c", shell]
+    driver = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        names = [tmp_path / "child", tmp_path / "shell"]
+        wait_for(lambda: all(name.exists() and name.read_text().strip() for name in names))
+        driver.send_signal(number)
+        driver.wait()
+    finally:
+        driver.kill()
+        driver.wait()
+    wait_for(lambda: not any(is_alive(int(name.read_text())) for name in names))
+
+
+@pytest.mark.parametrize("program", ["no-such-program", "./no-such-program"])
+def test_a_command_that_cannot_be_started_is_refused(program):
+    with pytest.raises(WorkerError, match=program):
+        run_blocks(
+            BlockTask("t", None, grid(3)), executor=ConnectExecutor(launch=[Launch([program])])
+        )
+
+
 def test_no_worker_that_was_launched_outlives_an_interrupted_run(tmp_path):
     worker = script(
         tmp_path,

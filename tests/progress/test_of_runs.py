@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import scutoid as sc
+from scutoid.events import RunDone, RunStarted, StepAwaited, TaskInfo
 from scutoid.progress import Progress, progress_shown
 
 SCRIPT = """
@@ -106,6 +107,30 @@ def test_a_notebook_shows_a_table_that_is_drawn_again(kernel, tmp_path):
     assert '<progress value="9" max="9">' in last
     assert "the run" in last
     assert "<script" not in last
+
+
+def test_a_notebook_shows_who_is_waited_for_before_there_is_a_table(monkeypatch):
+    display = pytest.importorskip("IPython.display")
+    drawn = []
+
+    class Handle:
+        def update(self, shown):
+            drawn.append(shown.data)
+
+    def show(shown, *, display_id):
+        assert not drawn
+        drawn.append(shown.data)
+        return Handle()
+
+    monkeypatch.setattr(display, "display", show)
+    progress = Progress.in_notebook()
+    for seen in (30.0, 40.0):
+        progress.on_event(StepAwaited(0.0, "label", "process 12 on node7", seen, 60.0))
+    assert "waiting for process 12 on node7, last seen 40 s ago" in drawn[-1]
+    progress.on_event(RunStarted(0.0, (TaskInfo("label", 4, 0),), 1))
+    progress.on_event(RunDone(1.0, ok=False, seconds=1.0))
+    assert "<progress" in drawn[-1]
+    assert "last seen 40 s ago" in drawn[-1]
 
 
 def test_two_runs_in_threads_do_not_draw_over_one_another(tmp_path, capsys):

@@ -10,7 +10,7 @@ from scutoid.serving._events import event_of
 
 ALL = [
     events.RunStarted(1.0, (events.TaskInfo("a", 9, 1, 2, within=("b",)),), 2),
-    events.StepAwaited(1.0, "a", "process 1 on host"),
+    events.StepAwaited(1.0, "a", "process 1 on host", 40.5, 60.0),
     events.DamageFound(1.0, "a", "place", "what"),
     events.BatchStarted(1.0, "a", 0, ((0, 3), (7, 1))),
     events.BatchDone(1.0, "a", 3, 1, 0.5, 0, ((2, 0.25),), ((0, 3),)),

@@ -295,7 +295,7 @@ def test_a_lock_of_a_killed_process_is_taken_over_and_given_back(tmp_path):
         tmp_path,
         """
         import scutoid.store._lock as lock
-        lock._BEAT_SECONDS = 0.0  # a lock file that was never written counts as dead at once
+        lock.BEAT_SECONDS = 0.0  # a lock file that was never written counts as dead at once
         def mine():
             return Lock(FOLDER / "step" / "3f9a")
         def prepare(): pass

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from scutoid.errors import StoreError
+from scutoid.errors import ParameterError, StoreError
 from scutoid.store import Lock
 
 
@@ -43,6 +43,17 @@ def hold(entry):
     assert process.stdout.readline() == "held\n"
     process.stdout.close()
     return process
+
+
+def hold_elsewhere(entry, age):
+    """Leave the lock of a process on another machine that was touched `age` seconds ago."""
+    lock = Lock(entry)
+    lock.path.parent.mkdir(parents=True, exist_ok=True)
+    said = {"host": "elsewhere", "process": 1, "started": 5, "token": "x"}
+    lock.path.write_text(json.dumps(said))
+    then = time.time() - age
+    os.utime(lock.path, (then, then))
+    return lock
 
 
 def test_another_process_is_kept_out_until_the_holder_dies(entry):
@@ -85,16 +96,31 @@ def test_a_number_that_was_given_to_another_process_is_not_the_holder(entry):
 
 @pytest.mark.parametrize(("age", "is_free"), [(0, False), (30, False), (61, True), (-3600, False)])
 def test_a_holder_on_another_machine_lives_as_long_as_it_touches_its_lock(entry, age, is_free):
-    lock = Lock(entry)
-    lock.path.parent.mkdir(parents=True)
-    said = {"host": "elsewhere", "process": 1, "started": 5, "token": "x"}
-    lock.path.write_text(json.dumps(said))
-    then = time.time() - age
-    os.utime(lock.path, (then, then))
+    lock = hold_elsewhere(entry, age)
     assert lock.acquire() == is_free
     lock.release()
     assert lock.path.exists() != is_free
     assert list(lock.path.parent.glob(".*.lock.*")) == []
+
+
+@pytest.mark.parametrize(("limit", "age"), [("30s", 31), ("2m", 121)])
+def test_how_long_a_holder_on_another_machine_is_waited_for_can_be_set(
+    entry, monkeypatch, limit, age
+):
+    monkeypatch.setenv("SCUTOID_LOCK_TIMEOUT", limit)
+    lock = hold_elsewhere(entry, age - 4)
+    assert lock.is_held
+    assert age - 5 < lock.last_seen < age
+    with pytest.raises(StoreError, match=rf"last seen {round(lock.last_seen)} s ago"):
+        lock.__enter__()
+    assert not hold_elsewhere(entry, age).is_held
+
+
+@pytest.mark.parametrize("limit", ["60", "soon", "19s", "0"])
+def test_a_time_that_is_none_or_too_short_for_the_living_is_refused(entry, monkeypatch, limit):
+    monkeypatch.setenv("SCUTOID_LOCK_TIMEOUT", limit)
+    with pytest.raises(ParameterError, match="SCUTOID_LOCK_TIMEOUT"):
+        hold_elsewhere(entry, 30).acquire()
 
 
 def test_a_lock_that_was_never_written_whole_is_free_after_a_while(entry):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ from scutoid.executors._environment import (
 )
 
 _MOST_LOSSES = 5
+_ENDING_SECONDS = 10.0
+_LIFELINE = str(Path(__file__).with_name("_lifeline.py"))
+"""What stands between the run and a command, and ends it with the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Launched:
         self.losses = 0
         self.name = f"{launch.label}-{place}-{secrets.token_hex(4)}"
         self.has_joined = False
+        self._lifeline: int | None = None
         self._process = self._start()
 
     def restart_if_gone(self) -> None:
@@ -119,9 +125,15 @@ class Launched:
 
     def kill(self) -> None:
         """End the worker and all that it has started, now."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.send_signal(signal.SIGUSR1)
+        try:
+            self._process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # the system ends the command with it
+            self._process.wait()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
 
     def _start(self) -> subprocess.Popen[bytes]:
         self.number = next(self._numbers)
@@ -133,24 +145,38 @@ class Launched:
         }
         if self._launch.task is not None:
             variables[TASK_VARIABLE] = self._launch.task
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | variables
+        self._check(environment)
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+        theirs, self._lifeline = os.pipe()
         with ExitStack() as stack:
+            stack.callback(os.close, theirs)
             log = None
             if self._logs is not None:
                 self._logs.mkdir(parents=True, exist_ok=True)
                 name = f"{self._launch.label}-{self._place}.log"
                 log = stack.enter_context((self._logs / name).open("ab"))
-            try:
-                return subprocess.Popen(
-                    list(self._launch.command),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    process_group=0,
-                    env=os.environ | dict.fromkeys(THREAD_VARIABLES, "1") | variables,
-                )
-            except OSError as error:
-                raise WorkerError(
-                    "a command that starts workers can be started",
-                    value=str(error),
-                    place=" ".join(self._launch.command),
-                ) from error
+            return subprocess.Popen(
+                [
+                    *(sys.executable, "-I", "-S", _LIFELINE),
+                    *(str(theirs), str(os.getpid()), *self._launch.command),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(theirs,),
+                process_group=0,
+                env=environment,
+            )
+
+    def _check(self, environment: Mapping[str, str]) -> None:
+        """Refuse a command that cannot be started."""
+        program = self._launch.command[0]
+        if shutil.which(program, path=environment.get("PATH")) is None:
+            raise WorkerError(
+                "a command that starts workers can be started",
+                value=f"there is no program {program!r}, or it may not be executed",
+                place=" ".join(self._launch.command),
+                remedy="give its path, or a name that is found by PATH",
+            )

@@ -153,16 +153,14 @@ class NotebookTable:
     def __init__(self) -> None:
         self._handle: Any = None
         self._drawn = 0.0
+        self._has_table = False
         self._said: list[str] = []
         self._words: dict[str, str] = {}
 
     def begin(self, counts: RunCounts) -> None:
         """Show the table."""
-        from IPython import display
-
-        if self._handle is None:
-            shown = display.HTML(self._html(counts))  # type: ignore[no-untyped-call]
-            self._handle = display.display(shown, display_id=True)  # type: ignore[no-untyped-call]
+        self._has_table = True
+        self._show(self._html(counts))
 
     def update(self, counts: RunCounts, row: str, now: float, *, is_end: bool) -> None:
         """Draw the table again, if it is due."""
@@ -173,8 +171,10 @@ class NotebookTable:
             self._draw(counts)
 
     def say(self, text: str) -> None:
-        """Show a line below the table."""
+        """Show a line below the table, or before there is one."""
         self._said.append(text)
+        if not self._has_table:
+            self._show(self._lines())
 
     def close(self, counts: RunCounts) -> None:
         """Draw the end."""
@@ -182,10 +182,21 @@ class NotebookTable:
         self._draw(counts)
 
     def _draw(self, counts: RunCounts) -> None:
+        if self._handle is not None:
+            self._show(self._html(counts))
+
+    def _show(self, content: str) -> None:
+        """Show something, in the place of what was shown before."""
         from IPython import display
 
-        if self._handle is not None:
-            self._handle.update(display.HTML(self._html(counts)))  # type: ignore[no-untyped-call]
+        shown = display.HTML(content)  # type: ignore[no-untyped-call]
+        if self._handle is None:
+            self._handle = display.display(shown, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(shown)
+
+    def _lines(self) -> str:
+        return "".join(f"<div>{html.escape(text)}</div>" for text in self._said)
 
     def _html(self, counts: RunCounts) -> str:
         rows = [(row, counts.row(row)) for row in counts.rows]
@@ -199,5 +210,4 @@ class NotebookTable:
             "</td></tr>"
             for row, count in rows
         )
-        said = "".join(f"<div>{html.escape(text)}</div>" for text in self._said)
-        return f"<table><tbody>{lines}</tbody></table>{said}"
+        return f"<table><tbody>{lines}</tbody></table>{self._lines()}"

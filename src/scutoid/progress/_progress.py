@@ -24,6 +24,7 @@ from scutoid.events import (
 )
 from scutoid.progress._counts import RunCounts
 from scutoid.progress._displays import Display, Lines, NotebookTable, TerminalBars
+from scutoid.progress._words import awaited
 
 Place = Literal["notebook", "terminal", "lines"]
 
@@ -77,7 +78,7 @@ class Progress:
         elif isinstance(event, (BlockFailed, BlocksOrphaned)):
             self._note(event)
         elif isinstance(event, StepAwaited):
-            self._display.say(f"{event.task}: waiting for {event.owner}, which computes it")
+            self._display.say(awaited(event))
         elif isinstance(event, DamageFound):
             found = f"{event.place}: {event.what}"
             self._display.say(f"{event.task}: damaged, made again: {found}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scutoid.events import StepAwaited
 from scutoid.progress._counts import Count
 
 
@@ -20,6 +21,23 @@ def facts(count: Count, now: float) -> list[str]:
         found.append(f"{count.rate(now):.3g} blocks/s")
     found.extend(time_left(count.left(now)))
     return found
+
+
+def awaited(event: StepAwaited) -> str:
+    """Say who is waited for, and since when there is no sign of it.
+
+    Examples
+    --------
+    >>> awaited(StepAwaited(0.0, "label", "process 7 on node3"))
+    'label: waiting for process 7 on node3, which computes it'
+    >>> awaited(StepAwaited(0.0, "label", "process 7 on node3", last_seen=40, limit=60))
+    'label: waiting for process 7 on node3, last seen 40 s ago; taken over after 60 s'
+    """
+    text = f"{event.task}: waiting for {event.owner}"
+    if event.last_seen is None or event.limit is None:
+        return f"{text}, which computes it"
+    limit = f"{event.limit:g} s"
+    return f"{text}, last seen {duration(event.last_seen)} ago; taken over after {limit}"
 
 
 def time_left(seconds: float | None) -> list[str]:

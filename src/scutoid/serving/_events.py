@@ -67,6 +67,7 @@ def _truth(value: object) -> bool:
 
 _READ: dict[str, Callable[[Any], Any]] = {
     "float": float,
+    "float | None": lambda value: None if value is None else float(value),
     "int": int,
     "str": _text,
     "bool": _truth,

@@ -225,7 +225,9 @@ class RunProgress:
                 self.alive.discard(event.worker)
                 self.notes.append(f"worker {event.worker} lost: {event.reason}")
             case events.StepAwaited():
-                self.notes.append(f"{event.task}: waited for {event.owner}")
+                text = f"{event.task}: waited for {event.owner}"
+                if text not in self.notes:  # it is told again while there is no sign of it
+                    self.notes.append(text)
             case events.DamageFound():
                 text = f"{event.task}: damaged, made again: {event.place}: {event.what}"
                 self.notes.append(text)

@@ -6,9 +6,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from scutoid.store import Lock
+from scutoid.store import Lock, dead_after
 
-_DEAD_SECONDS = 60.0
 _LONG_DEAD_SECONDS = 3600.0
 
 
@@ -52,4 +51,4 @@ class Pulse:
             return False
         if self._seen is None or touched != self._touched:
             self._touched, self._seen = touched, steady
-        return steady - self._seen <= _DEAD_SECONDS
+        return steady - self._seen <= dead_after()

@@ -3,7 +3,7 @@ from ._durable import empty_folder, filling, list_folder, make_folder
 from ._entry import SIZES, Entry, distrust_around
 from ._entry_folder import COMPLETE, DIGESTS, JOURNAL, RECIPE
 from ._entry_store import MARK, RESULT_NAME, EntryStore
-from ._lock import Lock, Owner, one_by_one
+from ._lock import BEAT_SECONDS, Lock, Owner, dead_after, one_by_one
 from ._pack import Pack
 from ._parts import (
     arrays_of_bytes,
@@ -41,6 +41,7 @@ from .keys import (
 )
 
 __all__ = [
+    "BEAT_SECONDS",
     "COMPLETE",
     "DIGESTS",
     "FORMATS",
@@ -68,6 +69,7 @@ __all__ = [
     "changes_since",
     "checksum_file",
     "choose_format",
+    "dead_after",
     "describe",
     "dict_of",
     "differences",

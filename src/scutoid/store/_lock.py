@@ -31,10 +31,14 @@ from typing import Self
 
 from scutoid.errors import StoreError
 from scutoid.regular import open_regular, read_regular
+from scutoid.settings import time_of
 from scutoid.store._durable import make_folder, storing
 from scutoid.texts import parse_json
 
-_BEAT_SECONDS = 10.0
+LOCK_TIMEOUT = "SCUTOID_LOCK_TIMEOUT"
+"""In the environment: for how long a holder on another machine is waited for without a sign."""
+BEAT_SECONDS = 10.0
+"""How often a holder touches its lock."""
 _DEAD_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 
@@ -109,6 +113,13 @@ class Lock:
         """Whether somebody living holds it."""
         return self.path.exists() and not self._is_dead(self.owner)
 
+    @property
+    def last_seen(self) -> float | None:
+        """Seconds since a holder on another machine has touched it; None of one on this one."""
+        owner = self.owner
+        is_here = owner is None or owner.host == socket.gethostname()
+        return None if is_here else max(self._age(), 0.0)
+
     def acquire(self) -> bool:
         """Take the lock if it is free, or its holder is dead; says whether it was taken.
 
@@ -153,11 +164,14 @@ class Lock:
 
     def __enter__(self) -> Self:
         if not self.acquire():
+            seen = self.last_seen
+            ago = "" if seen is None else f"; it was last seen {seen:.0f} s ago"
             raise StoreError(
                 "one process at a time makes a result",
-                value=f"{self.owner} is making it",
+                value=f"{self.owner} is making it{ago}",
                 place=str(self.path),
-                remedy="wait for it to end",
+                remedy="wait for it to end"
+                + (f", or {dead_after():g} s without a sign of it" if ago else ""),
             )
         return self
 
@@ -214,10 +228,10 @@ class Lock:
     def _is_dead(self, owner: Owner | None) -> bool:
         if owner is None:  # half written: by somebody just now, or by somebody long gone
             # From the future too: then the clock was set back since.
-            return abs(self._age()) > _BEAT_SECONDS
+            return abs(self._age()) > BEAT_SECONDS
         if owner.host == socket.gethostname():
             return not _is_running(owner)
-        return self._age() > _DEAD_SECONDS
+        return self._age() > dead_after()
 
     def _age(self) -> float:
         """Seconds since the lock was last touched, by the clock of the file system itself."""
@@ -232,9 +246,22 @@ class Lock:
                 probe.unlink()
 
     def _beat(self) -> None:
-        while not self._stop.wait(_BEAT_SECONDS):
+        while not self._stop.wait(BEAT_SECONDS):
             with suppress(OSError):
                 os.utime(self.path)
+
+
+def dead_after() -> float:
+    """Return the seconds without a sign after which a holder on another machine counts as dead.
+
+    Raises
+    ------
+    ParameterError
+        If the environment says a time that is none, or too short for a holder that lives.
+    """
+    least = 2 * BEAT_SECONDS
+    why = f"a process that lives touches its lock every {BEAT_SECONDS:g} s"
+    return time_of(LOCK_TIMEOUT, _DEAD_SECONDS, least=least, why=why)
 
 
 @contextmanager

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -133,6 +137,38 @@ def test_who_is_waited_for_is_told(tmp_path):
     assert sc.run(result, store=tmp_path, executor="serial", listeners=[recorder]).ok
     (awaited,) = recorder.of(events.StepAwaited)
     assert awaited.task == "copy"
+
+
+def test_a_process_elsewhere_that_gives_no_sign_is_told_again_and_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("scutoid.steps.running._claim._TOLD_SECONDS", 0.01)
+    monkeypatch.setenv("SCUTOID_LOCK_TIMEOUT", "10m")
+    raw = np.arange(100).reshape(10, 10).astype("uint8")
+
+    @sc.blockwise(dtype="uint8", version="1")
+    def copy(image):
+        return image
+
+    result = copy(sc.open(raw))
+    lock = Lock(tmp_path / "copy" / sc.plan(result, store=tmp_path).steps[0].key[:12])
+    lock.path.parent.mkdir(parents=True)
+    said = {"host": "node7", "process": 12, "started": 5, "token": "x"}
+    lock.path.write_text(json.dumps(said))
+    os.utime(lock.path, (time.time() - 40,) * 2)
+
+    def let_go(event):
+        if len(recorder.of(events.StepAwaited)) == 3:
+            lock.path.unlink(missing_ok=True)
+
+    recorder, stream = Recorder(let_go), io.StringIO()
+    listeners = [sc.Progress(stream, live=False), recorder]
+    assert sc.run(result, store=tmp_path, executor="serial", listeners=listeners).ok
+    awaited = recorder.of(events.StepAwaited)
+    assert len(awaited) == 3
+    assert all(event.last_seen >= 40 and event.limit == 600 for event in awaited)
+    waiting = (
+        r"copy: waiting for process 12 on node7, last seen \d+ s ago; taken over after 600 s\n"
+    )
+    assert re.match(rf"({waiting}){{3}}", stream.getvalue())
 
 
 def test_a_run_that_fails_gives_its_locks_back(tmp_path):

@@ -15,10 +15,10 @@ from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refusing_depth
 from scutoid.steps.planning import PlannedCall, PlannedRun, Planner
 from scutoid.steps.results import Examination
-from scutoid.store import Lock
+from scutoid.store import BEAT_SECONDS, Lock, dead_after
 
-_PATIENCE_SECONDS = 60.0
-
+_TOLD_SECONDS = 10.0
+"""How often it is told that a process elsewhere gives no sign."""
 
 T = TypeVar("T")
 _HERE = threading.local()
@@ -71,6 +71,7 @@ def claim(
     StoreError
         The obstacle, if something is to be written.
     """
+    dead_after()  # what the environment says of it is refused before the work
     while True:
         planner = new_planner()
         with refusing_depth(), _told_first(obstacle):
@@ -94,10 +95,22 @@ def claim(
                 place=str(lock.path.parent),
                 remedy="run it when that run has ended, or into another store",
             )
-        for listener in listeners:
-            listener.on_event(StepAwaited(time.time(), name, str(lock.owner)))
-        while not lock.wait(_PATIENCE_SECONDS):
-            pass
+        _wait_for(lock, name, listeners)
+
+
+def _wait_for(lock: Lock, name: str, listeners: Sequence[Listener]) -> None:
+    """Wait until a step is not made by somebody else; tell who that is, and who gives no sign."""
+    limit, is_first = dead_after(), True
+    while True:
+        owner, seen = lock.owner, lock.last_seen
+        if is_first or (seen is not None and seen > 2 * BEAT_SECONDS):
+            who = "a process that has not said its name" if owner is None else str(owner)
+            awaited = StepAwaited(time.time(), name, who, seen, None if seen is None else limit)
+            for listener in listeners:
+                listener.on_event(awaited)
+        is_first = False
+        if lock.wait(_TOLD_SECONDS):
+            return
 
 
 @contextmanager
