@@ -168,6 +168,9 @@ class StepError(ScutoidError, RuntimeError):
 class WorkerError(ScutoidError, RuntimeError):
     """A worker that died, hung or could not be started."""
 
+    report: object = None
+    """The report of each task, if those that need not wait for such workers have finished."""
+
 
 class RunFailed(ScutoidError, RuntimeError):
     """A run that ended with failed blocks; what was computed is kept."""

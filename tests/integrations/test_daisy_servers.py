@@ -391,3 +391,28 @@ def test_nothing_is_warned_of_by_the_newer_names():
         warnings.simplefilter("error")
         daisy.set_tracking_basedir(None)
         assert daisy.get_tracking_basedir() is None
+
+
+def die(block):
+    os._exit(3)
+
+
+def ok(block):
+    """Does nothing."""
+
+
+def test_a_task_whose_workers_always_die_is_given_up_and_others_finish():
+    bad = daisy.Task("bad", process_function=die, num_workers=2, **line(200))
+    waits = daisy.Task("waits", process_function=ok, upstream_tasks=[bad], **line(200))
+    good = daisy.Task("good", process_function=ok, **line(50))
+    states = daisy.Server().run_blockwise([bad, waits, good], progress=False)
+    assert states["good"].completed_count == 50
+    assert {name for name, state in states.items() if state.abandoned} == {"bad", "waits"}
+    assert "in a row did not" in states["bad"].abandon_reason
+    assert "'bad'" in states["waits"].abandon_reason
+    for name in ("bad", "waits"):
+        assert states[name].is_done()
+        assert states[name].failed_count + states[name].orphaned_count == 200
+    assert states["bad"].worker_failure_count > states["bad"].failed_count
+    assert 0 < states["bad"].worker_restart_count <= states["bad"].worker_failure_count
+    assert "exit code 3" in states["bad"].last_worker_error

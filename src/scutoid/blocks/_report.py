@@ -64,6 +64,8 @@ class TaskReport:
     """The blocks that took longest, slowest first."""
     n_taken: int = 0
     """Blocks among the done that were taken over from an earlier result in this run."""
+    given_up: str = ""
+    """Why its blocks were given up, if no worker lived to finish one; else empty."""
 
     @property
     def ok(self) -> bool:
@@ -101,6 +103,8 @@ class Report:
                 if n
             ]
             lines.append(f"{name}: {', '.join(counts)}, {task.seconds:.1f} s")
+            if task.given_up:
+                lines += [f"    given up: {line}" for line in task.given_up.splitlines()[:1]]
             if task.slowest and task.slowest[0].seconds >= _WORTH_TELLING:
                 slow = (f"{each.index} ({each.seconds:.1f} s)" for each in task.slowest[:3])
                 lines.append(f"    slowest blocks: {', '.join(slow)}")

@@ -28,6 +28,7 @@ from scutoid.blocks._task import BlockTask
 from scutoid.blocks._task_progress import RunProgress
 from scutoid.errors import ParameterError, RunFailed, ScutoidError, UnwritableStore, WorkerError
 from scutoid.executors import (
+    GivenUp,
     ItemFailure,
     Job,
     Joined,
@@ -103,7 +104,8 @@ def run_blocks(
     ParameterError, PipelineError, GeometryError
         If the tasks cannot be run as they are; before any work.
     WorkerError
-        If workers keep dying, or cannot be started.
+        If workers keep dying, or cannot be started.  A task whose workers keep dying is given up,
+        and those that need not wait for it are finished before; the error carries the `report`.
     StoreError
         If a journal belongs to something else, or cannot be written.
     UnwritableStore
@@ -155,6 +157,9 @@ def run_blocks(
             stopped = stop.error
             stopped.report = report
             raise stopped
+    for trouble in run.given_up.values():
+        trouble.report = report
+        raise trouble
     if not report.ok and on_failure != "return":
         error = RunFailed(
             "every block is done at the end of a run",
@@ -241,6 +246,7 @@ class _Run:
         self._most_failures = on_failure if isinstance(on_failure, int) else None
         self._should_stop = should_stop
         self._next_job = 0
+        self.given_up: dict[int, WorkerError] = {}
         self._unwritable: UnwritableStore | None = None
 
     def work(self, pool: WorkerPool, budget: Budget, workers: int) -> None:
@@ -333,6 +339,8 @@ class _Run:
                         outcomes.append((batch, outcome, refused, n_taken))
                 case Lost():
                     self._lose(message)
+                case GivenUp():
+                    self._give_up(message.work, message.error)
         for task, successes in done.items():
             self._keeping.journal(task, successes)
             for indices, statuses, _ in successes:
@@ -414,6 +422,16 @@ class _Run:
                 self._back(held)
             self.progress.orphaned(self.scheduler.abandon(batch.task))
         self._back(batch)
+
+    def _give_up(self, task: int, error: WorkerError) -> None:
+        """Give up a task for which no worker lives long enough; others go on."""
+        if task in self.given_up or not self.scheduler.n_open(task):
+            return
+        self.given_up[task] = error
+        self.progress.given_up(task, str(error))
+        for held in self._dispatcher.drop_held(task):
+            self._back(held)
+        self.progress.orphaned(self.scheduler.abandon(task, BlockStatus.ORPHANED))
 
     def _back(self, batch: Batch) -> None:
         """Return a batch to the scheduler without counting an attempt."""

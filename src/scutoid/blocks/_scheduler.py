@@ -77,8 +77,8 @@ class _Lane:
     """Blocks ready from the start, a part for each worker that reads on its own."""
     n_queued: int = 0
     """Number of blocks in the queue and the shares."""
-    is_abandoned: bool = False
-    """Whether the task has been given up as a whole."""
+    abandoned: BlockStatus | None = None
+    """The status of its blocks that cannot run, once the task has been given up as a whole."""
 
     def push(self, attempt: int, indices: Ints, *, first: bool = True) -> None:
         """Queue blocks, before all others or behind them."""
@@ -234,10 +234,11 @@ class Scheduler:
         failures = min(int(lane.attempts[index]) + 1, 255)
         lane.attempts[index] = failures
         may_retry = failures <= lane.task.retries and failures < 255 and not is_final
-        if may_retry and not lane.is_abandoned:
+        if may_retry and lane.abandoned is None:
             lane.push(failures + 1, np.array([index], dtype=np.int64))
             return WorkerFailure(will_retry=True)
-        return WorkerFailure(False, self._give_up(task, np.array([index], dtype=np.int64)))
+        number = np.array([index], dtype=np.int64)
+        return WorkerFailure(False, self._give_up(task, number, BlockStatus.FAILED))
 
     def returned(self, batch: Batch, indices: Ints) -> Mapping[int, int]:
         """Queue blocks of a batch that were not run again, without counting an attempt.
@@ -249,27 +250,35 @@ class Scheduler:
         """
         if len(indices) == 0:
             return {}
-        if self._lanes[batch.task].is_abandoned:
-            return self._give_up(batch.task, indices)
+        abandoned = self._lanes[batch.task].abandoned
+        if abandoned is not None:
+            return self._give_up(batch.task, indices, abandoned)
         self._lanes[batch.task].push(batch.attempt, indices)
         return {}
 
-    def abandon(self, task: int) -> Mapping[int, int]:
+    def abandon(self, task: int, status: BlockStatus = BlockStatus.FAILED) -> Mapping[int, int]:
         """Give up a task whose blocks cannot run; those that are out in batches come back first.
+
+        Parameters
+        ----------
+        task : int
+            Number of the task.
+        status : {BlockStatus.FAILED, BlockStatus.ORPHANED}, optional
+            What becomes of its blocks: they failed, or were not tried.
 
         Returns
         -------
         orphans : mapping of int to int
-            By task, how many blocks will not run because of it.
+            By task, how many blocks will not run because of it; its own too, if ORPHANED.
         """
         lane = self._lanes[task]
-        lane.is_abandoned = True
+        lane.abandoned = status
         queued = [*(indices for _, indices in lane.queue), *lane.shares]
         lane.queue.clear()
         lane.shares = []
         lane.n_queued = 0
         return self._give_up(
-            task, np.concatenate([*queued, np.flatnonzero(lane.states == _WAITING)])
+            task, np.concatenate([*queued, np.flatnonzero(lane.states == _WAITING)]), status
         )
 
     def _take(self, number: int, limit: int, share: int, n_shares: int) -> Batch | None:
@@ -381,11 +390,14 @@ class Scheduler:
             if len(numbers):
                 self._activate(lane, numbers)
 
-    def _give_up(self, task: int, indices: Ints) -> Mapping[int, int]:
-        self._move(self._lanes[task], indices, BlockStatus.FAILED)
-        return self._orphan(task, indices)
+    def _give_up(self, task: int, indices: Ints, status: BlockStatus) -> Mapping[int, int]:
+        self._move(self._lanes[task], indices, status)
+        orphans = self._orphan(task, indices)
+        if status is BlockStatus.ORPHANED and len(indices):
+            orphans[task] = orphans.get(task, 0) + len(indices)
+        return orphans
 
-    def _orphan(self, task: int, indices: Ints) -> Mapping[int, int]:
+    def _orphan(self, task: int, indices: Ints) -> dict[int, int]:
         """Give up all blocks that depend on blocks that failed."""
         orphans: dict[int, int] = {}
         frontier = deque([(task, indices)])

@@ -63,6 +63,8 @@ class TaskProgress:
     """When its first batch was handed out, by `time.perf_counter`."""
     ended: float | None = None
     """When its last batch came back."""
+    given_up: str = ""
+    """Why the task was given up, if its workers kept dying."""
     is_over: bool = False
     """Whether its end has been reported."""
 
@@ -92,6 +94,7 @@ class TaskProgress:
             slowest=tuple(
                 BlockTime(index, seconds) for seconds, index in sorted(self.slowest, reverse=True)
             ),
+            given_up=self.given_up,
         )
 
 
@@ -208,6 +211,11 @@ class RunProgress:
         if is_last:
             self._record(progress, failure, -1, progress.setup_failures)
         return is_last
+
+    def given_up(self, task: int, reason: str) -> None:
+        """Note that a task was given up, because its workers kept dying."""
+        self._by_task[task].given_up = reason
+        self._by_task[task].ended = time.perf_counter()
 
     def orphaned(self, orphans: Mapping[int, int]) -> None:
         """Report blocks that will not run, by task how many."""

@@ -8,6 +8,7 @@ from ._serial import SerialExecutor
 from ._work import (
     FAILED,
     MOST_ITEMS,
+    GivenUp,
     ItemFailure,
     Job,
     Joined,
@@ -30,6 +31,7 @@ __all__ = [
     "WORKER_VARIABLE",
     "ConnectExecutor",
     "Executor",
+    "GivenUp",
     "ItemFailure",
     "Job",
     "Joined",

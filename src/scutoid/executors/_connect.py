@@ -29,10 +29,11 @@ import numpy as np
 
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._guests import Door, Hello
-from scutoid.executors._launch import Launch, Launched
+from scutoid.executors._launch import Crew, Launch, Launched
 from scutoid.executors._pickling import dump_works, loads
 from scutoid.executors._rendezvous import end_connection
 from scutoid.executors._work import (
+    GivenUp,
     ItemFailure,
     Job,
     Joined,
@@ -174,6 +175,8 @@ class _ConnectedWorker:
     """Where it runs, for messages."""
     launched: Launched | None = None
     """Its process, if the run has started it."""
+    serves: frozenset[int] | None = None
+    """Numbers of the works that it carries out; None: all."""
     known: set[int] = field(default_factory=set)
     jobs: deque[Job] = field(default_factory=deque)
     since: float = 0.0
@@ -205,8 +208,9 @@ class _ConnectWorkerPool:
         self._numbers = itertools.count()
         self._folder = Path(tempfile.mkdtemp(prefix="scutoid-"))
         self._file = executor.file or self._folder / "connection.json"
-        self._launched: list[Launched] = []
-        self._alone_since = time.monotonic()
+        self._crews: list[Crew] = []
+        self._given_up: set[str] = set()
+        self._next_look = self._alone_since = time.monotonic()
         self._is_halting = False
         try:
             self._door = executor.listen()
@@ -216,7 +220,7 @@ class _ConnectWorkerPool:
         try:
             self._door.rendezvous.write(self._file)
             for launch in executor.launch:
-                self._launched += launch.start(self._file, logs, self._numbers)
+                self._crews.append(launch.start(self._file, logs, self._numbers))
         except BaseException:
             self.stop(grace=0)
             raise
@@ -232,9 +236,9 @@ class _ConnectWorkerPool:
         while True:
             messages = self._read(self._pause(end))
             messages += self._end_overdue()
+            messages += self._look_after_crews()
             if messages or (end is not None and time.monotonic() >= end):
                 return messages
-            self._look_after_launched()
 
     def halt(self) -> None:
         self._is_halting = True
@@ -248,7 +252,7 @@ class _ConnectWorkerPool:
         self._workers.clear()
         self._door.rendezvous.remove(self._file)
         end = time.monotonic() + grace
-        for launched in self._launched:
+        for launched in (member for crew in self._crews for member in crew.members):
             launched.end(max(end - time.monotonic(), 0))
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -274,11 +278,14 @@ class _ConnectWorkerPool:
         """Admit a worker that has said its name and its tasks."""
         names = [work.name for work in self._works]
         unknown = [task for task in hello.tasks or () if task not in names]
-        launched = next((each for each in self._launched if each.name == hello.launch), None)
+        members = (member for crew in self._crews for member in crew.members)
+        launched = next((each for each in members if each.name == hello.launch), None)
         # The number that a launched process was told; one that joins more than once gets others.
         is_known = launched is not None and not launched.has_joined
         number = launched.number if is_known else next(self._numbers)  # type: ignore[union-attr]
-        worker = _ConnectedWorker(number, connection, hello.name, launched)
+        known = [task for task in hello.tasks or () if task in names]
+        serves = None if hello.tasks is None else frozenset(map(names.index, known))
+        worker = _ConnectedWorker(number, connection, hello.name, launched, serves)
         if unknown:
             worker.send(("refused", unknown[0], names))
             connection.close()
@@ -287,7 +294,6 @@ class _ConnectWorkerPool:
         if launched is not None:
             launched.has_joined = True
         worker.send(("joined", worker.number))
-        serves = None if hello.tasks is None else frozenset(map(names.index, hello.tasks))
         return [Joined(worker.number, serves)]
 
     def _receive(self, worker: _ConnectedWorker) -> list[Message]:
@@ -395,15 +401,41 @@ class _ConnectWorkerPool:
         del self._workers[worker.number]
         self._alone_since = time.monotonic()
 
-    def _look_after_launched(self) -> None:
-        """Restart workers that have left, and give up if none joins."""
-        if self._is_halting:
-            return
-        for launched in self._launched:
-            launched.restart_if_gone()
-        if self._workers or self._patience is None:
-            return
-        if time.monotonic() - self._alone_since > self._patience:
+    def _look_after_crews(self) -> list[Message]:
+        """Start workers again that have left, and give up tasks for which none stays."""
+        now = time.monotonic()
+        if self._is_halting or now < self._next_look:
+            return []
+        self._next_look = now + _POLL_SECONDS
+        messages: list[Message] = []
+        for crew in self._crews:
+            crew.look_after()
+            if crew.is_running or crew.task in self._given_up or self._is_served(crew.task):
+                continue
+            error = crew.call_back()
+            if error is not None:
+                messages.append(self._give_up(crew.task, error))
+        if not self._workers:
+            self._check_patience(now)
+        return messages
+
+    def _is_served(self, task: str | None) -> bool:
+        """Whether others than the workers launched for it are there for a task; None: for all."""
+        if any(crew.is_running and crew.task in (None, task) for crew in self._crews):
+            return True
+        number = None if task is None else [work.name for work in self._works].index(task)
+        return any(
+            worker.serves is None or number in worker.serves for worker in self._workers.values()
+        )
+
+    def _give_up(self, task: str | None, error: WorkerError) -> GivenUp:
+        if task is None:
+            raise error
+        self._given_up.add(task)
+        return GivenUp([work.name for work in self._works].index(task), error)
+
+    def _check_patience(self, now: float) -> None:
+        if self._patience is not None and now - self._alone_since > self._patience:
             raise WorkerError(
                 f"a worker joins within {self._patience:g} s",
                 value="there is none",

@@ -30,9 +30,11 @@ from scutoid.executors import _dask_worker
 from scutoid.executors._dask_cluster import Link
 from scutoid.executors._dask_job import DaskJob, Seat
 from scutoid.executors._dask_types import DaskFuture
+from scutoid.executors._losses import Losses
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
+    GivenUp,
     ItemFailure,
     Job,
     Joined,
@@ -123,7 +125,7 @@ class _DaskWorkerPool:
         self._next_number = 0
         self._done: queue.SimpleQueue[tuple[int, DaskFuture, object]] = queue.SimpleQueue()
         self._suspects: set[tuple[int, int]] = set()
-        self._losses = 0
+        self._losses = Losses(workers)
         self._next_look = self._alone_since = time.monotonic()
         self._has_timeouts = any(work.timeout is not None for work in works)
         self._is_halting = False
@@ -303,7 +305,7 @@ class _DaskWorkerPool:
         if result.setup_failure is None:
             seat.ready.add(work)
         if result.statuses.any():
-            self._losses = 0
+            self._losses.note_success(work)
         done = np.flatnonzero(result.statuses)
         self._suspects -= {(work, index) for index in indices[done].tolist()}
         outcome = dask_job.note(result)
@@ -369,7 +371,7 @@ class _DaskWorkerPool:
         now = time.monotonic()
         self._next_look = now + max(_LOOK_SECONDS, (now - began) / _LOOK_SHARE)
         gone = [seat for seat in self._seats.values() if not _is_at(seat, present)]
-        messages: list[Message] = [self._lose(seat, "was lost") for seat in gone]
+        messages = [message for seat in gone for message in self._lose(seat, "was lost")]
         occupied = {seat.address for seat in self._seats.values()}
         for address, (identity, status, _) in self._usable(present).items():
             self._note_pause(address, identity, status)
@@ -394,7 +396,7 @@ class _DaskWorkerPool:
             self._paused.add(identity)
             _logger.warning("Dask has paused %s until it has more memory free", address)
 
-    def _lose(self, seat: Seat, reason: str, overdue: str = "") -> Lost:
+    def _lose(self, seat: Seat, reason: str, overdue: str = "") -> list[Message]:
         """Remove a worker's seat, and find the item to charge."""
         del self._seats[seat.number]
         self._buried.add(seat.identity)
@@ -408,15 +410,21 @@ class _DaskWorkerPool:
             for dask_job in out:
                 self._suspect(dask_job)
         jobs = tuple(dask_job.job.number for dask_job in seat.dask_jobs)
-        if out and not overdue:
-            self._losses += 1
-        if self._losses > 8 + 4 * self._most:
-            raise WorkerError(
-                f"workers live to finish a block; {self._losses} in a row did not",
+        lost = Lost(seat.number, f"{seat.address} {reason}", jobs, charged, was_killed=not overdue)
+        messages: list[Message] = [lost]
+        works = {dask_job.job.work for dask_job in out}
+        work = works.pop() if len(works) == 1 else None
+        n = self._losses.note(work) if out and not overdue else 0
+        if n:
+            error = WorkerError(
+                f"workers live to finish a block; {n} in a row did not",
                 value=f"the last one, {seat.address}, {reason}",
                 remedy="see Dask's logs of it, or run with executor='serial'",
             )
-        return Lost(seat.number, f"{seat.address} {reason}", jobs, charged, was_killed=not overdue)
+            if work is None:
+                raise error
+            messages.append(GivenUp(work, error))
+        return messages
 
     def _blame(
         self, seat: Seat, dask_job: DaskJob, reason: str, overdue: str
@@ -462,7 +470,7 @@ class _DaskWorkerPool:
         messages: list[Message] = []
         for seat in hung:
             words = f"took more than {self._works[seat.dask_jobs[0].job.work].timeout:g} s"
-            messages.append(self._lose(seat, f"was ended, because a block {words}", words))
+            messages += self._lose(seat, f"was ended, because a block {words}", words)
         return messages
 
     def _hung(self, late: Sequence[Seat]) -> list[Seat]:

@@ -63,9 +63,9 @@ class Launch:
         if self.workers < 1:
             raise ParameterError("1 worker or more is launched", value=self.workers)
 
-    def start(self, file: Path, logs: Path | None, numbers: Iterator[int]) -> list[Launched]:
+    def start(self, file: Path, logs: Path | None, numbers: Iterator[int]) -> Crew:
         """Start the workers for the run of a connection file; their output goes to `logs`."""
-        return [Launched(self, place, file, logs, numbers) for place in range(self.workers)]
+        return Crew(self, file, logs, numbers)
 
     @property
     def label(self) -> str:
@@ -73,8 +73,59 @@ class Launch:
         return (self.task or "worker").replace("/", "_")
 
 
+class Crew:
+    """The workers of a launch.
+
+    One that was ended, or left with an error, is started again at once, up to a limit in a row.
+    One that left with exit code 0 has done its part: it is started again only if blocks are left
+    and nobody else works on them.
+    """
+
+    def __init__(
+        self, launch: Launch, file: Path, logs: Path | None, numbers: Iterator[int]
+    ) -> None:
+        self.task = launch.task
+        self._logs = logs
+        self._command = " ".join(launch.command)
+        self.members: list[Launched] = []
+        try:
+            for place in range(launch.workers):
+                self.members.append(Launched(launch, place, file, logs, numbers))
+        except BaseException:
+            for member in self.members:
+                member.kill()
+            raise
+
+    @property
+    def is_running(self) -> bool:
+        """Whether one of them has not ended."""
+        return any(member.code is None for member in self.members)
+
+    def look_after(self) -> None:
+        """Start those again that ended with an error."""
+        for member in self.members:
+            if member.code not in (None, 0) and member.may_start:
+                member.start_again()
+
+    def call_back(self) -> WorkerError | None:
+        """Start all again that may; return an error if none may, for they keep ending."""
+        for member in self.members:
+            if member.may_start:
+                member.start_again()
+        if self.is_running:
+            return None
+        worst = max(self.members, key=lambda member: member.losses)
+        where = "its messages above" if self._logs is None else str(self._logs)
+        return WorkerError(
+            f"a worker that is launched finishes blocks; {worst.losses} in a row did not",
+            value=f"{self._command} ended with exit code {worst.code}",
+            place=f"see {where}",
+            remedy="run the command by hand to see what happens",
+        )
+
+
 class Launched:
-    """A worker that the run has started, and restarts when it leaves too early."""
+    """A process that the run has started as a worker, and starts again."""
 
     def __init__(
         self, launch: Launch, place: int, file: Path, logs: Path | None, numbers: Iterator[int]
@@ -90,28 +141,22 @@ class Launched:
         self._lifeline: int | None = None
         self._process = self._start()
 
-    def restart_if_gone(self) -> None:
-        """Start the worker again if it has ended.
+    @property
+    def code(self) -> int | None:
+        """The exit code; None while it is running."""
+        return self._process.poll()
 
-        Raises
-        ------
-        WorkerError
-            If it keeps ending before it has finished a block.
-        """
-        code = self._process.poll()
-        if code is None:
-            return
+    @property
+    def may_start(self) -> bool:
+        """Whether it has not ended too often before it finished a block."""
+        return self.code is not None and self.losses <= _MOST_LOSSES
+
+    def start_again(self) -> None:
+        """Start another process in the place of the one that has ended."""
         self.losses += 1
-        if self.losses > _MOST_LOSSES:
-            where = "its messages above" if self._logs is None else str(self._logs)
-            raise WorkerError(
-                f"a worker that is launched finishes blocks; {self.losses} in a row did not",
-                value=f"{' '.join(self._launch.command)} ended with exit code {code}",
-                place=f"see {where}",
-                remedy="run the command by hand to see what happens",
-            )
-        self.has_joined = False
-        self._process = self._start()
+        if self.may_start:
+            self.has_joined = False
+            self._process = self._start()
 
     def end(self, grace: float) -> None:
         """Wait for the worker to end by itself, then end it and all that it has started.

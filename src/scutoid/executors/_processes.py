@@ -25,9 +25,11 @@ from typing import IO
 from scutoid.errors import WorkerError
 from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
 from scutoid.executors._heartbeat import SharedHeartbeat
+from scutoid.executors._losses import Losses
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
+    GivenUp,
     ItemFailure,
     Job,
     Lost,
@@ -148,10 +150,7 @@ class _ProcessesWorkerPool:
         self._folder = str(Path.cwd())
         self._processes: dict[int, _Process] = {}
         self._next_number = 0
-        self._losses = 0
-        # A crash costs some 0.3 s; blocks that crash at each attempt must fail one by one, and a
-        # function that crashes every worker must not go on for a million blocks.
-        self._most_losses = 8 + 4 * workers
+        self._losses = Losses(workers)
         self._has_timeouts = any(work.timeout is not None for work in works)
         self._is_halting = self._has_told = False
         try:
@@ -249,17 +248,17 @@ class _ProcessesWorkerPool:
             while process.connection.poll():
                 messages.append(self._unpickled(process, process.connection.recv_bytes()))
         except (EOFError, OSError):
-            return [*messages, self._lose(process)]
+            return messages + self._lose(process)
         if process.process.poll() is not None and not process.connection.poll():
-            return [*messages, self._lose(process)]
+            return messages + self._lose(process)
         return messages
 
     def _unpickled(self, process: _Process, payload: bytes) -> Message:
         message: Message = pickle.loads(payload)
         if isinstance(message, Outcome):
-            process.jobs.pop(message.job, None)
-            if message.statuses.any():
-                self._losses = 0
+            job = process.jobs.pop(message.job, None)
+            if job is not None and message.statuses.any():
+                self._losses.note_success(job.work)
             if message.values is not None:
                 return with_values(message)
         return message
@@ -282,20 +281,21 @@ class _ProcessesWorkerPool:
                 messages += self._receive(process)
                 if process.number not in self._processes or self._deadline(process) != deadline:
                     continue
-                messages.append(self._lose(process, overdue=True))
+                messages += self._lose(process, overdue=True)
         return messages
 
-    def _lose(self, process: _Process, *, overdue: bool = False) -> Lost:
+    def _lose(self, process: _Process, *, overdue: bool = False) -> list[Message]:
         """Remove a lost worker, find the item to charge, and start another worker."""
         if not overdue:
             with suppress(subprocess.TimeoutExpired):
                 process.process.wait(_LEAVING_SECONDS)
         process.kill()
         seen = process.heartbeat.look()
-        charged = None
+        charged = work = None
         reason = _ending(process.process.returncode)
         if seen is not None and seen.job in process.jobs:
-            timeout = self._works[process.jobs[seen.job].work].timeout
+            work = process.jobs[seen.job].work
+            timeout = self._works[work].timeout
             if overdue:
                 reason = f"ended, because a block took more than {timeout:g} s"
                 error = f"TimeoutError: the block took more than {timeout:g} s"
@@ -305,20 +305,23 @@ class _ProcessesWorkerPool:
         lost = Lost(process.number, reason, tuple(process.jobs), charged)
         process.close()
         del self._processes[process.number]
-        if not overdue:
-            self._losses += 1
-        if self._losses > self._most_losses:
+        messages: list[Message] = [lost]
+        n = 0 if overdue else self._losses.note(work)
+        if n:
             where = "its messages above" if self._logs is None else str(self._logs)
-            raise WorkerError(
-                f"workers live to finish a block; {self._losses} in a row did not",
+            trouble = WorkerError(
+                f"workers live to finish a block; {n} in a row did not",
                 value=f"the last one {reason}",
                 place=f"see {where}" + (f"; last at {charged[1].error}" if charged else ""),
                 remedy="run with executor='serial' to see what happens, or with fewer workers "
                 "if memory is short",
             )
+            if work is None:
+                raise trouble
+            messages.append(GivenUp(work, trouble))
         if not self._is_halting:
             self._start()
-        return lost
+        return messages
 
 
 def _ending(code: int | None) -> str:

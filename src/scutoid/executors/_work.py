@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.errors import RunStopped, UnwritableStore
+from scutoid.errors import RunStopped, UnwritableStore, WorkerError
 from scutoid.stopping import OutOfTime
 
 Call = Callable[[object, Mapping[str, object]], tuple[int, object]]
@@ -155,7 +155,17 @@ class Lost:
     busy workers."""
 
 
-Message = Outcome | Joined | Lost
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenUp:
+    """No worker lives to finish an item of a work: it is given up, and others go on."""
+
+    work: int
+    """Number of the work."""
+    error: WorkerError
+    """Raised at the end of the run."""
+
+
+Message = Outcome | Joined | Lost | GivenUp
 
 
 class WorkerPool(Protocol):

@@ -255,7 +255,7 @@ class Worker:
         elif isinstance(message, Lost):
             # The driver has handed it jobs until now.
             message = dataclasses.replace(message, jobs=tuple(self.held))
-        else:
+        elif isinstance(message, Outcome):
             job = self.held.pop(message.job)
             for index in job.indices[message.statuses != FAILED].tolist():
                 self._note("done", self._world.works[job.work].name, index)

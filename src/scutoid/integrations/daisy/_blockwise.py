@@ -91,7 +91,8 @@ def run_blockwise(
     PipelineError, GeometryError, ParameterError
         If the tasks cannot be run as they are.
     WorkerError
-        If workers keep dying, or cannot be started.
+        If workers keep dying, or cannot be started.  A task whose workers keep dying is given up,
+        and those that need not wait for it are finished before.
     """
     states, is_ok = run_tasks(
         whole_of(pipeline, tasks),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scutoid import blocks, events
-from scutoid.errors import ParameterError
+from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import ConnectExecutor, Launch, SerialExecutor, dumps
 from scutoid.integrations.daisy._block import MarkedAsFailed
 from scutoid.integrations.daisy._context import CONTEXT_VARIABLE, Context
@@ -39,6 +39,7 @@ def run_tasks(
     executor: object = None,
     listeners: Sequence[events.Listener] = (),
     should_stop: Callable[[], bool] | None = None,
+    returns_given_up: bool = False,
 ) -> tuple[dict[str, TaskState], bool]:
     """Run a pipeline as `run_blockwise` does; return the states, and whether every block is done.
 
@@ -52,6 +53,14 @@ def run_tasks(
         Told of each event, beside `progress`.
     should_stop : callable, optional
         Whether to begin no further block.
+    returns_given_up : bool, optional
+        Whether to return the states too where tasks were given up, rather than raise.
+
+    Raises
+    ------
+    WorkerError
+        If a task was given up, because its workers keep dying; those that need not wait for it are
+        finished before.
     """
     logs = get_log_basedir()
     with _executor(whole, executor, multiprocessing, host=host, logs=logs) as (chosen, context):
@@ -60,18 +69,26 @@ def run_tasks(
             tasks = [_untimed(task) for task in tasks]
         states = States(tasks)
         shown = listener_of(progress, states)
-        report = blocks.run_blocks(
-            tasks,
-            workers=sum(task.max_workers for task in whole.tasks) if multiprocessing else 1,
-            executor=chosen,
-            on_failure="return",
-            resources=resources,
-            listeners=[states, *([] if shown is None else [shown]), *listeners],
-            logs=logs if multiprocessing else None,
-            should_stop=should_stop,
-        )
+        trouble = None
+        try:
+            report = blocks.run_blocks(
+                tasks,
+                workers=sum(task.max_workers for task in whole.tasks) if multiprocessing else 1,
+                executor=chosen,
+                on_failure="return",
+                resources=resources,
+                listeners=[states, *([] if shown is None else [shown]), *listeners],
+                logs=logs if multiprocessing else None,
+                should_stop=should_stop,
+            )
+        except WorkerError as error:
+            if not isinstance(error.report, blocks.Report):
+                raise
+            trouble, report = error, error.report
     if summary:
         _logger.log(logging.INFO if report.ok else logging.ERROR, "%s", report.summary())
+    if trouble is not None and not returns_given_up:
+        raise trouble
     return states.settle(report.tasks), report.ok
 
 

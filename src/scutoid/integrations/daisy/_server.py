@@ -59,7 +59,8 @@ class Server:
         Returns
         -------
         dict
-            By task_id its `TaskState`.
+            By task_id its `TaskState`; also where a task was given up (`abandoned`), because its
+            workers kept dying.
         """
         return self._run(
             whole_of(pipeline, tasks),
@@ -73,7 +74,11 @@ class Server:
     def _run(self, whole: Pipeline, **options: Any) -> dict[str, TaskState]:
         stats = RunStats()
         states, _ = run_tasks(
-            whole, listeners=[stats], should_stop=self.stop_event.is_set, **options
+            whole,
+            listeners=[stats],
+            should_stop=self.stop_event.is_set,
+            returns_given_up=True,
+            **options,
         )
         self.last_task_order = list(states)
         self.last_run_stats = stats.summary()

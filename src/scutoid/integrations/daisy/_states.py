@@ -88,6 +88,7 @@ class States:
 
     def __init__(self, tasks: Collection[blocks.BlockTask]) -> None:
         self.by_task = {task.name: TaskState(timeout_secs=task.timeout) for task in tasks}
+        self._after = {task.name: {edge.task for edge in task.edges()} for task in tasks}
         self._waits = {task.name for task in tasks if task.edges() or task.conflict}
         self._out: dict[str, dict[int, int]] = {task.name: {} for task in tasks}
         self._workers: dict[str, set[int]] = defaultdict(set)
@@ -164,8 +165,14 @@ class States:
 
     def settle(self, reports: Mapping[str, blocks.TaskReport]) -> dict[str, TaskState]:
         """Take the final counts from the reports of a run, and return the states by task."""
-        for name, report in reports.items():
+        abandoned: set[str] = set()
+        for name, report in reports.items():  # those that are waited for come first
             state = self.by_task[name]
+            upstream = sorted(self._after[name] & abandoned)
+            if report.given_up or upstream:
+                abandoned.add(name)
+                state.abandoned = True
+                state.abandon_reason = report.given_up or f"waits for {upstream[0]!r}, given up"
             state.total_block_count = report.n_blocks
             state.completed_count = report.n_done + report.n_skipped
             state.skipped_count = report.n_cached + report.n_skipped
