@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-MODULES = ("images", "microscopes", "values", "stores")
+MODULES = ("images", "tiffs", "microscopes", "values", "stores")
 """The modules that have formats, in groups that one process looks at."""
 
 
