@@ -57,7 +57,8 @@ def fuzz(*arguments):
 
 
 @pytest.mark.parametrize(
-    ("module", "each"), [("images", 200), ("tiffs", 200), ("microscopes", 200), ("values", 200)]
+    ("module", "each"),
+    [("images", 200), ("tiffs", 200), ("microscopes", 200), ("values", 200), ("stores", 40)],
 )
 def test_damaged_files_are_read_or_refused(module, each) -> None:
     code, lines = fuzz(module, "--each", each, "--batch", 100, "--jobs", 2)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from scutoid.errors import DamagedResult, ParameterError
+from scutoid.errors import DamagedResult, MemoryLimitError, ParameterError
 from scutoid.store import arrays_of_bytes, bytes_of_arrays, bytes_of_table, table_of_bytes
 
 DTYPES = (
@@ -123,3 +123,44 @@ def test_a_damaged_table_is_noticed():
     for size in (0, 10, len(packed) // 2):
         with pytest.raises(DamagedResult):
             table_of_bytes(packed[:size])
+
+
+def packed(header, content=b"\0" * 24):
+    """Pack what a header says, whatever it is."""
+    import json
+    import struct
+
+    text = json.dumps(header).encode().replace(b'"deep"', b"[" * 5000 + b"]" * 5000)
+    return struct.pack("<8sI", b"scutarr1", len(text)) + text + content
+
+
+ODD_PARTS = {
+    "a shape of text": [["a", "<i8", "3", "raw", 24]],
+    "a shape of another number of elements": [["a", "<i8", [4], "raw", 24]],
+    "a negative shape": [["a", "<i8", [-3], "raw", 24]],
+    "a shape of fractions": [["a", "<i8", [3.5], "raw", 24]],
+    "a shape of nothing": [["a", "<i8", [None], "raw", 24]],
+    "a type of nothing": [["a", None, [3], "raw", 24]],
+    "a type of a number": [["a", 8, [3], "raw", 24]],
+    "objects": [["a", "|O", [3], "raw", 24]],
+    "an unknown codec": [["a", "<i8", [3], "lz9", 24]],
+    "a codec that it is not": [["a", "<i8", [3], "zstd", 24]],
+    "a size of text": [["a", "<i8", [3], "raw", "24"]],
+    "fewer fields": [["a", "<i8"]],
+    "a number": 3,
+    "a list of numbers": [3],
+    "deep": "deep",
+    "a deep shape": [["a", "<i8", "deep", "raw", 24]],
+    "a name that is a list": [[["a"], "<i8", [3], "raw", 24]],
+}
+
+
+@pytest.mark.parametrize("name", ODD_PARTS)
+def test_parts_of_odd_shapes_are_damage(name) -> None:
+    with pytest.raises(DamagedResult):
+        arrays_of_bytes(packed(ODD_PARTS[name]))
+
+
+def test_parts_that_claim_more_than_there_is_are_not_made() -> None:
+    with pytest.raises(MemoryLimitError, match="memory"):
+        arrays_of_bytes(packed([["a", "<i8", [2**58], "raw", 24]]))

@@ -20,14 +20,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._axis_order import Order, stored_roi
 from scutoid.arrays._shards import levels_of, places_of
+from scutoid.arrays._zarr_metadata import shard_grid
 from scutoid.arrays._zarr_nodes import Node
+from scutoid.errors import SIGNS_OF_DAMAGE
 from scutoid.geometry import Roi
 from scutoid.regular import open_regular, opened_regular
 
@@ -59,7 +60,7 @@ class ShardLevel:
     @classmethod
     def of(cls, node: Node, number: int, order: Order) -> ShardLevel | None:
         """Describe an array; None if it has no shards of the form that scutoid writes."""
-        shape, edge = node.metadata["shape"], _edge(node.metadata)
+        _, edge, grid = shard_grid(node)
         codec = node.metadata["codecs"][0]
         inside = codec.get("configuration", {})
         ends = [each["name"] for each in inside.get("codecs", ())][-1:]
@@ -69,7 +70,6 @@ class ShardLevel:
         if inside.get("index_location", "end") != "end":
             return None
         n_chunks = math.prod(e // c for e, c in zip(edge, inside["chunk_shape"], strict=True))
-        grid = tuple(-(-size // e) for size, e in zip(shape, edge, strict=True))
         return cls(number, node.location, grid, edge, n_chunks, order)
 
     def places(self, roi: Roi) -> Iterator[tuple[int, ...]]:
@@ -107,8 +107,9 @@ class ShardLevel:
         """
         length = self.n_chunks * _SPAN.itemsize + _CRC
         with suppress(OSError), opened_regular(self.path(place)) as shard:
-            shard.seek(max(os.fstat(shard.fileno()).st_size - length, 0))
-            index = shard.read(length)
+            size = os.fstat(shard.fileno()).st_size
+            shard.seek(max(size - length, 0))
+            index = shard.read(min(length, size))
             if len(index) == length:
                 found = np.frombuffer(index[:-_CRC], _SPAN)["bytes"]
                 return np.where(found == _ABSENT, 0, found).astype(np.int64)
@@ -125,7 +126,7 @@ def shard_levels(path: str | os.PathLike[str]) -> tuple[ShardLevel, ...]:
     try:
         nodes, order = levels_of(Path(path))
         levels = [ShardLevel.of(node, n, order) for n, node in enumerate(nodes)]
-    except (KeyError, IndexError, TypeError, ValueError):
+    except SIGNS_OF_DAMAGE:
         return ()
     known = tuple(level for level in levels if level is not None)
     return known if len(known) == len(levels) else ()
@@ -172,10 +173,6 @@ def misplaced_shards(path: str | os.PathLike[str], notes: Notes, *, is_whole: bo
     return bad
 
 
-def _edge(metadata: Any) -> tuple[int, ...]:
-    return tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
-
-
 def _described(path: str, n_chunks: int) -> tuple[int, int] | None:
     """Return the bytes of a shard, and a checksum of its index and the ends of its chunks."""
     try:
@@ -193,7 +190,7 @@ def _described(path: str, n_chunks: int) -> tuple[int, int] | None:
 
 def _checksum(descriptor: int, size: int, n_chunks: int) -> int:
     length = n_chunks * _SPAN.itemsize + _CRC
-    index = os.pread(descriptor, length, max(size - length, 0))
+    index = os.pread(descriptor, min(length, size), max(size - length, 0))
     crc = zlib.crc32(index)
     if len(index) < length:
         return crc

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scutoid.arrays._axis_order import Order, as_here
 from scutoid.arrays._ome import read_multiscale
 from scutoid.arrays._zarr import ZarrArray, open_tensorstore
+from scutoid.arrays._zarr_metadata import shard_grid
 from scutoid.arrays._zarr_nodes import Node, read_node
 from scutoid.errors import ScutoidError, SourceError
 from scutoid.paths import inside
@@ -55,10 +56,7 @@ def stored_shards(
     nodes, order = levels_of(Path(path))
     if not nodes:
         return None
-    metadata = nodes[0].metadata
-    shape = tuple(metadata["shape"])
-    edge = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
-    grid = tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
+    shape, edge, grid = shard_grid(nodes[0])
     present = np.ones(grid, dtype=np.bool_)
     for number, node in enumerate(nodes):
         found = _bytes_of(node.location, grid, is_sized=notes is not None)
@@ -114,7 +112,7 @@ def _along(node: Node, name: str) -> tuple[int, ...]:
 
 
 def levels_of(path: Path) -> tuple[list[Node], Order]:
-    """Return the arrays of an image that scutoid has written, the finest first.
+    """Return the arrays of an image that scutoid has written, the finest first; none if damaged.
 
     And where each axis of the image is stored in them.
     """
@@ -129,9 +127,11 @@ def levels_of(path: Path) -> tuple[list[Node], Order]:
         pass  # level 0 may still be readable
     try:
         nodes = [read_node(str(inside(path, name))) for name in names]
+        arrays = [node for node in nodes if node is not None]
+        for node in arrays:
+            shard_grid(node)
     except ScutoidError:
         return [], ()
-    arrays = [node for node in nodes if node is not None]
     return (arrays, order) if len(arrays) == len(nodes) else ([], ())
 
 
@@ -159,10 +159,8 @@ def _damaged(node: Node) -> list[Path]:
             value=str(error)[:500],
             place=node.location,
         ) from error
-    shape = node.metadata["shape"]
-    edges = node.metadata["chunk_grid"]["configuration"]["chunk_shape"]
+    shape, edges, grid = shard_grid(node)
     bad = []
-    grid = tuple(-(-size // edge) for size, edge in zip(shape, edges, strict=True))
     for place in places_of(node.location, grid):
         ends = [
             (n * edge, min((n + 1) * edge, size))

@@ -7,6 +7,7 @@ alone, a type as an object with a name.  They are written out here.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ _ENCODINGS = ("default", "v2")
 _PAST_ALL = 2**62 - 1
 """Voxels along an axis that no reader counts to."""
 _SHOWN = 100
+_MOST_SHARDS = 2**27
+"""As many files no disk is made for; lists of them take a gigabyte."""
 
 
 class ArrayMetadata(NamedTuple):
@@ -92,6 +95,35 @@ def _with_version(package: str) -> str:
         return f"{package} {version(package)}"
     except PackageNotFoundError:
         return package
+
+
+def shard_grid(node: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the shape of an array, that of a shard, and the number of shards along each axis.
+
+    Raises
+    ------
+    SourceError
+        If the metadata do not say it, or there would be more shards than anything is made of.
+    """
+    try:
+        shape = _sizes(node.metadata["shape"], "shape")
+        said = node.metadata["chunk_grid"]["configuration"]["chunk_shape"]
+        edge = _sizes(said, "chunk shape", len(shape))
+        grid = tuple(-(-size // each) for size, each in zip(shape, edge, strict=True))
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _no_shards(node, f"{type(error).__name__}: {error}") from error
+    if math.prod(grid) > _MOST_SHARDS:
+        raise _no_shards(node, f"{math.prod(grid)} shards")
+    return shape, edge, grid
+
+
+def _no_shards(node: Node, value: str) -> SourceError:
+    return SourceError(
+        f"the metadata of a zarr array cut it into shards, at most {_MOST_SHARDS}",
+        value=value,
+        place=node.location,
+        remedy="restore the metadata file",
+    )
 
 
 def _sizes(said: Any, name: str, ndim: int | None = None) -> tuple[int, ...]:
