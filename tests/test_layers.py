@@ -26,6 +26,7 @@ LAYERS = (
         "folding",
         "free_memory",
         "paths",
+        "printable",
         "records",
         "regular",
         "remote",

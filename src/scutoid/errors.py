@@ -29,6 +29,8 @@ from __future__ import annotations
 import struct
 import zlib
 
+from scutoid.printable import printable, printable_lines
+
 __all__ = [
     "DamagedResult",
     "GeometryError",
@@ -108,10 +110,11 @@ class ScutoidError(Exception):
 
     def __str__(self) -> str:
         lines = [self.rule]
-        for name, text in (("found", self.value), ("where", self.place), ("remedy", self.remedy)):
+        where = None if self.place is None else printable(self.place)
+        for name, text in (("found", self.value), ("where", where), ("remedy", self.remedy)):
             if text is not None:
                 lines.append(f"  {name}: {text}")
-        return "\n".join(lines)
+        return printable_lines("\n".join(lines))
 
 
 class GeometryError(ScutoidError, ValueError):
@@ -213,6 +216,9 @@ class ScutoidWarning(UserWarning):
     >>> import warnings
     >>> warnings.simplefilter("error", ScutoidWarning)
     """
+
+    def __str__(self) -> str:
+        return printable_lines(super().__str__())
 
 
 class MissingExtra(ScutoidError, ImportError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scutoid.geometry import Roi
+from scutoid.printable import printed
 
 _SHOWN = 5
 _WORTH_TELLING = 0.1
@@ -86,6 +87,7 @@ class Report:
     logs: Path | None = None
     """The folder of the workers' output, if one was given."""
 
+    @printed
     def summary(self) -> str:
         """A line a task, then the first failures."""
         lines = []

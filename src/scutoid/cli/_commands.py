@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 
 from scutoid.cli._debug import commands_again
 from scutoid.cli._pipelines import Executor
+from scutoid.cli._say import say
 from scutoid.errors import ParameterError, RunStopped, ScutoidWarning, StoreError
 from scutoid.events import Event, Listener
+from scutoid.printable import printable
 from scutoid.progress import Progress
 from scutoid.steps import Image, Run, Store, Table, Tables, Value, Values
 from scutoid.steps import export as export_result
@@ -80,27 +82,27 @@ def run(
             )
         except RunStopped as stopped:
             if isinstance(stopped.run, Run):
-                print(stopped.run.summary(), file=sys.stderr)
+                say(stopped.run.summary(), file=sys.stderr)
             raise
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     if not done.ok:
-        print(done.summary(), file=sys.stderr)
+        say(done.summary(), file=sys.stderr)
         for command in commands_again(done, again):
-            print(f"to debug it: {command}", file=sys.stderr)
-        print(
+            say(f"to debug it: {command}", file=sys.stderr)
+        say(
             f"\nfailed. What was finished is kept in {done.store}; "
             "correct the cause and give the same command again.",
             file=sys.stderr,
         )
         return 1
     if n_cached == len(done.steps):
-        print(f"nothing to run: all {n_cached} steps are up to date in {done.store}")
+        say(f"nothing to run: all {n_cached} steps are up to date in {done.store}")
     else:
         for text in above.texts:
-            print(f"warning: {text}", file=sys.stderr)
+            say(f"warning: {text}", file=sys.stderr)
         ran = len(done.steps) - n_cached
         took = f"{done.seconds:.1f} s"
-        print(f"{ran} steps run, {n_cached} up to date, {took}; results in {done.store}")
+        say(f"{ran} steps run, {n_cached} up to date, {took}; results in {done.store}")
     return 0
 
 
@@ -134,7 +136,7 @@ def _in_plain_words() -> Iterator[list[str]]:
         ) -> None:
             if issubclass(category, ScutoidWarning):
                 said.append(str(message))
-                print(f"warning: {message}", file=sys.stderr)
+                say(f"warning: {message}", file=sys.stderr)
             else:
                 others(message, category, filename, lineno, file, line)
 
@@ -167,9 +169,9 @@ def plan(
         As above.
     """
     planned = plan_targets(*targets, **options, sample=time_sample)
-    print(planned.text(folded=not all_steps))
+    say(planned.text(folded=not all_steps))
     if planned.cost is not None:
-        print(f"\n{planned.cost.text(workers)}")
+        say(f"\n{planned.cost.text(workers)}")
     return 0
 
 
@@ -177,7 +179,7 @@ def why(targets: Sequence[object], *, step: tuple[str, ...], **options: Unpack[P
     """Print why steps of a pipeline would run; options are those of `scutoid.plan`."""
     planned = plan_targets(*targets, **options)
     for name in step or [planned_step.name for planned_step in planned]:
-        print(planned[name].why())
+        say(planned[name].why())
     return 0
 
 
@@ -201,7 +203,7 @@ def ls(*, store: str = "results", all_steps: bool = False) -> int:
         table.add_column(name, justify="right" if name in ("MB", "blocks") else "left")
     for entry, recipe in listed:
         size = sum(path.stat().st_size for path in entry.path.rglob("*") if path.is_file())
-        table.add_row(
+        row = (
             recipe.step,
             recipe.key[:12],
             recipe.kind,
@@ -210,12 +212,13 @@ def ls(*, store: str = "results", all_steps: bool = False) -> int:
             _n_blocks(entry, recipe),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(recipe.created)),
         )
-    console = Console(width=None if sys.stdout.isatty() else 120)
+        table.add_row(*map(printable, row))
+    console = Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False)
     with console.capture() as text:  # printed as all else is: rich has an exit of its own
         console.print(table)
-    print(text.get(), end="")
+    say(text.get(), end="")
     if len(listed) < len(entries):
-        print(f"and {len(entries) - len(listed)} inside operations: --all-steps")
+        say(f"and {len(entries) - len(listed)} inside operations: --all-steps")
     return 0
 
 
@@ -240,17 +243,17 @@ def show(step: str, *, store: str = "results", partial: Partial = "error") -> in
             "the store has results of the step", value=step, remedy=f"there are {names or 'none'}"
         )
     entry, recipe = entries[0]
-    print(f"{recipe.step}  {recipe.key[:12]}  {recipe.kind}, {entry.status}")
-    print(f"  in      {entry.path}")
+    say(f"{printable(recipe.step)}  {recipe.key[:12]}  {recipe.kind}, {entry.status}")
+    say(f"  in      {entry.path}")
     created = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(recipe.created))
     took = "" if recipe.seconds is None else f", took {recipe.seconds:.1f} s"
-    print(f"  made    {created} on {recipe.host}{took}")
+    say(f"  made    {created} on {recipe.host}{took}")
     _facts("with", {name: fact.text for name, fact in recipe.parameters.items()})
     _facts("from", {name: fact.text for name, fact in recipe.inputs.items()})
     _facts("code", {name: digest[:12] for name, digest in recipe.code.items()})
     _facts("using", recipe.versions)
     if recipe.block is not None:
-        print(f"  blocks  {_n_blocks(entry, recipe)} of {' x '.join(map(str, recipe.block))}")
+        say(f"  blocks  {_n_blocks(entry, recipe)} of {' x '.join(map(str, recipe.block))}")
     if step in opened:
         for result in _several(opened[step]):
             _print_result(result, partial)
@@ -264,7 +267,7 @@ def _n_blocks(entry: Entry, recipe: Recipe) -> str:
 
 def _facts(word: str, facts: Mapping[str, str]) -> None:
     for number, (name, text) in enumerate(facts.items()):
-        print(f"  {word if not number else '':<7} {name} = {text}")
+        say(f"  {word if not number else '':<7} {printable(name)} = {printable(text)}")
 
 
 def _several(result: Lazy | tuple[Lazy, ...]) -> tuple[Lazy, ...]:
@@ -280,19 +283,19 @@ def _print_result(result: Lazy, partial: Partial) -> None:
     elif isinstance(result, Tables):
         _print_table(result.to_pandas(partial=partial))
     elif isinstance(result, Values):
-        print(f"\n{result.to_pandas(partial=partial).head(_ROWS).to_string()}")
+        say(f"\n{result.to_pandas(partial=partial).head(_ROWS).to_string()}")
     elif isinstance(result, Value):
-        print(f"\n{result.get()!r}")
+        say(f"\n{result.get()!r}")
     else:
-        print(f"\n{result!r}")
+        say(f"\n{result!r}")
 
 
 def _print_table(frame: pd.DataFrame) -> None:
     n_shown = min(_ROWS, len(frame))
     unit = frame.attrs.get("unit")
     lengths = f", lengths in {unit}" if unit else ""
-    print(f"\n{len(frame)} rows, {len(frame.columns)} columns{lengths}; the first {n_shown}:")
-    print(frame.head(_ROWS).to_string())
+    say(f"\n{len(frame)} rows, {len(frame.columns)} columns{lengths}; the first {n_shown}:")
+    say(frame.head(_ROWS).to_string())
 
 
 def _tell_missing(result: Collection[Any], partial: Partial) -> None:
@@ -301,7 +304,7 @@ def _tell_missing(result: Collection[Any], partial: Partial) -> None:
     if missing and partial == "allow":
         named = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
         text = f"without {len(missing)} of {len(result)} members, which were not finished: {named}"
-        print(text, file=sys.stderr)
+        say(text, file=sys.stderr)
 
 
 def verify(*, store: str = "results", heal: bool = True) -> int:
@@ -315,7 +318,7 @@ def verify(*, store: str = "results", heal: bool = True) -> int:
         Whether damaged results are removed; --no-heal only reports them.
     """
     report = Store(store).verify(heal=heal)
-    print(report)
+    say(report)
     return 0 if report.ok else 1
 
 
@@ -345,7 +348,7 @@ def gc(
     collected = Store(store).gc(
         older_than=older_than, keep_runs=keep_runs, max_size=max_size, dry_run=dry_run
     )
-    print(collected)
+    say(collected)
     return 0
 
 
@@ -359,7 +362,7 @@ def du(*, store: str = "results") -> int:
     """
     sizes = Store(store).du()
     for name, nbytes in {**sizes, "in all": sum(sizes.values())}.items():
-        print(f"{nbytes / 1e6:12.1f} MB  {name}")
+        say(f"{nbytes / 1e6:12.1f} MB  {name}")
     return 0
 
 
@@ -402,7 +405,7 @@ def export(
     chosen = results[output - 1]
     if isinstance(chosen, Collection):
         _tell_missing(chosen, partial)
-    print(
+    say(
         export_result(
             chosen,
             path,
@@ -427,10 +430,10 @@ def _serve_view(
 
     try:
         with web(*results, link=link, port=port, open_browser=open_browser) as page:
-            print(f"{page.address}\nCtrl-C ends it", flush=True)
+            say(f"{page.address}\nCtrl-C ends it", flush=True)
             page.wait()
     except KeyboardInterrupt:
-        print()
+        say()
     return 0
 
 
@@ -500,7 +503,7 @@ def serve(*, store: str = "results", port: int = 0) -> int:
     from scutoid.serving import serve as serve_store
 
     def tell(address: str) -> None:
-        print(f"{store} is shown at\n\n    {address}\n\nCtrl-C ends it.", flush=True)
+        say(f"{store} is shown at\n\n    {address}\n\nCtrl-C ends it.", flush=True)
 
     serve_store(store, port=port, tell=tell)
     return 0
@@ -529,7 +532,7 @@ def report(
     from scutoid.reports import report as write_report
 
     path = write_report(store, run, path=output)
-    print(path)
+    say(path)
     if open:
         import webbrowser
 

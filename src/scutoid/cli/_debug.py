@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 
+from scutoid.cli._say import say
 from scutoid.errors import ScutoidError
 from scutoid.steps import Run
 from scutoid.steps import debug as debug_targets
@@ -50,7 +51,7 @@ def debug(targets: Sequence[object], **options: Unpack[DebugOptions]) -> int:
         pdb.post_mortem(error.__traceback__)
         return 1
     for number, item in enumerate(found if isinstance(found, tuple) else (found,), 1):
-        print(f"output {number}: {_in_short(item)}")
+        say(f"output {number}: {_in_short(item)}")
     return 0
 
 

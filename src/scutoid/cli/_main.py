@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from scutoid._version import __version__
+from scutoid.cli._say import say
 from scutoid.errors import IncompleteResult, RunFailed, RunStopped, ScutoidError
 
 if TYPE_CHECKING:
@@ -76,18 +77,18 @@ def _carry_out(argv: list[str]) -> int:
     try:
         return _dispatch(argv)
     except RunFailed as error:
-        print(error, file=sys.stderr)
+        say(error, file=sys.stderr)
         return FAILED
     except ScutoidError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return FAILED if isinstance(error, IncompleteResult) else USAGE
     except RunStopped as stopped:
-        print(f"\nstopped by {stopped.signal}. {_KEPT}", file=sys.stderr)
+        say(f"\nstopped by {stopped.signal}. {_KEPT}", file=sys.stderr)
         return int(stopped.code or STOPPED)
     except KeyboardInterrupt:
-        print(f"\nstopped. {_KEPT}", file=sys.stderr)
+        say(f"\nstopped. {_KEPT}", file=sys.stderr)
         return STOPPED
 
 
@@ -116,7 +117,7 @@ def _call(app: App, tokens: Sequence[str]) -> int:
         result = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError as error:
         if isinstance(error, UnusedCliTokensError):
-            print("parameters are given by name: --NAME VALUE; --help lists them", file=sys.stderr)
+            say("parameters are given by name: --NAME VALUE; --help lists them", file=sys.stderr)
         return USAGE
     return result if isinstance(result, int) else DONE
 

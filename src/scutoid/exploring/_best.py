@@ -11,6 +11,7 @@ import numpy as np
 from scutoid.errors import ParameterError
 from scutoid.exploring._failures import failed_of
 from scutoid.exploring._sweep import Sweep
+from scutoid.printable import printed
 
 By = str | Callable[[Any], float]
 
@@ -37,6 +38,7 @@ class Best:
     by: str
     """Name of the measure."""
 
+    @printed
     def __str__(self) -> str:
         chosen = ", ".join(f"{name} {value}" for name, value in self.parameters.items())
         lines = [f"{chosen}: {self.by} {self.value:.6g} (row {self.number})"]

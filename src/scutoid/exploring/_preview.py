@@ -20,6 +20,7 @@ from scutoid.exploring._region import Looked, Region
 from scutoid.exploring._session import Session
 from scutoid.exploring._spans import RegionLike
 from scutoid.geometry import Roi
+from scutoid.printable import printed
 from scutoid.steps.graph import Constant, ImageRef, Ref
 from scutoid.steps.handles import handle_of, refs_in, refusing_depth
 
@@ -193,6 +194,7 @@ class Preview:
         array = self.array if dtype is None else self.array.astype(dtype)
         return array.copy() if copy else array
 
+    @printed
     def summary(self) -> str:
         """Say what was computed, and how many objects go on beyond it."""
         lines = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html as markup
 import math
 import os
 import time
@@ -33,6 +32,7 @@ from scutoid.exploring._session import Session
 from scutoid.exploring._sheet import Tile, draw_sheet
 from scutoid.exploring._spans import RegionLike
 from scutoid.geometry import Roi
+from scutoid.printable import html_text, printed
 from scutoid.steps import Image, run
 from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import grid, note, refs_in, refusing_depth, section
@@ -166,7 +166,7 @@ class Sweep:
         _check_ending(path, ".html", "html")
         page = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sweep of '
-            f"{markup.escape(self._names())}</title><style>:root{{color-scheme:light dark}}"
+            f"{html_text(self._names())}</title><style>:root{{color-scheme:light dark}}"
             "body{font-family:system-ui,sans-serif;margin:24px}img{max-width:100%;height:auto}"
             f"</style></head><body>{self._as_html(len(self))}</body></html>\n"
         )
@@ -270,6 +270,7 @@ class Sweep:
     def _repr_html_(self) -> str:
         return self._as_html(_ROWS)
 
+    @printed
     def __str__(self) -> str:
         return f"{len(self)} choices\n{self.table.to_string()}"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from scutoid.printable import html_text, printable, printable_lines
 from scutoid.progress._counts import Count, RunCounts
 from scutoid.progress._words import facts, time_left
 
@@ -58,11 +58,13 @@ class Lines:
         self._last[row] = now
         parts = [f"{count.done} of {count.total} blocks done", *facts(count, now)]
         rest = [] if is_end or len(counts.rows) < 2 else time_left(counts.left(now))
-        self.say(f"{row}: {', '.join(parts)}{''.join(f'; {_ALL}: {text}' for text in rest)}")
+        self.say(
+            f"{printable(row)}: {', '.join(parts)}{''.join(f'; {_ALL}: {text}' for text in rest)}"
+        )
 
     def say(self, text: str) -> None:
         """Write a line."""
-        print(text, file=self._stream, flush=True)
+        print(printable_lines(text), file=self._stream, flush=True)
 
     def close(self, counts: RunCounts) -> None:
         """Write nothing more."""
@@ -124,9 +126,9 @@ class TerminalBars:
     def say(self, text: str) -> None:
         """Show a line above the bars."""
         if self._bars is None:
-            print(text, file=self._stream, flush=True)
+            print(printable_lines(text), file=self._stream, flush=True)
         else:
-            self._bars.console.print(text, markup=False, highlight=False)
+            self._bars.console.print(printable_lines(text), markup=False, highlight=False)
 
     def close(self, counts: RunCounts) -> None:
         """Leave the bars as they are."""
@@ -137,7 +139,7 @@ class TerminalBars:
     def _add(self, row: str, count: Count, words: str) -> None:
         if self._bars is not None:
             self._rows[row] = self._bars.add_task(
-                row, total=count.total, completed=count.done, words=words, start=False
+                printable(row), total=count.total, completed=count.done, words=words, start=False
             )
 
     def _set(self, row: str, count: Count, words: list[str]) -> None:
@@ -196,7 +198,7 @@ class NotebookTable:
             self._handle.update(shown)
 
     def _lines(self) -> str:
-        return "".join(f"<div>{html.escape(text)}</div>" for text in self._said)
+        return "".join(f"<div>{html_text(text)}</div>" for text in self._said)
 
     def _html(self, counts: RunCounts) -> str:
         rows = [(row, counts.row(row)) for row in counts.rows]
@@ -204,9 +206,9 @@ class NotebookTable:
             rows.append((_ALL, counts.total()))
         cell = '<td style="padding:1px 8px;text-align:left">'
         lines = "".join(
-            f"<tr>{cell}{html.escape(row)}</td>{cell}"
+            f"<tr>{cell}{html_text(row)}</td>{cell}"
             f'<progress value="{count.done}" max="{max(count.total, 1)}"></progress></td>'
-            f"{cell}{count.done}/{count.total}</td>{cell}{html.escape(self._words.get(row, ''))}"
+            f"{cell}{count.done}/{count.total}</td>{cell}{html_text(self._words.get(row, ''))}"
             "</td></tr>"
             for row, count in rows
         )

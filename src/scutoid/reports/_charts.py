@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scutoid.printable import html_text as safe
 
 _WIDTH, _HEIGHT = 300, 130
 _LEFT, _BOTTOM, _TOP = 8, 24, 20
@@ -76,9 +77,9 @@ class Histogram:
         above = f" ({self.n_above} more above)" if self.n_above else ""
         title = f"{self.column}{f' ({self.unit})' if self.unit else ''}"
         return (
-            f'<svg class="chart" role="img" aria-label="histogram of {_safe(title)}" '
+            f'<svg class="chart" role="img" aria-label="histogram of {safe(title)}" '
             f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
-            f'<text class="title" x="{_LEFT}" y="13">{_safe(title)}</text>{"".join(bars)}'
+            f'<text class="title" x="{_LEFT}" y="13">{safe(title)}</text>{"".join(bars)}'
             f'<path class="axis" d="M{_LEFT} {floor}H{_WIDTH - _LEFT}"/>'
             f'<text x="{_LEFT}" y="{_HEIGHT - 8}">{self.low:.4g}</text>'
             f'<text x="{_WIDTH - _LEFT}" y="{_HEIGHT - 8}" text-anchor="end">'
@@ -107,14 +108,14 @@ class Bars:
         most = max((value for _, value in self.rows), default=0) or 1
         wide = 460
         tall = len(self.rows) * _BAR + 22 + (_BAR if self.n_more else 0)
-        pieces = [f'<text class="title" x="0" y="13">{_safe(self.title)}</text>']
+        pieces = [f'<text class="title" x="0" y="13">{safe(self.title)}</text>']
         room = wide - _NAME - 70
         for n, (name, value) in enumerate(self.rows):
             y = 22 + n * _BAR
             long = room * value / most
             pieces.append(
-                f"<g><title>{_safe(name)}: {number_text(value)}</title>"
-                f'<text x="{_NAME - 6}" y="{y + 12}" text-anchor="end">{_safe(_short(name))}</text>'
+                f"<g><title>{safe(name)}: {number_text(value)}</title>"
+                f'<text x="{_NAME - 6}" y="{y + 12}" text-anchor="end">{safe(_short(name))}</text>'
                 f'<rect class="bin" x="{_NAME}" y="{y + 2}" width="{max(long, 0):.1f}" '
                 f'height="{_BAR - 5}" rx="2"/>'
                 f'<text x="{_NAME + max(long, 0) + 5:.1f}" y="{y + 12}">{number_text(value)}</text>'
@@ -124,7 +125,7 @@ class Bars:
             y = 22 + len(self.rows) * _BAR + 12
             pieces.append(f'<text x="{_NAME}" y="{y}">and {self.n_more} more</text>')
         return (
-            f'<svg class="chart" role="img" aria-label="{_safe(self.title)}" width="{wide}" '
+            f'<svg class="chart" role="img" aria-label="{safe(self.title)}" width="{wide}" '
             f'height="{tall}" viewBox="0 0 {wide} {tall}">{"".join(pieces)}</svg>'
         )
 
@@ -153,7 +154,3 @@ def number_text(value: float) -> str:
 def _short(name: str) -> str:
     most = int((_NAME - 6) / _LETTER)
     return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def _safe(text: str) -> str:
-    return html.escape(text, quote=True)

@@ -7,11 +7,11 @@ like, and the name of its step in ``data-step``.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from scutoid.folding import folded_name
+from scutoid.printable import html_text as safe
 from scutoid.reports._facts import RunFacts, SourceFacts, StepFacts, StepState
 from scutoid.reports._layout import place
 
@@ -147,12 +147,8 @@ def graph_svg(
     for one in ordered:
         box = _box(nodes[one], placed.centers[one])
         target = link(nodes[one].step) if link is not None and nodes[one].step else None
-        pieces.append(box if target is None else f'<a href="{_safe(target)}">{box}</a>')
+        pieces.append(box if target is None else f'<a href="{safe(target)}">{box}</a>')
     return "".join([*pieces, "</svg>"])
-
-
-def _safe(text: str) -> str:
-    return html.escape(text, quote=True)
 
 
 def _folds(facts: RunFacts, unfolded: Collection[str] | bool) -> dict[str, str]:
@@ -252,8 +248,8 @@ def _box(node: _Node, center: tuple[float, float]) -> str:
     x, y = center[0] - node.width / 2, center[1] - _HEIGHT / 2
     corner = _HEIGHT / 2 if node.kind == "source" else 7
     box = (
-        f'<g class="node {node.kind}" data-step="{_safe(node.step)}">'
-        f"<title>{_safe(node.title)}</title>"
+        f'<g class="node {node.kind}" data-step="{safe(node.step)}">'
+        f"<title>{safe(node.title)}</title>"
         f'<rect class="box" x="{x:.1f}" y="{y:.1f}" width="{node.width:.1f}" '
         f'height="{_HEIGHT:.0f}" rx="{corner}"/>'
     )
@@ -265,7 +261,7 @@ def _box(node: _Node, center: tuple[float, float]) -> str:
     for number, (text, kind, letter) in enumerate(lines):
         pieces.append(
             f'<text class="{kind}" text-anchor="middle" x="{center[0]:.1f}" '
-            f'y="{first + 16 * number:.1f}">{_safe(_short(text, letter))}</text>'
+            f'y="{first + 16 * number:.1f}">{safe(_short(text, letter))}</text>'
         )
     if node.share is not None:
         long = node.width - 16

@@ -6,13 +6,13 @@ All text that comes from outside is escaped; the page fetches nothing, and says 
 from __future__ import annotations
 
 import datetime as dt
-import html
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
 from scutoid.folding import fold, folded_name
+from scutoid.printable import html_text as safe
 from scutoid.reports._charts import number_text
 from scutoid.reports._facts import FailureFacts, RunFacts, StepFacts
 from scutoid.reports._gallery import Gallery, ranks
@@ -78,10 +78,10 @@ class Page:
         script = _file("page.js")
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            f'<meta http-equiv="Content-Security-Policy" content="{_safe(_POLICY)}'
+            f'<meta http-equiv="Content-Security-Policy" content="{safe(_POLICY)}'
             f"'sha256-{_digest(script)}'\">"
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>Run {_safe(facts.name)}</title>"
+            f"<title>Run {safe(facts.name)}</title>"
             f"<style>{_file('page.css')}{STYLE}</style></head>"
             f"<body><main>{body}</main><script>{script}</script></body></html>\n"
         )
@@ -115,9 +115,9 @@ class Page:
             charts = [one.svg() for one in table.histograms]
             charts += [] if table.regions is None else [table.regions.svg()]
             said = f"{table.n_rows} rows, {len(table.columns)} columns"
-            note = f'<p class="note">{_safe(table.note)}</p>' if table.note else ""
+            note = f'<p class="note">{safe(table.note)}</p>' if table.note else ""
             pieces.append(
-                f'<h3>{_safe(table.step)} <span class="faint">{said}</span></h3>'
+                f'<h3>{safe(table.step)} <span class="faint">{said}</span></h3>'
                 f'<div class="charts">{"".join(charts)}</div>{note}'
             )
         return _section("Tables", "".join(pieces))
@@ -128,7 +128,7 @@ class Page:
             return ""
         places = {name: ranks(cells) for name, cells in gallery.columns.items()}
         options = "".join(
-            f'<option value="{n}">{_safe(name)}</option>' for n, name in enumerate(places)
+            f'<option value="{n}">{safe(name)}</option>' for n, name in enumerate(places)
         )
         cards = "".join(
             self._card(gallery, n, key, [place[n] for place in places.values()])
@@ -156,20 +156,20 @@ class Page:
         picture = '<div class="empty">no picture</div>'
         if shown is not None:
             picture = (
-                f'<a href="{_safe(shown.source)}">{_image(shown)}</a>'
+                f'<a href="{safe(shown.source)}">{_image(shown)}</a>'
                 if not shown.source.startswith("data:")
                 else _image(shown)
             )
         lacks = gallery.lacking.get(key, ())
-        said = f'<br><span class="lacks">lacks {_safe(", ".join(lacks))}</span>' if lacks else ""
+        said = f'<br><span class="lacks">lacks {safe(", ".join(lacks))}</span>' if lacks else ""
         cells = "".join(
-            f"<br>{_safe(name)}: {_safe(_cell(column[n]))}"
+            f"<br>{safe(name)}: {safe(_cell(column[n]))}"
             for name, column in gallery.columns.items()
             if column[n] is not None
         )
         return (
             f'<figure data-place="{n}"{order}>{picture}'
-            f"<figcaption><b>{_safe(key)}</b>{said}{cells}</figcaption></figure>"
+            f"<figcaption><b>{safe(key)}</b>{said}{cells}</figcaption></figure>"
         )
 
 
@@ -192,19 +192,15 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
-def _safe(text: object) -> str:
-    return html.escape(str(text), quote=True)
-
-
 def _section(title: str, content: str, kind: str = "") -> str:
     if not content:
         return ""
-    return f'<section class="{kind}"><h2>{_safe(title)}</h2>{content}</section>'
+    return f'<section class="{kind}"><h2>{safe(title)}</h2>{content}</section>'
 
 
 def _rows(pairs: Iterable[tuple[str, object]]) -> str:
     rows = "".join(
-        f"<tr><th>{_safe(name)}</th><td>{_safe(_cut(str(value)))}</td></tr>"
+        f"<tr><th>{safe(name)}</th><td>{safe(_cut(str(value)))}</td></tr>"
         for name, value in pairs
         if value not in (None, "")
     )
@@ -219,15 +215,15 @@ def _image(shown: Shown) -> str:
     width, height = shown.size
     lazy = "" if shown.source.startswith("data:") else 'loading="lazy" '
     return (
-        f'<img alt="{_safe(shown.name)}: {_safe(shown.caption)}" width="{width}" '
-        f'height="{height}" {lazy}src="{_safe(shown.source)}">'
+        f'<img alt="{safe(shown.name)}: {safe(shown.caption)}" width="{width}" '
+        f'height="{height}" {lazy}src="{safe(shown.source)}">'
     )
 
 
 def _figure(shown: Shown) -> str:
     return (
-        f"<figure>{_image(shown)}<figcaption><b>{_safe(shown.name)}</b><br>"
-        f"{_safe(shown.caption)}</figcaption></figure>"
+        f"<figure>{_image(shown)}<figcaption><b>{safe(shown.name)}</b><br>"
+        f"{safe(shown.caption)}</figcaption></figure>"
     )
 
 
@@ -261,7 +257,7 @@ def _head(facts: RunFacts) -> str:
     state = _STATES[facts.state]
     memory = "" if facts.memory is None else f"{facts.memory / 2**20:.0f} MiB at most in a process"
     return (
-        f'<h1>Run {_safe(facts.name)}<span class="badge state-{state}">{_safe(facts.state)}</span>'
+        f'<h1>Run {safe(facts.name)}<span class="badge state-{state}">{safe(facts.state)}</span>'
         "</h1>"
         + _rows(
             [
@@ -277,7 +273,7 @@ def _head(facts: RunFacts) -> str:
 
 
 def _list(texts: Iterable[str]) -> str:
-    items = "".join(f"<li>{_safe(_cut(text))}</li>" for text in texts)
+    items = "".join(f"<li>{safe(_cut(text))}</li>" for text in texts)
     return f"<ul>{items}</ul>" if items else ""
 
 
@@ -293,15 +289,15 @@ def _failures(facts: RunFacts) -> str:
     pieces = []
     for step in facts.steps:
         for failure in step.failures[:_NAMED]:
-            trace = f"<pre>{_safe(_cut(failure.traceback))}</pre>" if failure.traceback else ""
+            trace = f"<pre>{safe(_cut(failure.traceback))}</pre>" if failure.traceback else ""
             trace += _debugging(facts, step, failure)
             pieces.append(
-                f"<details><summary><b>{_safe(step.name)}</b>, {_safe(failure.where)}: "
-                f"{_safe(_cut(failure.error))}</summary>{trace}</details>"
+                f"<details><summary><b>{safe(step.name)}</b>, {safe(failure.where)}: "
+                f"{safe(_cut(failure.error))}</summary>{trace}</details>"
             )
         more = step.n_failed - min(len(step.failures), _NAMED)
         if more > 0:
-            pieces.append(f'<p class="note">{_safe(step.name)}: {more} further failures</p>')
+            pieces.append(f'<p class="note">{safe(step.name)}: {more} further failures</p>')
     return _section("Failures", "".join(pieces), "bad")
 
 
@@ -312,7 +308,7 @@ def _debugging(facts: RunFacts, step: StepFacts, failure: FailureFacts) -> str:
     member = failure.where.removeprefix("member ")
     at = repr(failure.block) if member == failure.where else member
     call = f"sc.debug(..., store={facts.store!r}, step={step.name!r}, at={at})"
-    return f'<p class="note">to debug it: <code>{_safe(call)}</code></p>'
+    return f'<p class="note">to debug it: <code>{safe(call)}</code></p>'
 
 
 def _timings(facts: RunFacts) -> str:
@@ -328,12 +324,12 @@ def _timings(facts: RunFacts) -> str:
             name = step.name if step is head else f"— {step.name}"
             wide = 140 * step.seconds / most
             rows.append(
-                f'<tr class="state-{step.state}"><td>{_safe(name)}</td>'
-                f"<td>{_safe(WORDS[step.state])}</td>"
+                f'<tr class="state-{step.state}"><td>{safe(name)}</td>'
+                f"<td>{safe(WORDS[step.state])}</td>"
                 f'<td class="n">{step.n_done} of {step.n_blocks}</td>{counts}'
                 f'<td class="n">{took(step.seconds)}</td>'
                 f'<td><span class="meter" style="width:{wide:.0f}px"></span></td>'
-                f'<td class="faint">{_safe(slow)}</td></tr>'
+                f'<td class="faint">{safe(slow)}</td></tr>'
             )
     if not rows:
         return ""
@@ -360,8 +356,8 @@ def _steps(facts: RunFacts) -> str:
             said = ", ".join(word for word in (step.kind, WORDS[step.state], inside) if word)
             title = folded_name(step.name, len(under)) if step is head else step.name
             pieces.append(
-                f"<details><summary><b>{_safe(title)}</b> "
-                f'<span class="faint">{_safe(said)}</span></summary>'
+                f"<details><summary><b>{safe(title)}</b> "
+                f'<span class="faint">{safe(said)}</span></summary>'
                 f'<div id="{_anchor(facts, step.name)}">{_of_step(facts, step)}</div></details>'
             )
     return _section("What each step was made of", "".join(pieces))
@@ -407,7 +403,7 @@ def _by(numbers: Sequence[int]) -> str:
 
 
 def _titled(title: str, pairs: Sequence[tuple[str, object]]) -> str:
-    return f"<h3>{_safe(title)}</h3>{_rows(pairs)}" if pairs else ""
+    return f"<h3>{safe(title)}</h3>{_rows(pairs)}" if pairs else ""
 
 
 def _reproduce(facts: RunFacts) -> str:
@@ -418,12 +414,12 @@ def _reproduce(facts: RunFacts) -> str:
     lines += ["print(store.verify(heal=False))  # whether all is as it was written"]
     command = ""
     if facts.command:
-        command = f"<h3>command</h3><pre>{_safe(shlex.join(facts.command))}</pre>"
+        command = f"<h3>command</h3><pre>{safe(shlex.join(facts.command))}</pre>"
     sources = [(source.text, source.place or "given, not a file") for source in facts.sources]
     keys = [(step.name, step.key) for step in facts.steps]
     return _section(
         "How to make it again",
-        f"{command}<h3>read the results</h3><pre>{_safe(chr(10).join(lines))}</pre>"
+        f"{command}<h3>read the results</h3><pre>{safe(chr(10).join(lines))}</pre>"
         f"{_titled('inputs', sources)}{_titled('keys', keys)}"
         '<p class="note">Equal code, parameters and inputs have equal keys; a run computes only '
         "what has none.</p>",

@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import Self
 
 from scutoid.errors import StoreError
+from scutoid.printable import printed
 from scutoid.regular import open_regular, read_regular
 from scutoid.settings import time_of
 from scutoid.store._durable import make_folder, storing
@@ -71,6 +72,7 @@ class Owner:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    @printed
     def __str__(self) -> str:
         return f"process {self.process} on {self.host}"
 

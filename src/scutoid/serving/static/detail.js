@@ -1,6 +1,6 @@
 // One step, or one result by itself: why, its blocks, failures, picture, tables, and how to see more.
 
-import { address, ask, badge, command, duration, element, moment, problem, rate, setBadge, setText } from "./dom.js";
+import { address, ask, badge, command, duration, element, moment, printable, problem, rate, setBadge, setText } from "./dom.js";
 import { blockMap } from "./block_map.js";
 import { tableBox } from "./table.js";
 
@@ -57,7 +57,7 @@ export function detailBox(run) {
 
 export async function showResult(content, place) {
   const told = await ask("/api/result", { place });
-  document.title = `${told.name} · scutoid`;
+  document.title = printable(`${told.name} · scutoid`);
   content.replaceChildren(element("section", { class: "card", "aria-label": "Result" },
     element("div", { class: "head" }, element("h1", {}, told.name), badge(told.stored)),
     element("p", { class: "faint" }, `${told.kind}, finished ${moment(told.created)}${told.seconds ? `, took ${duration(told.seconds)}` : ""}`),

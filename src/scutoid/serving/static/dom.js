@@ -1,18 +1,33 @@
 // Elements, texts and requests.  Data of a store becomes text nodes and values, never markup.
 
+// Attributes that people read or hear.
+const READ = new Set(["title", "aria-label", "alt", "placeholder"]);
+
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined)
+      made.setAttribute(name, READ.has(name) ? printable(value) : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  const kept = children.flat().filter((child) => child !== null && child !== undefined);
+  made.append(...kept.map((child) => (child instanceof Node ? child : printable(child))));
   return made;
 }
 
 export function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = printable(text);
+  if (node.textContent !== shown) node.textContent = shown;
+}
+
+// Characters that turn the direction of writing, or act elsewhere, are shown as their numbers: a
+// name in a store looks like no other.  The same as in scutoid/printable.py.
+const ACTING =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb]/g;
+
+export function printable(text) {
+  return String(text).replace(ACTING, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 export function address(path, parameters) {

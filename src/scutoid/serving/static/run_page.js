@@ -1,6 +1,6 @@
 // The page of a run: what it is at, its steps as a graph and as a table, one of them in detail.
 
-import { address, duration, element, fact, linkState, listen, meter, moment, problem, rate, badge, setBadge, setText } from "./dom.js";
+import { address, badge, duration, element, fact, linkState, listen, meter, moment, printable, problem, rate, setBadge, setText } from "./dom.js";
 import { detailBox } from "./detail.js";
 import { fold, joined } from "./folding.js";
 import { graphBox } from "./graph.js";
@@ -43,7 +43,7 @@ export function showRun(content, run) {
     const step = find(steps, chosen);
     if (step) detail.show(step);
   };
-  document.title = `${run} · scutoid`;
+  document.title = printable(`${run} · scutoid`);
   content.replaceChildren(head,
     element("div", { class: "columns" },
       element("div", {},

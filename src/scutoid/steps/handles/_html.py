@@ -6,11 +6,12 @@ stay as they are in a saved notebook.
 
 from __future__ import annotations
 
-import html
 import math
 import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from scutoid.printable import html_text
 
 _LONGEST = 300
 """Characters of one text."""
@@ -23,7 +24,7 @@ def escaped(value: object) -> str:
     """Write a value as text of a page: numbers as they are, long text cut off."""
     text = as_text(value)
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return html.escape(cut, quote=True)
+    return html_text(cut)
 
 
 def as_text(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from scutoid.errors import PipelineError
+from scutoid.printable import printed
 from scutoid.steps.graph import CollectionRef, FromStore, Ref, image_remedy
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth
 
@@ -59,6 +60,7 @@ class Lazy:
             remedy=self._instead_of_bool,
         )
 
+    @printed
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 

@@ -22,6 +22,7 @@ from numpy.typing import DTypeLike, NDArray
 from scutoid.arrays import read_region
 from scutoid.errors import MissingExtra, ParameterError, PipelineError
 from scutoid.geometry import Roi, RoiLike
+from scutoid.printable import printed
 from scutoid.steps.graph import Described, ImageRef
 from scutoid.steps.handles._evaluate import Evaluation, refusing_depth, stored_levels
 from scutoid.steps.handles._lazy import Lazy, remedy_for_image
@@ -203,6 +204,7 @@ class Image(Described, ImageOperators):
         data = self.read() if chunks is None else self.to_dask(chunks=chunks)
         return data_array(data, self.framed.spec, self.name)
 
+    @printed
     def __repr__(self) -> str:
         spec = self.framed.spec
         sizes = spec.voxel_size or spec.known_sizes

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from scutoid.blocks import parse_bytes
 from scutoid.errors import DamagedResult, IncompleteResult, ParameterError, StoreError
 from scutoid.paths import absolute
+from scutoid.printable import printed
 from scutoid.regular import read_regular
 from scutoid.settings import parse_duration
 from scutoid.steps.declaration import OutputKind
@@ -363,6 +364,7 @@ class Store(NamedResults):
         known = note(f"the newest {len(rows)} of {len(results)} results{more}")
         return section("Store", str(self.path), table, known)
 
+    @printed
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}, {len(self.names())} steps)"
 

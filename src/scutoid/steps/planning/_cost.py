@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scutoid.errors import PipelineError
+from scutoid.printable import printable, printed
 from scutoid.progress import duration
 from scutoid.steps.handles import grid, lines, section
 
@@ -113,6 +114,7 @@ class Cost:
         """Names of the steps of which no block could be measured."""
         return tuple(step.name for step in self.steps if step.n_left and not step.is_known)
 
+    @printed
     def text(self, workers: int = 1) -> str:
         """Write a line a step, then what it comes to.
 
@@ -125,7 +127,7 @@ class Cost:
         -------
         str
         """
-        rows = [_HEADER, *map(_row, self.steps)]
+        rows = [_HEADER, *(tuple(map(printable, _row(step))) for step in self.steps)]
         widths = [max(len(row[n]) for row in rows) for n in range(len(_HEADER))]
         table = [
             "  ".join(

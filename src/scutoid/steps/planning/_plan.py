@@ -8,6 +8,7 @@ from typing import Literal
 
 from scutoid.errors import PipelineError
 from scutoid.folding import fold, folded_name
+from scutoid.printable import printable, printed
 from scutoid.steps.handles import grid, lines, section
 from scutoid.steps.planning._cost import Cost
 
@@ -52,6 +53,7 @@ class PlannedStep:
     """Key of the earlier result that blocks are taken from where they read the same; empty: none
     has the same code, parameters and blocks."""
 
+    @printed
     def why(self) -> str:
         """Say in some lines why it runs, or that it does not.
 
@@ -101,6 +103,7 @@ class Plan:
         """Whether there is nothing to run."""
         return all(step.status == "cached" for step in self.steps)
 
+    @printed
     def text(self, *, folded: bool = True) -> str:
         """Write a line a step, then the warnings.
 
@@ -113,7 +116,8 @@ class Plan:
         -------
         str
         """
-        rows = [_HEADER, *map(_row, self._shown(folded=folded))]
+        steps = self._shown(folded=folded)
+        rows = [_HEADER, *(tuple(map(printable, _row(step))) for step in steps)]
         widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
         lines = [
             "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]).rstrip()

@@ -18,6 +18,7 @@ from scutoid.arrays import damaged_shards, open_source
 from scutoid.blocks import Journal
 from scutoid.errors import DamagedResult, MetadataError, ScutoidError, SourceError, StoreError
 from scutoid.paths import inside
+from scutoid.printable import printed
 from scutoid.steps.results._checksums import is_intact
 from scutoid.steps.results._member_lists import members_of
 from scutoid.steps.results._member_record import FileRecord, MemberRecord
@@ -47,6 +48,7 @@ class Damage:
     what: str
     """What is wrong with it."""
 
+    @printed
     def __str__(self) -> str:
         return f"{self.step} {self.key[:12]}: {self.place.name}: {self.what}"
 
@@ -287,6 +289,7 @@ class Verification:
         """Whether nothing is damaged."""
         return not self.damages
 
+    @printed
     def __str__(self) -> str:
         lines = [str(damage) for damage in self.damages]
         lines += [f"{name}: not looked at, for it is being made" for name in self.skipped]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from scutoid.durable import is_beside
 from scutoid.errors import StoreError
+from scutoid.printable import printed
 from scutoid.settings import UNITS
 from scutoid.steps.results._damage import bytes_in, own_bytes
 from scutoid.steps.results._names import FILES_FOLDER
@@ -73,6 +74,7 @@ class Garbage:
         """Bytes that are freed."""
         return sum(one.nbytes for one in self.removals)
 
+    @printed
     def __str__(self) -> str:
         lines = [f"{one.nbytes / 1e6:10.1f} MB  {one.path}  ({one.why})" for one in self.removals]
         word = "would be removed" if self.is_dry else "removed"

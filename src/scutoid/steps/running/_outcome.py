@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar, overload
 from scutoid.blocks import BlockTime, Failure
 from scutoid.errors import DamagedResult, PipelineError
 from scutoid.folding import fold, folded_name
+from scutoid.printable import printed
 from scutoid.steps.graph import Member, Node, planned_node
 from scutoid.steps.handles import (
     Lazy,
@@ -232,6 +233,7 @@ class Run(NamedResults):
             )
         return steps[name]
 
+    @printed
     def summary(self) -> str:
         """Return a line a step, then the first failures and the warnings."""
         lines = []
