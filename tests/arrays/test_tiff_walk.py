@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -270,3 +271,40 @@ def test_a_file_of_another_image_that_goes_on_for_ever_is_refused(tmp_path, monk
 def test_what_is_wrong_with_a_file_of_another_image_is_no_matter_of_this(tmp_path, second) -> None:
     source = open_source(in_two_files(tmp_path, second=second), series=0)
     np.testing.assert_array_equal(source.read(source.spec.roi), PAGES)
+
+
+@pytest.mark.parametrize(
+    ("places", "summary", "is_too_much"),
+    [
+        ([[0, z, 0, 0, 8] for z in range(6)], {"Slices": 6}, False),
+        ([[0, z, 0, 0, 8] for z in range(6)], {"Slices": 20_000}, True),
+        ([[0, 0, 0, 0, 8], [0, 30_000, 0, 0, 8]], {}, True),
+        ([], {"Slices": 20_000}, False),
+    ],
+    ids=["as there are", "slices", "places far apart", "none"],
+)
+def test_planes_of_micro_manager_are_counted_before_a_library_lists_them(
+    monkeypatch, places, summary, is_too_much
+) -> None:
+    monkeypatch.setattr(_tiff_claims, "_FREE", 1000)
+    said = {"IndexMap": np.array(places, np.uint32).reshape(-1, 5), "Summary": summary}
+    file = SimpleNamespace(is_mmstack=True, is_ndtiff=False, micromanager_metadata=said)
+    with pytest.raises(ValueError, match="planes, of") if is_too_much else nullcontext():
+        _tiff_claims.check_stacks(file)
+
+
+@pytest.mark.parametrize("last", [5, 40_000])
+def test_planes_of_an_ndtiff_are_counted_before_a_library_lists_them(
+    tmp_path, monkeypatch, last
+) -> None:
+    monkeypatch.setattr(_tiff_claims, "_FREE", 1000)
+    entries = b""
+    for place in (0, last):
+        axes, name = b'{"z": %d, "channel": "DAPI"}' % place, b"a.tif"
+        entries += struct.pack("<I", len(axes)) + axes + struct.pack("<I", len(name)) + name
+        entries += struct.pack("<IiiiiIii", 0, 16, 16, 1, 0, 0, 0, 0)
+    (tmp_path / "NDTiff.index").write_bytes(entries)
+    handle = SimpleNamespace(dirname=str(tmp_path))
+    file = SimpleNamespace(is_mmstack=False, is_ndtiff=True, filehandle=handle)
+    with pytest.raises(ValueError, match="planes, of") if last > 5 else nullcontext():
+        _tiff_claims.check_stacks(file)
