@@ -1,7 +1,7 @@
 # make demo      set up .venv, run the pipeline on a small simulated brain, say where the results are
 # make test      set up .venv, run all tests, doctests and the examples of the README
 # make check     style, types and all tests: what CI runs
-# make soak      runs and stores whose processes are killed and whose files are damaged, new examples: half an hour
+# make soak      runs and stores whose processes are killed and whose files are damaged, new examples: an hour
 # make peers     files of programs that want other packages, written and read: each in an environment of its own
 # make pictures  draw the pictures of the docs from simulated data, with napari and Chromium (EXTRAS=dev,napari,web,browser)
 # make test-312  run the tests on another Python: make test-312 PYTHON312=/path/to/python3.12
@@ -17,6 +17,7 @@ PICTURES  ?=
 SOAK_RUNS ?= 200
 SOAK_SEED ?= 0
 SOAK_KILLS ?= 300
+SOAK_FAULTS ?= 1000
 SOAK_DAMAGES ?= 20
 SOAK_INPUTS ?= 20000
 
@@ -77,6 +78,7 @@ import-cost: $(core)
 soak: $(ready)
 	$(bin)/python tools/soak.py --runs $(SOAK_RUNS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
+	$(bin)/python tools/soak_faults.py --kills $(SOAK_FAULTS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/results/test_store_faults.py
 	SCUTOID_NEW_EXAMPLES=1 $(pytest) -m hypothesis
 	$(bin)/python tools/fuzz --inputs $(SOAK_INPUTS) --seed $(SOAK_SEED) --jobs $(JOBS)

@@ -42,7 +42,7 @@ import pandas as pd
 
 import scutoid as sc
 from scutoid.errors import ScutoidError
-from soak_store_driver import CALLS, MEMBERS, N_BLOCKS, NAMES, Site
+from soak_store_driver import CALLS, IN_BLOCKS, MEMBERS, N_BLOCKS, NAMES, Site
 
 LEAVING = 60.0
 """So many seconds a worker may outlive its driver."""
@@ -56,7 +56,7 @@ _EXPLAINED = re.compile(
     r"|\w+/[0-9a-f]{12}/(image(-\d+)?\.shards|blocks\.digests)"
     r"|\w+/[0-9a-f]{12}/(value\.(json|npy)|table\.parquet|files/note\.txt)"
     r"|\w+/[0-9a-f]{12}/\w+\.pack(\.index)?|\w+/[0-9a-f]{12}/items/\d\d\.npy\.[0-9a-f]{8}\.tif"
-    r"|\w+/[0-9a-f]{12}/image\.ome\.zarr/(0/)?(zarr\.json|c/\d+/\d+)"
+    r"|\w+/[0-9a-f]{12}/image\.ome\.zarr/(\d/)?(zarr\.json|c/\d+/\d+)"
 )
 _LEFT = re.compile(r"(.*/)?(\..*\.new.*|.*__lock)")
 _LOCK = re.compile(r"\w+/\.[0-9a-f]{12}\.lock(\.[0-9a-f]{8})?")
@@ -205,7 +205,7 @@ class KilledRun:
 
     def _await_workers(self) -> None:
         end = time.monotonic() + LEAVING
-        while left := _processes_in(self.site.folder):
+        while left := processes_in(self.site.folder):
             if time.monotonic() > end:
                 self.fault(f"processes {left} were left by their driver")
                 for number in left:
@@ -261,7 +261,7 @@ class KilledRun:
         if before != after:
             self.fault(f"called although done: {sorted(after.items() - before.items())[:5]}")
         self.tally.twice += sum(n - 1 for n in after.values())
-        n_expected = 3 * N_BLOCKS + 3 * MEMBERS + 4
+        n_expected = len(IN_BLOCKS) * N_BLOCKS + 3 * MEMBERS + 4
         if len(after) != n_expected:
             self.fault(f"{len(after)} of {n_expected} blocks, members and steps were called")
         for name, kind in files_of(self.site.store).items():
@@ -284,7 +284,7 @@ def files_of(store: Path) -> dict[str, str]:
     }
 
 
-def _processes_in(folder: Path) -> list[int]:
+def processes_in(folder: Path) -> list[int]:
     """Numbers of the living processes whose working folder this is."""
     found = []
     for entry in Path("/proc").iterdir():

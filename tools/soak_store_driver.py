@@ -25,8 +25,13 @@ from scutoid.store import Pack
 
 CALLS = "SOAK_STORE_CALLS"
 """Environment variable: the folder in which calls are counted."""
+SECONDS = "SOAK_STORE_SECONDS"
+"""Environment variable: so long a call takes."""
 BLOCK, SHAPE, MEMBERS = 8, (40, 56), 12
 BRIGHT = 380
+RETRIES = 50
+"""Every worker that is killed is charged to a block."""
+IN_BLOCKS = ("double", "sharper", "chained", "sums", "bright")
 N_BLOCKS = -(-SHAPE[0] // BLOCK) * -(-SHAPE[1] // BLOCK)
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"}
 
@@ -35,24 +40,44 @@ def _count(name: str, which: object) -> None:
     """Count a call outside the store, and take as long as a real block might."""
     with Path(os.environ[CALLS], f"{name}-{which}").open("ab", buffering=0) as file:
         file.write(b"x")
-    time.sleep(0.002)
+    time.sleep(float(os.environ.get(SECONDS, "0.002")))
 
 
-@sc.blockwise(dtype="uint16", version="1")
+@sc.blockwise(dtype="uint16", version="1", storage=sc.Storage(levels=2), retries=RETRIES)
 def double(image: Any, *, block: Any) -> Any:
-    """An image in shards."""
+    """An image in shards, with a pyramid."""
     _count("double", block.index)
     return image.astype("uint16") * 2
 
 
-@sc.blockwise(out="parts", version="1")
+@sc.blockwise(dtype="uint16", version="1", halo=1, keep=False)
+def lighter(image: Any) -> Any:
+    """An image that is computed inside the blocks of the next step."""
+    return image + np.uint16(7)
+
+
+@sc.blockwise(dtype="uint16", version="1", retries=RETRIES)
+def sharper(image: Any, *, block: Any) -> Any:
+    """An image of a step that is not kept."""
+    _count("sharper", block.index)
+    return image ^ np.uint16(5)
+
+
+@sc.blockwise(dtype="int64", version="1", halo=4, sees_neighbours=True, retries=RETRIES)
+def chained(image: Any, *, neighbours: Any, block: Any) -> Any:
+    """A number that depends on all that neighbours have written before."""
+    _count("chained", block.index)
+    return image.astype("int64") + neighbours.sum() % 1009 + 1
+
+
+@sc.blockwise(out="parts", version="1", retries=RETRIES)
 def sums(image: Any, *, block: Any) -> Any:
     """A small array a block."""
     _count("sums", block.index)
     return {"sum": np.array([image.sum(dtype="int64")])}
 
 
-@sc.blockwise(out="table", position=("y", "x"), version="1")
+@sc.blockwise(out="table", position=("y", "x"), version="1", retries=RETRIES)
 def bright(image: Any, *, block: Any) -> Any:
     """A table, joined at the end."""
     _count("bright", block.index)
@@ -110,7 +135,8 @@ def grand(counts: Any) -> Any:
 
 
 NAMES = (
-    "double", "sums", "bright", "total", "profile", "note", "triple", "count", "rows", "grand",
+    "double", "sharper", "chained", "sums", "bright", "total", "profile", "note", "triple", "count",
+    "rows", "grand",
 )  # fmt: skip
 
 
@@ -130,9 +156,9 @@ class Site:
         """The image."""
         return np.random.default_rng(self.seed).integers(1, 250, SHAPE).astype("uint8")
 
-    def member(self, number: int) -> Any:
-        """The image of a member."""
-        rng = np.random.default_rng([self.seed, number])
+    def member(self, number: int, *, is_other: bool = False) -> Any:
+        """The image of a member, or another one that takes its place for a while."""
+        rng = np.random.default_rng([self.seed, number + MEMBERS * is_other])
         return rng.integers(1, 250, (16, 20 + number)).astype("uint8")
 
     def prepare(self) -> None:
@@ -150,12 +176,13 @@ class Site:
         thrice = triple(sc.open_folder(self.folder / "plate" / "*.npy", read=np.load))
         counts = count(thrice)
         return (
-            twice, sums(twice), bright(twice), total(twice), profile(twice), note(twice),
-            thrice, counts, rows(thrice), grand(sc.gather(counts)),
+            twice, sharper(lighter(twice)), chained(twice), sums(twice), bright(twice),
+            total(twice), profile(twice), note(twice), thrice, counts, rows(thrice),
+            grand(sc.gather(counts)),
         )  # fmt: skip
 
-    def truth(self) -> dict[str, Any]:
-        """The results by plain numpy, in the form of `plain`."""
+    def truth(self, other: int | None = None) -> dict[str, Any]:
+        """The results by plain numpy, in the form of `plain`, with another image of one member."""
         twice = self.raw().astype("uint16") * 2
         corners = itertools.product(*(range(0, n, BLOCK) for n in SHAPE))
         blocks = [(y, x, twice[y : y + BLOCK, x : x + BLOCK]) for y, x in corners]
@@ -165,10 +192,13 @@ class Site:
             tables.append(
                 pd.DataFrame({"y": y + float(y0), "x": x + float(x0), "value": part[y, x]})
             )
-        thrice = {f"{n:02}.npy": self.member(n).astype("uint16") * 3 for n in range(MEMBERS)}
+        members = [self.member(n, is_other=n == other) for n in range(MEMBERS)]
+        thrice = {f"{n:02}.npy": image.astype("uint16") * 3 for n, image in enumerate(members)}
         counts = {k: {"n": int((m > BRIGHT).sum()), "key": k} for k, m in thrice.items()}
         return {
             "double": (twice, (2.0, 2.0), "um"),
+            "sharper": ((twice + np.uint16(7)) ^ np.uint16(5), (2.0, 2.0), "um"),
+            "chained": (_chained(twice), (2.0, 2.0), "um"),
             "sums": {
                 n: {"sum": np.array([part.sum(dtype="int64")])}
                 for n, (*_, part) in enumerate(blocks)
@@ -199,12 +229,32 @@ class Site:
             if recipe.kind == "collection":
                 pack = Pack(entry.path / "items.pack")
                 found |= {f"{name}-{pack.meta(member)['key']}" for member in pack}
-            elif name in ("double", "sums", "bright"):
+            elif name in IN_BLOCKS:
                 blocks = np.flatnonzero(Journal.read(entry.journal))
                 found |= {f"{name}-{index}" for index in blocks}
             elif entry.status == "complete":
                 found.add(f"{name}-0")
         return found
+
+
+def _chained(image: Any) -> Any:
+    """What `chained` makes, level after level; a block sees those of lower levels around it."""
+    out = np.zeros(image.shape, "int64")
+    places = list(itertools.product(*(range(0, n, BLOCK) for n in SHAPE)))
+    level = {place: tuple(at // BLOCK % 2 for at in place) for place in places}
+    for y, x in sorted(places, key=lambda place: (level[place], place)):
+        top, left = max(y - 4, 0), max(x - 4, 0)
+        seen = 0
+        for other in places:
+            if level[other] < level[y, x]:
+                part = out[other[0] : other[0] + BLOCK, other[1] : other[1] + BLOCK]
+                begin = [max(a - b, 0) for a, b in zip((top, left), other, strict=True)]
+                ends = (y + BLOCK + 4 - other[0], x + BLOCK + 4 - other[1])
+                if min(ends) > 0:
+                    seen += int(part[begin[0] : ends[0], begin[1] : ends[1]].sum())
+        region = np.s_[y : y + BLOCK, x : x + BLOCK]
+        out[region] = image[region].astype("int64") + seen % 1009 + 1
+    return out
 
 
 class Killer:
