@@ -64,7 +64,8 @@ class ConnectExecutor:
     port : int, optional
         0: any that is free.
     launch : sequence of Launch, optional
-        Workers to start; one that leaves while there are blocks is started again, up to a limit.
+        Workers to start; one that ends with an error is started again, up to a limit in a row, and
+        one that leaves with exit code 0 once nobody else works at its task and blocks are left.
     patience : float, optional
         Seconds without any worker after which the run gives up; None: it waits.
 

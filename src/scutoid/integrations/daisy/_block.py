@@ -81,32 +81,44 @@ class Block:
     ) -> None:
         if isinstance(block_id, str) or not isinstance(task_id, str | None):
             block_id, task_id = task_id, block_id  # daisy 1 has the number first, daisy 2 the name
-        self.total_roi = total_roi
         self.read_roi = read_roi
         self.write_roi = write_roi
         self.task_id = None if task_id is None else str(task_id)
         self.status = BlockStatus.CREATED
-        self._number = _number_in(total_roi, write_roi) if block_id is None else int(block_id)
+        self._grid: BlockGrid | None = None
+        self._total_roi: RoiLike | None = total_roi
+        self._number: int | None = (
+            _number_in(total_roi, write_roi) if block_id is None else int(block_id)
+        )
 
     @classmethod
     def of(cls, block: blocks.Block, grid: BlockGrid) -> Block:
         """Convert a block of the engine to daisy's terms."""
-        low, high = grid.halo
-        start = block.write_roi.offset - grid.total.offset + low
-        converted = cls(
-            theirs(grid.total.grow(low, high)),
-            theirs(block.read_roi),
-            theirs(block.write_roi),
-            number_at(start // grid.block_shape),
-            block.task,
-        )
-        converted.status = BlockStatus.PROCESSING
+        converted = cls.__new__(cls)
+        converted.read_roi, converted.write_roi = theirs(block.read_roi), theirs(block.write_roi)
+        converted.task_id, converted.status = block.task, BlockStatus.PROCESSING
+        # A cheap block lasts some microseconds: the rest is worked out if it is asked for.
+        converted._grid = grid  # noqa: SLF001 - its own
+        converted._total_roi = converted._number = None  # noqa: SLF001
         return converted
+
+    @property
+    def total_roi(self) -> RoiLike:
+        """The total region that is read."""
+        if self._total_roi is None and self._grid is not None:
+            self._total_roi = theirs(self._grid.total.grow(*self._grid.halo))
+        return self._total_roi  # type: ignore[return-value]
 
     @property
     def block_id(self) -> tuple[str | None, int]:
         """Name of the task, and the block's number in it."""
-        return self.task_id, self._number
+        if self._number is None and self._grid is not None:
+            grid, (low, _) = self._grid, self._grid.halo
+            sides = zip(
+                *(self.write_roi.offset, grid.total.offset, low, grid.block_shape), strict=True
+            )
+            self._number = number_at((at - start + a) // size for at, start, a, size in sides)
+        return self.task_id, self._number  # type: ignore[return-value]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Block) and (
