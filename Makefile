@@ -4,6 +4,7 @@
 # make soak      runs and stores whose processes are killed and whose files are damaged, new examples: an hour
 # make peers     files of programs that want other packages, written and read: each in an environment of its own
 # make pictures  draw the pictures of the docs from simulated data, with napari and Chromium (EXTRAS=dev,napari,web,browser)
+# make test-lowest  run a part of the tests with the lowest versions that pyproject.toml allows
 # make test-312  run the tests on another Python: make test-312 PYTHON312=/path/to/python3.12
 
 PYTHON    ?= python3
@@ -28,14 +29,18 @@ ready := $(VENV)/.ready-$(subst $(comma),-,$(EXTRAS))
 core  := $(VENV)/.ready-core
 
 # Tests of one file stay on one worker: they share fixtures, and some start processes of their own
-# (the script, not `python -m`: that would make the folder of tests importable for workers)
-pytest = $(bin)/pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+# (the script, not `python -m`: that would make the folder of tests importable for workers).
+# Which file goes to which worker, and what becomes of a worker that dies: tests/worker_files.py
+# Results of tests lie in memory where there is room: they are small, and each is synced to its disk
+in_memory := $(shell df -k --output=avail /dev/shm 2>/dev/null | \
+  awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
+pytest = $(in_memory) $(bin)/pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: help setup demo check lint types test test-312 import-cost soak peers pictures clean
+.PHONY: help setup demo check lint types test test-lowest test-with test-312 import-cost soak peers pictures clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 setup: $(ready)
 
@@ -68,6 +73,28 @@ test: $(ready)
 # Tests come last, so that the closing line of pytest is the last line of all
 check: lint types
 	@$(MAKE) --no-print-directory test
+
+# Some of the tests of each package that scutoid needs, within two minutes; PYTHON is best the oldest
+# that is supported, for which all lowest versions have been built
+LOWEST ?= $(addprefix tests/,store/formats store/keys/test_pinned_keys.py store/test_columns.py \
+  store/test_golden.py arrays/test_channels.py arrays/test_microscopes.py arrays/test_pyramids.py \
+  arrays/test_readers.py arrays/test_tiff_series.py arrays/test_writers.py kernels/test_components.py \
+  ops/test_thresholds.py steps/handles/test_export_tables.py executors/test_executors.py \
+  test_remote.py)
+lowest := $(VENV)-lowest
+
+$(lowest)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(lowest)
+	$(lowest)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(lowest)/bin/uv pip install --quiet --python $(lowest)/bin/python --resolution lowest-direct \
+	  --editable ".[test]"
+	@touch $@
+
+test-lowest: $(lowest)/.ready
+	@$(MAKE) --no-print-directory test-with bin=$(lowest)/bin PYTEST_ARGS="$(PYTEST_ARGS) $(LOWEST)"
+
+test-with:
+	$(pytest)
 
 test-312:
 	@$(MAKE) --no-print-directory test PYTHON=$(PYTHON312) VENV=.venv-312

@@ -31,6 +31,13 @@ settings.load_profile("scutoid")
 os.environ["SCUTOID_REPORT"] = "off"  # of some thousand runs that nobody looks at
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """Distribute whole files by a scheduler that survives the death of a worker."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    return module_beside("worker_files").WorkerFiles(config, log)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def interruptible():
     """Undo that SIGINT is ignored, as in background jobs: what tests start would inherit it."""

@@ -1,0 +1,44 @@
+"""Which file of tests goes to which worker of pytest-xdist: whole files, the long ones first."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadFileScheduling
+
+LONG = (
+    "tests/integrations/test_prefect_example.py",
+    "tests/test_soak_store.py",
+    "tests/cli/test_cli.py",
+    "tests/test_docs.py",
+    "tests/integrations/test_daisy_tutorial.py",
+    "tests/executors/test_dask.py",
+    "tests/executors/test_connect.py",
+    "tests/views/test_neuroglancer_browser.py",
+)
+"""Files whose few tests take long: they would come last, and one core would wait for them."""
+
+
+class WorkerFiles(LoadFileScheduling):
+    """Give each file to one worker; a test whose worker died has failed, and the rest goes on.
+
+    `LoadFileScheduling` runs the test that killed a worker again on the next one, and gives a new
+    worker files that have nothing left to run, for whose end it then waits.
+    """
+
+    def _assign_work_unit(self, node):
+        file = next((file for file in LONG if file in self.workqueue), None)
+        if file is not None:
+            self.workqueue.move_to_end(file, last=False)
+        super()._assign_work_unit(node)
+
+    def remove_node(self, node):
+        files = self.assigned_work[node]
+        ended_at = next(
+            (test for ends in files.values() for test, ended in ends.items() if not ended), None
+        )
+        if ended_at is not None:
+            files[self._split_scope(ended_at)][ended_at] = True
+        self.assigned_work[node] = {
+            file: ends for file, ends in files.items() if not all(ends.values())
+        }
+        super().remove_node(node)
+        return ended_at
