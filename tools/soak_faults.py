@@ -37,7 +37,7 @@ from soak_faults_place import MOUNTS
 from soak_faults_site import FaultySite, Tally
 from soak_store_driver import Site
 
-EXECUTORS = ("processes", "serial", "processes", "dask")
+EXECUTORS = ("processes", "processes", "dask", "processes", "processes", "serial")
 """Of the sites, in turn."""
 
 

@@ -114,7 +114,7 @@ class FaultySite:
     def _kinds(self) -> list[str]:
         kinds = [*["killed"] * 3, "killed at", *_SIGNALS, "full", "broken", "swapped"]
         if self.executor != "serial":
-            kinds += ["workers killed"] * 8
+            kinds += ["workers killed"] * 12
         return kinds + ["disk full"] * 2 * self.place.has_disk
 
     def drive(self, fault: str = "none") -> bool:
@@ -149,10 +149,11 @@ class FaultySite:
                 driver.send_signal(_SIGNALS.get(fault, signal.SIGKILL))
                 self.tally.kills += 1
         elif fault == "workers killed":
-            for _ in range(int(self._rng.integers(4, 10))):
-                self._kill_worker(driver)
+            most = self.tally.kills + int(self._rng.integers(5, 11))
+            while self.tally.kills < most and driver.poll() is None:
+                pause = 0.25 if self._kill_worker(driver) else 0.02
                 with suppress(subprocess.TimeoutExpired):
-                    driver.wait(float(self._rng.exponential(0.25)))
+                    driver.wait(float(self._rng.exponential(pause)))
             if self._rng.random() < 0.7 and driver.poll() is None:
                 driver.kill()
                 self.tally.kills += 1
@@ -161,12 +162,14 @@ class FaultySite:
         elif fault == "swapped":
             swap()
 
-    def _kill_worker(self, driver: subprocess.Popen[bytes]) -> None:
+    def _kill_worker(self, driver: subprocess.Popen[bytes]) -> bool:
         workers = self.place.workers(driver) if driver.poll() is None else []
-        if workers:
-            with suppress(ProcessLookupError):
-                os.kill(int(self._rng.choice(workers)), signal.SIGKILL)
-                self.tally.kills += 1
+        if not workers:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(int(self._rng.choice(workers)), signal.SIGKILL)
+            self.tally.kills += 1
+        return True
 
     @contextmanager
     def _swapping(self, fault: str) -> Iterator[Any]:

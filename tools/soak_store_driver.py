@@ -85,49 +85,49 @@ def bright(image: Any, *, block: Any) -> Any:
     return pd.DataFrame({"y": y.astype("float64"), "x": x.astype("float64"), "value": image[y, x]})
 
 
-@sc.step(version="1")
+@sc.step(version="1", retries=RETRIES)
 def total(image: Any) -> Any:
     """A value."""
     _count("total", 0)
     return {"sum": int(image.sum()), "max": int(image.max())}
 
 
-@sc.step(version="1")
+@sc.step(version="1", retries=RETRIES)
 def profile(image: Any) -> Any:
     """An array."""
     _count("profile", 0)
     return np.repeat(image.mean(0), 64)
 
 
-@sc.step(out="files", version="1")
+@sc.step(out="files", version="1", retries=RETRIES)
 def note(image: Any, *, folder: Path) -> None:
     """Files."""
     _count("note", 0)
     (folder / "note.txt").write_text(f"the sum is {image.sum()}\n")
 
 
-@sc.blockwise(dtype="uint16", version="1")
+@sc.blockwise(dtype="uint16", version="1", retries=RETRIES)
 def triple(image: Any, *, key: str) -> Any:
     """A collection of images."""
     _count("triple", key)
     return image.astype("uint16") * 3
 
 
-@sc.step(version="1")
+@sc.step(version="1", retries=RETRIES)
 def count(image: Any, *, key: str) -> Any:
     """A collection of values."""
     _count("count", key)
     return {"n": int((image > BRIGHT).sum()), "key": key}
 
 
-@sc.step(out="table", version="1")
+@sc.step(out="table", version="1", retries=RETRIES)
 def rows(image: Any, *, key: str) -> Any:
     """A collection of tables."""
     _count("rows", key)
     return pd.DataFrame({"row": np.arange(len(image)), "mean": image.mean(1)})
 
 
-@sc.step(version="1")
+@sc.step(version="1", retries=RETRIES)
 def grand(counts: Any) -> Any:
     """A value of all members."""
     _count("grand", 0)
