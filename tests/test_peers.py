@@ -130,6 +130,7 @@ def test_a_suite_is_counted_by_what_passed_what_does_not_apply_and_what_failed(
         "def test_good():\n    pass\n\ndef test_also():\n    pass\n\n"
         "def test_bad():\n    assert 0\n"
     )
+    monkeypatch.setattr(suites, "NOT_APPLICABLE", {"test_tcp.py": "is about connections"})
     monkeypatch.setattr(suites, "_tests", lambda *_: tests)
     outcome = peers.suite(
         next(p for p in peers.PEERS if p.name == "daisy"), sys.executable, tmp_path

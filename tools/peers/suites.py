@@ -50,13 +50,13 @@ def suite_of_daisy(version: str, python: Path, folder: Path) -> Outcome:
     left_out = [
         f"--{'deselect' if '::' in name else 'ignore'}=tests/{name}" for name in NOT_APPLICABLE
     ]
-    n_all = len(_cases(python, tests.parent))
+    n_left_out = sum(_n_cases(tests, name) for name in NOT_APPLICABLE)
     done = _pytest(python, tests.parent, [*left_out, "-rfE"])
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
     n_passed, n_wrong = counts.get("passed", 0), counts.get("failed", 0) + counts.get("error", 0)
     if not n_passed:
         raise RuntimeError(f"no test of daisy {version} passed:\n{done.stdout}{done.stderr}")
-    words = f"{n_passed} passed, {n_all - n_passed - n_wrong} not applicable, {n_wrong} failed"
+    words = f"{n_passed} passed, {n_left_out} not applicable, {n_wrong} failed"
     wrong = re.findall(r"^(?:FAILED|ERROR) .*$", done.stdout, flags=re.MULTILINE)
     notes = [f"not applicable: {name} {why}" for name, why in NOT_APPLICABLE.items()]
     return Outcome(words, wrong, notes)
@@ -78,30 +78,28 @@ def _tests(version: str, folder: Path) -> Path:
     subprocess.run([*command, "--dest", str(folder), *wanted], check=True)
     with tarfile.open(folder / f"daisy-{version}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
-    tests = folder / f"daisy-{version}" / "tests"
+    # Elsewhere, for beside them lies the daisy that they would import
+    tests = (folder / f"daisy-{version}" / "tests").rename(folder / "tests")
     for own in OWN.glob("*.py"):  # the distribution has no files but test_*.py
         (tests / own.name).write_bytes(own.read_bytes())
     (tests.parent / "pytest.ini").write_text("[pytest]\n")
     return tests
 
 
-def _cases(python: Path, folder: Path) -> list[str]:
-    """Name the cases as pytest does with the daisy that is installed."""
-    done = _pytest(python, folder, ["--collect-only"], path=())
-    return re.findall(r"^tests/.*::.*$", done.stdout, flags=re.MULTILINE)
+def _n_cases(tests: Path, name: str) -> int:
+    """Count the functions of tests that are left out: their files cannot be imported here."""
+    if "::" in name:
+        return 1
+    return len(re.findall(r"^ *def test_", (tests / name).read_text(), flags=re.MULTILINE))
 
 
-def _pytest(
-    python: Path, folder: Path, options: Sequence[str], path: Sequence[Path] = (SHIM,)
-) -> subprocess.CompletedProcess[str]:
-    return _call([str(python), "-m", "pytest", "-q", "tests", *options], folder, path)
+def _pytest(python: Path, folder: Path, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return _call([str(python), "-m", "pytest", "-q", "tests", *options], folder)
 
 
-def _call(
-    command: Sequence[str], folder: Path, path: Sequence[Path] = (SHIM,)
-) -> subprocess.CompletedProcess[str]:
+def _call(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    own["PYTHONPATH"] = os.pathsep.join(map(str, path))
+    own["PYTHONPATH"] = str(SHIM)
     return subprocess.run(
-        command, cwd=folder, env=own, check=False, capture_output=True, text=True, timeout=1200
+        command, cwd=folder, env=own, check=False, capture_output=True, text=True, timeout=600
     )
