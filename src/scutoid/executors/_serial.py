@@ -29,7 +29,7 @@ class SerialExecutor:
     ----------
     raises : callable, optional
         Whether an exception of an item ends the run, and is raised as it is, for a debugger;
-        called with it.  Then items are carried out one by one, so that what was done before counts.
+        called with it.  What was done before counts.
     """
 
     handles_timeout = False
@@ -51,13 +51,12 @@ class _SerialWorkerPool:
         self, works: Sequence[Work], raises: Callable[[BaseException], bool] | None
     ) -> None:
         self._works = works
-        self.most_items = MOST_ITEMS if raises is None else 1
+        self.most_items = MOST_ITEMS
         # Ctrl-C arrives in the working thread, and must not count as a block's failure.
         self._bench = Workbench(
             0,
-            passes=lambda error: (
-                isinstance(error, KeyboardInterrupt) or (raises is not None and raises(error))
-            ),
+            passes=lambda error: isinstance(error, KeyboardInterrupt),
+            breaks=raises or (lambda error: False),
         )
         self._jobs: deque[Job] = deque()
         self._joined = False
@@ -69,6 +68,8 @@ class _SerialWorkerPool:
         if not self._joined:
             self._joined = True
             return [Joined(0)]
+        if self._bench.broken is not None:  # what was done before it has been taken in
+            raise self._bench.broken
         if not self._jobs:
             return []
         job = self._jobs.popleft()

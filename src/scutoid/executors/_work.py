@@ -251,6 +251,9 @@ class Workbench:
         Applied to each value that goes back; an exception of it is the item's failure.
     passes : callable, optional
         Whether an exception is not caught as a failure of its item, but ends the worker.
+    breaks : callable, optional
+        Whether an exception of an item ends the run: then no other item is begun, those before
+        count, and it stands in `broken`.
     """
 
     def __init__(
@@ -259,11 +262,14 @@ class Workbench:
         *,
         encode: Callable[[object], object] | None = None,
         passes: Callable[[BaseException], bool] = lambda error: False,
+        breaks: Callable[[BaseException], bool] = lambda error: False,
     ) -> None:
         self.worker = worker
         self.cancelled = False
+        self.broken: BaseException | None = None
         self._encode = encode
         self._passes = passes
+        self._breaks = breaks
         self._values: dict[int, dict[str, object]] = {}
         self._stack = ExitStack()
         self._unwritable: ItemFailure | None = None
@@ -292,7 +298,7 @@ class Workbench:
             heartbeat.end()
             return self._untouched(job)
         except BaseException as error:
-            if self._passes(error):
+            if self._passes(error) or self._breaks(error):
                 raise
             heartbeat.end()
             return self.refusal(job, ItemFailure.of(-1, error, skip=2))
@@ -314,6 +320,9 @@ class Workbench:
             except BaseException as error:
                 if self._passes(error):
                     raise
+                if self._breaks(error):
+                    self.broken, self.cancelled = error, True
+                    break
                 failures.append(ItemFailure.of(position, error, skip=2))
                 self._unwritable = failures[-1] if failures[-1].unwritable else None
             ends.append(clock())

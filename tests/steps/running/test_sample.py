@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,10 @@ def test_a_sample_of_failing_blocks_raises_and_keeps_the_others(tmp_path: Path) 
     with pytest.raises(RunFailed, match="no such luck"):
         sc.plan(result, store=tmp_path, block=8, sample=2, **SERIAL)
     assert sc.plan(result, store=tmp_path, block=8)["plus_one"].n_done > 0
+    (record,) = (tmp_path / "runs").glob("*/run.json")
+    steps = {step["name"]: step for step in json.loads(record.read_text())["steps"]}
+    assert steps["fails"]["n_failed"] > 0
+    assert steps["plus_one"]["n_failed"] == 0
 
 
 @pytest.mark.parametrize("n", [0, -1, True, 1.5, "8"])

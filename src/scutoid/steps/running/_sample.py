@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scutoid.blocks import After, BlockTask, Report, sample_blocks
-from scutoid.errors import ParameterError
+from scutoid.errors import ParameterError, RunFailed, RunStopped
 from scutoid.geometry import BlockGrid, Roi
 from scutoid.steps.graph import BlockCall, CollectionRef, MappedCall, Ref
 from scutoid.steps.planning import Cost, PlannedCall, PlannedRun, Planner, StepCost
@@ -92,10 +92,18 @@ class SampleRunner(Runner):
     def sample(self, **options: Any) -> Cost:
         """Run the sample, write it down as a run that was stopped, and say what it tells."""
         started = time.monotonic()
-        report = self._compute(listeners=(), on_failure="raise", **options)
+        broken_off: BaseException | None = None
+        try:
+            report = self._compute(listeners=(), on_failure="raise", **options)
+        except (RunFailed, RunStopped) as error:
+            if not isinstance(error.report, Report):
+                raise
+            broken_off, report = error, error.report
         steps = [self._with_change(self.step(each, report), each) for each in self.planned]
         seconds = time.monotonic() - started
         self.record(Run(steps, {}, seconds, self.store.path, self.folder, {}, self.warnings))
+        if broken_off is not None:
+            raise broken_off
         costs = tuple(self._cost(each) for each in self.planned if _is_to_do(each))
         few = [step.name for step in costs if 0 < step.n_sampled < min(_FEW, step.n_left)]
         said = (f"of {', '.join(few)} less than {_FEW} blocks were measured",) if few else ()
@@ -131,14 +139,16 @@ class SampleRunner(Runner):
         if not _is_to_do(each):
             return super().step(each, None)
         n_before, n_run = each.n_done, len(self._usages.get(each.task, ()))
+        ran = None if report is None else report.tasks.get(each.task)
         return RunStep(
             each.task,
             each.n_blocks,
             n_before + n_run,
             n_before,
-            0,
-            0,
-            0.0 if report is None or not n_run else report.tasks[each.task].seconds,
+            0 if ran is None else ran.n_failed,
+            0 if ran is None else ran.n_orphaned,
+            0.0 if ran is None else ran.seconds,
+            () if ran is None else ran.failures,
             within=each.within,
             is_stored=False,
         )
