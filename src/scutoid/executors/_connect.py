@@ -29,7 +29,7 @@ import numpy as np
 
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._guests import Door, Hello
-from scutoid.executors._launch import Crew, Launch, Launched
+from scutoid.executors._launch import Launch, Launched, LaunchedGroup
 from scutoid.executors._pickling import dump_works, loads
 from scutoid.executors._rendezvous import end_connection
 from scutoid.executors._work import (
@@ -209,7 +209,7 @@ class _ConnectWorkerPool:
         self._numbers = itertools.count()
         self._folder = Path(tempfile.mkdtemp(prefix="scutoid-"))
         self._file = executor.file or self._folder / "connection.json"
-        self._crews: list[Crew] = []
+        self._groups: list[LaunchedGroup] = []
         self._given_up: set[str] = set()
         self._next_look = self._alone_since = time.monotonic()
         self._is_halting = False
@@ -221,7 +221,7 @@ class _ConnectWorkerPool:
         try:
             self._door.rendezvous.write(self._file)
             for launch in executor.launch:
-                self._crews.append(launch.start(self._file, logs, self._numbers))
+                self._groups.append(launch.start(self._file, logs, self._numbers))
         except BaseException:
             self.stop(grace=0)
             raise
@@ -253,7 +253,7 @@ class _ConnectWorkerPool:
         self._workers.clear()
         self._door.rendezvous.remove(self._file)
         end = time.monotonic() + grace
-        for launched in (member for crew in self._crews for member in crew.members):
+        for launched in (member for group in self._groups for member in group.members):
             launched.end(max(end - time.monotonic(), 0))
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -279,7 +279,7 @@ class _ConnectWorkerPool:
         """Admit a worker that has said its name and its tasks."""
         names = [work.name for work in self._works]
         unknown = [task for task in hello.tasks or () if task not in names]
-        members = (member for crew in self._crews for member in crew.members)
+        members = (member for group in self._groups for member in group.members)
         launched = next((each for each in members if each.name == hello.launch), None)
         # The number that a launched process was told; one that joins more than once gets others.
         is_known = launched is not None and not launched.has_joined
@@ -409,20 +409,20 @@ class _ConnectWorkerPool:
             return []
         self._next_look = now + _POLL_SECONDS
         messages: list[Message] = []
-        for crew in self._crews:
-            crew.look_after()
-            if crew.is_running or crew.task in self._given_up or self._is_served(crew.task):
+        for group in self._groups:
+            group.look_after()
+            if group.is_running or group.task in self._given_up or self._is_served(group.task):
                 continue
-            error = crew.call_back()
+            error = group.call_back()
             if error is not None:
-                messages.append(self._give_up(crew.task, error))
+                messages.append(self._give_up(group.task, error))
         if not self._workers:
             self._check_patience(now)
         return messages
 
     def _is_served(self, task: str | None) -> bool:
         """Whether others than the workers launched for it are there for a task; None: for all."""
-        if any(crew.is_running and crew.task in (None, task) for crew in self._crews):
+        if any(group.is_running and group.task in (None, task) for group in self._groups):
             return True
         number = None if task is None else [work.name for work in self._works].index(task)
         return any(

@@ -30,7 +30,7 @@ from scutoid.executors import _dask_worker
 from scutoid.executors._dask_cluster import Link
 from scutoid.executors._dask_job import DaskJob, Seat
 from scutoid.executors._dask_types import DaskFuture
-from scutoid.executors._losses import Losses
+from scutoid.executors._deaths import Deaths
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
@@ -125,7 +125,7 @@ class _DaskWorkerPool:
         self._next_number = 0
         self._done: queue.SimpleQueue[tuple[int, DaskFuture, object]] = queue.SimpleQueue()
         self._suspects: set[tuple[int, int]] = set()
-        self._losses = Losses(workers)
+        self._deaths = Deaths(workers)
         self._next_look = self._alone_since = time.monotonic()
         self._has_timeouts = any(work.timeout is not None for work in works)
         self._is_halting = False
@@ -305,7 +305,7 @@ class _DaskWorkerPool:
         if result.setup_failure is None:
             seat.ready.add(work)
         if result.statuses.any():
-            self._losses.note_success(work)
+            self._deaths.note_success(work)
         done = np.flatnonzero(result.statuses)
         self._suspects -= {(work, index) for index in indices[done].tolist()}
         outcome = dask_job.note(result)
@@ -414,7 +414,7 @@ class _DaskWorkerPool:
         messages: list[Message] = [lost]
         works = {dask_job.job.work for dask_job in out}
         work = works.pop() if len(works) == 1 else None
-        n = self._losses.note(work) if out and not overdue else 0
+        n = self._deaths.note(work) if out and not overdue else 0
         if n:
             error = WorkerError(
                 f"workers live to finish a block; {n} in a row did not",

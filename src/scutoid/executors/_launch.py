@@ -63,9 +63,9 @@ class Launch:
         if self.workers < 1:
             raise ParameterError("1 worker or more is launched", value=self.workers)
 
-    def start(self, file: Path, logs: Path | None, numbers: Iterator[int]) -> Crew:
+    def start(self, file: Path, logs: Path | None, numbers: Iterator[int]) -> LaunchedGroup:
         """Start the workers for the run of a connection file; their output goes to `logs`."""
-        return Crew(self, file, logs, numbers)
+        return LaunchedGroup(self, file, logs, numbers)
 
     @property
     def label(self) -> str:
@@ -73,7 +73,7 @@ class Launch:
         return (self.task or "worker").replace("/", "_")
 
 
-class Crew:
+class LaunchedGroup:
     """The workers of a launch.
 
     One that was ended, or left with an error, is started again at once, up to a limit in a row.

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import IO
 
 from scutoid.errors import WorkerError
+from scutoid.executors._deaths import Deaths
 from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
 from scutoid.executors._heartbeat import SharedHeartbeat
-from scutoid.executors._losses import Losses
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._work import (
     MOST_ITEMS,
@@ -150,7 +150,7 @@ class _ProcessesWorkerPool:
         self._folder = str(Path.cwd())
         self._processes: dict[int, _Process] = {}
         self._next_number = 0
-        self._losses = Losses(workers)
+        self._deaths = Deaths(workers)
         self._has_timeouts = any(work.timeout is not None for work in works)
         self._is_halting = self._has_told = False
         try:
@@ -258,7 +258,7 @@ class _ProcessesWorkerPool:
         if isinstance(message, Outcome):
             job = process.jobs.pop(message.job, None)
             if job is not None and message.statuses.any():
-                self._losses.note_success(job.work)
+                self._deaths.note_success(job.work)
             if message.values is not None:
                 return with_values(message)
         return message
@@ -306,7 +306,7 @@ class _ProcessesWorkerPool:
         process.close()
         del self._processes[process.number]
         messages: list[Message] = [lost]
-        n = 0 if overdue else self._losses.note(work)
+        n = 0 if overdue else self._deaths.note(work)
         if n:
             where = "its messages above" if self._logs is None else str(self._logs)
             trouble = WorkerError(

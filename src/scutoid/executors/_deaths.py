@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 
-class Losses:
+class Deaths:
     """Counts lost workers, by the work that they were at, since it last came to something.
 
     A crash costs some 0.3 s: items that crash at each attempt must fail one by one, and a function
