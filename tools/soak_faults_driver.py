@@ -110,7 +110,7 @@ def serve_dask(folder: Path) -> None:
         while not select.select([sys.stdin], [], [], 0.05)[0]:  # until who began this has ended
             # One that is killed while it begins is not begun again by its nanny.
             nannies = [each for each in cluster.workers.values() if each.status.name == "running"]
-            workers = " ".join(str(each.pid) for each in nannies)
+            workers = " ".join(str(each.pid) for each in nannies if each.pid is not None)
             if workers != known:
                 known = workers
                 _put(folder / "workers", workers)

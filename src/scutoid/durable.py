@@ -45,7 +45,7 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "the path is too long: choose a store nearer to the root, or shorter names",
 }
 _OTHERWISE = "check the disk; what was finished before is kept, so run again"
-_NUMBER = re.compile(r"os_error_code='(\d+)'")
+_NUMBER = re.compile(r"(?:os_error_code='|\[OS error )(\d+)")
 _PROBE = b"\0" * 2**16
 
 _NEW = ".new"

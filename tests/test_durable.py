@@ -1,0 +1,30 @@
+"""What the operating system refuses, told from the words of libraries that give no number."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from scutoid.durable import store_error
+from scutoid.errors import UnwritableStore
+
+WORDS = [
+    "RESOURCE_EXHAUSTED: Failed to write to file [OS error 28: ENOSPC No space left on device]",
+    "RESOURCE_EXHAUSTED: Failed to write to file: No space left [os_error_code='28']",
+]
+"""Of tensorstore, of several versions."""
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_full_disk_is_known_by_the_words_of_tensorstore(words: str, tmp_path: Path) -> None:
+    error = store_error(ValueError(words), tmp_path)
+    assert isinstance(error, UnwritableStore)
+    assert "free some space" in str(error)
+
+
+def test_a_number_stands_before_words(tmp_path: Path) -> None:
+    assert isinstance(store_error(OSError(errno.EROFS, "x"), tmp_path), UnwritableStore)
+    assert not isinstance(store_error(OSError(errno.EIO, "x"), tmp_path), UnwritableStore)
+    assert not isinstance(store_error(ValueError("chunk 28 is odd"), tmp_path), UnwritableStore)
