@@ -108,9 +108,10 @@ def serve_dask(folder: Path) -> None:
     with LocalCluster(silence_logs=50, **options) as cluster:
         known = None
         while not select.select([sys.stdin], [], [], 0.05)[0]:  # until who began this has ended
-            # One that is killed while it begins is not begun again by its nanny.
-            nannies = [each for each in cluster.workers.values() if each.status.name == "running"]
-            workers = " ".join(str(each.pid) for each in nannies if each.pid is not None)
+            # One that is killed before the scheduler knows it is not begun again by its nanny.
+            present = set(cluster.scheduler.workers)
+            begun = [each for each in cluster.workers.values() if each.worker_address in present]
+            workers = " ".join(str(each.pid) for each in begun if each.pid is not None)
             if workers != known:
                 known = workers
                 _put(folder / "workers", workers)
