@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -114,6 +114,22 @@ class Graph:
         labels = (image for image in images_of(consumer) if image.holds_labels)
         is_numbered_anew = any(self.call_of(image) is not None for image in labels)
         return "image" in consumer.spec.outputs and not is_numbered_anew
+
+    def readable(self, stored: Collection[Call]) -> frozenset[Call]:
+        """Return the stored calls that can be read where a region is computed.
+
+        What calls of a unit hand each other, but images, is by the blocks that they ran in: that of
+        the whole image is not that of a region, unless all that gets it is read as well.
+        """
+        found = set(stored)
+        for call in reversed(self.order):
+            if call not in found:
+                unit = self.unit_of[call]
+                for ref in references(call):
+                    made_by = self.call_of(ref)
+                    if made_by is not None and made_by in unit.calls and ref.kind != "image":
+                        found.discard(made_by)
+        return frozenset(found)
 
     def check_local(self) -> None:
         """Refuse names of steps that are not there.

@@ -49,6 +49,7 @@ class Variant:
         self.changes = changes
         plain = tuple(map(self._plain, self.graph.order))
         self._stored: Mapping[Call, Outputs] = session.stored(plain, _changed(changes))
+        self._leaves = self.graph.readable(self._stored)
         self.full: dict[Call, Call] = {}
         for call in self.graph.order:
             self.full[call] = self._on_full(call)
@@ -58,8 +59,8 @@ class Variant:
         self._values: dict[tuple[Call, int, bool], Ref] = {}
 
     def is_leaf(self, call: Call) -> bool:
-        """Whether a result is read, and not computed."""
-        return call in self._stored
+        """Whether a result is read on a region too, and not computed."""
+        return call in self._leaves
 
     @property
     def calls(self) -> set[Call]:
@@ -94,7 +95,7 @@ class Variant:
     def _on_full(self, call: Call) -> Call:
         is_same = not self.changes.digests[call]
         deps = list(self.graph.dependencies(call))
-        if is_same and all(not self.is_leaf(each) and self.full[each] is each for each in deps):
+        if is_same and all(each not in self._stored and self.full[each] is each for each in deps):
             return call
         return self._rebuilt("full", call, [self._full_item(item) for item in call.inputs])
 
@@ -142,9 +143,8 @@ class Variant:
         return found  # type: ignore[no-any-return]
 
     def _image_of(self, call: Call, output: int) -> Ref:
-        stored = self._stored.get(call)
-        if stored is not None:
-            return stored[output]  # type: ignore[return-value]
+        if self.is_leaf(call):
+            return self._stored[call][output]  # type: ignore[return-value]
         unit = self.graph.unit_of[call]
         if unit.role == "local":
             return self.regional(call).outputs[output]  # type: ignore[return-value]
