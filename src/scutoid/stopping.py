@@ -4,7 +4,7 @@
 
     with ends_by_signals() as stop:           handlers are there, in the main thread alone
         ...                                   a signal raises RunStopped here, like Ctrl-C
-        with stop.between_blocks(pool.halt):  a signal is noted here: no block is begun any more,
+        with stop.noted(pool.halt):           a signal is noted here: no block is begun any more,
             ...                               those in flight have `grace` seconds
                                               afterwards the handlers of before are back, and called
 
@@ -74,7 +74,7 @@ class Stop:
         return RunStopped(128 + number, signal.Signals(number).name)
 
     @contextmanager
-    def between_blocks(self, halt: Callable[[], None] | None) -> Iterator[None]:
+    def noted(self, halt: Callable[[], None] | None = None) -> Iterator[None]:
         """Note the first signal instead of raising, and call `halt` from within its handler."""
         self._halts.append(halt or _nothing)
         try:

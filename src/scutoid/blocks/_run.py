@@ -26,7 +26,14 @@ from scutoid.blocks._report import Report
 from scutoid.blocks._scheduler import Batch, Scheduler
 from scutoid.blocks._task import BlockTask
 from scutoid.blocks._task_progress import RunProgress
-from scutoid.errors import ParameterError, RunFailed, ScutoidError, UnwritableStore, WorkerError
+from scutoid.errors import (
+    ParameterError,
+    RunFailed,
+    RunStopped,
+    ScutoidError,
+    UnwritableStore,
+    WorkerError,
+)
 from scutoid.executors import (
     GivenUp,
     ItemFailure,
@@ -147,10 +154,15 @@ def run_blocks(
             run.progress.begin(n_workers)
             works = [_work(task) for task in ordered]
             pool = resolved.open(works, n_workers, logs=None if logs is None else Path(logs))
-            run.work(pool, budget, n_workers)
+            try:
+                run.work(pool, budget, n_workers)
+            except RunStopped:  # also of a second signal, or one while workers leave
+                if stop.signal is None:
+                    raise
         else:
             run.progress.begin(0)
-        seconds, reports = run.progress.seconds, run.progress.end()
+        with stop.noted():
+            seconds, reports = run.progress.seconds, run.progress.end()
         ok = all(each.ok for each in reports.values())
         report = Report(ok, seconds, reports, None if logs is None else Path(logs))
         if stop.signal is not None:
@@ -261,13 +273,13 @@ class _Run:
             as there is room.
         """
         grace = _HASTE_SECONDS
-        self._dispatcher = Dispatcher(
-            *(self.scheduler, self._tasks, budget, self.progress.sizers),
-            *(workers, pool.most_items),
-            is_one_memory=pool.is_one_memory,
-        )
         try:
-            with self._stop.between_blocks(getattr(pool, "halt", None)):
+            with self._stop.noted(getattr(pool, "halt", None)):
+                self._dispatcher = Dispatcher(
+                    *(self.scheduler, self._tasks, budget, self.progress.sizers),
+                    *(workers, pool.most_items),
+                    is_one_memory=pool.is_one_memory,
+                )
                 self._work(pool)
                 self._keeping.try_again()
             if self._obstacle is not None:

@@ -280,7 +280,7 @@ class Workbench:
         After one that ends the run no other item is begun.
         """
         if self.cancelled:
-            return self._untouched(job)
+            return self.untouched(job)
         if self._unwritable is not None:
             return self.refusal(job, self._unwritable)
         token = _worker.set(self.worker)
@@ -296,7 +296,7 @@ class Workbench:
         except (OutOfTime, RunStopped):
             self.cancelled = True
             heartbeat.end()
-            return self._untouched(job)
+            return self.untouched(job)
         except BaseException as error:
             if self._passes(error) or self._breaks(error):
                 raise
@@ -335,7 +335,7 @@ class Workbench:
             slowest=_slowest(ends),
         )
 
-    def _untouched(self, job: Job) -> Outcome:
+    def untouched(self, job: Job) -> Outcome:
         """Return the outcome of a job none of whose items was begun."""
         n = len(job.indices)
         values = [None] * n

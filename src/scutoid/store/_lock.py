@@ -131,11 +131,15 @@ class Lock:
             If the store cannot be written.
         """
         make_folder(self.path.parent)
-        if not self._make() and not self._take_over():
-            return False
-        self._stop.clear()
-        self._heart = threading.Thread(target=self._beat, name="scutoid-lock", daemon=True)
-        self._heart.start()
+        try:
+            if not self._make() and not self._take_over():
+                return False
+            self._stop.clear()
+            self._heart = threading.Thread(target=self._beat, name="scutoid-lock", daemon=True)
+            self._heart.start()
+        except BaseException:  # such as Ctrl-C: a lock that nobody gives back is held for ever
+            self.release()
+            raise
         return True
 
     def wait(self, seconds: float) -> bool:
@@ -149,14 +153,20 @@ class Lock:
 
     def release(self) -> None:
         """Give the lock back, unless somebody has taken it over."""
-        mine, self._mine = self._mine, None
+        try:
+            self._give_back()
+        except BaseException:  # Ctrl-C: a lock of a process that lives is held for ever
+            self._give_back()
+            raise
+
+    def _give_back(self) -> None:
         self._stop.set()
-        if self._heart is not None:
+        if self._heart is not None and self._heart.is_alive():
             self._heart.join()
-            self._heart = None
-        if mine is not None and self.owner == mine:
+        if self._mine is not None and self.owner == self._mine:
             with suppress(OSError):
                 self.path.unlink()
+        self._mine = self._heart = None
 
     def sweep(self) -> None:
         """Remove what a dead holder has left; a lock that somebody has taken meanwhile stays."""
@@ -186,20 +196,20 @@ class Lock:
         self.release()
 
     def _make(self) -> bool:
-        mine = Owner.new()
+        self._mine = mine = Owner.new()  # before there is a file, which `release` removes
         record = {name: getattr(mine, name) for name in Owner.__slots__}
         with storing(self.path):
             try:
                 descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
+                self._mine = None
                 return False
             try:
                 with os.fdopen(descriptor, "w") as file:
                     json.dump(record, file)
-            except OSError:  # such as of a full disk: half a lock would hold up the next run
+            except BaseException:  # such as of a full disk: half a lock would hold up the next run
                 self.path.unlink(missing_ok=True)
                 raise
-        self._mine = mine
         return True
 
     def _take_over(self) -> bool:

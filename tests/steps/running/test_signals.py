@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,11 @@ import scutoid as sc
 from scutoid import events
 from scutoid.blocks import Journal
 from scutoid.errors import ParameterError, RunStopped
+from scutoid.executors import Job, Work
+from scutoid.executors._serial import SerialExecutor
+from scutoid.stopping import OutOfTime
+from scutoid.store import Lock
+from scutoid.store._lock import Owner
 from scutoid.testing import Recorder
 
 SCRIPT = """
@@ -344,3 +351,140 @@ def test_a_grace_that_is_no_time_is_refused_before_anything_runs(
     with pytest.raises(ParameterError, match="SCUTOID_GRACE"):
         serially(result, tmp_path)
     assert not list(Path(tmp_path).glob("copy/*"))
+
+
+class Interrupting:
+    """Acts at the n-th call within some modules of scutoid, as a signal may come at any time."""
+
+    def __init__(self, modules, n, act):
+        self.modules, self.n, self.act = modules, n, act
+        self.n_calls = 0
+
+    def __call__(self, frame, event, argument):
+        if not frame.f_code.co_filename.endswith(self.modules):
+            return
+        if frame.f_code.co_name in ("release", "__exit__"):
+            return  # nothing can be made safe before its first line
+        self.n_calls += 1
+        if self.n_calls == self.n:
+            self.act()
+
+    def __enter__(self):
+        sys.setprofile(self)
+        return self
+
+    def __exit__(self, *raised):
+        sys.setprofile(None)
+
+
+def locks_in(folder):
+    """Locks that name a holder: an empty one counts as left after some seconds."""
+    return [path for path in folder.rglob(".*.lock*") if Owner.read(path) is not None]
+
+
+def interrupt():
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_lock_is_given_back_wherever_ctrl_c_comes(tmp_path):
+    with Interrupting("/store/_lock.py", 0, interrupt) as counted:
+        Lock(tmp_path / "step" / "0").acquire()
+    assert counted.n_calls > 10
+    for n in range(1, counted.n_calls):
+        lock = Lock(tmp_path / "step" / str(n))
+        with suppress(KeyboardInterrupt), Interrupting("/store/_lock.py", n, interrupt):
+            lock.acquire()
+        lock.release()
+        assert lock.owner is None, n
+    assert [each.name for each in locks_in(tmp_path)] == [".0.lock"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_lock_of_a_run_stays_wherever_ctrl_c_comes(tmp_path, result):
+    places = ("/running/_claim.py", "/running/_begin.py", "/store/_lock.py")
+    with Interrupting(places, 0, interrupt) as counted:
+        serially(result, tmp_path / "all")
+    for n in range(1, counted.n_calls, 11):
+        with suppress(KeyboardInterrupt), Interrupting(places, n, interrupt):
+            serially(result, tmp_path / str(n))
+    assert not locks_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "scutoid.executors._serial._SerialWorkerPool.stop",
+        "scutoid.blocks._task_progress.RunProgress.end",
+        "scutoid.steps.running._runner.Runner._finish",
+        "scutoid.steps.running._runner.Runner._remember",
+        "scutoid.steps.running._runner.Runner._record_collections",
+        "scutoid.steps.running._runner.Comparison.warnings",
+        "scutoid.steps.running._runner.Runner.results",
+        "scutoid.steps.running._runner.Runner._write",
+        "scutoid.reports._write.read_run",
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_a_signal_meets_at_its_end_is_written_down(
+    tmp_path, result, monkeypatch, signals_as_before, place, number
+):
+    whole, began, sent = pkgutil.resolve_name(place), [], []
+
+    def after_a_signal(*args, **options):
+        if began and not sent:
+            sent.append(number)
+            signal.raise_signal(number)
+        return whole(*args, **options)
+
+    pkgutil.resolve_name("scutoid.reports:report_of_run")  # so that it is loaded
+    monkeypatch.setattr(place, after_a_signal)
+    signal.signal(number, lambda *_: None)
+    with pytest.raises(RunStopped) as caught:
+        sc.run(
+            result,
+            store=tmp_path,
+            executor="serial",
+            listeners=[at_first_block(lambda: began.append(1))],
+            report=True,
+        )
+    assert caught.value.code == 128 + number
+    assert caught.value.run.step("copy").n_done == 16
+    (path,) = tmp_path.glob("runs/*/run.json")
+    assert json.loads(path.read_text())["steps"][0]["n_done"] == 16
+    assert list(tmp_path.glob("runs/*/report.html"))
+    assert not locks_in(tmp_path)
+    assert serially(result, tmp_path).step("copy").n_cached == 16
+
+
+@pytest.mark.parametrize("moment", ["Runner._finish", "SampleRunner.record"])
+def test_a_sample_that_a_signal_meets_at_its_end_is_written_down(
+    tmp_path, result, monkeypatch, signals_as_before, moment
+):
+    place = f"scutoid.steps.running._sample.{moment}"
+    whole = pkgutil.resolve_name(place)
+
+    def after_a_signal(*args):
+        signal.raise_signal(signal.SIGTERM)
+        return whole(*args)
+
+    monkeypatch.setattr(place, after_a_signal)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with pytest.raises(RunStopped):
+        sc.plan(result, store=tmp_path, sample=2, executor="serial")
+    (path,) = tmp_path.glob("runs/*/run.json")
+    assert json.loads(path.read_text())["steps"][0]["n_done"] == 3
+
+
+def test_grace_that_ends_between_two_blocks_ends_the_run_as_within_one(tmp_path):
+    def items(indices):
+        yield 0
+        raise OutOfTime
+
+    work = Work("w", lambda item, values: (1, None), items)
+    pool = SerialExecutor().open([work], 1)
+    pool.wait(0)
+    pool.submit(0, Job(0, 0, np.arange(2)))
+    (outcome,) = pool.wait(0)
+    assert not outcome.statuses.any()
+    assert outcome.failures == ()

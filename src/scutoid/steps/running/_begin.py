@@ -15,10 +15,11 @@ def begin_run(runner: R, announced: ExitStack, parts: list[str]) -> R | None:
     """Announce what a run uses, as one more of its parts; None if some of that is gone."""
     if runner.is_read_only:
         return runner
-    with ExitStack() as held:
-        held.enter_context(Lock(runner.folder))
-        if not runner.announce():
-            return None
-        announced.push(held.pop_all())
+    lock = Lock(runner.folder)
+    announced.push(lock)  # before it is held: Ctrl-C may come at any time
+    lock.__enter__()
+    if not runner.announce():
+        lock.release()
+        return None
     parts.append(runner.folder.name)
     return runner

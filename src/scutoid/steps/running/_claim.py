@@ -50,7 +50,7 @@ def claim(
     Parameters
     ----------
     held : ExitStack
-        Gets the locks, once all is begun.
+        Gets the locks.
     new_planner : callable
         Returns a planner that knows nothing yet.
     targets : sequence of Ref or CollectionRef
@@ -72,21 +72,23 @@ def claim(
         The obstacle, if something is to be written.
     """
     dead_after()  # what the environment says of it is refused before the work
+    taken = ExitStack()
+    held.push(taken)  # before there is a lock: Ctrl-C may come at any time
     while True:
+        taken.close()
         planner = new_planner()
         with refusing_depth(), _told_first(obstacle):
             planned = planner.plan(targets)
         planner.memo.save()
         if obstacle is not None and _writes(planned):
             raise obstacle
-        with ExitStack() as taken:
-            busy = _take_locks(taken, planned)
-            if busy is None:
-                begun = None if heal(planned, listeners) else begin(planned)
-                if begun is None:
-                    continue
-                held.push(taken.pop_all())
-                return begun
+        busy = _take_locks(taken, planned)
+        if busy is None:
+            begun = None if heal(planned, listeners) else begin(planned)
+            if begun is None:
+                continue
+            return begun
+        taken.close()
         name, lock = busy
         if lock.path in _held_here():
             raise PipelineError(
@@ -142,11 +144,11 @@ def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | Non
     to_make = _to_make(planned)
     for path in sorted(to_make):
         lock = Lock(path)
+        taken.callback(lock.release)
         if not lock.acquire():
             return to_make[path].task, lock
-        taken.callback(lock.release)
-        _held_here().add(lock.path)
         taken.callback(_held_here().discard, lock.path)
+        _held_here().add(lock.path)
     return None
 
 

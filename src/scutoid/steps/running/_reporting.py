@@ -6,7 +6,7 @@ import os
 import pkgutil
 import warnings
 
-from scutoid.errors import ScutoidWarning
+from scutoid.errors import RunStopped, ScutoidWarning
 from scutoid.steps.running._outcome import Run
 
 VARIABLE = "SCUTOID_REPORT"
@@ -30,6 +30,11 @@ def report_at_end(done: Run, *, wanted: bool | None, in_haste: bool = False) -> 
     -----
     ScutoidWarning
         If it was asked for, and the store cannot be written.
+
+    Raises
+    ------
+    RunStopped
+        If a signal comes meanwhile; it carries the run.
     """
     is_asked = wanted is True
     if wanted is None:
@@ -38,7 +43,11 @@ def report_at_end(done: Run, *, wanted: bool | None, in_haste: bool = False) -> 
             step.n_done > step.n_cached or step.n_failed for step in done.steps
         )
     if wanted and done.folder.is_dir():
-        pkgutil.resolve_name(_WRITER)(done, in_haste=in_haste)
+        try:
+            pkgutil.resolve_name(_WRITER)(done, in_haste=in_haste)
+        except RunStopped as stopped:  # the run has ended, and gets a report in haste
+            stopped.run = done
+            raise
     elif is_asked:
         warnings.warn(
             f"the run has no report: the store {done.store} cannot be written; all was there",

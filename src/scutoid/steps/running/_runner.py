@@ -70,6 +70,7 @@ from scutoid.steps.running._sending import sending_own_code
 from scutoid.steps.running._stored_results import StoredResults
 from scutoid.steps.running._tasks import TaskBuilder
 from scutoid.steps.running._told import Told
+from scutoid.stopping import Stop, ends_by_signals
 from scutoid.store import Pack
 
 if TYPE_CHECKING:
@@ -151,14 +152,39 @@ class Runner:
         for each in self.planned:
             if each.is_cached:
                 self._told.of(each)
-        try:
-            report = self._compute(listeners=listeners, memory=memory, **options)
-        except RunStopped as stopped:
-            if not isinstance(stopped.report, Report):
-                raise
-            self._stopped, report = stopped, stopped.report
-        self._record_collections()
-        self._compare(report)
+        with ends_by_signals() as stop:
+            try:
+                report = self._compute(listeners=listeners, memory=memory, **options)
+            except RunStopped as stopped:
+                if not isinstance(stopped.report, Report):
+                    raise
+                self._stopped, report = stopped, stopped.report
+            with stop.noted():
+                self._record_collections()
+            self._compare(report, stop)
+            with stop.noted():
+                done = self._written_down(report, started)
+            if self._stopped is None and stop.signal is not None:
+                self._stopped = stop.error
+            if isinstance(self._stopped, RunStopped):
+                self._stopped.run = done
+            if self._stopped is not None:
+                raise self._stopped
+        for step, each in zip(done.steps, self.planned, strict=True):
+            if step.has_all_blocks and not step.is_stored and not done.met_damage:
+                raise _not_committed(each)
+        return done
+
+    def _compare(self, report: Report | None, stop: Stop) -> None:
+        """Compare voxels of steps that are new across the faces of blocks."""
+        if self.check_halo and report is not None and stop.signal is None:
+            try:
+                self.warnings += Comparison(self.planned, report).warnings()
+            except (KeyboardInterrupt, RunStopped) as stopped:
+                self._stopped = stopped  # the results are there, and are written down first
+
+    def _written_down(self, report: Report | None, started: float) -> Run:
+        """Return what came of the run, which is written down."""
         steps = [self._with_change(self.step(each, report), each) for each in self.planned]
         seconds = time.monotonic() - started
         shown = set(self.planned.calls)
@@ -168,22 +194,7 @@ class Runner:
             steps, self.results(), seconds, self.store.path, self.folder, tasks, self.warnings
         )
         self.record(done)
-        if self._stopped is not None:
-            if isinstance(self._stopped, RunStopped):
-                self._stopped.run = done
-            raise self._stopped
-        for step, each in zip(steps, self.planned, strict=True):
-            if step.has_all_blocks and not step.is_stored and not done.met_damage:
-                raise _not_committed(each)
         return done
-
-    def _compare(self, report: Report | None) -> None:
-        """Compare voxels of steps that are new across the faces of blocks."""
-        if self.check_halo and report is not None and self._stopped is None:
-            try:
-                self.warnings += Comparison(self.planned, report).warnings()
-            except (KeyboardInterrupt, RunStopped) as stopped:
-                self._stopped = stopped  # the results are there, and are written down first
 
     def _compute(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
@@ -216,16 +227,19 @@ class Runner:
             settling.callback(self._finish, each)
         settling.callback(self._builder.close)
         settling.callback(_remove_empty, self.folder / LOGS)
-        try:
-            yield
-        except UnwritableStore:
-            with suppress(OSError):
+        with ends_by_signals() as stop:
+            try:
+                yield
+            except UnwritableStore:
+                with suppress(OSError), stop.noted():
+                    settling.close()
+                raise
+            except BaseException:
+                with stop.noted():
+                    settling.close()
+                raise
+            with stop.noted():
                 settling.close()
-            raise
-        except BaseException:
-            settling.close()
-            raise
-        settling.close()
 
     def _tasks(self) -> list[BlockTask]:
         """Begin the entries of what is to be made, and return its tasks."""

@@ -22,6 +22,7 @@ from scutoid.steps.running._edges import Edges
 from scutoid.steps.running._outcome import Run, RunStep
 from scutoid.steps.running._runner import Runner
 from scutoid.steps.work import Measured, Usage
+from scutoid.stopping import ends_by_signals
 
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
 _FEW = 3
@@ -55,12 +56,14 @@ def sample_run(
         If a block fails.
     StoreError
         If the store cannot be written.
+    RunStopped
+        If SIGTERM or SIGHUP ends it; what was measured is kept and written down.
     """
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ParameterError(
             "sample= is how many blocks of each step are run, 1 or more", value=n, place="plan"
         )
-    with ExitStack() as announced, ExitStack() as held:
+    with ends_by_signals(), ExitStack() as announced, ExitStack() as held:
         runner = claim(
             held,
             new_planner,
@@ -99,9 +102,10 @@ class SampleRunner(Runner):
             if not isinstance(error.report, Report):
                 raise
             broken_off, report = error, error.report
-        steps = [self._with_change(self.step(each, report), each) for each in self.planned]
-        seconds = time.monotonic() - started
-        self.record(Run(steps, {}, seconds, self.store.path, self.folder, {}, self.warnings))
+        with ends_by_signals() as stop, stop.noted():
+            steps = [self._with_change(self.step(each, report), each) for each in self.planned]
+            seconds = time.monotonic() - started
+            self.record(Run(steps, {}, seconds, self.store.path, self.folder, {}, self.warnings))
         if broken_off is not None:
             raise broken_off
         costs = tuple(self._cost(each) for each in self.planned if _is_to_do(each))
