@@ -28,12 +28,14 @@ def group(tmp_path, monkeypatch):
         module, "_groups", lambda: [(tmp_path / "job", "max", "used"), (tmp_path, "max", "used")]
     )
 
-    def make(name, limit, used, cached):
+    def make(name, limit, used, cached, more="", **files):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         (folder / "max").write_text(f"{limit}\n")
         (folder / "used").write_text(f"{used}\n")
-        (folder / "memory.stat").write_text(f"anon 3\ninactive_file {cached}\n")
+        (folder / "memory.stat").write_text(f"anon 3\ninactive_file {cached}\n{more}")
+        for file, text in files.items():
+            (folder / f"memory.{file.replace('_', '.')}").write_text(f"{text}\n")
 
     return make
 
@@ -57,6 +59,27 @@ def test_a_group_without_a_limit_is_none(group) -> None:
 def test_a_group_that_is_over_its_limit_has_none(group) -> None:
     group("job", GB, 2 * GB, 0)
     assert free_memory() == 0
+
+
+def test_pages_of_files_that_were_read_twice_can_be_dropped_too(group) -> None:
+    group("job", 4 * GB, 4 * GB, GB, f"active_file {2 * GB}\n")
+    assert free_memory() == 3 * GB
+
+
+def test_the_first_version_counts_pages_of_the_groups_below_apart(group) -> None:
+    group("job", 4 * GB, 4 * GB, 5, f"total_inactive_file {GB}\ntotal_active_file {GB}\n")
+    assert free_memory() == 2 * GB
+
+
+@pytest.mark.parametrize(
+    ("most", "taken", "of_machine", "left"),
+    [(0, 0, 9, 0), ("max", 3, 9, 9), (4, 1, 9, 3), (4, 1, 2, 2), (4, 5, 9, 0)],
+)
+def test_what_a_group_may_swap_counts(group, monkeypatch, most, taken, of_machine, left) -> None:
+    monkeypatch.setattr(module, "_fields", lambda _: {"SwapFree": of_machine * GB})
+    limits = {"swap_max": most if most == "max" else most * GB, "swap_current": taken * GB}
+    group("job", 4 * GB, 3 * GB, 0, **limits)
+    assert free_memory() == (1 + left) * GB
 
 
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_DATA"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from scutoid.errors import DamagedResult
+import scutoid as sc
+from scutoid.errors import DamagedResult, SourceNotFound, StoreError
 from scutoid.paths import absolute, inside, is_inner_name, normal
 
 WRITTEN = [
@@ -93,3 +95,23 @@ def test_a_tilde_that_names_nobody_is_part_of_a_name(monkeypatch, tmp_path, name
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert absolute(name) == tmp_path / name.removeprefix("~/")
+
+
+NOT_NAMES = {"too long": "a" * 5000, "a NUL": "a\0b", "too long below": "b/" + "a" * 300}
+
+
+@pytest.mark.parametrize("text", NOT_NAMES.values(), ids=NOT_NAMES)
+@pytest.mark.parametrize("ending", ["", ".tif", "/*.tif", ".csv"])
+def test_what_no_file_can_be_called_is_not_there(tmp_path, text, ending) -> None:
+    written = f"{tmp_path}/{text}{ending}"
+    (tmp_path / "table.csv").write_text(f"path\n{written}\n")
+    for find in (
+        lambda: sc.open(written),
+        lambda: sc.open_folder(written),
+        lambda: sc.open_folder([written]),
+        lambda: sc.open_folder(tmp_path / "table.csv"),
+    ):
+        with pytest.raises(SourceNotFound):
+            find()
+    with pytest.raises(StoreError):
+        sc.export(sc.open(np.zeros((3, 3))), written.replace("*", "") + ".tif")

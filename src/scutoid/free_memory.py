@@ -11,6 +11,8 @@ __all__ = ["free_memory"]
 
 _GROUPS = "/sys/fs/cgroup"
 _KIB = 1024
+_CACHED = ("inactive_file", "active_file")
+"""What a group has of the pages of files, all of which can be dropped."""
 _OF_LIMITS = {"RLIMIT_AS": "VmSize", "RLIMIT_DATA": "VmData"}
 """What of a process each of its limits counts."""
 
@@ -48,13 +50,30 @@ def _fields(path: str) -> dict[str, int]:
 
 
 def _of_groups() -> Iterator[int]:
-    """Yield what is free in the control group and those above it; pages of files can be dropped."""
+    """Yield what is free in the control group and those above it.
+
+    Pages of files can be dropped, those too that were read twice.
+    """
     for folder, most, used in _groups():
         with suppress(OSError, ValueError):
             limit = int((folder / most).read_text())
             stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-            cached = int(stat.get("inactive_file", 0))
-            yield limit - int((folder / used).read_text()) + cached
+            # The first version counts under these names without the groups below.
+            names = [each if f"total_{each}" not in stat else f"total_{each}" for each in _CACHED]
+            cached = sum(int(stat.get(name, 0)) for name in names)
+            yield limit - int((folder / used).read_text()) + cached + _swap_of(folder)
+
+
+def _swap_of(folder: Path) -> int:
+    """Return what a group of the second version may still swap out."""
+    with suppress(OSError, ValueError, KeyError):
+        free = _fields("/proc/meminfo")["SwapFree"]
+        limit = (folder / "memory.swap.max").read_text().strip()
+        if limit == "max":
+            return free
+        left = int(limit) - int((folder / "memory.swap.current").read_text())
+        return max(min(free, left), 0)
+    return 0
 
 
 def _groups() -> Iterator[tuple[Path, str, str]]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import struct
+import subprocess
+import sys
+import tempfile
 import zlib
 
 import numpy as np
 import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 import scutoid as sc
 import scutoid.arrays._guard as guard
@@ -21,6 +31,7 @@ from scutoid.errors import (
 
 GB = 2**30
 HUGE = 2**40
+ORDERS = st.sampled_from("<>")
 
 
 @pytest.fixture
@@ -115,6 +126,83 @@ def test_what_is_large_and_fits_is_read(tmp_path, free) -> None:
     free(2**26)
     with pytest.raises(MemoryLimitError):
         image.read()
+
+
+LONG = (500, 512, 1024)
+"""Shape of an image that takes more than is free, where that is half a GB."""
+
+
+def large_npy(path):
+    """Write an npy of zeros, which take no room on a disk."""
+    with path.open("wb") as file:
+        fields = {"descr": "<u2", "fortran_order": False, "shape": LONG}
+        np.lib.format.write_array_header_1_0(file, fields)
+        file.truncate(file.tell() + math.prod(LONG) * 2)
+    return path
+
+
+def large_tiff(path):
+    """Write a TIFF of one piece, the same."""
+    page = np.zeros(LONG[1:], "uint16")
+    text = f"ImageJ=1.11a\nimages={LONG[0]}\nslices={LONG[0]}\n"
+    options = {"metadata": None, "software": False, "photometric": "minisblack"}
+    tifffile.imwrite(path, page, description=text, **options)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size + (LONG[0] - 1) * page.nbytes)
+    return path
+
+
+@pytest.mark.parametrize("write", [large_npy, large_tiff])
+def test_of_what_is_mapped_the_region_alone_is_weighed(tmp_path, free, write) -> None:
+    free(2**28)
+    image = sc.open(write(tmp_path / f"a.{write.__name__[-4:].strip('_')}"), axes="zyx")
+    assert image[3:5, :, :1000].read().shape == (2, 512, 1000)
+    with pytest.raises(MemoryLimitError, match=r"image\[0:64"):
+        image.read()
+
+
+def test_a_stack_of_mapped_files_is_weighed_as_they_are(tmp_path, free) -> None:
+    for time in range(2):
+        large_npy(tmp_path / f"t{time}.npy")
+    images = sc.open_folder(tmp_path / "t{t:d}.npy", stack={"t": "t"})
+    (key,) = images.keys
+    free(2**28)
+    assert images[key][:, 3:5, 8:10, :9].read().shape == (2, 2, 2, 9)
+
+
+@pytest.mark.parametrize("write", [large_npy, large_tiff])
+def test_a_limit_of_addresses_does_not_keep_a_region_from_being_mapped(tmp_path, write) -> None:
+    path = write(tmp_path / f"a.{write.__name__[-4:].strip('_')}")
+    code = (
+        "import re, resource, sys\n"
+        "from pathlib import Path\n"
+        "import scutoid as sc\n"
+        "image = sc.open(sys.argv[1], axes='zyx')\n"
+        "image[:1].read()\n"
+        "used = int(re.search(r'VmSize:\\s*(\\d+)', Path('/proc/self/status').read_text())[1])\n"
+        "limit = used * 1024 + 2**28\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "assert image[400:402].read().shape == (2, 512, 1024)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, path], check=True, timeout=120)
+
+
+@given(
+    array=hnp.arrays("<u2", hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)),
+    order=st.sampled_from("CF"),
+    data=st.data(),
+)
+def test_a_region_of_an_npy_is_that_of_the_array(array, order, data) -> None:
+    array = np.asarray(array, order=order).view(array.dtype.newbyteorder(data.draw(ORDERS)))
+    spans = [sorted(data.draw(st.lists(st.integers(0, n), min_size=2, max_size=2)))
+             for n in array.shape]  # fmt: skip
+    region = tuple(slice(*span) for span in spans)
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/a.npy", array)
+        axes = "tzyx"[-array.ndim :]
+        found = np.asarray(sc.open(f"{folder}/a.npy", axes=axes)[region])
+    np.testing.assert_array_equal(found, array[region])
+    assert found.dtype == array.dtype.newbyteorder("=")
 
 
 @pytest.mark.parametrize(("width", "height"), [(2**31 - 1, 2**31 - 1), (2**17, 2**15)])
@@ -234,29 +322,52 @@ RAISED = [
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("where", ["open", "read"])
 def test_what_a_library_raises_names_the_file(tmp_path, monkeypatch, error, where) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((3, 4)))
-    image = sc.open(tmp_path / "a.npy")
+    Image.fromarray(np.zeros((3, 4), "uint8")).save(tmp_path / "a.png")
+    image = sc.open(tmp_path / "a.png")
     monkeypatch.setattr("scutoid.arrays._pictures._load", Library(error))
-    with pytest.raises(SourceError, match=r"a\.npy") as caught:
-        image.read() if where == "read" else sc.open(tmp_path / "a.npy")
+    with pytest.raises(SourceError, match=r"a\.png") as caught:
+        image.read() if where == "read" else sc.open(tmp_path / "a.png")
     assert caught.value.__cause__ is error
 
 
+OUT_OF_MEMORY = [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("where", ["open", "read"])
-def test_a_library_that_runs_out_of_memory_names_the_file(tmp_path, monkeypatch, where) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((3, 4)))
-    image = sc.open(tmp_path / "a.npy")
-    monkeypatch.setattr("scutoid.arrays._pictures._load", Library(MemoryError()))
-    with pytest.raises(MemoryLimitError, match=r"a\.npy"):
-        image.read() if where == "read" else sc.open(tmp_path / "a.npy")
+def test_a_library_that_runs_out_of_memory_names_the_file(
+    tmp_path, monkeypatch, error, where
+) -> None:
+    Image.fromarray(np.zeros((3, 4), "uint8")).save(tmp_path / "a.png")
+    image = sc.open(tmp_path / "a.png")
+    monkeypatch.setattr("scutoid.arrays._pictures._load", Library(error))
+    with pytest.raises(MemoryLimitError, match=r"a\.png"):
+        image.read() if where == "read" else sc.open(tmp_path / "a.png")
+
+
+def test_what_the_system_says_is_not_taken_for_damage(tmp_path, monkeypatch) -> None:
+    Image.fromarray(np.zeros((3, 4), "uint8")).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 4), "uint8"), photometric="minisblack")
+    error = OSError(errno.EMFILE, "Too many open files")
+    for name, called in (
+        ("a.png", "scutoid.arrays._pictures._kind_of"),
+        ("a.tif", "scutoid.arrays._tiff_open.open_pages"),
+        ("a.tif", "scutoid.arrays._tiff._whole"),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(called, Library(error))
+            with pytest.raises(SourceError) as caught:
+                sc.open(tmp_path / name).read()
+        assert "too many" in str(caught.value).lower()
+        assert "damaged" not in str(caught.value)
 
 
 @pytest.mark.parametrize("error", [ImportError("broken"), KeyboardInterrupt(), MissingExtra("x")])
 def test_what_says_nothing_of_the_file_passes(tmp_path, monkeypatch, error) -> None:
-    np.save(tmp_path / "a.npy", np.zeros((3, 4)))
+    Image.fromarray(np.zeros((3, 4), "uint8")).save(tmp_path / "a.png")
     monkeypatch.setattr("scutoid.arrays._pictures._load", Library(error))
     with pytest.raises(type(error)) as caught:
-        sc.open(tmp_path / "a.npy")
+        sc.open(tmp_path / "a.png")
     assert caught.value is error
 
 

@@ -121,8 +121,9 @@ def test_pages_that_overlap_take_no_more_than_the_file_has(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("is_ndpi", [False, True])
-def test_values_of_many_pages_that_are_one_are_counted(tmp_path, is_ndpi) -> None:
+def test_values_of_many_pages_that_are_one_are_counted(tmp_path, monkeypatch, is_ndpi) -> None:
     """Each page names the same text; a library would read it for each."""
+    monkeypatch.setattr(_tiff_chain, "_FREE", 0)
     tags = [(DESCRIPTION, 2, 2000, 3000)]
     places = range(16, 16 + 60 * 32, 32)
     pages = {at: (tags, at + 32 if at < places[-1] else 0) for at in places}
@@ -133,6 +134,14 @@ def test_values_of_many_pages_that_are_one_are_counted(tmp_path, is_ndpi) -> Non
     few = {at: pages[at] for at in places[:20]} | {places[19]: (tags, 0)}
     path.write_bytes(tiff(few, size=5400, is_ndpi=is_ndpi))
     assert count_pages(str(path)) == 20
+
+
+def test_all_pages_of_a_small_file_may_share_a_text(tmp_path) -> None:
+    tags = [(DESCRIPTION, 2, 20_000, 40_000)]
+    places = range(16, 16 + 1000 * 32, 32)
+    pages = {at: (tags, at + 32 if at < places[-1] else 0) for at in places}
+    (tmp_path / "a.tif").write_bytes(tiff(pages, size=60_000))
+    assert count_pages(str(tmp_path / "a.tif")) == 1000
 
 
 @pytest.mark.parametrize("count", [2**20, 2**31, 2**32 - 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from scutoid.errors import (
     MetadataError,
     ParameterError,
     PipelineError,
+    SourceError,
     SourceNotFound,
 )
+from scutoid.ops._region_tree import read_regions
 
 ATLAS = Path(__file__).parents[2].parent / "shared" / "data" / "atlas"
 TREE = pd.DataFrame(
@@ -126,7 +129,7 @@ def test_a_tree_may_be_a_file_or_nested(tmp_path, shape) -> None:
     }
     trees = {"nested": nested, "csv": tmp_path / "a.csv", "json": str(tmp_path / "a.json")}
     TREE.astype({"parent_id": "Int64"}).to_csv(trees["csv"], index=False)
-    (tmp_path / "a.json").write_text(__import__("json").dumps({"msg": [nested]}))
+    (tmp_path / "a.json").write_text(json.dumps({"msg": [nested]}))
     cells = points((10, 0))
     table = sc.count_by_region(cells, little_atlas(), regions=trees[shape]).to_pandas()
     assert by_id(table, "n_total") == {
@@ -142,6 +145,46 @@ def test_what_is_no_tree_is_refused_at_once() -> None:
         sc.count_by_region(cells, atlas, regions=pd.DataFrame({"id": [1]}))
     with pytest.raises(ParameterError, match="whole number"):
         sc.count_by_region(cells, atlas, regions=pd.DataFrame({"id": [1.5], "parent_id": [None]}))
+
+
+NO_TREES = {
+    "nothing.json": b"",
+    "no json.json": b"{id: 1}",
+    "deep.json": b"[" * 100_000,
+    "digits.json": b'[{"id": ' + b"1" * 5000 + b"}]",
+    "latin.json": '{"id": 1, "name": "é"}'.encode("latin1"),
+    "nothing.csv": b"",
+    "more fields.csv": b"id,parent_id\n1,\n2,1,3,4\n",
+    "a quote.csv": b'id,parent_id\n1,"2\n',
+    "latin.csv": "id,parent_id,name\n1,,é\n".encode("latin1"),
+    "excel.csv": b"PK\x03\x04" + bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("name", NO_TREES)
+def test_a_file_that_is_no_tree_is_refused_by_its_name(tmp_path, name) -> None:
+    (tmp_path / name).write_bytes(NO_TREES[name])
+    with pytest.raises((SourceError, ParameterError), match="regions"):
+        read_regions(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [[1], [None], [[]], {"id": 1, "children": 3}, {"id": 1, "children": {"id": 2}},
+     {"id": 1, "children": "ab"}, {"id": 1, "children": [5]}, {"msg": 3}, {"msg": None}],
+    ids=str,
+)  # fmt: skip
+def test_nested_values_that_are_no_regions_are_refused(tmp_path, tree) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(tree))
+    for regions in (tree, tmp_path / "a.json"):
+        with pytest.raises(ParameterError, match=r"(?s)(are a list|has an id).*where: regions"):
+            read_regions(regions)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_json_may_be_in_any_of_its_encodings(tmp_path, encoding) -> None:
+    (tmp_path / "a.JSON").write_bytes('{"id": 3, "name": "é"}'.encode(encoding))
+    assert read_regions(tmp_path / "a.JSON").name == ("é",)
 
 
 def test_an_atlas_of_floats_or_of_negative_or_lost_ids_is_refused() -> None:

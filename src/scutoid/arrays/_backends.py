@@ -111,7 +111,7 @@ def _location(text: str) -> str:
     if "://" in text:
         return text
     path = absolute(text)
-    if not path.exists() and split_zip(str(path)) is None:
+    if not os.path.exists(path) and split_zip(str(path)) is None:  # noqa: PTH110
         raise _not_found(path)
     check_regular(path)
     return str(path)
@@ -204,10 +204,10 @@ _BACKENDS: dict[str, Backend] = {
 
 
 def _not_found(path: Path) -> SourceNotFound:
-    parent = next(p for p in path.parents if p.exists())
+    parent = next(p for p in path.parents if os.path.exists(p))  # noqa: PTH110
     missing = path.relative_to(parent).parts[0]
     link = parent / missing
-    if link.is_symlink():
+    if os.path.islink(link):  # noqa: PTH114  # "no" of what no file can be called
         return broken_link(str(link))
     names = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
     close = difflib.get_close_matches(missing, names, n=1)

@@ -6,6 +6,7 @@ whatever a library raises of bad bytes becomes an error that names the file.
 
 from __future__ import annotations
 
+import errno
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -85,12 +86,27 @@ def guarding(place: str) -> Iterator[None]:
         raise
 
 
+def check_system(error: Exception, place: str) -> None:
+    """Raise an error of ours for one of the system, of which the content of a file is no cause.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be reached: a disk fails, rights are missing, too many files are open.
+    MemoryLimitError
+        If there is no memory left, or no room for a file that is mapped.
+    """
+    if isinstance(error, OSError) and error.errno:
+        _raise_ours(error, place)
+
+
 def _raise_ours(error: Exception, place: str) -> None:
     """Raise an error of ours for one of a library, unless it says nothing of the file."""
     if isinstance(error, ImportError):
         return
     said = f"{type(error).__name__}: {error}"[:_LONGEST]
-    if isinstance(error, MemoryError):
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or number == errno.ENOMEM:
         raise MemoryLimitError(
             "what a file needs to be read fits in the memory that is free",
             value=said,
@@ -102,7 +118,7 @@ def _raise_ours(error: Exception, place: str) -> None:
         "an image is what its format says, and can be read",
         value=said,
         place=place,
-        remedy=_OUT_OF_REACH if isinstance(error, OSError) and error.errno else _DAMAGED,
+        remedy=_OUT_OF_REACH if number else _DAMAGED,
     ) from error
 
 
@@ -110,7 +126,7 @@ def check_room(source: ArraySource, roi: Roi) -> None:
     """Raise a `MemoryLimitError` unless a region and one chunk for it fit in what is free."""
     spec, item = source.spec, source.spec.dtype.itemsize
     region = math.prod(roi.shape) * item
-    chunk = math.prod(source.chunks) * item if region else 0
+    chunk = math.prod(source.chunks) * item if region and decodes_chunks(source) else 0
     if region + chunk <= SMALL or region + chunk <= (free := free_memory()):
         return
     if chunk >= region:
@@ -129,6 +145,11 @@ def check_room(source: ArraySource, roi: Roi) -> None:
         remedy=f"read a part of it, such as image[{smaller(spec, roi, free // _SHARE)}]; "
         f"{_coarser(source)}or let steps read it block by block, in sc.run",
     )
+
+
+def decodes_chunks(source: ArraySource) -> bool:
+    """Whether a source decodes chunks as a whole; else it reads what a region needs of a file."""
+    return bool(getattr(source, "is_decoded", True))
 
 
 def check_bytes(nbytes: int, place: str, *, shape: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._guard import guarded, guarding
+from scutoid.arrays._guard import check_system, guarded, guarding
 from scutoid.arrays._notes import Note
 from scutoid.arrays._readers import OpenReaders
 from scutoid.arrays._request import Missing, Request, choose_numbered
@@ -277,6 +277,7 @@ def _lent(kind: Format, path: str, stamp: Stamp) -> Iterator[SceneReader]:
             raise _unreadable(kind, path, error) from error
         raise MissingExtra.of(kind.package, extra=kind.extra, reads=kind.said) from error
     except Exception as error:  # each library has errors of its own
+        check_system(error, path)
         raise _unreadable(kind, path, error) from error
 
 

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._guard import check_bytes, guarded
+from scutoid.arrays._guard import check_bytes, check_system, guarded
 from scutoid.arrays._notes import Note, turned
+from scutoid.arrays._npy import NpyHeader, npy_header, read_npy
 from scutoid.arrays._pillow import STRICT
 from scutoid.arrays._source import SourceIdentity, outdated, owned, stamp_of
 from scutoid.arrays._spec import COLOUR_AXES, ImageSpec, unnamed_spec
-from scutoid.errors import MissingExtra, SourceError
+from scutoid.errors import MissingExtra, ScutoidError, SourceError
 from scutoid.geometry import Roi
 
 PICTURE_ENDINGS = (".png", ".npy", ".jpg", ".jpeg", ".bmp")
@@ -55,6 +56,11 @@ class PictureSource:
         return tuple(max(n, 1) for n in self.spec.shape)
 
     @property
+    def is_decoded(self) -> bool:
+        """Whether it is decoded as a whole; the numbers of an npy file lie there as they are."""
+        return not _is_npy(self.path)
+
+    @property
     def identity(self) -> SourceIdentity:
         """The file."""
         return SourceIdentity("files", (self.path,))
@@ -62,8 +68,10 @@ class PictureSource:
     @guarded
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
-        if self.path.lower().endswith(".npy"):  # mapped: the system keeps what was read
-            return owned(self._load()[roi.to_slices()], self.spec.dtype)
+        if not self.is_decoded:  # mapped: the system keeps what was read
+            header = _npy_header(self.path)
+            self._check_is(header.shape, header.dtype)
+            return owned(read_npy(self.path, header, roi.to_slices()), self.spec.dtype)
         return read_chunked(
             ("picture", self.path, self.has_colours, stamp_of(self.path)),
             tuple(roi.offset),
@@ -75,10 +83,14 @@ class PictureSource:
 
     def _load(self) -> NDArray[Any]:
         array = _load(self.path, has_colours=self.has_colours)[0]
-        if (array.shape, array.dtype.newbyteorder("=")) != (self.spec.shape, self.spec.dtype):
-            now, then = f"{array.shape} {array.dtype}", f"{self.spec.shape} {self.spec.dtype}"
-            raise outdated(self.path, f"it has {now} now, and had {then}")
+        self._check_is(array.shape, array.dtype)
         return array
+
+    def _check_is(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Refuse another array than the one that was opened."""
+        if (shape, dtype.newbyteorder("=")) != (self.spec.shape, self.spec.dtype):
+            now, then = f"{shape} {dtype}", f"{self.spec.shape} {self.spec.dtype}"
+            raise outdated(self.path, f"it has {now} now, and had {then}")
 
 
 def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
@@ -93,6 +105,11 @@ def open_picture(path: str, *, axes: str | None = None) -> PictureSource:
     MetadataError
         If its axes are unknown.
     """
+    if _is_npy(path):
+        header = _npy_header(path)
+        return PictureSource(
+            unnamed_spec(header.shape, header.dtype, axes, place=path, is_said=True), path
+        )
     has_colours = axes is not None and len(axes) == len(COLOUR_AXES)
     array, kind = _load(path, has_colours=has_colours)
     letters = axes
@@ -150,8 +167,6 @@ class _Kind:
 
 def _load(path: str, *, has_colours: bool) -> tuple[NDArray[Any], _Kind]:
     try:
-        if path.lower().endswith(".npy"):
-            return _load_npy(path), _Kind()
         kind = _kind_of(path)
         check_bytes(kind.nbytes, path, shape=kind.shape)
         if kind.samples:
@@ -162,38 +177,22 @@ def _load(path: str, *, has_colours: bool) -> tuple[NDArray[Any], _Kind]:
         with STRICT:
             return np.asarray(iio.imread(path, plugin="pillow", mode=mode)), kind
     except _UNREADABLE as error:
-        if path.lower().endswith(".npy") and _holds_objects(path):
-            raise SourceError(
-                "the array of an npy file is of numbers",
-                value="Python objects, which are a pickle",
-                place=path,
-                remedy="if you trust the file, take the array out of it, as in read= of "
-                "open_folder: np.load(path, allow_pickle=True); of a file _seg.npy of Cellpose it "
-                'is .item()["masks"]',
-            ) from error
+        check_system(error, path)
         raise _undecodable(path, error) from error
 
 
-def _holds_objects(path: str) -> bool:
-    """Whether the array of an npy file, which cannot be loaded, is of Python objects."""
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
+def _is_npy(path: str) -> bool:
+    return path.lower().endswith(".npy")
+
+
+def _npy_header(path: str) -> NpyHeader:
     try:
-        with Path(path).open("rb") as file:
-            read_header = readers.get(np.lib.format.read_magic(file))
-            return read_header is not None and read_header(file)[2].hasobject
-    except (ValueError, OSError):
-        return False
-
-
-def _load_npy(path: str) -> NDArray[Any]:
-    with Path(path).open("rb") as file:
-        np.lib.format.read_magic(file)  # numpy loads archives too, by how a file begins
-    is_empty = 0 in np.load(path, allow_pickle=False, mmap_mode="r").shape
-    array: NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode=None if is_empty else "r")
-    return array
+        return npy_header(path)
+    except ScutoidError:
+        raise
+    except _UNREADABLE as error:
+        check_system(error, path)
+        raise _undecodable(path, error) from error
 
 
 def _kind_of(path: str) -> _Kind:

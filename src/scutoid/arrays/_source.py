@@ -120,6 +120,11 @@ class WrappedSource:
         return self.source.chunks
 
     @property
+    def is_decoded(self) -> bool:
+        """Whether chunks are decoded as a whole."""
+        return bool(getattr(self.source, "is_decoded", True))
+
+    @property
     def levels(self) -> int:
         """Number of pyramid levels."""
         return self.source.levels

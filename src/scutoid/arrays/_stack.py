@@ -142,6 +142,11 @@ class StackSource:
         return tuple(1 if a in self.stacking.axes else sizes[a] for a in self.spec.axes)
 
     @property
+    def is_decoded(self) -> bool:
+        """Whether chunks of the files are decoded as a whole."""
+        return bool(getattr(self.first, "is_decoded", True))
+
+    @property
     def identity(self) -> SourceIdentity:
         """All files."""
         there = [path for path in self.paths if path is not None]

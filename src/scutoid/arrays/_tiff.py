@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
-from scutoid.arrays._guard import guarded
+from scutoid.arrays._guard import check_system, guarded
 from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, owned
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_files import FILES
@@ -87,6 +87,7 @@ class TiffSource:
         except (tifffile.TiffFileError, *SIGNS_OF_DAMAGE) as error:
             if "imagecodecs" in str(error):
                 raise MissingExtra.of("imagecodecs", extra="formats") from error
+            check_system(error, self.path)
             raise SourceError(
                 "the pages of a TIFF can be decoded",
                 value=f"{type(error).__name__}: {error}",
@@ -142,11 +143,13 @@ def _mapped(
     dtype = np.dtype(series.dtype).newbyteorder(parent.byteorder)
     if series.dataoffset is None:
         raise ValueError("its pages are not in one piece")
-    mapped: NDArray[Any] = np.memmap(
-        parent.filehandle.path, dtype, mode="r", offset=series.dataoffset, shape=layout.shape
+    shape = layout.piece(place)
+    first = [number * size for number, size in zip(place, layout.chunks, strict=True)]
+    before = int(np.ravel_multi_index(first, layout.shape)) * dtype.itemsize
+    # A piece lies together: to map it alone needs no room for all of the file.
+    return np.memmap(
+        parent.filehandle.path, dtype, mode="r", offset=series.dataoffset + before, shape=shape
     )
-    piece: NDArray[Any] = mapped[layout.slices(place)]
-    return piece
 
 
 def _paged(

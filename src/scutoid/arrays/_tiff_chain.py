@@ -36,6 +36,8 @@ _LEAST_PAGE = 6
 """Bytes of a page without tags."""
 _SHARED = 16
 """How many times the bytes of a file its pages may name as values, for they may share some."""
+_FREE = 2**28
+"""Bytes of values that pages may always name: of a small file all may share one long text."""
 _DEEPEST = 16
 """Levels of smaller versions of smaller versions."""
 _BIG = 43
@@ -162,7 +164,7 @@ class _Walk:
         self._form = form
         self._size = os.fstat(descriptor).st_size
         self._pages_left = self._size
-        self._values_left = _SHARED * self._size
+        self._values_left = max(_SHARED * self._size, _FREE)
         self._number = 0
 
     def count(self) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from scutoid.arrays._file_sets import set_of
+from scutoid.arrays._guard import check_system
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS, companion_name, first_tiff, ome_text
 from scutoid.arrays._request import DESCRIBED, Request
 from scutoid.arrays._source import SourceFiles
@@ -153,6 +154,7 @@ def _reporting(path: str) -> Iterator[None]:
             remedy=DAMAGED,
         ) from error
     except (tifffile.TiffFileError, *SIGNS_OF_DAMAGE) as error:
+        check_system(error, path)
         raise SourceError(
             "a TIFF file can be read",
             value=f"{type(error).__name__}: {error}",

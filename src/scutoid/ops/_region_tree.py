@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
-from scutoid.errors import ParameterError, SourceNotFound
+from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.kernels import LARGEST_IN_FLOAT64, RegionTree
-from scutoid.regular import check_regular
+from scutoid.regular import check_regular, read_regular
 from scutoid.texts import parse_json
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ _PATHS = ("structure_id_path", "id_path")
 _ACRONYMS = ("acronym", "abbreviation")
 _NAMES = ("name", "safe_name")
 _PLACE = "regions"
+_LONGEST = 200
+"""Characters that are shown of what is no region."""
 Node = Mapping[str, Any]
 Regions: TypeAlias = (
     "RegionTree | pd.DataFrame | Mapping[str, object] | Sequence[Mapping[str, object]] | str | Path"
@@ -42,19 +44,15 @@ def read_regions(regions: object) -> RegionTree:
 
     Raises
     ------
-    SourceNotFound
-        If the file does not exist.
+    SourceNotFound, SourceError
+        If the file does not exist, or is neither JSON nor CSV.
     ParameterError
         If a column is missing, an id is no whole number, or the regions are no tree.
     """
     if isinstance(regions, RegionTree):
         return regions
     if isinstance(regions, (str, Path)):
-        path = Path(regions)
-        check_regular(path)
-        if not path.is_file():
-            raise SourceNotFound("a tree of regions is a file", value=str(path), place=_PLACE)
-        regions = parse_json(path.read_text()) if path.suffix == ".json" else _csv(path)
+        regions = _of_file(Path(regions))
     if type(regions).__name__ == "DataFrame":
         return _of_table(cast("pd.DataFrame", regions))
     if isinstance(regions, (Mapping, list, tuple)):
@@ -66,11 +64,25 @@ def read_regions(regions: object) -> RegionTree:
     )
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _of_file(path: Path) -> Any:
     import pandas as pd
 
-    # As text: "NA" is an acronym, and an id of many digits is no float
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    check_regular(path)
+    if not path.is_file():
+        raise SourceNotFound("a tree of regions is a file", value=str(path), place=_PLACE)
+    is_json = path.suffix.lower() == ".json"
+    try:
+        if is_json:
+            return parse_json(read_regular(path))
+        # As text: "NA" is an acronym, and an id of many digits is no float
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            "a tree of regions is a file of JSON, or a table in CSV: UTF-8, with commas",
+            value=str(error).strip(),
+            place=f"{_PLACE}, {path}",
+            remedy="restore it from its source, or save it as UTF-8; a file of JSON ends in .json",
+        ) from error
 
 
 def _of_table(table: pd.DataFrame) -> RegionTree:
@@ -108,8 +120,7 @@ def _above(path: object) -> int | None:
 def _of_nodes(tree: Node | Sequence[Node]) -> RegionTree:
     if isinstance(tree, Mapping) and "id" not in tree:
         tree = tree.get("msg", tree.get("children", []))  # the envelope of the Allen Institute
-    roots = [tree] if isinstance(tree, Mapping) else list(tree)
-    rows = list(_walk(roots, None))
+    rows = list(_walk([tree] if isinstance(tree, Mapping) else tree, None))
     return RegionTree.of(
         [id_ for id_, *_ in rows],
         [parent for _, parent, *_ in rows],
@@ -118,10 +129,18 @@ def _of_nodes(tree: Node | Sequence[Node]) -> RegionTree:
     )
 
 
-def _walk(nodes: Sequence[Node], parent: int | None) -> Iterator[tuple[int, int | None, str, str]]:
+def _walk(nodes: object, parent: int | None) -> Iterator[tuple[int, int | None, str, str]]:
+    if not isinstance(nodes, (list, tuple)):
+        raise ParameterError(
+            "the regions of a nested tree, and the children of each, are a list",
+            value=_shortened(nodes),
+            place=_PLACE,
+        )
     for node in nodes:
-        if "id" not in node:
-            raise ParameterError("each region of a nested tree has an id", value=node, place=_PLACE)
+        if not isinstance(node, Mapping) or "id" not in node:
+            raise ParameterError(
+                "each region of a nested tree has an id", value=_shortened(node), place=_PLACE
+            )
         own = _whole(node["id"])
         texts = [
             next((_text(node[name]) for name in names if name in node), "")
@@ -129,6 +148,10 @@ def _walk(nodes: Sequence[Node], parent: int | None) -> Iterator[tuple[int, int 
         ]
         yield own, parent, texts[0], texts[1]
         yield from _walk(node.get("children") or [], own)
+
+
+def _shortened(found: object) -> str:
+    return repr(found)[:_LONGEST]
 
 
 def _text(entry: object) -> str:

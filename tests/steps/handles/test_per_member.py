@@ -126,3 +126,9 @@ def test_values_of_a_table_keep_their_types(value):
         found = sc.per_member(table, "level").to_dict()["a"]
         assert found == value
         assert type(found) is type(value)
+
+
+def test_a_number_of_more_digits_than_python_takes_is_text(tmp_path) -> None:
+    digits = "1" * 5000
+    content = f"key,level\na,{digits}\nb,2\n"
+    assert sc.per_member(written(tmp_path / "t.csv", content), "level").to_dict()["a"] == digits

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def typed_fields(texts: Sequence[str]) -> Sequence[object]:
 def _is_number(text: str) -> bool:
     """Whether text is written as a number, and one that there is."""
     if _WHOLE.fullmatch(text):
-        return True
+        return len(text) <= sys.int_info.default_max_str_digits
     return bool(_REAL.fullmatch(text)) and ("inf" in text or math.isfinite(float(text)))
 
 

@@ -190,6 +190,8 @@ def _followed(target: Path) -> Path:
     """Return what a link leads to: that is written, and the link stays."""
     try:
         return target.resolve()
+    except ValueError as error:  # a NUL in it
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(target)) from error
     except RuntimeError as error:  # a loop of links, on Python before 3.13
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
 

@@ -139,7 +139,10 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
     if is_url(text):
         return _at_url(text, wanted)
     check_regular(text)
-    is_file, is_table_file = Path(text).is_file(), text.lower().endswith((".csv", ".tsv"))
+    if "\0" in text:
+        raise SourceNotFound("a name of a folder or of files has no NUL in it", value=text)
+    # os.path, unlike pathlib, says "no" of what is too long to be a name
+    is_file, is_table_file = os.path.isfile(text), text.lower().endswith((".csv", ".tsv"))  # noqa: PTH113
     if is_file and not is_table_file and not wanted.finds_images:
         paths = {Path(text).name: os.path.realpath(text)}
         return Path(text).name, _of_paths(paths, text, wanted)
@@ -149,7 +152,7 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
         if not found.paths:
             raise SourceNotFound("a zarr holds at least one image", value="none", place=text)
         return Path(text).resolve().name, found
-    if Path(text).is_dir():
+    if os.path.isdir(text):  # noqa: PTH112
         pattern = NamePattern(text, Path(text), (NamePart((Glob("*", ".*?"),)),))
     elif is_file and is_table_file:
         return _of_table(text, wanted)
@@ -169,7 +172,7 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
     if not pattern.parts:
         raise SourceNotFound(
             "a pattern has a * or a placeholder, or names a folder or a CSV file that exists",
-            value=text if Path(text).exists() else f"{text}, which does not exist",
+            value=text if os.path.exists(text) else f"{text}, which does not exist",  # noqa: PTH110
             remedy='write for example "plate/*.tif"',
         )
     return _name_of(pattern), _of_pattern(pattern, wanted)

@@ -31,7 +31,7 @@ def nothing_found(pattern: NamePattern, found: Mapping[str, str], n_found: int) 
     return SourceNotFound(
         "a pattern matches at least one file",
         value=pattern.text,
-        place=str(pattern.root.resolve()),
+        place=os.path.realpath(pattern.root),
         remedy=next(_remedies(pattern, found, n_found)),
     )
 
@@ -49,7 +49,7 @@ def _remedies(pattern: NamePattern, found: Mapping[str, str], n_found: int) -> I
         )
     if "\\" in pattern.text:
         yield "folders are written with / between them, not with a backslash"
-    if not pattern.root.is_dir():
+    if not os.path.isdir(pattern.root):  # noqa: PTH112  # "no" of what is too long
         yield "the folder does not exist"
     for folder in reversed(Path(pattern.text).parents):
         if "[" in folder.name and folder.is_dir():
