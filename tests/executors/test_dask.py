@@ -194,7 +194,9 @@ def own_folder(tmp_path, monkeypatch):
     assert not list(folder.iterdir())
 
 
-def test_an_own_cluster_leaves_no_process_and_no_line(is_alive, tmp_path, capfd, own_folder):
+def test_an_own_cluster_leaves_no_process_and_no_line(
+    is_alive, wait_for, tmp_path, capfd, own_folder
+):
     pids = {}
     meet = waiting_for_another(tmp_path)
 
@@ -205,7 +207,8 @@ def test_an_own_cluster_leaves_no_process_and_no_line(is_alive, tmp_path, capfd,
     task = BlockTask("t", print_and_meet, grid(2), collect=pids.update)
     run_blocks(task, executor="dask", workers=2)
     assert len(set(pids.values())) == 2
-    assert not any(is_alive(pid) for pid in pids.values())
+    # They are killed with their nannies, which alone are children of this process to wait for
+    wait_for(lambda: not any(is_alive(pid) for pid in pids.values()))
     printed = capfd.readouterr()
     assert printed.out == "a function prints\n" * 2
     assert "distributed" not in printed.err

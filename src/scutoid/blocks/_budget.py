@@ -66,7 +66,14 @@ class Budget:
         for task in tasks:
             for name, amount in (task.requires or {}).items():
                 available = self.resources.get(name, 1)
-                if not 0 <= amount <= available:
+                number: object = amount
+                if not isinstance(number, (int, float)) or not number >= 0:
+                    raise ParameterError(
+                        f"a block requires 0 or more of {name!r}",
+                        value=amount,
+                        place=f"task {task.name!r}",
+                    )
+                if amount > available:
                     raise ParameterError(
                         f"a block requires no more of {name!r} than the run has",
                         value=f"{amount} of {available}",

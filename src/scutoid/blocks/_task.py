@@ -154,10 +154,27 @@ class BlockTask:
                 "a task's function can be called, or is None for workers that connect",
             ),
             ("grid", hasattr(self.grid, "range_bounds"), "a task's grid is a BlockGrid"),
-            ("retries", self.retries >= 0, "a block is retried 0 times or more"),
-            ("workers", self.workers is None or self.workers >= 1, "a task has 1 worker or more"),
-            ("timeout", self.timeout is None or self.timeout > 0, "a timeout is above 0 s"),
-            ("bytes_per_block", self.bytes_per_block >= 0, "a block takes 0 bytes or more"),
+            ("retries", _is_whole(self.retries, 0), "a block is retried 0 times or more"),
+            (
+                "workers",
+                self.workers is None or _is_whole(self.workers, 1),
+                "a task has 1 worker or more",
+            ),
+            (
+                "timeout",
+                self.timeout is None or (_is_number(self.timeout) and self.timeout > 0),
+                "a timeout is above 0 s",
+            ),
+            (
+                "bytes_per_block",
+                _is_number(self.bytes_per_block) and self.bytes_per_block >= 0,
+                "a block takes 0 bytes or more",
+            ),
+            (
+                "requires",
+                self.requires is None or isinstance(self.requires, Mapping),
+                "a task requires amounts by the names of resources, as {'gpu': 1}",
+            ),
         ):
             if not is_right:
                 raise ParameterError(
@@ -211,6 +228,15 @@ class BlockTask:
         if not isinstance(self.is_done, np.ndarray):
             return None
         return _flat(self.is_done, self.grid, f"is_done of task {self.name!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def _is_whole(value: object, least: int) -> bool:
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return is_integer and value >= least  # type: ignore[operator]
 
 
 def _flat(mask: NDArray[np.bool_], grid: BlockGrid, place: str) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from typing import Literal, overload
 from scutoid.errors import PipelineError
 from scutoid.integrations.daisy._run import run_tasks
 from scutoid.integrations.daisy._states import TaskState
-from scutoid.integrations.daisy._task import Pipeline, Task
+from scutoid.integrations.daisy._task import Pipeline, Task, check_task
 
 
 @overload
@@ -126,8 +126,5 @@ def whole_of(
     given = tasks if pipeline is None else pipeline
     if isinstance(given, Pipeline):
         return given
-    items: list[object] = [given] if isinstance(given, Task) else list(given or ())
-    invalid = [item for item in items if not isinstance(item, Task)]
-    if invalid:
-        raise PipelineError("run_blockwise runs tasks", value=invalid[0])
-    return Pipeline(item for item in items if isinstance(item, Task))
+    items = given if isinstance(given, Iterable) else [given]
+    return Pipeline(check_task(item, "run_blockwise") for item in items)

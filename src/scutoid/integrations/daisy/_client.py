@@ -12,7 +12,7 @@ from scutoid import blocks
 from scutoid.executors import CONNECTION_VARIABLE
 from scutoid.integrations.daisy._block import Block
 from scutoid.integrations.daisy._context import CONTEXT_VARIABLE, Context, context_of
-from scutoid.integrations.daisy._task import raise_if_failed
+from scutoid.integrations.daisy._functions import raise_if_failed
 from scutoid.integrations.daisy.logging import set_log_basedir
 
 _logger = logging.getLogger("scutoid.daisy")

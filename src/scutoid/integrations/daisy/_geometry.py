@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scutoid import geometry
+from scutoid.errors import GeometryError
 
 if TYPE_CHECKING:
     # The names that both have
@@ -22,7 +23,19 @@ __all__ = ["Coordinate", "Roi", "ours", "theirs"]
 
 
 def ours(roi: geometry.RoiLike) -> geometry.Roi:
-    """Convert any region to one of ours."""
+    """Convert any region to one of ours.
+
+    Raises
+    ------
+    GeometryError
+        If it is no region, or has no bounds.
+    """
+    if not hasattr(roi, "offset") or not hasattr(roi, "shape") or None in (*roi.offset, *roi.shape):
+        raise GeometryError(
+            "a region is a Roi of an offset and a shape, whole numbers one an axis",
+            value=roi,
+            remedy="write daisy.Roi(offset, shape)",
+        )
     return geometry.Roi(tuple(roi.offset), tuple(roi.shape))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scutoid import blocks, events
 from scutoid.errors import ParameterError, WorkerError
-from scutoid.executors import ConnectExecutor, Launch, SerialExecutor, dumps
+from scutoid.executors import ConnectExecutor, Launch, SerialExecutor, dumps, find_executor
 from scutoid.integrations.daisy._block import MarkedAsFailed
 from scutoid.integrations.daisy._context import CONTEXT_VARIABLE, Context
 from scutoid.integrations.daisy._observers import listener_of
@@ -67,13 +67,14 @@ def run_tasks(
         tasks = whole.block_tasks(context, tracks=block_tracking)
         if not multiprocessing:
             tasks = [_untimed(task) for task in tasks]
+        n_workers = max(1, sum(task.max_workers for task in whole.tasks))
         states = States(tasks)
         shown = listener_of(progress, states)
         trouble = None
         try:
             report = blocks.run_blocks(
                 tasks,
-                workers=sum(task.max_workers for task in whole.tasks) if multiprocessing else 1,
+                workers=n_workers if multiprocessing else 1,
                 executor=chosen,
                 on_failure="return",
                 resources=resources,
@@ -112,21 +113,34 @@ def _executor(
 
     Worker processes; if a function takes blocks by itself, processes that join the run.
     """
+    loops = [task for task in whole.tasks if task.has_own_loop]
+    is_given = executor is not None
+    if is_given:
+        executor = find_executor(executor)
+    can_loop = getattr(executor, "handles_own_loop", multiprocessing and not is_given)
+    if loops and not can_loop:
+        raise ParameterError(
+            "a process_function without arguments takes blocks from a Client, in worker "
+            "processes that are started for it",
+            value=type(executor).__name__ if is_given else "multiprocessing=False",
+            place=f"task {loops[0].task_id!r}",
+            remedy="give it a block as its argument, or leave the other way to run it out",
+        )
     told = "" if logs is None else logs.absolute()
     context = Context(hostname=socket.gethostname(), port=0, logdir=told)
     if not multiprocessing:
-        if executor is not None:
+        if is_given:
             raise ParameterError(
                 "with multiprocessing=False blocks run in this process, and no executor is given",
                 value=executor,
                 place="run_blockwise(executor=)",
             )
         yield SerialExecutor(raises=lambda error: not isinstance(error, MarkedAsFailed)), context
-    elif executor is not None:
+    elif is_given:
         if isinstance(executor, ConnectExecutor) and executor.file is not None:
             context["connection"] = str(executor.file)
         yield executor, context
-    elif not any(task.has_own_loop for task in whole.tasks):
+    elif not loops:
         yield "processes", context
     else:
         with tempfile.TemporaryDirectory(prefix="scutoid-") as folder:

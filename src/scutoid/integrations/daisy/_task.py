@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import inspect
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +11,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scutoid import blocks
-from scutoid.errors import ParameterError
-from scutoid.executors import current_worker
+from scutoid.errors import ParameterError, PipelineError
 from scutoid.geometry import BlockGrid, RoiLike
-from scutoid.integrations.daisy._block import Block, BlockStatus, MarkedAsFailed
-from scutoid.integrations.daisy._context import Context, acting, context_of
+from scutoid.integrations.daisy._arguments import (
+    check_check_function,
+    check_others,
+    check_process_function,
+)
+from scutoid.integrations.daisy._block import Block
+from scutoid.integrations.daisy._context import Context
+from scutoid.integrations.daisy._functions import Check, Process, takes_a_block
 from scutoid.integrations.daisy._geometry import ours
 from scutoid.integrations.daisy._grid import block_grid
 from scutoid.integrations.daisy._run import run_tasks
 from scutoid.integrations.daisy._states import TaskState
 from scutoid.integrations.daisy._tracking import forget, journal_of
-
-_WITHOUT_MEANING = {
-    "resource_tracking": "the times of batches and of the slowest blocks are always kept",
-    "max_worker_restarts": "the engine has its own limit for workers that keep dying",
-    "init_callback_fn": "nothing is set up between the tasks and the workers",
-}
 
 
 class Task:
@@ -72,7 +68,7 @@ class Task:
     Raises
     ------
     ParameterError
-        If an argument is not one of daisy's, or two mean the same.
+        If an argument is not one of daisy's, is none of its kind, or two mean the same.
     GeometryError
         If a write region does not lie in its read region, or the total holds no block.
     """
@@ -99,7 +95,7 @@ class Task:
         done_marker_path: str | Path | bool | None = None,
         **others: object,
     ) -> None:
-        _check_others(others, task_id)
+        check_others(others, task_id)
         if num_workers is not None and max_workers is not None:
             raise ParameterError(
                 "num_workers and max_workers are the same: give one of them",
@@ -111,20 +107,49 @@ class Task:
         self.process_function = process_function
         self.check_function = check_function
         self.read_write_conflict = read_write_conflict
-        self.max_workers = max_workers or num_workers or 1
+        given = num_workers if max_workers is None else max_workers
+        self.max_workers = 1 if given is None else given
         self.max_retries = max_retries
         self.fit = fit
-        self.timeout = timeout.total_seconds() if isinstance(timeout, dt.timedelta) else timeout
-        self.upstream_tasks = list(upstream_tasks or ())
+        self.timeout = timeout
+        self.upstream_tasks = [
+            check_task(each, f"upstream_tasks of task {task_id!r}") for each in upstream_tasks or ()
+        ]
         self.requires = requires
         self.tracking_path = done_marker_path if tracking_path is None else tracking_path
-        self.grid = block_grid(task_id, ours(total_roi), ours(read_roi), ours(write_roi), fit)
         self.skip_mask = None if skip_mask is None else np.asarray(skip_mask) != 0
+        self._cut: tuple[object, BlockGrid] | None = None
+        journal = journal_of(task_id, self.tracking_path)
+        self.grid  # noqa: B018 - what cannot be cut is refused here
+        if process_function is not None:
+            self.block_task(journal, (), Context()).chosen()
+
+    @property
+    def grid(self) -> BlockGrid:
+        """The blocks, as the regions and `fit` say."""
+        regions = ours(self.total_roi), ours(self.read_roi), ours(self.write_roi)
+        if self._cut is None or self._cut[0] != (regions, self.fit):
+            grid = block_grid(self.task_id, *regions, self.fit)
+            self._cut = (regions, self.fit), grid
+        return self._cut[1]
 
     @property
     def num_workers(self) -> int:
         """Number of workers at this task at once."""
         return self.max_workers
+
+    @num_workers.setter
+    def num_workers(self, number: int) -> None:
+        self.max_workers = number
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a block may take; also set by a `timedelta`."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, limit: float | dt.timedelta | None) -> None:
+        self._timeout = limit.total_seconds() if isinstance(limit, dt.timedelta) else limit
 
     @property
     def block_grid_shape(self) -> tuple[int, ...]:
@@ -135,7 +160,7 @@ class Task:
     def has_own_loop(self) -> bool:
         """Whether the function takes no block, but asks a client for them."""
         function = self.process_function
-        return function is not None and not _takes_a_block(function)
+        return function is not None and not takes_a_block(function)
 
     def block_task(
         self, journal: Path | None, after: Sequence[Task], context: Context
@@ -154,7 +179,7 @@ class Task:
         Raises
         ------
         ParameterError
-            If there is no function.
+            If there is no function, or a value is out of its range.
         """
         if self.process_function is None:
             raise ParameterError(
@@ -164,6 +189,9 @@ class Task:
             )
         told = Context(context, task_id=self.task_id).to_env()
         function, check = self.process_function, self.check_function
+        check_process_function(function, self.task_id)
+        if check is not None:
+            check_check_function(check, self.task_id)
         return blocks.BlockTask(
             self.task_id,
             None if self.has_own_loop else Process(function, self.grid, told),
@@ -256,10 +284,21 @@ class Pipeline:
         ]
 
     def _take(self, task: Task) -> None:
-        if task not in self.tasks:
-            for up in task.upstream_tasks:
-                self._take(up)
-            self.tasks.append(task)
+        path = [check_task(task, "Pipeline")]  # not by recursion: a chain of tasks may be long
+        while path:
+            waits = (up for up in path[-1].upstream_tasks if up not in self.tasks)
+            earlier = next(waits, None)
+            if earlier is None:
+                last = path.pop()
+                self.tasks += [] if last in self.tasks else [last]
+            elif earlier in path:
+                raise PipelineError(
+                    "tasks do not wait for each other in a circle",
+                    value=" and ".join(sorted(each.task_id for each in path)),
+                    remedy="take one out of upstream_tasks",
+                )
+            else:
+                path.append(check_task(earlier, f"upstream_tasks of {path[-1]!r}"))
 
     @property
     def sources(self) -> list[Task]:
@@ -291,81 +330,20 @@ class Pipeline:
         return Pipeline([*self.tasks, *parallel.tasks], [*self.edges, *parallel.edges])
 
 
-def _as_pipeline(item: Task | Pipeline) -> Pipeline:
-    return item if isinstance(item, Pipeline) else Pipeline([item])
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """Calls a user's function with a block in daisy's terms."""
-
-    function: Callable[..., object]
-    """The function."""
-    grid: BlockGrid
-    """The task's grid."""
-    context: str
-    """What its workers are told."""
-
-    def __call__(self, block: blocks.Block) -> None:
-        """Run in a worker."""
-        converted = Block.of(block, self.grid)
-        with acting(*context_of(self.context, current_worker())):
-            self.function(converted)
-        raise_if_failed(converted)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Asks a user's function whether a block is done."""
-
-    function: Callable[[Block], bool]
-    """The function."""
-    grid: BlockGrid
-    """The task's grid."""
-    context: str
-    """What its workers are told."""
-
-    def __call__(self, block: blocks.Block) -> bool:
-        """Run in a worker."""
-        with acting(*context_of(self.context, current_worker())):
-            return bool(self.function(Block.of(block, self.grid)))
-
-
-def raise_if_failed(block: Block) -> None:
-    """Raise if a block's function has marked it as failed.
+def check_task(item: object, place: str) -> Task:
+    """Return a task.
 
     Raises
     ------
-    MarkedAsFailed
-        If it has.
+    PipelineError
+        If it is none.
     """
-    if block.status is BlockStatus.FAILED:
-        raise MarkedAsFailed("a block's function did not mark it as failed", value=block.block_id)
+    if not isinstance(item, Task):
+        raise PipelineError(
+            "what is run, and what it waits for, is a Task", value=item, place=place
+        )
+    return item
 
 
-def _takes_a_block(function: Callable[..., object]) -> bool:
-    """Whether a function has a positional argument left for a block."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return True
-    return any(
-        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters
-    )
-
-
-def _check_others(others: Mapping[str, object], task: str) -> None:
-    for name in others:
-        if name not in _WITHOUT_MEANING:
-            raise ParameterError(
-                "a task has daisy's arguments",
-                value=name,
-                place=f"task {task!r}",
-                remedy="see docs/daisy.md for what each of them means here",
-            )
-        if others[name] not in (None, False):
-            warnings.warn(
-                f"task {task!r}: {name} has no meaning here: {_WITHOUT_MEANING[name]}",
-                UserWarning,
-                stacklevel=3,
-            )
+def _as_pipeline(item: Task | Pipeline) -> Pipeline:
+    return item if isinstance(item, Pipeline) else Pipeline([item])

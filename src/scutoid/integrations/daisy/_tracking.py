@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
+
+from scutoid.errors import ParameterError
 
 _chosen: dict[str, Path | None] = {"tracking": None}
 
@@ -33,10 +36,25 @@ def get_done_marker_basedir() -> Path | None:
 
 
 def journal_of(task_id: str, own: str | Path | bool | None) -> Path | None:
-    """Return a task's journal, in its own folder or the one of all; None if it keeps none."""
-    base = get_tracking_basedir()
-    folder = base / quote(task_id, safe=" ") if own is None and base is not None else own
-    return Path(folder) / "journal" if isinstance(folder, (str, Path)) else None
+    """Return a task's journal, in its own folder or the one of all; None if it keeps none.
+
+    Raises
+    ------
+    ParameterError
+        If `own` is neither a folder, False nor None.
+    """
+    if own is False:
+        return None
+    if own is None:
+        base = get_tracking_basedir()
+        return None if base is None else base / quote(task_id, safe=" ") / "journal"
+    if isinstance(own, os.PathLike) or (isinstance(own, str) and own):
+        return Path(own) / "journal"
+    raise ParameterError(
+        "a journal's folder is a path; False is for none, None for that of set_tracking_basedir",
+        value=own,
+        place=f"tracking_path of task {task_id!r}",
+    )
 
 
 def forget(journal: Path | None) -> str | None:

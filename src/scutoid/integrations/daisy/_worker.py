@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import pickle
 import sys
@@ -17,23 +16,15 @@ def main() -> None:
     # Which the path of the driver finds
     from scutoid.executors import WORKER_VARIABLE, loads
     from scutoid.integrations.daisy._context import CONTEXT_VARIABLE, Context, context_of
+    from scutoid.integrations.daisy._functions import asks_for_context
 
     number = int(os.environ[WORKER_VARIABLE])
     context, os.environ[CONTEXT_VARIABLE] = context_of(os.environ[CONTEXT_VARIABLE], number)
     function: Callable[..., object] = loads(payload)  # type: ignore[assignment]
-    if _asks_for_context(function):
+    if asks_for_context(function):
         function(context=Context(context))
     else:
         function()
-
-
-def _asks_for_context(function: Callable[..., object]) -> bool:
-    """Whether a worker function takes its context as a keyword."""
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return "context" in parameters and parameters["context"].kind is inspect.Parameter.KEYWORD_ONLY
 
 
 if __name__ == "__main__":
