@@ -194,6 +194,24 @@ def own_folder(tmp_path, monkeypatch):
     assert not list(folder.iterdir())
 
 
+@pytest.mark.parametrize("executor", ["processes", "dask"])
+def test_workers_import_the_modules_that_the_driver_has(tmp_path, monkeypatch, executor):
+    """Of two modules with one name they take that of the driver, or they would run other code."""
+    for name in ("driver", "environment"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "in_two_places.py").write_text(f"place = {name!r}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "environment"))
+    monkeypatch.syspath_prepend(tmp_path / "driver")
+    found = {}
+
+    def look(block):
+        return importlib.import_module("in_two_places").place
+
+    run_blocks(BlockTask("t", look, grid(2), collect=found.update), executor=executor)
+    assert set(found.values()) == {"driver"}
+
+
 def test_an_own_cluster_leaves_no_process_and_no_line(
     is_alive, wait_for, tmp_path, capfd, own_folder
 ):

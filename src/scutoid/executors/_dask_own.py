@@ -108,10 +108,10 @@ class OwnCluster:
             self._start("Nanny", common | nanny | {"name": str(number)}, log)
 
     def _start(self, kind: str, options: Mapping[str, object], log: Path | None) -> None:
-        # The driver's own path, so that the modules beside its script are found.  Dask starts
-        # workers from its nannies, and hands the path down.
+        # The driver's own path in its order, so that each module is the one that the driver has.
+        # Dask starts workers from its nannies, and hands the path down.
         code = (
-            f"import sys; sys.path += [part for part in {sys.path!r} if part not in sys.path]; "
+            f"import sys; sys.path[:] = {list(map(str, sys.path))!r}; "
             f"from {__name__} import serve; serve({os.getpid()})"
         )
         lines = {LINES_VARIABLE: "critical" if self._logs is None else "warning"}
