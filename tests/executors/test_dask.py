@@ -388,3 +388,29 @@ def test_a_pipeline_gives_the_same_on_dask(client, tmp_path):
         outputs.append((np.asarray(labels), cells.to_pandas()))
     assert np.array_equal(outputs[0][0], outputs[1][0])
     assert outputs[0][1].equals(outputs[1][1])
+
+
+@pytest.mark.parametrize("loses", [False, True], ids=["never had one", "has lost all"])
+def test_a_cluster_without_workers_is_told_of_and_given_up(monkeypatch, caplog, loses, wait_for):
+    monkeypatch.setenv("SCUTOID_DASK_PATIENCE", "1s")
+    monkeypatch.setattr("scutoid.executors._dask._TOLD_SECONDS", 0.0)
+    started = []
+    with local_cluster(n_workers=int(loses), processes=False) as cluster:
+
+        def lose(event):
+            if isinstance(event, events.BatchDone) and not started:
+                started.append(event)
+                cluster.scale(0)
+                wait_for(lambda: not cluster.scheduler.workers)
+
+        task = BlockTask("t", lambda block: None, grid(2000))
+        with pytest.raises(WorkerError, match="there is none") as caught:
+            run_blocks(task, executor=cluster, listeners=[Recorder(lose if loses else None)])
+    assert "SCUTOID_DASK_PATIENCE" in caught.value.remedy
+    assert "has no worker" in caplog.text
+
+
+def test_a_patience_that_is_no_time_is_refused(monkeypatch, cluster_of_threads):
+    monkeypatch.setenv("SCUTOID_DASK_PATIENCE", "long")
+    with pytest.raises(ParameterError, match="SCUTOID_DASK_PATIENCE"):
+        run_blocks(BlockTask("t", lambda block: None, grid(1)), executor=cluster_of_threads)

@@ -44,6 +44,7 @@ from scutoid.executors._work import (
     Work,
     WorkerPool,
 )
+from scutoid.settings import time_of
 
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +53,10 @@ _LOOK_SECONDS = 0.5
 _LOOK_SHARE = 0.05
 _ANSWER_SECONDS = 2.0
 _CLOSING_SECONDS = 2.0
+PATIENCE = "SCUTOID_DASK_PATIENCE"
+"""In the environment: how long a run waits for a cluster without workers, such as "2h"."""
 _PATIENCE_SECONDS = 300.0
+_TOLD_SECONDS = 10.0
 
 
 class DaskExecutor:
@@ -68,7 +72,8 @@ class DaskExecutor:
     Notes
     -----
     Workers that appear during a run join it, up to the number asked for, and those that leave are
-    not replaced.
+    not replaced.  A cluster without any is waited for, 300 s or what ``SCUTOID_DASK_PATIENCE`` says
+    ("2h"); that it has none is logged as a warning after 10 s.
 
     Ending a block that takes too long needs Dask's nannies, which a `LocalCluster` of processes and
     ``dask worker`` have.  What workers of a cluster that was given print goes where Dask puts it;
@@ -126,7 +131,9 @@ class _DaskWorkerPool:
         self._done: queue.SimpleQueue[tuple[int, DaskFuture, object]] = queue.SimpleQueue()
         self._suspects: set[tuple[int, int]] = set()
         self._deaths = Deaths(workers)
+        self._patience = time_of(PATIENCE, _PATIENCE_SECONDS)
         self._next_look = self._alone_since = time.monotonic()
+        self._has_told = False
         self._has_timeouts = any(work.timeout is not None for work in works)
         self._is_halting = False
         self._usable(self._workers_present())
@@ -382,14 +389,25 @@ class _DaskWorkerPool:
                 self._seats[seat.number] = seat
                 messages.append(Joined(seat.number))
         if self._seats:
-            self._alone_since = now
-        elif now - self._alone_since > _PATIENCE_SECONDS:
+            self._alone_since, self._has_told = now, False
+        else:
+            self._wait_for_any(now - self._alone_since)
+        return messages
+
+    def _wait_for_any(self, seconds: float) -> None:
+        """Say that the cluster has no worker, and give up after a time."""
+        if seconds > self._patience:
             raise WorkerError(
-                f"a Dask cluster has a worker within {_PATIENCE_SECONDS:g} s",
+                f"a Dask cluster has a worker within {self._patience:g} s",
                 value="there is none",
                 place=str(self._client),
+                remedy="start workers and run again: what was done is kept where there is a "
+                f"journal; {PATIENCE}=2h waits longer for those of a queue",
             )
-        return messages
+        if seconds >= _TOLD_SECONDS and not self._has_told:
+            self._has_told = True
+            left = self._patience - seconds
+            _logger.warning("%s has no worker; the run waits %.0f s more", self._client, left)
 
     def _note_pause(self, address: str, identity: str, status: str) -> None:
         if status == "paused" and identity not in self._paused:
