@@ -152,9 +152,9 @@ class _Page(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def web(tmp_path, monkeypatch):
     """A web server of the folder ``web`` of the test."""
-    monkeypatch.setattr("scutoid.remote.PAUSES", (0, 0, 0))
+    monkeypatch.setattr("scutoid.remote._tries.PAUSES", (0, 0, 0))
     monkeypatch.setattr(
-        "scutoid.remote._SETTLED_S", 1e9
+        "scutoid.remote._files._SETTLED_S", 1e9
     )  # all files are fresh, on slow machines too
     folder = tmp_path / "web"
     folder.mkdir()
@@ -211,3 +211,29 @@ def display():
     del os.environ["DISPLAY"]
     server.terminate()
     server.wait()
+
+
+@pytest.fixture(scope="session")
+def object_store():
+    """The address of an object store on the loop-back interface."""
+    pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]'")
+    with module_beside("object_storage").store_of_objects() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(object_store, monkeypatch):
+    """A bucket in an object store, behind a proxy that counts and makes faults."""
+    beside = module_beside("object_storage")
+    from scutoid.remote import _systems
+
+    monkeypatch.setattr("scutoid.remote._tries.PAUSES", (0, 0, 0))
+    with beside.proxy_of(int(object_store.rpartition(":")[2])) as proxy:
+        said = {"ENDPOINT_URL": proxy.url, "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
+        for name, value in {**said, "DEFAULT_REGION": "us-east-1"}.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        _systems.forget()
+        made = beside.Bucket(object_store, proxy)
+        yield made
+        _systems.forget()
+    beside.Bucket(object_store, None, "moto-api").request("POST", "reset")

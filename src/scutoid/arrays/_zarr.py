@@ -34,12 +34,12 @@ from scutoid.arrays._source import (
 )
 from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
 from scutoid.arrays._zarr_chunks import check_chunks
-from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, python_store, read_filled
+from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, read_filled
 from scutoid.arrays._zarr_groups import zarr_images
 from scutoid.arrays._zarr_metadata import array_metadata
 from scutoid.arrays._zarr_nodes import Node, description, description_at, folders_in, read_node
 from scutoid.arrays._zarr_zip import kvstore_in, split_zip, stamp_in
-from scutoid.errors import MetadataError, SourceError
+from scutoid.errors import MetadataError, ScutoidError, SourceError
 from scutoid.geometry import Roi
 from scutoid.paths import normal
 from scutoid.texts import parse_json
@@ -252,7 +252,11 @@ class _ZarrPython:
         self.key = array
         self.reason = reason
         try:
-            place: Any = python_store(array.location) if array.fills else array.location
+            place: Any = array.location
+            if "://" in array.location:
+                from scutoid.arrays._zarr_remote import RemoteStore
+
+                place = RemoteStore(array.location, fills=array.fills)
             archive, inside = split_zip(array.location) or ("", "")
             if archive:
                 place = zarr.storage.ZipStore(archive, mode="r")
@@ -300,7 +304,9 @@ class _ZarrPython:
     def _part(self, part: Roi, dtype: np.dtype[Any]) -> NDArray[Any]:
         try:
             return np.array(self.array[part.to_slices()], dtype)
-        except Exception as error:  # each codec and each kind of server has errors of its own
+        except ScutoidError:
+            raise
+        except Exception as error:  # each codec has errors of its own
             raise _undecodable(self.key.location, self._both(error)) from error
 
 
@@ -369,6 +375,18 @@ def check_identity(identity: SourceIdentity) -> None:
             raise outdated(location, "it is gone" if node is None else "its metadata have changed")
 
 
+def _no_metadata(location: str) -> SourceError:
+    remedy = "check the path: it names the folder that holds zarr.json or .zarray"
+    if "://" in location:
+        remote.check_bucket(location)
+    return SourceError(
+        "a zarr has metadata",
+        value="neither zarr.json nor .zarray or .zgroup was found",
+        place=location,
+        remedy=remedy,
+    )
+
+
 def open_zarr(
     location: str,
     *,
@@ -411,12 +429,7 @@ def open_zarr(
     """
     node = read_node(location, fills=fills)
     if node is None:
-        raise SourceError(
-            "a zarr has metadata",
-            value="neither zarr.json nor .zarray or .zgroup was found",
-            place=location,
-            remedy="check the path: it names the folder that holds zarr.json or .zarray",
-        )
+        raise _no_metadata(location)
     multiscale = None
     if not node.is_array:
         multiscale = read_multiscale(

@@ -57,19 +57,3 @@ def _pieces(start: int, stop: int, edge: int) -> list[tuple[int, int]]:
     """Cut a span where chunks begin."""
     numbers = range(start // edge, -(-stop // edge))
     return [(max(n * edge, start), min((n + 1) * edge, stop)) for n in numbers]
-
-
-def python_store(location: str) -> Any:
-    """Return a store of zarr-python in which files that are refused are absent."""
-    from zarr.storage import FsspecStore
-
-    return FsspecStore.from_url(
-        location,
-        read_only=True,
-        allowed_exceptions=(
-            FileNotFoundError,
-            IsADirectoryError,
-            NotADirectoryError,
-            PermissionError,
-        ),
-    )

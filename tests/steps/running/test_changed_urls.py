@@ -158,7 +158,7 @@ def test_so_it_does_with_other_executors(web, tmp_path, name, executor):
 
 
 def test_content_is_read_again_by_a_paranoid_run_alone(web, tmp_path, monkeypatch):
-    monkeypatch.setattr("scutoid.remote._SETTLED_S", -1)
+    monkeypatch.setattr("scutoid.remote._files._SETTLED_S", -1)
     put(web.folder / "a.zarr", OLD)
     url, store = web.url("a.zarr"), tmp_path / "store"
     run(url, store, key="content")
@@ -174,7 +174,7 @@ def test_content_is_read_again_by_a_paranoid_run_alone(web, tmp_path, monkeypatc
 
 
 def test_a_file_whose_tag_stays_is_noticed_by_a_paranoid_plan(web, tmp_path, monkeypatch):
-    monkeypatch.setattr("scutoid.remote._SETTLED_S", -1)
+    monkeypatch.setattr("scutoid.remote._files._SETTLED_S", -1)
     path = web.folder / "a.tif"
     put(path, OLD)
     web.says = ("Last-Modified", "Content-Length")

@@ -61,6 +61,8 @@ def find_at(base: str, pattern: NamePattern) -> FoundFiles:
 def nothing_at(pattern: NamePattern, found: FoundFiles) -> SourceNotFound:
     """Return the error of a pattern that matches nothing at a URL."""
     names = sorted(found.paths)
+    if not names:
+        remote.check_bucket(pattern.text)
     return SourceNotFound(
         "a pattern matches at least one file that the server lists",
         value=pattern.text,
@@ -70,6 +72,7 @@ def nothing_at(pattern: NamePattern, found: FoundFiles) -> SourceNotFound:
 
 def no_zarr_at(url: str) -> SourceNotFound:
     """Return the error of a URL without a pattern that is no zarr."""
+    remote.check_bucket(url)
     return SourceNotFound(
         "what is opened at a URL is an OME-Zarr, such as a plate, or a pattern with a * or a "
         "placeholder",

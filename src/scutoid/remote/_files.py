@@ -1,14 +1,4 @@
-"""Files at URLs: what a server says of them, and their content.
-
-::
-
-    read(url)          its content; None where the server says that there is none
-    ask([url, ...])    by what a change of each is told: one request of the headers a file
-    listed(url)        the files below it, from servers that list folders
-
-Absent is what a server says is absent: by HTTP the statuses 404 and 410.  Each other failure is an
-error, after a few more tries where the server is at fault.
-"""
+"""What a server says of files, their content, and listings."""
 
 from __future__ import annotations
 
@@ -20,40 +10,16 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from scutoid.errors import MissingExtra, ScutoidError, SourceError, SourceNotFound
+from scutoid.errors import SourceError
+from scutoid.remote._http import ask_http, checked, is_http, part_of_http, read_http
+from scutoid.remote._tries import ABSENT, FORBIDDEN, Cut, not_there, tried_system
 
-__all__ = [
-    "REFUSED",
-    "RemoteFile",
-    "Said",
-    "ask",
-    "at_once",
-    "download",
-    "folders_in",
-    "globbed",
-    "is_http",
-    "listed",
-    "read",
-    "read_all",
-]
-
-REFUSED = (
-    "check your right to read it; of a zarr whose server refuses (403) chunks that are not there, "
-    'as S3 does without the right to list, give missing="fill"'
-)
-"""What to do about a file that a server refuses."""
-PAUSES = (0.1, 0.4, 1.6)
-"""Seconds before each further try, where a server is at fault or overloaded."""
 _SETTLED_S = 2.0
 """HTTP tells times in whole seconds: a file that changed less than this before it was asked for may
 change again and say the same."""
 _AT_ONCE = 16
 _ATTEMPTS = 3
-_ABSENT = (404, 410)
-_REFUSED = (403,)
 _UNLISTED = (403, 405)
-_REFUSES_HEAD = (400, 403, 405, 501)
-_EXTRAS = {"http": "http", "https": "http", "s3": "s3", "gs": "gcs", "gcs": "gcs"}
 # What servers and file systems call the tag, checksum or time of a file: the best comes first.
 _TAGS = (
     "ETag", "etag", "Content-MD5", "md5Hash", "Digest", "Last-Modified", "LastModified",
@@ -132,11 +98,6 @@ class RemoteFile:
         return self.digest is None or _digest(self.url) == self.digest
 
 
-def is_http(url: str) -> bool:
-    """Whether a URL is read by HTTP."""
-    return url.startswith(("http://", "https://"))
-
-
 def read(url: str, *, refused_is_absent: bool = False) -> bytes | None:
     """Return the content of a file; None: there is none.
 
@@ -154,9 +115,47 @@ def read(url: str, *, refused_is_absent: bool = False) -> bytes | None:
         If the server does not say so and does not give it either; it names the URL and the status.
     """
     if is_http(url):
-        return _http("GET", url, is_whole=True, refused_is_absent=refused_is_absent)[1]
-    refused = _REFUSED if refused_is_absent else ()
-    return _tried(url, lambda system, path: bytes(system.cat_file(path)), None, refused)
+        return read_http(url, refused_is_absent=refused_is_absent)
+    refused = FORBIDDEN if refused_is_absent else ()
+    return tried_system(url, lambda system, path: bytes(system.cat_file(path)), None, refused)
+
+
+def read_part(
+    url: str, start: int, stop: int | None = None, *, refused_is_absent: bool = False
+) -> bytes | None:
+    """Return some bytes of a file; None: there is no file.
+
+    Parameters
+    ----------
+    url : str
+        Of the file.
+    start : int
+        The first byte; below 0 it is counted from the end.
+    stop : int, optional
+        The byte after the last one; default: the end.
+    refused_is_absent : bool
+        As for `read`.
+
+    Raises
+    ------
+    SourceError
+        If the server fails, or gives another number of bytes than it is asked for.
+    """
+    refused = FORBIDDEN if refused_is_absent else ()
+    if is_http(url):
+        answer = part_of_http(url, start, stop)
+        if answer is None:  # its server gives whole files alone
+            content = read(url, refused_is_absent=refused_is_absent)
+            return None if content is None else content[start:stop]
+        return None if answer.status in (*ABSENT, *refused) else checked(answer, url).content
+
+    def part(system: Any, path: str) -> bytes:
+        content = bytes(system.cat_file(path, start=start, end=stop))
+        if stop is not None and start >= 0 and len(content) > stop - start:
+            raise Cut(f"{len(content)} bytes came, {stop - start} were asked for")
+        return content
+
+    return tried_system(url, part, None, refused)
 
 
 def read_all(urls: Sequence[str], use: Callable[[bytes | None], T]) -> list[T]:
@@ -186,7 +185,7 @@ def ask(urls: Sequence[str], *, refused_is_absent: bool = False) -> list[Said | 
 def listed(url: str) -> dict[str, Said]:
     """Return the files below a URL and what its listing says of them; empty: it has no listing."""
     nothing: dict[str, Mapping[str, Any]] = {}
-    found = _tried(url, _found, nothing, _UNLISTED)
+    found = tried_system(url, _found, nothing, _UNLISTED)
     return {name: _said(info) for name, info in _by_url(url, found).items()}
 
 
@@ -196,7 +195,12 @@ def globbed(url: str) -> dict[str, bool]:
     Empty also where its server lists no folders.
     """
     nothing: dict[str, Mapping[str, Any]] = {}
-    found = _tried(url, lambda system, path: system.glob(path, detail=True), nothing, _UNLISTED)
+
+    def find(system: Any, path: str) -> dict[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = system.glob(path, detail=True)
+        return found
+
+    found = tried_system(url, find, nothing, _refusing(url))
     return {
         name.rstrip("/"): info.get("type") == "directory" or name.endswith("/")
         for name, info in _by_url(url, found).items()
@@ -216,7 +220,11 @@ def _by_url(url: str, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Mappi
 def folders_in(url: str) -> list[str]:
     """Return the names of the folders right below a URL; empty: its server lists none."""
     nothing: list[Mapping[str, Any]] = []
-    entries = _tried(url, lambda system, path: system.ls(path, detail=True), nothing, _UNLISTED)
+
+    def look(system: Any, path: str) -> list[Mapping[str, Any]]:
+        return list(system.ls(path, detail=True))
+
+    entries = tried_system(url, look, nothing, _refusing(url))
     folders = (e["name"] for e in entries if e["type"] == "directory" or e["name"].endswith("/"))
     return sorted(name.rstrip("/").rpartition("/")[2] for name in folders)
 
@@ -234,8 +242,13 @@ def download(url: str, path: str) -> None:
         system.get_file(remote, path)
         return True
 
-    if not _tried(url, copy, None):
-        raise _absent(url)
+    if not tried_system(url, copy, None):
+        raise not_there(url)
+
+
+def _refusing(url: str) -> Sequence[int]:
+    """Return the statuses by which a web server says that it lists no folders."""
+    return _UNLISTED if is_http(url) else ()
 
 
 def _found(system: Any, path: str) -> dict[str, Mapping[str, Any]]:
@@ -246,7 +259,7 @@ def _found(system: Any, path: str) -> dict[str, Mapping[str, Any]]:
 def _there(url: str) -> Said:
     (said,) = ask([url])
     if said is None:
-        raise _absent(url)
+        raise not_there(url)
     return said
 
 
@@ -256,8 +269,8 @@ def _digest(url: str) -> str:
 
 def _ask(url: str, refused_is_absent: bool) -> Said | None:
     if not is_http(url):
-        return _tried(url, _info, None, _REFUSED if refused_is_absent else ())
-    headers, _ = _http("HEAD", url, refused_is_absent=refused_is_absent)
+        return tried_system(url, _info, None, FORBIDDEN if refused_is_absent else ())
+    headers = ask_http(url, refused_is_absent=refused_is_absent)
     return None if headers is None else _said_by_http(headers)
 
 
@@ -280,112 +293,3 @@ def _said_by_http(headers: Mapping[str, str]) -> Said:
     except (KeyError, ValueError):
         return said
     return Said(said.tag, (time.time() if now is None else now) - changed > _SETTLED_S)
-
-
-def _http(
-    method: str, url: str, *, is_whole: bool = False, refused_is_absent: bool = False
-) -> tuple[Mapping[str, str] | None, bytes | None]:
-    """Return the headers of a file, and its content if it shall be whole; None: it is absent."""
-    system, _ = _system(url)
-    for pause in (*PAUSES, None):
-        try:
-            status, headers, content = _once(system, method, url, is_whole)
-        except Exception as error:
-            if pause is None or not _is_passing(error):
-                raise _unreadable(url, error) from error
-        else:
-            if status in _ABSENT or (refused_is_absent and status in _REFUSED and method == "GET"):
-                return None, None
-            if status < 400:
-                return headers, content
-            if method == "HEAD" and status in _REFUSES_HEAD:
-                return _http("GET", url, refused_is_absent=refused_is_absent)
-            if pause is None or not _is_passing_status(status):
-                raise _unreadable(url, f"status {status}")
-        time.sleep(pause)
-    raise AssertionError  # the last try returns or raises
-
-
-def _once(
-    system: Any, method: str, url: str, is_whole: bool
-) -> tuple[int, Mapping[str, str], bytes]:
-    from fsspec.asyn import sync
-
-    async def answer() -> tuple[int, Mapping[str, str], bytes]:
-        session = await system.set_session()
-        request = session.request(
-            method, system.encode_url(url), allow_redirects=True, **system.kwargs
-        )
-        async with request as got:
-            return got.status, got.headers, await got.read() if is_whole else b""
-
-    result: tuple[int, Mapping[str, str], bytes] = sync(system.loop, answer)
-    return result
-
-
-def _tried(url: str, use: Callable[[Any, str], T], absent: T, unlisted: Sequence[int] = ()) -> T:
-    """Return what a file system makes of a URL, or `absent` where it says that nothing is there.
-
-    So do the statuses `unlisted`, those of a web server that lists no folders.
-    """
-    system, path = _system(url)
-    for pause in (*PAUSES, None):
-        try:
-            return use(system, path)
-        except (FileNotFoundError, NotADirectoryError, NotImplementedError):
-            return absent
-        except Exception as error:  # each kind of server has errors of its own
-            status = getattr(error, "status", None)
-            is_unlisted = bool(unlisted) and isinstance(error, PermissionError)
-            if status in _ABSENT or status in unlisted or is_unlisted:
-                return absent
-            if pause is None or not (_is_passing(error) or _is_passing_status(status)):
-                raise _unreadable(url, error) from error
-        time.sleep(pause)
-    raise AssertionError  # the last try returns or raises
-
-
-def _system(url: str) -> tuple[Any, str]:
-    import fsspec
-
-    try:
-        system, path = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        scheme = url.partition("://")[0]
-        raise MissingExtra.of(error.name or scheme, extra=_EXTRAS.get(scheme, scheme)) from error
-    except ValueError as error:
-        raise _unreadable(url, error) from error
-    system.invalidate_cache()  # listings that it remembers hide changes
-    return system, path
-
-
-def _is_passing_status(status: object) -> bool:
-    return isinstance(status, int) and (status >= 500 or status in (408, 429))
-
-
-def _is_passing(error: Exception) -> bool:
-    names = {"ServerDisconnectedError", "ClientPayloadError", "ClientOSError", "ContentLengthError"}
-    return isinstance(error, (TimeoutError, ConnectionResetError)) or type(error).__name__ in names
-
-
-def _unreadable(url: str, error: object) -> ScutoidError:
-    if isinstance(error, ScutoidError):
-        return error
-    status = getattr(error, "status", None)
-    said = f"status {status}: " if isinstance(status, int) else ""
-    value = error if isinstance(error, str) else f"{said}{type(error).__name__}: {error}"
-    is_refused = isinstance(error, PermissionError) or f"status {_REFUSED[0]}" in value
-    return SourceError(
-        "a URL can be read",
-        value=value,
-        place=url,
-        remedy=REFUSED
-        if is_refused
-        else "check the address, your right to read it, and that its server can be reached",
-    )
-
-
-def _absent(url: str) -> SourceNotFound:
-    return SourceNotFound(
-        "an input exists", value=url, remedy="check the address, or restore the file"
-    )
