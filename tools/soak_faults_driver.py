@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -100,16 +101,27 @@ def drive(folder: Path, executor: str, at: int | None = None, action: str = "kil
     return 0
 
 
+_ALONE_SECONDS = 15.0
+
+
 def serve_dask(folder: Path) -> None:
     """Be a Dask cluster for the drivers of a site, until this process is killed."""
     from distributed import LocalCluster
 
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(silence_logs=50, **options) as cluster:
-        known = None
+        known, alone_since = None, time.monotonic()
         while not select.select([sys.stdin], [], [], 0.05)[0]:  # until who began this has ended
             # One that is killed before the scheduler knows it is not begun again by its nanny.
+            # Where none is left, others come, as in a cluster that is looked after.
             present = set(cluster.scheduler.workers)
+            if present:
+                alone_since = time.monotonic()
+            elif time.monotonic() - alone_since > _ALONE_SECONDS:
+                cluster.scale(0)
+                time.sleep(2)
+                cluster.scale(2)
+                alone_since = time.monotonic()
             begun = [each for each in cluster.workers.values() if each.worker_address in present]
             workers = " ".join(str(each.pid) for each in begun if each.pid is not None)
             if workers != known:
