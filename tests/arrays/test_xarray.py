@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,29 @@ def test_a_unit_that_is_none_of_length_is_told() -> None:
     )
     with pytest.warns(ScutoidWarning, match="no known unit of length, 'degrees'"):
         sc.open(array)
+
+
+@pytest.mark.parametrize("attrs", [{"units": "furlong"}, {"units": "pixel"}, {}])
+def test_an_axis_takes_its_unit_from_no_other(attrs: dict[str, str]) -> None:
+    coords = {"y": ("y", [0.0, 2.0], {"units": "um"}), "x": ("x", [5.0, 6.0], attrs)}
+    array = xr.DataArray(np.zeros((2, 2)), dims=("y", "x"), coords=coords)
+    with pytest.warns(ScutoidWarning, match="along x"):
+        image = sc.open(array)
+    assert (image.framed.spec.known_sizes, image.unit) == ((2.0, None), "um")
+    assert sc.open(array, voxel_size=(2.0, 0.5), unit="um").voxel_size == (2.0, 0.5)
+
+
+def test_an_array_in_memory_is_one_chunk_of_dask_and_a_stored_one_keeps_its_own(
+    tmp_path: Path,
+) -> None:
+    array = np.zeros((40, 60), "uint8")
+    image = sc.open(array)
+    assert image.to_dask().chunks == ((40,), (60,))
+    assert image.to_xarray().chunks == ((40,), (60,))
+    assert image.to_dask(chunks=(20, 30)).numblocks == (2, 2)
+    stored = sc.create(tmp_path / "a.zarr", like=array, block=16)
+    stored.write(sc.Roi((0, 0), (40, 60)), array)
+    assert sc.open(tmp_path / "a.zarr").to_dask().chunksize == (16, 16)
 
 
 def test_what_the_user_says_wins() -> None:

@@ -110,6 +110,10 @@ def _described(spec: ImageSpec, coordinates: dict[str, Any]) -> ImageSpec:
             if found is not None:
                 places[axis] = found
     units = [steps.unit for steps in places.values() if steps.unit is not None]
+    if units:
+        places = {
+            axis: steps for axis, steps in places.items() if _is_in_a_unit(axis, steps, notes)
+        }
     spec = _placed(spec, places, stored_unit(units[0]) if units else None)
     if "t" in coordinates:
         spec = spec.replace(time=_times(coordinates["t"], notes))
@@ -117,6 +121,14 @@ def _described(spec: ImageSpec, coordinates: dict[str, Any]) -> ImageSpec:
         names = tuple(coordinates["c"].values.tolist())
         spec = spec.replace(channels=names if all(isinstance(n, str) for n in names) else ())
     return spec.replace(notes=tuple(notes))
+
+
+def _is_in_a_unit(axis: str, steps: _Steps, notes: list[Note]) -> bool:
+    """Whether coordinates can stand beside others whose unit is known; if not, it is noted."""
+    if steps.unit is None:
+        text = f"its coordinates along {axis} do not say a unit as others do: they are left out"
+        notes.append(Note("voxel_size", text, "give voxel_size="))
+    return steps.unit is not None
 
 
 def _placed(spec: ImageSpec, places: dict[str, _Steps], unit: str | None) -> ImageSpec:

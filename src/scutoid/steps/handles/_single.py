@@ -166,12 +166,24 @@ class Image(Described, ImageOperators):
         """Return a dask array whose chunks are read when dask asks for them.
 
         Needs the extra ``dask``.
+
+        Parameters
+        ----------
+        chunks : optional
+            As `dask.array.from_array` takes them.  Default: those in which the image is stored;
+            where it is not stored in any, as an array in memory, dask chooses.
+
+        Returns
+        -------
+        dask.array.Array
         """
         try:
             import dask.array as da
         except ImportError as error:
             raise MissingExtra.of("dask", extra="dask") from error
-        wanted = self.framed.chunks if chunks == "auto" else chunks
+        stored = self.framed.chunks
+        is_stored = isinstance(chunks, str) and chunks == "auto" and any(n > 1 for n in stored)
+        wanted = stored if is_stored else chunks
         return da.from_array(  # type: ignore[no-untyped-call]
             _Indexable(self), chunks=wanted, asarray=True, name=False
         )
