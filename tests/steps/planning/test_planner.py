@@ -522,7 +522,9 @@ def test_names_of_steps_are_those_of_the_plan(tmp_path) -> None:
 
 def test_results_that_cannot_fit_on_the_disk_are_refused(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(EntryStore, "free_bytes", lambda store: 2)
-    with pytest.raises(StoreError, match="fit on the store's disk"):
+    with pytest.raises(
+        StoreError, match=r"fit on the store's disk\n.*\d bytes uncompressed, 2 bytes"
+    ):
         plan(tmp_path, brighten(RAW))
     with pytest.raises(StoreError, match="fit on the store's disk"):
         plan(tmp_path, total(brighten(RAW)))

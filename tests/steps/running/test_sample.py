@@ -16,6 +16,7 @@ import scutoid as sc
 from scutoid.blocks import After, BlockGrid, BlockTask, sample_blocks
 from scutoid.errors import ParameterError, RunFailed
 from scutoid.geometry import Roi
+from scutoid.steps.planning import Cost, StepCost
 
 SERIAL: dict[str, Any] = {"executor": "serial"}
 
@@ -193,3 +194,9 @@ def test_what_is_chosen_waits_for_nothing_else(
 def masks(grid: BlockGrid) -> st.SearchStrategy[Any]:
     shape = tuple(grid.shape)
     return st.integers(0, 99).map(lambda seed: np.random.default_rng(seed).random(shape) < 0.7)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_a_cost_is_told_for_some_workers(workers: int) -> None:
+    with pytest.raises(ParameterError, match="1 or more"):
+        Cost((StepCost("smooth", 4, 2, seconds=1.0),)).text(workers=workers)

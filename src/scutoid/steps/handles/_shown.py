@@ -40,6 +40,7 @@ from scutoid.steps.handles._latest import LATEST
 from scutoid.steps.handles._thumbnail import Thumbnail, thumbnail
 from scutoid.steps.layout import Framed
 from scutoid.steps.results import StoredItem, StoredResult
+from scutoid.texts import size_text
 
 _BUDGET = 16 * 2**20
 """Bytes that are read for one picture."""
@@ -256,13 +257,3 @@ def _value(value: object) -> str:
     if isinstance(value, dict):
         return grid(("name", "value"), list(value.items())[:_KEYS])
     return f"<pre>{escaped(value)}</pre>"
-
-
-def size_text(nbytes: int) -> str:
-    """Write a number of bytes: 512 bytes, 1.5 MB."""
-    if nbytes < 1000:
-        return f"{nbytes} bytes"
-    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if nbytes >= size:
-            return f"{nbytes / size:.3g} {unit}"
-    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scutoid.errors import PipelineError
+from scutoid.errors import ParameterError, PipelineError
 from scutoid.printable import printable, printed
 from scutoid.progress import duration
 from scutoid.steps.handles import grid, lines, section
@@ -91,7 +91,17 @@ class Cost:
         return sum(step.core_seconds for step in self.steps) / 3600
 
     def seconds(self, workers: int) -> float:
-        """Time that they take with some workers, in seconds, if these never wait."""
+        """Time that they take with some workers, in seconds, if these never wait.
+
+        Raises
+        ------
+        ParameterError
+            If there is not one worker at the least.
+        """
+        if workers < 1:
+            raise ParameterError(
+                "a cost is told for some workers, 1 or more", value=workers, place="workers"
+            )
         return sum(step.core_seconds / max(1, min(workers, step.n_left)) for step in self.steps)
 
     @property

@@ -44,6 +44,7 @@ from scutoid.store import (
     differences,
     explain,
 )
+from scutoid.texts import size_text
 
 _LIKELY_COMPRESSION = 10
 _MEMO = ".input-hashes"
@@ -318,7 +319,7 @@ class Planner:
                 what = "inputs of a whole step" if isinstance(draft.call, WholeCall) else "a block"
                 raise MemoryLimitError(
                     f"{what} fit in the memory of one worker",
-                    value=f"about {need / 1e9:.2g} GB needed, {self.memory / 1e9:.2g} GB allowed",
+                    value=f"about {size_text(need)} needed, {size_text(self.memory)} allowed",
                     place=f"step {draft.task!r}",
                     remedy="use a block-wise step or a smaller block=, or allow more memory=",
                 )
@@ -330,9 +331,10 @@ class Planner:
         if wanted / _LIKELY_COMPRESSION > free:
             raise StoreError(
                 "the results fit on the store's disk",
-                value=f"{wanted / 1e9:.1f} GB uncompressed, {free / 1e9:.1f} GB free",
+                value=f"{size_text(wanted)} uncompressed, {size_text(free)} free",
                 place=str(self.store.path),
-                remedy="choose another store, or keep=False for steps whose images you do not need",
+                remedy="free some space, choose another store, or keep=False for steps whose "
+                "images you do not need",
             )
 
 

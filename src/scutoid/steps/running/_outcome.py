@@ -23,6 +23,7 @@ from scutoid.steps.handles import (
     section,
 )
 from scutoid.steps.results import LOGS
+from scutoid.steps.running._traces import shown_trace
 
 L = TypeVar("L", bound=Lazy)
 
@@ -257,9 +258,7 @@ class Run(NamedResults):
         for step in self.steps:
             for failure in step.failures[:_NAMED]:
                 lines.append(f"{step.name}, {step.place(failure)}: {failure.error}")
-                lines.extend(
-                    f"    {line}" for line in failure.traceback.rstrip().splitlines()[-12:]
-                )
+                lines.extend(f"    {line}" for line in shown_trace(failure.traceback))
         if not self.ok and (self.folder / LOGS).is_dir():
             lines.append(f"what the workers printed: {self.folder / LOGS}")
         lines.extend(f"warning: {text}" for text in self.warnings)
