@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -85,6 +86,7 @@ class FaultySite:
         self._rng = np.random.default_rng([site.seed, 11])
         self._truth = site.truth()
         self._others: list[dict[str, Any]] = []
+        self._grands: set[object] = set()
         self._swapped: set[str] = set()
         self._before: dict[str, int] = {}
 
@@ -95,6 +97,7 @@ class FaultySite:
             for _ in range(_ROUNDS[self.executor]):
                 self.place.clear()
                 self._others, self._swapped, self._before = [], set(), {}
+                self._grands = {self._truth["grand"]}
                 self._run_once()
                 if self.tally.found:
                     break
@@ -178,6 +181,7 @@ class FaultySite:
 
         def swap(*, is_other: bool = True) -> None:
             self._others.append(self.site.truth(number))
+            self._grands.add(self._others[-1]["grand"])
             names = (f"{step}-{number:02}.npy" for step in ("triple", "count", "rows"))
             self._swapped.update(names, ["grand-0"])  # made for either image, each in its turn
             new = self.site.folder / "new.npy"
@@ -240,6 +244,8 @@ class FaultySite:
         return set(names)
 
     def _is_true(self, name: str, found: Any) -> bool:
+        if name == "grand":  # a store gives the newest, which may be that of another image
+            return found in self._grands
         truths = [self._truth[name], *(other[name] for other in self._others)]
         if name not in ("triple", "count", "rows"):
             return any(is_same(found, true) for true in truths)
@@ -263,11 +269,19 @@ class FaultySite:
             self._note("lost", f"not complete at the end: {', '.join(sorted(missing))}")
         before = self.place.n_calls()
         self.drive()
+        if self._grand_of_last_run() != self._truth["grand"]:
+            self._note("wrong", "the last run has another grand than that of the first files")
         if self.place.n_calls() != before:
             self._note("lost", "what was done was called again by a run that had nothing to do")
         for name, kind in files_of(self.site.store).items():
             if kind == "stray":
                 self._note("lost", f"nothing explains {name}")
+
+    def _grand_of_last_run(self) -> object:
+        """Return what the last run has found of the value of all members."""
+        record = max(self.site.store.glob("runs/*/run.json"), key=lambda path: path.stat().st_mtime)
+        steps = {step["name"]: step["entry"] for step in json.loads(record.read_bytes())["steps"]}
+        return json.loads((self.site.store / steps["grand"] / "value.json").read_bytes())
 
 
 def _there(result: Any) -> Any:

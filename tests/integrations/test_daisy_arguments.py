@@ -64,7 +64,6 @@ def run(*tasks):
         ("read_roi", None, "is a Roi"),
         ("task_id", 3, "a task has a name"),
     ],
-    ids=str,
 )
 def test_arguments_are_checked_where_a_task_is_made(argument, value, message):
     arguments = {"task_id": "t", "process_function": nothing, **line(6), argument: value}
