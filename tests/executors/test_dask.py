@@ -160,11 +160,13 @@ def test_a_block_stuck_in_c_code_is_ended_by_its_time_out(whole_cluster, tmp_pat
 
 def waiting_for_another(folder):
     """A function of a block that runs until a second worker has begun another block."""
+    begun = folder / "begun"
+    begun.mkdir()
 
     def wait_for_two(block):
-        (folder / str(block.index)).touch()
+        (begun / str(block.index)).touch()
         end = time.monotonic() + 240
-        while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+        while len(list(begun.iterdir())) < 2 and time.monotonic() < end:
             time.sleep(0.01)
         return os.getpid()
 
