@@ -26,14 +26,15 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
             found.setdefault(first_module(item.__module__, name), []).append(name)
     assert found == {
         "scutoid.store._canonical": ["canonical_digest", "describe"],
-        "scutoid.store._durable": ["empty_folder", "list_folder"],
+        "scutoid.store._damage": ["reading"],
+        "scutoid.store._durable": ["empty_folder", "filling", "list_folder", "make_folder"],
         "scutoid.store._entry": ["Entry", "checksum_file", "distrust_around"],
         "scutoid.store._entry_store": ["EntryStore"],
         "scutoid.store._fingerprint": ["CodeFingerprint", "fingerprint"],
         "scutoid.store._format_values": ["from_json", "is_json", "to_json"],
         "scutoid.store._formats": ["Format", "choose_format", "find_format"],
         "scutoid.store._inputs": ["HashMemo", "key_of_path", "key_of_source", "locations_of"],
-        "scutoid.store._lock": ["Lock", "Owner", "one_by_one"],
+        "scutoid.store._lock": ["Lock", "Owner", "dead_after", "one_by_one"],
         "scutoid.store._ownership": ["is_own"],
         "scutoid.store._pack": ["Pack"],
         "scutoid.store._parts": [
