@@ -115,7 +115,7 @@ def test_a_program_that_fails_or_differs_is_told_of(peers, tmp_path, capsys, mon
 def test_each_program_is_pinned_and_has_a_script(peers) -> None:
     for peer in peers.PEERS:
         assert peer.version
-        assert peer.script.is_file()
+        assert peer.script.is_file() or peer.does == ("suite",)
         assert set(peer.does) <= set(peers.ASKED)
 
 

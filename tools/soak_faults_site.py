@@ -86,7 +86,7 @@ class FaultySite:
         self._rng = np.random.default_rng([site.seed, 11])
         self._truth = site.truth()
         self._others: list[dict[str, Any]] = []
-        self._grands: set[object] = set()
+        self._grands: set[object] = {self._truth["grand"]}
         self._swapped: set[str] = set()
         self._before: dict[str, int] = {}
 

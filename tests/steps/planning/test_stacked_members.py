@@ -148,13 +148,15 @@ class Opens:
 
     def __init__(self, monkeypatch):
         self.names = []
-        load = np.load
+        for module, name in ((np.lib.format, "read_magic"), (np, "memmap")):  # headers, and voxels
+            monkeypatch.setattr(module, name, self._noting(getattr(module, name)))
 
-        def noted(path, *args, **kwargs):
-            self.names.append(Path(path).name)
-            return load(path, *args, **kwargs)
+    def _noting(self, function):
+        def noted(file, *args, **kwargs):
+            self.names.append(Path(getattr(file, "name", file)).name)
+            return function(file, *args, **kwargs)
 
-        monkeypatch.setattr(np, "load", noted)
+        return noted
 
 
 @sc.step

@@ -144,7 +144,7 @@ def _listed(folder: str) -> _Listing:
         for entry in entries:
             if _is_file(entry):
                 files.add(entry.name)
-            elif not entry.is_dir() and (not entry.is_symlink() or _leads_nowhere(entry.path)):
+            elif not _is_dir(entry) and (not entry.is_symlink() or _leads_nowhere(entry.path)):
                 broken.add(entry.name)
     return _Listing(frozenset(files), frozenset(broken))
 
@@ -152,6 +152,13 @@ def _listed(folder: str) -> _Listing:
 def _leads_nowhere(path: str) -> bool:
     """Whether a link leads to nothing, or to what is no file."""
     return not os.path.exists(path) or kind_of_other(path) is not None  # noqa: PTH110
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round to itself
+        return False
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
