@@ -28,7 +28,7 @@ _CODE = tuple(all_suffixes())
 _SYSTEM = tuple(
     os.path.join(folder, "")  # noqa: PTH118
     for folder in (
-        *("/proc", "/dev", "/sys", "/etc", "/usr"),
+        *("/proc", "/sys", "/etc", "/usr"),  # in /dev no file but data is regular
         *(os.path.join(p, "share") for p in (sys.prefix, sys.base_prefix)),  # noqa: PTH118
         *(os.path.join(p, "etc") for p in (sys.prefix, sys.base_prefix)),  # noqa: PTH118
     )
