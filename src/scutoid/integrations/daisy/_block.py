@@ -38,7 +38,7 @@ def number_at(place: Iterable[int]) -> int:
     Examples
     --------
     >>> number_at((0, 3)), number_at((1, 2)), number_at((2, 0, 1))
-    (6, 7, 13)
+    (6, 7, 15)
     """
     number = reach = 0
     for axis, at in enumerate(place, start=1):

@@ -81,9 +81,21 @@ def distributions_of(top: str) -> Sequence[str]:
     """
     try:
         names = [metadata.distribution(top).name]
-    except metadata.PackageNotFoundError:
+    except _UNKNOWN:
         names = metadata.packages_distributions().get(top, [])
-    return tuple(name for name in dict.fromkeys(names) if name and metadata.version(name))
+    return tuple(name for name in dict.fromkeys(names) if name and _version(name))
+
+
+_UNKNOWN = (metadata.PackageNotFoundError, FileNotFoundError, KeyError)
+"""What is raised for a package that is not there, or whose metadata say nothing: the second and the
+third where the package importlib-metadata stands in the place of Python's own."""
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except _UNKNOWN:
+        return None
 
 
 def identity_of(item: Any) -> str:
