@@ -34,14 +34,16 @@ if __name__ == "__main__":
     )
     print("returned", daisy.run_blockwise([task]))
 PY
-for version in 1.2.3 2.0.0; do
-  python3 -m venv "env-$version"
-  "env-$version/bin/pip" install --quiet --disable-pip-version-check "daisy==$version"
-  echo "$version: $("env-$version/bin/python" run.py 2> log.txt | grep '^returned')"
+python3 -m venv "$folder/one"
+"$folder/one/bin/pip" install --quiet --disable-pip-version-check daisy==1.2.3
+python3 -m venv "$folder/two"
+"$folder/two/bin/pip" install --quiet --disable-pip-version-check daisy==2.0.0
+for env in one two; do
+  "$folder/$env/bin/python" run.py 2> log.txt | grep '^returned' | sed "s/^/$env: /"
 done > seen.txt
 cat > expected.txt <<'TXT'
-1.2.3: returned True
-2.0.0: returned False
+one: returned True
+two: returned False
 TXT
 cat seen.txt
 diff expected.txt seen.txt
