@@ -8,6 +8,7 @@ import functools
 import inspect
 import types
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from typing import Any, Protocol
 
@@ -82,13 +83,27 @@ def distributions_of(top: str) -> Sequence[str]:
     try:
         names = [metadata.distribution(top).name]
     except _UNKNOWN:
-        names = metadata.packages_distributions().get(top, [])
+        names = _bringing(top)
     return tuple(name for name in dict.fromkeys(names) if name and _version(name))
 
 
 _UNKNOWN = (metadata.PackageNotFoundError, FileNotFoundError, KeyError)
 """What is raised for a package that is not there, or whose metadata say nothing: the second and the
 third where the package importlib-metadata stands in the place of Python's own."""
+
+
+def _bringing(top: str) -> list[str]:
+    try:
+        return metadata.packages_distributions().get(top, [])
+    except _UNKNOWN:  # one of all has no name
+        names = []
+    for each in metadata.distributions():
+        with suppress(*_UNKNOWN):
+            listed = (each.read_text("top_level.txt") or "").split()
+            firsts = {file.parts[0].removesuffix(".py") for file in each.files or ()}
+            if top in (listed or firsts):
+                names.append(each.name)
+    return names
 
 
 def _version(name: str) -> str | None:
