@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import gc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -244,3 +246,16 @@ def test_a_run_is_ok_only_if_all_is_stored(tmp_path) -> None:
     assert run.ok
     run.steps = tuple(dataclasses.replace(step, is_stored=False) for step in run.steps)
     assert not run.ok
+
+
+def test_a_record_that_cannot_be_written_leaves_no_half_of_one(tmp_path, monkeypatch):
+    def full(path, text, *args, **kwargs):
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / ".scutoid").touch()
+    with pytest.raises(StoreError, match="free some space"):
+        sc.run(sc.gaussian(sc.open(np.zeros((8, 8))), sigma=1), store=tmp_path / "store")
+    assert not list((tmp_path / "store" / "runs").rglob("*.new*"))

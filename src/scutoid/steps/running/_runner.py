@@ -432,12 +432,14 @@ class Runner:
         )
 
     def _write(self, record: RunRecord) -> None:
+        new = beside(self.folder / RUN)  # whole to who reads it, and no disk is waited for
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            new = beside(self.folder / RUN)  # whole to who reads it, and no disk is waited for
             new.write_text(record.to_json())
             new.replace(self.folder / RUN)
         except OSError as error:
+            with suppress(OSError):
+                new.unlink()
             rule = "a run is written down in its store"
             raise store_error(error, self.folder, rule=rule) from error
 
