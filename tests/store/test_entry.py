@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -227,6 +228,7 @@ def test_killed_at_any_system_call_the_result_is_absent_partial_or_whole(tmp_pat
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     store = EntryStore(tmp_path / "results")
     entry = store.entry("denoise", "k" * 64)
+    assert not entry.is_suspect
     if entry.status == "complete":
         assert entry.load("value") == list(range(1000))
     else:
@@ -236,6 +238,37 @@ def test_killed_at_any_system_call_the_result_is_absent_partial_or_whole(tmp_pat
     entry.commit()
     assert entry.status == "complete"
     assert entry.load("value") == list(range(1000))
+
+
+def test_a_commit_that_fails_at_any_system_call_is_no_damage(tmp_path, monkeypatch):
+    """An earlier result of the step can be read until this one is whole."""
+    calls = ("fsync", "replace", "rename", "link", "open")
+    real = {name: getattr(os, name) for name in calls}
+    for stop in range(1, 30):
+        entry = EntryStore(tmp_path / str(stop)).entry("denoise", KEY)
+        entry.begin(recipe())
+        entry.save(5, "value")
+        count = iter(range(1, 1000))
+
+        def failing(name, count=count, stop=stop):
+            def call(*arguments, **options):
+                if next(count) == stop:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                return real[name](*arguments, **options)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in calls:
+                patch.setattr(os, name, failing(name))
+            try:
+                entry.commit()
+                failed = False
+            except StoreError:
+                failed = True
+        assert not entry.is_suspect, stop
+        assert failed or entry.status == "complete"
+    assert not failed
 
 
 def mount(path, options):

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -276,7 +277,10 @@ class Entry:
             self.write(RECIPE, replace(recipe, files={}, extra={}).to_json().encode())
 
     def commit(self, extra: Mapping[str, Any] | None = None) -> None:
-        """Mark the result as complete: digests of its files into the recipe, then COMPLETE.
+        """Mark the result as complete: digests of its files go into the recipe.
+
+        COMPLETE, with the digest of that recipe, is written first, and the recipe takes the place
+        of the one there was: what is stopped between the two is as partial as it was before.
 
         Parameters
         ----------
@@ -305,9 +309,9 @@ class Entry:
             added.pop(SUSPECT, None)
             created = max(recipe.created, time.time()) if recipe.created else 0.0
             changed = replace(recipe, files=files, seconds=seconds, extra=added, created=created)
-            (self.path / COMPLETE).unlink(missing_ok=True)
-            self.write(RECIPE, changed.to_json().encode())
-            self.write(COMPLETE, digest_file(self.path / RECIPE).encode() + b"\n")
+            content = changed.to_json().encode()
+            self.write(COMPLETE, hashlib.sha256(content).hexdigest().encode() + b"\n")
+            self.write(RECIPE, content)
 
     def verify(self) -> list[str]:
         """Return the names of files that are missing or not what was written; reads them all."""
