@@ -40,7 +40,7 @@ PROMISED = {
     "scutoid.events": """
         BatchDone BatchStarted BlockFailed BlocksOrphaned DamageFound Event Listener ResultListener
         RunDone RunStarted
-        StepAwaited TaskDone TaskInfo WorkerLost WorkerStarted
+        StepAwaited TaskDone TaskInfo WorkerLost WorkersAwaited WorkerStarted
     """,
     "scutoid.geometry": "BlockGrid Coordinate Roi",
     "scutoid.blocks": """
@@ -55,7 +55,7 @@ PROMISED = {
     "scutoid.store": "find_format Format",
     "scutoid.executors": """
         ConnectExecutor dump_value dumps Executor FAILED find_executor ItemFailure Job Joined
-        Launch loads Lost Message Outcome Work Workbench WorkerPool
+        Launch loads Lost Message Outcome Preset read_preset Waiting Work Workbench WorkerPool
     """,
     "scutoid.testing": """
         assert_block_invariant assert_would_run ExecutorTests FormatTests Recorder SimulatedEvent
@@ -100,8 +100,8 @@ INTERNAL = {
         SpotMethod Spots Tiling triangle_from_histogram value_range watershed voxel_sums
     """,
     "scutoid.executors": """
-        CONNECTION_VARIABLE current_worker GivenUp LAUNCH_VARIABLE meet MOST_ITEMS NoHeartbeat
-        Rendezvous SerialExecutor TASK_VARIABLE WORKER_VARIABLE
+        CONNECTION_VARIABLE current_worker default_workers GivenUp LAUNCH_VARIABLE meet MOST_ITEMS
+        NoHeartbeat preset_file Rendezvous SerialExecutor TASK_VARIABLE WORKER_VARIABLE
     """,
     "scutoid.arrays": """
         add_limits check_identity check_missing create create_image damaged_shards files_of_array

@@ -25,6 +25,7 @@ __all__ = [
     "TaskInfo",
     "WorkerLost",
     "WorkerStarted",
+    "WorkersAwaited",
 ]
 
 
@@ -194,6 +195,23 @@ class WorkerLost:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkersAwaited:
+    """The run has no worker, and waits for some: jobs of a batch system that are pending.
+
+    It is told again now and then, for as long as there is none.
+    """
+
+    time: float
+    """Seconds since the epoch."""
+    workers: int
+    """Number of workers that are waited for."""
+    seconds: float
+    """How long there has been none, in seconds."""
+    why: str
+    """What they wait for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunDone:
     """The run is over."""
 
@@ -216,6 +234,7 @@ Event = (
     | TaskDone
     | WorkerStarted
     | WorkerLost
+    | WorkersAwaited
     | RunDone
 )
 """Any of the events."""

@@ -186,6 +186,87 @@ def test_workers_that_come_later_join(tmp_path):
         assert {event.worker for event in recorder.of(events.BatchDone)} == {0, 1}
 
 
+def test_an_adaptive_cluster_grows_from_no_worker():
+    with local_cluster(n_workers=0, processes=False) as cluster:
+        cluster.adapt(minimum=0, maximum=2, interval="100ms")
+        recorder = Recorder()
+        task = BlockTask("t", lambda block: None, grid(40))
+        assert run_blocks(task, executor=cluster, workers=2, listeners=[recorder]).ok
+        assert recorder.of(events.WorkerStarted)
+
+
+def test_workers_that_are_pending_are_waited_for_and_shown():
+    with local_cluster(n_workers=0, processes=False) as cluster:
+
+        def scale(event):
+            if isinstance(event, events.WorkersAwaited):
+                cluster.scale(1)
+
+        recorder = Recorder(scale)
+        task = BlockTask("t", lambda block: None, grid(5))
+        assert run_blocks(task, executor=cluster, workers=3, listeners=[recorder]).ok
+        assert recorder.of(events.WorkersAwaited)[0].workers == 3
+
+
+def test_a_worker_that_is_retired_has_not_failed_its_block(whole_cluster, tmp_path):
+    """Its block is done by another one, and not charged."""
+
+    def leave_once(block):
+        if block.index == 3 and not (tmp_path / "left").exists():
+            (tmp_path / "left").touch()
+            worker = distributed.get_worker()
+            worker.loop.add_callback(worker.close_gracefully)
+            time.sleep(3)
+
+    recorder = Recorder()
+    task = BlockTask("t", leave_once, grid(8), retries=0)
+    assert run_blocks(task, executor=whole_cluster, workers=2, listeners=[recorder]).ok
+    (lost,) = recorder.of(events.WorkerLost)
+    assert "left by an order" in lost.reason
+    assert not recorder.of(events.BlockFailed)
+
+
+def cluster_of_resources(*resources):
+    """A cluster in this process, with a worker for each of some resources."""
+    workers = {
+        number: {"cls": distributed.Worker, "options": {"nthreads": 1, "resources": each}}
+        for number, each in enumerate(resources)
+    }
+    scheduler = {"cls": distributed.Scheduler, "options": {"dashboard_address": ":0"}}
+    return distributed.SpecCluster(workers=workers, scheduler=scheduler, silence_logs=50)
+
+
+def test_steps_that_require_something_run_where_it_is():
+    with cluster_of_resources({"gpu": 2}, {}, {"gpu": 1}) as cluster:
+        where = {}
+        task = BlockTask(
+            *("t", lambda block: dict(distributed.get_worker().state.total_resources), grid(20)),
+            requires={"gpu": 2},
+            collect=where.update,
+        )
+        assert run_blocks(task, executor=cluster, workers=3).ok
+        assert all(found == {"gpu": 2} for found in where.values())
+
+
+def test_a_run_says_that_no_worker_has_what_a_step_requires():
+    with cluster_of_resources({"gpu": 1}) as cluster:
+        said = []
+
+        def note(event):
+            if isinstance(event, events.WorkersAwaited):
+                said.append(event.why)
+
+        task = BlockTask("t", lambda block: None, grid(2), requires={"gpu": 2})
+        run_blocks(
+            task,
+            executor=cluster,
+            listeners=[Recorder(note)],
+            should_stop=lambda: bool(said),
+            on_failure="return",
+        )
+        assert said == ["none of 1 has gpu=2; start some with --resources 'gpu=2'"]
+
+
 @pytest.fixture
 def own_folder(tmp_path, monkeypatch):
     """Where this process makes temporary folders; nothing of a cluster stays there."""
@@ -393,9 +474,9 @@ def test_a_pipeline_gives_the_same_on_dask(client, tmp_path):
 
 
 @pytest.mark.parametrize("loses", [False, True], ids=["never had one", "has lost all"])
-def test_a_cluster_without_workers_is_told_of_and_given_up(monkeypatch, caplog, loses, wait_for):
+def test_a_cluster_without_workers_is_told_of_and_given_up(monkeypatch, loses, wait_for):
     monkeypatch.setenv("SCUTOID_DASK_PATIENCE", "1s")
-    monkeypatch.setattr("scutoid.executors._dask._TOLD_SECONDS", 0.0)
+    monkeypatch.setattr("scutoid.executors._dask._TELL_SECONDS", 0.0)
     started = []
     with local_cluster(n_workers=int(loses), processes=False) as cluster:
 
@@ -407,9 +488,10 @@ def test_a_cluster_without_workers_is_told_of_and_given_up(monkeypatch, caplog, 
 
         task = BlockTask("t", lambda block: None, grid(2000))
         with pytest.raises(WorkerError, match="there is none") as caught:
-            run_blocks(task, executor=cluster, listeners=[Recorder(lose if loses else None)])
+            recorder = Recorder(lose if loses else None)
+            run_blocks(task, executor=cluster, listeners=[recorder])
     assert "SCUTOID_DASK_PATIENCE" in caught.value.remedy
-    assert "has no worker" in caplog.text
+    assert recorder.of(events.WorkersAwaited)
 
 
 def test_a_patience_that_is_no_time_is_refused(monkeypatch, cluster_of_threads):

@@ -19,6 +19,7 @@ ALL = [
     events.TaskDone(1.0, "a", 2.0),
     events.WorkerStarted(1.0, 4),
     events.WorkerLost(1.0, 4, "killed"),
+    events.WorkersAwaited(1.0, 40, 2.5, "40 jobs pending (Resources)"),
     events.RunDone(1.0, ok=True, seconds=2.0),
 ]
 

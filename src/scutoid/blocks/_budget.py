@@ -54,6 +54,8 @@ class Budget:
     """Bytes for all running blocks together; None: no limit."""
     resources: Mapping[str, int] = field(default_factory=dict)
     """Amount of each named resource; the amount of any other is 1."""
+    is_by_worker: bool = False
+    """Whether workers say what they have: then nothing but `resources` limits all together."""
 
     def check(self, tasks: Iterable[BlockTask]) -> None:
         """Check that a single block of each task fits the resources.
@@ -65,7 +67,7 @@ class Budget:
         """
         for task in tasks:
             for name, amount in (task.requires or {}).items():
-                available = self.resources.get(name, 1)
+                available = self._available(name)
                 number: object = amount
                 if not isinstance(number, (int, float)) or not number >= 0:
                     raise ParameterError(
@@ -110,6 +112,9 @@ class Budget:
                 return False
         return all(
             sum(max((each.requires or {}).get(name, 0) for each in worker) for worker in held)
-            <= self.resources.get(name, 1)
+            <= self._available(name)
             for name in task.requires or {}
         )
+
+    def _available(self, name: str) -> float:
+        return self.resources.get(name, math.inf if self.is_by_worker else 1)

@@ -41,6 +41,7 @@ from scutoid.executors import (
     Joined,
     Lost,
     Outcome,
+    Waiting,
     Work,
     WorkerPool,
     find_executor,
@@ -142,7 +143,11 @@ def run_blocks(
         )
     ordered = check_tasks([tasks] if isinstance(tasks, BlockTask) else tasks)
     resolved = find_executor(executor)
-    budget = Budget(None if memory is None else parse_bytes(memory), dict(resources or {}))
+    budget = Budget(
+        None if memory is None else parse_bytes(memory),
+        dict(resources or {}),
+        is_by_worker=getattr(resolved, "handles_resources", False),
+    )
     check_abilities(ordered, resolved, workers, budget)
     folder = None if journal is None else Path(journal)
     with ExitStack() as stack:
@@ -233,6 +238,7 @@ def _work(task: BlockTask) -> Work:
         tuple((task.setup or {}).items()),
         task.timeout,
         task.collect is not None,
+        task.requires or {},
     )
 
 
@@ -337,9 +343,6 @@ class _Run:
         outcomes: list[tuple[Batch, Outcome, Sequence[ItemFailure], int]] = []
         for message in messages:
             match message:
-                case Joined():
-                    self._dispatcher.join(message.worker, message.serves)
-                    self.progress.tell(events.WorkerStarted(time.time(), message.worker))
                 case Outcome():
                     batch, came = self._take_back(message)
                     if came.setup_failure is not None:
@@ -349,10 +352,8 @@ class _Run:
                         success, n_taken = self._keeping.collect(batch, outcome)
                         done[batch.task].append(success)
                         outcomes.append((batch, outcome, refused, n_taken))
-                case Lost():
-                    self._lose(message)
-                case GivenUp():
-                    self._give_up(message.work, message.error)
+                case _:
+                    self._take_note(message)
         for task, successes in done.items():
             self._keeping.journal(task, successes)
             for indices, statuses, _ in successes:
@@ -365,6 +366,19 @@ class _Run:
             for failure in refused:
                 self._fail(batch, failure, outcome.worker, is_final=True)
         self.progress.note_ends()
+
+    def _take_note(self, message: object) -> None:
+        """Handle what is said of a worker, or of a task as a whole."""
+        match message:
+            case Joined():
+                self._dispatcher.join(message.worker, message.serves)
+                self.progress.tell(events.WorkerStarted(time.time(), message.worker))
+            case Lost():
+                self._lose(message)
+            case GivenUp():
+                self._give_up(message.work, message.error)
+            case Waiting(wanted, seconds, why):
+                self.progress.tell(events.WorkersAwaited(time.time(), wanted, seconds, why))
 
     def _take_back(self, outcome: Outcome) -> tuple[Batch, Outcome]:
         """Return the batch of an outcome, and the outcome.

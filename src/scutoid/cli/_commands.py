@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 
 from scutoid.cli._debug import commands_again
-from scutoid.cli._pipelines import Executor
 from scutoid.cli._say import say
 from scutoid.errors import ParameterError, RunStopped, ScutoidWarning, StoreError
 from scutoid.events import Event, Listener
+from scutoid.executors import find_executor, read_preset
 from scutoid.printable import printable
 from scutoid.progress import Progress
 from scutoid.steps import Image, Run, Store, Table, Tables, Value, Values
@@ -49,7 +49,6 @@ class RunOptions(PlanOptions):
     """Options of a run."""
 
     workers: int | None
-    executor: Executor
     check_halo: bool
 
 
@@ -58,6 +57,8 @@ def run(
     *,
     again: Sequence[str] = (),
     progress: bool = True,
+    executor: str | None = None,
+    preset: Path | None = None,
     **options: Unpack[RunOptions],
 ) -> int:
     """Run a pipeline and print its outcome; options are those of `scutoid.run`.
@@ -70,15 +71,26 @@ def run(
         The command that debugs a block of this pipeline, without the step and the block.
     progress : bool
         Whether to show how far it is: bars on a terminal, lines elsewhere.
+    executor : str, optional
+        Its name, or that of a preset.
+    preset : Path, optional
+        The file of the preset, in place of the user's own.
     **options
         As above.
     """
+    chosen = (executor or "processes") if preset is None else read_preset(preset, executor)
+    find_executor(chosen)  # a name that is none is refused before the pipeline is looked at
     with _in_plain_words() as said, Progress() as shown:
         above = _Above(said)
         listeners: list[Listener] = [shown, above] if progress else [above]
         try:
             done = run_targets(
-                *targets, **options, on_failure="return", listeners=listeners, progress=False
+                *targets,
+                **options,
+                executor=chosen,
+                on_failure="return",
+                listeners=listeners,
+                progress=False,
             )
         except RunStopped as stopped:
             if isinstance(stopped.run, Run):

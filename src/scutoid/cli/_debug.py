@@ -17,6 +17,7 @@ from scutoid.steps import debug as debug_targets
 _OF_RUNS = {
     "--workers": 1,
     "--executor": 1,
+    "--preset": 1,
     "--force": 1,
     "--accept": 1,
     "--paranoid": 0,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 from scutoid.errors import ParameterError, PipelineError, SourceNotFound
 from scutoid.regular import check_regular
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from scutoid.steps import Pipeline
 
 _MODULE = "__scutoid_pipeline__"
-Executor = Literal["processes", "threads", "serial"]
 
 
 def load_pipeline(text: str) -> Pipeline[..., object]:
@@ -173,7 +172,12 @@ def with_flags(
         options += [
             option("workers", int | None, None, "Number of workers; default: the cores."),
             option("progress", bool, True, "Show how far it is: bars, or lines in a log."),
-            option("executor", Executor, "processes", "Where blocks are computed."),
+            option(
+                *("executor", str | None, None),
+                "Where blocks are computed: processes, threads, serial, dask, or the name of a "
+                "preset, such as slurm; default: processes.",
+            ),
+            option("preset", Path | None, None, "File of presets, in place of your own."),
             option(
                 "check_halo", bool, True, "Compare a block of new steps with one across its faces."
             ),

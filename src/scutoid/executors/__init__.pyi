@@ -2,7 +2,8 @@ from ._connect import ConnectExecutor
 from ._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE, WORKER_VARIABLE
 from ._launch import Launch
 from ._pickling import dump_value, dumps, loads
-from ._registry import Executor, find_executor
+from ._presets import Preset, preset_file, read_preset
+from ._registry import Executor, default_workers, find_executor
 from ._rendezvous import Rendezvous, meet
 from ._serial import SerialExecutor
 from ._work import (
@@ -16,6 +17,7 @@ from ._work import (
     Message,
     NoHeartbeat,
     Outcome,
+    Waiting,
     Work,
     Workbench,
     WorkerPool,
@@ -40,15 +42,20 @@ __all__ = [
     "Message",
     "NoHeartbeat",
     "Outcome",
+    "Preset",
     "Rendezvous",
     "SerialExecutor",
+    "Waiting",
     "Work",
     "Workbench",
     "WorkerPool",
     "current_worker",
+    "default_workers",
     "dump_value",
     "dumps",
     "find_executor",
     "loads",
     "meet",
+    "preset_file",
+    "read_preset",
 ]

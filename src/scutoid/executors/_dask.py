@@ -15,10 +15,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import math
 import queue
 import time
 import uuid
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,10 +30,13 @@ import numpy as np
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import _dask_worker
 from scutoid.executors._dask_cluster import Link
+from scutoid.executors._dask_invitations import Invitations
 from scutoid.executors._dask_job import DaskJob, Seat
-from scutoid.executors._dask_types import DaskFuture
+from scutoid.executors._dask_leaves import Leave, announce_leave, how_left
+from scutoid.executors._dask_types import DaskFuture, Present
 from scutoid.executors._deaths import Deaths
 from scutoid.executors._pickling import dump_works, with_values
+from scutoid.executors._presets import Preset
 from scutoid.executors._work import (
     MOST_ITEMS,
     GivenUp,
@@ -41,6 +46,7 @@ from scutoid.executors._work import (
     Lost,
     Message,
     Outcome,
+    Waiting,
     Work,
     WorkerPool,
 )
@@ -55,8 +61,10 @@ _ANSWER_SECONDS = 2.0
 _CLOSING_SECONDS = 2.0
 PATIENCE = "SCUTOID_DASK_PATIENCE"
 """In the environment: how long a run waits for a cluster without workers, such as "2h"."""
-_PATIENCE_SECONDS = 300.0
-_TOLD_SECONDS = 10.0
+_MANY_BROKEN_OFF = 5
+# With no worker there: told after so many seconds, then at twice the time, or after a minute.
+_TELL_SECONDS = 2.0
+_TELL_AGAIN_SECONDS = 60.0
 
 
 class DaskExecutor:
@@ -64,16 +72,20 @@ class DaskExecutor:
 
     Parameters
     ----------
-    cluster : distributed.Client, cluster, str or None
+    cluster : distributed.Client, cluster, str, Preset or None
         A client, which stays the caller's; a cluster such as `LocalCluster`; the address of a
-        scheduler; or None for a cluster of processes on this machine, ended with the run.  Its
-        connections are encrypted, with credentials that are new for each run (TLS).
+        scheduler; a preset of a batch system; or None for a cluster of processes on this machine.
+        The cluster of a preset and that of None end with the run, and their connections are
+        encrypted, with credentials that are new for each run (TLS).
 
     Notes
     -----
-    Workers that appear during a run join it, up to the number asked for, and those that leave are
-    not replaced.  A cluster without any is waited for, 300 s or what ``SCUTOID_DASK_PATIENCE`` says
-    ("2h"); that it has none is logged as a warning after 10 s.
+    Workers that appear during a run join it, up to the number asked for.  An adaptive cluster is
+    asked for more as long as all are busy, and there may be none for any time: that is told, and
+    waited for, without limit or for what ``SCUTOID_DASK_PATIENCE`` says ("2h").  A worker that leaves by an order (its job is cancelled, preempted, requeued or at
+    its time limit) has not failed its block, which another one does.
+
+    A step that requires something runs in workers that have it (``dask worker --resources gpu=1``).
 
     Ending a block that takes too long needs Dask's nannies, which a `LocalCluster` of processes and
     ``dask worker`` have.  What workers of a cluster that was given print goes where Dask puts it;
@@ -88,6 +100,12 @@ class DaskExecutor:
 
     def __init__(self, cluster: object = None) -> None:
         self._cluster = cluster
+
+    @property
+    def handles_resources(self) -> bool:
+        """Whether workers say what they have of resources; those of a cluster of its own do not."""
+        preset = self._cluster
+        return preset is not None and not (isinstance(preset, Preset) and preset.kind == "local")
 
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Connect to the cluster.
@@ -124,27 +142,34 @@ class _DaskWorkerPool:
         self._client = link.client
         self._most = workers
         self._run = uuid.uuid4().hex
+        self._own = link.own
+        self._grows = link.own is None or link.own.grows
+        self._invitations = Invitations(link.client, self._run, workers)
         self._seats: dict[int, Seat] = {}
+        # Workers that are lost, and of which it is asked how they left.
+        self._parting: dict[int, Seat] = {}
         self._buried: set[str] = set()
         self._paused: set[str] = set()
         self._next_number = 0
-        self._done: queue.SimpleQueue[tuple[int, DaskFuture, object]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[int, DaskFuture | None, object]] = queue.SimpleQueue()
         self._suspects: set[tuple[int, int]] = set()
         self._deaths = Deaths(workers)
-        self._patience = time_of(PATIENCE, _PATIENCE_SECONDS)
+        self._broken_off: Counter[int] = Counter()
         self._next_look = self._alone_since = time.monotonic()
-        self._has_told = False
+        self._next_telling = _TELL_SECONDS
+        self._patience = time_of(PATIENCE, math.inf)
         self._has_timeouts = any(work.timeout is not None for work in works)
         self._is_halting = False
         self._usable(self._workers_present())
 
     def submit(self, worker: int, job: Job) -> None:
-        seat = self._seats[worker]
+        seat = self._parting.get(worker) or self._seats[worker]
         is_single = self._works[job.work].timeout is not None or any(
             (job.work, index) in self._suspects for index in job.indices.tolist()
         )
         seat.dask_jobs.append(DaskJob(job, is_single, position=-1 if is_single else 0))
-        self._send_next(seat)
+        if worker in self._seats:
+            self._send_next(seat)
 
     def wait(self, timeout: float | None) -> list[Message]:
         end = None if timeout is None else time.monotonic() + timeout
@@ -170,6 +195,7 @@ class _DaskWorkerPool:
         end = time.monotonic() + grace
         try:
             if self._client.status == "running":
+                self._invitations.withdraw()
                 self._leave(end)
         finally:
             self._seats.clear()
@@ -297,7 +323,9 @@ class _DaskWorkerPool:
                 messages += self._handle(*self._done.get_nowait())
         return messages
 
-    def _handle(self, number: int, future: DaskFuture, result: object) -> list[Message]:
+    def _handle(self, number: int, future: object, result: object) -> list[Message]:
+        if number in self._parting:
+            return self._part(number, result) if future is None else []
         seat = self._seats.get(number)
         dask_jobs = () if seat is None else seat.dask_jobs
         dask_job = next((each for each in dask_jobs if each.future is future), None)
@@ -313,6 +341,7 @@ class _DaskWorkerPool:
             seat.ready.add(work)
         if result.statuses.any():
             self._deaths.note_success(work)
+            self._broken_off.pop(work, None)
         done = np.flatnonzero(result.statuses)
         self._suspects -= {(work, index) for index in indices[done].tolist()}
         outcome = dask_job.note(result)
@@ -333,12 +362,12 @@ class _DaskWorkerPool:
             "be restarted nor closed in the middle of a run",
         )
 
-    def _workers_present(self) -> dict[str, tuple[str, str, bool]]:
-        """Identity, status and presence of a nanny, by address of each worker of the cluster."""
+    def _workers_present(self) -> dict[str, Present]:
+        """The workers of the cluster by address."""
         trouble = None
         if self._client.status == "running":
             try:
-                present: dict[str, tuple[str, str, bool]]
+                present: dict[str, Present]
                 present = self._client.run_on_scheduler(_dask_worker.list_workers)
             except Exception as error:  # noqa: BLE001 - raised again below
                 trouble = error
@@ -354,13 +383,11 @@ class _DaskWorkerPool:
             "again, and the run: what was done is kept where there is a journal",
         ) from trouble
 
-    def _usable(
-        self, present: Mapping[str, tuple[str, str, bool]]
-    ) -> Mapping[str, tuple[str, str, bool]]:
+    def _usable(self, present: Mapping[str, Present]) -> Mapping[str, Present]:
         """The workers that can be used: where a block's time is limited, those with a nanny."""
         if not self._has_timeouts:
             return present
-        usable = {address: state for address, state in present.items() if state[2]}
+        usable = {address: state for address, state in present.items() if state.nanny}
         if present and not usable:
             raise ParameterError(
                 "a timeout is given only where a nanny can end the worker",
@@ -378,24 +405,62 @@ class _DaskWorkerPool:
         now = time.monotonic()
         self._next_look = now + max(_LOOK_SECONDS, (now - began) / _LOOK_SHARE)
         gone = [seat for seat in self._seats.values() if not _is_at(seat, present)]
-        messages = [message for seat in gone for message in self._lose(seat, "was lost")]
-        occupied = {seat.address for seat in self._seats.values()}
-        for address, (identity, status, _) in self._usable(present).items():
-            self._note_pause(address, identity, status)
-            is_free = address not in occupied and identity not in self._buried
-            if is_free and status == "running" and len(self._seats) < self._most:
-                seat = Seat(self._next_number, address, identity)
-                self._next_number += 1
-                self._seats[seat.number] = seat
-                messages.append(Joined(seat.number))
-        if self._seats:
-            self._alone_since, self._has_told = now, False
+        messages = [message for seat in gone for message in self._miss(seat)]
+        usable = self._usable(present)
+        messages += self._new_seats(usable)
+        if self._grows:
+            busy = all(seat.dask_jobs for seat in self._seats.values())
+            threads = max((state.threads for state in usable.values()), default=1)
+            self._invitations.keep(wanted=busy, threads=threads)
+        lacking = self._lacking(usable)
+        if self._seats and (not lacking or any(seat.dask_jobs for seat in self._seats.values())):
+            self._alone_since, self._next_telling = now, _TELL_SECONDS
         else:
-            self._wait_for_any(now - self._alone_since)
+            messages += self._tell_of_waiting(now - self._alone_since, lacking)
         return messages
 
-    def _wait_for_any(self, seconds: float) -> None:
-        """Say that the cluster has no worker, and give up after a time."""
+    def _lacking(self, usable: Mapping[str, Present]) -> list[str]:
+        """What steps require and no worker has."""
+        if not self._grows:
+            return []
+        needs = {need for work in self._works for need in work.requires.items()}
+        return [
+            f"{name}={n}"
+            for name, n in sorted(needs)
+            if not any(state.resources.get(name, 0) >= n for state in usable.values())
+        ]
+
+    def _new_seats(self, usable: Mapping[str, Present]) -> list[Message]:
+        messages: list[Message] = []
+        occupied = {seat.address for seat in self._seats.values()}
+        for address, state in usable.items():
+            self._note_pause(address, state)
+            is_free = address not in occupied and state.identity not in self._buried
+            if is_free and state.status == "running" and len(self._seats) < self._most:
+                seat = Seat(self._next_number, address, state.identity, state.nanny)
+                self._next_number += 1
+                self._seats[seat.number] = seat
+                messages.append(Joined(seat.number, self._served_by(state)))
+                if state.nanny is not None and self._grows:
+                    self._ask(announce_leave, {address: ()}, nanny=True, seconds=0)
+        if messages and self._own is not None:
+            self._own.note_workers()
+        return messages
+
+    def _served_by(self, state: Present) -> frozenset[int] | None:
+        """The works that a worker has the resources for; None: all."""
+        if not self._grows:
+            return None
+        served = frozenset(
+            number
+            for number, work in enumerate(self._works)
+            if all(state.resources.get(name, 0) >= n for name, n in work.requires.items())
+        )
+        return None if len(served) == len(self._works) else served
+
+    def _tell_of_waiting(self, seconds: float, lacking: Sequence[str]) -> list[Message]:
+        if self._own is not None and not self._seats:
+            self._own.check()
         if seconds > self._patience:
             raise WorkerError(
                 f"a Dask cluster has a worker within {self._patience:g} s",
@@ -404,35 +469,82 @@ class _DaskWorkerPool:
                 remedy="start workers and run again: what was done is kept where there is a "
                 f"journal; {PATIENCE}=2h waits longer for those of a queue",
             )
-        if seconds >= _TOLD_SECONDS and not self._has_told:
-            self._has_told = True
-            left = self._patience - seconds
-            _logger.warning("%s has no worker; the run waits %.0f s more", self._client, left)
+        if seconds < self._next_telling:
+            return []
+        self._next_telling = seconds + min(seconds, _TELL_AGAIN_SECONDS)
+        if self._seats:
+            needed = " ".join(lacking)
+            why = f"none of {len(self._seats)} has {needed}; start some with --resources {needed!r}"
+        else:
+            why = "the cluster has none" if self._own is None else self._own.waiting()
+        return [Waiting(self._most, seconds, why)]
 
-    def _note_pause(self, address: str, identity: str, status: str) -> None:
-        if status == "paused" and identity not in self._paused:
-            self._paused.add(identity)
+    def _note_pause(self, address: str, state: Present) -> None:
+        if state.status == "paused" and state.identity not in self._paused:
+            self._paused.add(state.identity)
             _logger.warning("Dask has paused %s until it has more memory free", address)
 
-    def _lose(self, seat: Seat, reason: str, overdue: str = "") -> list[Message]:
+    def _miss(self, seat: Seat) -> list[Message]:
+        """Lose a worker that is not there any more; ask how it left if that makes a difference."""
+        if not seat.out or not self._grows:
+            return self._lose(seat, "was lost")
+        self._parting[seat.number] = self._seats.pop(seat.number)
+        self._buried.add(seat.identity)
+
+        async def ask() -> None:
+            leave: object = "crash"
+            with suppress(Exception, asyncio.CancelledError):
+                leave = await self._client.run_on_scheduler(how_left, seat.address, seat.nanny)
+            self._done.put((seat.number, None, leave))
+
+        self._client.loop.add_callback(ask)
+        return []
+
+    def _part(self, number: int, leave: object) -> list[Message]:
+        """Lose a worker of which it is known how it left."""
+        seat = self._parting.pop(number)
+        if leave == "gone":
+            return self._lose(seat, "was lost with its nanny: a node or job ended", "gone")
+        if leave != "polite":
+            return self._lose(seat, "was lost")
+        for work in {dask_job.job.work for dask_job in seat.out}:
+            self._note_broken_off(work)
+        return self._lose(seat, "left by an order, or at the end of its time", "polite")
+
+    def _note_broken_off(self, work: int) -> None:
+        """Say where blocks are too long for the time that workers have."""
+        self._broken_off[work] += 1
+        if self._broken_off[work] == _MANY_BROKEN_OFF:
+            _logger.warning(
+                "%s: %d workers in a row left in the middle of a block, and none has finished one; "
+                "their lifetime or time limit may be shorter than a block takes",
+                *(self._works[work].name, _MANY_BROKEN_OFF),
+            )
+
+    def _lose(
+        self, seat: Seat, reason: str, leave: Leave = "crash", overdue: str = ""
+    ) -> list[Message]:
         """Remove a worker's seat, and find the item to charge."""
-        del self._seats[seat.number]
+        self._seats.pop(seat.number, None)
         self._buried.add(seat.identity)
         out = seat.out
         if out:
             self._client.cancel(seat.futures)
         charged = None
-        if len(out) == 1:
+        if leave != "crash":
+            pass
+        elif len(out) == 1:
             charged = self._blame(seat, out[0], reason, overdue)
         else:  # the first may have been done, and its result lost with the worker
             for dask_job in out:
                 self._suspect(dask_job)
         jobs = tuple(dask_job.job.number for dask_job in seat.dask_jobs)
-        lost = Lost(seat.number, f"{seat.address} {reason}", jobs, charged, was_killed=not overdue)
+        was_killed = leave == "crash" and not overdue
+        lost = Lost(seat.number, f"{seat.address} {reason}", jobs, charged, was_killed=was_killed)
         messages: list[Message] = [lost]
         works = {dask_job.job.work for dask_job in out}
         work = works.pop() if len(works) == 1 else None
-        n = self._deaths.note(work) if out and not overdue else 0
+        n = self._deaths.note(work) if out and leave != "polite" and not overdue else 0
         if n:
             error = WorkerError(
                 f"workers live to finish a block; {n} in a row did not",
@@ -488,7 +600,7 @@ class _DaskWorkerPool:
         messages: list[Message] = []
         for seat in hung:
             words = f"took more than {self._works[seat.dask_jobs[0].job.work].timeout:g} s"
-            messages += self._lose(seat, f"was ended, because a block {words}", words)
+            messages += self._lose(seat, f"was ended, because a block {words}", overdue=words)
         return messages
 
     def _hung(self, late: Sequence[Seat]) -> list[Seat]:
@@ -511,9 +623,9 @@ class _DaskWorkerPool:
         return hung
 
 
-def _is_at(seat: Seat, present: Mapping[str, tuple[str, str, bool]]) -> bool:
+def _is_at(seat: Seat, present: Mapping[str, Present]) -> bool:
     """Whether a worker is still at its address, and no other in its place."""
-    return seat.address in present and present[seat.address][0] == seat.identity
+    return seat.address in present and present[seat.address].identity == seat.identity
 
 
 def _left(end: float) -> float:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
 from scutoid.executors._dask_own import OwnCluster
-from scutoid.executors._dask_types import DaskClient
+from scutoid.executors._dask_types import DaskClient, OwnedCluster
+from scutoid.executors._presets import Preset
 
 _logger = logging.getLogger(__name__)
 
@@ -24,22 +25,22 @@ class Link:
         The client.
     is_ours : bool, optional
         Whether the client is closed with the link.
-    own : OwnCluster, optional
+    own : OwnedCluster, optional
         A cluster that is ended with the link.
     """
 
     def __init__(
-        self, client: DaskClient, *, is_ours: bool = False, own: OwnCluster | None = None
+        self, client: DaskClient, *, is_ours: bool = False, own: OwnedCluster | None = None
     ) -> None:
         self.client = client
+        self.own = own
         self._is_ours = is_ours
-        self._own = own
 
     @classmethod
     def to(cls, cluster: object, workers: int, logs: Path | None = None) -> Link:
-        """Connect to the scheduler of a client, a cluster or an address; None: to a new cluster.
+        """Connect to the scheduler of a client, a cluster or an address; to a new one for a preset.
 
-        What a new cluster prints goes to `logs`.
+        None is a new cluster on this machine.  What a new cluster prints goes to `logs`.
 
         Raises
         ------
@@ -57,7 +58,7 @@ class Link:
         if isinstance(cluster, distributed.Client):
             _check(cluster)
             return cls(cluster)
-        own = OwnCluster(workers, logs) if cluster is None else None
+        own = _started(cluster, workers, logs)
         try:
             if own is None:
                 client = distributed.Client(cluster, set_as_default=False)
@@ -86,8 +87,17 @@ class Link:
                 except Exception:
                     _logger.debug("closing the client failed", exc_info=True)
         finally:
-            if self._own is not None:
-                self._own.close()
+            if self.own is not None:
+                self.own.close()
+
+
+def _started(cluster: object, workers: int, logs: Path | None) -> OwnedCluster | None:
+    """Start what is no cluster yet."""
+    if isinstance(cluster, Preset) and cluster.kind != "local":
+        from scutoid.executors._job_cluster import JobCluster
+
+        return JobCluster(cluster, workers, logs)
+    return OwnCluster(workers, logs) if cluster is None or isinstance(cluster, Preset) else None
 
 
 def _check(client: DaskClient) -> None:

@@ -81,6 +81,8 @@ class Seat:
     """Its address in the cluster."""
     identity: str
     """Dask's own name of its process."""
+    nanny: str | None = None
+    """Address of its nanny, if it has one."""
     dask_jobs: deque[DaskJob] = field(default_factory=deque)
     """Its jobs, in this order."""
     ready: set[int] = field(default_factory=set)

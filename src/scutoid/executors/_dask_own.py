@@ -60,8 +60,10 @@ class OwnCluster:
         If the scheduler does not start.
     """
 
+    grows = False
+
     def __init__(self, workers: int, logs: Path | None) -> None:
-        self.security = _temporary_security()
+        self.security = temporary_security()
         self._logs = logs
         self._processes: list[subprocess.Popen[bytes]] = []
         self._stack = ExitStack()
@@ -73,6 +75,29 @@ class OwnCluster:
             self._start_all(workers, folder)
             self.address = self._address_of(folder)
             undo.pop_all()
+
+    def check(self) -> None:
+        """Find out whether a process is left.
+
+        Raises
+        ------
+        WorkerError
+            If the nannies have ended, so that no worker will ever join again.
+        """
+        if all(process.poll() is not None for process in self._processes[1:]):
+            raise WorkerError(
+                "the Dask cluster of a run keeps a worker",
+                value=f"all {len(self._processes) - 1} have ended",
+                place=None if self._logs is None else str(self._logs),
+                remedy="see dask-worker-*.log among the logs of the run",
+            )
+
+    def note_workers(self) -> None:
+        """Do nothing: those that have ended are not replaced."""
+
+    def waiting(self) -> str:
+        """What is waited for."""
+        return "they start again"
 
     def close(self) -> None:
         """End all processes, now."""
@@ -159,13 +184,41 @@ def serve(driver: int) -> None:
     main(["--spec", spec])
 
 
-def _temporary_security() -> DaskSecurity:
+def temporary_security() -> DaskSecurity:
+    """Return credentials that are new.
+
+    Raises
+    ------
+    MissingExtra
+        If cryptography is not installed.
+    """
     from distributed.security import Security
 
     try:
         security: DaskSecurity = Security.temporary()  # type: ignore[no-untyped-call]
     except ImportError as error:
         raise MissingExtra.of("cryptography", extra="dask") from error
+    return security
+
+
+def security_in_files(folder: Path) -> DaskSecurity:
+    """Return credentials that are new and lie in files of a private folder, for other machines.
+
+    Raises
+    ------
+    MissingExtra
+        If cryptography is not installed.
+    """
+    from distributed.security import Security
+
+    options = _by_name(temporary_security())
+    for name, text in options.items():
+        if isinstance(text, str):
+            file = folder / f"{name}.pem"
+            file.touch(mode=0o600)
+            file.write_text(text)
+            options[name] = str(file)
+    security: DaskSecurity = Security(**options)  # type: ignore[assignment, no-untyped-call]
     return security
 
 

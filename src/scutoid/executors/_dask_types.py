@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -35,6 +35,10 @@ class DaskClient(Protocol):
         """Have a worker call a function."""
         ...
 
+    def map(self, *function_and_args: object, **options: object) -> Sequence[DaskFuture]:
+        """Have workers call a function with each of some arguments."""
+        ...
+
     def cancel(self, futures: Sequence[DaskFuture], /) -> object:
         """Give up calls."""
         ...
@@ -45,7 +49,7 @@ class DaskClient(Protocol):
         """Call a function in workers or their nannies at once; the results by address."""
         ...
 
-    def run_on_scheduler(self, function: Callable[..., Answer], /) -> Answer:
+    def run_on_scheduler(self, function: Callable[..., Answer], /, *args: object) -> Answer:
         """Call a function in the scheduler."""
         ...
 
@@ -60,11 +64,68 @@ class DaskSecurity(Protocol):
     tls_ca_file: str
 
 
+class Present(NamedTuple):
+    """A worker that a scheduler knows."""
+
+    identity: str
+    """Dask's own name of its process."""
+    status: str
+    """Such as "running" or "paused"."""
+    nanny: str | None
+    """Address of its nanny, if it has one."""
+    threads: int
+    """Number of its threads."""
+    resources: Mapping[str, float]
+    """What it has of named resources."""
+
+
+class OwnedCluster(Protocol):
+    """A cluster that a run has started, and ends."""
+
+    @property
+    def address(self) -> str:
+        """Of its scheduler."""
+        ...
+
+    @property
+    def security(self) -> DaskSecurity | None:
+        """Credentials for it, if it wants some."""
+        ...
+
+    @property
+    def grows(self) -> bool:
+        """Whether it has as many workers as there is work for."""
+        ...
+
+    def check(self) -> None:
+        """Raise `WorkerError` if no worker will ever join."""
+        ...
+
+    def note_workers(self) -> None:
+        """Note that workers have joined."""
+        ...
+
+    def waiting(self) -> str:
+        """What the workers wait for that are not there, in words."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
 class DaskNanny(Protocol):
     """A `distributed.Nanny`, which looks after a worker's process."""
 
+    address: str
     worker_address: str
     pid: int
+    scheduler: Any
+    plugins: Mapping[str, object]
+
+    async def plugin_add(self, plugin: object, name: str) -> object:
+        """Take in a plugin."""
+        ...
 
 
 class _Status(Protocol):
@@ -79,9 +140,16 @@ class _WorkerState(Protocol):
     server_id: object
     status: _Status
     nanny: str | None
+    nthreads: int
+    resources: Mapping[str, float]
 
 
 class DaskScheduler(Protocol):
     """A `distributed.Scheduler`."""
 
     workers: Mapping[str, _WorkerState]
+    connection_args: Mapping[str, object]
+
+    def get_events(self, topic: str) -> Sequence[tuple[float, Mapping[str, object]]]:
+        """What was told under a topic, with times."""
+        ...

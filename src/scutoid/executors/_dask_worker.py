@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scutoid.executors._dask_types import DaskNanny, DaskScheduler
+from scutoid.executors._dask_types import DaskNanny, DaskScheduler, Present
 from scutoid.executors._limits import Limits, limit_libraries
 from scutoid.executors._pickling import dump_value, loads
 from scutoid.executors._work import ItemFailure, Job, Outcome, Work, Workbench
@@ -152,8 +152,8 @@ def kill(address: str, dask_worker: DaskNanny) -> None:
         os.kill(dask_worker.pid, signal.SIGKILL)
 
 
-def list_workers(dask_scheduler: DaskScheduler) -> dict[str, tuple[str, str, bool]]:
-    """Return, by address, each worker's identity, its status, and whether it has a nanny.
+def list_workers(dask_scheduler: DaskScheduler) -> dict[str, Present]:
+    """Return the workers by address.
 
     Parameters
     ----------
@@ -161,7 +161,10 @@ def list_workers(dask_scheduler: DaskScheduler) -> dict[str, tuple[str, str, boo
         Given by Dask, in whose process this runs.
     """
     return {
-        address: (str(state.server_id), state.status.name, state.nanny is not None)
+        address: Present(
+            *(str(state.server_id), state.status.name, state.nanny, state.nthreads),
+            dict(state.resources),
+        )
         for address, state in dask_scheduler.workers.items()
     }
 

@@ -1,9 +1,10 @@
-"""Executors by name: ours, and those of other packages' entry points ``scutoid.executors``."""
+"""Executors by name: ours, those of other packages' entry points ``scutoid.executors``, presets."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -11,17 +12,11 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from scutoid.errors import ParameterError
+from scutoid.executors._ours import OURS
+from scutoid.executors._presets import KINDS, Preset, find_preset, own_presets, preset_file
 from scutoid.executors._work import Work, WorkerPool
 
 GROUP = "scutoid.executors"
-
-# Named by text, for a run imports only what it uses.
-_OURS = {
-    "serial": "scutoid.executors._serial:SerialExecutor",
-    "threads": "scutoid.executors._threads:ThreadsExecutor",
-    "processes": "scutoid.executors._processes:ProcessesExecutor",
-    "dask": "scutoid.executors._dask:DaskExecutor",
-}
 
 
 class Executor(Protocol):
@@ -47,19 +42,20 @@ def find_executor(executor: object) -> Executor:
 
     Parameters
     ----------
-    executor : str, concurrent.futures.Executor, distributed.Client or cluster, or Executor
-        A text with ``://`` is the address of a Dask scheduler.
+    executor : str, Preset, concurrent.futures.Executor, Client or cluster of Dask, or Executor
+        A text with ``://`` is the address of a Dask scheduler; others are names, also of presets.
 
     Raises
     ------
     ParameterError
-        If there is no such executor; the message lists the known names.
+        If there is no such executor; the message lists the known names.  If the user's file of
+        presets is wrong, or has the name of another executor.
     """
     if isinstance(executor, concurrent.futures.Executor):
         from scutoid.executors._foreign import ForeignExecutor
 
         return ForeignExecutor(executor)
-    if _is_dask(executor):
+    if _is_dask(executor) or isinstance(executor, Preset):
         from scutoid.executors._dask import DaskExecutor
 
         return DaskExecutor(executor)
@@ -67,12 +63,36 @@ def find_executor(executor: object) -> Executor:
         if all(hasattr(executor, name) for name in ("open", "handles_timeout", "handles_setup")):
             return cast("Executor", executor)
         raise _unknown(executor)
-    if executor in _OURS:
-        module, _, name = _OURS[executor].partition(":")
+    if executor in OURS:
+        module, _, name = OURS[executor].partition(":")
         return cast("Executor", getattr(importlib.import_module(module), name)())
+    preset = find_preset(executor)
     for entry in entry_points(group=GROUP, name=executor):
+        if preset is not None and preset.place is not None:
+            raise ParameterError(
+                "a preset has another name than an executor of an installed package",
+                value=executor,
+                place=preset.place,
+                remedy="rename it",
+            )
         return cast("Executor", entry.load()())
+    if preset is not None:
+        return find_executor(preset)
     raise _unknown(executor)
+
+
+def default_workers(executor: object) -> int:
+    """Return how many workers a run has that does not say it: of a preset, else the cores.
+
+    Raises
+    ------
+    ParameterError
+        If the user's file of presets is wrong.
+    """
+    if isinstance(executor, str) and executor not in OURS and "://" not in executor:
+        executor = find_preset(executor)
+    said = executor.workers if isinstance(executor, Preset) else None
+    return len(os.sched_getaffinity(0)) if said is None else said
 
 
 def _is_dask(executor: object) -> bool:
@@ -91,5 +111,6 @@ def _unknown(executor: object) -> ParameterError:
         "an executor is given by a known name, as a concurrent.futures.Executor, or as a client, "
         "cluster or address of Dask",
         value=executor,
-        remedy=f"one of {', '.join(sorted({*_OURS, *theirs}))}",
+        remedy=f"one of {', '.join(sorted({*OURS, *KINDS, *theirs, *own_presets()}))}; presets of "
+        f"your own stand in {preset_file()}",
     )

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -60,6 +60,8 @@ class Work:
     """Seconds that one item may take."""
     returns: bool = False
     """Whether the values go back to the driver."""
+    requires: Mapping[str, int] = field(default_factory=dict)
+    """What a worker needs to have of named resources."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +167,19 @@ class GivenUp:
     """Raised at the end of the run."""
 
 
-Message = Outcome | Joined | Lost | GivenUp
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """No worker is there, and the pool waits for some; told again now and then."""
+
+    wanted: int
+    """Number of workers that are waited for."""
+    seconds: float
+    """How long there has been none, in seconds."""
+    why: str
+    """What they wait for, in words."""
+
+
+Message = Outcome | Joined | Lost | GivenUp | Waiting
 
 
 class WorkerPool(Protocol):

@@ -21,10 +21,11 @@ from scutoid.events import (
     StepAwaited,
     TaskDone,
     WorkerLost,
+    WorkersAwaited,
 )
 from scutoid.progress._counts import RunCounts
 from scutoid.progress._displays import Display, Lines, NotebookTable, TerminalBars
-from scutoid.progress._words import awaited
+from scutoid.progress._words import awaited, without_workers
 
 Place = Literal["notebook", "terminal", "lines"]
 
@@ -84,6 +85,8 @@ class Progress:
             self._display.say(f"{event.task}: damaged, made again: {found}")
         elif isinstance(event, WorkerLost):
             self._display.say(f"worker {event.worker} lost: {event.reason}")
+        elif isinstance(event, WorkersAwaited):
+            self._display.say(without_workers(event))
         elif isinstance(event, RunDone):
             self.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scutoid.events import StepAwaited
+from scutoid.events import StepAwaited, WorkersAwaited
 from scutoid.progress._counts import Count
 
 
@@ -38,6 +38,18 @@ def awaited(event: StepAwaited) -> str:
         return f"{text}, which computes it"
     limit = f"{event.limit:g} s"
     return f"{text}, last seen {duration(event.last_seen)} ago; taken over after {limit}"
+
+
+def without_workers(event: WorkersAwaited) -> str:
+    """Say that no worker is there, and what they wait for.
+
+    Examples
+    --------
+    >>> without_workers(WorkersAwaited(0.0, 40, 600, "40 jobs pending (Resources)"))
+    'waiting for workers (up to 40) since 10 min 0 s: 40 jobs pending (Resources)'
+    """
+    since = duration(event.seconds)
+    return f"waiting for workers (up to {event.workers}) since {since}: {event.why}"
 
 
 def time_left(seconds: float | None) -> list[str]:

@@ -228,6 +228,10 @@ class RunProgress:
                 text = f"{event.task}: waited for {event.owner}"
                 if text not in self.notes:  # it is told again while there is no sign of it
                     self.notes.append(text)
+            case events.WorkersAwaited():
+                text = f"waited for workers: {event.why}"
+                if text not in self.notes:
+                    self.notes.append(text)
             case events.DamageFound():
                 text = f"{event.task}: damaged, made again: {event.place}: {event.what}"
                 self.notes.append(text)

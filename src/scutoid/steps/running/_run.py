@@ -23,6 +23,7 @@ from scutoid.errors import (
     UnwritableStore,
 )
 from scutoid.events import Listener
+from scutoid.executors import default_workers
 from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
@@ -263,7 +264,7 @@ def run(
                 _say(unheard if attempt == 1 else ())
                 try:
                     done = runner.run(
-                        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
+                        workers=default_workers(executor) if workers is None else workers,
                         executor=executor,
                         memory=memory,
                         on_failure=on_failure if isinstance(on_failure, int) else "return",

@@ -1,0 +1,125 @@
+"""Presets: where they are read from, what is refused, and the numbers that they give."""
+
+from __future__ import annotations
+
+import pytest
+
+from scutoid.blocks import BlockGrid, BlockTask, run_blocks
+from scutoid.errors import ParameterError, SourceNotFound, WorkerError
+from scutoid.executors import default_workers, find_executor, preset_file, read_preset
+from scutoid.geometry import Roi
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A function that writes the user's file of presets."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def write(text):
+        preset_file().parent.mkdir(parents=True)
+        preset_file().write_text(text)
+
+    return write
+
+
+def test_presets_are_the_users_own_and_never_those_of_the_working_folder(tmp_path, monkeypatch):
+    for name in ("presets.toml", "scutoid/presets.toml", ".config/scutoid/presets.toml"):
+        file = tmp_path / "work" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("[mine]\nkind = 'slurm'\n")
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for relative in ("", ".", ".config"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", relative)
+        assert preset_file() == tmp_path / "home/.config/scutoid/presets.toml"
+        with pytest.raises(ParameterError, match=r"known name(.|\n)*home/.config/scutoid"):
+            find_executor("mine")
+
+
+def test_a_preset_is_an_executor_by_its_name(own):
+    own("[mine]\nkind = 'local'\nworkers = 3\n[slurm]\ncores = 1\nworkers = 40\n")
+    assert find_executor("mine").handles_setup
+    assert [default_workers(name) for name in ("mine", "slurm")] == [3, 40]
+    assert default_workers("lsf") == default_workers("processes")
+    with pytest.raises(ParameterError, match="lsf, mine, pbs, processes, serial, sge, slurm"):
+        find_executor("others")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("[slurm", "is TOML"),
+        ("slurm = 4", "is a table"),
+        *((f"[{name}]\nkind = 'slurm'", "another name") for name in ("serial", "dask", "threads")),
+        ("[mine]\ncores = 4", "says its kind"),
+        ("[mine]\nkind = 'slrum'", "says its kind"),
+        ("[slurm]\nworkers = 0", "1 worker or more"),
+        ("[slurm]\nworkers = true", "1 worker or more"),
+        ("[slurm]\ntls = 'no'", "true or false"),
+        ("[local]\ncores = 4", "no options but workers"),
+        ("[local]\ntls = false", "no options but workers"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_its_place(own, text, rule):
+    own(text)
+    with pytest.raises(ParameterError, match=rule) as raised:
+        find_executor("slurm")
+    assert str(preset_file()) in str(raised.value)
+
+
+def test_a_preset_of_a_file_is_named_unless_it_is_the_only_one(tmp_path):
+    file = tmp_path / "presets.toml"
+    with pytest.raises(SourceNotFound, match="in a file"):
+        read_preset(file)
+    file.write_text("[slurm]\ncores = 2\n")
+    assert read_preset(file).options == {"cores": 2}
+    file.write_text("[slurm]\ncores = 2\n[pbs]\ncores = 3\n")
+    assert read_preset(file, "pbs").kind == "pbs"
+    with pytest.raises(ParameterError, match="with the name of one"):
+        read_preset(file)
+    with pytest.raises(ParameterError, match="one of those in its file"):
+        read_preset(file, "sge")
+
+
+@pytest.fixture
+def batch_system(tmp_path, monkeypatch):
+    """A command sbatch that refuses every job."""
+    command = tmp_path / "bin/sbatch"
+    command.parent.mkdir()
+    command.write_text(
+        "#!/bin/sh\necho 'sbatch: error: invalid partition specified: mian' >&2\nexit 1\n"
+    )
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def run_on(path, text):
+    path.write_text(text)
+    task = BlockTask("t", lambda block: None, BlockGrid(Roi((0,), (3,)), 1))
+    return run_blocks(task, executor=read_preset(path), workers=2)
+
+
+def test_jobs_need_the_commands_of_the_batch_system(tmp_path, monkeypatch):
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WorkerError, match="not found in PATH"):
+        run_on(tmp_path / "p.toml", "[slurm]\ncores = 1\nmemory = '1GB'\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        ("cores = 1\nmemory = '1GB'\ncroes = 2", ParameterError, "croes"),
+        ("cores = 1", ParameterError, "memory"),
+        ("cores = 1\nmemory = '1GB'\nworker_extra_args = '--x'", ParameterError, "list of texts"),
+        ("cores = 1\nmemory = '1GB'\nqueue = 'mian'", WorkerError, "invalid partition.*mian"),
+    ],
+)
+def test_what_a_batch_system_does_not_take_is_told(tmp_path, batch_system, text, error, said):
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    with pytest.raises(error, match=said):
+        run_on(
+            tmp_path / "p.toml", f"[slurm]\n{text}\nscheduler_options = {{host = '127.0.0.1'}}\n"
+        )
+    assert not list((tmp_path / "cache").glob("scutoid/*"))
