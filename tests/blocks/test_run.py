@@ -69,7 +69,7 @@ def test_a_time_out_is_refused_where_nobody_can_keep_it(executor):
 def test_an_unknown_executor_is_told_the_known_ones():
     with pytest.raises(ParameterError) as caught:
         run(BlockTask("t", never, grid(3)), executor="cloud")
-    assert "dask, processes, serial, threads" in str(caught.value)
+    assert "dask, local, lsf, pbs, processes, serial, sge, slurm, threads" in str(caught.value)
 
 
 @pytest.mark.parametrize("workers", [0, -1, True, "2", None])
