@@ -487,8 +487,8 @@ def test_a_cluster_without_workers_is_told_of_and_given_up(monkeypatch, loses, w
                 wait_for(lambda: not cluster.scheduler.workers)
 
         task = BlockTask("t", lambda block: None, grid(2000))
+        recorder = Recorder(lose if loses else None)
         with pytest.raises(WorkerError, match="there is none") as caught:
-            recorder = Recorder(lose if loses else None)
             run_blocks(task, executor=cluster, listeners=[recorder])
     assert "SCUTOID_DASK_PATIENCE" in caught.value.remedy
     assert recorder.of(events.WorkersAwaited)

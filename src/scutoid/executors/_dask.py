@@ -82,8 +82,9 @@ class DaskExecutor:
     -----
     Workers that appear during a run join it, up to the number asked for.  An adaptive cluster is
     asked for more as long as all are busy, and there may be none for any time: that is told, and
-    waited for, without limit or for what ``SCUTOID_DASK_PATIENCE`` says ("2h").  A worker that leaves by an order (its job is cancelled, preempted, requeued or at
-    its time limit) has not failed its block, which another one does.
+    waited for, without limit or for what ``SCUTOID_DASK_PATIENCE`` says ("2h").  A worker that
+    leaves by an order (its job is cancelled, preempted, requeued or at its time limit) has not
+    failed its block, which another one does.
 
     A step that requires something runs in workers that have it (``dask worker --resources gpu=1``).
 
