@@ -116,10 +116,13 @@ def test_jobs_need_the_commands_of_the_batch_system(tmp_path, monkeypatch):
         ("cores = 1\nmemory = '1GB'\nqueue = 'mian'", WorkerError, "invalid partition.*mian"),
     ],
 )
-def test_what_a_batch_system_does_not_take_is_told(tmp_path, batch_system, text, error, said):
+def test_what_a_batch_system_does_not_take_is_told(
+    tmp_path, batch_system, caplog, text, error, said
+):
     pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
     with pytest.raises(error, match=said):
         run_on(
             tmp_path / "p.toml", f"[slurm]\n{text}\nscheduler_options = {{host = '127.0.0.1'}}\n"
         )
     assert not list((tmp_path / "cache").glob("scutoid/*"))
+    assert "closing the cluster failed" not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import subprocess
 from collections import Counter
 from contextlib import suppress
@@ -62,12 +63,17 @@ class BatchQueue:
                         # dask-jobqueue repeats the command in several lines
                         queue.refused(str(error))
                         if last or not queue.has_taken:
+                            self.status = _status("failed")
                             raise
                         await asyncio.sleep(_AGAIN_SECONDS)
                     else:
                         queue.took(self._job_id_from_submit_output(answer))
                         return answer
                 return None
+
+            async def close(self) -> None:
+                await super().close()
+                self.status = _status("closed")
 
         WatchedJob.__name__ = job_class.__name__
         return WatchedJob
@@ -104,6 +110,11 @@ class BatchQueue:
         self._ids -= gone
         self._n_fruitless += len(gone - self._was_of_use)
         return gone
+
+
+def _status(name: str) -> Any:
+    """A state of a job: Dask ends a cluster only where no job is left in an earlier one."""
+    return importlib.import_module("distributed.core").Status[name]
 
 
 def _slurm_states(jobs: set[str]) -> dict[str, tuple[str, str]] | None:

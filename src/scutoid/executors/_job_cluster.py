@@ -155,7 +155,6 @@ class JobCluster:
         options["scheduler_options"] = {"dashboard_address": "127.0.0.1:0", **scheduler}
         if preset.tls:
             options["security"] = self.security = security_in_files(folder)
-        options.setdefault("job_name", defaults("name") or "scutoid")
         try:
             # First a job alone: a cluster whose parts are wrong is left half made.
             taken = {name: options[name] for name in _parameters(factory.job_cls) & {*options}}
