@@ -189,6 +189,21 @@ def microscope():
 
 
 @pytest.fixture(scope="session")
+def slurm(tmp_path_factory):
+    """A SLURM of one node, which this process and what it starts talk to."""
+    beside = module_beside("batch_system")
+    if beside.missing():
+        pytest.skip(f"{beside.missing()[0]} is not installed: apt-get install slurm-wlm munge")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        beside.OneNode(tmp_path_factory.mktemp("slurm") / "one") as node,
+    ):
+        for name, value in node.environment.items():
+            patch.setenv(name, value)
+        yield node
+
+
+@pytest.fixture(scope="session")
 def display():
     """Provide a display for windows: an existing one, or an Xvfb of our own."""
     pytest.importorskip("napari", reason="napari is not installed: pip install 'scutoid[napari]'")

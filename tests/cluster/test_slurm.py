@@ -1,0 +1,77 @@
+"""Runs whose workers are jobs of SLURM, through dask-jobqueue."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import scutoid as sc
+from scutoid import events
+from scutoid.arrays import ImageSpec, create_image
+from scutoid.cli import _demo_pipeline as demo
+from scutoid.cli._demo import simulate
+from scutoid.executors import preset_file
+from scutoid.testing import Recorder
+
+pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+PRESET = {
+    "cores": 1,
+    "processes": 1,
+    "memory": '"1GB"',
+    "walltime": '"00:20:00"',
+    "interface": '"lo"',
+}
+
+
+@pytest.fixture
+def jobs(slurm, tmp_path, monkeypatch):
+    """A function that describes the jobs of executor="slurm"."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def describe(**options):
+        preset_file().parent.mkdir(parents=True, exist_ok=True)
+        lines = [f"{name} = {value}" for name, value in (PRESET | options).items()]
+        preset_file().write_text("\n".join(["[slurm]", *lines]))
+        return slurm
+
+    describe()
+    yield describe
+    assert not slurm.jobs()
+    assert not list((tmp_path / "cache").glob("scutoid/*"))
+
+
+@pytest.fixture(scope="module")
+def brain(tmp_path_factory):
+    """A small simulated brain: its image, and the map of its regions."""
+    folder = tmp_path_factory.mktemp("brain")
+    made = simulate((48, 80, 80))
+    paths = folder / "brain.ome.zarr", folder / "regions.ome.zarr"
+    for path, array in zip(paths, (made.image, made.regions), strict=True):
+        spec = ImageSpec(array.shape, array.dtype, "zyx", voxel_size=(2.0, 1.0, 1.0), unit="um")
+        create_image(path, spec).write(spec.roi, array)
+    return paths
+
+
+def counted(brain, store, executor, **options):
+    """Count the cells of the demonstration; return labels and tables."""
+    _, cells, table, counts = demo.count_cells(*brain)
+    done = sc.run(cells, table, counts, store=store, executor=executor, block=32, **options)
+    assert done.ok
+    return np.asarray(cells), table.to_pandas(), counts.to_pandas()
+
+
+def assert_same(found, expected):
+    assert np.array_equal(found[0], expected[0])
+    assert all(one.equals(other) for one, other in zip(found[1:], expected[1:], strict=True))
+
+
+def test_the_demonstration_counts_the_same_in_jobs(jobs, brain, tmp_path):
+    recorder = Recorder()
+    found = counted(brain, tmp_path / "s", "slurm", workers=2, listeners=[recorder])
+    assert_same(found, counted(brain, tmp_path / "serial", "serial"))
+    assert recorder.of(events.WorkersAwaited)
+    assert list((tmp_path / "s/runs").glob("*/logs/*.err"))
