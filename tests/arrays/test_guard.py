@@ -153,7 +153,7 @@ def large_tiff(path):
 
 
 @pytest.mark.parametrize("write", [large_npy, large_tiff])
-def test_of_what_is_mapped_the_region_alone_is_weighed(tmp_path, free, write) -> None:
+def test_of_what_lies_in_one_piece_the_region_alone_is_weighed(tmp_path, free, write) -> None:
     free(2**28)
     image = sc.open(write(tmp_path / f"a.{write.__name__[-4:].strip('_')}"), axes="zyx")
     assert image[3:5, :, :1000].read().shape == (2, 512, 1000)
@@ -161,7 +161,7 @@ def test_of_what_is_mapped_the_region_alone_is_weighed(tmp_path, free, write) ->
         image.read()
 
 
-def test_a_stack_of_mapped_files_is_weighed_as_they_are(tmp_path, free) -> None:
+def test_a_stack_of_plain_files_is_weighed_as_they_are(tmp_path, free) -> None:
     for time in range(2):
         large_npy(tmp_path / f"t{time}.npy")
     images = sc.open_folder(tmp_path / "t{t:d}.npy", stack={"t": "t"})
@@ -171,7 +171,7 @@ def test_a_stack_of_mapped_files_is_weighed_as_they_are(tmp_path, free) -> None:
 
 
 @pytest.mark.parametrize("write", [large_npy, large_tiff])
-def test_a_limit_of_addresses_does_not_keep_a_region_from_being_mapped(tmp_path, write) -> None:
+def test_a_limit_of_addresses_does_not_keep_a_region_from_being_read(tmp_path, write) -> None:
     path = write(tmp_path / f"a.{write.__name__[-4:].strip('_')}")
     code = (
         "import re, resource, sys\n"

@@ -94,7 +94,7 @@ def check_system(error: Exception, place: str) -> None:
     SourceError
         If a file cannot be reached: a disk fails, rights are missing, too many files are open.
     MemoryLimitError
-        If there is no memory left, or no room for a file that is mapped.
+        If there is no memory left.
     """
     if isinstance(error, OSError) and error.errno:
         _raise_ours(error, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._display import ChannelDisplay
+from scutoid.arrays._plain_array import read_mapped
 from scutoid.arrays._scene import Facts, Scene, SceneReader
 from scutoid.arrays._time import TimeScale, time_scale
 from scutoid.arrays._world_sizes import AxisSize
@@ -72,6 +74,7 @@ class LifScene(Scene):
                 remedy="export it from LAS X as OME-TIFF",
             )
         self._image = image
+        self._path = path
         self._mapped: NDArray[Any] | None = None
         sizes = dict(image.sizes)
         colours = "" if "S" not in sizes else "s" if "C" in sizes else "c"
@@ -106,11 +109,13 @@ class LifScene(Scene):
         return tuple(n if axis in frame else 1 for axis, n in sizes.items())
 
     def read(self, slices: tuple[slice, ...]) -> NDArray[Any]:
-        """Read a region of the mapped file; of colours, whose order is turned, by frames."""
+        """Read a region of the file; of colours, whose order is turned, by frames."""
         if self.facts.block is None:
             if self._mapped is None:
                 self._mapped = self._image.asarray(out="memmap")
-            return self._mapped[slices]
+            begins = getattr(self._mapped, "offset", 0)
+            begins -= begins % mmap.ALLOCATIONGRANULARITY
+            return read_mapped(self._path, self._mapped, slices, begins=begins)
         if self.facts.block == self.facts.shape:
             whole: NDArray[Any] = self._image.asarray()[slices]
             return whole

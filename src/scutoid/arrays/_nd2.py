@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scutoid.arrays._display import ChannelDisplay
 from scutoid.arrays._nd2_frames import frames_there
 from scutoid.arrays._notes import Note
+from scutoid.arrays._plain_array import read_mapped
 from scutoid.arrays._scene import Facts, Lost, Scene, SceneReader
 from scutoid.arrays._time import TimeScale, time_scale
 from scutoid.arrays._world_sizes import AxisSize
@@ -117,7 +118,8 @@ class Nd2Scene(Scene):
         voxels = np.empty([s.stop - s.start for s in slices], self.facts.dtype)
         for number in np.ndindex(*voxels.shape[:n_lead]):
             place = [n + each.start for n, each in zip(number, lead, strict=True)]
-            voxels[number] = self._file.read_frame(self._number(place))[within]
+            frame = self._file.read_frame(self._number(place))
+            voxels[number] = read_mapped(self._path, frame, within)
         return voxels
 
     def _number(self, place: Iterable[int]) -> int:

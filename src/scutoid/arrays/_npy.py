@@ -1,11 +1,7 @@
 """Arrays in npy files: what their headers say, and regions of them.
 
-Of the file only the planes of a region are mapped, along the axis that is stored the slowest::
-
-    header | plane 0 | plane 1 | plane 2 | plane 3 |
-                     |<------ mapped --->|               region [1:3, 10:20, 10:20]
-
-so that neither memory nor limits of the process must have room for all of it.
+Only what a region needs is read, so that neither memory nor limits of the process must have room
+for all of the file.
 """
 
 from __future__ import annotations
@@ -19,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._plain_array import PlainArray
 from scutoid.errors import SourceError
 
 _READERS = {
@@ -70,7 +67,7 @@ def npy_header(path: str) -> NpyHeader:
 
 
 def read_npy(path: str, header: NpyHeader, region: tuple[slice, ...]) -> NDArray[Any]:
-    """Map a region of the array in an npy file.
+    """Read a region of the array in an npy file.
 
     Parameters
     ----------
@@ -82,15 +79,8 @@ def read_npy(path: str, header: NpyHeader, region: tuple[slice, ...]) -> NDArray
         One an axis, each with a start and a stop inside the array.
     """
     order = slice(None, None, -1) if header.is_fortran else slice(None)  # the slowest axis first
-    shape, (slowest, *others) = header.shape[order], region[order]
-    n_planes = slowest.stop - slowest.start
-    if n_planes <= 0 or 0 in shape:
-        return np.empty([each.stop - each.start for each in region], header.dtype)
-    before = slowest.start * math.prod(shape[1:]) * header.dtype.itemsize
-    mapped: NDArray[Any] = np.memmap(
-        path, header.dtype, mode="r", offset=header.start + before, shape=(n_planes, *shape[1:])
-    )
-    found = mapped[(slice(None), *others)]
+    array = PlainArray(path, header.start, header.dtype, header.shape[order])
+    found = array.read(region[order])
     return found.T if header.is_fortran else found
 
 

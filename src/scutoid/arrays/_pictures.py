@@ -68,10 +68,11 @@ class PictureSource:
     @guarded
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region."""
-        if not self.is_decoded:  # mapped: the system keeps what was read
+        if not self.is_decoded:  # the system keeps what was read
             header = _npy_header(self.path)
             self._check_is(header.shape, header.dtype)
-            return owned(read_npy(self.path, header, roi.to_slices()), self.spec.dtype)
+            found = read_npy(self.path, header, roi.to_slices())  # of the caller already
+            return np.asarray(found, self.spec.dtype, order="C")
         return read_chunked(
             ("picture", self.path, self.has_colours, stamp_of(self.path)),
             tuple(roi.offset),

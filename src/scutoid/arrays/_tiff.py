@@ -1,7 +1,8 @@
 """TIFF, OME-TIFF and ImageJ files, read by page, strip or tile when they are needed.
 
-The way a file is read is chosen once, when it is opened: small files go in one piece, contiguous
-data is mapped, large pages go strip by strip or tile by tile, and others page by page.
+The way a file is read is chosen once, when it is opened: small files go in one piece, data
+that lie in one piece are read as they are, large pages go strip by strip or tile by tile, and
+others page by page.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._guard import check_system, guarded
+from scutoid.arrays._plain_array import PlainArray
 from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, owned
 from scutoid.arrays._spec import ImageSpec
 from scutoid.arrays._tiff_files import FILES
@@ -136,20 +138,15 @@ def _whole(series: TiffPageSeries, file: TiffFile) -> NDArray[Any]:
     return out
 
 
-def _mapped(
+def _plain(
     series: TiffPageSeries, layout: StoredLayout, place: tuple[int, ...], _file: TiffFile
 ) -> NDArray[Any]:
     parent = series.keyframe.parent
     dtype = np.dtype(series.dtype).newbyteorder(parent.byteorder)
     if series.dataoffset is None:
         raise ValueError("its pages are not in one piece")
-    shape = layout.piece(place)
-    first = [number * size for number, size in zip(place, layout.chunks, strict=True)]
-    before = int(np.ravel_multi_index(first, layout.shape)) * dtype.itemsize
-    # A piece lies together: to map it alone needs no room for all of the file.
-    return np.memmap(
-        parent.filehandle.path, dtype, mode="r", offset=series.dataoffset + before, shape=shape
-    )
+    array = PlainArray(parent.filehandle.path, series.dataoffset, dtype, layout.shape)
+    return array.read(layout.slices(place))
 
 
 def _paged(
@@ -199,7 +196,7 @@ _Decoder: TypeAlias = Callable[
     ["TiffPageSeries", StoredLayout, tuple[int, ...], "TiffFile"], NDArray[Any]
 ]
 _WAYS: dict[Way, _Decoder] = {
-    "mapped": _mapped,
+    "plain": _plain,
     "pages": _paged,
     "segments": _segment,
 }

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 SMALL = 16 * 2**20
 """Bytes up to which a file, or a page, is decoded in one piece."""
 _SLAB = 4 * 2**20
-"""Bytes of a mapped file that are read in one piece."""
+"""Bytes that are read in one piece where all voxels of a file lie together."""
 
-Way = Literal["whole", "mapped", "pages", "segments"]
+Way = Literal["whole", "plain", "pages", "segments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class StoredLayout:
     """
 
     way: Way
-    """The way it is read: in one piece, mapped, by page or by strip or tile."""
+    """The way it is read: in one piece, as it lies there, by page or by strip or tile."""
     shape: tuple[int, ...]
     """Voxels along each axis that is stored."""
     chunks: tuple[int, ...]
@@ -95,7 +95,7 @@ def layout_of(series: TiffPageSeries, spec: ImageSpec) -> StoredLayout:
         for size in reversed(shape):
             chunks = (max(min(size, room), 1), *chunks)
             room //= chunks[0] if chunks[0] == size else room + 1
-        return StoredLayout("mapped", shape, chunks)
+        return StoredLayout("plain", shape, chunks)
     if n_lead < 0 or shape[n_lead:] != of_page:
         return whole
     if page.nbytes <= SMALL or len(page.chunked) != len(of_page):

@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid.arrays._plain_array import PlainArray
 from scutoid.arrays._shard_notes import Notes, as_notes
 from scutoid.arrays._source import check_block, stored_values
 from scutoid.arrays._spec import ImageSpec
@@ -179,7 +180,7 @@ def _how(spec: ImageSpec) -> _Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TiffWriter:
-    """Writes blocks directly into an uncompressed TIFF that is mapped into memory."""
+    """Writes blocks directly into an uncompressed TIFF."""
 
     spec: ImageSpec
     """Description of the image."""
@@ -201,11 +202,8 @@ class TiffWriter:
             return False
         values = as_stored(stored_values(data, self.spec, self.path))
         with reporting(Path(self.path)):
-            mapped = np.memmap(
-                self.path, values.dtype, mode="r+", offset=self.dataoffset, shape=self.spec.shape
-            )
-            mapped[roi.to_slices()] = values
-            mapped.flush()
+            array = PlainArray(self.path, self.dataoffset, values.dtype, self.spec.shape)
+            array.write(roi.to_slices(), values)
         return bool(np.any(values))
 
     def notes(self, roi: Roi) -> Notes:
@@ -229,7 +227,7 @@ def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:
 
 
 def _reserve(path: Path) -> None:
-    """Reserve the space now: a disk that fills up under a mapped file kills the process."""
+    """Reserve the space now: a full disk is told before anything is computed."""
     with path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         os.fsync(file.fileno())

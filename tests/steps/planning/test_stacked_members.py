@@ -13,6 +13,7 @@ import pytest
 import tifffile
 
 import scutoid as sc
+from scutoid.arrays._plain_array import PlainArray
 from scutoid.errors import RunFailed, ScutoidWarning
 from scutoid.testing import assert_would_run
 
@@ -148,12 +149,13 @@ class Opens:
 
     def __init__(self, monkeypatch):
         self.names = []
-        for module, name in ((np.lib.format, "read_magic"), (np, "memmap")):  # headers, and voxels
-            monkeypatch.setattr(module, name, self._noting(getattr(module, name)))
+        for owner, name in ((np.lib.format, "read_magic"), (PlainArray, "read")):  # headers, voxels
+            monkeypatch.setattr(owner, name, self._noting(getattr(owner, name)))
 
     def _noting(self, function):
         def noted(file, *args, **kwargs):
-            self.names.append(Path(getattr(file, "name", file)).name)
+            path = file.path if isinstance(file, PlainArray) else file.name
+            self.names.append(Path(path).name)
             return function(file, *args, **kwargs)
 
         return noted
