@@ -10,6 +10,13 @@ from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 
+class After:
+    """A fault that comes when the server has done what it was asked for."""
+
+    def __init__(self, fault):
+        self.fault = fault
+
+
 class FaultProxy(http.server.ThreadingHTTPServer):
     """Hands requests on to a server, and does what a test tells it.
 
@@ -20,6 +27,7 @@ class FaultProxy(http.server.ThreadingHTTPServer):
         "drop"                     the connection ends without an answer
         "cut"                      the body ends in its middle
         0.3                        the answer comes so many seconds later
+        late(any of these)         the same after the server has done what was asked for
     """
 
     daemon_threads = True
@@ -28,6 +36,7 @@ class FaultProxy(http.server.ThreadingHTTPServer):
         self.port = port
         self.fault = lambda method, path: None
         self.asked = []
+        self.headers = []
         self.n_bytes = 0
         self.lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -36,8 +45,11 @@ class FaultProxy(http.server.ThreadingHTTPServer):
     def url(self):
         return f"http://127.0.0.1:{self.server_port}"
 
+    late = After
+
     def forget(self):
         self.asked.clear()
+        self.headers.clear()
         self.n_bytes = 0
 
     def fails(self, *faults, of="", method=None):
@@ -66,7 +78,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(n_body)
         with proxy.lock:
             proxy.asked.append((self.command, self.path, self.headers.get("Range")))
+            proxy.headers.append(dict(self.headers))
         fault = proxy.fault(self.command, self.path)
+        if isinstance(fault, After):
+            fault = fault.fault
+            answer = self.ask(body)
+        else:
+            answer = None if fault == "drop" or isinstance(fault, (int, tuple)) else self.ask(body)
         if fault == "drop":
             self.close_connection = True
             self.connection.close()
@@ -76,14 +94,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if isinstance(fault, (int, tuple)):
             status, code = fault if isinstance(fault, tuple) else (fault, "SlowDown")
             text = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
-            self.give(status, {"Content-Type": "application/xml"}, text)
-            return
-        upstream = http.client.HTTPConnection("127.0.0.1", proxy.port)
+            answer = status, {"Content-Type": "application/xml"}, text
+        self.give(*answer, is_cut=fault == "cut")
+
+    def ask(self, body):
+        """Hand the request on; returns status, headers and body of the answer."""
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.port)
         upstream.request(self.command, self.path, body, dict(self.headers))
         got = upstream.getresponse()
-        content, headers = got.read(), dict(got.getheaders())
+        answer = got.status, dict(got.getheaders()), got.read()
         upstream.close()
-        self.give(got.status, headers, content, is_cut=fault == "cut")
+        return answer
 
     def give(self, status, headers, content, *, is_cut=False):
         dropped = ("transfer-encoding", "connection", "content-length", "date", "server")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from scutoid.errors import ScutoidError, ScutoidWarning, SourceError, SourceNotFound
 from scutoid.remote._systems import system_of
@@ -37,7 +37,7 @@ _PASSING = {
 }  # fmt: skip
 _UNREACHED = {"ClientConnectorError", "EndpointConnectionError"}
 """No server is there, which does not pass within seconds."""
-_PASSING_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable"}
+PASSING_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable"}
 _UNKNOWN_USER = {
     "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken",
     "TokenRefreshRequired",
@@ -52,6 +52,12 @@ _GIVE = {
 T = TypeVar("T")
 
 
+class Failure(Protocol):
+    """Makes the error of a URL, of what its server answered in the last of some tries."""
+
+    def __call__(self, url: str, error: object, *, tries: int = 1) -> ScutoidError: ...
+
+
 class PassingStatus(Exception):
     """A status by which a server says that it is at fault or overloaded."""
 
@@ -64,14 +70,15 @@ class Cut(Exception):
     """A body that ended before its end."""
 
 
-def tried(url: str, use: Callable[[], T]) -> T:
+def tried(url: str, use: Callable[[], T], failure: Failure | None = None) -> T:
     """Return what comes of asking a server, again a few times where it fails in passing.
 
     Raises
     ------
     SourceError
-        If it fails each time: what else is wrong is raised as it is.
+        If it fails each time, or what `failure` makes of it: what else is wrong is raised as it is.
     """
+    failure = failure or unreadable
     for number, pause in enumerate((*PAUSES, None), 1):
         try:
             return use()
@@ -79,7 +86,7 @@ def tried(url: str, use: Callable[[], T]) -> T:
             if not is_passing(error):
                 raise
             if pause is None:
-                raise unreadable(url, error, tries=number) from error
+                raise failure(url, error, tries=number) from error
             if pause >= _TOLD_S:
                 _tell(url, error, pause, number)
         time.sleep(pause)
@@ -88,7 +95,7 @@ def tried(url: str, use: Callable[[], T]) -> T:
 
 def _tell(url: str, error: Exception, pause: float, number: int) -> None:
     server = "/".join(url.split("/")[:3])
-    text = f"{server} fails ({_said(error)}): it is asked again in {pause:g} s"
+    text = f"{server} fails ({said_by(error)}): it is asked again in {pause:g} s"
     text += f", {number} of {len(PAUSES) + 1} tries are over"
     warnings.warn(text, ScutoidWarning, stacklevel=2)
 
@@ -125,7 +132,7 @@ def status_of(error: BaseException) -> int | None:
     return FORBIDDEN[0] if isinstance(error, PermissionError) else None
 
 
-def _code_of(error: BaseException) -> str:
+def code_of(error: BaseException) -> str:
     """Return the name that an object store gives an error."""
     return str(_response(error).get("Error", {}).get("Code", ""))
 
@@ -140,7 +147,7 @@ def _response(error: BaseException) -> Mapping[str, Any]:
 
 def is_of_unknown_user(error: BaseException) -> bool:
     """Whether credentials are wrong or lacking, so that nothing is known of what is asked for."""
-    return _code_of(error) in _UNKNOWN_USER or type(error).__name__ in _NO_CREDENTIALS
+    return code_of(error) in _UNKNOWN_USER or type(error).__name__ in _NO_CREDENTIALS
 
 
 def is_passing_status(status: object) -> bool:
@@ -155,11 +162,11 @@ def is_passing(error: BaseException) -> bool:
         return False
     if isinstance(error, (TimeoutError, ConnectionResetError, PassingStatus, Cut)):
         return True
-    is_said = is_passing_status(status_of(error)) or _code_of(error) in _PASSING_CODES
+    is_said = is_passing_status(status_of(error)) or code_of(error) in PASSING_CODES
     return is_said or bool(names & _PASSING)
 
 
-def _said(error: object) -> str:
+def said_by(error: object) -> str:
     if isinstance(error, (str, PassingStatus)) or not isinstance(error, BaseException):
         return str(error)
     status = status_of(error)
@@ -171,7 +178,7 @@ def unreadable(url: str, error: object, *, tries: int = 1) -> ScutoidError:
     """Return the error of a URL that cannot be read."""
     if isinstance(error, ScutoidError):
         return error
-    value = _said(error) + (f", in each of {tries} tries" if tries > 1 else "")
+    value = said_by(error) + (f", in each of {tries} tries" if tries > 1 else "")
     remedy = "check the address, your right to read it, and that its server can be reached"
     if tries > 1:
         remedy = "its server is overloaded or at fault: run it again later; what is done is kept"
