@@ -126,8 +126,8 @@ INTERNAL = {
         is_plain_integer
         JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock make_folder MARK
         name_of_dict
-        BEAT_SECONDS dead_after one_by_one Owner Pack reading RECIPE Recipe RESULT_NAME SIZES
-        states_of table_of_bytes
+        BEAT_SECONDS dead_after ObjectLock one_by_one Owner Pack reading RECIPE Recipe RESULT_NAME
+        SIZES states_of table_of_bytes
         version_notes
     """,
     "scutoid.steps": """

@@ -14,6 +14,7 @@ and objects in buckets of S3, for whom stores results there::
                              answer too. The content must be no other writer's: it holds a token
     get(url)                 its content; None where the server says that there is none
     objects(url)             all below it, with size, tag and time; `names`: what is right below it
+    age(url)                 seconds since it was written, by the clock of the server
     remove([url, ...])       those too that are not there
     uploads(url), abort(u)   of large objects, left open by writers that died
 
@@ -40,6 +41,7 @@ from scutoid.remote._files import (
 from scutoid.remote._http import is_http
 from scutoid.remote._objects import (
     Stored,
+    age,
     check_writable,
     create,
     get,
@@ -59,6 +61,7 @@ __all__ = [
     "Stored",
     "Upload",
     "abort",
+    "age",
     "ask",
     "at_once",
     "check_bucket",

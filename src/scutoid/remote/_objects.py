@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from scutoid.errors import StoreError
@@ -128,6 +129,29 @@ def get(url: str) -> bytes | None:
     """
     place_of(url)
     return trying(url, lambda: _read(url))
+
+
+def age(url: str) -> float | None:
+    """Return the seconds since an object was written, by its server's clock; None: there is none.
+
+    Raises
+    ------
+    StoreError
+        If its server does not say so, or not what time it is.
+    """
+    key = place_of(url)[1]
+
+    def once() -> float | None:
+        try:
+            found = asked(url, "head_object", Key=key)
+        except Exception as error:  # of boto, of aiohttp, of the system
+            if is_absent(error):
+                return None
+            raise
+        now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return float((now - found["LastModified"]).total_seconds())
+
+    return trying(url, once)
 
 
 def objects(url: str) -> list[Stored]:

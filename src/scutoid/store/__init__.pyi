@@ -4,6 +4,7 @@ from ._entry import SIZES, Entry, distrust_around
 from ._entry_folder import COMPLETE, DIGESTS, JOURNAL, RECIPE
 from ._entry_store import MARK, RESULT_NAME, EntryStore
 from ._lock import BEAT_SECONDS, Lock, Owner, dead_after, one_by_one
+from ._object_lock import ObjectLock
 from ._pack import Pack
 from ._parts import (
     arrays_of_bytes,
@@ -59,6 +60,7 @@ __all__ = [
     "Format",
     "HashMemo",
     "Lock",
+    "ObjectLock",
     "Owner",
     "Pack",
     "Recipe",

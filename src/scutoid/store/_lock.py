@@ -27,7 +27,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from scutoid.errors import StoreError
 from scutoid.printable import printed
@@ -72,6 +72,18 @@ class Owner:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def is_running(self) -> bool:
+        """Whether it is a process of this machine that runs."""
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        started = _start_of(self.process)
+        # A number that was given to another process since tells by when that one started.
+        return started != -1 and (not self.started or not started or started == self.started)
+
     @printed
     def __str__(self) -> str:
         return f"process {self.process} on {self.host}"
@@ -104,6 +116,11 @@ class Lock:
         self._mine: Owner | None = None
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it lies."""
+        return str(self.path)
 
     @property
     def owner(self) -> Owner | None:
@@ -176,15 +193,7 @@ class Lock:
 
     def __enter__(self) -> Self:
         if not self.acquire():
-            seen = self.last_seen
-            ago = "" if seen is None else f"; it was last seen {seen:.0f} s ago"
-            raise StoreError(
-                "one process at a time makes a result",
-                value=f"{self.owner} is making it{ago}",
-                place=str(self.path),
-                remedy="wait for it to end"
-                + (f", or {dead_after():g} s without a sign of it" if ago else ""),
-            )
+            raise busy(self)
         return self
 
     def __exit__(
@@ -242,7 +251,7 @@ class Lock:
             # From the future too: then the clock was set back since.
             return abs(self._age()) > BEAT_SECONDS
         if owner.host == socket.gethostname():
-            return not _is_running(owner)
+            return not owner.is_running()
         return self._age() > dead_after()
 
     def _age(self) -> float:
@@ -261,6 +270,28 @@ class Lock:
         while not self._stop.wait(BEAT_SECONDS):
             with suppress(OSError):
                 os.utime(self.path)
+
+
+class _Held(Protocol):
+    @property
+    def owner(self) -> Owner | None: ...
+    @property
+    def last_seen(self) -> float | None: ...
+    @property
+    def place(self) -> str: ...
+
+
+def busy(lock: _Held) -> StoreError:
+    """Return the error of a lock that another process holds."""
+    seen = lock.last_seen
+    ago = "" if seen is None else f"; it was last seen {seen:.0f} s ago"
+    return StoreError(
+        "one process at a time makes a result",
+        value=f"{lock.owner} is making it{ago}",
+        place=lock.place,
+        remedy="wait for it to end"
+        + (f", or {dead_after():g} s without a sign of it" if ago else ""),
+    )
 
 
 def dead_after() -> float:
@@ -290,18 +321,6 @@ def one_by_one(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _is_running(owner: Owner) -> bool:
-    try:
-        os.kill(owner.process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    started = _start_of(owner.process)
-    # A number that was given to another process since tells by when that one started.
-    return started != -1 and (not owner.started or not started or started == owner.started)
 
 
 def _start_of(process: int) -> int:

@@ -1,0 +1,252 @@
+"""Lock a result in a bucket so that one process computes it: objects that are numbered.
+
+::
+
+    gaussian/.3f9a1c0b7d42.lock/00000007      host, process, its start, a token of its own;
+                                              written again every few seconds while it is held
+
+The highest number is the lock; it is an epoch, which grows with each holder.  Who takes the lock
+over from the dead, or from who has given it back, creates the next one, and of several that try one
+does; then it looks whether it is the highest, for lower ones are removed.  Whoever finds a higher
+one than its own has lost the lock, and knows it before it commits (`ObjectLock.is_mine`): nothing
+but a create decides, so an answer that was lost, a clock or a pause of any length lets no two in.
+
+Whether a holder on another machine lives is told by the age of its object, by the server's clock.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from scutoid import remote
+from scutoid.errors import StoreError
+from scutoid.store._lock import BEAT_SECONDS, Owner, busy, dead_after
+from scutoid.texts import parse_json
+
+_POLL_SECONDS = 1.0
+_DIGITS = 8
+_SWEPT_AFTER = 3
+"""Times the time after which a holder counts as dead, until an object that nobody holds is removed:
+somebody may have seen it just now, and be about to create the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """What an object of a lock says."""
+
+    owner: Owner
+    """The process that has created it."""
+    machine: str
+    """Its boot and its process namespace: no two machines, and no two containers, are one."""
+    is_released: bool = False
+    """Whether it was given back."""
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> _Hold | None:
+        try:
+            record = parse_json(content)
+            return cls(Owner(**record["owner"]), record["machine"], record["is_released"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def is_here(self) -> bool:
+        """Whether its process was begun where this one can see it."""
+        return self.owner.host == socket.gethostname() and self.machine == _machine()
+
+
+class ObjectLock:
+    """A lock of one result in a bucket: at most one process holds it, and computes the result.
+
+    Parameters
+    ----------
+    url : str
+        Of the result; the lock lies beside it.
+    """
+
+    def __init__(self, url: str) -> None:
+        folder, _, name = url.rstrip("/").rpartition("/")
+        self.url = f"{folder}/.{name}.lock"
+        self._mine: _Hold | None = None
+        self._epoch = 0
+        self._stop = threading.Event()
+        self._heart: threading.Thread | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it lies."""
+        return self.url
+
+    @property
+    def epoch(self) -> int:
+        """Number of this holding: no holder before it has one as high; 0: it was never held."""
+        return self._epoch
+
+    @property
+    def owner(self) -> Owner | None:
+        """Who holds it now, dead or alive."""
+        hold = self._hold_at(self._highest())
+        return None if hold is None or hold.is_released else hold.owner
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody living holds it."""
+        return not self._is_free(self._highest())
+
+    @property
+    def last_seen(self) -> float | None:
+        """Seconds since a holder on another machine has written it; None of one on this one."""
+        epoch = self._highest()
+        hold = self._hold_at(epoch)
+        if hold is None or hold.is_released or hold.is_here():
+            return None
+        age = remote.age(self._object(epoch))
+        return None if age is None else max(age, 0.0)
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free, or its holder is dead; says whether it was taken.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+        """
+        try:
+            if not self._take():
+                return False
+            self._stop.clear()
+            self._heart = threading.Thread(target=self._beat, name="scutoid-lock", daemon=True)
+            self._heart.start()
+        except BaseException:  # such as Ctrl-C: a lock of a process that lives is held for ever
+            self.release()
+            raise
+        return True
+
+    def is_mine(self) -> bool:
+        """Whether this holds the lock, and nobody has taken it over; asked of the server.
+
+        Raises
+        ------
+        StoreError
+            If the server does not say so.
+        """
+        if self._mine is None or self._highest() != self._epoch:
+            return False
+        hold = self._hold_at(self._epoch)
+        return hold is not None and hold.owner == self._mine.owner
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the lock is free or its holder dead; says whether it is."""
+        end = time.monotonic() + seconds
+        while self.is_held:
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(left, _POLL_SECONDS))
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; who has taken it over keeps it."""
+        try:
+            self._give_back()
+        except BaseException:  # Ctrl-C: a lock of a process that lives is held for ever
+            self._give_back()
+            raise
+
+    def sweep(self) -> None:
+        """Remove what nobody has held for long; a lock that is held, or was just now, stays."""
+        epoch = self._highest()
+        age = remote.age(self._object(epoch)) if epoch and self._is_free(epoch) else None
+        if age is not None and age > _SWEPT_AFTER * dead_after():
+            remote.remove([self._object(each) for each in self._epochs() if each <= epoch])
+
+    def __enter__(self) -> Self:
+        if not self.acquire():
+            raise busy(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _object(self, epoch: int) -> str:
+        return f"{self.url}/{epoch:0{_DIGITS}}"
+
+    def _epochs(self) -> list[int]:
+        return sorted(int(name) for name in remote.names(self.url) if name.isdecimal())
+
+    def _highest(self) -> int:
+        return max(self._epochs(), default=0)
+
+    def _hold_at(self, epoch: int) -> _Hold | None:
+        content = remote.get(self._object(epoch)) if epoch else None
+        return None if content is None else _Hold.from_bytes(content)
+
+    def _is_free(self, epoch: int) -> bool:
+        hold = self._hold_at(epoch)
+        if epoch == 0 or (hold is not None and hold.is_released):
+            return True
+        if hold is not None and hold.is_here():
+            return not hold.owner.is_running()
+        age = remote.age(self._object(epoch))
+        return age is None or age > dead_after()
+
+    def _take(self) -> bool:
+        epoch = self._highest()
+        if not self._is_free(epoch):
+            return False
+        mine = _Hold(Owner.new(), _machine())
+        self._mine, self._epoch = mine, epoch + 1  # before there is an object, which `release` ends
+        if not remote.create(self._object(self._epoch), mine.to_bytes()):
+            self._mine, self._epoch = None, 0
+            return False
+        epochs = self._epochs()
+        if max(epochs, default=0) != self._epoch:  # the one before it is long gone
+            remote.remove([self._object(self._epoch)])
+            self._mine, self._epoch = None, 0
+            return False
+        remote.remove([self._object(each) for each in epochs[:-1]])
+        return True
+
+    def _give_back(self) -> None:
+        self._stop.set()
+        if self._heart is not None and self._heart.is_alive():
+            self._heart.join()
+        mine = self._mine
+        with suppress(StoreError):  # it is taken over when it is old enough
+            # Of a create that was broken off it is not known whose object is there
+            if mine is not None and self._hold_at(self._epoch) == mine:
+                released = _Hold(mine.owner, mine.machine, is_released=True)
+                remote.put(self._object(self._epoch), released.to_bytes())
+        self._mine = self._heart = None
+
+    def _beat(self) -> None:
+        mine, epoch = self._mine, self._epoch
+        while mine is not None and not self._stop.wait(BEAT_SECONDS):
+            with suppress(StoreError):
+                if self._highest() != epoch:  # who was taken over writes no more
+                    return
+                remote.put(self._object(epoch), mine.to_bytes())
+
+
+def _machine() -> str:
+    """Name the boot of this machine and the namespace in which its processes have numbers."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    try:
+        return f"{boot.read_text().strip()} {Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # not of Linux
+        return ""
