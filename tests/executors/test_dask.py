@@ -476,7 +476,7 @@ def test_a_pipeline_gives_the_same_on_dask(client, tmp_path):
 @pytest.mark.parametrize("loses", [False, True], ids=["never had one", "has lost all"])
 def test_a_cluster_without_workers_is_told_of_and_given_up(monkeypatch, loses, wait_for):
     monkeypatch.setenv("SCUTOID_DASK_PATIENCE", "1s")
-    monkeypatch.setattr("scutoid.executors._dask_waiting._TELL_SECONDS", 0.0)
+    monkeypatch.setattr("scutoid.executors._telling._FIRST_SECONDS", 0.0)
     started = []
     with local_cluster(n_workers=int(loses), processes=False) as cluster:
 

@@ -59,7 +59,8 @@ def check_abilities(
                 "a task without a function is for workers with a loop of their own",
                 value=type(executor).__name__,
                 place=f"task {task.name!r}",
-                remedy="use executor=ConnectExecutor(...), or give the task a function",
+                remedy="use executor=ConnectExecutor(...) or a Dask cluster that has been started, "
+                "or give the task a function",
             )
         for wanted, can, remedy in (
             ("timeout", executor.handles_timeout, "use executor='processes', or leave it out"),

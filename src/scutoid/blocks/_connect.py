@@ -28,7 +28,7 @@ from scutoid.executors import (
 )
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+    from scutoid.executors import Wire
 
 
 def connect(
@@ -36,6 +36,7 @@ def connect(
     *,
     tasks: Sequence[str] | None = None,
     patience: float = 60.0,
+    security: object = None,
 ) -> Blocks:
     """Join a run, from a process or script that the run did not start.
 
@@ -52,21 +53,26 @@ def connect(
     Parameters
     ----------
     file : path-like, optional
-        The connection file that the run's `ConnectExecutor` was given; by default the one that the
-        environment variable ``SCUTOID_CONNECTION`` names.
+        The connection file that the run's `ConnectExecutor` was given, or the address of the
+        scheduler of the run's Dask cluster (``"tls://node7:8786"``); by default what the
+        environment variable ``SCUTOID_CONNECTION`` says.
     tasks : sequence of str, optional
-        Take only blocks of these tasks.
+        Take only blocks of these tasks.  Over Dask, tasks without a function are for such workers.
     patience : float, optional
         Seconds to wait for a run that has not begun.
+    security : distributed.security.Security, optional
+        Credentials for an address; by default those of Dask's configuration.
 
     Raises
     ------
     ParameterError
-        If there is no file.
+        If there is no file, or an address leads beyond this machine and is without credentials.
     WorkerError
         If there is no run, or it has no such task.
+    MissingExtra
+        If an address is given, and distributed is not installed.
     """
-    from scutoid.executors import meet
+    from scutoid.executors import meet, meet_over_dask
 
     path = file or os.environ.get(CONNECTION_VARIABLE)
     if path is None:
@@ -74,17 +80,20 @@ def connect(
             "a worker knows the connection file of its run",
             value=file,
             place="connect(file=)",
-            remedy=f"give the path that ConnectExecutor was given, or set {CONNECTION_VARIABLE}",
+            remedy="give the path that ConnectExecutor was given, or the address of the run's Dask "
+            f"scheduler, or set {CONNECTION_VARIABLE}",
         )
     if tasks is None and TASK_VARIABLE in os.environ:
         tasks = [os.environ[TASK_VARIABLE]]
+    if isinstance(path, str) and "://" in path:
+        return Blocks(meet_over_dask(path, tasks, patience, security), tasks)
     return Blocks(meet(Path(path), patience), tasks)
 
 
 class Blocks:
     """An iterator over blocks of a run, from `connect`."""
 
-    def __init__(self, connection: Connection, tasks: Sequence[str] | None) -> None:
+    def __init__(self, connection: Wire, tasks: Sequence[str] | None) -> None:
         import socket
 
         self._connection = connection
@@ -206,7 +215,7 @@ class Blocks:
     def _send(self, *message: object) -> None:
         try:
             self._connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
-        except OSError as error:
+        except (EOFError, OSError) as error:
             raise self._gone(error) from error
 
     def _receive(self) -> tuple[object, ...]:

@@ -204,7 +204,8 @@ class Dispatcher:
                 limits.append(0)
             else:
                 allowed = self._admits(worker, number)
-                size = min(sizer.size(n_ready, workers), self._most_blocks)
+                most = 1 if task.function is None else self._most_blocks
+                size = min(sizer.size(n_ready, workers), most)
                 limits.append(size if allowed else 0)
         return limits
 

@@ -239,6 +239,7 @@ def _work(task: BlockTask) -> Work:
         task.timeout,
         task.collect is not None,
         task.requires or {},
+        task.function is None,
     )
 
 

@@ -1,4 +1,6 @@
 from ._connect import ConnectExecutor
+from ._dask_join import meet_over_dask
+from ._doors import Wire
 from ._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE, WORKER_VARIABLE
 from ._launch import Launch
 from ._pickling import dump_value, dumps, loads
@@ -46,6 +48,7 @@ __all__ = [
     "Rendezvous",
     "SerialExecutor",
     "Waiting",
+    "Wire",
     "Work",
     "Workbench",
     "WorkerPool",
@@ -56,6 +59,7 @@ __all__ = [
     "find_executor",
     "loads",
     "meet",
+    "meet_over_dask",
     "preset_file",
     "read_preset",
 ]

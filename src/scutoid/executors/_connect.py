@@ -15,36 +15,18 @@ from __future__ import annotations
 
 import itertools
 import os
-import pickle
 import shutil
 import tempfile
-import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-import numpy as np
+from scutoid.errors import ParameterError
+from scutoid.executors._guest_pool import GuestPool
+from scutoid.executors._guests import Door
+from scutoid.executors._launch import Launch, LaunchedGroup
+from scutoid.executors._pickling import dump_works
+from scutoid.executors._work import Work, WorkerPool
 
-from scutoid.errors import ParameterError, WorkerError
-from scutoid.executors._guests import Door, Hello
-from scutoid.executors._launch import Launch, Launched, LaunchedGroup
-from scutoid.executors._pickling import dump_works, loads
-from scutoid.executors._rendezvous import end_connection
-from scutoid.executors._work import (
-    GivenUp,
-    ItemFailure,
-    Job,
-    Joined,
-    Lost,
-    Message,
-    Outcome,
-    Work,
-    WorkerPool,
-)
-
-_POLL_SECONDS = 0.25
 _PORTS = 2**16
 
 
@@ -121,7 +103,37 @@ class ConnectExecutor:
                     place="Launch(task=)",
                     remedy=f"one of {', '.join(map(repr, names))}",
                 )
-        return _ConnectWorkerPool(works, dump_works(works), self, logs)
+        payloads = dump_works(works)
+        folder = Path(tempfile.mkdtemp(prefix="scutoid-"))
+        file = self._file or folder / "connection.json"
+        try:
+            door = self.listen()
+        except BaseException:
+            folder.rmdir()
+            raise
+
+        def forget() -> None:
+            door.rendezvous.remove(file)
+            shutil.rmtree(folder, ignore_errors=True)
+
+        numbers = itertools.count()
+        groups: list[LaunchedGroup] = []
+        pool = GuestPool(
+            *(works, payloads, door, numbers),
+            groups=groups,
+            patience=self._patience,
+            place=str(file),
+            wanted=workers,
+            at_end=forget,
+        )
+        try:
+            door.rendezvous.write(file)
+            for launch in self._launch:
+                groups.append(launch.start(file, logs, numbers))  # noqa: PERF401 - ended if one fails
+        except BaseException:
+            pool.stop(grace=0)
+            raise
+        return pool
 
     def listen(self) -> Door:
         """Begin to listen for workers.
@@ -164,282 +176,3 @@ def _check_address(host: object, port: object) -> None:
             place="ConnectExecutor(port=)",
             remedy="port=0 takes any that is free",
         )
-
-
-@dataclass(slots=True, eq=False)
-class _ConnectedWorker:
-    """The driver's side of one worker."""
-
-    number: int
-    connection: Connection
-    name: str
-    """Where it runs, for messages."""
-    launched: Launched | None = None
-    """Its process, if the run has started it."""
-    serves: frozenset[int] | None = None
-    """Numbers of the works that it carries out; None: all."""
-    known: set[int] = field(default_factory=set)
-    jobs: deque[Job] = field(default_factory=deque)
-    since: float = 0.0
-    """When it got its current item, by `time.monotonic`."""
-
-    def send(self, message: object) -> None:
-        try:
-            self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
-        except OSError:  # gone, or stopped in the middle of the message: the next read tells
-            end_connection(self.connection)
-
-
-class _ConnectWorkerPool:
-    depth = 2
-    most_items = 1
-    is_one_memory = False
-
-    def __init__(
-        self,
-        works: Sequence[Work],
-        payloads: Sequence[bytes],
-        executor: ConnectExecutor,
-        logs: Path | None,
-    ) -> None:
-        self._works = works
-        self._payloads = payloads
-        self._patience = executor.patience
-        self._workers: dict[int, _ConnectedWorker] = {}
-        self._numbers = itertools.count()
-        self._folder = Path(tempfile.mkdtemp(prefix="scutoid-"))
-        self._file = executor.file or self._folder / "connection.json"
-        self._groups: list[LaunchedGroup] = []
-        self._given_up: set[str] = set()
-        self._next_look = self._alone_since = time.monotonic()
-        self._is_halting = False
-        try:
-            self._door = executor.listen()
-        except BaseException:
-            self._folder.rmdir()
-            raise
-        try:
-            self._door.rendezvous.write(self._file)
-            for launch in executor.launch:
-                self._groups.append(launch.start(self._file, logs, self._numbers))
-        except BaseException:
-            self.stop(grace=0)
-            raise
-
-    def submit(self, worker: int, job: Job) -> None:
-        connected = self._workers[worker]
-        connected.jobs.append(job)
-        if len(connected.jobs) == 1:
-            self._send_item(connected)
-
-    def wait(self, timeout: float | None) -> list[Message]:
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            messages = self._read(self._pause(end))
-            messages += self._end_overdue()
-            messages += self._look_after_crews()
-            if messages or (end is not None and time.monotonic() >= end):
-                return messages
-
-    def halt(self) -> None:
-        self._is_halting = True
-
-    def stop(self, *, grace: float) -> None:
-        for worker in self._workers.values():
-            worker.send(("end",))
-        self._door.close()
-        for worker in self._workers.values():
-            worker.connection.close()
-        self._workers.clear()
-        self._door.rendezvous.remove(self._file)
-        end = time.monotonic() + grace
-        for launched in (member for group in self._groups for member in group.members):
-            launched.end(max(end - time.monotonic(), 0))
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _pause(self, end: float | None) -> float:
-        now = time.monotonic()
-        pause = _POLL_SECONDS if end is None else min(end - now, _POLL_SECONDS)
-        deadlines = (self._deadline(worker) for worker in self._workers.values())
-        soonest = min((d for d in deadlines if d is not None), default=now + pause)
-        return max(min(pause, soonest - now + 0.005), 0)
-
-    def _read(self, pause: float) -> list[Message]:
-        messages: list[Message] = []
-        by_connection = {worker.connection: worker for worker in self._workers.values()}
-        for ready in wait([self._door.bell, *by_connection], pause):
-            if ready is self._door.bell:
-                self._door.bell.recv_bytes()
-                messages += self._admit(*self._door.arrived.get())
-            else:
-                messages += self._receive(by_connection[ready])  # type: ignore[index]
-        return messages
-
-    def _admit(self, connection: Connection, hello: Hello) -> list[Message]:
-        """Admit a worker that has said its name and its tasks."""
-        names = [work.name for work in self._works]
-        unknown = [task for task in hello.tasks or () if task not in names]
-        members = (member for group in self._groups for member in group.members)
-        launched = next((each for each in members if each.name == hello.launch), None)
-        # The number that a launched process was told; one that joins more than once gets others.
-        is_known = launched is not None and not launched.has_joined
-        number = launched.number if is_known else next(self._numbers)  # type: ignore[union-attr]
-        known = [task for task in hello.tasks or () if task in names]
-        serves = None if hello.tasks is None else frozenset(map(names.index, known))
-        worker = _ConnectedWorker(number, connection, hello.name, launched, serves)
-        if unknown:
-            worker.send(("refused", unknown[0], names))
-            connection.close()
-            return []
-        self._workers[worker.number] = worker
-        if launched is not None:
-            launched.has_joined = True
-        worker.send(("joined", worker.number))
-        return [Joined(worker.number, serves)]
-
-    def _receive(self, worker: _ConnectedWorker) -> list[Message]:
-        try:
-            message = pickle.loads(worker.connection.recv_bytes())
-        except (EOFError, OSError):
-            return [self._lose(worker, "left without a message")]
-        except Exception as error:  # noqa: BLE001 - unpickling runs code of what was sent
-            return [
-                self._lose(worker, f"sent what cannot be read: {type(error).__name__}: {error}")
-            ]
-        outcome = None
-        match message:
-            case ("leave",):
-                return [self._let_go(worker)]
-            case tuple() if worker.jobs:
-                outcome = self._outcome(worker, message)
-        if outcome is None:
-            return [self._lose(worker, "sent something other than what came of its block")]
-        worker.jobs.popleft()
-        if worker.launched is not None:
-            worker.launched.losses = 0
-        if self._is_halting:
-            return [outcome, *self._untouched(worker)]
-        if worker.jobs:
-            self._send_item(worker)
-        return [outcome]
-
-    def _untouched(self, worker: _ConnectedWorker) -> list[Message]:
-        """Give back the items that a worker has not been sent."""
-        jobs, worker.jobs = worker.jobs, deque()
-        nothing = np.zeros(1, dtype=np.uint8)
-        return [Outcome(worker.number, job.number, nothing, (), [None]) for job in jobs]
-
-    def _outcome(self, worker: _ConnectedWorker, message: tuple[object, ...]) -> Outcome | None:
-        """What came of a worker's current block; None: the message says something else."""
-        number, seconds = worker.jobs[0].number, time.monotonic() - worker.since
-        statuses = np.zeros(1, dtype=np.uint8)
-        value: object = None
-        failures: tuple[ItemFailure, ...] = ()
-        match message:
-            case ("failed", ItemFailure() as failure):
-                if failure.position < 0:
-                    return Outcome(worker.number, number, statuses, setup_failure=failure)
-                failures = (failure,)
-            case ("done", int(status), None | bytes() as payload):
-                try:
-                    value = None if payload is None else loads(payload)
-                    statuses[0] = status
-                except Exception as error:  # noqa: BLE001 - unpickling runs code of its class
-                    failures = (ItemFailure.of(0, error),)
-            case _:
-                return None
-        return Outcome(
-            *(worker.number, number, statuses, failures, [value]),
-            seconds=seconds,
-            slowest=((0, seconds),),
-        )
-
-    def _send_item(self, worker: _ConnectedWorker) -> None:
-        job = worker.jobs[0]
-        if job.work not in worker.known:
-            worker.known.add(job.work)
-            worker.send(("work", job.work, self._payloads[job.work]))
-        worker.since = time.monotonic()
-        worker.send(("item", job.work, int(job.indices[0])))
-
-    def _deadline(self, worker: _ConnectedWorker) -> float | None:
-        timeout = self._works[worker.jobs[0].work].timeout if worker.jobs else None
-        return None if timeout is None else worker.since + timeout
-
-    def _end_overdue(self) -> list[Message]:
-        now = time.monotonic()
-        messages: list[Message] = []
-        for worker in list(self._workers.values()):
-            deadline = self._deadline(worker)
-            if deadline is not None and now > deadline and not worker.connection.poll():
-                timeout = self._works[worker.jobs[0].work].timeout
-                words = f"took more than {timeout:g} s"
-                lost = self._lose(worker, f"was given up, because a block {words}", words)
-                messages.append(lost)
-                if worker.launched is not None:
-                    worker.launched.kill()
-        return messages
-
-    def _lose(self, worker: _ConnectedWorker, reason: str, overdue: str = "") -> Lost:
-        """Remove a worker that was lost during its block, or given up."""
-        self._forget(worker)
-        charged = None
-        if worker.jobs:
-            error = f"WorkerError: the worker {worker.name} {reason}"
-            if overdue:
-                error = f"TimeoutError: the block {overdue}"
-            charged = (worker.jobs[0].number, ItemFailure(0, error, ""))
-        jobs = tuple(job.number for job in worker.jobs)
-        return Lost(worker.number, reason, jobs, charged, was_killed=not overdue)
-
-    def _let_go(self, worker: _ConnectedWorker) -> Lost:
-        """Remove a worker that leaves by itself; no block is charged."""
-        self._forget(worker)
-        return Lost(worker.number, "left", tuple(job.number for job in worker.jobs))
-
-    def _forget(self, worker: _ConnectedWorker) -> None:
-        worker.connection.close()
-        del self._workers[worker.number]
-        self._alone_since = time.monotonic()
-
-    def _look_after_crews(self) -> list[Message]:
-        """Start workers again that have left, and give up tasks for which none stays."""
-        now = time.monotonic()
-        if self._is_halting or now < self._next_look:
-            return []
-        self._next_look = now + _POLL_SECONDS
-        messages: list[Message] = []
-        for group in self._groups:
-            group.look_after()
-            if group.is_running or group.task in self._given_up or self._is_served(group.task):
-                continue
-            error = group.call_back()
-            if error is not None:
-                messages.append(self._give_up(group.task, error))
-        if not self._workers:
-            self._check_patience(now)
-        return messages
-
-    def _is_served(self, task: str | None) -> bool:
-        """Whether others than the workers launched for it are there for a task; None: for all."""
-        if any(group.is_running and group.task in (None, task) for group in self._groups):
-            return True
-        number = None if task is None else [work.name for work in self._works].index(task)
-        return any(
-            worker.serves is None or number in worker.serves for worker in self._workers.values()
-        )
-
-    def _give_up(self, task: str | None, error: WorkerError) -> GivenUp:
-        if task is None:
-            raise error
-        self._given_up.add(task)
-        return GivenUp([work.name for work in self._works].index(task), error)
-
-    def _check_patience(self, now: float) -> None:
-        if self._patience is not None and now - self._alone_since > self._patience:
-            raise WorkerError(
-                f"a worker joins within {self._patience:g} s",
-                value="there is none",
-                place=str(self._file),
-                remedy="start workers that connect with this file, or give more patience=",
-            )

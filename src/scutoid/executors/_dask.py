@@ -13,18 +13,19 @@ for a lost worker are decided as for every executor.
 from __future__ import annotations
 
 import importlib
+import itertools
 import logging
 import time
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import _dask_worker
-from scutoid.executors._dask_calls import Calls
+from scutoid.executors._dask_calls import INTERRUPTED, Calls
 from scutoid.executors._dask_cluster import Link
 from scutoid.executors._dask_invitations import Invitations
 from scutoid.executors._dask_job import DaskJob, Seat
@@ -87,6 +88,11 @@ class DaskExecutor:
         preset = self._cluster
         return preset is not None and not (isinstance(preset, Preset) and preset.kind == "local")
 
+    @property
+    def handles_own_loop(self) -> bool:
+        """Whether workers with a loop of their own can join; nobody else joins its own cluster."""
+        return self._cluster is not None and not isinstance(self._cluster, Preset)
+
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Connect to the cluster.
 
@@ -95,14 +101,22 @@ class DaskExecutor:
         MissingExtra
             If distributed is not installed.
         ParameterError
-            If a function cannot be sent, or a block's time is limited and there is no nanny.
+            If a function cannot be sent, a block's time is limited and there is no nanny, or a
+            task is for workers with a loop of their own and the cluster has no credentials.
         WorkerError
             If the scheduler cannot be reached.
         """
         payloads = dump_works(works)
         link = Link.to(self._cluster, workers, logs)
         try:
-            return _DaskWorkerPool(works, payloads, link, workers)
+            numbers = itertools.count()
+            is_own = [work.is_own_loop for work in works]
+            pool = None if all(is_own) else _DaskWorkerPool(works, payloads, link, workers, numbers)
+            if pool is not None and not any(is_own):
+                return pool
+            from scutoid.executors._dask_guests import guests_of
+
+            return guests_of(works, payloads, link, numbers, workers, pool)
         except BaseException:
             link.close(_CLOSING_SECONDS)
             raise
@@ -114,7 +128,12 @@ class _DaskWorkerPool:
     is_one_memory = False
 
     def __init__(
-        self, works: Sequence[Work], payloads: Sequence[bytes], link: Link, workers: int
+        self,
+        works: Sequence[Work],
+        payloads: Sequence[bytes],
+        link: Link,
+        workers: int,
+        numbers: Iterator[int],
     ) -> None:
         self._works = works
         self._payloads = payloads
@@ -128,14 +147,15 @@ class _DaskWorkerPool:
         self._invitations = Invitations(link.client, self._run, workers)
         self._losses = Losses(works, workers)
         self._overdue = Overdue(works, self._calls, self._run)
-        self._wait = Wait(works if self._grows else (), link.client, link.own, workers)
+        self._wait = Wait(_shared(works) if self._grows else (), link.client, link.own, workers)
         self._seats: dict[int, Seat] = {}
         # Workers that are lost, and of which it is asked how they left.
         self._parting: dict[int, Seat] = {}
         self._buried: set[str] = set()
         self._paused: set[str] = set()
-        self._next_number = 0
+        self._numbers = numbers
         self._next_look = time.monotonic()
+        self._is_awake = False
         self._is_halting = False
         self._usable(self._calls.workers_present())
 
@@ -156,8 +176,18 @@ class _DaskWorkerPool:
             for seat, words in self._overdue.ended(self._seats.values()):
                 reason = f"was ended, because a block {words}"
                 messages += self._lose(seat, reason, overdue=words)
-            if messages or (end is not None and time.monotonic() >= end):
+            if messages or self._is_awake or (end is not None and time.monotonic() >= end):
+                self._is_awake = False
                 return messages
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is a worker with something to do."""
+        return any(seat.dask_jobs for seat in self._seats.values())
+
+    def wake(self) -> None:
+        """Let `wait` return at once, in any thread."""
+        self._calls.interrupt()
 
     def halt(self) -> None:
         self._is_halting = True
@@ -240,6 +270,7 @@ class _DaskWorkerPool:
         return messages
 
     def _handle(self, number: int, future: object, result: object) -> list[Message]:
+        self._is_awake = self._is_awake or number == INTERRUPTED
         if number in self._parting:
             return self._part(number, result) if future is None else []
         seat = self._seats.get(number)
@@ -307,8 +338,7 @@ class _DaskWorkerPool:
             self._note_pause(address, state)
             is_free = address not in occupied and state.identity not in self._buried
             if is_free and state.status == "running" and len(self._seats) < self._most:
-                seat = Seat(self._next_number, address, state.identity, state.nanny)
-                self._next_number += 1
+                seat = Seat(next(self._numbers), address, state.identity, state.nanny)
                 self._seats[seat.number] = seat
                 served = serves(self._works, state.resources) if self._grows else None
                 messages.append(Joined(seat.number, served))
@@ -352,6 +382,11 @@ class _DaskWorkerPool:
         if seat.out:
             self._client.cancel(seat.futures)
         return self._losses.of(seat, reason, leave, overdue)
+
+
+def _shared(works: Sequence[Work]) -> list[Work]:
+    """The works that any worker can do, without those for loops of their own."""
+    return [work for work in works if not work.is_own_loop]
 
 
 def _is_at(seat: Seat, present: Mapping[str, Present]) -> bool:

@@ -17,6 +17,8 @@ from scutoid.executors._dask_job import Seat
 from scutoid.executors._dask_types import DaskClient, DaskFuture, Present
 
 _ANSWER_SECONDS = 2.0
+INTERRUPTED = -1
+"""In the place of a worker's number: no result, but somebody wants to be seen to."""
 
 
 class Calls:
@@ -43,6 +45,10 @@ class Calls:
         with suppress(queue.Empty):
             return self._done.get(timeout=seconds) if seconds > 0 else self._done.get_nowait()
         return None
+
+    def interrupt(self) -> None:
+        """Have the waiting for results return, from any thread."""
+        self._done.put((INTERRUPTED, None, None))
 
     def in_worker(
         self, seat: Seat, function: Callable[..., object], *args: object, **options: object

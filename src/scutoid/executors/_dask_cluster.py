@@ -78,6 +78,11 @@ class Link:
             ) from error
         return cls(client, is_ours=True, own=own)
 
+    @property
+    def address(self) -> str:
+        """The scheduler's address."""
+        return self.client.scheduler.address
+
     def close(self, seconds: float) -> None:
         """Close our client, for which there are some seconds, and end our cluster."""
         try:

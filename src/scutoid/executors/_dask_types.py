@@ -24,12 +24,20 @@ class Loop(Protocol):
         ...
 
 
+class _Remote(Protocol):
+    """A server as a client knows it."""
+
+    address: str
+
+
 class DaskClient(Protocol):
     """A `distributed.Client`."""
 
+    id: str
     status: str
     asynchronous: bool
     loop: Loop
+    scheduler: _Remote
 
     def submit(self, *function_and_args: object, **options: object) -> DaskFuture:
         """Have a worker call a function."""
@@ -62,6 +70,10 @@ class DaskSecurity(Protocol):
     """A `distributed.security.Security`: certificates and keys, by role."""
 
     tls_ca_file: str
+
+    def get_connection_args(self, role: str, /) -> Mapping[str, object]:
+        """What a connection of a role needs; an `ssl_context` if there are credentials."""
+        ...
 
 
 class Present(NamedTuple):
@@ -148,6 +160,8 @@ class DaskScheduler(Protocol):
     """A `distributed.Scheduler`."""
 
     workers: Mapping[str, _WorkerState]
+    clients: Mapping[str, object]
+    extensions: dict[str, object]
     connection_args: Mapping[str, object]
 
     def get_events(self, topic: str) -> Sequence[tuple[float, Mapping[str, object]]]:

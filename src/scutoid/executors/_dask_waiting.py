@@ -8,15 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from scutoid.errors import WorkerError
 from scutoid.executors._dask_types import DaskClient, OwnedCluster, Present
+from scutoid.executors._telling import Telling
 from scutoid.executors._work import Waiting, Work
 from scutoid.settings import time_of
 
 PATIENCE = "SCUTOID_DASK_PATIENCE"
 """In the environment: how long a run waits for a cluster without workers, such as "2h"."""
-
-# With no worker there: told after so many seconds, then at twice the time, or after a minute.
-_TELL_SECONDS = 2.0
-_TELL_AGAIN_SECONDS = 60.0
 
 
 class Wait:
@@ -48,7 +45,7 @@ class Wait:
         self._most = workers
         self._patience = time_of(PATIENCE, math.inf)
         self._since = time.monotonic()
-        self._next_telling = _TELL_SECONDS
+        self._telling = Telling()
 
     def lacking(self, present: Iterable[Present]) -> list[str]:
         """Return what steps require and no worker has, such as "gpu=1"."""
@@ -63,7 +60,8 @@ class Wait:
 
     def is_over(self) -> None:
         """Note that there are workers that can do something."""
-        self._since, self._next_telling = time.monotonic(), _TELL_SECONDS
+        self._since = time.monotonic()
+        self._telling.begin_again()
 
     def goes_on(self, workers: int, lacking: Sequence[str]) -> list[Waiting]:
         """Tell, if it is time to, that no worker can do anything.
@@ -91,9 +89,8 @@ class Wait:
                 remedy="start workers and run again: what was done is kept where there is a "
                 f"journal; {PATIENCE}=2h waits longer for those of a queue",
             )
-        if seconds < self._next_telling:
+        if not self._telling.is_due(seconds):
             return []
-        self._next_telling = seconds + min(seconds, _TELL_AGAIN_SECONDS)
         return [Waiting(self._most, seconds, self._reason(workers, lacking))]
 
     def _reason(self, workers: int, lacking: Sequence[str]) -> str:
@@ -104,10 +101,11 @@ class Wait:
 
 
 def serves(works: Sequence[Work], resources: Mapping[str, float]) -> frozenset[int] | None:
-    """Return the numbers of the works that a worker of some resources can do; None: all."""
+    """Return the numbers of the works that a Dask worker of some resources can do; None: all."""
     served = frozenset(
         number
         for number, work in enumerate(works)
-        if all(resources.get(name, 0) >= n for name, n in work.requires.items())
+        if not work.is_own_loop
+        and all(resources.get(name, 0) >= n for name, n in work.requires.items())
     )
     return None if len(served) == len(works) else served

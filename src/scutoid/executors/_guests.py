@@ -10,15 +10,14 @@ Nobody waits for a guest that does not answer: not the workers behind it, and no
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import pickle
 import queue
 import socket
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import (
     Connection,
     Pipe,
@@ -26,12 +25,14 @@ from multiprocessing.connection import (
     deliver_challenge,
     wait,
 )
-from typing import Self
 
 from scutoid.errors import WorkerError
+from scutoid.executors._doors import Guest, Hello
+from scutoid.executors._loopback import is_loopback
 from scutoid.executors._rendezvous import (
     Rendezvous,
     connection_of,
+    end_connection,
     keep_alive,
     limit_stalls,
     shut,
@@ -49,34 +50,34 @@ _CROWDED_SECONDS = 0.02
 _LONGEST_HELLO = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """What a worker says of itself when it joins."""
+class SocketGuest:
+    """The driver's end of a connection to a worker."""
 
-    name: str
-    """Where it runs, for messages."""
-    tasks: tuple[str, ...] | None
-    """The only tasks that it takes; None: all."""
-    launch: str | None
-    """The name that the run has given it, if the run has started it."""
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    @classmethod
-    def parse(cls, message: object) -> Self:
-        """Take a message of `scutoid.blocks.connect` apart.
+    def fileno(self) -> int:
+        """Its descriptor, to be waited for."""
+        return self._connection.fileno()
 
-        Raises
-        ------
-        ValueError
-            If it is something else.
-        """
-        match message:
-            case ("join", str(name), None, None | str() as launch):
-                return cls(name, None, launch)
-            case ("join", str(name), [*tasks], None | str() as launch):
-                named = tuple(task for task in tasks if isinstance(task, str))
-                if len(named) == len(tasks):
-                    return cls(name, named, launch)
-        raise ValueError("it said no name and tasks")
+    def send(self, message: bytes) -> None:
+        """Send a message."""
+        try:
+            self._connection.send_bytes(message)
+        except OSError:  # gone, or stopped in the middle of the message: the next read tells
+            end_connection(self._connection)
+
+    def receive(self) -> bytes:
+        """Return the next message."""
+        return self._connection.recv_bytes()
+
+    def has_sent(self) -> bool:
+        """Whether there is something to read, or the end."""
+        return self._connection.poll()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
 
 
 class Door:
@@ -107,8 +108,8 @@ class Door:
                 remedy="port=0 takes any that is free",
             ) from error
         self.rendezvous = Rendezvous.new(host, self._server.getsockname()[1])
-        self.arrived: queue.SimpleQueue[tuple[Connection, Hello]] = queue.SimpleQueue()
-        self.bell, self._ringer = Pipe(duplex=False)
+        self._arrived: queue.SimpleQueue[tuple[SocketGuest, Hello]] = queue.SimpleQueue()
+        self._bell, self._ringer = Pipe(duplex=False)
         self._stop, self._stopper = Pipe(duplex=False)
         self._lock = threading.Lock()
         self._is_closing = False
@@ -126,11 +127,22 @@ class Door:
                 shut(guest)
         self._stopper.close()
         self._thread.join()
-        for end in (self._server, self._stop, self.bell, self._ringer):
+        for end in (self._server, self._stop, self._bell, self._ringer):
             end.close()
         with suppress(queue.Empty):
             while True:
-                self.arrived.get_nowait()[0].close()
+                self._arrived.get_nowait()[0].close()
+
+    def wait(
+        self, guests: Collection[Guest], seconds: float
+    ) -> tuple[list[tuple[Guest, Hello]], list[Guest]]:
+        """Wait for new guests, or for messages of those that are in."""
+        ready = wait([self._bell, *guests], seconds)  # type: ignore[list-item]
+        arrived: list[tuple[Guest, Hello]] = []
+        if self._bell in ready:
+            self._bell.recv_bytes()
+            arrived.append(self._arrived.get())
+        return arrived, [guest for guest in ready if isinstance(guest, SocketGuest)]
 
     def _tend(self) -> None:
         while True:
@@ -201,7 +213,7 @@ class Door:
             if self._is_closing:
                 connection.close()
                 return
-            self.arrived.put((connection, hello))
+            self._arrived.put((SocketGuest(connection), hello))
             self._ringer.send_bytes(b"!")
 
 
@@ -210,7 +222,7 @@ def _listen(host: str, port: int) -> socket.socket:
     is_v6 = ":" in host
     family = socket.AF_INET6 if is_v6 else socket.AF_INET
     bind = host
-    if not _is_loopback(host):
+    if not is_loopback(host):
         # Other machines may use any name of this one; the key keeps other processes out.
         bind = "::" if is_v6 else "0.0.0.0"  # noqa: S104
     server = socket.create_server((bind, port), family=family)
@@ -223,12 +235,3 @@ def _listen(host: str, port: int) -> socket.socket:
             *(host, server.getsockname()[1]),
         )
     return server
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

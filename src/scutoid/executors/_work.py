@@ -62,6 +62,8 @@ class Work:
     """Whether the values go back to the driver."""
     requires: Mapping[str, int] = field(default_factory=dict)
     """What a worker needs to have of named resources."""
+    is_own_loop: bool = False
+    """Whether `call` leaves items to a loop of the worker's own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
