@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import tempfile
@@ -181,6 +183,26 @@ def test_a_disk_that_becomes_read_only_ends_a_run_at_once(disk, calls):
         sc.run(image(sc.open(NOISE)), store=disk / "store", executor="serial", check_halo=False)
     assert caught.value.place == str(disk / "store")
     assert calls.total() == 6
+
+
+@pytest.mark.parametrize("kind", ["parts", "table", "members_of_values"])
+def test_a_quota_that_is_used_up_ends_a_run_at_once(kind, calls, plate, tmp_path, monkeypatch):
+    def refuse(descriptor, data, at):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    options = {"store": tmp_path / "store", "executor": "serial", "check_halo": False}
+    result = pipeline(kind, calls, plate)
+    with monkeypatch.context() as used_up:
+        used_up.setattr(os, "pwrite", refuse)  # as packs of values are written
+        with pytest.raises(UnwritableStore, match="Disk quota exceeded") as caught:
+            sc.run(result, **options)
+    assert caught.value.place == str(tmp_path / "store")
+    assert "your quota is used up" in caught.value.remedy
+    n_tried = calls.total()
+    assert n_tried <= N  # none is tried again
+    assert sc.run(result, **options).ok
+    assert calls.total() == n_tried + N
+    assert_right(kind, result)
 
 
 def test_a_step_that_fails_for_want_of_room_elsewhere_has_failed(disk, calls, plate, tmp_path):
