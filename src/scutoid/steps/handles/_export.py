@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -41,6 +40,7 @@ from scutoid.steps.handles._export_labels import (
 from scutoid.steps.handles._export_members import ENDINGS, only_file, write_members
 from scutoid.steps.handles._export_plate import Labels, plate_places, write_image, write_plate
 from scutoid.steps.handles._export_tables import PlateTables, check_tables, whole_tables
+from scutoid.steps.handles._export_url import beside_url, is_url
 from scutoid.steps.handles._lazy import Lazy
 from scutoid.steps.handles._member_names import MemberNames
 from scutoid.steps.handles._member_stems import is_file_ending
@@ -49,7 +49,6 @@ from scutoid.steps.handles._partial import Partial
 from scutoid.steps.handles._single import Files, Image, Table, Value
 from scutoid.store import FORMATS, SHEETS
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _BLOCK_BYTES = 2**28
 _JOINED = (".csv", ".tsv", ".xlsx", ".parquet")
 _Write: TypeAlias = Callable[[Path], object]
@@ -62,7 +61,7 @@ def export(
     labels: Labels | None = None,
     tables: PlateTables | None = None,
     partial: Partial = "error",
-) -> Path:
+) -> Path | str:
     """Write a copy of a result to a path, or bring the copy that is there up to date.
 
     Parameters
@@ -78,7 +77,8 @@ def export(
         their keys. ``"qc/{well}_{site:02d}.png"`` names them by the columns of their groups, and
         by ``{key}``, in the placeholders of `open_folder`; a brace is written twice. A link is
         followed. In a folder only files that an export made are replaced or
-        removed.
+        removed. Or a URL in a bucket, ``"s3://bucket/cells.csv"``: what it ends as is made in a
+        temporary folder and copied there, metadata last.
     labels : mapping, optional
         Labels that are written within an image as OME-Zarr, by name: of each image its own.  A
         collection of images whose path ends in ``.ome.zarr`` becomes a plate (HCS), by its columns
@@ -94,14 +94,15 @@ def export(
 
     Returns
     -------
-    Path
-        The absolute path; of a template that of the folder before its first placeholder.
+    Path or str
+        The absolute path; of a template that of the folder before its first placeholder. Of a URL
+        the URL, a str.
 
     Raises
     ------
     ParameterError
-        If the ending is not one of a format that holds the result, the path is a URL, a placeholder
-        is no column, or two members have one name.
+        If the ending is not one of a format that holds the result, the path is a URL of another
+        kind, a placeholder is no column, or two members have one name.
     IncompleteResult
         If a member was not finished, and `partial` is "error".
     StoreError
@@ -124,18 +125,27 @@ def export(
     x,4
     <BLANKLINE>
     """
-    if _URL.match(os.fspath(path)):
-        raise ParameterError(
-            "an export goes to a folder of this machine or of a mounted file system",
-            value=os.fspath(path),
-            place="export",
-            remedy="export it to a folder and copy it from there, or mount the place",
-        )
     if not isinstance(result, Lazy):
         raise ParameterError("what is exported is a result", value=type(result).__name__)
     if result.kind not in ENDINGS:
         raise ParameterError("parts of blocks are not exported", value=result.name)
-    target, template = _split(result, os.fspath(path))
+    place = os.fspath(path)
+    if not is_url(place):
+        return _export_here(result, place, labels, tables, partial)[0]
+    with beside_url(place) as here:
+        target, template = _export_here(result, here.path, labels, tables, partial)
+        return here.publish(target, "" if template is None else template.below_root)
+
+
+def _export_here(
+    result: Lazy,
+    path: str,
+    labels: Labels | None,
+    tables: PlateTables | None,
+    partial: Partial,
+) -> tuple[Path, NamePattern | None]:
+    """Export to a path of this machine; return it, and the template by which members are named."""
+    target, template = _split(result, path)
     try:
         place = _followed(target)
         if (
@@ -160,7 +170,7 @@ def export(
             place=str(target),
             remedy="check the folder, its permissions and the free space",
         ) from error
-    return target
+    return target, template
 
 
 def _split(result: Lazy, path: str) -> tuple[Path, NamePattern | None]:

@@ -59,7 +59,7 @@ def replacing_folder(target: Path, template: str = _WHOLE) -> Iterator[Path]:
     try:
         yield new
         _refuse_own_list(new, target)
-        _write_list(new, {template: _leaves(new)})
+        _write_list(new, {template: leaves_of(new)})
         _Update(new, target, template).carry_out()
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -103,10 +103,10 @@ class _Update:
         if not self.target.exists():
             self.new.rename(self.target)
             return
-        wanted, there = _leaves(self.new), _leaves(self.target)
+        wanted, there = leaves_of(self.new), leaves_of(self.target)
         listed = _listed(self.target)
         same = {name for name in wanted & there if self._is_same(name)}
-        others = _others(listed or {}, self.template)
+        others = of_others(listed or {}, self.template)
         own = same if listed is None else listed.get(self.template, set()) | (others & wanted)
         own = {name for name in there & own if not (self.target / name).is_symlink()}
         self._refuse_clash(wanted, there - own)
@@ -184,7 +184,7 @@ class _Update:
         _write_list(self.target, self._list_of(listed - stale))
 
 
-def _leaves(folder: Path) -> set[str]:
+def leaves_of(folder: Path) -> set[str]:
     """Relative paths of all files, links and empty folders below a folder; not of its list."""
 
     def refuse(error: OSError) -> None:
@@ -208,28 +208,39 @@ def _above(name: str) -> Iterator[str]:
 def _listed(folder: Path) -> dict[str, set[str]] | None:
     """What exports list as their own, by template; None if nothing, as of earlier versions."""
     try:
-        content = parse_json(read_regular(folder / MARK))
-        named = {_WHOLE: content[_FILES], **content.get(_TEMPLATES, {})}
+        return parse_list(read_regular(folder / MARK))
+    except OSError:
+        return None
+
+
+def parse_list(content: bytes) -> dict[str, set[str]] | None:
+    """Return the files that a list names, by the template that made them; None: it is none."""
+    try:
+        record = parse_json(content)
+        named = {_WHOLE: record[_FILES], **record.get(_TEMPLATES, {})}
         return {
             template: {name for name in names if isinstance(name, str)}
             for template, names in named.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _others(listed: Mapping[str, set[str]], template: str) -> set[str]:
+def to_list(listed: Mapping[str, set[str]]) -> dict[str, object]:
+    """Return a list as it is written, in JSON; see `parse_list`."""
+    named = {template: sorted(names) for template, names in listed.items()}
+    content: dict[str, object] = {"made by": "scutoid.export", _FILES: named.pop(_WHOLE, [])}
+    return {**content, _TEMPLATES: named} if named else content
+
+
+def of_others(listed: Mapping[str, set[str]], template: str) -> set[str]:
     """Files that exports by other templates made."""
     return {name for other, names in listed.items() if other != template for name in names}
 
 
 def _write_list(folder: Path, listed: Mapping[str, set[str]]) -> None:
-    named = {template: sorted(names) for template, names in listed.items()}
-    content: dict[str, object] = {"made by": "scutoid.export", _FILES: named.pop(_WHOLE, [])}
-    if named:
-        content[_TEMPLATES] = named
     with replacing(folder / MARK) as new:
-        new.write_text(json.dumps(content, indent=0) + "\n")
+        new.write_text(json.dumps(to_list(listed), indent=0) + "\n")
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:
