@@ -24,8 +24,8 @@ from scutoid.steps import open as open_image
 from scutoid.steps import plan as plan_targets
 from scutoid.steps import run as run_targets
 from scutoid.steps.handles import Collection, Lazy, Partial
-from scutoid.steps.results import ResultRecord
-from scutoid.store import RECIPE, Entry, Recipe
+from scutoid.steps.results import how_far
+from scutoid.store import Entry, Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -273,8 +273,8 @@ def show(step: str, *, store: str = "results", partial: Partial = "error") -> in
 
 
 def _n_blocks(entry: Entry, recipe: Recipe) -> str:
-    record = ResultRecord.of(recipe, place=entry.path / RECIPE)
-    return "" if record is None else str(record.n_blocks)
+    found = how_far(entry, recipe)
+    return "" if found is None else str(found)
 
 
 def _facts(word: str, facts: Mapping[str, str]) -> None:

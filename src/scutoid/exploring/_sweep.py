@@ -36,6 +36,7 @@ from scutoid.printable import html_text, printed
 from scutoid.steps import Image, run
 from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import grid, note, refs_in, refusing_depth, section
+from scutoid.stopping import ends_by_signals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -345,6 +346,8 @@ def sweep(
         As in `preview`.
     Exception
         What the first choice failed with, if all of them fail.
+    RunStopped
+        If SIGTERM or SIGHUP ends it, in the main thread; what was run into a store is kept.
 
     Warns
     -----
@@ -372,12 +375,14 @@ def sweep(
             region.check(choice)
     measuring = Measures(dict(measures or {}), truth, threshold)
     measuring.check((*drawn[0], _SECONDS, ERROR))
-    if store is not None and roi is None and not graph.members:
-        # choices that fail there fail below again, and are warned of
-        with suppress(RunFailed):
-            run(*(_applied(region, target, each) for each in drawn), store=store, **running or {})
-    below = behind_of(region) if behind is None else behind.read_ref
-    return _swept(target, region, drawn, measuring, below)
+    with ends_by_signals():
+        if store is not None and roi is None and not graph.members:
+            # choices that fail there fail below again, and are warned of
+            with suppress(RunFailed):
+                results = [_applied(region, target, each) for each in drawn]
+                run(*results, store=store, **running or {})
+        below = behind_of(region) if behind is None else behind.read_ref
+        return _swept(target, region, drawn, measuring, below)
 
 
 def _swept(

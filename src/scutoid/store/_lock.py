@@ -159,6 +159,20 @@ class Lock:
             raise
         return True
 
+    @contextmanager
+    def attempt(self) -> Iterator[bool]:
+        """Hold the lock if it is free, and give it back at the end; says whether it is held.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be written.
+        """
+        try:  # before it is held: Ctrl-C may come at any time
+            yield self.acquire()
+        finally:
+            self.release()
+
     def wait(self, seconds: float) -> bool:
         """Wait until the lock is free or its holder dead; says whether it is."""
         end = time.monotonic() + seconds

@@ -47,6 +47,7 @@ from scutoid.steps.handles._member_stems import is_file_ending
 from scutoid.steps.handles._name_pattern import NamePattern
 from scutoid.steps.handles._partial import Partial
 from scutoid.steps.handles._single import Files, Image, Table, Value
+from scutoid.stopping import ends_by_signals
 from scutoid.store import FORMATS, SHEETS
 
 _BLOCK_BYTES = 2**28
@@ -107,6 +108,8 @@ def export(
         If a member was not finished, and `partial` is "error".
     StoreError
         If it cannot be written, or something is in the way that no export made.
+    RunStopped
+        If SIGTERM or SIGHUP ends it, in the main thread; the path is as it was.
 
     Examples
     --------
@@ -129,7 +132,17 @@ def export(
         raise ParameterError("what is exported is a result", value=type(result).__name__)
     if result.kind not in ENDINGS:
         raise ParameterError("parts of blocks are not exported", value=result.name)
-    place = os.fspath(path)
+    with ends_by_signals():  # which leaves nothing unfinished beside the path
+        return _exported(result, os.fspath(path), labels, tables, partial)
+
+
+def _exported(
+    result: Lazy,
+    place: str,
+    labels: Labels | None,
+    tables: PlateTables | None,
+    partial: Partial,
+) -> Path | str:
     if not is_url(place):
         return _export_here(result, place, labels, tables, partial)[0]
     with beside_url(place) as here:

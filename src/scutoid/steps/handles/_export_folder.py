@@ -150,11 +150,12 @@ class _Update:
     def _swap(self, own: set[str]) -> None:
         """Put the new folder in the place of the old one, which holds own files alone."""
         old = beside(self.target, ending=".old")
-        self.target.rename(old)
         try:
+            self.target.rename(old)
             self.new.rename(self.target)
-        except BaseException:
-            old.rename(self.target)
+        except BaseException:  # Ctrl-C too
+            if not self.target.exists() and old.exists():
+                old.rename(self.target)
             raise
         _remove(old, [*own, MARK])
         with suppress(FileNotFoundError):

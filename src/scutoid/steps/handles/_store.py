@@ -33,10 +33,12 @@ from scutoid.steps.results import (
     StoredResult,
     Verification,
     groups_of,
+    how_far,
     list_of,
     own_bytes,
     verify_store,
 )
+from scutoid.stopping import ends_by_signals
 from scutoid.store import RECIPE, Entry, EntryStore, Pack, Recipe, canonical_digest
 
 _SHOWN = 20
@@ -115,6 +117,8 @@ class Store(NamedResults):
         results = [(entry, recipe) for entry, recipe in found if _is_readable(entry, recipe)]
         self._check_newest(name, found, results)
         if not results:
+            if found:
+                raise _unfinished(*found[0])
             names = self.names()
             close = difflib.get_close_matches(name, names, n=1)
             raise StoreError(
@@ -186,12 +190,7 @@ class Store(NamedResults):
         recipe = Recipe.from_json(self._recipe_at(path), place=path / RECIPE)
         entry, recipe = self._followed(Entry(path, recipe.step, recipe.key), recipe)
         if "outputs" not in recipe.output or not _is_readable(entry, recipe):
-            raise IncompleteResult(
-                "a result that is read is complete",
-                value="it is being made, or its run was stopped or failed",
-                place=str(path),
-                remedy="run again: what was finished is kept",
-            )
+            raise _unfinished(entry, recipe)
         return self._result(entry, recipe)
 
     def _recipe_at(self, path: Path) -> bytes:
@@ -221,7 +220,8 @@ class Store(NamedResults):
         Verification
             `.ok`, `.damages`; as text, a line for each.
         """
-        return verify_store(self.entries_store, heal=heal)
+        with ends_by_signals():
+            return verify_store(self.entries_store, heal=heal)
 
     def gc(
         self,
@@ -273,7 +273,8 @@ class Store(NamedResults):
             keep_runs=keep_runs,
             max_bytes=None if max_size is None else parse_bytes(max_size, "max_size"),
         )
-        return collector.collect(dry_run=dry_run)
+        with ends_by_signals():
+            return collector.collect(dry_run=dry_run)
 
     def du(self) -> dict[str, int]:
         """Return the bytes that the results of each step take, the largest first."""
@@ -392,6 +393,18 @@ def _digests(value: object) -> set[str]:
     if len(same) > 1 and value == 0:
         same.append(-0.0)
     return {canonical_digest(number) for number in same}
+
+
+def _unfinished(entry: Entry, recipe: Recipe) -> IncompleteResult:
+    """Return the error of a result that is there in part."""
+    found = how_far(entry, recipe)
+    said = "" if found is None else f": {found} blocks or members are done"
+    return IncompleteResult(
+        "a result that is read is complete",
+        value=f"it is being made, or its run was stopped or failed{said}",
+        place=str(entry.path),
+        remedy="run again: what was finished is kept",
+    )
 
 
 def _is_readable(entry: Entry, recipe: Recipe) -> bool:

@@ -3,6 +3,7 @@ from ._checksums import checksum_of, contents_of
 from ._damage import Examination, Verification, own_bytes, verify_store
 from ._display import settle_display
 from ._garbage import COMPARED, Collector, Garbage
+from ._how_far import HowFar, how_far
 from ._member_lists import (
     group_columns,
     groups_of,
@@ -71,6 +72,7 @@ __all__ = [
     "FileRecord",
     "Garbage",
     "GridRecord",
+    "HowFar",
     "ImageRecord",
     "InputRecord",
     "MemberRecord",
@@ -94,6 +96,7 @@ __all__ = [
     "dead_locks",
     "group_columns",
     "groups_of",
+    "how_far",
     "image_file",
     "list_of",
     "list_of_members",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -315,11 +315,10 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
     n_results = nbytes = n_without_notes = 0
     for entry in store.places():
         recipe = entry.recipe
-        lock = Lock(entry.path)
-        if heal and not _acquired(lock):
-            skipped.append(f"{entry.name} {entry.path.name}")
-            continue
-        try:
+        with _held(Lock(entry.path), heal=heal) as may_look:
+            if not may_look:
+                skipped.append(f"{entry.name} {entry.path.name}")
+                continue
             n_results += 1
             nbytes += own_bytes(entry)
             if recipe is None:
@@ -334,9 +333,19 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
                 examination = Examination(entry, recipe, heal=heal)
                 damages += examination.run()
                 n_without_notes += not examination.has_notes
-        finally:
-            lock.release()
     return Verification(n_results, nbytes, tuple(damages), tuple(skipped), heal, n_without_notes)
+
+
+@contextmanager
+def _held(lock: Lock, *, heal: bool) -> Iterator[bool]:
+    """Hold a result that is to be healed; says whether it may be looked at.
+
+    Where it cannot be written, the error says how it is looked at all the same.
+    """
+    try:  # before it is held: Ctrl-C may come at any time
+        yield not heal or _acquired(lock)
+    finally:
+        lock.release()
 
 
 def _acquired(lock: Lock) -> bool:

@@ -208,18 +208,15 @@ class Collector:
         self, removal: Removal, results: dict[Path, tuple[Entry, Recipe | None]]
     ) -> bool:
         """Remove a result, unless somebody has begun to make or to use it just now."""
-        lock = Lock(removal.path)
-        if not lock.acquire():
-            return False
-        try:
+        with Lock(removal.path).attempt() as is_free:
+            if not is_free:
+                return False
             with announcing(self.store):
                 known = {run.folder for run in self.runs if run.has_record}
                 new = (run for run in runs_of(self.store) if run.folder not in known)
                 if any(removal.path in run.entries for run in new):
                     return False
                 results[removal.path][0].clear()
-        finally:
-            lock.release()
         with suppress(OSError):
             for folder in removal.path.relative_to(self.store.path).parents[:-1]:
                 (self.store.path / folder).rmdir()  # the step's, if this was its last result
@@ -230,13 +227,8 @@ class Collector:
         result = next((above for above in path.parents if above in results), None)
         if result is None:
             return _remove(path)
-        lock = Lock(result)
-        if not lock.acquire():
-            return False
-        try:
-            return _remove(path)
-        finally:
-            lock.release()
+        with Lock(result).attempt() as is_free:
+            return is_free and _remove(path)
 
     def _debris(self, results: Mapping[Path, object]) -> Iterator[Removal]:
         """Find what runs that were killed have left."""

@@ -12,12 +12,16 @@ R = TypeVar("R", bound=Runner)
 
 
 def begin_run(runner: R, announced: ExitStack, parts: list[str]) -> R | None:
-    """Announce what a run uses, as one more of its parts; None if some of that is gone."""
+    """Announce what a run uses, as one more of its parts; None if some of that is gone.
+
+    What breaks the run off before it has begun with its blocks is written down too.
+    """
     if runner.is_read_only:
         return runner
     lock = Lock(runner.folder)
     announced.push(lock)  # before it is held: Ctrl-C may come at any time
     lock.__enter__()
+    announced.push(runner.broken_off)
     if not runner.announce():
         lock.release()
         return None

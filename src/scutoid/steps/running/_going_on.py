@@ -138,14 +138,11 @@ def _is_finished(each: PlannedCall) -> bool:
 def _forget_if_empty(each: PlannedCall) -> None:
     """Remove a result that was begun in vain, lest it be older than the one that is made now."""
     is_mapped = isinstance(each.call, MappedCall)
-    lock = Lock(each.entry.path)
-    if (is_mapped and any(map(each.items.has, each.call.keys or ()))) or not lock.acquire():
+    if is_mapped and any(map(each.items.has, each.call.keys or ())):
         return
-    try:
-        if each.entry.status == "partial":
+    with Lock(each.entry.path).attempt() as is_held:
+        if is_held and each.entry.status == "partial":
             each.entry.clear()
-    finally:
-        lock.release()
 
 
 def _remember(node: Node, stored: Node) -> None:

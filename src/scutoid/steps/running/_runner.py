@@ -129,10 +129,12 @@ class Runner:
         run_id = f"{time.strftime('%Y-%m-%dT%H-%M-%S')}_{uuid.uuid4().hex[:4]}"
         self.folder = self.store.path / RUNS / run_id
         self.started = time.time()
+        self._began = time.monotonic()
         self.warnings = warnings_of(planned)
         self.heard = notes_of_images(planned)
         self._told = Told(planned, ())
         self._stopped: BaseException | None = None
+        self._is_open = False
 
     def run(
         self, *, listeners: Sequence[Listener], memory: int | str | None, **options: Any
@@ -144,7 +146,6 @@ class Runner:
         RunStopped
             If a signal has ended it; its `run` is what came of it until then.
         """
-        started = time.monotonic()
         for each in self.planned:
             if each.accepted is not None:
                 each.accepted.record()
@@ -163,7 +164,7 @@ class Runner:
                 self._record_collections()
             self._compare(report, stop)
             with stop.noted():
-                done = self._written_down(report, started)
+                done = self._written_down(report, self._began)
             if self._stopped is None and stop.signal is not None:
                 self._stopped = stop.error
             if isinstance(self._stopped, RunStopped):
@@ -321,8 +322,11 @@ class Runner:
                 return RunStep(
                     each.task, each.n_blocks, each.n_blocks, 0, 0, 0, 0.0, within=each.within
                 )
-            n_done = each.n_blocks if each.is_cached else 0
-            return RunStep(each.task, each.n_blocks, n_done, n_done, 0, 0, 0.0, within=each.within)
+            n_done = each.n_blocks if each.is_cached else _n_stored(each)
+            n_cached = each.n_blocks if each.is_cached else min(each.n_done, n_done)
+            return RunStep(
+                each.task, each.n_blocks, n_done, n_cached, 0, 0, 0.0, within=each.within
+            )
         task = report.tasks[each.task]
         n_failed, n_orphaned, seconds = task.n_failed, task.n_orphaned, task.seconds
         failures = task.failures
@@ -373,6 +377,7 @@ class Runner:
         """Write down the run, where the store can be written."""
         if self.is_read_only:
             return
+        self._is_open = False
         steps = (*self.before, *self.steps_of(done))
         is_ok = done.ok and not self.before  # it goes on where a run before had failures
         seconds = round(done.seconds, 3)
@@ -388,6 +393,16 @@ class Runner:
                 memory_of_process(),
             )
         )
+
+    def broken_off(self, *error: object) -> None:
+        """Write down a run that was announced, and ended before anything came of it.
+
+        Without an outcome it would look like one that goes on, or was killed.
+        """
+        del error
+        if self._is_open:
+            with ends_by_signals() as stop, stop.noted(), suppress(OSError):
+                self._written_down(None, self._began)
 
     def steps_of(self, done: Run) -> tuple[RunStepRecord, ...]:
         """Return what the record of the run says of its steps."""
@@ -414,6 +429,7 @@ class Runner:
             own = tuple(self._planned_step(each) for each in self.planned)
             steps = (*self.before, *own)
             record = RunRecord(self.started, steps, warnings=self.warnings, part_of=self.part_of)
+            self._is_open = True
             self._write(replace(record, command=command_of_process()))
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
@@ -498,6 +514,15 @@ def _is_stored(each: PlannedCall) -> bool:
     """Whether the result of a step is complete in the store, where it is kept there as a whole."""
     is_part = each.needed is not None and not bool(each.needed.all())
     return is_part or not each.is_kept or each.entry.status == "complete"
+
+
+def _n_stored(each: PlannedCall) -> int:
+    """Return how many blocks or members of a result are in the store now."""
+    if isinstance(each.call, MappedCall):
+        return sum(each.items.has(key) for key in each.call.keys)
+    if each.entry.status == "complete":
+        return each.n_blocks
+    return int((Journal.read(each.entry.journal, key=each.key.key) != 0).sum())
 
 
 def _not_committed(each: PlannedCall) -> StoreError:
