@@ -54,6 +54,7 @@ LAYERS = (
         "integrations",
         "reports",
         "serving",
+        "sessions",
         "cluster",
         "correcting",
         "napari_plugin",
@@ -81,7 +82,7 @@ OUTSIDE = RANK["cli"]
 # Parts of the outside that others of it may be built over
 SHARED = ("reports", "serving", "correcting")
 # What the stub of scutoid may hand on from the outside: it is loaded when it is asked for by name
-LAZY = {"correcting", "exploring", "reports", "tuning", "views"}
+LAZY = {"correcting", "exploring", "reports", "sessions", "tuning", "views"}
 
 
 def is_module(name: str) -> bool:

@@ -25,7 +25,7 @@ PROMISED = {
         Measure measure median n4 normalize_percentile open open_folder opening otsu OutputGrid pad
         Parts per_member percentile pipeline Plan plan predict Progress project pyramid
         read_parameters reduction report remove_small resample Roi Run run save_parameters
-        scale_nearest
+        scale_nearest session
         split_touching step stitch Storage Store subtract_background Table Tables threshold
         threshold_local transpose triangle tune um Value Values view watershed white_tophat
         correct corrected open_corrections suspicious unapplied
@@ -61,6 +61,7 @@ PROMISED = {
         assert_block_invariant assert_would_run ExecutorTests FormatTests Recorder SimulatedEvent
         SimulatedExecutor SimulatedFault with_given
     """,
+    "scutoid.sessions": "Session session",
     "scutoid.tuning": "tune Tuning",
     "scutoid.views": """
         Following follow layer_data LayerArray LayerSpec view view_layers web WebView

@@ -58,6 +58,7 @@ from .ops import (
 )
 from .progress import Progress
 from .reports import report
+from .sessions import session
 from .steps import (
     Files,
     HaloCheck,
@@ -179,6 +180,7 @@ __all__ = [
     "run",
     "save_parameters",
     "scale_nearest",
+    "session",
     "split_touching",
     "step",
     "stitch",

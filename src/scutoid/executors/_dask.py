@@ -32,6 +32,7 @@ from scutoid.executors._dask_job import DaskJob, Seat
 from scutoid.executors._dask_leaves import Leave, announce_leave, how_left
 from scutoid.executors._dask_losses import Losses
 from scutoid.executors._dask_overdue import Overdue
+from scutoid.executors._dask_standing import StandingExecutor
 from scutoid.executors._dask_types import Present
 from scutoid.executors._dask_waiting import Wait, serves
 from scutoid.executors._pickling import dump_works, with_values
@@ -120,6 +121,22 @@ class DaskExecutor:
         except BaseException:
             link.close(_CLOSING_SECONDS)
             raise
+
+    def stand(self, workers: int, logs: Path) -> StandingExecutor:
+        """Return an executor whose cluster is started now, and stands from run to run.
+
+        Parameters
+        ----------
+        workers : int
+            Workers of a cluster of its own.
+        logs : Path
+            Folder for what these print.
+        """
+        return StandingExecutor(
+            *(self._cluster, workers, logs),
+            lend=DaskExecutor,
+            handles_resources=self.handles_resources,
+        )
 
 
 class _DaskWorkerPool:

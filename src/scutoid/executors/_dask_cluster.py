@@ -37,10 +37,19 @@ class Link:
         self._is_ours = is_ours
 
     @classmethod
-    def to(cls, cluster: object, workers: int, logs: Path | None = None) -> Link:
+    def to(
+        cls,
+        cluster: object,
+        workers: int,
+        logs: Path | None = None,
+        *,
+        is_default: bool = False,
+    ) -> Link:
         """Connect to the scheduler of a client, a cluster or an address; to a new one for a preset.
 
-        None is a new cluster on this machine.  What a new cluster prints goes to `logs`.
+        None is a new cluster on this machine.  What a new cluster prints goes to `logs`.  A client
+        of ours computes what Dask computes elsewhere in this process if it `is_default`.  A link to
+        a cluster that stands is lent.
 
         Raises
         ------
@@ -55,16 +64,18 @@ class Link:
             distributed = importlib.import_module("distributed")
         except ImportError as error:
             raise MissingExtra.of("distributed", extra="dask") from error
+        if isinstance(cluster, Link):
+            return _Lent(cluster.client, own=cluster.own)
         if isinstance(cluster, distributed.Client):
             _check(cluster)
             return cls(cluster)
         own = _started(cluster, workers, logs)
         try:
             if own is None:
-                client = distributed.Client(cluster, set_as_default=False)
+                client = distributed.Client(cluster, set_as_default=is_default)
             else:
                 client = distributed.Client(
-                    own.address, security=own.security, set_as_default=False
+                    own.address, security=own.security, set_as_default=is_default
                 )
         except BaseException as error:
             if own is not None:
@@ -94,6 +105,13 @@ class Link:
         finally:
             if self.own is not None:
                 self.own.close()
+
+
+class _Lent(Link):
+    """A link for one of several runs; it does not end with the run."""
+
+    def close(self, seconds: float) -> None:
+        """Leave it to whom it belongs."""
 
 
 def _started(cluster: object, workers: int, logs: Path | None) -> OwnedCluster | None:

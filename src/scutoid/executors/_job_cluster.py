@@ -148,6 +148,7 @@ class JobCluster:
         options["job_script_prologue"] = [
             *_texts(prologue, "job_script_prologue", self._place),
             *_own_modules(),
+            *_temporary_files(),
         ]
         scheduler = options.get("scheduler_options") or defaults("scheduler-options") or {}
         if not isinstance(scheduler, dict):
@@ -259,6 +260,14 @@ def _own_modules() -> Iterator[str]:
     if outside:
         more = shlex.quote(os.pathsep.join(dict.fromkeys(outside)))
         yield f'export PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}"{more}'
+
+
+def _temporary_files() -> Iterator[str]:
+    """Lines of a job's script for the place of temporary files, where this process has said one."""
+    folder = os.environ.get("DASK_TEMPORARY_DIRECTORY")
+    for name in ("DASK_TEMPORARY_DIRECTORY", "TMPDIR"):
+        if folder and os.environ.get(name) == folder:
+            yield f"export {name}={shlex.quote(folder)}"
 
 
 def _example(preset: Preset) -> str:

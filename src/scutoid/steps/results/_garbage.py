@@ -39,7 +39,7 @@ from scutoid.store import MARK, RESULT_NAME, Entry, EntryStore, Lock, Recipe, li
 
 _REPORTS = (RUN, "events.jsonl", "report.html", "report.json")
 _PICTURE = re.compile(r"\d+\.png")
-_LOG = re.compile(r"[\w.-]+-\d+\.log")
+_LOG = re.compile(r"[\w.-]+-\d+\.(log|out|err)|dask-(driver|scheduler)\.log|failures\.log")
 _ASIDE = re.compile(rf"{RESULT_NAME.pattern}\.aside-\d+")
 COMPARED = ".compared-steps"
 """Digests of the steps that were compared across the faces of blocks, a line each."""

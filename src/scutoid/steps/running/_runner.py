@@ -63,6 +63,7 @@ from scutoid.steps.results import (
     shard_record,
 )
 from scutoid.steps.running._comparison import Comparison
+from scutoid.steps.running._failures import write_failures
 from scutoid.steps.running._outcome import INPUTS, Run, RunStep
 from scutoid.steps.running._process import command_of_process, memory_of_process
 from scutoid.steps.running._recorded_inputs import recorded_inputs
@@ -195,6 +196,8 @@ class Runner:
             steps, self.results(), seconds, self.store.path, self.folder, tasks, self.warnings
         )
         self.record(done)
+        if not self.is_read_only:
+            write_failures(done.steps, self.folder / LOGS)
         return done
 
     def _compute(

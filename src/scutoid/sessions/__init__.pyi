@@ -1,0 +1,3 @@
+from ._session import Session, session
+
+__all__ = ["Session", "session"]
