@@ -13,6 +13,7 @@ from scutoid import events
 from scutoid.blocks import BlockGrid, BlockStatus, BlockTask, Scheduler, run_blocks
 from scutoid.errors import WorkerError
 from scutoid.executors import ConnectExecutor, Launch
+from scutoid.executors._launch import LaunchedGroup
 from scutoid.geometry import Roi
 from scutoid.testing import Recorder
 
@@ -115,6 +116,8 @@ LOOP = """
                 break
             while len(list(folder.glob("start-*"))) < int(sys.argv[4]):
                 time.sleep(0.01)
+            while sys.argv[5] and not (folder / sys.argv[5]).exists():
+                time.sleep(0.01)
             (folder / f"{block.task}-{block.index}-{os.getpid()}").touch()
             blocks.done()
         if not code:
@@ -129,11 +132,11 @@ def loops(tmp_path):
     script = tmp_path / "loop.py"
     script.write_text(textwrap.dedent(LOOP))
 
-    def launch(task, n, code, *, workers=1, at_least=1):
+    def launch(task, n, code, *, workers=1, at_least=1, waits_for=""):
         folder = tmp_path / str(task)
         folder.mkdir(exist_ok=True)
-        command = [sys.executable, str(script), str(folder), str(n), str(code), str(at_least)]
-        return Launch(command, workers=workers, task=task)
+        how = [str(n), str(code), str(at_least), waits_for]
+        return Launch([sys.executable, str(script), str(folder), *how], workers=workers, task=task)
 
     return launch
 
@@ -142,9 +145,23 @@ def started(folder):
     return len(list(folder.glob("start-*")))
 
 
-def test_a_worker_that_has_done_its_part_is_not_replaced_while_others_work(tmp_path, loops):
-    """One leaves after a block with exit code 0, the other does the rest."""
-    launches = [loops("t", 1, 0, at_least=2), loops("t", 10**6, 0, at_least=2)]
+def test_a_worker_that_has_done_its_part_is_not_replaced_while_others_work(
+    tmp_path, loops, monkeypatch
+):
+    """One leaves after a block; the other does the rest once the run has seen that it is gone."""
+    look, seen = LaunchedGroup.look_after, []
+
+    def look_after(group):
+        seen.extend(member for member in group.members if member.code == 0)
+        look(group)
+        if len(seen) >= 3:
+            (tmp_path / "t" / "seen").touch()
+
+    monkeypatch.setattr(LaunchedGroup, "look_after", look_after)
+    launches = [
+        loops("t", 1, 0, at_least=2),
+        loops("t", 10**6, 0, at_least=2, waits_for="seen"),
+    ]
     report = run_blocks(
         BlockTask("t", None, grid(60)), workers=2, executor=ConnectExecutor(launch=launches)
     )
