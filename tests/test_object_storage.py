@@ -253,3 +253,17 @@ def test_a_file_is_copied_whole_though_connections_end(bucket, folder, tmp_path)
     remote.download(f"{folder}/A1.tif", str(tmp_path / "copy.tif"))
     assert not due
     assert (tmp_path / "copy.tif").read_bytes() == bucket.get("plate/A1.tif")
+
+
+def test_a_cost_foretells_the_requests_of_a_run(bucket, tmp_path):
+    bucket.put_folder(arrays(tmp_path / "a.zarr", 3), "x/a.zarr")
+    image = sc.open(bucket.url("x/a.zarr"), axes="yx")
+    result = sc.threshold(image, level=1000)
+    options = {"block": 16, "executor": "serial"}
+    cost = sc.plan(result, store=tmp_path / "store", sample=4, **options).cost
+    bucket.proxy.forget()
+    sc.run(result, store=tmp_path / "store", check_halo=False, **options)
+    n_chunks = sum("/c/" in path for _, path, *_ in bucket.proxy.asked)
+    assert n_chunks == cost["threshold"].n_left == 7
+    assert cost.n_requests == pytest.approx(n_chunks)
+    assert "7 requests to servers" in cost.text()

@@ -183,7 +183,7 @@ def plan(
     planned = plan_targets(*targets, **options, sample=time_sample)
     say(planned.text(folded=not all_steps))
     if planned.cost is not None:
-        say(f"\n{planned.cost.text(workers)}")
+        say(f"\n{planned.cost.text(workers, folded=not all_steps)}")
     return 0
 
 

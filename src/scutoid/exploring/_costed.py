@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from scutoid.errors import ScutoidError
+from scutoid.exploring._costed_members import with_functions, with_members
 from scutoid.exploring._preview import preview
 from scutoid.steps.compute import metered
 from scutoid.steps.graph import CollectionRef, ImageRef, Ref
 from scutoid.steps.handles import handle_of
-from scutoid.steps.planning import Cost, PlannedCall, PlannedRun, StepCost
+from scutoid.steps.planning import Cost, PlannedCall, PlannedRun
 
 _MOST = 4
 """Regions, each as large as a block."""
@@ -29,8 +30,11 @@ def with_estimates(
 
     Their functions are timed in previews of some regions, in which values of whole images are those
     of the region; reading and writing is taken to be as long as that of steps that were measured.
-    What a preview cannot compute, such as collections, stays unknown.
+    Of collections some members are computed in the same way.  What neither can compute stays
+    unknown.
     """
+    if cost.unknown:
+        cost = with_members(cost, planned)
     if not cost.unknown or any(isinstance(target, CollectionRef) for target in targets):
         return cost
     image = _largest_image(planned)
@@ -57,18 +61,8 @@ def with_estimates(
             steps.append(step)
             continue
         in_all = seconds[label] * n_blocks / sharing[label]
-        steps.append(_estimated(step, in_all, len(regions), cost))
+        steps.append(replace(with_functions(step, in_all, cost), n_regions=len(regions)))
     return replace(cost, steps=tuple(steps))
-
-
-def _estimated(step: StepCost, in_all: float, n_regions: int, cost: Cost) -> StepCost:
-    """Return a step whose functions take some seconds in all, with the overhead of others."""
-    alike = [o.overhead for o in cost if o.n_sampled and o.writes_image == step.writes_image]
-    overhead = float(np.mean(alike)) if alike else 0.0
-    each = in_all / max(step.n_left, 1) + overhead
-    return replace(
-        step, seconds=each, fastest=each, slowest=each, overhead=overhead, n_regions=n_regions
-    )
 
 
 def _largest_image(planned: PlannedRun) -> PlannedCall | None:

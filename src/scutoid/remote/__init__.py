@@ -51,7 +51,7 @@ from scutoid.remote._objects import (
     remove,
 )
 from scutoid.remote._s3 import is_writable_kind
-from scutoid.remote._tries import REFUSED, check_bucket, not_there
+from scutoid.remote._tries import REFUSED, check_bucket, n_requests, not_there
 from scutoid.remote._uploads import Upload, abort, uploads
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "is_http",
     "is_writable_kind",
     "listed",
+    "n_requests",
     "names",
     "not_there",
     "objects",

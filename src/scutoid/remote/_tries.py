@@ -10,6 +10,7 @@ Kinds of failures, by what a server or its library says::
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,27 @@ _GIVE = {
 T = TypeVar("T")
 
 
+class _Requests:
+    """What this process has asked of servers, as the system counts the bytes that it reads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.n = 0
+
+    def note(self) -> None:
+        """Count one more."""
+        with self._lock:
+            self.n += 1
+
+
+_REQUESTS = _Requests()
+
+
+def n_requests() -> int:
+    """Return how many requests this process has made to servers, each try counted."""
+    return _REQUESTS.n
+
+
 class Failure(Protocol):
     """Makes the error of a URL, of what its server answered in the last of some tries."""
 
@@ -80,6 +102,7 @@ def tried(url: str, use: Callable[[], T], failure: Failure | None = None) -> T:
     """
     failure = failure or unreadable
     for number, pause in enumerate((*PAUSES, None), 1):
+        _REQUESTS.note()
         try:
             return use()
         except Exception as error:  # each kind of server has errors of its own

@@ -49,6 +49,7 @@ from ._refs import (
     with_parts,
 )
 from ._rewrite import Outputs, Rewriting, with_spec_options
+from ._some_members import SomeMembers
 
 __all__ = [
     "Beside",
@@ -81,6 +82,7 @@ __all__ = [
     "PartOfMember",
     "Ref",
     "Rewriting",
+    "SomeMembers",
     "StoredMembers",
     "StoredOutputs",
     "WholeCall",

@@ -9,7 +9,7 @@ from typing import Any
 from scutoid.errors import PipelineError
 from scutoid.steps.declaration import StepSpec
 from scutoid.steps.graph._call import Call, make_call
-from scutoid.steps.graph._refs import CollectionRef, Gathered, ImageRef, Member, Ref
+from scutoid.steps.graph._refs import CollectionRef, Gathered, ImageRef, Member, Node, Ref
 
 Outputs = tuple[Ref | CollectionRef, ...]
 
@@ -23,15 +23,20 @@ class Rewriting:
         Returns what stands for the outputs of a call, or None where it is rebuilt.
     spec : function of a call
         Returns the step that a call that is rebuilt applies; the same one where it stays.
+    opened : function of a node, optional
+        Returns what stands for a collection that no call makes, such as the files of a folder.
     """
 
     def __init__(
         self,
         replaced: Callable[[Call], Outputs | None],
         spec: Callable[[Call], StepSpec],
+        opened: Callable[[Node], Node] | None = None,
     ) -> None:
         self._replaced = replaced
         self._spec = spec
+        self._opened = opened
+        self._stands_for: dict[Node, Node] = {}
         self._made: dict[Call, Outputs] = {}
 
     def item(self, item: object) -> object:
@@ -56,7 +61,7 @@ class Rewriting:
     def _member(self, ref: Ref, member: Member) -> Ref:
         collection = CollectionRef(member.collection, ref.kind, ref.output)
         made = self._collection(collection)
-        if made.node is member.collection:
+        if made.node is member.collection or member.key not in made.node.places:
             return ref
         new = made.member(member.key)
         if isinstance(ref, ImageRef) and isinstance(new, ImageRef):
@@ -65,11 +70,17 @@ class Rewriting:
 
     def _collection(self, ref: CollectionRef) -> CollectionRef:
         if not isinstance(ref.node, Call):
-            return ref
+            return ref if self._opened is None else ref.on(self._stand_in(ref.node))
         made = self._outputs(ref.node)[ref.output]
         if not isinstance(made, CollectionRef):
             return ref
         return replace(made, parts=(*made.parts, *ref.parts))
+
+    def _stand_in(self, node: Node) -> Node:
+        """Return what stands for a collection, the same one each time."""
+        if self._opened is not None and node not in self._stands_for:
+            self._stands_for[node] = self._opened(node)
+        return self._stands_for[node]
 
     def _outputs(self, call: Call) -> Outputs:
         if call not in self._made:

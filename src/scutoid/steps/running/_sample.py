@@ -163,7 +163,10 @@ class SampleRunner(Runner):
         counted = _warmed_up([usage for usage in usages if not usage.is_taken])
         if not counted:
             return StepCost(
-                each.task, n_left, 0, writes_image=_writes_image(each), why=self._why(each)
+                *(each.task, n_left, 0),
+                writes_image=_writes_image(each),
+                why=self._why(each),
+                within=each.within,
             )
         seconds = [usage.seconds for usage in counted]
         return StepCost(
@@ -178,6 +181,8 @@ class SampleRunner(Runner):
             max(usage.peak for usage in usages),
             statistics.fmean(usage.seconds - usage.of_functions for usage in counted),
             _writes_image(each),
+            n_requests=statistics.fmean(usage.n_requests for usage in counted),
+            within=each.within,
         )
 
     def _why(self, each: PlannedCall) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scutoid import remote
 from scutoid.blocks import Block, BlockStatus, Done
 from scutoid.steps.compute import metered
 
@@ -32,6 +33,8 @@ class Usage:
     """Bytes that the process read from files meanwhile; 0 where the system does not count them."""
     n_written: int
     """Bytes that it wrote."""
+    n_requests: int
+    """Requests that it made to servers."""
     peak: int
     """The most memory that the process held at once, in bytes; 0 where it is not known."""
     worker: int
@@ -52,6 +55,7 @@ class Measured:
         with suppress(OSError):
             (_OWN / "clear_refs").write_text(_RESET_PEAK)
         read, written = _counts()
+        asked = remote.n_requests()
         start = time.perf_counter()
         with metered() as in_functions:
             value: Any = self.function(block, **ready)
@@ -63,6 +67,7 @@ class Measured:
             sum(in_functions.values()),
             read_then - read,
             written_then - written,
+            remote.n_requests() - asked,
             _peak(),
             os.getpid(),
             done.is_taken,
