@@ -130,6 +130,30 @@ class RecordLog:
         return header, payloads
 
     @staticmethod
+    def to_bytes(header: bytes, payloads: Iterable[bytes]) -> bytes:
+        """Return the content of a file of records, for one that is written at once."""
+        return b"".join((_MAGIC, *map(_framed, (header, *payloads))))
+
+    @staticmethod
+    def of_bytes(content: bytes, place: str) -> tuple[bytes, list[bytes]]:
+        """Return the header and the records of what was written at once; `place` is for errors.
+
+        Raises
+        ------
+        DamagedResult
+            If it is not whole.
+        """
+        header, payloads, position = _parse(content, Path(place))
+        if header is None or position != len(content):
+            raise DamagedResult(
+                "records that are written at once are whole",
+                value=f"the first {position} of {len(content)} bytes are",
+                place=place,
+                remedy="run again: what is missing is made",
+            )
+        return header, payloads
+
+    @staticmethod
     def read_header(path: str | os.PathLike[str]) -> bytes:
         """Read the header of a file alone, as `read` does; no record, however many there are.
 

@@ -43,10 +43,12 @@ def test_a_file_or_an_image_is_not_a_store(tmp_path, make, rule):
     assert caught.value.remedy
 
 
-def test_a_url_is_not_a_store(tmp_path, monkeypatch):
+@pytest.mark.parametrize("url", ["https://a.b/results", "memory://a", "file:///a", "gs://b/a"])
+def test_a_url_that_is_none_of_a_bucket_of_s3_is_not_a_store(tmp_path, monkeypatch, url):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StoreError, match="mount it"):
-        EntryStore("s3://bucket/results")
+    with pytest.raises(StoreError, match="lies in a bucket") as caught:
+        EntryStore(url)
+    assert "mount it" in caught.value.remedy
     assert list(tmp_path.iterdir()) == []
 
 

@@ -44,9 +44,10 @@ from ._tiff_stream import stream_tiff
 from ._tiff_write import write_tiff
 from ._time import TimeScale
 from ._units import METRES, SECONDS, known_unit
-from ._zarr import check_identity
+from ._zarr import UNDECODED, check_identity
 from ._zarr_groups import GroupImage, is_zarr_at, labels_of, names_in_group, well_name, zarr_images
 from ._zarr_names import files_of_array
+from ._zarr_objects import writer_to_url
 from ._zarr_zip import split_zip, zarr_at
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "SECONDS",
     "SPATIAL",
     "STACKED_AXES",
+    "UNDECODED",
     "ArraySource",
     "ChannelDisplay",
     "FileSet",
@@ -117,6 +119,7 @@ __all__ = [
     "well_name",
     "without_windows",
     "write_tiff",
+    "writer_to_url",
     "zarr_at",
     "zarr_images",
 ]

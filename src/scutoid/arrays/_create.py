@@ -38,8 +38,10 @@ class ImageWriter(Protocol):
         """Write a region durably; return whether anything is stored for it."""
         ...
 
-    def notes(self, roi: Roi) -> Notes:
-        """Return notes of the shards of a region that was written just now, if it has shards."""
+    def write_noted(
+        self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False
+    ) -> Notes | None:
+        """Write a region; return notes of its shards, or None if nothing is stored for it."""
         ...
 
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,11 +24,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid import remote
 from scutoid.arrays._display import ChannelDisplay
 from scutoid.arrays._ome import MARK
 from scutoid.arrays._open import open_source
 from scutoid.arrays._shard_notes import ShardLevel, shard_levels
-from scutoid.arrays._shards import places_of
+from scutoid.arrays._shards import objects_of, places_of
 from scutoid.arrays._source import ArraySource
 from scutoid.arrays._spec import ImageSpec
 from scutoid.durable import replacing
@@ -39,6 +42,8 @@ _LEAST, _MOST = 2**20, 2**25
 """Bytes that are read of any image, if it has them, and at most."""
 _LOOKED_AT = 256
 """Shards of which the sizes of the chunks are looked at."""
+Place = tuple[int, ...]
+"""Of a shard, a number an axis as stored."""
 
 
 @dataclass(slots=True)
@@ -93,7 +98,9 @@ class Limits:
         return (low, high) if low < high else (low, low + 1)
 
 
-def add_limits(path: str | os.PathLike[str], limits: Limits | None = None) -> bool:
+def add_limits(
+    path: str | os.PathLike[str], limits: Limits | None = None, *, url: str | None = None
+) -> bool:
     """Write down how the channels of a zarr of scutoid's are shown, where it does not say it yet.
 
     Viewers need a colour and a window of each channel.  Those that are unknown get a colour of
@@ -106,6 +113,8 @@ def add_limits(path: str | os.PathLike[str], limits: Limits | None = None) -> bo
         Of the image's folder.
     limits : Limits, optional
         Of all of its voxels; default: of a sample, see above.
+    url : str, optional
+        Where its shards lie, if only its metadata are in the folder.
 
     Returns
     -------
@@ -119,14 +128,51 @@ def add_limits(path: str | os.PathLike[str], limits: Limits | None = None) -> bo
         own, ome = attributes.get(MARK, {}), attributes.get("ome", {})
         if {"image-label", "omero"} & ome.keys() or "multiscales" not in ome:
             return False
-        source = open_source(path)
-        found = _sampled(source, path) if limits is None else limits
+        with _sample_at(path, url) as (place_of_voxels, sizes):
+            source = open_source(place_of_voxels)
+            found = _sampled(source, place_of_voxels, sizes) if limits is None else limits
         ome["omero"] = {"channels": _channels(source, own, found)}
         own["has_limits_of_data"] = True
         with replacing(place) as new:
             new.write_text(json.dumps(group, indent=1))
         return True
     return False
+
+
+@contextmanager
+def _sample_at(
+    path: str | os.PathLike[str], url: str | None
+) -> Iterator[tuple[str | os.PathLike[str], Mapping[Place, int] | None]]:
+    """Yield where the voxels of a sample are read, and the bytes of all shards if they are known.
+
+    Of an image at a URL whose shards are small they are copied: a request each, where each chunk
+    would be one, and each index.
+    """
+    levels = () if url is None else shard_levels(path)
+    if url is None or not levels:
+        yield path if url is None else url, None
+        return
+    sizes = objects_of(f"{url}/0", levels[0].grid)
+    shards = _looked_at(sorted(sizes), sizes)
+    if sum(sizes[place] for place in shards) > _MOST:
+        yield url, sizes
+        return
+    with tempfile.TemporaryDirectory(prefix="scutoid-") as folder:
+        shutil.copytree(path, folder, dirs_exist_ok=True)
+        names = ["/".join(("0", "c", *map(str, place))) for place in shards]
+        found = remote.at_once([f"{url}/{name}" for name in names], remote.get)
+        for name, content in zip(names, found, strict=True):
+            shard = Path(folder, name)
+            shard.parent.mkdir(parents=True, exist_ok=True)
+            shard.write_bytes(content or b"")
+        yield folder, sizes
+
+
+def _looked_at(shards: list[Place], sizes: Mapping[Place, int]) -> list[Place]:
+    """Return the shards of which the sizes of the chunks are looked at."""
+    if len(shards) <= _LOOKED_AT:
+        return shards
+    return [shards[n] for n in _chosen([sizes[place] for place in shards], _LOOKED_AT)]
 
 
 def _channels(
@@ -141,13 +187,15 @@ def _channels(
     ]
 
 
-def _sampled(source: ArraySource, path: str | os.PathLike[str]) -> Limits:
+def _sampled(
+    source: ArraySource, path: str | os.PathLike[str], sizes: Mapping[Place, int] | None
+) -> Limits:
     """Return the limits of a sample of the voxels."""
     spec = source.spec
     limits = Limits.of(spec)
     budget = min(max(spec.size * spec.dtype.itemsize // _SHARE, _LEAST), _MOST)
     levels = shard_levels(path)
-    chunks = _chunks_in(levels[0], spec, tuple(source.chunks)) if levels else None
+    chunks = _chunks_in(levels[0], spec, tuple(source.chunks), sizes) if levels else None
     regions = [_middle(spec, budget)] if chunks is None else chunks.some(budget, spec)
     for region in regions:
         limits.add(source.read(region), region.offset)
@@ -195,19 +243,26 @@ def _middle(spec: ImageSpec, budget: int) -> Roi:
     return Roi(start, shape)
 
 
-def _chunks_in(level: ShardLevel, spec: ImageSpec, chunk: tuple[int, ...]) -> _Chunks | None:
+def _chunks_in(
+    level: ShardLevel,
+    spec: ImageSpec,
+    chunk: tuple[int, ...],
+    sizes: Mapping[Place, int] | None,
+) -> _Chunks | None:
     """Return the chunks in some of the shards, or all; None where they cannot be told."""
     inside = [edge // size for edge, size in zip(level.edge, chunk, strict=True)]
     if level.order or math.prod(inside) != level.n_chunks:  # its axes are stored in another order
         return None
-    shards = sorted(places_of(level.folder, level.grid))
+    shards = sorted(places_of(level.folder, level.grid) if sizes is None else sizes)
     every = np.stack(np.unravel_index(np.arange(math.prod(level.grid)), level.grid), axis=1)
     there = np.array(shards, np.int64).reshape(-1, spec.ndim)
     counts = [_by_channel(places * level.edge, level.edge, spec) for places in (there, every)]
     lacking = counts[0] < counts[1]
-    if len(shards) > _LOOKED_AT:
-        sizes = [Path(level.path(place)).stat().st_size for place in shards]
-        shards = [shards[n] for n in _chosen(sizes, _LOOKED_AT)]
+    if sizes is not None:
+        shards = _looked_at(shards, sizes)
+    elif len(shards) > _LOOKED_AT:
+        here = {place: Path(level.path(place)).stat().st_size for place in shards}
+        shards = _looked_at(shards, here)
     within = np.stack(np.unravel_index(np.arange(level.n_chunks), inside), axis=1) * chunk
     starts, stored = [np.zeros((0, spec.ndim), np.int64)], [np.zeros(0, np.int64)]
     for shard in shards:

@@ -15,16 +15,18 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays._axis_order import Order, stored_roi
+from scutoid import remote
+from scutoid.arrays._axis_order import Order, as_here, stored_roi
 from scutoid.arrays._shards import levels_of, places_of
 from scutoid.arrays._zarr_metadata import shard_grid
 from scutoid.arrays._zarr_nodes import Node
@@ -85,6 +87,11 @@ class ShardLevel:
         """Return the file of a shard."""
         return "/".join((self.folder, "c", *map(str, place)))
 
+    def region(self, place: tuple[int, ...]) -> Roi:
+        """Return the region of the image that a shard has, which may end beyond the image."""
+        corner = tuple(at * edge for at, edge in zip(place, self.edge, strict=True))
+        return Roi(as_here(corner, self.order), as_here(self.edge, self.order))
+
     def number_of(self, place: tuple[int, ...]) -> int:
         """Return the number of a shard in C order."""
         number = 0
@@ -106,25 +113,38 @@ class ShardLevel:
         None if there is no such file, or it has no index.
         """
         length = self.n_chunks * _SPAN.itemsize + _CRC
-        with suppress(OSError), opened_regular(self.path(place)) as shard:
-            size = os.fstat(shard.fileno()).st_size
-            shard.seek(max(size - length, 0))
-            index = shard.read(min(length, size))
-            if len(index) == length:
-                found = np.frombuffer(index[:-_CRC], _SPAN)["bytes"]
-                return np.where(found == _ABSENT, 0, found).astype(np.int64)
-        return None
+        index = _end_of(self.path(place), length)
+        if len(index) != length:
+            return None
+        found = np.frombuffer(index[:-_CRC], _SPAN)["bytes"]
+        return np.where(found == _ABSENT, 0, found).astype(np.int64)
 
     def note(self, place: tuple[int, ...]) -> tuple[int, int, int, int] | None:
         """Return the note of a shard, as in `NOTE`; None if there is no such file."""
         found = _described(self.path(place), self.n_chunks)
         return None if found is None else (self.number, self.number_of(place), *found)
 
+    def note_of(self, place: tuple[int, ...], shard: bytes) -> tuple[int, int, int, int]:
+        """Return the note of a shard that has a content."""
+        crc = _checksum(lambda n, at: shard[at : at + n], len(shard), self.n_chunks)
+        return self.number, self.number_of(place), len(shard), crc
+
+
+def _end_of(path: str, length: int) -> bytes:
+    """Return the last bytes of a shard; fewer where it has not so many, none where it is not."""
+    if "://" in path:
+        return remote.read_part(path, -length) or b""
+    with suppress(OSError), opened_regular(path) as shard:
+        size = os.fstat(shard.fileno()).st_size
+        shard.seek(max(size - length, 0))
+        return shard.read(min(length, size))
+    return b""
+
 
 def shard_levels(path: str | os.PathLike[str]) -> tuple[ShardLevel, ...]:
     """Return the levels of a stored image, the finest first; none where shards have no notes."""
     try:
-        nodes, order = levels_of(Path(path))
+        nodes, order = levels_of(path)
         levels = [ShardLevel.of(node, n, order) for n, node in enumerate(nodes)]
     except SIGNS_OF_DAMAGE:
         return ()
@@ -181,20 +201,21 @@ def _described(path: str, n_chunks: int) -> tuple[int, int] | None:
         return None
     try:
         size = os.fstat(descriptor).st_size
-        return size, _checksum(descriptor, size, n_chunks)
+        return size, _checksum(partial(os.pread, descriptor), size, n_chunks)
     except OSError:
         return None
     finally:
         os.close(descriptor)
 
 
-def _checksum(descriptor: int, size: int, n_chunks: int) -> int:
+def _checksum(read: Callable[[int, int], bytes], size: int, n_chunks: int) -> int:
+    """Return the checksum of a shard, of which `read` gives so many bytes from a place on."""
     length = n_chunks * _SPAN.itemsize + _CRC
-    index = os.pread(descriptor, min(length, size), max(size - length, 0))
+    index = read(min(length, size), max(size - length, 0))
     crc = zlib.crc32(index)
     if len(index) < length:
         return crc
     for offset, nbytes in np.frombuffer(index[:-_CRC], _SPAN).tolist():
         if nbytes != _ABSENT and _CRC <= nbytes <= size - offset:
-            crc = zlib.crc32(os.pread(descriptor, _CRC, offset + nbytes - _CRC), crc)
+            crc = zlib.crc32(read(_CRC, offset + nbytes - _CRC), crc)
     return crc

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scutoid import remote
 from scutoid.arrays._axis_order import Order, as_here
 from scutoid.arrays._ome import read_multiscale
 from scutoid.arrays._zarr import ZarrArray, open_tensorstore
 from scutoid.arrays._zarr_metadata import shard_grid
 from scutoid.arrays._zarr_nodes import Node, read_node
-from scutoid.errors import ScutoidError, SourceError
-from scutoid.paths import inside
+from scutoid.errors import DamagedResult, ScutoidError, SourceError
+from scutoid.paths import inside, is_inner_name
 
 _PAST_ALL = 2**63
 _MISSING = -1
@@ -53,7 +54,7 @@ def stored_shards(
     notes : ndarray of `NOTE`, optional
         Notes of its shards; one whose file has not the bytes that were noted counts as missing.
     """
-    nodes, order = levels_of(Path(path))
+    nodes, order = levels_of(path)
     if not nodes:
         return None
     shape, edge, grid = shard_grid(nodes[0])
@@ -93,7 +94,7 @@ def misfit_shards(path: str | os.PathLike[str], notes: NDArray[np.void]) -> list
         Notes of its shards; of two of one shard the later holds.
     """
     noted = {(level, shard): nbytes for level, shard, nbytes, _ in notes.tolist()}
-    nodes, _ = levels_of(Path(path))
+    nodes, _ = levels_of(path)
     found = []
     for number, node in enumerate(nodes):
         shape, edge = (_along(node, name) for name in ("shape", "chunk_shape"))
@@ -111,7 +112,7 @@ def _along(node: Node, name: str) -> tuple[int, ...]:
     return tuple(grid[name] if name in grid else node.metadata[name])
 
 
-def levels_of(path: Path) -> tuple[list[Node], Order]:
+def levels_of(path: str | os.PathLike[str]) -> tuple[list[Node], Order]:
     """Return the arrays of an image that scutoid has written, the finest first; none if damaged.
 
     And where each axis of the image is stored in them.
@@ -126,13 +127,22 @@ def levels_of(path: Path) -> tuple[list[Node], Order]:
     except ScutoidError:
         pass  # level 0 may still be readable
     try:
-        nodes = [read_node(str(inside(path, name))) for name in names]
+        nodes = [read_node(_below(os.fspath(path), name)) for name in names]
         arrays = [node for node in nodes if node is not None]
         for node in arrays:
             shard_grid(node)
     except ScutoidError:
         return [], ()
     return (arrays, order) if len(arrays) == len(nodes) else ([], ())
+
+
+def _below(place: str, name: str) -> str:
+    """Return where an array of an image lies that its metadata name."""
+    if "://" not in place:
+        return str(inside(Path(place), name))
+    if not is_inner_name(name):
+        raise DamagedResult("an image names arrays of its own", value=name, place=place)
+    return f"{place}/{name}"
 
 
 def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
@@ -143,7 +153,7 @@ def damaged_shards(path: str | os.PathLike[str]) -> list[Path]:
     SourceError
         If its metadata cannot be read.
     """
-    nodes, _ = levels_of(Path(path))
+    nodes, _ = levels_of(path)
     if not nodes:
         raise SourceError("a zarr has metadata", value="none that can be read", place=str(path))
     return [file for node in nodes for file in _damaged(node)]
@@ -176,6 +186,17 @@ def _damaged(node: Node) -> list[Path]:
 def places_of(location: str, grid: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Places of the shards of an array that are there, one number an axis."""
     return [place for place, _ in shard_files(location, grid)]
+
+
+def objects_of(location: str, grid: tuple[int, ...]) -> dict[tuple[int, ...], int]:
+    """Return the places of the shards of an array at a URL that are there, and their bytes."""
+    begin = len(f"{location}/c/")
+    found = {}
+    for each in remote.objects(f"{location}/c"):
+        place = tuple(map(_number, each.url[begin:].split("/")))
+        if len(place) == len(grid) and all(n < size for n, size in zip(place, grid, strict=True)):
+            found[place] = each.size
+    return found
 
 
 def shard_files(

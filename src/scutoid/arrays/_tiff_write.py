@@ -206,9 +206,11 @@ class TiffWriter:
             array.write(roi.to_slices(), values)
         return bool(np.any(values))
 
-    def notes(self, roi: Roi) -> Notes:
-        """Return none: a TIFF has no shards."""
-        return as_notes([])
+    def write_noted(
+        self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False
+    ) -> Notes | None:
+        """Write a region; return no notes, for a TIFF has no shards, or None if it is all zeros."""
+        return as_notes([]) if self.write(roi, data, stores_zeros=stores_zeros) else None
 
 
 def create_tiff(path: Path, spec: ImageSpec) -> TiffWriter:

@@ -60,6 +60,10 @@ _OF_URL = (
 )
 
 
+UNDECODED = "chunks of a zarr can be read and decoded"
+"""The rule that chunks break which came and are not what was written."""
+
+
 @functools.cache
 def _context(cache_bytes: int) -> tensorstore.Context:
     import tensorstore as ts
@@ -145,7 +149,7 @@ class ZarrArray:
 
 def _undecodable(location: str, value: str) -> SourceError:
     return SourceError(
-        "chunks of a zarr can be read and decoded",
+        UNDECODED,
         value=value,
         place=location,
         remedy=_remedy(location, value),

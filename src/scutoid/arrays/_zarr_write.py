@@ -18,7 +18,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -107,8 +107,12 @@ class ZarrWriter:
     levels: tuple[ShardLevel, ...] = ()
     """Where the shards of all levels lie, the finest first."""
 
-    def notes(self, roi: Roi) -> Notes:
-        """Return notes of the shards, on all levels, of a region that was written just now."""
+    def write_noted(
+        self, roi: Roi, data: NDArray[Any], *, stores_zeros: bool = False
+    ) -> Notes | None:
+        """Write a region as `write` does; return notes of its shards, on all levels, if any are."""
+        if not self.write(roi, data, stores_zeros=stores_zeros):
+            return None
         regions = (roi, *(level.region(roi) for level in self.coarse))
         found = [
             level.note(place)
@@ -139,17 +143,19 @@ class ZarrWriter:
         StoreError
             If the disk is full or refuses.
         """
-        check_block(roi, data, self.spec, self.array.location)
-        self._check_aligned(roi)
+        values = self.values_of(roi, data)
         if roi.is_empty:
             return False
-        values = stored_values(data, self.spec, self.array.location)
-        # -0.0 is stored: not empty
-        is_written = stores_zeros or bool(values.reshape(-1).view(np.uint8).any())
+        is_written = stores_zeros or has_voxels(values)
         try:
-            self._write_coarse(roi, values, stores_zeros=is_written)
+            waiting = []
+            for level, region, coarse in self.coarse_parts(roi, values):
+                # Without a cache: written chunks would displace those that the next blocks read.
+                array = open_tensorstore(level.array, 0, stores_zeros=is_written)
+                waiting.append(array[region.to_slices()].write(coarse))
+            for write in waiting:
+                write.result()
             # The finest is the last: if it exists, all of them do.
-            # Without a cache: written chunks would displace those that the next blocks read.
             target = open_tensorstore(self.array, 0, stores_zeros=stores_zeros)
             target[roi.to_slices()].write(values).result()
         except (ValueError, NotImplementedError, OSError, ScutoidError) as error:
@@ -159,18 +165,23 @@ class ZarrWriter:
             raise store_error(error, f"{self.array.location}, {roi}", rule=rule) from error
         return is_written
 
-    def _write_coarse(self, roi: Roi, values: NDArray[Any], *, stores_zeros: bool) -> None:
-        """Write the coarser levels of a region; also zeros, if level 0 is not all zero.
+    def values_of(self, roi: Roi, data: NDArray[Any]) -> NDArray[Any]:
+        """Return data of a region as they are stored; see `write` for what is refused."""
+        check_block(roi, data, self.spec, self.array.location)
+        self._check_aligned(roi)
+        return stored_values(data, self.spec, self.array.location)
 
-        So a shard that is missing only on a coarser level is known to be lost.
+    def coarse_parts(
+        self, roi: Roi, values: NDArray[Any]
+    ) -> Iterator[tuple[CoarseLevel, Roi, NDArray[Any]]]:
+        """Yield each coarser level with its part of a region, and its voxels.
+
+        They are stored also where they are zeros, if those of level 0 are not: so a shard that is
+        missing only on a coarser level is known to be lost.
         """
-        waiting = []
         for level in self.coarse:
             values = downsample(values, level.factors, self.method)
-            array = open_tensorstore(level.array, 0, stores_zeros=stores_zeros)
-            waiting.append(array[level.region(roi).to_slices()].write(values))
-        for write in waiting:
-            write.result()
+            yield level, level.region(roi), values
 
     def _check_aligned(self, roi: Roi) -> None:
         for axis, (start, stop, size, edge) in enumerate(
@@ -185,6 +196,11 @@ class ZarrWriter:
                     remedy=f"use blocks of {aligned} that start at multiples of {edge}, "
                     f"or create the image with block={stop - start}",
                 )
+
+
+def has_voxels(values: NDArray[Any]) -> bool:
+    """Whether there is anything but zeros; -0.0 is none."""
+    return bool(values.reshape(-1).view(np.uint8).any())
 
 
 def shards_and_chunks(

@@ -149,13 +149,16 @@ class Journal:
         StoreError
             If they cannot be written.
         """
-        payloads = []
-        for indices, statuses, attempt in batches:
-            entries = np.empty(len(indices), dtype=_ENTRY)
-            entries["index"], entries["status"] = indices, statuses
-            entries["attempt"] = min(attempt, 255)
-            payloads.append(entries.tobytes())
-        self._log.append_many(payloads)
+        self._log.append_many(map(Journal.entries, batches))
+
+    @staticmethod
+    def entries(batch: tuple[NDArray[np.int64], NDArray[np.uint8], int]) -> bytes:
+        """Return the record of a batch of (indices, statuses, attempt)."""
+        indices, statuses, attempt = batch
+        entries = np.empty(len(indices), dtype=_ENTRY)
+        entries["index"], entries["status"] = indices, statuses
+        entries["attempt"] = min(attempt, 255)
+        return entries.tobytes()
 
     def close(self) -> None:
         """Close the file."""

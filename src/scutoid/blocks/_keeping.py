@@ -78,7 +78,10 @@ class Keeping:
         recorded = [success for success in successes if len(success[0])]
         if journal is None or not recorded:
             return
+        record = self._tasks[task].record
         try:
+            if record is not None:
+                record(recorded)
             journal.append(recorded)
         except UnwritableStore as error:
             self.obstacle = error

@@ -139,6 +139,11 @@ class BlockTask:
     """Called in the driver with the numbers of the blocks of a batch that succeeded, before they
     are collected and journalled: gives the errors of those that do not count after all, which are
     not tried again.  If it raises, none of the task's blocks counts from then on."""
+    record: Callable[[Sequence[tuple[NDArray[np.int64], NDArray[np.uint8], int]]], None] | None = (
+        None
+    )
+    """Called in the driver with (numbers, statuses, attempt) of blocks that were collected, before
+    the journal has them: keeps a record of them elsewhere too."""
     bytes_per_block: int = 0
     """Memory that a running block takes, in bytes; for the run's `memory`."""
     within: tuple[str, ...] = ()

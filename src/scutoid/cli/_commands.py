@@ -24,7 +24,7 @@ from scutoid.steps import open as open_image
 from scutoid.steps import plan as plan_targets
 from scutoid.steps import run as run_targets
 from scutoid.steps.handles import Collection, Lazy, Partial
-from scutoid.steps.results import how_far
+from scutoid.steps.results import how_far, own_bytes
 from scutoid.store import Entry, Recipe
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def ls(*, store: str = "results", all_steps: bool = False) -> int:
     for name in ("step", "key", "kind", "status", "MB", "blocks", "made"):
         table.add_column(name, justify="right" if name in ("MB", "blocks") else "left")
     for entry, recipe in listed:
-        size = sum(path.stat().st_size for path in entry.path.rglob("*") if path.is_file())
+        size = own_bytes(entry)
         row = (
             recipe.step,
             recipe.key[:12],
@@ -256,7 +256,7 @@ def show(step: str, *, store: str = "results", partial: Partial = "error") -> in
         )
     entry, recipe = entries[0]
     say(f"{printable(recipe.step)}  {recipe.key[:12]}  {recipe.kind}, {entry.status}")
-    say(f"  in      {entry.path}")
+    say(f"  in      {entry.place}")
     created = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(recipe.created))
     took = "" if recipe.seconds is None else f", took {recipe.seconds:.1f} s"
     say(f"  made    {created} on {recipe.host}{took}")

@@ -77,6 +77,7 @@ def run_names(store: str | os.PathLike[str] | Store) -> list[str]:
 
 def _folders(store: EntryStore) -> list[Path]:
     """Return the folders of runs, in order of their names."""
+    store.check_is_folder("runs are read from folders", "read the results by scutoid.Store")
     found = list_folder(store.path / RUNS, lambda name: RUN_NAME.fullmatch(name) is not None)
     return sorted(found)
 

@@ -48,6 +48,7 @@ def serve(
         If starlette or uvicorn is not installed: the extra ``web``.
     """
     opened = EntryStore(store)
+    opened.check_is_folder("pages show folders", "read it by scutoid.Store")
     if not opened.path.is_dir():
         raise StoreError(
             "a store that is shown exists",

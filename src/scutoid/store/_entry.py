@@ -35,7 +35,9 @@ from scutoid.store._entry_folder import (
     unprotected_in,
 )
 from scutoid.store._intact import is_intact, record_of, size_of, was_intact
+from scutoid.store._lock import Lock
 from scutoid.store._recipe import Recipe
+from scutoid.store._remote_result import RemoteResult
 from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store.keys import digest_file
 
@@ -60,6 +62,31 @@ class Entry:
     """Name of the step."""
     key: str
     """The whole key."""
+    url: str = ""
+    """Where it lies, if its store is at a URL: the folder is then what this machine has of it."""
+
+    @property
+    def remote(self) -> RemoteResult | None:
+        """The result at its URL; None where the folder is all there is."""
+        return RemoteResult(self.url, self.path) if self.url else None
+
+    @property
+    def place(self) -> str:
+        """Its folder or URL, for people."""
+        return self.url or str(self.path)
+
+    def image(self, file: str) -> str:
+        """Return the path or URL of what has the shards of an image, by the name in a record."""
+        there = self.remote
+        return str(self.at(file)) if there is None else there.place(file)
+
+    def lock(self) -> Lock:
+        """Return the lock of the result.
+
+        It is one of this machine: two that make a result at a URL at once do the same work twice,
+        and what is published first holds.
+        """
+        return Lock(self.path)
 
     @property
     def recipe(self) -> Recipe | None:
@@ -122,6 +149,8 @@ class Entry:
         """
         with storing(self.path):
             if self.recipe is not None:
+                if self.remote is not None and (self.path / COMPLETE).exists():
+                    self.remote.withdraw()
                 (self.path / COMPLETE).unlink(missing_ok=True)
                 sync_folder(self.path)
                 drop_links(self.path)
@@ -135,6 +164,8 @@ class Entry:
             (self.path / COMPLETE).unlink(missing_ok=True)
         make_folder(self.path)
         self.write(RECIPE, self._last(recipe).to_json().encode())
+        if self.remote is not None:
+            self.remote.begin()
 
     def _last(self, recipe: Recipe) -> Recipe:
         """Return a recipe whose time makes it the newest of its step, whatever the clock says."""
@@ -312,6 +343,13 @@ class Entry:
             content = changed.to_json().encode()
             self.write(COMPLETE, hashlib.sha256(content).hexdigest().encode() + b"\n")
             self.write(RECIPE, content)
+        if self.remote is not None:
+            try:
+                self.remote.publish(content)
+            except BaseException:  # it is as partial as it was
+                (self.path / COMPLETE).unlink(missing_ok=True)
+                self.write(RECIPE, recipe.to_json().encode())
+                raise
 
     def verify(self) -> list[str]:
         """Return the names of files that are missing or not what was written; reads them all."""
@@ -338,6 +376,8 @@ class Entry:
         StoreError
             If it cannot be removed.
         """
+        if self.remote is not None:
+            self.remote.clear()
         with storing(self.path):
             remove_own(self.path)
 

@@ -18,12 +18,14 @@ COMPLETE = "COMPLETE"
 JOURNAL = "journal"
 DIGESTS = "blocks.digests"
 """Which block has read what; a result is whole without it."""
+ATTEMPT = ".attempt"
+"""In the working folder of a result at a URL: which attempt it is of."""
 _FILES = "files"
 _ZARR_METADATA = "zarr.json"
 
 # What an entry is made of; all else in its folder is somebody else's, and is never removed.
 _OURS = re.compile(
-    r"recipe\.json|COMPLETE|journal|(members|accepted)\.json|items|files"
+    r"recipe\.json|COMPLETE|journal|\.attempt|(members|accepted)\.json|items|files"
     r"|(blocks|items)\.pack(\.index)?|blocks\.digests|image(-\d+)?\.(ome\.zarr|tif|shards)"
 )
 _SAVED = re.compile(r"(?:table|value)(?:-\d+)?(\.[\w.]+)")
@@ -124,7 +126,7 @@ def remove_own(folder: Path) -> None:
         return
     if not folder.is_dir():
         return
-    for name in (COMPLETE, RECIPE, JOURNAL):
+    for name in (COMPLETE, RECIPE, JOURNAL, ATTEMPT):
         (folder / name).unlink(missing_ok=True)
     sync_folder(folder)
     others = False

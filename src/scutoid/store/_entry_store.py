@@ -7,9 +7,11 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 
+from scutoid import remote
 from scutoid.durable import store_error
 from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.paths import absolute
@@ -19,9 +21,13 @@ from scutoid.store._entry import Entry
 from scutoid.store._entry_folder import COMPLETE, RECIPE
 from scutoid.store._reasons import distance
 from scutoid.store._recipe import Recipe
+from scutoid.store._remote_result import RemoteResult
+from scutoid.store._working import url_of_store, working_folder
 
 MARK = ".scutoid"
 """File that says that a folder is a store."""
+_VERSION_AT_URL = 2
+_MARK_AT_URL = b'{"scutoid": "store", "version": 2}\n'
 _DIGITS = 12
 RESULT_NAME = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 """Name of the folder of a result."""
@@ -35,13 +41,14 @@ class EntryStore:
 
     Parameters
     ----------
-    path : path
-        The folder; it is made when something is first written.
+    path : path or str
+        The folder; it is made when something is first written.  Or the URL of one in a bucket,
+        such as ``"s3://bucket/results"``: `path` is then its working folder on this machine.
 
     Raises
     ------
     StoreError
-        If it is a file, a URL, or a zarr.
+        If it is a file, a zarr, or a URL of another kind.
 
     Examples
     --------
@@ -65,12 +72,12 @@ class EntryStore:
                 place="store",
                 remedy='give a path, such as "results"',
             )
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", os.fspath(path)):
-            raise StoreError(
-                "a store is a folder of this machine or of a mounted file system",
-                value=os.fspath(path),
-                remedy="mount it, or name a folder",
-            )
+        self.url = url_of_store(path)
+        self._fetched: set[Path] = set()
+        self._looked: set[Path] = set()
+        if self.url is not None:
+            self.path = working_folder(self.url)
+            return
         self.path = absolute(path)
         with storing(self.path):
             marks = [name for name in _CONTAINER_MARKS if (self.path / name).exists()]
@@ -89,9 +96,50 @@ class EntryStore:
                 remedy="name another folder, such as the one above it",
             )
 
+    @property
+    def place(self) -> str:
+        """Its folder or URL, for people."""
+        return self.url or str(self.path)
+
     def entry(self, name: str, key: str) -> Entry:
-        """Return the place of a result."""
-        return Entry(self.path / folder_name(name) / key[:_DIGITS], name, key)
+        """Return the place of a result; what a URL has of it is fetched, once a look.
+
+        Raises
+        ------
+        StoreError
+            If its URL does not answer.
+        """
+        return self._entry_at(self.path / folder_name(name) / key[:_DIGITS], name, key)
+
+    def _entry_at(self, path: Path, name: str, key: str) -> Entry:
+        if self.url is None:
+            return Entry(path, name, key)
+        entry = Entry(path, name, key, f"{self.url}/{path.relative_to(self.path).as_posix()}")
+        if path not in self._fetched:
+            self._fetched.add(path)
+            RemoteResult(entry.url, path).fetch()
+        return entry
+
+    def check_is_folder(self, what: str, remedy: str = "choose a folder for the store") -> None:
+        """Refuse what a store at a URL cannot do.
+
+        Raises
+        ------
+        StoreError
+            If it is one.
+        """
+        if self.url is not None:
+            raise StoreError(
+                f"a store at a URL holds results of single images, tables and values: {what}",
+                value=self.url,
+                place="store",
+                remedy=remedy,
+            )
+
+    def look_again(self) -> None:
+        """Fetch results from a URL again when they are asked for next."""
+        self._fetched.clear()
+        self._looked.clear()
 
     def step_folders(self, *, links: bool = False) -> list[Path]:
         """Return the folders of steps, those in the folders of stages too, by path.
@@ -120,6 +168,7 @@ class EntryStore:
             raise ParameterError(
                 "a step is named by text", value=name, place="store", remedy='such as "label"'
             )
+        self._fetch_results(name)
         results = []
         folders = self.step_folders(links=True) if name is None else [self.path / folder_name(name)]
         for path in (one / RECIPE for folder in folders for one in _folders(folder, links=True)):
@@ -129,14 +178,51 @@ class EntryStore:
                 continue
             is_result = path.parent.name == recipe.key[:_DIGITS]  # else a copy that somebody made
             if is_result and (name is None or recipe.step == name):
-                results.append((Entry(path.parent, recipe.step, recipe.key), recipe))
+                results.append((self._known(path.parent, recipe), recipe))
         return sorted(results, key=lambda item: (item[1].created, item[1].key), reverse=True)
+
+    def _fetch_results(self, name: str | None) -> None:
+        """Fetch the results of a step, or of all, of which a URL has something new."""
+        if self.url is None or (mark := self.path / (name or "")) in self._looked:
+            return
+        self._looked.add(mark)
+        steps = self._steps_at_url() if name is None else [folder_name(name)]
+        places = [
+            f"{step}/{found[:-1]}"
+            for step, names in zip(steps, self._names_in(steps), strict=True)
+            for found in names
+            if RESULT_NAME.fullmatch(found[:-1])
+        ]
+        new = [place for place in places if self.path / place not in self._fetched]
+        self._fetched.update(self.path / place for place in new)
+        remote.at_once(new, lambda at: RemoteResult(f"{self.url}/{at}", self.path / at).fetch())
+
+    def _steps_at_url(self) -> list[str]:
+        """Return the folders of steps, those in the folders of stages too."""
+        (top,) = self._names_in([""])
+        first = [name[:-1] for name in top if name.endswith("/") and name[:-1] not in _RESERVED]
+        below = zip(first, self._names_in(first), strict=True)
+        staged = [
+            f"{stage}/{name[:-1]}"
+            for stage, names in below
+            for name in names
+            if name.endswith("/") and not RESULT_NAME.fullmatch(name[:-1])
+        ]
+        return [*first, *staged]
+
+    def _names_in(self, folders: list[str]) -> list[list[str]]:
+        return remote.at_once([f"{self.url}/{folder}" for folder in folders], remote.names)
+
+    def _known(self, path: Path, recipe: Recipe) -> Entry:
+        url = "" if self.url is None else f"{self.url}/{path.relative_to(self.path).as_posix()}"
+        return Entry(path, recipe.step, recipe.key, url)
 
     def places(self) -> list[Entry]:
         """Return where there are results or remains of some, readable or not, by path.
 
         No link is followed, and copies under other names are none.
         """
+        self._fetch_results(None)
         entries = []
         for path in (path for folder in self.step_folders() for path in _folders(folder)):
             if not _is_result(path):
@@ -208,6 +294,9 @@ class EntryStore:
             If they cannot.
         """
         make_folder(self.path)
+        if self.url is not None:
+            remote.check_writable(self.url)
+            self._check_mark()
         mark, probe = self.path / MARK, self.path / f"{MARK}-{os.getpid()}"
         with storing(self.path):
             try:
@@ -221,8 +310,38 @@ class EntryStore:
         if runs.exists() and not os.access(runs, os.W_OK | os.X_OK):
             raise store_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), runs)
 
+    def _check_mark(self) -> None:
+        """See that a URL is that of a store of this version, or of none yet."""
+        place = f"{self.url}/{MARK}"
+        content = remote.get(place)
+        if content is None:
+            remote.create(place, _MARK_AT_URL)
+        elif content != _MARK_AT_URL:
+            raise StoreError(
+                f"this version of scutoid reads stores at URLs of version {_VERSION_AT_URL}",
+                value=content[:_MAX_NAME].decode(errors="replace"),
+                place=place,
+                remedy="update scutoid, or choose another place",
+            )
+
+    def publish(self, folder: Path) -> None:
+        """Copy a folder of the store's, such as that of a run, to its URL, if it has one.
+
+        Raises
+        ------
+        StoreError
+            If that cannot be written.
+        """
+        if self.url is None:
+            return
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                remote.put(f"{self.url}/{path.relative_to(self.path).as_posix()}", path)
+
     def free_bytes(self) -> int:
         """Return the free bytes of the disk that the store lies on."""
+        if self.url is not None:
+            return sys.maxsize
         place = next(p for p in (self.path, *self.path.parents) if p.exists())
         return shutil.disk_usage(place).free
 

@@ -64,6 +64,7 @@ class Planner:
         paranoid: bool = False,
     ) -> None:
         self.store = store
+        store.look_again()
         self.memory = physical_memory() if memory is None else memory
         self.memo = HashMemo(store.path / _MEMO, is_trusted=not paranoid)
         self.layouts = Layouts(block)
@@ -88,6 +89,7 @@ class Planner:
         self._check_names()
         self._settle({self._by_node[call] for call in calls})
         self._find_earlier()
+        self._check_place()
         self._check_memory()
         self._check_disk()
         within = folded(self._drafts, self._by_node)
@@ -265,6 +267,8 @@ class Planner:
 
     def _find_earlier(self) -> None:
         """Find, for each result to be made block by block, one that blocks may be taken from."""
+        if self.store.url is not None:  # shards are not copied within a bucket
+            return
         families = Families(self.keys, self.layouts)
         for draft in self._drafts:
             if draft.status == "cached" or not draft.is_kept:
@@ -309,6 +313,19 @@ class Planner:
         """Return the recipe as it is compared with the nearest: where blocks count, with them."""
         recipe, near = self.recipe(draft), draft.nearest
         return as_compared(recipe, draft.call, near, is_kept=draft.is_kept)
+
+    def _check_place(self) -> None:
+        """Refuse what cannot be made in a store at a URL."""
+        for draft in self._drafts:
+            spec = draft.call.spec
+            if isinstance(draft.call, MappedCall):
+                what = f"step {draft.task!r} makes one of each member of a collection"
+                self.store.check_is_folder(what, "run it into a folder")
+            elif "image" in spec.outputs and spec.options.storage.format == "tiff":
+                what = f"step {draft.task!r} writes a TIFF, block by block"
+                self.store.check_is_folder(what, 'leave out format="tiff", and export the image')
+            elif draft.accepted is not None:
+                self.store.check_is_folder("accept= is for folders", "leave it out")
 
     def _check_memory(self) -> None:
         for draft in self._drafts:

@@ -32,7 +32,7 @@ def summarize(planned: PlannedRun) -> Plan:
         )
         for each in planned
     )
-    return Plan(steps, str(planned.store.path), warnings_of(planned))
+    return Plan(steps, planned.store.place, warnings_of(planned))
 
 
 def _compared(planned: PlannedRun, each: PlannedCall) -> dict[str, Any]:

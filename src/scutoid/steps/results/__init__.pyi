@@ -47,6 +47,7 @@ from ._record import (
 from ._record_fields import read_file
 from ._run_record import InputRecord, OutcomeRecord, RunRecord, RunStepRecord
 from ._runs import LOGS, RUN, RUN_NAME, RUNS, THUMBNAILS, announcing, dead_locks, view_of
+from ._segments import BlockSegments
 from ._shard_notes import NoteWriter, lost_notes, settle_notes
 from ._stored import StoredResult
 from ._stored_items import StoredItem, StoredItems, plain_parts
@@ -66,6 +67,7 @@ __all__ = [
     "THUMBNAILS",
     "AcceptedRecord",
     "BlockDigests",
+    "BlockSegments",
     "Collector",
     "DigestWriter",
     "Examination",

@@ -26,6 +26,7 @@ from scutoid.steps.results._missing_shards import (
     JOURNALLED,
     changed_files,
     lost_blocks,
+    shard_bytes,
     zarr_images,
 )
 from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
@@ -310,6 +311,7 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
     StoreError
         If a record is of a later version; what was looked through before it is healed.
     """
+    store.check_is_folder("verify looks through folders", "read the results: each is checked")
     damages: list[Damage] = []
     skipped: list[str] = []
     n_results = nbytes = n_without_notes = 0
@@ -362,8 +364,9 @@ def _acquired(lock: Lock) -> bool:
 
 
 def own_bytes(entry: Entry) -> int:
-    """Bytes that a result takes, without what others have put into its folder."""
-    return sum(map(bytes_in, entry.own()))
+    """Bytes that a result takes, shards at a URL too; not what others put into its folder."""
+    here = sum(map(bytes_in, entry.own()))
+    return here if entry.remote is None else here + shard_bytes(entry)
 
 
 def bytes_in(path: Path) -> int:

@@ -10,4 +10,5 @@ from scutoid.store import Entry
 def settle_display(entry: Entry) -> None:
     """Write it down, before the result is committed."""
     for image in zarr_images(entry):
-        add_limits(entry.path / image.file)
+        url = None if entry.remote is None else entry.image(image.file)
+        add_limits(entry.path / image.file, url=url)

@@ -108,6 +108,7 @@ class Collector:
         keep_runs: int | None = None,
         max_bytes: int | None = None,
     ) -> None:
+        store.check_is_folder("gc removes from folders", "remove results there by other means")
         self.store = store
         self.older_than = older_than
         self.keep_runs = keep_runs

@@ -38,7 +38,7 @@ def lost_blocks(entry: Entry, *, is_sized: bool = False) -> dict[str, Ints]:
         Whether shards of another size than was noted count as missing: one stat each.
     """
     images = zarr_images(entry)
-    if not images:
+    if not images or entry.remote is not None:  # one at a URL is asked for when it is read
         return {}
     statuses = Journal.read(entry.journal, key=entry.key)
     lost = {}
@@ -52,6 +52,8 @@ def lost_blocks(entry: Entry, *, is_sized: bool = False) -> dict[str, Ints]:
 
 def shard_record(entry: Entry) -> dict[str, object]:
     """Describe, for the recipe, those images whose shards the journal does not tell."""
+    if entry.remote is not None:  # the notes of its shards are whole
+        return {}
     statuses = Journal.read(entry.journal, key=entry.key)
     counts = {
         image.file: shard_count(entry.path / image.file)
@@ -96,6 +98,18 @@ def _shard_count(entry: Entry, file: str, notes: Notes | None) -> list[int] | No
         return shard_count(inside(entry.path, file), notes)
     except DamagedResult:
         return None
+
+
+def shard_bytes(entry: Entry) -> int:
+    """Bytes of the shards of a result, as they were noted."""
+    notes = (notes_of(entry, image.file) for image in zarr_images(entry))
+    sizes = {
+        (number, level, shard): nbytes
+        for number, found in enumerate(notes)
+        if found is not None
+        for level, shard, nbytes, _ in found.tolist()
+    }
+    return sum(sizes.values())
 
 
 def zarr_images(entry: Entry) -> list[ImageRecord]:

@@ -60,7 +60,12 @@ class NoteWriter:
 
 
 def settle_notes(entry: Entry) -> None:
-    """Note shards that have no note yet, and see that all notes are on the disk."""
+    """Note shards that have no note yet, and see that all notes are on the disk.
+
+    Of a result at a URL none is without: notes are recorded with the blocks.
+    """
+    if entry.remote is not None:
+        return
     for image in zarr_images(entry):
         path, place = entry.path / image.file, entry.path / notes_file(image.file)
         if path.is_symlink() or not shard_levels(path):

@@ -24,6 +24,7 @@ from scutoid.steps.results._names import FILES_FOLDER
 from scutoid.steps.results._notes_file import has_notes, notes_file
 from scutoid.steps.results._record import ImageRecord, OutputRecord, ResultRecord
 from scutoid.steps.results._shard_notes import NotedShards
+from scutoid.steps.results._shards_at_url import ShardsAtUrl
 from scutoid.steps.results._stored_image import StoredImage, damaged
 from scutoid.store import RECIPE, Entry, Pack
 
@@ -91,14 +92,19 @@ class StoredResult:
                 + (", ..." if len(lost) > _NAMED else ""),
                 path,
             )
-        return StoredImage.at(path, noted=self._noted(path))
+        url = None if self.entry.remote is None else self.entry.image(path.name)
+        return StoredImage.at(path, noted=self._noted(path, url), url=url)
 
-    def _noted(self, path: Path) -> NotedShards | None:
+    def _noted(self, path: Path, url: str | None) -> NotedShards | ShardsAtUrl | None:
         """Return the notes of an image's shards, if there are any."""
         file, is_whole = notes_file(path.name), has_notes(self.entry, path.name)
         if not is_whole and (self.is_there or not self.entry.at(file).exists()):
             return None
+        if url is not None and not is_whole:  # its journal, not its notes, tells what there is
+            return None
         self.entry.check(file)
+        if url is not None:
+            return ShardsAtUrl(path, url, self.entry)
         return NotedShards(path, self.entry, is_whole=is_whole)
 
     def framed(self, output: int) -> Framed:

@@ -8,11 +8,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from scutoid.arrays import WrappedSource, open_source
+from scutoid.arrays import UNDECODED, WrappedSource, open_source
 from scutoid.errors import DamagedResult, MetadataError, SourceError
 from scutoid.geometry import Roi
 from scutoid.steps.results._member_record import SpecFields, SpecRecord
 from scutoid.steps.results._shard_notes import NotedShards
+from scutoid.steps.results._shards_at_url import ShardsAtUrl
 from scutoid.store import distrust_around
 
 
@@ -22,12 +23,19 @@ class StoredImage(WrappedSource):
 
     path: Path
     """Its file or folder."""
-    noted: NotedShards | None = None
+    noted: NotedShards | ShardsAtUrl | None = None
     """The notes of its shards, if there are any."""
+    url: str | None = None
+    """Where its shards lie, if only its metadata are at the path."""
 
     @classmethod
     def at(
-        cls, path: Path, spec: SpecRecord | None = None, noted: NotedShards | None = None
+        cls,
+        path: Path,
+        spec: SpecRecord | None = None,
+        noted: NotedShards | ShardsAtUrl | None = None,
+        *,
+        url: str | None = None,
     ) -> StoredImage:
         """Open the image at a path.
 
@@ -39,6 +47,8 @@ class StoredImage(WrappedSource):
             What it is, where its format does not say so.
         noted : NotedShards, optional
             The notes of its shards.
+        url : str, optional
+            Where it lies, if only its metadata are at the path.
 
         Raises
         ------
@@ -47,9 +57,11 @@ class StoredImage(WrappedSource):
         """
         metadata: SpecFields = {} if spec is None else spec.to_dict()
         try:
-            return cls(open_source(str(path), **metadata), path, noted)
+            return cls(open_source(str(path) if url is None else url, **metadata), path, noted, url)
         except (SourceError, MetadataError) as error:
-            raise damaged("a stored image can be opened", error.rule, path) from error
+            if url is not None and isinstance(error, SourceError):  # its server may be at fault
+                raise
+            raise damaged("a stored image can be opened", error.rule, path, url) from error
 
     def read(self, roi: Roi) -> NDArray[Any]:
         """Read a region.
@@ -59,7 +71,8 @@ class StoredImage(WrappedSource):
         DamagedResult
             If a chunk fails its checks, or a shard is not the one that was written there.
         """
-        misplaced = None if self.noted is None else self.noted.misplaced(roi)
+        noted = self.noted
+        misplaced = noted.misplaced(roi) if isinstance(noted, NotedShards) else None
         if misplaced is not None:
             raise damaged(
                 "each shard of a stored image is the one that was written there",
@@ -67,14 +80,25 @@ class StoredImage(WrappedSource):
                 Path(misplaced),
             )
         try:
-            return self.source.read(roi)
+            voxels = self.source.read(roi)
         except SourceError as error:
+            if self.url is not None and error.rule != UNDECODED:  # its server may be at fault
+                raise
             value = str(getattr(error, "value", "") or error)[:300]
-            raise damaged("chunks of a stored image can be read", value, self.path) from error
+            rule = "chunks of a stored image can be read"
+            raise damaged(rule, value, self.path, self.url) from error
+        lost = noted.lost(roi, voxels) if isinstance(noted, ShardsAtUrl) else None
+        if lost is not None:
+            rule = "each shard of a stored image is where it was written"
+            raise damaged(rule, "missing", self.path, lost)
+        return voxels
 
 
-def damaged(rule: str, value: str, path: Path) -> DamagedResult:
-    """Return an error about damage, and mark the result that it is in."""
+def damaged(rule: str, value: str, path: Path, url: str | None = None) -> DamagedResult:
+    """Return an error about damage, and mark the result that it is in, unless it is at a URL."""
+    if url is not None:
+        remedy = "make it again, by a run with force= and the name of its step"
+        return DamagedResult(rule, value=value, place=url, remedy=remedy)
     distrust_around(path)
     return DamagedResult(
         rule, value=value, place=str(path), remedy="run again: what is damaged is made again"

@@ -83,6 +83,8 @@ def claim(
         if obstacle is not None and _writes(planned):
             raise obstacle
         busy = _take_locks(taken, planned)
+        if busy is None and _have_changed(planned):
+            continue
         if busy is None:
             begun = None if heal(planned, listeners) else begin(planned)
             if begun is None:
@@ -139,11 +141,18 @@ def _writes(planned: PlannedRun) -> bool:
     return bool(_to_make(planned)) or any(others)
 
 
+def _have_changed(planned: PlannedRun) -> bool:
+    """Whether what is to be made at a URL was gone on with since it was planned, elsewhere."""
+    there = [each.entry.remote for each in _to_make(planned).values()]
+    changed = [one.fetch(is_held=True) for one in there if one is not None]  # all of them
+    return any(changed)
+
+
 def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | None:
     """Lock every result that is to be made; or give the first that another process makes."""
     to_make = _to_make(planned)
     for path in sorted(to_make):
-        lock = Lock(path)
+        lock = to_make[path].entry.lock()
         taken.callback(lock.release)
         if not lock.acquire():
             return to_make[path].task, lock

@@ -31,7 +31,6 @@ from scutoid.steps.graph import (
 from scutoid.steps.handles import LATEST
 from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.running._outcome import Run
-from scutoid.store import Lock
 
 Complete = Callable[[Sequence[Ref | CollectionRef]], tuple[PlannedRun, Run]]
 
@@ -140,7 +139,7 @@ def _forget_if_empty(each: PlannedCall) -> None:
     is_mapped = isinstance(each.call, MappedCall)
     if is_mapped and any(map(each.items.has, each.call.keys or ())):
         return
-    with Lock(each.entry.path).attempt() as is_held:
+    with each.entry.lock().attempt() as is_held:
         if is_held and each.entry.status == "partial":
             each.entry.clear()
 

@@ -130,7 +130,7 @@ class Run(NamedResults):
         steps: Sequence[RunStep],
         results: Mapping[str, Result | tuple[Result, ...]],
         seconds: float,
-        store: Path,
+        store: Path | str,
         folder: Path,
         tasks: Mapping[Node, str],
         warnings: Sequence[str] = (),

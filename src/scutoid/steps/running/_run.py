@@ -40,6 +40,8 @@ from scutoid.stopping import ends_by_signals
 from scutoid.store import EntryStore
 
 _ATTEMPTS = 3
+_EXECUTORS_TO_URLS = ("serial", "threads", "processes")
+"""Those whose workers run on this machine, where the small files of results are."""
 _ESTIMATES = "scutoid.exploring:with_estimates"
 """Of the package above, which is loaded by its name."""
 
@@ -154,9 +156,10 @@ def run(
     ----------
     *targets : Image, Table, Value or a collection of these
         Results of steps; afterwards they read from the store.
-    store : path
-        Folder of the results; it is made if it does not exist.  One that cannot be written does
-        where all results are complete; such a run leaves no record.
+    store : path or str
+        Folder of the results; it is made if it does not exist.  Or the URL of one in a bucket, such
+        as ``"s3://bucket/results"``: see the page on the store for what is possible there.  One
+        that cannot be written does where all results are complete; such a run leaves no record.
     workers : int, optional
         1 or more; default: the cores that this process may use.
     executor : {"processes", "threads", "serial", "dask"}, Dask client or cluster, or Executor
@@ -227,6 +230,7 @@ def run(
             place="run",
         )
     entry_store = EntryStore(store)
+    _check_place(entry_store, executor, report)
     obstacle = _obstacle(entry_store)
     forced, accepted = tuple(force), tuple(accept)
     before: tuple[RunStepRecord, ...] = ()
@@ -283,12 +287,12 @@ def run(
         forced = accepted = ()
         return runner.planned, done
 
-    with _ends_by_signals(report):
+    with _ends_by_signals(report if entry_store.url is None else False):
         with _naming(entry_store), announced:
             planned, done = complete(refs_in(targets))
             if not done.ok and not isinstance(on_failure, int):
                 done = go_on(planned, done, complete)
-        report_at_end(done, wanted=report)
+        report_at_end(done, wanted=report if entry_store.url is None else False)
     if not done.ok and on_failure != "return":
         raise _failure(done)
     return done
@@ -300,12 +304,13 @@ def _naming(store: EntryStore) -> Iterator[None]:
     try:
         yield
     except UnwritableStore as error:
-        if error.place is None or not error.place.startswith(str(store.path)):
+        places = (str(store.path), store.place)
+        if error.place is None or not error.place.startswith(places):
             raise
         raise UnwritableStore(
             "a run can write to its store",
             value=f"{error.value}: {error.place}",
-            place=str(store.path),
+            place=store.place,
             remedy=error.remedy,
         ) from error
 
@@ -349,6 +354,15 @@ def _say(texts: Iterable[str]) -> None:
     """Warn at the line of the user who called `run`."""
     for text in texts:
         warnings.warn(text, ScutoidWarning, stacklevel=4)
+
+
+def _check_place(store: EntryStore, executor: Any, report: bool | None) -> None:
+    """Refuse what a run into a store at a URL cannot do."""
+    if executor not in _EXECUTORS_TO_URLS:
+        what = f"they are made by executor= {', '.join(_EXECUTORS_TO_URLS)}, not {executor!r}"
+        store.check_is_folder(what, "choose one of these, or a folder for the store")
+    if report:
+        store.check_is_folder("runs into it have no report", "leave out report=True")
 
 
 def _obstacle(store: EntryStore) -> StoreError | None:

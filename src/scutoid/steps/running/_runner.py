@@ -193,7 +193,13 @@ class Runner:
         by_node = self.planned.by_node.items()
         tasks = {node: each.task for node, each in by_node if each in shown}
         done = Run(
-            steps, self.results(), seconds, self.store.path, self.folder, tasks, self.warnings
+            steps,
+            self.results(),
+            seconds,
+            self.store.url or self.store.path,
+            self.folder,
+            tasks,
+            self.warnings,
         )
         self.record(done)
         if not self.is_read_only:
@@ -396,6 +402,7 @@ class Runner:
                 memory_of_process(),
             )
         )
+        self.store.publish(self.folder)
 
     def broken_off(self, *error: object) -> None:
         """Write down a run that was announced, and ended before anything came of it.
@@ -434,6 +441,7 @@ class Runner:
             record = RunRecord(self.started, steps, warnings=self.warnings, part_of=self.part_of)
             self._is_open = True
             self._write(replace(record, command=command_of_process()))
+            self.store.publish(self.folder)
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
             return all(each.entry.path.is_dir() for each in self.planned if each.is_cached)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
-from scutoid.arrays import ImageWriter, create_image
+from scutoid.arrays import ImageWriter, create_image, writer_to_url
 from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
@@ -17,6 +18,7 @@ from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import (
     BLOCKS,
     ITEMS,
+    BlockSegments,
     DigestWriter,
     NoteWriter,
     image_file,
@@ -119,6 +121,9 @@ class TaskBuilder:
             self._packs.append(pack)
         notes = NoteWriter(each.entry, self._zarrs(each))
         self._notes.append(notes)
+        segments = None
+        if each.entry.remote is not None:
+            segments = BlockSegments(each.entry, self._zarrs(each), has_pack=packs)
         digests = DigestWriter(each.entry, each.family) if each.family else None
         if digests is not None:
             self._digests.append(digests)
@@ -143,7 +148,8 @@ class TaskBuilder:
             where=step.chosen(),
             journal=each.entry.journal,
             key="" if Journal.key_of(each.entry.journal) == "" else each.entry.key,
-            collect=partial(_collect_blocks, pack, notes, digests),
+            collect=partial(_collect_blocks, pack, notes, digests, segments),
+            record=None if segments is None else segments.record,
             check=self._check(each),
             bytes_per_block=memory_of(call, self._layouts),
             **self._options(each),
@@ -161,7 +167,7 @@ class TaskBuilder:
             retries=spec.options.retries,
             within=each.within,
             check=self._check_all(each),
-            collect=partial(_commit, each.entry),
+            collect=partial(_commit, each.entry, ()),
         )
         return [task, finish]
 
@@ -177,7 +183,7 @@ class TaskBuilder:
         outputs = each.call.spec.outputs
         name = output_names(outputs)[outputs.index("image")]
         image_format = each.call.spec.options.storage.format or "zarr"
-        return str(each.entry.path / image_file(name, image_format))
+        return each.entry.image(image_file(name, image_format))
 
     def _writers(self, each: PlannedCall) -> list[ImageWriter | None]:
         """Create the images of a step's entry, or open those that a stopped run began."""
@@ -190,16 +196,28 @@ class TaskBuilder:
                 writers.append(None)
                 continue
             writers.append(
-                create_image(
-                    each.entry.path / image_file(name, image_format),
-                    framed.spec,
-                    format=image_format,
-                    block=self._block_of_image(call, framed),
-                    storage=storage,
-                    label=spec.labels and framed.spec.dtype != bool,
+                self._published(
+                    each,
+                    image_file(name, image_format),
+                    create_image(
+                        each.entry.path / image_file(name, image_format),
+                        framed.spec,
+                        format=image_format,
+                        block=self._block_of_image(call, framed),
+                        storage=storage,
+                        label=spec.labels and framed.spec.dtype != bool,
+                    ),
                 )
             )
+        if each.entry.remote is not None:
+            each.entry.remote.announce()
         return writers
+
+    def _published(self, each: PlannedCall, file: str, writer: ImageWriter) -> ImageWriter:
+        """Return what writes an image: to its URL, if the store has one."""
+        return (
+            writer if each.entry.remote is None else writer_to_url(writer, each.entry.image(file))
+        )
 
     def _zarrs(self, each: PlannedCall) -> list[str | None]:
         """Return the file of each output that is a zarr."""
@@ -240,7 +258,7 @@ class TaskBuilder:
             _ONE,
             after=self._edges.of(call),
             check=self._check_all(each),
-            collect=partial(_commit, each.entry),
+            collect=partial(_commit, each.entry, self._zarrs(each)),
             bytes_per_block=memory_of(call, self._layouts),
             **self._options(each),
         )
@@ -277,8 +295,10 @@ class TaskBuilder:
         )
 
 
-def _commit(entry: Entry, _results: Sequence[tuple[int, object]]) -> None:
-    """Commit what one block has made and saved."""
+def _commit(entry: Entry, zarrs: Sequence[str | None], results: Sequence[tuple[int, Any]]) -> None:
+    """Commit what one block has made and saved; it returns the notes of shards, if it has any."""
+    with closing(NoteWriter(entry, zarrs)) as notes:
+        notes.append([result for _, result in results if zarrs])
     settle_notes(entry)
     settle_display(entry)
     entry.commit(shard_record(entry))
@@ -288,8 +308,11 @@ def _collect_blocks(
     pack: Pack | None,
     notes: NoteWriter,
     digests: DigestWriter | None,
+    segments: BlockSegments | None,
     results: Sequence[tuple[int, Any]],
 ) -> None:
+    if segments is not None:
+        segments.collect(results)
     notes.append([result.notes for _, result in results])
     if digests is not None:
         digests.append([(index, one.digest, one.taken_from) for index, one in results])

@@ -102,9 +102,9 @@ class BlockWork:
                 packed.append(result)
                 notes.append(b"")
                 continue
-            is_written = writer.write(roi, np.asarray(result), stores_zeros=stores_zeros)
-            notes.append(writer.notes(roi).tobytes() if is_written else b"")
-            wrote |= is_written
+            noted = writer.write_noted(roi, np.asarray(result), stores_zeros=stores_zeros)
+            notes.append(b"" if noted is None else noted.tobytes())
+            wrote |= noted is not None
             if self.handover is not None:
                 self.handover.put(roi, np.asarray(result))
         payload = encode(packed) if packed else None
@@ -174,8 +174,8 @@ class StepWork:
     """Where parts go."""
     loaded: Loaded = field(default_factory=Loaded)
 
-    def __call__(self, block: Block, **ready: object) -> None:
-        """Run in a worker."""
+    def __call__(self, block: Block, **ready: object) -> list[bytes]:
+        """Run in a worker; returns the notes of the shards of each output."""
         spec = self.spec
         folder = None
         if "files" in spec.outputs:
@@ -195,16 +195,19 @@ class StepWork:
             in_partitions=True,
         )
         names = output_names(spec.outputs)
-        for kind, name, result, writer in zip(
-            spec.outputs, names, results, self.writers, strict=True
+        notes = [b""] * len(names)
+        for number, (kind, name, result, writer) in enumerate(
+            zip(spec.outputs, names, results, self.writers, strict=True)
         ):
             if writer is not None:
-                writer.write(Roi((0,) * result.ndim, result.shape), result)
+                noted = writer.write_noted(Roi((0,) * result.ndim, result.shape), result)
+                notes[number] = b"" if noted is None else noted.tobytes()
             elif kind == "parts":
                 with Pack(self.pack, "a", key=self.entry.key) as pack:
                     pack.append_many((n, {}, encode([part])) for n, part in result.items())
             elif kind != "files":
                 self.entry.save(result, name, format=spec.value_format)
+        return notes
 
     def _own(self, item: object) -> object:
         """Return an input that a call may change in place: an image is read for each try."""

@@ -1,0 +1,267 @@
+"""A result in a store at a URL: its attempts, the manifest of the one that has won.
+
+::
+
+    denoise/3f9a1c0b7d42/
+        manifest.json                  created once: the result is complete
+        0199c2f4a1b0-5d3e8f10/         an attempt
+            begun.json                 its recipe, metadata of its images
+            image.ome.zarr/...         shards, by workers
+            segments/...               which blocks are done, and what they returned
+            table.parquet, ...         small files, written before the manifest is
+
+There is no rename: what lies below a token is seen by nobody before a manifest names it, and never
+changes afterwards.  A run that finds an attempt without a manifest goes on with it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scutoid import remote
+from scutoid.errors import DamagedResult
+from scutoid.paths import is_inner_name
+from scutoid.regular import read_regular
+from scutoid.store._durable import make_folder, write_file
+from scutoid.store._entry_folder import ATTEMPT, COMPLETE, RECIPE, own_in, remove_own
+from scutoid.store._lock import Lock, one_by_one
+from scutoid.store._manifest import BEGUN, MANIFEST, TOKEN, Manifest, fields_of
+from scutoid.store._recipe import Recipe
+from scutoid.store._segments import SEGMENTS, SegmentWriter, join_segments
+from scutoid.store.keys import digest_file
+from scutoid.texts import parse_json
+
+_VERSION = 1
+_METADATA = "zarr.json"
+_SINGLE = 2**26
+"""Bytes of an object that is created in one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteResult:
+    """A result in a store at a URL, and its working folder on this machine."""
+
+    url: str
+    """Of the result."""
+    folder: Path
+    """Its working folder."""
+
+    @property
+    def token(self) -> str:
+        """The attempt that the working folder is of; empty: of none."""
+        return str(self._state().get("token", ""))
+
+    def place(self, name: str) -> str:
+        """Return the URL of what the attempt calls by a name."""
+        return f"{self.url}/{self.token}/{name}"
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state = parse_json(read_regular(self.folder / ATTEMPT))
+        except (OSError, ValueError):
+            return {}
+        is_right = isinstance(state, dict) and TOKEN.fullmatch(str(state.get("token")))
+        return state if is_right else {}
+
+    def _note(self, token: str, segments: list[str], manifest: bytes = b"") -> None:
+        state = {"token": token, "segments": segments, "manifest": manifest.decode()}
+        write_file(self.folder / ATTEMPT, json.dumps(state).encode())
+
+    def fetch(self, *, is_held: bool = False) -> bool:
+        """Bring the working folder to what is at the URL, unless a process here makes the result.
+
+        Parameters
+        ----------
+        is_held : bool
+            Whether that is this process, which has not begun yet.
+
+        Returns
+        -------
+        bool
+            Whether it was not.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer; a `DamagedResult` if what it has is not what was written.
+        """
+        if not is_held and Lock(self.folder).is_held:
+            return False
+        make_folder(self.folder.parent)
+        with one_by_one(self.folder.parent / ".fetched"):
+            content = remote.get(f"{self.url}/{MANIFEST}")
+            if content is not None:
+                return self._fetch_complete(content)
+            found = remote.names(self.url)
+            tokens = sorted(name[:-1] for name in found if TOKEN.fullmatch(name[:-1]))
+            for token in reversed(tokens):
+                begun = remote.get(f"{self.url}/{token}/{BEGUN}")
+                if begun is not None:
+                    return self._fetch_begun(token, begun)
+            was_there = (self.folder / RECIPE).exists()
+            remove_own(self.folder)
+            return was_there
+
+    def _fetch_complete(self, content: bytes) -> bool:
+        if self._state().get("manifest") == content.decode(errors="replace"):
+            with suppress(OSError):
+                digest = digest_file(self.folder / RECIPE).encode()
+                if read_regular(self.folder / COMPLETE).strip() == digest:
+                    return False
+        place = f"{self.url}/{MANIFEST}"
+        manifest = Manifest.of_bytes(content, place)
+        remove_own(self.folder)
+        names = list(manifest.files)
+        urls = [f"{self.url}/{manifest.files[name]['object']}" for name in names]
+        for name, url, found in zip(names, urls, remote.at_once(urls, remote.get), strict=True):
+            self._put_here(name, _checked(found, url))
+            if digest_file(self.folder / name) != manifest.files[name]["sha256"]:
+                raise _lost(url, "its digest differs")
+        self._note(manifest.token, [], content)
+        write_file(self.folder / RECIPE, manifest.recipe.encode())
+        write_file(self.folder / COMPLETE, f"{digest_file(self.folder / RECIPE)}\n".encode())
+        return True
+
+    def _fetch_begun(self, token: str, begun: bytes) -> bool:
+        place = f"{self.url}/{token}"
+        names = remote.names(f"{place}/{SEGMENTS}")
+        state = self._state()
+        is_here = (self.folder / RECIPE).exists() and not (self.folder / COMPLETE).exists()
+        if is_here and (state.get("token"), state.get("segments")) == (token, names):
+            return False
+        fields = fields_of(begun, f"{place}/{BEGUN}", "scutoid_begun", _VERSION)
+        remove_own(self.folder)
+        make_folder(self.folder)
+        for name, text in fields["files"].items():
+            self._put_here(name, text.encode())
+        urls = [f"{place}/{SEGMENTS}/{name}" for name in names]
+        found = remote.at_once(urls, remote.get)
+        contents = [_checked(content, url) for url, content in zip(urls, found, strict=True)]
+        key = Recipe.from_json(fields["recipe"], place=f"{place}/{BEGUN}").key
+        join_segments(self.folder, key, zip(urls, contents, strict=True))
+        self._note(token, names)
+        write_file(self.folder / RECIPE, fields["recipe"].encode())
+        return True
+
+    def _put_here(self, name: str, content: bytes) -> None:
+        if not is_inner_name(name):
+            raise _lost(self.url, f"a name that leads out of the result: {name!r}")
+        make_folder((self.folder / name).parent)
+        write_file(self.folder / name, content)
+
+    def begin(self) -> None:
+        """Begin an attempt, unless the working folder is of one that is gone on with."""
+        if not self.token:
+            self._note(new_token(), [])
+
+    def announce(self) -> None:
+        """Say at the URL what the attempt makes, so that others can go on with it."""
+        content = {
+            "scutoid_begun": _VERSION,
+            "recipe": (self.folder / RECIPE).read_text(),
+            "files": {name: path.read_text() for name, path in self._metadata()},
+        }
+        # An attempt that is gone on with has one already, which says the same of its images.
+        remote.create(self.place(BEGUN), json.dumps(content, indent=1).encode())
+
+    def _metadata(self) -> Iterator[tuple[str, Path]]:
+        for name, path in self._small_files():
+            if path.name == _METADATA:
+                yield name, path
+
+    def _small_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield what is to be published, by name: all but what says that it is whole."""
+        for top in sorted(own_in(self.folder)):
+            if top.name in (RECIPE, COMPLETE) or top.name.startswith("."):
+                continue
+            paths = [top] if top.is_file() else sorted(p for p in top.rglob("*") if p.is_file())
+            for path in paths:
+                yield path.relative_to(self.folder).as_posix(), path
+
+    def segments(self, key: str) -> SegmentWriter:
+        """Return what writes segments of the attempt at the result of a key, as a new writer."""
+        url = f"{self.url}/{self.token}"
+        return SegmentWriter(url, self.folder, key, new_token())
+
+    def publish(self, recipe: bytes) -> None:
+        """Publish the result, which is whole in the working folder, by its manifest.
+
+        If another attempt, or another writer of this one, has published it meanwhile, that holds,
+        and the working folder is brought to it.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        token, writer = self.token, new_token()
+        files: dict[str, Mapping[str, Any]] = {}
+        for name, path in self._small_files():
+            files[name] = {
+                "object": self._publish(token, writer, name, path),
+                "bytes": path.stat().st_size,
+                "sha256": digest_file(path),
+            }
+        content = Manifest(token, recipe.decode(), files).to_bytes()
+        if not remote.create(f"{self.url}/{MANIFEST}", content):
+            self.fetch(is_held=True)
+            return
+        self._note(token, [], content)
+        begin = f"{self.url}/{token}/{SEGMENTS}"
+        remote.remove([f"{begin}/{name}" for name in remote.names(begin)])
+
+    def _publish(self, token: str, writer: str, name: str, path: Path) -> str:
+        """Write a file, under another name where another writer of the attempt has written one."""
+        plain, own = f"{token}/{name}", f"{token}/{writer}/{name}"
+        if path.name == _METADATA:  # of an image, which is where it was begun
+            remote.put(f"{self.url}/{plain}", path)
+            return plain
+        is_small = path.stat().st_size <= _SINGLE
+        if is_small and remote.create(f"{self.url}/{plain}", path.read_bytes()):
+            return plain
+        remote.put(f"{self.url}/{own}", path)
+        return own
+
+    def withdraw(self) -> None:
+        """Remove the manifest: the result is gone on with."""
+        remote.remove([f"{self.url}/{MANIFEST}"])
+
+    def clear(self) -> None:
+        """Remove the result, and all attempts at it."""
+        self.withdraw()
+        begin = len(self.url) + 1
+        found = (each.url for each in remote.objects(self.url))
+        remote.remove([url for url in found if TOKEN.fullmatch(url[begin:].partition("/")[0])])
+
+
+def new_token() -> str:
+    """Return a token that comes after earlier ones, and is nobody else's.
+
+    Examples
+    --------
+    >>> bool(TOKEN.fullmatch(new_token())), new_token() == new_token()
+    (True, False)
+    """
+    return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(4)}"
+
+
+def _checked(content: bytes | None, url: str) -> bytes:
+    if content is None:
+        raise _lost(url, "missing")
+    return content
+
+
+def _lost(url: str, value: str) -> DamagedResult:
+    return DamagedResult(
+        "what a manifest or a journal names at a URL is there, as it was written",
+        value=value,
+        place=url,
+        remedy="restore it, or remove the manifest beside its attempt, and run again",
+    )

@@ -1,0 +1,82 @@
+"""The working folder of a store at a URL: what this machine has of it, small files alone.
+
+::
+
+    s3://bucket/results                     the store
+    /tmp/scutoid-1000/5f0c.../              its working folder: as the folder of a store, but that
+        .url                                the shards of images lie at the URL alone
+
+It may be removed at any time but while something is made in it.  What counts is at the URL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from scutoid import remote
+from scutoid.errors import StoreError
+from scutoid.regular import read_regular
+from scutoid.store._durable import make_folder, storing, write_file
+
+URL_MARK = ".url"
+"""File in a working folder that has the URL of its store."""
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether the place of a store is a URL."""
+    return _URL.match(os.fspath(path)) is not None
+
+
+def url_of_store(path: str | os.PathLike[str]) -> str | None:
+    """Return the URL of a store, also of one that is named by its working folder; None: a folder.
+
+    Raises
+    ------
+    StoreError
+        If stores cannot lie at such URLs.
+    """
+    text = os.fspath(path)
+    if not is_url(text):
+        try:
+            return read_regular(Path(text) / URL_MARK).decode().strip()
+        except (OSError, ValueError):
+            return None
+    if not remote.is_writable_kind(text) or "::" in text or not text.partition("://")[2].strip("/"):
+        raise StoreError(
+            "a store is a folder of this machine or of a mounted file system, or lies in a bucket",
+            value=text,
+            place="store",
+            remedy='mount it, or name a folder or a bucket, such as "s3://bucket/results"',
+        )
+    return text.rstrip("/")
+
+
+def working_folder(url: str) -> Path:
+    """Return the working folder of a store at a URL; it is made, for this user alone.
+
+    Raises
+    ------
+    StoreError
+        If it is somebody else's, or cannot be made.
+    """
+    above = Path(tempfile.gettempdir()) / f"scutoid-{os.getuid()}"
+    folder = above / hashlib.sha256(url.encode()).hexdigest()[:16]
+    with storing(above):
+        above.mkdir(mode=0o700, exist_ok=True)
+        status = above.lstat()
+        if status.st_uid != os.getuid() or above.is_symlink():
+            raise StoreError(
+                "the working folder of a store at a URL belongs to who runs it",
+                value="that of another user",
+                place=str(above),
+                remedy="choose another temporary folder: TMPDIR=...",
+            )
+    make_folder(folder)
+    if not (folder / URL_MARK).exists():
+        write_file(folder / URL_MARK, f"{url}\n".encode())
+    return folder

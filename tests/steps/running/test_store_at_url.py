@@ -1,0 +1,318 @@
+"""Stores in buckets: results as in a folder, gone on with from any machine, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scutoid as sc
+from scutoid import remote
+from scutoid.errors import DamagedResult, ScutoidError, SourceError, StoreError
+
+RAW = np.random.default_rng(0).integers(0, 255, (64, 96)).astype("u1")
+RAW[:32, :32] = 0
+QUIET = {"progress": False, "check_halo": False}
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Return what makes this process look like one on another machine: other temporary files."""
+
+    def move(name):
+        (tmp_path / name).mkdir(exist_ok=True)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+        monkeypatch.setenv("TMPDIR", str(tmp_path / name))
+
+    move("first")
+    return move
+
+
+@pytest.fixture
+def store(bucket, machine):
+    return bucket.url("results")
+
+
+@sc.blockwise(halo=1)
+def brighten(a):
+    return a * np.float32(2)
+
+
+@sc.blockwise(out="table")
+def rows(a):
+    return pd.DataFrame({"sum": [float(a.sum())], "n": [a.size]})
+
+
+@sc.blockwise(out=("image", "table"))
+def both(a):
+    return a + 1, pd.DataFrame({"largest": [float(a.max())]})
+
+
+@sc.step(out="image")
+def turned(a):
+    return np.ascontiguousarray(a[::-1])
+
+
+@sc.step(out="value")
+def described(a):
+    return {"shape": a.shape, "mean": float(a.mean())}
+
+
+@sc.step(out="files")
+def written(a, folder):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "sum.txt").write_text(str(int(a.sum())))
+
+
+def pipeline():
+    bright = brighten(sc.open(RAW, axes="yx"))
+    labels = sc.label(sc.threshold(bright, level=400))
+    return {
+        "image": bright,
+        "table": rows(bright),
+        "two": both(bright),
+        "labels": labels,
+        "objects": sc.measure(labels),
+        "whole": turned(bright),
+        "value": described(bright),
+        "levels": sc.gaussian.options(storage=sc.Storage(levels=2))(bright, sigma=1),
+    }
+
+
+def flat(results):
+    return [one for each in results for one in (each if isinstance(each, tuple) else (each,))]
+
+
+def content(result):
+    if isinstance(result, sc.Table):
+        return result.to_pandas()
+    value = result.get() if isinstance(result, sc.Value) else result.read()
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def assert_equal(one, other):
+    if isinstance(one, pd.DataFrame):
+        pd.testing.assert_frame_equal(one, other)
+    else:
+        np.testing.assert_equal(one, other)
+
+
+@pytest.mark.parametrize("executor", ["serial", "threads", "processes"])
+def test_results_are_those_of_a_folder(store, tmp_path, executor):
+    targets = flat(pipeline().values())
+    found = []
+    for place in (tmp_path / "results", store):
+        done = sc.run(*targets, store=place, block=32, executor=executor, workers=2, **QUIET)
+        assert done.ok
+        opened = sc.Store(place)
+        found.append({name: [content(r) for r in flat([opened[name]])] for name in opened.names()})
+    here, there = found
+    assert here.keys() == there.keys()
+    for name, contents in here.items():
+        for one, other in zip(contents, there[name], strict=True):
+            assert_equal(one, other)
+
+
+def test_shards_are_those_of_a_folder_and_lie_plain_in_the_bucket(bucket, store, tmp_path):
+    target = brighten(sc.open(RAW, axes="yx"))
+    for place in (tmp_path / "results", store):
+        sc.run(target, store=place, block=32, executor="serial", **QUIET)
+    (image,) = (tmp_path / "results").glob("*/*/image.ome.zarr")
+    (manifest,) = (o.url for o in remote.objects(store) if o.url.endswith("manifest.json"))
+    token = json.loads(remote.get(manifest))["token"]
+    begin = f"{manifest.rpartition('/')[0]}/{token}/image.ome.zarr/"
+    there = {o.url.removeprefix(begin) for o in remote.objects(begin)}
+    here = {p.relative_to(image).as_posix(): p for p in image.rglob("*") if p.is_file()}
+    assert there == here.keys()
+    for name, path in here.items():
+        assert remote.get(begin + name) == path.read_bytes(), name
+    opened = sc.open(begin.rstrip("/"))
+    np.testing.assert_array_equal(opened.read(), RAW * np.float32(2))
+
+
+def test_results_are_read_on_another_machine(store, machine):
+    targets = flat(pipeline().values())
+    sc.run(*targets, store=store, block=32, executor="threads", workers=2, **QUIET)
+    machine("second")
+    again = sc.run(*targets, store=store, block=32, executor="serial", **QUIET)
+    assert all(step.n_cached == step.n_blocks for step in again.steps)
+    np.testing.assert_array_equal(again["brighten"].read(), RAW * np.float32(2))
+    machine("third")
+    code = f"import scutoid; print(scutoid.Store({store!r})['rows'].to_pandas()['sum'].sum())"
+    printed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert float(printed) == float(RAW.sum()) * 2
+
+
+def test_a_run_is_gone_on_with_at_the_block_on_another_machine(store, machine, tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+
+    @sc.blockwise(out=("image", "table"), retries=0, version="1")
+    def counted(a, *, marks):
+        number = len(list(Path(marks).iterdir()))
+        if number == 3 and not Path(marks).with_name("go").exists():
+            raise ValueError("stopped here")
+        (Path(marks) / f"{number}-{a.sum()}").touch()
+        return a, pd.DataFrame({"sum": [int(a.sum())]})
+
+    image, table = counted(sc.open(RAW, axes="yx"), marks=str(marks))
+    options = {"store": store, "block": 32, "executor": "serial", **QUIET}
+    n_done = sc.run(image, table, on_failure="return", **options).step("counted").n_done
+    assert 0 < n_done < 6
+    marks.with_name("go").touch()
+    machine("second")
+    planned = sc.plan(image, table, store=store, block=32)
+    assert planned["counted"].n_done == n_done
+    n_before = len(list(marks.iterdir()))
+    done = sc.run(image, table, **options)
+    assert done.step("counted").n_cached == n_done
+    assert len(list(marks.iterdir())) - n_before == 6 - n_done
+    np.testing.assert_array_equal(image.read(), RAW)
+    assert table.to_pandas()["sum"].sum() == RAW.sum()
+
+
+def test_a_result_is_made_again_by_force(store, machine):
+    target = brighten(sc.open(RAW, axes="yx"))
+    options = {"store": store, "block": 32, "executor": "serial", **QUIET}
+    sc.run(target, **options)
+    before = {o.url for o in remote.objects(f"{store}/brighten")}
+    sc.run(target, force=["brighten"], **options)
+    after = {o.url for o in remote.objects(f"{store}/brighten")}
+    assert len(after) == len(before)
+    assert {url for url in before & after if "manifest" not in url} == set()
+    machine("second")
+    np.testing.assert_array_equal(sc.Store(store)["brighten"].read(), RAW * np.float32(2))
+
+
+def objects_of(store, pattern):
+    return [o.url for o in remote.objects(store) if re.search(pattern, o.url)]
+
+
+def test_a_shard_that_is_gone_is_damage_and_no_zeros(store, machine):
+    target = brighten(sc.open(RAW, axes="yx"))
+    sc.run(target, store=store, block=32, executor="serial", **QUIET)
+    remote.remove(objects_of(store, r"/0/c/1/1$"))
+    machine("second")
+    image = sc.Store(store)["brighten"]
+    np.testing.assert_array_equal(image[:32].read(), RAW[:32] * np.float32(2))
+    with pytest.raises(DamagedResult, match="where it was written"):
+        image.read()
+    sc.run(target, store=store, block=32, executor="serial", force=["brighten"], **QUIET)
+    np.testing.assert_array_equal(sc.Store(store)["brighten"].read(), RAW * np.float32(2))
+
+
+@pytest.mark.parametrize("lost", ["table.parquet", "image.shards", "0/zarr.json"])
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_a_small_file_that_is_not_what_was_written_is_an_error(store, machine, lost, how):
+    sc.run(*both(sc.open(RAW, axes="yx")), store=store, block=32, executor="serial", **QUIET)
+    (url,) = objects_of(store, f"/{re.escape(lost)}$")
+    if how == "gone":
+        remote.remove([url])
+    else:
+        remote.put(url, b"something else")
+    machine("second")
+    with pytest.raises(DamagedResult, match="names at a URL"):
+        sc.Store(store).names()
+
+
+def test_a_server_that_fails_is_no_damage(bucket, store, machine):
+    target = brighten(sc.open(RAW, axes="yx"))
+    sc.run(target, store=store, block=32, executor="serial", **QUIET)
+    machine("second")
+    image = sc.Store(store)["brighten"]
+    bucket.proxy.fault = lambda method, path: 503
+    with pytest.raises((SourceError, StoreError)) as caught:
+        image.read()
+    assert not isinstance(caught.value, DamagedResult)
+    with pytest.raises(StoreError, match="objects of a store"):
+        sc.Store(store).names()
+    bucket.proxy.fault = lambda method, path: None
+    np.testing.assert_array_equal(sc.Store(store)["brighten"].read(), RAW * np.float32(2))
+
+
+@pytest.mark.parametrize("fault", [503, 409, "drop", "cut"])
+def test_faults_in_passing_change_nothing(bucket, store, fault):
+    due = {"PUT": 3, "GET": 3}
+
+    def failing(method, path):
+        if due.get(method, 0) and ("/c/" in path or "segments" in path or "manifest" in path):
+            due[method] -= 1
+            return fault
+        return None
+
+    bucket.proxy.fault = failing
+    image, table = both(sc.open(RAW, axes="yx"))
+    sc.run(image, table, store=store, block=32, executor="serial", **QUIET)
+    assert due["PUT"] == 0
+    np.testing.assert_array_equal(image.read(), RAW + 1)
+    assert table.to_pandas()["largest"].max() == RAW.max()
+
+
+def test_requests_are_few(bucket, store):
+    raw = np.random.default_rng(1).integers(1, 255, (160, 160)).astype("u1")
+    target = brighten(sc.open(raw, axes="yx"))
+    bucket.proxy.forget()
+    done = sc.run(target, store=store, block=16, executor="threads", workers=2, **QUIET)
+    n_blocks = done.step("brighten").n_blocks
+    asked = [(method, path) for method, path, _ in bucket.proxy.asked]
+    shards = [path for method, path in asked if method == "PUT" and "/0/c/" in path]
+    segments = [path for method, path in asked if method == "PUT" and "/segments/" in path]
+    assert n_blocks == len(shards) == 100
+    assert len(segments) <= n_blocks
+    # The rest is of the run and the result as a whole: few, and a look at some chunks at the end
+    assert len(asked) <= 2 * n_blocks + 2 * len(segments) + 60
+
+
+class TestRefused:
+    """What is not possible at a URL is said before anything is computed."""
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            ({"executor": "dask"}, "executor="),
+            ({"report": True}, "report"),
+            ({"accept": ["brighten"]}, "accept"),
+        ],
+    )
+    def test_options(self, store, options, said):
+        with pytest.raises(ScutoidError, match=said):
+            sc.run(brighten(sc.open(RAW, axes="yx")), store=store, **options)
+
+    def test_collections_and_tiffs(self, store, tmp_path):
+        np.save(tmp_path / "a.npy", RAW)
+        many = rows(sc.open_folder(tmp_path, axes="yx"))
+        with pytest.raises(StoreError, match="collection"):
+            sc.run(many, store=store, executor="serial")
+        tiff = brighten.options(storage=sc.Storage(format="tiff"))(sc.open(RAW, axes="yx"))
+        with pytest.raises(StoreError, match="TIFF"):
+            sc.plan(tiff, store=store)
+        assert objects_of(store, "begun") == []
+
+    def test_looking_after(self, store):
+        opened = sc.Store(store)
+        for look in (opened.verify, opened.gc):
+            with pytest.raises(StoreError, match="at a URL"):
+                look()
+
+    @pytest.mark.parametrize("url", ["https://example.org/results", "s3://", "memory://a/b"])
+    def test_other_urls(self, url):
+        with pytest.raises(StoreError, match="lies in a bucket"):
+            sc.Store(url)
+
+    def test_a_bucket_that_is_not_there_or_refuses(self, bucket, machine):
+        target = brighten(sc.open(RAW, axes="yx"))
+        with pytest.raises(StoreError, match="bucket"):
+            sc.run(target, store="s3://no-such-bucket/results", executor="serial")
+        bucket.proxy.fault = lambda method, path: (403, "AccessDenied")
+        with pytest.raises(StoreError, match="403"):
+            sc.run(target, store=bucket.url("results"), executor="serial")
