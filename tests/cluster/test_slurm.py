@@ -10,38 +10,10 @@ from scutoid import events
 from scutoid.arrays import ImageSpec, create_image
 from scutoid.cli import _demo_pipeline as demo
 from scutoid.cli._demo import simulate
-from scutoid.executors import preset_file
 from scutoid.testing import Recorder
 
 pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-PRESET = {
-    "cores": 1,
-    "processes": 1,
-    "memory": '"1GB"',
-    "walltime": '"00:20:00"',
-    "interface": '"lo"',
-}
-
-
-@pytest.fixture
-def jobs(slurm, tmp_path, monkeypatch):
-    """A function that describes the jobs of executor="slurm"."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-    def describe(**options):
-        preset_file().parent.mkdir(parents=True, exist_ok=True)
-        lines = [f"{name} = {value}" for name, value in (PRESET | options).items()]
-        preset_file().write_text("\n".join(["[slurm]", *lines]))
-        return slurm
-
-    describe()
-    yield describe
-    assert not slurm.jobs()
-    assert not list((tmp_path / "cache").glob("scutoid/*"))
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,21 @@ class TestThreadsOfDask(ExecutorTests):
         self._is_refused(executor, BlockTask("t", lambda block: None, grid(2), timeout=60))
 
 
+@pytest.fixture(scope="module")
+def adaptive_cluster():
+    with local_cluster(n_workers=0, processes=False) as started:
+        started.adapt(minimum=0, maximum=2, interval="100ms", wait_count=20)
+        yield started
+
+
+class TestAdaptive(TestThreadsOfDask):
+    """A cluster that has workers as long as there is work."""
+
+    @pytest.fixture
+    def executor(self, adaptive_cluster):
+        return adaptive_cluster
+
+
 @pytest.mark.parametrize("how", ["address", "cluster", "name"])
 def test_a_cluster_is_given_in_many_ways(cluster, how):
     executor = {"address": cluster.scheduler_address, "cluster": cluster, "name": "dask"}[how]

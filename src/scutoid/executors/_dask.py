@@ -355,12 +355,15 @@ class _DaskWorkerPool:
             self._note_pause(address, state)
             is_free = address not in occupied and state.identity not in self._buried
             if is_free and state.status == "running" and len(self._seats) < self._most:
-                seat = Seat(next(self._numbers), address, state.identity, state.nanny)
+                seat = Seat(
+                    *(next(self._numbers), address, state.identity, state.nanny, state.memory)
+                )
                 self._seats[seat.number] = seat
                 served = serves(self._works, state.resources) if self._grows else None
                 messages.append(Joined(seat.number, served))
-                if state.nanny is not None and self._grows:
-                    self._calls.ask(announce_leave, {address: ()}, nanny=True, seconds=0)
+                if self._grows:
+                    nanny = state.nanny is not None
+                    self._calls.ask(announce_leave, {address: (nanny,)}, nanny=nanny, seconds=0)
         if messages and self._own is not None:
             self._own.note_workers()
         return messages
@@ -389,7 +392,7 @@ class _DaskWorkerPool:
             return self._lose(seat, "was lost with its nanny: a node or job ended", "gone")
         if leave == "polite":
             return self._lose(seat, "left by an order, or at the end of its time", "polite")
-        return self._lose(seat, "was lost")
+        return self._lose(seat, "was lost" + _limit(seat))
 
     def _lose(
         self, seat: Seat, reason: str, leave: Leave = "crash", overdue: str = ""
@@ -409,6 +412,11 @@ def _shared(works: Sequence[Work]) -> list[Work]:
 def _is_at(seat: Seat, present: Mapping[str, Present]) -> bool:
     """Whether a worker is still at its address, and no other in its place."""
     return seat.address in present and present[seat.address].identity == seat.identity
+
+
+def _limit(seat: Seat) -> str:
+    """How much memory a worker had, in words; Dask does not say whether that was too little."""
+    return f"; it had {seat.memory / 2**20:.0f} MiB of memory" if seat.memory else ""
 
 
 def _left(end: float) -> float:

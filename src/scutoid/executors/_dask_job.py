@@ -83,6 +83,8 @@ class Seat:
     """Dask's own name of its process."""
     nanny: str | None = None
     """Address of its nanny, if it has one."""
+    memory: int = 0
+    """Bytes at which Dask ends its process; 0: at none."""
     dask_jobs: deque[DaskJob] = field(default_factory=deque)
     """Its jobs, in this order."""
     ready: set[int] = field(default_factory=set)

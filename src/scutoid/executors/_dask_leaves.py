@@ -3,19 +3,20 @@
 ::
 
     lifetime, retired, scaled down     the scheduler expects it            polite
-    SIGTERM: cancelled, preempted,     its nanny says so as it closes      polite
-      requeued, at its time limit
+    SIGTERM: cancelled, preempted,     its nanny says so as it closes,     polite
+      requeued, at its time limit        or it itself, if it has none
     node or job is gone                its nanny does not answer either    gone
-    crash, too much memory             its nanny starts another one        crash
+    crash, too much memory             its nanny starts another one, or    crash
+                                         it has none and has said nothing
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from scutoid.executors._dask_types import DaskNanny, DaskScheduler
+from scutoid.executors._dask_types import DaskNanny, DaskScheduler, DaskWorker
 
 Leave = Literal["polite", "gone", "crash"]
 
@@ -25,24 +26,36 @@ _LOOK_SECONDS = 0.1
 _ANSWER_SECONDS = 2.0
 
 
-async def announce_leave(dask_worker: DaskNanny) -> None:
+async def announce_leave(is_nanny: bool, dask_worker: DaskNanny | DaskWorker) -> None:
     """Let a nanny say to the scheduler that it closes, before it ends its worker.
 
     Parameters
     ----------
-    dask_worker : distributed.Nanny
+    is_nanny : bool
+        False for a worker that has none.
+    dask_worker : distributed.Nanny or distributed.Worker
         Given by Dask, in whose process this runs.
     """
-    from distributed.diagnostics.plugin import NannyPlugin
+    if TYPE_CHECKING:
+        from distributed import Nanny, Worker
+    from distributed.diagnostics.plugin import NannyPlugin, WorkerPlugin
 
-    class Goodbye(NannyPlugin):
-        async def teardown(self, nanny: DaskNanny) -> None:
-            with suppress(Exception):  # it closes in any case
-                said = nanny.scheduler.log_event(topic=_TOPIC, msg={"nanny": nanny.address})
-                await asyncio.wait_for(said, _ANSWER_SECONDS)
+    async def say(server: Any) -> None:
+        with suppress(Exception):  # it closes in any case
+            said = server.scheduler.log_event(topic=_TOPIC, msg={"closes": server.address})
+            await asyncio.wait_for(said, _ANSWER_SECONDS)
+
+    class NannyGoodbye(NannyPlugin):
+        async def teardown(self, nanny: Nanny) -> None:
+            await say(nanny)
+
+    class WorkerGoodbye(WorkerPlugin):
+        async def teardown(self, worker: Worker) -> None:
+            await say(worker)
 
     if _TOPIC not in dask_worker.plugins:
-        await dask_worker.plugin_add(Goodbye(), _TOPIC)
+        goodbye = NannyGoodbye() if is_nanny else WorkerGoodbye()
+        await dask_worker.plugin_add(goodbye, _TOPIC)
 
 
 async def how_left(worker: str, nanny: str | None, dask_scheduler: DaskScheduler) -> Leave:
@@ -56,7 +69,7 @@ async def how_left(worker: str, nanny: str | None, dask_scheduler: DaskScheduler
         Given by Dask, in whose process this runs.
     """
     for _ in range(_LOOKS):
-        if _is_expected(worker, dask_scheduler) or _has_said_so(nanny, dask_scheduler):
+        if _is_expected(worker, dask_scheduler) or _has_said_so(nanny or worker, dask_scheduler):
             return "polite"
         if nanny is None or any(each.nanny == nanny for each in dask_scheduler.workers.values()):
             return "crash"
@@ -75,8 +88,8 @@ def _is_end(event: object) -> bool:
     return isinstance(event, dict) and event.get("action") == "remove-worker"
 
 
-def _has_said_so(nanny: str | None, scheduler: DaskScheduler) -> bool:
-    return any(event.get("nanny") == nanny for _, event in scheduler.get_events(_TOPIC))
+def _has_said_so(address: str, scheduler: DaskScheduler) -> bool:
+    return any(event.get("closes") == address for _, event in scheduler.get_events(_TOPIC))
 
 
 async def _answers(nanny: str, scheduler: DaskScheduler) -> bool:

@@ -89,6 +89,8 @@ class Present(NamedTuple):
     """Number of its threads."""
     resources: Mapping[str, float]
     """What it has of named resources."""
+    memory: int
+    """Bytes at which Dask ends its process; 0: at none."""
 
 
 class OwnedCluster(Protocol):
@@ -140,6 +142,18 @@ class DaskNanny(Protocol):
         ...
 
 
+class DaskWorker(Protocol):
+    """A `distributed.Worker`."""
+
+    address: str
+    scheduler: Any
+    plugins: Mapping[str, object]
+
+    async def plugin_add(self, plugin: object, name: str) -> object:
+        """Take in a plugin."""
+        ...
+
+
 class _Status(Protocol):
     """A member of `distributed.core.Status`."""
 
@@ -154,6 +168,7 @@ class _WorkerState(Protocol):
     nanny: str | None
     nthreads: int
     resources: Mapping[str, float]
+    memory_limit: int | None
 
 
 class DaskScheduler(Protocol):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scutoid.executors._dask_types import DaskNanny, DaskScheduler, Present
+from scutoid.executors._devices import RESOURCE, pin_devices
 from scutoid.executors._limits import Limits, limit_libraries
 from scutoid.executors._pickling import dump_value, loads
 from scutoid.executors._work import ItemFailure, Job, Outcome, Work, Workbench
@@ -163,10 +164,19 @@ def list_workers(dask_scheduler: DaskScheduler) -> dict[str, Present]:
     return {
         address: Present(
             *(str(state.server_id), state.status.name, state.nanny, state.nthreads),
-            dict(state.resources),
+            *(dict(state.resources), state.memory_limit or 0),
         )
         for address, state in dask_scheduler.workers.items()
     }
+
+
+def _pin_own_devices() -> None:
+    """Let a process that is a worker of its own see as many devices as it says it has."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    if worker.nanny is not None:
+        pin_devices(int(worker.state.total_resources.get(RESOURCE, 0)))
 
 
 def _load_work(place: _Place, number: int, payload: bytes | None) -> Work:
@@ -176,6 +186,8 @@ def _load_work(place: _Place, number: int, payload: bytes | None) -> Work:
         work = loads(payload)
         if not isinstance(work, Work):
             raise TypeError(type(work).__name__)
+        if RESOURCE in work.requires:
+            _pin_own_devices()
         place.works[number] = work
         with _lock:
             _limits.append(limit_libraries())
