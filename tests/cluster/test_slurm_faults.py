@@ -117,6 +117,72 @@ def test_a_block_that_is_too_large_for_its_worker_fails_and_the_limit_is_told(jo
     assert "MiB of memory" in failure.error
 
 
+def test_a_job_that_ends_before_its_worker_joins_is_replaced_while_others_work(jobs, tmp_path):
+    jobs(job_script_prologue=f'["mkdir {tmp_path}/once 2>/dev/null && exit 3"]')
+    recorder = Recorder()
+    task = BlockTask("t", lambda block: time.sleep(0.5), grid(10000))
+    run_blocks(
+        *(task,),
+        executor="slurm",
+        workers=2,
+        listeners=[recorder],
+        should_stop=lambda: len(recorder.of(events.WorkerStarted)) == 2,
+        on_failure="return",
+    )
+    assert len(recorder.of(events.WorkerStarted)) == 2
+    assert not recorder.of(events.WorkerLost)
+
+
+def test_jobs_that_have_nothing_to_do_are_given_back(jobs, tmp_path):
+    slurm = jobs()
+    left = []
+
+    def block(block):
+        if block.index == 0:
+            while not (tmp_path / "given back").exists():
+                time.sleep(0.1)
+
+    def look():
+        started = len(recorder.of(events.WorkerStarted))
+        if started == 2 and len(slurm.jobs("RUNNING")) == 1:
+            left.append(slurm.jobs("RUNNING"))
+            (tmp_path / "given back").touch()
+        return False
+
+    recorder = Recorder()
+    task = BlockTask("t", block, grid(300))
+    report = run_blocks(task, executor="slurm", workers=2, listeners=[recorder], should_stop=look)
+    assert report.ok
+    assert left
+    assert not recorder.of(events.BlockFailed)
+
+
+def test_a_run_may_itself_be_in_a_job(jobs, tmp_path, wait_for):
+    slurm = jobs()
+    script = tmp_path / "script.py"
+    script.write_text("""
+import os
+from scutoid.blocks import BlockGrid, BlockTask, run_blocks
+from scutoid.geometry import Roi
+
+if __name__ == "__main__":
+    found = {}
+    task = BlockTask(
+        "t",
+        lambda block: os.environ["SLURM_JOB_ID"],
+        BlockGrid(Roi((0,), (20,)), 1),
+        collect=found.update,
+    )
+    assert run_blocks(task, executor="slurm", workers=2).ok
+    assert os.environ["SLURM_JOB_ID"] not in found.values()
+    print("done by", sorted(set(found.values())))
+""")
+    said = tmp_path / "said"
+    slurm.ask("sbatch", f"--output={said}", "--wrap", f"{sys.executable} {script}")
+    wait_for(lambda: not slurm.jobs())
+    assert "done by" in said.read_text()
+
+
 def test_a_driver_that_is_killed_leaves_no_job_and_its_run_goes_on(jobs, tmp_path, wait_for):
     slurm = jobs()
     script = tmp_path / "script.py"

@@ -100,6 +100,15 @@ def run_on(path, text):
     return run_blocks(task, executor=read_preset(path), workers=2)
 
 
+def test_what_a_preset_leaves_out_is_what_dask_is_configured_with(tmp_path, batch_system):
+    dask = pytest.importorskip("dask")
+    said = {"jobqueue.slurm.memory": "1GB", "jobqueue.slurm.cores": 1}
+    with dask.config.set(said), pytest.raises(WorkerError, match="invalid partition") as raised:
+        run_on(tmp_path / "p.toml", "[slurm]\nwalltime = '00:07:00'\ninterface = 'lo'\n")
+    assert "#SBATCH --mem=954M" in raised.value.remedy
+    assert "#SBATCH -t 00:07:00" in raised.value.remedy
+
+
 def test_jobs_need_the_commands_of_the_batch_system(tmp_path, monkeypatch):
     pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
     monkeypatch.setenv("PATH", str(tmp_path))

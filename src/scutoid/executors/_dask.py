@@ -337,6 +337,8 @@ class _DaskWorkerPool:
         messages = [message for seat in gone for message in self._miss(seat)]
         usable = self._usable(present)
         messages += self._new_seats(usable)
+        if self._own is not None and len(self._seats) < self._most:
+            self._own.tend()
         if self._grows:
             busy = all(seat.dask_jobs for seat in self._seats.values())
             threads = max((state.threads for state in usable.values()), default=1)

@@ -95,6 +95,9 @@ class OwnCluster:
     def note_workers(self) -> None:
         """Do nothing: those that have ended are not replaced."""
 
+    def tend(self) -> None:
+        """Do nothing: Dask's nannies see to their workers."""
+
     def waiting(self) -> str:
         """What is waited for."""
         return "they start again"

@@ -119,6 +119,10 @@ class OwnedCluster(Protocol):
         """Note that workers have joined."""
         ...
 
+    def tend(self) -> None:
+        """See now and then that those workers come that are not there, while others work."""
+        ...
+
     def waiting(self) -> str:
         """What the workers wait for that are not there, in words."""
         ...

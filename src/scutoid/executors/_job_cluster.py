@@ -20,6 +20,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -42,6 +43,7 @@ _OURS = {
 _INTERVAL = "1s"
 # Workers without a block are given back after so many intervals.
 _WAIT_COUNT = 10
+_TEND_SECONDS = 60.0
 _LAST_BYTES = 2000
 
 
@@ -74,6 +76,7 @@ class JobCluster:
         self.security: DaskSecurity | None = None
         self._queue = BatchQueue(preset.kind)
         self._stack = ExitStack()
+        self._next_tending = time.monotonic() + _TEND_SECONDS
         with ExitStack() as undo:
             undo.callback(self._stack.close)
             factory = _class_of(preset)
@@ -108,8 +111,14 @@ class JobCluster:
         """Note that workers have joined."""
         self._queue.note_workers()
 
+    def tend(self) -> None:
+        """Have jobs that ended before a worker joined replaced, at times, while others work."""
+        if time.monotonic() >= self._next_tending:
+            self.waiting()
+
     def waiting(self) -> str:
-        """What the workers wait for that are not there, in words."""
+        """What the workers wait for that are not there, in words; jobs that ended are replaced."""
+        self._next_tending = time.monotonic() + _TEND_SECONDS
         gone = self._queue.look()
         if gone:
             names = [name for name, job in self._cluster.workers.items() if job.job_id in gone]
