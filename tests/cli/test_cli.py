@@ -95,6 +95,25 @@ def test_run_then_again_then_with_another_parameter(project) -> None:
     assert len(sc.Store(project / "results")["measure"].to_pandas()) > 0
 
 
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (["--executor", "mine", "--preset", "lab.toml"], 0, "7 steps run"),
+        (["--executor", "mine"], 2, "an executor is given by a known name"),
+        (["--executor", "other", "--preset", "lab.toml"], 2, "a preset is one of those in its"),
+        (["--preset", "lab.toml"], 2, "mine, two"),
+        (["--executor", "two", "--preset", "none.toml"], 2, "a preset is in a file"),
+    ],
+)
+def test_a_preset_is_of_the_file_that_is_named_and_no_other(project, flags, code, said) -> None:
+    for name in ("lab.toml", "presets.toml", "scutoid.toml"):
+        (project / name).write_text("[mine]\nkind = 'local'\nworkers = 1\n[two]\nkind = 'local'\n")
+    done = scutoid("run", "cells.py", "--raw", "raw.zarr", *flags, cwd=project)
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr
+    assert (project / "results").exists() == (code == 0)
+
+
 def test_ls_and_show(project) -> None:
     scutoid("run", "cells.py", "--raw", "raw.zarr", "--executor", "serial", cwd=project)
     listed = scutoid("ls", cwd=project)
