@@ -74,6 +74,23 @@ def test_a_chunk_is_one_request(bucket, folder):
     assert [method for method, path, _ in bucket.proxy.asked] == ["GET"]
 
 
+@pytest.mark.parametrize("use", ["read", "download"])
+def test_a_file_of_many_blocks_is_read_in_one_version_by_one_request(
+    bucket, monkeypatch, tmp_path, use
+):
+    """s3fs would ask for its size, and then for ranges of whatever is there by then."""
+    monkeypatch.setattr(pytest.importorskip("s3fs").S3FileSystem, "default_block_size", 1000)
+    content = bytes(range(250)) * 40
+    bucket.put("x/large.bin", content)
+    bucket.proxy.forget()
+    if use == "read":
+        assert remote.read(bucket.url("x/large.bin")) == content
+    else:
+        remote.download(bucket.url("x/large.bin"), str(tmp_path / "large.bin"))
+        assert (tmp_path / "large.bin").read_bytes() == content
+    assert [(method, ranges) for method, _, ranges in bucket.proxy.asked] == [("GET", None)]
+
+
 def test_a_folder_of_a_bucket_is_opened_by_a_pattern(folder):
     images = sc.open_folder(f"{folder}/{{well}}.tif")
     assert images.groups["well"].tolist() == ["A1", "A2"]
