@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ from scutoid.store._intact import is_intact, record_of, size_of, was_intact
 from scutoid.store._lock import Lock
 from scutoid.store._recipe import Recipe
 from scutoid.store._remote_result import RemoteResult
+from scutoid.store._working import folder_elsewhere, mark_above
 from scutoid.store.formats import FORMATS, Format, choose_format, installed_formats
 from scutoid.store.keys import digest_file
 
@@ -69,6 +70,42 @@ class Entry:
     def remote(self) -> RemoteResult | None:
         """The result at its URL; None where the folder is all there is."""
         return RemoteResult(self.url, self.path) if self.url else None
+
+    def __reduce__(self) -> tuple[Callable[..., Entry], tuple[object, ...]]:
+        there = self.remote
+        if there is None:
+            return type(self), (self.path, self.name, self.key)
+        mark = mark_above(self.path)
+        return _sent, (self.path, self.name, self.key, self.url, there.token, mark)
+
+    @contextmanager
+    def sending(self) -> Iterator[dict[str, str]]:
+        """Send files that the body saves to the URL, if this is the place of a worker elsewhere.
+
+        What is yielded has then each file, and the object that holds it: see `receive`.
+        """
+        sent: dict[str, str] = {}
+        if self.remote is None or not self.remote.is_elsewhere:
+            yield sent
+            return
+        with self.remote.sending(sent):
+            yield sent
+
+    def receive(self, sent: Mapping[str, str]) -> None:
+        """Fetch files that a worker elsewhere has sent.
+
+        Raises
+        ------
+        StoreError
+            If one is not there.
+        """
+        if self.remote is not None and sent:
+            self.remote.receive(sent)
+
+    def follow(self) -> None:
+        """Fetch what others have made of the result, if this is the place of a worker elsewhere."""
+        if self.remote is not None and self.remote.is_elsewhere:
+            self.remote.follow()
 
     @property
     def place(self) -> str:
@@ -380,6 +417,15 @@ class Entry:
             self.remote.clear()
         with storing(self.path):
             remove_own(self.path)
+
+
+def _sent(path: Path, name: str, key: str, url: str, token: str, mark: bytes) -> Entry:
+    """Return the place of a result at a URL in the process that gets it."""
+    if mark and mark_above(path) == mark:
+        return Entry(path, name, key, url)
+    folder = folder_elsewhere() / hashlib.sha256(url.encode()).hexdigest()[:16]
+    RemoteResult(url, folder / path.name).begin(token)
+    return Entry(folder / path.name, name, key, url)
 
 
 def distrust_around(path: Path) -> None:

@@ -200,13 +200,13 @@ class EntryStore:
     def _steps_at_url(self) -> list[str]:
         """Return the folders of steps, those in the folders of stages too."""
         (top,) = self._names_in([""])
-        first = [name[:-1] for name in top if name.endswith("/") and name[:-1] not in _RESERVED]
+        first = [name[:-1] for name in top if _is_step(name)]
         below = zip(first, self._names_in(first), strict=True)
         staged = [
             f"{stage}/{name[:-1]}"
             for stage, names in below
             for name in names
-            if name.endswith("/") and not RESULT_NAME.fullmatch(name[:-1])
+            if _is_step(name) and not RESULT_NAME.fullmatch(name[:-1])
         ]
         return [*first, *staged]
 
@@ -348,6 +348,11 @@ class EntryStore:
     def contains(self, path: str | os.PathLike[str]) -> bool:
         """Whether a path lies inside the store."""
         return absolute(path).resolve().is_relative_to(self.path.resolve())
+
+
+def _is_step(name: str) -> bool:
+    """Whether what is listed at a URL is a folder of a step, or of a stage."""
+    return name.endswith("/") and not name.startswith(".") and name[:-1] not in _RESERVED
 
 
 def _folders(path: Path, *, links: bool = False) -> list[Path]:

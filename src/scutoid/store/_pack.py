@@ -81,6 +81,9 @@ class Pack:
         self.index_path = self.path.with_name(self.path.name + ".index")
         self._lock = threading.Lock()
         self._descriptor: int | None = None
+        self._set_aside: list[int] = []
+        self.follow: Callable[[], None] | None = None
+        """Called where a payload is missing: brings what others have appended elsewhere."""
         self._log: RecordLog | None = None
         self._places: dict[PackName, _Place] | None = None
         self._damage: DamagedResult | None = None
@@ -219,6 +222,9 @@ class Pack:
         return status.st_ino != self._index_inode or status.st_size < self._index_end
 
     def _load(self) -> dict[PackName, _Place]:
+        if self._descriptor is not None and self._log is None:
+            self._set_aside.append(self._descriptor)  # a thread may be reading from it
+            self._descriptor = None
         with suppress(OSError):
             self._index_inode = self.index_path.stat().st_ino
         self._damage, self._cut_off, self._used = None, set(), 0
@@ -262,6 +268,8 @@ class Pack:
     def _place(self, name: PackName) -> _Place:
         place = self._known().get(name)
         if place is None:
+            if self.follow is not None:
+                self.follow()
             self.refresh()
             place = self._known().get(name)
         if place is None:
@@ -367,6 +375,8 @@ class Pack:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
+            while self._set_aside:
+                os.close(self._set_aside.pop())
 
     def __reduce__(self) -> tuple[Callable[..., Pack], tuple[Path]]:
         return partial(type(self), key=self.key), (self.path,)

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,12 @@ from scutoid.store._lock import Lock, one_by_one
 from scutoid.store._manifest import BEGUN, MANIFEST, TOKEN, Manifest, fields_of
 from scutoid.store._recipe import Recipe
 from scutoid.store._segments import SEGMENTS, SegmentWriter, join_segments
+from scutoid.store._working import is_elsewhere
 from scutoid.store.keys import digest_file
 from scutoid.texts import parse_json
 
 _VERSION = 1
+_FOLLOWED = threading.Lock()
 _METADATA = "zarr.json"
 _SINGLE = 2**26
 """Bytes of an object that is created in one request."""
@@ -156,10 +159,74 @@ class RemoteResult:
         make_folder((self.folder / name).parent)
         write_file(self.folder / name, content)
 
-    def begin(self) -> None:
-        """Begin an attempt, unless the working folder is of one that is gone on with."""
-        if not self.token:
+    def begin(self, token: str = "") -> None:
+        """Begin an attempt, unless the working folder is of one that is gone on with.
+
+        Parameters
+        ----------
+        token : str, optional
+            Of an attempt that goes on elsewhere: the working folder becomes one of it.
+        """
+        if token and self.token != token:
+            remove_own(self.folder)
+            make_folder(self.folder)
+            self._note(token, [])
+        elif not self.token:
             self._note(new_token(), [])
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the working folder is that of a worker on another machine than the run's."""
+        return is_elsewhere(self.folder)
+
+    def follow(self) -> None:
+        """Bring the folder of a worker elsewhere to what the attempt has so far; nothing is lost.
+
+        Raises
+        ------
+        StoreError
+            As `fetch`.
+        """
+        with _FOLLOWED:
+            content = remote.get(f"{self.url}/{MANIFEST}")
+            if content is not None:
+                self._fetch_complete(content)
+                return
+            state, place = self._state(), self.place(SEGMENTS)
+            if not (self.folder / RECIPE).exists():
+                begun = _checked(remote.get(self.place(BEGUN)), self.place(BEGUN))
+                fields = fields_of(begun, self.place(BEGUN), "scutoid_begun", _VERSION)
+                write_file(self.folder / RECIPE, fields["recipe"].encode())
+            names = remote.names(place)
+            known = set(state["segments"])
+            urls = [f"{place}/{name}" for name in names if name not in known]
+            found = zip(urls, remote.at_once(urls, remote.get), strict=True)
+            segments = [(url, _checked(segment, url)) for url, segment in found]
+            key = Recipe.from_json(read_regular(self.folder / RECIPE)).key
+            join_segments(self.folder, key, segments)
+            self._note(state["token"], names)
+
+    @contextmanager
+    def sending(self, sent: dict[str, str]) -> Iterator[None]:
+        """Write files that the body adds or changes below the token; tell their objects."""
+        before = dict(self._stamps())
+        yield
+        token, writer = self.token, new_token()
+        for name, stamp in dict(self._stamps()).items():
+            if before.get(name) != stamp:
+                sent[name] = self._publish(token, writer, name, self.folder / name)
+
+    def _stamps(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        for name, path in self._small_files():
+            status = path.stat()
+            yield name, (status.st_size, status.st_mtime_ns, status.st_ino)
+
+    def receive(self, sent: Mapping[str, str]) -> None:
+        """Fetch files by their names, from objects below the result."""
+        urls = [f"{self.url}/{place}" for place in sent.values()]
+        found = remote.at_once(urls, remote.get)
+        for name, url, content in zip(sent, urls, found, strict=True):
+            self._put_here(name, _checked(content, url))
 
     def announce(self) -> None:
         """Say at the URL what the attempt makes, so that others can go on with it."""

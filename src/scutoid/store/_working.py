@@ -11,10 +11,13 @@ It may be removed at any time but while something is made in it.  What counts is
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import re
+import secrets
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from scutoid import remote
@@ -24,6 +27,9 @@ from scutoid.store._durable import make_folder, storing, write_file
 
 URL_MARK = ".url"
 """File in a working folder that has the URL of its store."""
+MACHINE_MARK = ".machine"
+"""File in a working folder that no other has."""
+_ELSEWHERE: dict[int, Path] = {}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -78,5 +84,34 @@ def working_folder(url: str) -> Path:
             )
     make_folder(folder)
     if not (folder / URL_MARK).exists():
+        write_file(folder / MACHINE_MARK, secrets.token_hex(16).encode())
         write_file(folder / URL_MARK, f"{url}\n".encode())
     return folder
+
+
+def mark_above(path: Path) -> bytes:
+    """Return what tells the working folder that a path lies in from those of other machines."""
+    for folder in path.parents:
+        if (folder / URL_MARK).is_file():
+            with suppress(OSError):
+                return read_regular(folder / MACHINE_MARK)
+    return b""
+
+
+def folder_elsewhere() -> Path:
+    """Return a folder for what a worker on another machine has of results; it ends with it.
+
+    It is of one process, so that nobody reads what another changes.
+    """
+    process = os.getpid()
+    if process not in _ELSEWHERE:
+        folder = tempfile.TemporaryDirectory(prefix="scutoid-", ignore_cleanup_errors=True)
+        atexit.register(folder.cleanup)
+        _ELSEWHERE[process] = Path(folder.name)
+    return _ELSEWHERE[process]
+
+
+def is_elsewhere(path: Path) -> bool:
+    """Whether a path lies in the folder that this process has as a worker on another machine."""
+    folder = _ELSEWHERE.get(os.getpid())
+    return folder is not None and path.is_relative_to(folder)

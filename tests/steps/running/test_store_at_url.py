@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,40 @@ def test_results_are_those_of_a_folder(store, tmp_path, executor):
     for name, contents in here.items():
         for one, other in zip(contents, there[name], strict=True):
             assert_equal(one, other)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Have all that is sent to a worker arrive as on another machine."""
+    from scutoid.store._working import folder_elsewhere
+
+    marks = iter(range(10**9))
+    monkeypatch.setattr("scutoid.store._entry.mark_above", lambda path: b"%d" % next(marks))
+    return folder_elsewhere()
+
+
+@pytest.mark.skipif(not find_spec("distributed"), reason="distributed is not installed")
+def test_results_of_workers_elsewhere_are_those_of_a_folder(store, tmp_path, elsewhere):
+    from distributed import Client
+
+    targets = flat(pipeline().values())
+    here = sc.run(*targets, store=tmp_path / "results", block=32, executor="serial", **QUIET)
+    options = {
+        "n_workers": 1,
+        "threads_per_worker": 1,
+        "processes": False,
+        "dashboard_address": ":0",
+    }
+    with Client(**options) as client:
+        there = sc.run(*targets, store=store, block=32, executor=client, **QUIET)
+    assert here.ok
+    assert there.ok
+    fetched = {path.name for path in elsewhere.rglob("*") if path.is_file()}
+    assert {"blocks.pack", "table.parquet"} <= fetched
+    for step in here.steps:
+        pairs = zip(flat([here[step.name]]), flat([there[step.name]]), strict=True)
+        for one, other in pairs:
+            assert_equal(content(one), content(other))
 
 
 def test_shards_are_those_of_a_folder_and_lie_plain_in_the_bucket(bucket, store, tmp_path):
@@ -279,7 +314,6 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            ({"executor": "dask"}, "executor="),
             ({"report": True}, "report"),
             ({"accept": ["brighten"]}, "accept"),
         ],

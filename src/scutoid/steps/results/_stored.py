@@ -125,10 +125,13 @@ class StoredResult:
 
     def value(self, output: int) -> object:
         """Return anything but an image."""
+        self.entry.follow()
         self.check()
         record = self.outputs[output]
         if record.parts is not None:
             pack = Pack(self.entry.at(record.parts.file), key=self.entry.key)
+            if self.entry.remote is not None and self.entry.remote.is_elsewhere:
+                pack.follow = self.entry.follow
             return PackedParts(record.parts.grid.parts_grid, pack, record.parts.slot)
         if record.kind == "files":
             self.entry.check(FILES_FOLDER)

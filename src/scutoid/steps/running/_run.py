@@ -40,8 +40,6 @@ from scutoid.stopping import ends_by_signals
 from scutoid.store import EntryStore
 
 _ATTEMPTS = 3
-_EXECUTORS_TO_URLS = ("serial", "threads", "processes")
-"""Those whose workers run on this machine, where the small files of results are."""
 _ESTIMATES = "scutoid.exploring:with_estimates"
 """Of the package above, which is loaded by its name."""
 
@@ -230,7 +228,7 @@ def run(
             place="run",
         )
     entry_store = EntryStore(store)
-    _check_place(entry_store, executor, report)
+    _check_place(entry_store, report)
     obstacle = _obstacle(entry_store)
     forced, accepted = tuple(force), tuple(accept)
     before: tuple[RunStepRecord, ...] = ()
@@ -356,11 +354,8 @@ def _say(texts: Iterable[str]) -> None:
         warnings.warn(text, ScutoidWarning, stacklevel=4)
 
 
-def _check_place(store: EntryStore, executor: Any, report: bool | None) -> None:
+def _check_place(store: EntryStore, report: bool | None) -> None:
     """Refuse what a run into a store at a URL cannot do."""
-    if executor not in _EXECUTORS_TO_URLS:
-        what = f"they are made by executor= {', '.join(_EXECUTORS_TO_URLS)}, not {executor!r}"
-        store.check_is_folder(what, "choose one of these, or a folder for the store")
     if report:
         store.check_is_folder("runs into it have no report", "leave out report=True")
 

@@ -159,9 +159,7 @@ class TaskBuilder:
         params = {name: self._inputs.deferred(value) for name, value in call.params.items()}
         finish = BlockTask(
             each.finish_task,
-            FinishWork(
-                step, params, each.entry, Pack(each.entry.path / BLOCKS, key=each.entry.key)
-            ),
+            FinishWork(step, params, each.entry),
             _ONE,
             after=(After.all(each.task, step.layout.grid.ndim),),
             retries=spec.options.retries,
@@ -253,7 +251,6 @@ class TaskBuilder:
                 voxel_size=call.voxel_size,
                 origin=call.origin,
                 where=self._layouts.parts_grid(call),
-                pack=each.entry.path / BLOCKS,
             ),
             _ONE,
             after=self._edges.of(call),
@@ -296,9 +293,11 @@ class TaskBuilder:
 
 
 def _commit(entry: Entry, zarrs: Sequence[str | None], results: Sequence[tuple[int, Any]]) -> None:
-    """Commit what one block has made and saved; it returns the notes of shards, if it has any."""
+    """Commit what one block has made and saved."""
+    for _, result in results:
+        entry.receive(result.sent)
     with closing(NoteWriter(entry, zarrs)) as notes:
-        notes.append([result for _, result in results if zarrs])
+        notes.append([result.notes for _, result in results if result.notes])
     settle_notes(entry)
     settle_display(entry)
     entry.commit(shard_record(entry))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ from scutoid.steps.compute import (
 )
 from scutoid.steps.declaration import StepSpec, own
 from scutoid.steps.layout import PartsGrid
-from scutoid.steps.results import FILES_FOLDER, output_names, packed_slot
+from scutoid.steps.results import BLOCKS, FILES_FOLDER, output_names, packed_slot
 from scutoid.steps.work._handover import Handover
 from scutoid.steps.work._taking import BlockResult, EarlierBlocks
 from scutoid.store import Entry, Pack, empty_folder
@@ -116,6 +115,15 @@ def _is_stored(image: NDArray[Any]) -> bool:
     return bool(image.any() or (image.dtype.kind == "f" and np.signbit(image).any()))
 
 
+class WholeResult(NamedTuple):
+    """What comes of what is saved at once, for the driver to keep."""
+
+    notes: Sequence[bytes]
+    """Of each output, notes of the shards that were written; empty: no output is an image."""
+    sent: Mapping[str, str]
+    """Files that a worker elsewhere has sent, by name; see `Entry.sending`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FinishWork:
     """Joins what the blocks of a step returned, and saves it."""
@@ -125,18 +133,25 @@ class FinishWork:
     params: Mapping[str, object]
     """Values, deferred or not."""
     entry: Entry
-    """Where the result goes."""
-    pack: Pack
-    """What the blocks returned."""
+    """Where the result goes, and what the blocks returned is."""
     loaded: Loaded = field(default_factory=Loaded)
 
-    def __call__(self, block: Block) -> None:
+    def __call__(self, block: Block) -> WholeResult:
         """Run in a worker."""
+        self.entry.follow()
+        with (
+            Pack(self.entry.path / BLOCKS, key=self.entry.key) as pack,
+            self.entry.sending() as sent,
+        ):
+            self._finish(pack)
+        return WholeResult((), sent)
+
+    def _finish(self, pack: Pack) -> None:
         spec = self.step.spec
         indices = self.step.indices()
         names = output_names(spec.outputs)
         if spec.kind == "reduction":
-            values = (read_value(self.pack, index)[0] for index in indices)
+            values = (read_value(pack, index)[0] for index in indices)
             merged = merge_in_order(values, spec.merge)  # type: ignore[arg-type]
             params = {name: self.loaded.of(value) for name, value in self.params.items()}
             result = finish(spec, merged, {**params, **self.step.injected()})
@@ -145,9 +160,8 @@ class FinishWork:
             for output, kind in enumerate(spec.outputs):
                 if kind == "table":
                     slot = packed_slot(spec.outputs, output)
-                    tables = (read_value(self.pack, n)[slot] for n in indices)
+                    tables = (read_value(pack, n)[slot] for n in indices)
                     self.entry.save(join_tables(tables), names[output], format=spec.value_format)
-        self.pack.close()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,12 +184,16 @@ class StepWork:
     origin: tuple[float, ...] | None
     where: PartsGrid | None
     """Blocks of a parts output."""
-    pack: Path
-    """Where parts go."""
     loaded: Loaded = field(default_factory=Loaded)
 
-    def __call__(self, block: Block, **ready: object) -> list[bytes]:
-        """Run in a worker; returns the notes of the shards of each output."""
+    def __call__(self, block: Block, **ready: object) -> WholeResult:
+        """Run in a worker."""
+        with self.entry.sending() as sent:
+            notes = self._save(ready)
+        return WholeResult(notes, sent)
+
+    def _save(self, ready: Mapping[str, object]) -> list[bytes]:
+        """Call the step and save what it returns; returns notes of the shards of each output."""
         spec = self.spec
         folder = None
         if "files" in spec.outputs:
@@ -203,7 +221,7 @@ class StepWork:
                 noted = writer.write_noted(Roi((0,) * result.ndim, result.shape), result)
                 notes[number] = b"" if noted is None else noted.tobytes()
             elif kind == "parts":
-                with Pack(self.pack, "a", key=self.entry.key) as pack:
+                with Pack(self.entry.path / BLOCKS, "a", key=self.entry.key) as pack:
                     pack.append_many((n, {}, encode([part])) for n, part in result.items())
             elif kind != "files":
                 self.entry.save(result, name, format=spec.value_format)
