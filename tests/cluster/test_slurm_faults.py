@@ -178,7 +178,7 @@ if __name__ == "__main__":
     print("done by", sorted(set(found.values())))
 """)
     said = tmp_path / "said"
-    slurm.ask("sbatch", f"--output={said}", "--wrap", f"{sys.executable} {script}")
+    slurm.ask("sbatch", "--mem=500", f"--output={said}", "--wrap", f"{sys.executable} {script}")
     wait_for(lambda: not slurm.jobs())
     assert "done by" in said.read_text()
 

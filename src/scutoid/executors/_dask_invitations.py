@@ -6,6 +6,7 @@ sees nothing: a cluster that starts from none would never have one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from scutoid.executors._dask_types import DaskClient, DaskFuture
@@ -13,6 +14,8 @@ from scutoid.executors._dask_types import DaskClient, DaskFuture
 # Dask takes a call whose time it does not know for 0.5 s, and wants so many threads that all calls
 # are done in 5 s: ten calls a thread.
 _CALLS_PER_THREAD = 10
+# Where blocks are short, some worker has none at many a look.
+_HOLD_SECONDS = 5.0
 
 
 class Invitations:
@@ -33,9 +36,10 @@ class Invitations:
         self._run = run
         self._workers = workers
         self._futures: Sequence[DaskFuture] = ()
+        self._wanted_until = 0.0
 
     def keep(self, *, wanted: bool, threads: int) -> None:
-        """Have as many as are needed, or none.
+        """Have as many as are needed, or none once they have not been for some seconds.
 
         Parameters
         ----------
@@ -44,7 +48,11 @@ class Invitations:
         threads : int
             Most threads that a worker has; a run uses one of them.
         """
-        n = self._workers * _CALLS_PER_THREAD * max(threads, 1) if wanted else 0
+        now = time.monotonic()
+        if wanted:
+            self._wanted_until = now + _HOLD_SECONDS
+        is_due = bool(self._futures) and now < self._wanted_until
+        n = self._workers * _CALLS_PER_THREAD * max(threads, 1) if wanted or is_due else 0
         if n == len(self._futures):
             return
         self.withdraw()

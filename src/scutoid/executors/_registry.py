@@ -81,6 +81,18 @@ def find_executor(executor: object) -> Executor:
     raise _unknown(executor)
 
 
+def check_executor(executor: object) -> None:
+    """Refuse what is no executor, before anything is done for it; ours are not loaded for that.
+
+    Raises
+    ------
+    ParameterError
+        As `find_executor`.
+    """
+    if not isinstance(executor, str) or executor not in OURS:
+        find_executor(executor)
+
+
 def default_workers(executor: object) -> int:
     """Return how many workers a run has that does not say it: of a preset, else the cores.
 

@@ -74,6 +74,13 @@ def test_stores_are_bit_identical_for_every_executor_and_number_of_workers(
     pd.testing.assert_frame_equal(again[2].to_pandas(), cells.to_pandas())
 
 
+@pytest.mark.parametrize("executor", ["slrum", 4, object()])
+def test_what_is_no_executor_is_refused_before_anything_is_stored(tmp_path, executor) -> None:
+    with pytest.raises(ParameterError, match="known name"):
+        sc.run(sc.gaussian(sc.open(np.ones((9, 9))), sigma=1), store=tmp_path, executor=executor)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_foreign_executor_serves(tmp_path, blobs, pipeline) -> None:
     smooth, _, cells = pipeline(sc.open(blobs))
     with ThreadPoolExecutor(2) as pool:

@@ -23,7 +23,7 @@ from scutoid.errors import (
     UnwritableStore,
 )
 from scutoid.events import Listener
-from scutoid.executors import default_workers
+from scutoid.executors import check_executor, default_workers
 from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
@@ -227,6 +227,7 @@ def run(
             value=on_failure,
             place="run",
         )
+    check_executor(executor)
     entry_store = EntryStore(store)
     _check_place(entry_store, report)
     obstacle = _obstacle(entry_store)
