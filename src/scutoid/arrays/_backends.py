@@ -20,6 +20,7 @@ from scutoid.arrays._download import open_download
 from scutoid.arrays._guard import guarding
 from scutoid.arrays._memory import DaskArray, open_dask, open_numpy
 from scutoid.arrays._microscopes import BACKENDS, MICROSCOPE_ENDINGS, open_other
+from scutoid.arrays._ome_companion import COMPANION_ENDINGS
 from scutoid.arrays._pictures import PICTURE_ENDINGS
 from scutoid.arrays._planes import FILE_ENDINGS, can_open_file, open_file, open_planes
 from scutoid.arrays._request import Request
@@ -147,7 +148,7 @@ def _xarray(source: object, request: Request) -> ArraySource | None:
 def _url(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or "://" not in source:
         return None
-    endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *MICROSCOPE_ENDINGS)
+    endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *MICROSCOPE_ENDINGS)
     if source.lower().split("?")[0].endswith(endings):
         return open_download(source, lambda path: open_file(path, request))
     if is_zip(source.split("?")[0]):

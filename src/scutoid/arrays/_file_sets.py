@@ -114,6 +114,39 @@ def set_of(path: str) -> FileSet:
     return FileSet(frozenset(files if len(files) > 1 else ()), images if len(images) > 1 else ())
 
 
+def named_beside(path: str) -> set[str]:
+    """Return the names of files beside one that its OME-XML names, or of the one that has that.
+
+    Its own may be among them.
+    """
+    root = _root_if_read(path)
+    if root is None:
+        return set()
+    companion = companion_name(root)
+    names = [uuid.get("FileName") or "" for uuid in of_name(root.iter(), "UUID")]
+    return {name for name in (names if companion is None else [companion]) if is_beside(name)}
+
+
+def names_other_files(path: str) -> bool:
+    """Whether the OME-XML of a file names any but the file itself."""
+    root = _root_if_read(path)
+    if root is None:
+        return False
+    own, uuid = os.path.basename(path).lower(), root.get("UUID")  # noqa: PTH119
+    return companion_name(root) is not None or any(
+        each.text != uuid and (uuid is not None or (each.get("FileName") or "").lower() != own)
+        for each in of_name(root.iter(), "UUID")
+    )
+
+
+def _root_if_read(path: str) -> ET.Element | None:
+    """Return the OME-XML of a file; None: it has none, or who opens it says what is wrong."""
+    try:
+        return _root(path)
+    except (OSError, ET.ParseError, BrokenChain):
+        return None
+
+
 def _root(path: str) -> ET.Element | None:
     """Return the OME-XML of a file that may be one of several; None: it is not."""
     if path.lower().endswith(COMPANION_ENDINGS):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scutoid.arrays._spec import ImageSpec
 from scutoid.errors import GeometryError, MetadataError, ParameterError, SourceError
 from scutoid.geometry import Roi
-from scutoid.remote import RemoteFile
+from scutoid.remote import Ranged, RemoteFile
 
 SourceKind = Literal["files", "zarr", "array", "dask", "url"]
 SourceMode = Literal["listing", "content"]
@@ -37,6 +37,8 @@ class SourceIdentity:
     """Whether files that a server refuses are absent."""
     remote: tuple[RemoteFile, ...] = ()
     """Files at URLs that the locations are copies of."""
+    parts: tuple[Ranged, ...] = field(default=(), compare=False)
+    """The same where parts of them are read: their locations are empty, and stand for them."""
     array: NDArray[Any] | None = field(default=None, compare=False, repr=False)
     """The array itself, if it is in memory."""
 

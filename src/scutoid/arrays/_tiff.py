@@ -7,6 +7,7 @@ others page by page.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays._cache import read_chunked
 from scutoid.arrays._guard import check_system, guarded
+from scutoid.arrays._parts import parts_at
 from scutoid.arrays._plain_array import PlainArray
 from scutoid.arrays._source import SourceFiles, SourceIdentity, Stamp, owned
 from scutoid.arrays._spec import ImageSpec
@@ -145,8 +147,14 @@ def _plain(
     dtype = np.dtype(series.dtype).newbyteorder(parent.byteorder)
     if series.dataoffset is None:
         raise ValueError("its pages are not in one piece")
-    array = PlainArray(parent.filehandle.path, series.dataoffset, dtype, layout.shape)
-    return array.read(layout.slices(place))
+    path, region = parent.filehandle.path, layout.slices(place)
+    ranged = parts_at(path)
+    if ranged is None:
+        return PlainArray(path, series.dataoffset, dtype, layout.shape).read(region)
+    first = int(np.ravel_multi_index([each.start for each in region], layout.shape))
+    shape = layout.piece(place)  # a piece lies together
+    n_bytes, start = math.prod(shape) * dtype.itemsize, series.dataoffset + first * dtype.itemsize
+    return np.frombuffer(ranged.pread(n_bytes, start), dtype).reshape(shape)
 
 
 def _paged(
@@ -176,9 +184,7 @@ def _segment(
     count = page.databytecounts[index]
     if count == 0:  # a sparse file leaves out empty tiles
         return np.full(shape, keyframe.nodata, series.dtype)
-    with readable(file, page) as handle, handle.lock:
-        handle.seek(page.dataoffsets[index])
-        data = handle.read(count)
+    data = _stored(file, page, page.dataoffsets[index], count)
     if len(data) != count:
         raise ValueError(f"{len(data)} of {count} bytes are there")
     options: dict[str, object] = {"_fullsize": True} if keyframe.is_tiled else {}
@@ -190,6 +196,16 @@ def _segment(
     if not keyframe.is_tiled:
         return segment.reshape(shape)
     return segment.reshape(full)[tuple(slice(n) for n in shape)]
+
+
+def _stored(file: TiffFile, page: TiffPage | TiffFrame, start: int, count: int) -> bytes:
+    ranged = parts_at(page.parent.filehandle.path)
+    if ranged is not None:  # several threads ask at once
+        return ranged.pread(count, start)
+    with readable(file, page) as handle, handle.lock:
+        handle.seek(start)
+        data: bytes = handle.read(count)
+        return data
 
 
 _Decoder: TypeAlias = Callable[

@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
+from scutoid.arrays._parts import parts_at
 from scutoid.regular import open_regular
 
 _MOST_TAGS = 4096
@@ -43,6 +46,9 @@ _DEEPEST = 16
 _BIG = 43
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How a TIFF begins."""
+
+
+_File: TypeAlias = tuple[Callable[[int, int], bytes], int]
 
 
 class BrokenChain(Exception):
@@ -95,8 +101,8 @@ def count_pages(path: str) -> int:
     OSError
         If the file cannot be read.
     """
-    with _opened(path) as (descriptor, form):
-        return 0 if form is None else _Walk(descriptor, form).count()
+    with _opened(path) as (file, form):
+        return 0 if form is None else _Walk(file, form).count()
 
 
 def first_tags(path: str, names: Collection[int]) -> dict[int, bytes] | None:
@@ -111,19 +117,29 @@ def first_tags(path: str, names: Collection[int]) -> dict[int, bytes] | None:
     SourceError, OSError
         If the file cannot be read.
     """
-    with _opened(path, is_any=True) as (descriptor, form):
-        return None if form is None else _Walk(descriptor, form).first(names)
+    with _opened(path, is_any=True) as (file, form):
+        return None if form is None else _Walk(file, form).first(names)
 
 
 @contextmanager
-def _opened(path: str, *, is_any: bool = False) -> Iterator[tuple[int, _Form | None]]:
+def _opened(path: str, *, is_any: bool = False) -> Iterator[tuple[_File, _Form | None]]:
     """Open a file; with `is_any` its form is None where it is no TIFF."""
-    descriptor = open_regular(path)
-    try:
-        head = os.pread(descriptor, 4, 0)
+    with _reading(path) as file:
+        head = file[0](4, 0)
         is_other = is_any and head not in _MAGIC
         form = None if is_other else _form(head, has_upper=path.lower().endswith(".ndpi"))
-        yield descriptor, form
+        yield file, form
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[_File]:
+    ranged = parts_at(path)
+    if ranged is not None:
+        yield ranged.pread, ranged.size
+        return
+    descriptor = open_regular(path)
+    try:
+        yield partial(os.pread, descriptor), os.fstat(descriptor).st_size
     finally:
         os.close(descriptor)
 
@@ -153,16 +169,15 @@ class _Walk:
 
     Parameters
     ----------
-    descriptor : int
-        The open file.
+    file : tuple
+        What reads so many bytes from a place on, and the size of the file.
     form : _Form
         How its numbers are written.
     """
 
-    def __init__(self, descriptor: int, form: _Form) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: _File, form: _Form) -> None:
+        self._pread, self._size = file
         self._form = form
-        self._size = os.fstat(descriptor).st_size
         self._pages_left = self._size
         self._values_left = max(_SHARED * self._size, _FREE)
         self._number = 0
@@ -196,7 +211,7 @@ class _Walk:
 
     def _start(self) -> int:
         form = self._form
-        head = os.pread(self._descriptor, form.place.size, form.start)
+        head = self._pread(form.place.size, form.start)
         if len(head) < form.place.size:
             raise self._broken("its header breaks off")
         place: int = form.place.unpack(head)[0]
@@ -205,7 +220,7 @@ class _Walk:
     def _tags(self, place: int) -> tuple[bytes, int]:
         """Return the tags of a page, and the place of the next page."""
         form, size, number = self._form, self._size, self._number
-        content = os.pread(self._descriptor, _GUESS, place) if place < size else b""
+        content = self._pread(_GUESS, place) if place < size else b""
         if len(content) < form.head.size:
             raise self._broken(f"page {number} should lie at byte {place} of {size}")
         (n_tags,) = form.head.unpack_from(content)
@@ -214,7 +229,7 @@ class _Walk:
         end = form.head.size + n_tags * form.stored
         stop = end + form.place.size + _UPPER * n_tags * form.has_upper
         if len(content) < stop:
-            content = os.pread(self._descriptor, stop, place)
+            content = self._pread(stop, place)
         if len(content) < stop:
             raise self._broken(f"page {number} breaks off within its tags")
         self._pages_left -= stop
@@ -274,4 +289,4 @@ class _Walk:
             return self._form.place.pack(value)[:nbytes]
         if value + nbytes > self._size:
             raise self._broken(f"values of page {self._number} lie outside the file")
-        return os.pread(self._descriptor, nbytes, value)
+        return self._pread(nbytes, value)

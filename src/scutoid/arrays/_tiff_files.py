@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scutoid.arrays._ome_companion import is_ome_xml, ome_text
+from scutoid.arrays._parts import stream_at
 from scutoid.arrays._source import Stamp
 from scutoid.arrays._tiff_images import numbered_xml
 
@@ -32,16 +33,17 @@ def open_pages(path: str, *, ome: bool | str = True) -> TiffFile:
     """
     import tifffile
 
+    place = stream_at(path)
     if ome is False:
-        return tifffile.TiffFile(path, is_ome=False)
-    file = tifffile.TiffFile(path, omexml=ome_text(ome) if isinstance(ome, str) else None)
+        return tifffile.TiffFile(place, is_ome=False)
+    file = tifffile.TiffFile(place, omexml=ome_text(ome) if isinstance(ome, str) else None)
     if not file.is_ome and len(file.pages) and is_ome_xml(file.pages.first.description):
         file.is_ome = True  # tifffile takes for OME-XML what ends as it does
     numbered = numbered_xml(file.ome_metadata)
     if numbered is None:
         return file
     file.close()
-    return tifffile.TiffFile(path, omexml=numbered)
+    return tifffile.TiffFile(stream_at(path), omexml=numbered)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scutoid.errors import SourceError
@@ -37,8 +36,7 @@ def check_length(series: TiffPageSeries) -> None:
     if offset is None:
         check_pages(series, 0, CHECKED_PAGES)
         return
-    path = series.keyframe.parent.filehandle.path
-    size = Path(path).stat().st_size
+    path, size = series.keyframe.parent.filehandle.path, series.keyframe.parent.filehandle.size
     if offset + series.nbytes > size:
         whole = max((size - offset) // max(series.keyframe.nbytes, 1), 0)
         raise _cut_off(path, f"page {whole}", offset + series.nbytes, size)

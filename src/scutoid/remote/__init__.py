@@ -50,12 +50,15 @@ from scutoid.remote._objects import (
     put,
     remove,
 )
+from scutoid.remote._ranged import NotInParts, Ranged
 from scutoid.remote._s3 import is_writable_kind
 from scutoid.remote._tries import REFUSED, check_bucket, n_requests, not_there
 from scutoid.remote._uploads import Upload, abort, uploads
 
 __all__ = [
     "REFUSED",
+    "NotInParts",
+    "Ranged",
     "RemoteFile",
     "Said",
     "Stored",

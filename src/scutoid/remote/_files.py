@@ -36,6 +36,8 @@ class Said:
     """Its tag, else its time, and its size; empty: it says neither tag nor time."""
     is_settled: bool = True
     """Whether each later change shows in the tag."""
+    size: int | None = None
+    """Bytes of its content; None: it does not say."""
 
     @property
     def tells_changes(self) -> bool:
@@ -280,8 +282,15 @@ def _info(system: Any, path: str) -> Said | None:
 
 
 def _said(info: Mapping[str, Any], size: object = None) -> Said:
+    size = info.get("size", size)
+    is_number = isinstance(size, int) or (isinstance(size, str) and size.isdecimal())
+    return Said(tag_of(info, size), size=int(str(size)) if is_number else None)
+
+
+def tag_of(info: Mapping[str, Any], size: object) -> str:
+    """Return what tells a version of a file: its tag, else its time, and its size; or nothing."""
     tag = next((f"{name} {info[name]}" for name in _TAGS if info.get(name)), "")
-    return Said(f"{info.get('size', size)},{tag}" if tag else "")
+    return f"{size},{tag}" if tag else ""
 
 
 def _said_by_http(headers: Mapping[str, str]) -> Said:
@@ -292,4 +301,5 @@ def _said_by_http(headers: Mapping[str, str]) -> Said:
         now = parsedate_to_datetime(headers["Date"]).timestamp() if "Date" in headers else None
     except (KeyError, ValueError):
         return said
-    return Said(said.tag, (time.time() if now is None else now) - changed > _SETTLED_S)
+    is_settled = (time.time() if now is None else now) - changed > _SETTLED_S
+    return Said(said.tag, is_settled, said.size)

@@ -46,7 +46,8 @@ def _recorded(name: str, text: str, ref: Ref | CollectionRef, planned: PlannedRu
 def _places(node: Node) -> Iterator[str]:
     """Yield where an input lies: nothing of what was given."""
     if isinstance(node, Opened):
-        locations = node.source.identity.locations
+        identity = node.source.identity
+        locations = tuple(file.url for file in identity.remote) or identity.locations
         yield from locations[:_MANY]
         if len(locations) > _MANY:
             yield f"and {len(locations) - _MANY} files more"

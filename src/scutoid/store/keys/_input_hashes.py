@@ -19,6 +19,7 @@ from scutoid.errors import SourceError, SourceNotFound, StoreError
 from scutoid.paths import normal
 from scutoid.records import RecordLog
 from scutoid.regular import check_regular
+from scutoid.remote import Ranged
 from scutoid.store.keys._arrays import encode_values
 from scutoid.store.keys._files import digest_file
 from scutoid.store.keys._remote import check_copies, remote_state
@@ -295,6 +296,8 @@ def _content(identity: SourceIdentity, memo: HashMemo | None) -> str:
     if identity.kind == "files":
         if identity.remote:
             _see_copies(identity, memo)
+        if identity.parts:
+            return _joined("files", (_key_of_parts(each, memo) for each in identity.parts))
         return _joined("files", (key_of_path(path, memo) for path in identity.locations))
     check_identity(identity)
     if identity.kind == "zarr":
@@ -320,7 +323,8 @@ def locations_of(identity: SourceIdentity) -> tuple[str, ...]:
     """Return the paths and URLs whose content enters the key of a source."""
     if identity.kind == "files":
         copied = (file.url for file in identity.remote)
-        return (*(normal(path) for path in identity.locations), *copied)
+        copies = () if identity.parts else identity.locations
+        return (*(normal(path) for path in copies), *copied)
     if identity.kind == "zarr" and identity.mode == "content":
         return (normal(identity.locations[0]),)
     return identity.locations if identity.kind in ("zarr", "url") else ()
@@ -349,6 +353,18 @@ def _see_copies(identity: SourceIdentity, memo: HashMemo | None) -> None:
     if memo is not None:
         for file in identity.remote:
             memo.seen.remote(file.url, file.is_unchanged)
+
+
+def _key_of_parts(ranged: Ranged, memo: HashMemo | None) -> str:
+    """Return the key of a file at a URL by its content, as that of a copy of it."""
+    stamp = _stamp_of_tag(ranged.file.tag)
+    known = None if memo is None else memo.get(ranged.file.url, stamp)
+    if known is not None:
+        return known
+    digest = ranged.digest()
+    if memo is not None:
+        memo.add(ranged.file.url, stamp, digest)
+    return digest
 
 
 def _stamp_of_tag(tag: str) -> Stamp:

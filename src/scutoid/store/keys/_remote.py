@@ -110,7 +110,7 @@ def check_copies(identity: SourceIdentity, *, reads: bool) -> None:
         Whether the content is compared as well, whatever the server says.
     """
     for file, path in zip(identity.remote, identity.locations, strict=False):
-        known = digest_file(Path(path)) if reads else file.digest
+        known = digest_file(Path(path)) if reads and not identity.parts else file.digest
         if not RemoteFile(file.url, file.tag, known).is_unchanged():
             raise outdated(file.url)
 
