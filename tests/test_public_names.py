@@ -101,7 +101,7 @@ INTERNAL = {
         SpotMethod Spots Tiling triangle_from_histogram value_range watershed voxel_sums
     """,
     "scutoid.executors": """
-        check_executor CONNECTION_VARIABLE current_worker default_workers GivenUp
+        check_executor computing_there CONNECTION_VARIABLE current_worker default_workers GivenUp
         LAUNCH_VARIABLE meet meet_over_dask MOST_ITEMS NoHeartbeat preset_file Rendezvous
         SerialExecutor TASK_VARIABLE Wire WORKER_VARIABLE
     """,

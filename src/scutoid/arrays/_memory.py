@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from scutoid.arrays._cache import SHARED
+from scutoid.arrays._dask_chunks import check_cluster, cluster_of, computed
 from scutoid.arrays._guard import check_room
 from scutoid.arrays._source import SourceIdentity, check_inside, owned
 from scutoid.arrays._spec import ImageSpec, unnamed_spec
@@ -71,18 +72,10 @@ def open_numpy(array: NDArray[Any], *, axes: str | None = None) -> NumpySource:
     return NumpySource(spec, array)
 
 
-class DaskChunk(Protocol):
-    """A chunk of a dask array, not computed yet."""
-
-    def compute(self, *, scheduler: str) -> ArrayLike:
-        """Compute its voxels."""
-        ...
-
-
 class DaskChunks(Protocol):
     """The chunks of a dask array."""
 
-    def __getitem__(self, place: tuple[int, ...], /) -> DaskChunk: ...
+    def __getitem__(self, place: tuple[int, ...], /) -> object: ...
 
 
 class DaskArray(Protocol):
@@ -116,7 +109,7 @@ class DaskArray(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DaskSource:
-    """A dask array; each of its chunks is computed about once, in the thread that asks first."""
+    """A dask array; each of its chunks is computed about once in a process that asks for it."""
 
     spec: ImageSpec
     """Description of the image."""
@@ -156,7 +149,7 @@ class DaskSource:
 
     def _computing(self, block: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
         def compute() -> NDArray[Any]:
-            chunk = self.array.blocks[block].compute(scheduler="synchronous")
+            chunk = computed(self.array.blocks[block], f"{self.array.name}, chunk {block}")
             sizes = tuple(s[n] for s, n in zip(self.array.chunks, block, strict=True))
             if np.shape(chunk) != sizes:
                 raise SourceError(
@@ -176,16 +169,18 @@ class DaskSource:
 
         return compute
 
-    def __reduce__(self) -> tuple[Callable[..., DaskSource], tuple[ImageSpec, bytes]]:
+    def __reduce__(self) -> tuple[Callable[..., DaskSource], tuple[ImageSpec, bytes, str | None]]:
         # The graph may hold lambdas, which only cloudpickle can carry.
         import cloudpickle
 
-        return _unpickle_dask, (self.spec, cloudpickle.dumps(self.array))
+        cluster = cluster_of(self.array, self.array.name)
+        return _unpickle_dask, (self.spec, cloudpickle.dumps(self.array), cluster)
 
 
-def _unpickle_dask(spec: ImageSpec, array: bytes) -> DaskSource:
+def _unpickle_dask(spec: ImageSpec, array: bytes, cluster: str | None) -> DaskSource:
     import cloudpickle
 
+    check_cluster(cluster, "dask array")
     return DaskSource(spec, cloudpickle.loads(array))
 
 

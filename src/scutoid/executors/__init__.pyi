@@ -5,7 +5,13 @@ from ._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE, W
 from ._launch import Launch
 from ._pickling import dump_value, dumps, loads
 from ._presets import Preset, preset_file, read_preset
-from ._registry import Executor, check_executor, default_workers, find_executor
+from ._registry import (
+    Executor,
+    check_executor,
+    computing_there,
+    default_workers,
+    find_executor,
+)
 from ._rendezvous import Rendezvous, meet
 from ._serial import SerialExecutor
 from ._work import (
@@ -53,6 +59,7 @@ __all__ = [
     "Workbench",
     "WorkerPool",
     "check_executor",
+    "computing_there",
     "current_worker",
     "default_workers",
     "dump_value",

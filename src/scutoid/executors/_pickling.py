@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-from scutoid.errors import ParameterError
+from scutoid.errors import ParameterError, ScutoidError
 from scutoid.executors._work import ItemFailure, Outcome, Work
 
 
@@ -70,11 +70,15 @@ def dump_works(works: Sequence[Work]) -> list[bytes]:
     ------
     ParameterError
         If a function cannot be sent there.
+    ScutoidError
+        What an input says of itself that cannot be.
     """
     payloads = []
     for work in works:
         try:
             payloads.append(dumps(work))
+        except ScutoidError:
+            raise
         except Exception as error:
             raise ParameterError(
                 "what a worker in another process is to call can be pickled, with all that it "

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, cast
@@ -91,6 +92,19 @@ def check_executor(executor: object) -> None:
     """
     if not isinstance(executor, str) or executor not in OURS:
         find_executor(executor)
+
+
+def computing_there(executor: object) -> AbstractContextManager[object]:
+    """Have Dask compute in the cluster of a client what this process computes meanwhile.
+
+    Of other executors nothing is changed.
+    """
+    client = getattr(executor, "client", executor)
+    distributed = sys.modules.get("distributed")
+    if distributed is None or not isinstance(client, distributed.Client):
+        return nullcontext()
+    here: AbstractContextManager[object] = client.as_current()
+    return here
 
 
 def default_workers(executor: object) -> int:

@@ -30,6 +30,7 @@ from scutoid.errors import (
     UnwritableStore,
 )
 from scutoid.events import Event, Listener, TaskDone
+from scutoid.executors import computing_there
 from scutoid.steps.compute import concatenate
 from scutoid.steps.graph import (
     Call,
@@ -163,7 +164,8 @@ class Runner:
                 self._stopped, report = stopped, stopped.report
             with stop.noted():
                 self._record_collections()
-            self._compare(report, stop)
+            with computing_there(options.get("executor")):
+                self._compare(report, stop)
             with stop.noted():
                 done = self._written_down(report, self._began)
             if self._stopped is None and stop.signal is not None:
