@@ -31,6 +31,7 @@ LAYERS = (
         "regular",
         "remote",
         "same",
+        "segments",
         "settings",
         "stopping",
         "texts",

@@ -128,8 +128,8 @@ INTERNAL = {
         is_plain_integer
         JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock make_folder MARK
         name_of_dict
-        BEAT_SECONDS dead_after ObjectLock one_by_one Owner Pack reading RECIPE Recipe RESULT_NAME
-        SIZES states_of table_of_bytes
+        BEAT_SECONDS dead_after ObjectLock one_by_one Owner Pack reading RECIPE Recipe
+        remove_segments RESULT_NAME Segment share_lock SIZES states_of table_of_bytes take_share
         version_notes
     """,
     "scutoid.steps": """
@@ -137,8 +137,8 @@ INTERNAL = {
         Files gather HaloCheck Image ImageRef Images injected is_lazy Length level_sources making
         open open_folder OutputGrid own_columns Parts read_parameters save_parameters per_member
         Pipeline pipeline Plan plan PlannedStep reduction refuse_renamed remedy_for_image Run run
-        RunStep Step step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values with_given
-        with_options
+        run_share RunStep Step step Store Table Tables TIME_UNIT TypedCall um UNIT Value Values
+        with_given with_options
     """,
     "scutoid.ops": """
         affine_step affine_transform atlas_points atlas_points_of_pieces background_field bias_field

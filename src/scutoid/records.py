@@ -116,17 +116,24 @@ class RecordLog:
         self._size = size
 
     @staticmethod
-    def read(path: str | os.PathLike[str]) -> tuple[bytes, list[bytes]]:
+    def read(path: str | os.PathLike[str], *, size: int = -1) -> tuple[bytes, list[bytes]]:
         """Read the header and intact records of a file; ``(b"", [])`` where there is none.
 
         A file whose header is cut off or damaged counts as none, for nothing in it can be trusted.
+
+        Parameters
+        ----------
+        path : path-like
+            The file.
+        size : int, optional
+            Bytes of it that count; -1: all.
 
         Raises
         ------
         StoreError
             If the file is not a record file, or cannot be read.
         """
-        header, payloads, _ = RecordLog.read_to_end(path)
+        header, payloads, _ = RecordLog.read_to_end(path, size=size)
         return header, payloads
 
     @staticmethod
@@ -171,7 +178,9 @@ class RecordLog:
         return _parse(content, path)[0] or b""
 
     @staticmethod
-    def read_to_end(path: str | os.PathLike[str]) -> tuple[bytes, list[bytes], int]:
+    def read_to_end(
+        path: str | os.PathLike[str], *, size: int = -1
+    ) -> tuple[bytes, list[bytes], int]:
         """Do the same as `read`; return the position for `read_on` too, in bytes.
 
         Raises
@@ -180,7 +189,7 @@ class RecordLog:
             As `read`.
         """
         path = Path(path)
-        header, payloads, position = _parse(_content(path), path)
+        header, payloads, position = _parse(_content(path, size=size), path)
         return (b"", [], 0) if header is None else (header, payloads, position)
 
     @staticmethod

@@ -15,8 +15,10 @@ from scutoid.durable import replacing
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.geometry import BlockGrid
 from scutoid.records import RecordLog
+from scutoid.segments import parts_of
 from scutoid.texts import parse_json
 
+Statuses = NDArray[np.uint8]
 _ENTRY = np.dtype([("index", "<u8"), ("attempt", "u1"), ("status", "u1")])
 
 
@@ -95,6 +97,8 @@ class Journal:
     def read(path: str | Path, *, key: str = "") -> NDArray[np.uint8]:
         """Read a journal, one `BlockStatus` a block; no blocks where there is no journal.
 
+        Segments of other writers beside it count too; of a block in several the first holds.
+
         Parameters
         ----------
         path : path
@@ -112,7 +116,21 @@ class Journal:
         StoreError
             If the file is not a journal; a `DamagedResult` if it is that of another key.
         """
-        header, payloads = RecordLog.read(path)
+        parts = parts_of(Path(path))
+        read = [(part, Journal.read_part(part, key=key, size=size)) for part, size in parts]
+        statuses = read[-1][1]
+        for part, found in read[:-1]:
+            if not len(statuses):
+                statuses = found
+            elif len(found):
+                _check_equal(len(found), len(statuses), part)
+                statuses = np.where(statuses == 0, found, statuses)
+        return statuses
+
+    @staticmethod
+    def read_part(path: Path, *, key: str = "", size: int = -1) -> NDArray[np.uint8]:
+        """Do the same for one file alone, of which `size` bytes count; -1: all."""
+        header, payloads = RecordLog.read(path, size=size)
         if not header:
             return np.zeros(0, dtype=np.uint8)
         n_blocks, begun_with = _told(header, path)
@@ -123,7 +141,22 @@ class Journal:
                 place=str(path),
                 remedy="run again: its blocks are done again",
             )
-        return _statuses(payloads, n_blocks, Path(path))
+        return _statuses(payloads, n_blocks, path)
+
+    @staticmethod
+    def take_in(path: Path, part: Path, indices: NDArray[np.int64], statuses: Statuses) -> None:
+        """Add blocks that another writer has recorded in `part`; begin the journal as it has.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        entries = np.empty(len(indices), dtype=_ENTRY)
+        entries["index"], entries["status"], entries["attempt"] = indices, statuses, 1
+        header = RecordLog.read_header(path) or RecordLog.read_header(part)
+        with RecordLog.open(path, header) as log:
+            log.append(entries.tobytes())
 
     @staticmethod
     def forget(path: str | Path, indices: NDArray[np.int64]) -> None:
@@ -199,6 +232,16 @@ def _told(header: bytes, path: str | Path) -> tuple[int, str]:
         return int(fields["n_blocks"]), str(fields.get("key", ""))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError("a journal's header says how many blocks", place=str(path)) from error
+
+
+def _check_equal(n_blocks: int, expected: int, path: Path) -> None:
+    if n_blocks != expected:
+        raise DamagedResult(
+            "all who write a result record the same blocks",
+            value=f"{n_blocks} blocks, others have {expected}",
+            place=str(path),
+            remedy="remove the folder of this segment: its blocks are done again",
+        )
 
 
 def _statuses(payloads: list[bytes], n_blocks: int, path: Path) -> NDArray[np.uint8]:

@@ -35,7 +35,7 @@ from .handles import (
 )
 from .layout import OutputGrid
 from .planning import Plan, PlannedStep
-from .running import HaloCheck, Run, RunStep, check_halo, debug, plan, run
+from .running import HaloCheck, Run, RunStep, check_halo, debug, plan, run, run_share
 
 __all__ = [
     "TIME_UNIT",
@@ -87,6 +87,7 @@ __all__ = [
     "refuse_renamed",
     "remedy_for_image",
     "run",
+    "run_share",
     "save_parameters",
     "step",
     "um",

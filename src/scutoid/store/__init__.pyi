@@ -15,6 +15,7 @@ from ._parts import (
 from ._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
 from ._reasons import differences, distance, explain, version_notes
 from ._recipe import KEY_RULE, Fact, Recipe
+from ._shares import Segment, remove_segments, share_lock, take_share
 from .formats import (
     FORMATS,
     SHEETS,
@@ -64,6 +65,7 @@ __all__ = [
     "Owner",
     "Pack",
     "Recipe",
+    "Segment",
     "arrays_of_bytes",
     "bytes_of_arrays",
     "bytes_of_table",
@@ -96,8 +98,11 @@ __all__ = [
     "name_of_dict",
     "one_by_one",
     "reading",
+    "remove_segments",
+    "share_lock",
     "states_of",
     "table_of_bytes",
+    "take_share",
     "to_json",
     "version_notes",
 ]

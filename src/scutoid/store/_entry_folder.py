@@ -25,12 +25,12 @@ _ZARR_METADATA = "zarr.json"
 
 # What an entry is made of; all else in its folder is somebody else's, and is never removed.
 _OURS = re.compile(
-    r"recipe\.json|COMPLETE|journal|\.attempt|(members|accepted)\.json|items|files"
+    r"recipe\.json|COMPLETE|journal|\.attempt|(members|accepted)\.json|items|files|segments"
     r"|(blocks|items)\.pack(\.index)?|blocks\.digests|image(-\d+)?\.(ome\.zarr|tif|shards)"
 )
 _SAVED = re.compile(r"(?:table|value)(?:-\d+)?(\.[\w.]+)")
 _CHECKED_ELSEWHERE = re.compile(
-    r"recipe\.json|COMPLETE|journal|items|.*\.pack(\.index)?|blocks\.digests|\..*"
+    r"recipe\.json|COMPLETE|journal|items|segments|.*\.pack(\.index)?|blocks\.digests|\..*"
 )
 
 

@@ -4,6 +4,10 @@
 
     gaussian/.3f9a1c0b7d42.lock      host, process, its start, a token of its own;
                                      touched every few seconds while it is held
+    gaussian/3f9a1c0b7d42/segments/.share-7.lock         that of a share of the result
+
+A result has one holder, or any number of holders of shares: who takes one looks at the others
+afterwards, and gives it back if there are any.
 
 The file is made with O_EXCL and moved away by rename, so it works wherever these two do.  Those
 who take over from a dead holder do so one by one, behind an flock of ``gaussian/.locks``; where the
@@ -32,8 +36,9 @@ from typing import Protocol, Self
 from scutoid.errors import StoreError
 from scutoid.printable import printed
 from scutoid.regular import open_regular, read_regular
+from scutoid.segments import SEGMENTS
 from scutoid.settings import time_of
-from scutoid.store._durable import make_folder, storing
+from scutoid.store._durable import list_folder, make_folder, storing
 from scutoid.texts import parse_json
 
 LOCK_TIMEOUT = "SCUTOID_LOCK_TIMEOUT"
@@ -41,6 +46,7 @@ LOCK_TIMEOUT = "SCUTOID_LOCK_TIMEOUT"
 BEAT_SECONDS = 10.0
 """How often a holder touches its lock."""
 _DEAD_SECONDS = 60.0
+_LOCK = ".lock"
 _POLL_SECONDS = 0.2
 
 
@@ -112,7 +118,8 @@ class Lock:
     """
 
     def __init__(self, entry: Path) -> None:
-        self.path = entry.with_name(f".{entry.name}.lock")
+        self.path = entry.with_name(f".{entry.name}{_LOCK}")
+        self._entry = entry
         self._mine: Owner | None = None
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
@@ -124,23 +131,43 @@ class Lock:
 
     @property
     def owner(self) -> Owner | None:
-        """Who holds it now, dead or alive."""
-        return Owner.read(self.path)
+        """Who holds it now, dead or alive, or a share of the result."""
+        own = Owner.read(self.path)
+        share = None if own is not None else self._living_share()
+        return own if share is None else share.owner
 
     @property
     def is_held(self) -> bool:
-        """Whether somebody living holds it."""
-        return self.path.exists() and not self._is_dead(self.owner)
+        """Whether somebody living holds it, or a share of the result."""
+        return self.is_held_whole or self._living_share() is not None
+
+    @property
+    def is_held_whole(self) -> bool:
+        """Whether somebody living holds the lock itself."""
+        return self.path.exists() and not self._is_dead(Owner.read(self.path))
+
+    def shares(self) -> list[Lock]:
+        """Return the locks of shares of the result that somebody has taken, dead or alive."""
+        folder = self._entry / SEGMENTS
+        names = (path.name for path in list_folder(folder, _is_lock_name))
+        return [Lock(folder / name[1:].removesuffix(_LOCK)) for name in names]
+
+    def _living_share(self) -> Lock | None:
+        return next((share for share in self.shares() if share.is_held), None)
 
     @property
     def last_seen(self) -> float | None:
         """Seconds since a holder on another machine has touched it; None of one on this one."""
-        owner = self.owner
+        if not self.path.exists() and (share := self._living_share()) is not None:
+            return share.last_seen
+        owner = Owner.read(self.path)
         is_here = owner is None or owner.host == socket.gethostname()
         return None if is_here else max(self._age(), 0.0)
 
     def acquire(self) -> bool:
         """Take the lock if it is free, or its holder is dead; says whether it was taken.
+
+        It is not while somebody living holds a share of the result.
 
         Raises
         ------
@@ -150,6 +177,9 @@ class Lock:
         make_folder(self.path.parent)
         try:
             if not self._make() and not self._take_over():
+                return False
+            if self._living_share() is not None:  # who takes one looks at this lock after that
+                self.release()
                 return False
             self._stop.clear()
             self._heart = threading.Thread(target=self._beat, name="scutoid-lock", daemon=True)
@@ -194,14 +224,14 @@ class Lock:
         self._stop.set()
         if self._heart is not None and self._heart.is_alive():
             self._heart.join()
-        if self._mine is not None and self.owner == self._mine:
+        if self._mine is not None and Owner.read(self.path) == self._mine:
             with suppress(OSError):
                 self.path.unlink()
         self._mine = self._heart = None
 
     def sweep(self) -> None:
         """Remove what a dead holder has left; a lock that somebody has taken meanwhile stays."""
-        if self._is_dead(self.owner):
+        if self._is_dead(Owner.read(self.path)):
             with one_by_one(self.path.with_name(".locks")):
                 self._bury()
 
@@ -236,14 +266,14 @@ class Lock:
         return True
 
     def _take_over(self) -> bool:
-        if not self._is_dead(self.owner):
+        if not self._is_dead(Owner.read(self.path)):
             return False
         with one_by_one(self.path.with_name(".locks")):
             return self._bury() and self._make()
 
     def _bury(self) -> bool:
         """Move the lock of a dead holder away; of several that try, one does."""
-        dead = self.owner
+        dead = Owner.read(self.path)
         if not self._is_dead(dead):
             return False
         aside = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
@@ -306,6 +336,10 @@ def busy(lock: _Held) -> StoreError:
         remedy="wait for it to end"
         + (f", or {dead_after():g} s without a sign of it" if ago else ""),
     )
+
+
+def _is_lock_name(name: str) -> bool:
+    return name.startswith(".") and name.endswith(_LOCK)
 
 
 def dead_after() -> float:

@@ -16,8 +16,8 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ from scutoid.durable import sync_folder
 from scutoid.errors import DamagedResult, ParameterError, StoreError
 from scutoid.records import RecordLog
 from scutoid.regular import open_regular, opened_regular
+from scutoid.segments import limit_of, segments_in
 from scutoid.store._durable import make_folder, storing
 from scutoid.texts import parse_json
 
@@ -40,6 +41,8 @@ class _Place:
     length: int
     crc: int
     meta: Mapping[str, object]
+    part: Path | None = None
+    """The pack that has it, where it is that of another writer."""
 
 
 class Pack:
@@ -58,7 +61,7 @@ class Pack:
     Notes
     -----
     A pack that is pickled is opened again for reading.  A later payload of the same name replaces
-    the earlier.
+    the earlier.  One that reads has what lies in the segments of other writers beside it, too.
 
     Examples
     --------
@@ -88,6 +91,7 @@ class Pack:
         self._places: dict[PackName, _Place] | None = None
         self._damage: DamagedResult | None = None
         self._cut_off: set[PackName] = set()
+        self._segments: list[Path] = []
         self._used = 0
         self._index_inode = 0
         self._index_end = 0
@@ -206,7 +210,8 @@ class Pack:
         if self._log is not None:
             return
         with self._lock:
-            if self._places is None or self._is_index_new():
+            is_shared = self._segments or segments_in(self.path.parent)
+            if self._places is None or is_shared or self._is_index_new():
                 self._load()
                 return
             payloads, self._index_end = RecordLog.read_on(self.index_path, self._index_end)
@@ -225,6 +230,7 @@ class Pack:
         if self._descriptor is not None and self._log is None:
             self._set_aside.append(self._descriptor)  # a thread may be reading from it
             self._descriptor = None
+        others = self._others()  # first, for the index gets what they have before they go
         with suppress(OSError):
             self._index_inode = self.index_path.stat().st_ino
         self._damage, self._cut_off, self._used = None, set(), 0
@@ -235,7 +241,26 @@ class Pack:
             payloads, end, self._damage = [], 0, error
         self._places, self._index_end = self._parse(payloads, {}), end
         self._drop_cut_off(_size(self.path))
+        self._places = {**others, **self._places}
         return self._places
+
+    def _others(self) -> dict[PackName, _Place]:
+        """Return what other writers have, each in a pack of its own; the first of them holds."""
+        found: dict[PackName, _Place] = {}
+        self._segments = segments_in(self.path.parent)
+        for segment in self._segments:
+            part = Pack(segment / self.path.name, key=self.key)
+            with suppress(DamagedResult):  # no payload of it is then in the pack
+                found = {**part.places(limit_of(segment, part.index_path.name)), **found}
+        return found
+
+    def places(self, size: int = -1) -> dict[PackName, _Place]:
+        """Return where payloads lie in this file alone, of whose index `size` bytes count."""
+        header, payloads = RecordLog.read(self.index_path, size=size)
+        self._check(header)
+        self._places = self._parse(payloads, {})
+        self._drop_cut_off(_size(self.path))
+        return {name: replace(place, part=self.path) for name, place in self._places.items()}
 
     def _check(self, header: bytes) -> None:
         """Refuse an index that is none, or that of another result."""
@@ -312,15 +337,21 @@ class Pack:
             If it is not what was appended, or there is none of that name.
         """
         place = self._place(name)
+        if place.part is not None:
+            if place.part.exists():
+                return self._read_at(place, name, place.part)
+            self.refresh()  # it was put with the rest meanwhile
+            place = self._place(name)
+        return self._read_at(place, name, place.part)
+
+    def _read_at(self, place: _Place, name: PackName, part: Path | None) -> bytes:
         try:
-            payload = os.pread(self._reading(), place.length, place.offset)
-            while len(payload) < place.length:  # a single call gives at most 2 GiB
-                more = os.pread(
-                    self._reading(), place.length - len(payload), place.offset + len(payload)
-                )
-                if not more:
-                    break
-                payload += more
+            with ExitStack() as stack:
+                if part is None:
+                    file = self._reading()
+                else:
+                    file = stack.enter_context(opened_regular(part)).fileno()
+                payload = _read_range(file, place.offset, place.length)
             problem = "" if zlib.crc32(payload) == place.crc else "its checksum differs"
         except OSError as error:
             problem, payload = str(error), b""
@@ -328,7 +359,7 @@ class Pack:
             raise DamagedResult(
                 "a stored result is what was written",
                 value=problem,
-                place=f"{self.path}, {name!r}",
+                place=f"{part or self.path}, {name!r}",
                 remedy="run again to compute it",
             )
         return payload
@@ -400,6 +431,17 @@ class Pack:
 def _header(key: str) -> bytes:
     fields = {**_HEADER, "key": key} if key else _HEADER
     return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def _read_range(file: int, offset: int, length: int) -> bytes:
+    """Read bytes of an open file; fewer where it ends.  A single call gives at most 2 GiB."""
+    content = os.pread(file, length, offset)
+    while len(content) < length:
+        more = os.pread(file, length - len(content), offset + len(content))
+        if not more:
+            break
+        content += more
+    return content
 
 
 def _size(path: Path) -> int:

@@ -18,6 +18,7 @@ from ._member_record import (
     MembersRecord,
     SpecRecord,
 )
+from ._merging import merge_segments
 from ._missing_shards import (
     JOURNALLED,
     changed_files,
@@ -106,6 +107,7 @@ __all__ = [
     "lost_notes",
     "lost_values",
     "members_of",
+    "merge_segments",
     "notes_file",
     "notes_of",
     "output_names",

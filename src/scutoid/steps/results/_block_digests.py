@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from scutoid.errors import StoreError
 from scutoid.records import RecordLog
+from scutoid.segments import limit_of
 from scutoid.store import DIGESTS, Entry
 from scutoid.texts import parse_json
 
@@ -87,10 +88,12 @@ class DigestWriter:
         The result.
     family : str
         Digest of what all its blocks have in common.
+    folder : Path, optional
+        Where they are recorded, if not in the folder of the result.
     """
 
-    def __init__(self, entry: Entry, family: str) -> None:
-        path = entry.path / DIGESTS
+    def __init__(self, entry: Entry, family: str, folder: Path | None = None) -> None:
+        path = (folder or entry.path) / DIGESTS
         fields = {"scutoid": "digests", "version": _VERSION, "key": entry.key, "family": family}
         header = json.dumps(fields, separators=(",", ":")).encode()
         self._log = _opened(path, header)
@@ -122,6 +125,23 @@ class DigestWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def take_in_digests(entry: Entry, segment: Path, blocks: NDArray[np.int64]) -> None:
+    """Add what another writer of a result has recorded of some of its blocks.
+
+    A segment without a family of its own has none that count.
+    """
+    path = segment / DIGESTS
+    try:
+        header, payloads = RecordLog.read(path, size=limit_of(segment, DIGESTS))
+        entries = np.frombuffer(b"".join(payloads), _ENTRY)
+    except (StoreError, ValueError):
+        return
+    rows = entries[np.isin(entries["block"], blocks)]
+    if len(rows) and _family_in(header, entry.key):
+        with _opened(entry.path / DIGESTS, header) as log:
+            log.append(rows.tobytes())
 
 
 def _packed(rows: Sequence[tuple[int, bytes, bytes]]) -> NDArray[np.void]:

@@ -22,6 +22,7 @@ from scutoid.printable import printed
 from scutoid.steps.results._checksums import is_intact
 from scutoid.steps.results._member_lists import members_of
 from scutoid.steps.results._member_record import FileRecord, MemberRecord
+from scutoid.steps.results._merging import merge_segments
 from scutoid.steps.results._missing_shards import (
     JOURNALLED,
     changed_files,
@@ -321,6 +322,8 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
             if not may_look:
                 skipped.append(f"{entry.name} {entry.path.name}")
                 continue
+            if heal and recipe is not None:
+                merge_segments(entry)
             n_results += 1
             nbytes += own_bytes(entry)
             if recipe is None:

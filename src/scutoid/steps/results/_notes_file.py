@@ -12,6 +12,7 @@ from scutoid.arrays import NOTE
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import inside
 from scutoid.records import RecordLog
+from scutoid.segments import parts_of
 from scutoid.store import Entry
 
 _HEADER = {"scutoid": "shards", "version": 1}
@@ -39,12 +40,19 @@ def is_notes_file(file: str) -> bool:
 def read_notes(path: Path, key: str) -> Notes:
     """Read the notes in the folder of the result of a key; of two of one shard the later holds.
 
+    Those of other writers of the result count too.
+
     Raises
     ------
     DamagedResult
         If the file is none of notes, or has those of another result.
     """
-    header, payloads = RecordLog.read(path)
+    parts = [_read_part(part, size, key) for part, size in parts_of(path)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _read_part(path: Path, size: int, key: str) -> Notes:
+    header, payloads = RecordLog.read(path, size=size)
     content = b"".join(payloads)
     if header not in (b"", *_headers(key)) or len(content) % NOTE.itemsize:
         raise DamagedResult(

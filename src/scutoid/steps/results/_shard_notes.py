@@ -34,11 +34,16 @@ class NoteWriter:
         The result.
     files : sequence of str or None
         Of each output, its zarr if it has one.
+    folder : Path, optional
+        Where they are recorded, if not in the folder of the result.
     """
 
-    def __init__(self, entry: Entry, files: Sequence[str | None]) -> None:
+    def __init__(
+        self, entry: Entry, files: Sequence[str | None], folder: Path | None = None
+    ) -> None:
+        place = folder or entry.path
         self._logs = [
-            None if file is None else open_notes(entry.path / notes_file(file), entry.key)
+            None if file is None else open_notes(place / notes_file(file), entry.key)
             for file in files
         ]
 

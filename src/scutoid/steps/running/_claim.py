@@ -14,7 +14,7 @@ from scutoid.events import DamageFound, Listener, StepAwaited
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refusing_depth
 from scutoid.steps.planning import PlannedCall, PlannedRun, Planner
-from scutoid.steps.results import Examination
+from scutoid.steps.results import Examination, merge_segments
 from scutoid.store import BEAT_SECONDS, Lock, dead_after
 
 _TOLD_SECONDS = 10.0
@@ -30,6 +30,17 @@ def _held_here() -> set[Path]:
         _HERE.paths = set()
     paths: set[Path] = _HERE.paths
     return paths
+
+
+@contextmanager
+def held_here(entry: Path) -> Iterator[None]:
+    """Note that this thread has a result, or shares of it: a run in it does not wait for them."""
+    path = Lock(entry).path
+    _held_here().add(path)
+    try:
+        yield
+    finally:
+        _held_here().discard(path)
 
 
 def claim(
@@ -86,7 +97,8 @@ def claim(
         if busy is None and _have_changed(planned):
             continue
         if busy is None:
-            begun = None if heal(planned, listeners) else begin(planned)
+            is_other = _merged(planned)  # before damage is looked for, which needs all there is
+            begun = None if is_other or heal(planned, listeners) else begin(planned)
             if begun is None:
                 continue
             return begun
@@ -126,7 +138,7 @@ def _told_first(obstacle: StoreError | None) -> Iterator[None]:
         raise error if obstacle is None else obstacle from error
 
 
-def _to_make(planned: PlannedRun) -> dict[Path, PlannedCall]:
+def to_make(planned: PlannedRun) -> dict[Path, PlannedCall]:
     """Return the calls whose results are to be made, by where these lie."""
     return {
         each.entry.path: each
@@ -138,27 +150,34 @@ def _to_make(planned: PlannedRun) -> dict[Path, PlannedCall]:
 def _writes(planned: PlannedRun) -> bool:
     """Whether a run has results to make, to accept, or to heal."""
     others = (each.accepted is not None or each.entry.is_suspect for each in planned)
-    return bool(_to_make(planned)) or any(others)
+    return bool(to_make(planned)) or any(others)
 
 
 def _have_changed(planned: PlannedRun) -> bool:
     """Whether what is to be made at a URL was gone on with since it was planned, elsewhere."""
-    there = [each.entry.remote for each in _to_make(planned).values()]
+    there = [each.entry.remote for each in to_make(planned).values()]
     changed = [one.fetch(is_held=True) for one in there if one is not None]  # all of them
     return any(changed)
 
 
 def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | None:
     """Lock every result that is to be made; or give the first that another process makes."""
-    to_make = _to_make(planned)
-    for path in sorted(to_make):
-        lock = to_make[path].entry.lock()
+    made = to_make(planned)
+    for path in sorted(made):
+        lock = made[path].entry.lock()
         taken.callback(lock.release)
         if not lock.acquire():
-            return to_make[path].task, lock
+            return made[path].task, lock
         taken.callback(_held_here().discard, lock.path)
         _held_here().add(lock.path)
     return None
+
+
+def _merged(planned: PlannedRun) -> bool:
+    """Make one of what several have recorded of results that are to be made, if any have."""
+    goes_on = (each for each in to_make(planned).values() if not each.restarts)
+    found = [merge_segments(each.entry) for each in goes_on]
+    return any(found)
 
 
 def heal(planned: Iterable[PlannedCall], listeners: Sequence[Listener]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,14 +190,26 @@ class Runner:
     def _written_down(self, report: Report | None, started: float) -> Run:
         """Return what came of the run, which is written down."""
         steps = [self._with_change(self.step(each, report), each) for each in self.planned]
-        seconds = time.monotonic() - started
+        return self.written_down(steps, time.monotonic() - started)
+
+    def written_down(self, steps: Sequence[RunStep], seconds: float | None = None) -> Run:
+        """Write down what came of each step, and return it.
+
+        Parameters
+        ----------
+        steps : sequence of RunStep
+            In the order of the plan.
+        seconds : float, optional
+            How long it took; default: since the run has begun.
+        """
         shown = set(self.planned.calls)
         by_node = self.planned.by_node.items()
         tasks = {node: each.task for node, each in by_node if each in shown}
+        took = time.time() - self.started if seconds is None else seconds
         done = Run(
             steps,
             self.results(),
-            seconds,
+            took,
             self.store.url or self.store.path,
             self.folder,
             tasks,
@@ -216,7 +228,7 @@ class Runner:
             if not tasks:
                 return None
             specs = [each.call.spec for each in self.planned]
-            with sending_own_code(specs), EventLog(self.folder / EVENTS) as log:
+            with sending_own_code(specs), self._log() as log:
                 return run_blocks(
                     tasks,
                     memory=memory,
@@ -224,6 +236,10 @@ class Runner:
                     logs=self.folder / LOGS,
                     **options,
                 )
+
+    def _log(self) -> AbstractContextManager[Listener]:
+        """Return what writes the events down."""
+        return EventLog(self.folder / EVENTS)
 
     @contextmanager
     def _settling(self) -> Iterator[None]:

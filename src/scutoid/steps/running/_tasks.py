@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from scutoid.arrays import ImageWriter, create_image, writer_to_url
@@ -33,7 +34,7 @@ from scutoid.steps.running._edges import Edges
 from scutoid.steps.running._inputs import WorkerInputs
 from scutoid.steps.running._watch import Watches
 from scutoid.steps.work import BlockWork, EarlierBlocks, FinishWork, Handover, MemberWork, StepWork
-from scutoid.store import Entry, Pack
+from scutoid.store import JOURNAL, Entry, Pack
 
 Check = Callable[[Sequence[int]], Mapping[int, Exception]]
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
@@ -43,10 +44,19 @@ class TaskBuilder:
     """Begins the entries of planned steps and makes their tasks.
 
     The packs that the driver writes stay open until `close`.
+
+    Parameters
+    ----------
+    planned : PlannedRun
+        What is to be done.
+    records : Path, optional
+        The folder in which the one step of `share` records what is done; default: that of its
+        result.
     """
 
-    def __init__(self, planned: PlannedRun) -> None:
+    def __init__(self, planned: PlannedRun, records: Path | None = None) -> None:
         self._planned = planned
+        self._records = records
         self._layouts = planned.layouts
         self._edges = Edges(planned)
         self._inputs = WorkerInputs(planned)
@@ -92,6 +102,13 @@ class TaskBuilder:
             return self._block_tasks(each, call, writers)
         return [self._step_task(each, call, writers)]
 
+    def share(self, each: PlannedCall) -> BlockTask:
+        """Return the task of a step whose entry was begun, for who does a share of its blocks."""
+        if isinstance(each.call, MappedCall):
+            return self._member_task(each, each.call)
+        assert isinstance(each.call, BlockCall)  # noqa: S101 - a whole step has no shares
+        return self._block_tasks(each, each.call, tuple(self._writers(each)))[0]
+
     def _options(self, each: PlannedCall) -> dict[str, Any]:
         options = each.call.spec.options
         return {
@@ -116,15 +133,16 @@ class TaskBuilder:
     ) -> list[BlockTask]:
         spec, step = call.spec, self._layouts.step(call)
         packs = any(kind != "image" for kind in spec.outputs)
-        pack = Pack(each.entry.path / BLOCKS, "a", key=each.entry.key) if packs else None
+        records = self._records or each.entry.path
+        pack = Pack(records / BLOCKS, "a", key=each.entry.key) if packs else None
         if pack is not None:
             self._packs.append(pack)
-        notes = NoteWriter(each.entry, self._zarrs(each))
+        notes = NoteWriter(each.entry, self._zarrs(each), records)
         self._notes.append(notes)
         segments = None
         if each.entry.remote is not None:
             segments = BlockSegments(each.entry, self._zarrs(each), has_pack=packs)
-        digests = DigestWriter(each.entry, each.family) if each.family else None
+        digests = DigestWriter(each.entry, each.family, records) if each.family else None
         if digests is not None:
             self._digests.append(digests)
         handover = self._inputs.handover_of(each)
@@ -146,7 +164,7 @@ class TaskBuilder:
             conflict=spec.sees_neighbours,
             after=self._edges.of(call),
             where=step.chosen(),
-            journal=each.entry.journal,
+            journal=records / JOURNAL,
             key="" if Journal.key_of(each.entry.journal) == "" else each.entry.key,
             collect=partial(_collect_blocks, pack, notes, digests, segments),
             record=None if segments is None else segments.record,
@@ -263,7 +281,7 @@ class TaskBuilder:
     def _member_task(self, each: PlannedCall, call: MappedCall) -> BlockTask:
         if each.entry.status == "absent":
             each.entry.begin(self._planned.stamped(each), keeps_items=True)
-        pack = Pack(each.entry.path / ITEMS, "a")
+        pack = Pack((self._records or each.entry.path) / ITEMS, "a")
         self._packs.append(pack)
         needed = None
         if each.needed is not None and each.done is not None:

@@ -1,0 +1,137 @@
+"""How a step is shared out: which of its blocks are open, and which share of them is taken next.
+
+::
+
+    blocks   0 ............................ n       cut into shares of equal length, at most 1024
+             |  |  |  |  |  |  |  |  |  |  |
+             ^ first process    ^ third of five     each begins at its own place, and goes round
+
+Of the shares that are open and free, a process takes a part that gets smaller, so that all end at
+the same time; what one has that is dead is open again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid.blocks import Journal
+from scutoid.steps.graph import BlockCall, MappedCall
+from scutoid.steps.planning import PlannedCall
+from scutoid.store import Lock, share_lock, take_share
+
+_MOST_SHARES = 1024
+_MOST_AT_ONCE = 16
+"""Shares that a process takes at once: each has a lock that is touched."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of the work a process does, if all live and are equally fast: 3 of 20."""
+
+    number: int
+    """Counted from 1."""
+    total: int
+    """Number of processes."""
+
+
+def is_shared(each: PlannedCall) -> bool:
+    """Whether several processes may do the blocks of a step at once.
+
+    A whole step has one block, blocks that see their neighbours have an order, and a TIFF file is
+    written by one machine.
+    """
+    call = each.call
+    if isinstance(call, MappedCall):
+        return len(call.keys or ()) > 1
+    is_tiff = call.spec.options.storage.format == "tiff" and "image" in call.spec.outputs
+    is_free = not call.spec.sees_neighbours and not is_tiff
+    return isinstance(call, BlockCall) and is_free and each.n_blocks > 1
+
+
+def wanted_blocks(each: PlannedCall) -> Mask:
+    """Return which blocks of a step are to be done at all, shape (n_blocks,)."""
+    wanted = np.ones(each.n_blocks, dtype=np.bool_)
+    if each.needed is not None:
+        wanted &= each.needed
+    chosen = None if each.step is None else each.step.chosen()
+    return wanted if chosen is None else wanted & chosen.reshape(-1)
+
+
+def done_blocks(each: PlannedCall, among: Mask) -> Mask:
+    """Return which of some blocks of a step are done now, by all who do a share of it."""
+    done = np.zeros(each.n_blocks, dtype=np.bool_)
+    if isinstance(each.call, MappedCall):
+        items, keys = each.items, each.call.keys
+        for number in np.flatnonzero(among).tolist():
+            done[number] = items.has(keys[number])
+        return done
+    statuses = Journal.read(each.entry.journal, key=each.entry.key)
+    return done if not len(statuses) else (statuses != 0) & among
+
+
+def shares_of(n_blocks: int) -> NDArray[np.int64]:
+    """Return where shares begin, and the end of the last.
+
+    Examples
+    --------
+    >>> shares_of(5).tolist()
+    [0, 1, 2, 3, 4, 5]
+    """
+    n_shares = max(min(n_blocks, _MOST_SHARES), 1)
+    return np.arange(n_shares + 1, dtype=np.int64) * n_blocks // n_shares
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """Shares of a step that this process has taken."""
+
+    blocks: Mask
+    """Their blocks, shape (n_blocks,)."""
+    busy: Lock | None
+    """A share that is open and that another process has."""
+
+
+@contextmanager
+def taking(each: PlannedCall, open_blocks: Mask, part: Part) -> Iterator[Taken]:
+    """Take some shares of a step that are open, and give them back at the end.
+
+    Parameters
+    ----------
+    each : PlannedCall
+        The step.
+    open_blocks : ndarray of bool, shape (n_blocks,)
+        What is to be done of it.
+    part : Part
+        Where to begin, and among how many.
+    """
+    bounds = shares_of(each.n_blocks)
+    n_open = np.add.reduceat(open_blocks.astype(np.int64), bounds[:-1])
+    order = _from(np.flatnonzero(n_open).tolist(), part, len(bounds) - 1)
+    wanted = min(-(-len(order) // (2 * part.total)), _MOST_AT_ONCE)
+    blocks = np.zeros(each.n_blocks, dtype=np.bool_)
+    busy = None
+    with ExitStack() as held:
+        for number in order:
+            lock = take_share(each.entry.path, number)
+            if lock is None:
+                busy = number if busy is None else busy
+                continue
+            held.callback(lock.release)
+            blocks[bounds[number] : bounds[number + 1]] = True
+            wanted -= 1
+            if not wanted:
+                break
+        yield Taken(blocks, None if busy is None else share_lock(each.entry.path, busy))
+
+
+def _from(numbers: Sequence[int], part: Part, n_shares: int) -> list[int]:
+    """Return shares in order, from the place of a process on and then round."""
+    first = (part.number - 1) * n_shares // part.total
+    return [n for n in numbers if n >= first] + [n for n in numbers if n < first]
