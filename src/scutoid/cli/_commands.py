@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 
 from scutoid.cli._debug import commands_again
 from scutoid.cli._say import say
+from scutoid.cli._submit import job_of_element, part_of, share_options
+from scutoid.cli._submit import requeue as begin_again
 from scutoid.errors import ParameterError, RunStopped, ScutoidWarning, StoreError
 from scutoid.events import Event, Listener
 from scutoid.executors import find_executor, read_preset
 from scutoid.printable import printable
 from scutoid.progress import Progress
-from scutoid.steps import Image, Run, Store, Table, Tables, Value, Values
+from scutoid.steps import Image, Run, Store, Table, Tables, Value, Values, run_share
 from scutoid.steps import export as export_result
 from scutoid.steps import open as open_image
 from scutoid.steps import plan as plan_targets
@@ -59,6 +61,8 @@ def run(
     progress: bool = True,
     executor: str | None = None,
     preset: Path | None = None,
+    share: str | None = None,
+    requeue: bool = False,
     **options: Unpack[RunOptions],
 ) -> int:
     """Run a pipeline and print its outcome; options are those of `scutoid.run`.
@@ -75,26 +79,39 @@ def run(
         Its name, or that of a preset.
     preset : Path, optional
         The file of the preset, in place of the user's own.
+    share : str, optional
+        Which part of the blocks this process does beside others, such as ``3/20``.
+    requeue : bool
+        Whether this element of a job array begins again after its time limit.
     **options
         As above.
     """
+    job = job_of_element() if requeue else None
+    part = None if share is None else share_options(share, options)
     chosen = (executor or "processes") if preset is None else read_preset(preset, executor)
     find_executor(chosen)  # a name that is none is refused before the pipeline is looked at
     with _in_plain_words() as said, Progress() as shown:
         above = _Above(said)
         listeners: list[Listener] = [shown, above] if progress else [above]
         try:
-            done = run_targets(
-                *targets,
-                **options,
-                executor=chosen,
-                on_failure="return",
-                listeners=listeners,
-                progress=False,
-            )
+            if part is not None:
+                done = run_share(
+                    *targets, **part, share=part_of(share), executor=chosen, listeners=listeners
+                )
+            else:
+                done = run_targets(
+                    *targets,
+                    **options,
+                    executor=chosen,
+                    on_failure="return",
+                    listeners=listeners,
+                    progress=False,
+                )
         except RunStopped as stopped:
             if isinstance(stopped.run, Run):
                 say(stopped.run.summary(), file=sys.stderr)
+            if job is not None:
+                begin_again(job, stopped.run)
             raise
     n_cached = sum(step.n_cached == step.n_blocks for step in done.steps)
     if not done.ok:

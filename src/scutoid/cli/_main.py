@@ -24,6 +24,7 @@ DONE, FAILED, USAGE, STOPPED, UNREAD = 0, 1, 2, 130, 141
 _KEPT = "What was finished is kept; the same command goes on from there."
 _ON_FILES = {
     "run": "Run a pipeline",
+    "submit": "Submit a run as a job array of SLURM",
     "plan": "Print what a run would do, and why",
     "why": "Print in full why steps would run",
     "debug": "Run one block or member of a step here, under Python's debugger",
@@ -36,6 +37,7 @@ A pipeline is a function under @sc.pipeline in a Python file; its parameters are
     scutoid plan FILE.py --store results          what would run, and why
     scutoid why FILE.py --step STEP               each difference from the nearest earlier result
     scutoid run FILE.py --store results           run it; again: only what changed
+    scutoid submit FILE.py --array 20             run it as a job array of SLURM
     scutoid debug FILE.py --step STEP --at 5      one block again, in the debugger where it fails
     scutoid ls --store results                    list the results
     scutoid show STEP --store results             its inputs and content
@@ -160,11 +162,13 @@ def _run_file(command: str, file: str, tokens: list[str]) -> int:
     from scutoid.cli import _commands as commands
     from scutoid.cli._debug import debug
     from scutoid.cli._pipelines import load_pipeline, saved_parameters, with_flags
+    from scutoid.cli._submit import submit
 
     pipeline = load_pipeline(file)
     carry_out: dict[str, Callable[..., int]]
     carry_out = {
         "run": partial(commands.run, again=["scutoid", "debug", file, *tokens]),
+        "submit": partial(submit, file=file, tokens=tokens),
         "plan": commands.plan,
         "why": commands.why,
         "debug": debug,

@@ -130,7 +130,7 @@ def with_flags(
         Its parameters come first.
     carry_out : callable
         Called with the pipeline's keyword arguments as a dict, and the options by keyword.
-    command : {"run", "plan", "why", "debug"}
+    command : {"run", "submit", "plan", "why", "debug"}
         Chooses the options among the flags: for a run the workers, the executor, ...
     saved : mapping of str to value
         Parameters that a file has: what flags leave out.
@@ -168,7 +168,19 @@ def with_flags(
             option("force", tuple[str, ...], (), "Steps to run again."),
             option("accept", tuple[str, ...], (), accepted),
         ]
-    if command == "run":
+    if command == "submit":
+        options = [each for each in options if each.name not in ("force", "accept")]
+        name = "Option of sbatch without its dashes, as in mem=16G; may be given again."
+        notice = "Seconds before the time limit in which blocks are finished and handed back."
+        options += [
+            option("array", int, 10, "Number of elements of the job array."),
+            option("cpus", int, 1, "Cores of each, and workers where these are not given."),
+            option("time", str | None, None, "Time limit, as SLURM takes it, such as 4:00:00."),
+            option("notice", int, 120, notice),
+            option("sbatch", tuple[str, ...], (), name),
+            option("dry_run", bool, False, "Print the script of an element, and submit nothing."),
+        ]
+    if command in ("run", "submit"):
         options += [
             option("workers", int | None, None, "Number of workers; default: the cores."),
             option("progress", bool, True, "Show how far it is: bars, or lines in a log."),
@@ -181,6 +193,13 @@ def with_flags(
             option(
                 "check_halo", bool, True, "Compare a block of new steps with one across its faces."
             ),
+        ]
+    if command == "run":
+        share = "Do a share beside other processes that do theirs, as in 3/20: the third of twenty."
+        again = "As an element of a job array: begin again after the time limit."
+        options += [
+            option("share", str | None, None, share),
+            option("requeue", bool, False, again),
         ]
     if command == "plan":
         sample = "Run so many blocks of each step, which are kept, and say what the rest costs."

@@ -34,7 +34,7 @@ from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
 from scutoid.steps.results._notes_file import has_notes, is_notes_file
 from scutoid.steps.results._record import OutputRecord, ResultRecord, check_recipe
 from scutoid.steps.results._shard_notes import misplaced_in
-from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe
+from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe, remove_segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ class Examination:
             statuses = np.zeros(0, dtype=np.uint8)
             if self.heal:
                 self.entry.journal.unlink(missing_ok=True)
+                remove_segments(self.entry.path)
         journalled = self.recipe.extra.get(JOURNALLED, 0)
         if np.count_nonzero(statuses) < journalled and not self.damages:
             self._note(self.entry.journal, "it does not name all blocks")
@@ -323,7 +324,8 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
                 skipped.append(f"{entry.name} {entry.path.name}")
                 continue
             if heal and recipe is not None:
-                merge_segments(entry)
+                with suppress(StoreError):  # what cannot be read is named below
+                    merge_segments(entry)
             n_results += 1
             nbytes += own_bytes(entry)
             if recipe is None:

@@ -69,6 +69,13 @@ def run_share(
     """
     part = _part(share)
     entry_store = EntryStore(store)
+    if entry_store.url:
+        raise ParameterError(
+            "processes that do shares of a run have their store on a file system that all see",
+            value=str(store),
+            place="store",
+            remedy="give a folder; a store at a URL is written by a run alone",
+        )
     entry_store.check_writable()
     refs = refs_in(targets)
 
