@@ -303,7 +303,7 @@ def test_a_process_killed_before_any_change_of_a_file_leaves_the_rest_to_another
     script, pipeline = tmp_path / "kills.py", tmp_path / "pipeline.py"
     script.write_text(KILLS)
     pipeline.write_text(PIPELINE)
-    arguments = [str(tmp_path / "folder"), str(pipeline), str(members), "40", "97"]
+    arguments = [str(tmp_path / "folder"), str(pipeline), str(members), "40", "211"]
     ended = subprocess.run(
         [sys.executable, str(script), *arguments],
         capture_output=True,
