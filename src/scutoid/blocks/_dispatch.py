@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from scutoid.blocks._batch_sizer import BatchSizer
@@ -56,6 +57,10 @@ class Dispatcher:
         self._most_blocks = most_blocks
         self._n_shares = 1 if is_one_memory else workers
         self._seats: dict[int, dict[int, Batch]] = {}
+        # Workers by the number of batches that they hold, so that none is looked at in vain.
+        self._holding: dict[int, dict[int, None]] = defaultdict(dict)
+        self._n_busy = 0
+        self._are_alike = self._budget is None and all(task.workers is None for task in tasks)
         self._serves: dict[int, frozenset[int]] = {}
         self._held: list[Batch] = []
         self._avoid: dict[BlockKey, int] = {}
@@ -81,21 +86,34 @@ class Dispatcher:
     def join(self, worker: int, serves: frozenset[int] | None) -> None:
         """Add a worker, for all tasks or for those that it serves."""
         self._seats[worker] = {}
+        self._holding[0][worker] = None
         if serves is not None:
             self._serves[worker] = serves
 
     def leave(self, worker: int) -> dict[int, Batch]:
         """Remove a worker; return its batches by number of the job."""
         self._serves.pop(worker, None)
-        return self._seats.pop(worker, {})
+        jobs = self._seats.pop(worker, {})
+        self._holding[len(jobs)].pop(worker, None)
+        self._n_busy -= bool(jobs)
+        return jobs
 
     def seat(self, worker: int, job: int, batch: Batch) -> None:
         """Note that a worker has received a batch."""
-        self._seats[worker][job] = batch
+        jobs = self._seats[worker]
+        self._n_busy += not jobs
+        del self._holding[len(jobs)][worker]
+        jobs[job] = batch
+        self._holding[len(jobs)][worker] = None
 
     def take_back(self, worker: int, job: int) -> Batch:
         """Remove a batch from a worker, and return it."""
-        return self._seats[worker].pop(job)
+        jobs = self._seats[worker]
+        del self._holding[len(jobs)][worker]
+        batch = jobs.pop(job)
+        self._holding[len(jobs)][worker] = None
+        self._n_busy -= not jobs
+        return batch
 
     def drop_held(self, task: int) -> Iterator[Batch]:
         """Remove and yield the held batches of a task that has been given up."""
@@ -128,20 +146,28 @@ class Dispatcher:
 
     def n_others_busy(self, worker: int) -> int:
         """Number of other workers that are busy."""
-        return sum(bool(jobs) for other, jobs in self._seats.items() if other != worker)
+        return self._n_busy - bool(self._seats.get(worker))
 
     def batches(self, depth: int) -> Iterator[tuple[int, Batch]]:
         """Batches to hand out now: first one for each worker, then the ones behind it."""
         for level in range(depth):
-            for worker, jobs in list(self._seats.items()):
-                if len(jobs) == level:
-                    batch = self._choose(worker)
-                    if batch is not None:
-                        yield worker, batch
+            refused: set[frozenset[int] | None] = set()
+            for worker in list(self._holding[level]):
+                served = self._serves.get(worker)
+                if served in refused:
+                    continue
+                batch = self._choose(worker)
+                if batch is not None:
+                    yield worker, batch
+                elif self._is_alike_for_all:
+                    refused.add(served)
+                    if not self._serves:
+                        break
 
     def _choose(self, worker: int) -> Batch | None:
         """The next batch for a worker; one that failed there waits for another worker, if any."""
-        if not self._seats[worker] and self.n_others_busy(worker) > self._most_others_busy():
+        is_free = not self._seats[worker]
+        if is_free and self._crowding and self.n_others_busy(worker) > self._most_others_busy():
             return None
         for place, batch in enumerate(self._held):
             if self._suits(batch, worker) and self._admits(worker, batch.task):
@@ -155,6 +181,12 @@ class Dispatcher:
             if fresh is None or self._suits(fresh, worker):
                 return fresh
             self._held.append(fresh)
+
+    @property
+    def _is_alike_for_all(self) -> bool:
+        """Whether what there is for one worker is there for all that serve the same tasks."""
+        is_free = not self._held and not self._crowding and max(self._kills) < _KILLS_PER_TASK
+        return self._are_alike and is_free
 
     def _suits(self, batch: Batch, worker: int) -> bool:
         if not self._is_served(worker, batch.task):

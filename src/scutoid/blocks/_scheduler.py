@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scutoid.blocks._block import BlockStatus
 from scutoid.blocks._links import Box, Link
 from scutoid.blocks._ready_queue import ReadyQueue
+from scutoid.blocks._shares import Shares
 from scutoid.blocks._task import BlockTask
 
 Ints = NDArray[np.int64]
@@ -73,8 +74,8 @@ class _Lane:
     """The blocks that were ready from the start, not yet looked at; None while a gate is shut."""
     attempts: Statuses | None = None
     """Failed attempts, shape (n_blocks,); None until a block fails."""
-    shares: list[Ints] = field(default_factory=list)
-    """Blocks ready from the start, a part for each worker that reads on its own."""
+    shares: Shares | None = None
+    """Blocks ready from the start, a part for each worker that reads on its own; None: no more."""
     n_queued: int = 0
     """Number of blocks in the queue and the shares."""
     abandoned: BlockStatus | None = None
@@ -88,27 +89,16 @@ class _Lane:
     def split(self, indices: Ints, n_shares: int) -> None:
         """Give each worker a part of blocks that lie together."""
         self.n_queued += len(indices)
-        self.shares = list(np.array_split(indices, n_shares))
+        self.shares = Shares(indices, n_shares)
 
     def take_share(self, share: int, wanted: int) -> Ints | None:
-        """Take blocks of a worker's part, or of the far end of the largest; None if all are empty.
-
-        The far end is what its owner would come to last, so that both go on among neighbours.
-        """
-        if not self.shares:
+        """Take blocks of a worker's part, or of another's; None if all are empty."""
+        if self.shares is None:
             return None
-        own = self.shares[share % len(self.shares)]
-        if len(own):
-            self.shares[share % len(self.shares)] = own[wanted:]
-            indices = own[:wanted]
-        else:
-            largest = max(range(len(self.shares)), key=lambda n: len(self.shares[n]))
-            rest = self.shares[largest]
-            cut = max(len(rest) - wanted, 0)
-            self.shares[largest], indices = rest[:cut], rest[cut:]
+        indices = self.shares.take(share, wanted)
         self.n_queued -= len(indices)
-        if not any(map(len, self.shares)):
-            self.shares = []
+        if not self.shares.n_left:
+            self.shares = None
         return indices
 
     @property
@@ -273,9 +263,10 @@ class Scheduler:
         """
         lane = self._lanes[task]
         lane.abandoned = status
-        queued = [*(indices for _, indices in lane.queue), *lane.shares]
+        queued = [indices for _, indices in lane.queue]
+        queued += [] if lane.shares is None else lane.shares.parts
         lane.queue.clear()
-        lane.shares = []
+        lane.shares = None
         lane.n_queued = 0
         return self._give_up(
             task, np.concatenate([*queued, np.flatnonzero(lane.states == _WAITING)]), status
