@@ -114,7 +114,7 @@ INTERNAL = {
         Readable reading_of SeriesName SECONDS sets_among shard_levels ShardLevel SourceFiles
         source_at_level SPATIAL split_zip STACKED_AXES Stacking StackSource Storage stored_shards
         stream_tiff TakenShards VoxelSizes well_name without_windows WrappedSource write_tiff
-        UNDECODED writer_to_url zarr_at zarr_images
+        is_decodable UNDECODED writer_to_url zarr_at zarr_images
     """,
     "scutoid.blocks": """
         Batch conflict_order Done EventLog Journal lower_neighbours parse_bytes sample_blocks
@@ -127,7 +127,7 @@ INTERNAL = {
         fingerprint from_json is_json to_json FORMATS SHEETS HashMemo is_own is_plain_array
         is_plain_integer
         JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock make_folder MARK
-        name_of_dict
+        name_of_dict RemoteResult
         BEAT_SECONDS dead_after ObjectLock one_by_one Owner Pack reading RECIPE Recipe
         remove_segments RESULT_NAME Segment share_lock SIZES states_of table_of_bytes take_share
         version_notes

@@ -99,6 +99,10 @@ class ShardLevel:
             number = number * size + at
         return number
 
+    def place_of(self, number: int) -> tuple[int, ...]:
+        """Return the place of the shard that has a number."""
+        return tuple(map(int, np.unravel_index(number, self.grid)))
+
     def stamp(self, place: tuple[int, ...]) -> tuple[int, ...] | None:
         """Return what tells one version of a shard's file from others; None if it is not there."""
         try:

@@ -117,6 +117,31 @@ def writer_to_url(writer: ImageWriter, url: str) -> ObjectWriter:
     return ObjectWriter(writer, url, texts)
 
 
+def is_decodable(metadata: str, place: tuple[int, ...], shard: bytes) -> bool:
+    """Whether all chunks of a shard are what was written, by their checksums.
+
+    Parameters
+    ----------
+    metadata : str
+        Of the array, JSON.
+    place : tuple of int
+        Of the shard, a number an axis as stored.
+    shard : bytes
+        Its content.
+    """
+    array = _in_memory(metadata, stores_zeros=False)
+    memory: Any = array.kvstore
+    memory.write("/".join(("c", *map(str, place))), shard).result()
+    edges = _parsed(metadata)["chunk_grid"]["configuration"]["chunk_shape"]
+    spans = zip(place, edges, array.shape, strict=True)
+    region = tuple(slice(n * e, min((n + 1) * e, size)) for n, e, size in spans)
+    try:
+        array[region].read().result()
+    except ValueError:  # what tensorstore raises for any failure to read
+        return False
+    return True
+
+
 def _created(url: str, content: bytes, level: ShardLevel) -> tuple[int, int, int, int]:
     """Create a shard, and return the note of the one that is there."""
     place = tuple(int(part) for part in url.rpartition("/c/")[2].split("/"))

@@ -15,6 +15,7 @@ from ._parts import (
 from ._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
 from ._reasons import differences, distance, explain, version_notes
 from ._recipe import KEY_RULE, Fact, Recipe
+from ._remote_result import RemoteResult
 from ._shares import Segment, remove_segments, share_lock, take_share
 from .formats import (
     FORMATS,
@@ -65,6 +66,7 @@ __all__ = [
     "Owner",
     "Pack",
     "Recipe",
+    "RemoteResult",
     "Segment",
     "arrays_of_bytes",
     "bytes_of_arrays",

@@ -186,16 +186,20 @@ class EntryStore:
         if self.url is None or (mark := self.path / (name or "")) in self._looked:
             return
         self._looked.add(mark)
+        places = self.places_at_url(name)
+        new = [place for place in places if self.path / place not in self._fetched]
+        self._fetched.update(self.path / place for place in new)
+        remote.at_once(new, lambda at: RemoteResult(f"{self.url}/{at}", self.path / at).fetch())
+
+    def places_at_url(self, name: str | None = None) -> list[str]:
+        """Return where results of a step lie below the URL, or of all; nothing is fetched."""
         steps = self._steps_at_url() if name is None else [folder_name(name)]
-        places = [
+        return [
             f"{step}/{found[:-1]}"
             for step, names in zip(steps, self._names_in(steps), strict=True)
             for found in names
             if RESULT_NAME.fullmatch(found[:-1])
         ]
-        new = [place for place in places if self.path / place not in self._fetched]
-        self._fetched.update(self.path / place for place in new)
-        remote.at_once(new, lambda at: RemoteResult(f"{self.url}/{at}", self.path / at).fetch())
 
     def _steps_at_url(self) -> list[str]:
         """Return the folders of steps, those in the folders of stages too."""

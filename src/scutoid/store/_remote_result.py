@@ -112,6 +112,24 @@ class RemoteResult:
             remove_own(self.folder)
             return was_there
 
+    def manifest(self) -> Manifest | None:
+        """Return the manifest; None: the result is not complete.
+
+        Raises
+        ------
+        StoreError
+            If its store does not answer; a `DamagedResult` if it is none.
+        """
+        place = f"{self.url}/{MANIFEST}"
+        content = remote.get(place)
+        return None if content is None else Manifest.of_bytes(content, place)
+
+    def reject(self) -> None:
+        """Withdraw a damaged result, and all attempts: a new one is begun next."""
+        self.withdraw()
+        begun = [f"{self.url}/{name}{BEGUN}" for name in remote.names(self.url)]
+        remote.remove([url for url in begun if TOKEN.fullmatch(url.split("/")[-2])])
+
     def _fetch_complete(self, content: bytes) -> bool:
         if self._state().get("manifest") == content.decode(errors="replace"):
             with suppress(OSError):

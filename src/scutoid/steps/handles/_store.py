@@ -36,6 +36,7 @@ from scutoid.steps.results import (
     how_far,
     list_of,
     own_bytes,
+    verify_at_url,
     verify_store,
 )
 from scutoid.stopping import ends_by_signals
@@ -213,7 +214,8 @@ class Store(NamedResults):
         ----------
         heal : bool
             Whether what is damaged is removed, so that the next run makes it again: a block, a
-            member of a collection, a value.  Nothing that scutoid did not make is touched.
+            member of a collection, a value; at a URL all of a result.  Nothing that scutoid did not
+            make is touched.
 
         Returns
         -------
@@ -221,6 +223,8 @@ class Store(NamedResults):
             `.ok`, `.damages`; as text, a line for each.
         """
         with ends_by_signals():
+            if self.entries_store.url is not None:
+                return verify_at_url(self.entries_store, heal=heal)
             return verify_store(self.entries_store, heal=heal)
 
     def gc(

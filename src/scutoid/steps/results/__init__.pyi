@@ -52,6 +52,7 @@ from ._segments import BlockSegments
 from ._shard_notes import NoteWriter, lost_notes, settle_notes
 from ._stored import StoredResult
 from ._stored_items import StoredItem, StoredItems, plain_parts
+from ._verify_at_url import verify_at_url
 
 __all__ = [
     "BLOCKS",
@@ -119,6 +120,7 @@ __all__ = [
     "settle_display",
     "settle_notes",
     "shard_record",
+    "verify_at_url",
     "verify_store",
     "view_of",
 ]
