@@ -272,6 +272,24 @@ def test_a_file_of_a_set_that_changes_or_is_missing_is_told(web, ome):
     assert "scutoid-urls" not in str(caught.value)
 
 
+def test_a_pattern_at_a_url_finds_a_set_once(web, ome):
+    (web.folder / "five").mkdir()
+    ome.plane_files(web.folder / "five")
+    ome.companion(web.folder / "five")
+    tifffile.imwrite(web.folder / "five" / "alone.ome.tif", NOISE[0])
+    here = sc.open_folder(web.folder / "five" / "*.ome.tif")
+    found = sc.open_folder(web.url("five/*.ome.tif"))
+    assert found.keys == here.keys
+    assert len(found) == 3
+    for key in found.keys:
+        np.testing.assert_array_equal(found[key].read(), here[key].read())
+    web.failures["/five/alone.ome.tif"] = Fails(500, 0, 500)  # its member fails
+    assert sc.open_folder(web.url("five/*.ome.tif")).keys == here.keys
+    web.failures["/five/z0.ome.tif"] = Fails(500, 0, 500)
+    with pytest.raises(SourceError, match=r"500(.|\n)*z0\.ome\.tif"):
+        sc.open_folder(web.url("five/*.ome.tif"))
+
+
 # Object storage
 
 

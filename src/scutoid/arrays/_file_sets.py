@@ -7,23 +7,26 @@ is opened as an image.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from xml.etree import ElementTree as ET
 
 from scutoid.arrays._microscopes import MICROSCOPE_ENDINGS, images_in
 from scutoid.arrays._ome_companion import COMPANION_ENDINGS, companion_name, ome_text
 from scutoid.arrays._ome_xml import of_name
+from scutoid.arrays._parts import content_at
 from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
 from scutoid.arrays._tiff_images import has_images, ome_images
 from scutoid.arrays._tiff_named import is_beside
-from scutoid.errors import MissingExtra, ScutoidError
-from scutoid.regular import read_regular
+from scutoid.errors import MissingExtra, ScutoidError, SourceNotFound
+from scutoid.remote import at_once
 
 _DESCRIPTION = 270
 _SIGNS = (b"FileName", b"BinaryOnly")
 _SAMPLE = 8
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,50 @@ def sets_among(paths: Sequence[str]) -> dict[str, FileSet]:
         return dict.fromkeys(paths, _ALONE)
     found: dict[str, FileSet] = {}
     taken: set[str] = set()
-    for path in paths:
-        if path not in taken:
-            found[path] = set_of(path) if path in looked_at else _ALONE
-            taken |= found[path].files
+    seen: dict[str, FileSet | ScutoidError] = {}
+    for number, path in enumerate(paths):
+        if path in taken:
+            continue
+        if path in looked_at and path not in seen:
+            if "://" in path:
+                ahead = (each for each in islice(paths, number, None) if each not in taken)
+                seen |= _looks(each for each in ahead if each in looked_at)
+            else:
+                seen[path] = set_of(path)
+        item = seen.get(path, _ALONE)
+        found[path] = item if isinstance(item, FileSet) else _ALONE  # it fails when it is opened
+        taken |= found[path].files
+    for path, item in seen.items():
+        if isinstance(item, ScutoidError) and path in taken:  # the first of a set is its member
+            raise item
     return {path: item for path, item in found.items() if item.files or path not in taken}
+
+
+def _looks(paths: Iterable[str]) -> dict[str, FileSet | ScutoidError]:
+    """Look at the next files at URLs at once."""
+    urls = tuple(islice((path for path in paths if "://" in path), _AT_ONCE))
+    return dict(zip(urls, at_once(urls, _set_or_error), strict=True))
+
+
+def _set_or_error(path: str) -> FileSet | ScutoidError:
+    try:
+        return set_of(path)
+    except ScutoidError as error:
+        if "://" not in path:
+            raise
+        return error
 
 
 def _worth_a_look(paths: Sequence[str]) -> frozenset[str]:
     named = [path for path in paths if _is_named(path[path.rfind(os.sep) :].lower())]
     plain = [path for path in paths if path.lower().endswith(TIFF_ENDINGS)]
     sample = plain[:: len(plain) // _SAMPLE or 1]
-    return frozenset(named + plain if any(map(set_of, sample)) else named)
+    return frozenset(named + plain if any(map(_is_of_set, sample)) else named)
+
+
+def _is_of_set(path: str) -> bool:
+    found = _set_or_error(path)
+    return isinstance(found, FileSet) and bool(found)
 
 
 def _is_named(name: str) -> bool:
@@ -91,7 +126,7 @@ def set_of(path: str) -> FileSet:
     """
     try:
         if path.lower().endswith(MICROSCOPE_ENDINGS):
-            images = images_in(path)
+            images = () if "://" in path else images_in(path)
             return FileSet(images=images if len(images) > 1 else ())
         root = _root(path)
         if root is None:
@@ -106,11 +141,16 @@ def set_of(path: str) -> FileSet:
             root = ET.fromstring(ome_text(f"{folder}{os.sep}{companion}"))  # noqa: S314
     except MissingExtra:
         raise
-    except (OSError, ET.ParseError, BrokenChain, ScutoidError):
+    except (OSError, ET.ParseError, BrokenChain, ScutoidError) as error:
+        is_there = isinstance(error, ScutoidError) and not isinstance(error, SourceNotFound)
+        if "://" in path and is_there:  # its server fails: of what it belongs to nothing is known
+            raise
         return _ALONE
     names = (uuid.get("FileName") or "" for uuid in of_name(root.iter(), "UUID"))
     files |= {f"{folder}{os.sep}{name}" for name in set(names) if is_beside(name)}
     images = tuple((each.number, each.name) for each in ome_images(root))
+    if "://" in path:  # of which images a file at a URL has, is said when it is opened
+        images = ()
     return FileSet(frozenset(files if len(files) > 1 else ()), images if len(images) > 1 else ())
 
 
@@ -150,7 +190,7 @@ def _root_if_read(path: str) -> ET.Element | None:
 def _root(path: str) -> ET.Element | None:
     """Return the OME-XML of a file that may be one of several; None: it is not."""
     if path.lower().endswith(COMPANION_ENDINGS):
-        content: bytes = read_regular(path)
+        content: bytes = content_at(path)
     elif os.path.isdir(path):  # noqa: PTH112  # for each of many files
         return None
     else:

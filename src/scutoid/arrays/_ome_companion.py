@@ -13,9 +13,9 @@ import re
 from xml.etree import ElementTree as ET
 
 from scutoid.arrays._ome_xml import of_name
+from scutoid.arrays._parts import content_at
 from scutoid.arrays._tiff_chain import BrokenChain, first_tags
 from scutoid.errors import ScutoidError, SourceError
-from scutoid.regular import read_regular
 
 COMPANION_ENDINGS = (".companion.ome", ".ome.xml", ".ome")
 """How files of OME-XML alone are called."""
@@ -48,7 +48,7 @@ def ome_text(path: str) -> str:
     """
     try:
         tags = first_tags(path, (_DESCRIPTION,))
-        content = read_regular(path) if tags is None else tags.get(_DESCRIPTION, b"")
+        content = content_at(path) if tags is None else tags.get(_DESCRIPTION, b"")
     except ScutoidError:
         raise
     except (OSError, BrokenChain) as error:

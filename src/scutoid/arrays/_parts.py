@@ -9,8 +9,11 @@ import io
 from typing import Any
 from weakref import WeakValueDictionary
 
-from scutoid.remote import Ranged
+from scutoid.regular import read_regular
+from scutoid.remote import Ranged, ask, not_there, read, read_part
 
+_BEGINNING = 2**16
+"""Bytes that hold the first page of most files, and OME-XML that is short."""
 _STANDING_FOR: WeakValueDictionary[str, Ranged] = WeakValueDictionary()
 
 
@@ -28,6 +31,55 @@ def stream_at(path: str) -> Any:
     """Return a stream of what a path stands for, else the path."""
     ranged = parts_at(path)
     return path if ranged is None else PartsStream(path, ranged)
+
+
+def content_at(path: str) -> bytes:
+    """Return the content of a small file of this machine, or at a URL.
+
+    Raises
+    ------
+    SourceError, OSError
+        If it is not there or cannot be read.
+    """
+    if "://" not in path:
+        return read_regular(path)
+    content = read(path)
+    if content is None:
+        raise not_there(path)
+    return content
+
+
+class UrlBeginning:
+    """A file at a URL of which little is read, most of it at the beginning.
+
+    Parameters
+    ----------
+    url : str
+        The file.
+
+    Raises
+    ------
+    SourceNotFound, SourceError
+        If it is absent or out of reach.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        content = read_part(url, 0, _BEGINNING)
+        if content is None:
+            raise not_there(url)
+        self._content = content
+        self.size = len(content)
+        if self.size >= _BEGINNING:
+            (said,) = ask([url])
+            self.size = self.size if said is None or said.size is None else said.size
+
+    def pread(self, n: int, start: int) -> bytes:
+        """Return some bytes, fewer at the end of the file."""
+        stop = min(start + n, self.size)
+        if stop <= len(self._content):
+            return self._content[start:stop]
+        return read_part(self._url, start, stop) or b"" if start < stop else b""
 
 
 class PartsStream(io.RawIOBase):

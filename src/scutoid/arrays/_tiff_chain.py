@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-from scutoid.arrays._parts import parts_at
+from scutoid.arrays._parts import UrlBeginning, parts_at
 from scutoid.regular import open_regular
 
 _MOST_TAGS = 4096
@@ -136,6 +136,10 @@ def _reading(path: str) -> Iterator[_File]:
     ranged = parts_at(path)
     if ranged is not None:
         yield ranged.pread, ranged.size
+        return
+    if "://" in path:
+        beginning = UrlBeginning(path)
+        yield beginning.pread, beginning.size
         return
     descriptor = open_regular(path)
     try:
