@@ -118,7 +118,9 @@ def test_a_block_that_is_too_large_for_its_worker_fails_and_the_limit_is_told(jo
 
 
 def test_a_job_that_ends_before_its_worker_joins_is_replaced_while_others_work(jobs, tmp_path):
-    jobs(job_script_prologue=f'["mkdir {tmp_path}/once 2>/dev/null && exit 3"]')
+    # The first goes on, the second ends when the first is at work, those after them go on
+    is_second = f"mkdir {tmp_path}/one || mkdir {tmp_path}/two && test -d {tmp_path}/two"
+    jobs(job_script_prologue=f'["{is_second} && sleep 30 && exit 3"]')
     recorder = Recorder()
     task = BlockTask("t", lambda block: time.sleep(0.5), grid(10000))
     run_blocks(
