@@ -19,7 +19,7 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "scontrol")
+PROGRAMS = ("setpriv", "munged", "slurmctld", "slurmd", "sbatch", "scancel", "squeue", "scontrol")
 _START_SECONDS = 120.0
 _END_SECONDS = 60.0
 
@@ -67,11 +67,13 @@ class OneNode:
         return self
 
     def __exit__(self, *of):
-        with suppress(subprocess.SubprocessError):
-            self.ask("scancel", "--state=PENDING", f"--user={getpass.getuser()}")
-            self.ask("scancel", f"--user={getpass.getuser()}")
-            self._wait("slurmd", lambda: not self.jobs(), _END_SECONDS)
-        self._stack.close()
+        try:
+            with suppress(subprocess.SubprocessError, TimeoutError):
+                self.ask("scancel", "--state=PENDING", f"--user={getpass.getuser()}")
+                self.ask("scancel", f"--user={getpass.getuser()}")
+                self._wait("slurmd", lambda: not self.jobs(), _END_SECONDS)
+        finally:
+            self._stack.close()
 
     def ask(self, *command):
         """Return what a command says; what it complains of is not looked at."""
@@ -148,7 +150,7 @@ class OneNode:
     def _start(self, *command):
         with (self.folder / f"{command[0]}.out").open("wb") as output:
             process = subprocess.Popen(
-                command,
+                ["setpriv", "--pdeathsig=TERM", *command],  # it ends with this process, too
                 env=os.environ | self.environment,
                 stdout=output,
                 stderr=output,
