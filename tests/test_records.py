@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scutoid.records
 from scutoid.errors import StoreError
 from scutoid.records import RecordLog
 
@@ -99,6 +100,27 @@ def test_a_path_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="can be written"):
         RecordLog.open(tmp_path / "file" / "log", HEADER)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_file_that_was_replaced_on_another_machine_is_opened_again(
+    tmp_path, monkeypatch, is_there
+):
+    path = tmp_path / "log"
+    with RecordLog.open(path, b"header") as log:
+        log.append(b"first")
+    opened, stale = scutoid.records.opened_regular, [1]
+
+    def sometimes(place):
+        if stale:
+            stale.pop()
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return opened(place)
+
+    monkeypatch.setattr("scutoid.records.opened_regular", sometimes)
+    if not is_there:
+        path.unlink()
+    assert RecordLog.read(path) == ((b"header", [b"first"]) if is_there else (b"", []))
 
 
 def test_a_closed_log_takes_no_records(tmp_path):

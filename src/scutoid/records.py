@@ -11,6 +11,7 @@ a record.  One process writes; any number may read at the same time.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -74,13 +75,21 @@ def _parse(content: bytes, path: Path) -> tuple[bytes | None, list[bytes], int]:
 def _content(path: Path, position: int = 0, size: int = -1) -> bytes:
     """Content of a file from a position on, to its end or of a size; empty where there is none."""
     try:
-        with opened_regular(path) as file:
-            file.seek(position)
-            return file.read(size)
+        return _read(path, position, size)
     except FileNotFoundError:
         return b""
     except OSError as error:
+        if error.errno == errno.ESTALE:  # it was replaced or removed on another machine
+            with suppress(FileNotFoundError):
+                return _read(path, position, size)
+            return b""
         raise StoreError("a record file can be read", value=str(error), place=str(path)) from error
+
+
+def _read(path: Path, position: int, size: int) -> bytes:
+    with opened_regular(path) as file:
+        file.seek(position)
+        return file.read(size)
 
 
 class RecordLog:

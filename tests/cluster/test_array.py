@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 
@@ -79,8 +80,12 @@ def test_an_array_is_done_though_an_element_is_cancelled_and_one_requeued(slurm,
     assert sc.Store(folder / "results")["total"].get() == EXPECTED
     assert sc.Store(folder / "results").verify(heal=False).ok
     assert 16 <= n_begun(folder) <= 19
+    cancelled = folder / "results" / "runs" / f"slurm-{number}_1.log"
+    assert "stopped by SIGTERM" in cancelled.read_text()
+    assert "requeued" not in cancelled.read_text()
 
 
+@pytest.mark.skipif("SCUTOID_SOAK" not in os.environ, reason="takes minutes: make soak")
 def test_an_array_goes_on_after_its_time_limit(slurm, folder, capsys):
     number = submitted(folder, capsys, "--time", "2", "--notice", "100")
     until(lambda: n_begun(folder) >= 3, folder)

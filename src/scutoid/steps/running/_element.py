@@ -40,6 +40,8 @@ _ATTEMPTS = 3
 """Times that what damage was met in is made again."""
 _FIRST_LOOK, _LAST_LOOK = 0.1, 5.0
 """Seconds between two looks at what another process has."""
+_WORTH_SECONDS = 20.0
+"""Work for which it is worth while to start workers, once it is known how long blocks take."""
 _LONGEST_WAIT = 30.0
 """After so many seconds it is planned again, whatever others do."""
 
@@ -163,7 +165,12 @@ class Element:
         self, each: PlannedCall, came: _Came, open_blocks: NDArray[np.bool_]
     ) -> tuple[Lock | None, bool]:
         """Do a share of the blocks of a step."""
-        with held_here(each.entry.path), taking(each, open_blocks, self._part) as taken:
+        n_done = came.n_run + came.n_taken
+        worth = int(_WORTH_SECONDS * n_done / came.seconds) if came.seconds else 0
+        with (
+            held_here(each.entry.path),
+            taking(each, open_blocks, self._part, worth=worth) as taken,
+        ):
             chosen = open_blocks & taken.blocks
             if not chosen.any():
                 return taken.busy or Lock(each.entry.path), False

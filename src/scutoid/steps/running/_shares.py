@@ -7,7 +7,7 @@
              ^ first process    ^ third of five     each begins at its own place, and goes round
 
 Of the shares that are open and free, a process takes a part that gets smaller, so that all end at
-the same time; what one has that is dead is open again.
+the same time, but work for some seconds; what one has that is dead is open again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scutoid.steps.planning import PlannedCall
 from scutoid.store import Lock, share_lock, take_share
 
 _MOST_SHARES = 1024
-_MOST_AT_ONCE = 16
+_MOST_AT_ONCE = 32
 """Shares that a process takes at once: each has a lock that is touched."""
 
 Mask = NDArray[np.bool_]
@@ -99,7 +99,7 @@ class Taken:
 
 
 @contextmanager
-def taking(each: PlannedCall, open_blocks: Mask, part: Part) -> Iterator[Taken]:
+def taking(each: PlannedCall, open_blocks: Mask, part: Part, *, worth: int = 0) -> Iterator[Taken]:
     """Take some shares of a step that are open, and give them back at the end.
 
     Parameters
@@ -110,11 +110,13 @@ def taking(each: PlannedCall, open_blocks: Mask, part: Part) -> Iterator[Taken]:
         What is to be done of it.
     part : Part
         Where to begin, and among how many.
+    worth : int
+        Blocks for which it is worth while to start workers: fewer are not taken if there are more.
     """
     bounds = shares_of(each.n_blocks)
     n_open = np.add.reduceat(open_blocks.astype(np.int64), bounds[:-1])
     order = _from(np.flatnonzero(n_open).tolist(), part, len(bounds) - 1)
-    wanted = min(-(-len(order) // (2 * part.total)), _MOST_AT_ONCE)
+    wanted, n_taken = -(-len(order) // (2 * part.total)), 0
     blocks = np.zeros(each.n_blocks, dtype=np.bool_)
     busy = None
     with ExitStack() as held:
@@ -125,8 +127,9 @@ def taking(each: PlannedCall, open_blocks: Mask, part: Part) -> Iterator[Taken]:
                 continue
             held.callback(lock.release)
             blocks[bounds[number] : bounds[number + 1]] = True
-            wanted -= 1
-            if not wanted:
+            wanted, worth = wanted - 1, worth - int(n_open[number])
+            n_taken += 1
+            if (wanted <= 0 and worth <= 0) or n_taken == _MOST_AT_ONCE:
                 break
         yield Taken(blocks, None if busy is None else share_lock(each.entry.path, busy))
 
