@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,7 @@ import pytest
 
 import scutoid as sc
 from scutoid.blocks import Journal
-from scutoid.errors import ParameterError, PipelineError
+from scutoid.errors import ParameterError, PipelineError, RunStopped
 from scutoid.segments import SEGMENTS, fence_off, segments_in
 from scutoid.steps import run_share
 from scutoid.steps.results import merge_segments
@@ -252,6 +253,28 @@ def test_a_process_with_a_share_starts_no_other_run_that_waits_for_it(tmp_path):
     run_share(image, store=tmp_path, share=(1, 1), executor="serial", listeners=[Runs()])
     assert refused
     assert sc.run(image, store=tmp_path, executor="serial").ok
+
+
+def test_a_share_that_a_signal_ends_says_what_it_has_done_and_keeps_it(tmp_path):
+    image, _, ran = shared_image()
+
+    class Ends:
+        def on_event(self, event):
+            if len(ran) == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(RunStopped) as stopped:
+        run_share(image, store=tmp_path, share=(1, 1), executor="serial", listeners=[Ends()])
+    n_done = stopped.value.run.step("marked").n_run
+    assert 5 <= n_done < 16
+    (entry, _), *_ = sc.Store(tmp_path).entries()
+    assert np.count_nonzero(Journal.read(entry.journal, key=entry.key)) == n_done
+    assert not Lock(entry.path).is_held
+    (record,) = tmp_path.glob("runs/*/run.json")
+    assert json.loads(record.read_text())["ok"] is False
+    ran.clear()
+    assert run_share(image, store=tmp_path, share=(1, 1), executor="serial").ok
+    assert len(ran) == 16 - n_done
 
 
 KILLS_OF_STORE = Path(__file__).parents[2] / "store" / "test_kills.py"

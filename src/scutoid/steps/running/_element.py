@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks import Failure
-from scutoid.errors import DamagedResult
+from scutoid.errors import DamagedResult, RunStopped
 from scutoid.events import Listener, StepAwaited
 from scutoid.steps.graph import planned_node
 from scutoid.steps.planning import PlannedCall, PlannedRun
@@ -184,6 +184,9 @@ class Element:
                 )
             except FencedOff:
                 return None, True
+            except RunStopped:
+                came.n_run += int(done_blocks(each, chosen).sum())
+                raise
             except DamagedResult:
                 if not self._may_try_again(each):
                     raise
@@ -286,13 +289,15 @@ class Element:
 
     def _step(self, each: PlannedCall) -> RunStep:
         came = self._of(each)
-        n_wanted = int(wanted_blocks(each).sum())
-        n_left_out = each.n_blocks - n_wanted
-        n_done = each.n_blocks if not each.is_kept else min(each.n_done + n_left_out, each.n_blocks)
-        n_failed = 0 if came.failed is None else int(came.failed.sum())
-        n_failed = max(n_failed, int(came.is_given_up))
-        if each.is_cached:
-            n_done, n_failed = each.n_blocks, 0
+        n_done, n_failed = each.n_blocks, 0
+        if each.is_kept and not each.is_cached:
+            wanted = wanted_blocks(each)
+            done = np.zeros_like(wanted) if each.done is None else each.done
+            if is_shared(each) and not each.restarts:  # since it was planned, too
+                done = done_blocks(each, wanted)
+            n_done = int((done | ~wanted).sum())
+            failed = np.zeros_like(wanted) if came.failed is None else came.failed & ~done
+            n_failed = max(int(failed.sum()), int(came.is_given_up))
         n_cached = max(n_done - came.n_run - came.n_taken, 0)
         return RunStep(
             each.task,
