@@ -1,9 +1,10 @@
+from ._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
 from ._damage import reading
 from ._durable import empty_folder, filling, list_folder, make_folder
 from ._entry import SIZES, Entry, distrust_around
 from ._entry_folder import COMPLETE, DIGESTS, JOURNAL, RECIPE
 from ._entry_store import MARK, RESULT_NAME, EntryStore
-from ._lock import BEAT_SECONDS, Lock, Owner, dead_after, one_by_one
+from ._lock import Lock, one_by_one
 from ._object_lock import ObjectLock
 from ._pack import Pack
 from ._parts import (
@@ -55,6 +56,7 @@ __all__ = [
     "RESULT_NAME",
     "SHEETS",
     "SIZES",
+    "AnyLock",
     "CodeFingerprint",
     "Entry",
     "EntryStore",

@@ -25,77 +25,19 @@ import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
 
-from scutoid.errors import StoreError
-from scutoid.printable import printed
-from scutoid.regular import open_regular, read_regular
+from scutoid.regular import open_regular
 from scutoid.segments import SEGMENTS
-from scutoid.settings import time_of
+from scutoid.store._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
 from scutoid.store._durable import list_folder, make_folder, storing
-from scutoid.texts import parse_json
 
-LOCK_TIMEOUT = "SCUTOID_LOCK_TIMEOUT"
-"""In the environment: for how long a holder on another machine is waited for without a sign."""
-BEAT_SECONDS = 10.0
-"""How often a holder touches its lock."""
-_DEAD_SECONDS = 60.0
 _LOCK = ".lock"
-_POLL_SECONDS = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The process that holds a lock."""
-
-    host: str
-    """Name of the machine."""
-    process: int
-    """Number of the process."""
-    started: int
-    """When the process started, in ticks of its machine; 0 where that is not known."""
-    token: str
-    """Tells this holding from all others."""
-
-    @classmethod
-    def new(cls) -> Owner:
-        """Name this process, for one holding."""
-        number = os.getpid()
-        return cls(socket.gethostname(), number, _start_of(number), secrets.token_hex(8))
-
-    @classmethod
-    def read(cls, path: Path) -> Owner | None:
-        """Who a lock file names; None if there is no file, or none that was written whole."""
-        try:
-            record = parse_json(read_regular(path))
-            return cls(record["host"], record["process"], record["started"], record["token"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def is_running(self) -> bool:
-        """Whether it is a process of this machine that runs."""
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        started = _start_of(self.process)
-        # A number that was given to another process since tells by when that one started.
-        return started != -1 and (not self.started or not started or started == self.started)
-
-    @printed
-    def __str__(self) -> str:
-        return f"process {self.process} on {self.host}"
-
-
-class Lock:
+class Lock(AnyLock):
     """A lock of one result: at most one process holds it, and computes the result.
 
     Parameters
@@ -189,29 +131,6 @@ class Lock:
             raise
         return True
 
-    @contextmanager
-    def attempt(self) -> Iterator[bool]:
-        """Hold the lock if it is free, and give it back at the end; says whether it is held.
-
-        Raises
-        ------
-        StoreError
-            If the store cannot be written.
-        """
-        try:  # before it is held: Ctrl-C may come at any time
-            yield self.acquire()
-        finally:
-            self.release()
-
-    def wait(self, seconds: float) -> bool:
-        """Wait until the lock is free or its holder dead; says whether it is."""
-        end = time.monotonic() + seconds
-        while self.is_held:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(_POLL_SECONDS)
-        return True
-
     def release(self) -> None:
         """Give the lock back, unless somebody has taken it over."""
         try:
@@ -234,19 +153,6 @@ class Lock:
         if self._is_dead(Owner.read(self.path)):
             with one_by_one(self.path.with_name(".locks")):
                 self._bury()
-
-    def __enter__(self) -> Self:
-        if not self.acquire():
-            raise busy(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def _make(self) -> bool:
         self._mine = mine = Owner.new()  # before there is a file, which `release` removes
@@ -316,43 +222,8 @@ class Lock:
                 os.utime(self.path)
 
 
-class _Held(Protocol):
-    @property
-    def owner(self) -> Owner | None: ...
-    @property
-    def last_seen(self) -> float | None: ...
-    @property
-    def place(self) -> str: ...
-
-
-def busy(lock: _Held) -> StoreError:
-    """Return the error of a lock that another process holds."""
-    seen = lock.last_seen
-    ago = "" if seen is None else f"; it was last seen {seen:.0f} s ago"
-    return StoreError(
-        "one process at a time makes a result",
-        value=f"{lock.owner} is making it{ago}",
-        place=lock.place,
-        remedy="wait for it to end"
-        + (f", or {dead_after():g} s without a sign of it" if ago else ""),
-    )
-
-
 def _is_lock_name(name: str) -> bool:
     return name.startswith(".") and name.endswith(_LOCK)
-
-
-def dead_after() -> float:
-    """Return the seconds without a sign after which a holder on another machine counts as dead.
-
-    Raises
-    ------
-    ParameterError
-        If the environment says a time that is none, or too short for a holder that lives.
-    """
-    least = 2 * BEAT_SECONDS
-    why = f"a process that lives touches its lock every {BEAT_SECONDS:g} s"
-    return time_of(LOCK_TIMEOUT, _DEAD_SECONDS, least=least, why=why)
 
 
 @contextmanager
@@ -369,13 +240,3 @@ def one_by_one(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _start_of(process: int) -> int:
-    """When a process started, in ticks since its machine did; 0 unknown, -1 if it is dead."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return 0
-    fields = stat.rpartition(")")[2].split()
-    return -1 if fields[0] in "ZX" else int(fields[19])

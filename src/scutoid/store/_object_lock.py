@@ -19,16 +19,13 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from scutoid import remote
 from scutoid.errors import StoreError
-from scutoid.store._lock import BEAT_SECONDS, Owner, busy, dead_after
+from scutoid.store._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
 from scutoid.texts import parse_json
 
 _POLL_SECONDS = 1.0
@@ -65,7 +62,7 @@ class _Hold:
         return self.owner.host == socket.gethostname() and self.machine == _machine()
 
 
-class ObjectLock:
+class ObjectLock(AnyLock):
     """A lock of one result in a bucket: at most one process holds it, and computes the result.
 
     Parameters
@@ -73,6 +70,8 @@ class ObjectLock:
     url : str
         Of the result; the lock lies beside it.
     """
+
+    _poll_seconds = _POLL_SECONDS
 
     def __init__(self, url: str) -> None:
         folder, _, name = url.rstrip("/").rpartition("/")
@@ -145,16 +144,6 @@ class ObjectLock:
         hold = self._hold_at(self._epoch)
         return hold is not None and hold.owner == self._mine.owner
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until the lock is free or its holder dead; says whether it is."""
-        end = time.monotonic() + seconds
-        while self.is_held:
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            time.sleep(min(left, _POLL_SECONDS))
-        return True
-
     def release(self) -> None:
         """Give the lock back; who has taken it over keeps it."""
         try:
@@ -169,19 +158,6 @@ class ObjectLock:
         age = remote.age(self._object(epoch)) if epoch and self._is_free(epoch) else None
         if age is not None and age > _SWEPT_AFTER * dead_after():
             remote.remove([self._object(each) for each in self._epochs() if each <= epoch])
-
-    def __enter__(self) -> Self:
-        if not self.acquire():
-            raise busy(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
 
     def _object(self, epoch: int) -> str:
         return f"{self.url}/{epoch:0{_DIGITS}}"

@@ -23,8 +23,7 @@ from scutoid.errors import ParameterError, RunStopped
 from scutoid.executors import Job, Work
 from scutoid.executors._serial import SerialExecutor
 from scutoid.stopping import OutOfTime
-from scutoid.store import Lock
-from scutoid.store._lock import Owner
+from scutoid.store import Lock, Owner
 from scutoid.testing import Recorder
 
 SCRIPT = """

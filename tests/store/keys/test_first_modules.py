@@ -34,7 +34,8 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
         "scutoid.store._format_values": ["from_json", "is_json", "to_json"],
         "scutoid.store._formats": ["Format", "choose_format", "find_format"],
         "scutoid.store._inputs": ["HashMemo", "key_of_path", "key_of_source", "locations_of"],
-        "scutoid.store._lock": ["Lock", "Owner", "dead_after", "one_by_one"],
+        "scutoid.store._lock": ["AnyLock", "Lock", "Owner", "dead_after", "one_by_one"],
+        "scutoid.store._object_lock": ["ObjectLock"],
         "scutoid.store._ownership": ["is_own"],
         "scutoid.store._pack": ["Pack"],
         "scutoid.store._parts": [

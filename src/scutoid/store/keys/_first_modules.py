@@ -32,6 +32,7 @@ _FIRST_MODULES = {
     "scutoid.steps.planning._plan": "scutoid.pipeline._plan",
     "scutoid.steps.running._outcome": "scutoid.pipeline._outcome",
     "scutoid.steps.running._run": "scutoid.pipeline._run",
+    "scutoid.store._any_lock": "scutoid.store._lock",
     "scutoid.store.formats._images": "scutoid.store._format_images",
     "scutoid.store.formats._registry": "scutoid.store._formats",
     "scutoid.store.formats._tables": "scutoid.store._format_tables",
