@@ -5,6 +5,7 @@ from ._entry import SIZES, Entry, distrust_around
 from ._entry_folder import COMPLETE, DIGESTS, JOURNAL, RECIPE
 from ._entry_store import MARK, RESULT_NAME, EntryStore
 from ._lock import Lock, one_by_one
+from ._manifest import BEGUN, MANIFEST, TOKEN, Manifest
 from ._object_lock import ObjectLock
 from ._pack import Pack
 from ._parts import (
@@ -17,6 +18,7 @@ from ._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
 from ._reasons import differences, distance, explain, version_notes
 from ._recipe import KEY_RULE, Fact, Recipe
 from ._remote_result import RemoteResult
+from ._segments import SEGMENTS
 from ._shares import Segment, remove_segments, share_lock, take_share
 from .formats import (
     FORMATS,
@@ -46,16 +48,20 @@ from .keys import (
 
 __all__ = [
     "BEAT_SECONDS",
+    "BEGUN",
     "COMPLETE",
     "DIGESTS",
     "FORMATS",
     "JOURNAL",
     "KEY_RULE",
+    "MANIFEST",
     "MARK",
     "RECIPE",
     "RESULT_NAME",
+    "SEGMENTS",
     "SHEETS",
     "SIZES",
+    "TOKEN",
     "AnyLock",
     "CodeFingerprint",
     "Entry",
@@ -64,6 +70,7 @@ __all__ = [
     "Format",
     "HashMemo",
     "Lock",
+    "Manifest",
     "ObjectLock",
     "Owner",
     "Pack",

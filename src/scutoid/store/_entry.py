@@ -21,6 +21,7 @@ from scutoid.durable import sync_folder
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import inside
 from scutoid.regular import read_regular
+from scutoid.store._any_lock import AnyLock
 from scutoid.store._durable import list_folder, make_folder, storing, write_file
 from scutoid.store._entry_folder import (
     COMPLETE,
@@ -36,6 +37,7 @@ from scutoid.store._entry_folder import (
 )
 from scutoid.store._intact import is_intact, record_of, size_of, was_intact
 from scutoid.store._lock import Lock
+from scutoid.store._object_lock import LockAtUrl
 from scutoid.store._recipe import Recipe
 from scutoid.store._remote_result import RemoteResult
 from scutoid.store._working import folder_elsewhere, mark_above
@@ -117,13 +119,9 @@ class Entry:
         there = self.remote
         return str(self.at(file)) if there is None else there.place(file)
 
-    def lock(self) -> Lock:
-        """Return the lock of the result.
-
-        It is one of this machine: two that make a result at a URL at once do the same work twice,
-        and what is published first holds.
-        """
-        return Lock(self.path)
+    def lock(self) -> AnyLock:
+        """Return the lock of the result, which all machines have in common."""
+        return LockAtUrl(self.path, self.url) if self.url else Lock(self.path)
 
     @property
     def recipe(self) -> Recipe | None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from scutoid import remote
 from scutoid.errors import StoreError
 from scutoid.store._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
+from scutoid.store._lock import Lock
 from scutoid.texts import parse_json
 
 _POLL_SECONDS = 1.0
@@ -217,6 +218,65 @@ class ObjectLock(AnyLock):
                 if self._highest() != epoch:  # who was taken over writes no more
                     return
                 remote.put(self._object(epoch), mine.to_bytes())
+
+
+class LockAtUrl(AnyLock):
+    """The lock of a result at a URL, and that of its working folder on this machine.
+
+    Parameters
+    ----------
+    folder : Path
+        The working folder.
+    url : str
+        Of the result.
+    """
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._here = Lock(folder)
+        self._there = ObjectLock(url)
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for all machines."""
+        return self._there.place
+
+    @property
+    def owner(self) -> Owner | None:
+        """Who holds it now, dead or alive."""
+        return self._here.owner or self._there.owner
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody living holds it."""
+        return self._here.is_held or self._there.is_held
+
+    @property
+    def last_seen(self) -> float | None:
+        """Seconds since a holder on another machine has written it; None of one on this one."""
+        return None if self._here.is_held else self._there.last_seen
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free, or its holder is dead; says whether it was taken.
+
+        Raises
+        ------
+        StoreError
+            If the store, or the working folder, cannot be written.
+        """
+        is_taken = False
+        try:
+            is_taken = self._here.acquire() and self._there.acquire()
+        finally:
+            if not is_taken:
+                self._here.release()
+        return is_taken
+
+    def release(self) -> None:
+        """Give the lock back; who has taken it over keeps it."""
+        try:
+            self._there.release()
+        finally:
+            self._here.release()
 
 
 def _machine() -> str:

@@ -32,6 +32,7 @@ from scutoid.steps.results import (
     StoredItems,
     StoredResult,
     Verification,
+    collect_at_url,
     groups_of,
     how_far,
     list_of,
@@ -238,7 +239,8 @@ class Store(NamedResults):
         """Remove results that are no longer needed, and what killed runs have left.
 
         A result that several conditions are given for goes only if it meets all of them.  What a
-        run that is going on uses stays, and so does all that scutoid did not make.
+        run that is going on uses stays, and so does all that scutoid did not make.  At a URL no
+        results go, but attempts that lost, uploads that were left open, and locks of the dead.
 
         Parameters
         ----------
@@ -271,6 +273,14 @@ class Store(NamedResults):
                 place="keep_runs",
                 remedy="write keep_runs=5 to keep what the last five runs needed",
             )
+        url = self.entries_store.url
+        if url is not None:
+            if (older_than, keep_runs, max_size) != (None, None, None):
+                self.entries_store.check_is_folder(
+                    "gc removes there what runs have left, and no results", "leave out conditions"
+                )
+            with ends_by_signals():
+                return collect_at_url(url, dry_run=dry_run)
         collector = Collector(
             self.entries_store,
             older_than=None if older_than is None else parse_duration(older_than, "older_than"),

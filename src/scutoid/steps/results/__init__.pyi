@@ -3,6 +3,7 @@ from ._checksums import checksum_of, contents_of
 from ._damage import Examination, Verification, own_bytes, verify_store
 from ._display import settle_display
 from ._garbage import COMPARED, Collector, Garbage
+from ._garbage_at_url import collect_at_url
 from ._how_far import HowFar, how_far
 from ._member_lists import (
     group_columns,
@@ -96,6 +97,7 @@ __all__ = [
     "announcing",
     "changed_files",
     "checksum_of",
+    "collect_at_url",
     "contents_of",
     "dead_locks",
     "group_columns",

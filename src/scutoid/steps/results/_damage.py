@@ -34,7 +34,16 @@ from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
 from scutoid.steps.results._notes_file import has_notes, is_notes_file
 from scutoid.steps.results._record import OutputRecord, ResultRecord, check_recipe
 from scutoid.steps.results._shard_notes import misplaced_in
-from scutoid.store import COMPLETE, RECIPE, Entry, EntryStore, Lock, Pack, Recipe, remove_segments
+from scutoid.store import (
+    COMPLETE,
+    RECIPE,
+    AnyLock,
+    Entry,
+    EntryStore,
+    Pack,
+    Recipe,
+    remove_segments,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +327,7 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
     n_results = nbytes = n_without_notes = 0
     for entry in store.places():
         recipe = entry.recipe
-        with _held(Lock(entry.path), heal=heal) as may_look:
+        with _held(entry.lock(), heal=heal) as may_look:
             if not may_look:
                 skipped.append(f"{entry.name} {entry.path.name}")
                 continue
@@ -343,7 +352,7 @@ def verify_store(store: EntryStore, *, heal: bool) -> Verification:
 
 
 @contextmanager
-def _held(lock: Lock, *, heal: bool) -> Iterator[bool]:
+def _held(lock: AnyLock, *, heal: bool) -> Iterator[bool]:
     """Hold a result that is to be healed; says whether it may be looked at.
 
     Where it cannot be written, the error says how it is looked at all the same.
@@ -354,7 +363,7 @@ def _held(lock: Lock, *, heal: bool) -> Iterator[bool]:
         lock.release()
 
 
-def _acquired(lock: Lock) -> bool:
+def _acquired(lock: AnyLock) -> bool:
     """Whether a result is ours to heal; say how it is looked at where it cannot be written."""
     try:
         return lock.acquire()

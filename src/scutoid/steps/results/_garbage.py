@@ -50,8 +50,8 @@ _SMALL = (MARK, ".input-hashes", COMPARED)
 class Removal:
     """Something that is taken away."""
 
-    path: Path
-    """The folder or file."""
+    path: Path | str
+    """The folder or file; a URL, a str, of what lies at one."""
     nbytes: int
     """What it takes."""
     why: str
@@ -108,7 +108,6 @@ class Collector:
         keep_runs: int | None = None,
         max_bytes: int | None = None,
     ) -> None:
-        store.check_is_folder("gc removes from folders", "remove results there by other means")
         self.store = store
         self.older_than = older_than
         self.keep_runs = keep_runs
@@ -138,7 +137,7 @@ class Collector:
         chosen = list(self._chosen(results))
         removals = [r for r in chosen if dry_run or self._remove_result(r, results)]
         others = (*self._debris(results), *self._old_runs())
-        removals += [r for r in others if dry_run or self._remove_other(r.path, results)]
+        removals += [r for r in others if dry_run or self._remove_other(Path(r.path), results)]
         gone = {removal.path for removal in removals}
         return Garbage(tuple(removals), len(results.keys() - gone), dry_run)
 
@@ -209,17 +208,18 @@ class Collector:
         self, removal: Removal, results: dict[Path, tuple[Entry, Recipe | None]]
     ) -> bool:
         """Remove a result, unless somebody has begun to make or to use it just now."""
-        with Lock(removal.path).attempt() as is_free:
+        path = Path(removal.path)
+        with Lock(path).attempt() as is_free:
             if not is_free:
                 return False
             with announcing(self.store):
                 known = {run.folder for run in self.runs if run.has_record}
                 new = (run for run in runs_of(self.store) if run.folder not in known)
-                if any(removal.path in run.entries for run in new):
+                if any(path in run.entries for run in new):
                     return False
-                results[removal.path][0].clear()
+                results[path][0].clear()
         with suppress(OSError):
-            for folder in removal.path.relative_to(self.store.path).parents[:-1]:
+            for folder in path.relative_to(self.store.path).parents[:-1]:
                 (self.store.path / folder).rmdir()  # the step's, if this was its last result
         return True
 

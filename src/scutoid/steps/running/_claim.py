@@ -15,7 +15,7 @@ from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refusing_depth
 from scutoid.steps.planning import PlannedCall, PlannedRun, Planner
 from scutoid.steps.results import Examination, merge_segments
-from scutoid.store import BEAT_SECONDS, Lock, dead_after
+from scutoid.store import BEAT_SECONDS, AnyLock, Lock, dead_after
 
 _TOLD_SECONDS = 10.0
 """How often it is told that a process elsewhere gives no sign."""
@@ -24,23 +24,23 @@ T = TypeVar("T")
 _HERE = threading.local()
 
 
-def _held_here() -> set[Path]:
+def _held_here() -> set[str]:
     """Return the locks that runs of this thread hold: a listener may start another run in it."""
-    if not hasattr(_HERE, "paths"):
-        _HERE.paths = set()
-    paths: set[Path] = _HERE.paths
-    return paths
+    if not hasattr(_HERE, "places"):
+        _HERE.places = set()
+    places: set[str] = _HERE.places
+    return places
 
 
 @contextmanager
 def held_here(entry: Path) -> Iterator[None]:
     """Note that this thread has a result, or shares of it: a run in it does not wait for them."""
-    path = Lock(entry).path
-    _held_here().add(path)
+    place = Lock(entry).place
+    _held_here().add(place)
     try:
         yield
     finally:
-        _held_here().discard(path)
+        _held_here().discard(place)
 
 
 def claim(
@@ -104,17 +104,17 @@ def claim(
             return begun
         taken.close()
         name, lock = busy
-        if lock.path in _held_here():
+        if lock.place in _held_here():
             raise PipelineError(
                 "a run does not wait for what the run around it is making",
                 value=f"step {name!r}, which is being made by the run that called this one",
-                place=str(lock.path.parent),
+                place=lock.place,
                 remedy="run it when that run has ended, or into another store",
             )
         _wait_for(lock, name, listeners)
 
 
-def _wait_for(lock: Lock, name: str, listeners: Sequence[Listener]) -> None:
+def _wait_for(lock: AnyLock, name: str, listeners: Sequence[Listener]) -> None:
     """Wait until a step is not made by somebody else; tell who that is, and who gives no sign."""
     limit, is_first = dead_after(), True
     while True:
@@ -160,7 +160,7 @@ def _have_changed(planned: PlannedRun) -> bool:
     return any(changed)
 
 
-def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | None:
+def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, AnyLock] | None:
     """Lock every result that is to be made; or give the first that another process makes."""
     made = to_make(planned)
     for path in sorted(made):
@@ -168,8 +168,8 @@ def _take_locks(taken: ExitStack, planned: PlannedRun) -> tuple[str, Lock] | Non
         taken.callback(lock.release)
         if not lock.acquire():
             return made[path].task, lock
-        taken.callback(_held_here().discard, lock.path)
-        _held_here().add(lock.path)
+        taken.callback(_held_here().discard, lock.place)
+        _held_here().add(lock.place)
     return None
 
 
