@@ -20,8 +20,9 @@ from pathlib import Path
 
 from scutoid.durable import beside
 from scutoid.segments import SEGMENTS, fence_off, is_fenced, segments_in
+from scutoid.store._any_lock import Owner
 from scutoid.store._durable import make_folder, storing
-from scutoid.store._lock import Lock, Owner
+from scutoid.store._lock import Lock
 
 __all__ = ["Segment", "remove_segments", "share_lock", "take_share"]
 
