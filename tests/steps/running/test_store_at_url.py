@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 import scutoid as sc
 from scutoid import remote
 from scutoid.errors import DamagedResult, ScutoidError, SourceError, StoreError
+from scutoid.steps.handles import Files
 
 RAW = np.random.default_rng(0).integers(0, 255, (64, 96)).astype("u1")
 RAW[:32, :32] = 0
@@ -68,7 +70,7 @@ def described(a):
 
 
 @sc.step(out="files")
-def written(a, folder):
+def written(a, *, folder):
     (folder / "sub").mkdir()
     (folder / "sub" / "sum.txt").write_text(str(int(a.sum())))
 
@@ -84,8 +86,15 @@ def pipeline():
         "objects": sc.measure(labels),
         "whole": turned(bright),
         "value": described(bright),
+        "files": written(bright),
         "levels": sc.gaussian.options(storage=sc.Storage(levels=2))(bright, sigma=1),
     }
+
+
+def files_in(folder):
+    folder = Path(folder)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def flat(results):
@@ -95,6 +104,8 @@ def flat(results):
 def content(result):
     if isinstance(result, sc.Table):
         return result.to_pandas()
+    if isinstance(result, Files):
+        return files_in(result.path)
     value = result.get() if isinstance(result, sc.Value) else result.read()
     return dict(value) if isinstance(value, Mapping) else value
 
@@ -214,6 +225,66 @@ def test_a_run_is_gone_on_with_at_the_block_on_another_machine(store, machine, t
     assert len(list(marks.iterdir())) - n_before == 6 - n_done
     np.testing.assert_array_equal(image.read(), RAW)
     assert table.to_pandas()["sum"].sum() == RAW.sum()
+
+
+KILLED = """
+import sys, tempfile
+from pathlib import Path
+import numpy as np, pandas as pd
+import scutoid as sc
+
+@sc.blockwise(out=("image", "table"), dtype="uint8", version="1")
+def slow(a):
+    import time
+    time.sleep(0.05)
+    return a, pd.DataFrame({"sum": [int(a.sum())]})
+
+if __name__ == "__main__":
+    raw = np.arange(96 * 96, dtype="uint8").reshape(96, 96)
+    image, table = slow(sc.open(raw, axes="yx"))
+    done = sc.run(image, table, store=sys.argv[1], block=8, executor="threads", workers=2,
+                  check_halo=False, progress=False)
+    assert np.array_equal(image.read(), raw)
+    assert table.to_pandas()["sum"].tolist() == [
+        int(raw[y : y + 8, x : x + 8].sum()) for y in range(0, 96, 8) for x in range(0, 96, 8)
+    ]
+    print("cached", done.step("slow").n_cached)
+"""
+
+
+def begun(store, tmp_path, machine):
+    """Begin a run in a process as on a machine."""
+    (tmp_path / machine).mkdir(exist_ok=True)
+    (tmp_path / "killed.py").write_text(KILLED)
+    environment = {**os.environ, "TMPDIR": str(tmp_path / machine)}
+    command = [sys.executable, str(tmp_path / "killed.py"), store]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_runs_that_are_killed_are_gone_on_with_on_another_machine(store, tmp_path):
+    n_before = 0
+    for machine in ("a", "b"):
+        run = begun(store, tmp_path, machine)
+        while len(objects_of(store, "/segments/")) <= n_before and run.poll() is None:
+            pass
+        run.kill()
+        run.communicate()
+        n_before = len(objects_of(store, "/segments/"))
+        assert n_before > 0
+    run = begun(store, tmp_path, "c")
+    printed, _ = run.communicate()
+    assert run.returncode == 0
+    assert int(printed.split()[-1]) > 0
+    assert sc.Store(store).verify().ok
+
+
+def test_two_runs_at_once_on_two_machines_make_one_result(store, tmp_path):
+    runs = [begun(store, tmp_path, machine) for machine in ("a", "b")]
+    for run in runs:
+        run.communicate()
+    assert [run.returncode for run in runs] == [0, 0]
+    assert len(objects_of(store, "manifest.json$")) == 1
+    assert sc.Store(store).verify().ok
 
 
 def test_a_result_is_made_again_by_force(store, machine):
