@@ -12,8 +12,9 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from scutoid.errors import SourceError
@@ -44,22 +45,30 @@ def computed(chunk: Any, place: str) -> Any:
         If parts of it lie in a cluster that cannot be reached from here, or are lost.
     """
     distributed = sys.modules.get("distributed")
-    if distributed is None:
+    if distributed is None or _is_in_worker(distributed):
         return chunk.compute(scheduler="synchronous")
-    if _is_in_worker(distributed):
-        return _filled(distributed, chunk, place).compute(scheduler="synchronous")
-    futures = futures_of(chunk)
-    client = _client_here(distributed, futures)
-    if futures and client is None:
+    future = next(_futures_of(chunk), None)
+    client = _client_here(distributed, future)
+    if future is not None and client is None:
         raise _unreachable(place)
     return chunk.compute(scheduler="synchronous" if client is None else client)
 
 
-def futures_of(array: Any) -> Sequence[Any]:
-    """Return the parts of a dask array that a cluster holds, or is computing."""
+def _futures_of(array: Any) -> Iterator[Any]:
+    """Yield the parts of a dask array that a cluster holds, or is computing.
+
+    Unlike Dask's own function it makes no tasks of layers that have none yet.
+    """
     distributed = sys.modules.get("distributed")
-    found: Sequence[Any] = () if distributed is None else distributed.futures_of(array)
-    return found
+    if distributed is None:
+        return
+    for layer in array.dask.layers.values():
+        if isinstance(layer, _materialized_layer()):
+            yield from (each for each in layer.values() if isinstance(each, distributed.Future))
+
+
+def _materialized_layer() -> Any:
+    return importlib.import_module("dask.highlevelgraph").MaterializedLayer
 
 
 def cluster_of(array: Any, place: str) -> str | None:
@@ -77,11 +86,11 @@ def cluster_of(array: Any, place: str) -> str | None:
     SourceError
         If a part has failed, was cancelled, or its client is closed.
     """
-    futures = futures_of(array)
+    futures = list(_futures_of(array))
     if not futures:
         return None
     distributed = importlib.import_module("distributed")
-    client = _client_here(distributed, futures)
+    client = _client_here(distributed, futures[0])
     if client is None:
         raise _unreachable(place)
     with suppress(distributed.CancelledError), client.as_current():
@@ -97,8 +106,15 @@ def cluster_of(array: Any, place: str) -> str | None:
     return _identity(client)
 
 
-def check_cluster(cluster: str | None, place: str) -> None:
-    """Refuse, in a worker, an array with parts that lie in another cluster.
+def filled(array: Any, cluster: str | None) -> Any:
+    """Return, in a worker, an array with tasks that fetch what the cluster holds of it.
+
+    Parameters
+    ----------
+    array : dask.array.Array
+        An array that was sent here.
+    cluster : str or None
+        What `cluster_of` has said of it.
 
     Raises
     ------
@@ -106,10 +122,24 @@ def check_cluster(cluster: str | None, place: str) -> None:
         If this is no worker of that cluster.
     """
     if cluster is None:
-        return
+        return array
     distributed = importlib.import_module("distributed")
     if not _is_in_worker(distributed) or _identity(distributed.get_client()) != cluster:
-        raise _unreachable(place)
+        raise _unreachable("dask array")
+    graph, made = array.dask, _materialized_layer()
+    layers = {
+        name: made({key: _task(distributed, key, value) for key, value in layer.items()})
+        if isinstance(layer, made)
+        else layer
+        for name, layer in graph.layers.items()
+    }
+    rebuild, arguments = array.__dask_postpersist__()
+    return rebuild(type(graph)(layers, graph.dependencies), *arguments)
+
+
+def _task(distributed: Any, key: Any, value: Any) -> Any:
+    # The key is hidden from Dask, which would take it for another part that the task needs.
+    return (partial(_fetched, key),) if isinstance(value, distributed.Future) else value
 
 
 def _unreachable(place: str) -> SourceError:
@@ -129,10 +159,10 @@ def _is_in_worker(distributed: Any) -> bool:
     return True
 
 
-def _client_here(distributed: Any, futures: Sequence[Any]) -> Any:
-    """Return the client of an array's parts, else that of this process, which is in use."""
-    if futures:
-        client = futures[0].client
+def _client_here(distributed: Any, future: Any) -> Any:
+    """Return the client of a part of an array, else that of this process, if it can be used."""
+    if future is not None:
+        client = future.client
     else:
         try:
             client = distributed.Client.current()
@@ -146,39 +176,22 @@ def _identity(client: Any) -> str:
     return str(client.scheduler_info(n_workers=0)["id"])
 
 
-def _filled(distributed: Any, chunk: Any, place: str) -> Any:
-    """Return a chunk with what the cluster holds of it, fetched by this worker."""
-    graph = dict(chunk.__dask_graph__().cull(set(_keys(chunk))))
-    keys = [key for key, value in graph.items() if isinstance(value, distributed.Future)]
-    if not keys:
-        return chunk
-    graph |= _fetched(distributed, keys, place)
-    rebuild, arguments = chunk.__dask_postpersist__()
-    return rebuild(graph, *arguments)
-
-
-def _fetched(distributed: Any, keys: Sequence[Any], place: str) -> dict[Any, Any]:
-    """Fetch what the cluster holds, from the workers that have it."""
+def _fetched(key: Any) -> Any:
+    """Fetch what the cluster holds, from the worker that has it."""
+    distributed = importlib.import_module("distributed")
     client = distributed.get_client()
     end = time.monotonic() + _PATIENCE_SECONDS
     while True:
         # Known to be done: a client that only gets the key is never told so.
-        futures = [distributed.Future(key, client, state="memory") for key in keys]
+        future = distributed.Future(key, client, state="memory")
         try:
-            return dict(zip(keys, client.gather(futures), strict=True))
+            return client.gather(future)
         except Exception as error:
             if time.monotonic() >= end:
                 raise SourceError(
                     "the parts of a dask array that its cluster holds stay there during a run",
                     value=f"{type(error).__name__}: {error}",
-                    place=place,
+                    place=str(key),
                     remedy="keep the array that persist() returned",
                 ) from error
             time.sleep(_PAUSE_SECONDS)
-
-
-def _keys(chunk: Any) -> list[Any]:
-    keys = chunk.__dask_keys__()
-    while keys and isinstance(keys[0], list):
-        keys = [key for nested in keys for key in nested]
-    return list(keys)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.arrays._cache import SHARED
-from scutoid.arrays._dask_chunks import check_cluster, cluster_of, computed
+from scutoid.arrays._dask_chunks import cluster_of, computed, filled
 from scutoid.arrays._guard import check_room
 from scutoid.arrays._source import SourceIdentity, check_inside, owned
 from scutoid.arrays._spec import ImageSpec, unnamed_spec
@@ -180,8 +180,7 @@ class DaskSource:
 def _unpickle_dask(spec: ImageSpec, array: bytes, cluster: str | None) -> DaskSource:
     import cloudpickle
 
-    check_cluster(cluster, "dask array")
-    return DaskSource(spec, cloudpickle.loads(array))
+    return DaskSource(spec, filled(cloudpickle.loads(array), cluster))
 
 
 def _pieces(sizes: tuple[int, ...], low: int, high: int) -> list[tuple[int, slice, slice]]:
