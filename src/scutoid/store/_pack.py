@@ -17,7 +17,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -41,8 +41,12 @@ class _Place:
     length: int
     crc: int
     meta: Mapping[str, object]
-    part: Path | None = None
-    """The pack that has it, where it is that of another writer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _PlaceElsewhere(_Place):
+    part: Path
+    """The pack of another writer that has it."""
 
 
 class Pack:
@@ -241,7 +245,8 @@ class Pack:
             payloads, end, self._damage = [], 0, error
         self._places, self._index_end = self._parse(payloads, {}), end
         self._drop_cut_off(_size(self.path))
-        self._places = {**others, **self._places}
+        if others:
+            self._places = {**others, **self._places}
         return self._places
 
     def _others(self) -> dict[PackName, _Place]:
@@ -251,7 +256,9 @@ class Pack:
         for segment in self._segments:
             part = Pack(segment / self.path.name, key=self.key)
             with suppress(DamagedResult):  # no payload of it is then in the pack
-                found = {**part.places(limit_of(segment, part.index_path.name)), **found}
+                for name, at in part.places(limit_of(segment, part.index_path.name)).items():
+                    place = _PlaceElsewhere(at.offset, at.length, at.crc, at.meta, part.path)
+                    found.setdefault(name, place)
         return found
 
     def places(self, size: int = -1) -> dict[PackName, _Place]:
@@ -260,7 +267,7 @@ class Pack:
         self._check(header)
         self._places = self._parse(payloads, {})
         self._drop_cut_off(_size(self.path))
-        return {name: replace(place, part=self.path) for name, place in self._places.items()}
+        return self._places
 
     def _check(self, header: bytes) -> None:
         """Refuse an index that is none, or that of another result."""
@@ -337,12 +344,11 @@ class Pack:
             If it is not what was appended, or there is none of that name.
         """
         place = self._place(name)
-        if place.part is not None:
-            if place.part.exists():
-                return self._read_at(place, name, place.part)
+        if isinstance(place, _PlaceElsewhere) and not place.part.exists():
             self.refresh()  # it was put with the rest meanwhile
             place = self._place(name)
-        return self._read_at(place, name, place.part)
+        part = place.part if isinstance(place, _PlaceElsewhere) else None
+        return self._read_at(place, name, part)
 
     def _read_at(self, place: _Place, name: PackName, part: Path | None) -> bytes:
         try:
