@@ -19,6 +19,7 @@ SOAK_RUNS ?= 200
 SOAK_SEED ?= 0
 SOAK_KILLS ?= 300
 SOAK_FAULTS ?= 1000
+SOAK_BUCKET ?= 300
 SOAK_DAMAGES ?= 20
 SOAK_INPUTS ?= 20000
 
@@ -107,6 +108,7 @@ soak: $(ready)
 	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	SCUTOID_SOAK=1 $(bin)/pytest tests/cluster tests/steps/running/test_run_share.py
 	$(bin)/python tools/soak_faults.py --kills $(SOAK_FAULTS) --seed $(SOAK_SEED) --jobs $(JOBS)
+	$(bin)/python tools/soak_bucket.py --kills $(SOAK_BUCKET) --seed $(SOAK_SEED)
 	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/results/test_store_faults.py
 	SCUTOID_NEW_EXAMPLES=1 $(pytest) -m hypothesis
 	$(bin)/python tools/fuzz --inputs $(SOAK_INPUTS) --seed $(SOAK_SEED) --jobs $(JOBS)

@@ -37,6 +37,7 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
         "scutoid.store._lock": ["AnyLock", "Lock", "Owner", "dead_after", "one_by_one"],
         "scutoid.store._manifest": ["Manifest"],
         "scutoid.store._object_lock": ["ObjectLock"],
+        "scutoid.store._remote_result": ["RemoteResult"],
         "scutoid.store._shares": ["Segment", "remove_segments", "share_lock", "take_share"],
         "scutoid.store._ownership": ["is_own"],
         "scutoid.store._pack": ["Pack"],
