@@ -49,7 +49,6 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
         ],
         "scutoid.store._reasons": ["differences", "distance", "explain", "version_notes"],
         "scutoid.store._recipe": ["Fact", "Recipe"],
-        "scutoid.store._remote_result": ["RemoteResult"],
         "scutoid.store._plain": ["dict_of", "is_plain_array", "is_plain_integer", "name_of_dict"],
         "scutoid.store.keys._file_names": ["file_names_in"],
         "scutoid.store.keys._bound": ["changes_since", "states_of"],
