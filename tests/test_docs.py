@@ -52,6 +52,12 @@ def test_opening(tmp_path):
     assert re.search(r"key +well +site +mean\n0 +B03/1 +B03 +1 ", said)
 
 
+def test_sessions(tmp_path):
+    said = run_page("sessions.md", tmp_path)
+    assert said.count("gaussian") == 1  # of the plan; it goes to a log as well
+    assert "gaussian" in (tmp_path / "logs" / "stdout.log").read_text()
+
+
 def test_looking(tmp_path):
     said = run_page("looking.md", tmp_path)
     page = (DOCS / "looking.md").read_text()
