@@ -12,23 +12,22 @@ is mapped the system ends the whole process.
 
 from __future__ import annotations
 
+import itertools
 import math
 import mmap
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_GAP = 2**12
+_GAP = 2**13
 """Bytes between two wanted ones that are read along: to skip them costs as much."""
-_TOGETHER = 2**17
+_TOGETHER = 2**19
 """Bytes that are read in one piece where some of them are not wanted."""
-
-_Index: TypeAlias = tuple[int | slice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,8 @@ class PlainArray:
         """
         out = np.empty([each.stop - each.start for each in region], self.dtype)
         if out.size:
-            with Path(self.path).open("rb", buffering=0) as file:
-                for index, start in self._pieces(region, _GAP):
-                    self._read_piece(file.fileno(), start, out[index] if index else out)
+            with _opened(self.path, os.O_RDONLY) as descriptor:
+                self._read_into(out, descriptor, self._pieces(region, _GAP))
         return out
 
     def write(self, region: Sequence[slice], values: NDArray[Any]) -> None:
@@ -96,14 +94,12 @@ class PlainArray:
         """
         if not values.size:
             return
-        with Path(self.path).open("r+b", buffering=0) as file:
-            for index, start in self._pieces(region, 0):
-                left = _bytes_of(values[index] if index else values)
-                at = start
-                while left.size:
-                    n_written = os.pwrite(file.fileno(), left.data, at)
-                    left, at = left[n_written:], at + n_written
-            os.fdatasync(file.fileno())
+        pieces, left = self._pieces(region, 0), _bytes_of(values).data
+        with _opened(self.path, os.O_RDWR) as descriptor:
+            for start in pieces.starts:
+                _write_all(descriptor, left[: pieces.span], start)
+                left = left[pieces.span :]
+            os.fdatasync(descriptor)
 
     @property
     def _steps(self) -> tuple[int, ...]:
@@ -112,53 +108,84 @@ class PlainArray:
         item = self.dtype.itemsize
         return tuple(item * math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
 
-    def _pieces(self, region: Sequence[slice], gap: int) -> Iterator[tuple[_Index, int]]:
-        """Cut a region into what is read or written at once: an index, and the byte it begins at.
-
-        Pieces have gaps of at most so many bytes.
-        """
+    def _pieces(self, region: Sequence[slice], gap: int) -> _Pieces:
+        """Cut a region into what is read or written at once, with gaps of at most so many bytes."""
         steps, lengths = self._steps, [each.stop - each.start for each in region]
-        start = sum(each.start * step for each, step in zip(region, steps, strict=True))
-        spans = [self.dtype.itemsize]  # of a region of the last axes, from end to end
-        gaps = [0]  # the longest in it
-        for n, step in zip(reversed(lengths), reversed(steps), strict=True):
-            gaps.insert(0, max(gaps[0], step - spans[0] if n > 1 else 0))
-            spans.insert(0, spans[0] + (n - 1) * step)
+        axis, span, longest, n_together = len(lengths), self.dtype.itemsize, 0, 1
+        while axis and n_together == (lengths[axis] if axis < len(lengths) else 1):
+            n, step = lengths[axis - 1], steps[axis - 1]
+            skipped, longer = max(longest, step - span if n > 1 else 0), span + (n - 1) * step
+            n_there = n if not skipped or longer <= _TOGETHER else _TOGETHER // step
+            if skipped > gap or n_there < min(n, 2):
+                break
+            axis, span, longest, n_together = axis - 1, longer, skipped, n_there
+        begins = self.start + sum(
+            each.start * step for each, step in zip(region[axis:], steps[axis:], strict=True)
+        )
+        places = [
+            range(each.start * step, each.stop * step, step)
+            for each, step in zip(region[:axis], steps[:axis], strict=True)
+        ]
+        starts = (begins + sum(place) for place in itertools.product(*places))
+        return _Pieces(starts, axis, span, n_together, has_gaps=longest > 0)
 
-        def cut(axis: int, at: int) -> Iterator[tuple[_Index, int]]:
-            if not gaps[axis]:
-                yield (), at
-                return
-            n, step = lengths[axis], steps[axis]
-            n_together = _TOGETHER // step if gaps[axis] <= gap else 0
-            if n_together > 1:
-                for first in range(0, n, n_together):
-                    yield (slice(first, min(first + n_together, n)),), at + first * step
-                return
-            for number in range(n):
-                for index, place in cut(axis + 1, at + number * step):
-                    yield (number, *index), place
-
-        yield from cut(0, self.start + start)
-
-    def _read_piece(self, descriptor: int, start: int, out: NDArray[Any]) -> None:
-        """Fill a part of a new array, whose last axes are the last ones of this."""
-        steps = self._steps[len(self.shape) - out.ndim :]
-        lengths = zip(out.shape, steps, strict=True)
-        span = self.dtype.itemsize + sum((n - 1) * step for n, step in lengths)
-        if span == out.nbytes:
-            self._fill(descriptor, start, _bytes_of(out))
+    def _read_into(self, out: NDArray[Any], descriptor: int, pieces: _Pieces) -> None:
+        """Read pieces into a new array, one after the other."""
+        if not pieces.has_gaps:
+            left = _bytes_of(out).data
+            for start in pieces.starts:
+                _fill(descriptor, left[: pieces.span], start)
+                left = left[pieces.span :]
             return
-        found = np.empty(span, np.uint8)
-        self._fill(descriptor, start, found)
-        out[...] = np.ndarray(out.shape, self.dtype, found, strides=steps)
+        shape, steps = out.shape[pieces.axis :], self._steps[pieces.axis :]
+        n_left_out = (shape[0] - pieces.n_together) * steps[0]
+        found = np.empty(pieces.span - n_left_out, np.uint8)
+        wanted = np.ndarray((pieces.n_together, *shape[1:]), self.dtype, found, strides=steps)
+        for start, part in zip(pieces.starts, out.reshape(-1, *shape), strict=True):
+            for first in range(0, shape[0], pieces.n_together):
+                rows = part[first : first + pieces.n_together]
+                n_bytes = found.size - (pieces.n_together - len(rows)) * steps[0]
+                _fill(descriptor, found.data[:n_bytes], start + first * steps[0])
+                rows[...] = wanted[: len(rows)]
 
-    def _fill(self, descriptor: int, start: int, out: NDArray[np.uint8]) -> None:
-        while out.size:
-            n_read = os.preadv(descriptor, [out.data], start)
-            if n_read == 0:
-                raise ValueError(f"{out.size} bytes are missing: the file ends at byte {start}")
-            out, start = out[n_read:], start + n_read
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Parts of a region, each of the last axes, that are read or written at once."""
+
+    starts: Iterator[int]
+    """Byte at which each begins, in the order of the region."""
+    axis: int
+    """The first axis that they have."""
+    span: int
+    """Bytes of each, from end to end."""
+    n_together: int
+    """How many rows of the first axis are read at once, of pieces with gaps."""
+    has_gaps: bool
+    """Whether bytes in them are not wanted."""
+
+
+@contextmanager
+def _opened(path: str, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _fill(descriptor: int, out: memoryview, start: int) -> None:
+    while out:
+        n_read = os.preadv(descriptor, [out], start)
+        if n_read == 0:
+            raise ValueError(f"{len(out)} bytes are missing: the file ends at byte {start}")
+        out, start = out[n_read:], start + n_read
+
+
+def _write_all(descriptor: int, values: memoryview, start: int) -> None:
+    while values:
+        n_written = os.pwrite(descriptor, values, start)
+        values, start = values[n_written:], start + n_written
 
 
 def read_mapped(
