@@ -113,6 +113,21 @@ def test_options_of_the_array_are_not_those_of_the_run(own):
     assert run_tokens(["--sigma", "2", *own, "--store=x"]) == ("--sigma", "2", "--store=x")
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        ["submit", "--array", "2"],
+        ["submit", "--array", "2", "--dry-run"],
+        ["run", "--share", "1/2"],
+    ],
+)
+def test_a_store_at_a_url_is_refused_before_a_share_is_started(folder, capsys, how):
+    command = [how[0], "cells.py", "--place", str(folder), *how[1:]]
+    assert run_command([*command, "--store", "s3://bucket/results"]) == 2
+    assert "written by a run alone" in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["cells.py"]
+
+
 def test_a_dry_run_prints_the_script_and_writes_nothing(folder, capsys):
     before = sorted(folder.iterdir())
     code = run_command(["submit", "cells.py", "--place", str(folder), "--array", "3", "--dry-run"])

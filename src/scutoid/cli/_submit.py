@@ -16,6 +16,7 @@ from scutoid.cli._say import say
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.steps import Run
 from scutoid.steps import plan as plan_targets
+from scutoid.store import EntryStore
 
 OWN = ("array", "time", "cpus", "sbatch", "notice", "dry-run")
 """Options of `scutoid submit` that `scutoid run` has not."""
@@ -293,6 +294,7 @@ def submit(
     **options
         Options of the run.
     """
+    EntryStore(options["store"]).check_takes_shares()
     store = Path(options["store"]).absolute()
     job = ArrayJob(file, run_tokens(tokens), store, array, cpus, time, notice, sbatch)
     if dry_run:

@@ -136,6 +136,19 @@ class EntryStore:
                 remedy=remedy,
             )
 
+    def check_takes_shares(self) -> None:
+        """Refuse a store that several processes cannot write together.
+
+        Raises
+        ------
+        StoreError
+            If it lies at a URL.
+        """
+        self.check_is_folder(
+            "processes that do shares of a run have theirs on a file system that all see",
+            "give a folder; a store at a URL is written by a run alone",
+        )
+
     def look_again(self) -> None:
         """Fetch results from a URL again when they are asked for next."""
         self._fetched.clear()

@@ -63,19 +63,13 @@ def run_share(
     ParameterError
         If the share is none.
     StoreError
-        If the store cannot be written.
+        If the store cannot be written, or lies at a URL.
     RunStopped
         If SIGTERM or SIGHUP ends it; what was finished is kept, the rest is taken by others.
     """
     part = _part(share)
     entry_store = EntryStore(store)
-    if entry_store.url:
-        raise ParameterError(
-            "processes that do shares of a run have their store on a file system that all see",
-            value=str(store),
-            place="store",
-            remedy="give a folder; a store at a URL is written by a run alone",
-        )
+    entry_store.check_takes_shares()
     entry_store.check_writable()
     refs = refs_in(targets)
 
