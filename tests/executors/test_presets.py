@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+import scutoid as sc
 from scutoid.blocks import BlockGrid, BlockTask, run_blocks
-from scutoid.errors import ParameterError, SourceNotFound, WorkerError
+from scutoid.errors import MemoryLimitError, ParameterError, SourceNotFound, WorkerError
 from scutoid.executors import default_workers, find_executor, preset_file, read_preset
 from scutoid.geometry import Roi
 
@@ -94,9 +96,9 @@ def batch_system(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def run_on(path, text):
+def run_on(path, text, **options):
     path.write_text(text)
-    task = BlockTask("t", lambda block: None, BlockGrid(Roi((0,), (3,)), 1))
+    task = BlockTask("t", lambda block: None, BlockGrid(Roi((0,), (3,)), 1), **options)
     return run_blocks(task, executor=read_preset(path), workers=2)
 
 
@@ -135,3 +137,70 @@ def test_what_a_batch_system_does_not_take_is_told(
         )
     assert not list((tmp_path / "cache").glob("scutoid/*"))
     assert "closing the cluster failed" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("memory = '1GB'\ncroes = 2", "croes"),
+        ("cores = 1", "memory"),
+        *(
+            (f"cores = 1\nmemory = '1GB'\n{option}", said)
+            for option, said in (
+                ("worker_extra_args = 'x'", "list of texts"),
+                ("job_script_prologue = [1]", "list of texts"),
+                ("scheduler_options = 'x'", "a table"),
+                ("processes = 0", "from 1 on"),
+                ("processes = 'two'", "processes(.|\\n)*two"),
+                ("processes = true", "True"),
+            )
+        ),
+        ("cores = 'four'\nmemory = '1GB'", "cores(.|\\n)*four"),
+        ("cores = 1\nmemory = 'much'", "much"),
+        ("cores = 1\nmemory = 16", "with a unit"),
+    ],
+)
+def test_a_preset_that_is_wrong_is_refused_before_anything_is_begun(
+    tmp_path, batch_system, text, said
+):
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    file = tmp_path / "p.toml"
+    file.write_text(f"[slurm]\n{text}\n")
+    smooth = sc.gaussian(sc.open(np.zeros((8, 8))), sigma=1)
+    with pytest.raises(ParameterError, match=said) as raised:
+        sc.run(smooth, store=tmp_path / "s", executor=read_preset(file))
+    assert str(file) in str(raised.value)
+    assert not list((tmp_path / "s").glob("runs/*"))
+    assert not list((tmp_path / "cache").glob("scutoid/*"))
+
+
+def test_what_is_stored_needs_no_batch_system(tmp_path, monkeypatch):
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    smooth = sc.gaussian(sc.open(np.zeros((8, 8))), sigma=1)
+    with pytest.raises(WorkerError, match="not found in PATH"):
+        sc.run(smooth, store=tmp_path / "s", executor="slurm")
+    assert not list((tmp_path / "s").glob("runs/*"))
+    sc.run(smooth, store=tmp_path / "s", executor="serial")
+    assert sc.run(smooth, store=tmp_path / "s", executor="slurm").ok
+
+
+def test_an_option_that_is_empty_is_not_that_of_dasks_configuration(tmp_path, batch_system):
+    dask = pytest.importorskip("dask")
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    text = "[slurm]\ncores = 1\nmemory = '1GB'\ninterface = 'lo'\njob_script_prologue = []\n"
+    with (
+        dask.config.set({"jobqueue.slurm.job-script-prologue": ["module load python"]}),
+        pytest.raises(WorkerError, match="invalid partition") as raised,
+    ):
+        run_on(tmp_path / "p.toml", text)
+    assert "module load" not in raised.value.remedy
+
+
+def test_a_block_fits_in_a_jobs_memory_divided_by_its_processes(tmp_path, batch_system):
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    text = "[slurm]\ncores = 2\nprocesses = {}\nmemory = '1GB'\ninterface = 'lo'\n"
+    for processes, error in ((2, MemoryLimitError), (1, WorkerError)):
+        with pytest.raises(error, match=r"in the memory|invalid partition"):
+            run_on(tmp_path / "p.toml", text.format(processes), bytes_per_block=700_000_000)
+    assert not list((tmp_path / "cache").glob("scutoid/*"))

@@ -86,7 +86,8 @@ def run_blocks(
         not run again what is done.
     memory : int or str, optional
         Bytes, or a text such as "4GB", for all blocks that run at once (one always may); counted
-        by the tasks' `bytes_per_block`.
+        by the tasks' `bytes_per_block`.  Where it is not given, a block may not need more than any
+        worker of a Dask cluster has.
     on_failure : {"raise", "return"} or int, optional
         Raise `RunFailed` at the end if blocks failed, or return the report all the same, or stop
         after so many failed blocks, and raise.
@@ -111,6 +112,8 @@ def run_blocks(
         If blocks failed, or did not run for that reason; it carries the `report`.
     ParameterError, PipelineError, GeometryError
         If the tasks cannot be run as they are; before any work.
+    MemoryLimitError
+        If a block needs more memory than any worker of a Dask cluster has; before any work.
     WorkerError
         If workers keep dying, or cannot be started.  A task whose workers keep dying is given up,
         and those that need not wait for it are finished before; the error carries the `report`.
@@ -157,7 +160,7 @@ def run_blocks(
         if not run.scheduler.is_complete:
             n_workers = min(workers, sum(map(run.scheduler.n_open, range(len(ordered)))))
             run.progress.begin(n_workers)
-            works = [_work(task) for task in ordered]
+            works = [_work(task, is_memory_given=memory is not None) for task in ordered]
             pool = resolved.open(works, n_workers, logs=None if logs is None else Path(logs))
             try:
                 run.work(pool, budget, n_workers)
@@ -230,7 +233,7 @@ class _Items:
         return blocks_of(self.task, self.grid, indices, conflict=self.conflict)
 
 
-def _work(task: BlockTask) -> Work:
+def _work(task: BlockTask, *, is_memory_given: bool) -> Work:
     return Work(
         task.name,
         _Call(task.function, None if isinstance(task.is_done, np.ndarray) else task.is_done),
@@ -240,6 +243,7 @@ def _work(task: BlockTask) -> Work:
         task.collect is not None,
         task.requires or {},
         task.function is None,
+        0 if is_memory_given else task.bytes_per_block,
     )
 
 

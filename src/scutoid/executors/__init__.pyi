@@ -8,6 +8,7 @@ from ._presets import Preset, preset_file, read_preset
 from ._registry import (
     Executor,
     check_executor,
+    check_ready,
     computing_there,
     default_workers,
     find_executor,
@@ -59,6 +60,7 @@ __all__ = [
     "Workbench",
     "WorkerPool",
     "check_executor",
+    "check_ready",
     "computing_there",
     "current_worker",
     "default_workers",

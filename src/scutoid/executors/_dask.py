@@ -26,15 +26,16 @@ import numpy as np
 from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors import _dask_worker
 from scutoid.executors._dask_calls import INTERRUPTED, Calls
-from scutoid.executors._dask_cluster import Link
+from scutoid.executors._dask_cluster import Link, check_cluster
 from scutoid.executors._dask_invitations import Invitations
 from scutoid.executors._dask_job import DaskJob, Seat
 from scutoid.executors._dask_leaves import Leave, announce_leave, how_left
 from scutoid.executors._dask_losses import Losses
+from scutoid.executors._dask_needs import check_memory, serves
 from scutoid.executors._dask_overdue import Overdue
 from scutoid.executors._dask_standing import StandingExecutor
 from scutoid.executors._dask_types import Present
-from scutoid.executors._dask_waiting import Wait, serves
+from scutoid.executors._dask_waiting import Wait
 from scutoid.executors._pickling import dump_works, with_values
 from scutoid.executors._presets import Preset
 from scutoid.executors._work import MOST_ITEMS, Job, Joined, Message, Outcome, Work, WorkerPool
@@ -94,6 +95,10 @@ class DaskExecutor:
         """Whether workers with a loop of their own can join; nobody else joins its own cluster."""
         return self._cluster is not None and not isinstance(self._cluster, Preset)
 
+    def check_ready(self) -> None:
+        """Refuse what no pool can be opened of; errors are those of `open`."""
+        check_cluster(self._cluster)
+
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Connect to the cluster.
 
@@ -104,6 +109,8 @@ class DaskExecutor:
         ParameterError
             If a function cannot be sent, a block's time is limited and there is no nanny, or a
             task is for workers with a loop of their own and the cluster has no credentials.
+        MemoryLimitError
+            If a block needs more memory than any worker has.
         WorkerError
             If the scheduler cannot be reached.
         """
@@ -174,7 +181,9 @@ class _DaskWorkerPool:
         self._next_look = time.monotonic()
         self._is_awake = False
         self._is_halting = False
-        self._usable(self._calls.workers_present())
+        present = self._usable(self._calls.workers_present()).values()
+        known = [state.memory for state in present] if link.own is None else [link.own.memory]
+        check_memory(works, known)
 
     def submit(self, worker: int, job: Job) -> None:
         seat = self._parting.get(worker) or self._seats[worker]
@@ -343,7 +352,7 @@ class _DaskWorkerPool:
             busy = all(seat.dask_jobs for seat in self._seats.values())
             threads = max((state.threads for state in usable.values()), default=1)
             self._invitations.keep(wanted=busy, threads=threads)
-        lacking = self._wait.lacking(usable.values())
+        lacking = self._wait.lacking(list(usable.values()))
         if self._seats and (not lacking or any(seat.dask_jobs for seat in self._seats.values())):
             self._wait.is_over()
         else:
@@ -361,7 +370,7 @@ class _DaskWorkerPool:
                     *(next(self._numbers), address, state.identity, state.nanny, state.memory)
                 )
                 self._seats[seat.number] = seat
-                served = serves(self._works, state.resources) if self._grows else None
+                served = serves(self._works, state) if self._grows else None
                 messages.append(Joined(seat.number, served))
                 if self._grows:
                     nanny = state.nanny is not None

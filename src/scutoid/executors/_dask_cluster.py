@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 from pathlib import Path
+from typing import Any
 
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
 from scutoid.executors._dask_own import OwnCluster
@@ -60,10 +61,7 @@ class Link:
         WorkerError
             If the scheduler cannot be reached, or the new cluster does not start.
         """
-        try:
-            distributed = importlib.import_module("distributed")
-        except ImportError as error:
-            raise MissingExtra.of("distributed", extra="dask") from error
+        distributed = _distributed()
         if isinstance(cluster, Link):
             return _Lent(cluster.client, own=cluster.own)
         if isinstance(cluster, distributed.Client):
@@ -112,6 +110,34 @@ class _Lent(Link):
 
     def close(self, seconds: float) -> None:
         """Leave it to whom it belongs."""
+
+
+def check_cluster(cluster: object) -> None:
+    """Refuse what no connection can come of, without starting or asking anything.
+
+    Raises
+    ------
+    MissingExtra
+        If distributed is not installed, or dask-jobqueue for a preset.
+    ParameterError
+        If the client is closed, or one of a coroutine; if the preset has wrong options.
+    WorkerError
+        If the commands of the preset's batch system are not there.
+    """
+    distributed = _distributed()
+    if isinstance(cluster, distributed.Client):
+        _check(cluster)
+    if isinstance(cluster, Preset) and cluster.kind != "local":
+        from scutoid.executors._job_options import JobOptions
+
+        JobOptions.of(cluster)
+
+
+def _distributed() -> Any:
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as error:
+        raise MissingExtra.of("distributed", extra="dask") from error
 
 
 def _started(cluster: object, workers: int, logs: Path | None) -> OwnedCluster | None:

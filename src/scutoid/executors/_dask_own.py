@@ -61,6 +61,7 @@ class OwnCluster:
     """
 
     grows = False
+    memory = 0
 
     def __init__(self, workers: int, logs: Path | None) -> None:
         self.security = temporary_security()
@@ -125,7 +126,7 @@ class OwnCluster:
         nanny = {
             "scheduler_file": str(file),
             "nthreads": 1,
-            "memory_limit": 0,
+            "memory_limit": self.memory,
             "local_directory": str(folder),
         }
         # A scheduler prints of Dask alone.

@@ -107,6 +107,11 @@ class OwnedCluster(Protocol):
         ...
 
     @property
+    def memory(self) -> int:
+        """Bytes at which Dask ends each worker's process; 0: at none."""
+        ...
+
+    @property
     def grows(self) -> bool:
         """Whether it has as many workers as there is work for."""
         ...

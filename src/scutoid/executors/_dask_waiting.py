@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from scutoid.errors import WorkerError
+from scutoid.executors._dask_needs import lacking_memory, lacking_resources
 from scutoid.executors._dask_types import DaskClient, OwnedCluster, Present
 from scutoid.executors._telling import Telling
 from scutoid.executors._work import Waiting, Work
 from scutoid.settings import time_of
+from scutoid.texts import size_text
 
 PATIENCE = "SCUTOID_DASK_PATIENCE"
 """In the environment: how long a run waits for a cluster without workers, such as "2h"."""
@@ -39,7 +41,7 @@ class Wait:
     def __init__(
         self, works: Sequence[Work], client: DaskClient, own: OwnedCluster | None, workers: int
     ) -> None:
-        self._needs = sorted({need for work in works for need in work.requires.items()})
+        self._works = works
         self._client = client
         self._own = own
         self._most = workers
@@ -47,31 +49,31 @@ class Wait:
         self._since = time.monotonic()
         self._telling = Telling()
 
-    def lacking(self, present: Iterable[Present]) -> list[str]:
-        """Return what steps require and no worker has, such as "gpu=1"."""
-        if not self._needs:
-            return []
-        states = list(present)
-        return [
-            f"{name}={n}"
-            for name, n in self._needs
-            if not any(state.resources.get(name, 0) >= n for state in states)
-        ]
+    def lacking(self, present: Sequence[Present]) -> str:
+        """Return what steps need and no worker has, and how to start some that do; "": nothing."""
+        resources = " ".join(lacking_resources(self._works, present))
+        memory = lacking_memory(self._works, present)
+        what = [resources] if resources else []
+        how = [f"--resources {resources!r}"] if resources else []
+        if memory:
+            what.append(f"{size_text(memory)} of memory")
+            how.append(f"--memory-limit {memory}")
+        return f"{' and '.join(what)}; start some with {' '.join(how)}" if what else ""
 
     def is_over(self) -> None:
         """Note that there are workers that can do something."""
         self._since = time.monotonic()
         self._telling.begin_again()
 
-    def goes_on(self, workers: int, lacking: Sequence[str]) -> list[Waiting]:
+    def goes_on(self, workers: int, lacking: str) -> list[Waiting]:
         """Tell, if it is time to, that no worker can do anything.
 
         Parameters
         ----------
         workers : int
             Number of those that are there.
-        lacking : Sequence[str]
-            What they lack.
+        lacking : str
+            What they lack, in words.
 
         Raises
         ------
@@ -93,19 +95,7 @@ class Wait:
             return []
         return [Waiting(self._most, seconds, self._reason(workers, lacking))]
 
-    def _reason(self, workers: int, lacking: Sequence[str]) -> str:
+    def _reason(self, workers: int, lacking: str) -> str:
         if workers:
-            needed = " ".join(lacking)
-            return f"none of {workers} has {needed}; start some with --resources {needed!r}"
+            return f"none of {workers} has {lacking}"
         return "the cluster has none" if self._own is None else self._own.waiting()
-
-
-def serves(works: Sequence[Work], resources: Mapping[str, float]) -> frozenset[int] | None:
-    """Return the numbers of the works that a Dask worker of some resources can do; None: all."""
-    served = frozenset(
-        number
-        for number, work in enumerate(works)
-        if not work.is_own_loop
-        and all(resources.get(name, 0) >= n for name, n in work.requires.items())
-    )
-    return None if len(served) == len(works) else served

@@ -53,6 +53,11 @@ class Preset:
     place: str | None = None
     """File and table; None: described nowhere, only its kind is known."""
 
+    @property
+    def named(self) -> str:
+        """Where it is described, or its name, for messages."""
+        return self.place or f"preset {self.name!r}"
+
 
 def preset_file() -> Path:
     """Return the file of the user's own presets, whether it is there or not.

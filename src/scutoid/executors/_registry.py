@@ -94,6 +94,23 @@ def check_executor(executor: object) -> None:
         find_executor(executor)
 
 
+def check_ready(executor: object) -> None:
+    """Refuse an executor that cannot begin here, without starting anything.
+
+    Raises
+    ------
+    ParameterError
+        As `find_executor`; if a client is closed, or a preset has wrong options.
+    MissingExtra
+        If what it needs is not installed.
+    WorkerError
+        If the commands of its batch system are not there.
+    """
+    check = getattr(find_executor(executor), "check_ready", None)
+    if check is not None:
+        check()
+
+
 def computing_there(executor: object) -> AbstractContextManager[object]:
     """Have Dask compute in the cluster of a client what this process computes meanwhile.
 

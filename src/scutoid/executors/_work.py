@@ -64,6 +64,8 @@ class Work:
     """What a worker needs to have of named resources."""
     is_own_loop: bool = False
     """Whether `call` leaves items to a loop of the worker's own."""
+    memory: int = 0
+    """Bytes that an item needs; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -254,7 +254,7 @@ def run(
         runner = Runner(
             planned, before, part_of=part_of, is_read_only=is_read_only, check_halo=check_halo
         )
-        return begin_run(runner, announced, parts)
+        return begin_run(runner, announced, parts, executor=executor)
 
     def complete(wanted: Sequence[Ref | CollectionRef]) -> tuple[PlannedRun, Run]:
         """Run until no damage is met that can be healed."""

@@ -88,7 +88,9 @@ def run_share(
     with ends_by_signals(), ExitStack() as announced:
         runner = None
         while runner is None:
-            runner = begin_run(Runner(new_plan(), check_halo=False), announced, [])
+            runner = begin_run(
+                Runner(new_plan(), check_halo=False), announced, [], executor=executor
+            )
         log = announced.enter_context(EventLog(runner.folder / EVENTS))
         element = Element(
             new_plan,

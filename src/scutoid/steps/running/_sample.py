@@ -33,6 +33,8 @@ def sample_run(
     new_planner: Callable[[], Planner],
     targets: Sequence[Ref | CollectionRef],
     n: object,
+    *,
+    executor: object,
     **options: Any,
 ) -> Cost:
     """Run some blocks of each step that can run by themselves, which are kept; measure them.
@@ -45,8 +47,10 @@ def sample_run(
         What is to be made.
     n : int
         Blocks of each step.
+    executor : object
+        As `run_blocks` takes it.
     **options
-        Executor, workers and such, as `run_blocks` takes them.
+        Workers and such, likewise.
 
     Raises
     ------
@@ -69,9 +73,9 @@ def sample_run(
             new_planner,
             targets,
             (),
-            lambda planned: begin_run(SampleRunner(planned, n), announced, []),
+            lambda planned: begin_run(SampleRunner(planned, n), announced, [], executor=executor),
         )
-        return runner.sample(**options)
+        return runner.sample(executor=executor, **options)
 
 
 class SampleRunner(Runner):
