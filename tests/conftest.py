@@ -11,6 +11,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -238,9 +239,8 @@ def object_store():
         yield endpoint
 
 
-@pytest.fixture
-def bucket(object_store, monkeypatch):
-    """A bucket in an object store, behind a proxy that counts and makes faults."""
+@contextmanager
+def _bucket_of(object_store, monkeypatch):
     beside = module_beside("object_storage")
     from scutoid.remote import _systems
 
@@ -254,3 +254,17 @@ def bucket(object_store, monkeypatch):
         yield made
         _systems.forget()
     beside.Bucket(object_store, None, "moto-api").request("POST", "reset")
+
+
+@pytest.fixture
+def bucket(object_store, monkeypatch):
+    """A bucket in an object store, behind a proxy that counts and makes faults."""
+    with _bucket_of(object_store, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def bucket_of_module(object_store):
+    """One that all tests of a module have in common."""
+    with pytest.MonkeyPatch.context() as patch, _bucket_of(object_store, patch) as made:
+        yield made

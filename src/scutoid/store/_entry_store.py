@@ -109,16 +109,44 @@ class EntryStore:
         StoreError
             If its URL does not answer.
         """
-        return self._entry_at(self.path / folder_name(name) / key[:_DIGITS], name, key)
+        return self.entry_in(f"{folder_name(name)}/{key[:_DIGITS]}", name, key)
 
-    def _entry_at(self, path: Path, name: str, key: str) -> Entry:
-        if self.url is None:
-            return Entry(path, name, key)
-        entry = Entry(path, name, key, f"{self.url}/{path.relative_to(self.path).as_posix()}")
-        if path not in self._fetched:
+    def entry_in(self, folder: str, name: str, key: str) -> Entry:
+        """Return the place of a result that a record says lies in a folder below the store.
+
+        Raises
+        ------
+        StoreError
+            If its URL does not answer.
+        """
+        path = self.path / folder
+        self._fetch(path)
+        return self._known(path, name, key)
+
+    def folder_of(self, place: str | os.PathLike[str]) -> Path:
+        """Return the folder here of a result that is named by its folder or URL.
+
+        Raises
+        ------
+        StoreError
+            If its URL does not answer.
+        """
+        text = os.fspath(place).rstrip("/")
+        if self.url is None or not text.startswith(f"{self.url}/"):
+            return absolute(place)
+        path = self.path / text.removeprefix(f"{self.url}/")
+        if RESULT_NAME.fullmatch(path.name) and ".." not in path.parts:
+            self._fetch(path)
+        return path
+
+    def _fetch(self, path: Path) -> None:
+        """Fetch a result from its URL, once a look."""
+        if self.url is not None and path not in self._fetched:
             self._fetched.add(path)
-            RemoteResult(entry.url, path).fetch()
-        return entry
+            RemoteResult(self._url_of(path), path).fetch()
+
+    def _url_of(self, path: Path) -> str:
+        return "" if self.url is None else f"{self.url}/{path.relative_to(self.path).as_posix()}"
 
     def check_is_folder(self, what: str, remedy: str = "choose a folder for the store") -> None:
         """Refuse what a store at a URL cannot do.
@@ -130,7 +158,7 @@ class EntryStore:
         """
         if self.url is not None:
             raise StoreError(
-                f"a store at a URL holds results of single images, tables and values: {what}",
+                f"not all that is possible in a folder is so at a URL: {what}",
                 value=self.url,
                 place="store",
                 remedy=remedy,
@@ -148,6 +176,28 @@ class EntryStore:
             "processes that do shares of a run have theirs on a file system that all see",
             "give a folder; a store at a URL is written by a run alone",
         )
+
+    def check_exists(self) -> None:
+        """Refuse a store that is not there, and one at a URL that a later version has made.
+
+        Raises
+        ------
+        StoreError
+            If it is, or its URL does not answer.
+        """
+        if self.url is None:
+            is_there = self.path.is_dir()
+        else:
+            said = remote.get(f"{self.url}/{MARK}")
+            self._check_mark(said)
+            is_there = said is not None or bool(remote.names(self.url))
+        if not is_there:
+            raise StoreError(
+                "a store that is read exists",
+                value="nothing is there",
+                place=self.place,
+                remedy="check its name; a store is made by sc.run(..., store=...)",
+            )
 
     def look_again(self) -> None:
         """Fetch results from a URL again when they are asked for next."""
@@ -191,7 +241,7 @@ class EntryStore:
                 continue
             is_result = path.parent.name == recipe.key[:_DIGITS]  # else a copy that somebody made
             if is_result and (name is None or recipe.step == name):
-                results.append((self._known(path.parent, recipe), recipe))
+                results.append((self._known(path.parent, recipe.step, recipe.key), recipe))
         return sorted(results, key=lambda item: (item[1].created, item[1].key), reverse=True)
 
     def _fetch_results(self, name: str | None) -> None:
@@ -230,9 +280,8 @@ class EntryStore:
     def _names_in(self, folders: list[str]) -> list[list[str]]:
         return remote.at_once([f"{self.url}/{folder}" for folder in folders], remote.names)
 
-    def _known(self, path: Path, recipe: Recipe) -> Entry:
-        url = "" if self.url is None else f"{self.url}/{path.relative_to(self.path).as_posix()}"
-        return Entry(path, recipe.step, recipe.key, url)
+    def _known(self, path: Path, name: str, key: str) -> Entry:
+        return Entry(path, name, key, self._url_of(path))
 
     def places(self) -> list[Entry]:
         """Return where there are results or remains of some, readable or not, by path.
@@ -248,10 +297,10 @@ class EntryStore:
                 recipe = Recipe.from_json(read_regular(path / RECIPE), place=path)
             except (OSError, StoreError):
                 if RESULT_NAME.fullmatch(path.name):
-                    entries.append(Entry(path, path.parent.name, path.name))
+                    entries.append(self._known(path, path.parent.name, path.name))
             else:
                 if path.name == recipe.key[:_DIGITS]:
-                    entries.append(Entry(path, recipe.step, recipe.key))
+                    entries.append(self._known(path, recipe.step, recipe.key))
         return entries
 
     def unreadable(self, name: str, *, since: float) -> list[Path]:
@@ -313,7 +362,10 @@ class EntryStore:
         make_folder(self.path)
         if self.url is not None:
             remote.check_writable(self.url)
-            self._check_mark()
+            said = remote.get(f"{self.url}/{MARK}")
+            self._check_mark(said)
+            if said is None:
+                remote.create(f"{self.url}/{MARK}", _MARK_AT_URL)
         mark, probe = self.path / MARK, self.path / f"{MARK}-{os.getpid()}"
         with storing(self.path):
             try:
@@ -327,17 +379,13 @@ class EntryStore:
         if runs.exists() and not os.access(runs, os.W_OK | os.X_OK):
             raise store_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), runs)
 
-    def _check_mark(self) -> None:
-        """See that a URL is that of a store of this version, or of none yet."""
-        place = f"{self.url}/{MARK}"
-        content = remote.get(place)
-        if content is None:
-            remote.create(place, _MARK_AT_URL)
-        elif content != _MARK_AT_URL:
+    def _check_mark(self, content: bytes | None) -> None:
+        """See that what marks a URL as a store is of this version, or not there."""
+        if content not in (None, _MARK_AT_URL):
             raise StoreError(
                 f"this version of scutoid reads stores at URLs of version {_VERSION_AT_URL}",
                 value=content[:_MAX_NAME].decode(errors="replace"),
-                place=place,
+                place=f"{self.url}/{MARK}",
                 remedy="update scutoid, or choose another place",
             )
 

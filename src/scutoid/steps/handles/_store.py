@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Literal
 
 from scutoid.blocks import parse_bytes
 from scutoid.errors import DamagedResult, IncompleteResult, ParameterError, StoreError
-from scutoid.paths import absolute
 from scutoid.printable import printed
 from scutoid.regular import read_regular
 from scutoid.settings import parse_duration
@@ -48,7 +47,7 @@ _SHOWN = 20
 
 
 class Store(NamedResults):
-    """A folder of results.
+    """A folder of results, or such a store in a bucket.
 
     ``store["cells"]`` is the newest complete result of the step `cells`, the one that was finished
     last; a tuple where it has several outputs.  ``store.table("cells")`` is the same, which editors
@@ -57,12 +56,12 @@ class Store(NamedResults):
     Parameters
     ----------
     path : path
-        The folder.
+        The folder, or the URL of a store in a bucket, such as ``"s3://bucket/results"``.
 
     Raises
     ------
     StoreError
-        If it does not exist.
+        If it does not exist, or its URL does not answer.
 
     Examples
     --------
@@ -82,13 +81,7 @@ class Store(NamedResults):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.entries_store = EntryStore(path)
-        if not self.entries_store.path.is_dir():
-            raise StoreError(
-                "a store that is read exists",
-                value=str(path),
-                place=str(self.entries_store.path),
-                remedy="check the path; a store is made by sc.run(..., store=...)",
-            )
+        self.entries_store.check_exists()
 
     @property
     def path(self) -> Any:
@@ -97,7 +90,7 @@ class Store(NamedResults):
 
     @property
     def _place(self) -> str:
-        return str(self.path)
+        return self.entries_store.place
 
     def entries(self, name: str | None = None) -> list[tuple[Entry, Recipe]]:
         """Return all results, whole or in part, the newest first."""
@@ -126,7 +119,7 @@ class Store(NamedResults):
             raise StoreError(
                 f"the store has results of {', '.join(names) or 'no step'}",
                 value=name,
-                place=str(self.path),
+                place=self._place,
                 remedy=f"did you mean {close[0]!r}?" if close else "run the pipeline first",
             )
         return self._result(*results[0])
@@ -174,7 +167,7 @@ class Store(NamedResults):
         Parameters
         ----------
         folder : path
-            The folder of a result, as a run's record or ``scutoid show`` names it.
+            The folder or URL of a result, as a run's record or ``scutoid show`` names it.
 
         Returns
         -------
@@ -188,9 +181,11 @@ class Store(NamedResults):
         IncompleteResult
             If it is not complete.
         """
-        path = absolute(folder)
+        path = self.entries_store.folder_of(folder)
         recipe = Recipe.from_json(self._recipe_at(path), place=path / RECIPE)
-        entry, recipe = self._followed(Entry(path, recipe.step, recipe.key), recipe)
+        below = path.relative_to(self.path).as_posix()
+        found = self.entries_store.entry_in(below, recipe.step, recipe.key)
+        entry, recipe = self._followed(found, recipe)
         if "outputs" not in recipe.output or not _is_readable(entry, recipe):
             raise _unfinished(entry, recipe)
         return self._result(entry, recipe)
@@ -204,7 +199,7 @@ class Store(NamedResults):
         raise StoreError(
             "a result is read from its folder in the store",
             value=str(path),
-            place=str(self.path),
+            place=self._place,
             remedy="list the results: scutoid ls",
         )
 
@@ -277,7 +272,7 @@ class Store(NamedResults):
         if url is not None:
             if (older_than, keep_runs, max_size) != (None, None, None):
                 self.entries_store.check_is_folder(
-                    "gc removes there what runs have left, and no results", "leave out conditions"
+                    "gc removes what runs have left, and no results", "leave out conditions"
                 )
             with ends_by_signals():
                 return collect_at_url(url, dry_run=dry_run)
@@ -314,15 +309,15 @@ class Store(NamedResults):
         newest = results[0][0].key if results else ""
         later = list(takewhile(lambda item: item[0].key != newest, found))
         damaged = [
-            entry.path for entry, _ in later if entry.is_suspect or entry.status == "complete"
+            entry.place for entry, _ in later if entry.is_suspect or entry.status == "complete"
         ]
         since = results[0][1].created if results else 0.0
-        damaged += self.entries_store.unreadable(name, since=since)
+        damaged += map(str, self.entries_store.unreadable(name, since=since))
         if damaged:
             raise DamagedResult(
                 "the newest result of a step is what was written",
                 value="damage was noticed in it",
-                place=str(damaged[0]),
+                place=damaged[0],
                 remedy="run again to compute it; store.find(name) returns earlier results",
             )
 
@@ -362,7 +357,7 @@ class Store(NamedResults):
             kinds,
             labels,
             groups_of(record),
-            place=str(entry.path),
+            place=entry.place,
             unfinished=frozenset(record.missing),
         )
 
@@ -377,11 +372,11 @@ class Store(NamedResults):
         inside = len(complete) - len(results)
         more = f", and {inside} inside operations" if inside else ""
         known = note(f"the newest {len(rows)} of {len(results)} results{more}")
-        return section("Store", str(self.path), table, known)
+        return section("Store", self._place, table, known)
 
     @printed
     def __repr__(self) -> str:
-        return f"Store({str(self.path)!r}, {len(self.names())} steps)"
+        return f"Store({self._place!r}, {len(self.names())} steps)"
 
 
 def _when(seconds: float) -> str:
@@ -416,7 +411,7 @@ def _unfinished(entry: Entry, recipe: Recipe) -> IncompleteResult:
     return IncompleteResult(
         "a result that is read is complete",
         value=f"it is being made, or its run was stopped or failed{said}",
-        place=str(entry.path),
+        place=entry.place,
         remedy="run again: what was finished is kept",
     )
 

@@ -410,7 +410,7 @@ class Keys:
                 raise StoreError(
                     "an input does not lie inside the store",
                     value=location,
-                    place=str(self._store.path),
+                    place=self._store.place,
                     remedy='read a stored result by its name, sc.Store(...)["step"], '
                     "or move the input",
                 )
