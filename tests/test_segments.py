@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,27 @@ def test_what_is_added_behind_a_fence_does_not_count_and_the_first_fence_holds(t
     assert is_fenced(one)
     assert limit_of(one, "journal") == 5
     assert limit_of(one, "another") == 0
+
+
+def test_a_record_that_counts_has_what_it_names_though_its_writer_goes_on(tmp_path, monkeypatch):
+    order = ["blocks.pack", "blocks.pack.index", "image.shards", "blocks.digests", "journal"]
+    one = segment(tmp_path, **dict.fromkeys(sorted(order, reverse=True), b"."))
+    sized = Path.stat
+
+    def stat(path, **options):
+        found = sized(path, **options)
+        if path.parent == one:
+            for name in order:  # one more block is written, with all that belongs to it
+                with (one / name).open("ab") as file:
+                    file.write(b".")
+        return found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    fence_off(one)
+    monkeypatch.undo()
+    sizes = [limit_of(one, name) for name in order]
+    assert sizes[-1] == min(sizes)
+    assert sizes[1] <= sizes[0]
 
 
 def test_a_segment_that_is_gone_is_fenced_and_takes_no_fence(tmp_path):

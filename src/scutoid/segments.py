@@ -95,6 +95,11 @@ def limit_of(segment: Path, file: str) -> int:
         ) from error
 
 
+def _sized_first(file: Path) -> int:
+    """Order files of a segment by when they are written, what is written last first."""
+    return next((n for n, end in enumerate(("journal", ".index")) if file.name.endswith(end)), 2)
+
+
 def is_fenced(segment: Path) -> bool:
     """Whether a segment takes no more: its writer was taken for dead, or others have it all."""
     return (segment / FENCE).exists() or not segment.is_dir()
@@ -114,7 +119,9 @@ def fence_off(segment: Path) -> None:
     if place.exists():
         return
     try:
-        sizes = {each.name: each.stat().st_size for each in segment.iterdir() if each.is_file()}
+        # What its writer adds meanwhile: a record counts only with what it names.
+        files = sorted(filter(Path.is_file, segment.iterdir()), key=_sized_first)
+        sizes = {each.name: each.stat().st_size for each in files}
         new = beside(place)
         new.write_text(json.dumps(sizes))
         sync_file(new)

@@ -23,7 +23,11 @@ OWN = ("array", "time", "cpus", "sbatch", "notice", "dry-run")
 _FLAGS = ("--dry-run", "--no-dry-run")
 _TIME = re.compile(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}")
 _OPTION = re.compile(r"[a-z][a-z-]*(=.*)?")
-_SECRET = re.compile(r"://[^/\s@]*:[^/\s@]*@")
+_SECRET = re.compile(
+    r"://([^/\s@]*:[^/\s@]*@|\S*[?&]([\w-]*signature|sig|[\w-]*token|awsaccesskeyid)=)",
+    re.IGNORECASE,
+)
+"""An address with a password, or one that is signed."""
 _LEAST_NOTICE = 60
 _TO_WRITE_DOWN = 30
 """Seconds of the notice that are left for writing the run down, and for asking to be requeued."""
@@ -89,7 +93,7 @@ class ArrayJob:
             if _SECRET.search(text):
                 raise ParameterError(
                     "no credentials are written to a script",
-                    value="an address with a password",
+                    value="an address with a password or a signature",
                     place="scutoid submit",
                     remedy="give them by the environment or a file of your own",
                 )
@@ -121,7 +125,7 @@ class ArrayJob:
             *self.options,
         ]
         command = [sys.executable, "-m", "scutoid", "run", self.file, *self.tokens]
-        if "--workers" not in self.tokens:
+        if not any(token.partition("=")[0] == "--workers" for token in self.tokens):
             command += ["--workers", str(self.cpus)]
         lines = [
             "#!/bin/bash",

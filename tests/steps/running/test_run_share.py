@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -183,6 +184,55 @@ def test_a_process_that_others_have_taken_for_dead_records_nothing_more(tmp_path
     assert sc.Store(store).verify(heal=False).ok
     assert int(np.asarray(image).sum()) == 16 * 16 * 2
     assert len(ran) > 16
+
+
+def table_and_image():
+    """Return an image and tables of 16 blocks, of which those that `bad` names fail."""
+    bad: set[int] = set()
+
+    @sc.blockwise(block=4, version="1", retries=0, check_halo=False)
+    def marked(image, *, block):
+        if block.index in bad and tuple(block.read_roi.shape) == (4, 4):
+            raise ValueError("not this one")
+        return image + 1
+
+    @sc.blockwise(out="table", block=4, version="1", retries=0, check_halo=False)
+    def rows(image, *, block):
+        import pandas as pd
+
+        if block.index in bad and tuple(block.read_roi.shape) == (4, 4):
+            raise ValueError("not this one")
+        return pd.DataFrame({"block": [block.index], "sum": [float(image.sum())]})
+
+    source = sc.open(np.ones((16, 16), "uint8"))
+    return (marked(source), rows(source)), bad
+
+
+@pytest.mark.parametrize("cut", [0, 0.5])
+def test_a_file_of_a_segment_that_ends_anywhere_is_gone_on_from(tmp_path, cut):
+    targets, bad = table_and_image()
+    bad.update(range(8))
+    run_share(*targets, store=tmp_path / "made", share=(1, 1), executor="serial")
+    for entry, _ in sc.Store(tmp_path / "made").entries():  # records of the result itself, too
+        with Lock(entry.path):
+            merge_segments(entry)
+    bad.difference_update(range(4))
+    run_share(*targets, store=tmp_path / "made", share=(1, 1), executor="serial")
+    bad.clear()
+    made = sorted(path for path in (tmp_path / "made").glob("*/*/segments/*/*") if path.is_file())
+    assert {path.name for path in made} >= {"journal", "image.shards", "blocks.pack"}
+    for n, path in enumerate(made):
+        store = tmp_path / f"store{n}"
+        shutil.copytree(tmp_path / "made", store)
+        left = int(path.stat().st_size * cut)
+        os.truncate(store / path.relative_to(tmp_path / "made"), left)
+        chosen = {"store": store, "executor": "serial"}
+        done = run_share(*targets, share=(1, 1), **chosen) if n % 2 else sc.run(*targets, **chosen)
+        assert done.ok, path.name
+        assert sc.Store(store).verify(heal=False).ok, path.name
+        image, table = (sc.Store(store)[name] for name in ("marked", "rows"))
+        assert int(np.asarray(image).sum()) == 16 * 16 * 2
+        assert sorted(table.to_pandas()["block"]) == list(range(16))
 
 
 def test_a_reader_sees_what_all_writers_have_and_merging_changes_nothing_of_it(tmp_path):

@@ -55,6 +55,8 @@ def _merge_blocks(entry: Entry, segment: Path) -> None:
     journal = segment / entry.journal.name
     limit = limit_of(segment, journal.name)
     statuses = Journal.read_part(journal, key=entry.key, size=limit)
+    if not len(statuses):  # killed before it had begun its journal
+        return
     known = Journal.read_part(entry.journal, key=entry.key)
     is_new = statuses != 0
     if len(known):
