@@ -58,7 +58,7 @@ def targets(folder):
 def halved(image):
     return image / np.float32(2)
 """
-namespace: dict[str, object] = {}
+namespace: dict[str, object] = {"__name__": "__main__"}  # as in the processes: keys name modules
 exec(PIPELINE, namespace)  # noqa: S102 - the same in processes that are killed
 targets = namespace["targets"]
 
