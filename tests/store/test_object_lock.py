@@ -288,6 +288,29 @@ def test_a_holder_shows_that_it_lives_until_it_is_taken_over(bucket, monkeypatch
     assert ObjectLock(URL).is_held
 
 
+def test_a_holder_whose_lock_was_removed_does_not_write_over_the_next_one(bucket, monkeypatch):
+    monkeypatch.setattr("scutoid.store._object_lock.BEAT_SECONDS", 0.01)
+    stopped, gate = threading.Event(), threading.Event()
+    lock = ObjectLock(URL)
+    beat, is_mine = lock._beat, lock.is_mine
+
+    def beating():
+        assert gate.wait(60)
+        beat()
+        stopped.set()
+
+    monkeypatch.setattr(lock, "_beat", beating)
+    assert lock.acquire()
+    bucket.remove(f"{OBJECTS}/00000001")
+    hold_elsewhere(bucket)  # the number is the same
+    gate.set()
+    assert stopped.wait(60)
+    assert not is_mine()
+    assert ObjectLock(URL).owner.host == "elsewhere"
+    lock.release()
+    assert ObjectLock(URL).is_held
+
+
 @pytest.mark.parametrize("age", [0, 61, 181])
 @pytest.mark.parametrize("kind", ["held", "dead", "released"])
 def test_a_sweep_removes_what_nobody_has_held_for_long(bucket, older, kind, age):

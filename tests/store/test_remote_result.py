@@ -10,7 +10,7 @@ import pytest
 from scutoid import remote
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.records import RecordLog
-from scutoid.store import Entry, EntryStore, Pack, Recipe
+from scutoid.store import Entry, EntryStore, ObjectLock, Pack, Recipe
 
 KEY = "3f9a1c0b7d42" + "0" * 52
 
@@ -71,6 +71,109 @@ def test_two_writers_of_an_attempt_leave_the_files_of_who_publishes_first(entrie
     begun(other).commit()
     one.commit()
     assert one.load("value") == other.load("value") == 2
+
+
+def take_over(entry, monkeypatch, *, is_swept):
+    """Take the lock of a holder that is taken for dead; where all of it was removed, anew."""
+    if is_swept:
+        lock = f"{entry.url.rpartition('/')[0]}/.{entry.path.name}.lock"
+        remote.remove([each.url for each in remote.objects(lock)])
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectLock, "_is_free", lambda self, epoch: True)
+        lock = entry.lock()
+        assert lock.acquire()
+    return lock
+
+
+ACTS = {
+    "commits": lambda entry: entry.commit(),
+    "clears": lambda entry: entry.clear(),
+    "announces": lambda entry: entry.remote.announce(),
+    "withdraws": lambda entry: entry.remote.withdraw(),
+    "rejects": lambda entry: entry.remote.reject(),
+}
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest.mark.parametrize("act", ACTS)
+def test_who_was_taken_for_dead_changes_nothing_of_what_another_makes(
+    entries, monkeypatch, act, is_done, is_swept
+):
+    one, other = entries
+    with one.lock():
+        begun(one).save(1, "value")
+        lock = take_over(other, monkeypatch, is_swept=is_swept)
+        other.remote.fetch(is_held=True)
+        other.clear()
+        begun(other).save(2, "value")
+        if is_done:
+            other.commit()
+        token = other.remote.token
+        there = {o.url: remote.get(o.url) for o in remote.objects(f"{one.url}/{token}")}
+        if act == "commits" and is_done:
+            one.commit()
+            assert (one.status, one.load("value")) == ("complete", 2)
+        else:
+            with pytest.raises(StoreError, match="has its lock until the end") as caught:
+                ACTS[act](one)
+            assert "is now of process" in str(caught.value)
+        for url, content in there.items():
+            assert remote.get(url) == content
+    if not is_done:
+        other.commit()
+    lock.release()
+    third = Entry(one.path.parent / "c", "step", KEY, one.url)
+    third.remote.fetch()
+    assert (third.status, third.load("value")) == ("complete", 2)
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_result_that_is_begun_again_by_who_was_taken_for_dead_stays_published(
+    entries, monkeypatch, is_done
+):
+    one, other = entries
+    begun(one).save(1, "value")
+    one.commit()
+    with one.lock():
+        lock = take_over(other, monkeypatch, is_swept=False)
+        if is_done:
+            lock.release()
+        with pytest.raises(StoreError, match="has its lock until the end"):
+            begun(one)
+        lock.release()
+    other.remote.fetch()
+    assert (other.status, other.load("value")) == ("complete", 1)
+
+
+def test_the_manifest_of_an_attempt_that_was_given_up_does_not_hold_against_the_lock(entries):
+    one, other = entries
+    begun(one).save(1, "value")
+    with other.lock():
+        other.remote.fetch(is_held=True)
+        other.clear()
+        begun(other).save(2, "value")
+        one.commit()  # it was asked before the lock was taken over, and stood still since
+        other.commit()
+    one.remote.fetch()
+    assert one.load("value") == other.load("value") == 2
+    assert one.remote.token == other.remote.token
+
+
+def test_who_has_the_lock_does_all_of_it(entries):
+    one, other = entries
+    for number in range(2):
+        with one.lock():
+            if number:
+                one.clear()
+            begun(one).save(number, "value")
+            one.commit()
+        other.remote.fetch()
+        assert other.load("value") == number
+    with one.lock():
+        one.remote.reject()
+    assert other.remote.fetch()
+    assert other.status == "absent"
 
 
 def test_a_commit_that_cannot_be_published_leaves_a_partial_result(entries, bucket):

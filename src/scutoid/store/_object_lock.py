@@ -8,8 +8,9 @@
 The highest number is the lock; it is an epoch, which grows with each holder.  Who takes the lock
 over from the dead, or from who has given it back, creates the next one, and of several that try one
 does; then it looks whether it is the highest, for lower ones are removed.  Whoever finds a higher
-one than its own has lost the lock, and knows it before it commits (`ObjectLock.is_mine`): nothing
-but a create decides, so an answer that was lost, a clock or a pause of any length lets no two in.
+one than its own has lost the lock: nothing but a create decides, so an answer that was lost, a
+clock or a pause of any length lets no two in.  Who holds it asks before it begins an attempt,
+withdraws, removes or publishes a result, and then does it at once (`taken_over`).
 
 Whether a holder on another machine lives is told by the age of its object, by the server's clock.
 """
@@ -31,6 +32,8 @@ from scutoid.texts import parse_json
 
 _POLL_SECONDS = 1.0
 _DIGITS = 8
+_HELD: dict[Path, ObjectLock] = {}
+"""The locks that this process has taken, by the working folder of their results."""
 _SWEPT_AFTER = 3
 """Times the time after which a holder counts as dead, until an object that nobody holds is removed:
 somebody may have seen it just now, and be about to create the next."""
@@ -215,7 +218,7 @@ class ObjectLock(AnyLock):
         mine, epoch = self._mine, self._epoch
         while mine is not None and not self._stop.wait(BEAT_SECONDS):
             with suppress(StoreError):
-                if self._highest() != epoch:  # who was taken over writes no more
+                if not self.is_mine():  # who was taken over writes no more
                     return
                 remote.put(self._object(epoch), mine.to_bytes())
 
@@ -232,6 +235,7 @@ class LockAtUrl(AnyLock):
     """
 
     def __init__(self, folder: Path, url: str) -> None:
+        self._folder = folder
         self._here = Lock(folder)
         self._there = ObjectLock(url)
 
@@ -266,6 +270,8 @@ class LockAtUrl(AnyLock):
         is_taken = False
         try:
             is_taken = self._here.acquire() and self._there.acquire()
+            if is_taken:
+                _HELD[self._folder] = self._there
         finally:
             if not is_taken:
                 self._here.release()
@@ -273,10 +279,48 @@ class LockAtUrl(AnyLock):
 
     def release(self) -> None:
         """Give the lock back; who has taken it over keeps it."""
+        if _HELD.get(self._folder) is self._there:
+            del _HELD[self._folder]
         try:
             self._there.release()
         finally:
             self._here.release()
+
+
+def holds(folder: Path) -> bool:
+    """Whether this process has taken the lock of a result at a URL, by its working folder."""
+    return folder in _HELD
+
+
+def taken_over(folder: Path) -> StoreError | None:
+    """Return what to raise where another holds the lock that this process has taken.
+
+    Parameters
+    ----------
+    folder : Path
+        The working folder of a result at a URL.
+
+    Returns
+    -------
+    StoreError or None
+        None: this process still has the lock, as the server says, or has never taken it.
+
+    Raises
+    ------
+    StoreError
+        If the server does not say who holds it.
+    """
+    lock = _HELD.get(folder)
+    if lock is None or lock.is_mine():
+        return None
+    owner = lock.owner
+    return StoreError(
+        "who makes a result has its lock until the end",
+        value="this process gave no sign for so long that it was taken for dead; its lock "
+        + ("was removed, or given back by another" if owner is None else f"is now of {owner}"),
+        place=lock.place,
+        remedy="run again: what is done is kept, and who has the lock is waited for",
+    )
 
 
 def _machine() -> str:

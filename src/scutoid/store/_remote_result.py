@@ -34,6 +34,7 @@ from scutoid.store._durable import make_folder, write_file
 from scutoid.store._entry_folder import ATTEMPT, COMPLETE, RECIPE, own_in, remove_own
 from scutoid.store._lock import Lock, one_by_one
 from scutoid.store._manifest import BEGUN, MANIFEST, TOKEN, Manifest, fields_of
+from scutoid.store._object_lock import holds, taken_over
 from scutoid.store._recipe import Recipe
 from scutoid.store._segments import SEGMENTS, SegmentWriter, join_segments
 from scutoid.store._working import is_elsewhere
@@ -247,7 +248,14 @@ class RemoteResult:
             self._put_here(name, _checked(content, url))
 
     def announce(self) -> None:
-        """Say at the URL what the attempt makes, so that others can go on with it."""
+        """Say at the URL what the attempt makes, so that others can go on with it.
+
+        Raises
+        ------
+        StoreError
+            If another has taken over the lock of the result, or it cannot be written.
+        """
+        self._refuse_if_taken_over()
         content = {
             "scutoid_begun": _VERSION,
             "recipe": (self.folder / RECIPE).read_text(),
@@ -279,28 +287,56 @@ class RemoteResult:
         """Publish the result, which is whole in the working folder, by its manifest.
 
         If another attempt, or another writer of this one, has published it meanwhile, that holds,
-        and the working folder is brought to it.
+        and the working folder is brought to it; but not if this process has the lock, and that
+        attempt was given up: its writer was taken for dead, and its shards may have been removed.
 
         Raises
         ------
         StoreError
-            If it cannot be written.
+            If another has taken over the lock, and has published nothing, or it cannot be written.
         """
         token, writer = self.token, new_token()
-        files: dict[str, Mapping[str, Any]] = {}
-        for name, path in self._small_files():
-            files[name] = {
-                "object": self._publish(token, writer, name, path),
-                "bytes": path.stat().st_size,
-                "sha256": digest_file(path),
-            }
+        small = list(self._small_files())
+        files = {
+            name: self._published(token, writer, name, path)
+            for name, path in small
+            if path.name != _METADATA
+        }
+        taken = taken_over(self.folder)
+        if taken is not None:
+            if self.manifest() is None:
+                raise taken
+            self.fetch(is_held=True)
+            return
+        for name, path in small:
+            if path.name == _METADATA:  # written over, so by who has the lock alone
+                files[name] = self._published(token, writer, name, path)
         content = Manifest(token, recipe.decode(), files).to_bytes()
-        if not remote.create(f"{self.url}/{MANIFEST}", content):
+        if not self._create(content, token):
             self.fetch(is_held=True)
             return
         self._note(token, [], content)
         begin = f"{self.url}/{token}/{SEGMENTS}"
         remote.remove([f"{begin}/{name}" for name in remote.names(begin)])
+
+    def _create(self, manifest: bytes, token: str) -> bool:
+        """Create the manifest of an attempt; says whether it was, and no other one holds."""
+        place = f"{self.url}/{MANIFEST}"
+        if remote.create(place, manifest):
+            return True
+        there = self.manifest() if holds(self.folder) else None
+        if there is None or there.token == token:
+            return False
+        self.withdraw()
+        return remote.create(place, manifest)
+
+    def _published(self, token: str, writer: str, name: str, path: Path) -> Mapping[str, Any]:
+        """Write a file; return what the manifest says of it."""
+        return {
+            "object": self._publish(token, writer, name, path),
+            "bytes": path.stat().st_size,
+            "sha256": digest_file(path),
+        }
 
     def _publish(self, token: str, writer: str, name: str, path: Path) -> str:
         """Write a file, under another name where another writer of the attempt has written one."""
@@ -315,15 +351,34 @@ class RemoteResult:
         return own
 
     def withdraw(self) -> None:
-        """Remove the manifest: the result is gone on with."""
+        """Remove the manifest: the result is gone on with.
+
+        Raises
+        ------
+        StoreError
+            If another has taken over the lock of the result, or it cannot be written.
+        """
+        self._refuse_if_taken_over()
         remote.remove([f"{self.url}/{MANIFEST}"])
 
     def clear(self) -> None:
-        """Remove the result, and all attempts at it."""
+        """Remove the result, and all attempts at it.
+
+        Raises
+        ------
+        StoreError
+            As `withdraw`; nothing is removed then.
+        """
         self.withdraw()
         begin = len(self.url) + 1
         found = (each.url for each in remote.objects(self.url))
         remote.remove([url for url in found if TOKEN.fullmatch(url[begin:].partition("/")[0])])
+
+    def _refuse_if_taken_over(self) -> None:
+        """Ask whether the lock is still held, if this process has taken it."""
+        taken = taken_over(self.folder)
+        if taken is not None:
+            raise taken
 
 
 def new_token() -> str:

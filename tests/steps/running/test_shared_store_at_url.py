@@ -139,6 +139,74 @@ def test_two_machines_at_once_make_each_block_once(calls, store, monkeypatch, tm
     np.testing.assert_array_equal(other.read(), 65535 - RAW)
 
 
+MET = {}
+
+
+@sc.blockwise(retries=0, version="1")
+def met(a):
+    if a.shape == (32, 32):
+        MET[threading.get_ident()]()
+    return 65535 - a
+
+
+class Machine(threading.Thread):
+    """A run in a thread, which stands still before one of its blocks until it may go on."""
+
+    def __init__(self, store, *, before, **options):
+        super().__init__()
+        self.result = met.options(block=(32, 32))(sc.open(RAW, axes="yx"))
+        self.store, self.before, self.options = store, before, options
+        self.stands, self.may_go = threading.Event(), threading.Event()
+        self.error, self.n_calls = None, 0
+
+    def run(self):
+        MET[threading.get_ident()] = self.meet
+        try:
+            sc.run(self.result, store=self.store, **self.options, **QUIET)
+        except StoreError as error:
+            self.error = error
+
+    def meet(self):
+        self.n_calls += 1
+        if self.n_calls == self.before:
+            self.stands.set()
+            self.may_go.wait(60)
+
+    def begin(self):
+        self.start()
+        assert self.stands.wait(60)
+
+    def end(self):
+        self.may_go.set()
+        self.join(60)
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("first", ["dead", "holder"])
+def test_a_run_that_was_taken_for_dead_spoils_nothing(store, machine, monkeypatch, first, force):
+    dead = Machine(store, before=3)
+    dead.begin()
+    machine("second")
+    with monkeypatch.context() as patched:
+        patched.setattr(ObjectLock, "_is_free", lambda self, epoch: True)
+        holder = Machine(store, before=1, force=["met"] if force else [])
+        holder.begin()
+    order = (dead, holder) if first == "dead" else (holder, dead)
+    for each in order:
+        each.end()
+    assert holder.error is None
+    if dead.error is not None:
+        assert "has its lock until the end" in str(dead.error)
+    machine("third")
+    np.testing.assert_array_equal(holder.result.read(), 65535 - RAW)
+    assert sc.Store(store).verify(heal=False).ok
+    if first == "holder":
+        assert dead.error is None
+        np.testing.assert_array_equal(dead.result.read(), 65535 - RAW)
+    elif force:
+        assert dead.error is not None
+
+
 def garbage_of(store, **options):
     removals = sc.Store(store).gc(**options).removals
     return sorted((str(one.path).removeprefix(place_of(store)), one.why) for one in removals)

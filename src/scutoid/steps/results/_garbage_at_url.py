@@ -107,6 +107,8 @@ def _collect(result: str, there: _There, dry_run: bool) -> list[Removal]:
     try:
         now = _There(remote.objects(result), remote.uploads(result))
         goes = list(_garbage(result, now))
+        if not lock.is_mine():  # it was taken over: what is garbage is for another to say
+            return []
         for each in goes:
             each.remove()
     finally:
