@@ -14,7 +14,11 @@ _TRIES = 3
 _AGAIN_SECONDS = 5.0
 # So many jobs in a row that end without a worker are no bad luck.
 _MOST_FRUITLESS = 5
-_OVER = {"CANCELLED", "COMPLETED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL"}
+# States in which SLURM leaves a job for good; one that it begins again is PENDING.
+_OVER = {
+    *("CANCELLED", "COMPLETED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL"),
+    *("PREEMPTED", "DEADLINE", "REVOKED"),
+}
 
 
 class BatchQueue:
@@ -108,7 +112,8 @@ class BatchQueue:
         self.text = ", ".join(f"{n} jobs {what}" for what, n in waiting.items()) or "no job"
         gone = {job for job in jobs if states.get(job, ("COMPLETED", ""))[0] in _OVER}
         self._ids -= gone
-        self._n_fruitless += len(gone - self._was_of_use)
+        preempted = {job for job in gone if states.get(job, ("", ""))[0] == "PREEMPTED"}
+        self._n_fruitless += len(gone - self._was_of_use - preempted)
         return gone
 
 
