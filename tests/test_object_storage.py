@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -284,3 +285,17 @@ def test_a_cost_foretells_the_requests_of_a_run(bucket, tmp_path):
     assert n_chunks == cost["threshold"].n_left == 7
     assert cost.n_requests == pytest.approx(n_chunks)
     assert "7 requests to servers" in cost.text()
+
+
+@pytest.mark.parametrize("name", ["ques?tion", "a#b %41+c", "ünï"])
+def test_odd_names_of_objects_are_names(bucket, folder, tmp_path, name):
+    for kind in ("tif", "ome.zarr/zarr.json", "ome.zarr/s0/zarr.json"):
+        bucket.put(quote(f"{name}/{name}.{kind}"), _content(bucket, kind))
+    image = sc.open(bucket.url(f"{name}/{name}.tif"), axes="yx")
+    np.testing.assert_array_equal(image.read(), VOXELS + 1)
+    assert len(sc.open_folder(bucket.url("*/*.tif"), axes="yx")) == 3
+    assert len(remote.listed(bucket.url(f"{name}/{name}.ome.zarr"))) == 2
+
+
+def _content(bucket, kind):
+    return bucket.get("plate/A1.tif") if kind == "tif" else b"{}"

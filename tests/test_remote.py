@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
 import scutoid as sc
-from scutoid.errors import ScutoidError, SourceError, SourceNotFound
-from scutoid.remote import ask, download, folders_in, listed, read
+from scutoid.errors import ParameterError, ScutoidError, SourceError, SourceNotFound
+from scutoid.remote import ask, download, folders_in, listed, read, refuse_secrets
 
 
 @pytest.fixture
@@ -138,3 +139,56 @@ def test_errors_of_reading_name_the_url_too(web) -> None:
         image.read()
     assert web.url("a.tif") in str(raised.value)
     assert "scutoid-urls" not in str(raised.value)
+
+
+SECRETS = {
+    "a user's password": "https://me:SECRET@example.org/a.ome.zarr",
+    "a token in the place of a user": "http://SECRET@example.org/a.tif",
+    "a signature of S3": "https://b.s3.amazonaws.com/a.tif?x=1&X-Amz-Signature=SECRET",
+    "a signature of GCS": "https://storage.googleapis.com/b/a.tif?X-Goog-Signature=SECRET",
+    "a signature of Azure": "https://a.blob.core.windows.net/c/a.tif?sv=1&sig=SECRET",
+    "a token": "https://example.org/a.zarr?access_token=SECRET",
+    "keys of a bucket": "s3://AKIA:SECRET@bucket/a.tif",
+}
+USES = {
+    "open": sc.open,
+    "a pattern": lambda url: sc.open_folder(url.replace("/a.", "/*.")),
+    "a table": lambda url: sc.open_folder(pd.DataFrame({"path": [url]})),
+    "export": lambda url: sc.export(sc.open(np.zeros((3, 4), "u1"), axes="yx"), url),
+    "ask": lambda url: ask([url]),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_url_with_a_secret_is_refused_and_not_shown(kind, use):
+    with pytest.raises(ParameterError, match="signature") as caught:
+        USES[use](SECRETS[kind])
+    every = [caught.value, caught.value.__cause__, *getattr(caught.value, "__notes__", ())]
+    assert "SECRET" not in "".join(map(str, every))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://bucket/me:you@there.tif", "https://example.org/a.tif?v=2&sigma=3", "sftp://me@a/b"],
+)
+def test_a_url_without_a_secret_is_none_with_one(url):
+    refuse_secrets(url)
+
+
+@pytest.mark.parametrize("use", [read, lambda url: download(url, "copy"), folders_in])
+def test_where_a_server_leads_to_with_a_signature_is_not_shown(web, tmp_path, monkeypatch, use):
+    monkeypatch.chdir(tmp_path)
+
+    def lead(handler):
+        if "Signature" not in handler.path:
+            handler.send_response(302)
+            handler.send_header("Location", web.url("none.tif?X-Amz-Signature=SECRET"))
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+    web.failures["/none.tif"] = [400] * 20
+    web.before = lead
+    with pytest.raises(SourceError) as caught:
+        use(web.url("a.tif"))
+    assert "SECRET" not in str(caught.value)

@@ -32,6 +32,7 @@ from scutoid.arrays._zarr_zip import ZIP_ENDINGS, is_zip, root_in, split_zip
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.paths import absolute, broken_link
 from scutoid.regular import check_regular
+from scutoid.remote import refuse_secrets, without_query
 
 IMAGE_ENDINGS = (*FILE_ENDINGS, *ZIP_ENDINGS, ".zarr")
 """Endings by which files and folders are known as images."""
@@ -148,10 +149,11 @@ def _xarray(source: object, request: Request) -> ArraySource | None:
 def _url(source: object, request: Request) -> ArraySource | None:
     if not isinstance(source, str) or "://" not in source:
         return None
+    refuse_secrets(source)
     endings = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *MICROSCOPE_ENDINGS)
-    if source.lower().split("?")[0].endswith(endings):
+    if without_query(source).lower().endswith(endings):
         return open_download(source, lambda path: open_file(path, request))
-    if is_zip(source.split("?")[0]):
+    if is_zip(without_query(source)):
         return open_download(source, lambda path: _open_zarr(root_in(path), request))
     return _open_zarr(source.rstrip("/"), request)
 

@@ -26,7 +26,7 @@ from scutoid.arrays._tiff import TIFF_ENDINGS
 from scutoid.durable import replacing
 from scutoid.errors import ScutoidError, SourceNotFound
 from scutoid.geometry import Roi
-from scutoid.remote import NotInParts, Ranged, RemoteFile, at_once, download
+from scutoid.remote import NotInParts, Ranged, RemoteFile, at_once, download, without_query
 
 _SMALL = 2**24
 """Bytes up to which a file is copied whole: that takes no longer than a few requests."""
@@ -144,7 +144,7 @@ def _copied(url: str, folder: Path) -> _Copied:
     copied = [_copy(url, str(folder / name))]
     if not name.lower().endswith((*TIFF_ENDINGS, *COMPANION_ENDINGS)):
         return tuple(copied)
-    base, known = url.split("?", maxsplit=1)[0].rpartition("/")[0], {name}
+    base, known = without_query(url).rpartition("/")[0], {name}
     named = named_beside(copied[0][1]) - known
     while named:
         paths = {f"{base}/{other}": str(folder / other) for other in sorted(named)}
@@ -184,7 +184,7 @@ def _make(path: str, url: str | None = None) -> None:
 
 
 def _name_of(url: str) -> str:
-    return url.split("?", maxsplit=1)[0].rpartition("/")[2]
+    return without_query(url).rpartition("/")[2]
 
 
 @contextmanager

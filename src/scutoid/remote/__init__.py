@@ -38,7 +38,7 @@ from scutoid.remote._files import (
     read_all,
     read_part,
 )
-from scutoid.remote._http import is_http
+from scutoid.remote._http import is_http, without_query
 from scutoid.remote._objects import (
     Stored,
     age,
@@ -52,6 +52,7 @@ from scutoid.remote._objects import (
 )
 from scutoid.remote._ranged import NotInParts, Ranged
 from scutoid.remote._s3 import is_writable_kind
+from scutoid.remote._secrets import refuse_secrets
 from scutoid.remote._tries import REFUSED, check_bucket, n_requests, not_there
 from scutoid.remote._uploads import Upload, abort, uploads
 
@@ -85,6 +86,8 @@ __all__ = [
     "read",
     "read_all",
     "read_part",
+    "refuse_secrets",
     "remove",
     "uploads",
+    "without_query",
 ]

@@ -215,7 +215,7 @@ def _by_url(url: str, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Mappi
     return {
         name if "://" in name else f"{begin}://{name.lstrip('/')}": info
         for name, info in sorted(found.items())
-        if "?" not in name  # links by which web servers sort their listing
+        if "?" not in name or not is_http(url)  # links by which web servers sort their listing
     }
 
 

@@ -39,6 +39,12 @@ def is_http(url: str) -> bool:
     return url.startswith(("http://", "https://"))
 
 
+def without_query(url: str) -> str:
+    """Return a URL without its query; names of objects in buckets may hold a question mark."""
+    scheme = url.partition("://")[0].rpartition("::")[2]
+    return url.partition("?")[0] if scheme in ("http", "https") else url
+
+
 def read_http(url: str, *, refused_is_absent: bool) -> bytes | None:
     """Return the content of a file; None: there is none."""
     answer = _answer("GET", url, reads=True)

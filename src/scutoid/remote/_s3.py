@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from scutoid.errors import ScutoidError, StoreError, UnwritableStore
+from scutoid.remote._secrets import refuse_secrets
 from scutoid.remote._systems import system_of
 from scutoid.remote._tries import (
     FORBIDDEN,
@@ -43,6 +44,7 @@ def place_of(url: str) -> tuple[str, str]:
     StoreError
         If objects are not written at such URLs, or it names no bucket.
     """
+    refuse_secrets(url)
     _, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
     if not is_writable_kind(url) or "::" in url or not bucket:

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from scutoid.errors import MissingExtra
+from scutoid.remote._secrets import refuse_secrets
 
 _EXTRAS = {"http": "http", "https": "http", "s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _CONNECT_S = 10
@@ -26,9 +27,12 @@ def system_of(url: str) -> tuple[Any, str]:
     ------
     MissingExtra
         If its package is not installed.
+    ParameterError
+        If a password or a signature stands in it.
     ValueError
         If nothing is known of such URLs.
     """
+    refuse_secrets(url)
     scheme, _, rest = url.partition("://")
     if "::" in url:  # one URL within another
         return _opened(url, scheme)

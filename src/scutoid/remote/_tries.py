@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from scutoid.errors import ScutoidError, ScutoidWarning, SourceError, SourceNotFound
+from scutoid.remote._secrets import without_secrets
 from scutoid.remote._systems import system_of
 
 _CHUNKS = (
@@ -194,7 +195,7 @@ def said_by(error: object) -> str:
         return str(error)
     status = status_of(error)
     said = f"status {status}: " if status is not None else ""
-    return f"{said}{type(error).__name__}: {error}"
+    return without_secrets(f"{said}{type(error).__name__}: {error}")  # of redirects too
 
 
 def unreadable(url: str, error: object, *, tries: int = 1) -> ScutoidError:

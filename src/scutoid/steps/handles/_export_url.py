@@ -47,6 +47,7 @@ def beside_url(url: str) -> Iterator[Beside]:
     StoreError
         If nothing can be written there: before anything is computed.
     """
+    remote.refuse_secrets(url)
     scheme, _, rest = url.partition("://")
     bucket = rest.partition("/")[0]
     if not remote.is_writable_kind(url) or not rest.removeprefix(bucket).strip("/"):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from scutoid.errors import ParameterError, SourceNotFound
 from scutoid.paths import normal, shown_path
+from scutoid.remote import refuse_secrets
 from scutoid.steps.handles._csv_fields import read_csv, typed_fields
 from scutoid.steps.handles._member_files import FileList, NamedFile
 
@@ -186,6 +187,7 @@ class _Rows:
         if not isinstance(text, str) or not text:
             raise SourceNotFound("each row of a table of files names one", value=text, place=place)
         if "://" in text and not text.startswith("file://"):
+            refuse_secrets(text)
             return text
         text = text.removeprefix("file://")
         below = os.path.expanduser(os.path.join(folder, text))  # noqa: PTH111, PTH118

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from scutoid.arrays import Missing, check_missing, may_be_image
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
 from scutoid.regular import check_regular
+from scutoid.remote import refuse_secrets
 from scutoid.steps.compute import Groups
 from scutoid.steps.declaration import is_table
 from scutoid.steps.handles._file_table import listed_files
@@ -137,6 +138,7 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
         return _of_table(_as_table(source), wanted)
     text = os.path.expanduser(os.fspath(source).removeprefix("file://"))  # noqa: PTH111
     if is_url(text):
+        refuse_secrets(text)
         return _at_url(text, wanted)
     check_regular(text)
     if "\0" in text:
