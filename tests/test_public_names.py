@@ -124,7 +124,7 @@ INTERNAL = {
         arrays_of_bytes bytes_of_arrays bytes_of_table canonical_digest changes_since checksum_file
         choose_format CodeFingerprint COMPLETE describe dict_of differences DIGESTS distance
         distrust_around empty_folder Entry EntryStore explain Fact file_names_in filling
-        fingerprint from_json is_json to_json FORMATS SHEETS HashMemo is_own is_plain_array
+        fingerprint from_json is_json is_url to_json FORMATS SHEETS HashMemo is_own is_plain_array
         is_plain_integer
         JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock make_folder MARK
         name_of_dict RemoteResult AnyLock BEAT_SECONDS dead_after ObjectLock

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numbers
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from scutoid.errors import ScutoidError, StoreError
 from scutoid.reports._allowance import Allowance
 from scutoid.reports._facts import RunFacts, StepFacts
 from scutoid.reports._members import Members, bytes_of_list, members_at
+from scutoid.reports._places import entry_of
 from scutoid.steps.results import StoredItems
-from scutoid.store import Entry
 
 MOST_MEMBERS = 2000
 """Members that are shown."""
@@ -63,7 +62,7 @@ def _cell(value: Cell) -> str | None:
 def takes_too_long(facts: RunFacts, allowance: Allowance) -> bool:
     """Whether the lists of a run's members are too long to be read in the time that is left."""
     steps = (step for step in facts.steps if step.kind == "collection")
-    nbytes = sum(bytes_of_list(_entry(facts, step)) for step in steps)
+    nbytes = sum(bytes_of_list(entry_of(facts, step)) for step in steps)
     return allowance.is_limited and nbytes > allowance.left * _READ_RATE
 
 
@@ -100,13 +99,9 @@ def gallery_of(facts: RunFacts, allowance: Allowance) -> Gallery | None:
 
 def _list(facts: RunFacts, step: StepFacts) -> Members | None:
     try:
-        return members_at(_entry(facts, step))
+        return members_at(entry_of(facts, step))
     except StoreError:  # of a later version
         return None
-
-
-def _entry(facts: RunFacts, step: StepFacts) -> Entry:
-    return Entry(Path(facts.store) / step.entry, step.name, step.key)
 
 
 def _shown(listed: Sequence[tuple[StepFacts, Members]]) -> tuple[str, int] | None:

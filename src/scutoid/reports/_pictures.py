@@ -12,6 +12,7 @@ from scutoid.arrays import ArraySource, open_source
 from scutoid.errors import ScutoidError, StoreError
 from scutoid.reports._facts import RunFacts, StepFacts
 from scutoid.reports._members import members_at
+from scutoid.reports._places import entry_of
 from scutoid.steps import Image
 from scutoid.steps.graph import ImageRef
 from scutoid.steps.handles import (
@@ -23,7 +24,6 @@ from scutoid.steps.handles import (
 )
 from scutoid.steps.layout import View
 from scutoid.steps.results import StoredResult
-from scutoid.store import Entry
 
 _KEY = "{key}"
 """In the place of a folder's members, where the key of one stands."""
@@ -102,6 +102,7 @@ def shown_picture(
     """
     place = step if isinstance(of, RunFacts) else of.name
     view: View | None = None
+    fetches = isinstance(of, RunFacts)  # what its results have at the URL of their store
     try:
         behind = None if over is None else _source(over.read_ref)
         if isinstance(of, RunFacts):
@@ -115,9 +116,11 @@ def shown_picture(
             source, is_labels, view = _source(ref), ref.holds_labels, ref.view
         is_labels = is_labels and source.spec.dtype.kind in "iu"
         if is_labels and behind is not None:
-            made = outlined_thumbnail(behind, source, view, budget=budget, sharp=sharp)
+            made = outlined_thumbnail(
+                behind, source, view, budget=budget, sharp=sharp, fetches=fetches
+            )
         else:
-            made = thumbnail(source, view, is_labels=is_labels, budget=budget)
+            made = thumbnail(source, view, is_labels=is_labels, budget=budget, fetches=fetches)
     except (ScutoidError, OSError) as error:
         raise _none(place, str(error)) from error
     if isinstance(made, str):
@@ -155,12 +158,8 @@ def _holds_labels(step: StepFacts, output: int) -> bool:
     return output < len(step.outputs) and step.outputs[output].labels
 
 
-def _entry(run: RunFacts, step: StepFacts) -> Entry:
-    return Entry(Path(run.store) / step.entry, step.name, step.key)
-
-
 def _first_member(run: RunFacts, step: StepFacts) -> str | None:
-    members = members_at(_entry(run, step)) if step.kind == "collection" else None
+    members = members_at(entry_of(run, step)) if step.kind == "collection" else None
     return None if members is None else next(iter(members.record.members), None)
 
 
@@ -168,7 +167,7 @@ def _stored(run: RunFacts, step: StepFacts, output: int, member: str | None) -> 
     """Open a stored image."""
     if not 0 <= output < len(step.outputs) or step.outputs[output].kind != "image":
         raise StoreError("a picture is of an output that is an image", value=step.name)
-    entry = _entry(run, step)
+    entry = entry_of(run, step)
     if step.kind != "collection":
         stored = StoredResult(entry, is_finished=True)
         _refuse_large(stored.bytes_to_load(output))

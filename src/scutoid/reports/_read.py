@@ -24,7 +24,7 @@ from scutoid.reports._facts import RunFacts, RunState
 from scutoid.reports._step_facts import StepReader
 from scutoid.steps import Store
 from scutoid.steps.results import RUN, RUN_NAME, RUNS, RunRecord, RunStepRecord
-from scutoid.store import EntryStore, Lock, list_folder
+from scutoid.store import EntryStore, Lock
 
 _SECOND = 19
 """Characters of a folder's name that say the second."""
@@ -76,10 +76,9 @@ def run_names(store: str | os.PathLike[str] | Store) -> list[str]:
 
 
 def _folders(store: EntryStore) -> list[Path]:
-    """Return the folders of runs, in order of their names."""
-    store.check_is_folder("runs are read from folders", "read the results by scutoid.Store")
-    found = list_folder(store.path / RUNS, lambda name: RUN_NAME.fullmatch(name) is not None)
-    return sorted(found)
+    """Return the folders of runs, in order of their names; those too that are yet to be fetched."""
+    names = store.folders_in(store.path / RUNS)
+    return [store.path / RUNS / name for name in names if RUN_NAME.fullmatch(name)]
 
 
 def _newest(store: EntryStore) -> Path:
@@ -88,11 +87,11 @@ def _newest(store: EntryStore) -> Path:
         raise StoreError(
             "a run is read from a store that has one",
             value="no runs",
-            place=str(store.path / RUNS),
+            place=f"{store.place}/{RUNS}",
             remedy="run a pipeline into it: sc.run(..., store=...)",
         )
     same = [path for path in folders if path.name[:_SECOND] == folders[-1].name[:_SECOND]]
-    return max(same, key=lambda path: (_started(path), path.name))
+    return max(same, key=lambda path: (_started(store, path), path.name))
 
 
 def _named(store: EntryStore, run: str) -> Path:
@@ -104,13 +103,13 @@ def _named(store: EntryStore, run: str) -> Path:
     raise StoreError(
         "a run is named as its folder in the store",
         value=run,
-        place=str(store.path / RUNS),
+        place=f"{store.place}/{RUNS}",
         remedy=f"the newest are {names}" if names else "the store has no runs",
     )
 
 
-def _started(folder: Path) -> float:
-    record = _record(folder, [])
+def _started(store: EntryStore, folder: Path) -> float:
+    record = _record(store, folder, [])
     if record is not None:
         return record.started
     with suppress(OSError):
@@ -118,8 +117,9 @@ def _started(folder: Path) -> float:
     return 0.0
 
 
-def _record(folder: Path, problems: list[str]) -> RunRecord | None:
+def _record(store: EntryStore, folder: Path, problems: list[str]) -> RunRecord | None:
     path = folder / RUN
+    store.fetch(folder, RUN)
     try:
         return RunRecord.from_json(read_regular(path), place=path)
     except FileNotFoundError:
@@ -131,12 +131,12 @@ def _record(folder: Path, problems: list[str]) -> RunRecord | None:
 
 def _parts(store: EntryStore, folder: Path) -> list[Path]:
     """Return the folders of all parts of a run, in order."""
-    record = _record(folder, [])
+    record = _record(store, folder, [])
     first = folder.name if record is None else record.part_of or folder.name
     later = []
     for other in _folders(store):
         if other.name[:_SECOND] >= first[:_SECOND] and other.name != first:
-            known = _record(other, [])
+            known = _record(store, other, [])
             if known is not None and known.part_of == first:
                 later.append((known.started, other))
     begun = store.path / RUNS / first
@@ -150,8 +150,18 @@ class _RunReader:
         self._store = store
         self._parts = parts
         self._problems: list[str] = []
-        self._records = [_record(part, self._problems) for part in parts]
-        self._is_live = any(Lock(part).is_held for part in parts)
+        for part in parts:
+            store.fetch(part)
+        self._records = [_record(store, part, self._problems) for part in parts]
+        self._is_live = any(Lock(part).is_held for part in parts) or self._is_live_elsewhere()
+
+    def _is_live_elsewhere(self) -> bool:
+        """Whether another machine makes a result for the run, in a store at a URL."""
+        last = self._records[-1]
+        if self._store.url is None or last is None or last.ok is not None:
+            return False
+        entries = (self._store.entry_in(one.entry, one.name, one.key) for one in last.steps)
+        return any(one.status != "complete" and one.lock().is_held for one in entries)
 
     def facts(self) -> RunFacts:
         """Return what is known."""
@@ -168,11 +178,11 @@ class _RunReader:
         known = [record for record in self._records if record is not None]
         return RunFacts(
             name=self._parts[0].name,
-            store=str(self._store.path),
+            store=self._store.place,
             folder=str(self._parts[0]),
             state=state,
             ok=ok,
-            started=_started(self._parts[0]) if first is None else first.started,
+            started=_started(self._store, self._parts[0]) if first is None else first.started,
             seconds=self._seconds(),
             last_sign=max([_changed(part) for part in self._parts]),
             steps=steps,

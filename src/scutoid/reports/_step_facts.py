@@ -72,11 +72,11 @@ class StepReader:
         return tuple(found)
 
     def _entry(self, record: RunStepRecord) -> Entry:
-        return Entry(self._store.path / record.entry, record.name, record.key)
+        return self._store.entry_in(record.entry, record.name, record.key)
 
     def _recipe(self, record: RunStepRecord) -> Recipe | None:
         """Return the recipe of a result; one that is there and cannot be read is a problem."""
-        path = self._store.path / record.entry / RECIPE
+        path = self._entry(record).path / RECIPE
         try:
             recipe = Recipe.from_json(read_regular(path), place=path)
         except FileNotFoundError:

@@ -14,6 +14,7 @@ import numpy as np
 
 from scutoid.reports._charts import Bars, Histogram, bars
 from scutoid.reports._facts import RunFacts, StepFacts
+from scutoid.reports._places import entry_of
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -68,7 +69,7 @@ def tables_of(facts: RunFacts) -> Iterator[TableFacts]:
     for step in facts.steps:
         for output in step.outputs:
             if output.kind == "table":
-                path = Path(facts.store) / step.entry / f"{output.name}.parquet"
+                path = entry_of(facts, step).path / f"{output.name}.parquet"
                 if path.is_file():
                     yield _table(step, output.name, path)
 

@@ -30,6 +30,7 @@ from scutoid.reports._tables import TableFacts, tables_of
 from scutoid.steps import Run, Store
 from scutoid.steps.handles import SHARP
 from scutoid.steps.results import THUMBNAILS
+from scutoid.store import EntryStore
 
 HTML = "report.html"
 VERSION = 1
@@ -139,7 +140,10 @@ def report_of_run(done: Run, *, in_haste: bool = False) -> None:
         many = any(len(step.members) > _FEW_MEMBERS for step in done.steps)
         least = _LEAST_OF_MANY if many else _LEAST
         allowance = Allowance((least if in_haste else max(_SHARE * done.seconds, least)) - spent)
-        _write(facts, Path(facts.folder) / HTML, allowance)
+        page = Path(facts.folder) / HTML
+        _write(facts, page, allowance)
+        beside = (page.with_suffix(".json"), page.with_name(THUMBNAILS))
+        EntryStore(done.store).publish(page, *(path for path in beside if path.exists()))
     except Exception as error:  # noqa: BLE001 - nothing of a report may harm what was computed
         text = f"the run has no report: {type(error).__name__}: {error}"
         warnings.warn(text, ScutoidWarning, stacklevel=4)

@@ -20,6 +20,7 @@ from ._recipe import KEY_RULE, Fact, Recipe
 from ._remote_result import RemoteResult
 from ._segments import SEGMENTS
 from ._shares import Segment, remove_segments, share_lock, take_share
+from ._working import is_url
 from .formats import (
     FORMATS,
     SHEETS,
@@ -101,6 +102,7 @@ __all__ = [
     "is_own",
     "is_plain_array",
     "is_plain_integer",
+    "is_url",
     "key_of_path",
     "key_of_source",
     "list_folder",

@@ -14,9 +14,9 @@ from pathlib import Path
 from scutoid import remote
 from scutoid.durable import store_error
 from scutoid.errors import DamagedResult, ParameterError, StoreError
-from scutoid.paths import absolute
+from scutoid.paths import absolute, is_inner_name
 from scutoid.regular import read_regular
-from scutoid.store._durable import list_folder, make_folder, storing
+from scutoid.store._durable import list_folder, make_folder, storing, write_file
 from scutoid.store._entry import Entry
 from scutoid.store._entry_folder import COMPLETE, RECIPE
 from scutoid.store._reasons import distance
@@ -33,6 +33,8 @@ RESULT_NAME = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 """Name of the folder of a result."""
 _RESERVED = {"runs"}
 _MAX_NAME = 100
+_FETCHED = ".fetched"
+"""In a folder of the working folder that is no result: another machine has made it."""
 _CONTAINER_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
@@ -389,8 +391,8 @@ class EntryStore:
                 remedy="update scutoid, or choose another place",
             )
 
-    def publish(self, folder: Path) -> None:
-        """Copy a folder of the store's, such as that of a run, to its URL, if it has one.
+    def publish(self, *places: Path) -> None:
+        """Copy files and folders of the store's, such as that of a run, to its URL, if it has one.
 
         Raises
         ------
@@ -399,9 +401,48 @@ class EntryStore:
         """
         if self.url is None:
             return
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                remote.put(f"{self.url}/{path.relative_to(self.path).as_posix()}", path)
+        for place in places:
+            paths = sorted(place.rglob("*")) if place.is_dir() else [place]
+            for path in paths:
+                if path.is_file() and not path.name.startswith("."):
+                    remote.put(self._url_of(path), path)
+
+    def folders_in(self, folder: Path) -> list[str]:
+        """Return the names of folders in one of the store's, such as those of runs, in order.
+
+        Raises
+        ------
+        StoreError
+            If its URL does not answer.
+        """
+        found = {path.name for path in _folders(folder, links=True)}
+        if self.url is not None:
+            there = remote.names(self._url_of(folder))
+            found.update(name[:-1] for name in there if name.endswith("/"))
+        return sorted(found)
+
+    def fetch(self, folder: Path, name: str = "") -> None:
+        """Fetch a file of a folder, or all, once a look; what was made on this machine stays.
+
+        Raises
+        ------
+        StoreError
+            If its URL does not answer.
+        """
+        place, mark = folder / name, folder / _FETCHED
+        if self.url is None or place in self._fetched:
+            return
+        self._fetched.add(place)
+        if folder.exists() and not mark.exists():
+            return
+        begin = self._url_of(folder)
+        urls = [f"{begin}/{name}"] if name else [each.url for each in remote.objects(begin)]
+        for url, content in zip(urls, remote.at_once(urls, remote.get), strict=True):
+            below = url.removeprefix(f"{begin}/")
+            if content is not None and is_inner_name(below):
+                make_folder((folder / below).parent)
+                write_file(mark, b"")
+                write_file(folder / below, content)
 
     def free_bytes(self) -> int:
         """Return the free bytes of the disk that the store lies on."""

@@ -20,6 +20,7 @@ import scutoid as sc
 from scutoid import remote
 from scutoid.errors import DamagedResult, ScutoidError, SourceError, StoreError
 from scutoid.steps.handles import Files
+from scutoid.store import EntryStore
 
 RAW = np.random.default_rng(0).integers(0, 255, (64, 96)).astype("u1")
 RAW[:32, :32] = 0
@@ -444,7 +445,6 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            ({"report": True}, "report"),
             ({"accept": ["brighten"]}, "accept"),
         ],
     )
@@ -463,6 +463,7 @@ class TestRefused:
         assert objects_of(store, "begun") == []
 
     def test_looking_after(self, store):
+        EntryStore(store).check_writable()  # makes it
         opened = sc.Store(store)
         with pytest.raises(StoreError, match="at a URL"):
             opened.gc(keep_runs=1)

@@ -35,6 +35,7 @@ def outlined_thumbnail(
     *,
     budget: int,
     sharp: int = SHARP,
+    fetches: bool = False,
 ) -> Thumbnail | str:
     """Make a picture of an image with the outlines of objects.
 
@@ -50,6 +51,8 @@ def outlined_thumbnail(
         Bytes of decoded chunks that may be read of each.
     sharp : int
         Pixels along the longer side that a small picture is enlarged to, for thin lines.
+    fetches : bool
+        Whether voxels may be fetched from another machine.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def outlined_thumbnail(
         The objects alone, in colours, where no part of both can be read for that; or why there is
         no picture.
     """
-    there = chosen(labels, view, budget)
+    there = chosen(labels, view, budget, fetches=fetches)
     if isinstance(there, str):
         return there
     behind = _same_part(image, there, labels, budget)
@@ -66,7 +69,7 @@ def outlined_thumbnail(
         behind = None if nearer is None or not nearer.is_whole else behind
         there = nearer or there
     if behind is None:
-        return thumbnail(labels, view, is_labels=True, budget=budget)
+        return thumbnail(labels, view, is_labels=True, budget=budget, fetches=fetches)
     pixels = projected(behind)
     colored = colored_pixels(pixels, displays_of(image.spec, behind), is_labels=False)
     numbers = projected(there)[0]

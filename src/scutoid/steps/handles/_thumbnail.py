@@ -66,7 +66,7 @@ class Cut:
 
 
 def thumbnail(
-    source: ArraySource, view: View | None, *, is_labels: bool, budget: int
+    source: ArraySource, view: View | None, *, is_labels: bool, budget: int, fetches: bool = False
 ) -> Thumbnail | str:
     """Make a picture of an image.
 
@@ -80,20 +80,24 @@ def thumbnail(
         Whether voxels are object numbers.
     budget : int
         Bytes of decoded chunks that may be read.
+    fetches : bool
+        Whether they may be fetched from another machine.
 
     Returns
     -------
     Thumbnail or str
         Or why there is none.
     """
-    found = chosen(source, view, budget)
+    found = chosen(source, view, budget, fetches=fetches)
     if isinstance(found, str):
         return found
     colored = colored_pixels(projected(found), displays_of(source.spec, found), is_labels=is_labels)
     return framed_picture(colored, found, source.spec)
 
 
-def chosen(source: ArraySource, view: View | None, budget: int) -> Cut | str:
+def chosen(
+    source: ArraySource, view: View | None, budget: int, *, fetches: bool = False
+) -> Cut | str:
     """Choose what of an image is read for its picture; or say why there is none."""
     spec = source.spec
     picks = View.whole(spec.shape).picks if view is None else view.picks
@@ -105,8 +109,9 @@ def chosen(source: ArraySource, view: View | None, budget: int) -> Cut | str:
     plane = "yx" if {"y", "x"} <= set(kept) else "".join(a for a in kept if a in "zyx")[-2:]
     if len(plane) < 2 or any(start >= stop for start, stop in taken.values()):
         return "no picture: it has no plane of voxels"
-    if source.identity.kind in _NOT_READ:
-        return _NOT_READ[source.identity.kind]
+    kind = source.identity.kind
+    if kind in _NOT_READ and not (fetches and kind == "url"):
+        return _NOT_READ[kind]
     cut = cheapest(source, taken, plane, budget)
     if cut is None:
         return f"no picture: a part of it takes more than {budget / 2**20:.0f} MiB to read"

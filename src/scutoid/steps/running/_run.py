@@ -229,7 +229,6 @@ def run(
         )
     check_executor(executor)
     entry_store = EntryStore(store)
-    _check_place(entry_store, report)
     obstacle = _obstacle(entry_store)
     forced, accepted = tuple(force), tuple(accept)
     before: tuple[RunStepRecord, ...] = ()
@@ -286,12 +285,12 @@ def run(
         forced = accepted = ()
         return runner.planned, done
 
-    with _ends_by_signals(report if entry_store.url is None else False):
+    with _ends_by_signals(report):
         with _naming(entry_store), announced:
             planned, done = complete(refs_in(targets))
             if not done.ok and not isinstance(on_failure, int):
                 done = go_on(planned, done, complete)
-        report_at_end(done, wanted=report if entry_store.url is None else False)
+        report_at_end(done, wanted=report)
     if not done.ok and on_failure != "return":
         raise _failure(done)
     return done
@@ -353,12 +352,6 @@ def _say(texts: Iterable[str]) -> None:
     """Warn at the line of the user who called `run`."""
     for text in texts:
         warnings.warn(text, ScutoidWarning, stacklevel=4)
-
-
-def _check_place(store: EntryStore, report: bool | None) -> None:
-    """Refuse what a run into a store at a URL cannot do."""
-    if report:
-        store.check_is_folder("runs into it have no report", "leave out report=True")
 
 
 def _obstacle(store: EntryStore) -> StoreError | None:
