@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -45,6 +49,44 @@ def test_a_preset_is_an_executor_by_its_name(own):
     assert default_workers("lsf") == default_workers("processes")
     with pytest.raises(ParameterError, match="lsf, mine, pbs, processes, serial, sge, slurm"):
         find_executor("others")
+
+
+def test_a_cluster_of_a_preset_leaves_ctrl_c_as_it_was(tmp_path):
+    script = """if True:
+        import signal, sys
+        import numpy as np, scutoid as sc
+        from scutoid.errors import WorkerError
+        def own(number, frame):
+            raise KeyboardInterrupt
+        for handler in (signal.default_int_handler, own):
+            for name in [name for name in sys.modules if name.startswith("dask_jobqueue")]:
+                del sys.modules[name]
+            signal.signal(signal.SIGINT, handler)
+            try:
+                sc.run(sc.gaussian(sc.open(np.ones((8, 8))), sigma=1), store="r", executor="slurm")
+            except WorkerError:
+                pass
+            assert "dask_jobqueue" in sys.modules
+            assert signal.getsignal(signal.SIGINT) is handler, handler
+    """
+    _in_a_process_of_its_own(script, tmp_path)
+
+
+def test_a_cluster_of_a_preset_in_another_thread_says_where_it_can_be_begun(tmp_path):
+    script = """if True:
+        import concurrent.futures
+        import numpy as np, scutoid as sc
+        step = sc.gaussian(sc.open(np.ones((8, 8))), sigma=1)
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            error = threads.submit(sc.run, step, store="r", executor="slurm").exception()
+        assert type(error).__name__ == "WorkerError" and "in the main thread" in str(error), error
+    """
+    _in_a_process_of_its_own(script, tmp_path)
+
+
+def _in_a_process_of_its_own(script, tmp_path):
+    environment = {**os.environ, "PATH": "", "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import inspect
 import os
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -120,9 +121,17 @@ def _completed(preset: Preset) -> dict[str, object]:
 
 def _class_of(preset: Preset) -> Any:
     try:
-        module = importlib.import_module("dask_jobqueue")
+        with _ctrl_c_kept():
+            module = importlib.import_module("dask_jobqueue")
     except ImportError as error:
         raise MissingExtra.of("dask-jobqueue", extra="jobqueue") from error
+    except ValueError as error:  # its handler, in a thread other than the main one
+        raise WorkerError(
+            "dask-jobqueue is imported in the main thread",
+            value=str(error),
+            place=preset.named,
+            remedy="begin the run, or a session that holds the cluster, in the main thread",
+        ) from error
     factory = getattr(module, KINDS[preset.kind])
     command = shlex.split(factory.job_cls.submit_command)[0]
     if shutil.which(command) is None:
@@ -133,6 +142,17 @@ def _class_of(preset: Preset) -> Any:
             remedy="run it on a login node of the cluster, or load its module first",
         )
     return factory
+
+
+@contextmanager
+def _ctrl_c_kept() -> Iterator[None]:
+    """Keep what Ctrl-C does: dask-jobqueue, when imported, has it end the process with code 0."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is not before:
+            signal.signal(signal.SIGINT, before)
 
 
 def _check(preset: Preset, factory: Any) -> None:
