@@ -141,6 +141,11 @@ def test_errors_of_reading_name_the_url_too(web) -> None:
     assert "scutoid-urls" not in str(raised.value)
 
 
+@sc.blockwise(block=4, dtype="uint8", version="1", check_halo=False)
+def _same(image):
+    return image
+
+
 SECRETS = {
     "a user's password": "https://me:SECRET@example.org/a.ome.zarr",
     "a token in the place of a user": "http://SECRET@example.org/a.tif",
@@ -156,6 +161,7 @@ USES = {
     "a table": lambda url: sc.open_folder(pd.DataFrame({"path": [url]})),
     "export": lambda url: sc.export(sc.open(np.zeros((3, 4), "u1"), axes="yx"), url),
     "ask": lambda url: ask([url]),
+    "a store": lambda url: sc.run(_same(sc.open(np.zeros((3, 4), "u1"), axes="yx")), store=url),
 }
 
 

@@ -45,6 +45,8 @@ def url_of_store(path: str | os.PathLike[str]) -> str | None:
     ------
     StoreError
         If stores cannot lie at such URLs.
+    ParameterError
+        If a password or a signature stands in it.
     """
     text = os.fspath(path)
     if not is_url(text):
@@ -52,6 +54,7 @@ def url_of_store(path: str | os.PathLike[str]) -> str | None:
             return read_regular(Path(text) / URL_MARK).decode().strip()
         except (OSError, ValueError):
             return None
+    remote.refuse_secrets(text)
     if not remote.is_writable_kind(text) or "::" in text or not text.partition("://")[2].strip("/"):
         raise StoreError(
             "a store is a folder of this machine or of a mounted file system, or lies in a bucket",
