@@ -101,7 +101,7 @@ class OwnCluster:
 
     def waiting(self) -> str:
         """What is waited for."""
-        return "they start again"
+        return "they start"
 
     def close(self) -> None:
         """End all processes, now."""
