@@ -125,6 +125,11 @@ class RemoteResult:
         content = remote.get(place)
         return None if content is None else Manifest.of_bytes(content, place)
 
+    def abandon(self) -> None:
+        """Have nobody go on with the attempt: a new one is begun next."""
+        if self.token:
+            remote.remove([self.place(BEGUN)])
+
     def reject(self) -> None:
         """Withdraw a damaged result, and all attempts: a new one is begun next."""
         self.withdraw()

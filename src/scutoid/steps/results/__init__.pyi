@@ -51,6 +51,7 @@ from ._run_record import InputRecord, OutcomeRecord, RunRecord, RunStepRecord
 from ._runs import LOGS, RUN, RUN_NAME, RUNS, THUMBNAILS, announcing, dead_locks, view_of
 from ._segments import BlockSegments
 from ._shard_notes import NoteWriter, lost_notes, settle_notes
+from ._shards_at_url import keep_noted_shards
 from ._stored import StoredResult
 from ._stored_items import StoredItem, StoredItems, plain_parts
 from ._verify_at_url import verify_at_url
@@ -104,6 +105,7 @@ __all__ = [
     "groups_of",
     "how_far",
     "image_file",
+    "keep_noted_shards",
     "list_of",
     "list_of_members",
     "lost_blocks",

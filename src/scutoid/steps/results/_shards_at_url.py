@@ -8,14 +8,17 @@ from typing import Any
 from numpy.typing import NDArray
 
 from scutoid import remote
-from scutoid.arrays import shard_levels
+from scutoid.arrays import ShardLevel, shard_levels
 from scutoid.geometry import Roi
-from scutoid.steps.results._notes_file import notes_file, read_notes
+from scutoid.steps.results._missing_shards import zarr_images
+from scutoid.steps.results._notes_file import Notes, notes_file, notes_of, read_notes
 from scutoid.store import Entry
 
 
 class ShardsAtUrl:
-    """Asks for noted shards where nothing but zeros was read; each once.
+    """Asks for noted shards where nothing but zeros was read.
+
+    Each time: a run elsewhere may have made the result anew since.
 
     Parameters
     ----------
@@ -32,7 +35,6 @@ class ShardsAtUrl:
         self._level = next(iter(shard_levels(path)), None)
         found = read_notes(entry.at(notes_file(path.name)), entry.key)
         self._noted = frozenset(found["shard"][found["level"] == 0].tolist())
-        self._seen: set[int] = set()
 
     def lost(self, roi: Roi, voxels: NDArray[Any]) -> str | None:
         """Return the URL of a shard that was noted, and is gone; None: none of this region is."""
@@ -40,12 +42,45 @@ class ShardsAtUrl:
             return None
         for place in self._level.places(roi):
             number = self._level.number_of(place)
-            if number in self._seen or number not in self._noted:
+            if number not in self._noted:
                 continue
             part = self._level.region(place).intersect(roi)
             if not voxels[part.to_slices(roi.offset)].any():
                 shard = f"{self._url}/0/c/{'/'.join(map(str, place))}"
                 if remote.ask([shard]) == [None]:
                     return shard
-            self._seen.add(number)
         return None
+
+
+def keep_noted_shards(entry: Entry) -> bool:
+    """Remove shards that no segment notes, before an attempt at a URL is gone on with.
+
+    They are of blocks that are made again, and would stay in the place of what these make now:
+    their writer was killed, or its input was not the one that was planned with.
+
+    Returns
+    -------
+    bool
+        Whether those that are noted are there, of the size that was noted.
+
+    Raises
+    ------
+    StoreError
+        If the store does not answer.
+    """
+    is_whole = True
+    for image in zarr_images(entry):
+        notes = notes_of(entry, image.file)
+        for level in shard_levels(entry.path / image.file):
+            begin = f"{entry.image(image.file)}/{Path(level.folder).name}/c/"
+            there = {each.url: each.size for each in remote.objects(begin)}
+            noted = {} if notes is None else _sizes(begin, level, notes)
+            remote.remove([url for url in there if url not in noted])
+            is_whole &= all(there.get(url) == size for url, size in noted.items())
+    return is_whole
+
+
+def _sizes(begin: str, level: ShardLevel, notes: Notes) -> dict[str, int]:
+    own = notes[notes["level"] == level.number].tolist()
+    places = (("/".join(map(str, level.place_of(note[1]))), note[2]) for note in own)
+    return {f"{begin}{place}": size for place, size in places}

@@ -321,6 +321,8 @@ class Runner:
                     pack.forget(each.member_keys[number] for number in blocks)
             elif journal.exists():
                 Journal.forget(journal, np.array(blocks, dtype=np.int64))
+                if blocks and each.entry.remote is not None:  # segments have them as well
+                    each.entry.remote.abandon()
         except UnwritableStore:  # removing needs no room; all of them are made again
             record = Pack(items).index_path if is_collection else journal
             record.unlink(missing_ok=True)

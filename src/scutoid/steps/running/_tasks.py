@@ -23,6 +23,7 @@ from scutoid.steps.results import (
     DigestWriter,
     NoteWriter,
     image_file,
+    keep_noted_shards,
     notes_file,
     output_names,
     remove_misfits,
@@ -88,7 +89,12 @@ class TaskBuilder:
         elif each.lost is not None:
             Journal.forget(each.entry.journal, each.lost)
             remove_misfits(each.entry)
+        there = each.entry.remote
+        goes_on = there is not None and bool(there.token)
         each.entry.begin(self._planned.stamped(each))
+        if goes_on and not keep_noted_shards(each.entry):
+            each.entry.clear()
+            each.entry.begin(self._planned.stamped(each))
         try:
             writers = tuple(self._writers(each))
         except StoreError:
