@@ -77,6 +77,7 @@ class EntryStore:
         self.url = url_of_store(path)
         self._fetched: set[Path] = set()
         self._looked: set[Path] = set()
+        self._damaged: dict[Path, DamagedResult] | None = None
         if self.url is not None:
             self.path = working_folder(self.url)
             return
@@ -145,10 +146,20 @@ class EntryStore:
         """Fetch a result from its URL, once a look."""
         if self.url is not None and path not in self._fetched:
             self._fetched.add(path)
-            RemoteResult(self._url_of(path), path).fetch()
+            self._fetch_from(self._url_of(path), path)
 
     def _url_of(self, path: Path) -> str:
         return "" if self.url is None else f"{self.url}/{path.relative_to(self.path).as_posix()}"
+
+    def _fetch_from(self, url: str, path: Path) -> None:
+        there = RemoteResult(url, path)
+        try:
+            there.fetch()
+        except DamagedResult as error:
+            if self._damaged is None:
+                raise
+            self._damaged[path] = error
+            there.forget()
 
     def check_is_folder(self, what: str, remedy: str = "choose a folder for the store") -> None:
         """Refuse what a store at a URL cannot do.
@@ -201,10 +212,28 @@ class EntryStore:
                 remedy="check its name; a store is made by sc.run(..., store=...)",
             )
 
-    def look_again(self) -> None:
-        """Fetch results from a URL again when they are asked for next."""
+    def look_again(self, *, notes_damage: bool = False) -> None:
+        """Fetch results from a URL again when they are asked for next.
+
+        Parameters
+        ----------
+        notes_damage : bool
+            Whether one that is damaged there counts as absent, and `check_intact` tells of it.
+        """
         self._fetched.clear()
         self._looked.clear()
+        self._damaged = {} if notes_damage else None
+
+    def check_intact(self, entry: Entry) -> None:
+        """See that a result at a URL was not found damaged when it was fetched.
+
+        Raises
+        ------
+        DamagedResult
+            If it was.
+        """
+        if self._damaged and entry.path in self._damaged:
+            raise self._damaged[entry.path]
 
     def step_folders(self, *, links: bool = False) -> list[Path]:
         """Return the folders of steps, those in the folders of stages too, by path.
@@ -254,7 +283,7 @@ class EntryStore:
         places = self.places_at_url(name)
         new = [place for place in places if self.path / place not in self._fetched]
         self._fetched.update(self.path / place for place in new)
-        remote.at_once(new, lambda at: RemoteResult(f"{self.url}/{at}", self.path / at).fetch())
+        remote.at_once(new, lambda at: self._fetch_from(f"{self.url}/{at}", self.path / at))
 
     def places_at_url(self, name: str | None = None) -> list[str]:
         """Return where results of a step lie below the URL, or of all; nothing is fetched."""

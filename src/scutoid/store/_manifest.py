@@ -102,5 +102,5 @@ def _damaged(place: str, value: str) -> DamagedResult:
         "a manifest is what scutoid wrote",
         value=value,
         place=place,
-        remedy="remove it, and run again: its result is gone on with",
+        remedy="make its result again, by a run with force= and the name of its step",
     )

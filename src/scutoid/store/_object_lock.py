@@ -18,6 +18,7 @@ Whether a holder on another machine lives is told by the age of its object, by t
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -34,6 +35,8 @@ _POLL_SECONDS = 1.0
 _DIGITS = 8
 _HELD: dict[Path, ObjectLock] = {}
 """The locks that this process has taken, by the working folder of their results."""
+_TOKENS: set[str] = set()
+"""Of the locks that this process holds, or tries to take."""
 _SWEPT_AFTER = 3
 """Times the time after which a holder counts as dead, until an object that nobody holds is removed:
 somebody may have seen it just now, and be about to create the next."""
@@ -181,7 +184,11 @@ class ObjectLock(AnyLock):
         if epoch == 0 or (hold is not None and hold.is_released):
             return True
         if hold is not None and hold.is_here():
-            return not hold.owner.is_running()
+            if hold.owner.process == os.getpid():
+                return hold.owner.token not in _TOKENS
+            if not hold.owner.is_running():
+                return True
+        # A process of this machine that lives may have failed to give it back
         age = remote.age(self._object(epoch))
         return age is None or age > dead_after()
 
@@ -191,22 +198,30 @@ class ObjectLock(AnyLock):
             return False
         mine = _Hold(Owner.new(), _machine())
         self._mine, self._epoch = mine, epoch + 1  # before there is an object, which `release` ends
+        _TOKENS.add(mine.owner.token)
         if not remote.create(self._object(self._epoch), mine.to_bytes()):
-            self._mine, self._epoch = None, 0
+            self._forget()
             return False
         epochs = self._epochs()
         if max(epochs, default=0) != self._epoch:  # the one before it is long gone
             remote.remove([self._object(self._epoch)])
-            self._mine, self._epoch = None, 0
+            self._forget()
             return False
         remote.remove([self._object(each) for each in epochs[:-1]])
         return True
+
+    def _forget(self) -> None:
+        if self._mine is not None:
+            _TOKENS.discard(self._mine.owner.token)
+        self._mine, self._epoch = None, 0
 
     def _give_back(self) -> None:
         self._stop.set()
         if self._heart is not None and self._heart.is_alive():
             self._heart.join()
         mine = self._mine
+        if mine is not None:
+            _TOKENS.discard(mine.owner.token)
         with suppress(StoreError):  # it is taken over when it is old enough
             # Of a create that was broken off it is not known whose object is there
             if mine is not None and self._hold_at(self._epoch) == mine:

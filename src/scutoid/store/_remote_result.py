@@ -100,6 +100,9 @@ class RemoteResult:
             return False
         make_folder(self.folder.parent)
         with one_by_one(self.folder.parent / ".fetched"):
+            # Who has begun since has fetched here, after the lock was taken
+            if not is_held and Lock(self.folder).is_held:
+                return False
             content = remote.get(f"{self.url}/{MANIFEST}")
             if content is not None:
                 return self._fetch_complete(content)
@@ -129,6 +132,12 @@ class RemoteResult:
         """Have nobody go on with the attempt: a new one is begun next."""
         if self.token:
             remote.remove([self.place(BEGUN)])
+
+    def forget(self) -> None:
+        """Have nothing of the result in the working folder, unless a process here makes it."""
+        with one_by_one(self.folder.parent / ".fetched"):
+            if not Lock(self.folder).is_held:
+                remove_own(self.folder)
 
     def reject(self) -> None:
         """Withdraw a damaged result, and all attempts: a new one is begun next."""
@@ -408,5 +417,5 @@ def _lost(url: str, value: str) -> DamagedResult:
         "what a manifest or a journal names at a URL is there, as it was written",
         value=value,
         place=url,
-        remedy="restore it, or remove the manifest beside its attempt, and run again",
+        remedy="make it again, by a run with force= and the name of its step, or restore it",
     )

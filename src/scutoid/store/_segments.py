@@ -85,11 +85,11 @@ class SegmentWriter:
             content = b"".join(content for _, content in items)
             payloads.append(f"{name}\n{sizes}\n".encode() + content)
         place = f"{self._url}/{SEGMENTS}/{self._writer}-{self._n_written:08d}"
+        self._n_written += 1  # also if it is not known whether this one came to be
         if not remote.create(place, RecordLog.to_bytes(json.dumps(header).encode(), payloads)):
             raise StoreError(
                 "a segment is written by its writer alone", value="another is there", place=place
             )
-        self._n_written += 1
 
 
 def join_segments(folder: Path, key: str, segments: Iterable[tuple[str, bytes]]) -> None:

@@ -8,11 +8,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import scutoid as sc
 from scutoid import remote
 from scutoid.errors import DamagedResult
+from scutoid.store import EntryStore, Recipe
 
 RAW = np.random.default_rng(0).integers(1, 255, (64, 64)).astype("u1")
 RAW[:32, :32] = 0
@@ -40,6 +42,11 @@ def store(bucket, machine):
 @sc.blockwise(retries=0, version="1")
 def twice(a):
     return a * np.uint16(2)
+
+
+@sc.blockwise(out=("image", "table"), version="1")
+def both(a, *, add=1):
+    return a + add, pd.DataFrame({"largest": [float(a.max())]})
 
 
 @sc.blockwise(retries=0, version="1")
@@ -116,6 +123,24 @@ def test_a_result_is_begun_anew_where_a_shard_of_it_is_not_as_noted(store, stopp
     assert sc.Store(store).verify().ok
 
 
+@pytest.mark.parametrize("lost", ["table.parquet", "image.shards", "manifest.json"])
+def test_force_makes_anew_what_is_damaged_and_others_can_be_made(store, machine, lost):
+    def target(**parameters):
+        return both(sc.open(RAW, axes="yx"), **parameters)
+
+    sc.run(*target(), store=store, **QUIET)
+    (url,) = objects_of(store, f"/{re.escape(lost)}$")
+    remote.put(url, b"something else")
+    machine("second")
+    with pytest.raises(DamagedResult, match="force="):
+        sc.run(*target(), store=store, **QUIET)
+    sc.run(*target(add=2), store=store, **QUIET)
+    sc.run(*target(), store=store, force=["both"], **QUIET)
+    machine("third")
+    np.testing.assert_array_equal(sc.Store(store)["both"][0].read(), RAW + 1)
+    assert sc.Store(store).verify().ok
+
+
 def test_a_shard_that_goes_after_it_was_seen_is_no_zeros(store):
     image = twice(sc.open(RAW, axes="yx"))
     sc.run(image, store=store, **QUIET)
@@ -124,3 +149,35 @@ def test_a_shard_that_goes_after_it_was_seen_is_no_zeros(store):
     remote.remove(objects_of(store, "/0/c/1/1$"))
     with pytest.raises(DamagedResult):
         opened[32:, 32:].read()
+
+
+def begun(store):
+    entry = EntryStore(store).entry("otsu", "3f9a1c0b7d42aa")
+    lock = entry.lock()
+    assert lock.acquire()
+    entry.begin(Recipe(step="otsu", key="3f9a1c0b7d42aa"))
+    entry.remote.announce()
+    entry.save(41, "value")
+    return entry, lock
+
+
+def test_a_lock_that_could_not_be_given_back_is_free_for_its_own_process(bucket, store):
+    entry, lock = begun(store)
+    bucket.proxy.fault = lambda method, path: 503 if ".lock" in path else None
+    lock.release()
+    bucket.proxy.fault = lambda method, path: None
+    assert not entry.lock().is_held
+
+
+def test_a_working_folder_is_left_alone_by_a_look_that_waited_while_a_run_began(store, monkeypatch):
+    entry, lock = begun(store)
+    looks = iter([False])  # before the run had begun
+    is_held = type(lock._here).is_held
+    monkeypatch.setattr(
+        type(lock._here), "is_held", property(lambda self: next(looks, is_held.fget(self)))
+    )
+    looks_at = EntryStore(store)
+    remote.remove(objects_of(store, "begun"))
+    looks_at.entry("otsu", "3f9a1c0b7d42aa")
+    assert entry.status == "partial"
+    lock.release()

@@ -33,6 +33,8 @@ def find_stored(draft: Draft, *, is_forced: bool) -> None:
         _find_members(draft, call, is_forced=is_forced)
         return
     if not draft.is_kept or entry.status == "absent":
+        # At a URL there may be what could not be fetched, for it is damaged
+        draft.restarts = is_forced and draft.is_kept and entry.remote is not None
         return
     if entry.is_suspect:
         draft.reason = "damage was noticed in it: it is looked through when it runs"

@@ -64,7 +64,7 @@ class Planner:
         paranoid: bool = False,
     ) -> None:
         self.store = store
-        store.look_again()
+        store.look_again(notes_damage=True)
         self.memory = physical_memory() if memory is None else memory
         self.memo = HashMemo(store.path / _MEMO, is_trusted=not paranoid)
         self.layouts = Layouts(block)
@@ -195,6 +195,8 @@ class Planner:
         for draft in reversed(self._drafts):
             if draft in targets:
                 draft.is_kept = True
+            if draft.task not in self._force:
+                self.store.check_intact(draft.entry)
             find_stored(draft, is_forced=draft.task in self._force)
             if draft not in needed and not draft.is_to_be_mended:
                 continue

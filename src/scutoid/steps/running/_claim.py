@@ -155,7 +155,8 @@ def _writes(planned: PlannedRun) -> bool:
 
 def _have_changed(planned: PlannedRun) -> bool:
     """Whether what is to be made at a URL was gone on with since it was planned, elsewhere."""
-    there = [each.entry.remote for each in to_make(planned).values()]
+    # What is made anew goes whatever it is: it may be damaged there
+    there = [each.entry.remote for each in to_make(planned).values() if not each.restarts]
     changed = [one.fetch(is_held=True) for one in there if one is not None]  # all of them
     return any(changed)
 
