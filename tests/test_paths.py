@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import scutoid as sc
-from scutoid.errors import DamagedResult, SourceNotFound, StoreError
+from scutoid.errors import DamagedResult, ParameterError, SourceNotFound, StoreError
 from scutoid.paths import absolute, inside, is_inner_name, normal
 
 WRITTEN = [
@@ -115,3 +116,22 @@ def test_what_no_file_can_be_called_is_not_there(tmp_path, text, ending) -> None
             find()
     with pytest.raises(StoreError):
         sc.export(sc.open(np.zeros((3, 3))), written.replace("*", "") + ".tif")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        sc.open,
+        lambda place: sc.run(sc.gaussian(sc.open(np.eye(4)), sigma=1), store=place),
+        lambda place: sc.export(sc.open(np.eye(4)), place),
+        sc.Store,
+        sc.open_folder,
+    ],
+    ids=["open", "run", "export", "Store", "open_folder"],
+)
+@pytest.mark.parametrize("url", ["s3://bucket/a.ome.zarr", "https://example.org/a.tif"])
+def test_a_url_of_which_a_path_was_made_is_refused(tmp_path, monkeypatch, use, url):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match=re.escape(f'write "{url}"')):
+        use(Path(url))
+    assert not list(tmp_path.iterdir())

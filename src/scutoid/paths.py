@@ -9,14 +9,24 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-from scutoid.errors import DamagedResult, SourceNotFound
+from scutoid.errors import DamagedResult, ParameterError, SourceNotFound
 
-__all__ = ["absolute", "broken_link", "inside", "is_inner_name", "normal", "shown_path"]
+__all__ = [
+    "absolute",
+    "broken_link",
+    "check_is_no_url",
+    "inside",
+    "is_inner_name",
+    "normal",
+    "shown_path",
+]
 
 
 _NOT_INNER = {"", os.curdir, os.pardir}
+_URL_AS_PATH = re.compile(r"(s3a?|gs|gcs|https?|abfss?|az|ftp|memory|file):/(?!/)")
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
@@ -24,12 +34,35 @@ def absolute(path: str | os.PathLike[str]) -> Path:
 
     ``~name`` is the home of a user, and a name like any other where there is no such user.
 
+    Raises
+    ------
+    ParameterError
+        If it is a URL that a `Path` was made of, which leaves it one slash.
+
     Examples
     --------
     >>> absolute("/data/plate/../results")
     PosixPath('/data/results')
     """
-    return Path(normal(os.path.expanduser(path)))  # noqa: PTH111  # pathlib raises
+    text = os.fspath(path)
+    check_is_no_url(text)
+    return Path(normal(os.path.expanduser(text)))  # noqa: PTH111  # pathlib raises
+
+
+def check_is_no_url(path: str) -> None:
+    """Refuse a path that was a URL once.
+
+    Raises
+    ------
+    ParameterError
+        If it is a URL that a `Path` was made of, which leaves it one slash.
+    """
+    if (found := _URL_AS_PATH.match(path)) is not None:
+        raise ParameterError(
+            "a URL is given as text: a Path has one slash of it less",
+            value=path,
+            remedy=f'write "{found[1]}://{path[found.end() :]}"',
+        )
 
 
 def normal(path: str | os.PathLike[str]) -> str:

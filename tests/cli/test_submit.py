@@ -203,7 +203,7 @@ def test_an_element_that_was_cancelled_or_gets_nowhere_is_not_requeued(
 
 def element(folder, part, *more, **environment):
     """Start what a script of an array runs."""
-    command = [sys.executable, "-m", "scutoid", "run", "cells.py", "--place", str(folder)]
+    command = [sys.executable, "-P", "-m", "scutoid", "run", "cells.py", "--place", str(folder)]
     command += ["--block", "8", "--executor", "serial", "--share", part, *more]
     return subprocess.Popen(
         command,

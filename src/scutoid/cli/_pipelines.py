@@ -149,7 +149,12 @@ def with_flags(
         )
 
     options = [
-        option("store", str, "results", "Folder of the results; it is made if it does not exist."),
+        option(
+            "store",
+            str,
+            "results",
+            "Folder or s3:// URL of the results, made if it is not there.",
+        ),
         option(
             "parameters",
             Path | None,

@@ -124,7 +124,7 @@ class ArrayJob:
             f"output={logs}",
             *self.options,
         ]
-        command = [sys.executable, "-m", "scutoid", "run", self.file, *self.tokens]
+        command = [sys.executable, "-P", "-m", "scutoid", "run", self.file, *self.tokens]
         if not any(token.partition("=")[0] == "--workers" for token in self.tokens):
             command += ["--workers", str(self.cpus)]
         lines = [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from scutoid.arrays import Missing, check_missing, may_be_image
 from scutoid.errors import ParameterError, SourceError, SourceNotFound
+from scutoid.paths import check_is_no_url
 from scutoid.regular import check_regular
 from scutoid.remote import refuse_secrets
 from scutoid.steps.compute import Groups
@@ -140,6 +141,7 @@ def _found_members(source: FileSource, wanted: Wanted) -> tuple[str, Members]:
     if is_url(text):
         refuse_secrets(text)
         return _at_url(text, wanted)
+    check_is_no_url(text)
     check_regular(text)
     if "\0" in text:
         raise SourceNotFound("a name of a folder or of files has no NUL in it", value=text)
