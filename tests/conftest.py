@@ -41,11 +41,13 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible():
-    """Undo that signals are ignored, as in background jobs: what tests start would inherit it."""
-    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
-    for number, default in defaults.items():
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, default)
+    """Undo that signals are ignored, as in background jobs: what tests start would inherit it.
+
+    Undo too what importing dask-jobqueue, as collecting its tests does, makes of Ctrl-C.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
