@@ -40,6 +40,7 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
         "scutoid.store._remote_result": ["RemoteResult"],
         "scutoid.store._shares": ["Segment", "remove_segments", "share_lock", "take_share"],
         "scutoid.store._ownership": ["is_own"],
+        "scutoid.store._working": ["is_url"],
         "scutoid.store._pack": ["Pack"],
         "scutoid.store._parts": [
             "arrays_of_bytes",
