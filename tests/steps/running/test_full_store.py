@@ -160,7 +160,7 @@ def test_a_disk_that_fills_up_ends_a_run_at_once_and_nothing_that_fits_is_lost(
     assert 0 < kept < N
     returns_values = kind in ("parts", "table", "members_of_values")
     in_flight = N if returns_values else 2 * WORKERS  # values come back a batch at a time
-    if kind.startswith("members_of") and executor == "processes":
+    if kind.startswith("members_of") and executor != "serial":
         in_flight = max(in_flight, N // 2)  # members are handed out in batches
     assert n_tried <= min(kept + in_flight, N)
     subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
