@@ -8,7 +8,8 @@
             ...                               those in flight have `grace` seconds
                                               afterwards the handlers of before are back, and called
 
-A run inside another one shares what the outer one has set up.
+A run inside another one shares what the outer one has set up.  `held_back` is for what must not be
+left half done.
 """
 
 from __future__ import annotations
@@ -200,6 +201,30 @@ def interruptible() -> Iterator[None]:
         return
     with stop.interruptible():
         yield
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Hold back what signals raise, Ctrl-C among them, until the body is done.
+
+    For what cannot be done by halves.  In other threads than the main one nothing is raised anyway.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, *SIGNALS)
+    handlers = {each: signal.getsignal(each) for each in numbers}
+    held = [each for each in numbers if callable(handlers[each])]
+    for each in held:
+        signal.signal(each, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for each in held:
+            signal.signal(each, handlers[each])
+        for number in came[:1]:  # it ends what is going on
+            signal.raise_signal(number)
 
 
 def _current() -> Stop | None:

@@ -33,6 +33,7 @@ from scutoid.arrays._source import (
     stamp_of,
 )
 from scutoid.arrays._spec import KNOWN_AXES, ImageSpec, unnamed_spec
+from scutoid.arrays._tensorstore import load_tensorstore
 from scutoid.arrays._zarr_chunks import check_chunks
 from scutoid.arrays._zarr_filled import REFUSED_BY_SERVER, read_filled
 from scutoid.arrays._zarr_groups import zarr_images
@@ -66,6 +67,7 @@ UNDECODED = "chunks of a zarr can be read and decoded"
 
 @functools.cache
 def _context(cache_bytes: int) -> tensorstore.Context:
+    load_tensorstore()
     import tensorstore as ts
 
     # A worker process is one of many, one a core; its environment says so to numeric libraries.
@@ -197,6 +199,7 @@ def open_tensorstore(
     ValueError, NotImplementedError
         What tensorstore says if it cannot open it.
     """
+    load_tensorstore()
     import tensorstore as ts
 
     spec: dict[str, object] = {

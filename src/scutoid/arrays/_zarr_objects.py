@@ -21,6 +21,7 @@ from scutoid.arrays._axis_order import Order
 from scutoid.arrays._create import ImageWriter
 from scutoid.arrays._shard_notes import Notes, ShardLevel, as_notes
 from scutoid.arrays._spec import ImageSpec
+from scutoid.arrays._tensorstore import load_tensorstore
 from scutoid.arrays._zarr_write import ZarrWriter, has_voxels
 from scutoid.errors import MetadataError, StoreError
 from scutoid.geometry import Roi
@@ -172,6 +173,7 @@ def _encoded(
 
 def _in_memory(metadata: str, stores_zeros: bool) -> tensorstore.TensorStore:
     """Return an empty array that has memory of its own."""
+    load_tensorstore()
     import tensorstore as ts
 
     spec = {

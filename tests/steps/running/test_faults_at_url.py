@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +18,6 @@ from scutoid.store import EntryStore, Recipe
 RAW = np.random.default_rng(0).integers(1, 255, (64, 64)).astype("u1")
 RAW[:32, :32] = 0
 QUIET = {"progress": False, "check_halo": False, "executor": "serial", "block": 32}
-
-
-@pytest.fixture
-def machine(monkeypatch, tmp_path):
-    """Return what makes this process look like one on another machine: other temporary files."""
-
-    def move(name):
-        (tmp_path / name).mkdir(exist_ok=True)
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
-        monkeypatch.setenv("TMPDIR", str(tmp_path / name))
-
-    move("first")
-    return move
-
-
-@pytest.fixture
-def store(bucket, machine):
-    return bucket.url("results")
 
 
 @sc.blockwise(retries=0, version="1")

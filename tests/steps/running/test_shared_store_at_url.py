@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
 from pathlib import Path
 
@@ -18,24 +17,6 @@ from scutoid.store import ObjectLock, Owner
 
 RAW = np.arange(64 * 64, dtype="u2").reshape(64, 64)
 QUIET = {"progress": False, "check_halo": False, "executor": "serial"}
-
-
-@pytest.fixture
-def machine(monkeypatch, tmp_path):
-    """Return what makes this process look like one on another machine: other temporary files."""
-
-    def move(name):
-        (tmp_path / name).mkdir(exist_ok=True)
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
-        monkeypatch.setenv("TMPDIR", str(tmp_path / name))
-
-    move("first")
-    return move
-
-
-@pytest.fixture
-def store(bucket, machine):
-    return bucket.url("results")
 
 
 @sc.blockwise(retries=0, version="1")
@@ -108,7 +89,7 @@ def test_a_result_is_made_by_one_machine_at_a_time(calls, store, machine):
     np.testing.assert_array_equal(again.read(), 65535 - RAW)
 
 
-def test_two_machines_at_once_make_each_block_once(calls, store, monkeypatch, tmp_path):
+def test_two_machines_at_once_make_each_block_once(calls, store, machine):
     first, gate = threading.Event(), threading.Event()
 
     class Halting:
@@ -123,8 +104,7 @@ def test_two_machines_at_once_make_each_block_once(calls, store, monkeypatch, tm
     )
     running.start()
     assert first.wait(60)
-    (tmp_path / "second").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "second"))
+    machine("second")
 
     class Opening:
         def on_event(self, event):

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,24 +24,6 @@ from scutoid.store import EntryStore
 RAW = np.random.default_rng(0).integers(0, 255, (64, 96)).astype("u1")
 RAW[:32, :32] = 0
 QUIET = {"progress": False, "check_halo": False}
-
-
-@pytest.fixture
-def machine(monkeypatch, tmp_path):
-    """Return what makes this process look like one on another machine: other temporary files."""
-
-    def move(name):
-        (tmp_path / name).mkdir(exist_ok=True)
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
-        monkeypatch.setenv("TMPDIR", str(tmp_path / name))
-
-    move("first")
-    return move
-
-
-@pytest.fixture
-def store(bucket, machine):
-    return bucket.url("results")
 
 
 @sc.blockwise(halo=1)
