@@ -100,7 +100,6 @@ def test_settings_that_another_has_replaced_stay(above, monkeypatch):
     os.environ["TMPDIR"] = tempfile.tempdir = str(above)
     scratch.close()
     assert os.environ.pop("TMPDIR") == tempfile.tempdir == str(above)
-    tempfile.tempdir = None
 
 
 def test_a_folder_that_cannot_be_written_is_named(above):
