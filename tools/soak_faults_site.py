@@ -193,7 +193,7 @@ class FaultySite:
             swap(is_other=False)
 
     def _see_hung(self, driver: subprocess.Popen[bytes], end: float) -> None:
-        if time.monotonic() > end:
+        if time.monotonic() > end and "hung" not in dict(self.tally.found):
             self._note("hung", f"a driver took more than {HUNG:g} s")
             driver.kill()
         time.sleep(_POLL)
