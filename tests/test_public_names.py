@@ -114,7 +114,7 @@ INTERNAL = {
         Readable reading_of SeriesName SECONDS sets_among shard_levels ShardLevel SourceFiles
         source_at_level SPATIAL split_zip STACKED_AXES Stacking StackSource Storage stored_shards
         stream_tiff TakenShards VoxelSizes well_name without_windows WrappedSource write_tiff
-        is_decodable UNDECODED writer_to_url zarr_at zarr_images
+        is_decodable UNDECODED write_kept writer_to_url zarr_at zarr_images
     """,
     "scutoid.blocks": """
         Batch conflict_order Done EventLog Journal lower_neighbours parse_bytes sample_blocks

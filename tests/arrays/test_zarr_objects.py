@@ -70,6 +70,29 @@ def test_the_first_writer_of_a_shard_holds_and_is_noted_by_all(bucket, tmp_path,
     )
 
 
+@pytest.mark.parametrize("axes", ["yx", "yxc"])
+def test_of_a_block_that_two_have_begun_all_levels_are_of_the_first(
+    bucket, tmp_path, monkeypatch, axes
+):
+    dead, writer, alone = (
+        writer_to_url(created(tmp_path / f"{name}.ome.zarr", axes, levels=3), bucket.url(name))
+        for name in ("a", "a", "b")
+    )
+    roi = of_axes(BLOCKS[0], axes)
+    first, other = (voxels(axes, seed)[roi.to_slices()] for seed in (0, 1))
+    create = remote.create
+    with monkeypatch.context() as patched:
+        patched.setattr(remote, "create", lambda url, content: create(url, content) and 1 / 0)
+        with pytest.raises(ZeroDivisionError):  # ends when it has created one shard
+            dead.write(roi, first)
+    notes, kept = writer.write_kept(roi, other)
+    np.testing.assert_array_equal(kept, first)
+    assert notes.tolist() == alone.write_noted(roi, first).tolist()
+    for level in range(3):
+        below = f"{level}/c/" + "/".join("0" * len(axes))
+        assert remote.get(bucket.url(f"a/{below}")) == remote.get(bucket.url(f"b/{below}"))
+
+
 def test_a_shard_is_one_request(bucket, tmp_path):
     writer = writer_to_url(created(tmp_path / "a.ome.zarr"), bucket.url("a"))
     bucket.proxy.forget()

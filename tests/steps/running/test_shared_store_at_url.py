@@ -11,6 +11,7 @@ import pytest
 
 import scutoid as sc
 from scutoid import remote
+from scutoid.arrays._zarr_objects import ObjectWriter
 from scutoid.errors import StoreError
 from scutoid.events import StepAwaited
 from scutoid.store import ObjectLock, Owner
@@ -185,6 +186,32 @@ def test_a_run_that_was_taken_for_dead_spoils_nothing(store, machine, monkeypatc
         np.testing.assert_array_equal(dead.result.read(), 65535 - RAW)
     elif force:
         assert dead.error is not None
+
+
+@sc.blockwise(block=32, version="1")
+def doubled(a):
+    return a * 2
+
+
+@sc.blockwise(block=32, version="1")
+def increased(a):
+    return a + 1
+
+
+def test_the_next_step_gets_the_block_that_is_there(store, monkeypatch):
+    """What two writers have made of a block differs; the one that came later goes on."""
+    written = ObjectWriter.write_kept
+
+    def as_second(self, roi, data, **options):
+        written(self, roi, data + 7, **options)  # by another, which is not noted
+        return written(self, roi, data, **options)
+
+    monkeypatch.setattr(ObjectWriter, "write_kept", as_second)
+    image = doubled(sc.open(RAW, axes="yx"))
+    after = increased(image)
+    sc.run(image, after, store=store, **QUIET)
+    np.testing.assert_array_equal(image.read(), RAW * 2 + 7)
+    np.testing.assert_array_equal(after.read(), RAW * 2 + 7 + 1 + 7)
 
 
 def garbage_of(store, **options):

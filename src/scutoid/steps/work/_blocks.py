@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scutoid.arrays import ImageWriter, Readable, open_source
+from scutoid.arrays import ImageWriter, Readable, open_source, write_kept
 from scutoid.blocks import Block, Done
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.compute import (
@@ -101,11 +101,11 @@ class BlockWork:
                 packed.append(result)
                 notes.append(b"")
                 continue
-            noted = writer.write_noted(roi, np.asarray(result), stores_zeros=stores_zeros)
+            noted, kept = write_kept(writer, roi, np.asarray(result), stores_zeros=stores_zeros)
             notes.append(b"" if noted is None else noted.tobytes())
             wrote |= noted is not None
             if self.handover is not None:
-                self.handover.put(roi, np.asarray(result))
+                self.handover.put(roi, kept)
         payload = encode(packed) if packed else None
         return BlockResult(payload, notes, digest, is_empty=payload is None and not wrote)
 
