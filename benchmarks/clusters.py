@@ -63,6 +63,9 @@ def blocks(sizes, n_map, repeats):
         "cluster's own start, s",
         "tasks in the scheduler",
         "its MB more at the peak",
+        "processor's us a block: driver",
+        "scheduler",
+        "workers",
     ]
     rows = [
         [
@@ -74,6 +77,7 @@ def blocks(sizes, n_map, repeats):
             f"{median(runs, 'up'):.2f}",
             f"{median(runs, 'tasks'):,}",
             f"{median(runs, 'mb'):.0f}",
+            *(f"{median(runs, f'{name}_us'):.2f}" for name in ("driver", "scheduler", "workers")),
         ]
         for case, runs in found.items()
     ]
@@ -82,7 +86,8 @@ def blocks(sizes, n_map, repeats):
         f"medians of {repeats} runs in turn. What a block costs is counted from the begin of the "
         "first until the driver knows of the last. The scheduler is in a process of its own: MB "
         "are what that has at its peak beyond what it had with both workers up, tasks the most "
-        "that it knew at once."
+        "that it knew at once. Seconds of processors are those from the call to its end, of all "
+        "threads; both workers together."
     )
     return f"{about}\n\n{table(heads, rows)}"
 
@@ -102,7 +107,8 @@ def smoothing(side, repeats):
         cells = [what]
         for which in ("first", "later"):
             runs = found[case]
-            cells += [f"{median(runs, which):.2f}", f"{ratio(runs, reference, which):.2f}"]
+            for name in (which, f"{which}_cpu"):
+                cells += [f"{median(runs, name):.2f}", f"{ratio(runs, reference, name):.2f}"]
         rows.append(cells)
     about = (
         f"Gaussian of sigma 2 on {side}^3 uint16 (zarr, chunks of 64^3) to float32, blocks of "
@@ -110,7 +116,8 @@ def smoothing(side, repeats):
         "processes start in each run, those of the cluster before; in its first run they import "
         "what they need. Voxels are the same bit for bit."
     )
-    heads = ["", "first run, s", "ratio", "a later one, s", "ratio"]
+    heads = ["", "first run, s", "ratio", "of processors, s", "ratio"]
+    heads += ["a later one, s", "ratio", "of processors, s", "ratio"]
     return f"{about}\n\n{table(heads, rows)}"
 
 
@@ -119,21 +126,25 @@ def bucket(side, repeats):
     cases = {place: ("store", place, side) for place in ("folder", "bucket")}
     found = measured(cases.values(), repeats)
     check_same(found, "in a bucket")
-    heads = ["", "s", "ratio", "blocks", "batches", "requests", "a block", "2 a block, 2 a batch"]
+    heads = ["", "s", "ratio", "client's ms a block", "ratio", "blocks", "batches", "requests"]
+    heads += ["a block", "2 a block, 2 a batch"]
     rows = []
     for place, case in cases.items():
         runs = found[case]
         last = runs[-1]
         n, batches, asked = last["n"], last["batches"], sum(last["requests"].values())
         seconds, slower = median(runs, "seconds"), ratio(runs, found[cases["folder"]], "seconds")
-        row = [place, f"{seconds:.2f}", f"{slower:.2f}", f"{n:,}", batches]
+        ms = f"{median(runs, 'cpu') / n * 1e3:.2f}"
+        more = f"{ratio(runs, found[cases['folder']], 'cpu'):.2f}"
+        row = [place, f"{seconds:.2f}", f"{slower:.2f}", ms, more, f"{n:,}", batches]
         rows.append([*row, f"{asked:,}", f"{asked / n:.2f}", f"{2 * n + 2 * batches:,}"])
     kinds = found[cases["bucket"]][-1]["requests"]
     told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
     about = (
         f"A chain of two steps without halo, {n:,} blocks of 16^3 uint16 in all, 2 processes; "
         f"medians of {repeats} runs in turn. Times are those of moto and the proxy: a request of "
-        "either takes milliseconds of a processor."
+        "either takes milliseconds of a processor, which are not among those of the client: driver "
+        "and workers, from the call to its end."
     )
     return f"{about}\n\n{table(heads, rows)}\n\nRequests: {told}."
 

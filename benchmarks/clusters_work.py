@@ -3,6 +3,9 @@
 ``blocks scutoid|map N``, ``smooth processes|dask SIDE``, ``store folder|bucket SIDE``; each prints
 a line of JSON.  ``cluster`` runs a cluster, ``serve`` an object store behind a proxy: they say
 their address, and answer each line of their input with what they have taken, or were asked for.
+
+Beside each time stands that of processors (user and system), which other work on the machine
+changes less.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ def beside(what):
 
 @contextmanager
 def cluster_that_is_up():
-    """Give a client of a cluster in another process, the seconds of its start, and its peaks."""
+    """Give a client of a cluster in another process, the seconds of its start, and what asks it."""
     from distributed import Client
 
     started = time.perf_counter()
@@ -59,14 +62,24 @@ def cluster_that_is_up():
 
 
 def cluster():
-    """Run a LocalCluster until the input ends; say what its process has taken at its peak."""
+    """Run a LocalCluster until the input ends; say what it has taken, of memory at its peak."""
+    import psutil
     from distributed import LocalCluster
 
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(silence_logs=50, **options) as started, Peak(started.scheduler) as peak:
         print(json.dumps(started.scheduler_address), flush=True)
         for _ in sys.stdin:
-            print(json.dumps({"mb": peak.mb - peak.before, "tasks": peak.tasks}), flush=True)
+            workers = psutil.Process().children(recursive=True)
+            taken = {"mb": peak.mb - peak.before, "tasks": peak.tasks}
+            taken["scheduler"] = time.process_time()
+            taken["workers"] = sum(sum(each.cpu_times()[:2]) for each in workers)
+            print(json.dumps(taken), flush=True)
+
+
+def cpu_times():
+    """Return the seconds of processors that this process and those that it has ended took."""
+    return sum(os.times()[:4])
 
 
 class Peak:
@@ -104,8 +117,8 @@ def blocks(way, n):
     n = side**3
     with tempfile.TemporaryDirectory() as folder:
         os.environ[BEGUN] = str(Path(folder) / "begun")
-        with cluster_that_is_up() as (client, up, peaks):
-            called = time.time()
+        with cluster_that_is_up() as (client, up, ask):
+            before, driver, called = ask(), cpu_times(), time.time()
             if way == "map":
                 client.gather(client.map(nothing_at_all, range(n), pure=False))
                 done = time.time()
@@ -114,29 +127,36 @@ def blocks(way, n):
                 task = BlockTask("a", nothing, BlockGrid(Roi((0, 0, 0), (side,) * 3), 1))
                 run_blocks(task, workers=2, executor=client, listeners=[recorder])
                 done = recorder.of(events.BatchDone)[-1].time
-            said = times(n, called, done)
-            return {**said, "us": said["busy"] / n * 1e6, "up": up, **peaks()}
+            said = {**times(n, called, done), "up": up, "driver": cpu_times() - driver}
+            said["us"] = said["busy"] / n * 1e6
+            taken = ask()
+            said |= {name: taken[name] - before[name] for name in ("scheduler", "workers")}
+            for name in ("driver", "scheduler", "workers"):
+                said[f"{name}_us"] = said.pop(name) / n * 1e6
+            return {**said, "mb": taken["mb"], "tasks": taken["tasks"]}
 
 
 def smooth(way, side):
     """A Gaussian of a volume that was prepared, twice: workers import what they need but once."""
     import scutoid as sc
 
-    def timed(executor):
+    def timed(executor, of_cluster):
         with tempfile.TemporaryDirectory(dir=WORK) as store:
             result = sc.gaussian(sc.open(WORK / f"smoothing_{side}_64.zarr", axes="zyx"), sigma=2.0)
-            started = time.perf_counter()
+            cpu, started = cpu_times() + of_cluster(), time.perf_counter()
             sc.run(result, store=store, workers=2, executor=executor, block=128)
-            return time.perf_counter() - started, digest(result)
+            seconds = time.perf_counter() - started
+            return seconds, cpu_times() + of_cluster() - cpu, digest(result)
 
-    def twice(executor):
-        (first, digest_of_first), (later, digest_of_later) = timed(executor), timed(executor)
-        return {"first": first, "later": later, "digest": [digest_of_first, digest_of_later]}
+    def twice(executor, of_cluster=lambda: 0.0):
+        first, later = (timed(executor, of_cluster) for _ in range(2))
+        said = {"first": first[0], "first_cpu": first[1], "later": later[0], "later_cpu": later[1]}
+        return {**said, "digest": [first[2], later[2]]}
 
     if way == "processes":
         return twice(way)
-    with cluster_that_is_up() as (client, _, _):
-        return twice(client)
+    with cluster_that_is_up() as (client, _, ask):
+        return twice(client, lambda: sum(ask()[name] for name in ("scheduler", "workers")))
 
 
 def digest(result):
@@ -159,15 +179,16 @@ def store(way, side):
     recorder = Recorder()
     with tempfile.TemporaryDirectory(dir=WORK) as folder, served(way) as (url, asked):
         place = url or folder
-        started = time.perf_counter()
+        cpu, started = cpu_times(), time.perf_counter()
         options = {"workers": 2, "executor": "processes", "block": 16, "listeners": [recorder]}
         done = sc.run(first, last, store=place, **options)
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, cpu_times() - cpu
         requests = asked()
         return {
             "n": sum(step.n_blocks for step in done.steps),
             "batches": len(recorder.of(events.BatchDone)),
             "seconds": seconds,
+            "cpu": cpu,
             "requests": requests,
             "digest": [digest(last)],
         }

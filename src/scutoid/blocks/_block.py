@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks._levels import lower_neighbours
 from scutoid.geometry import BlockGrid, Coordinate, Roi
+
+_T = TypeVar("_T")
+# So that a job of many cheap blocks does not hold all of them at once.
+_TOGETHER = 512
 
 
 class BlockStatus(enum.IntEnum):
@@ -99,7 +106,7 @@ class Block:
 def blocks_of(
     task: str, grid: BlockGrid, indices: NDArray[np.int64], *, conflict: bool = False
 ) -> Iterator[Block]:
-    """The blocks of a grid with these numbers, computed together.
+    """The blocks of a grid with these numbers, some hundred computed together.
 
     Parameters
     ----------
@@ -113,25 +120,47 @@ def blocks_of(
         Whether the blocks may read what others of the task have written.
     """
     own_grid = grid if conflict else None
+    parts = (indices[at : at + _TOGETHER] for at in range(0, len(indices), _TOGETHER))
+    return itertools.chain.from_iterable(_made(task, grid, part, own_grid) for part in parts)
+
+
+def _made(
+    task: str, grid: BlockGrid, indices: NDArray[np.int64], own_grid: BlockGrid | None
+) -> list[Block]:
+    """Make blocks side by side: a cheap block lasts less than a microsecond, its checks forty."""
     low, high = (np.array(side, dtype=np.int64) for side in grid.halo)
     places = np.stack(np.unravel_index(indices, tuple(grid.shape)), axis=1)
-    start = np.array(grid.total.offset, dtype=np.int64) + places * np.array(grid.block_shape)
-    stop = start + np.array(grid.block_shape, dtype=np.int64)
+    block_shape = np.array(grid.block_shape, dtype=np.int64)
+    start = np.array(grid.total.offset, dtype=np.int64) + places * block_shape
+    stop = start + block_shape
     if grid.fit == "shrink":
         stop = np.minimum(stop, np.array(grid.total.end, dtype=np.int64))
-    columns = (start, stop - start, start - low, stop - start + low + high)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    for index, (offset, shape, read_offset, read_shape) in zip(indices.tolist(), rows, strict=True):
-        read, write = _roi(read_offset, read_shape), _roi(offset, shape)
-        yield Block(task, index, read, write, own_grid)
+    writes = reads = _rois(start, stop - start)
+    if low.any() or high.any():
+        reads = _rois(start - low, stop - start + low + high)
+    return _filled(
+        Block,
+        *(len(indices), itertools.repeat(task), indices.tolist()),
+        *(reads, writes, itertools.repeat(own_grid)),
+    )
 
 
-def _roi(offset: list[int], shape: list[int]) -> Roi:
-    """Make a region of ints that numpy has computed, without checking each number.
+def _rois(offsets: NDArray[np.int64], shapes: NDArray[np.int64]) -> list[Roi]:
+    """Make regions of ints that numpy has computed, without checking each number."""
+    n = len(offsets)
+    same = n > 0 and bool((shapes == shapes[0]).all())
+    sides = itertools.repeat(_points(shapes[:1])[0]) if same else _points(shapes)
+    return _filled(Roi, n, _points(offsets), sides)
 
-    A cheap block lasts some microseconds, and the checks would take forty.
-    """
-    roi = object.__new__(Roi)
-    object.__setattr__(roi, "offset", tuple.__new__(Coordinate, offset))
-    object.__setattr__(roi, "shape", tuple.__new__(Coordinate, shape))
-    return roi
+
+def _points(values: NDArray[np.int64]) -> list[Coordinate]:
+    rows = zip(*values.T.tolist(), strict=True)
+    return list(map(tuple.__new__, itertools.repeat(Coordinate), rows))
+
+
+def _filled(kind: type[_T], n: int, *columns: Iterable[object]) -> list[_T]:
+    """Make `n` instances of a frozen class with slots, and fill its fields, a column each."""
+    made = list(map(object.__new__, itertools.repeat(kind, n)))
+    for name, column in zip(kind.__slots__, columns, strict=True):  # type: ignore[attr-defined]
+        deque(map(vars(kind)[name].__set__, made, column), maxlen=0)
+    return made
