@@ -54,6 +54,7 @@ from ._maxima import (
     maximum_candidates,
 )
 from ._measures import Measure
+from ._median import median_filter
 from ._order import (
     Digits,
     Narrowed,
@@ -170,6 +171,7 @@ __all__ = [
     "matching_scores",
     "maximum_candidates",
     "measure_block",
+    "median_filter",
     "merge_blocks",
     "merge_digits",
     "merge_floats",

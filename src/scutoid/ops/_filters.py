@@ -14,6 +14,7 @@ from scutoid.kernels import (
     footprint_array,
     footprint_shape,
     is_in_float64,
+    median_filter,
 )
 from scutoid.ops._inputs import check_intensities, check_per_axis
 from scutoid.ops._types import Array
@@ -150,6 +151,11 @@ def median(image: Array, *, size: int | Sequence[int]) -> Array:
     ParameterError
         If a size is not an integer of 1 or more.
 
+    Notes
+    -----
+    Three voxels along two or three axes are sorted by a network for many voxels at once, some ten
+    times as fast as other sizes; floats with NaN, or zeros of both signs, take scipy's way.
+
     Examples
     --------
     >>> import numpy as np
@@ -157,12 +163,8 @@ def median(image: Array, *, size: int | Sequence[int]) -> Array:
     >>> sc.median(np.array([[1, 9, 2, 2, 3]]), size=(1, 3))
     array([[1, 2, 2, 2, 3]])
     """
-    from scipy import ndimage
-
     _check(image, size, "size", _window)
-    filtered = by_order(
-        _served(image), lambda values: ndimage.median_filter(values, size=_plain(size))
-    )
+    filtered = median_filter(_served(image), np.asarray(size).tolist())
     return filtered.astype(image.dtype, copy=False)
 
 
