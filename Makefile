@@ -41,7 +41,7 @@ pytest = $(in_memory) $(bin)/pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 # would compile all of scutoid that it imports, which is half of what it takes
 compiled = $(bin)/python -m compileall -q src examples tools
 
-.PHONY: help setup demo check lint types test test-lowest test-with test-312 import-cost soak peers pictures clean
+.PHONY: help setup demo check lint types test lowest test-lowest test-with test-312 import-cost soak peers pictures clean
 .DEFAULT_GOAL := help
 
 help:
@@ -95,6 +95,8 @@ $(lowest)/.ready: pyproject.toml
 	$(lowest)/bin/uv pip install --quiet --python $(lowest)/bin/python --resolution lowest-direct \
 	  --editable ".[test]"
 	@touch $@
+
+lowest: $(lowest)/.ready
 
 test-lowest: $(lowest)/.ready
 	@$(MAKE) --no-print-directory test-with bin=$(lowest)/bin PYTEST_ARGS="$(PYTEST_ARGS) $(LOWEST)"
