@@ -128,7 +128,7 @@ INTERNAL = {
         fingerprint from_json is_json is_url to_json FORMATS SHEETS HashMemo is_own is_plain_array
         is_plain_integer
         JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock make_folder MARK
-        name_of_dict RemoteResult AnyLock BEAT_SECONDS dead_after ObjectLock
+        name_of_dict new_token RemoteResult SegmentWriter AnyLock BEAT_SECONDS dead_after ObjectLock
         one_by_one Owner Pack reading RECIPE Recipe
         BEGUN MANIFEST Manifest SEGMENTS TOKEN
         remove_segments RESULT_NAME Segment share_lock SIZES states_of table_of_bytes take_share

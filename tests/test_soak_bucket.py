@@ -53,7 +53,7 @@ ENDS = {
 def test_what_a_run_says_of_itself_is_judged(soak, tmp_path, monkeypatch, end):
     code, n_done, expected = ENDS[end]
     site = soak.Site(SimpleNamespace(folder=tmp_path), 0)
-    site.n_done = {"doubled": 3, "summed": 0}
+    site.n_done = {"doubled": 3, "summed": 0, "turned": 0}
     report = tmp_path / "report.json"
     report.write_text(json.dumps({"doubled": n_done, "summed": 0}))
     report.with_suffix(".error").write_text("what was raised")

@@ -4,9 +4,9 @@ The bucket is moto's, behind the proxy of the tests.  A run (serial, or with wor
 on at its site until one comes to its end: at a request that is drawn, before or after the server
 has done what it asks for, the driver is killed, or one of its workers; other requests meet 503,
 409, dropped connections and cut answers.  Each run has a temporary folder of its own, as on another
-machine; at times two go on at once.  The last line is a table: lost (blocks that were journalled,
-and are not), double (blocks that were journalled, and computed again), wrong (read, and not true),
-raised (errors that no fault explains), hung, left (what gc leaves)::
+machine; at times two go on at once.  The last line is a table: lost (blocks and members that were
+recorded, and are not), double (those that were recorded, and computed again), wrong (read, and not
+true), raised (errors that no fault explains), hung, left (what gc leaves)::
 
     .venv/bin/python tools/soak_bucket.py --kills 300 --seed 0
 """
@@ -33,13 +33,12 @@ HUNG_S = 240.0
 KINDS = ("lost", "double", "wrong", "raised", "hung", "left")
 
 
-def object_storage():
-    """Return the module of the tests that starts the bucket."""
-    path = TOOLS.parent / "tests" / "object_storage.py"
-    spec = importlib.util.spec_from_file_location("object_storage", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def module(name, folder):
+    """Return a module that lies in a folder."""
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 class Nursery:
@@ -155,8 +154,9 @@ class Site:
         self.folder = soak.folder / f"seed-{seed}"
         self.marks = self.folder / "marks"
         self.marks.mkdir(parents=True)
+        module("soak_bucket_driver", TOOLS).make_plate(self.folder / "plate")
         self.store = f"s3://bucket/seed-{seed}"
-        self.n_done = self._seen = {"doubled": 0, "summed": 0}
+        self.n_done = self._seen = {"doubled": 0, "summed": 0, "turned": 0}
         self.n_runs = 0
         self.faults = []
 
@@ -270,7 +270,7 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=3600.0)
     given = parser.parse_args(arguments)
-    beside = object_storage()
+    beside = module("object_storage", TOOLS.parent / "tests")
     with (
         tempfile.TemporaryDirectory(prefix="soak-bucket-") as folder,
         beside.store_of_objects() as endpoint,

@@ -88,7 +88,6 @@ def everything(image: Path, plate: Path):
 '''
 VOLUME = ["cells.py:volume", "--image", "raw.ome.zarr", "--block", "16"]
 EVERYTHING = ["cells.py:everything", *VOLUME[1:], "--plate", "plate"]
-STEPS_OF_MEMBERS = {"wells", "columns", "sums", "joined"}
 
 
 @pytest.fixture(scope="module")
@@ -211,11 +210,6 @@ def expected(project, tmp_path_factory):
     return found
 
 
-@pytest.fixture(scope="module")
-def expected_of_volume(expected):
-    return {name: found for name, found in expected.items() if name not in STEPS_OF_MEMBERS}
-
-
 def needs(module):
     return pytest.mark.skipif(not find_spec(module), reason=f"{module} is not installed")
 
@@ -257,9 +251,9 @@ def test_in_a_folder(shell, options, expected, tmp_path):
 
 
 @pytest.mark.parametrize("options", EXECUTORS, indirect=True)
-def test_in_a_bucket(bucket, shell, options, expected_of_volume):
-    shell.run("run", *VOLUME, "--store", bucket.url("results"), *options)
-    assert digests(bucket.url("results")) == expected_of_volume
+def test_in_a_bucket(bucket, shell, options, expected):
+    shell.run("run", *EVERYTHING, "--store", bucket.url("results"), *options)
+    assert digests(bucket.url("results")) == expected
 
 
 def test_in_a_folder_by_two_shares_at_once(shell, expected, tmp_path):
@@ -283,7 +277,6 @@ def test_in_a_folder_by_a_job_array(slurm, shell, expected, tmp_path, wait_for):
     [
         (["run", *VOLUME, "--share", "1/2"], "written by a run alone"),
         (["submit", *VOLUME, "--array", "2"], "written by a run alone"),
-        (["run", *EVERYTHING], "collection"),
     ],
 )
 def test_what_a_bucket_does_not_take_is_refused_before_anything_is_made(bucket, shell, words, said):

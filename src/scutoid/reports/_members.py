@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scutoid.steps.results import ITEMS, MEMBERS, MembersRecord, StoredItems, list_of
-from scutoid.store import Entry, Pack
+from scutoid.store import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def members_at(entry: Entry) -> Members | None:
     StoreError
         If the list is of a later version.
     """
-    return _members(entry.path, entry.key, _stamp(entry.path))
+    return _members(entry, _stamp(entry.path))
 
 
 def bytes_of_list(entry: Entry) -> int:
@@ -53,10 +53,9 @@ def _stamp(folder: Path) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=16)
-def _members(folder: Path, key: str, stamp: tuple[int, ...]) -> Members | None:
+def _members(entry: Entry, stamp: tuple[int, ...]) -> Members | None:
     del stamp
-    record = list_of(Entry(folder, folder.parent.name, key))
+    record = list_of(entry)
     if record is None:
         return None
-    pack = Pack(folder / ITEMS)
-    return Members(record, StoredItems(folder, record.outputs, pack, record.all_members))
+    return Members(record, StoredItems.in_entry(entry, record.outputs, record.all_members))

@@ -7,6 +7,7 @@ from ._entry_store import MARK, RESULT_NAME, EntryStore
 from ._lock import Lock, one_by_one
 from ._manifest import BEGUN, MANIFEST, TOKEN, Manifest
 from ._object_lock import ObjectLock
+from ._objects_here import new_token
 from ._pack import Pack
 from ._parts import (
     arrays_of_bytes,
@@ -18,7 +19,7 @@ from ._plain import dict_of, is_plain_array, is_plain_integer, name_of_dict
 from ._reasons import differences, distance, explain, version_notes
 from ._recipe import KEY_RULE, Fact, Recipe
 from ._remote_result import RemoteResult
-from ._segments import SEGMENTS
+from ._segments import SEGMENTS, SegmentWriter
 from ._shares import Segment, remove_segments, share_lock, take_share
 from ._working import is_url
 from .formats import (
@@ -78,6 +79,7 @@ __all__ = [
     "Recipe",
     "RemoteResult",
     "Segment",
+    "SegmentWriter",
     "arrays_of_bytes",
     "bytes_of_arrays",
     "bytes_of_table",
@@ -109,6 +111,7 @@ __all__ = [
     "locations_of",
     "make_folder",
     "name_of_dict",
+    "new_token",
     "one_by_one",
     "reading",
     "remove_segments",

@@ -202,6 +202,20 @@ class Entry:
         if self.remote is not None:
             self.remote.begin()
 
+    def reopen(self) -> None:
+        """Go on with a result at a URL in a new attempt, as the working folder has it.
+
+        Raises
+        ------
+        StoreError
+            If another has taken over its lock, or it cannot be written.
+        """
+        if self.remote is not None:
+            with storing(self.path):
+                (self.path / COMPLETE).unlink(missing_ok=True)
+            self.trust()
+            self.remote.reopen()
+
     def _last(self, recipe: Recipe) -> Recipe:
         """Return a recipe whose time makes it the newest of its step, whatever the clock says."""
         times = [0.0]

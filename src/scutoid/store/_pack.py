@@ -344,13 +344,16 @@ class Pack:
             If it is not what was appended, or there is none of that name.
         """
         place = self._place(name)
-        if isinstance(place, _PlaceElsewhere) and not place.part.exists():
-            self.refresh()  # it was put with the rest meanwhile
-            place = self._place(name)
-        part = place.part if isinstance(place, _PlaceElsewhere) else None
-        return self._read_at(place, name, part)
+        try:
+            return self._read_at(place, name)
+        except DamagedResult:
+            self.refresh()  # it was put with the rest meanwhile, or all of it was fetched anew
+            if self._place(name) == place:
+                raise
+            return self._read_at(self._place(name), name)
 
-    def _read_at(self, place: _Place, name: PackName, part: Path | None) -> bytes:
+    def _read_at(self, place: _Place, name: PackName) -> bytes:
+        part = place.part if isinstance(place, _PlaceElsewhere) else None
         try:
             with ExitStack() as stack:
                 if part is None:

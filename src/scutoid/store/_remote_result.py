@@ -5,36 +5,36 @@
     denoise/3f9a1c0b7d42/
         manifest.json                  created once: the result is complete
         0199c2f4a1b0-5d3e8f10/         an attempt
-            begun.json                 its recipe, metadata of its images
+            begun.json                 its recipe, metadata of its images, what it goes on with
             image.ome.zarr/...         shards, by workers
+            <writer>/items/...         files of members, by workers
             segments/...               which blocks are done, and what they returned
             table.parquet, ...         small files, written before the manifest is
 
 There is no rename: what lies below a token is seen by nobody before a manifest names it, and never
-changes afterwards.  A run that finds an attempt without a manifest goes on with it.
+changes afterwards.  A run that finds an attempt without a manifest goes on with it.  A collection
+whose members have changed is gone on with in a new attempt, which begins with the files of the one
+before it; files of members stay where they are, and records name them with the token above them.
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scutoid import remote
-from scutoid.errors import DamagedResult
-from scutoid.paths import is_inner_name
 from scutoid.regular import read_regular
 from scutoid.store._durable import make_folder, write_file
 from scutoid.store._entry_folder import ATTEMPT, COMPLETE, RECIPE, own_in, remove_own
 from scutoid.store._lock import Lock, one_by_one
 from scutoid.store._manifest import BEGUN, MANIFEST, TOKEN, Manifest, fields_of
 from scutoid.store._object_lock import holds, taken_over
+from scutoid.store._objects_here import checked, fetch_files, new_token, put_here
 from scutoid.store._recipe import Recipe
 from scutoid.store._segments import SEGMENTS, SegmentWriter, join_segments
 from scutoid.store._working import is_elsewhere
@@ -44,6 +44,10 @@ from scutoid.texts import parse_json
 _VERSION = 1
 _FOLLOWED = threading.Lock()
 _METADATA = "zarr.json"
+_ITEMS = "items"
+"""Folder of files of members, which are objects of their own."""
+_BASE = "base"
+"""In what an attempt begins with: a manifest of the files of the attempt before it."""
 _SINGLE = 2**26
 """Bytes of an object that is created in one request."""
 
@@ -116,6 +120,25 @@ class RemoteResult:
             remove_own(self.folder)
             return was_there
 
+    def named(self) -> set[str]:
+        """Return what the manifest or the attempt names, as places below the URL; no shards.
+
+        Raises
+        ------
+        StoreError
+            If its store does not answer; a `DamagedResult` if it is none.
+        """
+        manifest = self.manifest()
+        if manifest is not None:
+            found = {str(file["object"]) for file in manifest.files.values()}
+            return found | {f"{manifest.token}/{BEGUN}"}
+        begun, token = self.place(BEGUN), self.token
+        fields = fields_of(checked(remote.get(begun), begun), begun, "scutoid_begun", _VERSION)
+        base = Manifest.of_bytes(fields[_BASE].encode(), begun) if _BASE in fields else None
+        found = {str(file["object"]) for file in base.files.values()} if base else set()
+        names = remote.names(self.place(SEGMENTS))
+        return found | {f"{token}/{BEGUN}", *(f"{token}/{SEGMENTS}/{name}" for name in names)}
+
     def manifest(self) -> Manifest | None:
         """Return the manifest; None: the result is not complete.
 
@@ -154,12 +177,7 @@ class RemoteResult:
         place = f"{self.url}/{MANIFEST}"
         manifest = Manifest.of_bytes(content, place)
         remove_own(self.folder)
-        names = list(manifest.files)
-        urls = [f"{self.url}/{manifest.files[name]['object']}" for name in names]
-        for name, url, found in zip(names, urls, remote.at_once(urls, remote.get), strict=True):
-            self._put_here(name, _checked(found, url))
-            if digest_file(self.folder / name) != manifest.files[name]["sha256"]:
-                raise _lost(url, "its digest differs")
+        fetch_files(self.folder, self.url, manifest)
         self._note(manifest.token, [], content)
         write_file(self.folder / RECIPE, manifest.recipe.encode())
         write_file(self.folder / COMPLETE, f"{digest_file(self.folder / RECIPE)}\n".encode())
@@ -175,22 +193,23 @@ class RemoteResult:
         fields = fields_of(begun, f"{place}/{BEGUN}", "scutoid_begun", _VERSION)
         remove_own(self.folder)
         make_folder(self.folder)
-        for name, text in fields["files"].items():
-            self._put_here(name, text.encode())
+        self._fetch_beginning(fields, f"{place}/{BEGUN}")
         urls = [f"{place}/{SEGMENTS}/{name}" for name in names]
         found = remote.at_once(urls, remote.get)
-        contents = [_checked(content, url) for url, content in zip(urls, found, strict=True)]
+        contents = [checked(content, url) for url, content in zip(urls, found, strict=True)]
         key = Recipe.from_json(fields["recipe"], place=f"{place}/{BEGUN}").key
         join_segments(self.folder, key, zip(urls, contents, strict=True))
         self._note(token, names)
         write_file(self.folder / RECIPE, fields["recipe"].encode())
         return True
 
-    def _put_here(self, name: str, content: bytes) -> None:
-        if not is_inner_name(name):
-            raise _lost(self.url, f"a name that leads out of the result: {name!r}")
-        make_folder((self.folder / name).parent)
-        write_file(self.folder / name, content)
+    def _fetch_beginning(self, fields: Mapping[str, Any], place: str) -> None:
+        """Write what an attempt begins with: metadata of images, files of the attempt before it."""
+        for name, text in fields["files"].items():
+            put_here(self.folder, self.url, name, text.encode())
+        if _BASE in fields:
+            base = Manifest.of_bytes(fields[_BASE].encode(), place)
+            fetch_files(self.folder, self.url, base)
 
     def begin(self, token: str = "") -> None:
         """Begin an attempt, unless the working folder is of one that is gone on with.
@@ -227,14 +246,15 @@ class RemoteResult:
                 return
             state, place = self._state(), self.place(SEGMENTS)
             if not (self.folder / RECIPE).exists():
-                begun = _checked(remote.get(self.place(BEGUN)), self.place(BEGUN))
+                begun = checked(remote.get(self.place(BEGUN)), self.place(BEGUN))
                 fields = fields_of(begun, self.place(BEGUN), "scutoid_begun", _VERSION)
+                self._fetch_beginning({**fields, "files": {}}, self.place(BEGUN))
                 write_file(self.folder / RECIPE, fields["recipe"].encode())
             names = remote.names(place)
             known = set(state["segments"])
             urls = [f"{place}/{name}" for name in names if name not in known]
             found = zip(urls, remote.at_once(urls, remote.get), strict=True)
-            segments = [(url, _checked(segment, url)) for url, segment in found]
+            segments = [(url, checked(segment, url)) for url, segment in found]
             key = Recipe.from_json(read_regular(self.folder / RECIPE)).key
             join_segments(self.folder, key, segments)
             self._note(state["token"], names)
@@ -259,7 +279,7 @@ class RemoteResult:
         urls = [f"{self.url}/{place}" for place in sent.values()]
         found = remote.at_once(urls, remote.get)
         for name, url, content in zip(sent, urls, found, strict=True):
-            self._put_here(name, _checked(content, url))
+            put_here(self.folder, self.url, name, checked(content, url))
 
     def announce(self) -> None:
         """Say at the URL what the attempt makes, so that others can go on with it.
@@ -278,6 +298,72 @@ class RemoteResult:
         # An attempt that is gone on with has one already, which says the same of its images.
         remote.create(self.place(BEGUN), json.dumps(content, indent=1).encode())
 
+    def reopen(self) -> None:
+        """Go on with the working folder, which has all that counts, in a new attempt.
+
+        It is then what a run that was stopped has left: the manifest goes, if there is one.
+
+        Raises
+        ------
+        StoreError
+            If another has taken over the lock of the result, or it cannot be written.
+        """
+        self._refuse_if_taken_over()
+        manifest, before = self.manifest(), self.token
+        token, writer = new_token(before), new_token()
+        known = {} if manifest is None else manifest.files
+        files = {name: self._kept(known, token, writer, name) for name, _ in self._small_files()}
+        recipe = (self.folder / RECIPE).read_text()
+        begun = {
+            "scutoid_begun": _VERSION,
+            "recipe": recipe,
+            "files": {},
+            _BASE: Manifest(token, recipe, files).to_bytes().decode(),
+        }
+        remote.create(f"{self.url}/{token}/{BEGUN}", json.dumps(begun, indent=1).encode())
+        self._note(token, [])
+        gone = [f"{self.url}/{MANIFEST}"] if manifest is not None else []
+        gone += [f"{self.url}/{before}/{BEGUN}"] if before else []
+        remote.remove(gone)
+
+    def _kept(
+        self, known: Mapping[str, Mapping[str, Any]], token: str, writer: str, name: str
+    ) -> Mapping[str, Any]:
+        """Return what a manifest says of a file, which is written if it is not there as it is."""
+        path = self.folder / name
+        if name in known and known[name]["sha256"] == digest_file(path):
+            return known[name]
+        return self._published(token, writer, name, path)
+
+    def take(self, without: frozenset[str]) -> None:
+        """Bring the working folder to what is at the URL, as a partial result, but for some files.
+
+        Parameters
+        ----------
+        without : frozenset of str
+            Files that are left out, for they are damaged.
+
+        Raises
+        ------
+        StoreError
+            As `fetch`.
+        """
+        manifest = self.manifest()
+        if manifest is None:
+            self.restore()
+            return
+        files = {name: file for name, file in manifest.files.items() if name not in without}
+        remove_own(self.folder)
+        make_folder(self.folder)
+        fetch_files(self.folder, self.url, replace(manifest, files=files))
+        self._note(manifest.token, [])
+        write_file(self.folder / RECIPE, manifest.recipe.encode())
+
+    def restore(self) -> None:
+        """Bring the working folder of a result that this process holds to what is at the URL."""
+        remove_own(self.folder)
+        self.fetch(is_held=True)
+
     def _metadata(self) -> Iterator[tuple[str, Path]]:
         for name, path in self._small_files():
             if path.name == _METADATA:
@@ -286,7 +372,7 @@ class RemoteResult:
     def _small_files(self) -> Iterator[tuple[str, Path]]:
         """Yield what is to be published, by name: all but what says that it is whole."""
         for top in sorted(own_in(self.folder)):
-            if top.name in (RECIPE, COMPLETE) or top.name.startswith("."):
+            if top.name in (RECIPE, COMPLETE, _ITEMS) or top.name.startswith("."):
                 continue
             paths = [top] if top.is_file() else sorted(p for p in top.rglob("*") if p.is_file())
             for path in paths:
@@ -393,29 +479,3 @@ class RemoteResult:
         taken = taken_over(self.folder)
         if taken is not None:
             raise taken
-
-
-def new_token() -> str:
-    """Return a token that comes after earlier ones, and is nobody else's.
-
-    Examples
-    --------
-    >>> bool(TOKEN.fullmatch(new_token())), new_token() == new_token()
-    (True, False)
-    """
-    return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(4)}"
-
-
-def _checked(content: bytes | None, url: str) -> bytes:
-    if content is None:
-        raise _lost(url, "missing")
-    return content
-
-
-def _lost(url: str, value: str) -> DamagedResult:
-    return DamagedResult(
-        "what a manifest or a journal names at a URL is there, as it was written",
-        value=value,
-        place=url,
-        remedy="make it again, by a run with force= and the name of its step, or restore it",
-    )

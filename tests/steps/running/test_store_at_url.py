@@ -433,11 +433,7 @@ class TestRefused:
         with pytest.raises(ScutoidError, match=said):
             sc.run(brighten(sc.open(RAW, axes="yx")), store=store, **options)
 
-    def test_collections_and_tiffs(self, store, tmp_path):
-        np.save(tmp_path / "a.npy", RAW)
-        many = rows(sc.open_folder(tmp_path, axes="yx"))
-        with pytest.raises(StoreError, match="collection"):
-            sc.run(many, store=store, executor="serial")
+    def test_tiffs(self, store):
         tiff = brighten.options(storage=sc.Storage(format="tiff"))(sc.open(RAW, axes="yx"))
         with pytest.raises(StoreError, match="TIFF"):
             sc.plan(tiff, store=store)

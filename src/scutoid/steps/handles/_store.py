@@ -22,7 +22,6 @@ from scutoid.steps.handles._lazy import handle_of
 from scutoid.steps.handles._lineage import Lineage, Matches
 from scutoid.steps.handles._named_results import NamedResults
 from scutoid.steps.results import (
-    ITEMS,
     MEMBERS,
     Collector,
     Garbage,
@@ -40,7 +39,7 @@ from scutoid.steps.results import (
     verify_store,
 )
 from scutoid.stopping import ends_by_signals
-from scutoid.store import RECIPE, Entry, EntryStore, Pack, Recipe, canonical_digest
+from scutoid.store import RECIPE, Entry, EntryStore, Recipe, canonical_digest
 
 _SHOWN = 20
 """Results that a notebook shows of a store."""
@@ -349,7 +348,7 @@ class Store(NamedResults):
         if entry.status == "complete":
             entry.check(MEMBERS)
         record = list_of(entry) or MembersRecord(kinds, {})
-        items = StoredItems(entry.path, kinds, Pack(entry.path / ITEMS), record.all_members)
+        items = StoredItems.in_entry(entry, kinds, record.all_members)
         return CollectionFromStore(
             entry.name,
             entry.key,

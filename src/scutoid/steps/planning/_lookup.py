@@ -70,6 +70,9 @@ def _find_members(draft: Draft, call: MappedCall, *, is_forced: bool) -> None:
     items = StoredItems.of(draft.entry, call.spec, by_key)
     done = np.array([items.has(key) for key in call.keys], bool)
     draft.done = done & (not is_forced)
+    # At a URL there may be what could not be fetched, for it is damaged
+    is_absent = draft.entry.remote is not None and draft.entry.status == "absent"
+    draft.restarts = is_forced and draft.is_kept and is_absent
     draft.status = "partial" if draft.done.any() else "run"
     if draft.done.all():
         draft.status = "cached"

@@ -319,11 +319,9 @@ class Planner:
     def _check_place(self) -> None:
         """Refuse what cannot be made in a store at a URL."""
         for draft in self._drafts:
-            spec = draft.call.spec
-            if isinstance(draft.call, MappedCall):
-                what = f"step {draft.task!r} makes one of each member of a collection"
-                self.store.check_is_folder(what, "run it into a folder")
-            elif "image" in spec.outputs and spec.options.storage.format == "tiff":
+            spec, is_mapped = draft.call.spec, isinstance(draft.call, MappedCall)
+            is_tiff = "image" in spec.outputs and spec.options.storage.format == "tiff"
+            if is_tiff and not is_mapped:
                 what = f"step {draft.task!r} writes a TIFF, block by block"
                 self.store.check_is_folder(what, 'leave out format="tiff", and export the image')
             elif draft.accepted is not None:

@@ -22,6 +22,7 @@ from scutoid.printable import printed
 from scutoid.steps.results._checksums import is_intact
 from scutoid.steps.results._member_lists import members_of
 from scutoid.steps.results._member_record import FileRecord, MemberRecord
+from scutoid.steps.results._members_at_url import item_bytes
 from scutoid.steps.results._merging import merge_segments
 from scutoid.steps.results._missing_shards import (
     JOURNALLED,
@@ -378,8 +379,10 @@ def _acquired(lock: AnyLock) -> bool:
 
 def own_bytes(entry: Entry) -> int:
     """Bytes that a result takes, shards at a URL too; not what others put into its folder."""
-    here = sum(map(bytes_in, entry.own()))
-    return here if entry.remote is None else here + shard_bytes(entry)
+    if entry.remote is None:
+        return sum(map(bytes_in, entry.own()))
+    here = sum(bytes_in(path) for path in entry.own() if path.name != ITEM_FOLDER)
+    return here + shard_bytes(entry) + item_bytes(entry)
 
 
 def bytes_in(path: Path) -> int:

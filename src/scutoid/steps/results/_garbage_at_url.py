@@ -7,6 +7,7 @@
                          0199c2f4ffff-.../     another one: goes
                          an upload left open   goes; its parts are paid for
     denoise/5e07.../     no manifest           the attempt that a run would go on with stays
+    cells/77e0.../       a collection          of all attempts stays what its records name
     .../.5e07....lock/   held by nobody for long: goes
 
 Each result is looked at again under its lock, and left alone where another process holds that.
@@ -15,16 +16,31 @@ Each result is looked at again under its lock, and left alone where another proc
 from __future__ import annotations
 
 import re
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from scutoid import remote
 from scutoid.errors import DamagedResult
 from scutoid.remote import Stored, Upload
 from scutoid.steps.results._garbage import Garbage, Removal
-from scutoid.store import BEGUN, MANIFEST, RESULT_NAME, SEGMENTS, TOKEN, Manifest, ObjectLock
+from scutoid.steps.results._members_at_url import places_of_members
+from scutoid.store import (
+    BEGUN,
+    MANIFEST,
+    RESULT_NAME,
+    SEGMENTS,
+    TOKEN,
+    Entry,
+    Manifest,
+    ObjectLock,
+    Recipe,
+    RemoteResult,
+)
+from scutoid.texts import parse_json
 
 _PROBE = re.compile(r"\.probe-[0-9a-f]{16}")
 _PROBE_S = 3600.0
@@ -130,6 +146,10 @@ def _garbage(result: str, there: _There) -> Iterator[_Goes]:
         needed = _needed(result, there, attempts)
     except DamagedResult:  # which attempt has won is not known: `verify` says so
         return
+    named = _named(result) if needed and _has_members(result, there, needed) else None
+    if named is not None:
+        yield from _unnamed(result, attempts, named, needed)
+        return
     for token, objects in sorted(attempts.items()):
         if token != needed:
             yield _Goes(f"{result}/{token}", "an attempt that nothing goes on with", objects)
@@ -137,6 +157,42 @@ def _garbage(result: str, there: _There) -> Iterator[_Goes]:
     left = [each for each in attempts[needed] if each.url.startswith(segments)]
     if left and _manifest_in(result, there) is not None:
         yield _Goes(segments, "of a result that is complete", left)
+
+
+def _has_members(result: str, there: _There, token: str) -> bool:
+    """Whether a result is a collection, whose attempts go on with files of those before them."""
+    manifest = _manifest_in(result, there)
+    if manifest is not None:
+        content = remote.get(manifest.url)
+        recipe = "" if content is None else Manifest.of_bytes(content, manifest.url).recipe
+    else:
+        content = remote.get(f"{result}/{token}/{BEGUN}")
+        recipe = "" if content is None else str(parse_json(content).get("recipe", ""))
+    return bool(recipe) and Recipe.from_json(recipe, place=result).kind == "collection"
+
+
+def _named(result: str) -> frozenset[str]:
+    """Return what the records of a collection name, as places below its URL."""
+    with tempfile.TemporaryDirectory(prefix="scutoid-") as folder:
+        there = RemoteResult(result, Path(folder, result.rpartition("/")[2]))
+        there.fetch()
+        entry = Entry(there.folder, "", "", result)
+        return frozenset(places_of_members(entry) | there.named())
+
+
+def _unnamed(
+    result: str,
+    attempts: Mapping[str, Sequence[Stored]],
+    named: frozenset[str],
+    needed: str,
+) -> Iterator[_Goes]:
+    """Find what no record of a collection names."""
+    begin = len(result) + 1
+    for token, objects in sorted(attempts.items()):
+        gone = [each for each in objects if each.url[begin:] not in named]
+        if gone:
+            why = "files that no member has" if token == needed else "of an earlier attempt"
+            yield _Goes(f"{result}/{token}", why, gone)
 
 
 def _needed(result: str, there: _There, attempts: Mapping[str, Sequence[Stored]]) -> str:

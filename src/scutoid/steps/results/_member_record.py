@@ -103,6 +103,8 @@ class FileRecord:
     """Of an image in a format that does not say it."""
     contents: tuple[tuple[str, int], ...] | None = None
     """Of a folder, the files in it: their paths there and their bytes; None where not noted."""
+    place: str | None = None
+    """Of a store at a URL: where the file or folder lies below the URL of the result."""
 
     @property
     def sizes(self) -> list[tuple[str, int | None]]:
@@ -172,6 +174,7 @@ class MemberRecord:
                 for output, file in files.items()
             },
             "contents": {output: file.contents for output, file in files.items()},
+            "objects": {output: file.place for output, file in files.items()},
         }
         content: dict[str, object] = {
             VERSION_FIELD: self.VERSION,
@@ -212,6 +215,12 @@ class MemberRecord:
         files = cls.from_dict(content, place=place).files
         return [each for file in files.values() for each in file.sizes]
 
+    @staticmethod
+    def is_at_url(content: Mapping[str, object]) -> bool:
+        """Whether each file of a member lies at a URL, without making a record."""
+        names, places = content.get("images"), content.get("objects", {})
+        return type(names) is dict and type(places) is dict and names.keys() <= places.keys()
+
     @classmethod
     def from_dict(cls, content: object, *, place: Path | str = "items.pack") -> Self:
         """Read it.
@@ -230,10 +239,11 @@ class MemberRecord:
         formats = _column(fields, "formats", _texts)
         specs = _column(fields, "specs", _by_output(partial(_spec, fields)))
         contents = _column(fields, "contents", _contents)
+        places = _column(fields, "objects", _names)
         files = {
             n: FileRecord(
                 *(name, checksums.get(n), sizes.get(n), formats.get(n), specs.get(n)),
-                contents.get(n),
+                *(contents.get(n), places.get(n)),
             )
             for n, name in names.items()
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,30 @@ class ShardsAtUrl:
         Metadata of the image, in the working folder.
     url : str
         The image.
-    entry : Entry
-        The result that it belongs to, which is complete.
     """
 
-    def __init__(self, path: Path, url: str, entry: Entry) -> None:
+    def __init__(self, path: Path, url: str) -> None:
         self._url = url
         self._level = next(iter(shard_levels(path)), None)
-        found = read_notes(entry.at(notes_file(path.name)), entry.key)
-        self._noted = frozenset(found["shard"][found["level"] == 0].tolist())
+        self._noted: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, path: Path, url: str, entry: Entry) -> ShardsAtUrl:
+        """Ask for those that a complete result has noted."""
+        made, found = cls(path, url), read_notes(entry.at(notes_file(path.name)), entry.key)
+        made._noted = frozenset(found["shard"][found["level"] == 0].tolist())
+        return made
+
+    @classmethod
+    def of_member(cls, path: Path, url: str, names: Iterable[str]) -> ShardsAtUrl:
+        """Ask for those among the files that a member of a collection has noted."""
+        made = cls(path, url)
+        if made._level is not None:
+            begin = f"{Path(made._level.folder).name}/c/"
+            shards = (name.removeprefix(begin) for name in names if name.startswith(begin))
+            places = (tuple(map(int, shard.split("/"))) for shard in shards)
+            made._noted = frozenset(map(made._level.number_of, places))
+        return made
 
     def lost(self, roi: Roi, voxels: NDArray[Any]) -> str | None:
         """Return the URL of a shard that was noted, and is gone; None: none of this region is."""

@@ -104,7 +104,7 @@ class StoredResult:
             return None
         self.entry.check(file)
         if url is not None:
-            return ShardsAtUrl(path, url, self.entry)
+            return ShardsAtUrl.of(path, url, self.entry)
         return NotedShards(path, self.entry, is_whole=is_whole)
 
     def framed(self, output: int) -> Framed:

@@ -5,6 +5,8 @@
     step/77e0b2c49a15/
         items/A01.tif.3f9a1c0b.tif     images of members, and files of their own
         items.pack                     everything else
+
+At a URL the pack lies in the working folder, and names the objects of files.
 """
 
 from __future__ import annotations
@@ -25,11 +27,20 @@ from scutoid.steps.compute import BlockParts, MemoryParts, read_value
 from scutoid.steps.declaration import OutputKind, StepSpec
 from scutoid.steps.layout import Framed
 from scutoid.steps.results._checksums import is_intact
+from scutoid.steps.results._item_copies import copies, folder_at_url, image_at_url
 from scutoid.steps.results._member_record import FileRecord, MemberRecord
 from scutoid.steps.results._names import ITEM_FOLDER, ITEMS, packed_slot
 from scutoid.steps.results._record import GridRecord
 from scutoid.steps.results._stored_image import StoredImage, damaged
 from scutoid.store import Entry, Pack, find_format
+
+
+def pack_of(entry: Entry) -> Pack:
+    """Return what is known of the members of a collection; elsewhere what is missing is fetched."""
+    pack = Pack(entry.path / ITEMS)
+    if entry.remote is not None and entry.remote.is_elsewhere:
+        pack.follow = entry.follow
+    return pack
 
 
 def plain_parts(parts: BlockParts) -> dict[str, object]:
@@ -56,14 +67,27 @@ def _check_item(path: Path, file: FileRecord) -> None:
 class StoredItem:
     """The outputs of one member of a collection."""
 
-    folder: Path
-    """The collection's entry."""
+    entry: Entry
+    """Of the collection."""
     outputs: tuple[OutputKind, ...]
     """What the step returns."""
     pack: Pack
     """What the members returned, images apart."""
     member: str
     """The member's key, under which it is packed."""
+
+    @classmethod
+    def of(cls, entry: Entry, outputs: tuple[OutputKind, ...], member: str) -> StoredItem:
+        """Return a member of a collection, which need not be there yet."""
+        return cls(entry, outputs, pack_of(entry), member)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self).of, (self.entry, self.outputs, self.member)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the collection's entry."""
+        return self.entry.path
 
     @property
     def is_there(self) -> bool:
@@ -78,6 +102,8 @@ class StoredItem:
         file = self._files.get(output)
         if file is None:
             raise damaged("an index names the image of a member", self.member, self.pack.index_path)
+        if file.place is not None:
+            return image_at_url(self.entry, file)
         path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
         try:
             status = path.stat()
@@ -94,11 +120,19 @@ class StoredItem:
 
     def _saved(self, file: FileRecord) -> object:
         """Return a value that lies in a file of its own, or a folder of files."""
+        if file.place is not None:
+            return self._saved_at_url(file)
         path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
         if not path.exists():
             raise damaged("a stored value is where it was written", "missing", path)
         _check_item(path, file)
         return path if file.format is None else find_format(file.format).load(path)
+
+    def _saved_at_url(self, file: FileRecord) -> object:
+        if file.format is None:
+            return folder_at_url(self.entry, file)
+        with copies().using(f"{self.entry.url}/{file.place}", file) as copy:
+            return find_format(file.format).load(copy.path)
 
     def framed(self, output: int) -> Framed:
         """Describe an image."""
@@ -110,6 +144,8 @@ class StoredItem:
         file = self._files.get(output)
         if file is None:
             return self.pack.length(self.member)
+        if file.place is not None:
+            return file.nbytes or 0
         path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
         return path.stat().st_size if path.is_file() else 0
 
@@ -129,8 +165,8 @@ class StoredItem:
 class StoredItems:
     """The outputs of a collection, by member."""
 
-    folder: Path
-    """The collection's entry."""
+    entry: Entry
+    """Of the collection."""
     outputs: tuple[OutputKind, ...]
     """What the step returns."""
     pack: Pack
@@ -141,7 +177,22 @@ class StoredItems:
     @classmethod
     def of(cls, entry: Entry, spec: StepSpec, member_keys: Mapping[str, str]) -> StoredItems:
         """Open the items of a collection's entry."""
-        return cls(entry.path, spec.outputs, Pack(entry.path / ITEMS), member_keys)
+        return cls.in_entry(entry, spec.outputs, member_keys)
+
+    @classmethod
+    def in_entry(
+        cls, entry: Entry, outputs: tuple[OutputKind, ...], member_keys: Mapping[str, str]
+    ) -> StoredItems:
+        """Open the items of a collection's entry, by what its step returns."""
+        return cls(entry, outputs, pack_of(entry), member_keys)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self).in_entry, (self.entry, self.outputs, self.member_keys)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the collection's entry."""
+        return self.entry.path
 
     def member(self, key: str) -> StoredItem | None:
         """Return one member, if what is stored is what is asked for."""
@@ -149,7 +200,7 @@ class StoredItems:
 
     def unchecked(self, key: str) -> StoredItem:
         """Return one member, which may prove not to be there when it is read."""
-        return StoredItem(self.folder, self.outputs, self.pack, self.member_keys[key])
+        return StoredItem(self.entry, self.outputs, self.pack, self.member_keys[key])
 
     def existing(self, key: str) -> StoredItem:
         """Return one member.
@@ -174,6 +225,8 @@ class StoredItems:
         metadata = None if member is None else self.pack.find(member)
         if metadata is None:
             return False
+        if self.entry.url:  # what a record names at a URL was there before the record
+            return MemberRecord.is_at_url(metadata)
         try:
             sizes = MemberRecord.sizes(metadata, place=self.pack.index_path)
         except DamagedResult:

@@ -2,7 +2,8 @@
 
 An object counts as damaged where its store says that it is absent, or where all of it was read and
 is not what was written; a store that does not answer is an error.  What is healed is withdrawn as a
-whole: no object is written over, so the next run makes the result in a new attempt.
+whole: no object is written over, so the next run makes the result in a new attempt.  A collection
+goes on without the members that are damaged.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from pathlib import Path
 from scutoid import remote
 from scutoid.arrays import ShardLevel, is_decodable, shard_levels
 from scutoid.errors import DamagedResult
+from scutoid.regular import read_regular
 from scutoid.steps.results._damage import Damage, Verification
+from scutoid.steps.results._members_at_url import MembersAtUrl, heal_members, is_pack
 from scutoid.steps.results._missing_shards import zarr_images
 from scutoid.steps.results._notes_file import Notes, has_notes, notes_file, read_notes
-from scutoid.store import Entry, EntryStore, Recipe, RemoteResult
+from scutoid.store import RECIPE, Entry, EntryStore, Recipe, RemoteResult
 
 _METADATA = "zarr.json"
 Found = tuple[str, str]
@@ -40,9 +43,11 @@ class ResultAtUrl:
         self.nbytes = 0
         self.recipe: Recipe | None = None
         """What it was made of, once it was read."""
+        self._members: MembersAtUrl | None = None
+        self._files: list[str] = []
 
     def damages(self) -> list[Found]:
-        """Return what is damaged; nothing of a result without a manifest.
+        """Return what is damaged; of a result without a manifest, what keeps it from being read.
 
         Raises
         ------
@@ -56,7 +61,7 @@ class ResultAtUrl:
             except DamagedResult as error:
                 return [("manifest.json", str(error.value))]
             if manifest is None:
-                return []
+                return self._of_unfinished(there)
             self.recipe = Recipe.from_json(manifest.recipe, place=self.url)
             found = []
             for name, record in manifest.files.items():
@@ -66,13 +71,55 @@ class ResultAtUrl:
                     found.append((name, "missing"))
                 elif hashlib.sha256(content).hexdigest() != record["sha256"]:
                     found.append((name, "its digest differs"))
-            if found:
+            self._files = [name for name, _ in found]
+            is_collection = self.recipe.kind == "collection"
+            if found and (not is_collection or any(map(is_pack, self._files))):
                 return found
-            there.fetch()
+            there.take(without=frozenset(self._files))
             entry = Entry(there.folder, self.recipe.step, self.recipe.key, self.url)
+            if is_collection:
+                return found + self._of_members(entry)
             return [
                 each for image in zarr_images(entry) for each in self._shards(entry, image.file)
             ]
+
+    def _of_unfinished(self, there: RemoteResult) -> list[Found]:
+        """Return what is damaged of a result that was begun."""
+        try:
+            there.fetch()
+        except DamagedResult as error:
+            return [(str(error.place).removeprefix(f"{self.url}/"), str(error.value))]
+        try:
+            self.recipe = Recipe.from_json(read_regular(there.folder / RECIPE), place=self.url)
+        except FileNotFoundError:  # nothing was begun
+            return []
+        entry = Entry(there.folder, self.recipe.step, self.recipe.key, self.url)
+        return self._of_members(entry) if self.recipe.kind == "collection" else []
+
+    def _of_members(self, entry: Entry) -> list[Found]:
+        self._members = MembersAtUrl(entry)
+        found = self._members.damages()
+        self.nbytes += self._members.nbytes
+        return found
+
+    def heal(self, folder: Path) -> None:
+        """Withdraw what is damaged.
+
+        Parameters
+        ----------
+        folder : Path
+            Working folder of the result, whose lock is held.
+
+        Raises
+        ------
+        StoreError
+            If another has taken over the lock, or the store cannot be written.
+        """
+        if self._members is None or self.recipe is None:
+            RemoteResult(self.url, folder).reject()
+        else:
+            entry = Entry(folder, self.recipe.step, self.recipe.key, self.url)
+            heal_members(entry, self._members.lost, self._files)
 
     def _shards(self, entry: Entry, file: str) -> Iterator[Found]:
         path = entry.path / file
@@ -132,5 +179,5 @@ def verify_at_url(store: EntryStore, *, heal: bool) -> Verification:
             who = (step, name) if known is None else (known.step, known.key)
             damages += [Damage(*who, entry.path / file, what) for file, what in found]
             if heal and found:
-                RemoteResult(result.url, entry.path).reject()
+                result.heal(entry.path)
     return Verification(n_results, nbytes, tuple(damages), tuple(skipped), heal)

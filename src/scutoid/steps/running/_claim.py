@@ -186,6 +186,9 @@ def heal(planned: Iterable[PlannedCall], listeners: Sequence[Listener]) -> bool:
     suspects = [each for each in planned if each.is_kept and each.entry.is_suspect]
     for each in suspects:
         recipe = each.entry.recipe
+        if each.entry.remote is not None:  # what counts is at its URL, where readers check it
+            each.entry.remote.restore()
+            continue
         if recipe is None:
             continue
         for damage in Examination(each.entry, recipe, heal=True).run():

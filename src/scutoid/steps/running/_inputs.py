@@ -35,7 +35,7 @@ from scutoid.steps.graph import (
 )
 from scutoid.steps.layout import ViewSource
 from scutoid.steps.planning import PlannedCall, PlannedRun, is_computed
-from scutoid.steps.results import ITEMS, StoredItem, StoredResult
+from scutoid.steps.results import StoredItem, StoredResult
 from scutoid.steps.work import (
     FolderInput,
     HandedImage,
@@ -47,7 +47,6 @@ from scutoid.steps.work import (
     WholeImage,
     members_by_key,
 )
-from scutoid.store import Pack
 
 
 class WorkerInputs:
@@ -162,8 +161,7 @@ class WorkerInputs:
             raise PipelineError("a member belongs to a planned collection", value=member.name)
         outputs = collection.spec.outputs
         key = self._planned.keys.member(collection, member.key)
-        pack = Pack(above.entry.path / ITEMS)
-        item = StoredItem(above.entry.path, outputs, pack, key)
+        item = StoredItem.of(above.entry, outputs, key)
         labels = tuple(collection.is_labels(number) for number in range(len(outputs)))
         return FromStore(member.name, key, item, outputs, labels)
 

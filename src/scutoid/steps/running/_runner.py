@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +22,6 @@ from scutoid.blocks import (
 )
 from scutoid.durable import beside, store_error
 from scutoid.errors import (
-    MetadataError,
-    ParameterError,
     RunStopped,
     SourceError,
     StoreError,
@@ -31,7 +29,6 @@ from scutoid.errors import (
 )
 from scutoid.events import Event, Listener, TaskDone
 from scutoid.executors import computing_there
-from scutoid.steps.compute import concatenate
 from scutoid.steps.graph import (
     Call,
     MappedCall,
@@ -40,7 +37,6 @@ from scutoid.steps.handles import LATEST
 from scutoid.steps.planning import (
     PlannedCall,
     PlannedRun,
-    noted_files,
     notes_of_images,
     warnings_of,
 )
@@ -48,7 +44,6 @@ from scutoid.steps.results import (
     ITEMS,
     JOURNALLED,
     LOGS,
-    MEMBERS,
     RUN,
     RUNS,
     OutcomeRecord,
@@ -57,12 +52,11 @@ from scutoid.steps.results import (
     StoredResult,
     announcing,
     dead_locks,
-    list_of_members,
-    output_names,
     settle_display,
     settle_notes,
     shard_record,
 )
+from scutoid.steps.running._collections import record_collection
 from scutoid.steps.running._comparison import Comparison
 from scutoid.steps.running._failures import write_failures
 from scutoid.steps.running._outcome import INPUTS, Run, RunStep
@@ -74,9 +68,6 @@ from scutoid.steps.running._tasks import TaskBuilder
 from scutoid.steps.running._told import Told
 from scutoid.stopping import Stop, ends_by_signals
 from scutoid.store import Pack
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _NOTED = 100
 EVENTS = "events.jsonl"
@@ -319,6 +310,8 @@ class Runner:
             if is_collection:
                 with Pack(items, "a") as pack:
                     pack.forget(each.member_keys[number] for number in blocks)
+                if blocks:  # segments have them as well
+                    each.entry.reopen()
             elif journal.exists():
                 Journal.forget(journal, np.array(blocks, dtype=np.int64))
                 if blocks and each.entry.remote is not None:  # segments have them as well
@@ -445,7 +438,7 @@ class Runner:
         """Write down the members of collections, and their joined tables."""
         for each in self.planned:
             if isinstance(each.call, MappedCall) and (not each.is_cached or each.is_relisted):
-                self._record_collection(each, each.call)
+                self.warnings += tuple(record_collection(each, each.call, self.planned))
 
     def announce(self) -> bool:
         """Write down which results the run needs, so that nobody takes them away.
@@ -489,41 +482,6 @@ class Runner:
                 new.unlink()
             rule = "a run is written down in its store"
             raise store_error(error, self.folder, rule=rule) from error
-
-    def _record_collection(self, each: PlannedCall, call: MappedCall) -> None:
-        """Write which members belong together, and tables in one piece for people to read."""
-        items, outputs = each.items, call.spec.outputs
-        files = noted_files(call, self.planned.keys)
-        record = list_of_members(items, outputs, call.groups, files)
-        if each.entry.recipe is None:
-            each.entry.begin(self.planned.stamped(each), keeps_items=True)
-        each.entry.distrust()
-        each.entry.write(MEMBERS, record.to_json().encode())
-        for output, (kind, name) in enumerate(zip(outputs, output_names(outputs), strict=True)):
-            if kind == "table" and record.missing:
-                each.entry.remove(name)  # a table without some members looks like one with all
-            elif kind == "table":
-                rows = ((key, items.existing(key).value(output)) for key in record.members)
-                self._save_joined(each, name, rows)
-        if not record.missing:
-            each.entry.commit()
-            return
-        needed = [True] * len(call.keys) if each.needed is None else each.needed
-        asked = {key for key, is_needed in zip(call.keys, needed, strict=True) if is_needed}
-        for node, other in self.planned.by_node.items():
-            if other is each:
-                LATEST.enter_members(node, items, asked & record.missing.keys())
-
-    def _save_joined(
-        self, each: PlannedCall, name: str, rows: Iterable[tuple[str, pd.DataFrame]]
-    ) -> None:
-        """Save the tables of all members in one, if they can be joined: each is right by itself."""
-        try:
-            each.entry.save(concatenate(rows, each.call.groups), name)
-        except (MetadataError, ParameterError) as error:
-            each.entry.remove(name)
-            text = f"the tables of {each.task!r} are there, member by member, but not as one: "
-            self.warnings = (*self.warnings, text + str(error))
 
 
 def _outcome(step: RunStep) -> OutcomeRecord:

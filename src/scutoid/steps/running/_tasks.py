@@ -31,11 +31,20 @@ from scutoid.steps.results import (
     settle_notes,
     shard_record,
 )
+from scutoid.steps.running._collections import begin_members
 from scutoid.steps.running._edges import Edges
 from scutoid.steps.running._inputs import WorkerInputs
 from scutoid.steps.running._watch import Watches
-from scutoid.steps.work import BlockWork, EarlierBlocks, FinishWork, Handover, MemberWork, StepWork
-from scutoid.store import JOURNAL, Entry, Pack
+from scutoid.steps.work import (
+    BlockWork,
+    EarlierBlocks,
+    FinishWork,
+    Handover,
+    ItemPlace,
+    MemberWork,
+    StepWork,
+)
+from scutoid.store import JOURNAL, Entry, Pack, SegmentWriter
 
 Check = Callable[[Sequence[int]], Mapping[int, Exception]]
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
@@ -83,6 +92,7 @@ class TaskBuilder:
         """Begin the entry of a step, and return its tasks."""
         call = each.call
         if isinstance(call, MappedCall):
+            begin_members(each, self._planned)
             return [self._member_task(each, call)]
         if each.restarts:
             each.entry.clear()
@@ -285,10 +295,10 @@ class TaskBuilder:
         )
 
     def _member_task(self, each: PlannedCall, call: MappedCall) -> BlockTask:
-        if each.entry.status == "absent":
-            each.entry.begin(self._planned.stamped(each), keeps_items=True)
         pack = Pack((self._records or each.entry.path) / ITEMS, "a")
         self._packs.append(pack)
+        there = each.entry.remote
+        segments = None if there is None else there.segments(each.entry.key)
         needed = None
         if each.needed is not None and each.done is not None:
             needed = each.needed | each.done
@@ -303,7 +313,7 @@ class TaskBuilder:
                     name: self._inputs.of_members(value, call.keys)
                     for name, value in call.params.items()
                 },
-                folder=each.entry.path,
+                place=ItemPlace.of(each.entry),
                 own_columns=own_columns(call.groups),
             ),
             BlockGrid(Roi((0,), (len(call.keys),)), 1),
@@ -311,7 +321,7 @@ class TaskBuilder:
             is_done=each.done,
             where=needed,
             check=self._check(each),
-            collect=partial(_collect_members, pack, each.member_keys),
+            collect=partial(_collect_members, pack, segments, each.member_keys),
             **self._options(each),
         )
 
@@ -344,6 +354,12 @@ def _collect_blocks(
 
 
 def _collect_members(
-    pack: Pack, members: Sequence[str], results: Sequence[tuple[int, object]]
+    pack: Pack,
+    segments: SegmentWriter | None,
+    members: Sequence[str],
+    results: Sequence[tuple[int, Any]],
 ) -> None:
-    pack.append_many([(members[index], *result) for index, result in results])  # type: ignore[misc]
+    items = [(members[index], *result) for index, result in results]
+    if segments is not None:
+        segments.write({}, {}, members=items)
+    pack.append_many(items)

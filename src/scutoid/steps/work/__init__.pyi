@@ -1,6 +1,7 @@
 from ._blocks import BlockWork, FinishWork, StepWork, WholeImage
 from ._handover import HandedImage, Handover
 from ._measured import Measured, Usage
+from ._member_files import ItemPlace
 from ._members import (
     FolderInput,
     ItemInput,
@@ -21,6 +22,7 @@ __all__ = [
     "HandedImage",
     "Handover",
     "ItemInput",
+    "ItemPlace",
     "Measured",
     "MemberInput",
     "MemberWork",

@@ -6,6 +6,8 @@
     items/A01.tif.3f9a1c0b.npy     a value in a format that was asked for, or a figure
     items/A01.tif.3f9a1c0b.files/  what a step wrote into a folder
     items.pack                     everything else
+
+At a URL files are objects, below the token of the attempt and one of the member's own.
 """
 
 from __future__ import annotations
@@ -39,16 +41,9 @@ from scutoid.steps.graph import (
     with_parts,
 )
 from scutoid.steps.handles import Evaluation
-from scutoid.steps.results import (
-    ITEM_FOLDER,
-    FileRecord,
-    MemberRecord,
-    SpecRecord,
-    checksum_of,
-    contents_of,
-    plain_parts,
-)
-from scutoid.store import choose_format, empty_folder, make_folder
+from scutoid.steps.results import FileRecord, MemberRecord, SpecRecord, plain_parts
+from scutoid.steps.work._member_files import ItemPlace, WrittenFiles
+from scutoid.store import choose_format, empty_folder
 
 _IN_MEMORY = 2**29
 _ENDINGS = {"tiff": ".tif", "zarr": ".ome.zarr", "npy": ".npy", "png": ".png"}
@@ -68,14 +63,21 @@ class MemberWork:
     """Each a `MemberInput`, a reference or a value."""
     params: Mapping[str, object]
     """The same."""
-    folder: Path
-    """The collection's entry."""
+    place: ItemPlace
+    """Where files of members go."""
     own_columns: tuple[str, ...] = ()
     """Of the collection's tables: no member's own are called so."""
 
     def __call__(self, block: Block, **ready: object) -> tuple[dict[str, object], bytes]:
         """Run in a worker."""
-        number = block.index
+        with self.place.writing() as written:
+            record, packed = self._made(block.index, written, ready)
+        return record.to_dict(), encode(packed)
+
+    def _made(
+        self, number: int, written: WrittenFiles, ready: Mapping[str, object]
+    ) -> tuple[MemberRecord, list[object]]:
+        """Make a member; returns what is known of its files, and what lies in none."""
         call = make_call(
             self.spec,
             [self._own(item, number) for item in self.inputs],
@@ -85,13 +87,13 @@ class MemberWork:
         folder = None
         if "files" in self.spec.outputs:
             stem = self._stem(number, self.spec.outputs.index("files"))
-            folder = self._new_folder(f"{stem}.files")
+            folder = written.new_folder(f"{stem}.files")
         evaluation = Evaluation(ready=ready, folder=folder)
         files: dict[int, FileRecord] = {}
         packed: list[object] = []
         results = [ref_of(call, kind, n) for n, kind in enumerate(self.spec.outputs)]
         images = [ref for ref in results if isinstance(ref, ImageRef)]
-        self._write(call, images, evaluation, number, files)
+        self._write(call, images, evaluation, number, written, files)
         for output, ref in enumerate(results):
             if isinstance(ref, ImageRef):
                 continue
@@ -100,24 +102,20 @@ class MemberWork:
             if ref.kind == "table":
                 self._check_columns(value, number)
             if ref.kind == "files":
-                files[output] = self._file(f"{stem}.files")
+                files[output] = written.record(f"{stem}.files")
                 packed.append(None)
             elif isinstance(value, BlockParts):
                 packed.append(plain_parts(value))
-            elif (file := self._saved(value, stem)) is not None:
+            elif (file := self._saved(value, stem, written)) is not None:
                 files[output] = file
                 packed.append(None)
             else:
                 packed.append(value)
-        return MemberRecord(self.keys[number], files).to_dict(), encode(packed)
+        return MemberRecord(self.keys[number], files), packed
 
     def _check_columns(self, table: Any, number: int) -> None:
         place = f"step {self.spec.label!r}, table of member {self.keys[number]!r}"
         check_names(with_index(table, place).columns, self.own_columns, place)
-
-    @property
-    def _items(self) -> Path:
-        return self.folder / ITEM_FOLDER
 
     def _own(self, item: object, number: int) -> object:
         return item.member(number) if isinstance(item, MemberInput) else item
@@ -126,26 +124,7 @@ class MemberWork:
         suffix = "" if output == 0 else f"-{output + 1}"
         return f"{self.keys[number]}.{self.member_keys[number][:8]}{suffix}"
 
-    def _place(self, name: str) -> Path:
-        path = self._items / name
-        make_folder(path.parent)
-        return path
-
-    def _file(
-        self, name: str, *, value_format: str | None = None, spec: SpecRecord | None = None
-    ) -> FileRecord:
-        """Describe a file or folder that was written."""
-        path = self._items / name
-        nbytes = path.stat().st_size if path.is_file() else None
-        contents = None if path.is_file() else contents_of(path)
-        return FileRecord(name, checksum_of(path), nbytes, value_format, spec, contents)
-
-    def _new_folder(self, name: str) -> Path:
-        path = self._place(name)
-        empty_folder(path)
-        return path
-
-    def _saved(self, value: object, stem: str) -> FileRecord | None:
+    def _saved(self, value: object, stem: str, written: WrittenFiles) -> FileRecord | None:
         """Save a value as a file of its own, if that is asked for or it cannot be packed."""
         asked = self.spec.value_format
         if asked is None:
@@ -157,8 +136,8 @@ class MemberWork:
                 return None
         chosen = choose_format(value, asked)
         name = f"{stem}{chosen.suffix}"
-        chosen.save(value, self._place(name))
-        return self._file(name, value_format=chosen.name)
+        chosen.save(value, written.place(name))
+        return written.record(name, value_format=chosen.name)
 
     def _write(
         self,
@@ -166,11 +145,12 @@ class MemberWork:
         images: Sequence[ImageRef],
         evaluation: Evaluation,
         number: int,
+        written: WrittenFiles,
         files: dict[int, FileRecord],
     ) -> None:
         """Write images: as is asked for, else as TIFFs, or as zarrs if they are large."""
         paths = {
-            image.output: self._place(self._stem(number, image.output) + _ENDINGS[chosen])
+            image.output: written.place(self._stem(number, image.output) + _ENDINGS[chosen])
             for image in images
             if (chosen := self._format(image))
         }
@@ -184,8 +164,7 @@ class MemberWork:
                 write_tiff(path, evaluation.value(image), image.framed.spec)
             elif path.suffix != ".zarr":
                 spec = self._save(image, evaluation.value(image), path)
-            name = path.relative_to(self._items).as_posix()
-            files[image.output] = self._file(name, spec=spec)
+            files[image.output] = written.record(written.name_of(path), spec=spec)
 
     def _format(self, image: ImageRef) -> str:
         storage = self.spec.options.storage

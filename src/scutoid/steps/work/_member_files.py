@@ -1,0 +1,107 @@
+"""Files of a member of a collection: written into the folder of its result, or sent to its URL."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from scutoid import remote
+from scutoid.steps.results import ITEM_FOLDER, FileRecord, SpecRecord, checksum_of, contents_of
+from scutoid.store import Entry, empty_folder, make_folder, new_token
+
+
+class WrittenFiles:
+    """The files of one member.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are written.
+    url : str, optional
+        Of the collection, if they are sent there.
+    below : str, optional
+        Where they go below it.
+    """
+
+    def __init__(self, folder: Path, url: str = "", below: str = "") -> None:
+        self._folder = folder
+        self._url = url
+        self._below = below
+
+    def place(self, name: str) -> Path:
+        """Return the path of a file; the folder above it is made."""
+        path = self._folder / name
+        make_folder(path.parent)
+        return path
+
+    def name_of(self, path: Path) -> str:
+        """Return the name of a file by its path."""
+        return path.relative_to(self._folder).as_posix()
+
+    def new_folder(self, name: str) -> Path:
+        """Return an empty folder."""
+        path = self.place(name)
+        empty_folder(path)
+        return path
+
+    def record(
+        self, name: str, *, value_format: str | None = None, spec: SpecRecord | None = None
+    ) -> FileRecord:
+        """Describe a file or folder that was written; it is durable then.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be sent.
+        """
+        path = self._folder / name
+        nbytes = path.stat().st_size if path.is_file() else None
+        contents = None if path.is_file() else contents_of(path)
+        place = self._sent(path, name, contents) if self._url else None
+        return FileRecord(name, checksum_of(path), nbytes, value_format, spec, contents, place)
+
+    def _sent(self, path: Path, name: str, contents: tuple[tuple[str, int], ...] | None) -> str:
+        place = f"{self._below}/{name}"
+        if contents is None:
+            remote.put(f"{self._url}/{place}", path)
+        else:
+            inner = [inside for inside, _ in contents]
+            remote.at_once(inner, partial(_put, path, f"{self._url}/{place}"))
+        return place
+
+
+def _put(folder: Path, url: str, name: str) -> None:
+    remote.put(f"{url}/{name}", folder / name)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPlace:
+    """Where the files of members go, as it can be sent to workers."""
+
+    folder: Path
+    """The folder of the collection's result."""
+    url: str = ""
+    """The URL of the result, in a store that has one."""
+    token: str = ""
+    """The attempt at it."""
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """Return that of a collection that was begun."""
+        there = entry.remote
+        return cls(entry.path) if there is None else cls(entry.path, entry.url, there.token)
+
+    @contextmanager
+    def writing(self) -> Iterator[WrittenFiles]:
+        """Have a place for the files of one try at a member: at a URL it is nobody else's."""
+        if not self.url:
+            yield WrittenFiles(self.folder / ITEM_FOLDER)
+            return
+        with tempfile.TemporaryDirectory(prefix="scutoid-") as folder:
+            below = f"{self.token}/{new_token()}/{ITEM_FOLDER}"
+            yield WrittenFiles(Path(folder), self.url, below)
