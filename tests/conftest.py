@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 # How long an example takes, or is drawn, says nothing on a machine that other work shares
 # The same examples each time, so that no change fails by luck; a search for new ones asks for it
@@ -31,6 +31,21 @@ settings.load_profile("scutoid")
 
 
 os.environ["SCUTOID_REPORT"] = "off"  # of some thousand runs that nobody looks at
+
+
+def pytest_collection_modifyitems(items):
+    """Draw half of the examples that laws ask for; the search for new ones draws them all."""
+    if "SCUTOID_NEW_EXAMPLES" in os.environ:
+        return
+    halved = set()  # one test may be collected with many parameters
+    for item in items:
+        law = getattr(item, "obj", None)
+        if is_hypothesis_test(law) and (law := getattr(law, "__func__", law)) not in halved:
+            asked = law._hypothesis_internal_use_settings
+            law._hypothesis_internal_use_settings = settings(
+                asked, max_examples=asked.max_examples - asked.max_examples // 2
+            )
+            halved.add(law)
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -5,16 +5,30 @@ from __future__ import annotations
 from xdist.scheduler import LoadFileScheduling
 
 LONG = (
+    "tests/cluster/test_matrix.py",
     "tests/integrations/test_prefect_example.py",
+    "tests/executors/test_dask_leaves.py",
+    "tests/steps/running/test_store_at_url.py",
+    "tests/steps/running/test_signals.py",
+    "tests/steps/running/test_run_share.py",
     "tests/test_soak_store.py",
     "tests/cli/test_cli.py",
     "tests/test_docs.py",
+    "tests/ops/test_everywhere.py",
     "tests/integrations/test_daisy_tutorial.py",
     "tests/executors/test_dask.py",
+    "tests/executors/test_dask_guests.py",
     "tests/executors/test_connect.py",
+    "tests/exploring/test_preview_laws.py",
+    "tests/steps/running/test_taken_blocks.py",
+    "tests/steps/running/test_shared_store_at_url.py",
+    "tests/store/test_kills.py",
+    "tests/test_soak.py",
+    "tests/test_soak_faults.py",
+    "tests/test_soak_bucket.py",
     "tests/views/test_neuroglancer_browser.py",
 )
-"""Files whose few tests take long: they would come last, and one core would wait for them."""
+"""Files that take long: where one comes last, a core waits for it, as their order is drawn."""
 
 
 class WorkerFiles(LoadFileScheduling):

@@ -424,10 +424,10 @@ def test_no_lock_of_a_run_stays_wherever_ctrl_c_comes(tmp_path, result):
         "scutoid.reports._write.read_run",
     ],
 )
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_run_that_a_signal_meets_at_its_end_is_written_down(
-    tmp_path, result, monkeypatch, signals_as_before, place, number
+    tmp_path, result, monkeypatch, signals_as_before, place
 ):
+    number = signal.SIGHUP if place.endswith("_write") else signal.SIGTERM
     whole, began, sent = pkgutil.resolve_name(place), [], []
 
     def after_a_signal(*args, **options):
