@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scutoid as sc
-from scutoid.cli._commands import correct
+from scutoid.cli._correcting import correct
 from scutoid.errors import ParameterError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -71,8 +72,18 @@ def job(**given):
         ({"notice": 5}, "an element is told 60 s"),
         ({"options": ("mem=16G\n#SBATCH --uid=0",)}, "an option of sbatch is its name"),
         ({"options": ("--mem=16G",)}, "an option of sbatch is its name"),
-        ({"options": ("array=1-3",)}, "an option of sbatch is its name"),
-        ({"options": ("output=here",)}, "an option of sbatch is its name"),
+        ({"options": ("array=1-3",)}, r"(?s)array of sbatch is given by scutoid.*--array says"),
+        ({"options": ("arr=1-3",)}, "array of sbatch is given by scutoid"),
+        ({"options": ("output=here",)}, "output of sbatch is given by scutoid"),
+        ({"options": ("signal=USR1@30",)}, r"(?s)signal of sbatch.*--notice says"),
+        ({"options": ("open-mode=truncate",)}, "open-mode of sbatch is given by scutoid"),
+        ({"options": ("wrap=hostname",)}, "wrap of sbatch is given by scutoid"),
+        ({"options": ("parsable",)}, "parsable of sbatch is given by scutoid"),
+        ({"options": ("no-requeue",)}, "no-requeue of sbatch is given by scutoid"),
+        ({"options": ("time=1:00",)}, r"(?s)time of sbatch.*--time gives"),
+        ({"time": "2", "notice": 120}, r"(?s)told of its time limit.*120 s before the end of 120"),
+        ({"time": "0:01:00", "notice": 60}, "told of its time limit"),
+        ({"time": "0-0:1", "notice": 60}, "told of its time limit"),
         ({"tokens": ("--image", "s3://key:secret@host/a.zarr")}, "no credentials are written"),
         ({"tokens": ("--image=https://h/a?X-Amz-Signature=0a",)}, "no credentials are written"),
         ({"tokens": ("--image", "https://h/a?se=1&sig=0a")}, "no credentials are written"),
@@ -82,6 +93,23 @@ def job(**given):
 def test_what_slurm_would_not_take_is_refused(given, said):
     with pytest.raises(ParameterError, match=said):
         job(**given)
+
+
+def test_what_is_of_the_users_choice_in_an_array_is_taken():
+    options = ("mem=16G", "partition=short", "time-min=1", "error=e.log", "nodes=1", "hold")
+    for limit in ("0", "3", "1:00:00", "1-0", None):  # 0: no limit
+        assert "#SBATCH --time-min=1\n" in job(options=options, time=limit).script(Path("/x"))
+
+
+@pytest.mark.parametrize("given", ["dask", "slurm", "local", "tls://node:8786", "preset"])
+def test_an_element_has_no_workers_elsewhere(folder, capsys, given):
+    (folder / "p.toml").write_text("[slurm]\n")
+    chosen = ["--preset", "p.toml"] if given == "preset" else ["--executor", given]
+    command = ["submit", "cells.py", "--place", str(folder), "--dry-run", *chosen]
+    assert run_command(command) == 2
+    said = capsys.readouterr().err
+    assert "in its own job" in said
+    assert "processes, threads or serial" in said
 
 
 @pytest.mark.parametrize("value", ["a b", "$(touch x)", "`x`", "'", '"', "a\nb", "-", "", "*", "ü"])
@@ -150,6 +178,16 @@ def test_without_slurm_it_is_said_how_to_see_the_script(folder, capsys, monkeypa
     monkeypatch.setenv("PATH", str(folder))
     assert run_command(["submit", "cells.py", "--place", str(folder)]) == 2
     assert "--dry-run" in capsys.readouterr().err
+
+
+def test_where_slurm_is_not_configured_it_is_said_what_to_do(folder, capsys, commands):
+    (commands / "sbatch").write_text("#!/bin/bash\necho 'sbatch: fatal: no source' >&2\nexit 1\n")
+    (commands / "sbatch").chmod(0o755)
+    assert run_command(["submit", "cells.py", "--place", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert "no source" in said
+    assert "SLURM_CONF" in said
+    assert "--dry-run" in said
 
 
 @pytest.mark.parametrize("share", ["3", "3/", "/3", "a/b", "0/3", "4/3", "1/3/5"])
@@ -230,6 +268,7 @@ def test_an_element_that_is_told_to_end_finishes_its_block_and_is_requeued(folde
     (commands / "squeue.says").write_text("RUNNING")
     (folder / "hold").touch()
     slurm = {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1", "SCUTOID_GRACE": "60s"}
+    slurm["SLURM_CLUSTER_NAME"] = "here"
     first = element(folder, "1/2", "--requeue", **slurm)
     until((folder / "ran").exists, first)
     first.send_signal(signal.SIGTERM)
@@ -243,6 +282,8 @@ def test_an_element_that_is_told_to_end_finishes_its_block_and_is_requeued(folde
     assert again.returncode == 0, said
     assert len((folder / "ran").read_text()) == 16
     assert value_in(folder) == EXPECTED
+    records = [json.loads(path.read_text()) for path in folder.glob("results/runs/*/run.json")]
+    assert [record["array"] for record in records] == ["here 7", "here 7"]  # both are of one
 
 
 def test_elements_that_are_killed_leave_their_blocks_to_others(folder):

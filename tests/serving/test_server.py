@@ -142,7 +142,7 @@ def test_a_missing_package_names_its_extra(finished, monkeypatch):
 
 def test_scutoid_and_its_commands_do_not_import_the_server():
     code = (
-        "import sys, scutoid, scutoid.cli._commands; "
+        "import sys, scutoid, scutoid.cli._commands, scutoid.cli._running; "
         "print(sorted({'starlette', 'uvicorn', 'scutoid.serving'} & set(sys.modules)))"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import scutoid as sc
-from scutoid.cli._commands import view as view_command
+from scutoid.cli._looking import view as view_command
 from scutoid.errors import ParameterError, PipelineError
 
 components = pytest.importorskip("napari.components", reason="napari is not installed")

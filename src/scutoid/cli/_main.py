@@ -127,7 +127,7 @@ def _call(app: App, tokens: Sequence[str]) -> int:
 def _app() -> App:
     from cyclopts import App
 
-    from scutoid.cli import _commands as commands
+    from scutoid.cli._commands import COMMANDS
 
     app = App(
         name="scutoid",
@@ -138,7 +138,7 @@ def _app() -> App:
     )
     for name in _ON_FILES:
         app.command(_needs_file(name), name=name)
-    for name, command in commands.COMMANDS.items():
+    for name, command in COMMANDS.items():
         app.command(command, name=name)
     return app
 
@@ -159,18 +159,18 @@ def _needs_file(name: str) -> Callable[..., int]:
 def _run_file(command: str, file: str, tokens: list[str]) -> int:
     from cyclopts import App
 
-    from scutoid.cli import _commands as commands
     from scutoid.cli._debug import debug
     from scutoid.cli._pipelines import load_pipeline, saved_parameters, with_flags
+    from scutoid.cli._running import plan, run, why
     from scutoid.cli._submit import submit
 
     pipeline = load_pipeline(file)
     carry_out: dict[str, Callable[..., int]]
     carry_out = {
-        "run": partial(commands.run, again=["scutoid", "debug", file, *tokens]),
+        "run": partial(run, again=["scutoid", "debug", file, *tokens]),
         "submit": partial(submit, file=file, tokens=tokens),
-        "plan": commands.plan,
-        "why": commands.why,
+        "plan": plan,
+        "why": why,
         "debug": debug,
     }
 

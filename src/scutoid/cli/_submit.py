@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.cli._say import say
+from scutoid.cli._sbatch import check_option, seconds_of
 from scutoid.errors import ParameterError, WorkerError
+from scutoid.executors import is_of_dask
 from scutoid.steps import Run
 from scutoid.steps import plan as plan_targets
 from scutoid.store import EntryStore
@@ -21,8 +23,6 @@ from scutoid.store import EntryStore
 OWN = ("array", "time", "cpus", "sbatch", "notice", "dry-run")
 """Options of `scutoid submit` that `scutoid run` has not."""
 _FLAGS = ("--dry-run", "--no-dry-run")
-_TIME = re.compile(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}")
-_OPTION = re.compile(r"[a-z][a-z-]*(=.*)?")
 _SECRET = re.compile(
     r"://([^/\s@]*:[^/\s@]*@|\S*[?&]([\w-]*signature|sig|[\w-]*token|awsaccesskeyid)=)",
     re.IGNORECASE,
@@ -68,7 +68,7 @@ class ArrayJob:
             ("cpus", self.cpus >= 1, "an element has 1 core or more"),
             (
                 "time",
-                self.time is None or _TIME.fullmatch(self.time) is not None,
+                self.time is None or seconds_of(self.time) is not None,
                 "a time limit is minutes, or hours:minutes:seconds, or days-hours, as SLURM says",
             ),
             (
@@ -80,15 +80,16 @@ class ArrayJob:
             if not is_right:
                 place = {"n": "array"}.get(name, name)
                 raise ParameterError(rule, value=getattr(self, name), place=f"--{place}")
+        limit = None if self.time is None else seconds_of(self.time)
+        if limit and limit <= self.notice:  # 0 is no limit
+            raise ParameterError(
+                "an element is told of its time limit after it has begun",
+                value=f"{self.notice} s before the end of {limit} s",
+                place="--notice",
+                remedy="give a longer --time, or a shorter --notice",
+            )
         for option in self.options:
-            if not _OPTION.fullmatch(option) or option.partition("=")[0] in ("array", "output"):
-                raise ParameterError(
-                    "an option of sbatch is its name, and a value behind =, on one line; the array "
-                    "and its output are told by scutoid",
-                    value=option,
-                    place="--sbatch",
-                    remedy="give it as in --sbatch mem=16G",
-                )
+            check_option(option)
         for text in (*self.tokens, *self.options):
             if _SECRET.search(text):
                 raise ParameterError(
@@ -207,6 +208,13 @@ def job_of_element(environment: Mapping[str, str] = os.environ) -> str:
         ) from error
 
 
+def array_of_element(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return what names the job array that this process is an element of; None: it is of none."""
+    number = environment.get("SLURM_ARRAY_JOB_ID")
+    cluster = environment.get("SLURM_CLUSTER_NAME")
+    return number if number is None or cluster is None else f"{cluster} {number}"
+
+
 def requeue(job: str, done: object) -> None:
     """Have an element begin again that its time limit has ended; not one that was cancelled.
 
@@ -298,6 +306,7 @@ def submit(
     **options
         Options of the run.
     """
+    _check_executor(options["executor"], options["preset"])
     EntryStore(options["store"]).check_takes_shares()
     store = Path(options["store"]).absolute()
     job = ArrayJob(file, run_tokens(tokens), store, array, cpus, time, notice, sbatch)
@@ -313,6 +322,18 @@ def submit(
     say(f"submitted as job {number}: {array} elements, which write to {store}")
     say(f"their output: {store}/runs/slurm-{number}_*.log; scancel {number} ends them")
     return 0
+
+
+def _check_executor(name: str | None, preset: Path | None) -> None:
+    """Refuse an executor that has workers elsewhere: an element has its own."""
+    if preset is not None or (name is not None and is_of_dask(name)):
+        raise ParameterError(
+            "an element of an array computes its blocks in its own job",
+            value=name or str(preset),
+            place="--executor" if preset is None else "--preset",
+            remedy="leave it out, or give processes, threads or serial; for workers in jobs of "
+            "their own: scutoid run --executor NAME",
+        )
 
 
 def _call(
@@ -334,5 +355,7 @@ def _call(
             "SLURM takes what it is asked",
             value=(ended.stderr or ended.stdout).strip(),
             place=shlex.join(command),
+            remedy="submit it where SLURM is configured (a login node, or SLURM_CONF set to its "
+            "slurm.conf); correct options that it names; --dry-run shows the script",
         )
     return ended.stdout

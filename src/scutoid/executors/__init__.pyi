@@ -12,6 +12,8 @@ from ._registry import (
     computing_there,
     default_workers,
     find_executor,
+    is_of_dask,
+    knows_memory,
 )
 from ._rendezvous import Rendezvous, meet
 from ._serial import SerialExecutor
@@ -67,6 +69,8 @@ __all__ = [
     "dump_value",
     "dumps",
     "find_executor",
+    "is_of_dask",
+    "knows_memory",
     "loads",
     "meet",
     "meet_over_dask",

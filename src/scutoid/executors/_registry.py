@@ -111,6 +111,34 @@ def check_ready(executor: object) -> None:
         check()
 
 
+def is_of_dask(executor: object) -> bool:
+    """Whether it computes in workers of Dask, whoever starts them; nothing is started for that.
+
+    Raises
+    ------
+    ParameterError
+        As `find_executor`.
+    """
+    if isinstance(executor, str) and executor in OURS:
+        return executor == "dask"
+    from scutoid.executors._dask import DaskExecutor
+
+    return isinstance(find_executor(executor), DaskExecutor)
+
+
+def knows_memory(executor: object) -> bool:
+    """Whether workers may be on other machines, and say before they begin what memory they have.
+
+    Raises
+    ------
+    ParameterError
+        As `find_executor`.
+    """
+    if isinstance(executor, str) and executor in OURS:
+        return False
+    return bool(getattr(find_executor(executor), "handles_resources", False))
+
+
 def computing_there(executor: object) -> AbstractContextManager[object]:
     """Have Dask compute in the cluster of a client what this process computes meanwhile.
 
@@ -148,12 +176,18 @@ def _is_dask(executor: object) -> bool:
     )
 
 
+def _own() -> str:
+    file = preset_file()
+    if file.exists():
+        return f"presets of your own stand in {file}"
+    return f"presets of your own can be described in {file}, which is not there yet"
+
+
 def _unknown(executor: object) -> ParameterError:
     theirs = {entry.name for entry in entry_points(group=GROUP)}
     return ParameterError(
         "an executor is given by a known name, as a concurrent.futures.Executor, or as a client, "
         "cluster or address of Dask",
         value=executor,
-        remedy=f"one of {', '.join(sorted({*OURS, *KINDS, *theirs, *own_presets()}))}; presets of "
-        f"your own stand in {preset_file()}",
+        remedy=f"one of {', '.join(sorted({*OURS, *KINDS, *theirs, *own_presets()}))}; {_own()}",
     )

@@ -15,6 +15,7 @@ import pytest
 
 import scutoid as sc
 from scutoid.errors import ParameterError, StoreError
+from scutoid.steps import run_share
 from scutoid.steps.results import Collector
 from scutoid.steps.results import _runs as results_runs
 from scutoid.steps.running import _run as running
@@ -476,6 +477,19 @@ def test_a_run_in_two_parts_stays_whole_and_counts_once(tmp_path):
 
     sc.Store(store).gc(keep_runs=0)
     assert folders_of_runs(store) == []
+
+
+def test_the_elements_of_a_job_array_count_as_one_run(tmp_path):
+    run(tmp_path, 1)
+    for share, array in (((1, 2), "here 7"), ((2, 2), "here 7"), ((1, 1), "here 8")):
+        made = total(add(RAW, n=2))
+        run_share(made, store=tmp_path, share=share, executor="serial", array=array)
+    sc.Store(tmp_path).gc(keep_runs=3)
+    assert len(folders_of_runs(tmp_path)) == 4
+    sc.Store(tmp_path).gc(keep_runs=2)
+    assert len(folders_of_runs(tmp_path)) == 3
+    sc.Store(tmp_path).gc(keep_runs=1)
+    assert len(folders_of_runs(tmp_path)) == 1
 
 
 def test_what_the_first_part_of_a_run_has_made_stays_for_the_second(tmp_path, monkeypatch):

@@ -155,9 +155,9 @@ class Collector:
         return found
 
     def _last_runs(self, runs: Sequence[PastRun]) -> set[PastRun]:
-        """Return the last so many of runs, the newest first, with all their parts."""
-        firsts = list(dict.fromkeys(run.first for run in runs))[: self.keep_runs or 0]
-        return {run for run in runs if run.first in firsts}
+        """Return the last so many of runs, the newest first, with all their parts and elements."""
+        last = list(dict.fromkeys(run.whole for run in runs))[: self.keep_runs or 0]
+        return {run for run in runs if run.whole in last}
 
     def _check_runs(self) -> None:
         """Refuse to go by runs whose records cannot be read."""

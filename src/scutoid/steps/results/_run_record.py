@@ -195,6 +195,8 @@ class RunRecord:
     """The command that began it, word by word; none of a notebook."""
     memory: int | None = None
     """Bytes that this process, or a worker that it started, has taken at most so far."""
+    array: str | None = None
+    """The job array that it is an element of: its cluster and number; None: of none."""
 
     def to_json(self) -> str:
         """Return the text of the file."""
@@ -207,6 +209,7 @@ class RunRecord:
             **({} if self.part_of is None else {"part_of": self.part_of}),
             **({"command": list(self.command)} if self.command else {}),
             **({} if self.memory is None else {"memory": self.memory}),
+            **({} if self.array is None else {"array": self.array}),
             "steps": [step.to_dict() for step in self.steps],
         }
         return json.dumps(content, indent=1) + "\n"
@@ -234,4 +237,5 @@ class RunRecord:
             part_of=fields.find("part_of", text, None),
             command=fields.find("command", items(text), ()),
             memory=fields.find("memory", optional(count), None),
+            array=fields.find("array", text, None),
         )

@@ -39,8 +39,9 @@ class PastRun:
     """Whether it is going on."""
     has_record: bool = True
     """Whether it has said what it needs."""
-    first: str = ""
-    """Name of the folder of the first part of the run, which may be this one."""
+    whole: str = ""
+    """What it counts as with others: the name of the folder of its first part, which may be this
+    one, or the job array that it is an element of."""
 
     @classmethod
     def at(cls, folder: Path, store: Path) -> PastRun:
@@ -60,11 +61,12 @@ class PastRun:
                 frozenset(),
                 is_live,
                 has_record=False,
-                first=folder.name,
+                whole=folder.name,
             )
         entries = frozenset(store / step.entry for step in record.steps)
-        first = record.part_of or folder.name
-        return cls(folder, record.started, entries, is_live, first=first)
+        array = None if record.array is None else f"array {record.array}"
+        whole = array or record.part_of or folder.name
+        return cls(folder, record.started, entries, is_live, whole=whole)
 
 
 def runs_of(store: EntryStore) -> list[PastRun]:

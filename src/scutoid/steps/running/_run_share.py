@@ -33,6 +33,7 @@ def run_share(
     paranoid: bool = False,
     check_halo: bool = True,
     listeners: Sequence[Listener] = (),
+    array: str | None = None,
 ) -> Run:
     """Do a share of a run beside other processes that do theirs; it ends when all is done.
 
@@ -52,6 +53,8 @@ def run_share(
         takes at once.  Fewer processes, or two of the same part, do all of it as well.
     workers, executor, memory, block, paranoid, check_halo, listeners : optional
         As `run` takes them; workers are those of this process.
+    array : str, optional
+        The job array that this process is an element of: all of its elements count as one run.
 
     Returns
     -------
@@ -88,9 +91,8 @@ def run_share(
     with ends_by_signals(), ExitStack() as announced:
         runner = None
         while runner is None:
-            runner = begin_run(
-                Runner(new_plan(), check_halo=False), announced, [], executor=executor
-            )
+            first = Runner(new_plan(), check_halo=False, array=array)
+            runner = begin_run(first, announced, [], executor=executor)
         log = announced.enter_context(EventLog(runner.folder / EVENTS))
         element = Element(
             new_plan,
@@ -114,7 +116,7 @@ def run_share(
 
 def _written_down(runner: Runner, element: Element) -> Run:
     """Return what came of the run, which is written down as the one that was announced."""
-    last = Runner(element.planned, check_halo=False)
+    last = Runner(element.planned, check_halo=False, array=runner.array)
     last.folder, last.started = runner.folder, runner.started
     last.warnings = (*runner.warnings, *element.warnings)
     return last.written_down(element.steps())

@@ -99,6 +99,8 @@ class Runner:
         Whether the store cannot be written; then nothing is written down.
     check_halo : bool
         Whether some voxels of each step that is new are computed anew in other blocks.
+    array : str, optional
+        The job array that this process is an element of.
     """
 
     def __init__(
@@ -109,10 +111,12 @@ class Runner:
         part_of: str | None = None,
         is_read_only: bool = False,
         check_halo: bool = True,
+        array: str | None = None,
     ) -> None:
         self.planned = planned
         self.before = tuple(before)
         self.part_of = part_of
+        self.array = array
         self.is_read_only = is_read_only
         self.check_halo = check_halo
         self.store = planned.store
@@ -413,6 +417,7 @@ class Runner:
                 self.part_of,
                 command_of_process(),
                 memory_of_process(),
+                self.array,
             )
         )
         self.store.publish(self.folder)
@@ -451,9 +456,16 @@ class Runner:
         with announcing(self.store):
             own = tuple(self._planned_step(each) for each in self.planned)
             steps = (*self.before, *own)
-            record = RunRecord(self.started, steps, warnings=self.warnings, part_of=self.part_of)
+            record = RunRecord(
+                self.started,
+                steps,
+                warnings=self.warnings,
+                part_of=self.part_of,
+                command=command_of_process(),
+                array=self.array,
+            )
             self._is_open = True
-            self._write(replace(record, command=command_of_process()))
+            self._write(record)
             self.store.publish(self.folder)
             for lock in dead_locks(self.store.path / RUNS):
                 lock.unlink(missing_ok=True)
