@@ -14,6 +14,7 @@ from scutoid.blocks import BlockGrid, BlockTask, run_blocks
 from scutoid.errors import MemoryLimitError, ParameterError, SourceNotFound, WorkerError
 from scutoid.executors import default_workers, find_executor, preset_file, read_preset
 from scutoid.geometry import Roi
+from scutoid.steps.planning import _planner as planner
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_presets_are_the_users_own_and_never_those_of_the_working_folder(tmp_pat
     for relative in ("", ".", ".config"):
         monkeypatch.setenv("XDG_CONFIG_HOME", relative)
         assert preset_file() == tmp_path / "home/.config/scutoid/presets.toml"
-        with pytest.raises(ParameterError, match=r"known name(.|\n)*home/.config/scutoid"):
+        with pytest.raises(ParameterError, match=r"known name(.|\n)*scutoid/presets.*not there"):
             find_executor("mine")
 
 
@@ -47,7 +48,9 @@ def test_a_preset_is_an_executor_by_its_name(own):
     assert find_executor("mine").handles_setup
     assert [default_workers(name) for name in ("mine", "slurm")] == [3, 40]
     assert default_workers("lsf") == default_workers("processes")
-    with pytest.raises(ParameterError, match="lsf, mine, pbs, processes, serial, sge, slurm"):
+    with pytest.raises(
+        ParameterError, match=r"lsf, mine, pbs, processes, serial, sge, slurm.*stand in"
+    ):
         find_executor("others")
 
 
@@ -195,6 +198,11 @@ def test_what_a_batch_system_does_not_take_is_told(
                 ("processes = 0", "from 1 on"),
                 ("processes = 'two'", "processes(.|\\n)*two"),
                 ("processes = true", "True"),
+                ("interface = 3", 'interface is a text(.|\\n)*3(.|\\n)*interface = "eth0"'),
+                ("local_directory = ['/scratch']", "local_directory is a text"),
+                ("job_extra_directives = '--gres=gpu:1'", "directives is a list of texts"),
+                ("job_directives_skip = '-t'", "skip is a list of texts"),
+                ("job_cpu = 'four'", "a kind that dask-jobqueue does not take: (.|\\n)*'four'"),
             )
         ),
         ("cores = 'four'\nmemory = '1GB'", "cores(.|\\n)*four"),
@@ -246,3 +254,23 @@ def test_a_block_fits_in_a_jobs_memory_divided_by_its_processes(tmp_path, batch_
         with pytest.raises(error, match=r"in the memory|invalid partition"):
             run_on(tmp_path / "p.toml", text.format(processes), bytes_per_block=700_000_000)
     assert not list((tmp_path / "cache").glob("scutoid/*"))
+
+
+def test_a_step_is_compared_with_the_memory_of_workers_elsewhere(
+    tmp_path, batch_system, monkeypatch
+):
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    monkeypatch.setattr(planner, "physical_memory", lambda: 2_000_000)  # of the driver's machine
+
+    @sc.step(out="value", version="1")
+    def total(image):
+        return float(np.asarray(image).sum())
+
+    text = "[slurm]\ncores = 1\nprocesses = 1\nmemory = '{}'\ninterface = 'lo'\n"
+    size = total(sc.open(np.zeros((1000, 1000))))
+    with pytest.raises(MemoryLimitError, match="allowed"):
+        sc.run(size, store=tmp_path / "s", executor="serial")
+    for memory, error in (("1MB", MemoryLimitError), ("1GB", WorkerError)):
+        (tmp_path / "p.toml").write_text(text.format(memory))
+        with pytest.raises(error, match=r"there|invalid partition"):
+            sc.run(size, store=tmp_path / "s", executor=read_preset(tmp_path / "p.toml"))

@@ -32,9 +32,22 @@ _OURS = {
     *("scheduler_cls", "dashboard_address", "host", "config_name"),
 }
 
-
 SHARED_FOLDER = "shared_temp_directory"
 """The option that names the folder of credentials; we write those, and dask-jobqueue does not."""
+_LISTS = ("worker_extra_args", "job_script_prologue", "job_extra_directives", "job_directives_skip")
+# Of others dask-jobqueue takes numbers as well.
+_TEXTS = {
+    "interface": "eth0",
+    "protocol": "tls",
+    "python": "/opt/python/bin/python",
+    "shebang": "#!/usr/bin/env bash",
+    "worker_command": "distributed.cli.dask_worker",
+    "job_name": "cells",
+    "local_directory": "/scratch",
+    "log_directory": "/data/logs",
+    SHARED_FOLDER: "/home/me/.cache",
+}
+"""Options that are texts, with one of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +98,15 @@ def said_of(preset: Preset) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        given = ", ".join(f"{name} = {value!r}" for name, value in preset.options.items())
+        is_kind = isinstance(error, TypeError | AttributeError)
         raise ParameterError(
             f"a preset says what {KINDS[preset.kind]} of dask-jobqueue needs",
             value=f"{type(error).__name__}: {error}",
             place=preset.named,
-            remedy=_example(preset),
+            remedy=f"one of its values is of a kind that dask-jobqueue does not take: {given}"
+            if is_kind
+            else _example(preset),
         ) from error
 
 
@@ -176,6 +193,17 @@ def _check(preset: Preset, factory: Any) -> None:
                 place=preset.named,
                 remedy=f"write for example {name} = 4",
             )
+    for name, example in _TEXTS.items():
+        text = configured(preset, name)
+        if text is not None and not isinstance(text, str):
+            raise ParameterError(
+                f"{name} is a text",
+                value=text,
+                place=preset.named,
+                remedy=f'write for example {name} = "{example}"',
+            )
+    for name in _LISTS:
+        _texts(preset, name)
     memory = configured(preset, "memory")
     if memory is not None and not isinstance(memory, str):
         raise ParameterError(
@@ -200,8 +228,9 @@ def _parameters(made: Any) -> set[str]:
 def _texts(preset: Preset, name: str) -> Sequence[str]:
     value = configured(preset, name)
     value = [] if value is None else value
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-        return value
+    # Directives may be a table, too: dask-jobqueue goes through its names
+    if isinstance(value, list | tuple | dict) and all(isinstance(item, str) for item in value):
+        return [*value]
     raise ParameterError(
         f"{name} is a list of texts",
         value=value,

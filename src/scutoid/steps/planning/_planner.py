@@ -62,10 +62,12 @@ class Planner:
         accept: Iterable[str] = (),
         memory: int | None = None,
         paranoid: bool = False,
+        is_elsewhere: bool = False,
     ) -> None:
         self.store = store
         store.look_again(notes_damage=True)
-        self.memory = physical_memory() if memory is None else memory
+        here = None if is_elsewhere else physical_memory()
+        self.memory = here if memory is None else memory
         self.memo = HashMemo(store.path / _MEMO, is_trusted=not paranoid)
         self.layouts = Layouts(block)
         self.keys = Keys(self.memo, store, self.layouts)
@@ -328,6 +330,8 @@ class Planner:
                 self.store.check_is_folder("accept= is for folders", "leave it out")
 
     def _check_memory(self) -> None:
+        if self.memory is None:
+            return
         for draft in self._drafts:
             if draft.status == "cached" or isinstance(draft.call, MappedCall):
                 continue

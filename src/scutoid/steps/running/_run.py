@@ -23,7 +23,7 @@ from scutoid.errors import (
     UnwritableStore,
 )
 from scutoid.events import Listener
-from scutoid.executors import check_executor, default_workers
+from scutoid.executors import check_executor, default_workers, knows_memory
 from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
@@ -114,6 +114,7 @@ def plan(
             accept=accept,
             memory=_bytes(memory),
             paranoid=paranoid,
+            is_elsewhere=knows_memory(executor),
         )
 
     refs, cost = refs_in(targets), None
@@ -246,6 +247,7 @@ def run(
             accept=accepted,
             memory=_bytes(memory),
             paranoid=paranoid,
+            is_elsewhere=knows_memory(executor),
         )
 
     def begin(planned: PlannedRun) -> Runner | None:
