@@ -7,10 +7,13 @@ import os
 import runpy
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ import pytest
 import scutoid as sc
 from scutoid.blocks import Journal
 from scutoid.errors import ParameterError, PipelineError, RunStopped
+from scutoid.events import StepAwaited
 from scutoid.segments import SEGMENTS, fence_off, segments_in
 from scutoid.steps import run_share
 from scutoid.steps.results import merge_segments
@@ -396,3 +400,37 @@ def test_a_process_killed_before_any_change_of_a_file_leaves_the_rest_to_another
     sc.run(*targets(members), store=tmp_path / "serial", executor="serial", block=8)
     serial = content_of(tmp_path / "serial")
     assert told["files"] == {name: content.hex() for name, content in serial.items()}
+
+
+@pytest.mark.parametrize("is_share", [True, False])
+def test_who_is_waited_for_is_told_once_and_by_name(tmp_path, monkeypatch, is_share):
+    image, _, entry = begun(tmp_path)
+    lock, n_looks = Lock(entry.path), 0
+    lock.path.touch()  # of a process that is just about to write its name
+
+    def look(seconds):
+        nonlocal n_looks
+        n_looks += 1
+        if n_looks == 2:
+            lock.path.unlink()
+            assert lock.acquire()
+        if n_looks == 5:
+            lock.release()
+        sleep(0.03)
+
+    class Waits:
+        said: ClassVar[list] = []
+
+        def on_event(self, event):
+            if isinstance(event, StepAwaited):
+                self.said.append(event.owner)
+
+    sleep = time.sleep
+    monkeypatch.setattr("time.sleep", look)
+    monkeypatch.setattr("scutoid.steps.running._element._LONGEST_WAIT", 0.02)  # plans each time
+    monkeypatch.setattr("scutoid.steps.running._claim._TOLD_SECONDS", 0.02)
+    monkeypatch.setattr("scutoid.steps.running._claim._UNNAMED_SECONDS", 0.02)
+    chosen = {"store": tmp_path, "executor": "serial", "listeners": [Waits()]}
+    done = run_share(image, share=(1, 1), **chosen) if is_share else sc.run(image, **chosen)
+    assert done.ok
+    assert Waits.said == [f"process {os.getpid()} on {socket.gethostname()}"]

@@ -19,6 +19,8 @@ from scutoid.store import BEAT_SECONDS, AnyLock, Lock, dead_after
 
 _TOLD_SECONDS = 10.0
 """How often it is told that a process elsewhere gives no sign."""
+_UNNAMED_SECONDS = 0.2
+"""How often it is looked who has a lock in whose file no name is written yet."""
 
 T = TypeVar("T")
 _HERE = threading.local()
@@ -119,13 +121,14 @@ def _wait_for(lock: AnyLock, name: str, listeners: Sequence[Listener]) -> None:
     limit, is_first = dead_after(), True
     while True:
         owner, seen = lock.owner, lock.last_seen
-        if is_first or (seen is not None and seen > 2 * BEAT_SECONDS):
-            who = "a process that has not said its name" if owner is None else str(owner)
-            awaited = StepAwaited(time.time(), name, who, seen, None if seen is None else limit)
+        # Nobody's: it was given back just now, or its file is just being written
+        if owner is not None and (is_first or (seen is not None and seen > 2 * BEAT_SECONDS)):
+            limited = None if seen is None else limit
+            awaited = StepAwaited(time.time(), name, str(owner), seen, limited)
+            is_first = False
             for listener in listeners:
                 listener.on_event(awaited)
-        is_first = False
-        if lock.wait(_TOLD_SECONDS):
+        if lock.wait(_UNNAMED_SECONDS if is_first else _TOLD_SECONDS):
             return
 
 

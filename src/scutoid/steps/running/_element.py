@@ -173,7 +173,10 @@ class Element:
         ):
             chosen = open_blocks & taken.blocks
             if not chosen.any():
-                return taken.busy or Lock(each.entry.path), False
+                whole = Lock(each.entry.path)
+                # Beside a run that makes all of it, no share is taken, and none is held.
+                is_whole = taken.busy is None or whole.is_held_whole
+                return (whole if is_whole else taken.busy), False
             chosen &= ~done_blocks(each, chosen)  # others may have done some meanwhile
             if not chosen.any() or each.entry.status == "absent":
                 return None, True
@@ -270,18 +273,26 @@ class Element:
 
     def _wait(self, each: PlannedCall, lock: Lock) -> None:
         """Wait until another process has ended what it does, or some time."""
-        owner = lock.owner
-        who = "a process that has not said its name" if owner is None else str(owner)
-        seen = lock.last_seen
-        if seen is None or seen > 2 * BEAT_SECONDS or each.entry.path not in self._told:
+        pause, end = _FIRST_LOOK, time.monotonic() + _LONGEST_WAIT
+        is_told = False
+        while lock.is_held:
+            is_told = is_told or self._tell(each, lock)
+            if time.monotonic() >= end:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, _LAST_LOOK)
+
+    def _tell(self, each: PlannedCall, lock: Lock) -> bool:
+        """Tell who is waited for, once of each step, and who gives no sign; whether it is known."""
+        owner, seen = lock.owner, lock.last_seen
+        if owner is None:  # it was given back just now, or its file is just being written
+            return False
+        if each.entry.path not in self._told or (seen is not None and seen > 2 * BEAT_SECONDS):
             self._told.add(each.entry.path)
             limit = None if seen is None else dead_after()
             for listener in self._listeners:
-                listener.on_event(StepAwaited(time.time(), each.task, who, seen, limit))
-        pause, end = _FIRST_LOOK, time.monotonic() + _LONGEST_WAIT
-        while lock.is_held and time.monotonic() < end:
-            time.sleep(pause)
-            pause = min(2 * pause, _LAST_LOOK)
+                listener.on_event(StepAwaited(time.time(), each.task, str(owner), seen, limit))
+        return True
 
     def steps(self) -> list[RunStep]:
         """Return what is known of each step now, and what came of it here."""
