@@ -342,3 +342,19 @@ def test_a_thumbnail_that_no_description_names_is_not_said(tmp_path, odd) -> Non
         page = PAGES[0] if odd == "marked" else PAGES[0, ::2, ::2]
         file.write(page, metadata=None, subfiletype=int(odd == "marked"))
     assert open_source(path).spec.notes == ()
+
+
+def test_of_a_damaged_file_tifffile_says_one_line_that_names_it(tmp_path, caplog):
+    place = tmp_path / "damaged.tif"
+    tifffile.imwrite(place, np.zeros((200, 200), "uint16"), photometric="minisblack", metadata=None)
+    content = bytearray(place.read_bytes())
+    content[8:10] = (4000).to_bytes(2, "little")  # tags, of which a dozen are any
+    place.write_bytes(content)
+    with caplog.at_level(logging.WARNING, logger="tifffile"):
+        for _ in range(2):
+            assert np.asarray(sc.open(place)).shape == (200, 200)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "tifffile"]
+    assert line.startswith(f"{place}: ")
+    assert "invalid data type" in line
+    assert re.search(r", and \d{4} lines more$", line)
+    assert not logging.getLogger("tifffile").filters

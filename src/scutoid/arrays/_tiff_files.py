@@ -14,6 +14,7 @@ from scutoid.arrays._ome_companion import is_ome_xml, ome_text
 from scutoid.arrays._parts import stream_at
 from scutoid.arrays._source import Stamp
 from scutoid.arrays._tiff_images import numbered_xml
+from scutoid.arrays._tiff_words import few_words
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -80,7 +81,8 @@ class OpenFiles:
         with self._lock:
             held = self._held.get(key)
             if held is None:
-                file = open_pages(path, ome=ome)
+                with few_words(path):
+                    file = open_pages(path, ome=ome)
                 file.filehandle.set_lock(True)
                 held = self._held[key] = _Held(file)
             held.users += 1
@@ -89,7 +91,8 @@ class OpenFiles:
                 atexit.register(self.close)
                 self._closes_at_exit = True
         try:
-            yield held.file
+            with few_words(path):
+                yield held.file
         finally:
             with self._lock:
                 held.users -= 1

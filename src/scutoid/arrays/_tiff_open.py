@@ -41,6 +41,7 @@ from scutoid.arrays._tiff_named import (
     outside,
 )
 from scutoid.arrays._tiff_whole import DAMAGED, check_length
+from scutoid.arrays._tiff_words import few_words
 from scutoid.errors import SIGNS_OF_DAMAGE, MetadataError, ScutoidError, SourceError
 from scutoid.regular import check_regular
 
@@ -141,7 +142,8 @@ def _reporting(path: str) -> Iterator[None]:
     import tifffile
 
     try:
-        yield
+        with few_words(path):
+            yield
     except ScutoidError:
         raise
     except BrokenChain as error:
