@@ -316,6 +316,19 @@ def test_an_address_without_credentials_is_refused_before_anything_is_sent(addre
         connect(address, patience=SECONDS)
 
 
+@pytest.mark.parametrize("kind", ["no files", "no certificates", "no credentials"])
+def test_credentials_that_cannot_be_read_are_refused_at_once(kind, monkeypatch, tmp_path):
+    monkeypatch.setattr(distributed, "Client", None)
+    file = tmp_path / "cert.pem"
+    if kind == "no certificates":
+        file.write_text("not a certificate")
+    names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+    security = distributed.security.Security(**dict.fromkeys(names, str(file)))
+    given = str(file) if kind == "no credentials" else security
+    with pytest.raises(ParameterError, match="whose certificates can be read"):
+        connect("tls://node7:8786", security=given, patience=SECONDS)
+
+
 @pytest.mark.parametrize(
     ("address", "trusted"),
     [

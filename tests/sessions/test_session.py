@@ -76,6 +76,13 @@ def test_a_session_ends_once_and_runs_nothing_then(tmp_path):
     [
         ({"executor": "proceses"}, "one of"),
         ({"workers": 0}, "1 worker or more"),
+        ({"workers": 2.5}, "1 worker or more"),
+        ({"workers": "4"}, "1 worker or more"),
+        ({"store": ""}, "a folder is given by its path"),
+        ({"store": 5}, "a folder is given by its path"),
+        ({"logs": b"logs"}, "a folder is given by its path"),
+        ({"logs": "s3://bucket/logs"}, "a folder of this machine"),
+        ({"temporary_directory": "s3://bucket/tmp"}, "a folder of this machine"),
         ({"temporary_directory": "/proc/none"}, "temporary directory can be written"),
         ({"logs": "/proc/none"}, "a folder of logs can be written"),
     ],
@@ -86,6 +93,26 @@ def test_what_is_wrong_is_said_at_once_and_leaves_nothing(options, message, tmp_
         sc.session(**({"logs": tmp_path, "temporary_directory": short} | options))
     assert (sys.stdout, tempfile.tempdir, dict(os.environ)) == before
     assert not list(short.iterdir())
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_sessions_that_are_closed_in_the_order_in_which_they_began_leave_nothing(
+    tmp_path, short, n
+):
+    before = sys.stdout, sys.stderr, tempfile.tempdir, dict(os.environ)
+    opened = [
+        sc.session(executor="serial", logs=tmp_path / str(k), temporary_directory=short)
+        for k in range(n)
+    ]
+    for session in opened:
+        session.close()
+        if session is not opened[-1]:
+            assert Path(tempfile.gettempdir()).is_dir()
+            sys.stdout.write("goes on\n")
+    assert (sys.stdout, sys.stderr, tempfile.tempdir, dict(os.environ)) == before
+    assert "goes on" not in (tmp_path / "0" / "stdout.log").read_text()
+    assert "goes on" in (tmp_path / str(n - 1) / "stdout.log").read_text()
+    assert list(short.iterdir()) == []
 
 
 def test_the_error_that_ends_it_stands_in_the_log(tmp_path, short):

@@ -179,7 +179,15 @@ def _checked(address: str, security: object) -> DaskSecurity:
     credentials: DaskSecurity | None = security  # type: ignore[assignment]
     if credentials is None:
         credentials = importlib.import_module("distributed.security").Security()
-    arguments = credentials.get_connection_args("client")
+    try:
+        arguments = credentials.get_connection_args("client")
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # of files and of ssl, too
+        raise ParameterError(
+            "credentials are a distributed.security.Security whose certificates can be read",
+            value=f"{type(error).__name__}: {error}",
+            place=f"connect({address!r})",
+            remedy="see that the files of its certificate, key and authority are there and whole",
+        ) from error
     if parts.scheme in _ENCRYPTED and arguments.get("ssl_context") is None:
         raise ParameterError(
             "a scheduler is joined by TLS with a certificate, a key and their authority",

@@ -59,7 +59,11 @@ class Recording:
         """Give the streams of before back, where nobody else has replaced them since."""
         for name in _NAMES:
             if getattr(sys, name) is self._copied[name]:
-                setattr(sys, name, self._before[name])
+                before = self._before[name]
+                while isinstance(before, Copied) and before.is_over:
+                    before = before.below  # that of a session around it which was closed first
+                setattr(sys, name, before)
+            self._copied[name].is_over = True
             self._files[name].close()
 
 
@@ -72,6 +76,13 @@ class Copied:
     def __init__(self, stream: IO[str] | None, log: _Log) -> None:
         self._stream = stream
         self._log = log
+        self.is_over = False
+        """Whether the session that copies is closed."""
+
+    @property
+    def below(self) -> IO[str] | None:
+        """The stream itself."""
+        return self._stream
 
     def write(self, text: str) -> int:
         """Write text to both."""

@@ -12,11 +12,15 @@ import shutil
 import socket
 import tempfile
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from scutoid.errors import ParameterError, ScutoidWarning
 
+_CLOSED: dict[tuple[str, str | None], str | None] = {}
+"""What was set before sessions that were closed while another one within them was open."""
 _VARIABLES = ("TMPDIR", "DASK_TEMPORARY_DIRECTORY")
 _NAME = re.compile(r"scutoid-\w{8}")
 _LOCK = "session.lock"
@@ -87,25 +91,10 @@ class Scratch:
         self._stack.close()
 
     def _use(self) -> None:
-        before, before_environment = tempfile.tempdir, {n: os.environ.get(n) for n in _VARIABLES}
-
-        def restore() -> None:
-            if tempfile.tempdir == str(self.driver):
-                tempfile.tempdir = before
-            for name, value in before_environment.items():
-                if os.environ.get(name) != str(self.workers):
-                    continue
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-
-        self._stack.callback(restore)
-        tempfile.tempdir = str(self.driver)
-        os.environ.update(dict.fromkeys(_VARIABLES, str(self.workers)))
-        if importlib.util.find_spec("dask") is not None:
-            config = importlib.import_module("dask.config")
-            self._stack.enter_context(config.set(temporary_directory=str(self.workers)))
+        for name, (get, put) in _settings().items():
+            mine = str(self.driver if name == "tempfile" else self.workers)
+            self._stack.callback(_restore, name, mine, get())
+            put(mine)
 
     def _leave(self) -> None:
         for name in ("workers", "driver"):
@@ -122,6 +111,47 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(AttributeError, OSError):
             os.close(self._lock)
+
+
+def _settings() -> dict[str, tuple[Callable[[], str | None], Callable[[str | None], None]]]:
+    """Return what says where temporary files are made: how to read it, and how to set it."""
+
+    def put_own(value: str | None) -> None:
+        tempfile.tempdir = value
+
+    def put_variable(name: str, value: str | None) -> None:
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+    settings: dict[str, tuple[Callable[[], str | None], Callable[[str | None], None]]]
+    settings = {"tempfile": (lambda: tempfile.tempdir, put_own)}
+    for name in _VARIABLES:
+        settings[name] = partial(os.environ.get, name), partial(put_variable, name)
+    if importlib.util.find_spec("dask") is not None:
+        config = importlib.import_module("dask.config")
+        key = "temporary_directory"
+
+        def put_in_dask(value: str | None) -> None:
+            config.set({key: value})
+
+        settings["dask"] = partial(config.get, key, None), put_in_dask
+    return settings
+
+
+def _restore(name: str, mine: str, before: str | None) -> None:
+    """Set again what was set before, unless somebody has set something else since.
+
+    That may be a session within this one, which would set at its end what is gone by then: it sets
+    what was before both.
+    """
+    get, put = _settings()[name]
+    if get() != mine:
+        _CLOSED[name, mine] = before
+        return
+    while (name, before) in _CLOSED:
+        before = _CLOSED.pop((name, before))
+    put(before)
 
 
 def _check_length(above: Path) -> None:

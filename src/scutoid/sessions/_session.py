@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -165,6 +166,27 @@ class Session:
             self.close()
 
 
+def _check_folder(name: str, folder: object) -> None:
+    """Refuse what is no path; a URL where files of this machine are meant."""
+    if folder is None:
+        return
+    is_path = isinstance(folder, str | os.PathLike) and isinstance(os.fspath(folder), str)
+    if not is_path or not str(folder):
+        raise ParameterError(
+            "a folder is given by its path",
+            value=repr(folder),
+            place=f"{name}=",
+            remedy="leave it out for none",
+        )
+    if name != "store" and "://" in str(folder):
+        raise ParameterError(
+            "logs and temporary files lie in a folder of this machine",
+            value=folder,
+            place=f"{name}=",
+            remedy="give a folder; results alone can lie at a URL",
+        )
+
+
 def session(
     *,
     store: str | os.PathLike[str] | None = None,
@@ -221,8 +243,13 @@ def session(
     ...         session.run(smooth)
     Run(1 steps, done, ...)
     """
-    if workers is not None and (isinstance(workers, bool) or workers < 1):
+    given: object = workers  # whatever the types promise
+    is_number = isinstance(given, Integral) and not isinstance(given, bool)
+    if workers is not None and not (is_number and workers >= 1):
         raise ParameterError("a session has 1 worker or more", value=workers, place="workers=")
+    folders = {"store": store, "temporary_directory": temporary_directory, "logs": logs}
+    for name, folder in folders.items():
+        _check_folder(name, folder)
     return Session(
         store=store,
         executor=executor,
