@@ -55,6 +55,8 @@ from ._maxima import (
 )
 from ._measures import Measure
 from ._median import median_filter
+from ._morphology import dilate_mask, erode_mask, grey_opening
+from ._near import bounded_distance
 from ._order import (
     Digits,
     Narrowed,
@@ -126,6 +128,7 @@ __all__ = [
     "as_foreground",
     "best_pairs",
     "bin_centers",
+    "bounded_distance",
     "by_order",
     "by_region",
     "cells_per_object",
@@ -145,8 +148,10 @@ __all__ = [
     "count_floats",
     "count_overlaps",
     "decode_halo_runs",
+    "dilate_mask",
     "downsample",
     "encode_halo_runs",
+    "erode_mask",
     "faces",
     "field_of_view",
     "find_components",
@@ -155,6 +160,7 @@ __all__ = [
     "footprint_array",
     "footprint_shape",
     "global_first",
+    "grey_opening",
     "h_reconstruction",
     "highest_within",
     "histogram_of",

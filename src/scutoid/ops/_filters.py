@@ -9,11 +9,10 @@ import numpy as np
 
 from scutoid.errors import ParameterError
 from scutoid.kernels import (
-    by_order,
     check_in_float64,
     footprint_array,
     footprint_shape,
-    is_in_float64,
+    grey_opening,
     median_filter,
 )
 from scutoid.ops._inputs import check_intensities, check_per_axis
@@ -336,7 +335,7 @@ def white_tophat(image: Array, *, radius: Widths) -> Array:
 
     Notes
     -----
-    The time grows with the voxels of the ball; `subtract_background` serves large radii.
+    The time grows with the rows of the ball; `subtract_background` serves large radii.
 
     Examples
     --------
@@ -345,17 +344,16 @@ def white_tophat(image: Array, *, radius: Widths) -> Array:
     >>> sc.white_tophat(np.array([[3, 9, 3, 3, 5, 5, 5, 5]]), radius=(0, 1))
     array([[0, 6, 0, 0, 0, 0, 0, 0]])
     """
-    from scipy import ndimage
-
     _check(image, radius, "radius", _twice)
     footprint = footprint_array(_plain(radius), image.ndim)
     served = _served(image)
-    if is_in_float64(served):
+    if served.dtype == bool:
+        from scipy import ndimage
+
         filtered = ndimage.white_tophat(served, footprint=footprint)
     else:
-        filtered = image - by_order(
-            image, lambda values: ndimage.grey_opening(values, footprint=footprint)
-        )
+        opened = grey_opening(served, footprint)
+        filtered = np.subtract(served, opened, out=opened)
     _check_no_wrap(filtered, "white_tophat")
     return filtered.astype(image.dtype, copy=False)  # type: ignore[no-any-return]
 

@@ -18,6 +18,8 @@ from scutoid.kernels import (
     Footprint,
     as_foreground,
     check_mask_type,
+    dilate_mask,
+    erode_mask,
     footprint_array,
     footprint_shape,
 )
@@ -99,13 +101,8 @@ def erosion(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArr
     >>> sc.erosion(np.array([[1, 1, 1, 0, 1]], bool), footprint=np.ones((1, 3))).astype(int)
     array([[0, 1, 0, 0, 0]])
     """
-    from scipy import ndimage
-
-    return ndimage.binary_erosion(  # type: ignore[no-any-return]
-        as_foreground(mask, "erosion"),
-        footprint_array(footprint, mask.ndim),
-        border_value=int(border),
-    )
+    inside = as_foreground(mask, "erosion")
+    return erode_mask(inside, footprint_array(footprint, mask.ndim), border=border)
 
 
 @blockwise(
@@ -143,13 +140,8 @@ def dilation(mask: Array, *, footprint: Footprint, border: bool = False) -> NDAr
     >>> sc.dilation(np.array([[0, 1, 0, 0, 0]], bool), footprint=1).astype(int)
     array([[1, 1, 1, 0, 0]])
     """
-    from scipy import ndimage
-
-    return ndimage.binary_dilation(  # type: ignore[no-any-return]
-        as_foreground(mask, "dilation"),
-        footprint_array(footprint, mask.ndim),
-        border_value=int(border),
-    )
+    inside = as_foreground(mask, "dilation")
+    return dilate_mask(inside, footprint_array(footprint, mask.ndim), border=border)
 
 
 @blockwise(
@@ -187,13 +179,8 @@ def opening(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArr
     >>> sc.opening(np.array([[1, 0, 1, 1, 1]], bool), footprint=np.ones((1, 2))).astype(int)
     array([[0, 0, 1, 1, 1]])
     """
-    from scipy import ndimage
-
-    return ndimage.binary_opening(  # type: ignore[no-any-return]
-        as_foreground(mask, "opening"),
-        footprint_array(footprint, mask.ndim),
-        border_value=int(border),
-    )
+    inside, cells = as_foreground(mask, "opening"), footprint_array(footprint, mask.ndim)
+    return dilate_mask(erode_mask(inside, cells, border=border), cells, border=border)
 
 
 @blockwise(
@@ -233,10 +220,5 @@ def closing(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArr
     >>> sc.closing(row, footprint=np.ones((1, 3))).astype(int)
     array([[0, 1, 1, 1, 1, 1, 1, 0]])
     """
-    from scipy import ndimage
-
-    return ndimage.binary_closing(  # type: ignore[no-any-return]
-        as_foreground(mask, "closing"),
-        footprint_array(footprint, mask.ndim),
-        border_value=int(border),
-    )
+    inside, cells = as_foreground(mask, "closing"), footprint_array(footprint, mask.ndim)
+    return erode_mask(dilate_mask(inside, cells, border=border), cells, border=border)
