@@ -3,7 +3,7 @@ from ._damage import reading
 from ._durable import empty_folder, filling, list_folder, make_folder
 from ._entry import SIZES, Entry, distrust_around
 from ._entry_folder import COMPLETE, DIGESTS, JOURNAL, RECIPE
-from ._entry_store import MARK, RESULT_NAME, EntryStore
+from ._entry_store import EntryStore
 from ._lock import Lock, one_by_one
 from ._manifest import BEGUN, MANIFEST, TOKEN, Manifest
 from ._object_lock import ObjectLock
@@ -21,6 +21,7 @@ from ._recipe import KEY_RULE, Fact, Recipe
 from ._remote_result import RemoteResult
 from ._segments import SEGMENTS, SegmentWriter
 from ._shares import Segment, remove_segments, share_lock, take_share
+from ._store_at_url import MARK, RESULT_NAME
 from ._working import is_url
 from .formats import (
     FORMATS,

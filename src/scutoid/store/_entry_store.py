@@ -11,30 +11,19 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from scutoid import remote
 from scutoid.durable import store_error
 from scutoid.errors import DamagedResult, ParameterError, StoreError
-from scutoid.paths import absolute, is_inner_name
+from scutoid.paths import absolute
 from scutoid.regular import read_regular
-from scutoid.store._durable import list_folder, make_folder, storing, write_file
+from scutoid.store._durable import list_folder, make_folder, storing
 from scutoid.store._entry import Entry
 from scutoid.store._entry_folder import COMPLETE, RECIPE
 from scutoid.store._reasons import distance
 from scutoid.store._recipe import Recipe
-from scutoid.store._remote_result import RemoteResult
+from scutoid.store._store_at_url import DIGITS, MARK, RESERVED, RESULT_NAME, StoreAtUrl
 from scutoid.store._working import url_of_store, working_folder
 
-MARK = ".scutoid"
-"""File that says that a folder is a store."""
-_VERSION_AT_URL = 2
-_MARK_AT_URL = b'{"scutoid": "store", "version": 2}\n'
-_DIGITS = 12
-RESULT_NAME = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
-"""Name of the folder of a result."""
-_RESERVED = {"runs"}
 _MAX_NAME = 100
-_FETCHED = ".fetched"
-"""In a folder of the working folder that is no result: another machine has made it."""
 _CONTAINER_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
@@ -75,11 +64,10 @@ class EntryStore:
                 remedy='give a path, such as "results"',
             )
         self.url = url_of_store(path)
-        self._fetched: set[Path] = set()
-        self._looked: set[Path] = set()
-        self._damaged: dict[Path, DamagedResult] | None = None
+        self._there: StoreAtUrl | None = None
         if self.url is not None:
             self.path = working_folder(self.url)
+            self._there = StoreAtUrl(self.url, self.path)
             return
         self.path = absolute(path)
         with storing(self.path):
@@ -112,7 +100,7 @@ class EntryStore:
         StoreError
             If its URL does not answer.
         """
-        return self.entry_in(f"{folder_name(name)}/{key[:_DIGITS]}", name, key)
+        return self.entry_in(f"{folder_name(name)}/{key[:DIGITS]}", name, key)
 
     def entry_in(self, folder: str, name: str, key: str) -> Entry:
         """Return the place of a result that a record says lies in a folder below the store.
@@ -144,22 +132,11 @@ class EntryStore:
 
     def _fetch(self, path: Path) -> None:
         """Fetch a result from its URL, once a look."""
-        if self.url is not None and path not in self._fetched:
-            self._fetched.add(path)
-            self._fetch_from(self._url_of(path), path)
+        if self._there is not None:
+            self._there.fetch_result(path)
 
     def _url_of(self, path: Path) -> str:
-        return "" if self.url is None else f"{self.url}/{path.relative_to(self.path).as_posix()}"
-
-    def _fetch_from(self, url: str, path: Path) -> None:
-        there = RemoteResult(url, path)
-        try:
-            there.fetch()
-        except DamagedResult as error:
-            if self._damaged is None:
-                raise
-            self._damaged[path] = error
-            there.forget()
+        return "" if self._there is None else self._there.url_of(path)
 
     def check_is_folder(self, what: str, remedy: str = "choose a folder for the store") -> None:
         """Refuse what a store at a URL cannot do.
@@ -198,12 +175,7 @@ class EntryStore:
         StoreError
             If it is, or its URL does not answer.
         """
-        if self.url is None:
-            is_there = self.path.is_dir()
-        else:
-            said = remote.get(f"{self.url}/{MARK}")
-            self._check_mark(said)
-            is_there = said is not None or bool(remote.names(self.url))
+        is_there = self.path.is_dir() if self._there is None else self._there.exists()
         if not is_there:
             raise StoreError(
                 "a store that is read exists",
@@ -220,9 +192,8 @@ class EntryStore:
         notes_damage : bool
             Whether one that is damaged there counts as absent, and `check_intact` tells of it.
         """
-        self._fetched.clear()
-        self._looked.clear()
-        self._damaged = {} if notes_damage else None
+        if self._there is not None:
+            self._there.look_again(notes_damage=notes_damage)
 
     def check_intact(self, entry: Entry) -> None:
         """See that a result at a URL was not found damaged when it was fetched.
@@ -232,8 +203,8 @@ class EntryStore:
         DamagedResult
             If it was.
         """
-        if self._damaged and entry.path in self._damaged:
-            raise self._damaged[entry.path]
+        if self._there is not None:
+            self._there.check_intact(entry.path)
 
     def step_folders(self, *, links: bool = False) -> list[Path]:
         """Return the folders of steps, those in the folders of stages too, by path.
@@ -245,7 +216,7 @@ class EntryStore:
         """
         if not self.path.is_dir():
             return []
-        first = [path for path in _folders(self.path, links=links) if path.name not in _RESERVED]
+        first = [path for path in _folders(self.path, links=links) if path.name not in RESERVED]
         first = [path for path in first if not path.name.startswith(".")]
         staged = (path for folder in first for path in _folders(folder, links=links))
         return [*first, *(path for path in staged if not _is_result(path))]
@@ -270,46 +241,21 @@ class EntryStore:
                 recipe = Recipe.from_json(read_regular(path), place=path)
             except (OSError, StoreError):
                 continue
-            is_result = path.parent.name == recipe.key[:_DIGITS]  # else a copy that somebody made
+            is_result = path.parent.name == recipe.key[:DIGITS]  # else a copy that somebody made
             if is_result and (name is None or recipe.step == name):
                 results.append((self._known(path.parent, recipe.step, recipe.key), recipe))
         return sorted(results, key=lambda item: (item[1].created, item[1].key), reverse=True)
 
     def _fetch_results(self, name: str | None) -> None:
         """Fetch the results of a step, or of all, of which a URL has something new."""
-        if self.url is None or (mark := self.path / (name or "")) in self._looked:
-            return
-        self._looked.add(mark)
-        places = self.places_at_url(name)
-        new = [place for place in places if self.path / place not in self._fetched]
-        self._fetched.update(self.path / place for place in new)
-        remote.at_once(new, lambda at: self._fetch_from(f"{self.url}/{at}", self.path / at))
+        if self._there is not None:
+            self._there.fetch_results(None if name is None else folder_name(name))
 
     def places_at_url(self, name: str | None = None) -> list[str]:
         """Return where results of a step lie below the URL, or of all; nothing is fetched."""
-        steps = self._steps_at_url() if name is None else [folder_name(name)]
-        return [
-            f"{step}/{found[:-1]}"
-            for step, names in zip(steps, self._names_in(steps), strict=True)
-            for found in names
-            if RESULT_NAME.fullmatch(found[:-1])
-        ]
-
-    def _steps_at_url(self) -> list[str]:
-        """Return the folders of steps, those in the folders of stages too."""
-        (top,) = self._names_in([""])
-        first = [name[:-1] for name in top if _is_step(name)]
-        below = zip(first, self._names_in(first), strict=True)
-        staged = [
-            f"{stage}/{name[:-1]}"
-            for stage, names in below
-            for name in names
-            if _is_step(name) and not RESULT_NAME.fullmatch(name[:-1])
-        ]
-        return [*first, *staged]
-
-    def _names_in(self, folders: list[str]) -> list[list[str]]:
-        return remote.at_once([f"{self.url}/{folder}" for folder in folders], remote.names)
+        if self._there is None:
+            return []
+        return self._there.places(None if name is None else folder_name(name))
 
     def _known(self, path: Path, name: str, key: str) -> Entry:
         return Entry(path, name, key, self._url_of(path))
@@ -330,7 +276,7 @@ class EntryStore:
                 if RESULT_NAME.fullmatch(path.name):
                     entries.append(self._known(path, path.parent.name, path.name))
             else:
-                if path.name == recipe.key[:_DIGITS]:
+                if path.name == recipe.key[:DIGITS]:
                     entries.append(self._known(path, recipe.step, recipe.key))
         return entries
 
@@ -391,12 +337,8 @@ class EntryStore:
             If they cannot.
         """
         make_folder(self.path)
-        if self.url is not None:
-            remote.check_writable(self.url)
-            said = remote.get(f"{self.url}/{MARK}")
-            self._check_mark(said)
-            if said is None:
-                remote.create(f"{self.url}/{MARK}", _MARK_AT_URL)
+        if self._there is not None:
+            self._there.make()
         mark, probe = self.path / MARK, self.path / f"{MARK}-{os.getpid()}"
         with storing(self.path):
             try:
@@ -410,16 +352,6 @@ class EntryStore:
         if runs.exists() and not os.access(runs, os.W_OK | os.X_OK):
             raise store_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), runs)
 
-    def _check_mark(self, content: bytes | None) -> None:
-        """See that what marks a URL as a store is of this version, or not there."""
-        if content not in (None, _MARK_AT_URL):
-            raise StoreError(
-                f"this version of scutoid reads stores at URLs of version {_VERSION_AT_URL}",
-                value=content[:_MAX_NAME].decode(errors="replace"),
-                place=f"{self.url}/{MARK}",
-                remedy="update scutoid, or choose another place",
-            )
-
     def publish(self, *places: Path) -> None:
         """Copy files and folders of the store's, such as that of a run, to its URL, if it has one.
 
@@ -428,13 +360,8 @@ class EntryStore:
         StoreError
             If that cannot be written.
         """
-        if self.url is None:
-            return
-        for place in places:
-            paths = sorted(place.rglob("*")) if place.is_dir() else [place]
-            for path in paths:
-                if path.is_file() and not path.name.startswith("."):
-                    remote.put(self._url_of(path), path)
+        if self._there is not None:
+            self._there.publish(*places)
 
     def folders_in(self, folder: Path) -> list[str]:
         """Return the names of folders in one of the store's, such as those of runs, in order.
@@ -445,10 +372,7 @@ class EntryStore:
             If its URL does not answer.
         """
         found = {path.name for path in _folders(folder, links=True)}
-        if self.url is not None:
-            there = remote.names(self._url_of(folder))
-            found.update(name[:-1] for name in there if name.endswith("/"))
-        return sorted(found)
+        return sorted(found if self._there is None else found.union(self._there.folders_in(folder)))
 
     def fetch(self, folder: Path, name: str = "") -> None:
         """Fetch a file of a folder, or all, once a look; what was made on this machine stays.
@@ -458,20 +382,8 @@ class EntryStore:
         StoreError
             If its URL does not answer.
         """
-        place, mark = folder / name, folder / _FETCHED
-        if self.url is None or place in self._fetched:
-            return
-        self._fetched.add(place)
-        if folder.exists() and not mark.exists():
-            return
-        begin = self._url_of(folder)
-        urls = [f"{begin}/{name}"] if name else [each.url for each in remote.objects(begin)]
-        for url, content in zip(urls, remote.at_once(urls, remote.get), strict=True):
-            below = url.removeprefix(f"{begin}/")
-            if content is not None and is_inner_name(below):
-                make_folder((folder / below).parent)
-                write_file(mark, b"")
-                write_file(folder / below, content)
+        if self._there is not None:
+            self._there.fetch(folder, name)
 
     def free_bytes(self) -> int:
         """Return the free bytes of the disk that the store lies on."""
@@ -483,11 +395,6 @@ class EntryStore:
     def contains(self, path: str | os.PathLike[str]) -> bool:
         """Whether a path lies inside the store."""
         return absolute(path).resolve().is_relative_to(self.path.resolve())
-
-
-def _is_step(name: str) -> bool:
-    """Whether what is listed at a URL is a folder of a step, or of a stage."""
-    return name.endswith("/") and not name.startswith(".") and name[:-1] not in _RESERVED
 
 
 def _folders(path: Path, *, links: bool = False) -> list[Path]:
@@ -519,4 +426,4 @@ def _folder_name(step: str) -> str:
     if len(name.encode()) > _MAX_NAME:
         mark = hashlib.sha256(step.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         name = f"{name.encode()[: _MAX_NAME - 9].decode(errors='ignore')}-{mark}"
-    return f"{name}_" if name in _RESERVED else name
+    return f"{name}_" if name in RESERVED else name

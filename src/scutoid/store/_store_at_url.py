@@ -1,0 +1,230 @@
+"""A store at a URL, seen from its working folder: results are fetched, records of runs are sent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scutoid import remote
+from scutoid.errors import DamagedResult, StoreError
+from scutoid.paths import is_inner_name
+from scutoid.store._durable import make_folder, write_file
+from scutoid.store._remote_result import RemoteResult
+
+MARK = ".scutoid"
+"""File or object that says that a store is there."""
+DIGITS = 12
+"""Of a key, in the name of the folder of a result."""
+RESULT_NAME = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
+"""Name of the folder of a result."""
+RESERVED = frozenset({"runs"})
+"""Folders of a store that are no steps."""
+_VERSION = 2
+_MARK = b'{"scutoid": "store", "version": 2}\n'
+_FETCHED = ".fetched"
+"""In a folder of the working folder that is no result: another machine has made it."""
+_SAID = 100
+
+
+class StoreAtUrl:
+    """Fetches results and records of a store at a URL, each once a look, and sends records there.
+
+    Parameters
+    ----------
+    url : str
+        Of the store.
+    path : Path
+        Its working folder.
+    """
+
+    def __init__(self, url: str, path: Path) -> None:
+        self.url = url
+        self.path = path
+        self._fetched: set[Path] = set()
+        self._looked: set[Path] = set()
+        self._damaged: dict[Path, DamagedResult] | None = None
+
+    def url_of(self, path: Path) -> str:
+        """Return the URL of what lies at a path of the working folder."""
+        return f"{self.url}/{path.relative_to(self.path).as_posix()}"
+
+    def look_again(self, *, notes_damage: bool) -> None:
+        """Fetch results again when they are asked for next.
+
+        Parameters
+        ----------
+        notes_damage : bool
+            Whether one that is damaged there counts as absent, and `check_intact` tells of it.
+        """
+        self._fetched.clear()
+        self._looked.clear()
+        self._damaged = {} if notes_damage else None
+
+    def check_intact(self, path: Path) -> None:
+        """See that a result was not found damaged when it was fetched.
+
+        Raises
+        ------
+        DamagedResult
+            If it was.
+        """
+        if self._damaged and path in self._damaged:
+            raise self._damaged[path]
+
+    def fetch_result(self, path: Path) -> None:
+        """Fetch a result.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer; a `DamagedResult` if it is not what was written.
+        """
+        if path not in self._fetched:
+            self._fetched.add(path)
+            self._fetch(self.url_of(path), path)
+
+    def fetch_results(self, folder: str | None) -> None:
+        """Fetch the results of a step, by its folder, or of all, of which there is something new.
+
+        Raises
+        ------
+        StoreError
+            As `fetch_result`.
+        """
+        mark = self.path / (folder or "")
+        if mark in self._looked:
+            return
+        self._looked.add(mark)
+        new = [place for place in self.places(folder) if self.path / place not in self._fetched]
+        self._fetched.update(self.path / place for place in new)
+        remote.at_once(new, lambda at: self._fetch(f"{self.url}/{at}", self.path / at))
+
+    def _fetch(self, url: str, path: Path) -> None:
+        there = RemoteResult(url, path)
+        try:
+            there.fetch()
+        except DamagedResult as error:
+            if self._damaged is None:
+                raise
+            self._damaged[path] = error
+            there.forget()
+
+    def places(self, folder: str | None = None) -> list[str]:
+        """Return where results of a step lie below the URL, or of all; nothing is fetched.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer.
+        """
+        steps = self._steps() if folder is None else [folder]
+        return [
+            f"{step}/{found[:-1]}"
+            for step, names in zip(steps, self._names_in(steps), strict=True)
+            for found in names
+            if RESULT_NAME.fullmatch(found[:-1])
+        ]
+
+    def _steps(self) -> list[str]:
+        """Return the folders of steps, those in the folders of stages too."""
+        (top,) = self._names_in([""])
+        first = [name[:-1] for name in top if _is_step(name)]
+        below = zip(first, self._names_in(first), strict=True)
+        staged = [
+            f"{stage}/{name[:-1]}"
+            for stage, names in below
+            for name in names
+            if _is_step(name) and not RESULT_NAME.fullmatch(name[:-1])
+        ]
+        return [*first, *staged]
+
+    def _names_in(self, folders: list[str]) -> list[list[str]]:
+        return remote.at_once([f"{self.url}/{folder}" for folder in folders], remote.names)
+
+    def exists(self) -> bool:
+        """Whether a store is there.
+
+        Raises
+        ------
+        StoreError
+            If it was made by a later version, or does not answer.
+        """
+        said = remote.get(f"{self.url}/{MARK}")
+        self._check_mark(said)
+        return said is not None or bool(remote.names(self.url))
+
+    def make(self) -> None:
+        """See that it can be written, and mark it as a store.
+
+        Raises
+        ------
+        StoreError
+            If it cannot, or was made by a later version.
+        """
+        remote.check_writable(self.url)
+        said = remote.get(f"{self.url}/{MARK}")
+        self._check_mark(said)
+        if said is None:
+            remote.create(f"{self.url}/{MARK}", _MARK)
+
+    def _check_mark(self, content: bytes | None) -> None:
+        """See that what marks a URL as a store is of this version, or not there."""
+        if content not in (None, _MARK):
+            raise StoreError(
+                f"this version of scutoid reads stores at URLs of version {_VERSION}",
+                value=content[:_SAID].decode(errors="replace"),
+                place=f"{self.url}/{MARK}",
+                remedy="update scutoid, or choose another place",
+            )
+
+    def publish(self, *places: Path) -> None:
+        """Copy files and folders of the working folder, such as that of a run, to the URL.
+
+        Raises
+        ------
+        StoreError
+            If that cannot be written.
+        """
+        for place in places:
+            paths = sorted(place.rglob("*")) if place.is_dir() else [place]
+            for path in paths:
+                if path.is_file() and not path.name.startswith("."):
+                    remote.put(self.url_of(path), path)
+
+    def folders_in(self, folder: Path) -> list[str]:
+        """Return the names of folders in one of the store's, such as those of runs.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer.
+        """
+        return [name[:-1] for name in remote.names(self.url_of(folder)) if name.endswith("/")]
+
+    def fetch(self, folder: Path, name: str = "") -> None:
+        """Fetch a file of a folder, or all; what was made on this machine stays.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer.
+        """
+        place, mark = folder / name, folder / _FETCHED
+        if place in self._fetched:
+            return
+        self._fetched.add(place)
+        if folder.exists() and not mark.exists():
+            return
+        begin = self.url_of(folder)
+        urls = [f"{begin}/{name}"] if name else [each.url for each in remote.objects(begin)]
+        for url, content in zip(urls, remote.at_once(urls, remote.get), strict=True):
+            below = url.removeprefix(f"{begin}/")
+            if content is not None and is_inner_name(below):
+                make_folder((folder / below).parent)
+                write_file(mark, b"")
+                write_file(folder / below, content)
+
+
+def _is_step(name: str) -> bool:
+    """Whether what is listed at a URL is a folder of a step, or of a stage."""
+    return name.endswith("/") and not name.startswith(".") and name[:-1] not in RESERVED
