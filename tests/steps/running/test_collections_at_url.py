@@ -261,6 +261,21 @@ def test_damage_is_found_and_what_is_damaged_is_made_again(store, machine, many,
     assert_is_of_many(store, marks)
 
 
+@pytest.mark.parametrize("file", ["begun.json", "items.pack.index"])
+def test_garbage_is_left_where_damage_hides_what_is_needed(store, machine, many, marks, file):
+    sc.run(*of_many(many, marks), store=store, **SERIAL)
+    save(many / "0.npy", 9)
+    save(many / "1.npy", 20)
+    targets = of_many(many, marks, fails=(20,))
+    sc.run(*targets, store=store, on_failure="return", **SERIAL)
+    url = max(objects_of(store, f"/counted/.*/{file}$"))
+    remote.put(url, b"something else")
+    before = objects_of(store, "/counted/")
+    machine("second")
+    sc.Store(store).gc()
+    assert set(before) - set(objects_of(store, "/counted/")) == set()
+
+
 def test_an_image_of_a_member_that_is_gone_is_damage_when_it_is_read(store, machine, many, marks):
     sc.run(*of_many(many, marks), store=store, **SERIAL)
     (url,) = objects_of(store, r"/items/2.npy[^/]*tif$")

@@ -144,9 +144,9 @@ def _garbage(result: str, there: _There) -> Iterator[_Goes]:
         yield _Goes(result, f"{len(there.uploads)} uploads left open", (), there.uploads)
     try:
         needed = _needed(result, there, attempts)
+        named = _named(result) if needed and _has_members(result, there, needed) else None
     except DamagedResult:  # which attempt has won is not known: `verify` says so
         return
-    named = _named(result) if needed and _has_members(result, there, needed) else None
     if named is not None:
         yield from _unnamed(result, attempts, named, needed)
         return
@@ -162,13 +162,19 @@ def _garbage(result: str, there: _There) -> Iterator[_Goes]:
 def _has_members(result: str, there: _There, token: str) -> bool:
     """Whether a result is a collection, whose attempts go on with files of those before them."""
     manifest = _manifest_in(result, there)
-    if manifest is not None:
-        content = remote.get(manifest.url)
-        recipe = "" if content is None else Manifest.of_bytes(content, manifest.url).recipe
-    else:
-        content = remote.get(f"{result}/{token}/{BEGUN}")
-        recipe = "" if content is None else str(parse_json(content).get("recipe", ""))
-    return bool(recipe) and Recipe.from_json(recipe, place=result).kind == "collection"
+    place = f"{result}/{token}/{BEGUN}" if manifest is None else manifest.url
+    content = remote.get(place)
+    if content is None:  # it was removed since it was listed
+        raise _unknown(place, "missing")
+    try:
+        recipe = str(parse_json(content)["recipe"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unknown(place, repr(error)) from error
+    return Recipe.from_json(recipe, place=place).kind == "collection"
+
+
+def _unknown(place: str, value: str) -> DamagedResult:
+    return DamagedResult("what is needed of a result is known", value=value, place=place)
 
 
 def _named(result: str) -> frozenset[str]:
