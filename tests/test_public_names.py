@@ -116,7 +116,7 @@ INTERNAL = {
         Readable reading_of SeriesName SECONDS sets_among shard_levels ShardLevel SourceFiles
         source_at_level SPATIAL split_zip STACKED_AXES Stacking StackSource Storage stored_shards
         stream_tiff TakenShards VoxelSizes well_name without_windows WrappedSource write_tiff
-        is_decodable UNDECODED write_kept writer_to_url zarr_at zarr_images
+        is_decodable ObjectWriter UNDECODED write_kept writer_to_url zarr_at zarr_images
     """,
     "scutoid.blocks": """
         Batch conflict_order Done EventLog Journal lower_neighbours parse_bytes sample_blocks
@@ -131,7 +131,7 @@ INTERNAL = {
         JOURNAL key_of_path key_of_source KEY_RULE list_folder locations_of Lock make_folder MARK
         name_of_dict new_token RemoteResult SegmentWriter AnyLock BEAT_SECONDS dead_after ObjectLock
         one_by_one Owner Pack reading RECIPE Recipe
-        BEGUN MANIFEST Manifest SEGMENTS TOKEN
+        BEGUN Claims MANIFEST Manifest own_folder SEGMENTS Sharer SHARES TOKEN
         remove_segments RESULT_NAME Segment share_lock SIZES states_of table_of_bytes take_share
         version_notes
     """,

@@ -28,11 +28,12 @@ def soak():
     return module
 
 
-def test_runs_that_are_killed_come_to_the_right_results(soak, capsys, monkeypatch):
+@pytest.mark.parametrize("elements", ["0", "2"])
+def test_runs_that_are_killed_come_to_the_right_results(soak, capsys, monkeypatch, elements):
     for name in ("ENDPOINT_URL", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "DEFAULT_REGION"):
         monkeypatch.setenv(f"AWS_{name}", "")  # is put back
     remote._systems.forget()
-    assert soak.main(["--kills", "2", "--seed", "1"]) == 0
+    assert soak.main(["--kills", "2", "--seed", "1", "--elements", elements]) == 0
     *_, summary = capsys.readouterr().out.splitlines()
     words = summary.split()
     found = dict(zip(words[::2], map(int, words[1::2]), strict=True))
@@ -52,7 +53,7 @@ ENDS = {
 @pytest.mark.parametrize("end", ENDS)
 def test_what_a_run_says_of_itself_is_judged(soak, tmp_path, monkeypatch, end):
     code, n_done, expected = ENDS[end]
-    site = soak.Site(SimpleNamespace(folder=tmp_path), 0)
+    site = soak.Site(SimpleNamespace(folder=tmp_path, elements=0), 0)
     site.n_done = {"doubled": 3, "summed": 0, "turned": 0}
     report = tmp_path / "report.json"
     report.write_text(json.dumps({"doubled": n_done, "summed": 0}))

@@ -4,9 +4,10 @@ The bucket is moto's, behind the proxy of the tests.  A run (serial, or with wor
 on at its site until one comes to its end: at a request that is drawn, before or after the server
 has done what it asks for, the driver is killed, or one of its workers; other requests meet 503,
 409, dropped connections and cut answers.  Each run has a temporary folder of its own, as on another
-machine; at times two go on at once.  The last line is a table: lost (blocks and members that were
-recorded, and are not), double (those that were recorded, and computed again), wrong (read, and not
-true), raised (errors that no fault explains), hung, left (what gc leaves)::
+machine; at times two go on at once, and at some sites (``--elements 3``: at all) they are elements
+of a job array, which do shares of it.  The last line is a table: lost (blocks and members that
+were recorded, and are not), double (those that were recorded, and computed again), wrong (read, and
+not true), raised (errors that no fault explains), hung, left (what gc leaves)::
 
     .venv/bin/python tools/soak_bucket.py --kills 300 --seed 0
 """
@@ -159,14 +160,18 @@ class Site:
         self.n_done = self._seen = {"doubled": 0, "summed": 0, "turned": 0}
         self.n_runs = 0
         self.faults = []
+        self.n_elements = soak.elements
+        if self.n_elements is None:
+            self.n_elements = soak.draw.choice((0, 0, 2, 3))
 
-    def order(self, what="run"):
+    def order(self, what="run", share=None):
         """Return the order of a run on a machine of its own."""
         self.n_runs += 1
         machine = self.folder / f"machine-{self.n_runs}"
         machine.mkdir()
         return {
             "what": what,
+            "share": share,
             "store": self.store,
             "marks": str(self.marks),
             "executor": self.soak.draw.choice(("serial", "processes", "processes")),
@@ -178,7 +183,7 @@ class Site:
         """Kill runs until one comes to its end, and check what is there."""
         soak = self.soak
         for _ in range(40):
-            orders = [self.order() for _ in range(soak.draw.choice((1, 1, 1, 2)))]
+            orders = self.orders()
             begun = [(*soak.nursery.start(order), order) for order in orders]
             soak.chaos.begin({number: process for number, process, _ in begun})
             codes = [soak.nursery.end_of(number) for number, _, _ in begun]
@@ -189,6 +194,13 @@ class Site:
             if 0 in codes or self.faults:
                 break
         self.finish()
+
+    def orders(self):
+        """Return the orders of those that go on at once: runs, or elements that do shares."""
+        n = self.n_elements
+        if n:
+            return [self.order(share=(k, n)) for k in range(1, n + 1)]
+        return [self.order() for _ in range(self.soak.draw.choice((1, 1, 1, 2)))]
 
     def note(self, code, process, order):
         """Note how a run ended, and whether it has found all that was done before."""
@@ -234,8 +246,9 @@ class Site:
 class Soak:
     """Sites, one after another, until there were enough kills."""
 
-    def __init__(self, folder, proxy, seed):
+    def __init__(self, folder, proxy, seed, elements=None):
         self.folder = folder
+        self.elements = elements
         self.draw = random.Random(seed)  # noqa: S311 - of faults
         said = {"ENDPOINT_URL": proxy.url, "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
         named = {**said, "DEFAULT_REGION": "us-east-1"}
@@ -257,9 +270,9 @@ class Soak:
             for each in site.faults:
                 total[each] += 1
             kinds = ", ".join(site.faults) or "right"
-            print(
-                f"site {seed}: {site.n_runs} runs, {self.chaos.n_kills} kills, {kinds}", flush=True
-            )
+            what = f"{site.n_elements} elements" if site.n_elements else "runs"
+            n_kills = self.chaos.n_kills
+            print(f"site {seed}: {what}, {site.n_runs} begun, {n_kills} kills, {kinds}", flush=True)
         raise AssertionError
 
 
@@ -268,6 +281,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--elements", type=int, help="at once, with shares; 0: runs; or drawn")
     parser.add_argument("--seconds", type=float, default=3600.0)
     given = parser.parse_args(arguments)
     beside = module("object_storage", TOOLS.parent / "tests")
@@ -277,7 +291,8 @@ def main(arguments=None):
         beside.proxy_of(int(endpoint.rpartition(":")[2])) as proxy,
     ):
         beside.Bucket(endpoint, proxy)
-        found = Soak(Path(folder), proxy, given.seed).work(given.kills, given.seconds)
+        soak = Soak(Path(folder), proxy, given.seed, given.elements)
+        found = soak.work(given.kills, given.seconds)
     print("  ".join(f"{name} {n}" for name, n in found.items()))
     if found["kills"] < given.kills:
         print(f"{given.kills} kills were wanted: give more --seconds")

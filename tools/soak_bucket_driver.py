@@ -20,6 +20,7 @@ import pandas as pd
 
 import scutoid as sc
 from scutoid.errors import ScutoidError
+from scutoid.steps import run_share
 
 SHAPE = (96, 96)
 BLOCK = (32, 32)
@@ -133,7 +134,13 @@ def drive(order):
     plan = sc.plan(*found.values(), store=order["store"])
     n_done = {step.name: step.n_done for step in plan if step.name in COUNTED}
     report.write_text(json.dumps(n_done))
-    sc.run(*found.values(), store=order["store"], executor=order["executor"], workers=2, **OPTIONS)
+    given = {"store": order["store"], "executor": order["executor"], "workers": 2}
+    if order["share"] is None:
+        sc.run(*found.values(), **given, **OPTIONS)
+        return
+    done = run_share(*found.values(), share=tuple(order["share"]), check_halo=False, **given)
+    if not done.ok:
+        raise RuntimeError(done.summary())
 
 
 def _child(order):

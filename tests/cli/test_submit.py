@@ -143,19 +143,29 @@ def test_options_of_the_array_are_not_those_of_the_run(own):
     assert run_tokens(["--sigma", "2", *own, "--store=x"]) == ("--sigma", "2", "--store=x")
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        ["submit", "--array", "2"],
-        ["submit", "--array", "2", "--dry-run"],
-        ["run", "--share", "1/2"],
-    ],
-)
-def test_a_store_at_a_url_is_refused_before_a_share_is_started(folder, capsys, how):
-    command = [how[0], "cells.py", "--place", str(folder), *how[1:]]
-    assert run_command([*command, "--store", "s3://bucket/results"]) == 2
-    assert "written by a run alone" in capsys.readouterr().err
-    assert sorted(path.name for path in folder.iterdir()) == ["cells.py"]
+def test_the_script_for_a_store_at_a_url_has_no_credentials_and_logs_here(
+    bucket, folder, capsys, monkeypatch
+):
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"):
+        monkeypatch.setenv(f"AWS_{name}", "so-secret")
+    command = ["submit", "cells.py", "--place", str(folder), "--array", "2", "--dry-run"]
+    assert run_command([*command, "--store", bucket.url("results")]) == 0
+    printed = capsys.readouterr().out
+    assert "so-secret" not in printed
+    assert f"--store {bucket.url('results')} " in printed
+    assert f"#SBATCH --output={shlex.quote(f'{Path.cwd()}/slurm-%A_%a.log')}\n" in printed
+
+
+def test_no_store_at_a_url_has_a_secret_in_it(folder, capsys):
+    command = ["submit", "cells.py", "--place", str(folder), "--array", "2", "--dry-run"]
+    assert run_command([*command, "--store", "s3://me:so-secret@bucket/results"]) == 2
+    said = capsys.readouterr()
+    assert "so-secret" not in said.err + said.out
+
+
+def test_a_folder_of_logs_has_a_name_that_slurm_takes():
+    with pytest.raises(ParameterError, match="no line breaks"):
+        job(store="s3://bucket/results").script(Path("/data/re\nsults"))
 
 
 def test_a_dry_run_prints_the_script_and_writes_nothing(folder, capsys):

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 import scutoid as sc
-from scutoid import remote
 from scutoid.arrays import ImageSpec, create_image
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -134,12 +133,6 @@ class Shell:
     def end_of(process):
         said, _ = process.communicate(timeout=600)
         assert process.returncode == 0, said
-        return said
-
-    def refused(self, *words):
-        process = self.start(*words)
-        said, _ = process.communicate(timeout=600)
-        assert process.returncode == 2, said
         return said
 
 
@@ -272,13 +265,17 @@ def test_in_a_folder_by_a_job_array(slurm, shell, expected, tmp_path, wait_for):
     assert "nothing to run" in shell.run("run", *command)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["run", *VOLUME, "--share", "1/2"], "written by a run alone"),
-        (["submit", *VOLUME, "--array", "2"], "written by a run alone"),
-    ],
-)
-def test_what_a_bucket_does_not_take_is_refused_before_anything_is_made(bucket, shell, words, said):
-    assert said in shell.refused(*words, "--store", bucket.url("results"))
-    assert not [o for o in remote.objects(bucket.url("results")) if "/gaussian/" in o.url]
+def test_in_a_bucket_by_two_shares_at_once(bucket, shell, expected):
+    command = ["run", *EVERYTHING, "--store", bucket.url("results"), "--executor", "serial"]
+    shares = [shell.start(*command, "--share", f"{n}/2") for n in (1, 2)]
+    for process in shares:
+        shell.end_of(process)
+    assert digests(bucket.url("results")) == expected
+
+
+def test_in_a_bucket_by_a_job_array(slurm, bucket, shell, expected, wait_for):
+    command = [*EVERYTHING, "--store", bucket.url("results"), "--executor", "serial"]
+    shell.run("submit", *command, "--array", "2", "--sbatch", "mem=500M")
+    wait_for(lambda: not slurm.jobs())
+    assert digests(bucket.url("results")) == expected
+    assert "nothing to run" in shell.run("run", *command)

@@ -16,7 +16,7 @@ import pytest
 from scutoid import remote
 from scutoid.errors import StoreError
 from scutoid.store import ObjectLock, Owner
-from scutoid.store._object_lock import _machine
+from scutoid.store._hold import machine as _machine
 
 URL = "s3://bucket/store/step/3f9a1c0b7d42"
 OBJECTS = "store/step/.3f9a1c0b7d42.lock"

@@ -47,7 +47,7 @@ from ._units import METRES, SECONDS, known_unit
 from ._zarr import UNDECODED, check_identity
 from ._zarr_groups import GroupImage, is_zarr_at, labels_of, names_in_group, well_name, zarr_images
 from ._zarr_names import files_of_array
-from ._zarr_objects import is_decodable, write_kept, writer_to_url
+from ._zarr_objects import ObjectWriter, is_decodable, write_kept, writer_to_url
 from ._zarr_zip import split_zip, zarr_at
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "Limits",
     "Missing",
     "Note",
+    "ObjectWriter",
     "PyramidLevel",
     "Readable",
     "SeriesName",

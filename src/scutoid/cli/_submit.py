@@ -49,8 +49,8 @@ class ArrayJob:
     """The pipeline, as it is given to `scutoid run`."""
     tokens: tuple[str, ...]
     """Parameters and options of the run."""
-    store: Path
-    """Folder of the results."""
+    store: Path | str
+    """Folder of the results, or its URL."""
     n: int
     """Number of elements."""
     cpus: int = 1
@@ -98,11 +98,15 @@ class ArrayJob:
                     place="scutoid submit",
                     remedy="give them by the environment or a file of your own",
                 )
-        if any(character in str(self.store) for character in "\n\\"):
+        self._check_logs(self.logs(Path()))
+
+    @staticmethod
+    def _check_logs(folder: Path) -> None:
+        if any(character in str(folder) for character in "\n\\"):
             raise ParameterError(
-                "the folder of the results of an array has no line breaks and backslashes in its "
-                "name, for SLURM writes logs there",
-                value=str(self.store),
+                "the folder of the results of an array, or where one that writes to a URL is "
+                "submitted, has no line breaks and backslashes in its name: SLURM logs there",
+                value=str(folder),
                 place="--store",
             )
 
@@ -111,9 +115,14 @@ class ArrayJob:
         """Name of the job."""
         return "scutoid-" + re.sub(r"[^\w.-]+", "_", Path(self.file).stem, flags=re.ASCII)
 
+    def logs(self, folder: Path) -> Path:
+        """Return the folder of the elements' output: there is none in a bucket."""
+        return folder if isinstance(self.store, str) else self.store / "runs"
+
     def script(self, folder: Path) -> str:
         """Return the script of an element, which runs in a folder."""
-        logs = str(self.store / "runs" / "slurm-").replace("%", "%%") + "%A_%a.log"
+        self._check_logs(self.logs(folder))
+        logs = str(self.logs(folder) / "slurm-").replace("%", "%%") + "%A_%a.log"
         directives = [
             f"job-name={self.name}",
             f"array=1-{self.n}",
@@ -146,7 +155,7 @@ class ArrayJob:
         WorkerError
             If SLURM does not take it.
         """
-        (self.store / "runs").mkdir(parents=True, exist_ok=True)
+        self.logs(folder).mkdir(parents=True, exist_ok=True)
         # Of an allocation around it nothing is passed on: its memory and cores are not these.
         outer = ("SLURM_", "SBATCH_")
         passed = {
@@ -307,8 +316,7 @@ def submit(
         Options of the run.
     """
     _check_executor(options["executor"], options["preset"])
-    EntryStore(options["store"]).check_takes_shares()
-    store = Path(options["store"]).absolute()
+    store = EntryStore(options["store"]).url or Path(options["store"]).absolute()
     job = ArrayJob(file, run_tokens(tokens), store, array, cpus, time, notice, sbatch)
     if dry_run:
         say(job.script(Path.cwd()), end="")
@@ -320,7 +328,7 @@ def submit(
         return 0
     number = job.submit(Path.cwd())
     say(f"submitted as job {number}: {array} elements, which write to {store}")
-    say(f"their output: {store}/runs/slurm-{number}_*.log; scancel {number} ends them")
+    say(f"their output: {job.logs(Path.cwd())}/slurm-{number}_*.log; scancel {number} ends them")
     return 0
 
 

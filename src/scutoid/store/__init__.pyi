@@ -1,4 +1,5 @@
 from ._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
+from ._claims import Claims
 from ._damage import reading
 from ._durable import empty_folder, filling, list_folder, make_folder
 from ._entry import SIZES, Entry, distrust_around
@@ -20,9 +21,10 @@ from ._reasons import differences, distance, explain, version_notes
 from ._recipe import KEY_RULE, Fact, Recipe
 from ._remote_result import RemoteResult
 from ._segments import SEGMENTS, SegmentWriter
+from ._sharers import SHARES, Sharer
 from ._shares import Segment, remove_segments, share_lock, take_share
 from ._store_at_url import MARK, RESULT_NAME
-from ._working import is_url
+from ._working import is_url, own_folder
 from .formats import (
     FORMATS,
     SHEETS,
@@ -62,10 +64,12 @@ __all__ = [
     "RECIPE",
     "RESULT_NAME",
     "SEGMENTS",
+    "SHARES",
     "SHEETS",
     "SIZES",
     "TOKEN",
     "AnyLock",
+    "Claims",
     "CodeFingerprint",
     "Entry",
     "EntryStore",
@@ -81,6 +85,7 @@ __all__ = [
     "RemoteResult",
     "Segment",
     "SegmentWriter",
+    "Sharer",
     "arrays_of_bytes",
     "bytes_of_arrays",
     "bytes_of_table",
@@ -114,6 +119,7 @@ __all__ = [
     "name_of_dict",
     "new_token",
     "one_by_one",
+    "own_folder",
     "reading",
     "remove_segments",
     "share_lock",

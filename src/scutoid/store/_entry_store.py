@@ -21,7 +21,7 @@ from scutoid.store._entry_folder import COMPLETE, RECIPE
 from scutoid.store._reasons import distance
 from scutoid.store._recipe import Recipe
 from scutoid.store._store_at_url import DIGITS, MARK, RESERVED, RESULT_NAME, StoreAtUrl
-from scutoid.store._working import url_of_store, working_folder
+from scutoid.store._working import is_url, url_of_store, working_folder
 
 _MAX_NAME = 100
 _CONTAINER_MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
@@ -66,7 +66,7 @@ class EntryStore:
         self.url = url_of_store(path)
         self._there: StoreAtUrl | None = None
         if self.url is not None:
-            self.path = working_folder(self.url)
+            self.path = working_folder(self.url) if is_url(path) else absolute(path)
             self._there = StoreAtUrl(self.url, self.path)
             return
         self.path = absolute(path)
@@ -153,19 +153,6 @@ class EntryStore:
                 place="store",
                 remedy=remedy,
             )
-
-    def check_takes_shares(self) -> None:
-        """Refuse a store that several processes cannot write together.
-
-        Raises
-        ------
-        StoreError
-            If it lies at a URL.
-        """
-        self.check_is_folder(
-            "processes that do shares of a run have theirs on a file system that all see",
-            "give a folder; a store at a URL is written by a run alone",
-        )
 
     def check_exists(self) -> None:
         """Refuse a store that is not there, and one at a URL that a later version has made.

@@ -17,56 +17,24 @@ Whether a holder on another machine lives is told by the age of its object, by t
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import threading
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scutoid import remote
 from scutoid.errors import StoreError
 from scutoid.store._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
+from scutoid.store._hold import TOKENS, Hold, has_ended, last_sign
 from scutoid.store._lock import Lock
-from scutoid.texts import parse_json
+from scutoid.store._sharers import living, sharers
 
 _POLL_SECONDS = 1.0
 _DIGITS = 8
 _HELD: dict[Path, ObjectLock] = {}
 """The locks that this process has taken, by the working folder of their results."""
-_TOKENS: set[str] = set()
-"""Of the locks that this process holds, or tries to take."""
 _SWEPT_AFTER = 3
 """Times the time after which a holder counts as dead, until an object that nobody holds is removed:
 somebody may have seen it just now, and be about to create the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Hold:
-    """What an object of a lock says."""
-
-    owner: Owner
-    """The process that has created it."""
-    machine: str
-    """Its boot and its process namespace: no two machines, and no two containers, are one."""
-    is_released: bool = False
-    """Whether it was given back."""
-
-    def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> _Hold | None:
-        try:
-            record = parse_json(content)
-            return cls(Owner(**record["owner"]), record["machine"], record["is_released"])
-        except (ValueError, KeyError, TypeError):
-            return None
-
-    def is_here(self) -> bool:
-        """Whether its process was begun where this one can see it."""
-        return self.owner.host == socket.gethostname() and self.machine == _machine()
 
 
 class ObjectLock(AnyLock):
@@ -81,9 +49,10 @@ class ObjectLock(AnyLock):
     _poll_seconds = _POLL_SECONDS
 
     def __init__(self, url: str) -> None:
-        folder, _, name = url.rstrip("/").rpartition("/")
+        self._result = url.rstrip("/")
+        folder, _, name = self._result.rpartition("/")
         self.url = f"{folder}/.{name}.lock"
-        self._mine: _Hold | None = None
+        self._mine: Hold | None = None
         self._epoch = 0
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
@@ -102,25 +71,34 @@ class ObjectLock(AnyLock):
     def owner(self) -> Owner | None:
         """Who holds it now, dead or alive."""
         hold = self._hold_at(self._highest())
-        return None if hold is None or hold.is_released else hold.owner
+        if hold is None or hold.is_released:
+            return next((one.owner for one in sharers(self._result)), None)
+        return hold.owner
 
     @property
     def is_held(self) -> bool:
-        """Whether somebody living holds it."""
+        """Whether somebody living holds it, or does shares of the result."""
+        return self.is_held_whole or any(one.is_held for one in sharers(self._result))
+
+    @property
+    def is_held_whole(self) -> bool:
+        """Whether somebody living holds the lock itself."""
         return not self._is_free(self._highest())
 
     @property
     def last_seen(self) -> float | None:
         """Seconds since a holder on another machine has written it; None of one on this one."""
         epoch = self._highest()
-        hold = self._hold_at(epoch)
-        if hold is None or hold.is_released or hold.is_here():
-            return None
-        age = remote.age(self._object(epoch))
-        return None if age is None else max(age, 0.0)
+        if self._is_free(epoch):
+            found = sharers(self._result)
+            return next((one.last_seen for one in found if one.is_held), None)
+        return last_sign(self._hold_at(epoch), self._object(epoch))
 
     def acquire(self) -> bool:
         """Take the lock if it is free, or its holder is dead; says whether it was taken.
+
+        It is not while somebody living does shares of the result; what the dead have recorded
+        counts, and nothing that they would still add.
 
         Raises
         ------
@@ -129,6 +107,9 @@ class ObjectLock(AnyLock):
         """
         try:
             if not self._take():
+                return False
+            if living(self._result):  # who begins to do shares looks at this lock after that
+                self.release()
                 return False
             self._stop.clear()
             self._heart = threading.Thread(target=self._beat, name="scutoid-lock", daemon=True)
@@ -175,30 +156,19 @@ class ObjectLock(AnyLock):
     def _highest(self) -> int:
         return max(self._epochs(), default=0)
 
-    def _hold_at(self, epoch: int) -> _Hold | None:
-        content = remote.get(self._object(epoch)) if epoch else None
-        return None if content is None else _Hold.from_bytes(content)
+    def _hold_at(self, epoch: int) -> Hold | None:
+        return Hold.at(self._object(epoch)) if epoch else None
 
     def _is_free(self, epoch: int) -> bool:
-        hold = self._hold_at(epoch)
-        if epoch == 0 or (hold is not None and hold.is_released):
-            return True
-        if hold is not None and hold.is_here():
-            if hold.owner.process == os.getpid():
-                return hold.owner.token not in _TOKENS
-            if not hold.owner.is_running():
-                return True
-        # A process of this machine that lives may have failed to give it back
-        age = remote.age(self._object(epoch))
-        return age is None or age > dead_after()
+        return epoch == 0 or has_ended(self._hold_at(epoch), self._object(epoch))
 
     def _take(self) -> bool:
         epoch = self._highest()
         if not self._is_free(epoch):
             return False
-        mine = _Hold(Owner.new(), _machine())
+        mine = Hold.new()
         self._mine, self._epoch = mine, epoch + 1  # before there is an object, which `release` ends
-        _TOKENS.add(mine.owner.token)
+        TOKENS.add(mine.owner.token)
         if not remote.create(self._object(self._epoch), mine.to_bytes()):
             self._forget()
             return False
@@ -212,7 +182,7 @@ class ObjectLock(AnyLock):
 
     def _forget(self) -> None:
         if self._mine is not None:
-            _TOKENS.discard(self._mine.owner.token)
+            TOKENS.discard(self._mine.owner.token)
         self._mine, self._epoch = None, 0
 
     def _give_back(self) -> None:
@@ -221,11 +191,11 @@ class ObjectLock(AnyLock):
             self._heart.join()
         mine = self._mine
         if mine is not None:
-            _TOKENS.discard(mine.owner.token)
+            TOKENS.discard(mine.owner.token)
         with suppress(StoreError):  # it is taken over when it is old enough
             # Of a create that was broken off it is not known whose object is there
             if mine is not None and self._hold_at(self._epoch) == mine:
-                released = _Hold(mine.owner, mine.machine, is_released=True)
+                released = Hold(mine.owner, mine.machine, is_released=True)
                 remote.put(self._object(self._epoch), released.to_bytes())
         self._mine = self._heart = None
 
@@ -336,12 +306,3 @@ def taken_over(folder: Path) -> StoreError | None:
         place=lock.place,
         remedy="run again: what is done is kept, and who has the lock is waited for",
     )
-
-
-def _machine() -> str:
-    """Name the boot of this machine and the namespace in which its processes have numbers."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    try:
-        return f"{boot.read_text().strip()} {Path('/proc/self/ns/pid').stat().st_ino}"
-    except OSError:  # not of Linux
-        return ""

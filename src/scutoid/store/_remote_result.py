@@ -8,7 +8,7 @@
             begun.json                 its recipe, metadata of its images, what it goes on with
             image.ome.zarr/...         shards, by workers
             <writer>/items/...         files of members, by workers
-            segments/...               which blocks are done, and what they returned
+            segments/...               which blocks are done, and what they returned; claims
             table.parquet, ...         small files, written before the manifest is
 
 There is no rename: what lies below a token is seen by nobody before a manifest names it, and never
@@ -37,6 +37,8 @@ from scutoid.store._object_lock import holds, taken_over
 from scutoid.store._objects_here import checked, fetch_files, new_token, put_here
 from scutoid.store._recipe import Recipe
 from scutoid.store._segments import SEGMENTS, SegmentWriter, join_segments
+from scutoid.store._sharers import segments_that_count
+from scutoid.store._shares import remove_segments
 from scutoid.store._working import is_elsewhere
 from scutoid.store.keys import digest_file
 from scutoid.texts import parse_json
@@ -48,6 +50,8 @@ _ITEMS = "items"
 """Folder of files of members, which are objects of their own."""
 _BASE = "base"
 """In what an attempt begins with: a manifest of the files of the attempt before it."""
+_OWN = "own"
+"""In place of names of segments: a run here records in the working folder, too."""
 _SINGLE = 2**26
 """Bytes of an object that is created in one request."""
 
@@ -185,23 +189,34 @@ class RemoteResult:
 
     def _fetch_begun(self, token: str, begun: bytes) -> bool:
         place = f"{self.url}/{token}"
-        names = remote.names(f"{place}/{SEGMENTS}")
+        names = self._segments_of(token)
         state = self._state()
         is_here = (self.folder / RECIPE).exists() and not (self.folder / COMPLETE).exists()
-        if is_here and (state.get("token"), state.get("segments")) == (token, names):
+        known = set(state.get("segments", ()))
+        goes_on = is_here and state.get("token") == token and known <= set(names)
+        remove_segments(self.folder)  # what of these counts is among the others
+        if goes_on and len(known) == len(names):
             return False
         fields = fields_of(begun, f"{place}/{BEGUN}", "scutoid_begun", _VERSION)
-        remove_own(self.folder)
-        make_folder(self.folder)
-        self._fetch_beginning(fields, f"{place}/{BEGUN}")
-        urls = [f"{place}/{SEGMENTS}/{name}" for name in names]
+        if not goes_on:
+            known = set()
+            remove_own(self.folder)
+            make_folder(self.folder)
+            self._fetch_beginning(fields, f"{place}/{BEGUN}")
+        urls = [f"{place}/{SEGMENTS}/{name}" for name in names if name not in known]
         found = remote.at_once(urls, remote.get)
         contents = [checked(content, url) for url, content in zip(urls, found, strict=True)]
         key = Recipe.from_json(fields["recipe"], place=f"{place}/{BEGUN}").key
         join_segments(self.folder, key, zip(urls, contents, strict=True))
         self._note(token, names)
-        write_file(self.folder / RECIPE, fields["recipe"].encode())
+        if not goes_on:
+            write_file(self.folder / RECIPE, fields["recipe"].encode())
         return True
+
+    def _segments_of(self, token: str) -> list[str]:
+        """Return the names of the segments of an attempt that count."""
+        folder = f"{self.url}/{token}/{SEGMENTS}"
+        return segments_that_count(folder, remote.names(folder))
 
     def _fetch_beginning(self, fields: Mapping[str, Any], place: str) -> None:
         """Write what an attempt begins with: metadata of images, files of the attempt before it."""
@@ -250,7 +265,7 @@ class RemoteResult:
                 fields = fields_of(begun, self.place(BEGUN), "scutoid_begun", _VERSION)
                 self._fetch_beginning({**fields, "files": {}}, self.place(BEGUN))
                 write_file(self.folder / RECIPE, fields["recipe"].encode())
-            names = remote.names(place)
+            names = self._segments_of(self.token)
             known = set(state["segments"])
             urls = [f"{place}/{name}" for name in names if name not in known]
             found = zip(urls, remote.at_once(urls, remote.get), strict=True)
@@ -380,8 +395,9 @@ class RemoteResult:
 
     def segments(self, key: str) -> SegmentWriter:
         """Return what writes segments of the attempt at the result of a key, as a new writer."""
-        url = f"{self.url}/{self.token}"
-        return SegmentWriter(url, self.folder, key, new_token())
+        token = self.token
+        self._note(token, [_OWN])
+        return SegmentWriter(f"{self.url}/{token}", self.folder, key, new_token())
 
     def publish(self, recipe: bytes) -> None:
         """Publish the result, which is whole in the working folder, by its manifest.

@@ -5,6 +5,7 @@
     s3://bucket/results                     the store
     /tmp/scutoid-1000/5f0c.../              its working folder: as the folder of a store, but that
         .url                                the shards of images lie at the URL alone
+    /tmp/scutoid-1000/5f0c...-3e8f.../      that of one process, which does shares of results
 
 It may be removed at any time but while something is made in it.  What counts is at the URL.
 """
@@ -12,10 +13,12 @@ It may be removed at any time but while something is made in it.  What counts is
 from __future__ import annotations
 
 import atexit
+import fcntl
 import hashlib
 import os
 import re
 import secrets
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +32,8 @@ URL_MARK = ".url"
 """File in a working folder that has the URL of its store."""
 MACHINE_MARK = ".machine"
 """File in a working folder that no other has."""
+_OPEN = ".open"
+"""File in the working folder of one process, locked as long as that lives."""
 _ELSEWHERE: dict[int, Path] = {}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -73,8 +78,63 @@ def working_folder(url: str) -> Path:
     StoreError
         If it is somebody else's, or cannot be made.
     """
+    folder = _above() / _name_of(url)
+    _mark(folder, url)
+    return folder
+
+
+def own_folder(url: str) -> Path:
+    """Return a working folder of this process alone, which ends with it.
+
+    Processes of one machine that do shares of a result are then as those of several.
+
+    Raises
+    ------
+    StoreError
+        As `working_folder`.
+    """
+    above = _above()
+    for old in above.glob(f"{_name_of(url)}-*"):
+        if not _is_open(old):  # of a process that was killed
+            shutil.rmtree(old, ignore_errors=True)
+    folder = above / f"{_name_of(url)}-{secrets.token_hex(8)}"
+    make_folder(folder)
+    lock = os.open(folder / _OPEN, os.O_RDWR | os.O_CREAT, 0o600)
+    with suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the process ends
+    _mark(folder, url)
+    atexit.register(_end, os.getpid(), folder)
+    return folder
+
+
+def _end(process: int, folder: Path) -> None:
+    """Remove the folder of a process that ends; not of one that it has forked."""
+    if process == os.getpid():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether the process lives that a folder belongs to."""
+    try:
+        lock = os.open(folder / _OPEN, os.O_RDWR)
+    except OSError:  # just made, or just removed
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _name_of(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def _above() -> Path:
+    """Return the folder of all working folders of this user."""
     above = Path(tempfile.gettempdir()) / f"scutoid-{os.getuid()}"
-    folder = above / hashlib.sha256(url.encode()).hexdigest()[:16]
     with storing(above):
         above.mkdir(mode=0o700, exist_ok=True)
         status = above.lstat()
@@ -85,11 +145,14 @@ def working_folder(url: str) -> Path:
                 place=str(above),
                 remedy="choose another temporary folder: TMPDIR=...",
             )
+    return above
+
+
+def _mark(folder: Path, url: str) -> None:
     make_folder(folder)
     if not (folder / URL_MARK).exists():
         write_file(folder / MACHINE_MARK, secrets.token_hex(16).encode())
         write_file(folder / URL_MARK, f"{url}\n".encode())
-    return folder
 
 
 def mark_above(path: Path) -> bytes:

@@ -26,7 +26,8 @@ def test_shares_cover_all_blocks_once_and_are_equally_long(n):
 @pytest.fixture
 def step(tmp_path):
     """Return a step of 40 blocks, as far as taking shares of it goes."""
-    return SimpleNamespace(n_blocks=40, entry=SimpleNamespace(path=tmp_path / "step" / "3f9a"))
+    entry = SimpleNamespace(path=tmp_path / "step" / "3f9a", remote=None)
+    return SimpleNamespace(n_blocks=40, entry=entry)
 
 
 def taken(step, open_blocks, part, **options):

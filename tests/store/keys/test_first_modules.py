@@ -39,10 +39,12 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
         "scutoid.store._object_lock": ["ObjectLock"],
         "scutoid.store._objects_here": ["new_token"],
         "scutoid.store._remote_result": ["RemoteResult"],
+        "scutoid.store._claims": ["Claims"],
         "scutoid.store._segments": ["SegmentWriter"],
+        "scutoid.store._sharers": ["Sharer"],
         "scutoid.store._shares": ["Segment", "remove_segments", "share_lock", "take_share"],
         "scutoid.store._ownership": ["is_own"],
-        "scutoid.store._working": ["is_url"],
+        "scutoid.store._working": ["is_url", "own_folder"],
         "scutoid.store._pack": ["Pack"],
         "scutoid.store._parts": [
             "arrays_of_bytes",

@@ -33,6 +33,7 @@ from scutoid.store import (
     MANIFEST,
     RESULT_NAME,
     SEGMENTS,
+    SHARES,
     TOKEN,
     Entry,
     Manifest,
@@ -120,6 +121,7 @@ def _collect(result: str, there: _There, dry_run: bool) -> list[Removal]:
         return [] if lock.is_held else [each.removal() for each in goes]
     if not lock.acquire():
         return []
+    gone = [each for each in goes if each.url.endswith(f"/{SHARES}/")]  # by who has the lock
     try:
         now = _There(remote.objects(result), remote.uploads(result))
         goes = list(_garbage(result, now))
@@ -129,7 +131,7 @@ def _collect(result: str, there: _There, dry_run: bool) -> list[Removal]:
             each.remove()
     finally:
         lock.release()
-    return [each.removal() for each in goes]
+    return [each.removal() for each in (*gone, *goes)]
 
 
 def _garbage(result: str, there: _There) -> Iterator[_Goes]:
@@ -153,6 +155,9 @@ def _garbage(result: str, there: _There) -> Iterator[_Goes]:
     for token, objects in sorted(attempts.items()):
         if token != needed:
             yield _Goes(f"{result}/{token}", "an attempt that nothing goes on with", objects)
+    shares = [each for each in there.objects if each.url.startswith(f"{result}/{SHARES}/")]
+    if shares:
+        yield _Goes(f"{result}/{SHARES}/", "of processes that did shares, and are gone", shares)
     segments = f"{result}/{needed}/{SEGMENTS}/"
     left = [each for each in attempts[needed] if each.url.startswith(segments)]
     if left and _manifest_in(result, there) is not None:

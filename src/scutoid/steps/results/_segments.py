@@ -12,7 +12,7 @@ from scutoid.blocks import Journal
 from scutoid.errors import StoreError
 from scutoid.steps.results._names import BLOCKS
 from scutoid.steps.results._notes_file import notes_file
-from scutoid.store import JOURNAL, Entry
+from scutoid.store import JOURNAL, Entry, SegmentWriter
 
 Success = tuple[NDArray[np.int64], NDArray[np.uint8], int]
 
@@ -28,6 +28,8 @@ class BlockSegments:
         Of each output, its zarr if it has one.
     has_pack : bool
         Whether blocks return something besides images.
+    writer : SegmentWriter, optional
+        Of a process that does a share; default: a new one, for who makes all of it.
 
     Raises
     ------
@@ -35,10 +37,17 @@ class BlockSegments:
         If the result is not at a URL.
     """
 
-    def __init__(self, entry: Entry, files: Sequence[str | None], *, has_pack: bool) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        files: Sequence[str | None],
+        *,
+        has_pack: bool,
+        writer: SegmentWriter | None = None,
+    ) -> None:
         if entry.remote is None:
             raise StoreError("segments are of a result at a URL", place=str(entry.path))
-        self._writer = entry.remote.segments(entry.key)
+        self._writer = writer or entry.remote.segments(entry.key)
         self._notes = [None if file is None else notes_file(file) for file in files]
         self._has_pack = has_pack
         self._waiting: dict[int, Any] = {}

@@ -15,7 +15,7 @@ from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refusing_depth
 from scutoid.steps.planning import PlannedCall, PlannedRun, Planner
 from scutoid.steps.results import Examination, merge_segments
-from scutoid.store import BEAT_SECONDS, AnyLock, Lock, dead_after
+from scutoid.store import BEAT_SECONDS, AnyLock, Entry, dead_after
 
 _TOLD_SECONDS = 10.0
 """How often it is told that a process elsewhere gives no sign."""
@@ -35,9 +35,9 @@ def _held_here() -> set[str]:
 
 
 @contextmanager
-def held_here(entry: Path) -> Iterator[None]:
+def held_here(entry: Entry) -> Iterator[None]:
     """Note that this thread has a result, or shares of it: a run in it does not wait for them."""
-    place = Lock(entry).place
+    place = entry.lock().place
     _held_here().add(place)
     try:
         yield

@@ -33,8 +33,8 @@ from scutoid.steps.results import merge_segments
 from scutoid.steps.running._claim import heal, held_here, to_make
 from scutoid.steps.running._outcome import RunStep
 from scutoid.steps.running._part_runners import AloneRunner, FencedOff, Place, ShareRunner
-from scutoid.steps.running._shares import Part, done_blocks, is_shared, taking, wanted_blocks
-from scutoid.store import BEAT_SECONDS, Lock, Segment, dead_after
+from scutoid.steps.running._shares import Part, Taken, done_blocks, is_shared, taking, wanted_blocks
+from scutoid.store import BEAT_SECONDS, AnyLock, Lock, Segment, Sharer, dead_after
 
 _ATTEMPTS = 3
 """Times that what damage was met in is made again."""
@@ -44,6 +44,9 @@ _WORTH_SECONDS = 20.0
 """Work for which it is worth while to start workers, once it is known how long blocks take."""
 _LONGEST_WAIT = 30.0
 """After so many seconds it is planned again, whatever others do."""
+
+Busy = AnyLock | Sharer
+"""What another process has."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +100,7 @@ class Element:
         self._options = options
         self._came: dict[Path, _Came] = {}
         self._segments: dict[Path, Segment] = {}
+        self._claims: dict[str, str] = {}
         self._n_damaged: Counter[Path] = Counter()
         self._told: set[Path] = set()
         self.planned = new_plan()
@@ -119,9 +123,9 @@ class Element:
                 self._wait(*busy)
             self.planned = self._new_plan()
 
-    def _next(self) -> tuple[PlannedCall, Lock] | tuple[()] | None:
+    def _next(self) -> tuple[PlannedCall, Busy] | tuple[()] | None:
         """Do one thing: empty if it was done, what another process has, None if all is done."""
-        busy: tuple[PlannedCall, Lock] | None = None
+        busy: tuple[PlannedCall, Busy] | None = None
         for each in to_make(self.planned).values():
             came = self._of(each)
             if came.is_given_up or not self._is_ready(each):
@@ -146,7 +150,7 @@ class Element:
                 return False
         return True
 
-    def _do(self, each: PlannedCall, came: _Came) -> tuple[Lock | None, bool]:
+    def _do(self, each: PlannedCall, came: _Came) -> tuple[Busy | None, bool]:
         """Go on with a step: the lock of another process, and whether anything was done."""
         if _is_begun(each) and is_shared(each):
             open_blocks = wanted_blocks(each)
@@ -157,30 +161,32 @@ class Element:
             if open_blocks.any():
                 return self._share(each, came, open_blocks)
             if has_open:  # others may do better
-                lock = Lock(each.entry.path)
+                lock = each.entry.lock()
                 return (lock if lock.is_held else None), False
         return self._alone(each, came)
 
     def _share(
         self, each: PlannedCall, came: _Came, open_blocks: NDArray[np.bool_]
-    ) -> tuple[Lock | None, bool]:
+    ) -> tuple[Busy | None, bool]:
         """Do a share of the blocks of a step."""
         n_done = came.n_run + came.n_taken
         worth = int(_WORTH_SECONDS * n_done / came.seconds) if came.seconds else 0
         with (
-            held_here(each.entry.path),
-            taking(each, open_blocks, self._part, worth=worth) as taken,
+            held_here(each.entry),
+            taking(each, open_blocks, self._part, worth=worth, known=self._claims) as taken,
         ):
             chosen = open_blocks & taken.blocks
             if not chosen.any():
-                whole = Lock(each.entry.path)
+                whole = each.entry.lock()
                 # Beside a run that makes all of it, no share is taken, and none is held.
-                is_whole = taken.busy is None or whole.is_held_whole
-                return (whole if is_whole else taken.busy), False
+                is_held = isinstance(whole, Lock) and whole.is_held_whole
+                return (whole if is_held or taken.busy is None else taken.busy), False
+            if each.entry.remote is not None:
+                each.entry.remote.fetch(is_held=True)
             chosen &= ~done_blocks(each, chosen)  # others may have done some meanwhile
-            if not chosen.any() or each.entry.status == "absent":
+            if not chosen.any() or not _goes_on(each, taken):
                 return None, True
-            segment = self._segment(each)
+            segment = taken.claims or self._segment(each)
             try:
                 report = ShareRunner(self.planned, each, chosen, segment, self._place).share(
                     listeners=self._listeners, **self._options
@@ -193,6 +199,8 @@ class Element:
             except DamagedResult:
                 if not self._may_try_again(each):
                     raise
+                return None, True
+            if segment.is_fenced:  # the last that was recorded may not count
                 return None, True
             failed = chosen & ~done_blocks(each, chosen)
             came.n_run += int(chosen.sum()) - int(failed.sum()) - report.n_taken
@@ -210,14 +218,16 @@ class Element:
             segment = self._segments[each.entry.path] = Segment(each.entry.path)
         return segment
 
-    def _alone(self, each: PlannedCall, came: _Came) -> tuple[Lock | None, bool]:
+    def _alone(self, each: PlannedCall, came: _Came) -> tuple[Busy | None, bool]:
         """Begin a step for all, or end it, or do all of one that is not shared out."""
-        lock = Lock(each.entry.path)
+        lock = each.entry.lock()
         if not lock.acquire():
             return lock, False
         with ExitStack() as held:
             held.callback(lock.release)
-            held.enter_context(held_here(each.entry.path))
+            held.enter_context(held_here(each.entry))
+            if each.entry.remote is not None and not each.restarts:
+                each.entry.remote.fetch(is_held=True)
             # Others may have done it since it was planned.
             self.planned = self._new_plan()
             found = self._found(each)
@@ -271,7 +281,7 @@ class Element:
         self._n_damaged[each.entry.path] += 1
         return self._n_damaged[each.entry.path] < _ATTEMPTS
 
-    def _wait(self, each: PlannedCall, lock: Lock) -> None:
+    def _wait(self, each: PlannedCall, lock: Busy) -> None:
         """Wait until another process has ended what it does, or some time."""
         pause, end = _FIRST_LOOK, time.monotonic() + _LONGEST_WAIT
         is_told = False
@@ -282,7 +292,7 @@ class Element:
             time.sleep(pause)
             pause = min(2 * pause, _LAST_LOOK)
 
-    def _tell(self, each: PlannedCall, lock: Lock) -> bool:
+    def _tell(self, each: PlannedCall, lock: Busy) -> bool:
         """Tell who is waited for, once of each step, and who gives no sign; whether it is known."""
         owner, seen = lock.owner, lock.last_seen
         if owner is None:  # it was given back just now, or its file is just being written
@@ -324,6 +334,13 @@ class Element:
             is_stored=each.is_cached or not each.is_kept,
             n_taken=came.n_taken,
         )
+
+
+def _goes_on(each: PlannedCall, taken: Taken) -> bool:
+    """Whether a step is as it was planned, once shares of it are taken."""
+    if taken.claims is None:
+        return each.entry.status != "absent"
+    return each.entry.status == "partial" and taken.claims.is_current
 
 
 def _is_begun(each: PlannedCall) -> bool:

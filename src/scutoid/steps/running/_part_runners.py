@@ -20,7 +20,7 @@ from scutoid.steps.results import ITEMS
 from scutoid.steps.running._outcome import Run
 from scutoid.steps.running._runner import Runner
 from scutoid.steps.running._tasks import TaskBuilder
-from scutoid.store import JOURNAL, Pack, Segment
+from scutoid.store import JOURNAL, Claims, Pack, Segment
 
 
 class FencedOff(StoreError):
@@ -98,7 +98,7 @@ class ShareRunner(_PartRunner):
         The step, which was begun.
     chosen : ndarray of bool, shape (n_blocks,)
         The blocks.
-    segment : Segment
+    segment : Segment or Claims
         Where they are recorded.
     place : Place
         Where the run is written down.
@@ -109,11 +109,11 @@ class ShareRunner(_PartRunner):
         planned: PlannedRun,
         each: PlannedCall,
         chosen: NDArray[np.bool_],
-        segment: Segment,
+        segment: Segment | Claims,
         place: Place,
     ) -> None:
         super().__init__(with_one(planned, each), place, check_halo=False)
-        self._builder = TaskBuilder(self.planned, segment.path)
+        self._builder = TaskBuilder(self.planned, segment)
         self._each = each
         self._chosen = chosen
         self._segment = segment
@@ -133,7 +133,7 @@ class ShareRunner(_PartRunner):
         return report.tasks[self._each.task]
 
     def _tasks(self) -> list[BlockTask]:
-        task = self._builder.share(self._each)
+        task = self._builder.share(self._each, self._chosen)
         shape = tuple(task.grid.shape)
         collect = None if task.collect is None else _Fenced(self._segment, task.collect)
         where = self._chosen.reshape(shape)
@@ -153,6 +153,8 @@ class ShareRunner(_PartRunner):
         if isinstance(each.call, MappedCall):
             with Pack(self._segment.path / ITEMS, "a") as pack:
                 pack.forget(each.member_keys[number] for number in blocks)
+        elif each.entry.remote is not None:  # segments have them as well
+            each.entry.remote.abandon()
         elif (journal := self._segment.path / JOURNAL).exists():
             Journal.forget(journal, np.array(blocks, dtype=np.int64))
 
@@ -161,7 +163,7 @@ class ShareRunner(_PartRunner):
 class _Fenced:
     """Keeps what blocks return, unless what this process records does not count any more."""
 
-    segment: Segment
+    segment: Segment | Claims
     collect: Callable[[Sequence[tuple[int, object]]], None]
 
     def __call__(self, results: Sequence[tuple[int, object]]) -> None:

@@ -19,7 +19,7 @@ from scutoid.steps.running._part_runners import Place
 from scutoid.steps.running._runner import EVENTS, Runner
 from scutoid.steps.running._shares import Part
 from scutoid.stopping import ends_by_signals
-from scutoid.store import EntryStore
+from scutoid.store import EntryStore, own_folder
 
 
 def run_share(
@@ -47,7 +47,7 @@ def run_share(
     *targets : Image, Table, Value or a collection of these
         Results of steps.
     store : path
-        Folder of the results, on a file system that all processes share.
+        Folder of the results, on a file system that all processes share; or its URL in a bucket.
     share : (int, int)
         Which part this process does, counted from 1, of how many: where it begins, and how much it
         takes at once.  Fewer processes, or two of the same part, do all of it as well.
@@ -66,13 +66,14 @@ def run_share(
     ParameterError
         If the share is none.
     StoreError
-        If the store cannot be written, or lies at a URL.
+        If the store cannot be written.
     RunStopped
         If SIGTERM or SIGHUP ends it; what was finished is kept, the rest is taken by others.
     """
     part = _part(share)
     entry_store = EntryStore(store)
-    entry_store.check_takes_shares()
+    if entry_store.url is not None:  # others on this machine have theirs
+        entry_store = EntryStore(own_folder(entry_store.url))
     entry_store.check_writable()
     refs = refs_in(targets)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scutoid.blocks import Journal
 from scutoid.steps.graph import BlockCall, MappedCall
 from scutoid.steps.planning import PlannedCall
-from scutoid.store import Lock, share_lock, take_share
+from scutoid.store import AnyLock, Claims, Lock, Sharer, share_lock, take_share
 
 _MOST_SHARES = 1024
 _MOST_AT_ONCE = 32
@@ -44,12 +44,12 @@ class Part:
 def is_shared(each: PlannedCall) -> bool:
     """Whether several processes may do the blocks of a step at once.
 
-    A whole step has one block, blocks that see their neighbours have an order, and a TIFF file is
-    written by one machine.
+    A whole step has one block, blocks that see their neighbours have an order, a TIFF file is
+    written by one machine, and members in a bucket are recorded by one process.
     """
     call = each.call
     if isinstance(call, MappedCall):
-        return len(call.keys or ()) > 1
+        return len(call.keys or ()) > 1 and each.entry.remote is None
     is_tiff = call.spec.options.storage.format == "tiff" and "image" in call.spec.outputs
     is_free = not call.spec.sees_neighbours and not is_tiff
     return isinstance(call, BlockCall) and is_free and each.n_blocks > 1
@@ -94,12 +94,21 @@ class Taken:
 
     blocks: Mask
     """Their blocks, shape (n_blocks,)."""
-    busy: Lock | None
-    """A share that is open and that another process has."""
+    busy: AnyLock | Sharer | None
+    """Who has a share that is open, or all of the result."""
+    claims: Claims | None = None
+    """What says so in a bucket."""
 
 
 @contextmanager
-def taking(each: PlannedCall, open_blocks: Mask, part: Part, *, worth: int = 0) -> Iterator[Taken]:
+def taking(
+    each: PlannedCall,
+    open_blocks: Mask,
+    part: Part,
+    *,
+    worth: int = 0,
+    known: dict[str, str] | None = None,
+) -> Iterator[Taken]:
     """Take some shares of a step that are open, and give them back at the end.
 
     Parameters
@@ -112,26 +121,40 @@ def taking(each: PlannedCall, open_blocks: Mask, part: Part, *, worth: int = 0) 
         Where to begin, and among how many.
     worth : int
         Blocks for which it is worth while to start workers: fewer are not taken if there are more.
+    known : dict of str to str, optional
+        Whose the claims in a bucket are that were read before; gets those that are read.
     """
     bounds = shares_of(each.n_blocks)
     n_open = np.add.reduceat(open_blocks.astype(np.int64), bounds[:-1])
     order = _from(np.flatnonzero(n_open).tolist(), part, len(bounds) - 1)
     wanted, n_taken = -(-len(order) // (2 * part.total)), 0
     blocks = np.zeros(each.n_blocks, dtype=np.bool_)
-    busy = None
+    busy: AnyLock | Sharer | None = None
+    there = each.entry.remote
     with ExitStack() as held:
+        claims = None if there is None else held.enter_context(Claims(there, known))
         for number in order:
-            lock = take_share(each.entry.path, number)
-            if lock is None:
-                busy = number if busy is None else busy
+            other = _take_in_folder(each, number, held) if claims is None else claims.take(number)
+            if other is not None:
+                busy = busy or other
                 continue
-            held.callback(lock.release)
             blocks[bounds[number] : bounds[number + 1]] = True
             wanted, worth = wanted - 1, worth - int(n_open[number])
             n_taken += 1
             if (wanted <= 0 and worth <= 0) or n_taken == _MOST_AT_ONCE:
                 break
-        yield Taken(blocks, None if busy is None else share_lock(each.entry.path, busy))
+        if claims is not None and n_taken and not claims.is_free():
+            blocks[:], busy = False, each.entry.lock()
+        yield Taken(blocks, busy, claims)
+
+
+def _take_in_folder(each: PlannedCall, number: int, held: ExitStack) -> Lock | None:
+    """Take a share of a step; return None if it was taken, else its lock."""
+    lock = take_share(each.entry.path, number)
+    if lock is None:
+        return share_lock(each.entry.path, number)
+    held.callback(lock.release)
+    return None
 
 
 def _from(numbers: Sequence[int], part: Part, n_shares: int) -> list[int]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from scutoid.arrays import ImageWriter, create_image, writer_to_url
+import numpy as np
+from numpy.typing import NDArray
+
+from scutoid import remote
+from scutoid.arrays import ImageWriter, ObjectWriter, create_image, writer_to_url
 from scutoid.blocks import After, BlockTask, Journal
 from scutoid.errors import StoreError
 from scutoid.geometry import BlockGrid, Roi
@@ -44,7 +47,7 @@ from scutoid.steps.work import (
     MemberWork,
     StepWork,
 )
-from scutoid.store import JOURNAL, Entry, Pack, SegmentWriter
+from scutoid.store import JOURNAL, Claims, Entry, Pack, Segment, SegmentWriter
 
 Check = Callable[[Sequence[int]], Mapping[int, Exception]]
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
@@ -59,14 +62,14 @@ class TaskBuilder:
     ----------
     planned : PlannedRun
         What is to be done.
-    records : Path, optional
-        The folder in which the one step of `share` records what is done; default: that of its
-        result.
+    segment : Segment or Claims, optional
+        Where the one step of `share` records what is done; default: in the folder of its result.
     """
 
-    def __init__(self, planned: PlannedRun, records: Path | None = None) -> None:
+    def __init__(self, planned: PlannedRun, segment: Segment | Claims | None = None) -> None:
         self._planned = planned
-        self._records = records
+        self._claims = segment if isinstance(segment, Claims) else None
+        self._records = None if segment is None else segment.path
         self._layouts = planned.layouts
         self._edges = Edges(planned)
         self._inputs = WorkerInputs(planned)
@@ -118,12 +121,31 @@ class TaskBuilder:
             return self._block_tasks(each, call, writers)
         return [self._step_task(each, call, writers)]
 
-    def share(self, each: PlannedCall) -> BlockTask:
-        """Return the task of a step whose entry was begun, for who does a share of its blocks."""
+    def share(self, each: PlannedCall, chosen: NDArray[np.bool_]) -> BlockTask:
+        """Return the task of a step whose entry was begun, for who does some of its blocks."""
         if isinstance(each.call, MappedCall):
             return self._member_task(each, each.call)
         assert isinstance(each.call, BlockCall)  # noqa: S101 - a whole step has no shares
-        return self._block_tasks(each, each.call, tuple(self._writers(each)))[0]
+        writers = tuple(self._writers(each))
+        if self._claims is not None:
+            remote.remove(list(self._shards(each.call, writers, np.flatnonzero(chosen).tolist())))
+        return self._block_tasks(each, each.call, writers)[0]
+
+    def _shards(
+        self, call: BlockCall, writers: Sequence[ImageWriter | None], blocks: Sequence[int]
+    ) -> Iterator[str]:
+        """Yield the shards of blocks at a URL: what was left there, and is noted nowhere, goes.
+
+        It is of a process that was killed, or of an input that was not the one it is now.
+        """
+        layout, grid = self._layouts.of(call), self._edges.grid(call)
+        for writer, framed in zip(writers, call.frames, strict=True):
+            if not isinstance(writer, ObjectWriter) or framed is None:
+                continue
+            for block in blocks:
+                region = layout.output_roi(grid.write_roi(block), framed.spec.shape)
+                if not region.is_empty:
+                    yield from writer.shards_of(region.shift(-framed.offset))
 
     def _options(self, each: PlannedCall) -> dict[str, Any]:
         options = each.call.spec.options
@@ -157,7 +179,8 @@ class TaskBuilder:
         self._notes.append(notes)
         segments = None
         if each.entry.remote is not None:
-            segments = BlockSegments(each.entry, self._zarrs(each), has_pack=packs)
+            own = None if self._claims is None else self._claims.writer(each.entry.key)
+            segments = BlockSegments(each.entry, self._zarrs(each), has_pack=packs, writer=own)
         digests = DigestWriter(each.entry, each.family, records) if each.family else None
         if digests is not None:
             self._digests.append(digests)
@@ -241,15 +264,16 @@ class TaskBuilder:
                     ),
                 )
             )
-        if each.entry.remote is not None:
+        if each.entry.remote is not None and self._claims is None:
             each.entry.remote.announce()
         return writers
 
     def _published(self, each: PlannedCall, file: str, writer: ImageWriter) -> ImageWriter:
         """Return what writes an image: to its URL, if the store has one."""
-        return (
-            writer if each.entry.remote is None else writer_to_url(writer, each.entry.image(file))
-        )
+        if each.entry.remote is None:
+            return writer
+        url, is_begun = each.entry.image(file), self._claims is not None
+        return writer_to_url(writer, url, is_begun=is_begun)
 
     def _zarrs(self, each: PlannedCall) -> list[str | None]:
         """Return the file of each output that is a zarr."""
