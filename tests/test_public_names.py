@@ -104,8 +104,8 @@ INTERNAL = {
     "scutoid.executors": """
         check_executor check_ready computing_there CONNECTION_VARIABLE current_worker
         default_workers GivenUp is_of_dask knows_memory LAUNCH_VARIABLE meet meet_over_dask
-        MOST_ITEMS NoHeartbeat preset_file Rendezvous SerialExecutor TASK_VARIABLE Wire
-        WORKER_VARIABLE
+        MOST_ITEMS NoHeartbeat preset_file Rendezvous SerialExecutor standing TASK_VARIABLE
+        Wire WORKER_VARIABLE
     """,
     "scutoid.arrays": """
         add_limits check_identity check_missing create create_image damaged_shards files_of_array

@@ -5,6 +5,7 @@ from ._environment import CONNECTION_VARIABLE, LAUNCH_VARIABLE, TASK_VARIABLE, W
 from ._launch import Launch
 from ._pickling import dump_value, dumps, loads
 from ._presets import Preset, preset_file, read_preset
+from ._processes import standing
 from ._registry import (
     Executor,
     check_executor,
@@ -76,4 +77,5 @@ __all__ = [
     "meet_over_dask",
     "preset_file",
     "read_preset",
+    "standing",
 ]

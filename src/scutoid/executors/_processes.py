@@ -32,12 +32,14 @@ from scutoid.executors._work import (
     GivenUp,
     ItemFailure,
     Job,
+    Joined,
     Lost,
     Message,
     Outcome,
     Work,
     WorkerPool,
 )
+from scutoid.executors._worker import OVER
 
 # A worker that closes its connection has this long to end.
 _LEAVING_SECONDS = 5.0
@@ -71,11 +73,44 @@ class ProcessesExecutor:
         return _ProcessesWorkerPool(works, dump_works(works), workers, logs)
 
 
+class StandingProcesses(ProcessesExecutor):
+    """Carries out jobs in processes that stay from run to run, and end when it is closed.
+
+    What they have imported serves all runs.  Set-ups are left at the end of each.
+    """
+
+    def __init__(self) -> None:
+        self._idle: list[_Process] = []
+
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
+        """Pickle the works, and start the processes that are not there yet."""
+        return _ProcessesWorkerPool(works, dump_works(works), workers, logs, self._idle)
+
+    def close(self) -> None:
+        """End the processes, which are idle."""
+        while self._idle:
+            self._idle.pop().end()
+
+
+@contextmanager
+def standing(executor: object) -> Iterator[object]:
+    """Give an executor whose own processes stay until this is left; another is given as it is."""
+    if not (executor == "processes" or type(executor) is ProcessesExecutor):
+        yield executor
+        return
+    stays = StandingProcesses()
+    try:
+        yield stays
+    finally:
+        stays.close()
+
+
 class _Process:
     """The driver's side of one worker process."""
 
     def __init__(self, number: int, folder: str, logs: Path | None) -> None:
         self.number = number
+        self.begun_in = (folder, logs)
         self.jobs: dict[int, Job] = {}
         self.known: set[int] = set()
         self.heartbeat, page = SharedHeartbeat.create()
@@ -120,6 +155,24 @@ class _Process:
             self.process.kill()
         self.process.wait()
 
+    def end_run(self, end: float) -> bool:
+        """Have a process without jobs leave its set-ups until a time; return whether it has."""
+        with suppress(EOFError, OSError):
+            self.send(("over",))
+            while self.connection.poll(max(end - time.monotonic(), 0)):
+                if pickle.loads(self.connection.recv_bytes()) == OVER:
+                    self.known.clear()
+                    return self.process.poll() is None
+        return False
+
+    def end(self) -> None:
+        """End a process that is idle."""
+        self.send(("stop",))
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_LEAVING_SECONDS)
+        self.kill()
+        self.close()
+
     def close(self) -> None:
         """Release the driver's resources for a process that has ended."""
         self.connection.close()
@@ -142,14 +195,21 @@ class _ProcessesWorkerPool:
     is_one_memory = False
 
     def __init__(
-        self, works: Sequence[Work], payloads: Sequence[bytes], workers: int, logs: Path | None
+        self,
+        works: Sequence[Work],
+        payloads: Sequence[bytes],
+        workers: int,
+        logs: Path | None,
+        idle: list[_Process] | None = None,
     ) -> None:
         self._works = works
         self._payloads = payloads
         self._logs = logs
         self._folder = str(Path.cwd())
         self._processes: dict[int, _Process] = {}
-        self._next_number = 0
+        self._idle = idle
+        self._next_number = 0 if idle is None else max((p.number for p in idle), default=-1) + 1
+        self._joined: list[Message] = []
         self._deaths = Deaths(workers)
         self._has_timeouts = any(work.timeout is not None for work in works)
         self._is_halting = self._has_told = False
@@ -172,7 +232,8 @@ class _ProcessesWorkerPool:
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             self._tell_to_halt()
-            messages = self._read(self._pause(end))
+            joined, self._joined = self._joined, []
+            messages = joined + self._read(0 if joined else self._pause(end))
             messages += self._end_overdue()
             if messages or (end is not None and time.monotonic() >= end):
                 return messages
@@ -188,6 +249,7 @@ class _ProcessesWorkerPool:
 
     def stop(self, *, grace: float) -> None:
         end = time.monotonic() + grace
+        self._keep(end)
         leaving = dict(self._processes)
         for process in leaving.values():
             process.send(("stop",))
@@ -197,6 +259,14 @@ class _ProcessesWorkerPool:
             process.kill()
             process.close()
         self._processes.clear()
+
+    def _keep(self, end: float) -> None:
+        """Keep idle processes for another run, if there may be one."""
+        if self._idle is None or self._is_halting:
+            return
+        for process in list(self._processes.values()):
+            if not process.jobs and process.end_run(end):
+                self._idle.append(self._processes.pop(process.number))
 
     def _drop_messages(self, leaving: dict[int, _Process], end: float) -> None:
         """Read and drop messages: a worker that cannot send its last outcome cannot end."""
@@ -215,6 +285,13 @@ class _ProcessesWorkerPool:
                 del leaving[process.number]
 
     def _start(self) -> None:
+        while self._idle:
+            kept = self._idle.pop(0)
+            if kept.process.poll() is None and kept.begun_in == (self._folder, self._logs):
+                self._processes[kept.number] = kept
+                self._joined.append(Joined(kept.number))
+                return
+            kept.end()
         number = self._next_number
         self._next_number += 1
         self._processes[number] = _Process(number, self._folder, self._logs)

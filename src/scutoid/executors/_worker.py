@@ -28,6 +28,8 @@ from scutoid.stopping import SIGNALS
 _logger = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
 _IDLE = 0.1  # seconds
+OVER = "over"
+"""What a worker that stays answers once it has left its set-ups at the end of a run."""
 
 
 def main(connection: Connection, heartbeat: int, parent: int) -> None:
@@ -78,7 +80,7 @@ class _Worker:
     def __init__(self, connection: Connection, heartbeat: SharedHeartbeat) -> None:
         self._connection = connection
         self._heartbeat = heartbeat
-        self._inbox: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Job | str | None] = queue.SimpleQueue()
         self._payloads: dict[int, bytes] = {}
         self._works: dict[int, Work] = {}
         self._bench = Workbench(-1, encode=dump_value)
@@ -92,14 +94,30 @@ class _Worker:
         threading.Thread(target=self._read, name="scutoid-reader", daemon=True).start()
         self._send(Joined(number))
         while (job := self._next()) is not None:
+            if isinstance(job, str):
+                self._end_run()
+                continue
             outcome = self._carry_out(job)
             if self._is_dropped:
                 break
             self._send(outcome)
+        self._leave_set_ups()
+
+    def _leave_set_ups(self) -> None:
         try:
             self._bench.close()
         except Exception:
-            _logger.exception("worker %d: leaving a set-up failed", number)
+            _logger.exception("worker %d: leaving a set-up failed", self._bench.worker)
+
+    def _end_run(self) -> None:
+        """Leave the set-ups and forget the works of a run; another may follow."""
+        self._leave_set_ups()
+        was_cancelled = self._bench.cancelled  # by a signal, which ends this process
+        self._bench = Workbench(self._bench.worker, encode=dump_value)
+        self._bench.cancelled = was_cancelled
+        self._works.clear()
+        self._payloads.clear()
+        self._send(OVER)
 
     def leave_early(self, number: int, frame: object) -> None:
         """Handle a signal: report the block that is computed now, and end.
@@ -117,7 +135,7 @@ class _Worker:
             if signal.getsignal(number) == self.leave_early:
                 signal.signal(number, signal.SIG_DFL)
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Job | str | None:
         """Wait for a job; give freed memory back to the system while idle."""
         try:
             return self._inbox.get(timeout=_IDLE)
@@ -137,6 +155,8 @@ class _Worker:
                     self._payloads[number] = payload
                 case ("job", number, work, indices):
                     self._inbox.put(Job(number, work, np.frombuffer(indices, dtype=np.int64)))
+                case ("over",):
+                    self._inbox.put(OVER)
                 case ("halt",):
                     self._bench.cancelled = True
                 case _:

@@ -22,9 +22,11 @@ import scutoid as sc
 from scutoid.blocks import Journal
 from scutoid.errors import ParameterError, PipelineError, RunStopped
 from scutoid.events import StepAwaited
+from scutoid.executors._processes import _Process
 from scutoid.segments import SEGMENTS, fence_off, segments_in
 from scutoid.steps import run_share
 from scutoid.steps.results import merge_segments
+from scutoid.steps.running._element import Element
 from scutoid.store import Lock, Segment, take_share
 
 PIPELINE = """
@@ -65,6 +67,7 @@ def halved(image):
 namespace: dict[str, object] = {"__name__": "__main__"}  # as in the processes: keys name modules
 exec(PIPELINE, namespace)  # noqa: S102 - the same in processes that are killed
 targets = namespace["targets"]
+halved = namespace["halved"]
 
 
 @pytest.fixture
@@ -434,3 +437,27 @@ def test_who_is_waited_for_is_told_once_and_by_name(tmp_path, monkeypatch, is_sh
     done = run_share(image, share=(1, 1), **chosen) if is_share else sc.run(image, **chosen)
     assert done.ok
     assert Waits.said == [f"process {os.getpid()} on {socket.gethostname()}"]
+
+
+def test_workers_stay_while_a_process_takes_share_after_share(tmp_path, monkeypatch):
+    """Each round of shares began with new ones, which import all that they need anew."""
+    started, rounds = [], []
+    make, share = _Process.__init__, Element._share
+
+    def counted(self, number, *args):
+        started.append(number)
+        make(self, number, *args)
+
+    def noted(self, *args):
+        rounds.append(args)
+        return share(self, *args)
+
+    monkeypatch.setattr(_Process, "__init__", counted)
+    monkeypatch.setattr(Element, "_share", noted)
+    image = np.arange(24 * 20, dtype="float32").reshape(24, 20)
+    result = halved(halved(sc.open(image)))
+    options = {"workers": 1, "executor": "processes", "block": 4, "check_halo": False}
+    assert run_share(result, store=tmp_path, share=(1, 1), **options).ok
+    np.testing.assert_array_equal(np.asarray(result), image / 4)
+    assert len(rounds) > 2
+    assert started == [0]

@@ -10,6 +10,7 @@ from typing import Any
 from scutoid.blocks import EventLog, parse_bytes
 from scutoid.errors import ParameterError, RunStopped
 from scutoid.events import Listener
+from scutoid.executors import standing
 from scutoid.steps.handles import refs_in, refusing_depth
 from scutoid.steps.planning import PlannedRun, Planner
 from scutoid.steps.running._begin import begin_run
@@ -102,7 +103,7 @@ def run_share(
             listeners,
             check_halo=check_halo,
             memory=memory,
-            executor=executor,
+            executor=announced.enter_context(standing(executor)),
             workers=len(os.sched_getaffinity(0)) if workers is None else workers,
             on_failure="return",
         )
