@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 from skimage.morphology import local_maxima as skimage_maxima
 
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels import h_reconstruction, highest_within, label_components, local_maxima
+from scutoid.kernels._maxima import _beside_another, _of_box
 
 
 @st.composite
@@ -145,3 +147,29 @@ def test_what_has_no_order_or_shape_is_refused() -> None:
     for labels in (np.array([0, -1, 2]), np.array([0.0, 1, 2])):
         with pytest.raises(ParameterError, match="labels of 0 or more"):
             local_maxima(np.zeros(3), labels)
+
+
+@given(
+    hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=6),
+    st.sampled_from(["u1", "i2", "u4", "i8", "u8"]),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=60)
+def test_voxels_beside_another_region_are_those_with_such_a_neighbour(shape, dtype, seed) -> None:
+    rng = np.random.default_rng(seed)
+    names = np.array([0, 0, 3, 4, np.iinfo(dtype).max], dtype)
+    regions = names[rng.integers(0, 5, shape) * (rng.random(shape) < 0.7)]
+    for hops in range(1, len(shape) + 1):
+        structure = ndimage.generate_binary_structure(len(shape), hops)
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(regions, 1), structure.shape)
+        others = around[..., structure]
+        own = regions[..., np.newaxis]
+        expected = ((others != own) & (others != 0) & (own != 0)).any(axis=-1)
+        np.testing.assert_array_equal(_beside_another(regions, hops), expected)
+
+
+@given(hnp.arrays("i2", hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=6)))
+@settings(max_examples=30)
+def test_the_greatest_around_is_that_of_scipy(image) -> None:
+    expected = ndimage.maximum_filter(image, size=3, mode="nearest")
+    np.testing.assert_array_equal(_of_box(image, np.maximum), expected)

@@ -11,6 +11,7 @@ from skimage.segmentation import watershed as skimage_watershed
 
 from scutoid.errors import GeometryError, ParameterError
 from scutoid.kernels import reference_watershed, watershed
+from scutoid.kernels._watershed import order_ranks
 
 
 @st.composite
@@ -135,3 +136,26 @@ def test_what_has_no_order_or_shape_is_refused(watershed):
         watershed(np.array([np.nan, 1]), np.zeros(2, int))
     with pytest.raises(ParameterError, match="connectivity"):
         watershed(np.zeros(2), np.zeros(2, int), None, 2)
+
+
+NUMBERS = st.sampled_from(["?", "u1", "i2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(NUMBERS, st.integers(0, 40), st.integers(0, 2**32), st.booleans(), st.booleans())
+def test_ranks_are_by_value_and_then_by_place(dtype, count, seed, narrow, descending):
+    rng = np.random.default_rng(seed)
+    kind = np.dtype(dtype).kind
+    if kind == "f":
+        values = rng.choice([-np.inf, -2.5, -0.0, 0.0, 1e-40, 3, np.inf], count).astype(dtype)
+    elif kind == "b":
+        values = rng.random(count) < 0.5
+    else:
+        ends = np.iinfo(dtype)
+        low, high = (max(ends.min, -2), 2) if narrow else (ends.min, ends.max)
+        values = rng.integers(low, high, count, dtype, endpoint=True)
+    plain = values.tolist()
+    turned = [-value for value in plain] if descending else plain
+    order = sorted(range(count), key=lambda place: (turned[place], place))
+    ranks = order_ranks(values, descending=descending)
+    assert ranks[order].tolist() == list(range(count))

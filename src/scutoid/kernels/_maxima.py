@@ -67,7 +67,7 @@ def maximum_candidates(
     within, values = regions != 0, _as_filtered(image)
     landscape = values if within.all() else np.where(within, values, _lowest(values.dtype))
     if hops == image.ndim:
-        highest = ndimage.maximum_filter(landscape, size=3, mode="nearest")
+        highest = _of_box(landscape, np.maximum)
     else:
         structure = ndimage.generate_binary_structure(image.ndim, hops)
         highest = ndimage.maximum_filter(landscape, footprint=structure, mode="nearest")
@@ -304,6 +304,13 @@ def _beside_another(regions: NDArray[Any], hops: int) -> NDArray[np.bool_]:
     beside = np.zeros(regions.shape, bool)
     if regions.dtype == bool:
         return beside
+    if hops == regions.ndim:
+        # All neighbours at once: the greatest number around, and the least that is not 0
+        beside = _of_box(regions, np.maximum) != regions
+        most = np.array(np.iinfo(regions.dtype).max, regions.dtype)
+        beside |= _of_box(np.where(regions == 0, most, regions), np.minimum) != regions
+        beside &= regions != 0
+        return beside
     for shift in neighbour_shifts(regions.ndim, hops):
         here = tuple(slice(max(-s, 0), -s if s > 0 else None) for s in shift)
         there = tuple(slice(max(s, 0), s if s < 0 else None) for s in shift)
@@ -312,6 +319,17 @@ def _beside_another(regions: NDArray[Any], hops: int) -> NDArray[np.bool_]:
         beside[here] |= touch
         beside[there] |= touch
     return beside
+
+
+def _of_box(values: NDArray[Any], choose: np.ufunc) -> NDArray[Any]:
+    """Choose among each voxel and all that touch it, at corners as well, axis by axis."""
+    for axis in range(values.ndim):
+        chosen, along = values.copy(), np.moveaxis(values, axis, 0)
+        target = np.moveaxis(chosen, axis, 0)
+        choose(target[1:], along[:-1], out=target[1:])
+        choose(target[:-1], along[1:], out=target[:-1])
+        values = chosen
+    return values
 
 
 def _as_filtered(image: NDArray[Any]) -> NDArray[Any]:

@@ -221,13 +221,40 @@ def _bounding_box(inside: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 def order_ranks(values: NDArray[Any], *, descending: bool) -> NDArray[np.int64]:
     """Number values by size and, among equals, by place."""
-    if descending:
+    packed = _packed(values, descending=descending)
+    if packed is not None:
+        packed.sort()
+        packed &= np.uint64(2 ** len(values).bit_length() - 1)
+        order = packed.view(np.int64)
+    elif descending:
         order = len(values) - 1 - np.argsort(values[::-1], kind="stable")[::-1]
     else:
         order = np.argsort(values, kind="stable")
     ranks = np.empty(len(values), np.int64)
     ranks[order] = np.arange(len(values))
     return ranks
+
+
+def _packed(values: NDArray[Any], *, descending: bool) -> NDArray[np.uint64] | None:
+    """Put values and places into numbers that sort as both do, if 64 bits hold them."""
+    if not len(values):
+        return None
+    if values.dtype.kind == "f" and values.dtype.itemsize <= 4:
+        # The bits of floats grow with them, and of negative ones the other way; -0.0 + 0.0 is 0.0
+        bits = (values.astype(np.float32) + np.float32(0)).view(np.int32)
+        values = bits ^ ((bits >> 31) & np.int32(2**31 - 1))
+    if values.dtype.kind not in "iu" or values.dtype.itemsize <= 2:
+        return None  # those of two bytes numpy sorts by their digits
+    least, most = int(values.min()), int(values.max())
+    n_bits = len(values).bit_length()
+    if (most - least).bit_length() + n_bits > 63:
+        return None
+    wide = values.astype(np.uint64)  # of negative ones 2**64 more, which the difference loses
+    end = np.uint64((most if descending else least) % 2**64)
+    packed = end - wide if descending else wide - end
+    packed <<= np.uint64(n_bits)
+    packed |= np.arange(len(values), dtype=np.uint64)
+    return packed
 
 
 def _steps(shape: tuple[int, ...], hops: int) -> list[int]:
