@@ -19,6 +19,14 @@ INTEGERS = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
 SIZES = [3, (3, 3, 3), (1, 3, 3), (3, 1, 3), (3, 3, 1), (3, 1, 1), (1, 1, 1), (3, 4, 3), 2]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_too():
+    """Small images are not left to scipy here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_median, "_SMALL", 0)
+        yield
+
+
 def assert_same_bits(found, expected) -> None:
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
@@ -113,3 +121,13 @@ def test_memory_beyond_the_result_does_not_grow_with_the_image() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1] - result.nbytes)
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_small_images_are_left_to_scipy(monkeypatch) -> None:
+    def none(*args, **options):
+        raise AssertionError
+
+    monkeypatch.setattr(_median, "_SMALL", 65)
+    monkeypatch.setattr(_median, "_fill", none)
+    image = np.arange(64).reshape(4, 4, 4)
+    assert_same_bits(median_filter(image, 3), ndimage.median_filter(image, 3))

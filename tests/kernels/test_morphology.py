@@ -22,6 +22,14 @@ from scutoid.kernels import (
 DTYPES = ["i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_too():
+    """Small images are not left to scipy here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_morphology, "_SMALL", 0)
+        yield
+
+
 def assert_same_bits(found, expected) -> None:
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
@@ -125,3 +133,16 @@ def test_memory_beyond_two_images_does_not_grow_with_the_image() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1] - 2 * result.nbytes)
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0] + 2**14
+
+
+def test_small_images_are_left_to_scipy(monkeypatch) -> None:
+    def none(*args, **options):
+        raise AssertionError
+
+    monkeypatch.setattr(_morphology, "_SMALL", 8 * 3 + 1)
+    monkeypatch.setattr(_morphology, "tiles", none)
+    image, footprint = np.array([3, 9, 3, 5, 5, 0, 1, 2]), np.ones(3, bool)
+    assert_same_bits(grey_opening(image, footprint), ndimage.grey_opening(image, 3))
+    mask = image > 2
+    assert_same_bits(erode_mask(mask, footprint), ndimage.binary_erosion(mask, footprint))
+    assert_same_bits(dilate_mask(mask, footprint), ndimage.binary_dilation(mask, footprint))

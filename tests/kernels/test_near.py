@@ -16,6 +16,14 @@ from scutoid.kernels import _near, bounded_distance
 SIZES = [0.25, 0.5, 0.75, 1, 1.75, 2, 3, 5, 40]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_too():
+    """Small images are not left to scipy here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_near, "_SMALL", 0)
+        yield
+
+
 @st.composite
 def masks(draw):
     """Axes of 1 and 2 voxels, steps and other orders of axes are among them."""
@@ -82,3 +90,13 @@ def test_memory_beyond_squares_and_result_does_not_grow_with_the_image() -> None
         peaks.append(tracemalloc.get_traced_memory()[1] - 1.25 * result.nbytes)
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0] + 2**16
+
+
+def test_small_images_are_left_to_scipy(monkeypatch) -> None:
+    def none(*args, **options):
+        raise AssertionError
+
+    monkeypatch.setattr(_near, "_SMALL", 9)
+    monkeypatch.setattr(_near, "_count_first", none)
+    mask = np.arange(8) > 2
+    assert_same_bits(bounded_distance(mask, 3), by_scipy(mask, 3))

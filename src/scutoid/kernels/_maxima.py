@@ -301,12 +301,12 @@ def _checked(
 
 def _beside_another(regions: NDArray[Any], hops: int) -> NDArray[np.bool_]:
     """Mark voxels that touch a region of another number."""
-    beside = np.zeros(regions.shape, bool)
+    beside: NDArray[np.bool_] = np.zeros(regions.shape, bool)
     if regions.dtype == bool:
         return beside
     if hops == regions.ndim:
         # All neighbours at once: the greatest number around, and the least that is not 0
-        beside = _of_box(regions, np.maximum) != regions
+        np.not_equal(_of_box(regions, np.maximum), regions, out=beside)
         most = np.array(np.iinfo(regions.dtype).max, regions.dtype)
         beside |= _of_box(np.where(regions == 0, most, regions), np.minimum) != regions
         beside &= regions != 0

@@ -35,6 +35,8 @@ _PLANE = 2**16
 """Voxels of a part of a plane, of which up to 27 sorted copies are held."""
 _COLUMNS = 2**12
 """Voxels along the rows of such a part."""
+_SMALL = 2**12
+"""Voxels of an image that scipy is done with before a network has been set up."""
 
 _REACH = ((1, 1), (1, 1))
 _TRIPLE = ((0, 1), (1, 2), (0, 1))
@@ -65,7 +67,8 @@ def median_filter(image: NDArray[Any], size: int | Sequence[int]) -> NDArray[Any
     -------
     ndarray of the dtype and shape of `image`
         Bit for bit `scipy.ndimage.median_filter` with mode "reflect"; integers of 64 bits are
-        compared as such.  Three voxels along two or three axes take a network, all else scipy.
+        compared as such.  Three voxels along two or three axes of an image that is not small take
+        a network, all else scipy.
 
     Notes
     -----
@@ -80,7 +83,8 @@ def median_filter(image: NDArray[Any], size: int | Sequence[int]) -> NDArray[Any
     sizes = np.broadcast_to(size, (image.ndim,)).tolist()
     wide = [axis for axis, edge in enumerate(sizes) if edge == 3]
     others = [axis for axis, edge in enumerate(sizes) if edge == 1]
-    if len(wide) in (2, 3) and len(wide) + len(others) == image.ndim <= 3 and has_one_order(image):
+    is_cube = len(wide) in (2, 3) and len(wide) + len(others) == image.ndim <= 3
+    if is_cube and image.size >= _SMALL and has_one_order(image):
         order = others + wide
         filtered = np.empty(image.shape, image.dtype.newbyteorder("="))
         _fill(image.transpose(order), filtered.transpose(order), deep=len(wide) == 3)

@@ -35,6 +35,8 @@ _VOXELS = 2**17
 """Of a part of a plane, of which some ten copies are held."""
 _COLUMNS = 2**11
 """Voxels along the rows of such a part."""
+_SMALL = 2**20
+"""Voxels of an image times those of a footprint that scipy is done with sooner."""
 
 
 def erode_mask(
@@ -53,14 +55,14 @@ def erode_mask(
     Returns
     -------
     ndarray of bool
-        That of `scipy.ndimage.binary_erosion`, which is called for more than three axes.
+        That of `scipy.ndimage.binary_erosion`, called for small masks and above three axes.
 
     Examples
     --------
     >>> erode_mask(np.array([True, True, True, False]), np.ones(3, bool), border=True).astype(int)
     array([1, 1, 0, 0])
     """
-    if not 1 <= mask.ndim <= 3:
+    if not 1 <= mask.ndim <= 3 or mask.size * footprint.size < _SMALL:
         from scipy import ndimage
 
         return np.asarray(ndimage.binary_erosion(mask, footprint, border_value=int(border)))
@@ -80,14 +82,14 @@ def dilate_mask(
     Returns
     -------
     ndarray of bool
-        That of `scipy.ndimage.binary_dilation`, which is called for more than three axes.
+        That of `scipy.ndimage.binary_dilation`, called for small masks and above three axes.
 
     Examples
     --------
     >>> dilate_mask(np.array([False, True, False, False]), np.ones(2, bool)).astype(int)
     array([1, 1, 0, 0])
     """
-    if not 1 <= mask.ndim <= 3:
+    if not 1 <= mask.ndim <= 3 or mask.size * footprint.size < _SMALL:
         from scipy import ndimage
 
         return np.asarray(ndimage.binary_dilation(mask, footprint, border_value=int(border)))
@@ -107,14 +109,16 @@ def grey_opening(image: NDArray[Any], footprint: NDArray[np.bool_]) -> NDArray[A
     -------
     ndarray of the dtype and shape of `image`
         Bit for bit `scipy.ndimage.grey_opening` with mode "reflect"; integers of 64 bits are
-        compared as such.  Floats with NaN, or zeros of both signs, go scipy's way.
+        compared as such.  Small images, and floats with NaN or zeros of both signs, go scipy's
+        way.
 
     Examples
     --------
     >>> grey_opening(np.array([3, 9, 3, 5, 5]), np.ones(2, bool)).tolist()
     [3, 3, 3, 5, 5]
     """
-    if not 1 <= image.ndim <= 3 or not has_one_order(image):
+    is_small = image.size * footprint.size < _SMALL
+    if is_small or not 1 <= image.ndim <= 3 or not has_one_order(image):
         from scipy import ndimage
 
         return by_order(image, lambda values: ndimage.grey_opening(values, footprint=footprint))

@@ -27,6 +27,8 @@ _BYTES = 2**18
 """Of the rows of which the least of neighbours is taken at a time."""
 _FARTHEST = 128
 """Voxels along an axis beyond which scipy's way, which does not look around, is faster."""
+_SMALL = 2**11
+"""Voxels of a mask that scipy is done with sooner."""
 _LARGEST = 2**15 - 1
 """Squared units of which a sum of two still fits two bytes."""
 
@@ -57,7 +59,7 @@ def bounded_distance(
     [0.0, 1.0, 2.0, 2.5, 2.5]
     """
     scale = _Scale.of(max_distance, sampling or (1.0,) * inside.ndim)
-    if scale is None or not inside.ndim:
+    if scale is None or not inside.ndim or inside.size < _SMALL:
         return _of_scipy(inside, max_distance, sampling)
     squares = np.empty(inside.shape, scale.dtype)
     if not squares.size:
