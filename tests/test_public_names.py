@@ -133,7 +133,7 @@ INTERNAL = {
         one_by_one Owner Pack reading RECIPE Recipe
         BEGUN Claims MANIFEST Manifest own_folder SEGMENTS Sharer SHARES TOKEN
         remove_segments RESULT_NAME Segment share_lock SIZES states_of table_of_bytes take_share
-        version_notes
+        version_notes bring bring_all CopiedResult is_left_at_url url_of_copy
     """,
     "scutoid.steps": """
         blockwise CallOptions check_halo check_names check_units Collection debug Described export

@@ -217,9 +217,9 @@ def test_what_is_refused_is_said_at_once_with_what_gives_the_right(bucket, refus
     "url", ["http://host/a", "memory://a", "a/b", "s3://", "zip://a::s3://b/c"]
 )
 def test_objects_are_not_written_where_no_bucket_is(url):
-    for way in WAYS.values():
+    for way in WAYS.keys() - {"get", "objects", "names"}:  # which read at any URL
         with pytest.raises(StoreError, match="s3://bucket/folder"):
-            way(url)
+            WAYS[way](url)
 
 
 def test_a_store_is_tried_before_work_and_nothing_is_left(bucket):

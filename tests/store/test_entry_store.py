@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from scutoid.errors import ParameterError, StoreError
+from scutoid.errors import ParameterError, StoreError, UnwritableStore
 from scutoid.store import EntryStore, Fact, Recipe
 
 
@@ -44,7 +44,16 @@ def test_a_file_or_an_image_is_not_a_store(tmp_path, make, rule):
 
 
 @pytest.mark.parametrize("url", ["https://a.b/results", "memory://a", "file:///a", "gs://b/a"])
-def test_a_url_that_is_none_of_a_bucket_of_s3_is_not_a_store(tmp_path, monkeypatch, url):
+def test_a_url_that_is_none_of_a_bucket_of_s3_is_not_written(tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnwritableStore, match="only read") as caught:
+        EntryStore(url).check_writable()
+    assert "s3://bucket/results" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["none://a/results", "https://a.b/results?x=1", "s3://"])
+def test_a_url_that_no_store_has(tmp_path, monkeypatch, url):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StoreError, match="lies in a bucket") as caught:
         EntryStore(url)

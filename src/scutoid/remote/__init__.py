@@ -12,11 +12,14 @@ and objects in buckets of S3, for whom stores results there::
     put(url, content)        the object, over what is there: all of it or nothing
     create(url, content)     only where nothing is; True: it is ours that is there, after a lost
                              answer too. The content must be no other writer's: it holds a token
-    get(url)                 its content; None where the server says that there is none
+    get(url)                 its content; None where the server says that there is none; `find`: or
+                             where a web server refuses what is not there
     objects(url)             all below it, with size, tag and time; `names`: what is right below it
     age(url)                 seconds since it was written, by the clock of the server
     remove([url, ...])       those too that are not there
     uploads(url), abort(u)   of large objects, left open by writers that died
+
+`get`, `find`, `names` and `objects` read stores at other URLs too.
 
 There is no rename, no append, and no copy that spares what is there: what is to appear at once is
 one object that is created, and names others that lie there already.
@@ -25,6 +28,14 @@ Absent is what a server says is absent: by HTTP the statuses 404 and 410.  Each 
 error, after a few more tries where the server is at fault.
 """
 
+from scutoid.remote._anywhere import (
+    check_store_bucket,
+    find,
+    get,
+    is_known_kind,
+    names,
+    objects,
+)
 from scutoid.remote._files import (
     RemoteFile,
     Said,
@@ -44,9 +55,6 @@ from scutoid.remote._objects import (
     age,
     check_writable,
     create,
-    get,
-    names,
-    objects,
     put,
     remove,
 )
@@ -69,13 +77,16 @@ __all__ = [
     "ask",
     "at_once",
     "check_bucket",
+    "check_store_bucket",
     "check_writable",
     "create",
     "download",
+    "find",
     "folders_in",
     "get",
     "globbed",
     "is_http",
+    "is_known_kind",
     "is_writable_kind",
     "listed",
     "n_requests",

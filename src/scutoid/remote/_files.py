@@ -19,7 +19,7 @@ _SETTLED_S = 2.0
 change again and say the same."""
 _AT_ONCE = 16
 _ATTEMPTS = 3
-_UNLISTED = (403, 405)
+UNLISTED = (403, 405)
 # What servers and file systems call the tag, checksum or time of a file: the best comes first.
 _TAGS = (
     "ETag", "etag", "Content-MD5", "md5Hash", "Digest", "Last-Modified", "LastModified",
@@ -187,7 +187,7 @@ def ask(urls: Sequence[str], *, refused_is_absent: bool = False) -> list[Said | 
 def listed(url: str) -> dict[str, Said]:
     """Return the files below a URL and what its listing says of them; empty: it has no listing."""
     nothing: dict[str, Mapping[str, Any]] = {}
-    found = tried_system(url, _found, nothing, _UNLISTED)
+    found = tried_system(url, _found, nothing, UNLISTED)
     return {name: _said(info) for name, info in _by_url(url, found).items()}
 
 
@@ -250,7 +250,7 @@ def download(url: str, path: str) -> None:
 
 def _refusing(url: str) -> Sequence[int]:
     """Return the statuses by which a web server says that it lists no folders."""
-    return _UNLISTED if is_http(url) else ()
+    return UNLISTED if is_http(url) else ()
 
 
 def _found(system: Any, path: str) -> dict[str, Mapping[str, Any]]:

@@ -134,7 +134,7 @@ def tried_system(
     try:
         system, path = system_of(url)
         return tried(url, lambda: use(system, path))
-    except (FileNotFoundError, NotADirectoryError, NotImplementedError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, NotImplementedError):
         return absent
     except ScutoidError:
         raise

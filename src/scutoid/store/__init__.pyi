@@ -1,5 +1,6 @@
 from ._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
 from ._claims import Claims
+from ._copied_result import CopiedResult, bring, bring_all, is_left_at_url, url_of_copy
 from ._damage import reading
 from ._durable import empty_folder, filling, list_folder, make_folder
 from ._entry import SIZES, Entry, distrust_around
@@ -71,6 +72,7 @@ __all__ = [
     "AnyLock",
     "Claims",
     "CodeFingerprint",
+    "CopiedResult",
     "Entry",
     "EntryStore",
     "Fact",
@@ -87,6 +89,8 @@ __all__ = [
     "SegmentWriter",
     "Sharer",
     "arrays_of_bytes",
+    "bring",
+    "bring_all",
     "bytes_of_arrays",
     "bytes_of_table",
     "canonical_digest",
@@ -107,6 +111,7 @@ __all__ = [
     "fingerprint",
     "from_json",
     "is_json",
+    "is_left_at_url",
     "is_own",
     "is_plain_array",
     "is_plain_integer",
@@ -127,5 +132,6 @@ __all__ = [
     "table_of_bytes",
     "take_share",
     "to_json",
+    "url_of_copy",
     "version_notes",
 ]

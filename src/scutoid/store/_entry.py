@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from scutoid import remote
 from scutoid.durable import sync_folder
 from scutoid.errors import DamagedResult, StoreError
 from scutoid.paths import inside
 from scutoid.regular import read_regular
 from scutoid.store._any_lock import AnyLock
+from scutoid.store._copied_result import is_left_at_url
 from scutoid.store._durable import list_folder, make_folder, storing, write_file
 from scutoid.store._entry_folder import (
     COMPLETE,
@@ -121,7 +123,8 @@ class Entry:
 
     def lock(self) -> AnyLock:
         """Return the lock of the result, which all machines have in common."""
-        return LockAtUrl(self.path, self.url) if self.url else Lock(self.path)
+        is_written = bool(self.url) and remote.is_writable_kind(self.url)
+        return LockAtUrl(self.path, self.url) if is_written else Lock(self.path)
 
     @property
     def recipe(self) -> Recipe | None:
@@ -148,6 +151,18 @@ class Entry:
     def journal(self) -> Path:
         """Where the blocks that are done are recorded."""
         return self.path / JOURNAL
+
+    def has(self, name: str) -> bool:
+        """Whether a file or folder of the result is there; of one that is read at its URL, there.
+
+        Raises
+        ------
+        SourceError
+            If its URL does not answer.
+        """
+        if self.url and is_left_at_url(name):
+            return remote.ask([self.image(name)]) != [None]
+        return (self.path / name).exists()
 
     def at(self, name: str) -> Path:
         """Return the path of what a record calls by a name in the result's folder.
@@ -293,7 +308,8 @@ class Entry:
         path, chosen = next(self._saved(name), (None, None))
         if path is None or chosen is None:
             self.distrust()
-            raise _damaged("a stored value is where it was written", "missing", self.path / name)
+            place = self.image(name) if self.url else self.path / name
+            raise _damaged("a stored value is where it was written", "missing", place)
         self.check(path.name)
         return chosen.load(self.at(path.name))
 
@@ -308,13 +324,14 @@ class Entry:
         recipe = self.recipe
         for file, record in {} if recipe is None else recipe.files.items():
             is_meant = any(file == name or file.startswith(f"{name}/") for name in names)
+            is_meant = is_meant and not (self.url and is_left_at_url(file))
             if is_meant and not was_intact(self.at(file), record):
                 self.distrust()
                 is_there = (self.path / file).exists()
                 raise _damaged(
                     "a stored value is what was written",
                     "its digest differs" if is_there else "missing",
-                    self.path / file,
+                    self.image(file) if self.url else self.path / file,
                 )
 
     def misfits(self) -> list[str]:
@@ -322,7 +339,10 @@ class Entry:
         recipe = self.recipe
         files = {} if recipe is None else recipe.files
         return [
-            name for name, record in files.items() if size_of(self.path / name) != record["bytes"]
+            name
+            for name, record in files.items()
+            if not (self.url and is_left_at_url(name))
+            and size_of(self.path / name) != record["bytes"]
         ]
 
     def resized(self) -> list[str]:
@@ -451,5 +471,8 @@ def distrust_around(path: Path) -> None:
             return
 
 
-def _damaged(rule: str, value: str, path: Path) -> DamagedResult:
-    return DamagedResult(rule, value=value, place=str(path), remedy="run again to compute it")
+def _damaged(rule: str, value: str, place: Path | str) -> DamagedResult:
+    remedy = "run again to compute it"
+    if isinstance(place, str):
+        remedy = "make it again where the store is written, or copy it again"
+    return DamagedResult(rule, value=value, place=str(place), remedy=remedy)

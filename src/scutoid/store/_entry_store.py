@@ -20,7 +20,15 @@ from scutoid.store._entry import Entry
 from scutoid.store._entry_folder import COMPLETE, RECIPE
 from scutoid.store._reasons import distance
 from scutoid.store._recipe import Recipe
-from scutoid.store._store_at_url import DIGITS, MARK, RESERVED, RESULT_NAME, StoreAtUrl
+from scutoid.store._store_at_url import (
+    DIGITS,
+    MARK,
+    MARK_AT_URL,
+    MARK_OF_FOLDER,
+    RESERVED,
+    RESULT_NAME,
+    StoreAtUrl,
+)
 from scutoid.store._working import is_url, url_of_store, working_folder
 
 _MAX_NAME = 100
@@ -92,6 +100,11 @@ class EntryStore:
         """Its folder or URL, for people."""
         return self.url or str(self.path)
 
+    @property
+    def is_only_read(self) -> bool:
+        """Whether it lies where nothing is ever written: at a URL that is none of S3."""
+        return self._there is not None and self._there.is_only_read
+
     def entry(self, name: str, key: str) -> Entry:
         """Return the place of a result; what a URL has of it is fetched, once a look.
 
@@ -154,6 +167,24 @@ class EntryStore:
                 remedy=remedy,
             )
 
+    def check_is_written(self, what: str, remedy: str | None = None) -> None:
+        """Refuse to write where stores are only read: all URLs but those of S3, copies of folders.
+
+        Parameters
+        ----------
+        what : str
+            What would be, with its verb: "results are".
+        remedy : str, optional
+            What helps.
+
+        Raises
+        ------
+        UnwritableStore
+            If it lies there.
+        """
+        if self._there is not None:
+            self._there.check_is_written(what, remedy)
+
     def check_exists(self) -> None:
         """Refuse a store that is not there, and one at a URL that a later version has made.
 
@@ -162,6 +193,8 @@ class EntryStore:
         StoreError
             If it is, or its URL does not answer.
         """
+        if self._there is None:
+            self._refuse_layout_of_urls()
         is_there = self.path.is_dir() if self._there is None else self._there.exists()
         if not is_there:
             raise StoreError(
@@ -169,6 +202,20 @@ class EntryStore:
                 value="nothing is there",
                 place=self.place,
                 remedy="check its name; a store is made by sc.run(..., store=...)",
+            )
+
+    def _refuse_layout_of_urls(self) -> None:
+        """Refuse a store of a bucket that was copied to a folder: it is read by another layout."""
+        try:
+            is_of_url = read_regular(self.path / MARK) == MARK_AT_URL
+        except OSError:
+            return
+        if is_of_url:
+            raise StoreError(
+                "a store that was copied from a bucket has layout 2, which is read at a URL",
+                value="version 2",
+                place=str(self.path / MARK),
+                remedy=f"name it by a URL: {self.path.as_uri()}",
             )
 
     def look_again(self, *, notes_damage: bool = False) -> None:
@@ -297,6 +344,10 @@ class EntryStore:
                 continue
         return damaged
 
+    def _tells_results(self) -> bool:
+        """Whether results that nobody names are found: not at web servers that list no folders."""
+        return self._there is None or self._there.lists_folders()
+
     def nearest(self, name: str, recipe: Recipe) -> Recipe | None:
         """Return the recipe of the result of a step that differs least from another; newest first.
 
@@ -305,7 +356,7 @@ class EntryStore:
         """
         candidates = [
             (entry, other)
-            for entry, other in self.entries(name)
+            for entry, other in (self.entries(name) if self._tells_results() else ())
             if other.key != recipe.key and other.stands_for is None
         ]
         if not candidates:
@@ -330,7 +381,7 @@ class EntryStore:
         with storing(self.path):
             try:
                 if not mark.exists():
-                    mark.write_text("results of scutoid\n")
+                    mark.write_bytes(MARK_OF_FOLDER + b"\n")
                 probe.write_bytes(b"x" * 4096)
             finally:
                 with suppress(OSError):

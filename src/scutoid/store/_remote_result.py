@@ -29,6 +29,7 @@ from typing import Any
 
 from scutoid import remote
 from scutoid.regular import read_regular
+from scutoid.store._copied_result import CopiedResult, url_of_copy
 from scutoid.store._durable import make_folder, write_file
 from scutoid.store._entry_folder import ATTEMPT, COMPLETE, RECIPE, own_in, remove_own
 from scutoid.store._lock import Lock, one_by_one
@@ -72,6 +73,8 @@ class RemoteResult:
 
     def place(self, name: str) -> str:
         """Return the URL of what the attempt calls by a name."""
+        if url_of_copy(self.folder) == self.url:
+            return f"{self.url}/{name}"
         return f"{self.url}/{self.token}/{name}"
 
     def _state(self) -> dict[str, Any]:
@@ -111,7 +114,7 @@ class RemoteResult:
             # Who has begun since has fetched here, after the lock was taken
             if not is_held and Lock(self.folder).is_held:
                 return False
-            content = remote.get(f"{self.url}/{MANIFEST}")
+            content = remote.find(f"{self.url}/{MANIFEST}")
             if content is not None:
                 return self._fetch_complete(content)
             found = remote.names(self.url)
@@ -120,6 +123,10 @@ class RemoteResult:
                 begun = remote.get(f"{self.url}/{token}/{BEGUN}")
                 if begun is not None:
                     return self._fetch_begun(token, begun)
+            if RECIPE in found or not remote.is_writable_kind(self.url):  # few of these list
+                recipe = remote.find(f"{self.url}/{RECIPE}")
+                if recipe is not None:
+                    return CopiedResult(self.url, self.folder).fetch(recipe)
             was_there = (self.folder / RECIPE).exists()
             remove_own(self.folder)
             return was_there
@@ -152,7 +159,7 @@ class RemoteResult:
             If its store does not answer; a `DamagedResult` if it is none.
         """
         place = f"{self.url}/{MANIFEST}"
-        content = remote.get(place)
+        content = remote.find(place)
         return None if content is None else Manifest.of_bytes(content, place)
 
     def abandon(self) -> None:

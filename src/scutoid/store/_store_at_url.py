@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from pathlib import Path
 
 from scutoid import remote
-from scutoid.errors import DamagedResult, StoreError
+from scutoid.errors import DamagedResult, StoreError, UnwritableStore
 from scutoid.paths import is_inner_name
 from scutoid.store._durable import make_folder, write_file
 from scutoid.store._remote_result import RemoteResult
@@ -20,7 +21,10 @@ RESULT_NAME = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
 RESERVED = frozenset({"runs"})
 """Folders of a store that are no steps."""
 _VERSION = 2
-_MARK = b'{"scutoid": "store", "version": 2}\n'
+MARK_AT_URL = b'{"scutoid": "store", "version": 2}\n'
+"""What it holds at a URL."""
+MARK_OF_FOLDER = b"results of scutoid"
+"""What it begins with in a folder."""
 _FETCHED = ".fetched"
 """In a folder of the working folder that is no result: another machine has made it."""
 _SAID = 100
@@ -43,6 +47,12 @@ class StoreAtUrl:
         self._fetched: set[Path] = set()
         self._looked: set[Path] = set()
         self._damaged: dict[Path, DamagedResult] | None = None
+        self._lists = False
+
+    @property
+    def is_only_read(self) -> bool:
+        """Whether nothing is ever written there: at a URL that is none of S3."""
+        return not remote.is_writable_kind(self.url)
 
     def url_of(self, path: Path) -> str:
         """Return the URL of what lies at a path of the working folder."""
@@ -95,9 +105,21 @@ class StoreAtUrl:
         if mark in self._looked:
             return
         self._looked.add(mark)
-        new = [place for place in self.places(folder) if self.path / place not in self._fetched]
+        places = self.places(folder)
+        new = [place for place in places if self.path / place not in self._fetched]
         self._fetched.update(self.path / place for place in new)
         remote.at_once(new, lambda at: self._fetch(f"{self.url}/{at}", self.path / at))
+        if self.is_only_read:
+            self._forget_others(set(places), folder)
+
+    def _forget_others(self, places: set[str], folder: str | None) -> None:
+        """Have nothing here of results that are no longer at the URL."""
+        patterns = ("*/*", "*/*/*") if folder is None else (f"{glob.escape(folder)}/*",)
+        for path in (path for pattern in patterns for path in self.path.glob(pattern)):
+            at = path.relative_to(self.path).as_posix()
+            is_step = not at.startswith(".") and at.partition("/")[0] not in RESERVED
+            if is_step and RESULT_NAME.fullmatch(path.name) and at not in places:
+                RemoteResult(f"{self.url}/{at}", path).forget()
 
     def _fetch(self, url: str, path: Path) -> None:
         there = RemoteResult(url, path)
@@ -115,8 +137,9 @@ class StoreAtUrl:
         Raises
         ------
         StoreError
-            If the store does not answer.
+            If the store does not answer, or is at a web server that lists no folders.
         """
+        self._check_lists()
         steps = self._steps() if folder is None else [folder]
         return [
             f"{step}/{found[:-1]}"
@@ -124,6 +147,24 @@ class StoreAtUrl:
             for found in names
             if RESULT_NAME.fullmatch(found[:-1])
         ]
+
+    def lists_folders(self) -> bool:
+        """Whether what lies in folders is told: web servers need not; asked until one does."""
+        if not self._lists:
+            is_told = not remote.is_http(self.url)
+            self._lists = is_told or any(n.endswith("/") for n in remote.names(self.url))
+        return self._lists
+
+    def _check_lists(self) -> None:
+        if not self.lists_folders():
+            raise StoreError(
+                "results at a web server are looked for in what it lists of their folders",
+                value="it lists no folders",
+                place=self.url,
+                remedy="let it list them (autoindex on in nginx, Options +Indexes in Apache), name "
+                "a result by its own URL, Store(...).at(URL), plan with a pipeline, whose keys say "
+                "where its results lie, or copy the store",
+            )
 
     def _steps(self) -> list[str]:
         """Return the folders of steps, those in the folders of stages too."""
@@ -149,9 +190,13 @@ class StoreAtUrl:
         StoreError
             If it was made by a later version, or does not answer.
         """
-        said = remote.get(f"{self.url}/{MARK}")
+        said = remote.find(f"{self.url}/{MARK}")
         self._check_mark(said)
-        return said is not None or bool(remote.names(self.url))
+        is_there = said is not None or bool(remote.names(self.url))
+        if not is_there:
+            remote.check_store_bucket(self.url)
+            remote.get(f"{self.url}/{MARK}")  # says whether a web server refuses
+        return is_there
 
     def make(self) -> None:
         """See that it can be written, and mark it as a store.
@@ -161,20 +206,39 @@ class StoreAtUrl:
         StoreError
             If it cannot, or was made by a later version.
         """
+        self.check_is_written("a store of new results is")
         remote.check_writable(self.url)
-        said = remote.get(f"{self.url}/{MARK}")
-        self._check_mark(said)
-        if said is None:
-            remote.create(f"{self.url}/{MARK}", _MARK)
+        if remote.get(f"{self.url}/{MARK}") is None:
+            remote.create(f"{self.url}/{MARK}", MARK_AT_URL)
+
+    def check_is_written(self, what: str, remedy: str | None = None) -> None:
+        """Refuse to write where stores are only read; see `EntryStore.check_is_written`."""
+        kind = "at a URL that is none of S3"
+        if not self.is_only_read:
+            said = remote.get(f"{self.url}/{MARK}")
+            self._check_mark(said)
+            if said is None or not said.startswith(MARK_OF_FOLDER):
+                return
+            kind = "that was copied from a folder to a URL"
+        raise UnwritableStore(
+            f"{what} written to, and a store {kind} is only read",
+            value=self.url,
+            place="store",
+            remedy=remedy or 'give a folder or "s3://bucket/results" for what is written',
+        )
 
     def _check_mark(self, content: bytes | None) -> None:
         """See that what marks a URL as a store is of this version, or not there."""
-        if content not in (None, _MARK):
+        if content is None or content.startswith(MARK_OF_FOLDER):
+            return
+        if content != MARK_AT_URL:
             raise StoreError(
-                f"this version of scutoid reads stores at URLs of version {_VERSION}",
+                "this version of scutoid reads at URLs stores of a folder and those of version "
+                f"{_VERSION}",
                 value=content[:_SAID].decode(errors="replace"),
                 place=f"{self.url}/{MARK}",
-                remedy="update scutoid, or choose another place",
+                remedy="update scutoid, or choose another place; a server that answers each "
+                "address with a page shows no store",
             )
 
     def publish(self, *places: Path) -> None:
@@ -197,8 +261,9 @@ class StoreAtUrl:
         Raises
         ------
         StoreError
-            If the store does not answer.
+            If the store does not answer, or lists no folders.
         """
+        self._check_lists()
         return [name[:-1] for name in remote.names(self.url_of(folder)) if name.endswith("/")]
 
     def fetch(self, folder: Path, name: str = "") -> None:

@@ -60,12 +60,15 @@ def url_of_store(path: str | os.PathLike[str]) -> str | None:
         except (OSError, ValueError):
             return None
     remote.refuse_secrets(text)
-    if not remote.is_writable_kind(text) or "::" in text or not text.partition("://")[2].strip("/"):
+    is_plain = "::" not in text and not (remote.is_http(text) and set("?#") & set(text))
+    if not is_plain or not text.partition("://")[2].strip("/") or not remote.is_known_kind(text):
         raise StoreError(
-            "a store is a folder of this machine or of a mounted file system, or lies in a bucket",
+            "a store is a folder of this machine or of a mounted file system, or lies in a bucket, "
+            "or is read at the URL of a folder",
             value=text,
             place="store",
-            remedy='mount it, or name a folder or a bucket, such as "s3://bucket/results"',
+            remedy="mount it, or name a folder, a bucket, such as "
+            '"s3://bucket/results", or a URL that fsspec knows, without a query',
         )
     return text.rstrip("/")
 

@@ -445,7 +445,7 @@ class TestRefused:
         with pytest.raises(StoreError, match="at a URL"):
             opened.gc(keep_runs=1)
 
-    @pytest.mark.parametrize("url", ["https://example.org/results", "s3://", "memory://a/b"])
+    @pytest.mark.parametrize("url", ["https://example.org/results?x=1", "s3://", "none://a/b"])
     def test_other_urls(self, url):
         with pytest.raises(StoreError, match="lies in a bucket"):
             sc.Store(url)

@@ -26,6 +26,13 @@ def test_public_code_of_the_store_is_known_by_the_module_it_first_stood_in():
             found.setdefault(first_module(item.__module__, name), []).append(name)
     assert found == {
         "scutoid.store._canonical": ["canonical_digest", "describe"],
+        "scutoid.store._copied_result": [
+            "CopiedResult",
+            "bring",
+            "bring_all",
+            "is_left_at_url",
+            "url_of_copy",
+        ],
         "scutoid.store._damage": ["reading"],
         "scutoid.store._durable": ["empty_folder", "filling", "list_folder", "make_folder"],
         "scutoid.store._entry": ["Entry", "checksum_file", "distrust_around"],

@@ -55,7 +55,8 @@ class Store(NamedResults):
     Parameters
     ----------
     path : path
-        The folder, or the URL of a store in a bucket, such as ``"s3://bucket/results"``.
+        The folder, or the URL of a store: in a bucket, such as ``"s3://bucket/results"``, at a web
+        server, or another that fsspec knows.
 
     Raises
     ------
@@ -218,6 +219,11 @@ class Store(NamedResults):
             `.ok`, `.damages`; as text, a line for each.
         """
         with ends_by_signals():
+            if heal:
+                self.entries_store.check_is_written(
+                    "what is damaged is removed from a store that is",
+                    "look without removing damage: verify(heal=False), --no-heal",
+                )
             if self.entries_store.url is not None:
                 return verify_at_url(self.entries_store, heal=heal)
             return verify_store(self.entries_store, heal=heal)
@@ -269,6 +275,10 @@ class Store(NamedResults):
             )
         url = self.entries_store.url
         if url is not None:
+            self.entries_store.check_is_written(
+                "what is not needed is removed from a store that is",
+                "remove it where the store lies",
+            )
             if (older_than, keep_runs, max_size) != (None, None, None):
                 self.entries_store.check_is_folder(
                     "gc removes what runs have left, and no results", "leave out conditions"

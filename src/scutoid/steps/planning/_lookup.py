@@ -125,7 +125,7 @@ def _is_whole(draft: Draft) -> bool:
         draft.reason = "its recipe is damaged: it does not describe the outputs of its step"
         return False
     for output in outputs:
-        if output.file is not None and not (draft.entry.path / output.file).exists():
+        if output.file is not None and not draft.entry.has(output.file):
             draft.reason = f"output {output.file} is missing"
             return False
     changed = changed_files(draft.entry, is_sized=True) if draft.entry.status == "complete" else []

@@ -319,7 +319,9 @@ class Planner:
         return as_compared(recipe, draft.call, near, is_kept=draft.is_kept)
 
     def _check_place(self) -> None:
-        """Refuse what cannot be made in a store at a URL."""
+        """Refuse what cannot be made in a store at a URL; in one that is only read, nothing is."""
+        if self.store.is_only_read:
+            return
         for draft in self._drafts:
             spec, is_mapped = draft.call.spec, isinstance(draft.call, MappedCall)
             is_tiff = "image" in spec.outputs and spec.options.storage.format == "tiff"

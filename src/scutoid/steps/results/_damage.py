@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scutoid import remote
 from scutoid.arrays import damaged_shards, open_source
 from scutoid.blocks import Journal
 from scutoid.errors import DamagedResult, MetadataError, ScutoidError, SourceError, StoreError
@@ -32,7 +33,7 @@ from scutoid.steps.results._missing_shards import (
     zarr_images,
 )
 from scutoid.steps.results._names import BLOCKS, ITEM_FOLDER, ITEMS
-from scutoid.steps.results._notes_file import has_notes, is_notes_file
+from scutoid.steps.results._notes_file import has_notes, is_notes_file, notes_of
 from scutoid.steps.results._record import OutputRecord, ResultRecord, check_recipe
 from scutoid.steps.results._shard_notes import misplaced_in
 from scutoid.store import (
@@ -43,7 +44,9 @@ from scutoid.store import (
     EntryStore,
     Pack,
     Recipe,
+    is_left_at_url,
     remove_segments,
+    url_of_copy,
 )
 
 
@@ -381,8 +384,31 @@ def own_bytes(entry: Entry) -> int:
     """Bytes that a result takes, shards at a URL too; not what others put into its folder."""
     if entry.remote is None:
         return sum(map(bytes_in, entry.own()))
+    if url_of_copy(entry.path) is not None:
+        return sum(map(bytes_in, entry.own())) + shard_bytes(entry) + _bytes_left(entry)
     here = sum(bytes_in(path) for path in entry.own() if path.name != ITEM_FOLDER)
     return here + shard_bytes(entry) + item_bytes(entry)
+
+
+def _bytes_left(entry: Entry) -> int:
+    """Bytes of what a result as a folder has it keeps at a URL, and its notes do not tell.
+
+    Where a server tells no sizes, shards that were not noted are not counted.
+    """
+    url, recipe = url_of_copy(entry.path), entry.recipe
+    if url is None or recipe is None:
+        return 0
+    sizes = {name: file["bytes"] for name, file in recipe.files.items()}
+    found = sum(int(str(size)) for name, size in sizes.items() if is_left_at_url(name))
+    for image in zarr_images(entry):
+        notes = notes_of(entry, image.file)
+        if notes is None or not len(notes):
+            found += sum(max(each.size, 0) for each in remote.objects(f"{url}/{image.file}/0/c"))
+    items = entry.path / ITEM_FOLDER
+    if recipe.kind == "collection":
+        there = sum(max(each.size, 0) for each in remote.objects(f"{url}/{ITEM_FOLDER}"))
+        found += max(there - bytes_in(items), 0)
+    return found
 
 
 def bytes_in(path: Path) -> int:

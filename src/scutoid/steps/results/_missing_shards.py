@@ -82,7 +82,7 @@ def changed_files(entry: Entry, *, is_sized: bool = False) -> list[str]:
     See `lost_blocks`.
     """
     recipe = entry.recipe
-    counts = {} if recipe is None else recipe.extra.get(SHARDS, {})
+    counts = {} if recipe is None or entry.url else recipe.extra.get(SHARDS, {})
     return [
         *entry.misfits(),
         *(

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from scutoid import remote
 from scutoid.arrays import ShardLevel, shard_levels
+from scutoid.blocks import BlockStatus, Journal
 from scutoid.geometry import Roi
-from scutoid.steps.results._missing_shards import zarr_images
-from scutoid.steps.results._notes_file import Notes, notes_file, notes_of, read_notes
+from scutoid.steps.results._missing_shards import SHARDS, zarr_images
+from scutoid.steps.results._notes_file import Notes, has_notes, notes_file, notes_of, read_notes
 from scutoid.store import Entry
 
 
@@ -52,6 +54,25 @@ class ShardsAtUrl:
             made._noted = frozenset(map(made._level.number_of, places))
         return made
 
+    @classmethod
+    def by_journal(cls, path: Path, url: str, entry: Entry) -> ShardsAtUrl | None:
+        """Know the shards by the blocks that were written; None: they do not tell of each other.
+
+        So it is with results of earlier versions, which noted no shards.
+        """
+        level = next(iter(shard_levels(path)), None)
+        image = next(each for each in zarr_images(entry) if each.file == path.name)
+        statuses = Journal.read(entry.journal, key=entry.key)
+        grid = None if image.grid is None else image.grid.grid
+        if level is None or grid is None or grid.n_blocks != len(statuses):
+            return None
+        if tuple(level.grid) != tuple(grid.shape) or list(level.order) != sorted(level.order):
+            return None
+        written = np.flatnonzero(statuses == BlockStatus.WRITTEN).tolist()
+        made = cls(path, url)
+        made._noted = frozenset(written)
+        return made
+
     def lost(self, roi: Roi, voxels: NDArray[Any]) -> str | None:
         """Return the URL of a shard that was noted, and is gone; None: none of this region is."""
         if self._level is None or voxels.all():
@@ -66,6 +87,21 @@ class ShardsAtUrl:
                 if remote.ask([shard]) == [None]:
                     return shard
         return None
+
+
+def lacks_shards(entry: Entry, file: str) -> bool:
+    """Whether fewer shards of an image lie at a URL than the recipe counts.
+
+    Earlier versions counted those of images that were written whole, and noted none.  Not known
+    where the server lists no folders.
+    """
+    recipe = entry.recipe
+    counts = {} if recipe is None else recipe.extra.get(SHARDS, {})
+    if file not in counts or has_notes(entry, file):
+        return False
+    level = f"{entry.image(file)}/0"
+    is_listed = bool(remote.names(level))  # its metadata, if nothing else
+    return is_listed and len(remote.objects(f"{level}/c")) < counts[file][0]
 
 
 def keep_noted_shards(entry: Entry) -> bool:

@@ -24,9 +24,9 @@ from scutoid.steps.results._names import FILES_FOLDER
 from scutoid.steps.results._notes_file import has_notes, notes_file
 from scutoid.steps.results._record import ImageRecord, OutputRecord, ResultRecord
 from scutoid.steps.results._shard_notes import NotedShards
-from scutoid.steps.results._shards_at_url import ShardsAtUrl
+from scutoid.steps.results._shards_at_url import ShardsAtUrl, lacks_shards
 from scutoid.steps.results._stored_image import StoredImage, damaged
-from scutoid.store import RECIPE, Entry, Pack
+from scutoid.store import RECIPE, Entry, Pack, is_left_at_url
 
 _NAMED = 3
 
@@ -76,6 +76,8 @@ class StoredResult:
         """Return an image."""
         self.check()
         path = self.entry.at(self._image(output).file)
+        if self.entry.url and is_left_at_url(path.name):  # a file that is read by ranges
+            return StoredImage.at(path, url=self.entry.image(path.name))
         if not path.exists() or path.name in changed_files(self.entry):
             raise damaged(
                 "a stored image is where it was written, with all that belongs to it",
@@ -93,11 +95,15 @@ class StoredResult:
                 path,
             )
         url = None if self.entry.remote is None else self.entry.image(path.name)
+        if url is not None and lacks_shards(self.entry, path.name):
+            raise damaged("a stored image has all its shards", "some are missing", path, url)
         return StoredImage.at(path, noted=self._noted(path, url), url=url)
 
     def _noted(self, path: Path, url: str | None) -> NotedShards | ShardsAtUrl | None:
         """Return the notes of an image's shards, if there are any."""
         file, is_whole = notes_file(path.name), has_notes(self.entry, path.name)
+        if url is not None and not is_whole and self.is_there:  # of an earlier version
+            return ShardsAtUrl.by_journal(path, url, self.entry)
         if not is_whole and (self.is_there or not self.entry.at(file).exists()):
             return None
         if url is not None and not is_whole:  # its journal, not its notes, tells what there is

@@ -32,7 +32,7 @@ from scutoid.steps.results._member_record import FileRecord, MemberRecord
 from scutoid.steps.results._names import ITEM_FOLDER, ITEMS, packed_slot
 from scutoid.steps.results._record import GridRecord
 from scutoid.steps.results._stored_image import StoredImage, damaged
-from scutoid.store import Entry, Pack, find_format
+from scutoid.store import Entry, Pack, bring, bring_all, find_format, url_of_copy
 
 
 def pack_of(entry: Entry) -> Pack:
@@ -105,6 +105,7 @@ class StoredItem:
         if file.place is not None:
             return image_at_url(self.entry, file)
         path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
+        _bring(self.folder, file)
         try:
             status = path.stat()
         except OSError:
@@ -123,6 +124,7 @@ class StoredItem:
         if file.place is not None:
             return self._saved_at_url(file)
         path = inside(self.folder, f"{ITEM_FOLDER}/{file.name}")
+        _bring(self.folder, file)
         if not path.exists():
             raise damaged("a stored value is where it was written", "missing", path)
         _check_item(path, file)
@@ -226,7 +228,7 @@ class StoredItems:
         if metadata is None:
             return False
         if self.entry.url:  # what a record names at a URL was there before the record
-            return MemberRecord.is_at_url(metadata)
+            return MemberRecord.is_at_url(metadata) or url_of_copy(self.folder) is not None
         try:
             sizes = MemberRecord.sizes(metadata, place=self.pack.index_path)
         except DamagedResult:
@@ -234,6 +236,15 @@ class StoredItems:
         return not sizes or all(
             _has_size(f"{self.folder}/{ITEM_FOLDER}/{name}", size) for name, size in sizes
         )
+
+
+def _bring(folder: Path, file: FileRecord) -> None:
+    """Fetch what an output of a member lies in, if the collection lies at a URL."""
+    if file.contents is None and file.nbytes is None:  # it may be a folder
+        bring_all(folder, f"{ITEM_FOLDER}/{file.name}")
+        return
+    names = [file.name] if file.contents is None else [path for path, _ in file.sizes[1:]]
+    bring(folder, [f"{ITEM_FOLDER}/{name}" for name in names])
 
 
 def _has_size(path: str, size: int | None) -> bool:

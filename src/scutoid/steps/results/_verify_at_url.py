@@ -22,7 +22,8 @@ from scutoid.steps.results._damage import Damage, Verification
 from scutoid.steps.results._members_at_url import MembersAtUrl, heal_members, is_pack
 from scutoid.steps.results._missing_shards import zarr_images
 from scutoid.steps.results._notes_file import Notes, has_notes, notes_file, read_notes
-from scutoid.store import RECIPE, Entry, EntryStore, Recipe, RemoteResult
+from scutoid.steps.results._verify_copied import verify_copied
+from scutoid.store import RECIPE, Entry, EntryStore, Recipe, RemoteResult, url_of_copy
 
 _METADATA = "zarr.json"
 Found = tuple[str, str]
@@ -89,6 +90,8 @@ class ResultAtUrl:
             there.fetch()
         except DamagedResult as error:
             return [(str(error.place).removeprefix(f"{self.url}/"), str(error.value))]
+        if url_of_copy(there.folder) is not None:  # `verify_copied` looks through it
+            return []
         try:
             self.recipe = Recipe.from_json(read_regular(there.folder / RECIPE), place=self.url)
         except FileNotFoundError:  # nothing was begun
@@ -163,7 +166,7 @@ def verify_at_url(store: EntryStore, *, heal: bool) -> Verification:
     """
     damages: list[Damage] = []
     skipped: list[str] = []
-    n_results = nbytes = 0
+    n_results = nbytes = n_without_notes = 0
     for place in store.places_at_url():
         result = ResultAtUrl(f"{store.url}/{place}")
         step, _, name = place.rpartition("/")
@@ -173,6 +176,14 @@ def verify_at_url(store: EntryStore, *, heal: bool) -> Verification:
                 skipped.append(f"{step} {name}")
                 continue
             found = result.damages()
+            if result.recipe is None and not found:
+                copied = verify_copied(entry)
+                if copied is not None:
+                    damages += copied.damages
+                    n_results += copied.n_results
+                    nbytes += copied.nbytes
+                    n_without_notes += copied.n_without_notes
+                    continue
             n_results += 1
             nbytes += result.nbytes
             known = result.recipe
@@ -180,4 +191,4 @@ def verify_at_url(store: EntryStore, *, heal: bool) -> Verification:
             damages += [Damage(*who, entry.path / file, what) for file, what in found]
             if heal and found:
                 result.heal(entry.path)
-    return Verification(n_results, nbytes, tuple(damages), tuple(skipped), heal)
+    return Verification(n_results, nbytes, tuple(damages), tuple(skipped), heal, n_without_notes)
