@@ -244,3 +244,13 @@ def test_gc_leaves_shares_of_the_living_and_takes_those_of_the_dead(store, monke
         assert len(sharers(dead.result)) == 1
     assert share(store).ok
     assert is_right(store)
+
+
+def test_steps_whose_blocks_give_parts_are_shared_out(bucket, tmp_path):
+    image = (np.random.default_rng(0).random((16, 16)) > 0.6).astype("u1")
+    labels = sc.label.options(block=8)(sc.open(image, axes="yx") > 0)
+    run_share(labels, store=bucket.url("s"), share=(1, 2), **QUIET)
+    assert {step.status for step in sc.plan(labels, store=bucket.url("s"))} == {"cached"}
+    sc.run(labels, store=tmp_path / "s", **QUIET)
+    found, expected = (sc.Store(at)["label"].read() for at in (bucket.url("s"), tmp_path / "s"))
+    np.testing.assert_array_equal(found, expected)

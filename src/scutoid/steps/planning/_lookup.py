@@ -13,6 +13,7 @@ from scutoid.steps.graph import BlockCall, MappedCall
 from scutoid.steps.planning._draft import Draft
 from scutoid.steps.planning._recipes import is_stored_otherwise
 from scutoid.steps.results import (
+    BLOCKS,
     ResultRecord,
     StoredItems,
     changed_files,
@@ -124,7 +125,11 @@ def _is_whole(draft: Draft) -> bool:
     if [(output.kind, output.name) for output in outputs] != wanted:
         draft.reason = "its recipe is damaged: it does not describe the outputs of its step"
         return False
+    # Blocks' parts come to a URL with the first segment: before, nobody has any
+    is_begun_at_url = draft.entry.remote is not None and draft.entry.status == "partial"
     for output in outputs:
+        if is_begun_at_url and output.file == BLOCKS:
+            continue
         if output.file is not None and not draft.entry.has(output.file):
             draft.reason = f"output {output.file} is missing"
             return False
