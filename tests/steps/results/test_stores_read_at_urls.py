@@ -16,7 +16,13 @@ import pytest
 import scutoid as sc
 from scutoid import remote
 from scutoid.cli._main import run_command
-from scutoid.errors import DamagedResult, ParameterError, StoreError, UnwritableStore
+from scutoid.errors import (
+    DamagedResult,
+    ParameterError,
+    ScutoidError,
+    StoreError,
+    UnwritableStore,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 NUMBERS = itertools.count()
@@ -277,6 +283,18 @@ class TestAServerThatListsNothing:
             use(sc.Store(url))
         assert "autoindex" in caught.value.remedy
         assert url in str(caught.value)
+
+    def test_shards_that_are_gone_are_never_read_as_zeros(self, web, put, golden):
+        url = put(golden, "http")
+        folder = web.folder / Path(url).name
+        web.lists = False
+        images = sorted(path.parent for path in folder.glob("*/*/image.ome.zarr/0"))
+        assert len(images) > 2
+        for image in images:
+            shutil.rmtree(image / "0" / "c")
+            result = image.parent.relative_to(folder)
+            with pytest.raises(ScutoidError, match=r"shard|missing|is read is complete"):
+                np.asarray(sc.Store(url).at(f"{url}/{result}"))
 
     def test_a_store_that_is_not_there(self, web):
         web.lists = False

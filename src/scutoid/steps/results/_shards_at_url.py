@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scutoid import remote
 from scutoid.arrays import ShardLevel, shard_levels
 from scutoid.blocks import BlockStatus, Journal
+from scutoid.errors import StoreError
 from scutoid.geometry import Roi
 from scutoid.steps.results._missing_shards import SHARDS, zarr_images
 from scutoid.steps.results._notes_file import Notes, has_notes, notes_file, notes_of, read_notes
@@ -89,19 +90,40 @@ class ShardsAtUrl:
         return None
 
 
-def lacks_shards(entry: Entry, file: str) -> bool:
+def lacks_shards(entry: Entry, file: str, *, is_told: bool) -> bool:
     """Whether fewer shards of an image lie at a URL than the recipe counts.
 
-    Earlier versions counted those of images that were written whole, and noted none.  Not known
-    where the server lists no folders.
+    Earlier versions counted those of images that were written whole, and noted none.
+
+    Parameters
+    ----------
+    entry : Entry
+        The result.
+    file : str
+        Its image.
+    is_told : bool
+        Whether each shard is asked for where zeros are read.
+
+    Raises
+    ------
+    StoreError
+        If it is not, and the server lists no folders: what is missing would be read as zeros.
     """
     recipe = entry.recipe
     counts = {} if recipe is None else recipe.extra.get(SHARDS, {})
     if file not in counts or has_notes(entry, file):
         return False
     level = f"{entry.image(file)}/0"
-    is_listed = bool(remote.names(level))  # its metadata, if nothing else
-    return is_listed and len(remote.objects(f"{level}/c")) < counts[file][0]
+    if remote.names(level):  # its metadata, if nothing else
+        return len(remote.objects(f"{level}/c")) < counts[file][0]
+    if is_told:
+        return False
+    raise StoreError(
+        "a stored image is known to have all its shards, for what is missing reads as zeros",
+        value="its server lists no folders, and neither notes nor a journal name its shards",
+        place=level,
+        remedy="let the server list folders, or copy the store",
+    )
 
 
 def keep_noted_shards(entry: Entry) -> bool:

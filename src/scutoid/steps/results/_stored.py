@@ -95,9 +95,10 @@ class StoredResult:
                 path,
             )
         url = None if self.entry.remote is None else self.entry.image(path.name)
-        if url is not None and lacks_shards(self.entry, path.name):
+        noted = self._noted(path, url)
+        if url is not None and lacks_shards(self.entry, path.name, is_told=noted is not None):
             raise damaged("a stored image has all its shards", "some are missing", path, url)
-        return StoredImage.at(path, noted=self._noted(path, url), url=url)
+        return StoredImage.at(path, noted=noted, url=url)
 
     def _noted(self, path: Path, url: str | None) -> NotedShards | ShardsAtUrl | None:
         """Return the notes of an image's shards, if there are any."""
