@@ -115,7 +115,7 @@ def lacks_shards(entry: Entry, file: str, *, is_told: bool) -> bool:
         return False
     level = f"{entry.image(file)}/0"
     if remote.names(level):  # its metadata, if nothing else
-        return len(remote.objects(f"{level}/c")) < counts[file][0]
+        return bool(len(remote.objects(f"{level}/c")) < counts[file][0])
     if is_told:
         return False
     raise StoreError(
