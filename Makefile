@@ -114,7 +114,7 @@ import-cost: $(core)
 soak: $(ready)
 	$(bin)/python tools/soak.py --runs $(SOAK_RUNS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	$(bin)/python tools/soak_store.py --kills $(SOAK_KILLS) --seed $(SOAK_SEED) --jobs $(JOBS)
-	SCUTOID_SOAK=1 $(bin)/pytest tests/cluster tests/steps/running/test_run_share.py
+	SCUTOID_SOAK=1 $(bin)/pytest -o faulthandler_timeout=7200 tests/cluster tests/steps/running/test_run_share.py
 	$(bin)/python tools/soak_faults.py --kills $(SOAK_FAULTS) --seed $(SOAK_SEED) --jobs $(JOBS)
 	$(bin)/python tools/soak_bucket.py --kills $(SOAK_BUCKET) --seed $(SOAK_SEED)
 	SCUTOID_DAMAGES=$(SOAK_DAMAGES) $(pytest) tests/steps/results/test_store_faults.py

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +32,13 @@ def test_dies(number):
     if number in (1, 4):
         os._exit(1)
 """
+HANGS = """
+import signal, time
+
+def test_hangs():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    time.sleep(1000)
+"""
 RUNS = """
 import pytest
 
@@ -40,17 +48,17 @@ def test_runs(number):
 """
 
 
-def test_a_test_that_ends_its_worker_fails_alone_and_the_run_ends(tmp_path):
-    shutil.copy(HERE / "worker_files.py", tmp_path)
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    (tmp_path / "test_dies.py").write_text(DIES)
+def run_of(folder, ini=""):
+    """Run tests of a folder, and some more, on two workers."""
+    shutil.copy(HERE / "worker_files.py", folder)
+    (folder / "conftest.py").write_text(CONFTEST)
+    (folder / "pytest.ini").write_text(f"[pytest]\n{ini}")
     for name in "abcd":
-        (tmp_path / f"test_{name}.py").write_text(RUNS)
+        (folder / f"test_{name}.py").write_text(RUNS)
     plugins = ["-p", "no:randomly", "-p", "no:cacheprovider", "-p", "xdist"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *plugins],
-        cwd=tmp_path,
+        cwd=folder,
         env={"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
@@ -58,9 +66,26 @@ def test_a_test_that_ends_its_worker_fails_alone_and_the_run_ends(tmp_path):
         timeout=250,
     )
     assert done.returncode == 1, done.stdout + done.stderr
-    failed = re.findall(r"^FAILED (\S+)", done.stdout, flags=re.MULTILINE)
-    assert sorted(failed) == ["test_dies.py::test_dies[1]", "test_dies.py::test_dies[4]"]
+    return done, sorted(re.findall(r"^FAILED (\S+)", done.stdout, flags=re.MULTILINE))
+
+
+def test_a_test_that_ends_its_worker_fails_alone_and_the_run_ends(tmp_path):
+    (tmp_path / "test_dies.py").write_text(DIES)
+    done, failed = run_of(tmp_path)
+    assert failed == ["test_dies.py::test_dies[1]", "test_dies.py::test_dies[4]"]
     assert "2 failed, 20 passed" in done.stdout
+
+
+def test_a_test_that_no_signal_ends_fails_alone_and_says_where_it_is(tmp_path):
+    options = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["tool"]["pytest"]
+    assert options["ini_options"]["faulthandler_exit_on_timeout"] is True
+    assert options["ini_options"]["faulthandler_timeout"] > 900
+    (tmp_path / "test_hangs.py").write_text(HANGS)
+    ini = "faulthandler_timeout = 8\nfaulthandler_exit_on_timeout = true\n"
+    done, failed = run_of(tmp_path, ini)
+    assert failed == ["test_hangs.py::test_hangs"]
+    assert "1 failed, 16 passed" in done.stdout
+    assert "in test_hangs" in done.stderr
 
 
 class Worker:

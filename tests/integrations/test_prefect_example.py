@@ -166,7 +166,7 @@ def expected(folder):
     return masks
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(900)
 def test_results_are_kept_verified_and_made_again_one_by_one(tmp_path):
     images, results = tmp_path / "raw", tmp_path / "measured"
     make_images(images)
