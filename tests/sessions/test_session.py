@@ -61,6 +61,17 @@ def test_runs_and_plans_take_the_options_of_the_session(tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.asarray(sc.Store(session.store)["half"]), RAW / 2)
 
 
+def test_a_run_without_a_store_is_refused_with_where_to_say_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with sc.session(executor="serial") as session:
+        assert session.store is None
+        for call in (session.run, session.plan):
+            with pytest.raises(ParameterError, match=r'store="results"[\s\S]*session'):
+                call(step(half)(sc.open(RAW)))
+        assert session.run(step(half)(sc.open(RAW)), store="results").ok
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
 def test_a_session_ends_once_and_runs_nothing_then(tmp_path):
     session = sc.session(store=tmp_path, executor="serial")
     assert repr(session) == f"Session(open, store={tmp_path}, executor='serial')"

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -66,7 +66,8 @@ def connect(
     Raises
     ------
     ParameterError
-        If there is no file, or an address leads beyond this machine and is without credentials.
+        If there is no file, tasks are no names, or patience is no number; if an address leads
+        beyond this machine and is without credentials, or its scheduler refuses them.
     WorkerError
         If there is no run, or it has no such task.
     MissingExtra
@@ -74,6 +75,7 @@ def connect(
     """
     from scutoid.executors import meet, meet_over_dask
 
+    _check_arguments(file, tasks, patience)
     path = file or os.environ.get(CONNECTION_VARIABLE)
     if path is None:
         raise ParameterError(
@@ -88,6 +90,35 @@ def connect(
     if isinstance(path, str) and "://" in path:
         return Blocks(meet_over_dask(path, tasks, patience, security), tasks)
     return Blocks(meet(Path(path), patience), tasks)
+
+
+def _check_arguments(file: object, tasks: Any, patience: Any) -> None:
+    """Refuse what is no file, no names, no number."""
+    if not isinstance(file, str | os.PathLike | None):
+        raise ParameterError(
+            "a connection file is given by its path, or an address as a text",
+            value=file,
+            place="connect(file=)",
+            remedy='give for example "run.json" or "tls://node7:8786"',
+        )
+    is_list = isinstance(tasks, Sequence) and not isinstance(tasks, str)
+    if tasks is not None and not (is_list and tasks and all(isinstance(t, str) for t in tasks)):
+        raise ParameterError(
+            "tasks are given as a list of their names",
+            value=tasks,
+            place="connect(tasks=)",
+            remedy=f"give tasks=[{tasks!r}]"
+            if isinstance(tasks, str)
+            else "leave it out for all tasks",
+        )
+    is_number = isinstance(patience, int | float) and not isinstance(patience, bool)
+    if not is_number or not patience >= 0:  # NaN is not
+        raise ParameterError(
+            "patience is a number of seconds, 0 or more",
+            value=patience,
+            place="connect(patience=)",
+            remedy="give for example 60; float('inf') for no limit",
+        )
 
 
 class Blocks:

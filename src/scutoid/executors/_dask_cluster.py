@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
+from scutoid.executors._dask_address import check_handshake, credentials_for, peer_of
 from scutoid.executors._dask_own import OwnCluster
 from scutoid.executors._dask_types import DaskClient, OwnedCluster
 from scutoid.executors._presets import Preset
@@ -57,7 +58,8 @@ class Link:
         MissingExtra
             If distributed is not installed, or cryptography for a new cluster.
         ParameterError
-            If the client is closed, or one of a coroutine.
+            If the client is closed, or one of a coroutine; if an address is none, or there are no
+            credentials for it, or wrong ones.
         WorkerError
             If the scheduler cannot be reached, or the new cluster does not start.
         """
@@ -67,6 +69,8 @@ class Link:
         if isinstance(cluster, distributed.Client):
             _check(cluster)
             return cls(cluster)
+        if isinstance(cluster, str):
+            _check_address(cluster, asks=True)
         own = _started(cluster, workers, logs)
         try:
             if own is None:
@@ -84,6 +88,7 @@ class Link:
                 "a Dask scheduler can be reached",
                 value=f"{type(error).__name__}: {error}",
                 place=str(cluster),
+                remedy=None if own else "see that it runs, and can be reached from this machine",
             ) from error
         return cls(client, is_ours=True, own=own)
 
@@ -120,13 +125,16 @@ def check_cluster(cluster: object) -> None:
     MissingExtra
         If distributed is not installed, or dask-jobqueue for a preset.
     ParameterError
-        If the client is closed, or one of a coroutine; if the preset has wrong options.
+        If the client is closed, or one of a coroutine; if the preset has wrong options; if an
+        address is none, or its credentials lack or cannot be read.
     WorkerError
         If the commands of the preset's batch system are not there.
     """
     distributed = _distributed()
     if isinstance(cluster, distributed.Client):
         _check(cluster)
+    if isinstance(cluster, str):
+        _check_address(cluster)
     if isinstance(cluster, Preset) and cluster.kind != "local":
         from scutoid.executors._job_options import JobOptions
 
@@ -157,3 +165,21 @@ def _check(client: DaskClient) -> None:
             place="executor=",
             remedy="give a new distributed.Client, or its cluster or address",
         )
+
+
+def _check_address(address: str, *, asks: bool = False) -> None:
+    """Refuse an address of which no client can come; with `asks`, by what its scheduler says."""
+    place = f"executor={address!r}"
+    peer = peer_of(address, place)
+    scheme = address.partition("://")[0]
+    backends = importlib.import_module("distributed.comm.registry").backends
+    if peer is None and scheme not in backends:
+        raise ParameterError(
+            "the address of a Dask scheduler begins as Dask has it",
+            value=address,
+            place="executor=",
+            remedy=f"give tls://host:port; Dask knows {', '.join(sorted(backends))}",
+        )
+    credentials = credentials_for(address, place, or_give=", or give a client that has them")
+    if asks:
+        check_handshake(peer, place, credentials)

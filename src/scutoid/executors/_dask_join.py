@@ -11,6 +11,13 @@ from urllib.parse import urlsplit
 
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
 from scutoid.executors import _dask_relay as relay
+from scutoid.executors._dask_address import (
+    ENCRYPTED,
+    Peer,
+    check_handshake,
+    credentials_for,
+    peer_of,
+)
 from scutoid.executors._loopback import is_loopback
 
 if TYPE_CHECKING:
@@ -19,8 +26,6 @@ if TYPE_CHECKING:
 _ASK_SECONDS = 20.0
 _CONNECT_SECONDS = 10.0
 _RETRY_SECONDS = 0.2
-_ENCRYPTED = ("tls", "wss")
-_PLAIN = ("tcp", "ws")
 
 
 def is_trusted(address: str) -> bool:
@@ -32,7 +37,7 @@ def is_trusted(address: str) -> bool:
         Such as ``tls://node7:8786``.
     """
     parts = urlsplit(address)
-    return parts.scheme in _ENCRYPTED or is_loopback(parts.hostname or "")
+    return parts.scheme in ENCRYPTED or is_loopback(parts.hostname or "")
 
 
 def meet_over_dask(
@@ -56,7 +61,8 @@ def meet_over_dask(
     MissingExtra
         If distributed is not installed.
     ParameterError
-        If the address is none, or beyond this machine and without credentials.
+        If the address is none, or beyond this machine and without credentials; if the scheduler
+        refuses the credentials, or they are for another one.
     WorkerError
         If there is no run in that time, or more than one.
     """
@@ -64,12 +70,14 @@ def meet_over_dask(
         distributed = importlib.import_module("distributed")
     except ImportError as error:
         raise MissingExtra.of("distributed", extra="dask") from error
-    credentials = _checked(address, security)
+    place = f"connect({address!r})"
+    peer, credentials = _checked(address, security, place)
     end = time.monotonic() + patience
     client = None
     while True:
         try:
             if client is None:
+                check_handshake(peer, place, credentials)
                 client = distributed.Client(
                     *(address, None),
                     timeout=max(min(end - time.monotonic(), _CONNECT_SECONDS), 1),
@@ -151,20 +159,20 @@ class RelayedConnection:
             raise ConnectionError(f"{type(error).__name__}: {error}") from error
 
 
-def _checked(address: str, security: object) -> DaskSecurity:
-    """Return the credentials for an address.
+def _checked(address: str, security: object, place: str) -> tuple[Peer, DaskSecurity]:
+    """Return what an address says, and the credentials for it.
 
     Raises
     ------
     ParameterError
         If it is none of a scheduler, or what is sent would not be encrypted.
     """
-    parts = urlsplit(address)
-    if parts.scheme not in (*_ENCRYPTED, *_PLAIN):
+    peer = peer_of(address, place)
+    if peer is None:
         raise ParameterError(
             "a run over Dask is joined at the address of its scheduler",
             value=address,
-            place="connect(file=)",
+            place=place,
             remedy="give tls://host:port, or the path of a connection file",
         )
     if not is_trusted(address):
@@ -172,31 +180,11 @@ def _checked(address: str, security: object) -> DaskSecurity:
             "a scheduler on another machine is joined by TLS, for whoever can listen or answer in "
             "its place could run code as this user",
             value=address,
-            place="connect(file=)",
+            place=place,
             remedy="start the cluster with credentials (distributed.security.Security), and give "
             "tls://host:port",
         )
-    credentials: DaskSecurity | None = security  # type: ignore[assignment]
-    if credentials is None:
-        credentials = importlib.import_module("distributed.security").Security()
-    try:
-        arguments = credentials.get_connection_args("client")
-    except (OSError, ValueError, AttributeError, TypeError) as error:  # of files and of ssl, too
-        raise ParameterError(
-            "credentials are a distributed.security.Security whose certificates can be read",
-            value=f"{type(error).__name__}: {error}",
-            place=f"connect({address!r})",
-            remedy="see that the files of its certificate, key and authority are there and whole",
-        ) from error
-    if parts.scheme in _ENCRYPTED and arguments.get("ssl_context") is None:
-        raise ParameterError(
-            "a scheduler is joined by TLS with a certificate, a key and their authority",
-            value="there are none",
-            place=f"connect({address!r})",
-            remedy="set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ...__TLS__CLIENT__CERT and "
-            "...__TLS__CLIENT__KEY to those of the cluster, or give security=",
-        )
-    return credentials
+    return peer, credentials_for(address, place, security, or_give=", or give security=")
 
 
 Runs = list[tuple[str, tuple[str, ...]]]

@@ -46,7 +46,8 @@ class Session:
         self._stack = ExitStack()
         self._is_open = True
         self._recording: Recording | None = None
-        self._options: dict[str, Any] = {"executor": executor, "workers": workers}
+        # A store that is None is refused by runs and plans that name no other
+        self._options: dict[str, Any] = {"store": None, "executor": executor, "workers": workers}
         if store is not None:
             self._options["store"] = store if "://" in str(store) else absolute(store)
         self.logs = None if logs is None else absolute(logs)
@@ -72,7 +73,7 @@ class Session:
     @property
     def store(self) -> Path | str | None:
         """Where results are stored, if the session says it."""
-        store: Path | str | None = self._options.get("store")
+        store: Path | str | None = self._options["store"]
         return store
 
     # Not methods: warnings of a run name the line of its caller.
@@ -84,6 +85,8 @@ class Session:
         ------
         PipelineError
             If the session is closed.
+        ParameterError
+            When it is called, if neither it nor the session has a store.
         """
         return partial(run_targets, **self._checked_options())
 

@@ -69,7 +69,7 @@ class EntryStore:
                 "a store is named by the path of its folder",
                 value=type(path).__name__,
                 place="store",
-                remedy='give a path, such as "results"',
+                remedy='give a path, such as store="results", to the run, or to its session',
             )
         self.url = url_of_store(path)
         self._there: StoreAtUrl | None = None
