@@ -184,6 +184,19 @@ def test_a_pipeline_that_cannot_run_is_refused_before_it_is_submitted(folder, ca
     assert "place" in capsys.readouterr().err
 
 
+def test_elements_without_a_worker_are_refused_before_they_are_submitted(folder, capsys, commands):
+    assert run_command(["submit", "cells.py", "--place", "p", "--workers", "0"]) == 2
+    assert "1 worker or more" in capsys.readouterr().err
+    assert not list(folder.glob("scutoid-results*"))
+
+
+def test_a_sample_for_no_worker_is_refused_before_it_is_taken(folder, capsys):
+    sample = ("plan", "cells.py", "--place", "p", "--time-sample", "1", "--store", "results")
+    assert run_command([*sample, "--workers", "0"]) == 2
+    assert "1 worker or more" in capsys.readouterr().err
+    assert not Path("results").exists()
+
+
 def test_without_slurm_it_is_said_how_to_see_the_script(folder, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(folder))
     assert run_command(["submit", "cells.py", "--place", str(folder)]) == 2

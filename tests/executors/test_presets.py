@@ -156,6 +156,16 @@ def test_what_a_preset_leaves_out_is_what_dask_is_configured_with(tmp_path, batc
     assert "#SBATCH -t 00:07:00" in raised.value.remedy
 
 
+def test_defaults_of_jobs_are_there_after_a_configuration_that_took_them_away(
+    tmp_path, batch_system, monkeypatch
+):
+    dask = pytest.importorskip("dask")
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    monkeypatch.delitem(dask.config.config, "jobqueue", raising=False)
+    with pytest.raises(WorkerError, match="invalid partition"):
+        run_on(tmp_path / "p.toml", "[slurm]\ncores = 1\nmemory = '1GB'\ninterface = 'lo'\n")
+
+
 def test_jobs_need_the_commands_of_the_batch_system(tmp_path, monkeypatch):
     pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -207,6 +217,8 @@ def test_what_a_batch_system_does_not_take_is_told(
         ),
         ("cores = 'four'\nmemory = '1GB'", "cores(.|\\n)*four"),
         ("cores = 1\nmemory = 'much'", "much"),
+        ("cores = 1\nmemory = '0GB'", "more than nothing(.|\\n)*0GB"),
+        ("cores = 1\nmemory = '1GB'\nqueue = ['short']", "queue is a text or a number"),
         ("cores = 1\nmemory = 16", "with a unit"),
     ],
 )
@@ -222,6 +234,21 @@ def test_a_preset_that_is_wrong_is_refused_before_anything_is_begun(
     assert str(file) in str(raised.value)
     assert not list((tmp_path / "s").glob("runs/*"))
     assert not list((tmp_path / "cache").glob("scutoid/*"))
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("shared_temp_directory = '/proc/none'", "as shared_temp_directory"),
+        ("log_directory = '/proc/none'", "as log_directory"),
+    ],
+)
+def test_folders_that_are_not_there_are_told_by_their_option(tmp_path, batch_system, option, said):
+    pytest.importorskip("dask_jobqueue", reason='needs pip install "scutoid[jobqueue]"')
+    file = tmp_path / "p.toml"
+    with pytest.raises(ParameterError, match=said) as raised:
+        run_on(file, f"[slurm]\ncores = 1\nmemory = '1GB'\n{option}\n")
+    assert str(file) in str(raised.value)
 
 
 def test_what_is_stored_needs_no_batch_system(tmp_path, monkeypatch):

@@ -11,7 +11,13 @@ from typing import TextIO, TypedDict, Unpack
 
 from scutoid.cli._debug import commands_again
 from scutoid.cli._say import say
-from scutoid.cli._submit import array_of_element, job_of_element, part_of, share_options
+from scutoid.cli._submit import (
+    array_of_element,
+    check_workers,
+    job_of_element,
+    part_of,
+    share_options,
+)
 from scutoid.cli._submit import requeue as begin_again
 from scutoid.errors import RunStopped, ScutoidWarning
 from scutoid.events import Event, Listener
@@ -188,6 +194,7 @@ def plan(
     **options
         As above.
     """
+    check_workers(workers)
     planned = plan_targets(*targets, **options, sample=time_sample)
     say(planned.text(folded=not all_steps))
     if planned.cost is not None:

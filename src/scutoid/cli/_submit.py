@@ -316,6 +316,7 @@ def submit(
         Options of the run.
     """
     _check_executor(options["executor"], options["preset"])
+    check_workers(options["workers"])
     store = EntryStore(options["store"]).url or Path(options["store"]).absolute()
     job = ArrayJob(file, run_tokens(tokens), store, array, cpus, time, notice, sbatch)
     if dry_run:
@@ -330,6 +331,18 @@ def submit(
     say(f"submitted as job {number}: {array} elements, which write to {store}")
     say(f"their output: {job.logs(Path.cwd())}/slurm-{number}_*.log; scancel {number} ends them")
     return 0
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of workers that no run has, before work begins that is not theirs.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    if workers is not None and workers < 1:
+        raise ParameterError("a run has 1 worker or more", value=workers, place="--workers")
 
 
 def _check_executor(name: str | None, preset: Path | None) -> None:

@@ -17,11 +17,12 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from scutoid.errors import WorkerError
+from scutoid.errors import ParameterError, WorkerError
 from scutoid.executors._batch_queue import BatchQueue
 from scutoid.executors._dask_lines import kept_out_of_the_terminal
 from scutoid.executors._dask_own import security_in_files
@@ -130,6 +131,8 @@ class JobCluster:
         folder = self._private_folder(configured(self._preset, SHARED_FOLDER))
         printed = configured(self._preset, "log_directory") or logs or folder
         self._log_folder = Path(str(printed))
+        with self._told_by("log_directory"):
+            self._log_folder.mkdir(parents=True, exist_ok=True)
         options["log_directory"] = str(printed)
         if self._preset.tls:
             options["security"] = self.security = security_in_files(folder)
@@ -142,10 +145,24 @@ class JobCluster:
         cache = cache if cache.is_absolute() else Path.home() / ".cache"
         above = cache / "scutoid" if shared is None else Path(os.path.expandvars(str(shared)))
         above = above.expanduser()
-        above.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix="cluster-", dir=above)
+        with self._told_by(SHARED_FOLDER):
+            above.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.mkdtemp(prefix="cluster-", dir=above)
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
+
+    @contextmanager
+    def _told_by(self, option: str) -> Iterator[None]:
+        """Name the option of a folder that cannot be made."""
+        try:
+            yield
+        except OSError as error:
+            raise ParameterError(
+                "credentials and logs of jobs lie in folders that can be made",
+                value=f"{type(error).__name__}: {error}",
+                place=self._preset.named,
+                remedy=f"give a folder of your own that jobs see as {option}",
+            ) from error
 
     def _last_words(self) -> str:
         """The last line that a job has written."""

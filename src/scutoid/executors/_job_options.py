@@ -18,7 +18,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ _OURS = {
 SHARED_FOLDER = "shared_temp_directory"
 """The option that names the folder of credentials; we write those, and dask-jobqueue does not."""
 _LISTS = ("worker_extra_args", "job_script_prologue", "job_extra_directives", "job_directives_skip")
-# Of others dask-jobqueue takes numbers as well.
+_WORDS = ("queue", "project", "account", "walltime", "job_mem", "job_cpu")
+"""Options that are texts, or numbers, of which dask-jobqueue makes texts."""
 _TEXTS = {
     "interface": "eth0",
     "protocol": "tls",
@@ -99,14 +100,17 @@ def said_of(preset: Preset) -> Iterator[None]:
         yield
     except Exception as error:
         given = ", ".join(f"{name} = {value!r}" for name, value in preset.options.items())
-        is_kind = isinstance(error, TypeError | AttributeError)
+        if isinstance(error, TypeError | AttributeError):
+            remedy = f"one of its values is of a kind that dask-jobqueue does not take: {given}"
+        elif isinstance(error, ValueError):
+            remedy = _example(preset)
+        else:  # of folders and networks
+            remedy = f"correct the value that is at fault: {given}"
         raise ParameterError(
             f"a preset says what {KINDS[preset.kind]} of dask-jobqueue needs",
             value=f"{type(error).__name__}: {error}",
             place=preset.named,
-            remedy=f"one of its values is of a kind that dask-jobqueue does not take: {given}"
-            if is_kind
-            else _example(preset),
+            remedy=remedy,
         ) from error
 
 
@@ -149,6 +153,10 @@ def _class_of(preset: Preset) -> Any:
             place=preset.named,
             remedy="begin the run, or a session that holds the cluster, in the main thread",
         ) from error
+    config = importlib.import_module("dask.config")
+    if config.get(f"jobqueue.{preset.kind}.name", None) is None:
+        # Imported inside a `dask.config.set`, whose end has taken the defaults away with it
+        importlib.import_module("dask_jobqueue.config").reconfigure()
     factory = getattr(module, KINDS[preset.kind])
     command = shlex.split(factory.job_cls.submit_command)[0]
     if shutil.which(command) is None:
@@ -204,14 +212,30 @@ def _check(preset: Preset, factory: Any) -> None:
             )
     for name in _LISTS:
         _texts(preset, name)
+    for name in _WORDS:
+        word = configured(preset, name)
+        if isinstance(word, bool | list | dict):
+            raise ParameterError(
+                f"{name} is a text or a number",
+                value=word,
+                place=preset.named,
+                remedy=f'write for example {name} = "short"',
+            )
     memory = configured(preset, "memory")
-    if memory is not None and not isinstance(memory, str):
+    if memory is not None and (not isinstance(memory, str) or _is_nothing(memory)):
         raise ParameterError(
-            "memory of a job is a text with a unit",
+            "memory of a job is a text with a unit, and more than nothing",
             value=memory,
             place=preset.named,
             remedy='write for example memory = "16GB"',
         )
+
+
+def _is_nothing(memory: str) -> bool:
+    """Whether a text says no memory; one that says nothing that is known is told later."""
+    with suppress(ValueError):
+        return bool(importlib.import_module("dask.utils").parse_bytes(memory) < 1)
+    return False
 
 
 def _parameters(made: Any) -> set[str]:
