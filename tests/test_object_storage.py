@@ -174,6 +174,8 @@ REFUSALS = {
     "access denied": (403, "AccessDenied"),
     "unknown key": (403, "InvalidAccessKeyId"),
     "wrong secret": (403, "SignatureDoesNotMatch"),
+    "expired": (400, "ExpiredToken"),
+    "unauthorized": (401, "Unauthorized"),
 }
 
 
@@ -181,7 +183,8 @@ REFUSALS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_refused_is_said_at_once_with_what_gives_the_right(bucket, folder, way, refusal):
     bucket.proxy.fault = lambda method, path: REFUSALS[refusal]
-    with pytest.raises(SourceError, match=r"status 403(.|\n)*AWS_ACCESS_KEY_ID") as raised:
+    status, _ = REFUSALS[refusal]
+    with pytest.raises(SourceError, match=rf"status {status}(.|\n)*AWS_ACCESS_KEY_ID") as raised:
         WAYS[way](folder)
     assert "s3://bucket/plate" in str(raised.value)
     assert len(bucket.proxy.asked) <= 2

@@ -30,6 +30,8 @@ PAUSES = (0.1, 0.4, 1.6, 6.4)
 """Seconds before each further try, where a server is at fault or overloaded."""
 ABSENT = (404, 410)
 FORBIDDEN = (403,)
+_UNSAID = (400, 401)
+"""What an object store answers to expired credentials; without a name where it sends no body."""
 _TOLD_S = 1.0
 """Pauses from here on are told."""
 _BUCKETS = ("s3", "s3a", "gs", "gcs")
@@ -208,6 +210,8 @@ def unreadable(url: str, error: object, *, tries: int = 1) -> ScutoidError:
         remedy = "its server is overloaded or at fault: run it again later; what is done is kept"
     if isinstance(error, BaseException) and is_of_unknown_user(error):
         remedy = _credentials(url)
+    elif isinstance(error, BaseException) and _is_in_bucket(url) and status_of(error) in _UNSAID:
+        remedy = f"{_credentials(url)}; those that have expired are refused so, too"
     elif f"status {FORBIDDEN[0]}" in value:
         remedy = f"{_credentials(url)}; {_CHUNKS}" if _is_in_bucket(url) else REFUSED
     return SourceError("a URL can be read", value=value, place=url, remedy=remedy)

@@ -281,3 +281,11 @@ def test_a_loop_of_links_is_refused(tmp_path, name):
     with pytest.raises(StoreError, match="can be exported"):
         sc.export(sc.gaussian(sc.open(np.ones((4, 4))), sigma=1), tmp_path / name)
     assert loop.is_symlink()
+
+
+@pytest.mark.parametrize("path", [None, 3, b"a.tif", "", "/", "."])
+def test_a_path_that_is_none_is_refused(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match="a path that ends in a name"):
+        sc.export(sc.gaussian(sc.open(np.zeros((4, 4))), sigma=1), path)
+    assert not list(tmp_path.iterdir())

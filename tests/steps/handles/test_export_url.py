@@ -10,7 +10,7 @@ import pytest
 
 import scutoid as sc
 from scutoid import remote
-from scutoid.errors import ParameterError, StoreError, UnwritableStore
+from scutoid.errors import ParameterError, SourceError, StoreError, UnwritableStore
 
 VOXELS = np.arange(40 * 30, dtype="u2").reshape(40, 30)
 
@@ -166,6 +166,41 @@ def test_an_export_that_was_cut_off_is_made_whole_by_the_next(bucket, plate):
     sc.export(images_of(plate), bucket.url("out/{well}.npy"))
     found = content_of(bucket, "out")
     assert found == content_of(bucket, before.rpartition("/")[2])
+
+
+def test_an_image_that_is_replaced_in_part_is_no_image_until_it_is_whole(bucket):
+    def exported(voxels):
+        image = image_of(voxels)
+        labels = sc.label(image > 2 * voxels.mean())
+        return sc.export(image, bucket.url("a.ome.zarr"), labels={"cells": labels})
+
+    url = exported(VOXELS)
+    bucket.proxy.fault = lambda method, path: (
+        (403, "AccessDenied") if method == "PUT" and "/labels/cells/0/c/" in path else None
+    )
+    said = r"labels/cells/0/c(.|\n)*AWS_ACCESS_KEY_ID(.|\n)*the same URL makes it whole"
+    with pytest.raises(UnwritableStore, match=rf"a part is written(.|\n)*{said}"):
+        exported(VOXELS[::-1])
+    bucket.proxy.fault = lambda method, path: None
+    for part in ("", "/labels/cells"):  # the image is new, its labels are old
+        with pytest.raises(SourceError, match="metadata"):
+            sc.open(url + part)
+    assert exported(VOXELS[::-1]) == url
+    np.testing.assert_array_equal(np.asarray(sc.open(url)), VOXELS[::-1] * 2)
+    assert np.asarray(sc.open(f"{url}/labels/cells"))[0].all()
+
+
+def test_only_the_image_whose_voxels_change_is_withdrawn_meanwhile(bucket, plate):
+    url = bucket.url("out/{well}.ome.zarr")
+    sc.export(images_of(plate), url)
+    np.save(plate / "A2.npy", VOXELS + 7)
+    bucket.proxy.forget()
+    sc.export(images_of(plate), url)
+    changed = {path.partition("/")[0] for path in changed_by(bucket)}
+    assert changed - {""} == {".scutoid-export", "A2.ome.zarr"}
+    np.testing.assert_array_equal(
+        np.asarray(sc.open(bucket.url("out/A2.ome.zarr"))), (VOXELS + 7) * 2
+    )
 
 
 def test_metadata_of_an_image_come_last(bucket):

@@ -132,6 +132,15 @@ def export(
         raise ParameterError("what is exported is a result", value=type(result).__name__)
     if result.kind not in ENDINGS:
         raise ParameterError("parts of blocks are not exported", value=result.name)
+    given: object = path  # whatever the types promise
+    is_path = isinstance(given, str | os.PathLike) and isinstance(os.fspath(given), str)
+    if not is_path or not Path(path).name:
+        raise ParameterError(
+            "an export goes to a path that ends in a name",
+            value=repr(path),
+            place="export",
+            remedy='give for example "final/cells.csv"',
+        )
     with ends_by_signals():  # which leaves nothing unfinished beside the path
         return _exported(result, os.fspath(path), labels, tables, partial)
 

@@ -6,7 +6,8 @@ of each file, by which those that are there already are told; no other object is
     s3://bucket/final/
         .scutoid-export       the list: first the old files and the new ones, at last the new
         a.ome.zarr/0/c/0/0    written where its digest differs
-        a.ome.zarr/zarr.json  metadata come last: what they name is there then
+        a.ome.zarr/zarr.json  metadata come last: what they name is there then; those of an image
+                              whose voxels are replaced go before
         notes.txt             not in the list: the user's
 """
 
@@ -16,10 +17,10 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from scutoid import remote
 from scutoid.errors import ParameterError, StoreError
@@ -127,14 +128,38 @@ class _Folder:
         stale = (own & there) - new.keys()
         if not stale and same == new.keys() == listed.get(self.template):
             return
+        # While voxels are replaced nothing says that they are an image
+        withdrawn = _metadata_of(stale | (there & new.keys()) - same) & own & there
+        changed = (new.keys() - same) | (new.keys() & withdrawn)
         kept = {name: digest for name, digest in digests.items() if new.get(name, digest) == digest}
-        self._write_list(listed, own | new.keys(), kept)
-        for is_last in (False, True):
-            names = [n for n in sorted(new.keys() - same) if n.endswith(_METADATA) == is_last]
-            remote.at_once(names, lambda name: remote.put(f"{self.url}/{name}", self.made / name))
-        remote.remove([f"{self.url}/{name}" for name in sorted(stale)])
-        kept = {name: digest for name, digest in kept.items() if name not in stale}
-        self._write_list(listed, set(new), kept | new)
+        with self._told():
+            self._write_list(listed, own | new.keys(), kept)
+            self._remove(withdrawn)
+            for is_last in (False, True):
+                names = [n for n in sorted(changed) if n.endswith(_METADATA) == is_last]
+                remote.at_once(names, self._put)
+            self._remove(stale - withdrawn)
+            kept = {name: digest for name, digest in kept.items() if name not in stale}
+            self._write_list(listed, set(new), kept | new)
+
+    def _put(self, name: str) -> None:
+        remote.put(f"{self.url}/{name}", self.made / name)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        remote.remove([f"{self.url}/{name}" for name in sorted(names)])
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say what an error leaves."""
+        try:
+            yield
+        except StoreError as error:
+            raise type(error)(
+                error.rule,
+                value=f"{error.value}; of the export to {self.url} a part is written",
+                place=error.place,
+                remedy=f"{error.remedy}; the next export to the same URL makes it whole",
+            ) from error
 
     def _list(self) -> tuple[dict[str, set[str]], dict[str, str]]:
         """Return the list of earlier exports, and the digests of what they made."""
@@ -172,6 +197,12 @@ class _Folder:
             _DIGESTS: dict(sorted(digests.items())),
         }
         remote.put(f"{self.url}/{MARK}", json.dumps(content, indent=0).encode() + b"\n")
+
+
+def _metadata_of(names: Iterable[str]) -> set[str]:
+    """Names of the metadata of all zarrs that some files may be of."""
+    folders = {folder for name in names for folder in PurePosixPath(name).parents}
+    return {(folder / metadata).as_posix() for folder in folders for metadata in _METADATA}
 
 
 def _digest(path: Path) -> str:
