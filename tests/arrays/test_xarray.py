@@ -178,6 +178,12 @@ def test_voxels_of_dask_stay_lazy_and_run(tmp_path: Any) -> None:
     np.testing.assert_allclose(run[smooth].read(), 1.0)
 
 
+@pytest.mark.parametrize("chunks", ["many", 0, (1, 2, 3)])
+def test_chunks_that_dask_does_not_take_are_refused(chunks: Any) -> None:
+    with pytest.raises(ParameterError, match="chunks are such as dask takes"):
+        sc.open(np.zeros((4, 4))).to_dask(chunks=chunks)
+
+
 def test_a_missing_xarray_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xarray", None)
     with pytest.raises(MissingExtra, match=r"scutoid\[xarray\]"):

@@ -91,6 +91,14 @@ def test_a_block_may_not_require_more_than_there_is():
     assert "resources={'gpu': 2}" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "resources", [["gpu"], {"gpu": "two"}, {"gpu": -1}, {"gpu": float("nan")}, {"gpu": True}]
+)
+def test_resources_are_amounts_by_name(resources):
+    with pytest.raises(ParameterError, match="amounts by name"):
+        run(BlockTask("t", never, grid(3)), resources=resources)
+
+
 @pytest.mark.parametrize("field", ["where", "is_done"])
 def test_a_choice_of_blocks_has_the_grids_shape(field):
     with pytest.raises(GeometryError, match="grid's shape"):

@@ -7,7 +7,7 @@ import pytest
 
 import scutoid as sc
 from scutoid.blocks import BlockGrid, BlockTask, run_blocks
-from scutoid.errors import MemoryLimitError, ParameterError
+from scutoid.errors import MemoryLimitError, ParameterError, WorkerError
 from scutoid.executors._dask_needs import check_memory, lacking_memory, lacking_resources, serves
 from scutoid.executors._dask_types import Present
 from scutoid.executors._work import Work
@@ -22,6 +22,15 @@ def work(memory=0, **requires):
 
 def worker(memory=0, **resources):
     return Present("id", "running", None, 1, resources, memory)
+
+
+@pytest.fixture(scope="module")
+def one_worker():
+    distributed = pytest.importorskip("distributed", reason='needs pip install "scutoid[dask]"')
+    with distributed.LocalCluster(
+        n_workers=1, processes=False, dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        yield cluster
 
 
 @pytest.mark.parametrize(
@@ -92,3 +101,25 @@ def test_a_client_that_is_closed_is_refused_before_anything_is_begun(tmp_path):
     with pytest.raises(ParameterError, match="client is connected"):
         sc.run(smooth, store=tmp_path, executor=client)
     assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_patience_that_ends_says_what_the_workers_lack(monkeypatch, one_worker):
+    monkeypatch.setenv("SCUTOID_DASK_PATIENCE", "1s")
+    task = BlockTask("t", lambda block: None, BlockGrid(Roi((0,), (2,)), 1), requires={"gpu": 2})
+    with pytest.raises(WorkerError, match=r"none of 1 has gpu=2; start some with --resources"):
+        run_blocks(task, executor=one_worker)
+
+
+@pytest.mark.parametrize("executor", ["dask", "given"])
+def test_a_patience_that_is_no_time_is_told_before_anything_begins(
+    monkeypatch, request, tmp_path, executor
+):
+    monkeypatch.setattr("scutoid.executors._dask_cluster.OwnCluster", None)
+    cluster = request.getfixturevalue("one_worker") if executor == "given" else executor
+    monkeypatch.setenv("SCUTOID_DASK_PATIENCE", "5")
+    smooth = sc.gaussian(sc.open(np.zeros((8, 8))), sigma=1)
+    with pytest.raises(ParameterError, match="SCUTOID_DASK_PATIENCE"):
+        sc.run(smooth, store=tmp_path / "s", executor=cluster)
+    assert not list(tmp_path.glob("s/runs/*"))
+    with pytest.raises(ParameterError, match="SCUTOID_DASK_PATIENCE"):
+        sc.session(executor=cluster)

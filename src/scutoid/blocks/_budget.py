@@ -46,6 +46,11 @@ def parse_bytes(size: int | str, place: str = "memory") -> int:
     return int(amount)
 
 
+def _is_amount(number: object) -> bool:
+    """Whether it is a number from 0 on; NaN is not."""
+    return isinstance(number, int | float) and not isinstance(number, bool) and number >= 0
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The available memory and resources, and whether one more block fits."""
@@ -56,6 +61,17 @@ class Budget:
     """Amount of each named resource; the amount of any other is 1."""
     is_by_worker: bool = False
     """Whether workers say what they have: then nothing but `resources` limits all together."""
+
+    def __post_init__(self) -> None:
+        resources: object = self.resources  # whatever the types promise
+        amounts = resources.values() if isinstance(resources, Mapping) else [None]
+        if not all(_is_amount(amount) for amount in amounts):
+            raise ParameterError(
+                "resources are amounts by name, of 0 or more",
+                value=resources,
+                place="resources=",
+                remedy='give for example resources={"gpu": 4}',
+            )
 
     def check(self, tasks: Iterable[BlockTask]) -> None:
         """Check that a single block of each task fits the resources.
@@ -68,8 +84,7 @@ class Budget:
         for task in tasks:
             for name, amount in (task.requires or {}).items():
                 available = self._available(name)
-                number: object = amount
-                if not isinstance(number, (int, float)) or not number >= 0:
+                if not _is_amount(amount):
                     raise ParameterError(
                         f"a block requires 0 or more of {name!r}",
                         value=amount,

@@ -151,7 +151,7 @@ def run_blocks(
     resolved = find_executor(executor)
     budget = Budget(
         None if memory is None else parse_bytes(memory),
-        dict(resources or {}),
+        resources or {},
         is_by_worker=getattr(resolved, "handles_resources", False),
     )
     check_abilities(ordered, resolved, workers, budget)

@@ -11,6 +11,7 @@ from scutoid.errors import MissingExtra, ParameterError, WorkerError
 from scutoid.executors._dask_address import check_handshake, credentials_for, peer_of
 from scutoid.executors._dask_own import OwnCluster
 from scutoid.executors._dask_types import DaskClient, OwnedCluster
+from scutoid.executors._dask_waiting import patience
 from scutoid.executors._presets import Preset
 
 _logger = logging.getLogger(__name__)
@@ -59,11 +60,12 @@ class Link:
             If distributed is not installed, or cryptography for a new cluster.
         ParameterError
             If the client is closed, or one of a coroutine; if an address is none, or there are no
-            credentials for it, or wrong ones.
+            credentials for it, or wrong ones; if the patience in the environment is no time.
         WorkerError
             If the scheduler cannot be reached, or the new cluster does not start.
         """
         distributed = _distributed()
+        patience()
         if isinstance(cluster, Link):
             return _Lent(cluster.client, own=cluster.own)
         if isinstance(cluster, distributed.Client):
@@ -126,11 +128,13 @@ def check_cluster(cluster: object) -> None:
         If distributed is not installed, or dask-jobqueue for a preset.
     ParameterError
         If the client is closed, or one of a coroutine; if the preset has wrong options; if an
-        address is none, or its credentials lack or cannot be read.
+        address is none, or its credentials lack or cannot be read; if the patience in the
+        environment is no time.
     WorkerError
         If the commands of the preset's batch system are not there.
     """
     distributed = _distributed()
+    patience()
     if isinstance(cluster, distributed.Client):
         _check(cluster)
     if isinstance(cluster, str):

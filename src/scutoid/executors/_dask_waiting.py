@@ -18,6 +18,17 @@ PATIENCE = "SCUTOID_DASK_PATIENCE"
 """In the environment: how long a run waits for a cluster without workers, such as "2h"."""
 
 
+def patience() -> float:
+    """Return what the environment says, in seconds; without limit where it says nothing.
+
+    Raises
+    ------
+    ParameterError
+        If that is no time.
+    """
+    return time_of(PATIENCE, math.inf)
+
+
 class Wait:
     """A run's wait for workers.
 
@@ -45,7 +56,7 @@ class Wait:
         self._client = client
         self._own = own
         self._most = workers
-        self._patience = time_of(PATIENCE, math.inf)
+        self._patience = patience()
         self._since = time.monotonic()
         self._telling = Telling()
 
@@ -85,10 +96,10 @@ class Wait:
             self._own.check()
         if seconds > self._patience:
             raise WorkerError(
-                f"a Dask cluster has a worker within {self._patience:g} s",
-                value="there is none",
+                f"a Dask cluster has a worker for what is left to do within {self._patience:g} s",
+                value=self._reason(workers, lacking) if workers else "there is none",
                 place=str(self._client),
-                remedy="start workers and run again: what was done is kept where there is a "
+                remedy="start such workers and run again: what was done is kept where there is a "
                 f"journal; {PATIENCE}=2h waits longer for those of a queue",
             )
         if not self._telling.is_due(seconds):

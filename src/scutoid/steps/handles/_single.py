@@ -184,9 +184,17 @@ class Image(Described, ImageOperators):
         stored = self.framed.chunks
         is_stored = isinstance(chunks, str) and chunks == "auto" and any(n > 1 for n in stored)
         wanted = stored if is_stored else chunks
-        return da.from_array(  # type: ignore[no-untyped-call]
-            _Indexable(self), chunks=wanted, asarray=True, name=False
-        )
+        try:
+            return da.from_array(  # type: ignore[no-untyped-call]
+                _Indexable(self), chunks=wanted, asarray=True, name=False
+            )
+        except (ValueError, TypeError, ZeroDivisionError) as error:  # of `normalize_chunks`
+            raise ParameterError(
+                "chunks are such as dask takes",
+                value=f"{chunks!r}: {type(error).__name__}: {error}",
+                place="chunks=",
+                remedy='give "auto", a number of voxels, or one for each axis',
+            ) from error
 
     def to_xarray(self, *, chunks: object = "auto") -> Any:
         """Return a `xarray.DataArray` with coordinates from voxel size, origin, times and channels.
