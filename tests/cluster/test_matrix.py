@@ -91,16 +91,16 @@ EVERYTHING = ["cells.py:everything", *VOLUME[1:], "--plate", "plate"]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A folder with the file, a volume of 8 blocks with touching and cut objects, and a plate."""
+    """A folder with the file, a volume of 4 blocks with touching and cut objects, and a plate."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "cells.py").write_text(PIPELINE)
     rng = np.random.default_rng(5)
-    z, y, x = np.indices((24, 32, 32))
+    z, y, x = np.indices((24, 14, 32))
     waves = np.sin(z / 2) * np.sin(y / 3) * np.sin(x / 2.5) + 1 + rng.random(z.shape) / 2
     spec = ImageSpec(z.shape, np.dtype("uint16"), "zyx", voxel_size=(2.0, 1.0, 1.0), unit="um")
     create_image(folder / "raw.ome.zarr", spec).write(spec.roi, (waves * 20000).astype("uint16"))
     (folder / "plate").mkdir()
-    for n in range(3):
+    for n in range(2):
         np.save(folder / f"plate/A{n}.npy", rng.integers(0, 200, (20 + n, 24)).astype("uint8"))
     return folder
 
