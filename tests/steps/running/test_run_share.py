@@ -388,7 +388,7 @@ SOAK = "SCUTOID_SOAK" in os.environ
 @pytest.mark.timeout(7200 if SOAK else 600)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks")
 def test_a_process_killed_before_any_change_of_a_file_leaves_the_rest_to_another(tmp_path, members):
-    step = "5" if SOAK else "211"
+    step = "5" if SOAK else "499"
     script, pipeline = tmp_path / "kills.py", tmp_path / "pipeline.py"
     script.write_text(KILLS)
     pipeline.write_text(PIPELINE)
