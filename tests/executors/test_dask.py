@@ -23,6 +23,7 @@ from scutoid import events
 from scutoid.blocks import BlockGrid, BlockTask, run_blocks
 from scutoid.errors import MissingExtra, ParameterError, WorkerError
 from scutoid.executors._dask_lines import kept_out_of_the_terminal
+from scutoid.executors._environment import MEMORY_VARIABLES
 from scutoid.geometry import Roi
 from scutoid.testing import ExecutorTests, Recorder
 
@@ -308,6 +309,22 @@ def test_workers_import_the_modules_that_the_driver_has(tmp_path, monkeypatch, e
 
     run_blocks(BlockTask("t", look, grid(2), collect=found.update), executor=executor)
     assert set(found.values()) == {"driver"}
+
+
+def test_workers_of_an_own_cluster_keep_memory_and_are_not_sampled(monkeypatch):
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "1000000")  # what the user has set counts
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    found = {}
+
+    def look(block):
+        import dask.config
+
+        names = ("MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX")
+        is_sampled = dask.config.get("distributed.worker.profile.enabled")
+        return [os.environ.get(name) for name in names], is_sampled
+
+    run_blocks(BlockTask("t", look, grid(1), collect=found.update), executor="dask", workers=1)
+    assert found == {0: (["1000000", MEMORY_VARIABLES["MALLOC_TRIM_THRESHOLD_"], "1"], False)}
 
 
 def test_an_own_cluster_leaves_no_process_and_no_line(

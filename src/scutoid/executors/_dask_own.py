@@ -27,16 +27,19 @@ from typing import IO
 from scutoid.errors import MissingExtra, WorkerError
 from scutoid.executors._dask_lines import LINES_VARIABLE, kept_out_of_the_terminal
 from scutoid.executors._dask_types import DaskSecurity
+from scutoid.executors._environment import MEMORY_VARIABLES
 from scutoid.executors._worker import _die_with
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 _LAST_BYTES = 2000
-# Pages of state, which anybody on this machine could read: a run has its own report.
-_NO_PAGES = {
+# No pages of state, which anybody on this machine could read: a run has its own report.  No samples
+# of what workers are at, a hundred a second, which only such a page shows.
+_SETTINGS = {
     "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": "[]",
     "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
 }
 _ROLES = ("client", "scheduler", "worker")
 
@@ -155,7 +158,7 @@ class OwnCluster:
                 stdout=output,
                 stderr=output,
                 process_group=0,  # Ctrl-C in the terminal is the driver's
-                env=os.environ | _NO_PAGES | lines,
+                env=MEMORY_VARIABLES | os.environ | _SETTINGS | lines,
             )
         self._processes.append(process)
         with suppress(BrokenPipeError), process.stdin as pipe:  # type: ignore[union-attr]
