@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import scutoid as sc
-from scutoid.errors import ParameterError, PipelineError, RunFailed, ScutoidWarning
+from scutoid.errors import ParameterError, PipelineError, RunFailed, ScutoidWarning, WorkerError
 
 RAW = np.arange(64.0).reshape(8, 8)
 
@@ -161,7 +161,9 @@ def test_tracebacks_lie_in_the_folder_of_the_run(executor, tmp_path):
         pytest.raises(RunFailed) as failed,
     ):
         session.run(step(picky)(sc.open(RAW)))
-    said = (failed.value.run.folder / "logs" / "failures.log").read_text()
+    logs = failed.value.run.folder / "logs"
+    assert f"all tracebacks, and what workers printed: {logs}" in str(failed.value)
+    said = (logs / "failures.log").read_text()
     assert said.startswith("picky, block 2")
     assert said.count("raise ValueError") == 1  # the same of two blocks, once
     assert "block 3" in said
@@ -226,6 +228,24 @@ def _processes_that_name(folder):
             if str(folder).encode() in (process / "cmdline").read_bytes():
                 found.append(process.name)
     return found
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_cluster_that_does_not_start_names_a_log_that_is_there(
+    distributed, tmp_path, monkeypatch, keeps
+):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho no Dask here >&2\nexit 7\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    logs = tmp_path / "logs" if keeps else None
+    with pytest.raises(WorkerError, match="exit code 7: no Dask here") as caught:
+        sc.session(executor="dask", workers=1, logs=logs)
+    if keeps:
+        assert "no Dask here" in Path(caught.value.place).read_text()
+    else:
+        assert caught.value.place is None
+        assert "logs=" in caught.value.remedy
 
 
 def test_a_cluster_serves_several_runs_and_ends(distributed, tmp_path, short, is_alive, wait_for):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from scutoid.errors import ParameterError, PipelineError
+from scutoid.errors import ParameterError, PipelineError, WorkerError
 from scutoid.executors import default_workers, find_executor
 from scutoid.paths import absolute
 from scutoid.sessions._recorded import Recording
@@ -140,7 +140,16 @@ class Session:
         if logs is None:
             logs = Path(tempfile.mkdtemp(prefix="scutoid-logs-"))
             self._stack.callback(shutil.rmtree, logs, ignore_errors=True)
-        standing = stand(workers, logs)
+        try:
+            standing = stand(workers, logs)
+        except WorkerError as error:
+            if self.logs is not None or not (error.place or "").startswith(str(logs)):
+                raise
+            raise WorkerError(  # its place goes with the session
+                error.rule,
+                value=error.value,
+                remedy="give the session logs=, a folder that keeps what the cluster prints",
+            ) from error
         self._stack.callback(standing.close)
         self.client = standing.client
         self._options |= {"executor": standing, "workers": workers}

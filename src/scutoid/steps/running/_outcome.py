@@ -260,7 +260,7 @@ class Run(NamedResults):
                 lines.append(f"{step.name}, {step.place(failure)}: {failure.error}")
                 lines.extend(f"    {line}" for line in shown_trace(failure.traceback))
         if not self.ok and (self.folder / LOGS).is_dir():
-            lines.append(f"what the workers printed: {self.folder / LOGS}")
+            lines.append(f"all tracebacks, and what workers printed: {self.folder / LOGS}")
         lines.extend(f"warning: {text}" for text in self.warnings)
         return "\n".join(lines)
 
