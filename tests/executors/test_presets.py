@@ -114,6 +114,15 @@ def test_a_file_that_is_wrong_is_refused_with_its_place(own, text, rule):
     assert str(preset_file()) in str(raised.value)
 
 
+def test_a_file_that_cannot_be_read_is_told_by_its_name(own):
+    own("")
+    preset_file().unlink()
+    preset_file().mkdir()  # rights do not keep everybody from a file
+    for name in ("slurm", "none"):
+        with pytest.raises(ParameterError, match=f"can be read(.|\n)*{preset_file()}"):
+            find_executor(name)
+
+
 def test_a_preset_of_a_file_is_named_unless_it_is_the_only_one(tmp_path):
     file = tmp_path / "presets.toml"
     with pytest.raises(SourceNotFound, match="in a file"):

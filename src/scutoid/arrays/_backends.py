@@ -206,13 +206,21 @@ _BACKENDS: dict[str, Backend] = {
 """Our backends, in the order in which they are asked."""
 
 
-def _not_found(path: Path) -> SourceNotFound:
+def _not_found(path: Path) -> SourceNotFound | SourceError:
     parent = next(p for p in path.parents if os.path.exists(p))  # noqa: PTH110
     missing = path.relative_to(parent).parts[0]
     link = parent / missing
     if os.path.islink(link):  # noqa: PTH114  # "no" of what no file can be called
         return broken_link(str(link))
-    names = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
+    try:
+        names = sorted(p.name for p in parent.iterdir()) if parent.is_dir() else []
+    except PermissionError as error:  # then nobody can say whether it is there
+        return SourceError(
+            "the folder of an image can be read",
+            value=error.strerror,
+            place=str(parent),
+            remedy="change its rights, or give an image elsewhere",
+        )
     close = difflib.get_close_matches(missing, names, n=1)
     return SourceNotFound(
         "an image that is opened exists",

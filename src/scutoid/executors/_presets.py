@@ -135,13 +135,22 @@ def read_preset(path: str | os.PathLike[str], name: str | None = None) -> Preset
 
 
 def _read(file: Path) -> dict[str, Preset]:
-    with opened_regular(file) as stream:
-        try:
+    try:
+        with opened_regular(file) as stream:
             tables = tomllib.load(stream)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ParameterError(
-                "a file of presets is TOML", value=str(error), place=str(file)
-            ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(
+            "a file of presets is TOML", value=str(error), place=str(file)
+        ) from error
+    except FileNotFoundError:
+        raise
+    except (IsADirectoryError, PermissionError) as error:
+        raise ParameterError(
+            "a file of presets can be read",
+            value=error.strerror,
+            place=str(file),
+            remedy="change its rights, or move it away: without presets there need be none",
+        ) from error
     return {name: _preset(name, table, file) for name, table in tables.items()}
 
 

@@ -51,6 +51,8 @@ def _remedies(pattern: NamePattern, found: Mapping[str, str], n_found: int) -> I
         yield "folders are written with / between them, not with a backslash"
     if not os.path.isdir(pattern.root):  # noqa: PTH112  # "no" of what is too long
         yield "the folder does not exist"
+    elif not os.access(pattern.root, os.R_OK | os.X_OK):
+        yield "you may not read the folder: change its rights"
     for folder in reversed(Path(pattern.text).parents):
         if "[" in folder.name and folder.is_dir():
             yield (
