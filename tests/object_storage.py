@@ -27,6 +27,7 @@ class FaultProxy(http.server.ThreadingHTTPServer):
         "drop"                     the connection ends without an answer
         "cut"                      the body ends in its middle
         0.3                        the answer comes so many seconds later
+        threading.Event()          the answer comes once it is set
         late(any of these)         the same after the server has done what was asked for
     """
 
@@ -91,6 +92,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         if isinstance(fault, float):
             time.sleep(fault)
+        if isinstance(fault, threading.Event):
+            fault.wait()
         if isinstance(fault, (int, tuple)):
             status, code = fault if isinstance(fault, tuple) else (fault, "SlowDown")
             text = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()

@@ -73,6 +73,22 @@ def test_two_writers_of_an_attempt_leave_the_files_of_who_publishes_first(entrie
     assert one.load("value") == other.load("value") == 2
 
 
+def test_what_is_published_while_it_is_fetched_elsewhere_is_not_damaged(entries, bucket):
+    one, other = entries
+    with_header(begun(one)).save(1, "value")
+    one.remote.segments(KEY).write({"journal": b"a batch"}, {})
+    due = [one]
+
+    def publish_first(method, path):
+        if method == "GET" and "/segments/" in path and due:
+            due.pop().commit()
+
+    bucket.proxy.fault = publish_first
+    assert other.remote.fetch()
+    assert not due
+    assert (other.status, other.load("value")) == ("complete", 1)
+
+
 def take_over(entry, monkeypatch, *, is_swept):
     """Take the lock of a holder that is taken for dead; where all of it was removed, anew."""
     if is_swept:

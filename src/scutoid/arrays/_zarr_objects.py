@@ -118,7 +118,8 @@ class ObjectWriter:
 def writer_to_url(writer: ImageWriter, url: str, *, is_begun: bool = False) -> ObjectWriter:
     """Return what writes an image to a URL whose metadata were created in a folder.
 
-    The metadata are written there, over those of an earlier run, which are the same.
+    The metadata are created there, unless an earlier run has written them, which are the same:
+    those of a complete result, which say how it is shown too, are changed by nobody who comes late.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ def writer_to_url(writer: ImageWriter, url: str, *, is_begun: bool = False) -> O
         )  # fmt: skip
     folder = Path(writer.levels[0].folder).parent
     for path in () if is_begun else sorted(folder.rglob(_METADATA), reverse=True):
-        remote.put(f"{url}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+        remote.create(f"{url}/{path.relative_to(folder).as_posix()}", path.read_bytes())
     texts = tuple(Path(level.folder, _METADATA).read_text() for level in writer.levels)
     return ObjectWriter(writer, url, texts)
 

@@ -1,4 +1,4 @@
-from ._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
+from ._any_lock import BEAT_SECONDS, AnyLock, Owner, TakenOver, dead_after
 from ._claims import Claims
 from ._copied_result import CopiedResult, bring, bring_all, is_left_at_url, url_of_copy
 from ._damage import reading
@@ -88,6 +88,7 @@ __all__ = [
     "Segment",
     "SegmentWriter",
     "Sharer",
+    "TakenOver",
     "arrays_of_bytes",
     "bring",
     "bring_all",

@@ -73,6 +73,20 @@ class Owner:
         return f"process {self.process} on {self.host}"
 
 
+class TakenOver(StoreError):
+    """Others have taken this process for dead, and make what it has begun."""
+
+    @classmethod
+    def of_share(cls, place: str) -> Self:
+        """Return the error of a process that does shares of a result."""
+        return cls(
+            "a process that does a share of a result gives a sign of life while it does",
+            value="others have taken this one for dead",
+            place=place,
+            remedy="let it go on: it begins a new share",
+        )
+
+
 class AnyLock(ABC):
     """A lock of one result: at most one process holds it, and computes the result."""
 

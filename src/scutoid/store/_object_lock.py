@@ -23,7 +23,7 @@ from pathlib import Path
 
 from scutoid import remote
 from scutoid.errors import StoreError
-from scutoid.store._any_lock import BEAT_SECONDS, AnyLock, Owner, dead_after
+from scutoid.store._any_lock import BEAT_SECONDS, AnyLock, Owner, TakenOver, dead_after
 from scutoid.store._hold import TOKENS, Hold, has_ended, last_sign
 from scutoid.store._lock import Lock
 from scutoid.store._sharers import living, sharers
@@ -89,10 +89,11 @@ class ObjectLock(AnyLock):
     def last_seen(self) -> float | None:
         """Seconds since a holder on another machine has written it; None of one on this one."""
         epoch = self._highest()
-        if self._is_free(epoch):
+        hold = self._hold_at(epoch)
+        if hold is None or hold.is_released:
             found = sharers(self._result)
             return next((one.last_seen for one in found if one.is_held), None)
-        return last_sign(self._hold_at(epoch), self._object(epoch))
+        return last_sign(hold, self._object(epoch))
 
     def acquire(self) -> bool:
         """Take the lock if it is free, or its holder is dead; says whether it was taken.
@@ -277,7 +278,7 @@ def holds(folder: Path) -> bool:
     return folder in _HELD
 
 
-def taken_over(folder: Path) -> StoreError | None:
+def taken_over(folder: Path) -> TakenOver | None:
     """Return what to raise where another holds the lock that this process has taken.
 
     Parameters
@@ -287,7 +288,7 @@ def taken_over(folder: Path) -> StoreError | None:
 
     Returns
     -------
-    StoreError or None
+    TakenOver or None
         None: this process still has the lock, as the server says, or has never taken it.
 
     Raises
@@ -299,7 +300,7 @@ def taken_over(folder: Path) -> StoreError | None:
     if lock is None or lock.is_mine():
         return None
     owner = lock.owner
-    return StoreError(
+    return TakenOver(
         "who makes a result has its lock until the end",
         value="this process gave no sign for so long that it was taken for dead; its lock "
         + ("was removed, or given back by another" if owner is None else f"is now of {owner}"),

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from scutoid import remote
+from scutoid.errors import DamagedResult
 from scutoid.regular import read_regular
 from scutoid.store._copied_result import CopiedResult, url_of_copy
 from scutoid.store._durable import make_folder, write_file
@@ -55,6 +56,9 @@ _OWN = "own"
 """In place of names of segments: a run here records in the working folder, too."""
 _SINGLE = 2**26
 """Bytes of an object that is created in one request."""
+_LOOKS = 3
+"""Times that a result is looked at before it counts as damaged: another may publish it just now,
+or begin it anew, and remove what was listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,41 +118,28 @@ class RemoteResult:
             # Who has begun since has fetched here, after the lock was taken
             if not is_held and Lock(self.folder).is_held:
                 return False
-            content = remote.find(f"{self.url}/{MANIFEST}")
-            if content is not None:
-                return self._fetch_complete(content)
-            found = remote.names(self.url)
-            tokens = sorted(name[:-1] for name in found if TOKEN.fullmatch(name[:-1]))
-            for token in reversed(tokens):
-                begun = remote.get(f"{self.url}/{token}/{BEGUN}")
-                if begun is not None:
-                    return self._fetch_begun(token, begun)
-            if RECIPE in found or not remote.is_writable_kind(self.url):  # few of these list
-                recipe = remote.find(f"{self.url}/{RECIPE}")
-                if recipe is not None:
-                    return CopiedResult(self.url, self.folder).fetch(recipe)
-            was_there = (self.folder / RECIPE).exists()
-            remove_own(self.folder)
-            return was_there
+            for _ in range(_LOOKS - 1):
+                with suppress(DamagedResult):
+                    return self._fetch()
+            return self._fetch()
 
-    def named(self) -> set[str]:
-        """Return what the manifest or the attempt names, as places below the URL; no shards.
-
-        Raises
-        ------
-        StoreError
-            If its store does not answer; a `DamagedResult` if it is none.
-        """
-        manifest = self.manifest()
-        if manifest is not None:
-            found = {str(file["object"]) for file in manifest.files.values()}
-            return found | {f"{manifest.token}/{BEGUN}"}
-        begun, token = self.place(BEGUN), self.token
-        fields = fields_of(checked(remote.get(begun), begun), begun, "scutoid_begun", _VERSION)
-        base = Manifest.of_bytes(fields[_BASE].encode(), begun) if _BASE in fields else None
-        found = {str(file["object"]) for file in base.files.values()} if base else set()
-        names = remote.names(self.place(SEGMENTS))
-        return found | {f"{token}/{BEGUN}", *(f"{token}/{SEGMENTS}/{name}" for name in names)}
+    def _fetch(self) -> bool:
+        content = remote.find(f"{self.url}/{MANIFEST}")
+        if content is not None:
+            return self._fetch_complete(content)
+        found = remote.names(self.url)
+        tokens = sorted(name[:-1] for name in found if TOKEN.fullmatch(name[:-1]))
+        for token in reversed(tokens):
+            begun = remote.get(f"{self.url}/{token}/{BEGUN}")
+            if begun is not None:
+                return self._fetch_begun(token, begun)
+        if RECIPE in found or not remote.is_writable_kind(self.url):  # few of these list
+            recipe = remote.find(f"{self.url}/{RECIPE}")
+            if recipe is not None:
+                return CopiedResult(self.url, self.folder).fetch(recipe)
+        was_there = (self.folder / RECIPE).exists()
+        remove_own(self.folder)
+        return was_there
 
     def manifest(self) -> Manifest | None:
         """Return the manifest; None: the result is not complete.
@@ -311,7 +302,7 @@ class RemoteResult:
         StoreError
             If another has taken over the lock of the result, or it cannot be written.
         """
-        self._refuse_if_taken_over()
+        self.refuse_if_taken_over()
         content = {
             "scutoid_begun": _VERSION,
             "recipe": (self.folder / RECIPE).read_text(),
@@ -330,7 +321,7 @@ class RemoteResult:
         StoreError
             If another has taken over the lock of the result, or it cannot be written.
         """
-        self._refuse_if_taken_over()
+        self.refuse_if_taken_over()
         manifest, before = self.manifest(), self.token
         token, writer = new_token(before), new_token()
         known = {} if manifest is None else manifest.files
@@ -346,6 +337,7 @@ class RemoteResult:
         self._note(token, [])
         gone = [f"{self.url}/{MANIFEST}"] if manifest is not None else []
         gone += [f"{self.url}/{before}/{BEGUN}"] if before else []
+        self.refuse_if_taken_over()  # while files were written
         remote.remove(gone)
 
     def _kept(
@@ -481,7 +473,7 @@ class RemoteResult:
         StoreError
             If another has taken over the lock of the result, or it cannot be written.
         """
-        self._refuse_if_taken_over()
+        self.refuse_if_taken_over()
         remote.remove([f"{self.url}/{MANIFEST}"])
 
     def clear(self) -> None:
@@ -494,11 +486,18 @@ class RemoteResult:
         """
         self.withdraw()
         begin = len(self.url) + 1
-        found = (each.url for each in remote.objects(self.url))
+        found = [each.url for each in remote.objects(self.url)]
+        self.refuse_if_taken_over()  # while they were listed
         remote.remove([url for url in found if TOKEN.fullmatch(url[begin:].partition("/")[0])])
 
-    def _refuse_if_taken_over(self) -> None:
-        """Ask whether the lock is still held, if this process has taken it."""
+    def refuse_if_taken_over(self) -> None:
+        """Ask whether the lock is still held, if this process has taken it.
+
+        Raises
+        ------
+        TakenOver
+            If another has it.
+        """
         taken = taken_over(self.folder)
         if taken is not None:
             raise taken

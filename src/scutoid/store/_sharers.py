@@ -79,8 +79,11 @@ class Sharer:
 
     @property
     def is_fenced(self) -> bool:
-        """Whether what it records does not count: others have taken it for dead."""
-        return remote.get(self.fence) is not None
+        """Whether what it records does not count: others have taken it for dead.
+
+        Fences go when the result is complete; what says that it lives has gone before.
+        """
+        return remote.get(self.url) is None or remote.get(self.fence) is not None
 
     def fence_off(self) -> None:
         """Let what it has recorded count, and nothing that it may still add.

@@ -188,7 +188,24 @@ def _named(result: str) -> frozenset[str]:
         there = RemoteResult(result, Path(folder, result.rpartition("/")[2]))
         there.fetch()
         entry = Entry(there.folder, "", "", result)
-        return frozenset(places_of_members(entry) | there.named())
+        return frozenset(places_of_members(entry) | _named_by_attempt(there))
+
+
+def _named_by_attempt(there: RemoteResult) -> set[str]:
+    """Return what the manifest or the attempt names, as places below the URL; no shards."""
+    manifest = there.manifest()
+    if manifest is not None:
+        found = {str(file["object"]) for file in manifest.files.values()}
+        return found | {f"{manifest.token}/{BEGUN}"}
+    token, place = there.token, there.place(BEGUN)
+    content = remote.get(place)
+    if content is None:
+        raise _unknown(place, "missing")
+    base = parse_json(content).get("base")
+    begins = {} if base is None else Manifest.of_bytes(base.encode(), place).files
+    found = {str(file["object"]) for file in begins.values()}
+    names = remote.names(there.place(SEGMENTS))
+    return found | {f"{token}/{BEGUN}", *(f"{token}/{SEGMENTS}/{name}" for name in names)}
 
 
 def _unnamed(

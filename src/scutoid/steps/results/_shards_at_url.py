@@ -140,7 +140,7 @@ def keep_noted_shards(entry: Entry) -> bool:
     Raises
     ------
     StoreError
-        If the store does not answer.
+        If the store does not answer, or another has taken over the lock of the result.
     """
     is_whole = True
     for image in zarr_images(entry):
@@ -149,7 +149,10 @@ def keep_noted_shards(entry: Entry) -> bool:
             begin = f"{entry.image(image.file)}/{Path(level.folder).name}/c/"
             there = {each.url: each.size for each in remote.objects(begin)}
             noted = {} if notes is None else _sizes(begin, level, notes)
-            remote.remove([url for url in there if url not in noted])
+            left = [url for url in there if url not in noted]
+            if left and entry.remote is not None:
+                entry.remote.refuse_if_taken_over()  # another may have noted them since
+            remote.remove(left)
             is_whole &= all(there.get(url) == size for url, size in noted.items())
     return is_whole
 

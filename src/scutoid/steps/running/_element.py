@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import merge_segments
 from scutoid.steps.running._claim import heal, held_here, to_make
 from scutoid.steps.running._outcome import RunStep
-from scutoid.steps.running._part_runners import AloneRunner, FencedOff, Place, ShareRunner
+from scutoid.steps.running._part_runners import AloneRunner, Place, ShareRunner
 from scutoid.steps.running._shares import Part, Taken, done_blocks, is_shared, taking, wanted_blocks
-from scutoid.store import BEAT_SECONDS, AnyLock, Lock, Segment, Sharer, dead_after
+from scutoid.store import BEAT_SECONDS, AnyLock, Lock, Segment, Sharer, TakenOver, dead_after
 
 _ATTEMPTS = 3
 """Times that what damage was met in is made again."""
@@ -191,7 +191,7 @@ class Element:
                 report = ShareRunner(self.planned, each, chosen, segment, self._place).share(
                     listeners=self._listeners, **self._options
                 )
-            except FencedOff:
+            except TakenOver:
                 return None, True
             except RunStopped:
                 came.n_run += int(done_blocks(each, chosen).sum())
@@ -242,10 +242,11 @@ class Element:
             runner = AloneRunner(self.planned, found, self._place, check_halo=self._check_halo)
             wanted = wanted_blocks(found)
             done = np.zeros_like(wanted) if found.done is None else found.done
-            if is_shared(found) and bool((wanted & ~done).any()):
-                runner.begin()
-            else:
-                self._run_alone(found, runner, came)
+            with suppress(TakenOver):  # others make it
+                if is_shared(found) and bool((wanted & ~done).any()):
+                    runner.begin()
+                else:
+                    self._run_alone(found, runner, came)
         return None, True
 
     def _found(self, each: PlannedCall) -> PlannedCall | None:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scutoid.blocks import BlockTask, Journal, TaskReport
-from scutoid.errors import StoreError
 from scutoid.events import Event, Listener
 from scutoid.steps.graph import MappedCall
 from scutoid.steps.planning import PlannedCall, PlannedRun
@@ -20,11 +19,7 @@ from scutoid.steps.results import ITEMS
 from scutoid.steps.running._outcome import Run
 from scutoid.steps.running._runner import Runner
 from scutoid.steps.running._tasks import TaskBuilder
-from scutoid.store import JOURNAL, Claims, Pack, Segment
-
-
-class FencedOff(StoreError):
-    """What this process would record does not count: others have taken it for dead."""
+from scutoid.store import JOURNAL, Claims, Pack, Segment, TakenOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +118,7 @@ class ShareRunner(_PartRunner):
 
         Raises
         ------
-        FencedOff
+        TakenOver
             If others have taken this process for dead: what it has recorded until then counts.
         RunStopped
             If a signal ends it; what was finished counts.
@@ -168,10 +163,5 @@ class _Fenced:
 
     def __call__(self, results: Sequence[tuple[int, object]]) -> None:
         if self.segment.is_fenced:
-            raise FencedOff(
-                "a process that does a share of a result gives a sign of life while it does",
-                value="others have taken this one for dead",
-                place=str(self.segment.path),
-                remedy="let it go on: it begins a new share",
-            )
+            raise TakenOver.of_share(str(self.segment.path))
         self.collect(results)

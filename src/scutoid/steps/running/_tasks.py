@@ -47,7 +47,7 @@ from scutoid.steps.work import (
     MemberWork,
     StepWork,
 )
-from scutoid.store import JOURNAL, Claims, Entry, Pack, Segment, SegmentWriter
+from scutoid.store import JOURNAL, Claims, Entry, Pack, Segment, SegmentWriter, TakenOver
 
 Check = Callable[[Sequence[int]], Mapping[int, Exception]]
 _ONE = BlockGrid(Roi((0,), (1,)), 1)
@@ -128,7 +128,10 @@ class TaskBuilder:
         assert isinstance(each.call, BlockCall)  # noqa: S101 - a whole step has no shares
         writers = tuple(self._writers(each))
         if self._claims is not None:
-            remote.remove(list(self._shards(each.call, writers, np.flatnonzero(chosen).tolist())))
+            left = list(self._shards(each.call, writers, np.flatnonzero(chosen).tolist()))
+            if self._claims.is_fenced:  # others may have made them since they were claimed
+                raise TakenOver.of_share(each.entry.place)
+            remote.remove(left)
         return self._block_tasks(each, each.call, writers)[0]
 
     def _shards(
