@@ -494,3 +494,15 @@ def test_set_ups_that_fail_now_and_then_do_not_give_up_a_task():
     task = BlockTask("t", use, grid(200), setup={"model": Fragile}, retries=1)
     assert run(task, executor=executor, workers=2).ok
     assert len(attempts) > 6
+
+
+def test_what_an_earlier_try_has_left_is_taken_away_before_the_next():
+    told = []
+
+    def fails_once(block):
+        told.append(block.index)
+        if told == [0, 1]:
+            raise ValueError
+
+    assert run(BlockTask("a", fails_once, grid(2), again=told.append)).ok
+    assert told == [0, 1, [1], 1]

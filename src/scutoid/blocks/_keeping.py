@@ -35,8 +35,19 @@ class Keeping:
         self._tasks = tasks
         self._journals = journals
         self._kept_back: list[tuple[int, _Collected, Success]] = []
+        self._begun: dict[int, NDArray[np.bool_]] = {}
         self.obstacle: UnwritableStore | None = None
         """What kept a value or a record from being written."""
+
+    def begin(self, batch: Batch) -> None:
+        """Have taken away what earlier tries at blocks have left, before they are handed out."""
+        task = self._tasks[batch.task]
+        if task.again is not None:
+            begun = self._begun.setdefault(batch.task, np.zeros(task.grid.n_blocks, np.bool_))
+            again = batch.indices[begun[batch.indices]]
+            if len(again):
+                task.again(again.tolist())
+            begun[batch.indices] = True
 
     def collect(self, batch: Batch, outcome: Outcome) -> tuple[Success, int]:
         """Return the blocks of an outcome that succeeded, and how many of them were taken over.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections import defaultdict
@@ -272,7 +273,7 @@ class _Run:
         self._stop = stop
         self._most_failures = on_failure if isinstance(on_failure, int) else None
         self._should_stop = should_stop
-        self._next_job = 0
+        self._numbers = itertools.count()
         self.given_up: dict[int, WorkerError] = {}
         self._unwritable: UnwritableStore | None = None
 
@@ -341,8 +342,8 @@ class _Run:
     def _hand_out(self, pool: WorkerPool) -> None:
         for worker, batch in self._dispatcher.batches(pool.depth):
             self.progress.handed_out(batch, worker)
-            number = self._next_job
-            self._next_job += 1
+            self._keeping.begin(batch)
+            number = next(self._numbers)
             self._dispatcher.seat(worker, number, batch)
             pool.submit(worker, Job(number, batch.task, batch.indices))
 

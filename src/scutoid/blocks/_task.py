@@ -144,6 +144,9 @@ class BlockTask:
     )
     """Called in the driver with (numbers, statuses, attempt) of blocks that were collected, before
     the journal has them: keeps a record of them elsewhere too."""
+    again: Callable[[Sequence[int]], None] | None = None
+    """Called in the driver with the numbers of blocks that were handed out before, and will be
+    again: takes away what a try that failed, or whose worker is gone, has left."""
     bytes_per_block: int = 0
     """Memory that a running block takes, in bytes; for the run's `memory`."""
     within: tuple[str, ...] = ()

@@ -128,19 +128,32 @@ class TaskBuilder:
         assert isinstance(each.call, BlockCall)  # noqa: S101 - a whole step has no shares
         writers = tuple(self._writers(each))
         if self._claims is not None:
-            left = list(self._shards(each.call, writers, np.flatnonzero(chosen).tolist()))
-            if self._claims.is_fenced:  # others may have made them since they were claimed
-                raise TakenOver.of_share(each.entry.place)
-            remote.remove(left)
+            self._make_room(each, each.call, writers, np.flatnonzero(chosen).tolist())
         return self._block_tasks(each, each.call, writers)[0]
+
+    def _make_room(
+        self,
+        each: PlannedCall,
+        call: BlockCall,
+        writers: Sequence[ImageWriter | None],
+        blocks: Sequence[int],
+    ) -> None:
+        """Remove shards of blocks at a URL: what was left there is noted nowhere.
+
+        It is of a process that was killed, of a try that failed, or of an input that was not the
+        one it is now.
+        """
+        left = list(self._shards(call, writers, blocks))
+        if self._claims is not None and self._claims.is_fenced:  # others may have noted them since
+            raise TakenOver.of_share(each.entry.place)
+        if self._claims is None and each.entry.remote is not None:
+            each.entry.remote.refuse_if_taken_over()
+        remote.remove(left)
 
     def _shards(
         self, call: BlockCall, writers: Sequence[ImageWriter | None], blocks: Sequence[int]
     ) -> Iterator[str]:
-        """Yield the shards of blocks at a URL: what was left there, and is noted nowhere, goes.
-
-        It is of a process that was killed, or of an input that was not the one it is now.
-        """
+        """Yield the shards of blocks at a URL, on all levels, whether they are there."""
         layout, grid = self._layouts.of(call), self._edges.grid(call)
         for writer, framed in zip(writers, call.frames, strict=True):
             if not isinstance(writer, ObjectWriter) or framed is None:
@@ -210,6 +223,7 @@ class TaskBuilder:
             key="" if Journal.key_of(each.entry.journal) == "" else each.entry.key,
             collect=partial(_collect_blocks, pack, notes, digests, segments),
             record=None if segments is None else segments.record,
+            again=None if segments is None else partial(self._make_room, each, call, writers),
             check=self._check(each),
             bytes_per_block=memory_of(call, self._layouts),
             **self._options(each),
@@ -317,6 +331,7 @@ class TaskBuilder:
             after=self._edges.of(call),
             check=self._check_all(each),
             collect=partial(_commit, each.entry, self._zarrs(each)),
+            again=None if each.entry.remote is None else partial(_begin_again, each.entry),
             bytes_per_block=memory_of(call, self._layouts),
             **self._options(each),
         )
@@ -362,6 +377,12 @@ def _commit(entry: Entry, zarrs: Sequence[str | None], results: Sequence[tuple[i
     settle_notes(entry)
     settle_display(entry)
     entry.commit(shard_record(entry))
+
+
+def _begin_again(entry: Entry, blocks: Sequence[int]) -> None:
+    """Remove the shards that an earlier try at a whole step has left: none is noted yet."""
+    del blocks
+    keep_noted_shards(entry)
 
 
 def _collect_blocks(

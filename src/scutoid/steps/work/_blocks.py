@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scutoid.arrays import ImageWriter, Readable, open_source, write_kept
 from scutoid.blocks import Block, Done
+from scutoid.errors import StoreError
 from scutoid.geometry import Coordinate, Roi
 from scutoid.steps.compute import (
     BlockInputs,
@@ -101,7 +102,15 @@ class BlockWork:
                 packed.append(result)
                 notes.append(b"")
                 continue
-            noted, kept = write_kept(writer, roi, np.asarray(result), stores_zeros=stores_zeros)
+            image = np.asarray(result)
+            noted, kept = write_kept(writer, roi, image, stores_zeros=stores_zeros)
+            if kept is not image and not is_one:
+                raise StoreError(
+                    "all that is kept of a block comes from one call of its function",
+                    value="another process has written one of its images meanwhile, otherwise",
+                    place=f"block {block.index} of {block.task}",
+                    remedy="run again, if it is not tried again by itself",
+                )
             notes.append(b"" if noted is None else noted.tobytes())
             wrote |= noted is not None
             if self.handover is not None:
