@@ -98,6 +98,7 @@ def smoothing(side, repeats):
     ways = {
         "our own processes": ("smooth", "processes", side),
         "LocalCluster that is up": ("smooth", "dask", side),
+        "the same, that does not sample": ("smooth", "unsampled", side),
     }
     found = measured(ways.values(), repeats)
     check_same(found, "of smoothing")
@@ -114,7 +115,8 @@ def smoothing(side, repeats):
         f"Gaussian of sigma 2 on {side}^3 uint16 (zarr, chunks of 64^3) to float32, blocks of "
         f"128^3, 2 workers; medians of {repeats} processes in turn, each with two runs. Our own "
         "processes start in each run, those of the cluster before; in its first run they import "
-        "what they need. Voxels are the same bit for bit."
+        "what they need. Dask samples a hundred times a second what its workers are at, for its "
+        "page, unless distributed.worker.profile.enabled is False. Voxels are the same bit for bit."
     )
     heads = ["", "first run, s", "ratio", "of processors, s", "ratio"]
     heads += ["a later one, s", "ratio", "of processors, s", "ratio"]

@@ -1,7 +1,7 @@
 """One way of working on a cluster or into a bucket, as a process: ``clusters_work.py WHAT WAY N``.
 
-``blocks scutoid|map N``, ``smooth processes|dask SIDE``, ``store folder|bucket SIDE``; each prints
-a line of JSON.  ``cluster`` runs a cluster, ``serve`` an object store behind a proxy: they say
+``blocks scutoid|map N``, ``smooth processes|dask|unsampled SIDE``, ``store folder|bucket SIDE``;
+each prints a line of JSON.  ``cluster`` runs a cluster, ``serve`` an object store behind a proxy: they say
 their address, and answer each line of their input with what they have taken, or were asked for.
 
 Beside each time stands that of processors (user and system), which other work on the machine
@@ -155,6 +155,7 @@ def smooth(way, side):
 
     if way == "processes":
         return twice(way)
+    os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = str(way != "unsampled")
     with cluster_that_is_up() as (client, _, ask):
         return twice(client, lambda: sum(ask()[name] for name in ("scheduler", "workers")))
 
