@@ -1,8 +1,9 @@
 """One way of working on a cluster or into a bucket, as a process: ``clusters_work.py WHAT WAY N``.
 
 ``blocks scutoid|map N``, ``smooth processes|dask|unsampled SIDE``, ``store folder|bucket SIDE``;
-each prints a line of JSON.  ``cluster`` runs a cluster, ``serve`` an object store behind a proxy: they say
-their address, and answer each line of their input with what they have taken, or were asked for.
+each prints a line of JSON.  ``cluster`` runs a cluster, ``serve`` an object store behind a proxy:
+they say their address, and answer each line of their input with what they have taken, or were asked
+for.
 
 Beside each time stands that of processors (user and system), which other work on the machine
 changes less.
