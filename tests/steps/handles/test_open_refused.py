@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import scutoid as sc
-from scutoid.errors import SourceError, SourceNotFound
+from scutoid.errors import ScutoidWarning, SourceError, SourceNotFound
 
 
 @pytest.fixture
@@ -40,3 +41,15 @@ def test_an_image_in_a_folder_without_rights_is_told_by_the_folder(closed):
 def test_a_pattern_in_a_folder_without_rights_says_so(closed):
     with pytest.raises(SourceNotFound, match="you may not read the folder"):
         sc.open_folder(closed / "*.tif")
+
+
+@pytest.mark.parametrize("pattern", ["**/*.npy", "*/*.npy", "{well}/{n}.npy"])
+def test_a_folder_without_rights_below_a_pattern_is_told_and_not_left_out_in_silence(
+    closed, tmp_path, pattern
+):
+    (tmp_path / "open" / "deeper").mkdir(parents=True)
+    np.save(tmp_path / "open" / "1.npy", np.zeros((4, 4)))
+    with pytest.warns(ScutoidWarning, match="may not read these folders: closed;"):
+        images = sc.open_folder(tmp_path / pattern)
+    (key,) = images
+    assert key.endswith("1.npy")

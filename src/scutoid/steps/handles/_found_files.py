@@ -7,7 +7,7 @@ import glob
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from scutoid.arrays import may_be_image
@@ -33,15 +33,18 @@ class FoundFiles:
     """Links that lead to nothing, and what is no file: named pipes, sockets, devices."""
     other_case: dict[str, str] = field(default_factory=dict)
     """Files beside these that match but for upper and lower case."""
+    closed: tuple[str, ...] = ()
+    """Folders in which the pattern looks, and that the user may not read."""
 
     def selected(self, select: Callable[[str], bool] | None) -> FoundFiles:
         """Return those that belong to the collection."""
         if select is None:
             return self
-        kinds = (self.paths, self.broken, self.other_case)
-        return FoundFiles(
-            *({k: path for k, path in kind.items() if select(path)} for kind in kinds)
+        paths, broken, other_case = (
+            {key: path for key, path in kind.items() if select(path)}
+            for kind in (self.paths, self.broken, self.other_case)
         )
+        return FoundFiles(paths, broken, other_case, self.closed)
 
     def refuse_broken(self, keys: Collection[str]) -> None:
         """Refuse links to nothing among keys, and what is no file.
@@ -58,14 +61,19 @@ class FoundFiles:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is left out by upper and lower case."""
-        if not self.other_case:
-            return ()
-        note = (
-            "left out, for they match but for upper and lower case: "
-            f"{_named(self.other_case)}; write for example *.[tT][iI][fF], or {_LEAVE_OUT}"
-        )
-        return (note,)
+        """What is left out: by upper and lower case, and by rights."""
+        said = []
+        if self.other_case:
+            said.append(
+                "left out, for they match but for upper and lower case: "
+                f"{_named(self.other_case)}; write for example *.[tT][iI][fF], or {_LEAVE_OUT}"
+            )
+        if self.closed:
+            said.append(
+                f"left out, for you may not read these folders: {_named(self.closed)}; change "
+                "their rights if there are files of yours in them"
+            )
+        return tuple(said)
 
 
 def find_files(pattern: NamePattern) -> FoundFiles:
@@ -92,7 +100,19 @@ def find_files(pattern: NamePattern) -> FoundFiles:
         elif own in listing.broken:
             found.broken[name] = path
     found.other_case.update(_of_other_case(pattern, folders))
-    return found
+    return replace(found, closed=tuple(dict.fromkeys(_closed(pattern, place))))
+
+
+def _closed(pattern: NamePattern, place: str) -> Iterator[str]:
+    """Yield folders that glob passes over in silence, for it may not read them."""
+    parts = pattern.glob.split("/")
+    for n in range(1, len(parts)):
+        folders = glob.iglob(  # noqa: PTH207  # as above
+            "/".join([*parts[:n], ""]), root_dir=place, recursive=True
+        )
+        for folder in folders:
+            if not os.access(f"{place}{os.sep}{folder}", os.R_OK | os.X_OK):
+                yield folder.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
