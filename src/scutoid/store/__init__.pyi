@@ -25,7 +25,7 @@ from ._segments import SEGMENTS, SegmentWriter
 from ._sharers import SHARES, Sharer
 from ._shares import Segment, remove_segments, share_lock, take_share
 from ._store_at_url import MARK, RESULT_NAME
-from ._working import is_url, own_folder
+from ._working import URL_MARK, is_url, own_folder
 from .formats import (
     FORMATS,
     SHEETS,
@@ -69,6 +69,7 @@ __all__ = [
     "SHEETS",
     "SIZES",
     "TOKEN",
+    "URL_MARK",
     "AnyLock",
     "Claims",
     "CodeFingerprint",

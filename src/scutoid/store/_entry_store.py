@@ -344,7 +344,8 @@ class EntryStore:
                 continue
         return damaged
 
-    def _tells_results(self) -> bool:
+    @property
+    def tells_results(self) -> bool:
         """Whether results that nobody names are found: not at web servers that list no folders."""
         return self._there is None or self._there.lists_folders()
 
@@ -356,7 +357,7 @@ class EntryStore:
         """
         candidates = [
             (entry, other)
-            for entry, other in (self.entries(name) if self._tells_results() else ())
+            for entry, other in (self.entries(name) if self.tells_results else ())
             if other.key != recipe.key and other.stands_for is None
         ]
         if not candidates:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from scutoid.errors import StoreError
 from scutoid.steps import ImageRef
 from scutoid.steps.graph import (
     Call,
@@ -16,7 +18,7 @@ from scutoid.steps.graph import (
 )
 from scutoid.steps.planning import Keys
 from scutoid.steps.results import StoredResult
-from scutoid.store import MARK, RECIPE, Entry, Recipe
+from scutoid.store import MARK, RECIPE, URL_MARK, EntryStore, Recipe
 
 _DEPTH = 8
 """Steps that may lie between labels and a table."""
@@ -116,11 +118,12 @@ def _stored_images(node: FromStore) -> Iterator[Hashable]:
         return
     recipes = [node.stored.entry.recipe]
     store = _store_of(node.stored.entry.path)
+    places = {} if store is None else _places_in(store)
     for _ in range(_DEPTH):
         further: list[Recipe | None] = []
         for recipe in filter(None, recipes):
             for fact in recipe.inputs.values():
-                made = _recipe(store, fact.digest)
+                made = None if store is None else _recipe(store, places, fact.digest)
                 if made is None or made.kind == "image":
                     yield fact.digest
                 else:
@@ -130,18 +133,28 @@ def _stored_images(node: FromStore) -> Iterator[Hashable]:
             return
 
 
-def _store_of(entry: Path) -> Path | None:
-    """Return the folder of the store that a result lies in."""
-    return next((folder for folder in entry.parents if (folder / MARK).exists()), None)
+def _store_of(entry: Path) -> EntryStore | None:
+    """Return the store that a result lies in, by its folder; at a URL by what is here of it."""
+    marks = (MARK, URL_MARK)
+    found = (path for path in entry.parents if any((path / mark).exists() for mark in marks))
+    return next(map(EntryStore, found), None)
 
 
-def _recipe(store: Path | None, key: str) -> Recipe | None:
+def _places_in(store: EntryStore) -> dict[str, str]:
+    """Return where results lie below a store, by the names of their folders.
+
+    Those of stages lie one folder deeper.  A web server may list none; then those that are here.
+    """
+    here = (
+        path.parent for steps in ("*", "*/*") for path in store.path.glob(f"{steps}/*/{RECIPE}")
+    )
+    places = [path.relative_to(store.path).as_posix() for path in here]
+    with suppress(StoreError):
+        places += store.places_at_url()
+    return {place.rpartition("/")[2]: place for place in places}
+
+
+def _recipe(store: EntryStore, places: Mapping[str, str], key: str) -> Recipe | None:
     """Return the recipe of the result of a key, whatever its step is called."""
-    if store is None:
-        return None
-    for steps in ("*", "*/*"):  # those of stages lie one folder deeper
-        for path in store.glob(f"{steps}/{key[:_DIGITS]}/{RECIPE}"):
-            recipe = Entry(path.parent, "", key).recipe
-            if recipe is not None:
-                return recipe
-    return None
+    place = places.get(key[:_DIGITS])
+    return None if place is None else store.entry_in(place, "", key).recipe

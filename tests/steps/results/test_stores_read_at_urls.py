@@ -196,6 +196,20 @@ def test_neuroglancer_gets_voxels_from_the_url(put):
         np.testing.assert_array_equal(served.read(), image.read())
 
 
+@pytest.mark.parametrize("kind", ["memory", "http"])
+def test_a_table_belongs_to_the_labels_that_it_was_measured_from(put, tmp_path, kind):
+    from scutoid.views import view_layers
+
+    mask = np.zeros((8, 8), "u1")
+    mask[:2, :2] = mask[5:, 5:] = 1
+    labels = sc.label(sc.open(mask, axes="yx") > 0)
+    sc.run(sc.measure(labels), labels, store=tmp_path / "made", executor="serial", progress=False)
+    there = sc.Store(put(tmp_path / "made", kind))
+    shown = view_layers(there["label"], there["measure"])
+    assert [layer.kind for layer in shown] == ["labels", "points"]
+    assert shown[0].options["features"]["n_voxels"].tolist() == [4, 9]
+
+
 WRITING = {
     "a run": lambda url, _: sc.run(
         sc.gaussian(sc.open(np.eye(4)), sigma=1), store=url, executor="serial", progress=False
@@ -266,6 +280,11 @@ class TestAServerThatListsNothing:
             (entry, _), *_ = expected.entries(name)
             found = sc.Store(url).at(f"{url}/{entry.path.relative_to(expected.path)}")
             assert content_of(found) == content_of(expected[name]), name
+
+    def test_a_plan_does_not_say_that_a_step_never_ran(self, url):
+        dimmed = sc.gaussian(sc.open(np.ones((8, 8), "f4"), axes="yx"), sigma=1)
+        (step,) = sc.plan(dimmed, store=url)
+        assert "lists no folders" in step.reason
 
     @pytest.mark.parametrize(
         "use",

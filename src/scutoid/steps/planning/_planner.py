@@ -307,6 +307,8 @@ class Planner:
 
     def _explain(self, draft: Draft) -> str:
         draft.nearest = self.store.nearest(draft.call.spec.label, self.recipe(draft))
+        if draft.nearest is None and not self.store.tells_results:
+            return "not there; of others nothing is known: the server of the store lists no folders"
         return explain(self.compared(draft), draft.nearest)
 
     def recipe(self, draft: Draft) -> Recipe:
