@@ -194,3 +194,8 @@ def test_a_store_is_named_by_a_path(path):
 def test_a_step_is_named_by_text(tmp_path, name):
     with pytest.raises(ParameterError, match="named by text"):
         EntryStore(tmp_path).entries(name)
+
+
+def test_a_path_with_a_nul_is_no_store():
+    with pytest.raises(ParameterError, match=r"no NUL in it(.|\n)*a\\x00b"):
+        EntryStore("a\0b")

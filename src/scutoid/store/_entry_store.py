@@ -71,6 +71,10 @@ class EntryStore:
                 place="store",
                 remedy='give a path, such as store="results", to the run, or to its session',
             )
+        if "\0" in str(path):
+            raise ParameterError(
+                "a name of a folder has no NUL in it", value=repr(path), place="store"
+            )
         self.url = url_of_store(path)
         self._there: StoreAtUrl | None = None
         if self.url is not None:
