@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 import scutoid as sc
 from scutoid import remote
+from scutoid.errors import RunStopped
 from scutoid.events import StepAwaited
 from scutoid.steps import run_share
 from scutoid.store import Claims, EntryStore, ObjectLock, Sharer
@@ -228,6 +231,26 @@ def test_one_that_is_ended_by_a_signal_gives_back_and_keeps_what_it_has(store, r
     MEETING["meet"] = lambda n: None
     assert share(store, (2, 2)).step("more").n_run == 16 - n_done
     assert is_right(store)
+
+
+@sc.step(out="value", version="1")
+def counted(image):
+    if image.any():
+        os.kill(os.getpid(), signal.SIGTERM)
+    return int(image.size)
+
+
+def test_one_that_is_ended_in_a_collection_says_what_it_has_done(store, tmp_path):
+    (tmp_path / "plate").mkdir()
+    for number in range(20):
+        np.save(tmp_path / "plate" / f"{number}.npy", np.full((4, 4), number == 0, "u2"))
+    made = counted(sc.open_folder(tmp_path / "plate", axes="yx"))
+    with pytest.raises(RunStopped) as caught:
+        run_share(made, store=store, share=(1, 1), **QUIET)
+    step = caught.value.run.step("counted")
+    n_done = sc.plan(made, store=store)["counted"].n_done
+    assert 1 <= n_done < 20
+    assert (step.n_done, step.n_run, step.n_cached) == (n_done, n_done, 0)
 
 
 def test_gc_leaves_shares_of_the_living_and_takes_those_of_the_dead(store, monkeypatch, ran):

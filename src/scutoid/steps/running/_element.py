@@ -31,7 +31,7 @@ from scutoid.steps.graph import planned_node
 from scutoid.steps.planning import PlannedCall, PlannedRun
 from scutoid.steps.results import merge_segments
 from scutoid.steps.running._claim import heal, held_here, to_make
-from scutoid.steps.running._outcome import RunStep
+from scutoid.steps.running._outcome import Run, RunStep
 from scutoid.steps.running._part_runners import AloneRunner, Place, ShareRunner
 from scutoid.steps.running._shares import Part, Taken, done_blocks, is_shared, taking, wanted_blocks
 from scutoid.store import BEAT_SECONDS, AnyLock, Lock, Segment, Sharer, TakenOver, dead_after
@@ -258,6 +258,10 @@ class Element:
         n_said = len(runner.warnings)
         try:
             done = runner.run(listeners=self._listeners, **self._options)
+        except RunStopped as stopped:
+            if isinstance(stopped.run, Run):
+                came.n_run += stopped.run.step(each.task).n_run
+            raise
         except DamagedResult:
             if not self._may_try_again(each):
                 raise
@@ -315,7 +319,7 @@ class Element:
         if each.is_kept and not each.is_cached:
             wanted = wanted_blocks(each)
             done = np.zeros_like(wanted) if each.done is None else each.done
-            if is_shared(each) and not each.restarts:  # since it was planned, too
+            if not each.restarts:  # since it was planned, too
                 done = done_blocks(each, wanted)
             n_done = int((done | ~wanted).sum())
             failed = np.zeros_like(wanted) if came.failed is None else came.failed & ~done
