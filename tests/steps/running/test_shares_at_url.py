@@ -168,7 +168,7 @@ def test_one_that_others_have_taken_for_dead_records_nothing_more(store, ran):
 
     class Fences:
         def on_event(self, event):
-            if len(ran) == 2 and not fenced:
+            if 1 <= len(ran) < 16 and not fenced:  # how many a batch has depends on their time
                 (me,) = sharers(place_of(store))
                 me.fence_off()
                 fenced.append(len(ran))
