@@ -64,6 +64,16 @@ def test_images_with_axes_of_one_voxel_are_read_in_pieces(tmp_path_factory, spec
     check_crops(source, truth, data)
 
 
+@pytest.mark.parametrize("axes", ["yx", "zyx", "zyxc", "tzyxc", "tzcyx", "ptzcyx", "ptzyxc"])
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])  # OME knows one of them
+def test_an_image_of_one_voxel_comes_back(tmp_path, axes, dtype):
+    spec = ImageSpec((1,) * len(axes), dtype, axes)
+    write_tiff(tmp_path / "a.tif", np.full(spec.shape, 7, dtype), spec)
+    source = open_source(tmp_path / "a.tif")
+    assert source.spec == spec
+    assert source.read(spec.roi).ravel() == [7]
+
+
 @pytest.mark.parametrize(
     "shape", [(30, 20, 24), (1, 30, 20, 24), (30, 1, 20, 24), (1, 30, 1, 20, 24)]
 )

@@ -157,7 +157,9 @@ def _how(spec: ImageSpec) -> _Layout:
         and spec.size > 0
     )
     if not is_ome:
-        return layout | {"metadata": note(spec)}
+        # Of an image of one voxel that names no axes, tifffile finds none that fit, from five on
+        axes_of_one = {"axes": "Q" * len(spec.shape)} if spec.size == 1 else {}
+        return layout | {"metadata": note(spec) | axes_of_one}
     metadata: dict[str, object] = {
         "axes": axes.upper() + "S" * has_colours(spec),
         "Description": json.dumps(note(spec)),
