@@ -307,7 +307,7 @@ def test_a_process_with_a_share_starts_no_other_run_that_waits_for_it(tmp_path):
 
     class Runs:
         def on_event(self, event):
-            if len(ran) == 3 and not refused:
+            if len(ran) >= 3 and not refused:  # blocks come in batches
                 with pytest.raises(PipelineError, match="a run does not wait for what the run"):
                     sc.run(image, store=tmp_path, executor="serial")
                 refused.append(event)
