@@ -222,16 +222,18 @@ class EntryStore:
                 remedy=f"name it by a URL: {self.path.as_uri()}",
             )
 
-    def look_again(self, *, notes_damage: bool = False) -> None:
+    def look_again(self, *, notes_damage: bool = False, but_complete: bool = False) -> None:
         """Fetch results from a URL again when they are asked for next.
 
         Parameters
         ----------
         notes_damage : bool
             Whether one that is damaged there counts as absent, and `check_intact` tells of it.
+        but_complete : bool
+            Whether those that are complete are not, and none is looked for that was not asked for.
         """
         if self._there is not None:
-            self._there.look_again(notes_damage=notes_damage)
+            self._there.look_again(notes_damage=notes_damage, but_complete=but_complete)
 
     def check_intact(self, entry: Entry) -> None:
         """See that a result at a URL was not found damaged when it was fetched.

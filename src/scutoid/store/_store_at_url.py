@@ -10,6 +10,7 @@ from scutoid import remote
 from scutoid.errors import DamagedResult, StoreError, UnwritableStore
 from scutoid.paths import is_inner_name
 from scutoid.store._durable import make_folder, write_file
+from scutoid.store._entry_folder import COMPLETE
 from scutoid.store._remote_result import RemoteResult
 
 MARK = ".scutoid"
@@ -58,14 +59,19 @@ class StoreAtUrl:
         """Return the URL of what lies at a path of the working folder."""
         return f"{self.url}/{path.relative_to(self.path).as_posix()}"
 
-    def look_again(self, *, notes_damage: bool) -> None:
+    def look_again(self, *, notes_damage: bool, but_complete: bool = False) -> None:
         """Fetch results again when they are asked for next.
 
         Parameters
         ----------
         notes_damage : bool
             Whether one that is damaged there counts as absent, and `check_intact` tells of it.
+        but_complete : bool
+            Whether those that are complete are not, and none is looked for that was not asked for.
         """
+        if but_complete:
+            self._fetched = {path for path in self._fetched if (path / COMPLETE).exists()}
+            return
         self._fetched.clear()
         self._looked.clear()
         self._damaged = {} if notes_damage else None

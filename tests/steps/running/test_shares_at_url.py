@@ -112,6 +112,42 @@ def test_one_process_alone_makes_what_a_run_makes(store, machine, ran):
     assert sc.Store(store).gc(dry_run=True).removals == ()
 
 
+@sc.step(out="value", version="1")
+def later(value):
+    return int(np.asarray(value).sum()) + 1
+
+
+def test_what_is_complete_is_not_asked_for_again(bucket, store):
+    last = first = later(sc.open(RAW, axes="yx"))
+    for _ in range(8):
+        last = later(last)
+    assert run_share(first, store=store, share=(1, 1), **QUIET).ok
+    (complete,) = [each for each in remote.objects(store) if each.url.endswith("manifest.json")]
+    bucket.proxy.forget()
+    assert run_share(last, store=store, share=(1, 1), **QUIET).ok
+    asked = [
+        path for _, path, _ in bucket.proxy.asked if path.endswith(complete.url[len("s3:/") :])
+    ]
+    assert 1 <= len(asked) <= 3  # not once for each of the eight
+
+
+def test_what_was_complete_and_has_lost_its_shards_is_made_again(store, ran):
+    removed = []
+
+    class Removes:
+        def on_event(self, event):
+            if len(ran) < 16 or removed:
+                return
+            if sc.plan(*targets(), store=store)["more"].status == "cached":
+                there = [each.url for each in remote.objects(place_of(store))]
+                removed.extend(u for u in there if "/0/c/" in u or u.endswith("manifest.json"))
+                remote.remove(removed)
+
+    assert share(store, (1, 1), listeners=[Removes()]).ok
+    assert removed
+    assert is_right(store)
+
+
 def test_two_at_once_make_each_block_once(store, ran):
     both = threading.Barrier(2)
     MEETING["meet"] = lambda n: both.wait(60) if n <= 2 else None  # neither has done all

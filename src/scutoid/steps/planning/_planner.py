@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,9 @@ from scutoid.texts import size_text
 _LIKELY_COMPRESSION = 10
 _MEMO = ".input-hashes"
 
+Looks = Literal["all", "unfinished", "none"]
+"""Which results at a URL are looked at again: of those that were before, if there was a plan."""
+
 
 class Planner:
     """Works out the plan of some targets."""
@@ -63,9 +67,11 @@ class Planner:
         memory: int | None = None,
         paranoid: bool = False,
         is_elsewhere: bool = False,
+        looks: Looks = "all",
     ) -> None:
         self.store = store
-        store.look_again(notes_damage=True)
+        if looks != "none":
+            store.look_again(notes_damage=True, but_complete=looks == "unfinished")
         here = None if is_elsewhere else physical_memory()
         self.memory = here if memory is None else memory
         self.memo = HashMemo(store.path / _MEMO, is_trusted=not paranoid)

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from scutoid.blocks import Failure
 from scutoid.errors import DamagedResult, RunStopped
 from scutoid.events import Listener, StepAwaited
 from scutoid.steps.graph import planned_node
-from scutoid.steps.planning import PlannedCall, PlannedRun
+from scutoid.steps.planning import Looks, PlannedCall, PlannedRun
 from scutoid.steps.results import merge_segments
 from scutoid.steps.running._claim import heal, held_here, to_make
 from scutoid.steps.running._outcome import Run, RunStep
@@ -69,7 +69,7 @@ class Element:
     Parameters
     ----------
     new_plan : callable
-        Plans what is to be done now.
+        Plans what is to be done now, by what it looks at again at a URL.
     part : Part
         Which part this process does.
     place : Place
@@ -84,7 +84,7 @@ class Element:
 
     def __init__(
         self,
-        new_plan: Callable[[], PlannedRun],
+        new_plan: Callable[[Looks], PlannedRun],
         part: Part,
         place: Place,
         listeners: Sequence[Listener],
@@ -102,8 +102,10 @@ class Element:
         self._segments: dict[Path, Segment] = {}
         self._claims: dict[str, str] = {}
         self._n_damaged: Counter[Path] = Counter()
+        self._is_amiss = False
+        """Whether what was complete may no longer be."""
         self._told: set[Path] = set()
-        self.planned = new_plan()
+        self.planned = new_plan("all")
         """What is known now of what is to be done."""
         self.warnings: tuple[str, ...] = ()
 
@@ -121,7 +123,12 @@ class Element:
                 return
             if busy:
                 self._wait(*busy)
-            self.planned = self._new_plan()
+            self._plan("unfinished")
+
+    def _plan(self, looks: Looks) -> None:
+        """Plan again: what is complete stays so, unless there was something amiss."""
+        self.planned = self._new_plan("all" if self._is_amiss else looks)
+        self._is_amiss = False
 
     def _next(self) -> tuple[PlannedCall, Busy] | tuple[()] | None:
         """Do one thing: empty if it was done, what another process has, None if all is done."""
@@ -192,6 +199,7 @@ class Element:
                     listeners=self._listeners, **self._options
                 )
             except TakenOver:
+                self._is_amiss = True
                 return None, True
             except RunStopped:
                 came.n_run += int(done_blocks(each, chosen).sum())
@@ -203,6 +211,7 @@ class Element:
             if segment.is_fenced:  # the last that was recorded may not count
                 return None, True
             failed = chosen & ~done_blocks(each, chosen)
+            self._is_amiss = bool(failed.any())
             came.n_run += int(chosen.sum()) - int(failed.sum()) - report.n_taken
             came.n_taken += report.n_taken
             came.seconds += report.seconds
@@ -229,25 +238,34 @@ class Element:
             if each.entry.remote is not None and not each.restarts:
                 each.entry.remote.fetch(is_held=True)
             # Others may have done it since it was planned.
-            self.planned = self._new_plan()
+            self._plan("all" if each.restarts else "none")
             found = self._found(each)
             if found is None:
                 return None, True
             is_merged = not found.restarts and merge_segments(found.entry)
-            if is_merged or heal([found], self._listeners):
-                self.planned = self._new_plan()
+            self._is_amiss = heal([found], self._listeners)
+            if is_merged or self._is_amiss:
+                self._plan("none")
                 found = self._found(each)
                 if found is None:
                     return None, True
             runner = AloneRunner(self.planned, found, self._place, check_halo=self._check_halo)
             wanted = wanted_blocks(found)
             done = np.zeros_like(wanted) if found.done is None else found.done
-            with suppress(TakenOver):  # others make it
+            with self._giving_way():
                 if is_shared(found) and bool((wanted & ~done).any()):
                     runner.begin()
                 else:
                     self._run_alone(found, runner, came)
         return None, True
+
+    @contextmanager
+    def _giving_way(self) -> Iterator[None]:
+        """Leave a step to others, who have taken this process for dead."""
+        try:
+            yield
+        except TakenOver:
+            self._is_amiss = True
 
     def _found(self, each: PlannedCall) -> PlannedCall | None:
         """Return a step as it is planned now; None if it is not to be made, or not yet."""
@@ -271,6 +289,7 @@ class Element:
         came.seconds += step.seconds
         came.n_run += step.n_run
         came.n_taken += step.n_taken
+        self._is_amiss = not step.is_done
         if not step.is_done and not (done.met_damage and self._is_damage(each, step.failures)):
             came.failures += step.failures
             came.is_given_up = True
@@ -283,6 +302,7 @@ class Element:
 
     def _may_try_again(self, each: PlannedCall) -> bool:
         """Count that damage was met, which the next plan has made again: not again and again."""
+        self._is_amiss = True
         self._n_damaged[each.entry.path] += 1
         return self._n_damaged[each.entry.path] < _ATTEMPTS
 

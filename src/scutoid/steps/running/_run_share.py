@@ -12,7 +12,7 @@ from scutoid.errors import ParameterError, RunStopped
 from scutoid.events import Listener
 from scutoid.executors import standing
 from scutoid.steps.handles import refs_in, refusing_depth
-from scutoid.steps.planning import PlannedRun, Planner
+from scutoid.steps.planning import Looks, PlannedRun, Planner
 from scutoid.steps.running._begin import begin_run
 from scutoid.steps.running._element import Element
 from scutoid.steps.running._outcome import Run
@@ -78,12 +78,13 @@ def run_share(
     entry_store.check_writable()
     refs = refs_in(targets)
 
-    def new_plan() -> PlannedRun:
+    def new_plan(looks: Looks) -> PlannedRun:
         planner = Planner(
             entry_store,
             block=block,
             memory=None if memory is None else parse_bytes(memory),
             paranoid=paranoid,
+            looks=looks,
         )
         with refusing_depth():
             planned = planner.plan(refs)
@@ -93,7 +94,7 @@ def run_share(
     with ends_by_signals(), ExitStack() as announced:
         runner = None
         while runner is None:
-            first = Runner(new_plan(), check_halo=False, array=array)
+            first = Runner(new_plan("all"), check_halo=False, array=array)
             runner = begin_run(first, announced, [], executor=executor)
         log = announced.enter_context(EventLog(runner.folder / EVENTS))
         element = Element(
