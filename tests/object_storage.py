@@ -69,6 +69,7 @@ class FaultProxy(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each body waits until its header was received
 
     def log_message(self, *args):
         pass

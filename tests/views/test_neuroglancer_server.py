@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 
 import pytest
 
 from scutoid.errors import ParameterError, SourceError
-from scutoid.views._neuroglancer_server import Page, PageServer
+from scutoid.views._neuroglancer_server import Page, PageServer, _Handler
 
 pytest.importorskip("neuroglancer", reason="pip install 'scutoid[web]'")
 
@@ -51,6 +52,19 @@ def test_the_page_and_its_data_are_served(server, path, start):
     assert (answer.status, body[: len(start)]) == (200, start)
     assert "connect-src 'self'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_no_body_waits_until_its_header_was_received(server, monkeypatch):
+    answered, delays = _Handler.do_GET, []
+
+    def noted(handler):
+        level, name = socket.IPPROTO_TCP, socket.TCP_NODELAY
+        delays.append(handler.connection.getsockopt(level, name) == 0)
+        answered(handler)
+
+    monkeypatch.setattr(_Handler, "do_GET", noted)
+    asked(server, f"/data/{server.token}/0/a/b")
+    assert delays == [False]
 
 
 def test_a_browser_asks_for_no_icon(server):

@@ -149,6 +149,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else a body waits some 40 ms until its header was received
     server: _Server
 
     def log_message(self, *args: Any) -> None:
