@@ -92,6 +92,26 @@ def assert_equal(found, expected, rtol):
         assert found == (pytest.approx(expected, rel=rtol) if rtol else expected)
 
 
+CALLING = {"predict", "stitch", "fill_holes"}
+"""Operations whose cases call a function of their own: a run takes processes for them."""
+
+
+def test_in_eight_threads_which_a_run_takes_by_itself(
+    op_case, make_scene, longest, tmp_path
+) -> None:
+    axes = AXES[op_case.scene][0]
+    dtype = next(name for name in DTYPES if np.dtype(name).kind in op_case.dtypes)
+    made_of = (axes, tuple(LONGEST[axis] for axis in axes), 3, dtype, 60000, 0.6)
+    scene = make_scene(*made_of)
+    given = {name: values[0] for name, values in op_case.choices.items()}
+    call = Call(op_case, op_case.name, scene, made_of, {**given, "extent": longest(scene)})
+    target = call.target()
+    chosen = sc.plan(target, store=tmp_path, block=4).executor
+    assert (chosen.executor == "processes") == (op_case.op in CALLING), str(chosen)
+    sc.run(target, store=tmp_path, block=4, executor="threads", workers=8)
+    assert_equal(op_case.read(target), call.expected, call.rtol)
+
+
 @given(data=st.data())
 @settings(max_examples=4, phases=UNSHRUNK)
 def test_serially_and_in_threads_as_declared(op_case, make_scene, longest, data) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from scutoid.geometry import Roi
 class NumpySource:
     """A numpy array."""
 
+    threadsafe: ClassVar[bool] = True
     spec: ImageSpec
     """Description of the image."""
     array: NDArray[Any] = field(repr=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ _UNREADABLE = (ValueError, OSError, SyntaxError, EOFError)
 class PictureSource:
     """A picture file, decoded in one piece."""
 
+    threadsafe: ClassVar[bool] = True
     spec: ImageSpec
     """Description of the image."""
     path: str

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ _OWN_ENDINGS = (*TIFF_ENDINGS, *PICTURE_ENDINGS, *COMPANION_ENDINGS, *OWN_ENDING
 class PlanesSource:
     """Files of equal shape, one a plane; each is decoded about once."""
 
+    threadsafe: ClassVar[bool] = True
     spec: ImageSpec
     """Description of the volume; the first axis runs over the files."""
     paths: tuple[str, ...]

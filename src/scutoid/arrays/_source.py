@@ -62,7 +62,9 @@ class ArraySource(Protocol):
     """An image that can be read by region.
 
     A source can be pickled, and then opens itself again from its location, and can be read by
-    several threads at once.
+    several threads at once.  Where it has ``threadsafe = True``, no code of a user or of a library
+    that could end the process reads it, and a run may read it in its own process
+    (``executor="auto"``).
     """
 
     @property
@@ -125,6 +127,11 @@ class WrappedSource:
     def is_decoded(self) -> bool:
         """Whether chunks are decoded as a whole."""
         return bool(getattr(self.source, "is_decoded", True))
+
+    @property
+    def threadsafe(self) -> bool:
+        """Whether a run may read it in threads of its own process."""
+        return bool(getattr(self.source, "threadsafe", False))
 
     @property
     def levels(self) -> int:

@@ -147,6 +147,11 @@ class StackSource:
         return bool(getattr(self.first, "is_decoded", True))
 
     @property
+    def threadsafe(self) -> bool:
+        """Whether a run may read it in threads of its own process."""
+        return bool(getattr(self.first, "threadsafe", False))
+
+    @property
     def identity(self) -> SourceIdentity:
         """All files."""
         there = [path for path in self.paths if path is not None]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ TIFF_ENDINGS = (".tif", ".tiff")
 class TiffSource:
     """An image of a TIFF file."""
 
+    threadsafe: ClassVar[bool] = True
     spec: ImageSpec
     """Description of the image."""
     path: str

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -321,6 +321,7 @@ class _ZarrPython:
 class ZarrSource:
     """A zarr array as an image."""
 
+    threadsafe: ClassVar[bool] = True
     spec: ImageSpec
     """Description of the image."""
     array: ZarrArray

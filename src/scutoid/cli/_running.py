@@ -80,7 +80,7 @@ def run(
     """
     job = job_of_element() if requeue else None
     part = None if share is None else share_options(share, options)
-    chosen = (executor or "processes") if preset is None else read_preset(preset, executor)
+    chosen = (executor or "auto") if preset is None else read_preset(preset, executor)
     find_executor(chosen)  # a name that is none is refused before the pipeline is looked at
     with _in_plain_words() as said, Progress() as shown:
         above = _Above(said)

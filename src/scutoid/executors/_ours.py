@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 # Named by text, for a run imports only what it uses.
 OURS: Mapping[str, str] = {
+    "auto": "scutoid.executors._processes:AutoExecutor",
     "serial": "scutoid.executors._serial:SerialExecutor",
     "threads": "scutoid.executors._threads:ThreadsExecutor",
     "processes": "scutoid.executors._processes:ProcessesExecutor",

@@ -10,23 +10,20 @@ A worker that dies or hangs is replaced; the page tells which item to charge.
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Pipe, wait
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import IO
 
 from scutoid.errors import WorkerError
 from scutoid.executors._deaths import Deaths
-from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
-from scutoid.executors._heartbeat import SharedHeartbeat
+from scutoid.executors._idle import Idle
 from scutoid.executors._pickling import dump_works, with_values
+from scutoid.executors._process import LEAVING_SECONDS, Process, Surroundings
 from scutoid.executors._work import (
     MOST_ITEMS,
     GivenUp,
@@ -39,21 +36,9 @@ from scutoid.executors._work import (
     Work,
     WorkerPool,
 )
-from scutoid.executors._worker import OVER
 
-# A worker that closes its connection has this long to end.
-_LEAVING_SECONDS = 5.0
 # A lost worker whose child keeps its connection open is noticed this often.
 _POLL_SECONDS = 0.5
-
-_BOOT = (
-    "import sys, pickle\n"
-    "from multiprocessing.connection import Connection\n"
-    "c = Connection(int(sys.argv[1]))\n"
-    "sys.path[:] = pickle.loads(c.recv_bytes())\n"
-    "from scutoid.executors._worker import main\n"
-    "main(c, int(sys.argv[2]), int(sys.argv[3]))\n"
-)
 
 
 class ProcessesExecutor:
@@ -80,7 +65,7 @@ class StandingProcesses(ProcessesExecutor):
     """
 
     def __init__(self) -> None:
-        self._idle: list[_Process] = []
+        self._idle = Idle()
 
     def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
         """Pickle the works, and start the processes that are not there yet."""
@@ -88,105 +73,40 @@ class StandingProcesses(ProcessesExecutor):
 
     def close(self) -> None:
         """End the processes, which are idle."""
-        while self._idle:
-            self._idle.pop().end()
+        self._idle.close()
+
+
+class AutoExecutor(ProcessesExecutor):
+    """Leaves it to a run of steps where it computes; processes, where that knows nothing better.
+
+    These stay for the next run of this process, some minutes long.
+    """
+
+    def open(self, works: Sequence[Work], workers: int, *, logs: Path | None = None) -> WorkerPool:
+        """Pickle the works, and start the processes that are not there yet."""
+        return _ProcessesWorkerPool(works, dump_works(works), workers, logs, Idle.of_this_process())
+
+
+class _StandingAuto(StandingProcesses, AutoExecutor):
+    """The same, of whose processes those that were needed stay until it is closed."""
+
+
+def is_auto(executor: object) -> bool:
+    """Whether it leaves it to a run of steps where it computes."""
+    return executor == "auto" or isinstance(executor, AutoExecutor)
 
 
 @contextmanager
 def standing(executor: object) -> Iterator[object]:
     """Give an executor whose own processes stay until this is left; another is given as it is."""
-    if not (executor == "processes" or type(executor) is ProcessesExecutor):
+    if executor not in ("processes", "auto") and type(executor) is not ProcessesExecutor:
         yield executor
         return
-    stays = StandingProcesses()
+    stays = _StandingAuto() if executor == "auto" else StandingProcesses()
     try:
         yield stays
     finally:
         stays.close()
-
-
-class _Process:
-    """The driver's side of one worker process."""
-
-    def __init__(self, number: int, folder: str, logs: Path | None) -> None:
-        self.number = number
-        self.begun_in = (folder, logs)
-        self.jobs: dict[int, Job] = {}
-        self.known: set[int] = set()
-        self.heartbeat, page = SharedHeartbeat.create()
-        self.connection, theirs = Pipe(duplex=True)
-        try:
-            with _log_file(logs, number) as log:
-                self.process = subprocess.Popen(
-                    [
-                        *(sys.executable, "-P", "-c", _BOOT),
-                        *(str(theirs.fileno()), str(page), str(os.getpid())),
-                    ],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(theirs.fileno(), page),
-                    # A group of its own: Ctrl-C in the terminal reaches the driver alone, and what
-                    # the user's function has started can be ended with the worker.
-                    process_group=0,
-                    cwd=folder,
-                    env=MEMORY_VARIABLES | os.environ | dict.fromkeys(THREAD_VARIABLES, "1"),
-                )
-        except BaseException:
-            self.connection.close()
-            self.heartbeat.close()
-            raise
-        finally:
-            theirs.close()
-            os.close(page)
-        self.send(list(sys.path))
-        self.send(number)
-
-    def send(self, message: object) -> None:
-        """Send a message; a lost worker is noticed when it is read from."""
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
-
-    def kill(self) -> None:
-        """Kill the process and its children."""
-        if self.process.poll() is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.kill()
-        self.process.wait()
-
-    def end_run(self, end: float) -> bool:
-        """Have a process without jobs leave its set-ups until a time; return whether it has."""
-        with suppress(EOFError, OSError):
-            self.send(("over",))
-            while self.connection.poll(max(end - time.monotonic(), 0)):
-                if pickle.loads(self.connection.recv_bytes()) == OVER:
-                    self.known.clear()
-                    return self.process.poll() is None
-        return False
-
-    def end(self) -> None:
-        """End a process that is idle."""
-        self.send(("stop",))
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(_LEAVING_SECONDS)
-        self.kill()
-        self.close()
-
-    def close(self) -> None:
-        """Release the driver's resources for a process that has ended."""
-        self.connection.close()
-        self.heartbeat.close()
-
-
-@contextmanager
-def _log_file(logs: Path | None, number: int) -> Iterator[IO[bytes] | None]:
-    if logs is None:
-        yield None
-        return
-    logs.mkdir(parents=True, exist_ok=True)
-    with (logs / f"worker-{number}.log").open("ab") as file:
-        yield file
 
 
 class _ProcessesWorkerPool:
@@ -200,15 +120,15 @@ class _ProcessesWorkerPool:
         payloads: Sequence[bytes],
         workers: int,
         logs: Path | None,
-        idle: list[_Process] | None = None,
+        idle: Idle | None = None,
     ) -> None:
         self._works = works
         self._payloads = payloads
         self._logs = logs
-        self._folder = str(Path.cwd())
-        self._processes: dict[int, _Process] = {}
+        self._surroundings = Surroundings.now(logs)
+        self._processes: dict[int, Process] = {}
         self._idle = idle
-        self._next_number = 0 if idle is None else max((p.number for p in idle), default=-1) + 1
+        self._next_number = 0 if idle is None else idle.next_number()
         self._joined: list[Message] = []
         self._deaths = Deaths(workers)
         self._has_timeouts = any(work.timeout is not None for work in works)
@@ -266,9 +186,9 @@ class _ProcessesWorkerPool:
             return
         for process in list(self._processes.values()):
             if not process.jobs and process.end_run(end):
-                self._idle.append(self._processes.pop(process.number))
+                self._idle.keep(self._processes.pop(process.number))
 
-    def _drop_messages(self, leaving: dict[int, _Process], end: float) -> None:
+    def _drop_messages(self, leaving: dict[int, Process], end: float) -> None:
         """Read and drop messages: a worker that cannot send its last outcome cannot end."""
         by_connection = {process.connection: process for process in leaving.values()}
         pause = max(min(end - time.monotonic(), _POLL_SECONDS), 0)
@@ -285,16 +205,14 @@ class _ProcessesWorkerPool:
                 del leaving[process.number]
 
     def _start(self) -> None:
-        while self._idle:
-            kept = self._idle.pop(0)
-            if kept.process.poll() is None and kept.begun_in == (self._folder, self._logs):
-                self._processes[kept.number] = kept
-                self._joined.append(Joined(kept.number))
-                return
-            kept.end()
+        kept = None if self._idle is None else self._idle.take(self._surroundings, self._logs)
+        if kept is not None:
+            self._processes[kept.number] = kept
+            self._joined.append(Joined(kept.number))
+            return
         number = self._next_number
         self._next_number += 1
-        self._processes[number] = _Process(number, self._folder, self._logs)
+        self._processes[number] = Process(number, self._surroundings, self._logs)
 
     def _pause(self, end: float | None) -> float:
         """Seconds to wait for a message before looking for hung and dead workers."""
@@ -318,7 +236,7 @@ class _ProcessesWorkerPool:
                     messages += self._receive(process)
         return messages
 
-    def _receive(self, process: _Process) -> list[Message]:
+    def _receive(self, process: Process) -> list[Message]:
         """All messages that a worker has sent, and its loss if it is gone."""
         messages: list[Message] = []
         try:
@@ -330,7 +248,7 @@ class _ProcessesWorkerPool:
             return messages + self._lose(process)
         return messages
 
-    def _unpickled(self, process: _Process, payload: bytes) -> Message:
+    def _unpickled(self, process: Process, payload: bytes) -> Message:
         message: Message = pickle.loads(payload)
         if isinstance(message, Outcome):
             job = process.jobs.pop(message.job, None)
@@ -340,7 +258,7 @@ class _ProcessesWorkerPool:
                 return with_values(message)
         return message
 
-    def _deadline(self, process: _Process) -> float | None:
+    def _deadline(self, process: Process) -> float | None:
         seen = process.heartbeat.look()
         if seen is None or seen.position < 0 or seen.job not in process.jobs:
             return None
@@ -361,11 +279,11 @@ class _ProcessesWorkerPool:
                 messages += self._lose(process, overdue=True)
         return messages
 
-    def _lose(self, process: _Process, *, overdue: bool = False) -> list[Message]:
+    def _lose(self, process: Process, *, overdue: bool = False) -> list[Message]:
         """Remove a lost worker, find the item to charge, and start another worker."""
         if not overdue:
             with suppress(subprocess.TimeoutExpired):
-                process.process.wait(_LEAVING_SECONDS)
+                process.process.wait(LEAVING_SECONDS)
         process.kill()
         seen = process.heartbeat.look()
         charged = work = None

@@ -17,11 +17,13 @@ import sys
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 
 import numpy as np
 
 from scutoid.executors._heartbeat import SharedHeartbeat
 from scutoid.executors._pickling import dump_value, loads
+from scutoid.executors._traces import Traces
 from scutoid.executors._work import ItemFailure, Job, Joined, Outcome, Work, Workbench
 from scutoid.stopping import SIGNALS
 
@@ -30,6 +32,16 @@ _PR_SET_PDEATHSIG = 1
 _IDLE = 0.1  # seconds
 OVER = "over"
 """What a worker that stays answers once it has left its set-ups at the end of a run."""
+AS_NEW = "as new"
+"""What it answers before another run, if it is still as it has begun."""
+_CHANGED = "changed"
+
+
+class _Begin(NamedTuple):
+    """Another run begins."""
+
+    log: str | None
+    """File that what is printed goes to; None: where it went."""
 
 
 def main(connection: Connection, heartbeat: int, parent: int) -> None:
@@ -80,11 +92,12 @@ class _Worker:
     def __init__(self, connection: Connection, heartbeat: SharedHeartbeat) -> None:
         self._connection = connection
         self._heartbeat = heartbeat
-        self._inbox: queue.SimpleQueue[Job | str | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Job | _Begin | str | None] = queue.SimpleQueue()
         self._payloads: dict[int, bytes] = {}
         self._works: dict[int, Work] = {}
         self._bench = Workbench(-1, encode=dump_value)
         self._is_dropped = False
+        self._traces = Traces()
         self.exit_code = 0
 
     def run(self) -> None:
@@ -96,6 +109,9 @@ class _Worker:
         while (job := self._next()) is not None:
             if isinstance(job, str):
                 self._end_run()
+                continue
+            if isinstance(job, _Begin):
+                self._begin_run(job.log)
                 continue
             outcome = self._carry_out(job)
             if self._is_dropped:
@@ -118,6 +134,16 @@ class _Worker:
         self._works.clear()
         self._payloads.clear()
         self._send(OVER)
+        self._traces.note()
+
+    def _begin_run(self, log: str | None) -> None:
+        """Say whether this process is as a new one would be, and print to the log of the run."""
+        if self._traces.are_there():
+            self._send(_CHANGED)
+            return
+        if log is not None:
+            _print_to(log)
+        self._send(AS_NEW)
 
     def leave_early(self, number: int, frame: object) -> None:
         """Handle a signal: report the block that is computed now, and end.
@@ -135,7 +161,7 @@ class _Worker:
             if signal.getsignal(number) == self.leave_early:
                 signal.signal(number, signal.SIG_DFL)
 
-    def _next(self) -> Job | str | None:
+    def _next(self) -> Job | _Begin | str | None:
         """Wait for a job; give freed memory back to the system while idle."""
         try:
             return self._inbox.get(timeout=_IDLE)
@@ -155,6 +181,8 @@ class _Worker:
                     self._payloads[number] = payload
                 case ("job", number, work, indices):
                     self._inbox.put(Job(number, work, np.frombuffer(indices, dtype=np.int64)))
+                case ("begin", log):
+                    self._inbox.put(_Begin(log))
                 case ("over",):
                     self._inbox.put(OVER)
                 case ("halt",):
@@ -173,17 +201,29 @@ class _Worker:
 
     def _work(self, number: int) -> Work:
         if number not in self._works:
-            work = loads(self._payloads[number])
+            with self._traces.loading():
+                work = loads(self._payloads[number])
+                _limit_libraries()
             if not isinstance(work, Work):
                 raise TypeError(type(work).__name__)
             _give_back_memory()  # what the blocks of another step had, this one may not need
             self._works[number] = work
             del self._payloads[number]
-            _limit_libraries()
         return self._works[number]
 
     def _send(self, message: object) -> None:
         self._connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def _print_to(log: str) -> None:
+    """Have what is printed from here on, by libraries too, go to a file."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for number in (1, 2):
+        os.dup2(file, number)
+    os.close(file)
 
 
 def _give_back_memory() -> None:

@@ -63,7 +63,7 @@ def _flipped_grid(images: list[Image], axis: str) -> OutputGrid:
     return OutputGrid(extent.shape, source, extent.voxel_size, extent.origin)
 
 
-@blockwise(grid=_flipped_grid, dtype="same", block_invariant=True, version="1")
+@blockwise(grid=_flipped_grid, dtype="same", block_invariant=True, version="1", threadsafe=True)
 def flip_step(image: Array, *, axis: str, block: StepBlock = injected) -> Array:
     """Flip one block."""
     axes = tuple(block.function_axes.index(letter) for letter in axis)
@@ -178,6 +178,7 @@ def transpose(image: ImageLike, *, axes: str | Sequence[int] | None = None) -> I
         labels=are_labels(image),
         block_invariant=True,
         version="1",
+        threadsafe=True,
     )(_transposed)
     order = [seen.index(letter) for letter in wanted[n_front:]]
     step = limited_depth(step.options(name="transpose"), [image], seen)
@@ -353,6 +354,7 @@ def _concatenate(*given: ImageLike, axis: str | int) -> ImageLike:
         labels=all(map(are_labels, images)),
         block_invariant=True,
         version="1",
+        threadsafe=True,
     )(_joined)
     if set(seen) - set(SPATIAL):
         step = limited_depth(step, images, seen)

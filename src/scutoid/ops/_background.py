@@ -114,7 +114,7 @@ def subtract_background(
     return subtract_field(image, field, factors=edges)
 
 
-@step(out="parts", sees_all=True, version="2")
+@step(out="parts", sees_all=True, version="2", threadsafe=True)
 def background_field(
     means: BlockParts, *, factors: Sequence[int], radii: Sequence[float], method: str
 ) -> dict[int, dict[str, Coarse]]:
@@ -129,7 +129,7 @@ def background_field(
     return fields
 
 
-@blockwise(dtype=np.float32, block_invariant=True, version="1")
+@blockwise(dtype=np.float32, block_invariant=True, version="1", threadsafe=True)
 def subtract_field(
     image: Array,
     field: dict[str, Coarse],

@@ -185,7 +185,7 @@ def n4(coarse: Coarse) -> Coarse:
     return np.asarray(np.exp(logarithm.astype(np.float64)))
 
 
-@step(version="3")
+@step(version="3", threadsafe=True)
 def bias_field(means: BlockParts, *, factors: Sequence[int], estimator: Estimator) -> Coarse:
     """Estimate the bias on the coarse image, for each place along the iterated axes."""
     fields = []
@@ -201,7 +201,7 @@ def bias_field(means: BlockParts, *, factors: Sequence[int], estimator: Estimato
     return np.stack(fields)
 
 
-@blockwise(dtype=np.float32, block_invariant=True, version="1")
+@blockwise(dtype=np.float32, block_invariant=True, version="1", threadsafe=True)
 def divide_field(
     image: Array, *, fields: Coarse, factors: Sequence[int], block: StepBlock = injected
 ) -> NDArray[np.float32]:

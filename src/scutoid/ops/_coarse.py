@@ -32,6 +32,7 @@ def _check_real(images: list[Image]) -> None:
     halo=lambda factors: [(0, factor - 1) for factor in factors],
     block_invariant=True,
     version="2",
+    threadsafe=True,
 )
 def coarse_means(
     image: Array, *, factors: Sequence[int], block: StepBlock = injected

@@ -283,7 +283,7 @@ def _check_axes(images: list[Described]) -> None:
         check_label_voxels(image, f"{_PLACE}, {image.name!r}")
 
 
-@blockwise(out="parts", check=_check_axes, block_invariant=True, version="1")
+@blockwise(out="parts", check=_check_axes, block_invariant=True, version="1", threadsafe=True)
 def compare_blocks(labels: Array, truth: Array, *, block: StepBlock = injected) -> Arrays:
     """Count the pairs of labels at the voxels of one block."""
     table = Contingency.of(labels, truth)
@@ -311,7 +311,7 @@ def _at_place(part: Mapping[str, Array], columns: Mapping[str, Array]) -> pd.Dat
     return with_time_unit(pd.DataFrame({**places, **columns}), times)
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def compare_scores(pieces: BlockParts, *, thresholds: tuple[float, ...]) -> pd.DataFrame:
     """Add up the pairs of all blocks of each image, and make its scores."""
     rows = [
@@ -321,13 +321,13 @@ def compare_scores(pieces: BlockParts, *, thresholds: tuple[float, ...]) -> pd.D
     return _joined(rows)
 
 
-@step(version="1")
+@step(version="1", threadsafe=True)
 def compare_sums(pieces: BlockParts, *, thresholds: tuple[float, ...]) -> Arrays:
     """Add up the pairs of all blocks, to what the scores of all images together are made of."""
     return _added_up(agreement_sums(table, thresholds) for _, table in _tables(pieces))
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def compare_total(
     sums: Arrays | Mapping[str, Arrays], *, thresholds: tuple[float, ...], of_members: bool
 ) -> pd.DataFrame:
@@ -349,7 +349,7 @@ def _added_up(sums: Iterable[Mapping[str, Array]]) -> Arrays:
     return total
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def matched_objects(pieces: BlockParts, *, threshold: float) -> pd.DataFrame:
     """List the pairs of objects that match, of each image in turn."""
     rows = []

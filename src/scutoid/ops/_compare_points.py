@@ -210,7 +210,7 @@ def _checked(
     return {"max_distance": wanted}
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def matched_points(
     points: pd.DataFrame, truth: pd.DataFrame, *, max_distance: Distance
 ) -> pd.DataFrame:
@@ -220,7 +220,7 @@ def matched_points(
     return table.astype({"point": np.int64, "truth": np.int64})
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def point_scores(
     points: pd.DataFrame, truth: pd.DataFrame, *, max_distance: Distance
 ) -> pd.DataFrame:
@@ -233,7 +233,7 @@ def point_scores(
     return table.astype(dict.fromkeys(("tp", "fp", "fn", "n_pred", "n_true"), np.int64))
 
 
-@step(version="1")
+@step(version="1", threadsafe=True)
 def point_sums(
     points: pd.DataFrame, truth: pd.DataFrame, *, max_distance: Distance
 ) -> dict[str, object]:
@@ -245,7 +245,7 @@ def point_sums(
     return {"sums": sums, **({"unit": source.attrs[UNIT]} if UNIT in source.attrs else {})}
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def point_total(
     sums: Mapping[str, object] | Mapping[str, Mapping[str, object]], *, of_members: bool
 ) -> pd.DataFrame:

@@ -184,7 +184,7 @@ def is_table(objects: ImageLike | TableLike) -> TypeGuard[Table]:
     return isinstance(objects, (Table, Tables)) or type(objects).__name__ == "DataFrame"
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def with_cells(
     cells: pd.DataFrame, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> pd.DataFrame:
@@ -217,7 +217,7 @@ def estimated_cells(
     )
 
 
-@step(out="table", version="3")
+@step(out="table", version="3", threadsafe=True)
 def count_rows(
     cells: pd.DataFrame, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> pd.DataFrame:
@@ -234,7 +234,7 @@ def count_rows(
     return with_times_from(_summary(counted, by, cells), cells)
 
 
-@step(out="table", version="3")
+@step(out="table", version="3", threadsafe=True)
 def count_pieces(
     pieces: BlockParts, *, size: float | None, by: SizeBy, min_size: float, edge_weight: float
 ) -> pd.DataFrame:

@@ -254,7 +254,7 @@ def _steps(
     return tuple(float(one) for one in steps)
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def coarse_counts(
     cells: pd.DataFrame,
     *,
@@ -307,7 +307,7 @@ def _added_up(counts: pd.DataFrame) -> pd.DataFrame:
     return added
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def coarse_counts_of_pieces(
     pieces: BlockParts,
     *,
@@ -356,7 +356,7 @@ def _grid(images: list[Image], factors: Steps, spacing: Steps) -> OutputGrid:
     return OutputGrid(_shape(sizes, steps), lambda _number, _region: nothing, voxel_size, origin)
 
 
-@blockwise(grid=_grid, dtype=np.float64, block_invariant=True, version="2")
+@blockwise(grid=_grid, dtype=np.float64, block_invariant=True, version="2", threadsafe=True)
 def density_map(
     space: Array,
     counts: pd.DataFrame,

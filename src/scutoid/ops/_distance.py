@@ -57,7 +57,9 @@ def _reach(max_distance: float, voxel_size: Sequence[float] | None) -> int | lis
     return [math.ceil(max_distance / size - _ROUNDING) for size in voxel_size]
 
 
-@blockwise(halo=_reach, dtype=np.float64, check=_check, block_invariant=True, version="1")
+@blockwise(
+    halo=_reach, dtype=np.float64, check=_check, block_invariant=True, version="1", threadsafe=True
+)
 def distance_transform(
     mask: Array, *, max_distance: float, voxel_size: Sequence[float] | None = None
 ) -> NDArray[np.float64]:

@@ -54,7 +54,7 @@ def _check(image: Image | Array, width: W, name: str, reach: Callable[[W], objec
         check_per_axis(width, image, name)
 
 
-@blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
+@blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1", threadsafe=True)
 def gaussian(image: Array, *, sigma: float | Sequence[float]) -> Array:
     """Smooth by a Gaussian.
 
@@ -126,7 +126,14 @@ def _check_size(images: list[Image], size: int | Sequence[int]) -> None:
     _check(images[0], size, "size", _window)
 
 
-@blockwise(halo=_window, dtype="same", check=_check_size, block_invariant=True, version="2")
+@blockwise(
+    halo=_window,
+    dtype="same",
+    check=_check_size,
+    block_invariant=True,
+    version="2",
+    threadsafe=True,
+)
 def median(image: Array, *, size: int | Sequence[int]) -> Array:
     """Take the median of each voxel's neighbourhood.
 
@@ -201,7 +208,7 @@ def _check_both(images: list[Image], low: Widths, high: Widths | None) -> None:
         _check(images[0], _upper(low, high), "high", _radius)
 
 
-@blockwise(halo=_wider, check=_check_both, block_invariant=True, version="1")
+@blockwise(halo=_wider, check=_check_both, block_invariant=True, version="1", threadsafe=True)
 def difference_of_gaussians(image: Array, *, low: Widths, high: Widths | None = None) -> Array:
     """Pass structures between two widths: the image smoothed a little, less smoothed a lot.
 
@@ -249,7 +256,7 @@ def difference_of_gaussians(image: Array, *, low: Widths, high: Widths | None = 
     return np.asarray(_smooth(values, low) - _smooth(values, upper))
 
 
-@blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1")
+@blockwise(halo=_radius, check=_check_sigma, block_invariant=True, version="1", threadsafe=True)
 def laplacian_of_gaussian(image: Array, *, sigma: Widths) -> Array:
     """Sum up the second derivatives of the image smoothed by a Gaussian.
 
@@ -309,7 +316,14 @@ def _check_radius(images: list[Image], radius: Widths) -> None:
     _check(images[0], radius, "radius", _twice)
 
 
-@blockwise(halo=_twice, dtype="same", check=_check_radius, block_invariant=True, version="2")
+@blockwise(
+    halo=_twice,
+    dtype="same",
+    check=_check_radius,
+    block_invariant=True,
+    version="2",
+    threadsafe=True,
+)
 def white_tophat(image: Array, *, radius: Widths) -> Array:
     """Keep bright structures that are smaller than a ball: the image less its opening.
 

@@ -52,7 +52,7 @@ def _downsampled_grid(images: list[Image], factors: int | Sequence[int]) -> Outp
     return extent.grid(affine, shape, _Windows(widths), scale=tuple(map(float, widths)))
 
 
-@blockwise(grid=_downsampled_grid, dtype="same", block_invariant=True, version="1")
+@blockwise(grid=_downsampled_grid, dtype="same", block_invariant=True, version="1", threadsafe=True)
 def downsample_step(image: Array, *, factors: int | Sequence[int], method: str | None) -> Array:
     """Join the windows that one block is made of."""
     return kernels.downsample(image, factors, method or _default_method(image.dtype))
@@ -176,7 +176,7 @@ class _Whole:
         return Roi([0] * len(self.image), self.image)
 
 
-@blockwise(grid=_scaled_grid, dtype="same", block_invariant=True, version="1")
+@blockwise(grid=_scaled_grid, dtype="same", block_invariant=True, version="1", threadsafe=True)
 def scale_step(
     image: Array,
     *,

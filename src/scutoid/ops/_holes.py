@@ -76,7 +76,7 @@ def fill_holes(
     return hole_fill(mask, holes, connectivity=connectivity)
 
 
-@blockwise(out="parts", block_invariant=True, version="1")
+@blockwise(out="parts", block_invariant=True, version="1", threadsafe=True)
 def hole_pieces(mask: Array, *, connectivity: int | None, block: StepBlock = injected) -> Arrays:
     """Label the background of one block; count each piece, and say if it lies at the edge."""
     labels, parts = components(~as_foreground(mask, "fill_holes"), block, connectivity)
@@ -94,7 +94,7 @@ def hole_pieces(mask: Array, *, connectivity: int | None, block: StepBlock = inj
     return {**parts, "open": is_open[1:], "counts": counts.astype(np.int64)}
 
 
-@step(out="parts", version="1")
+@step(out="parts", version="1", threadsafe=True)
 def hole_merge(
     pieces: BlockParts, *, connectivity: int | None, max_size: int | None
 ) -> dict[int, dict[str, NDArray[np.bool_]]]:
@@ -108,7 +108,7 @@ def hole_merge(
     return by_block
 
 
-@blockwise(dtype=bool, block_invariant=True, version="1")
+@blockwise(dtype=bool, block_invariant=True, version="1", threadsafe=True)
 def hole_fill(
     mask: Array, pieces: dict[str, NDArray[np.bool_]], *, connectivity: int | None
 ) -> NDArray[np.bool_]:

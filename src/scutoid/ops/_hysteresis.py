@@ -74,7 +74,7 @@ def hysteresis(
     return hysteresis_apply(image, strong, low=low, connectivity=connectivity)
 
 
-@blockwise(out="parts", block_invariant=True, version="2")
+@blockwise(out="parts", block_invariant=True, version="2", threadsafe=True)
 def hysteresis_pieces(
     image: Array,
     *,
@@ -91,7 +91,7 @@ def hysteresis_pieces(
     return {**parts, "strong": strong[1:]}
 
 
-@step(out="parts", version="1")
+@step(out="parts", version="1", threadsafe=True)
 def hysteresis_merge(
     pieces: BlockParts, *, connectivity: int | None
 ) -> dict[int, dict[str, NDArray[np.bool_]]]:
@@ -103,7 +103,7 @@ def hysteresis_merge(
     return by_block
 
 
-@blockwise(dtype=bool, block_invariant=True, version="2")
+@blockwise(dtype=bool, block_invariant=True, version="2", threadsafe=True)
 def hysteresis_apply(
     image: Array,
     pieces: dict[str, NDArray[np.bool_]],

@@ -182,7 +182,7 @@ def components(
     return labels, parts
 
 
-@blockwise(out="parts", block_invariant=True, version="2")
+@blockwise(out="parts", block_invariant=True, version="2", threadsafe=True)
 def label_pieces(
     mask: Array,
     *,
@@ -194,7 +194,7 @@ def label_pieces(
     return components(mask, block, connectivity, by_value=by_value, is_ordered=False)[1]
 
 
-@step(out="parts", version="1")
+@step(out="parts", version="1", threadsafe=True)
 def label_merge(
     pieces: BlockParts, *, connectivity: int | None, dtype: str = "uint32"
 ) -> dict[int, Arrays]:
@@ -228,12 +228,12 @@ def _apply(
     return apply_lookup(merged["lut"], find_components(mask, connectivity, by_value=by_value))
 
 
-label_apply = blockwise(dtype=np.uint32, labels=True, block_invariant=True, version="1")(
-    _apply
-).options(name="label")
-label_apply_uint64 = blockwise(dtype=np.uint64, labels=True, block_invariant=True, version="1")(
-    _apply
-).options(name="label")
+label_apply = blockwise(
+    dtype=np.uint32, labels=True, block_invariant=True, version="1", threadsafe=True
+)(_apply).options(name="label")
+label_apply_uint64 = blockwise(
+    dtype=np.uint64, labels=True, block_invariant=True, version="1", threadsafe=True
+)(_apply).options(name="label")
 
 
 def images_of(parts: BlockParts) -> list[tuple[list[int], tuple[int, ...]]]:

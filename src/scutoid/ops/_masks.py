@@ -67,6 +67,7 @@ def _reach(footprint: Footprint, pairs: Pairs) -> HaloLike:
     renamed=_RENAMED,
     block_invariant=True,
     version="1",
+    threadsafe=True,
 )
 def erosion(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Keep the voxels around which the whole footprint lies in the foreground.
@@ -112,6 +113,7 @@ def erosion(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArr
     renamed=_RENAMED,
     block_invariant=True,
     version="1",
+    threadsafe=True,
 )
 def dilation(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Put the footprint on every voxel of the foreground.
@@ -151,6 +153,7 @@ def dilation(mask: Array, *, footprint: Footprint, border: bool = False) -> NDAr
     renamed=_RENAMED,
     block_invariant=True,
     version="1",
+    threadsafe=True,
 )
 def opening(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Remove what the footprint does not fit into: an erosion, and a dilation of what is left.
@@ -190,6 +193,7 @@ def opening(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArr
     renamed=_RENAMED,
     block_invariant=True,
     version="1",
+    threadsafe=True,
 )
 def closing(mask: Array, *, footprint: Footprint, border: bool = False) -> NDArray[np.bool_]:
     """Fill gaps that the footprint does not fit into: a dilation, and an erosion of it.

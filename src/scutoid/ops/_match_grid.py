@@ -32,7 +32,7 @@ def _grid_of(images: list[Image], grid: _Grid) -> OutputGrid:
     return OutputGrid(grid.shape, source, grid.voxel_size, grid.origin)
 
 
-@blockwise(grid=_grid_of, dtype="same", block_invariant=True, version="1")
+@blockwise(grid=_grid_of, dtype="same", block_invariant=True, version="1", threadsafe=True)
 def match_grid_step(image: Array, *, grid: _Grid, order: int, block: StepBlock = injected) -> Array:
     """Compute one block of an image on another grid."""
     return interpolate(image, Affine.of(grid.matrix, image.ndim), block, order=order, mode="voxel")

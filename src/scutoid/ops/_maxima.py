@@ -133,6 +133,7 @@ def _check_labels(labels: object) -> None:
     border=0,
     dtype=np.float64,
     version="2",
+    threadsafe=True,
 )
 def lower(
     image: Array,
@@ -157,7 +158,7 @@ def lower(
     return cut
 
 
-@blockwise(halo=2, border=0, out="parts", block_invariant=True, version="2")
+@blockwise(halo=2, border=0, out="parts", block_invariant=True, version="2", threadsafe=True)
 def maximum_pieces(
     image: Array,
     labels: Array | None = None,
@@ -178,7 +179,7 @@ def maximum_pieces(
     return {**parts, "rejected": is_none[1:], "n_others": np.array([n_others])}
 
 
-@step(out="parts", version="2")
+@step(out="parts", version="2", threadsafe=True)
 def maximum_merge(
     pieces: BlockParts, *, connectivity: int | None, within: bool
 ) -> dict[int, Arrays]:
@@ -209,7 +210,7 @@ def maximum_merge(
     return by_block
 
 
-@blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="2")
+@blockwise(halo=1, border=0, dtype=bool, block_invariant=True, version="2", threadsafe=True)
 def maximum_marks(
     image: Array,
     merged: dict[str, NDArray[np.bool_]],
@@ -240,6 +241,7 @@ maximum_marks = maximum_marks.options(name="local_maxima")
     dtype=bool,
     block_invariant=True,
     version="1",
+    threadsafe=True,
 )
 def keep_highest(
     marks: NDArray[np.bool_],

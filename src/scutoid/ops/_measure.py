@@ -310,7 +310,7 @@ class _WithChannels:
             )
 
 
-@blockwise(out="parts", check=_check_plain, block_invariant=True, version="4")
+@blockwise(out="parts", check=_check_plain, block_invariant=True, version="4", threadsafe=True)
 def measure_pieces(
     labels: Array,
     intensity: Array | None = None,
@@ -329,7 +329,7 @@ def measure_pieces(
     return {**stats, **frame, **_own_rows(measures, labels, intensity, stats["label"])}
 
 
-@blockwise(out="parts", block_invariant=True, version="5")
+@blockwise(out="parts", block_invariant=True, version="5", threadsafe=True)
 def measure_channel_pieces(
     labels: Array,
     intensity: Array,

@@ -44,7 +44,7 @@ _ONCE = (
 """Arrays of a block that have no row for each object."""
 
 
-@step(out="table", version="3")
+@step(out="table", version="3", threadsafe=True)
 def measure_objects(
     pieces: BlockParts,
     *,

@@ -96,7 +96,7 @@ def _check_fill(image: Image, fill: object) -> None:
     pad_to(np.zeros(0, image.dtype), Roi((0,), (0,)), voxel, fill)  # type: ignore[arg-type]
 
 
-@blockwise(grid=_padded_grid, dtype="same", block_invariant=True, version="1")
+@blockwise(grid=_padded_grid, dtype="same", block_invariant=True, version="1", threadsafe=True)
 def pad_step(
     image: Array, *, width: Widths, fill: float | str, block: StepBlock = injected
 ) -> Array:

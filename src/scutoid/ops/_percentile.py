@@ -96,7 +96,9 @@ def _narrowed(
     return narrowed["values"][0] if result == "one" else narrowed["values"]
 
 
-@reduction(merge=kernels.merge_digits, finish=_narrowed, block_invariant=True, version="1")
+@reduction(
+    merge=kernels.merge_digits, finish=_narrowed, block_invariant=True, version="1", threadsafe=True
+)
 def percentile_digits(
     image: Array,
     *,
@@ -155,7 +157,7 @@ def normalize_percentile(image: ImageLike, *, low: float = 1, high: float = 99.8
     return scale_between(image, levels=cast("list[float]", levels))
 
 
-@blockwise(dtype=np.float32, block_invariant=True, version="1")
+@blockwise(dtype=np.float32, block_invariant=True, version="1", threadsafe=True)
 def scale_between(image: Array, *, levels: Sequence[float]) -> NDArray[np.float32]:
     """Scale intensities so that two levels become 0 and 1."""
     low, high = levels

@@ -261,6 +261,7 @@ def _slab_step(image: Image, axis: str, method: str) -> Image:
         labels=_are_labels(image, method),
         block_invariant=True,
         version="2",
+        threadsafe=True,
     )(_slabs)
     block = {a: 1 if a == axis else _edge(_SLAB, len(axes) - 1) for a in axes}
     slabs: Image = step.options(name="project_slabs", block=block)(
@@ -299,6 +300,7 @@ def _finish(
         labels=_are_labels(image, method),
         block_invariant=True,
         version="2",
+        threadsafe=True,
     )(_projected)
     dtype_name = None if dtype is None else dtype.name
     projected = of_same_axes(step.options(**options), asked, [image])(

@@ -13,7 +13,7 @@ from scutoid.ops._types import Array, ImageLike
 from scutoid.steps import Image, Images, blockwise, remedy_for_image
 
 
-@blockwise(dtype="same", block_invariant=True, version="1")
+@blockwise(dtype="same", block_invariant=True, version="1", threadsafe=True)
 def pyramid_step(image: Array, *, levels: int, factors: object, method: str | None) -> Array:
     """Hand on one block; its levels are made as it is written."""
     del levels, factors, method  # of the storage; as parameters they tell one result from another

@@ -171,7 +171,7 @@ def _check_scale(images: Sequence[Described], has_transform: bool) -> None:
         raise unknown_size(f"{_PLACE}: {images[0].name!r}")
 
 
-@step(out="table", version="2")
+@step(out="table", version="2", threadsafe=True)
 def density_points(
     counts: Array,
     *,
@@ -198,7 +198,7 @@ def density_points(
     return pd.DataFrame({**columns, "n_cells": counts[tuple(voxels.values())].astype(float)})
 
 
-@step(out=("table", "value"), version="3")
+@step(out=("table", "value"), version="3", threadsafe=True)
 def atlas_points(
     points: pd.DataFrame,
     *,
@@ -241,7 +241,7 @@ def _timed(
     }
 
 
-@step(out=("table", "value"), version="2")
+@step(out=("table", "value"), version="2", threadsafe=True)
 def atlas_points_of_pieces(
     pieces: BlockParts, *, frame: AtlasFrame, weights: str | None, column: str | None
 ) -> tuple[pd.DataFrame, Places]:

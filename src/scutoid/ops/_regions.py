@@ -239,7 +239,14 @@ def _finish(
     return joined if count else joined[:0]
 
 
-@reduction(merge=merge_region_sums, finish=_finish, out="table", block_invariant=True, version="3")
+@reduction(
+    merge=merge_region_sums,
+    finish=_finish,
+    out="table",
+    block_invariant=True,
+    version="3",
+    threadsafe=True,
+)
 def region_counts(
     atlas: Array,
     placed: pd.DataFrame,

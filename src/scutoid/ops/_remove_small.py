@@ -65,7 +65,7 @@ def remove_small(image: ImageLike, *, min_size: int, connectivity: int | None = 
     return remove_objects(image, small, connectivity=connectivity)
 
 
-@blockwise(out="parts", block_invariant=True, version="1")
+@blockwise(out="parts", block_invariant=True, version="1", threadsafe=True)
 def object_counts(image: Array, *, connectivity: int | None, block: StepBlock = injected) -> Arrays:
     """Count the voxels of each object in one block."""
     if image.dtype == bool:
@@ -85,7 +85,7 @@ def object_counts(image: Array, *, connectivity: int | None, block: StepBlock = 
     return {"labels": numbers[kept], "counts": counts[kept].astype(np.int64)}
 
 
-@step(out="parts", version="1")
+@step(out="parts", version="1", threadsafe=True)
 def small_objects(
     parts: BlockParts, *, min_size: int, connectivity: int | None
 ) -> dict[int, Arrays]:
@@ -120,7 +120,7 @@ def _check_kind(dtype: DType) -> None:
         )
 
 
-@blockwise(dtype="same", labels=True, block_invariant=True, version="1")
+@blockwise(dtype="same", labels=True, block_invariant=True, version="1", threadsafe=True)
 def remove_objects(
     image: Array, small: dict[str, NDArray[np.bool_]], *, connectivity: int | None
 ) -> Array:

@@ -243,6 +243,7 @@ def split_touching(
     dtype=np.float32,
     block_invariant=True,
     version="2",
+    threadsafe=True,
 )
 def distance_within(
     mask: Array,

@@ -222,7 +222,7 @@ def _strongest(a: float, b: float) -> float:
     return max(a, b)
 
 
-@reduction(merge=_strongest, halo=_halo, block_invariant=True, version="1")
+@reduction(merge=_strongest, halo=_halo, block_invariant=True, version="1", threadsafe=True)
 def strongest_response(
     image: Array,
     *,
@@ -292,7 +292,15 @@ def _finish(
     return with_time_unit(table, merged["times"])
 
 
-@reduction(merge=_merge, finish=_finish, out="table", halo=_halo, block_invariant=True, version="3")
+@reduction(
+    merge=_merge,
+    finish=_finish,
+    out="table",
+    halo=_halo,
+    block_invariant=True,
+    version="3",
+    threadsafe=True,
+)
 def spot_table(
     image: Array,
     *,

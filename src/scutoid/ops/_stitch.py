@@ -265,7 +265,9 @@ def stitch(
         version=version,
         environment=environment,
     )(_segment_block).options(name="stitch_segment")
-    compare = blockwise(halo=halo, border=0, out="parts", version="1")(_compare_block)
+    compare = blockwise(halo=halo, border=0, out="parts", version="1", threadsafe=True)(
+        _compare_block
+    )
     function = segment if version is None else Versioned(segment, version)
     found, pieces = find(*given, segment=function)
     overlaps = compare.options(name="stitch_overlaps")(found, pieces)
@@ -424,7 +426,7 @@ def _numbered(
     return numbers
 
 
-@step(out="parts", version="1")
+@step(out="parts", version="1", threadsafe=True)
 def stitch_merge(
     pieces: BlockParts, overlaps: BlockParts, *, match: Match, threshold: float
 ) -> dict[int, Arrays]:
@@ -437,7 +439,7 @@ def stitch_merge(
     }
 
 
-@blockwise(dtype=np.uint32, labels=True, version="1")
+@blockwise(dtype=np.uint32, labels=True, version="1", threadsafe=True)
 def stitch_apply(
     found: NDArray[np.uint64], merged: dict[str, NDArray[np.uint32]]
 ) -> NDArray[np.uint32]:
@@ -448,7 +450,7 @@ def stitch_apply(
 stitch_apply = stitch_apply.options(name="stitch")
 
 
-@step(out="table", version="1")
+@step(out="table", version="1", threadsafe=True)
 def stitch_report(
     pieces: BlockParts, overlaps: BlockParts, *, match: Match, threshold: float
 ) -> pd.DataFrame:

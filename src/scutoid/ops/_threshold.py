@@ -29,7 +29,7 @@ def _check_level(images: list[Image], level: object) -> None:
     check_number(level, "level of threshold")
 
 
-@blockwise(dtype=bool, check=_check_level, block_invariant=True, version="2")
+@blockwise(dtype=bool, check=_check_level, block_invariant=True, version="2", threadsafe=True)
 def threshold(image: Array, *, level: Number) -> NDArray[np.bool_]:
     """Mark voxels that are brighter than a level.
 
@@ -225,7 +225,7 @@ def _wider(a: Range | None, b: Range | None) -> Range | None:
     return min(a[0], b[0]), max(a[1], b[1])
 
 
-@reduction(merge=_wider, block_invariant=True, version="1")
+@reduction(merge=_wider, block_invariant=True, version="1", threadsafe=True)
 def value_range(image: Array) -> Range | None:
     """Find the smallest and the largest value of an image.
 
@@ -269,13 +269,13 @@ def _triangle_level(histogram: Counted) -> float:
     return level
 
 
-@reduction(merge=_add, finish=_otsu_level, block_invariant=True, version="2")
+@reduction(merge=_add, finish=_otsu_level, block_invariant=True, version="2", threadsafe=True)
 def otsu_step(image: Array, *, span: Span) -> Counted:
     """Count the values of one block; `span` is the range of the whole image, for floats."""
     return _count(image, span, _BINS)
 
 
-@reduction(merge=_add, finish=_triangle_level, block_invariant=True, version="2")
+@reduction(merge=_add, finish=_triangle_level, block_invariant=True, version="2", threadsafe=True)
 def triangle_step(image: Array, *, span: Span) -> Counted:
     """Count the values of one block."""
     return _count(image, span, _BINS)
@@ -329,7 +329,7 @@ def _finite(level: float) -> float:
     return level
 
 
-@reduction(merge=_merge_li, finish=_li_level, block_invariant=True, version="3")
+@reduction(merge=_merge_li, finish=_li_level, block_invariant=True, version="3", threadsafe=True)
 def li_step(
     image: Array,
     *,

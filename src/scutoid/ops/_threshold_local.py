@@ -42,7 +42,14 @@ def _check_local(
     check_number(offset, "offset of threshold_local")
 
 
-@blockwise(dtype=bool, halo=_local_reach, check=_check_local, block_invariant=True, version="1")
+@blockwise(
+    dtype=bool,
+    halo=_local_reach,
+    check=_check_local,
+    block_invariant=True,
+    version="1",
+    threadsafe=True,
+)
 def threshold_local(
     image: Array,
     *,

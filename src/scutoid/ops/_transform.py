@@ -101,7 +101,7 @@ def _voxel_sizes(value: object, ndim: int, place: str) -> tuple[float, ...]:
     return sizes
 
 
-@blockwise(grid=_affine_grid, dtype="same", block_invariant=True, version="1")
+@blockwise(grid=_affine_grid, dtype="same", block_invariant=True, version="1", threadsafe=True)
 def affine_step(
     image: Array,
     *,
@@ -213,7 +213,7 @@ def _resampled_grid(images: list[Image], to: object, order: int) -> OutputGrid:
     return extent.grid(affine, shape, source, voxel_size=sizes, scale=scale, margin=REACH)
 
 
-@blockwise(grid=_resampled_grid, dtype="same", block_invariant=True, version="1")
+@blockwise(grid=_resampled_grid, dtype="same", block_invariant=True, version="1", threadsafe=True)
 def resample_step(
     image: Array,
     *,

@@ -256,7 +256,14 @@ def _check_mask(mask: object) -> None:
         check_mask_type(mask.dtype, "watershed")
 
 
-@blockwise(halo=lambda max_extent: max_extent, border=0, dtype="same", labels=True, version="1")
+@blockwise(
+    halo=lambda max_extent: max_extent,
+    border=0,
+    dtype="same",
+    labels=True,
+    version="1",
+    threadsafe=True,
+)
 def watershed_step(
     seeds: Array,
     image: Array,
@@ -295,7 +302,7 @@ def watershed_step(
 watershed_step = watershed_step.options(name="watershed")
 
 
-@blockwise(halo=lambda max_extent: max_extent, border=0, out="parts", version="2")
+@blockwise(halo=lambda max_extent: max_extent, border=0, out="parts", version="2", threadsafe=True)
 def labels_cut(
     labels: Array,
     mask: Array | None = None,
@@ -313,7 +320,7 @@ def labels_cut(
     return {"label": found, "n_voxels": counts, "times": times_as_array(block)}
 
 
-@step(out="table", version="2")
+@step(out="table", version="2", threadsafe=True)
 def watershed_report(parts: BlockParts) -> pd.DataFrame:
     """Add up the voxels of labels that are not exact."""
     grid, where = parts.grid, parts.where

@@ -202,7 +202,7 @@ def _check_folder(name: str, folder: object) -> None:
 def session(
     *,
     store: str | os.PathLike[str] | None = None,
-    executor: Any = "processes",
+    executor: Any = "auto",
     workers: int | None = None,
     temporary_directory: str | os.PathLike[str] | None = None,
     logs: str | os.PathLike[str] | None = None,

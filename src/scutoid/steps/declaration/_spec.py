@@ -72,6 +72,8 @@ class StepSpec:
     """Whether its images hold object numbers."""
     block_invariant: bool = False
     """Whether the result is the same for every block shape."""
+    threadsafe: bool = False
+    """Whether several threads of a process may call its functions at once."""
     check_halo: bool = True
     """Whether a run compares voxels with those of a block across the faces of others."""
     sees_neighbours: bool = False

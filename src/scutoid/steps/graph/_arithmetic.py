@@ -216,13 +216,21 @@ def _blockwise(name: str, function: Callable[..., object], dtype: np.dtype[Any] 
         options=Options(name=name),
         dtype=dtype,
         block_invariant=True,
+        threadsafe=True,
         version="2" if _may_wrap(name, dtype) else "1",
     )
 
 
 def _whole(name: str, function: Callable[..., object]) -> StepSpec:
-    options = Options(name=name)
-    return make_spec("step", function, out="value", setup=None, options=options, version="1")
+    return make_spec(
+        "step",
+        function,
+        out="value",
+        setup=None,
+        options=Options(name=name),
+        threadsafe=True,
+        version="1",
+    )
 
 
 def _as_ref(item: Operand) -> Operand:

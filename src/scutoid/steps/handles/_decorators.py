@@ -97,6 +97,7 @@ def blockwise(
     renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
+    threadsafe: bool = False,
     keep: bool | Literal["memory"] = True,
     storage: Storage | None = None,
 ) -> Any:
@@ -179,6 +180,10 @@ def blockwise(
         Replaces the code in the key.
     environment : sequence of str
         Packages whose versions enter the key.
+    threadsafe : bool
+        Whether several threads of one process may call the function at once, and nothing that it
+        calls can end the process; such steps may run in threads of this process where a run chooses
+        by itself (``executor="auto"``).  No part of the key.
     keep : bool or "memory"
         Whether the result is stored.
     storage : Storage, optional
@@ -236,6 +241,7 @@ def blockwise(
         check_halo=check_halo,
         version=version,
         environment=environment,
+        threadsafe=threadsafe,
     )
 
 
@@ -280,6 +286,7 @@ def step(
     renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
+    threadsafe: bool = False,
     keep: bool | Literal["memory"] = True,
     storage: Storage | None = None,
 ) -> Any:
@@ -298,7 +305,8 @@ def step(
         Of a step that gets parts: whether its result depends on all of the image, as that of a
         background does, and not on objects that cross blocks.  `scutoid.preview` then computes it
         of the whole image, and else of a region.
-    labels, setup, requires, retries, timeout, renamed, version, environment, keep, storage
+    labels, setup, requires, retries, timeout, renamed, version, environment, threadsafe, keep, \
+storage
         As in `blockwise`.
 
     Returns
@@ -330,6 +338,7 @@ def step(
         sees_all=sees_all,
         version=version,
         environment=environment,
+        threadsafe=threadsafe,
     )
 
 
@@ -370,6 +379,7 @@ def reduction(
     renamed: Mapping[str, str] | None = None,
     version: str | None = None,
     environment: Sequence[str] = (),
+    threadsafe: bool = False,
     keep: bool | Literal["memory"] = True,
     storage: Storage | None = None,
 ) -> Any:
@@ -387,7 +397,7 @@ def reduction(
     out : {"value", "table"}
         What `finish` returns.
     halo, axes, setup, block, block_invariant, requires, retries, timeout, renamed, version, \
-environment, keep, storage
+environment, threadsafe, keep, storage
         As in `blockwise`.
 
     Returns
@@ -426,6 +436,7 @@ environment, keep, storage
         block_invariant=block_invariant,
         version=version,
         environment=environment,
+        threadsafe=threadsafe,
     )
 
 

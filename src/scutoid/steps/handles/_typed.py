@@ -174,6 +174,7 @@ class StepOptions(TypedDict, total=False):
     renamed: Mapping[str, str] | None
     version: str | None
     environment: Sequence[str]
+    threadsafe: bool
     keep: bool | Literal["memory"]
     storage: Storage | None
 

@@ -73,6 +73,19 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The executor of a run, and why it is that one."""
+
+    executor: Literal["processes", "threads", "serial"]
+    """Its name."""
+    reason: str
+    """What decided."""
+
+    def __str__(self) -> str:
+        return f"{self.executor}, for {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run would do."""
 
@@ -84,6 +97,8 @@ class Plan:
     """What looks wrong and is allowed."""
     cost: Cost | None = None
     """What is left of the run, where a sample of its blocks was measured."""
+    executor: Choice | None = None
+    """Where a run would compute that is not told where; None: it is told, or all is there."""
 
     def __iter__(self) -> Iterator[PlannedStep]:
         return iter(self.steps)
@@ -123,7 +138,7 @@ class Plan:
             "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]]).rstrip()
             for row in rows
         ]
-        return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+        return "\n".join([*lines, *self._said()])
 
     def _shown(self, *, folded: bool) -> list[PlannedStep]:
         if not folded:
@@ -131,10 +146,13 @@ class Plan:
         return [_joined(head, under) for head, under in fold(self.steps)]
 
     def _repr_html_(self) -> str:
-        found = [f"warning: {text}" for text in self.warnings]
         rows = map(_row, self._shown(folded=True))
         cost = "" if self.cost is None else self.cost._repr_html_()
-        return section("Plan", self.store, grid(_HEADER, rows), lines(found)) + cost
+        return section("Plan", self.store, grid(_HEADER, rows), lines(self._said())) + cost
+
+    def _said(self) -> list[str]:
+        executor = [] if self.executor is None else [f"executor: {self.executor}"]
+        return [*executor, *(f"warning: {text}" for text in self.warnings)]
 
     def __str__(self) -> str:
         return self.text()

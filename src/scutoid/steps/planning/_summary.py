@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 from scutoid.steps.graph import bytes_of, memory_of
-from scutoid.steps.planning._plan import Plan, PlannedStep
+from scutoid.steps.planning._plan import Choice, Plan, PlannedStep
 from scutoid.steps.planning._planned import PlannedCall, PlannedRun
 from scutoid.steps.planning._warnings import warnings_of
 from scutoid.store import differences, version_notes
 
 
-def summarize(planned: PlannedRun) -> Plan:
-    """Return a plan as the user sees it."""
+def summarize(planned: PlannedRun, executor: Choice | None = None) -> Plan:
+    """Return a plan as the user sees it, with the executor if it was chosen."""
     steps = tuple(
         PlannedStep(
             name=each.task,
@@ -32,7 +32,7 @@ def summarize(planned: PlannedRun) -> Plan:
         )
         for each in planned
     )
-    return Plan(steps, planned.store.place, warnings_of(planned))
+    return Plan(steps, planned.store.place, warnings_of(planned), executor=executor)
 
 
 def _compared(planned: PlannedRun, each: PlannedCall) -> dict[str, Any]:

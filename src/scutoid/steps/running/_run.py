@@ -23,11 +23,11 @@ from scutoid.errors import (
     UnwritableStore,
 )
 from scutoid.events import Listener
-from scutoid.executors import check_executor, default_workers, knows_memory
+from scutoid.executors import check_executor, default_workers, is_auto, knows_memory
 from scutoid.progress import progress_shown
 from scutoid.steps.graph import CollectionRef, Ref
 from scutoid.steps.handles import refs_in, refusing_depth
-from scutoid.steps.planning import Plan, PlannedRun, Planner, summarize
+from scutoid.steps.planning import Plan, PlannedRun, Planner, choose_executor, summarize
 from scutoid.steps.results import RunStepRecord
 from scutoid.steps.running._begin import begin_run
 from scutoid.steps.running._claim import claim
@@ -54,7 +54,7 @@ def plan(
     paranoid: bool = False,
     sample: int | None = None,
     workers: int = 1,
-    executor: Any = "processes",
+    executor: Any = "auto",
 ) -> Plan:
     """Say what a run would do, and why; nothing is computed, but for a sample that is asked for.
 
@@ -129,14 +129,16 @@ def plan(
     planner.memo.save()
     if cost is not None:
         cost = pkgutil.resolve_name(_ESTIMATES)(cost, planned, refs)
-    return replace(summarize(planned), cost=cost)
+    is_open = is_auto(executor) and not all(each.is_cached for each in planned)
+    choice = choose_executor(planned) if is_open else None
+    return replace(summarize(planned, choice), cost=cost)
 
 
 def run(
     *targets: object,
     store: str | os.PathLike[str],
     workers: int | None = None,
-    executor: Any = "processes",
+    executor: Any = "auto",
     memory: int | str | None = None,
     block: object = None,
     on_failure: str | int = "raise",
@@ -161,8 +163,12 @@ def run(
         that cannot be written does where all results are complete; such a run leaves no record.
     workers : int, optional
         1 or more; default: the cores that this process may use.
-    executor : {"processes", "threads", "serial", "dask"}, Dask client or cluster, or Executor
-        Where blocks are computed; a text with ``://`` is the address of a Dask scheduler.
+    executor : {"auto", "processes", "threads", "serial", "dask"}, Client, cluster or Executor
+        Where blocks are computed; clients and clusters are Dask's, and a text with ``://`` is the
+        address of a Dask scheduler.  "auto"
+        takes threads of this process where all steps are declared `threadsafe`, as those of
+        scutoid's operations are, one thread where all of it is small, and else processes, where a
+        block that ends its process is one that failed.  Results and keys are the same.
     memory : int or str, optional
         Bytes that all running blocks may take together, such as "4GB".
     block : int or sequence, optional

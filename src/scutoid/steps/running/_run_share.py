@@ -28,7 +28,7 @@ def run_share(
     store: str | os.PathLike[str],
     share: tuple[int, int],
     workers: int | None = None,
-    executor: Any = "processes",
+    executor: Any = "auto",
     memory: int | str | None = None,
     block: object = None,
     paranoid: bool = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from scutoid.errors import (
     UnwritableStore,
 )
 from scutoid.events import Event, Listener, TaskDone
-from scutoid.executors import computing_there
+from scutoid.executors import computing_there, is_auto
 from scutoid.steps.graph import (
     Call,
     MappedCall,
@@ -37,6 +37,7 @@ from scutoid.steps.handles import LATEST
 from scutoid.steps.planning import (
     PlannedCall,
     PlannedRun,
+    choose_executor,
     notes_of_images,
     warnings_of,
 )
@@ -222,8 +223,11 @@ class Runner:
             tasks = self._tasks()
             if not tasks:
                 return None
-            specs = [each.call.spec for each in self.planned]
-            with sending_own_code(specs), self._log() as log:
+            if is_auto(options.get("executor")):
+                choice = choose_executor(self.planned)
+                if choice.executor != "processes":
+                    options["executor"] = choice.executor
+            with self._sending(options.get("executor")), self._log() as log:
                 return run_blocks(
                     tasks,
                     memory=memory,
@@ -231,6 +235,12 @@ class Runner:
                     logs=self.folder / LOGS,
                     **options,
                 )
+
+    def _sending(self, executor: object) -> AbstractContextManager[None]:
+        """Have the user's code sent as it is here, to workers that are other processes."""
+        if executor in ("serial", "threads"):
+            return nullcontext()
+        return sending_own_code([each.call.spec for each in self.planned])
 
     def _log(self) -> AbstractContextManager[Listener]:
         """Return what writes the events down."""

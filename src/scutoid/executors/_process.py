@@ -1,0 +1,156 @@
+"""The driver's side of one worker process: it is started, spoken to, and ended."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Pipe
+from pathlib import Path
+from typing import IO
+
+from scutoid.executors._environment import MEMORY_VARIABLES, THREAD_VARIABLES
+from scutoid.executors._heartbeat import SharedHeartbeat
+from scutoid.executors._work import Job
+from scutoid.executors._worker import AS_NEW, OVER
+
+LEAVING_SECONDS = 5.0
+"""A worker that closes its connection has this long to end."""
+
+_BOOT = (
+    "import sys, pickle\n"
+    "from multiprocessing.connection import Connection\n"
+    "c = Connection(int(sys.argv[1]))\n"
+    "sys.path[:] = pickle.loads(c.recv_bytes())\n"
+    "from scutoid.executors._worker import main\n"
+    "main(c, int(sys.argv[2]), int(sys.argv[3]))\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a process begins with."""
+
+    folder: str
+    """Where it works."""
+    path: tuple[str, ...]
+    """Where modules are looked for."""
+    environment: Mapping[str, str]
+    """Its environment, but for what limits threads and memory."""
+    thread: int
+    """The thread of the driver that starts it, with which it ends."""
+    has_logs: bool
+    """Whether it prints to a file."""
+
+    @classmethod
+    def now(cls, logs: Path | None) -> Surroundings:
+        """Return those of a process that is started here."""
+        thread = threading.get_native_id()
+        return cls(str(Path.cwd()), tuple(sys.path), dict(os.environ), thread, logs is not None)
+
+
+class Process:
+    """The driver's side of one worker process."""
+
+    def __init__(self, number: int, begun_in: Surroundings, logs: Path | None) -> None:
+        self.number = number
+        self.begun_in = begun_in
+        self.jobs: dict[int, Job] = {}
+        self.known: set[int] = set()
+        self.heartbeat, page = SharedHeartbeat.create()
+        self.connection, theirs = Pipe(duplex=True)
+        try:
+            with _log_file(logs, number) as log:
+                self.process = subprocess.Popen(
+                    [
+                        *(sys.executable, "-P", "-c", _BOOT),
+                        *(str(theirs.fileno()), str(page), str(os.getpid())),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(theirs.fileno(), page),
+                    # A group of its own: Ctrl-C in the terminal reaches the driver alone, and what
+                    # the user's function has started can be ended with the worker.
+                    process_group=0,
+                    cwd=begun_in.folder,
+                    env=MEMORY_VARIABLES
+                    | dict(begun_in.environment)
+                    | dict.fromkeys(THREAD_VARIABLES, "1"),
+                )
+        except BaseException:
+            self.connection.close()
+            self.heartbeat.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(page)
+        self.send(list(begun_in.path))
+        self.send(number)
+
+    def send(self, message: object) -> None:
+        """Send a message; a lost worker is noticed when it is read from."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+
+    def kill(self) -> None:
+        """Kill the process and its children."""
+        if self.process.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
+        self.process.wait()
+
+    def end_run(self, end: float) -> bool:
+        """Have a process without jobs leave its set-ups until a time; return whether it has."""
+        self.known.clear()
+        return self._is_answered(("over",), OVER, end)
+
+    def begin_run(self, logs: Path | None) -> bool:
+        """Have a process that is idle print to a folder; return whether it is as a new one."""
+        log = None if logs is None else str(_log_path(logs, self.number))
+        return self._is_answered(("begin", log), AS_NEW, time.monotonic() + LEAVING_SECONDS)
+
+    def _is_answered(self, message: object, answer: str, end: float) -> bool:
+        """Send a message; return whether an answer comes until a time, and the process lives."""
+        with suppress(EOFError, OSError):
+            self.send(message)
+            while self.connection.poll(max(end - time.monotonic(), 0)):
+                said = pickle.loads(self.connection.recv_bytes())
+                if isinstance(said, str):
+                    return said == answer and self.process.poll() is None
+        return False
+
+    def end(self) -> None:
+        """End a process that is idle."""
+        self.send(("stop",))
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(LEAVING_SECONDS)
+        self.kill()
+        self.close()
+
+    def close(self) -> None:
+        """Release the driver's resources for a process that has ended."""
+        self.connection.close()
+        self.heartbeat.close()
+
+
+@contextmanager
+def _log_file(logs: Path | None, number: int) -> Iterator[IO[bytes] | None]:
+    if logs is None:
+        yield None
+        return
+    with _log_path(logs, number).open("ab") as file:
+        yield file
+
+
+def _log_path(logs: Path, number: int) -> Path:
+    logs.mkdir(parents=True, exist_ok=True)
+    return (logs / f"worker-{number}.log").absolute()

@@ -1,0 +1,160 @@
+"""Processes stay from run to run, while they are as new ones would be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scutoid as sc
+from scutoid.executors._idle import Idle
+from scutoid.executors._traces import Traces
+
+
+@sc.blockwise(version="1", check_halo=False, dtype="int64", block=4)
+def processes(image, *, run, does=None):
+    if does is not None:
+        does()
+    print("run", run)  # noqa: T201 - a log gets it
+    return image * 0 + os.getpid()
+
+
+@pytest.fixture
+def pids(tmp_path):
+    """Return a function that runs, and gives the processes that it ran in."""
+    runs = []
+    Idle.of_this_process().close()
+
+    def run(**options):
+        runs.append(options)
+        image = processes(sc.open(np.zeros((8, 8), "int64")), run=len(runs), **options)
+        done = sc.run(image, store=tmp_path / "store", workers=1)
+        logs = "".join(log.read_text() for log in done.folder.glob("logs/*"))
+        assert set(logs.split()) == {"run", str(len(runs))}  # each has its own
+        found = set(np.unique(image.read()).tolist())
+        assert os.getpid() not in found
+        return found
+
+    yield run
+    Idle.of_this_process().close()
+
+
+def is_there(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_they_stay_and_end_when_nobody_needs_them(pids, monkeypatch, wait_for):
+    first = pids()
+    assert pids() == first
+    assert all(map(is_there, first))
+    monkeypatch.setattr(Idle.of_this_process(), "_seconds", 0.05)
+    assert pids() == first
+    wait_for(lambda: not any(map(is_there, first)))
+    assert pids() != first
+
+
+@pytest.mark.parametrize("changes", ["environment", "folder", "path"])
+def test_they_are_replaced_when_the_driver_has_changed(pids, monkeypatch, tmp_path, changes):
+    first = pids()
+    if changes == "environment":
+        monkeypatch.setenv("SOMETHING", "else")
+    elif changes == "folder":
+        monkeypatch.chdir(tmp_path)
+    else:
+        monkeypatch.syspath_prepend(tmp_path)
+    assert pids().isdisjoint(first)
+    assert not any(map(is_there, first))
+
+
+@pytest.mark.parametrize("does", ["environment", "folder"])
+def test_they_are_replaced_when_a_function_has_changed_them(pids, does):
+    acts = {"environment": lambda: os.environ.update(SOMETHING="else"), "folder": goes_away}
+    first = pids(does=acts[does])
+    assert pids().isdisjoint(first)
+
+
+def goes_away():
+    os.chdir("/")
+
+
+def test_they_are_replaced_when_a_module_has_changed(pids, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "a_module_that_changes.py"
+    module.write_text("VALUE = 1\n")
+    os.utime(module, (1e9, 1e9))
+
+    def imports():
+        import a_module_that_changes
+
+        assert a_module_that_changes.VALUE
+
+    first = pids(does=imports)
+    assert pids() == first
+    module.write_text("VALUE = 22\n")
+    assert pids().isdisjoint(first)
+
+
+def test_each_thread_has_its_own(pids):
+    """The system ends a process with the thread that has started it."""
+    first = pids()
+    found = []
+    thread = threading.Thread(target=lambda: found.append(pids()))
+    thread.start()
+    thread.join()
+    assert found[0].isdisjoint(first)
+
+
+def test_one_that_was_killed_is_replaced(pids):
+    (first,) = pids()
+    os.kill(first, 9)
+    assert pids() != {first}
+
+
+def test_a_module_that_was_written_while_it_was_loaded_is_in_doubt(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    traces = Traces()
+    assert not traces.are_there()
+    (tmp_path / "a_module_just_written.py").write_text("")
+    later = time.time() + 9
+    os.utime(tmp_path / "a_module_just_written.py", (later, later))
+    with traces.loading():
+        import a_module_just_written  # noqa: F401
+    traces.note()
+    assert traces.are_there()
+    del sys.modules["a_module_just_written"]
+
+
+def test_what_modules_set_as_they_are_loaded_is_no_trace(monkeypatch):
+    monkeypatch.delenv("SOMETHING", raising=False)
+    traces = Traces()
+    with traces.loading():
+        os.environ["SOMETHING"] = "set"
+    traces.note()
+    assert not traces.are_there()
+    os.environ["SOMETHING"] = "else"
+    assert traces.are_there()
+    del os.environ["SOMETHING"]
+
+
+def test_none_outlive_their_driver(tmp_path):
+    script = tmp_path / "cells.py"
+    script.write_text(
+        "import os, numpy as np, scutoid as sc\n"
+        "@sc.blockwise(version='1', check_halo=False, dtype='int64')\n"
+        "def pid(image):\n"
+        "    return image * 0 + os.getpid()\n"
+        "if __name__ == '__main__':\n"
+        "    image = pid(sc.open(np.zeros((2, 2), 'int64')))\n"
+        "    sc.run(image, store='s', progress=False)\n"
+        "    print(image.read()[0, 0])\n"
+    )
+    command = [sys.executable, script]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert not is_there(int(said.stdout))
