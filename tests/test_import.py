@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 # Slow to load, or not installed everywhere: each is imported where it is used
 NOT_LOADED = {
     "PIL", "aiohttp", "cc3d", "cloudpickle", "concurrent.futures.process", "cyclopts", "dask",
@@ -51,6 +53,20 @@ print(json.dumps(sorted(sys.modules)))
     names = ("cli", "correcting", "exploring", "integrations", "reports", "testing", "views")
     outside = {f"scutoid.{name}" for name in names}
     assert outside.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("option", ["--help", "--version", "ls --help"])
+def test_help_loads_neither_numpy_nor_an_operation(option):
+    code = f"""
+import contextlib, io, json, sys
+from scutoid.cli import main
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as said:
+    main({option.split()})
+assert said.getvalue()
+print(json.dumps(sorted(sys.modules)))
+"""
+    loaded = in_fresh_python(code)
+    assert {"numpy", "scutoid.steps", "scutoid.ops"}.isdisjoint(loaded)
 
 
 def test_the_import_changes_no_global_state():

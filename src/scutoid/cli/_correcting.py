@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scutoid.cli._results import single
 from scutoid.errors import ParameterError
-from scutoid.steps import Image, Store
-from scutoid.steps import open as open_image
+
+if TYPE_CHECKING:
+    from scutoid.steps import Image, Store
 
 
 def correct(
@@ -41,6 +43,8 @@ def correct(
     """
     from scutoid.correcting import correct as open_labels
     from scutoid.correcting import suspicious as find_suspicious
+    from scutoid.steps import Store
+    from scutoid.steps import open as open_image
 
     opened = Store(store)
     labels = _image_of(opened, step, member)
@@ -55,6 +59,8 @@ def correct(
 
 def _image_of(store: Store, step: str, member: str | None) -> Image:
     """Return the image of a step, or of one of its members."""
+    from scutoid.steps import Image
+
     images = [item for item in single(store, [step], member) if isinstance(item, Image)]
     if not images:
         raise ParameterError("a step that is corrected, or shown below, has an image", place=step)

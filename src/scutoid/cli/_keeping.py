@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from scutoid.cli._results import several, tell_missing
 from scutoid.cli._say import say
 from scutoid.errors import ParameterError
-from scutoid.steps import Store
-from scutoid.steps import export as export_result
-from scutoid.steps.handles import Collection, Partial
 
 
 def verify(*, store: str = "results", heal: bool = True) -> int:
@@ -23,6 +20,8 @@ def verify(*, store: str = "results", heal: bool = True) -> int:
     heal : bool
         Whether damaged results are removed; --no-heal only reports them.
     """
+    from scutoid.steps import Store
+
     report = Store(store).verify(heal=heal)
     say(report)
     return 0 if report.ok else 1
@@ -51,6 +50,8 @@ def gc(
     dry_run : bool
         Only print what would go.
     """
+    from scutoid.steps import Store
+
     collected = Store(store).gc(
         older_than=older_than, keep_runs=keep_runs, max_size=max_size, dry_run=dry_run
     )
@@ -66,6 +67,8 @@ def du(*, store: str = "results") -> int:
     store : str
         Folder of the results.
     """
+    from scutoid.steps import Store
+
     sizes = Store(store).du()
     for name, nbytes in {**sizes, "in all": sum(sizes.values())}.items():
         say(f"{nbytes / 1e6:12.1f} MB  {name}")
@@ -78,7 +81,7 @@ def export(
     *,
     store: str = "results",
     output: int = 1,
-    partial: Partial = "error",
+    partial: Literal["error", "allow"] = "error",
     labels: Sequence[str] = (),
     tables: Sequence[str] = (),
 ) -> int:
@@ -105,6 +108,10 @@ def export(
     tables : str
         The same for steps whose tables are written within them.
     """
+    from scutoid.steps import Store
+    from scutoid.steps import export as export_result
+    from scutoid.steps.handles import Collection
+
     results = several(Store(store)[step])
     if not 1 <= output <= len(results):
         raise ParameterError(f"the step has outputs 1 to {len(results)}", value=output, place=step)
@@ -125,5 +132,7 @@ def export(
 
 def _within(given: Sequence[str], store: str) -> dict[str, Any] | None:
     """Return the results that are written within images, by the names that they get there."""
+    from scutoid.steps import Store
+
     steps = {name: step or name for name, _, step in (text.partition("=") for text in given)}
     return {name: several(Store(store)[step])[0] for name, step in steps.items()} or None

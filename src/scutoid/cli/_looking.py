@@ -6,19 +6,18 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from scutoid.cli._results import several, single, tell_missing
 from scutoid.cli._say import say
 from scutoid.errors import ParameterError, StoreError
 from scutoid.printable import printable
-from scutoid.steps import Store, Table, Tables, Value, Values
-from scutoid.steps.handles import Collection, Lazy, Partial
-from scutoid.steps.results import how_far, own_bytes
-from scutoid.store import Entry, Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from scutoid.steps.handles import Lazy, Partial
+    from scutoid.store import Entry, Recipe
 
 _ROWS = 10
 
@@ -35,6 +34,9 @@ def ls(*, store: str = "results", all_steps: bool = False) -> int:
     """
     from rich.console import Console
     from rich.table import Table
+
+    from scutoid.steps import Store
+    from scutoid.steps.results import own_bytes
 
     entries = Store(store).entries()
     listed = [(e, r) for e, r in entries if all_steps or not r.within]
@@ -62,7 +64,7 @@ def ls(*, store: str = "results", all_steps: bool = False) -> int:
     return 0
 
 
-def show(step: str, *, store: str = "results", partial: Partial = "error") -> int:
+def show(step: str, *, store: str = "results", partial: Literal["error", "allow"] = "error") -> int:
     """Show the newest result of a step: its inputs, parameters and content.
 
     Parameters
@@ -75,6 +77,8 @@ def show(step: str, *, store: str = "results", partial: Partial = "error") -> in
         What becomes of members that a run did not finish: an error and exit code 1, or the others
         are shown.
     """
+    from scutoid.steps import Store
+
     opened = Store(store)
     entries = opened.entries(step)
     if not entries:
@@ -101,6 +105,8 @@ def show(step: str, *, store: str = "results", partial: Partial = "error") -> in
 
 
 def _n_blocks(entry: Entry, recipe: Recipe) -> str:
+    from scutoid.steps.results import how_far
+
     found = how_far(entry, recipe)
     return "" if found is None else str(found)
 
@@ -111,6 +117,9 @@ def _facts(word: str, facts: Mapping[str, str]) -> None:
 
 
 def _print_result(result: Lazy, partial: Partial) -> None:
+    from scutoid.steps import Table, Tables, Value, Values
+    from scutoid.steps.handles import Collection
+
     if isinstance(result, Collection):
         result.taken(partial).check()
         tell_missing(result, partial)
@@ -191,8 +200,9 @@ def view(
         raise ParameterError(
             "--color-by is of napari", value="--web", place="scutoid view", remedy="leave one out"
         )
-    opened = Store(store)
-    results = single(opened, steps, member)
+    from scutoid.steps import Store
+
+    results = single(Store(store), steps, member)
     if web:
         return _serve_view(results, link=link, port=port, open_browser=browser)
     from scutoid.views import view as open_view

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scutoid.cli._say import say
 from scutoid.errors import ParameterError
-from scutoid.steps import Store
-from scutoid.steps.handles import Collection, Lazy, Partial
+
+if TYPE_CHECKING:
+    from scutoid.steps import Store
+    from scutoid.steps.handles import Collection, Lazy, Partial
 
 _NAMED = 3
 
@@ -30,6 +32,8 @@ def tell_missing(result: Collection[Any], partial: Partial) -> None:
 
 def single(store: Store, steps: Sequence[str], member: str | None) -> list[Any]:
     """Return the results of steps, of folders of images those of one member."""
+    from scutoid.steps.handles import Collection
+
     items = [(step, item) for step in steps for item in several(store[step])]
     if member is not None and not any(isinstance(item, Collection) for _, item in items):
         raise ParameterError(
